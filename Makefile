@@ -1,0 +1,63 @@
+# Each verb does all of its own set-up: Python 3.11+ and make are enough.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+LINKING ?= host
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run-installed
+DEV := $(VENV)/.dev-installed
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command 'make requirements'
+
+.PHONY: help demo test lint format bench docs requirements clean
+
+help:  ## list these verbs
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "paraph needs Python 3.11 or newer; none was found."; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): $(BIN)/python requirements/run.txt requirements/build.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements/run.txt -r requirements/build.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): $(RUN) requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(RUN)  ## a Zoom, the service and a small host product on this machine; LINKING=host|none
+	@exec $(BIN)/paraph demo --linking $(LINKING)
+
+test: $(DEV)  ## every test; ARGS=... is passed on to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV)  ## style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV)  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV)  ## hot paths beside the ceiling, in one run
+	$(BIN)/python bench/run.py
+
+docs: $(DEV)  ## write docs/reference/ and the generated tables anew
+	$(BIN)/python docs/generate.py
+
+requirements: $(BIN)/python  ## compile requirements/*.txt, with hashes, from pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile $(COMPILE) pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile $(COMPILE) --group build -o requirements/build.txt
+	$(BIN)/uv pip compile $(COMPILE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The management API, /v1, for the host's backend."""

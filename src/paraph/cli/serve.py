@@ -1,0 +1,19 @@
+"""`paraph serve`: the service."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from paraph.cli.settings_file import ConfigOption
+from paraph.config import load_settings
+from paraph.logs import set_up_logs
+from paraph.service import server
+
+
+def serve(config: ConfigOption = None) -> None:
+    """Run the service: installs, tokens, webhooks; settings from paraph.toml and PARAPH_*."""
+    settings = load_settings(config)
+    set_up_logs()
+    asyncio.run(server.serve(settings, announce=typer.echo))

@@ -1,0 +1,1 @@
+"""A small host product, and the composition of simulator, service and host."""

@@ -1,0 +1,347 @@
+"""Every exception of paraph, split by who is at fault.
+
+::
+
+    ParaphError
+    ├── UsageError                        the caller broke our contract
+    │   ├── NotFound                      no such thing, or not yours: the same answer
+    │   ├── NotAllowed                    the credential may not do this
+    │   └── LinkConflict                  linked elsewhere; moving wants an explicit yes
+    ├── ConfigurationError                carries every problem found
+    ├── PeerError                         the other side broke the protocol
+    │   ├── MessageMalformed              not even the shape of a message
+    │   ├── AuthorizationResponseInvalid
+    │   │   ├── StateMismatch
+    │   │   ├── AuthorizationExpired
+    │   │   └── IssuerMismatch
+    │   ├── AuthorizationErrorResponse    the authorization server said no
+    │   ├── TokenErrorResponse            the token endpoint said no
+    │   │   └── InvalidGrant              the one that callers act on
+    │   ├── ResourceErrorResponse         the resource server said no
+    │   ├── PeerUnavailable               5xx or 429: later, perhaps
+    │   ├── DeliveryRejected              a webhook that proves nothing
+    │   │   ├── SignatureMismatch
+    │   │   ├── StaleTimestamp
+    │   │   └── ReplayedDelivery
+    │   ├── EventInvalid                  signed, yet no event
+    │   └── AppContextRejected
+    │       ├── AppContextMalformed
+    │       ├── DecryptionFailed
+    │       └── ContextExpired
+    ├── TransportError                    timeout, TLS, refused redirect, oversized body
+    │   └── Busy                          our own limit, not the network's
+    └── StorageError                      the store could not keep or read it
+        ├── UnknownEncryptionKey          "try later", never "dead"
+        ├── SealBroken                    the ciphertext is not what we sealed here
+        └── Conflict                      somebody else was first
+
+A code is stable: hosts, logs and documentation may rely on it.
+What HTTP status an error becomes is decided in `paraph.problems`, nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class ParaphError(Exception):
+    """The root. Never raised itself.
+
+    Args:
+        detail: what happened, for operators. Never holds a secret, a code or a token.
+        remedy: what to do about it, when this place knows better than the class.
+    """
+
+    code: ClassVar[str] = "error"
+    public_message: ClassVar[str] = "Something went wrong."
+    default_remedy: ClassVar[str] = "Try again; if it stays, look at the log."
+
+    def __init__(self, detail: str = "", *, remedy: str = "") -> None:
+        self.detail = detail or self.public_message
+        self.remedy = remedy or self.default_remedy
+        super().__init__(self.detail)
+
+
+class UsageError(ParaphError):
+    """The caller broke our contract."""
+
+    code = "usage"
+    public_message = "The request is not one that this service understands."
+    default_remedy = "Compare the call with the documentation."
+
+
+class NotFound(UsageError):
+    """There is no such thing, or it is not the caller's: nobody learns which."""
+
+    code = "not_found"
+    public_message = "There is nothing here."
+    default_remedy = "Check the identifier, and whether it has expired or was already used."
+
+
+class NotAllowed(UsageError):
+    """The credential is good and does not cover this."""
+
+    code = "not_allowed"
+    public_message = "The API key does not cover this."
+    default_remedy = "Create a key with the scope: paraph api-keys create --scope NAME."
+
+
+class LinkConflict(UsageError):
+    """The subject or the Zoom user is linked elsewhere."""
+
+    code = "link_conflict"
+    public_message = "This account is already linked to another one."
+    default_remedy = 'Ask the person, then confirm with {"move": true}.'
+
+
+class ConfigurationError(ParaphError):
+    """Settings that must not be started with.
+
+    Args:
+        problems: all that were found, one sentence each.
+    """
+
+    code = "configuration"
+    public_message = "The settings cannot be used."
+    default_remedy = "Mend every line above; nothing was started."
+
+    def __init__(self, problems: Sequence[str], *, remedy: str = "") -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems), remedy=remedy)
+
+
+class PeerError(ParaphError):
+    """The other side broke the protocol."""
+
+    code = "peer"
+    public_message = "The request could not be accepted."
+    default_remedy = "Start again."
+
+
+class MessageMalformed(PeerError):
+    """The bytes have not even the shape of the message they should be."""
+
+    code = "message_malformed"
+
+
+class AuthorizationResponseInvalid(PeerError):
+    """What arrived at the redirection endpoint is no answer to a request of ours."""
+
+    code = "authorization_response_invalid"
+    public_message = "This page was not reached from an installation that began here."
+    default_remedy = "Start the installation again, in this browser."
+
+
+class StateMismatch(AuthorizationResponseInvalid):
+    """The state is missing, foreign, or not this browser's (RFC 6749 section 10.12)."""
+
+    code = "state_mismatch"
+
+
+class AuthorizationExpired(AuthorizationResponseInvalid):
+    """The authorization request is older than ten minutes."""
+
+    code = "authorization_expired"
+
+
+class IssuerMismatch(AuthorizationResponseInvalid):
+    """Another authorization server answered (RFC 9207 section 2.4)."""
+
+    code = "issuer_mismatch"
+
+
+class AuthorizationErrorResponse(PeerError):
+    """The authorization server said no (RFC 6749 section 4.1.2.1).
+
+    Args:
+        error: one of the registered error codes, or "unknown"; the peer's own words never pass.
+    """
+
+    code = "authorization_error"
+    public_message = "Zoom did not grant the installation."
+    default_remedy = "Start again if this was not intended."
+
+    def __init__(self, error: str) -> None:
+        self.error = error
+        super().__init__(f"the authorization server answered {error}")
+
+
+class TokenErrorResponse(PeerError):
+    """The token endpoint said no (RFC 6749 section 5.2).
+
+    Args:
+        error: the OAuth error code.
+        detail: the server's reason with anything secret left out.
+    """
+
+    code = "token_error"
+    public_message = "Zoom refused the installation."
+
+    def __init__(self, error: str, detail: str = "") -> None:
+        self.error = error
+        super().__init__(detail or f"the token endpoint answered {error}")
+
+
+class InvalidGrant(TokenErrorResponse):
+    """The code or refresh token is dead: used, expired, revoked or superseded."""
+
+    code = "invalid_grant"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("invalid_grant", detail)
+
+
+class ResourceErrorResponse(PeerError):
+    """The resource server said no.
+
+    Args:
+        status: the HTTP status.
+        kind: what it means, one of the values of `paraph.zoom.api_errors.ApiErrorKind`.
+    """
+
+    code = "resource_error"
+    public_message = "Zoom refused the request."
+
+    def __init__(self, status: int, kind: str, detail: str = "") -> None:
+        self.status = status
+        self.kind = kind
+        super().__init__(detail or f"the resource server answered {status} ({kind})")
+
+
+class ScopesMissing(PeerError):
+    """The granted scopes do not contain the required ones (RFC 6749 section 3.3).
+
+    Args:
+        missing: the scopes that were not granted; their names are no secret.
+    """
+
+    code = "scopes_missing"
+    public_message = "Zoom did not grant every permission that the app needs."
+    default_remedy = "Install again and leave every permission ticked."
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        self.missing = tuple(missing)
+        super().__init__("not granted: " + ", ".join(self.missing))
+
+
+class PeerUnavailable(PeerError):
+    """The other side answered 5xx or 429.
+
+    Args:
+        status: the HTTP status.
+        retry_at: epoch seconds before which it is pointless to ask again, if it said so.
+    """
+
+    code = "peer_unavailable"
+    public_message = "Zoom cannot answer at the moment."
+    default_remedy = "Try again in a few minutes."
+
+    def __init__(self, status: int, retry_at: float | None = None) -> None:
+        self.status = status
+        self.retry_at = retry_at
+        super().__init__(f"the other side answered {status}")
+
+
+class DeliveryRejected(PeerError):
+    """A webhook delivery that proves nothing. Every kind gets the same answer outside."""
+
+    code = "delivery_rejected"
+    public_message = "The delivery was not accepted."
+
+
+class SignatureMismatch(DeliveryRejected):
+    """No secret of the ring makes this signature over these bytes."""
+
+    code = "signature_mismatch"
+
+
+class StaleTimestamp(DeliveryRejected):
+    """The timestamp lies outside the freshness window."""
+
+    code = "stale_timestamp"
+
+
+class ReplayedDelivery(DeliveryRejected):
+    """The same signed bytes were accepted before."""
+
+    code = "replayed_delivery"
+
+
+class EventInvalid(PeerError):
+    """The delivery is signed, and yet it is no event."""
+
+    code = "event_invalid"
+    public_message = "The body is not an event."
+
+
+class AppContextRejected(PeerError):
+    """An X-Zoom-App-Context header that proves nothing."""
+
+    code = "app_context_rejected"
+    public_message = "The app context was not accepted."
+    default_remedy = "Open the app again in the Zoom client."
+
+
+class AppContextMalformed(AppContextRejected):
+    """The header has not the layout of an app context."""
+
+    code = "app_context_malformed"
+
+
+class DecryptionFailed(AppContextRejected):
+    """The tag does not verify under this client secret."""
+
+    code = "decryption_failed"
+
+
+class ContextExpired(AppContextRejected):
+    """The context was good once."""
+
+    code = "context_expired"
+
+
+class TransportError(ParaphError):
+    """Timeout, TLS failure, a redirect where none is followed, an oversized body."""
+
+    code = "transport"
+    public_message = "Zoom could not be reached."
+    default_remedy = "Try again in a few minutes."
+
+
+class Busy(TransportError):
+    """Our own limit on work towards Zoom is reached."""
+
+    code = "busy"
+    public_message = "Too many installations at once."
+    default_remedy = "Wait a minute, then load this page again."
+
+
+class StorageError(ParaphError):
+    """The store could not keep or read it."""
+
+    code = "storage"
+    public_message = "The service cannot keep anything at the moment."
+    default_remedy = "Try again in a few minutes."
+
+
+class UnknownEncryptionKey(StorageError):
+    """The ciphertext names a key that the ring does not hold: try later, never "dead"."""
+
+    code = "unknown_encryption_key"
+    default_remedy = "Put the missing key back into encryption_keys (paraph keys status)."
+
+
+class SealBroken(StorageError):
+    """The ciphertext is damaged, or was sealed for another place."""
+
+    code = "seal_broken"
+    default_remedy = "The row was altered outside paraph; restore it from a backup."
+
+
+class Conflict(StorageError):
+    """Somebody else was first."""
+
+    code = "conflict"
+    public_message = "This was already used."
+    default_remedy = "Start again."

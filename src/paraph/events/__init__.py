@@ -1,0 +1,1 @@
+"""From a verified delivery to the host: inbox, dispatch, forwarding."""

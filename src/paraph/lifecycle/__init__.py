@@ -1,0 +1,1 @@
+"""What happens to grants, links and installations over time, and its audit."""

@@ -1,0 +1,81 @@
+"""What every step of the lifecycle works with, handed out by the composition root."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from paraph.oauth.roles import Client
+from paraph.remote.authorization_server import RemoteAuthorizationServer
+from paraph.remote.resource_server import RemoteResourceServer
+from paraph.secret import Secret
+from paraph.storage.encryption import KeyRing
+from paraph.storage.protocols import Store
+from paraph.storage.records import ZoomIdentity
+
+ANY_USER = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Store, remote sides, policy, clock and randomness.
+
+    `clock` gives epoch seconds; `random_bytes` the operating system's randomness.
+    """
+
+    store: Store
+    ring: KeyRing
+    client: Client
+    authorization_server: RemoteAuthorizationServer
+    resource_server: RemoteResourceServer
+    linking: Literal["none", "host"]
+    level: Literal["user", "account"]
+    required_scopes: frozenset[str]
+    clock: Callable[[], float]
+    random_bytes: Callable[[int], bytes]
+
+    def now(self) -> int:
+        """Epoch seconds, whole."""
+        return int(self.clock())
+
+    def one_use_code(self) -> Secret:
+        """256 bits for a state, verifier, handoff or claim (ASVS 11.5.1)."""
+        return Secret(_base64url(self.random_bytes(32)))
+
+    def new_id(self) -> str:
+        """128 bits for a row: no secret, yet not guessable either."""
+        return _base64url(self.random_bytes(16))
+
+    def identifier(self, *parts: str) -> str:
+        """A keyed hash that stands for a person or account where no personal data may be."""
+        return _keyed_hash(self.store.hash_keys["identifier"], parts).hex()[:24]
+
+    def tombstone_hash(self, identity: ZoomIdentity) -> bytes:
+        """Under which a removed identity is remembered without being known."""
+        return _keyed_hash(
+            self.store.hash_keys["tombstone"],
+            (identity.client_id, identity.account_id, identity.user_id),
+        )
+
+    def tombstone_hashes(self, identity: ZoomIdentity) -> tuple[bytes, ...]:
+        """All that concern an identity: its own, and the whole account's at account level."""
+        own = self.tombstone_hash(identity)
+        if self.level == "user":
+            return (own,)
+        whole = ZoomIdentity(identity.client_id, identity.account_id, ANY_USER)
+        return own, self.tombstone_hash(whole)
+
+
+def _base64url(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
+
+
+def _keyed_hash(key: bytes, parts: tuple[str, ...]) -> bytes:
+    # Each part with its length in front: ("ab", "c") and ("a", "bc") must not meet.
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    message = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+    return hmac.digest(key, message, hashlib.sha256)

@@ -1,0 +1,151 @@
+"""Deauthorization: what `app_deauthorized` means, and carrying it out to the end.
+
+The event says that a user removed the app; it may be old, repeated, or overtaken by a new
+consent. Times are compared on Zoom's clock alone: the `Date` of the token response against
+`deauthorization_time`. Clearly newer than the consent: everything goes. Older, near, or
+unreadable: nothing more is vended, and one refresh decides, because only Zoom knows which of
+the two came last. A keyed-hash tombstone is written in any case, also when nothing matched,
+and activation looks at it: the event may overtake the installation that it ends.
+
+Every step can be done twice. The event stays in the inbox until the last one is done, so a
+crash anywhere means that it is carried out again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from paraph.errors import InvalidGrant
+from paraph.lifecycle import audit
+from paraph.lifecycle.access_token import Refresher
+from paraph.lifecycle.context import ANY_USER, Context
+from paraph.lifecycle.grant import Removal, remove_grant
+from paraph.oauth.phase import Phase
+from paraph.storage.protocols import Transaction
+from paraph.storage.records import Grant, ZoomIdentity
+from paraph.zoom.events import AppDeauthorized
+
+# Both times are Zoom's, but from different servers, one cut to the second and one measured
+# before the token was made: within a minute neither order is certain.
+NEAR_SECONDS = 60
+UNKNOWN_TIME = -1
+
+REASON = "deauthorized at Zoom"
+
+
+class Order(Enum):
+    """How a deauthorization stands to a consent, on Zoom's clock."""
+
+    AFTER = "after"
+    BEFORE = "before"
+    UNCLEAR = "unclear"
+
+
+def order_of(deauthorized_at: int | None, consented_at: int | None) -> Order:
+    """Compare two times of Zoom's clock; None is a time that nobody could read."""
+    if deauthorized_at is None or consented_at is None:
+        return Order.UNCLEAR
+    if deauthorized_at > consented_at + NEAR_SECONDS:
+        return Order.AFTER
+    if deauthorized_at < consented_at - NEAR_SECONDS:
+        return Order.BEFORE
+    return Order.UNCLEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What activation finds of earlier deauthorizations.
+
+    `times` tells one finding from the next: a refresh proves a consent against the tombstones
+    that were there when it was asked for, not against one that arrived meanwhile.
+    """
+
+    order: Order
+    times: tuple[int | None, ...]
+
+
+async def find_tombstone(
+    tx: Transaction, context: Context, identity: ZoomIdentity, *, consented_at: int | None
+) -> Tombstone | None:
+    """Look for deauthorizations that concern an identity; the worst order for it counts."""
+    times = [
+        await tx.removals.find_tombstone(identity_hash)
+        for identity_hash in context.tombstone_hashes(identity)
+    ]
+    orders = {
+        order_of(None if time == UNKNOWN_TIME else time, consented_at)
+        for time in times
+        if time is not None
+    }
+    for order in (Order.AFTER, Order.UNCLEAR, Order.BEFORE):
+        if order in orders:
+            return Tombstone(order, tuple(times))
+    return None
+
+
+async def carry_out(
+    context: Context, refresher: Refresher, event: AppDeauthorized, *, received_at: int
+) -> None:
+    """Do all that an authentic `app_deauthorized` of our own client asks for.
+
+    Raises:
+        PeerError, TransportError, StorageError: an unclear case could not be decided yet;
+            nothing is vended meanwhile, and the caller tries again later.
+    """
+    removal = Removal(REASON, received_at, revoke=False)
+    async with context.store.transaction() as tx:
+        await _bury(tx, context, event)
+        grants = await _concerned(tx, context, event)
+        if not grants:
+            await _note(tx, context, event, "deauthorization.nothing_matched")
+        for grant in grants:
+            order = order_of(event.deauthorization_time, grant.granted_zoom_time)
+            if order is Order.AFTER:
+                await remove_grant(tx, context, grant, removal)
+            else:
+                await tx.grants.set_phase(
+                    grant.grant_id, Phase.UNDECIDED, reason="deauthorization being decided"
+                )
+                await _note(tx, context, event, "deauthorization.undecided")
+    for grant in grants:
+        await _decide(context, refresher, grant.grant_id, removal)
+
+
+async def _bury(tx: Transaction, context: Context, event: AppDeauthorized) -> None:
+    user_id = event.user_id if context.level == "user" else ANY_USER
+    identity = ZoomIdentity(event.client_id, event.account_id, user_id)
+    await tx.removals.add_tombstone(
+        context.tombstone_hash(identity),
+        zoom_time=event.deauthorization_time,
+        now=context.now(),
+    )
+
+
+async def _concerned(tx: Transaction, context: Context, event: AppDeauthorized) -> list[Grant]:
+    if context.level == "account":
+        # The payload names whoever removed the app, not whoever installed it.
+        return list(await tx.grants.in_account(event.client_id, event.account_id))
+    grant = await tx.grants.find(ZoomIdentity(event.client_id, event.account_id, event.user_id))
+    return [] if grant is None else [grant]
+
+
+async def _decide(context: Context, refresher: Refresher, grant_id: str, removal: Removal) -> None:
+    async with context.store.reading() as tx:
+        grant = await tx.grants.get(grant_id)
+    if grant is None or grant.phase is not Phase.UNDECIDED:
+        return
+    try:
+        await refresher.refresh(grant_id)
+    except InvalidGrant:
+        async with context.store.transaction() as tx:
+            current = await tx.grants.get(grant_id)
+            # A consent that came while Zoom was asked is newer than the answer.
+            if current is not None and current.token_version == grant.token_version:
+                await remove_grant(tx, context, current, removal)
+
+
+async def _note(tx: Transaction, context: Context, event: AppDeauthorized, action: str) -> None:
+    await audit.record(
+        tx, context, action, person=context.identifier(event.account_id, event.user_id)
+    )

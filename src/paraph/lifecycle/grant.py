@@ -1,0 +1,136 @@
+"""Grants: what Zoom gave, kept apart from the link that it serves.
+
+Zoom keeps one live token set per user and app: each consent kills the older tokens (4741).
+So the tokens of a new exchange replace the grant's at once, whatever becomes of the link;
+anything else would keep a set that is already dead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from paraph.lifecycle import audit
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.outbox import notify_host
+from paraph.oauth.phase import Phase
+from paraph.oauth.token_endpoint import TokenSet
+from paraph.storage.protocols import Transaction
+from paraph.storage.records import (
+    Grant,
+    Installation,
+    Receipt,
+    Revocation,
+    Tokens,
+    ZoomIdentity,
+)
+from paraph.zoom.user import ZoomUser
+
+
+def tokens_of(token_set: TokenSet, *, context: Context) -> Tokens:
+    """A token response as it is kept. `api_url` is data: only an allowed host is believed."""
+    now = context.now()
+    return Tokens(
+        access_token=token_set.access_token,
+        refresh_token=token_set.refresh_token,
+        access_expires_at=now + token_set.expires_in,
+        scopes=token_set.scopes,
+        api_server=context.resource_server.server_for(token_set.api_url),
+        received_at=now,
+        zoom_time=token_set.issued_at_server,
+    )
+
+
+async def keep_consent(tx: Transaction, context: Context, user: ZoomUser, tokens: Tokens) -> Grant:
+    """Insert the grant of a new consent, or replace the tokens of the one there is."""
+    identity = ZoomIdentity(context.client.client_id, user.account_id, user.user_id)
+    known = await tx.grants.find(identity)
+    grant = Grant(
+        grant_id=context.new_id() if known is None else known.grant_id,
+        identity=identity,
+        phase=Phase.ACTIVE,
+        tokens=tokens,
+        token_version=1 if known is None else known.token_version,
+        email=user.email,
+        display_name=user.display_name,
+        granted_at=context.now(),
+        granted_zoom_time=tokens.zoom_time,
+    )
+    person = context.identifier(identity.account_id, identity.user_id)
+    if known is None:
+        await tx.grants.add(grant)
+        await audit.record(tx, context, "grant.added", person=person)
+        return grant
+    await tx.grants.renew_consent(grant)
+    await audit.record(tx, context, "grant.renewed", person=person)
+    return replace(grant, token_version=known.token_version + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Why a grant goes, and whether its access token must still be made dead at Zoom."""
+
+    reason: str
+    requested_at: int
+    revoke: bool
+
+
+async def remove_grant(tx: Transaction, context: Context, grant: Grant, removal: Removal) -> None:
+    """Destroy tokens, links and kept event bodies; tell the host; leave receipt and audit.
+
+    Idempotent: where the row is gone already, nothing happens.
+    """
+    link = await tx.links.active_for_grant(grant.grant_id)
+    current = await tx.grants.get(grant.grant_id)
+    if current is None:
+        return
+    identity = current.identity
+    await tx.grants.delete(current.grant_id)
+    others = await tx.grants.in_account(identity.client_id, identity.account_id)
+    purged = await tx.events.purge(
+        account_id=identity.account_id, user_id=identity.user_id if others else None
+    )
+    if removal.revoke:
+        await queue_revocation(tx, context, current.tokens)
+    now = context.now()
+    installation_id = "" if link is None else link.link_id
+    await tx.removals.add_receipt(
+        Receipt(
+            receipt_id=context.new_id(),
+            installation_id=installation_id,
+            reason=removal.reason,
+            requested_at=removal.requested_at,
+            completed_at=now,
+            destroyed={"grants": 1, "links": int(link is not None), "event_bodies": purged},
+        )
+    )
+    await audit.record(
+        tx,
+        context,
+        "grant.removed",
+        person=context.identifier(identity.account_id, identity.user_id),
+        installation=installation_id,
+        reason=removal.reason,
+    )
+    if link is not None:
+        await notify_host(
+            tx,
+            context,
+            "installation.removed",
+            Installation(current, link),
+            reason=removal.reason,
+        )
+
+
+async def queue_revocation(tx: Transaction, context: Context, tokens: Tokens) -> None:
+    """Have a token set made dead at Zoom; kept, sealed, until Zoom has said yes."""
+    now = context.now()
+    await tx.revocations.add(
+        Revocation(
+            revocation_id=context.new_id(),
+            client_id=context.client.client_id,
+            token=tokens.access_token,
+            created_at=now,
+            attempts=0,
+            next_attempt_at=now,
+        )
+    )

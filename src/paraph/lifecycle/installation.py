@@ -1,0 +1,177 @@
+"""The ladder: from a validated authorization response to an installation with its proofs.
+
+Each step is taken only when the one before it held, and what held is recorded. Nothing is
+stored before Zoom has said whose tokens these are, and grant and link are written in one
+transaction: there is no half installation for a crash to leave behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from paraph.errors import (
+    Conflict,
+    InvalidGrant,
+    PeerError,
+    ScopesMissing,
+    StateMismatch,
+    TransportError,
+)
+from paraph.lifecycle import audit
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.deauthorization import Order, Tombstone, find_tombstone
+from paraph.lifecycle.grant import keep_consent, queue_revocation, tokens_of
+from paraph.lifecycle.link import activate_unlinked, add_pending
+from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
+from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
+from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
+from paraph.secret import Secret
+from paraph.storage.protocols import Transaction
+from paraph.storage.records import Installation, OwnerlessTokens, Tokens, ZoomIdentity
+from paraph.zoom.user import ZoomUser
+
+USED_STATE_SECONDS = 3600
+OWNERLESS_FIRST_RETRY = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """The host must confirm: the one-use code to hand over, and the host's own return id."""
+
+    code: Secret
+    return_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Consent:
+    """What the ladder brought up so far: whose, with which tokens, proved how."""
+
+    user: ZoomUser
+    tokens: Tokens
+    ladder: Ladder
+
+
+async def use_state(context: Context, state: Secret) -> None:
+    """Use up a state, once, on every replica, before anything is sent to Zoom.
+
+    Raises:
+        Conflict: it was used (a reload, a replay, or one of several parallel requests).
+    """
+    async with context.store.transaction() as tx:
+        expires_at = context.now() + USED_STATE_SECONDS
+        if not await tx.used_states.use(used_state_hash(state), expires_at=expires_at):
+            raise Conflict("the state was used")
+
+
+async def install(
+    context: Context, pending: PendingAuthorization, validated: ValidatedAuthorizationResponse
+) -> Installation | Handoff:
+    """Climb the ladder for one validated response whose state this call uses up.
+
+    Returns:
+        The active installation where nothing is linked to a host, else the handoff.
+
+    Raises:
+        Conflict: the state was used before.
+        InvalidGrant, TokenErrorResponse: Zoom refused the code, or the app was removed meanwhile.
+        ScopesMissing: the person left out something that the app needs.
+        PeerError, TransportError: Zoom did not answer as it should; nothing is installed.
+    """
+    if (context.linking == "host") != (pending.wish is not None):
+        # The setting changed since this browser began: a host's app must not end up unlinked.
+        raise StateMismatch("the request was begun under another kind of linking")
+    await use_state(context, pending.request.state)
+    ladder = _climb(context, Ladder(Phase.REQUESTED, ()), PhaseEvent.STATE_MATCHED)
+    tokens = tokens_of(await context.authorization_server.exchange(validated), context=context)
+    ladder = _climb(context, ladder, PhaseEvent.CODE_EXCHANGED)
+    user = await _owner(context, tokens)
+    ladder = _climb(context, ladder, PhaseEvent.OWNER_READ)
+    await _require_scopes(context, user, tokens)
+    return await _activate(context, pending, _Consent(user, tokens, ladder))
+
+
+def _climb(context: Context, ladder: Ladder, event: PhaseEvent) -> Ladder:
+    return advance(ladder, event, now=context.now())
+
+
+async def _owner(context: Context, tokens: Tokens) -> ZoomUser:
+    try:
+        return await context.resource_server.read_user(
+            tokens.api_server, access_token=tokens.access_token
+        )
+    except (PeerError, TransportError):
+        # These may already have killed the working tokens of a known user (4741): dropping them
+        # would lose that grant, so they wait, without an owner, until Zoom says whose they are.
+        async with context.store.transaction() as tx:
+            await tx.ownerless.add(
+                OwnerlessTokens(
+                    ownerless_id=context.new_id(),
+                    client_id=context.client.client_id,
+                    tokens=tokens,
+                    created_at=context.now(),
+                    attempts=0,
+                    next_attempt_at=context.now() + OWNERLESS_FIRST_RETRY,
+                )
+            )
+            await audit.record(tx, context, "tokens.ownerless")
+        raise
+
+
+async def _require_scopes(context: Context, user: ZoomUser, tokens: Tokens) -> None:
+    missing = sorted(context.required_scopes - tokens.scopes)
+    if not missing:
+        return
+    async with context.store.transaction() as tx:
+        # A known grant keeps the newest set even so, since its older ones are dead now.
+        if await tx.grants.find(_identity(context, user)) is not None:
+            await keep_consent(tx, context, user, tokens)
+        else:
+            await queue_revocation(tx, context, tokens)
+        await audit.record(tx, context, "consent.scopes_missing", missing=" ".join(missing))
+    raise ScopesMissing(missing)
+
+
+async def _activate(
+    context: Context, pending: PendingAuthorization, consent: _Consent
+) -> Installation | Handoff:
+    identity = _identity(context, consent.user)
+    consented_at = consent.tokens.zoom_time
+    proved: Tombstone | None = None
+    while True:
+        async with context.store.transaction() as tx:
+            found = await find_tombstone(tx, context, identity, consented_at=consented_at)
+            removed = found is not None and found.order is Order.AFTER
+            if removed:
+                await queue_revocation(tx, context, consent.tokens)
+                await audit.record(tx, context, "consent.removed_meanwhile")
+            elif found is None or found.order is Order.BEFORE or found == proved:
+                return await _keep(tx, context, pending, consent)
+        if removed:
+            raise InvalidGrant("the app was removed while it was being installed")
+        # A deauthorization near this consent: one refresh tells which of the two came last.
+        consent = replace(consent, tokens=await _refreshed(context, consent.tokens))
+        proved = found
+
+
+async def _refreshed(context: Context, tokens: Tokens) -> Tokens:
+    if tokens.refresh_token is None:
+        raise InvalidGrant("the grant has no refresh token")
+    token_set = await context.authorization_server.refresh(tokens.refresh_token)
+    # The consent's own time stays: it is what later deauthorizations are compared with.
+    return replace(tokens_of(token_set, context=context), zoom_time=tokens.zoom_time)
+
+
+async def _keep(
+    tx: Transaction, context: Context, pending: PendingAuthorization, consent: _Consent
+) -> Installation | Handoff:
+    grant = await keep_consent(tx, context, consent.user, consent.tokens)
+    if pending.wish is None:
+        ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_UNLINKED)
+        return await activate_unlinked(tx, context, grant, ladder)
+    ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_TO_CONFIRM)
+    handoff = await add_pending(tx, context, grant, pending.wish, ladder)
+    return Handoff(handoff, pending.wish.return_to)
+
+
+def _identity(context: Context, user: ZoomUser) -> ZoomIdentity:
+    return ZoomIdentity(context.client.client_id, user.account_id, user.user_id)

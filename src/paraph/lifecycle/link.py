@@ -1,0 +1,313 @@
+"""Links: which local account a grant serves, and how the host says yes.
+
+Zoom proves who the Zoom user is; who the local user is, only the host knows, and the one who
+finishes must be the one who started. So a link is pending until the host has shown its
+signed-in user both accounts: the handoff opens only with the verifier that the starting
+session keeps, and the claim is confirmed only for the starting subject.
+
+Every refusal here is `NotFound`: a guesser learns nothing about what exists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from paraph.errors import Conflict, LinkConflict, NotFound, StateMismatch, UsageError
+from paraph.lifecycle import audit
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.grant import Removal, remove_grant
+from paraph.lifecycle.outbox import notify_host
+from paraph.lifecycle.pending_authorization import LinkWish
+from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
+from paraph.oauth.pkce import verify_challenge
+from paraph.secret import Secret
+from paraph.storage.encryption import secret_hash
+from paraph.storage.protocols import Transaction
+from paraph.storage.records import Grant, Installation, Link, LinkRequest
+
+REQUEST_SECONDS = 600
+HANDOFF_SECONDS = 60
+PENDING_SECONDS = 600
+MAX_SUBJECT = 255
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_RETURN_TO = re.compile(r"[A-Za-z0-9_.~-]{0,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the host's backend gets for a handoff: both accounts, to be shown to its user.
+
+    `replaces` holds the installations that a confirmation would move or end.
+    """
+
+    claim: Secret
+    installation: Installation
+    expires_at: int
+    replaces: Sequence[Installation]
+
+
+async def request_link(
+    context: Context, *, subject: str, challenge: str, return_to: str = ""
+) -> tuple[Secret, int]:
+    """Keep the host's wish to link its signed-in user.
+
+    Args:
+        context: see there.
+        subject: the local account, opaque, 1 to 255 characters.
+        challenge: S256 of a nonce in that user's session with the host (43 characters).
+        return_to: an identifier of the host's own, handed back at the end; never a URL.
+
+    Returns:
+        The one-use code for `/install?request=`, and when it runs out.
+
+    Raises:
+        UsageError: one of the three has not its shape.
+    """
+    if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
+        raise UsageError("subject must be 1 to 255 printable characters")
+    if not _CHALLENGE.fullmatch(challenge):
+        raise UsageError("challenge must be the S256 of a nonce: 43 base64url characters")
+    if not _RETURN_TO.fullmatch(return_to):
+        raise UsageError("return_to must be an identifier (letters, digits, _.~-), not a URL")
+    code = context.one_use_code()
+    expires_at = context.now() + REQUEST_SECONDS
+    async with context.store.transaction() as tx:
+        await tx.links.add_request(
+            LinkRequest(secret_hash(code), subject, challenge, return_to, expires_at)
+        )
+    return code, expires_at
+
+
+async def request_is_live(context: Context, code: Secret) -> bool:
+    """Whether a link request could still be used; using it up is `use_request`."""
+    async with context.store.reading() as tx:
+        return await tx.links.peek_request(secret_hash(code), now=context.now()) is not None
+
+
+async def use_request(context: Context, code: Secret) -> LinkWish:
+    """Use a link request, once. `NotFound` when it is unknown, used or expired."""
+    async with context.store.transaction() as tx:
+        request = await tx.links.take_request(secret_hash(code), now=context.now())
+    if request is None:
+        raise NotFound("no live link request under this code")
+    return LinkWish(request.subject, request.challenge, request.return_to)
+
+
+async def add_pending(
+    tx: Transaction, context: Context, grant: Grant, wish: LinkWish, ladder: Ladder
+) -> Secret:
+    """Insert a pending link with a fresh handoff, and give the handoff's code."""
+    handoff = context.one_use_code()
+    now = context.now()
+    await tx.links.add(
+        Link(
+            link_id=context.new_id(),
+            grant_id=grant.grant_id,
+            client_id=grant.identity.client_id,
+            subject=wish.subject,
+            phase=ladder.phase,
+            rungs=ladder.rungs,
+            created_at=now,
+            expires_at=now + PENDING_SECONDS,
+            challenge=wish.challenge,
+            return_to=wish.return_to,
+            handoff_hash=secret_hash(handoff),
+            handoff_expires_at=now + HANDOFF_SECONDS,
+        )
+    )
+    return handoff
+
+
+async def claim(context: Context, *, handoff: Secret, verifier: str) -> Claim:
+    """Open a handoff for the session that began it.
+
+    Raises:
+        NotFound: unknown, expired or used handoff, or a verifier that is not this session's.
+            A wrong verifier does not use the handoff up: its finder must not be able to
+            spoil it for its owner. The handoff's 256 bits and 60 seconds forbid guessing.
+    """
+    now = context.now()
+    code = context.one_use_code()
+    async with context.store.transaction() as tx:
+        link = await tx.links.find_handoff(secret_hash(handoff), now=now)
+        if link is None:
+            raise NotFound("no live handoff")
+        try:
+            verify_challenge(verifier, link.challenge)
+        except (StateMismatch, UsageError):
+            raise NotFound("the verifier is not the one of the starting session") from None
+        if not await tx.links.use_handoff(link.link_id, claim_hash=secret_hash(code)):
+            raise NotFound("the handoff was used")
+        installation = await tx.installations.get(link.link_id)
+        if installation is None:
+            raise NotFound("the installation is gone")
+        replaces = await _replaced_by(tx, link)
+    return Claim(code, installation, link.expires_at or now, replaces)
+
+
+async def confirm(
+    context: Context, *, claim: Secret, subject: str, move: bool = False
+) -> Installation:
+    """The host's user said yes.
+
+    Args:
+        context: see there.
+        claim: what `claim()` gave.
+        subject: who said it; must be the subject that started.
+        move: that the person agreed to what `replaces` named.
+
+    Raises:
+        NotFound: no live claim, or another subject.
+        LinkConflict: something would be moved and `move` is not set.
+    """
+    async with context.store.transaction() as tx:
+        pending = await _pending(tx, context, claim, subject)
+        replaced = await _replaced_by(tx, pending)
+        if replaced and not move:
+            raise LinkConflict("the subject or the Zoom user is linked elsewhere")
+        for old in replaced:
+            await _end_for(tx, context, old, pending)
+        ladder = advance(
+            Ladder(pending.phase, pending.rungs), PhaseEvent.HOST_CONFIRMED, now=context.now()
+        )
+        await _activate(tx, context, pending, ladder)
+        installation = await _active_installation(tx, pending.grant_id)
+        await notify_host(tx, context, "installation.activated", installation, reason="confirmed")
+    return installation
+
+
+async def decline(context: Context, *, claim: Secret) -> None:
+    """The host's user said no: the link goes, and the grant too unless another link needs it."""
+    async with context.store.transaction() as tx:
+        pending = await tx.links.find_claim(secret_hash(claim), now=context.now())
+        if pending is None:
+            raise NotFound("no live claim")
+        await _drop_pending(tx, context, pending, reason="declined")
+
+
+async def expire_pending(context: Context, *, limit: int = 100) -> int:
+    """End pending links whose ten minutes are over, as if they had been declined."""
+    async with context.store.transaction() as tx:
+        links = await tx.links.expired(now=context.now(), limit=limit)
+        for link in links:
+            await _drop_pending(tx, context, link, reason="unconfirmed")
+        await tx.links.delete_expired_requests(now=context.now())
+    return len(links)
+
+
+async def activate_unlinked(
+    tx: Transaction, context: Context, grant: Grant, ladder: Ladder
+) -> Installation:
+    """Without a host to confirm: the installation belongs to the Zoom user and is active."""
+    existing = await tx.links.active_for_grant(grant.grant_id)
+    identity = grant.identity
+    link = Link(
+        link_id=context.new_id() if existing is None else existing.link_id,
+        grant_id=grant.grant_id,
+        client_id=identity.client_id,
+        subject=f"zoom:{identity.account_id}:{identity.user_id}",
+        phase=ladder.phase,
+        rungs=ladder.rungs,
+        created_at=context.now() if existing is None else existing.created_at,
+        confirmed_at=context.now(),
+    )
+    await (tx.links.add(link) if existing is None else tx.links.update(link))
+    installation = Installation(grant, link)
+    await _record(tx, context, "link.activated", installation)
+    await notify_host(tx, context, "installation.activated", installation, reason="installed")
+    return installation
+
+
+async def _pending(tx: Transaction, context: Context, claim: Secret, subject: str) -> Link:
+    link = await tx.links.find_claim(secret_hash(claim), now=context.now())
+    # Both are in clear on the host's side; comparing them in constant time would protect nothing.
+    if link is None or link.subject != subject:
+        raise NotFound("no live claim of this subject")
+    grant = await tx.grants.get(link.grant_id)
+    if grant is None:
+        raise NotFound("the grant was removed meanwhile")
+    if grant.phase is not Phase.ACTIVE:
+        raise Conflict("the grant is being decided; ask again in a moment")
+    return link
+
+
+async def _replaced_by(tx: Transaction, pending: Link) -> list[Installation]:
+    """Active installations that stand in a pending link's way, without its own re-consent."""
+    of_grant = await tx.links.active_for_grant(pending.grant_id)
+    of_subject = await tx.links.active_for_subject(pending.client_id, pending.subject)
+    found = {link.link_id: link for link in (of_grant, of_subject) if link is not None}
+    installations = [
+        await tx.installations.get(link.link_id)
+        for link in found.values()
+        if not (link.grant_id == pending.grant_id and link.subject == pending.subject)
+    ]
+    return [installation for installation in installations if installation is not None]
+
+
+async def _end_for(tx: Transaction, context: Context, old: Installation, pending: Link) -> None:
+    if old.grant.grant_id != pending.grant_id:
+        # The subject leaves its old Zoom user, whom nobody else serves: that grant goes.
+        await remove_grant(tx, context, old.grant, Removal("moved", context.now(), revoke=True))
+        return
+    # The Zoom user leaves the old subject; the grant itself goes on serving the new one.
+    await tx.links.delete(old.link.link_id)
+    await _record(tx, context, "link.moved", old)
+    await notify_host(tx, context, "installation.moved", old, reason="moved")
+
+
+async def _activate(tx: Transaction, context: Context, pending: Link, ladder: Ladder) -> None:
+    now = context.now()
+    existing = await tx.links.active_for_grant(pending.grant_id)
+    if existing is None:
+        active = replace(
+            pending,
+            phase=ladder.phase,
+            rungs=ladder.rungs,
+            confirmed_at=now,
+            expires_at=None,
+            challenge="",
+            handoff_hash=None,
+            handoff_expires_at=None,
+            claim_hash=None,
+        )
+        await tx.links.update(active)
+    else:
+        # A re-consent: the link that was active all along keeps its id and gets the new proofs.
+        await tx.links.delete(pending.link_id)
+        await tx.links.update(replace(existing, rungs=ladder.rungs, confirmed_at=now))
+    await _record(tx, context, "link.activated", await _active_installation(tx, pending.grant_id))
+
+
+async def _active_installation(tx: Transaction, grant_id: str) -> Installation:
+    link = await tx.links.active_for_grant(grant_id)
+    installation = None if link is None else await tx.installations.get(link.link_id)
+    if installation is None:
+        raise Conflict("the installation was removed meanwhile")
+    return installation
+
+
+async def _drop_pending(tx: Transaction, context: Context, pending: Link, *, reason: str) -> None:
+    await tx.links.delete(pending.link_id)
+    await audit.record(
+        tx, context, "link.declined", subject=context.identifier(pending.subject), reason=reason
+    )
+    grant = await tx.grants.get(pending.grant_id)
+    if grant is not None and not await tx.links.any_for_grant(grant.grant_id):
+        await remove_grant(tx, context, grant, Removal(reason, context.now(), revoke=True))
+
+
+async def _record(
+    tx: Transaction, context: Context, action: str, installation: Installation
+) -> None:
+    identity = installation.grant.identity
+    await audit.record(
+        tx,
+        context,
+        action,
+        installation=installation.link.link_id,
+        subject=context.identifier(installation.link.subject),
+        person=context.identifier(identity.account_id, identity.user_id),
+        proofs=",".join(rung.name for rung in installation.link.rungs),
+    )

@@ -1,0 +1,186 @@
+"""The sealed cookie: a pending authorization kept by the browser that began it.
+
+A flood of starts stores nothing here, replicas share nothing but the key ring, and parallel
+tabs do not meet: each authorization request has a cookie of its own, named by its issue time
+and the hash of its state. So a forged or foreign state fails on a name that is not there:
+no I/O, no decryption. What binds the browser is not the name but the sealed content, which
+nobody without the key can make (RFC 9700 sections 2.1 and 4.7.1; ASVS 10.1.2).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from paraph.errors import AuthorizationExpired, StateMismatch, StorageError
+from paraph.lifecycle.context import Context
+from paraph.oauth.authorization_request import (
+    LIFETIME_SECONDS,
+    AuthorizationRequest,
+    authorization_request_url,
+    build_authorization_request,
+)
+from paraph.secret import Secret
+
+COOKIE_PREFIX = "__Host-paraph-"
+KEPT_TABS = 5
+_CLOCK_TOLERANCE = 60
+_NAME = re.compile(r"__Host-paraph-([0-9]{10})-([A-Za-z0-9_-]{22})")
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class LinkWish:
+    """What the host asked for when it made the link request that began this."""
+
+    subject: str
+    challenge: str
+    return_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAuthorization:
+    """A request sent and unanswered, as this browser holds it."""
+
+    request: AuthorizationRequest
+    wish: LinkWish | None
+    cookie_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What begins an authorization in a browser: where to send it, and what it keeps."""
+
+    url: str
+    cookie_name: str
+    cookie_value: str
+    dropped_cookies: tuple[str, ...]
+
+
+class _Sealed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """The content of the cookie; client id and redirect URI are its associated data."""
+
+    issuer: str
+    state: str
+    code_verifier: str
+    issued_at: int
+    wish: tuple[str, str, str] | None
+
+
+def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[str, str]]) -> Start:
+    """Build an authorization request and the cookie that will recognise its answer.
+
+    Args:
+        context: see there.
+        wish: the link request that this serves; None where nothing is linked to a host.
+        cookies: what the browser sent, so that old tabs beyond the newest five can go.
+    """
+    now = context.now()
+    request = build_authorization_request(
+        context.authorization_server.server,
+        context.client,
+        state=context.one_use_code(),
+        code_verifier=context.one_use_code(),
+        now=now,
+    )
+    name = _cookie_name(request.state, now)
+    sealed = context.ring.seal(
+        _use(now),
+        msgspec.json.encode(
+            _Sealed(
+                request.issuer,
+                request.state.reveal(),
+                request.code_verifier.reveal(),
+                request.issued_at,
+                None if wish is None else (wish.subject, wish.challenge, wish.return_to),
+            )
+        ),
+        associated_data=_associated_data(context, name),
+    )
+    return Start(
+        url=authorization_request_url(context.authorization_server.server, request),
+        cookie_name=name,
+        cookie_value=base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii"),
+        dropped_cookies=_surplus(cookies),
+    )
+
+
+def open_pending(
+    context: Context, *, state: Secret, cookies: Sequence[tuple[str, str]]
+) -> PendingAuthorization:
+    """Find and open the cookie of a state that came back.
+
+    Raises:
+        StateMismatch: this browser holds no cookie of that state, or more than one
+            (somebody tossed a second one in), or one that we did not seal.
+        AuthorizationExpired: the cookie's time has run out.
+    """
+    wanted = _state_hash_text(state)
+    found = [(m[0], int(m[1]), value) for m, value in _ours(cookies) if m[2] == wanted]
+    if len(found) != 1:
+        raise StateMismatch(f"{len(found)} cookies of this state")
+    name, issued_at, value = found[0]
+    # Outside the lifetime there is nothing to open: no key is derived for an invented hour.
+    if not -_CLOCK_TOLERANCE <= context.now() - issued_at <= LIFETIME_SECONDS:
+        raise AuthorizationExpired("the cookie's time has run out")
+    try:
+        plaintext = context.ring.open(
+            _use(issued_at),
+            base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True),
+            associated_data=_associated_data(context, name),
+        )
+        content = msgspec.json.decode(plaintext, type=_Sealed)
+    except (StorageError, ValueError):
+        raise StateMismatch("the cookie was not sealed here") from None
+    return PendingAuthorization(
+        AuthorizationRequest(
+            client_id=context.client.client_id,
+            redirect_uri=context.client.redirect_uri,
+            issuer=content.issuer,
+            state=Secret(content.state),
+            code_verifier=Secret(content.code_verifier),
+            issued_at=content.issued_at,
+        ),
+        None if content.wish is None else LinkWish(*content.wish),
+        name,
+    )
+
+
+def used_state_hash(state: Secret) -> bytes:
+    """Under which a state is remembered as used."""
+    return hashlib.sha256(state.reveal().encode("ascii", "surrogatepass")).digest()
+
+
+def _cookie_name(state: Secret, issued_at: int) -> str:
+    return f"{COOKIE_PREFIX}{issued_at:010d}-{_state_hash_text(state)}"
+
+
+def _state_hash_text(state: Secret) -> str:
+    digest = hashlib.sha256(b"cookie:" + state.reveal().encode("utf-8", "surrogatepass")).digest()
+    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode("ascii")
+
+
+def _use(issued_at: int) -> str:
+    return f"cookie/{issued_at // _HOUR}"
+
+
+def _associated_data(context: Context, name: str) -> bytes:
+    return f"{context.client.client_id}\n{context.client.redirect_uri}\n{name}".encode()
+
+
+def _ours(cookies: Iterable[tuple[str, str]]) -> Iterable[tuple[re.Match[str], str]]:
+    for name, value in cookies:
+        match = _NAME.fullmatch(name)
+        if match:
+            yield match, value
+
+
+def _surplus(cookies: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    # One place is for the cookie about to be set; the fixed-width time makes names sort by age.
+    names = sorted({match[0] for match, _ in _ours(cookies)}, reverse=True)
+    return tuple(names[KEPT_TABS - 1 :])

@@ -1,0 +1,46 @@
+"""Exchanges as generators: yield a request, receive the response.
+
+The protocol is written once; whoever drives it owns every hop, and tests drive it by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
+from paraph.oauth.messages import Request, Response
+from paraph.oauth.roles import AuthorizationServer, Client
+from paraph.oauth.token_endpoint import (
+    TokenSet,
+    build_refresh_request,
+    build_revocation_request,
+    build_token_request,
+    parse_refresh_response,
+    parse_revocation_response,
+    parse_token_response,
+)
+from paraph.secret import Secret
+
+
+def exchange_code(
+    server: AuthorizationServer, client: Client, validated: ValidatedAuthorizationResponse
+) -> Generator[Request, Response, TokenSet]:
+    """A validated code for a token set. One request: a code is never sent twice."""
+    response = yield build_token_request(server, client, validated)
+    return parse_token_response(response)
+
+
+def refresh(
+    server: AuthorizationServer, client: Client, refresh_token: Secret
+) -> Generator[Request, Response, TokenSet]:
+    """A refresh token for the next token set. One request: a refresh token works once."""
+    response = yield build_refresh_request(server, client, refresh_token=refresh_token)
+    return parse_refresh_response(response, previous=refresh_token)
+
+
+def revoke(
+    server: AuthorizationServer, client: Client, token: Secret
+) -> Generator[Request, Response, None]:
+    """Make a token dead."""
+    response = yield build_revocation_request(server, client, token=token)
+    parse_revocation_response(response)

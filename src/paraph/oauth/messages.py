@@ -1,0 +1,124 @@
+"""HTTP messages as values, and the query string of the redirection endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import unquote_to_bytes
+
+from paraph.errors import MessageMalformed
+
+MAX_QUERY_BYTES = 4096
+MAX_RESPONSE_BODY_BYTES = 1 << 20
+
+_BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# RFC 6749 appendix A: codes and states are printable ASCII.
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - One line.
+# IMF-fixdate, the only form that a sender may write today (RFC 9110 section 5.6.7).
+_IMF_FIXDATE = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (" + "|".join(_MONTHS) + r") ([0-9]{4}) "
+    r"([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An outgoing request. Its repr shows where it goes and nothing of what it carries."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.url.partition('?')[0]})"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An incoming response. Its repr hides the body, which may hold tokens."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, <{len(self.body)} bytes>)"
+
+    def header(self, name: str) -> str | None:
+        """A header by name, whatever its case; None when absent.
+
+        Raises:
+            MessageMalformed: it stands there twice.
+        """
+        found = [value for key, value in self.headers if key.lower() == name.lower()]
+        if len(found) > 1:
+            raise MessageMalformed(f"the response has the header {name.lower()} more than once")
+        return found[0] if found else None
+
+    def date(self) -> int | None:
+        """The sender's clock: `Date` in epoch seconds, None when absent or garbled."""
+        try:
+            value = self.header("date")
+        except MessageMalformed:
+            return None
+        match = _IMF_FIXDATE.fullmatch(value) if value is not None else None
+        if match is None:
+            return None
+        day, month, year, hour, minute, second = match.groups()
+        try:
+            instant = datetime(
+                int(year),
+                _MONTHS.index(month) + 1,
+                int(day),
+                int(hour),
+                int(minute),
+                int(second),
+                tzinfo=UTC,
+            )
+        except ValueError:
+            return None
+        return int(instant.timestamp())
+
+
+def parse_query(raw_query: bytes, *, once: Collection[str]) -> dict[str, str]:
+    """The parameters that are asked for; unknown ones are ignored (RFC 6749 section 4.1.2).
+
+    Args:
+        raw_query: as it stood in the URL, still encoded.
+        once: the parameters of interest; each may stand there once (section 3.1).
+
+    Raises:
+        MessageMalformed: the query is longer than `MAX_QUERY_BYTES`, one of `once` is repeated,
+            or its value is not percent-encoded printable ASCII.
+    """
+    if len(raw_query) > MAX_QUERY_BYTES:
+        raise MessageMalformed("the query is too long")
+    found: dict[str, str] = {}
+    for piece in raw_query.split(b"&"):
+        raw_name, _, raw_value = piece.partition(b"=")
+        name = _decode_name(raw_name)
+        if name not in once:
+            continue
+        if name in found:
+            raise MessageMalformed(f"the query has {name} more than once")
+        found[name] = _decode_value(name, raw_value)
+    return found
+
+
+def _decode_name(raw: bytes) -> str:
+    # An encoded spelling of a name is that name: "%63ode" is "code", and counts as a repetition.
+    return unquote_to_bytes(raw.replace(b"+", b" ")).decode("latin-1")
+
+
+def _decode_value(name: str, raw: bytes) -> str:
+    if _BROKEN_PERCENT.search(raw):
+        raise MessageMalformed(f"the query's {name} is not percent-encoded")
+    value = unquote_to_bytes(raw.replace(b"+", b" ")).decode("latin-1")
+    # NUL, line ends and everything beyond ASCII end here, before any message is built from it.
+    if not _PRINTABLE.fullmatch(value):
+        raise MessageMalformed(f"the query's {name} is not printable ASCII")
+    return value

@@ -1,0 +1,89 @@
+"""JSON as a peer must write it: one object, in UTF-8, saying each thing once (RFC 8259).
+
+Lenient parsers disagree about duplicate names, NaN, byte order marks and lone surrogates;
+where two readers of one message can disagree, an attacker chooses which one is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+from paraph.errors import MessageMalformed
+
+MAX_DEPTH = 32
+_MAX_INTEGER_DIGITS = 20
+_MAX_NUMBER_LENGTH = 64
+# A string, or one bracket: what is inside strings does not nest. A string that never ends is
+# taken as one match to the end of the body, so that the scan stays linear.
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+
+
+def parse_json_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """The object that the body is.
+
+    Args:
+        body: the raw bytes.
+        max_depth: how many arrays and objects may stand inside each other.
+
+    Raises:
+        MessageMalformed: not UTF-8, a byte order mark, no object, a name twice in one object,
+            NaN or Infinity, a lone surrogate, a number of absurd length, or too deep.
+    """
+    # Depth first, on bytes: the parser itself would run out of stack.
+    _demand_depth(body, max_depth)
+    try:
+        # json.loads would guess UTF-16 and UTF-32 from bytes; RFC 8259 section 8.1 has UTF-8 only.
+        text = body.decode("utf-8")
+        parsed = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_int=_integer,
+            parse_float=_float,
+        )
+        # An escaped lone surrogate parses, and fails later wherever the text is encoded.
+        if "\\u" in text:
+            json.dumps(parsed, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        raise MessageMalformed("the body is not strict JSON in UTF-8") from None
+    if not isinstance(parsed, dict):
+        raise MessageMalformed("the body is JSON but no object")
+    return parsed
+
+
+def _demand_depth(body: bytes, max_depth: int) -> None:
+    depth = 0
+    for match in _STRUCTURE.finditer(body):
+        character = match[0][:1]
+        if character in b"[{":
+            depth += 1
+            if depth > max_depth:
+                raise MessageMalformed(f"the body nests deeper than {max_depth} levels")
+        elif character in b"]}":
+            depth -= 1
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise MessageMalformed("the body names something twice in one object")
+    return result
+
+
+def _constant(_text: str) -> NoReturn:
+    raise MessageMalformed("the body holds NaN or Infinity, which JSON has not")
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_INTEGER_DIGITS:
+        raise MessageMalformed("the body holds an integer of absurd length")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    value = float(text) if len(text) <= _MAX_NUMBER_LENGTH else float("inf")
+    if value in {float("inf"), float("-inf")}:
+        raise MessageMalformed("the body holds a number out of range")
+    return value

@@ -1,0 +1,254 @@
+"""The token and revocation endpoints (RFC 6749 sections 4.1.3, 5 and 6; RFC 7009).
+
+Client authentication is HTTP Basic, parameters stand in the body and nowhere else: a URL ends
+up in logs. What comes back is read strictly, and of an error only registered codes and Zoom's
+documented numbers are kept: Zoom's prose repeats the code that it refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus, urlencode
+
+from paraph.errors import (
+    InvalidGrant,
+    MessageMalformed,
+    PeerUnavailable,
+    TokenErrorResponse,
+    UsageError,
+)
+from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
+from paraph.oauth.messages import Request, Response
+from paraph.oauth.roles import AuthorizationServer, Client
+from paraph.oauth.strict_json import parse_json_object
+from paraph.secret import Secret
+
+# RFC 6749 section 5.1 only recommends `expires_in`. Too short costs a refresh, too long a 401.
+DEFAULT_EXPIRES_IN = 1800
+MAX_EXPIRES_IN = 10 * 365 * 86400
+MAX_TOKEN = 8192
+
+_TOKEN = re.compile(rf"[\x21-\x7e]{{1,{MAX_TOKEN}}}")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_ERRORS = frozenset(
+    {
+        "authorization_pending",
+        "access_denied",
+        "expired_token",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "slow_down",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "unsupported_token_type",
+    }
+)
+# Zoom's documented numbers for token errors, which its prose may name.
+_ZOOM_NUMBER = re.compile(r"(?<![0-9])4,?7[0-4][0-9](?![0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSet:
+    """A successful token response.
+
+    `scopes` is empty where the response named none; `issued_at_server` is its `Date`.
+    """
+
+    access_token: Secret
+    refresh_token: Secret | None
+    expires_in: int
+    scopes: frozenset[str]
+    api_url: str | None
+    issued_at_server: int | None
+
+
+def build_token_request(
+    server: AuthorizationServer, client: Client, validated: ValidatedAuthorizationResponse
+) -> Request:
+    """The access token request for a code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+
+    Raises:
+        UsageError: the response was not validated, or belongs to another client or redirect URI.
+    """
+    if not isinstance(validated, ValidatedAuthorizationResponse):
+        raise UsageError("a token request is built from a validated response only")
+    request = validated.request
+    if (request.client_id, request.redirect_uri, request.issuer) != (
+        client.client_id,
+        client.redirect_uri,
+        server.issuer,
+    ):
+        raise UsageError("the response belongs to another client, redirect URI or server")
+    return _form(
+        server.token_endpoint,
+        client,
+        {
+            "grant_type": "authorization_code",
+            "code": validated.code.reveal(),
+            "redirect_uri": request.redirect_uri,
+            "code_verifier": request.code_verifier.reveal(),
+        },
+    )
+
+
+def build_refresh_request(
+    server: AuthorizationServer, client: Client, *, refresh_token: Secret
+) -> Request:
+    """The refresh request (RFC 6749 section 6)."""
+    return _form(
+        server.token_endpoint,
+        client,
+        {"grant_type": "refresh_token", "refresh_token": refresh_token.reveal()},
+    )
+
+
+def build_revocation_request(
+    server: AuthorizationServer, client: Client, *, token: Secret
+) -> Request:
+    """The revocation request (RFC 7009 section 2.1)."""
+    return _form(server.revocation_endpoint, client, {"token": token.reveal()})
+
+
+def _form(url: str, client: Client, parameters: dict[str, str]) -> Request:
+    # RFC 6749 section 2.3.1: id and secret are form-encoded before Basic joins them. Zoom's are
+    # letters, digits, "_" and "-", which that leaves as they are.
+    name, password = quote_plus(client.client_id), quote_plus(client.client_secret.reveal())
+    credentials = base64.b64encode(f"{name}:{password}".encode()).decode("ascii")
+    return Request(
+        "POST",
+        url,
+        (
+            ("authorization", f"Basic {credentials}"),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("accept", "application/json"),
+        ),
+        urlencode(parameters).encode("ascii"),
+    )
+
+
+def parse_token_response(response: Response) -> TokenSet:
+    """The token set of a successful response (RFC 6749 section 5.1).
+
+    Raises:
+        InvalidGrant: the code or refresh token is dead.
+        TokenErrorResponse: another refusal (section 5.2).
+        PeerUnavailable: 5xx or 429.
+        MessageMalformed: anything that is no token response.
+    """
+    if response.status != 200:
+        raise _refusal(response)
+    content = parse_json_object(_json_body(response))
+    token_type = content.get("token_type")
+    if not isinstance(token_type, str) or token_type.lower() != "bearer":
+        raise MessageMalformed("the token type is not bearer")
+    api_url = content.get("api_url")
+    return TokenSet(
+        access_token=_token(content, "access_token"),
+        refresh_token=_token(content, "refresh_token") if "refresh_token" in content else None,
+        expires_in=_expires_in(content),
+        scopes=_scopes(content),
+        api_url=api_url if isinstance(api_url, str) else None,
+        issued_at_server=response.date(),
+    )
+
+
+def parse_refresh_response(response: Response, *, previous: Secret) -> TokenSet:
+    """As `parse_token_response`; without a new refresh token the previous one stays (section 6)."""
+    token_set = parse_token_response(response)
+    if token_set.refresh_token is not None:
+        return token_set
+    return TokenSet(
+        access_token=token_set.access_token,
+        refresh_token=previous,
+        expires_in=token_set.expires_in,
+        scopes=token_set.scopes,
+        api_url=token_set.api_url,
+        issued_at_server=token_set.issued_at_server,
+    )
+
+
+def parse_revocation_response(response: Response) -> None:
+    """Return when the token is dead (RFC 7009 section 2.2).
+
+    A token that the server does not know is dead too, whichever way it says so: 200 by the RFC,
+    400 or 401 at Zoom. Wrong client credentials are not taken for that.
+
+    Raises:
+        PeerUnavailable: 5xx or 429.
+        TokenErrorResponse: any other refusal.
+    """
+    if response.status == 200:
+        return
+    error = _refusal(response)
+    dead = isinstance(error, TokenErrorResponse) and error.error in {
+        "invalid_grant",
+        "invalid_request",
+        "invalid_token",
+    }
+    if not dead:
+        raise error
+
+
+def _refusal(response: Response) -> Exception:
+    if response.status == 429 or response.status >= 500:
+        return PeerUnavailable(response.status)
+    if response.status not in {400, 401, 403}:
+        return MessageMalformed(f"the token endpoint answered {response.status}")
+    try:
+        content = parse_json_object(_json_body(response))
+    except MessageMalformed:
+        return MessageMalformed(f"the token endpoint answered {response.status} without its reason")
+    error, reason = content.get("error"), content.get("reason")
+    reason = reason if isinstance(reason, str) else ""
+    number = _ZOOM_NUMBER.search(reason)
+    detail = f"Zoom error {number[0].replace(',', '')}" if number else ""
+    # Zoom's older answers say invalid_request of a dead code or refresh token.
+    dead = error == "invalid_request" and (
+        reason.startswith(("Invalid authorization code", "Invalid Token!"))
+    )
+    if error == "invalid_grant" or dead:
+        return InvalidGrant(detail)
+    if error == "invalid_token" or content.get("code") == 124:
+        return TokenErrorResponse("invalid_token", detail)
+    known = error if isinstance(error, str) and error in _ERRORS else "unknown"
+    return TokenErrorResponse(known, detail)
+
+
+def _json_body(response: Response) -> bytes:
+    media_type = (response.header("content-type") or "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise MessageMalformed("the answer is not JSON")
+    return response.body
+
+
+def _token(content: dict[str, Any], name: str) -> Secret:
+    value = content.get(name)
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise MessageMalformed(f"{name} is missing or has not the shape of a token")
+    return Secret(value)
+
+
+def _expires_in(content: dict[str, Any]) -> int:
+    value = content.get("expires_in", DEFAULT_EXPIRES_IN)
+    # bool is an int in Python; "3600" and 3600.5 are a sign of a peer that means something else.
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise MessageMalformed("expires_in is no whole number")
+    if not 0 < value <= MAX_EXPIRES_IN:
+        raise MessageMalformed("expires_in is out of range")
+    return value
+
+
+def _scopes(content: dict[str, Any]) -> frozenset[str]:
+    value = content.get("scope", "")
+    if not isinstance(value, str):
+        raise MessageMalformed("scope is no string")
+    names = value.split(" ") if value else []
+    names = [name for name in names if name]
+    if not all(_SCOPE.fullmatch(name) for name in names):
+        raise MessageMalformed("scope has characters that no scope has")
+    return frozenset(names)

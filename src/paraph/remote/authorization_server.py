@@ -1,0 +1,39 @@
+"""What is asked of the authorization server: exchange, refresh, revoke."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paraph.oauth import exchange
+from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
+from paraph.oauth.roles import AuthorizationServer, Client
+from paraph.oauth.token_endpoint import TokenSet
+from paraph.remote.transport import Transport
+from paraph.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAuthorizationServer:
+    """The authorization server as reached through the transport, for one client."""
+
+    transport: Transport
+    server: AuthorizationServer
+    client: Client
+
+    async def exchange(self, validated: ValidatedAuthorizationResponse) -> TokenSet:
+        """The code for a token set (RFC 6749 section 4.1.3).
+
+        Raises:
+            InvalidGrant, TokenErrorResponse, PeerUnavailable, MessageMalformed, TransportError.
+        """
+        return await self.transport.drive(
+            exchange.exchange_code(self.server, self.client, validated)
+        )
+
+    async def refresh(self, refresh_token: Secret) -> TokenSet:
+        """The next token set; the old refresh token is spent (RFC 6749 section 6)."""
+        return await self.transport.drive(exchange.refresh(self.server, self.client, refresh_token))
+
+    async def revoke(self, token: Secret) -> None:
+        """Make a token dead at the authorization server (RFC 7009)."""
+        await self.transport.drive(exchange.revoke(self.server, self.client, token))

@@ -1,0 +1,33 @@
+"""What is asked of Zoom's REST API: whose token this is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from paraph.remote.transport import Transport
+from paraph.secret import Secret
+from paraph.zoom.server_metadata import api_server_for
+from paraph.zoom.user import ZoomUser, build_user_request, parse_user
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteResourceServer:
+    """Zoom's REST API on the allowed hosts."""
+
+    transport: Transport
+    allowed: Sequence[str]
+
+    def server_for(self, api_url: str | None) -> str:
+        """The host to use: what the token response named if it is allowed, else the first one."""
+        return api_server_for(api_url, allowed=self.allowed)
+
+    async def read_user(self, api_server: str, *, access_token: Secret) -> ZoomUser:
+        """The owner of an access token: the only proof of identity (RFC 6749 section 1.4).
+
+        Raises:
+            ResourceErrorResponse, PeerUnavailable, MessageMalformed, TransportError.
+        """
+        return parse_user(
+            await self.transport.send(build_user_request(api_server, access_token=access_token))
+        )

@@ -1,0 +1,81 @@
+"""`/install`: the beginning of an authorization, in the browser that will finish it.
+
+Nothing that a caller sends shapes the authorization request: redirect URI, client and scopes
+come from the settings (RFC 9700 section 4.1), the subject from the host's own link request.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import RedirectResponse, Response
+
+from paraph.config import Settings
+from paraph.errors import Busy, MessageMalformed, NotFound
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.link import request_is_live, use_request
+from paraph.lifecycle.pending_authorization import LinkWish, begin
+from paraph.oauth.authorization_request import LIFETIME_SECONDS
+from paraph.oauth.messages import parse_query
+from paraph.secret import Secret
+from paraph.service.budget import RateBudget
+from paraph.service.cookies import expired_cookie, host_cookie
+from paraph.service.page import Button, Pages
+from paraph.service.visit import Visit
+
+
+class InstallEndpoint:
+    """Starts authorizations."""
+
+    def __init__(
+        self, context: Context, settings: Settings, pages: Pages, starts: RateBudget
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._pages = pages
+        self._starts = starts
+
+    async def answer(self, visit: Visit) -> Response:
+        """The answer to `GET /install`."""
+        if self._settings.linking == "none":
+            if visit.cross_site or visit.unasked:
+                return self._pages.press()
+            return self.start(visit, wish=None)
+        try:
+            code = parse_query(visit.raw_query, once={"request"}).get("request")
+        except MessageMalformed:
+            return self._gone()
+        if not code:
+            return RedirectResponse(self._settings.start_url, status_code=303)
+        try:
+            return await self._start_for_host(visit, Secret(code))
+        except NotFound:
+            return self._gone()
+
+    async def _start_for_host(self, visit: Visit, code: Secret) -> Response:
+        if visit.cross_site or visit.unasked:
+            # Looked at only: the press that follows uses the request up.
+            if not await request_is_live(self._context, code):
+                return self._gone()
+            return self._pages.press()
+        return self.start(visit, wish=await use_request(self._context, code))
+
+    def start(self, visit: Visit, *, wish: LinkWish | None) -> Response:
+        """Send the browser to Zoom, with the sealed cookie that will recognise the answer."""
+        try:
+            self._starts.spend(visit.address)
+        except Busy as error:
+            return self._pages.failed(error)
+        start = begin(self._context, wish=wish, cookies=visit.cookies)
+        response = RedirectResponse(start.url, status_code=303)
+        response.raw_headers.append(
+            host_cookie(start.cookie_name, start.cookie_value, max_age=LIFETIME_SECONDS)
+        )
+        response.raw_headers.extend(expired_cookie(name) for name in start.dropped_cookies)
+        return response
+
+    def _gone(self) -> Response:
+        return self._pages.page(
+            "This link is used up",
+            "An installation link works once and for ten minutes.",
+            button=Button("Start again", self._settings.start_url),
+            status=404,
+        )

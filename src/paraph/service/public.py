@@ -1,0 +1,118 @@
+"""The public side: which URL is whose, and what every URL refuses alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from paraph.config import Settings
+from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
+from paraph.service.address import arrived_in_clear
+from paraph.service.page import Pages
+from paraph.service.readiness import Readiness
+from paraph.service.visit import Visit, visit_of
+
+PageAnswer = Callable[[Visit], Awaitable[Response]]
+
+_SECURITY_TXT_DAYS = 180
+_log = get_logger("service")
+
+
+class PublicSide:
+    """ASGI application of the public listener. Exact paths only: a variant is another page.
+
+    Args:
+        settings: see there.
+        pages: writes the pages.
+        webhook: the raw ASGI endpoint of `/webhook`.
+        routes: the pages that a browser reaches by GET.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pages: Pages,
+        *,
+        webhook: ASGIApp,
+        routes: dict[str, PageAnswer],
+    ) -> None:
+        self._trusted = settings.trusted_proxies
+        self._tls = settings.public_url.startswith("https://")
+        self._pages = pages
+        self._webhook = webhook
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route one request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] == "/webhook" and scope["method"] == "POST":
+            if self._tls and arrived_in_clear(scope, self._trusted):
+                await self._in_clear()(scope, receive, send)
+                return
+            await self._webhook(scope, receive, send)
+            return
+        response = await self._page(scope)
+        await response(scope, receive, send)
+
+    async def _page(self, scope: Scope) -> Response:
+        path, method = scope["path"], scope["method"]
+        # `raw_path` too: "%2F" and "/" are decoded to the same path and are not the same URL.
+        answer = self._routes.get(path) if scope.get("raw_path", b"") == path.encode() else None
+        if path == "/webhook" or (answer is not None and method != "GET"):
+            # HEAD as well: a link scanner must not use anything up (RFC 9110 section 9.2.1).
+            allowed = "POST" if path == "/webhook" else "GET"
+            return PlainTextResponse("", status_code=405, headers={"allow": allowed})
+        if answer is None:
+            return self._pages.page("There is nothing here", status=404)
+        if self._tls and arrived_in_clear(scope, self._trusted):
+            return self._in_clear()
+        try:
+            return await answer(visit_of(scope, self._trusted))
+        except Exception as error:  # noqa: BLE001 - The last net: a page, never a stack trace.
+            _log.error("page.failed", path=path, why=type(error).__name__)
+            return self._pages.page("Something went wrong here", "Try again.", status=500)
+
+    def _in_clear(self) -> Response:
+        return PlainTextResponse("This address is served over https only.\n", status_code=400)
+
+
+def plain_routes(
+    settings: Settings, context: Context, pages: Pages, readiness: Readiness
+) -> dict[str, PageAnswer]:
+    """The URLs that need no more than the settings."""
+
+    async def healthz(_visit: Visit) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_visit: Visit) -> Response:
+        return await readiness.answer()
+
+    async def installed(_visit: Visit) -> Response:
+        return pages.page(
+            "Installed", f"{settings.app_name} is installed. You can close this page."
+        )
+
+    async def verify_zoom(_visit: Visit) -> Response:
+        return HTMLResponse(settings.verify_zoom)
+
+    async def security_txt(_visit: Visit) -> Response:
+        expires = datetime.fromtimestamp(context.now(), tz=UTC) + timedelta(days=_SECURITY_TXT_DAYS)
+        return PlainTextResponse(
+            f"Contact: {settings.security_contact}\nExpires: {expires:%Y-%m-%dT%H:%M:%SZ}\n"
+        )
+
+    routes: dict[str, PageAnswer] = {
+        "/healthz": healthz,
+        "/readyz": readyz,
+        "/installed": installed,
+    }
+    if settings.verify_zoom:
+        routes["/zoomverify/verifyzoom.html"] = verify_zoom
+    if settings.security_contact:
+        routes["/.well-known/security.txt"] = security_txt
+    return routes

@@ -1,0 +1,130 @@
+"""`/oauth/redirect`: the redirection endpoint, the only place where a code is accepted.
+
+The order of the checks is the defence. Shape, then this browser's cookie, then the response:
+none of it does any I/O, so random requests fail here for nothing. Then the budget, so that
+somebody with real starts and invented codes cannot flood Zoom through us; only then is the
+state used up, and only then is Zoom called. Every refusal is one and the same page.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
+
+from paraph.config import Settings
+from paraph.errors import (
+    AuthorizationErrorResponse,
+    AuthorizationResponseInvalid,
+    Busy,
+    Conflict,
+    MessageMalformed,
+    ParaphError,
+)
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.installation import Handoff, install, use_state
+from paraph.lifecycle.pending_authorization import PendingAuthorization, open_pending
+from paraph.logs import get_logger
+from paraph.oauth.authorization_response import (
+    AuthorizationResponse,
+    ValidatedAuthorizationResponse,
+    parse_authorization_response,
+    validate_authorization_response,
+)
+from paraph.service.budget import ExchangeBudget
+from paraph.service.cookies import expired_cookie
+from paraph.service.page import Pages
+from paraph.service.visit import Visit
+from paraph.storage.records import Installation
+
+_log = get_logger("install")
+
+
+class RedirectionEndpoint:
+    """Receives authorization responses."""
+
+    def __init__(
+        self, context: Context, settings: Settings, pages: Pages, exchanges: ExchangeBudget
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._pages = pages
+        self._exchanges = exchanges
+        self.refused: Counter[str] = Counter()
+
+    async def answer(self, visit: Visit) -> Response:
+        """The answer to `GET /oauth/redirect`."""
+        if visit.unasked:
+            # A scanner or a prefetch may see the URL before its owner does: it uses nothing up.
+            return Response(status_code=204)
+        try:
+            response = parse_authorization_response(visit.raw_query)
+            if response.state is None and response.error is None:
+                return RedirectResponse("/marketplace", status_code=303)
+            pending = self._recognise(visit, response)
+        except (MessageMalformed, AuthorizationResponseInvalid) as error:
+            # A counter and no line for each: a flood must not become a flood of log lines.
+            self.refused[error.code] += 1
+            return self._pages.refused()
+        answer = await self._finish(visit, pending, response)
+        if answer.status_code != 429:
+            answer.raw_headers.append(expired_cookie(pending.cookie_name))
+        return answer
+
+    def _recognise(self, visit: Visit, response: AuthorizationResponse) -> PendingAuthorization:
+        if response.state is None:
+            raise AuthorizationResponseInvalid("an error response without state")
+        return open_pending(self._context, state=response.state, cookies=visit.cookies)
+
+    async def _finish(
+        self, visit: Visit, pending: PendingAuthorization, response: AuthorizationResponse
+    ) -> Response:
+        """From here on it is this browser's own flow: what goes wrong may be said."""
+        try:
+            validated = self._validate(pending, response)
+            async with self._exchanges.place(visit.address):
+                outcome = await install(self._context, pending, validated)
+        except AuthorizationErrorResponse as error:
+            return await self._said_no(pending, error)
+        except Busy as error:
+            return self._pages.failed(error)
+        except (Conflict, AuthorizationResponseInvalid) as error:
+            self.refused[error.code] += 1
+            return self._pages.refused()
+        except ParaphError as error:
+            _log.warning("install.failed", error_code=error.code, why=error.detail)
+            return self._pages.failed(error)
+        return self._done(outcome)
+
+    def _validate(
+        self, pending: PendingAuthorization, response: AuthorizationResponse
+    ) -> ValidatedAuthorizationResponse:
+        return validate_authorization_response(
+            response,
+            pending.request,
+            server=self._context.authorization_server.server,
+            now=self._context.now(),
+        )
+
+    async def _said_no(
+        self, pending: PendingAuthorization, error: AuthorizationErrorResponse
+    ) -> Response:
+        try:
+            await use_state(self._context, pending.request.state)
+        except Conflict:
+            return self._pages.refused()
+        _log.info("install.refused_at_zoom", error_code=error.error)
+        return self._pages.failed(error)
+
+    def _done(self, outcome: Installation | Handoff) -> Response:
+        if isinstance(outcome, Installation):
+            _log.info("install.active", installation=outcome.link.link_id)
+            return RedirectResponse("/installed", status_code=303)
+        query = {"handoff": outcome.code.reveal()}
+        if outcome.return_to:
+            query["return_to"] = outcome.return_to
+        _log.info("install.handed_over")
+        link_url = self._settings.link_url
+        joined = "&" if "?" in link_url else "?"
+        return RedirectResponse(f"{link_url}{joined}{urlencode(query)}", status_code=303)

@@ -1,0 +1,1 @@
+"""A Zoom on localhost. Shares no protocol code with the kit."""

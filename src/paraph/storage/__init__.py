@@ -1,0 +1,1 @@
+"""Records, the key ring, and the database behind protocols."""

@@ -1,0 +1,208 @@
+"""What the store keeps, as values.
+
+A secret is a `Secret` in memory and sealed in the table; nothing in between exists.
+All times are epoch seconds on our clock unless the name says `zoom`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from paraph.oauth.phase import Phase, Rung
+from paraph.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ZoomIdentity:
+    """Whose grant it is: byte for byte, never an e-mail (RFC 9700 section 2.1; ASVS 10.5.2)."""
+
+    client_id: str
+    account_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One token set. `zoom_time` is the `Date` of the token response: Zoom's own clock."""
+
+    access_token: Secret
+    refresh_token: Secret | None
+    access_expires_at: int
+    scopes: frozenset[str]
+    api_server: str
+    received_at: int
+    zoom_time: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What Zoom gave to one app by one user.
+
+    `phase` is ACTIVE, UNDECIDED or NEEDS_REAUTHORIZATION. `token_version` counts token sets:
+    who writes one names the version it read, so that a late writer cannot undo a newer one.
+    `granted_zoom_time` is when the consent's code was exchanged, on Zoom's clock, or None.
+    """
+
+    grant_id: str
+    identity: ZoomIdentity
+    phase: Phase
+    tokens: Tokens
+    token_version: int
+    email: str
+    display_name: str
+    granted_at: int
+    granted_zoom_time: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Which local account a grant serves. `phase` is PENDING or ACTIVE.
+
+    A pending link carries the hashes of its handoff and, once claimed, of its claim.
+    """
+
+    link_id: str
+    grant_id: str
+    client_id: str
+    subject: str
+    phase: Phase
+    rungs: tuple[Rung, ...]
+    created_at: int
+    confirmed_at: int | None = None
+    expires_at: int | None = None
+    challenge: str = ""
+    return_to: str = ""
+    handoff_hash: bytes | None = None
+    handoff_expires_at: int | None = None
+    claim_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A grant with its link: what the management API, the pages and people speak of."""
+
+    grant: Grant
+    link: Link
+
+    @property
+    def phase(self) -> Phase:
+        """The grant's, once the link is active; until then the link is what is waited for."""
+        return self.grant.phase if self.link.phase is Phase.ACTIVE else self.link.phase
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRequest:
+    """The host's wish to link its signed-in user, kept under the hash of its one-use code."""
+
+    request_hash: bytes
+    subject: str
+    challenge: str
+    return_to: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerlessTokens:
+    """Tokens whose owner could not be read yet: dropping the newest set kills the working one."""
+
+    ownerless_id: str
+    client_id: str
+    tokens: Tokens
+    created_at: int
+    attempts: int
+    next_attempt_at: int
+
+
+class EventStatus(StrEnum):
+    """Where a kept event stands."""
+
+    RECEIVED = "received"
+    HANDED_ON = "handed_on"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """One event in the inbox, or one notice of our own to the host.
+
+    `event_id` is the hex of the delivery digest for Zoom's events (the deduplication key), and
+    random for notices. `body` is None once it was deleted; the row stays for deduplication.
+    `urgent` events (deauthorizations) are not delayed by any backlog.
+    """
+
+    event_id: str
+    name: str
+    received_at: int
+    body: bytes | None
+    account_id: str = ""
+    user_id: str = ""
+    notice: bool = False
+    urgent: bool = False
+    status: EventStatus = EventStatus.RECEIVED
+    attempts: int = 0
+    next_attempt_at: int = 0
+    handed_on_at: int | None = None
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A token that must die at Zoom, sealed until it has."""
+
+    revocation_id: str
+    client_id: str
+    token: Secret
+    created_at: int
+    attempts: int
+    next_attempt_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of a removal without personal data: what was asked, when, and what was destroyed."""
+
+    receipt_id: str
+    installation_id: str
+    reason: str
+    requested_at: int
+    completed_at: int
+    destroyed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One link of the audit chain: `digest` covers this entry and `previous`."""
+
+    sequence: int
+    at: int
+    action: str
+    details: Mapping[str, str]
+    previous: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key of the management API: only the hash of its secret part is kept."""
+
+    key_id: str
+    secret_hash: bytes
+    label: str
+    scopes: frozenset[str]
+    subject_prefix: str
+    created_at: int
+    revoked_at: int | None = None
+    last_used_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How much a purge destroyed, for the receipt."""
+
+    grants: int = 0
+    links: int = 0
+    events: int = 0
+    grant_ids: tuple[str, ...] = field(default=())

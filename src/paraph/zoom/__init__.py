@@ -1,0 +1,1 @@
+"""Zoom's own formats, pure: webhooks, events, app contexts, API errors, manifests."""

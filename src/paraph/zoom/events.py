@@ -1,0 +1,191 @@
+"""Events: what a verified delivery says.
+
+Only a `VerifiedDelivery` can be parsed, so nothing here ever sees bytes that Zoom did not sign.
+Even so the JSON is read strictly (RFC 8259 with duplicate names, NaN, a byte order mark and deep
+nesting refused), because a signature says who wrote it, not that it is sane.
+
+Strict where a field decides something, lenient where it only informs: the name, the type of the
+payload and the ids of a deauthorization are demanded; `event_ts` and `account_id` are None when
+they are not what they should be. Zoom itself prints `event_ts` as a number, as a string of digits
+and as a date, at the top and inside the payload, and never sends again what was refused with a 4xx.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from paraph.errors import EventInvalid, MessageMalformed
+from paraph.oauth.strict_json import parse_json_object
+from paraph.zoom.identifier import parse_identifier
+from paraph.zoom.webhook import CHALLENGE_TOKEN, VerifiedDelivery
+
+APP_DEAUTHORIZED = "app_deauthorized"
+URL_VALIDATION = "endpoint.url_validation"
+
+_MAX_DEPTH = 32
+_NAME = re.compile(r"[a-zA-Z0-9_.]{1,100}")
+_MILLISECONDS = re.compile(r"[0-9]{13}")
+
+# RFC 3339 section 5.6 with the offset written either way. datetime.fromisoformat alone would also
+# take week dates, missing times and times without a zone, which are nobody's instant.
+_DATE_TIME = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r"(?:\.[0-9]{1,9})?(?:[Zz]|(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2}))",
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The content of one delivery.
+
+    Attributes:
+        name: such as `meeting.ended`.
+        event_ts: when it happened at Zoom, epoch **milliseconds**, if it says so readably.
+        account_id: the Zoom account that it is about, if it names one. Personal data by Zoom's
+            rules, so it is not in the repr.
+        payload: the event's own fields, unchecked beyond being JSON.
+    """
+
+    name: str
+    event_ts: int | None
+    account_id: str | None = field(repr=False)
+    payload: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AppDeauthorized:
+    """A user, or an account's administrator, removed the app.
+
+    Attributes:
+        client_id: which of our clients; development and production differ.
+        account_id, user_id: whose. In an account-level app the user is whoever removed it.
+        deauthorization_time: epoch seconds on Zoom's clock, None when absent or unreadable.
+        user_data_retention: whether Zoom said explicitly that data may be kept.
+    """
+
+    client_id: str
+    account_id: str = field(repr=False)
+    user_id: str = field(repr=False)
+    deauthorization_time: int | None
+    user_data_retention: bool
+
+
+def parse_event(delivery: VerifiedDelivery) -> Event:
+    """The event in a verified delivery.
+
+    Raises:
+        EventInvalid: the body is no strict JSON object of at most 32 levels, `event` is no name of
+            1 to 100 letters, digits, `_` and `.`, or `payload` is there and is no object.
+    """
+    try:
+        content = parse_json_object(delivery.body, max_depth=_MAX_DEPTH)
+    except MessageMalformed as error:
+        raise EventInvalid(f"the body is no strict JSON object: {error.detail}") from error
+    name = content.get("event")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise EventInvalid("`event` is not a name of 1 to 100 letters, digits, _ and .")
+    payload = content.get("payload", {})
+    if not isinstance(payload, dict):
+        raise EventInvalid("`payload` is not an object")
+    return Event(
+        name=name,
+        event_ts=_first_milliseconds(content.get("event_ts"), payload.get("event_ts")),
+        # Chatbot events spell their keys in camel case.
+        account_id=parse_identifier(payload.get("account_id"))
+        or parse_identifier(payload.get("accountId")),
+        payload=payload,
+    )
+
+
+def parse_app_deauthorized(event: Event) -> AppDeauthorized:
+    """The deauthorization in an `app_deauthorized` event, in every form that Zoom has sent.
+
+    `payload.signature` is Zoom's own affair and is not looked at.
+
+    Raises:
+        EventInvalid: another event, or one of the three ids is missing: what cannot be told apart
+            from somebody else's installation must delete nothing.
+    """
+    _demand_name(event, APP_DEAUTHORIZED)
+    payload = event.payload
+    retention = payload.get("user_data_retention")
+    return AppDeauthorized(
+        client_id=_demand_identifier(payload, "client_id"),
+        account_id=_demand_identifier(payload, "account_id"),
+        user_id=_demand_identifier(payload, "user_id"),
+        deauthorization_time=parse_date_time(payload.get("deauthorization_time")),
+        # Zoom sent this as the strings "true" and "false", and sends null today. Only an explicit
+        # yes keeps data: "false" is a true value in Python, and absence is no permission.
+        user_data_retention=retention is True or retention == "true",
+    )
+
+
+def parse_url_validation(event: Event) -> str:
+    """The plain token of an `endpoint.url_validation` challenge.
+
+    Raises:
+        EventInvalid: another event, or the token is not 8 to 128 letters, digits, `_` or `-`. The
+            alphabet has no colon, which keeps challenges and signed deliveries apart.
+    """
+    _demand_name(event, URL_VALIDATION)
+    token = event.payload.get("plainToken")
+    if not isinstance(token, str) or not CHALLENGE_TOKEN.fullmatch(token):
+        raise EventInvalid("`plainToken` is not 8 to 128 letters, digits, _ or -")
+    return token
+
+
+def answer_url_validation(delivery: VerifiedDelivery, event: Event) -> bytes:
+    """The body of the answer to a challenge: compact JSON with plainToken and encryptedToken.
+
+    It is made with the secret that verified the challenge itself, so that during a rotation Zoom
+    hears the one that it uses, and so that nothing unsigned is ever answered.
+
+    Raises:
+        EventInvalid: as `parse_url_validation`.
+    """
+    token = parse_url_validation(event)
+    answer = {"plainToken": token, "encryptedToken": delivery.answer_challenge(token)}
+    return json.dumps(answer, separators=(",", ":")).encode("ascii")
+
+
+def parse_date_time(value: object) -> int | None:
+    """Epoch seconds of an RFC 3339 date-time, fractions dropped; None for anything else."""
+    match = _DATE_TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    try:
+        offset = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
+        zone = timezone(-offset if match["sign"] == "-" else offset)
+        instant = datetime.fromisoformat(f"{match['date']}T{match['time']}").replace(tzinfo=zone)
+        return int((instant - _EPOCH).total_seconds())
+    except (ValueError, OverflowError):
+        # Right digits, no such day: the thirtieth of February, hour 25, an offset of 99 hours.
+        return None
+
+
+def _first_milliseconds(*values: object) -> int | None:
+    """The first that is epoch milliseconds: a JSON number, or thirteen digits as a string."""
+    for value in values:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**13:
+            return value
+        if isinstance(value, str) and _MILLISECONDS.fullmatch(value):
+            return int(value)
+    return None
+
+
+def _demand_name(event: Event, name: str) -> None:
+    if event.name != name:
+        raise EventInvalid(f"this is {event.name}, not {name}")
+
+
+def _demand_identifier(payload: Mapping[str, Any], key: str) -> str:
+    identifier = parse_identifier(payload.get(key))
+    if identifier is None:
+        raise EventInvalid(f"`payload.{key}` is not an identifier")
+    return identifier

@@ -1,0 +1,83 @@
+"""Where Zoom answers: the authorization server, and the resource servers a bearer may go to.
+
+Zoom publishes no discovery document (RFC 8414), so its paths stand here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from paraph.errors import ConfigurationError
+from paraph.oauth.roles import AuthorizationServer
+
+# The global name first: it always works. The regional ones are those that token responses may
+# name in `api_url` (changelog of the regional clusters), today's and the three older spellings.
+REGIONAL_API_SERVERS: tuple[str, ...] = (
+    "https://api.zoom.us",
+    "https://api-au.zoom.us",
+    "https://api-ca.zoom.us",
+    "https://api-eu.zoom.us",
+    "https://api-in.zoom.us",
+    "https://api-sa.zoom.us",
+    "https://api-sg.zoom.us",
+    "https://api-uk.zoom.us",
+    "https://api-us.zoom.us",
+    "https://eu01api.zoom.us",
+    "https://sa01api.zoom.us",
+    "https://sg01api.zoom.us",
+)
+
+# A whole origin and nothing else. urlsplit is not used on purpose: it drops tabs and newlines and
+# accepts user information, and both have carried a bearer to a host that only looked right.
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?P<port>:[0-9]{1,5})?/?",
+    re.ASCII | re.IGNORECASE,
+)
+_DEFAULT_PORTS = {"https": ":443", "http": ":80"}
+
+
+def zoom_authorization_server(base_url: str) -> AuthorizationServer:
+    """Zoom's OAuth side under `base_url` (https://zoom.us, or a simulated one).
+
+    Zoom sends no `iss` in authorization responses (RFC 9207), so none is demanded; the issuer is
+    the base URL, for records and for the case that it begins to.
+    """
+    base = base_url.rstrip("/")
+    return AuthorizationServer(
+        issuer=base,
+        authorization_endpoint=f"{base}/oauth/authorize",
+        token_endpoint=f"{base}/oauth/token",
+        revocation_endpoint=f"{base}/oauth/revoke",
+        sends_issuer=False,
+    )
+
+
+def api_server_for(api_url: str | None, *, allowed: Sequence[str]) -> str:
+    """The resource server to send this grant's access token to, without a trailing slash.
+
+    Args:
+        api_url: what the token response named. It is data: it can choose among the servers that
+            the settings allow and never add one, so a hostile answer leads no bearer away.
+        allowed: origins of the settings, the preferred one first.
+
+    Raises:
+        ConfigurationError: `allowed` is empty, or has an entry that is no origin.
+    """
+    origins = [_parse_origin(server) for server in allowed]
+    usable = [origin for origin in origins if origin is not None]
+    if not usable or len(usable) != len(origins):
+        raise ConfigurationError(
+            ["api_servers must be a list of origins such as https://api.zoom.us"],
+        )
+    wanted = None if api_url is None else _parse_origin(api_url)
+    return wanted if wanted in usable and wanted is not None else usable[0]
+
+
+def _parse_origin(url: str) -> str | None:
+    """The origin in one spelling (RFC 6454 section 6.2), or None for anything more or less."""
+    match = _ORIGIN.fullmatch(url)
+    if match is None:
+        return None
+    scheme, host, port = match["scheme"].lower(), match["host"].lower(), match["port"] or ""
+    return f"{scheme}://{host}{'' if port == _DEFAULT_PORTS[scheme] else port}"
