@@ -172,6 +172,7 @@ def test_the_account_is_an_identifier_or_nobody(
         b'{"event":"a.b","n":' + b"1" * 5000 + b"}",
         b'\xef\xbb\xbf{"event":"a.b"}',
         b'{"event":"a.b","x":"\xff"}',
+        b'{"event":"a.b","x":"\\ud800"}',
         '{"event":"a.b"}'.encode("utf-16"),
         b'{"event":"a.b","x":' + b"[" * 33 + b"]" * 33 + b"}",
         b'{"event":"a.b","x":' + b"[" * 100_000,

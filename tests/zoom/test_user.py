@@ -70,7 +70,6 @@ def test_ids_are_exact_or_the_answer_is_nonsense(name: str, value: Any) -> None:
         ("x" * 300, "x" * 256),
         ("a\0b\nc\x1bd\x9be", "abcde"),
         ("admin\u202e\u2066gro.\u2069\u200e", "admingro."),
-        ("a\ud800b", "ab"),
         ("a\u2028b\u2029c\ufeff", "abc"),
         ("\u202e" * 2000 + "x", ""),
         ("می\u200cنو", "می\u200cنو"),

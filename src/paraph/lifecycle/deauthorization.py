@@ -23,13 +23,12 @@ from paraph.lifecycle.context import ANY_USER, Context
 from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.oauth.phase import Phase
 from paraph.storage.protocols import Transaction
-from paraph.storage.records import Grant, ZoomIdentity
+from paraph.storage.records import UNKNOWN_TIME, Grant, ZoomIdentity
 from paraph.zoom.events import AppDeauthorized
 
 # Both times are Zoom's, but from different servers, one cut to the second and one measured
 # before the token was made: within a minute neither order is certain.
 NEAR_SECONDS = 60
-UNKNOWN_TIME = -1
 
 REASON = "deauthorized at Zoom"
 

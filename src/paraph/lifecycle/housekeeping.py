@@ -22,7 +22,7 @@ _LONGEST_WAIT = 3600
 
 def wait_before(attempt: int, *, first: int = 30) -> int:
     """Seconds to wait before the next attempt: doubled each time, an hour at most."""
-    return min(first * 2 ** min(attempt, 12), _LONGEST_WAIT)
+    return min(first << min(attempt, 12), _LONGEST_WAIT)
 
 
 async def tidy(context: Context) -> None:

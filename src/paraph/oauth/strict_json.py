@@ -17,7 +17,7 @@ _MAX_INTEGER_DIGITS = 20
 _MAX_NUMBER_LENGTH = 64
 # A string, or one bracket: what is inside strings does not nest. A string that never ends is
 # taken as one match to the end of the body, so that the scan stays linear.
-_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def parse_json_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from typing import Any
+
+from starlette.types import Scope
 
 from paraph.config import Network
 
 _IPV6_PREFIX = 64
 
 
-def client_address(scope: dict[str, Any], trusted: Sequence[Network]) -> str:
+def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
     """The address that limits count by; an IPv6 client is its /64, since it owns all of it."""
     peer = scope.get("client")
     address = _parse(peer[0]) if peer else None
@@ -33,7 +34,7 @@ def client_address(scope: dict[str, Any], trusted: Sequence[Network]) -> str:
     return _bucket(address)
 
 
-def arrived_in_clear(scope: dict[str, Any], trusted: Sequence[Network]) -> bool:
+def arrived_in_clear(scope: Scope, trusted: Sequence[Network]) -> bool:
     """Whether a trusted proxy says that the browser or Zoom reached it over plain http."""
     peer = scope.get("client")
     address = _parse(peer[0]) if peer else None

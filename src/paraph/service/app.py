@@ -65,7 +65,7 @@ async def open_context(
 ) -> AsyncIterator[tuple[Context, Readiness]]:
     """Store, transport and policy, ready to work; all of it is let go of at the end."""
     ring = KeyRing.parse([key.reveal() for key in settings.encryption_keys])
-    store = await open_store(settings.database_url, ring, randomness=random_bytes)
+    store = await open_store(settings.database_url, ring, randomness=random_bytes, now=int(clock()))
     readiness = Readiness(store, clock=clock, tolerance=settings.freshness_future)
     transport = Transport(
         {settings.authorization_server, *settings.api_servers}, observe=readiness.observe

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from starlette.types import Scope
 
 from paraph.config import Network
 from paraph.service.address import client_address
@@ -25,7 +26,7 @@ class Visit:
     cross_site: bool
 
 
-def visit_of(scope: dict[str, Any], trusted: tuple[Network, ...]) -> Visit:
+def visit_of(scope: Scope, trusted: tuple[Network, ...]) -> Visit:
     """Read it off an ASGI scope."""
     headers = scope["headers"]
     purpose = b" ".join(v for n, v in headers if n in {b"sec-purpose", b"purpose", b"x-moz"})

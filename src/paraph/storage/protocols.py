@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from paraph.oauth.phase import Phase
@@ -178,10 +179,10 @@ class OwnerlessStore(Protocol):
     async def due(self, *, now: int, limit: int) -> Sequence[OwnerlessTokens]:
         """Those to be asked about now."""
 
-    async def postpone(self, ownerless_id: str, *, next_attempt_at: int) -> None:
+    async def postpone(self, row_id: str, *, next_attempt_at: int) -> None:
         """Count an attempt."""
 
-    async def delete(self, ownerless_id: str) -> bool:
+    async def delete(self, row_id: str) -> bool:
         """Drop a set; False: somebody else did."""
 
 
@@ -239,10 +240,10 @@ class RevocationStore(Protocol):
     async def due(self, *, now: int, limit: int) -> Sequence[Revocation]:
         """Those to be tried now."""
 
-    async def postpone(self, revocation_id: str, *, next_attempt_at: int) -> None:
+    async def postpone(self, row_id: str, *, next_attempt_at: int) -> None:
         """Count an attempt."""
 
-    async def delete(self, revocation_id: str) -> bool:
+    async def delete(self, row_id: str) -> bool:
         """Done."""
 
 
@@ -294,7 +295,8 @@ class ApiKeyStore(Protocol):
         """Revoke; False: unknown, or revoked before."""
 
 
-class Transaction(Protocol):
+@dataclass(frozen=True, slots=True)
+class Transaction:
     """All stores inside one transaction."""
 
     grants: GrantStore

@@ -7,11 +7,14 @@ All times are epoch seconds on our clock unless the name says `zoom`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from paraph.oauth.phase import Phase, Rung
 from paraph.secret import Secret
+
+# A tombstone's time on Zoom's clock where the event did not say it readably.
+UNKNOWN_TIME = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +199,3 @@ class ApiKey:
     created_at: int
     revoked_at: int | None = None
     last_used_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Purged:
-    """How much a purge destroyed, for the receipt."""
-
-    grants: int = 0
-    links: int = 0
-    events: int = 0
-    grant_ids: tuple[str, ...] = field(default=())

@@ -114,12 +114,12 @@ def parse_rate_limit(response: Response, *, now: float) -> RateLimit | None:
     Retry-After as RFC 9110 has it, seconds or an HTTP-date, from proxies in between. With two of
     them the later counts. A time in the past means now; one beyond two days is not believed.
     """
-    category = response.header("x-ratelimit-category")
-    kind = response.header("x-ratelimit-type")
-    limit = response.header("x-ratelimit-limit")
-    remaining = response.header("x-ratelimit-remaining")
-    reset = response.header("x-ratelimit-reset")
-    retry_after = response.header("retry-after")
+    category = _read_header(response, "x-ratelimit-category")
+    kind = _read_header(response, "x-ratelimit-type")
+    limit = _read_header(response, "x-ratelimit-limit")
+    remaining = _read_header(response, "x-ratelimit-remaining")
+    reset = _read_header(response, "x-ratelimit-reset")
+    retry_after = _read_header(response, "retry-after")
     if all(header is None for header in (category, kind, limit, remaining, reset, retry_after)):
         return None
     times = [_parse_reset(reset, now), _parse_retry_after(retry_after, now)]
@@ -165,6 +165,14 @@ def _read_body(response: Response) -> tuple[int | None, str]:
     code, message = content.get("code"), content.get("message")
     usable = isinstance(code, int) and not isinstance(code, bool) and abs(code) < 10**9
     return code if usable else None, message if isinstance(message, str) else ""
+
+
+def _read_header(response: Response, name: str) -> str | None:
+    """A header, or None also when it stands there twice: the refusal counts, not its trimmings."""
+    try:
+        return response.header(name)
+    except MessageMalformed:
+        return None
 
 
 def _missing_scopes(message: str) -> list[str]:

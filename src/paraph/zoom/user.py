@@ -25,9 +25,9 @@ _MAX_TEXT = 256
 # breaks would be a header of the peer's choice.
 _ACCESS_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 
-# Control characters, invisible formatting, lone surrogates, and separators of lines and paragraphs.
+# Control characters, invisible formatting, and separators of lines and paragraphs.
 # Among the invisible ones are the bidirectional overrides that make one name look like another.
-_UNSHOWABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_UNSHOWABLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 # Two of the invisible ones are part of how Persian, Hindi and other names are written.
 _JOINERS = "\u200c\u200d"
 

@@ -1,0 +1,132 @@
+"""The key ring: every use of a cipher for what is kept, the sealed cookie included.
+
+    version (1) | length of key id (1) | key id | nonce (12) | AES-256-GCM ciphertext and tag
+
+Each use ("row", "cookie/<hour>") has a key of its own, derived from the ring's by HKDF with the
+use as label, so that what was sealed for one can never be opened as another. The header and
+the caller's associated data are authenticated: a ciphertext moved to another row, column or
+database does not open. Nonces are random; a derived key seals far fewer than the 2^32 messages
+after which 96 random bits would begin to be a risk (NIST SP 800-38D section 8.3).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from paraph.errors import ConfigurationError, SealBroken, UnknownEncryptionKey
+from paraph.secret import Secret
+
+KEY_BYTES = 32
+_VERSION = 1
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+_KEY = re.compile(r"([A-Za-z0-9_-]{1,32}):([A-Za-z0-9_-]{43}=?)")
+_DERIVED_KEPT = 64
+
+
+def new_encryption_key() -> str:
+    """A fresh encryption key as the setting `encryption_keys` takes it."""
+    key_id = os.urandom(4).hex()
+    return f"{key_id}:{base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).rstrip(b'=').decode()}"
+
+
+def secret_hash(secret: Secret) -> bytes:
+    """Under which a one-use code or key secret of 256 random bits is kept: SHA-256.
+
+    Such a secret cannot be guessed from its hash, so no slow hash is needed.
+    """
+    return hashlib.sha256(secret.reveal().encode("utf-8", "surrogatepass")).digest()
+
+
+class KeyRing:
+    """Encryption keys, newest first: the first seals, all of them open."""
+
+    def __init__(self, keys: Sequence[tuple[str, bytes]]) -> None:
+        self._roots = dict(keys)
+        self.key_id = keys[0][0]
+        # Bounded: the uses of cookies change every hour.
+        self._cipher = lru_cache(maxsize=_DERIVED_KEPT)(self._derive)
+
+    @classmethod
+    def parse(cls, values: Sequence[str]) -> KeyRing:
+        """Read keys as `paraph keys new` prints them, newest first.
+
+        Raises:
+            ConfigurationError: naming every bad one by its place, never by its value.
+        """
+        problems = []
+        keys: list[tuple[str, bytes]] = []
+        for place, value in enumerate(values):
+            match = _KEY.fullmatch(value)
+            try:
+                raw = base64.urlsafe_b64decode(match[2].rstrip("=") + "=") if match else b""
+            except binascii.Error:
+                raw = b""
+            if match is None or len(raw) != KEY_BYTES:
+                problems.append(f"encryption_keys[{place}] is not what `paraph keys new` prints")
+            elif match[1] in dict(keys):
+                problems.append(f"encryption_keys[{place}] repeats a key id")
+            else:
+                keys.append((match[1], raw))
+        if not values:
+            problems.append("encryption_keys is missing: make one with `paraph keys new`")
+        if problems:
+            raise ConfigurationError(problems)
+        return cls(keys)
+
+    def seal(self, use: str, plaintext: bytes, *, associated_data: bytes) -> bytes:
+        """Encrypt with the newest key, bound to the use and the associated data."""
+        key_id = self.key_id.encode("ascii")
+        header = bytes((_VERSION, len(key_id))) + key_id
+        nonce = os.urandom(_NONCE_BYTES)
+        cipher = self._cipher(self.key_id, use)
+        return header + nonce + cipher.encrypt(nonce, plaintext, header + associated_data)
+
+    def open(self, use: str, sealed: bytes, *, associated_data: bytes) -> bytes:
+        """Decrypt what `seal` made for the same use and associated data.
+
+        Raises:
+            UnknownEncryptionKey: it names a key that the ring does not hold: try later.
+            SealBroken: anything else about it is not as we sealed it.
+        """
+        key_id, header = _read_header(sealed)
+        if key_id not in self._roots:
+            raise UnknownEncryptionKey("a ciphertext names a key that is not in the ring")
+        nonce_end = len(header) + _NONCE_BYTES
+        nonce, ciphertext = sealed[len(header) : nonce_end], sealed[nonce_end:]
+        try:
+            return self._cipher(key_id, use).decrypt(nonce, ciphertext, header + associated_data)
+        except InvalidTag:
+            raise SealBroken("a ciphertext does not open here") from None
+
+    def _derive(self, key_id: str, use: str) -> AESGCM:
+        # No salt: the root is uniformly random already (RFC 5869 section 3.1).
+        hkdf = HKDF(
+            algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"paraph/1 {use}".encode()
+        )
+        return AESGCM(hkdf.derive(self._roots[key_id]))
+
+
+def key_id_of(sealed: bytes) -> str:
+    """Which key a ciphertext names. `SealBroken` when it has not our layout."""
+    return _read_header(sealed)[0]
+
+
+def _read_header(sealed: bytes) -> tuple[str, bytes]:
+    length = sealed[1] if len(sealed) > 1 else 0
+    header = sealed[: 2 + length]
+    shortest = len(header) + _NONCE_BYTES + _TAG_BYTES
+    if not length or sealed[0] != _VERSION or len(sealed) < shortest or not header.isascii():
+        raise SealBroken("this is no ciphertext of ours")
+    return header[2:].decode("ascii"), header

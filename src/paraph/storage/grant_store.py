@@ -1,0 +1,182 @@
+"""Grants in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, delete, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from paraph.errors import Conflict
+from paraph.oauth.phase import Phase
+from paraph.storage.records import Grant, Tokens, ZoomIdentity
+from paraph.storage.sealing import Sealing
+from paraph.storage.tables import grants, links
+
+_ACCESS, _REFRESH, _PROFILE = "grants.access_token", "grants.refresh_token", "grants.profile"
+
+
+class SqlGrantStore:
+    """`GrantStore` inside one transaction."""
+
+    def __init__(self, connection: AsyncConnection, sealing: Sealing) -> None:
+        self._connection = connection
+        self._sealing = sealing
+
+    async def add(self, grant: Grant) -> None:
+        """Insert; `Conflict` when the identity or the id has a row."""
+        await self._connection.execute(
+            insert(grants).values(
+                grant_id=grant.grant_id,
+                client_id=grant.identity.client_id,
+                account_id=grant.identity.account_id,
+                user_id=grant.identity.user_id,
+                reason=grant.reason,
+                token_version=grant.token_version,
+                **self._consent(grant),
+            )
+        )
+
+    async def find(self, identity: ZoomIdentity) -> Grant | None:
+        """By identity, byte for byte."""
+        return await self._one(
+            grants.c.client_id == identity.client_id,
+            grants.c.account_id == identity.account_id,
+            grants.c.user_id == identity.user_id,
+        )
+
+    async def get(self, grant_id: str) -> Grant | None:
+        """By id."""
+        return await self._one(grants.c.grant_id == grant_id)
+
+    async def in_account(self, client_id: str, account_id: str) -> Sequence[Grant]:
+        """All grants of one Zoom account, oldest first."""
+        rows = await self._connection.execute(
+            select(grants)
+            .where(grants.c.client_id == client_id, grants.c.account_id == account_id)
+            .order_by(grants.c.granted_at, grants.c.grant_id)
+        )
+        return [grant_of(row, self._sealing) for row in rows]
+
+    async def any_in_account(self, client_id: str, account_id: str) -> bool:
+        """Whether an account has a grant; opens nothing, for the hot path."""
+        found = await self._connection.execute(
+            select(grants.c.grant_id)
+            .where(grants.c.client_id == client_id, grants.c.account_id == account_id)
+            .limit(1)
+        )
+        return found.first() is not None
+
+    async def replace_tokens(
+        self, grant_id: str, tokens: Tokens, *, expected_version: int, phase: Phase
+    ) -> bool:
+        """Write a token set and phase if the row exists at this version; version + 1."""
+        done = await self._connection.execute(
+            update(grants)
+            .where(grants.c.grant_id == grant_id, grants.c.token_version == expected_version)
+            .values(
+                phase=phase.value,
+                reason="",
+                token_version=expected_version + 1,
+                **self._tokens(grant_id, tokens),
+            )
+        )
+        return done.rowcount == 1
+
+    async def renew_consent(self, grant: Grant) -> None:
+        """Write tokens, profile and times of a new consent; version + 1."""
+        done = await self._connection.execute(
+            update(grants)
+            .where(grants.c.grant_id == grant.grant_id)
+            .values(reason="", token_version=grants.c.token_version + 1, **self._consent(grant))
+        )
+        if done.rowcount != 1:
+            raise Conflict("the grant was removed meanwhile")
+
+    async def set_phase(
+        self, grant_id: str, phase: Phase, *, reason: str = "", expected_version: int | None = None
+    ) -> bool:
+        """Change the phase alone (if at this version, when one is given)."""
+        statement = update(grants).where(grants.c.grant_id == grant_id)
+        if expected_version is not None:
+            statement = statement.where(grants.c.token_version == expected_version)
+        done = await self._connection.execute(statement.values(phase=phase.value, reason=reason))
+        return done.rowcount == 1
+
+    async def delete(self, grant_id: str) -> bool:
+        """Delete the row, its tokens and all its links."""
+        await self._connection.execute(delete(links).where(links.c.grant_id == grant_id))
+        done = await self._connection.execute(delete(grants).where(grants.c.grant_id == grant_id))
+        return done.rowcount == 1
+
+    async def in_phase(self, phase: Phase, *, limit: int) -> Sequence[Grant]:
+        """Some grants in a phase, oldest first."""
+        return await self._some(grants.c.phase == phase.value, limit=limit)
+
+    async def without_link(self, *, limit: int) -> Sequence[Grant]:
+        """Grants that no link, pending or active, needs."""
+        needed = exists().where(links.c.grant_id == grants.c.grant_id)
+        return await self._some(~needed, limit=limit)
+
+    async def _one(self, *where: Any) -> Grant | None:
+        row = (await self._connection.execute(select(grants).where(*where))).first()
+        return None if row is None else grant_of(row, self._sealing)
+
+    async def _some(self, where: Any, *, limit: int) -> Sequence[Grant]:
+        rows = await self._connection.execute(
+            select(grants).where(where).order_by(grants.c.granted_at).limit(limit)
+        )
+        return [grant_of(row, self._sealing) for row in rows]
+
+    def _consent(self, grant: Grant) -> dict[str, Any]:
+        profile = msgspec.json.encode([grant.email, grant.display_name])
+        return {
+            "phase": grant.phase.value,
+            "profile": self._sealing.seal(_PROFILE, grant.grant_id, profile),
+            "granted_at": grant.granted_at,
+            "granted_zoom_time": grant.granted_zoom_time,
+            **self._tokens(grant.grant_id, grant.tokens),
+        }
+
+    def _tokens(self, grant_id: str, tokens: Tokens) -> dict[str, Any]:
+        return {
+            "access_token": self._sealing.seal_secret(_ACCESS, grant_id, tokens.access_token),
+            "refresh_token": self._sealing.seal_secret(_REFRESH, grant_id, tokens.refresh_token),
+            "access_expires_at": tokens.access_expires_at,
+            "scopes": " ".join(sorted(tokens.scopes)),
+            "api_server": tokens.api_server,
+            "received_at": tokens.received_at,
+            "zoom_time": tokens.zoom_time,
+        }
+
+
+def grant_of(row: Row[Any], sealing: Sealing) -> Grant:
+    """A row of `grants`, opened."""
+    sealed_refresh = row.refresh_token
+    email, display_name = msgspec.json.decode(
+        sealing.open(_PROFILE, row.grant_id, row.profile), type=tuple[str, str]
+    )
+    return Grant(
+        grant_id=row.grant_id,
+        identity=ZoomIdentity(row.client_id, row.account_id, row.user_id),
+        phase=Phase(row.phase),
+        tokens=Tokens(
+            access_token=sealing.open_secret(_ACCESS, row.grant_id, row.access_token),
+            refresh_token=None
+            if sealed_refresh is None
+            else sealing.open_secret(_REFRESH, row.grant_id, sealed_refresh),
+            access_expires_at=row.access_expires_at,
+            scopes=frozenset(row.scopes.split()),
+            api_server=row.api_server,
+            received_at=row.received_at,
+            zoom_time=row.zoom_time,
+        ),
+        token_version=row.token_version,
+        email=email,
+        display_name=display_name,
+        granted_at=row.granted_at,
+        granted_zoom_time=row.granted_zoom_time,
+        reason=row.reason,
+    )

@@ -1,0 +1,87 @@
+"""Installations: grants joined with their links, for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from paraph.oauth.phase import Phase
+from paraph.storage.grant_store import grant_of
+from paraph.storage.link_store import link_of
+from paraph.storage.records import Installation
+from paraph.storage.sealing import Sealing
+from paraph.storage.tables import grants, links
+
+_PAIR = links.join(grants, grants.c.grant_id == links.c.grant_id)
+
+
+class SqlInstallationStore:
+    """`InstallationStore` inside one transaction."""
+
+    def __init__(self, connection: AsyncConnection, sealing: Sealing) -> None:
+        self._connection = connection
+        self._sealing = sealing
+
+    async def page(
+        self,
+        client_id: str,
+        *,
+        subject_prefix: str = "",
+        subject: str | None = None,
+        account_id: str | None = None,
+        user_id: str | None = None,
+        after: str = "",
+        limit: int = 50,
+    ) -> Sequence[Installation]:
+        """Installations with an active link, ordered by installation id, behind `after`."""
+        where = [links.c.client_id == client_id, links.c.phase == Phase.ACTIVE.value]
+        if subject_prefix:
+            where.append(links.c.subject.startswith(subject_prefix, autoescape=True))
+        for column, value in (
+            (links.c.subject, subject),
+            (grants.c.account_id, account_id),
+            (grants.c.user_id, user_id),
+        ):
+            if value is not None:
+                where.append(column == value)
+        if after:
+            where.append(links.c.link_id > after)
+        return await self._installations(*where, limit=limit)
+
+    async def get(self, link_id: str) -> Installation | None:
+        """One, whatever its link's phase."""
+        found = await self._installations(links.c.link_id == link_id, limit=1)
+        return found[0] if found else None
+
+    async def in_account(self, client_id: str, account_id: str) -> Sequence[Installation]:
+        """All with an active link in one Zoom account."""
+        return await self._installations(
+            links.c.client_id == client_id,
+            grants.c.account_id == account_id,
+            links.c.phase == Phase.ACTIVE.value,
+        )
+
+    async def _installations(self, *where: Any, limit: int | None = None) -> list[Installation]:
+        chosen: Select[Any] = (
+            select(links.c.link_id, links.c.grant_id)
+            .select_from(_PAIR)
+            .where(*where)
+            .order_by(links.c.link_id)
+        )
+        if limit is not None:
+            chosen = chosen.limit(limit)
+        rows = (await self._connection.execute(chosen)).all()
+        if not rows:
+            return []
+        link_rows = await self._connection.execute(
+            select(links).where(links.c.link_id.in_([row.link_id for row in rows]))
+        )
+        grant_rows = await self._connection.execute(
+            select(grants).where(grants.c.grant_id.in_({row.grant_id for row in rows}))
+        )
+        by_link = {row.link_id: link_of(row) for row in link_rows}
+        by_grant = {row.grant_id: grant_of(row, self._sealing) for row in grant_rows}
+        return [Installation(by_grant[row.grant_id], by_link[row.link_id]) for row in rows]

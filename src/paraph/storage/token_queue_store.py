@@ -1,0 +1,158 @@
+"""Token sets that wait: for their owner to be known, or for Zoom to make them dead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from paraph.secret import Secret
+from paraph.storage.records import OwnerlessTokens, Revocation, Tokens
+from paraph.storage.sealing import Sealing
+from paraph.storage.tables import ownerless_tokens, revocations
+
+_TOKENS, _TOKEN = "ownerless_tokens.tokens", "revocations.token"
+
+
+class _Queue:
+    """What both queues share: rows that are due, counted attempts, and an end."""
+
+    _table: Table
+    _row_id: str
+
+    def __init__(self, connection: AsyncConnection, sealing: Sealing) -> None:
+        self._connection = connection
+        self._sealing = sealing
+
+    async def _due_rows(self, *, now: int, limit: int) -> Sequence[Any]:
+        rows = await self._connection.execute(
+            select(self._table)
+            .where(self._table.c.next_attempt_at <= now)
+            .order_by(self._table.c.next_attempt_at)
+            .limit(limit)
+        )
+        return rows.all()
+
+    async def postpone(self, row_id: str, *, next_attempt_at: int) -> None:
+        """Count an attempt."""
+        await self._connection.execute(
+            update(self._table)
+            .where(self._table.c[self._row_id] == row_id)
+            .values(attempts=self._table.c.attempts + 1, next_attempt_at=next_attempt_at)
+        )
+
+    async def delete(self, row_id: str) -> bool:
+        """Done; False: somebody else did it."""
+        done = await self._connection.execute(
+            delete(self._table).where(self._table.c[self._row_id] == row_id)
+        )
+        return done.rowcount == 1
+
+
+class SqlOwnerlessStore(_Queue):
+    """`OwnerlessStore` inside one transaction."""
+
+    _table, _row_id = ownerless_tokens, "ownerless_id"
+
+    async def add(self, ownerless: OwnerlessTokens) -> None:
+        """Keep a set."""
+        await self._connection.execute(
+            insert(ownerless_tokens).values(
+                ownerless_id=ownerless.ownerless_id,
+                client_id=ownerless.client_id,
+                tokens=self._sealing.seal(
+                    _TOKENS, ownerless.ownerless_id, _encode(ownerless.tokens)
+                ),
+                created_at=ownerless.created_at,
+                attempts=ownerless.attempts,
+                next_attempt_at=ownerless.next_attempt_at,
+            )
+        )
+
+    async def due(self, *, now: int, limit: int) -> Sequence[OwnerlessTokens]:
+        """Those to be asked about now."""
+        return [
+            OwnerlessTokens(
+                ownerless_id=row.ownerless_id,
+                client_id=row.client_id,
+                tokens=_decode(self._sealing.open(_TOKENS, row.ownerless_id, row.tokens)),
+                created_at=row.created_at,
+                attempts=row.attempts,
+                next_attempt_at=row.next_attempt_at,
+            )
+            for row in await self._due_rows(now=now, limit=limit)
+        ]
+
+
+class SqlRevocationStore(_Queue):
+    """`RevocationStore` inside one transaction."""
+
+    _table, _row_id = revocations, "revocation_id"
+
+    async def add(self, revocation: Revocation) -> None:
+        """Keep it until it is done."""
+        await self._connection.execute(
+            insert(revocations).values(
+                revocation_id=revocation.revocation_id,
+                client_id=revocation.client_id,
+                token=self._sealing.seal_secret(_TOKEN, revocation.revocation_id, revocation.token),
+                created_at=revocation.created_at,
+                attempts=revocation.attempts,
+                next_attempt_at=revocation.next_attempt_at,
+            )
+        )
+
+    async def due(self, *, now: int, limit: int) -> Sequence[Revocation]:
+        """Those to be tried now."""
+        return [
+            Revocation(
+                revocation_id=row.revocation_id,
+                client_id=row.client_id,
+                token=self._sealing.open_secret(_TOKEN, row.revocation_id, row.token),
+                created_at=row.created_at,
+                attempts=row.attempts,
+                next_attempt_at=row.next_attempt_at,
+            )
+            for row in await self._due_rows(now=now, limit=limit)
+        ]
+
+
+class _KeptTokens(msgspec.Struct, array_like=True):
+    access_token: str
+    refresh_token: str | None
+    access_expires_at: int
+    scopes: list[str]
+    api_server: str
+    received_at: int
+    zoom_time: int | None
+
+
+def _encode(tokens: Tokens) -> bytes:
+    refresh_token = tokens.refresh_token
+    return msgspec.json.encode(
+        _KeptTokens(
+            tokens.access_token.reveal(),
+            None if refresh_token is None else refresh_token.reveal(),
+            tokens.access_expires_at,
+            sorted(tokens.scopes),
+            tokens.api_server,
+            tokens.received_at,
+            tokens.zoom_time,
+        )
+    )
+
+
+def _decode(content: bytes) -> Tokens:
+    kept = msgspec.json.decode(content, type=_KeptTokens)
+    return Tokens(
+        Secret(kept.access_token),
+        None if kept.refresh_token is None else Secret(kept.refresh_token),
+        kept.access_expires_at,
+        frozenset(kept.scopes),
+        kept.api_server,
+        kept.received_at,
+        kept.zoom_time,
+    )
