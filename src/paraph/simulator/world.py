@@ -1,0 +1,183 @@
+"""The world that is simulated: accounts, users, apps, and how strict Zoom is.
+
+Read from a TOML file or put in place by the control API, with the same names. Unknown keys are
+refused by name; secrets of any length and plain-http URLs are taken, and flagged in the console.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from paraph.errors import ConfigurationError
+
+DEFAULT_CLIENT_ID = "SimulatedZoomClientId1"
+DEFAULT_CLIENT_SECRET = "simulated-zoom-client-credential-0001"
+DEFAULT_WEBHOOK_SECRET = "simulated-zoom-webhook-signing-0001"
+
+
+class Account(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A Zoom account."""
+
+    id: str
+    preapproval_required: bool = False
+
+
+class User(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A Zoom user."""
+
+    id: str
+    account_id: str = ""
+    email: str = ""
+    display_name: str = ""
+    role: Literal["admin", "member"] = "member"
+
+
+class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A Marketplace app, with the fields of Zoom's own form."""
+
+    kind: Literal["general", "server-to-server"] = "general"
+    client_id: str
+    client_secret: str
+    webhook_secret: str = ""
+    account_id: str = ""
+    redirect_uris: list[str] = []
+    allow_list: list[str] = []
+    strict_mode: bool = True
+    subdomain_strict_mode: bool = True
+    install_type: Literal["APP_DIRECTORY", "LANDING_PAGE"] = "APP_DIRECTORY"
+    landing_url: str = ""
+    event_url: str = ""
+    deauthorization_url: str = ""
+    scopes: list[str] = msgspec.field(default_factory=lambda: ["user:read:user"])
+    optional_scopes: list[str] = []
+    level: Literal["user", "account"] = "user"
+    public: bool = False
+    published: bool = True
+    home_url: str = ""
+    token_format: Literal["jwt", "opaque"] = "jwt"
+    webhook_security: Literal["signature", "basic", "bearer", "header"] = "signature"
+
+
+class Zoom(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How Zoom itself behaves."""
+
+    strict: bool = False
+    localhost_redirects: Literal["allowed", "refused"] = "allowed"
+    api_url: str = ""
+
+
+class World(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Everything that exists."""
+
+    accounts: list[Account] = []
+    users: list[User] = []
+    apps: list[App] = []
+    zoom: Zoom = msgspec.field(default_factory=Zoom)
+
+    def app(self, client_id: str) -> App | None:
+        """An app by client id, byte for byte."""
+        return next((app for app in self.apps if app.client_id == client_id), None)
+
+    def user(self, user_id: str) -> User | None:
+        """A user by id, byte for byte."""
+        return next((user for user in self.users if user.id == user_id), None)
+
+    def account(self, account_id: str) -> Account | None:
+        """An account by id, byte for byte."""
+        return next((one for one in self.accounts if one.id == account_id), None)
+
+
+def default_world() -> World:
+    """One account, an admin and two members, one app that fits `paraph serve` as it comes."""
+    account = "AbcDEFghiJKLmnoPQRst01"
+    webhook = "http://127.0.0.1:8000/webhook"
+    return World(
+        accounts=[Account(id=account)],
+        users=[
+            User(
+                id="KDcuGIm1QgePTO8WbOqwIQ",
+                account_id=account,
+                email="jane@example.com",
+                display_name="Jane Dev",
+                role="admin",
+            ),
+            User(
+                id="z8yCxTTTTSiw02QgCAp8uQ",
+                account_id=account,
+                email="ravi@example.com",
+                display_name="Ravi Member",
+            ),
+            User(
+                id="Qm3sLw0kR9yB5nTf1XhZ2g",
+                account_id=account,
+                email="mei@example.com",
+                display_name="Mei Member",
+            ),
+        ],
+        apps=[
+            App(
+                client_id=DEFAULT_CLIENT_ID,
+                client_secret=DEFAULT_CLIENT_SECRET,
+                webhook_secret=DEFAULT_WEBHOOK_SECRET,
+                redirect_uris=[
+                    "http://127.0.0.1:8000/marketplace",
+                    "http://127.0.0.1:8000/oauth/redirect",
+                ],
+                event_url=webhook,
+                deauthorization_url=webhook,
+                scopes=["user:read:user", "meeting:read:meeting"],
+                optional_scopes=["cloud_recording:read:recording"],
+            )
+        ],
+    )
+
+
+def load_world(path: Path) -> World:
+    """Read a world file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a key is unknown or has another type.
+    """
+    try:
+        world = msgspec.toml.decode(path.read_bytes(), type=World)
+    except OSError as error:
+        raise ConfigurationError([f"{path} cannot be read: {error.strerror}"]) from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ConfigurationError([f"{path}: {error}"]) from None
+    problems = find_contradictions(world)
+    if problems:
+        raise ConfigurationError([f"{path}: {problem}" for problem in problems])
+    return complete(world)
+
+
+def complete(world: World) -> World:
+    """Fill in what a short world leaves out: an account, and whose the users are."""
+    if not world.accounts:
+        world.accounts = default_world().accounts
+    for user in world.users:
+        user.account_id = user.account_id or world.accounts[0].id
+        user.email = user.email or f"{user.id.lower()}@example.com"
+        user.display_name = user.display_name or user.id
+    return world
+
+
+def find_contradictions(world: World) -> Sequence[str]:
+    """What cannot be: doubled ids, users of no account."""
+    problems = []
+    for word, ids in (
+        ("account", [one.id for one in world.accounts]),
+        ("user", [one.id for one in world.users]),
+        ("client_id", [one.client_id for one in world.apps]),
+    ):
+        problems += [f"{word} {one} stands twice" for one in sorted(set(ids)) if ids.count(one) > 1]
+    known = {one.id for one in world.accounts}
+    problems += [
+        f"user {user.id} is of an unknown account"
+        for user in world.users
+        if user.account_id and user.account_id not in known
+    ]
+    return problems
