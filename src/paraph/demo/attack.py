@@ -1,0 +1,267 @@
+"""The attacks of the panel: one short function each, and a verdict computed from what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paraph.demo.attacker import Attacker, Attempt, Exchange, parameter_of
+from paraph.demo.feed import Feed
+from paraph.demo.service_client import ServiceClient, new_nonce
+
+Act = Callable[[Attacker, "Stage"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """One button of the panel."""
+
+    name: str
+    title: str
+    assumed: str
+    act: Act
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the attacks play against."""
+
+    service: ServiceClient
+    feed: Feed
+    linking: str
+    world: dict[str, Any]
+
+    @property
+    def client_id(self) -> str:
+        """The app under attack: public knowledge."""
+        return str(self.world["apps"][0]["client_id"])
+
+    @property
+    def victim(self) -> dict[str, Any]:
+        """Whose Zoom account the attacker is after; ids are no secret."""
+        found: dict[str, Any] = self.world["users"][0]
+        return found
+
+    @property
+    def accomplice(self) -> dict[str, Any]:
+        """The attacker's own Zoom user."""
+        found: dict[str, Any] = self.world["users"][-1]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an attack did, and what became of it."""
+
+    title: str
+    assumed: str
+    exchanges: Sequence[Exchange]
+    reached_zoom: Sequence[str]
+    before: Sequence[str]
+    after: Sequence[str]
+    leaks: Sequence[str]
+
+    @property
+    def withstood(self) -> bool:
+        """Nothing asked of Zoom, nothing changed, nothing given away, nothing broken."""
+        broken = any(one.status >= 500 for one in self.exchanges)
+        unchanged = list(self.before) == list(self.after)
+        return unchanged and not (self.reached_zoom or self.leaks or broken)
+
+
+async def carry_out(attack: Attack, attacker: Attacker, stage: Stage) -> Report:
+    """Really attack, and compare before with after."""
+    attacker.attempt = Attempt()
+    before = await _installed(stage)
+    since = await attacker.newest_entry()
+    await attack.act(attacker, stage)
+    return Report(
+        attack.title,
+        attack.assumed,
+        attacker.attempt.exchanges,
+        await attacker.reached_zoom(since),
+        before,
+        await _installed(stage),
+        attacker.attempt.leaks,
+    )
+
+
+async def _installed(stage: Stage) -> list[str]:
+    found = await stage.service.installations()
+    return sorted(f"{one['subject']} is {one['zoom']['display_name']}" for one in found)
+
+
+async def _random_code(attacker: Attacker, stage: Stage) -> None:
+    del stage
+    for _ in range(5):
+        code, state = secrets.token_urlsafe(24), secrets.token_urlsafe(32)
+        await attacker.send("GET", f"/oauth/redirect?code={code}&state={state}")
+
+
+async def _forged_state(attacker: Attacker, stage: Stage) -> None:
+    cookie = f"__Host-paraph-{int(time.time())}-{secrets.token_urlsafe(16)}=" + "A" * 200
+    code = await _code_of(attacker, stage, stage.accomplice)
+    for state in ("", "undefined", "null", secrets.token_urlsafe(32)):
+        await attacker.send(
+            "GET", f"/oauth/redirect?code={code}&state={state}", headers={"cookie": cookie}
+        )
+
+
+async def _other_browser(attacker: Attacker, stage: Stage) -> None:
+    start = "/install"
+    if stage.linking == "host":
+        start = await stage.service.request_link("estuary:dov", new_nonce())
+    begun = await attacker.send("GET", start)
+    location = await attacker.consent(begun.headers["location"], stage.accomplice["id"])
+    # Delivered to the victim: a browser without the cookie that the attacker's start has set.
+    await attacker.send("GET", location)
+
+
+async def _stateless_code(attacker: Attacker, stage: Stage) -> None:
+    code = await _code_of(attacker, stage, stage.accomplice)
+    answer = await attacker.send("GET", f"/oauth/redirect?code={code}")
+    while answer.status_code == 303 and answer.headers["location"].startswith("/"):
+        answer = await attacker.send("GET", answer.headers["location"])
+    if code in answer.headers.get("location", ""):
+        attacker.attempt.leaks.append("the code was passed on")
+
+
+async def _forged_webhook(attacker: Attacker, stage: Stage) -> None:
+    body = _event("meeting.ended", {"account_id": stage.victim["account_id"], "object": {}})
+    await _post(attacker, body, signature=f"v0={secrets.token_hex(32)}")
+    await _post(attacker, body, signature="v0=")
+    await _post(attacker, body, signature=None)
+
+
+async def _replayed_webhook(attacker: Attacker, stage: Stage) -> None:
+    topic = f"Captured {secrets.token_hex(3)}"
+    payload = {"account_id": stage.victim["account_id"], "object": {"topic": topic}}
+    order = {"client_id": stage.client_id, "event": "meeting.started", "payload": payload}
+    delivery = str((await attacker.ask_zoom("POST", "/events", order))["delivery_id"])
+    await attacker.until_delivered(delivery, 1)
+    for again in range(2, 5):
+        await attacker.ask_zoom("POST", f"/deliveries/{delivery}/repeat", {})
+        statuses = await attacker.until_delivered(delivery, again)
+        if statuses:
+            attacker.attempt.exchanges.append(
+                Exchange("POST /webhook (the same signed bytes again)", statuses[-1], "")
+            )
+    # A second effect would arrive within the dispatcher's poll; the first one already has.
+    await asyncio.sleep(1.2)
+    shown = [one for one in stage.feed.items if one.text == topic]
+    if len(shown) > 1:
+        attacker.attempt.leaks.append(f"the event had {len(shown)} effects")
+
+
+async def _signing_oracle(attacker: Attacker, stage: Stage) -> None:
+    timestamp = str(int(time.time()))
+    forged = _deauthorization(stage)
+    challenge = f"v0:{timestamp}:{forged.decode()}"
+    body = _event("endpoint.url_validation", {"plainToken": challenge})
+    answer = await _post(attacker, body, signature=f"v0={'0' * 64}")
+    answers = answer.json() if answer.content else {}
+    stolen = str(answers.get("encryptedToken", "")) if isinstance(answers, dict) else ""
+    if stolen:
+        attacker.attempt.leaks.append("the service signed what an attacker chose")
+    await _post(attacker, forged, signature=f"v0={stolen or '0' * 64}", timestamp=timestamp)
+
+
+async def _forged_deauthorization(attacker: Attacker, stage: Stage) -> None:
+    body = _deauthorization(stage)
+    timestamp = str(int(time.time()))
+    key = b"verification-token-from-an-old-guide"
+    mac = hmac.new(key, b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+    await _post(attacker, body, signature=f"v0={mac}", timestamp=timestamp)
+    await _post(attacker, body, signature=None, authorization=key.decode())
+
+
+async def _code_of(attacker: Attacker, stage: Stage, user: dict[str, Any]) -> str:
+    """A genuine code for this app, got by the attacker at the Marketplace."""
+    uri = stage.world["apps"][0]["redirect_uris"][0]
+    url = f"/oauth/authorize?response_type=code&client_id={stage.client_id}&redirect_uri={uri}"
+    return parameter_of(await attacker.consent(url, user["id"]), "code")
+
+
+def _event(name: str, payload: dict[str, Any]) -> bytes:
+    content = {"event": name, "event_ts": int(time.time() * 1000), "payload": payload}
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _deauthorization(stage: Stage) -> bytes:
+    return _event(
+        "app_deauthorized",
+        {
+            "client_id": stage.client_id,
+            "account_id": stage.victim["account_id"],
+            "user_id": stage.victim["id"],
+            "deauthorization_time": "2030-01-01T00:00:00.000Z",
+        },
+    )
+
+
+async def _post(
+    attacker: Attacker,
+    body: bytes,
+    *,
+    signature: str | None,
+    timestamp: str = "",
+    authorization: str = "",
+) -> Any:
+    headers = {"content-type": "application/json"}
+    if signature is not None:
+        headers["x-zm-signature"] = signature
+        headers["x-zm-request-timestamp"] = timestamp or str(int(time.time()))
+    if authorization:
+        headers["authorization"] = authorization
+    return await attacker.send("POST", "/webhook", headers=headers, body=body)
+
+
+ATTACKS = (
+    Attack("random-code", "Random codes", "Nothing but the URL.", _random_code),
+    Attack(
+        "forged-state",
+        "Forged state",
+        "A genuine code of the attacker's own, and a made-up cookie.",
+        _forged_state,
+    ),
+    Attack(
+        "other-browser",
+        "Another browser's state",
+        "A flow that the attacker really began, finished in the victim's browser.",
+        _other_browser,
+    ),
+    Attack(
+        "stateless-code",
+        "Marketplace code without state",
+        "A genuine code, delivered the way the Marketplace does.",
+        _stateless_code,
+    ),
+    Attack(
+        "forged-webhook", "Forged webhook", "Zoom's format, without the secret.", _forged_webhook
+    ),
+    Attack(
+        "replayed-webhook",
+        "Replayed webhook",
+        "A genuine delivery, captured on its way.",
+        _replayed_webhook,
+    ),
+    Attack(
+        "signing-oracle",
+        "Signing oracle",
+        "The URL-validation challenge, asked to sign a forged removal.",
+        _signing_oracle,
+    ),
+    Attack(
+        "forged-deauthorization",
+        "Forged deauthorization",
+        "The victim's ids, and the retired verification token.",
+        _forged_deauthorization,
+    ),
+)

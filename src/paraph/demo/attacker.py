@@ -1,0 +1,142 @@
+"""What an attacker has: a network connection, Zoom accounts of their own, and patience.
+
+Nothing here is staged: every request really goes to the service's public side, and what
+reached Zoom is read from the simulator's own journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+_MASKED = re.compile(r"((?:code|state|request|handoff|code_challenge)=)[^&\s\"]+")
+_TRANSACTION = re.compile(r'name="transaction" value="([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request that was sent, and what came back. Secrets are masked."""
+
+    sent: str
+    status: int
+    said: str
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attack under way: what was sent so far."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    leaks: list[str] = field(default_factory=list)
+
+
+class Attacker:
+    """Sends requests to the service's public side, and drives Zoom with accounts of its own.
+
+    Args:
+        service_url: the service's public origin.
+        zoom_url: the simulated Zoom.
+    """
+
+    def __init__(self, service_url: str, zoom_url: str) -> None:
+        self.service_url = service_url
+        self.zoom_url = zoom_url
+        self.attempt = Attempt()
+        self._http = httpx.AsyncClient(timeout=10, trust_env=False, follow_redirects=False)
+
+    async def send(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> httpx.Response:
+        """One request to the service, noted with what came back."""
+        url = target if target.startswith("http") else f"{self.service_url}{target}"
+        # A new jar for each request: what an attacker keeps is said explicitly.
+        self._http.cookies.clear()
+        answer = await self._http.request(method, url, headers=headers or {}, content=body)
+        self.attempt.exchanges.append(
+            Exchange(f"{method} {mask(_path_of(url))}", answer.status_code, _gist(answer))
+        )
+        return answer
+
+    async def consent(self, authorization_url: str, user_id: str) -> str:
+        """Agree at Zoom as a user, and give back where Zoom then sends the browser."""
+        url = authorization_url
+        if url.startswith("/"):
+            url = f"{self.zoom_url}{url}"
+        async with httpx.AsyncClient(timeout=10, trust_env=False) as browser:
+            page = await browser.get(url)
+            found = _TRANSACTION.search(page.text)
+            if found is None:
+                return str(page.headers.get("location", ""))
+            answer = await browser.post(
+                f"{self.zoom_url}/oauth/authorize",
+                data={"transaction": found[1], "user_id": user_id, "decision": "allow"},
+            )
+            return str(answer.headers.get("location", ""))
+
+    async def ask_zoom(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """Use the simulator's control API."""
+        answer = await self._http.request(method, f"{self.zoom_url}/_simulator{path}", json=body)
+        answer.raise_for_status()
+        content: dict[str, Any] = answer.json()
+        return content
+
+    async def newest_entry(self) -> int:
+        """The number of the journal's newest entry."""
+        entries = (await self.ask_zoom("GET", "/journal"))["entries"]
+        return int(entries[-1]["number"]) if entries else 0
+
+    async def reached_zoom(self, since: int) -> list[str]:
+        """What the service asked of Zoom since an entry: paths of token and API requests."""
+        entries = (await self.ask_zoom("GET", f"/journal?since={since}"))["entries"]
+        return [
+            f"{one['method']} {one['path']}"
+            for one in entries
+            if one["path"].startswith(("/oauth/token", "/oauth/revoke", "/v2/"))
+        ]
+
+    async def until_delivered(self, delivery_id: str, attempts: int) -> list[int]:
+        """Wait until a delivery has had so many attempts; their statuses."""
+        for _ in range(40):
+            deliveries = (await self.ask_zoom("GET", "/deliveries"))["deliveries"]
+            found = [one for one in deliveries if one["id"] == delivery_id]
+            if found and len(found[0]["attempts"]) >= attempts:
+                return [int(one["status"]) for one in found[0]["attempts"]]
+            await asyncio.sleep(0.1)
+        return []
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._http.aclose()
+
+
+def parameter_of(url: str, name: str) -> str:
+    """A query parameter of a URL."""
+    return parse_qs(urlsplit(url).query).get(name, [""])[0]
+
+
+def mask(text: str) -> str:
+    """Take codes and states out of what is shown."""
+    return _MASKED.sub(r"\1***", text)
+
+
+def _path_of(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _gist(answer: httpx.Response) -> str:
+    location = answer.headers.get("location")
+    if location:
+        return f"to {mask(location)}"
+    title = re.search(r"<h1>(.*?)</h1>", answer.text)
+    return title[1] if title else mask(answer.text[:120])

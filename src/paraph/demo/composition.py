@@ -1,0 +1,286 @@
+"""Simulator, service and host product together, each a process of its own.
+
+Zoom stands on `localhost`, the service on `127.0.0.1`: two sites for a browser, so that
+SameSite is exercised. Keys are fresh, in a folder that only the user can read and that goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ctypes
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from paraph.demo.feed import Feed
+from paraph.demo.host import Host, Places
+from paraph.demo.service_client import ServiceClient
+from paraph.errors import ConfigurationError
+
+READY_SECONDS = 30
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where everything listens."""
+
+    zoom: int = 8100
+    service: int = 8000
+    private: int = 8001
+    host: int = 8200
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A demo that is up: its URLs, its folder, and its processes by name."""
+
+    host_url: str
+    zoom_url: str
+    service_url: str
+    private_url: str
+    api_key: str
+    folder: Path
+    processes: dict[str, asyncio.subprocess.Process]
+
+
+@asynccontextmanager
+async def compose(
+    linking: str, ports: Ports = Ports(), *, log: Path | None = None
+) -> AsyncIterator[Running]:
+    """Start everything; stop it and remove the folder at the end of the block.
+
+    Args:
+        linking: "host" or "none".
+        ports: all four must be free.
+        log: where the service's log goes; into the temporary folder by default.
+
+    Raises:
+        ConfigurationError: a port is taken, or a part did not start.
+    """
+    for name in ("zoom", "service", "private", "host"):
+        _demand_free(name, getattr(ports, name))
+    folder = Path(tempfile.mkdtemp(prefix="paraph-demo-"))
+    processes: dict[str, asyncio.subprocess.Process] = {}
+    try:
+        webhook_key = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+        await _write_files(folder, linking, ports, webhook_key)
+        settings = ("--config", str(folder / "paraph.toml"))
+        api_key = await _output("api-keys", "create", "--label", "Tidemark", *_SCOPES, *settings)
+        world = ("--world", str(folder / "world.toml"))
+        processes["simulator"] = await _start(
+            folder / "simulator.log", "simulate", "--port", str(ports.zoom), *world
+        )
+        processes["service"] = await _start(log or folder / "service.log", "serve", *settings)
+        running = Running(
+            host_url=f"http://127.0.0.1:{ports.host}",
+            zoom_url=f"http://localhost:{ports.zoom}",
+            service_url=f"http://127.0.0.1:{ports.service}",
+            private_url=f"http://127.0.0.1:{ports.private}",
+            api_key=api_key,
+            folder=folder,
+            processes=processes,
+        )
+        for name, port in (("simulator", ports.zoom), ("service", ports.service)):
+            await _until_listening(name, processes[name], port)
+        await _until_listening("service", processes["service"], ports.private)
+        async with _host(running, linking, ports, webhook_key):
+            yield running
+    finally:
+        await _stop(processes)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_SCOPES = ("--scope", "link", "--scope", "read")
+
+
+async def _write_files(folder: Path, linking: str, ports: Ports, webhook_key: str) -> None:
+    service = f"http://127.0.0.1:{ports.service}"
+    zoom = f"http://localhost:{ports.zoom}"
+    host = f"http://127.0.0.1:{ports.host}"
+    client_id = f"Demo{secrets.token_urlsafe(12)}"
+    client_key, event_key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    world = f"""\
+[[accounts]]
+id = "AbcDEFghiJKLmnoPQRst01"
+
+[[users]]
+id = "KDcuGIm1QgePTO8WbOqwIQ"
+email = "jane@example.com"
+display_name = "Jane Dev"
+role = "admin"
+
+[[users]]
+id = "z8yCxTTTTSiw02QgCAp8uQ"
+email = "ravi@example.com"
+display_name = "Ravi Member"
+
+[[users]]
+id = "Qm3sLw0kR9yB5nTf1XhZ2g"
+email = "mallory@example.com"
+display_name = "Mallory Attacker"
+
+[[apps]]
+client_id = "{client_id}"
+client_secret = "{client_key}"
+webhook_secret = "{event_key}"
+redirect_uris = ["{service}/marketplace", "{service}/oauth/redirect"]
+event_url = "{service}/webhook"
+deauthorization_url = "{service}/webhook"
+scopes = ["user:read:user", "meeting:read:meeting"]
+optional_scopes = ["cloud_recording:read:recording"]
+"""
+    settings = f"""\
+app_name = "Tidemark"
+client_id = "{client_id}"
+client_secret = "{client_key}"
+webhook_secrets = ["{event_key}"]
+public_url = "{service}"
+public_bind = "127.0.0.1:{ports.service}"
+private_bind = "127.0.0.1:{ports.private}"
+database_url = "sqlite:///{folder / "paraph.db"}"
+encryption_keys = ["{await _output("keys", "new")}"]
+linking = "{linking}"
+start_url = "{host}/zoom/start"
+link_url = "{host}/zoom/link"
+required_scopes = ["user:read:user", "meeting:read:meeting"]
+authorization_server = "{zoom}"
+api_servers = ["{zoom}", "http://127.0.0.1:{ports.zoom}"]
+forward_url = "{host}/hooks/paraph"
+forward_secrets = ["{webhook_key}"]
+"""
+    for name, text in (("world.toml", world), ("paraph.toml", settings)):
+        path = folder / name
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+
+
+@asynccontextmanager
+async def _host(
+    running: Running, linking: str, ports: Ports, webhook_key: str
+) -> AsyncIterator[None]:
+    service = ServiceClient(running.private_url, running.api_key)
+    host = Host(Places(running.service_url, running.zoom_url, linking), service, Feed(webhook_key))
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    logging.getLogger("uvicorn").propagate = False
+    server = _HostServer(
+        uvicorn.Config(
+            host.app(),
+            port=ports.host,
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            if serving.done():
+                raise ConfigurationError(["the host product could not start"])
+            await asyncio.sleep(0.02)
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+        await host.close()
+
+
+class _HostServer(uvicorn.Server):
+    """Signals belong to the demo as a whole."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+def _demand_free(name: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise ConfigurationError(
+                [f"port {port} ({name}) is taken"],
+                remedy="Stop what holds it (another demo?), then run this again.",
+            ) from None
+
+
+def _command(*arguments: str) -> tuple[str, ...]:
+    return sys.executable, "-m", "paraph.cli.main", *arguments
+
+
+async def _output(*arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *_command(*arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, errors = await process.communicate()
+    if process.returncode:
+        raise ConfigurationError(errors.decode("utf-8", "replace").splitlines() or ["failed"])
+    return out.decode().strip().splitlines()[-1]
+
+
+async def _start(log: Path, *arguments: str) -> asyncio.subprocess.Process:
+    with log.open("ab") as output:
+        return await asyncio.create_subprocess_exec(
+            *_command(*arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            preexec_fn=_die_with_parent(),
+        )
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """Children must not outlive a demo that was killed: the ports would stay taken."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask() -> None:
+        libc.prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+
+    return ask
+
+
+async def _until_listening(name: str, process: asyncio.subprocess.Process, port: int) -> None:
+    async with asyncio.timeout(READY_SECONDS):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                if process.returncode is not None:
+                    raise ConfigurationError([f"the {name} did not start"]) from None
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
+async def _stop(processes: dict[str, asyncio.subprocess.Process]) -> None:
+    for process in processes.values():
+        if process.returncode is None:
+            process.terminate()
+    for process in processes.values():
+        try:
+            async with asyncio.timeout(15):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,231 @@
+"""Tidemark, a made-up product that lets its users connect Zoom: a host like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from paraph.demo.attack import ATTACKS, Report, Stage, carry_out
+from paraph.demo.attacker import Attacker
+from paraph.demo.feed import Feed
+from paraph.demo.host_headers import HostHeaders
+from paraph.demo.service_client import ServiceClient, ServiceRefused, new_nonce
+from paraph.demo.session import PEOPLE, Session, Sessions, is_from_session, read_form
+
+RUNGS = (
+    ("state", "This browser started it", "state, sealed to this browser, once"),
+    ("pkce", "The code belongs to this request", "PKCE S256"),
+    ("exchange", "Zoom issued the code, to this app, now", "client-authenticated exchange"),
+    ("identity", "Zoom says whose it is", "users/me with the new token"),
+    ("scopes", "The person agreed to what is needed", "granted scopes"),
+    ("confirmation", "The right Tidemark account", "both accounts confirmed"),
+)
+
+Act = Callable[[Request, Session], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the parts of the demo are."""
+
+    service_url: str
+    zoom_url: str
+    linking: str
+
+
+class Host:
+    """The host product's pages."""
+
+    def __init__(self, places: Places, service: ServiceClient, feed: Feed) -> None:
+        self._places = places
+        self._service = service
+        self._feed = feed
+        self._sessions = Sessions()
+        self._attacker = Attacker(places.service_url, places.zoom_url)
+        self._reports: dict[str, Report] = {}
+        self._templates = Environment(
+            loader=PackageLoader("paraph.demo", "templates"),
+            autoescape=select_autoescape(default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        routes = [
+            Route("/", self._signed_in(self._dashboard)),
+            Route("/sign-in", self._sign_in_page, methods=["GET"]),
+            Route("/sign-in", self._sign_in, methods=["POST"]),
+            Route("/sign-out", self._posted(self._sign_out), methods=["POST"]),
+            Route("/zoom/start", self._signed_in(self._start)),
+            Route("/zoom/connect", self._posted(self._connect), methods=["POST"]),
+            Route("/zoom/link", self._signed_in(self._linked)),
+            Route("/zoom/confirm", self._signed_in(self._confirm_page), methods=["GET"]),
+            Route("/zoom/confirm", self._posted(self._confirm), methods=["POST"]),
+            Route("/attack/{name}", self._posted(self._attack), methods=["POST"]),
+            Route("/events", self._signed_in(self._events)),
+            Route("/hooks/paraph", self._feed.receive, methods=["POST"]),
+            Route("/static/{name}", self._static),
+        ]
+        return Starlette(routes=routes, middleware=[Middleware(HostHeaders)])
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._attacker.close()
+        await self._service.close()
+
+    def _page(self, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        session = values.get("session")
+        text = self._templates.get_template(name).render(
+            **{"places": self._places, "session": session, **values}
+        )
+        return HTMLResponse(text, status_code=status)
+
+    def _signed_in(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            session = self._sessions.of(request)
+            if session is None:
+                back = "/zoom/start" if request.url.path == "/zoom/start" else "/"
+                return RedirectResponse(f"/sign-in?back={back}", status_code=303)
+            try:
+                return await act(request, session)
+            except ServiceRefused as refusal:
+                return self._page(
+                    "message.html",
+                    session=session,
+                    status=refusal.status,
+                    title=refusal.title,
+                    text=refusal.remedy,
+                )
+
+        return endpoint
+
+    def _posted(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+        async def checked(request: Request, session: Session) -> Response:
+            fields = await read_form(request)
+            if not is_from_session(session, fields):
+                return self._page(
+                    "message.html",
+                    session=session,
+                    status=403,
+                    title="This form has expired",
+                    text="Go back and load the page again.",
+                )
+            request.state.fields = fields
+            return await act(request, session)
+
+        return self._signed_in(checked)
+
+    async def _static(self, request: Request) -> Response:
+        media_types = {"host.css": "text/css", "host.js": "text/javascript"}
+        name = request.path_params["name"]
+        if name not in media_types:
+            return Response(status_code=404)
+        content = (files("paraph.demo") / "static" / name).read_bytes()
+        return Response(content, media_type=media_types[name])
+
+    async def _sign_in_page(self, request: Request) -> Response:
+        back = "/zoom/start" if request.query_params.get("back") == "/zoom/start" else "/"
+        return self._page("sign_in.html", people=PEOPLE, back=back)
+
+    async def _sign_in(self, request: Request) -> Response:
+        if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+            # Signing somebody in from another site would put them into a stranger's account.
+            return RedirectResponse("/sign-in", status_code=303)
+        fields = await read_form(request)
+        person = next((one for one in PEOPLE if one.subject == fields.get("subject")), None)
+        if person is None:
+            return RedirectResponse("/sign-in", status_code=303)
+        back = "/zoom/start" if fields.get("back") == "/zoom/start" else "/"
+        response = RedirectResponse(back, status_code=303)
+        self._sessions.begin(response, person)
+        return response
+
+    async def _sign_out(self, request: Request, _session: Session) -> Response:
+        response = RedirectResponse("/sign-in", status_code=303)
+        self._sessions.end(request, response)
+        return response
+
+    async def _dashboard(self, _request: Request, session: Session) -> Response:
+        notice, session.notice = session.notice, ""
+        prefix = self._prefix(session)
+        installations = await self._service.installations(prefix)
+        client_id = (await self._attacker.ask_zoom("GET", "/world"))["apps"][0]["client_id"]
+        return self._page(
+            "dashboard.html",
+            session=session,
+            notice=notice,
+            installations=[(one, _ladder(one)) for one in installations],
+            events=self._feed.for_tenant(prefix),
+            listing=f"{self._places.zoom_url}/marketplace/{client_id}",
+            attacks=[(one, self._reports.get(one.name)) for one in ATTACKS],
+        )
+
+    def _prefix(self, session: Session) -> str:
+        # Without linking an installation belongs to a Zoom user, and to no tenant of ours.
+        if self._places.linking == "none":
+            return ""
+        return session.person.subject.partition(":")[0] + ":"
+
+    async def _start(self, _request: Request, session: Session) -> Response:
+        return self._page("start.html", session=session)
+
+    async def _connect(self, _request: Request, session: Session) -> Response:
+        if self._places.linking == "none":
+            return RedirectResponse(f"{self._places.service_url}/install", status_code=303)
+        session.nonce = new_nonce()
+        url = await self._service.request_link(session.person.subject, session.nonce)
+        return RedirectResponse(url, status_code=303)
+
+    async def _linked(self, request: Request, session: Session) -> Response:
+        nonce, session.nonce = session.nonce, ""
+        session.claim = await self._service.claim(
+            request.query_params.get("handoff", ""), nonce or new_nonce()
+        )
+        # A clean address: the handoff, used up as it is, leaves the address bar.
+        return RedirectResponse("/zoom/confirm", status_code=303)
+
+    async def _confirm_page(self, _request: Request, session: Session) -> Response:
+        if session.claim is None:
+            return RedirectResponse("/", status_code=303)
+        return self._page("confirm.html", session=session, claim=session.claim)
+
+    async def _confirm(self, request: Request, session: Session) -> Response:
+        claim, session.claim = session.claim, None
+        if claim is not None and request.state.fields.get("decision") == "yes":
+            await self._service.confirm(
+                str(claim["claim"]), session.person.subject, move=bool(claim["replaces"])
+            )
+            session.notice = "Zoom is connected."
+        elif claim is not None:
+            await self._service.decline(str(claim["claim"]))
+            session.notice = "Nothing was connected."
+        return RedirectResponse("/", status_code=303)
+
+    async def _attack(self, request: Request, session: Session) -> Response:
+        attack = next((one for one in ATTACKS if one.name == request.path_params["name"]), None)
+        if attack is not None:
+            world = await self._attacker.ask_zoom("GET", "/world")
+            stage = Stage(self._service, self._feed, self._places.linking, world)
+            self._reports[attack.name] = await carry_out(attack, self._attacker, stage)
+        del session
+        return RedirectResponse(f"/#{request.path_params['name']}", status_code=303)
+
+    async def _events(self, _request: Request, session: Session) -> Response:
+        return await self._feed.stream(self._prefix(session))
+
+
+def _ladder(installation: dict[str, Any]) -> Sequence[tuple[str, str, str]]:
+    """The rungs in order: title, how, and whose word it is ("" where it did not hold)."""
+    words = {one["name"]: one["word"] for one in installation["proofs"]}
+    return [(title, how, words.get(name, "")) for name, title, how in RUNGS]

@@ -1,0 +1,78 @@
+"""The host's own sessions: opaque cookie, everything else on the server, a CSRF token in each."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+COOKIE = "__Host-tidemark"
+_MAX_SESSIONS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A made-up user of the host product."""
+
+    subject: str
+    name: str
+    tenant: str
+
+
+PEOPLE = (
+    Person("harbour:ada", "Ada Lund", "Harbour Pilots"),
+    Person("harbour:ben", "Ben Okafor", "Harbour Pilots"),
+    Person("estuary:chi", "Chi Nguyen", "Estuary Surveys"),
+    Person("estuary:dov", "Dov Almeida", "Estuary Surveys"),
+)
+
+
+@dataclass(slots=True)
+class Session:
+    """One signed-in browser. `nonce` is behind the challenge of its link request."""
+
+    person: Person
+    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    nonce: str = ""
+    claim: dict[str, object] | None = None
+    notice: str = ""
+
+
+class Sessions:
+    """All sessions, in memory."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Session] = {}
+
+    def of(self, request: Request) -> Session | None:
+        """The session of a request."""
+        return self._by_id.get(request.cookies.get(COOKIE, ""))
+
+    def begin(self, response: Response, person: Person) -> None:
+        """A fresh session: signing in never continues an older one."""
+        session_id = secrets.token_urlsafe(32)
+        self._by_id[session_id] = Session(person)
+        while len(self._by_id) > _MAX_SESSIONS:
+            self._by_id.pop(next(iter(self._by_id)))
+        response.set_cookie(
+            COOKIE, session_id, secure=True, httponly=True, samesite="lax", path="/"
+        )
+
+    def end(self, request: Request, response: Response) -> None:
+        """Sign out, on the server too."""
+        self._by_id.pop(request.cookies.get(COOKIE, ""), None)
+        response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax", path="/")
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a posted form; the last of several wins."""
+    return dict(parse_qsl((await request.body())[:8192].decode("utf-8", "replace")))
+
+
+def is_from_session(session: Session, fields: dict[str, str]) -> bool:
+    """Whether a form was written by us for this session."""
+    return hmac.compare_digest(session.csrf.encode(), fields.get("csrf", "").encode())

@@ -1,0 +1,64 @@
+"""One demo of each kind of linking for a module, and a browser where there is one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from end_to_end.running_demo import RunningDemo, start_demo
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find_browser() -> str | None:
+    """The system's Chromium or Chrome."""
+    return next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="module")
+def host_demo() -> Iterator[RunningDemo]:
+    """A demo with linking to the host's accounts."""
+    demo = start_demo("host")
+    yield demo
+    demo.stop()
+
+
+@pytest.fixture(scope="module")
+def plain_demo() -> Iterator[RunningDemo]:
+    """A demo without linking."""
+    demo = start_demo("none")
+    yield demo
+    demo.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    found = find_browser()
+    if found is None:
+        pytest.skip("no Chromium on this machine: the browser tests are skipped")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh browser profile with one page."""
+    context = browser.new_context()
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    context.close()

@@ -1,0 +1,89 @@
+"""A demo as a user runs it: one command, real processes, real ports."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody holds at the moment, each a different one."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@dataclass
+class RunningDemo:
+    """The URLs of a demo, and what a test may ask of it."""
+
+    process: subprocess.Popen[str]
+    zoom: str
+    service: str
+    private: str
+    host: str
+    folder: Path
+
+    def ask_zoom(self, method: str, path: str, body: Any = None) -> Any:
+        """Use the simulator's control API."""
+        answer = httpx.request(method, f"{self.zoom}/_simulator{path}", json=body, timeout=15)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    @property
+    def client_id(self) -> str:
+        """The demo's app."""
+        return str(self.ask_zoom("GET", "/world")["apps"][0]["client_id"])
+
+    def token_requests(self) -> list[dict[str, Any]]:
+        """What reached Zoom's token endpoint."""
+        entries = self.ask_zoom("GET", "/journal")["entries"]
+        return [one for one in entries if one["path"] == "/oauth/token"]
+
+    def stop(self) -> int:
+        """End it as a terminal would."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+def start_demo(linking: str) -> RunningDemo:
+    """Run `paraph demo` on free ports and wait until it says that it is up."""
+    zoom, service, private, host = free_ports(4)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "paraph.cli.main", "demo", "--linking", linking),
+            *("--zoom-port", str(zoom), "--service-port", str(service)),
+            *("--private-port", str(private), "--host-port", str(host)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        found = re.search(r"removes (\S+)", line)
+        if found:
+            return RunningDemo(
+                process,
+                f"http://localhost:{zoom}",
+                f"http://127.0.0.1:{service}",
+                f"http://127.0.0.1:{private}",
+                f"http://127.0.0.1:{host}",
+                Path(found[1]),
+            )
+    raise AssertionError(f"the demo did not start:\n{said}")

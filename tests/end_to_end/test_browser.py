@@ -1,0 +1,137 @@
+"""The whole way through, in a real browser, from the Marketplace to the removal."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from end_to_end.running_demo import RunningDemo
+
+pytestmark = pytest.mark.browser
+
+
+def sign_in(page: Page, person: str) -> None:
+    """Pick a person on the host's sign-in page."""
+    page.get_by_role("button", name=person).click()
+
+
+def consent(page: Page, user: str = "Jane Dev", decision: str = "Allow") -> None:
+    """Answer Zoom's consent page."""
+    page.get_by_label(re.compile(user)).check()
+    page.get_by_role("button", name=decision).click()
+
+
+def install_from_marketplace(page: Page, demo: RunningDemo, person: str) -> None:
+    """Marketplace, Add, consent, sign in, consent again with state, confirm."""
+    page.goto(f"{demo.zoom}/marketplace/{demo.client_id}")
+    page.get_by_role("link", name="Add").click()
+    consent(page)
+    sign_in(page, person)
+    page.get_by_role("button", name="Continue to Zoom").click()
+    consent(page)
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.locator(".installation")).to_have_count(1)
+
+
+def test_marketplace_install_event_and_removal(host_demo: RunningDemo, page: Page) -> None:
+    """An install from the Marketplace ends with six proofs, events arrive, removal ends it."""
+    install_from_marketplace(page, host_demo, "Ada Lund")
+    rungs = page.locator(".installation .ladder li")
+    expect(rungs).to_have_count(6)
+    expect(page.locator(".installation .ladder li.none")).to_have_count(0)
+    expect(page.locator(".installation .ladder li.host")).to_have_count(1)
+    expect(page.locator(".installation")).to_contain_text("Jane Dev")
+    assert page.url == f"{host_demo.host}/"
+
+    console = page.context.new_page()
+    console.goto(host_demo.zoom)
+    console.get_by_label("event", exact=True).select_option("meeting.ended")
+    console.get_by_role("button", name="Send event").click()
+    expect(page.locator("#feed")).to_contain_text("zoom.meeting.ended")
+
+    console.goto(f"{host_demo.zoom}/marketplace/{host_demo.client_id}")
+    console.get_by_role("button", name="Remove").click()
+    expect(page.locator(".installation")).to_have_count(0)
+    page.reload()
+    expect(page.locator("#feed")).to_contain_text("installation.removed")
+
+
+def test_declining_at_zoom_installs_nothing(host_demo: RunningDemo, page: Page) -> None:
+    """A person who says no at Zoom gets a page that says so, and nothing is installed."""
+    before = len(host_demo.token_requests())
+    page.goto(host_demo.host)
+    sign_in(page, "Chi Nguyen")
+    page.get_by_role("button", name="Install from here").click()
+    consent(page, decision="Decline")
+    expect(page.get_by_role("heading")).to_have_text("The app was not installed")
+    assert len(host_demo.token_requests()) == before
+
+
+def test_declining_the_accounts_installs_nothing(host_demo: RunningDemo, page: Page) -> None:
+    """A person who does not know the accounts says no, and the grant goes at Zoom too."""
+    page.goto(host_demo.host)
+    sign_in(page, "Chi Nguyen")
+    page.get_by_role("button", name="Install from here").click()
+    consent(page, "Ravi Member")
+    page.get_by_role("button", name="No, not these").click()
+    expect(page.get_by_role("status")).to_have_text("Nothing was connected.")
+    expect(page.locator(".installation")).to_have_count(0)
+
+
+def test_every_attack_is_withstood(host_demo: RunningDemo, page: Page) -> None:
+    """Each button of the attack panel sends its attack, and none gets anywhere."""
+    install_from_marketplace(page, host_demo, "Ada Lund")
+    attacks = page.locator(".attack")
+    count = attacks.count()
+    assert count == 8
+    for number in range(count):
+        page.locator(".attack").nth(number).get_by_role("button", name="Attack").click()
+        verdict = page.locator(".attack").nth(number).locator(".verdict")
+        expect(verdict).to_have_text("Withstood: 0 requests reached Zoom, installations unchanged.")
+        assert page.locator(".attack").nth(number).locator(".sent li").count() >= 1
+
+
+def test_install_without_linking(plain_demo: RunningDemo, page: Page) -> None:
+    """Without linking the Marketplace leads straight to an installation of the Zoom user."""
+    page.goto(f"{plain_demo.zoom}/marketplace/{plain_demo.client_id}")
+    page.get_by_role("link", name="Add").click()
+    consent(page)
+    consent(page)
+    expect(page.get_by_role("heading")).to_have_text("Installed")
+    assert page.url == f"{plain_demo.service}/installed"
+    page.goto(plain_demo.host)
+    sign_in(page, "Ada Lund")
+    expect(page.locator(".installation")).to_have_count(1)
+    expect(page.locator(".installation .ladder li.paraph")).to_have_count(5)
+
+
+def test_another_browser_cannot_finish(
+    plain_demo: RunningDemo, page: Page, browser: Browser
+) -> None:
+    """An answer that is delivered to another browser than the one that began is refused there."""
+    page.goto(f"{plain_demo.service}/install")
+    with page.expect_request(re.compile("/oauth/redirect")) as caught:
+        page.route(re.compile("/oauth/redirect"), lambda route: route.abort())
+        page.get_by_role("button", name="Allow").click(no_wait_after=True)
+    before = len(plain_demo.token_requests())
+    stranger = browser.new_context().new_page()
+    stranger.goto(caught.value.url)
+    expect(stranger.get_by_role("heading")).to_have_text("This did not start here")
+    assert len(plain_demo.token_requests()) == before
+    stranger.context.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/zoom/start"])
+def test_host_pages_fit_a_phone(host_demo: RunningDemo, browser: Browser, path: str) -> None:
+    """No page of the host needs sideways scrolling at 390 pixels."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(host_demo.host)
+    sign_in(page, "Ada Lund")
+    page.goto(f"{host_demo.host}{path}")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.goto(host_demo.zoom)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    context.close()
