@@ -143,8 +143,8 @@ async def _background(settings: Settings, context: Context, inbox: Inbox) -> Asy
         forwarder = Forwarder(context, url=settings.forward_url, secrets=settings.forward_secrets)
     dispatcher = Dispatcher(context, inbox, Refresher(context), forwarder)
     work = [
-        asyncio.create_task(dispatcher.run()),
-        asyncio.create_task(_tidy_regularly(settings, context)),
+        asyncio.create_task(dispatcher.run(), name="dispatch"),
+        asyncio.create_task(_tidy_regularly(settings, context), name="tidy"),
     ]
     try:
         yield

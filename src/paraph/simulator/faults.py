@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from paraph.errors import NotFound, UsageError
 
-Place = Literal["authorize", "token", "user", "webhook", "check"]
+Place = Literal["token_refusal", "token", "user", "check"]
 
 
 @dataclass(slots=True)
@@ -142,13 +142,14 @@ _check("user_of_another", "users/me describes another user of the world.")
 _check("delivery_duplicated", "Every delivery is sent twice.")
 
 
-@fault("token_unavailable", "token", "The token endpoint answers 503.")
+# A refusal strikes before anything is done: no code and no refresh token is spent by it.
+@fault("token_unavailable", "token_refusal", "The token endpoint answers 503.")
 def _token_unavailable(answer: Answer, _parameters: Mapping[str, Any]) -> None:
     answer.status, answer.body = 503, b"Service Unavailable"
     answer.headers = {"content-type": "text/plain"}
 
 
-@fault("token_rate_limited", "token", "The token endpoint answers 429 with Retry-After.")
+@fault("token_rate_limited", "token_refusal", "The token endpoint answers 429 with Retry-After.")
 def _token_rate_limited(answer: Answer, _parameters: Mapping[str, Any]) -> None:
     answer.status, answer.body = 429, b"{}"
     answer.headers = {"content-type": "application/json", "retry-after": "30"}

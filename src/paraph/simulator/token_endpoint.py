@@ -44,12 +44,15 @@ class TokenEndpoint:
 
     async def token(self, request: Request) -> Answer:
         """POST /oauth/token."""
+        refusal = self._simulator.faults.spoil("token_refusal", Answer(0, b""))
+        if refusal.status:
+            return refusal
         try:
             parameters = await self._parameters(request)
             app = self._client(request, parameters)
             answer = self._grant(app, parameters)
-        except _Refusal as refusal:
-            answer = refusal.answer()
+        except _Refusal as error:
+            answer = error.answer()
         return self._simulator.faults.spoil("token", answer)
 
     async def revoke(self, request: Request) -> Answer:

@@ -9,17 +9,22 @@ ask the database, so that none of them spins on its lock.
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 
-from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from paraph.errors import ConfigurationError, Conflict, StorageError
+from paraph.errors import StorageError
 from paraph.storage import schema
+from paraph.storage.connection import (
+    Connection,
+    begun,
+    create_private,
+    file_of,
+    finish,
+    open_engine,
+    storage_errors,
+)
 from paraph.storage.encryption import KeyRing
 from paraph.storage.event_store import SqlEventStore
 from paraph.storage.grant_store import SqlGrantStore
@@ -35,11 +40,10 @@ from paraph.storage.record_store import (
 from paraph.storage.sealing import Sealing
 from paraph.storage.token_queue_store import SqlOwnerlessStore, SqlRevocationStore
 
-BUSY_SECONDS = 10
 READERS = 4
 
 
-def _stores(connection: AsyncConnection, sealing: Sealing) -> Transaction:
+def _stores(connection: Connection, sealing: Sealing) -> Transaction:
     return Transaction(
         grants=SqlGrantStore(connection, sealing),
         links=SqlLinkStore(connection),
@@ -65,6 +69,10 @@ class Database:
         self._sealing = sealing
         self._keys = dict(keys)
         self._writing = asyncio.Lock()
+        self._closed = False
+        self._blocks = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def database_id(self) -> str:
@@ -79,48 +87,43 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Begin a write; commit at the end of the block."""
-        with _as_storage_errors():
-            async with self._writing, self._writer.begin() as connection:
-                yield _stores(connection, self._sealing)
+        async with self._block(), self._writing, begun(self._writer) as connection:
+            yield _stores(Connection(connection), self._sealing)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """A consistent view for reading; a write inside raises `StorageError`."""
-        with _as_storage_errors():
-            async with self._readers.begin() as connection:
-                yield _stores(connection, self._sealing)
+        async with self._block(), begun(self._readers) as connection:
+            yield _stores(Connection(connection), self._sealing)
 
     async def ping(self) -> None:
         """Raise `StorageError` unless the database answers and its write lock can be had."""
-        with _as_storage_errors():
-            async with self._writing, self._writer.begin() as connection:
-                await connection.execute(text("SELECT 1"))
+        async with self.transaction():
+            pass
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection, after the blocks that have begun. Nothing opens later."""
+        self._closed = True
+        await self._idle.wait()
+        await finish(self._dispose())
+
+    async def _dispose(self) -> None:
         await self._readers.dispose()
         await self._writer.dispose()
 
-
-@contextmanager
-def _as_storage_errors() -> Iterator[None]:
-    """One error outside for whatever the driver raises. The driver's words may quote values."""
-    try:
-        yield
-    except IntegrityError:
-        raise Conflict("the row is there already") from None
-    except (SQLAlchemyError, OSError) as error:
-        raise StorageError(f"the database failed: {_driver_words(error)}") from None
-
-
-def _driver_words(error: BaseException) -> str:
-    original = error.orig if isinstance(error, DBAPIError) else error
-    return f"{type(original).__name__}" + (f": {original}" if _is_plain(original) else "")
-
-
-def _is_plain(error: BaseException | None) -> bool:
-    """SQLite's operational errors are fixed sentences; others may hold values."""
-    return type(error).__name__ == "OperationalError"
+    @asynccontextmanager
+    async def _block(self) -> AsyncIterator[None]:
+        """Count an open block. SQLAlchemy would open a disposed engine again without a word."""
+        if self._closed:
+            raise StorageError("the database was closed")
+        self._blocks += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._blocks -= 1
+            if not self._blocks:
+                self._idle.set()
 
 
 async def open_store(
@@ -143,65 +146,24 @@ async def open_store(
         UnknownEncryptionKey, SealBroken: the ring is not the one of this database.
         StorageError: it cannot be opened.
     """
-    scheme, _, path = database_url.partition(":///")
-    if scheme != "sqlite" or not path:
-        raise ConfigurationError(["database_url: only sqlite:///… is supported yet"])
-    _create_private(path)
-    writer = _engine(path, "BEGIN IMMEDIATE", connections=1, read_only=False)
-    readers = _engine(path, "BEGIN", connections=READERS, read_only=True)
+    path = file_of(database_url)
+    create_private(path)
+    writer = open_engine(path, "BEGIN IMMEDIATE", connections=1, read_only=False)
     try:
-        with _as_storage_errors():
-            async with writer.begin() as connection:
-                await connection.run_sync(schema.migrate)
-                database_id = await connection.run_sync(
-                    lambda one: schema.identify(one, randomness=randomness, now=now)
+        # PostgreSQL takes its advisory lock here; SQLite has it already by BEGIN IMMEDIATE.
+        async with begun(writer) as connection:
+            with storage_errors():
+                await finish(connection.run_sync(schema.migrate))
+                database_id = await finish(
+                    connection.run_sync(schema.identify, randomness=randomness, now=now)
                 )
-                keys = await connection.run_sync(
-                    lambda one: schema.load_hash_keys(one, ring, database_id, randomness=randomness)
+                keys = await finish(
+                    connection.run_sync(
+                        schema.load_hash_keys, ring, database_id, randomness=randomness
+                    )
                 )
     except BaseException:
-        await writer.dispose()
+        await finish(writer.dispose())
         raise
+    readers = open_engine(path, "BEGIN", connections=READERS, read_only=True)
     return Database(writer, readers, Sealing(ring, database_id), keys)
-
-
-def _create_private(path: str) -> None:
-    """Make the file readable by its owner alone before SQLite does; -wal and -shm take after it."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise StorageError(f"the database file cannot be opened: {error.strerror}") from None
-
-
-def _engine(path: str, begin: str, *, connections: int, read_only: bool) -> AsyncEngine:
-    engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}",
-        pool_size=connections,
-        max_overflow=0,
-        connect_args={"timeout": BUSY_SECONDS},
-        # A statement's parameters hold ciphertexts and ids, and belong in no message.
-        hide_parameters=True,
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        # The driver must begin nothing by itself: "begin" below does.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode = WAL",
-            # FULL: an answered webhook must survive the loss of power, not only of the process.
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            f"query_only = {'ON' if read_only else 'OFF'}",
-            # A deleted token's bytes are overwritten in the file, not only unlinked.
-            "secure_delete = ON",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine

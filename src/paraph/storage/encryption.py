@@ -110,17 +110,17 @@ class KeyRing:
         except InvalidTag:
             raise SealBroken("a ciphertext does not open here") from None
 
+    @staticmethod
+    def key_id_of(sealed: bytes) -> str:
+        """Which key a ciphertext names. `SealBroken` when it has not our layout."""
+        return _read_header(sealed)[0]
+
     def _derive(self, key_id: str, use: str) -> AESGCM:
         # No salt: the root is uniformly random already (RFC 5869 section 3.1).
         hkdf = HKDF(
             algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"paraph/1 {use}".encode()
         )
         return AESGCM(hkdf.derive(self._roots[key_id]))
-
-
-def key_id_of(sealed: bytes) -> str:
-    """Which key a ciphertext names. `SealBroken` when it has not our layout."""
-    return _read_header(sealed)[0]
 
 
 def _read_header(sealed: bytes) -> tuple[str, bytes]:

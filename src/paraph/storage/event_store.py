@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from paraph.storage.connection import Connection
 from paraph.storage.records import EventStatus, KeptEvent
 from paraph.storage.sealing import Sealing
 from paraph.storage.tables import events
@@ -23,7 +23,7 @@ _INSERT = insert(events).on_conflict_do_nothing(index_elements=[events.c.event_i
 class SqlEventStore:
     """`EventStore` inside one transaction."""
 
-    def __init__(self, connection: AsyncConnection, sealing: Sealing) -> None:
+    def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection
         self._sealing = sealing
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Row, delete, exists, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from paraph.errors import Conflict
 from paraph.oauth.phase import Phase
+from paraph.storage.connection import Connection
 from paraph.storage.records import Grant, Tokens, ZoomIdentity
 from paraph.storage.sealing import Sealing
 from paraph.storage.tables import grants, links
@@ -21,7 +21,7 @@ _ACCESS, _REFRESH, _PROFILE = "grants.access_token", "grants.refresh_token", "gr
 class SqlGrantStore:
     """`GrantStore` inside one transaction."""
 
-    def __init__(self, connection: AsyncConnection, sealing: Sealing) -> None:
+    def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection
         self._sealing = sealing
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Select, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from paraph.oauth.phase import Phase
+from paraph.storage.connection import Connection
 from paraph.storage.grant_store import grant_of
 from paraph.storage.link_store import link_of
 from paraph.storage.records import Installation
@@ -21,7 +21,7 @@ _PAIR = links.join(grants, grants.c.grant_id == links.c.grant_id)
 class SqlInstallationStore:
     """`InstallationStore` inside one transaction."""
 
-    def __init__(self, connection: AsyncConnection, sealing: Sealing) -> None:
+    def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection
         self._sealing = sealing
 

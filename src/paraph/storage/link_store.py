@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from paraph.errors import Conflict
 from paraph.oauth.phase import Phase, Rung
+from paraph.storage.connection import Connection
 from paraph.storage.records import Link, LinkRequest
 from paraph.storage.tables import link_requests, links
 
@@ -19,7 +19,7 @@ from paraph.storage.tables import link_requests, links
 class SqlLinkStore:
     """`LinkStore` inside one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add_request(self, request: LinkRequest) -> None:

@@ -8,14 +8,16 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, case, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from paraph.storage.connection import Connection
 from paraph.storage.records import UNKNOWN_TIME, ApiKey, AuditEntry, Receipt
 from paraph.storage.tables import api_keys, audit_entries, receipts, tombstones, used_states
 
+_USE = insert(used_states).on_conflict_do_nothing(index_elements=[used_states.c.state_hash])
+
 
 class _SqlStore:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
 
@@ -25,9 +27,7 @@ class SqlUsedStateStore(_SqlStore):
     async def use(self, state_hash: bytes, *, expires_at: int) -> bool:
         """True for exactly one caller: the primary key decides, not a look before."""
         done = await self._connection.execute(
-            insert(used_states)
-            .values(state_hash=state_hash, expires_at=expires_at)
-            .on_conflict_do_nothing(index_elements=[used_states.c.state_hash])
+            _USE, {"state_hash": state_hash, "expires_at": expires_at}
         )
         return done.rowcount == 1
 

@@ -31,7 +31,9 @@ def migrate(connection: Connection) -> None:
         ConfigurationError: the database was made by a newer paraph.
     """
     config = Config()
-    config.set_main_option("script_location", str(files("paraph.storage") / "migrations"))
+    # A percent sign in the path would be taken for an interpolation.
+    place = str(files("paraph.storage") / "migrations").replace("%", "%%")
+    config.set_main_option("script_location", place)
     script = ScriptDirectory.from_config(config)
     newest = script.get_current_head()
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Table, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from paraph.secret import Secret
+from paraph.storage.connection import Connection
 from paraph.storage.records import OwnerlessTokens, Revocation, Tokens
 from paraph.storage.sealing import Sealing
 from paraph.storage.tables import ownerless_tokens, revocations
@@ -23,7 +23,7 @@ class _Queue:
     _table: Table
     _row_id: str
 
-    def __init__(self, connection: AsyncConnection, sealing: Sealing) -> None:
+    def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection
         self._sealing = sealing
 

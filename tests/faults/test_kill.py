@@ -1,0 +1,235 @@
+"""Killed with SIGKILL at any step and started again: nothing half, and nothing that was removed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from end_to_end.running_demo import free_ports
+from service_kit import ACCOUNT, JANE, iso, simulated_zoom
+
+from paraph.lifecycle.audit import walk_chain
+from paraph.simulator.pytest_plugin import SimulatedZoom
+from paraph.simulator.webhook_sender import sign
+from paraph.storage.database import Database, open_store
+from paraph.storage.encryption import KeyRing, new_encryption_key
+
+pytestmark = pytest.mark.slow
+
+NEVER = 0
+MOST_STEPS = 60
+
+
+@dataclass
+class Place:
+    """A service's folder, key and port, over several lives."""
+
+    folder: Path
+    key: str
+    port: int
+    zoom: SimulatedZoom
+
+    @property
+    def url(self) -> str:
+        """The service's public origin."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def write_settings(self) -> None:
+        """The settings file that every life reads."""
+        app = self.zoom.app
+        (self.folder / "paraph.toml").write_text(
+            f"""
+client_id = "{app.client_id}"
+client_secret = "{app.client_secret}"
+webhook_secrets = ["{app.webhook_secret}"]
+public_url = "{self.url}"
+public_bind = "127.0.0.1:{self.port}"
+private_bind = "127.0.0.1:0"
+database_url = "sqlite:///{self.folder / "paraph.db"}"
+encryption_keys = ["{self.key}"]
+linking = "none"
+required_scopes = ["user:read:user"]
+authorization_server = "{self.zoom.url}"
+api_servers = ["{self.zoom.url}"]
+"""
+        )
+
+    @contextmanager
+    def alive(self, kill_at: int = NEVER) -> Iterator[subprocess.Popen[str]]:
+        """One life of the service, until the block ends or its step comes."""
+        script = Path(__file__).with_name("killable_service.py")
+        process = subprocess.Popen(
+            [sys.executable, str(script), str(kill_at), str(self.folder / "paraph.toml")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            for _ in range(2):
+                assert process.stdout.readline(), "the service did not start"
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+    def install(self) -> int:
+        """The whole way through in a new browser; the last status, 0 when the service died."""
+        with httpx.Client(timeout=10) as browser:
+            try:
+                start = browser.get(f"{self.url}/install")
+                cookie = start.headers["set-cookie"].partition(";")[0]
+                back = httpx.get(start.headers["location"]).headers["location"]
+                return browser.get(back, headers={"cookie": cookie}).status_code
+            except httpx.TransportError:
+                return 0
+
+    def deauthorize(self, at: float) -> int:
+        """Jane's removal as Zoom sends it; the status, 0 when the service died."""
+        payload = {
+            "account_id": ACCOUNT,
+            "user_id": JANE,
+            "client_id": self.zoom.app.client_id,
+            "deauthorization_time": iso(at),
+        }
+        body = json.dumps({"event": "app_deauthorized", "payload": payload}).encode()
+        now = str(int(time.time()))
+        signature = sign(self.zoom.app.webhook_secret, now, body)
+        headers = {"x-zm-signature": signature, "x-zm-request-timestamp": now}
+        try:
+            return httpx.post(f"{self.url}/webhook", content=body, headers=headers).status_code
+        except httpx.TransportError:
+            return 0
+
+    def look(self) -> dict[str, Any]:
+        """What the database holds, opened as the service opens it."""
+        return asyncio.run(self._look())
+
+    async def _look(self) -> dict[str, Any]:
+        ring = KeyRing.parse([self.key])
+        url = f"sqlite:///{self.folder / 'paraph.db'}"
+        store: Database = await open_store(url, ring, randomness=lambda n: b"x" * n)
+        async with store.reading() as tx:
+            installations = await tx.installations.page(self.zoom.app.client_id)
+            grants = await tx.grants.in_account(self.zoom.app.client_id, ACCOUNT)
+            events = [one for one in await tx.events.page(limit=500) if one.urgent]
+        verdict = await walk_chain(store)
+        await store.close()
+        return {
+            "installations": [one.link.link_id for one in installations],
+            "grants": [one.tokens.access_token.reveal() for one in grants],
+            "removals": [one.status.value for one in events],
+            "chain_broken_at": verdict.broken_at,
+        }
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A folder, a port, and a Zoom that agrees to everything."""
+    (port,) = free_ports(1)
+    zoom = simulated_zoom(f"http://127.0.0.1:{port}")
+    place = Place(tmp_path, new_encryption_key(), port, zoom)
+    place.write_settings()
+    yield place
+    zoom.stop()
+
+
+def test_killed_at_any_step_of_an_install(place: Place) -> None:
+    """After each kill: no grant without its installation, and installing again works."""
+    deaths = 0
+    for step in range(1, MOST_STEPS):
+        with place.alive(kill_at=step) as process:
+            status = place.install()
+            died = process.poll() is not None or status == 0
+            if died:
+                assert -signal.SIGKILL == process.wait(10)
+        seen = place.look()
+        assert len(seen["grants"]) == len(seen["installations"])
+        assert seen["chain_broken_at"] is None
+        if not died:
+            break
+        deaths += 1
+        with place.alive():
+            assert 303 == place.install()
+        seen = place.look()
+        (grant,) = place.zoom.simulator.ledger.grants.values()
+        assert [grant.access_token] == seen["grants"]
+        assert 1 == len(seen["installations"])
+    assert deaths >= 8
+
+
+@pytest.mark.parametrize("unclear", [False, True], ids=["clearly newer", "decided by a refresh"])
+def test_killed_at_any_step_of_a_deauthorization(place: Place, unclear: bool) -> None:  # noqa: FBT001 - A parameter of the test.
+    """Once Zoom was answered 200, the removal is carried out, whenever the process dies."""
+    deaths = 0
+    for step in range(1, MOST_STEPS):
+        with place.alive():
+            assert 303 == place.install()
+        place.zoom.simulator.ledger.remove(place.zoom.app.client_id, JANE)
+        at = time.time() + (0 if unclear else 120)
+        with place.alive(kill_at=step) as process:
+            status = place.deauthorize(at)
+            died = _ends(process, place)
+        if status != 200:
+            # Zoom saw no answer, and sends again.
+            with place.alive():
+                assert 200 == place.deauthorize(at)
+                _until_removed(place)
+        elif died:
+            with place.alive():
+                _until_removed(place)
+        seen = place.look()
+        assert ([], []) == (seen["grants"], seen["installations"])
+        assert seen["chain_broken_at"] is None
+        if not died:
+            break
+        deaths += 1
+        _forget_tombstones(place)
+    assert deaths >= 6
+
+
+def _ends(process: subprocess.Popen[str], place: Place) -> bool:
+    """Wait until the process has died or the work is done; whether it died."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            assert -signal.SIGKILL == process.returncode
+            return True
+        if _is_removed(place):
+            time.sleep(0.3)
+            return process.poll() is not None
+        time.sleep(0.05)
+    raise AssertionError("neither dead nor done")
+
+
+def _is_removed(place: Place) -> bool:
+    seen = place.look()
+    return bool(seen["removals"]) and set(seen["removals"]) == {"handed_on"}
+
+
+def _until_removed(place: Place) -> None:
+    deadline = time.monotonic() + 20
+    while not _is_removed(place):
+        assert time.monotonic() < deadline, place.look()
+        time.sleep(0.05)
+
+
+def _forget_tombstones(place: Place) -> None:
+    """The next round installs anew; its consent must not meet this round's tombstone."""
+    import sqlite3
+
+    connection = sqlite3.connect(place.folder / "paraph.db")
+    connection.execute("delete from tombstones")
+    connection.commit()
+    connection.close()

@@ -1,0 +1,226 @@
+"""Linking: the one who finishes must be the one who started, and says yes to both accounts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from paraph.lifecycle.link import expire_pending
+from service_kit import JANE, RAVI, Kit, agree_as, running
+
+pytestmark = pytest.mark.anyio
+
+NONCE = "n" * 43
+
+
+def challenge_of(nonce: str) -> str:
+    """S256 of a nonce."""
+    digest = hashlib.sha256(nonce.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+@pytest.fixture
+async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
+    """A service that links to a host."""
+    async with running(tmp_path, linking="host") as kit:
+        yield kit
+
+
+async def install_url(api: httpx.AsyncClient, subject: str, nonce: str = NONCE) -> str:
+    """What the host's backend asks for."""
+    answer = await api.post(
+        "/v1/link-requests", json={"subject": subject, "challenge": challenge_of(nonce)}
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["install_url"])
+
+
+async def handoff_of(kit: Kit, api: httpx.AsyncClient, subject: str, nonce: str = NONCE) -> str:
+    """The handoff at the end of the ladder."""
+    async with kit.browser() as browser:
+        done = await kit.install(browser, await install_url(api, subject, nonce))
+    assert done.status_code == 303, done.text
+    location = done.headers["location"]
+    assert location.startswith("https://host.example/zoom/link?handoff=")
+    return parse_qs(urlsplit(location).query)["handoff"][0]
+
+
+async def claim(api: httpx.AsyncClient, handoff: str, nonce: str = NONCE) -> httpx.Response:
+    """The host's backend opens the handoff."""
+    return await api.post("/v1/handoffs/claim", json={"handoff": handoff, "verifier": nonce})
+
+
+async def confirm(
+    api: httpx.AsyncClient, code: str, subject: str, *, move: bool = False
+) -> httpx.Response:
+    """The host's user says yes."""
+    body = {"subject": subject, "move": move}
+    return await api.post(f"/v1/claims/{code}/confirm", json=body)
+
+
+async def link(kit: Kit, api: httpx.AsyncClient, subject: str, *, move: bool = False) -> str:
+    """The whole way through; the installation's id."""
+    handoff = await handoff_of(kit, api, subject)
+    code = (await claim(api, handoff)).json()["claim"]
+    answer = await confirm(api, code, subject, move=move)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["id"])
+
+
+async def test_the_whole_way(kit: Kit) -> None:
+    """Link request, ladder, handoff, claim, confirm: active, with six proofs."""
+    api = await kit.api()
+    handoff = await handoff_of(kit, api, "tenant:ada")
+    claimed = (await claim(api, handoff)).json()
+    assert (claimed["subject"], claimed["zoom"]["user_id"]) == ("tenant:ada", JANE)
+    assert claimed["replaces"] == []
+    assert (await api.get("/v1/installations")).json()["installations"] == []
+    installed = (await confirm(api, claimed["claim"], "tenant:ada")).json()
+    words = {one["name"]: one["word"] for one in installed["proofs"]}
+    assert (installed["phase"], len(words), words["confirmation"]) == ("active", 6, "host")
+
+
+async def test_the_install_url_works_once(kit: Kit) -> None:
+    """A link request is used up by the start; a second browser gets nothing."""
+    api = await kit.api()
+    url = await install_url(api, "tenant:ada")
+    async with kit.browser() as browser:
+        assert (await browser.get(url)).status_code == 303
+        assert (await browser.get(url)).status_code == 404
+
+
+async def test_a_cross_site_visit_starts_nothing(kit: Kit) -> None:
+    """Sent by another site: a page with a button, and the request is still there."""
+    api = await kit.api()
+    url = await install_url(api, "tenant:ada")
+    async with kit.browser() as browser:
+        page = await browser.get(url, headers={"sec-fetch-site": "cross-site"})
+        assert page.status_code == 200
+        assert len(browser.cookies) == 0
+        assert parse_qs(urlsplit(url).query)["request"][0] not in page.text
+        assert (await browser.get(url)).status_code == 303
+
+
+async def test_without_a_request_the_host_decides(kit: Kit) -> None:
+    """A start without a link request goes to the host, which signs the person in."""
+    async with kit.browser() as browser:
+        for path in ("/install", "/marketplace"):
+            answer = await browser.get(path)
+            assert (
+                answer.status_code,
+                answer.headers["location"],
+            ) == (303, "https://host.example/zoom/start")
+
+
+async def test_a_handoff_in_another_session_is_refused(kit: Kit) -> None:
+    """Another session's verifier opens nothing, and spoils nothing for the owner."""
+    api = await kit.api()
+    handoff = await handoff_of(kit, api, "tenant:ada")
+    assert (await claim(api, handoff, "m" * 43)).status_code == 404
+    assert (await claim(api, handoff, "short")).status_code == 404
+    assert (await claim(api, "x" * 43)).status_code == 404
+    assert (await claim(api, handoff)).status_code == 200
+    assert (await claim(api, handoff)).status_code == 404
+
+
+async def test_another_subject_cannot_confirm(kit: Kit) -> None:
+    """Only the subject that started may confirm."""
+    api = await kit.api()
+    code = (await claim(api, await handoff_of(kit, api, "tenant:ada"))).json()["claim"]
+    assert (await confirm(api, code, "tenant:ben")).status_code == 404
+    assert (await confirm(api, code, "tenant:ada")).status_code == 200
+    assert (await confirm(api, code, "tenant:ada")).status_code == 404
+
+
+async def test_declining_ends_the_grant(kit: Kit) -> None:
+    """No: the link goes, and since nobody else needs it the grant is revoked at Zoom."""
+    from paraph.lifecycle.housekeeping import revoke_due
+
+    api = await kit.api()
+    code = (await claim(api, await handoff_of(kit, api, "tenant:ada"))).json()["claim"]
+    assert (await api.post(f"/v1/claims/{code}/decline")).status_code == 204
+    await revoke_due(kit.service.context)
+    assert kit.zoom.simulator.ledger.grants == {}
+
+
+async def test_an_unconfirmed_link_is_declined_by_time(kit: Kit) -> None:
+    """After ten minutes it is as if the person had said no."""
+    api = await kit.api()
+    code = (await claim(api, await handoff_of(kit, api, "tenant:ada"))).json()["claim"]
+    context = kit.service.context
+    later = replace(context, clock=lambda: context.clock() + 601)
+    assert await expire_pending(later) == 1
+    assert (await confirm(api, code, "tenant:ada")).status_code == 404
+
+
+async def test_a_handoff_lives_a_minute(kit: Kit) -> None:
+    """After sixty seconds a handoff opens nothing."""
+    from paraph.errors import NotFound
+    from paraph.lifecycle.link import claim as open_handoff
+    from paraph.secret import Secret
+
+    api = await kit.api()
+    handoff = await handoff_of(kit, api, "tenant:ada")
+    context = kit.service.context
+    later = replace(context, clock=lambda: context.clock() + 61)
+    with pytest.raises(NotFound):
+        await open_handoff(later, handoff=Secret(handoff), verifier=NONCE)
+
+
+async def test_a_re_consent_keeps_the_link_active_throughout(kit: Kit) -> None:
+    """The link neither moves nor pauses, and declining the new one does not end it."""
+    api = await kit.api()
+    before = await link(kit, api, "tenant:ada")
+    code = (await claim(api, await handoff_of(kit, api, "tenant:ada"))).json()["claim"]
+    (during,) = (await api.get("/v1/installations")).json()["installations"]
+    assert (before, "active") == (during["id"], during["phase"])
+    assert (await api.post(f"/v1/claims/{code}/decline")).status_code == 204
+    (after,) = (await api.get("/v1/installations")).json()["installations"]
+    assert before == after["id"]
+    (grant,) = kit.zoom.simulator.ledger.grants.values()
+    (kept,) = await kit.installations()
+    assert grant.access_token == kept.grant.tokens.access_token.reveal()
+
+
+async def test_moving_to_another_subject_needs_an_explicit_yes(kit: Kit) -> None:
+    """The same Zoom user for another subject: refused without `move`, and said who loses it."""
+    api = await kit.api()
+    first = await link(kit, api, "tenant:ada")
+    claimed = (await claim(api, await handoff_of(kit, api, "tenant:ben"))).json()
+    assert [first] == [one["installation_id"] for one in claimed["replaces"]]
+    assert (await confirm(api, claimed["claim"], "tenant:ben")).status_code == 409
+    (still,) = (await api.get("/v1/installations")).json()["installations"]
+    assert still["subject"] == "tenant:ada"
+    assert (await confirm(api, claimed["claim"], "tenant:ben", move=True)).status_code == 200
+    (moved,) = (await api.get("/v1/installations")).json()["installations"]
+    assert moved["subject"] == "tenant:ben"
+
+
+async def test_moving_to_another_zoom_user_ends_the_old_grant(kit: Kit) -> None:
+    """A subject that connects another Zoom user leaves nothing of the first one behind."""
+    api = await kit.api()
+    await link(kit, api, "tenant:ada")
+    agree_as(kit.zoom, RAVI)
+    await link(kit, api, "tenant:ada", move=True)
+    (one,) = (await api.get("/v1/installations")).json()["installations"]
+    assert one["zoom"]["user_id"] == RAVI
+
+
+async def test_a_key_sees_only_its_subjects(kit: Kit) -> None:
+    """Outside a key's prefix and scopes: 404 and 403, as if there were nothing."""
+    whole = await kit.api()
+    installation = await link(kit, whole, "tenant:ada")
+    other = await kit.api("read", "link", subject_prefix="rival:")
+    assert (await other.get("/v1/installations")).json()["installations"] == []
+    assert (await other.get(f"/v1/installations/{installation}")).status_code == 404
+    body = {"subject": "tenant:ada", "challenge": challenge_of(NONCE)}
+    assert (await other.post("/v1/link-requests", json=body)).status_code == 404
+    reader = await kit.api("read")
+    assert (await reader.post("/v1/link-requests", json=body)).status_code == 403

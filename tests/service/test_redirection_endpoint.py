@@ -1,0 +1,308 @@
+"""The redirection endpoint: what did not begin in this browser ends here, for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from paraph.service.app import open_service
+from service_kit import JANE, Kit, agree_as, running
+
+pytestmark = pytest.mark.anyio
+
+STATE = "A" * 43
+REFUSED = [
+    ("forged state", f"code=abc&state={STATE}"),
+    ("empty state", "code=abc&state="),
+    ("state without value", "code=abc&state"),
+    ("the word undefined", "code=abc&state=undefined"),
+    ("error with forged state", f"error=access_denied&state={STATE}"),
+    ("error without state", "error=access_denied"),
+    ("error and code", f"error=x&code=abc&state={STATE}"),
+    ("two codes", f"code=a&code=b&state={STATE}"),
+    ("two states", f"code=a&state={STATE}&state={STATE}"),
+    ("encoded repetition", f"code=a&%63ode=b&state={STATE}"),
+    ("NUL", f"code=a%00b&state={STATE}"),
+    ("line end", f"code=a%0d%0aSet-Cookie:x=1&state={STATE}"),
+    ("broken percent", f"code=%zz&state={STATE}"),
+    ("overlong UTF-8", f"code=%c0%af&state={STATE}"),
+    ("emoji", f"code=%f0%9f%8e%89&state={STATE}"),
+    ("long state", f"code=a&state={'s' * 2000}"),
+    ("long query", f"code=a&state={STATE}&x={'y' * 5000}"),
+    ("many parameters", f"code=a&state={STATE}" + "&p=1" * 2000),
+]
+
+
+def rows(folder: Path) -> dict[str, int]:
+    """How many rows each table has."""
+    with sqlite3.connect(folder / "paraph.db") as connection:
+        names = [
+            name
+            for (name,) in connection.execute("select name from sqlite_master where type='table'")
+        ]
+        counts = {
+            name: connection.execute(f"select count(*) from {name}").fetchone()[0] for name in names
+        }
+    connection.close()
+    return counts
+
+
+async def test_every_refusal_is_one_answer_and_costs_nothing(tmp_path: Path) -> None:
+    """Whatever is wrong up to the state gets the same bytes, stores nothing and calls nobody."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        await browser.get("/install")
+        before = rows(tmp_path)
+        answers = {}
+        for name, query in REFUSED:
+            answer = await browser.get(f"/oauth/redirect?{query}")
+            answers[name] = (answer.status_code, answer.content)
+        assert {name: 400 for name, _ in REFUSED} == {k: v[0] for k, v in answers.items()}
+        assert len({content for _, content in answers.values()}) == 1
+        assert before == rows(tmp_path)
+        assert kit.token_requests() == []
+
+
+async def test_a_thousand_random_requests_reach_nobody(tmp_path: Path) -> None:
+    """1 000 random requests: no token request, no row, no 5xx; then an honest install works."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        before = rows(tmp_path)
+        statuses = set()
+        for number in range(1000):
+            query = REFUSED[number % len(REFUSED)][1] if number % 2 else f"code=r{number}"
+            statuses.add((await browser.get(f"/oauth/redirect?{query}")).status_code)
+        assert {303, 400} == statuses
+        assert kit.token_requests() == []
+        assert before == rows(tmp_path)
+        done = await kit.install(browser)
+        assert (done.status_code, done.headers["location"]) == (303, "/installed")
+        assert len(await kit.installations()) == 1
+
+
+async def test_a_code_without_state_is_dropped(tmp_path: Path) -> None:
+    """A Marketplace code leaves the URL, is never exchanged, and a real flow begins, once."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        first = await browser.get("/oauth/redirect?code=stray-code-123")
+        assert (first.status_code, first.headers["location"]) == (303, "/marketplace")
+        second = await browser.get("/marketplace")
+        assert second.status_code == 303
+        assert second.headers["location"].startswith(f"{kit.zoom.url}/oauth/authorize?")
+        assert "code_challenge_method=S256" in second.headers["location"]
+        assert "stray-code-123" not in str(second.headers)
+        third = await browser.get("/marketplace")
+        assert third.status_code == 200
+        assert "Continue" in third.text
+        assert kit.token_requests() == []
+
+
+async def test_prefetch_and_head_use_nothing_up(tmp_path: Path) -> None:
+    """A link scanner that comes first does not spoil the flow for its owner."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+        unasked = await browser.get(location, headers={"sec-purpose": "prefetch"})
+        head = await browser.head(location)
+        options = await browser.options(location)
+        assert [unasked.status_code, head.status_code, options.status_code] == [204, 405, 405]
+        assert (await browser.get(location)).status_code == 303
+
+
+async def test_twenty_parallel_answers_are_one(tmp_path: Path) -> None:
+    """Twenty parallel requests with one state: one token request, one installation."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+        cookies = dict(browser.cookies)
+
+        async def once() -> int:
+            transport = httpx.ASGITransport(kit.service.public)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="https://app.example", cookies=cookies
+            ) as tab:
+                return (await tab.get(location)).status_code
+
+        statuses = await asyncio.gather(*(once() for _ in range(20)))
+        assert statuses.count(303) == 1
+        assert {303, 400, 429} >= set(statuses)
+        assert len(kit.token_requests()) == 1
+        assert len(await kit.installations()) == 1
+
+
+async def test_another_browser_is_refused(tmp_path: Path) -> None:
+    """An answer delivered to another browser than the one that began is refused there."""
+    async with running(tmp_path) as kit, kit.browser() as mine, kit.browser() as stranger:
+        location = await kit.agree(await mine.get("/install"))
+        await stranger.get("/install")
+        assert (await stranger.get(location)).status_code == 400
+        assert kit.token_requests() == []
+        assert (await mine.get(location)).status_code == 303
+
+
+async def test_a_tossed_cookie_spoils_the_flow(tmp_path: Path) -> None:
+    """Two cookies of one name are never a choice: the request is refused."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+        name, value = next(iter(browser.cookies.items()))
+        browser.cookies.clear()
+        for pair in (f"{name}={value}; {name}=x", f"{name}=x; {name}={value}"):
+            answer = await browser.get(location, headers={"cookie": pair})
+            assert answer.status_code == 400
+        assert kit.token_requests() == []
+
+
+async def test_a_replay_does_nothing(tmp_path: Path) -> None:
+    """The same answer twice: the second is refused, also with the cookie still there."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+        cookies = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
+        assert (await browser.get(location)).status_code == 303
+        again = await browser.get(location, headers={"cookie": cookies})
+        assert again.status_code == 400
+        assert len(kit.token_requests()) == 1
+
+
+async def test_an_old_flow_is_refused(tmp_path: Path) -> None:
+    """Ten minutes after its start a flow is over."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+        context = kit.service.context
+        late = replace(context, clock=lambda: context.clock() + 601)
+        endpoint = _with_context(kit, late)
+        transport = httpx.ASGITransport(endpoint)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="https://app.example", cookies=browser.cookies
+        ) as tab:
+            assert (await tab.get(location)).status_code == 400
+        assert kit.token_requests() == []
+
+
+def _with_context(kit: Kit, context: object) -> object:
+    from paraph.events.inbox import Inbox
+    from paraph.service.app import _public_side
+    from paraph.service.page import Pages
+    from paraph.service.readiness import Readiness
+
+    store = kit.service.context.store
+    readiness = Readiness(store, clock=lambda: 0, tolerance=300)
+    pages = Pages("Tidemark", "/install")
+    return _public_side(kit.settings, context, pages, Inbox(context), readiness)  # type: ignore[arg-type]
+
+
+async def test_no_at_zoom_is_said_and_burns_the_state(tmp_path: Path) -> None:
+    """access_denied with this browser's state: a clear page, no exchange, and no second use."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        agree_as(kit.zoom, JANE, "deny")
+        location = await kit.agree(await browser.get("/install"))
+        cookies = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
+        answer = await browser.get(location)
+        assert answer.status_code == 403
+        assert "Zoom did not grant the installation" in answer.text
+        again = await browser.get(
+            location.replace("error=access_denied", "code=abc"), headers={"cookie": cookies}
+        )
+        assert again.status_code == 400
+        assert kit.token_requests() == []
+
+
+async def test_parallel_tabs_keep_their_own_verifiers(tmp_path: Path) -> None:
+    """Two flows of one browser, finished in the other order, both with their own verifier."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        first = await kit.agree(await browser.get("/install"))
+        second = await kit.agree(await browser.get("/install"))
+        assert [(await browser.get(x)).status_code for x in (second, first)] == [303, 303]
+        assert len(await kit.installations()) == 1
+
+
+async def test_only_the_newest_five_tabs_stay(tmp_path: Path) -> None:
+    """A browser never carries more than five pending authorizations."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        for _ in range(8):
+            await browser.get("/install")
+        assert len(browser.cookies) == 5
+        assert (await kit.install(browser)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ("token_unavailable", 503),
+        ("token_rate_limited", 503),
+        ("token_html", 400),
+        ("token_cut", 503),
+        ("token_huge", 503),
+        ("token_redirect", 503),
+        ("token_type_unknown", 400),
+        ("token_scope_missing", 403),
+        ("user_unauthorized", 424),
+        ("user_html", 400),
+        ("user_without_id", 400),
+        ("user_unavailable", 503),
+    ],
+)
+async def test_what_zoom_gets_wrong_installs_nothing(
+    tmp_path: Path, fault: str, status: int
+) -> None:
+    """Each fault ends in a page that says so, no installation, and a retry that works."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        kit.zoom.simulator.faults.switch_on(fault, {"times": 1})
+        answer = await kit.install(browser)
+        assert status == answer.status_code
+        assert "The app was not installed" in answer.text
+        assert len(kit.token_requests()) == 1
+        assert list(await kit.installations()) == []
+        assert (await kit.install(browser)).status_code == 303
+
+
+async def test_a_hostile_api_url_is_never_called(tmp_path: Path) -> None:
+    """api_url is data: the bearer goes to an allowed host, whatever the response names."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        kit.zoom.simulator.faults.switch_on("token_api_url_hostile", {})
+        assert (await kit.install(browser)).status_code == 303
+        (one,) = await kit.installations()
+        assert kit.zoom.url == one.grant.tokens.api_server
+
+
+async def test_ownerless_tokens_are_kept_for_a_known_grant(tmp_path: Path) -> None:
+    """When users/me fails after an exchange that killed the old set, the new set is not lost."""
+    from paraph.lifecycle.housekeeping import ask_owners
+
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        await kit.install(browser)
+        kit.zoom.simulator.faults.switch_on("user_unavailable", {"times": 1})
+        assert (await kit.install(browser)).status_code == 503
+        context = kit.service.context
+        await ask_owners(replace(context, clock=lambda: context.clock() + 60))
+        (one,) = await kit.installations()
+        (grant,) = kit.zoom.simulator.ledger.grants.values()
+        assert grant.refresh_token == one.grant.tokens.refresh_token.reveal()
+
+
+async def test_a_re_consent_keeps_the_installation_and_takes_the_new_tokens(
+    tmp_path: Path,
+) -> None:
+    """Installing again while active: the same installation, with the new tokens."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        await kit.install(browser)
+        (before,) = await kit.installations()
+        await kit.install(browser)
+        (after,) = await kit.installations()
+        (grant,) = kit.zoom.simulator.ledger.grants.values()
+        assert before.link.link_id == after.link.link_id
+        assert before.grant.tokens.access_token != after.grant.tokens.access_token
+        assert grant.access_token == after.grant.tokens.access_token.reveal()
+
+
+async def test_a_restart_forgets_no_used_state(tmp_path: Path) -> None:
+    """One use holds across processes: the second service refuses what the first one used."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+        cookies = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
+        assert (await browser.get(location)).status_code == 303
+        async with open_service(kit.settings) as other:
+            transport = httpx.ASGITransport(other.public)
+            async with httpx.AsyncClient(transport=transport, base_url="https://app.example") as b:
+                again = await b.get(location, headers={"cookie": cookies})
+        assert again.status_code == 400
+        assert len(kit.token_requests()) == 1
