@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev-installed
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make requirements'
 
-.PHONY: help demo test lint format bench docs requirements clean
+.PHONY: help demo test faults lint format bench docs requirements clean
 
 help:  ## list these verbs
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ demo: $(RUN)  ## a Zoom, the service and a small host product on this machine; L
 
 test: $(DEV)  ## every test; ARGS=... is passed on to pytest
 	$(BIN)/python -m pytest $(ARGS)
+
+faults: $(DEV)  ## kill the service at every step of install and deauthorization
+	KILL_STRIDE=1 $(BIN)/python -m pytest tests/faults $(ARGS)
 
 lint: $(DEV)  ## style, types and import contracts
 	$(BIN)/ruff check .
