@@ -11,10 +11,11 @@ DEV := $(VENV)/.dev-installed
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make requirements'
 
-.PHONY: help demo test faults lint format bench docs requirements clean
+.PHONY: help demo test faults crash fuzz flood chaos stampede interoperability endurance fuzz-simulator lint format \
+	bench docs requirements clean
 
 help:  ## list these verbs
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "paraph needs Python 3.11 or newer; none was found."; \
@@ -38,7 +39,33 @@ test: $(DEV)  ## every test; ARGS=... is passed on to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
 faults: $(DEV)  ## kill the service at every step of install and deauthorization
-	KILL_STRIDE=1 $(BIN)/python -m pytest tests/faults $(ARGS)
+	KILL_STRIDE=1 RACES=1000 $(BIN)/python -m pytest tests/faults $(ARGS)
+
+interoperability: $(DEV)  ## published clients against the simulated Zoom
+	$(BIN)/python -m pytest tests/interoperability $(ARGS)
+
+crash: $(DEV)  ## kill -9 under load, compare the books; KILLS= INBOX=sqlite|postgresql|jetstream|cluster|restart
+	PYTHONPATH=src:tests $(BIN)/python tests/faults/crash.py \
+		--kills $(or $(KILLS),200) --inbox $(or $(INBOX),sqlite)
+
+fuzz: $(DEV)  ## throw bytes at what judges deliveries; SECONDS=
+	PYTHONPATH=src:tests $(BIN)/python tests/faults/fuzz.py $(or $(SECONDS),600)
+
+flood: $(DEV)  ## genuine deliveries under a flood of forged ones: answers, p99, memory; SECONDS=
+	$(BIN)/python bench/flood.py $(or $(SECONDS),30)
+
+chaos: $(DEV)  ## replicas, a crowd and everything that goes wrong; SEED= SECONDS= DATABASE=
+	PYTHONPATH=src:tests $(BIN)/python tests/faults/chaos.py --seed $(or $(SEED),1) \
+		--seconds $(or $(SECONDS),600) --database $(or $(DATABASE),postgresql)
+
+stampede: $(DEV)  ## 1 000 tasks in 4 processes at one expiry, and how long the slowest waits
+	PYTHONPATH=src:tests $(BIN)/python tests/faults/stampede.py $(ARGS)
+
+endurance: $(DEV)  ## 10 000 authorizations and deliveries through one simulator
+	ENDURANCE=10000 $(BIN)/python -m pytest tests/simulator/test_endurance.py $(ARGS)
+
+fuzz-simulator: $(DEV)  ## 20 000 requests of any bytes to any endpoint of the simulator
+	FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/simulator/test_any_bytes.py $(ARGS)
 
 lint: $(DEV)  ## style, types and import contracts
 	$(BIN)/ruff check .
@@ -52,15 +79,29 @@ format: $(DEV)  ## let ruff mend what it can
 
 bench: $(DEV)  ## hot paths beside the ceiling, in one run
 	$(BIN)/python bench/run.py
+	PYTHONPATH=src:tests $(BIN)/python bench/webhook.py
 
 docs: $(DEV)  ## write docs/reference/ and the generated tables anew
 	$(BIN)/python docs/generate.py
+
+.PHONY: attack matrix kits
+
+attack: $(RUN)  ## every case of `paraph check` against our own service
+	$(BIN)/paraph check src/paraph/checks/targets/paraph.toml --jobs 2 $(ARGS)
+
+kits: $(DEV)  ## every case against published OAuth kits; writes the table of docs/kits.md anew
+	PYTHONPATH=src:tests $(BIN)/python -m interoperability.kit_report
+
+matrix: $(DEV)  ## judge `paraph check` itself: every case on the reference and on its switch
+	$(BIN)/python docs/kill_matrix.py
 
 requirements: $(BIN)/python  ## compile requirements/*.txt, with hashes, from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile $(COMPILE) pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(COMPILE) --group build -o requirements/build.txt
-	$(BIN)/uv pip compile $(COMPILE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(COMPILE) --all-extras pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(COMPILE) tests/interoperability/requirements.in -o tests/interoperability/requirements.txt
+	$(BIN)/uv pip compile $(COMPILE) tests/interoperability/kits/requirements.in -o tests/interoperability/kits/requirements.txt
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis

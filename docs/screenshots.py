@@ -1,4 +1,4 @@
-"""Takes the README's picture: a demo with an installation, an event and a withstood attack."""
+"""Takes the README's pictures: a demo with an installation and withstood attacks, and its Zoom."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from end_to_end.test_browser import install_from_marketplace  # noqa: E402 - The
 
 
 def main() -> None:
-    """Run a demo and write docs/images/demo.png."""
+    """Run a demo and write docs/images/demo.png and console.png."""
     demo = start_demo("host")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
@@ -38,6 +38,9 @@ def main() -> None:
         target = ROOT / "docs" / "images" / "demo.png"
         target.parent.mkdir(exist_ok=True)
         page.screenshot(path=target, full_page=True)
+        page.set_viewport_size({"width": 1180, "height": 900})
+        page.goto(demo.zoom)
+        page.screenshot(path=target.with_name("console.png"))
         browser.close()
     demo.stop()
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from paraph.api.keys import create_key
-from paraph.config import Settings
+from paraph.config import DEFAULT_PROXY_ALLOW, Settings
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
 from paraph.simulator.engine import Consent
@@ -65,6 +65,7 @@ def settings_for(zoom: SimulatedZoom, folder: Path, **changes: Any) -> Settings:
         level="user",
         authorization_server=zoom.url,
         api_servers=(zoom.url,),
+        proxy_allow=DEFAULT_PROXY_ALLOW,
         forward_url="",
         forward_secrets=(),
         trusted_proxies=(),
@@ -74,6 +75,7 @@ def settings_for(zoom: SimulatedZoom, folder: Path, **changes: Any) -> Settings:
         app_name="Tidemark",
         verify_zoom="",
         security_contact="",
+        receipts_folder=str(folder / "receipts"),
     )
     return replace(settings, **changes)
 

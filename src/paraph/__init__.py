@@ -1,1 +1,61 @@
-"""paraph: act only on what really came from Zoom and from the right person, and prove it."""
+"""paraph: act only on what really came from Zoom and from the right person, and prove it.
+
+The public names, listed by hand and loaded when they are asked for: importing paraph, or its
+pytest plugin, loads no server and no database driver.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paraph.client import AsyncClient, Client, challenge_of
+    from paraph.config import Settings, load_settings
+    from paraph.errors import NeedsReauthorization, NotFound, ParaphError
+    from paraph.secret import Secret
+    from paraph.service.zoom import SubjectInstallation, Zoom, ZoomAnswer
+    from paraph.simulator.running import SimulatedZoom
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "NeedsReauthorization",
+    "NotFound",
+    "ParaphError",
+    "Secret",
+    "Settings",
+    "SimulatedZoom",
+    "SubjectInstallation",
+    "Zoom",
+    "ZoomAnswer",
+    "challenge_of",
+    "load_settings",
+]
+
+_PLACES = {
+    "AsyncClient": "paraph.client",
+    "Client": "paraph.client",
+    "NeedsReauthorization": "paraph.errors",
+    "NotFound": "paraph.errors",
+    "ParaphError": "paraph.errors",
+    "Secret": "paraph.secret",
+    "Settings": "paraph.config",
+    "SimulatedZoom": "paraph.simulator.running",
+    "SubjectInstallation": "paraph.service.zoom",
+    "Zoom": "paraph.service.zoom",
+    "ZoomAnswer": "paraph.service.zoom",
+    "challenge_of": "paraph.client",
+    "load_settings": "paraph.config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'paraph' has no attribute {name!r}")
+    return getattr(import_module(place), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

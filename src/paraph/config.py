@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from paraph.errors import ConfigurationError
+from paraph.key_settings import KeyService, KeySource, judge_keys, judge_service
 from paraph.secret import Secret
 
 DEFAULT_FILE = Path("paraph.toml")
@@ -31,8 +32,20 @@ REGIONAL_API_SERVERS = tuple(
     f"https://api{region}.zoom.us"
     for region in ("", "-au", "-ca", "-eu", "-in", "-sa", "-sg", "-uk", "-us")
 )
+# Reading everything that the granted scopes allow, and writing meetings and webinars.
+DEFAULT_PROXY_ALLOW = (
+    "GET /v2/**",
+    "POST /v2/users/*/meetings",
+    "POST /v2/users/*/webinars",
+    "POST,PUT,PATCH,DELETE /v2/meetings/**",
+    "POST,PUT,PATCH,DELETE /v2/webinars/**",
+)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_METHOD = "(?:GET|POST|PUT|PATCH|DELETE)"
+_PROXY_RULE = re.compile(
+    rf"(?:\*|{_METHOD}(?:,{_METHOD})*) /v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?)"
+)
 _PLACEHOLDER = re.compile(
     r"change.?me|your[-_ ]|placeholder|example|password|^secret|xxxx|123456789|^<|>$|todo|replace",
     re.IGNORECASE,
@@ -59,6 +72,7 @@ class Settings:
     level: Literal["user", "account"]
     authorization_server: str
     api_servers: tuple[str, ...]
+    proxy_allow: tuple[str, ...]
     forward_url: str
     forward_secrets: tuple[Secret, ...]
     trusted_proxies: tuple[Network, ...]
@@ -68,6 +82,13 @@ class Settings:
     app_name: str
     verify_zoom: str
     security_contact: str
+    # Where removal receipts and marks of the audit chain are written, outside the database.
+    receipts_folder: str = ""
+    # What unwraps those of encryption_keys that are wrapped.
+    key_service: KeyService | None = None
+    webhook_rotation_until: int = 0
+    event_timeout: int = 30
+    event_order: Literal["none", "account"] = "none"
 
     @property
     def redirect_uri(self) -> str:
@@ -91,6 +112,13 @@ class _Values(BaseSettings):
     database_url: str = "sqlite:///paraph.db"
     events_url: str = ""
     encryption_keys: list[str] = Field(default_factory=list)
+    encryption_keys_file: str = ""
+    key_service_url: str = ""
+    key_service_mount: str = "transit"
+    key_service_key: str = "paraph"
+    key_service_token: str = ""
+    key_service_token_file: str = ""
+    key_service_ca_file: str = ""
     linking: Literal["none", "host"] = "host"
     start_url: str = ""
     link_url: str = ""
@@ -98,6 +126,7 @@ class _Values(BaseSettings):
     level: Literal["user", "account"] = "user"
     authorization_server: str = "https://zoom.us"
     api_servers: list[str] = Field(default_factory=lambda: list(REGIONAL_API_SERVERS))
+    proxy_allow: list[str] = Field(default_factory=lambda: list(DEFAULT_PROXY_ALLOW))
     forward_url: str = ""
     forward_secrets: list[str] = Field(default_factory=list)
     trusted_proxies: list[str] = Field(default_factory=list)
@@ -107,6 +136,10 @@ class _Values(BaseSettings):
     app_name: str = Field(default="this app", max_length=80)
     verify_zoom: str = ""
     security_contact: str = ""
+    receipts_folder: str = ""
+    webhook_rotation_until: AwareDatetime | None = None
+    event_timeout: int = Field(default=30, ge=1, le=900)
+    event_order: Literal["none", "account"] = "none"
 
     @classmethod
     def settings_customise_sources(
@@ -174,13 +207,22 @@ class _Judge:
             return "127.0.0.1", 0
         return host.strip("[]"), int(port)
 
+    def rule(self, name: str, value: str) -> str:
+        """METHODS /v2/path, where `*` is one segment and a final `**` any number."""
+        if not _PROXY_RULE.fullmatch(value):
+            self.problems.append(f"{name}: {value!r} is no rule; write GET,POST /v2/path/* or **")
+        return value
+
     def network(self, name: str, value: str) -> Network:
         """An address or a network in CIDR form."""
         try:
-            return ipaddress.ip_network(value)
+            network = ipaddress.ip_network(value)
         except ValueError:
             self.problems.append(f"{name} is no network: write 10.0.0.0/8 or an address")
             return ipaddress.ip_network("192.0.2.0/32")
+        if network.prefixlen == 0:
+            self.problems.append(f"{name} is everybody: name the networks of your own proxies")
+        return network
 
 
 def is_loopback(host: str) -> bool:
@@ -202,8 +244,12 @@ def load_settings(file: Path | None = None) -> Settings:
     Raises:
         ConfigurationError: with every problem found; no value of a secret is in it.
     """
+    return _judged(_load_values(file))
+
+
+def _load_values(file: Path | None) -> _Values:
     try:
-        values = _Values(**_read(file))
+        return _Values(**_read(file))
     except ValidationError as error:
         raise ConfigurationError(
             [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
@@ -211,7 +257,6 @@ def load_settings(file: Path | None = None) -> Settings:
     except ValueError as error:
         # A list in the environment that is no JSON; the source's own words hold the name only.
         raise ConfigurationError([f"{error} (lists are written as JSON)"]) from None
-    return _judged(values)
 
 
 def _read(file: Path | None) -> dict[str, Any]:
@@ -232,8 +277,8 @@ def _judged(values: _Values) -> Settings:
         judge.problems.append("client_id is missing")
     if not values.webhook_secrets:
         judge.problems.append("webhook_secrets is missing: give the app's secret token in a list")
-    if not values.encryption_keys:
-        judge.problems.append("encryption_keys is missing: make one with `paraph keys new`")
+    encryption_keys, problems = judge_keys(_key_source(values))
+    judge.problems += problems
     host_linked = values.linking == "host"
     settings = Settings(
         client_id=values.client_id,
@@ -244,7 +289,7 @@ def _judged(values: _Values) -> Settings:
         private_bind=judge.bind("private_bind", values.private_bind),
         database_url=_database_url(judge, values.database_url),
         events_url=_events_url(judge, values.events_url),
-        encryption_keys=tuple(map(Secret, values.encryption_keys)),
+        encryption_keys=encryption_keys,
         linking=values.linking,
         start_url=judge.url("start_url", values.start_url) if host_linked else "",
         link_url=judge.url("link_url", values.link_url) if host_linked else "",
@@ -257,6 +302,7 @@ def _judged(values: _Values) -> Settings:
             judge.url(f"api_servers[{n}]", server, origin_only=True)
             for n, server in enumerate(values.api_servers)
         ),
+        proxy_allow=tuple(judge.rule("proxy_allow", rule) for rule in values.proxy_allow),
         forward_url=judge.url("forward_url", values.forward_url) if values.forward_url else "",
         forward_secrets=judge.secrets("forward_secrets", values.forward_secrets),
         trusted_proxies=tuple(
@@ -269,6 +315,15 @@ def _judged(values: _Values) -> Settings:
         app_name=values.app_name,
         verify_zoom=values.verify_zoom,
         security_contact=values.security_contact,
+        receipts_folder=_receipts_folder(values),
+        key_service=_key_service(judge, values),
+        webhook_rotation_until=(
+            0
+            if values.webhook_rotation_until is None
+            else int(values.webhook_rotation_until.timestamp())
+        ),
+        event_timeout=values.event_timeout,
+        event_order=values.event_order,
     )
     if not settings.api_servers:
         judge.problems.append("api_servers is empty: no host would be allowed to see a token")
@@ -295,7 +350,48 @@ def _database_url(judge: _Judge, value: str) -> str:
     return value
 
 
+def load_key_service(file: Path | None = None) -> KeyService | None:
+    """The key service alone, for making the first key, when there are no whole settings yet.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    judge = _Judge()
+    service = _key_service(judge, _load_values(file))
+    if judge.problems:
+        raise ConfigurationError(judge.problems)
+    return service
+
+
+def _key_service(judge: _Judge, values: _Values) -> KeyService | None:
+    service, problems = judge_service(_key_source(values))
+    if service is not None:
+        judge.url("key_service_url", values.key_service_url, origin_only=True)
+    judge.problems += problems
+    return service
+
+
+def _key_source(values: _Values) -> KeySource:
+    return KeySource(
+        encryption_keys=values.encryption_keys,
+        encryption_keys_file=values.encryption_keys_file,
+        service_url=values.key_service_url,
+        service_mount=values.key_service_mount,
+        service_key=values.key_service_key,
+        service_token=values.key_service_token,
+        service_token_file=values.key_service_token_file,
+        service_ca_file=values.key_service_ca_file,
+    )
+
+
+def _receipts_folder(values: _Values) -> str:
+    """Beside an SQLite file unless said otherwise; a PostgreSQL server's disk is not ours."""
+    if values.receipts_folder or not values.database_url.startswith("sqlite:///"):
+        return values.receipts_folder
+    return f"{values.database_url.removeprefix('sqlite:///')}-receipts"
+
+
 def _events_url(judge: _Judge, value: str) -> str:
-    if value:
-        judge.problems.append("events_url: an event stream is not supported yet; leave it empty")
+    if value and not re.match(r"(nats|tls)://.", value):
+        judge.problems.append("events_url must begin with nats:// or tls://, or be empty")
     return value

@@ -5,7 +5,9 @@
     ParaphError
     ├── UsageError                        the caller broke our contract
     │   ├── NotFound                      no such thing, or not yours: the same answer
+    │   ├── ApiKeyMissing                 no live credential was shown
     │   ├── NotAllowed                    the credential may not do this
+    │   │   └── CallRefused               a call of Zoom's API that is not passed on
     │   └── LinkConflict                  linked elsewhere; moving wants an explicit yes
     ├── ConfigurationError                carries every problem found
     ├── PeerError                         the other side broke the protocol
@@ -18,6 +20,9 @@
     │   ├── TokenErrorResponse            the token endpoint said no
     │   │   └── InvalidGrant              the one that callers act on
     │   ├── ResourceErrorResponse         the resource server said no
+    │   ├── ScopesMissing                 less was granted than is needed
+    │   ├── NeedsReauthorization          Zoom ended the grant; a new consent mends it
+    │   ├── BeingDecided                  nothing is vended until Zoom has said who is right
     │   ├── PeerUnavailable               5xx or 429: later, perhaps
     │   ├── DeliveryRejected              a webhook that proves nothing
     │   │   ├── SignatureMismatch
@@ -29,8 +34,10 @@
     │       ├── DecryptionFailed
     │       └── ContextExpired
     ├── TransportError                    timeout, TLS, refused redirect, oversized body
+    │   ├── AnswerTooLarge                more than is passed on to a host
     │   └── Busy                          our own limit, not the network's
     └── StorageError                      the store could not keep or read it
+        ├── InboxFull                     it cannot keep up; nothing was queued
         ├── UnknownEncryptionKey          "try later", never "dead"
         ├── SealBroken                    the ciphertext is not what we sealed here
         └── Conflict                      somebody else was first
@@ -79,12 +86,28 @@ class NotFound(UsageError):
     default_remedy = "Check the identifier, and whether it has expired or was already used."
 
 
+class ApiKeyMissing(UsageError):
+    """No live API key: missing, malformed, unknown and revoked look alike."""
+
+    code = "api_key_missing"
+    public_message = "A live API key is needed."
+    default_remedy = "Send it as Authorization: Bearer KEY."
+
+
 class NotAllowed(UsageError):
     """The credential is good and does not cover this."""
 
     code = "not_allowed"
     public_message = "The API key does not cover this."
     default_remedy = "Create a key with the scope: paraph api-keys create --scope NAME."
+
+
+class CallRefused(NotAllowed):
+    """A call of Zoom's API that is not passed on: its path, its query, or the allow-list."""
+
+    code = "call_refused"
+    public_message = "This call is not passed on to Zoom."
+    default_remedy = "Compare path and method with the documentation of the proxy."
 
 
 class LinkConflict(UsageError):
@@ -168,12 +191,7 @@ class AuthorizationErrorResponse(PeerError):
 
 
 class TokenErrorResponse(PeerError):
-    """The token endpoint said no (RFC 6749 section 5.2).
-
-    Args:
-        error: the OAuth error code.
-        detail: the server's reason with anything secret left out.
-    """
+    """The token endpoint said no (RFC 6749 section 5.2); `detail` is its reason, nothing secret."""
 
     code = "token_error"
     public_message = "Zoom refused the installation."
@@ -193,12 +211,7 @@ class InvalidGrant(TokenErrorResponse):
 
 
 class ResourceErrorResponse(PeerError):
-    """The resource server said no.
-
-    Args:
-        status: the HTTP status.
-        kind: what it means, one of the values of `paraph.zoom.api_errors.ApiErrorKind`.
-    """
+    """The resource server said no; `kind` is a value of `paraph.zoom.api_errors.ApiErrorKind`."""
 
     code = "resource_error"
     public_message = "Zoom refused the request."
@@ -223,6 +236,26 @@ class ScopesMissing(PeerError):
     def __init__(self, missing: Sequence[str]) -> None:
         self.missing = tuple(missing)
         super().__init__("not granted: " + ", ".join(self.missing))
+
+
+class NeedsReauthorization(PeerError):
+    """Zoom ended the grant, for a `reason` in words; only a new consent brings it back."""
+
+    code = "needs_reauthorization"
+    public_message = "Zoom no longer accepts this installation."
+    default_remedy = "Let the person install the app again; the installation keeps its id."
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(reason or "Zoom ended the grant")
+
+
+class BeingDecided(PeerError):
+    """A removal was announced and its order to the consent is not known yet."""
+
+    code = "being_decided"
+    public_message = "Zoom announced a removal that is being looked into."
+    default_remedy = "Try again in a few seconds."
 
 
 class PeerUnavailable(PeerError):
@@ -309,6 +342,14 @@ class TransportError(ParaphError):
     default_remedy = "Try again in a few minutes."
 
 
+class AnswerTooLarge(TransportError):
+    """Zoom's answer is larger than what is passed on to a host."""
+
+    code = "answer_too_large"
+    public_message = "Zoom's answer is larger than what is passed on."
+    default_remedy = "Ask for less at once (page_size), or vend an access token and ask directly."
+
+
 class Busy(TransportError):
     """Our own limit on work towards Zoom is reached."""
 
@@ -323,6 +364,13 @@ class StorageError(ParaphError):
     code = "storage"
     public_message = "The service cannot keep anything at the moment."
     default_remedy = "Try again in a few minutes."
+
+
+class InboxFull(StorageError):
+    """The store cannot keep up: refused before anything was queued."""
+
+    code = "inbox_full"
+    default_remedy = "Look at the disk or the database; Zoom sends it again."
 
 
 class UnknownEncryptionKey(StorageError):

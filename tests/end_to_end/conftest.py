@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from end_to_end.running_demo import RunningDemo, start_demo
 
@@ -20,6 +20,10 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+# Patient: what is slow on a busy machine is not wrong.
+expect.set_options(timeout=30_000)
 
 
 def find_browser() -> str | None:
@@ -43,9 +47,13 @@ def plain_demo() -> Iterator[RunningDemo]:
     demo.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium.
+
+    For a module, not for the session: Playwright keeps an event loop running in this thread,
+    beside which no asynchronous test could run.
+    """
     found = find_browser()
     if found is None:
         pytest.skip("no Chromium on this machine: the browser tests are skipped")
@@ -59,6 +67,6 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A fresh browser profile with one page."""
     context = browser.new_context()
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()

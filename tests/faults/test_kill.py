@@ -64,6 +64,7 @@ private_bind = "127.0.0.1:0"
 database_url = "sqlite:///{self.folder / "paraph.db"}"
 encryption_keys = ["{self.key}"]
 linking = "none"
+event_timeout = 7
 required_scopes = ["user:read:user"]
 authorization_server = "{self.zoom.url}"
 api_servers = ["{self.zoom.url}"]
@@ -224,7 +225,8 @@ def _is_removed(place: Place) -> bool:
 
 
 def _until_removed(place: Place) -> None:
-    deadline = time.monotonic() + 20
+    # As long as the leases of the killed process and one more of doubt, on a busy machine.
+    deadline = time.monotonic() + 60
     while not _is_removed(place):
         assert time.monotonic() < deadline, place.look()
         time.sleep(0.05)

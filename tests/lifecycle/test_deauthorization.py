@@ -36,8 +36,8 @@ def test_order(deauthorized: int | None, consented: int | None, order: Order) ->
     assert order == order_of(deauthorized, consented)
 
 
-async def carry(kit: Kit, at: float | None, **changes: Any) -> None:
-    """Carry out a removal of Jane's at a time of Zoom's clock."""
+async def carry(kit: Kit, at: float | None, *, later: float = 0, **changes: Any) -> None:
+    """Carry out a removal of Jane's at a time of Zoom's clock, now or some seconds later."""
     event = AppDeauthorized(
         client_id=kit.zoom.app.client_id,
         account_id=ACCOUNT,
@@ -45,7 +45,7 @@ async def carry(kit: Kit, at: float | None, **changes: Any) -> None:
         deauthorization_time=None if at is None else int(at),
         user_data_retention=False,
     )
-    context = kit.service.context
+    context = replace(kit.service.context, clock=lambda: time.time() + later)
     await carry_out(
         context, Refresher(context), replace(event, **changes), received_at=context.now()
     )
@@ -91,7 +91,7 @@ async def test_while_it_is_undecided_nothing_is_kept_active(tmp_path: Path) -> N
             await carry(kit, time.time())
         (one,) = await kit.installations()
         assert one.phase == Phase.UNDECIDED
-        await carry(kit, time.time())
+        await carry(kit, time.time(), later=10)
         (one,) = await kit.installations()
         assert one.phase == Phase.ACTIVE
 

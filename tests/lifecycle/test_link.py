@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from paraph.lifecycle.link import expire_pending
+from paraph.lifecycle.link import expire_pending, request_is_live
+from paraph.secret import Secret
 from service_kit import JANE, RAVI, Kit, agree_as, running
 
 pytestmark = pytest.mark.anyio
@@ -164,7 +165,6 @@ async def test_a_handoff_lives_a_minute(kit: Kit) -> None:
     """After sixty seconds a handoff opens nothing."""
     from paraph.errors import NotFound
     from paraph.lifecycle.link import claim as open_handoff
-    from paraph.secret import Secret
 
     api = await kit.api()
     handoff = await handoff_of(kit, api, "tenant:ada")
@@ -224,3 +224,40 @@ async def test_a_key_sees_only_its_subjects(kit: Kit) -> None:
     assert (await other.post("/v1/link-requests", json=body)).status_code == 404
     reader = await kit.api("read")
     assert (await reader.post("/v1/link-requests", json=body)).status_code == 403
+
+
+async def test_a_limited_key_learns_and_ends_nothing_of_another_tenant(kit: Kit) -> None:
+    """The same Zoom user at two tenants: the second one's key neither names nor moves the first."""
+    whole = await kit.api()
+    first = await link(kit, whole, "tenant:ada")
+    rival = await kit.api("link", subject_prefix="rival:")
+    claimed = await claim(rival, await handoff_of(kit, rival, "rival:eve"))
+    assert [] == claimed.json()["replaces"]
+    assert "tenant:ada" not in claimed.text
+    refused = await confirm(rival, claimed.json()["claim"], "rival:eve", move=True)
+    assert (409, "link_conflict") == (refused.status_code, refused.json()["code"])
+    (still,) = (await whole.get("/v1/installations")).json()["installations"]
+    assert (first, "tenant:ada") == (still["id"], still["subject"])
+
+
+async def test_a_key_of_another_tenant_spoils_no_handoff_and_no_claim(kit: Kit) -> None:
+    """With the handoff, the nonce and even the claim in hand: 404, and the owner goes on."""
+    owner = await kit.api(subject_prefix="tenant:")
+    rival = await kit.api("link", subject_prefix="rival:")
+    handoff = await handoff_of(kit, owner, "tenant:ada")
+    assert 404 == (await claim(rival, handoff)).status_code
+    code = (await claim(owner, handoff)).json()["claim"]
+    assert 404 == (await rival.post(f"/v1/claims/{code}/decline")).status_code
+    assert 200 == (await confirm(owner, code, "tenant:ada")).status_code
+
+
+async def test_a_flood_of_made_up_requests_meets_a_budget_and_spoils_none(kit: Kit) -> None:
+    """Too many from one address: 429 before the store is asked, and a live link stays live."""
+    api = await kit.api()
+    url = await install_url(api, "tenant:ada")
+    async with kit.browser() as browser:
+        answers = [await browser.get(f"/install?request={'x' * 43}") for _ in range(200)]
+        assert {404, 429} == {answer.status_code for answer in answers}
+        assert 429 == (await browser.get(url)).status_code
+    code = Secret(parse_qs(urlsplit(url).query)["request"][0])
+    assert await request_is_live(kit.service.context, code)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
+from paraph.lifecycle.context import Context
 from paraph.service.app import open_service
 from service_kit import JANE, Kit, agree_as, running
 
@@ -178,8 +180,7 @@ async def test_an_old_flow_is_refused(tmp_path: Path) -> None:
         assert kit.token_requests() == []
 
 
-def _with_context(kit: Kit, context: object) -> object:
-    from paraph.events.inbox import Inbox
+def _with_context(kit: Kit, context: Context) -> ASGIApp:
     from paraph.service.app import _public_side
     from paraph.service.page import Pages
     from paraph.service.readiness import Readiness
@@ -187,7 +188,7 @@ def _with_context(kit: Kit, context: object) -> object:
     store = kit.service.context.store
     readiness = Readiness(store, clock=lambda: 0, tolerance=300)
     pages = Pages("Tidemark", "/install")
-    return _public_side(kit.settings, context, pages, Inbox(context), readiness)  # type: ignore[arg-type]
+    return _public_side(kit.settings, context, pages, readiness)
 
 
 async def test_no_at_zoom_is_said_and_burns_the_state(tmp_path: Path) -> None:

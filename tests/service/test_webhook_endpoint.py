@@ -14,6 +14,7 @@ import pytest
 from paraph.simulator.webhook_sender import encode_body, sign
 from paraph.storage.database import Database
 from paraph.storage.records import KeptEvent
+from paraph.storage.sqlite_intake import SqliteIntake
 from service_kit import ACCOUNT, Kit, running
 
 pytestmark = pytest.mark.anyio
@@ -228,5 +229,6 @@ async def test_a_full_disk_answers_503(kit: Kit) -> None:
 
 
 async def _allow_pages(store: Database, count: int) -> None:
-    async with store._writer.begin() as connection:
-        await connection.exec_driver_sql(f"PRAGMA max_page_count = {count}")
+    intake = store._intake
+    assert isinstance(intake, SqliteIntake)
+    await intake.call(lambda driver: driver.execute(f"PRAGMA max_page_count = {count}"))

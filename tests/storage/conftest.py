@@ -1,4 +1,4 @@
-"""A fresh database for each test, of each kind that there is."""
+"""An open store of each kind."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from paraph.storage.database import Database, open_store
 from storage.sample import ring
-
-# Every test that takes `database_url` or `store` runs once for each of these kinds.
-KINDS = ["sqlite"]
-
-
-@pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database that does not exist yet."""
-    assert request.param == "sqlite"
-    return f"sqlite:///{tmp_path / 'paraph.db'}"
 
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Database]:
-    """An open, empty store."""
+    """An open, empty store, of each kind."""
     opened = await open_store(database_url, ring(), randomness=os.urandom, now=1_000)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def sqlite_store(tmp_path: Path) -> AsyncIterator[Database]:
+    """An open, empty store in a file."""
+    url = f"sqlite:///{tmp_path / 'paraph.db'}"
+    opened = await open_store(url, ring(), randomness=os.urandom, now=1_000)
     yield opened
     await opened.close()

@@ -108,6 +108,7 @@ def event(mark: str = "1", **changes: Any) -> KeptEvent:
         account_id=ACCOUNT,
         user_id="user-1",
         next_attempt_at=1_000,
+        arrival=1_000_000_000,
     )
     return replace(made, **changes)
 

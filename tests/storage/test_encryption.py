@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from paraph.errors import ConfigurationError, SealBroken, StorageError, UnknownEncryptionKey
 from paraph.secret import Secret
 from paraph.storage.encryption import KeyRing, new_encryption_key, secret_hash
@@ -83,15 +84,17 @@ def test_whatever_bytes_arrive_only_storage_errors_leave(sealed: bytes) -> None:
         PINNED.open("row", sealed, associated_data=PLACE)
 
 
-@pytest.mark.parametrize(("use", "place"), [("cookie/1", PLACE), ("row", PLACE + b"x"), ("row", b"")])
+@pytest.mark.parametrize(
+    ("use", "place"), [("cookie/1", PLACE), ("row", PLACE + b"x"), ("row", b"")]
+)
 def test_another_use_or_place_does_not_open(use: str, place: bytes) -> None:
     """A ciphertext is bound to its use and to its associated data."""
     with pytest.raises(SealBroken):
         PINNED.open(use, SEALED, associated_data=place)
 
 
-def test_a_header_cannot_give_its_bytes_to_the_associated_data() -> None:
-    """Two keys whose material is the same still do not open each other's ciphertexts."""
+def test_the_key_id_is_authenticated() -> None:
+    """A ciphertext that was given another key id does not open, though the material is the same."""
     same_material = KeyRing.parse(["2026b:" + VECTORS["key"].partition(":")[2]])
     renamed = SEALED.replace(b"2026a", b"2026b")
 
@@ -199,3 +202,24 @@ def test_a_ring_shows_no_key() -> None:
 def test_a_secret_is_kept_as_its_sha_256() -> None:
     """One-use codes are found again by a plain SHA-256 of their text."""
     assert hashlib.sha256("cödé".encode()).digest() == secret_hash(Secret("cödé"))
+
+
+CLASSES = json.loads((Path(__file__).parents[1] / "vectors" / "sealed_values.json").read_text())
+
+
+@pytest.mark.parametrize("case", CLASSES["opens"], ids=lambda case: str(case["class"]))
+def test_what_follows_the_layout_opens(case: dict[str, str]) -> None:
+    """Classes of ciphertexts that another code made, and that must open."""
+    place = bytes.fromhex(case["associated_data"])
+    opened = PINNED.open(case["use"], bytes.fromhex(case["sealed"]), associated_data=place)
+
+    assert bytes.fromhex(case["plaintext"]) == opened
+
+
+@pytest.mark.parametrize("case", CLASSES["refused"], ids=lambda case: str(case["class"]))
+def test_what_does_not_is_a_broken_seal(case: dict[str, str]) -> None:
+    """Short tags and nonces, other keys, ciphers, labels and layouts; none is a missing key."""
+    place = bytes.fromhex(CLASSES["associated_data"])
+
+    with pytest.raises(SealBroken):
+        PINNED.open("row", bytes.fromhex(case["sealed"]), associated_data=place)

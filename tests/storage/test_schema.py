@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from paraph.errors import ConfigurationError, SealBroken, UnknownEncryptionKey
 from paraph.storage.database import open_store
 from paraph.storage.encryption import KeyRing
@@ -26,12 +27,12 @@ async def _identity(url: str, keys: KeyRing) -> tuple[str, dict[str, bytes]]:
 
 
 async def test_a_database_keeps_its_id_and_hash_keys(database_url: str) -> None:
-    """Drawn once, found again, three different keys of 32 bytes."""
+    """Drawn once, found again, different keys of 32 bytes."""
     database_id, keys = await _identity(database_url, ring())
 
     assert (database_id, keys) == await _identity(database_url, ring())
-    assert {"tombstone", "audit", "identifier"} == set(keys)
-    assert 3 == len(set(keys.values())) and {32} == {len(key) for key in keys.values()}
+    assert {"tombstone", "audit", "identifier", "receipts", "backup"} == set(keys)
+    assert 5 == len(set(keys.values())) and {32} == {len(key) for key in keys.values()}
     assert 32 == len(database_id)
 
 
@@ -42,9 +43,9 @@ async def test_rotation_changes_no_hash_key(database_url: str) -> None:
     assert before == await _identity(database_url, ring(NEW_KEY, OLD_KEY))
 
 
-async def test_another_database_has_another_id(database_url: str) -> None:
+async def test_another_database_has_another_id(database_url: str, other_database_url: str) -> None:
     """Two databases under one ring do not open each other's rows."""
-    other_id, other_keys = await _identity(f"{database_url}2", ring())
+    other_id, other_keys = await _identity(other_database_url, ring())
     database_id, keys = await _identity(database_url, ring())
 
     assert database_id != other_id
@@ -76,16 +77,22 @@ async def test_the_hash_keys_stand_sealed(tmp_path: Path) -> None:
         await _identity(f"sqlite:///{path}", ring())
 
 
-async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
-    """An older paraph must not write into a schema that it does not know."""
+@pytest.mark.parametrize(("newer", "starts"), [("9999", True), ("c9999", False)])
+async def test_a_newer_database(tmp_path: Path, newer: str, *, starts: bool) -> None:
+    """What newer code has added does not keep this one from starting; what it took away does."""
     path = tmp_path / "paraph.db"
-    await _identity(f"sqlite:///{path}", ring())
+    before = await _identity(f"sqlite:///{path}", ring())
     with closing(sqlite3.connect(path)) as plain, plain:
-        plain.execute("UPDATE alembic_version SET version_num = '9999'")
+        if starts:
+            plain.execute("DELETE FROM alembic_version")
+        plain.execute("INSERT INTO alembic_version VALUES (?)", (newer,))
 
+    if starts:
+        assert before == await _identity(f"sqlite:///{path}", ring())
+        return
     with pytest.raises(ConfigurationError) as caught:
         await _identity(f"sqlite:///{path}", ring())
-    assert "9999" in caught.value.problems[0]
+    assert newer in caught.value.problems[0]
 
 
 async def test_a_first_start_that_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from paraph.errors import SealBroken
 from paraph.secret import Secret
 from paraph.storage.sealing import Sealing

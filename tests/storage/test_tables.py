@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection, create_engine
+
 from paraph.storage import schema
 from paraph.storage.tables import metadata
-from sqlalchemy import Connection, create_engine
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def migrated(tmp_path: Path) -> Iterator[Connection]:
     """A database that the migrations made."""
     engine = create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
     with engine.begin() as connection:
-        schema.migrate(connection)
+        schema.expand(connection)
         yield connection
     engine.dispose()
 
@@ -47,7 +48,7 @@ def _indexes(connection: Connection) -> set[str]:
         "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     )
     keys = connection.exec_driver_sql(
-        "SELECT m.name, f.\"table\", f.\"from\", f.\"to\", f.on_delete"
+        'SELECT m.name, f."table", f."from", f."to", f.on_delete'
         " FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'"
     )
     return {row.sql for row in found} | {str(tuple(row)) for row in keys}

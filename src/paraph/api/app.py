@@ -2,239 +2,196 @@
 
 Every call carries an API key; a missing, unknown or revoked one is one and the same 401, and
 what a key may not see is a 404, as if it did not exist. The OpenAPI document needs a key too.
+
+FastAPI serves what is asked for rarely. Vending and the proxy stand before it as plain ASGI:
+the one because it is hot, the other because it streams and judges raw paths.
 """
 
 # No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
 # stand inside others, and as text their names could not be found.
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+import re
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
-from paraph.api import models
-from paraph.api.keys import Scope, recognise_key, require_scope, require_subject
-from paraph.errors import NotFound, ParaphError
-from paraph.lifecycle import link
+from paraph.api.access_token import AccessTokenEndpoint
+from paraph.api.audit import audit_routes
+from paraph.api.document import openapi_of
+from paraph.api.events import event_routes
+from paraph.api.idempotency import Idempotency
+from paraph.api.installations import installation_routes
+from paraph.api.keys import ApiKey, ApiKeyDependency, ApiKeys
+from paraph.api.linking import linking_routes
+from paraph.api.problem import MALFORMED, TOO_LONG, TOO_SLOW, UNEXPECTED, Problems, problem_answer
+from paraph.api.proxy import ProxyEndpoint
+from paraph.api.request_body import BodyTooLong, BodyTooSlow, CallerGone, read_whole
+from paraph.config import Settings
+from paraph.errors import ParaphError
+from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.context import Context
+from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.logs import get_logger
-from paraph.problems import problem_of
-from paraph.secret import Secret
-from paraph.storage.records import ApiKey, Installation
+from paraph.problems import Problem
+from paraph.zoom.api_path import AllowList
 
 MAX_BODY_BYTES = 64 * 1024
+_ACCESS_TOKEN = re.compile(rb"/v1/installations/([A-Za-z0-9_-]{1,64})/access-token")
+_ZOOM = re.compile(rb"/v1/installations/([A-Za-z0-9_-]{1,64})/zoom(/.*)")
+_NOTHING = Problem(
+    404, "not_found", "There is nothing here.", "Compare the call with the documentation."
+)
+_METHOD = Problem(
+    405, "method", "This is not done by this method.", "Compare the call with the documentation."
+)
+
 _log = get_logger("api")
 
-ApiKeyDependency = Callable[[Request], Awaitable[ApiKey]]
+
+class ManagementApi:
+    """ASGI application of `/v1`: which part answers, bounded bodies, and errors as problems."""
+
+    def __init__(
+        self,
+        framework: Idempotency,
+        *,
+        vending: AccessTokenEndpoint,
+        proxy: ProxyEndpoint,
+        context: Context,
+        problems: Problems,
+    ) -> None:
+        self._framework = framework
+        self._vending = vending
+        self._proxy = proxy
+        self._context = context
+        self._problems = problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._route(scope, receive, send_noted)
+        except CallerGone:
+            return
+        except BodyTooSlow:
+            # What is left of it must not be taken for a next request.
+            await problem_answer(TOO_SLOW, headers={"connection": "close"})(scope, receive, send)
+        except ParaphError as error:
+            if started:
+                # The caller sees a body that breaks off, never one that only looks whole.
+                _log.warning("api.broken_off", error_code=error.code, why=error.detail)
+                return
+            answer = self._problems.of(error, now=self._context.clock())
+            if answer.status_code >= 500:
+                _log.error("api.failed", error_code=error.code, why=error.detail)
+            await answer(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw_path: bytes = scope.get("raw_path") or b""
+        if match := _ACCESS_TOKEN.fullmatch(raw_path):
+            if scope["method"] == "POST":
+                await self._vending.answer(match[1].decode(), scope, receive, send)
+            else:
+                await problem_answer(_METHOD, headers={"allow": "POST"})(scope, receive, send)
+        elif match := _ZOOM.fullmatch(raw_path):
+            await self._proxy.answer(match[1].decode(), match[2], scope, receive, send)
+        else:
+            await self._bounded(scope, receive, send)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Read here: the framework would turn whatever goes wrong while it reads into a 400.
+        try:
+            body = await read_whole(receive, limit=MAX_BODY_BYTES)
+        except BodyTooLong:
+            await problem_answer(TOO_LONG)(scope, receive, send)
+            return
+        await self._framework.answer(body, scope, receive, send)
 
 
-class _KeyMissing(Exception):
-    """No live key was presented."""
-
-
-def create_management_api(context: Context, *, public_url: str) -> FastAPI:
+def create_management_api(
+    context: Context, settings: Settings, *, access: ActiveAccess, caller: ResourceCaller
+) -> ManagementApi:
     """The ASGI application of `/v1`.
 
     Args:
         context: see there.
-        public_url: the origin of the public side, for install URLs.
+        settings: for public URLs and the proxy's allow-list.
+        access: gives valid access tokens.
+        caller: makes calls of Zoom's API.
     """
+    keys = ApiKeys(context)
+    host_linked = settings.linking == "host"
+    problems = Problems(settings.start_url if host_linked else f"{settings.public_url}/install")
+    return ManagementApi(
+        Idempotency(
+            _framework(context, keys, problems, public_url=settings.public_url), keys, context
+        ),
+        vending=AccessTokenEndpoint(context.store, keys, access),
+        proxy=ProxyEndpoint(keys, caller, AllowList(settings.proxy_allow)),
+        context=context,
+        problems=problems,
+    )
+
+
+def _framework(context: Context, keys: ApiKeys, problems: Problems, *, public_url: str) -> FastAPI:
     app = FastAPI(
         title="paraph management API",
         version="1",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
     )
-    key = _key_dependency(context)
-    app.include_router(_links(context, key, public_url))
-    app.include_router(_installations(context, key))
+
+    async def key(request: Request) -> ApiKey:
+        return await keys.admit(request.scope["headers"])
+
+    app.include_router(linking_routes(context, key, public_url))
+    app.include_router(installation_routes(context, key))
+    app.include_router(audit_routes(context, key))
+    app.include_router(event_routes(context, key))
     _add_document(app, key)
-    _add_problems(app)
+    _add_problems(app, context, problems)
     return app
-
-
-def _key_dependency(context: Context) -> ApiKeyDependency:
-    async def presented_key(request: Request) -> ApiKey:
-        values = request.headers.getlist("authorization")
-        scheme, _, credential = values[0].partition(" ") if len(values) == 1 else ("", "", "")
-        found = None
-        if scheme.lower() == "bearer":
-            found = await recognise_key(context, credential)
-        if found is None:
-            raise _KeyMissing
-        return found
-
-    return presented_key
-
-
-_PROBLEM: dict[int | str, dict[str, Any]] = {
-    status: {"model": models.ProblemAnswer} for status in (400, 401, 403, 404, 409, 422, 503)
-}
-
-
-def _links(context: Context, key: ApiKeyDependency, public_url: str) -> APIRouter:
-    router = APIRouter(prefix="/v1", responses=_PROBLEM)
-
-    @router.post("/link-requests", status_code=201)
-    async def create_link_request(
-        body: models.LinkRequestBody, key: Annotated[ApiKey, Depends(key)]
-    ) -> models.LinkRequestAnswer:
-        """Begin to link the host's signed-in user; send the browser to `install_url`."""
-        require_scope(key, Scope.LINK)
-        require_subject(key, body.subject)
-        code, expires_at = await link.request_link(
-            context, subject=body.subject, challenge=body.challenge, return_to=body.return_to
-        )
-        url = f"{public_url}/install?request={code.reveal()}"
-        return models.LinkRequestAnswer(install_url=url, expires_at=expires_at)
-
-    @router.post("/handoffs/claim")
-    async def claim_handoff(
-        body: models.HandoffBody, key: Annotated[ApiKey, Depends(key)]
-    ) -> models.ClaimAnswer:
-        """Open a handoff in the session that began it, and learn both accounts."""
-        require_scope(key, Scope.LINK)
-        claimed = await link.claim(context, handoff=Secret(body.handoff), verifier=body.verifier)
-        require_subject(key, claimed.installation.link.subject)
-        return models.ClaimAnswer(
-            claim=claimed.claim.reveal(),
-            subject=claimed.installation.link.subject,
-            zoom=models.person_of(claimed.installation),
-            scopes=sorted(claimed.installation.grant.tokens.scopes),
-            expires_at=claimed.expires_at,
-            replaces=[models.replaced_of(one) for one in claimed.replaces],
-        )
-
-    @router.post("/claims/{claim}/confirm")
-    async def confirm_claim(
-        claim: str, body: models.ConfirmBody, key: Annotated[ApiKey, Depends(key)]
-    ) -> models.InstallationAnswer:
-        """The person said yes to both accounts."""
-        require_scope(key, Scope.LINK)
-        require_subject(key, body.subject)
-        return models.answer_of(
-            await link.confirm(context, claim=Secret(claim), subject=body.subject, move=body.move)
-        )
-
-    @router.post("/claims/{claim}/decline", status_code=204)
-    async def decline_claim(claim: str, key: Annotated[ApiKey, Depends(key)]) -> Response:
-        """The person said no."""
-        require_scope(key, Scope.LINK)
-        await link.decline(context, claim=Secret(claim))
-        return Response(status_code=204)
-
-    return router
-
-
-def _installations(context: Context, key: ApiKeyDependency) -> APIRouter:
-    router = APIRouter(prefix="/v1", responses=_PROBLEM)
-
-    @router.get("/installations")
-    async def list_installations(
-        *,
-        key: Annotated[ApiKey, Depends(key)],
-        subject: Annotated[str | None, Query(max_length=255)] = None,
-        account_id: Annotated[str | None, Query(max_length=64)] = None,
-        user_id: Annotated[str | None, Query(max_length=64)] = None,
-        after: Annotated[str, Query(max_length=64)] = "",
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    ) -> models.InstallationPage:
-        """Installations with an active link, page by page."""
-        require_scope(key, Scope.READ)
-        async with context.store.reading() as tx:
-            found = await tx.installations.page(
-                context.client.client_id,
-                subject_prefix=key.subject_prefix,
-                subject=subject,
-                account_id=account_id,
-                user_id=user_id,
-                after=after,
-                limit=limit + 1,
-            )
-        page = found[:limit]
-        more = len(found) > limit
-        return models.InstallationPage(
-            installations=[models.answer_of(one) for one in page],
-            next=page[-1].link.link_id if more else None,
-        )
-
-    @router.get("/installations/{installation_id}")
-    async def get_installation(
-        installation_id: str, key: Annotated[ApiKey, Depends(key)]
-    ) -> models.InstallationAnswer:
-        """One installation."""
-        require_scope(key, Scope.READ)
-        return models.answer_of(await _visible(context, key, installation_id))
-
-    return router
-
-
-async def _visible(context: Context, key: ApiKey, installation_id: str) -> Installation:
-    async with context.store.reading() as tx:
-        found = await tx.installations.get(installation_id)
-    if found is None or found.grant.identity.client_id != context.client.client_id:
-        raise NotFound("no such installation")
-    require_subject(key, found.link.subject)
-    return found
 
 
 def _add_document(app: FastAPI, key: ApiKeyDependency) -> None:
     @app.get("/v1/openapi.json", include_in_schema=False)
     async def openapi_document(_key: Annotated[ApiKey, Depends(key)]) -> JSONResponse:
-        return JSONResponse(app.openapi())
+        return JSONResponse(openapi_of(app))
 
 
-def _add_problems(app: FastAPI) -> None:
+def _add_problems(app: FastAPI, context: Context, problems: Problems) -> None:
     @app.exception_handler(ParaphError)
     async def known(_request: Request, error: ParaphError) -> JSONResponse:
-        problem = problem_of(error)
-        if problem.status >= 500:
+        answer = problems.of(error, now=context.clock())
+        if answer.status_code >= 500:
             _log.error("api.failed", error_code=error.code, why=error.detail)
-        return _problem(problem.status, problem.code, problem.title, problem.remedy)
-
-    @app.exception_handler(_KeyMissing)
-    async def no_key(_request: Request, _error: _KeyMissing) -> JSONResponse:
-        return _problem(
-            401,
-            "api_key_missing",
-            "A live API key is needed.",
-            "Send it as Authorization: Bearer KEY.",
-            {"www-authenticate": "Bearer"},
-        )
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def bad_shape(_request: Request, error: RequestValidationError) -> JSONResponse:
         # Names of fields and rules only: the values that were sent may be secret.
         places = sorted({".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors()})
-        return _problem(
-            422, "malformed", "The request has not the documented shape.", "; ".join(places)
-        )
+        return problem_answer(MALFORMED, remedy="; ".join(places))
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> JSONResponse:
-        return _problem(
-            error.status_code,
-            "not_found" if error.status_code == 404 else "refused",
-            "There is nothing here." if error.status_code == 404 else "The request is refused.",
-            "Compare the call with the documentation.",
-            dict(error.headers or {}),
-        )
+        # 400: the framework's word for a body that is no JSON at all.
+        known = {400: MALFORMED, 404: _NOTHING, 405: _METHOD}.get(error.status_code)
+        refused = Problem(error.status_code, "refused", "The request is refused.", _METHOD.remedy)
+        return problem_answer(known or refused, headers=error.headers)
 
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, error: Exception) -> JSONResponse:
         _log.error("api.failed", why=type(error).__name__)
-        return _problem(500, "error", "Something went wrong.", "Try again; look at the log.")
-
-
-def _problem(
-    status: int, code: str, title: str, remedy: str, headers: dict[str, str] | None = None
-) -> JSONResponse:
-    return JSONResponse(
-        {"type": "about:blank", "title": title, "status": status, "code": code, "remedy": remedy},
-        status_code=status,
-        headers=headers,
-        media_type="application/problem+json",
-    )
+        return problem_answer(UNEXPECTED)

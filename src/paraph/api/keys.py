@@ -5,20 +5,32 @@ paraph_<key id>_<secret>      the secret part has 256 bits, so a plain SHA-256 k
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import hmac
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
-from paraph.errors import NotAllowed, NotFound, UsageError
+from starlette.requests import Request
+
+from paraph.errors import ApiKeyMissing, NotAllowed, NotFound, StorageError, UsageError
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
 from paraph.secret import Secret
 from paraph.storage.encryption import secret_hash
-from paraph.storage.records import ApiKey
+from paraph.storage.records import ApiKey as StoredApiKey
+from paraph.storage.records import LiveRow
+from paraph.storage.scope import NOTHING_READ
 
-_KEY = re.compile(r"paraph_([A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})")
+_BEARER = re.compile(rb"[Bb]earer paraph_([A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})")
 _TOUCH_SECONDS = 60
+_NOBODY = bytes(32)
+
+_log = get_logger("api")
 
 
 class Scope(StrEnum):
@@ -52,7 +64,7 @@ async def create_key(
     secret = context.one_use_code()
     async with context.store.transaction() as tx:
         await tx.api_keys.add(
-            ApiKey(
+            StoredApiKey(
                 key_id=key_id,
                 secret_hash=secret_hash(secret),
                 label=label,
@@ -67,27 +79,100 @@ async def create_key(
     return Secret(f"paraph_{key_id}_{secret.reveal()}")
 
 
-async def recognise_key(context: Context, presented: str) -> ApiKey | None:
-    """The live key that was presented, or None: unknown, wrong and revoked look alike."""
-    match = _KEY.fullmatch(presented)
+class Presented(NamedTuple):
+    """A key as a call shows it: it may be anybody's."""
+
+    key_id: str
+    secret: bytes
+
+
+class ApiKey(NamedTuple):
+    """A live key, and what it may do."""
+
+    key_id: str
+    scopes: frozenset[str]
+    subject_prefix: str
+
+
+class ApiKeys:
+    """Recognises the keys that calls present, and remembers when each was last used.
+
+    Every call reads the key's row, so revoking counts at once on every replica. The last use is
+    written at most once a minute for a key, beside the call and never in its way.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._touched: dict[str, int] = {}
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> ApiKey:
+        """The live key that these headers present.
+
+        Raises:
+            ApiKeyMissing: none, two, malformed, unknown, wrong or revoked: it looks alike.
+        """
+        presented = present(headers)
+        row = await self._context.store.read_live(presented.key_id, "")
+        return self.recognise(presented, row)
+
+    def recognise(self, presented: Presented, row: LiveRow) -> ApiKey:
+        """The presented key, as the store knows it in a row that was read just now.
+
+        Raises:
+            ApiKeyMissing: it is not live.
+        """
+        known = _NOBODY if row.key_secret_hash is None else bytes(row.key_secret_hash)
+        same = hmac.compare_digest(hashlib.sha256(presented.secret).digest(), known)
+        if not same or row.key_secret_hash is None or row.key_revoked_at is not None:
+            raise ApiKeyMissing("the presented API key is not live")
+        if self._context.now() - self._last_use(presented.key_id, row) >= _TOUCH_SECONDS:
+            self._note_use(presented.key_id)
+        return ApiKey(presented.key_id, _scopes(row.key_scopes or ""), row.key_subject_prefix or "")
+
+    def _last_use(self, key_id: str, row: LiveRow) -> int:
+        return max(row.key_last_used_at or 0, self._touched.get(key_id, 0))
+
+    def _note_use(self, key_id: str) -> None:
+        now = self._context.now()
+        self._touched[key_id] = now
+        task = asyncio.create_task(self._touch(key_id, now))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def _touch(self, key_id: str, now: int) -> None:
+        try:
+            async with self._context.store.transaction(NOTHING_READ) as tx:
+                await tx.api_keys.touch(key_id, now=now)
+        except StorageError as error:
+            _log.warning("api_key.use_not_noted", why=error.detail)
+
+
+def present(headers: Iterable[tuple[bytes, bytes]]) -> Presented:
+    """The API key that these headers hold, not recognised yet.
+
+    Raises:
+        ApiKeyMissing: none, two, or malformed.
+    """
+    values = [value for name, value in headers if name == b"authorization"]
+    match = _BEARER.fullmatch(values[0]) if len(values) == 1 else None
     if match is None:
-        return None
-    async with context.store.reading() as tx:
-        key = await tx.api_keys.get(match[1])
-    known = b"\0" * 32 if key is None else key.secret_hash
-    same = hmac.compare_digest(secret_hash(Secret(match[2])), known)
-    if key is None or not same or key.revoked_at is not None:
-        return None
-    now = context.now()
-    if key.last_used_at is None or now - key.last_used_at >= _TOUCH_SECONDS:
-        async with context.store.transaction() as tx:
-            await tx.api_keys.touch(key.key_id, now=now)
-    return key
+        raise ApiKeyMissing("no API key was presented")
+    return Presented(match[1].decode("ascii"), match[2])
+
+
+@lru_cache(maxsize=64)
+def _scopes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ApiKeyDependency = Callable[[Request], Awaitable[ApiKey]]
 
 
 def require_scope(key: ApiKey, scope: Scope) -> None:
     """`NotAllowed` unless the key has the scope."""
-    if scope.value not in key.scopes:
+    # A member of a StrEnum is its text.
+    if scope not in key.scopes:
         raise NotAllowed(
             f"the key lacks the scope {scope.value}",
             remedy=f"Create a key with it: paraph api-keys create --scope {scope.value}",
@@ -98,6 +183,15 @@ def require_subject(key: ApiKey, subject: str) -> None:
     """`NotFound`, as if it did not exist, for a subject outside the key's prefix."""
     if not subject.startswith(key.subject_prefix):
         raise NotFound("the subject lies outside the key's prefix")
+
+
+def require_unlimited(key: ApiKey) -> None:
+    """`NotAllowed` for a key that is limited to some subjects."""
+    if key.subject_prefix:
+        raise NotAllowed(
+            "the key is limited to some subjects, and this speaks of all of them",
+            remedy="Use a key without a subject prefix.",
+        )
 
 
 async def revoke_key(context: Context, key_id: str) -> None:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
-from paraph.storage.records import Installation
+from paraph.lifecycle.audit import ChainVerdict
+from paraph.storage.records import AuditEntry, Installation, Receipt
+
+# No control characters: a subject is shown to operators, and stored by databases that refuse NUL.
+Subject = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
+        description="The local account, an opaque text of the host's.",
+    ),
+]
 
 
 class _Request(BaseModel):
@@ -14,7 +28,7 @@ class _Request(BaseModel):
 class LinkRequestBody(_Request):
     """The host's wish to link its signed-in user."""
 
-    subject: str = Field(min_length=1, max_length=255, description="The local account, opaque.")
+    subject: Subject
     challenge: str = Field(
         pattern=r"^[A-Za-z0-9_-]{43}$",
         description="S256 of a nonce that the host keeps in this user's session.",
@@ -44,7 +58,7 @@ class HandoffBody(_Request):
 class ConfirmBody(_Request):
     """Who said yes; `move` when they agreed to what the claim's `replaces` named."""
 
-    subject: str = Field(min_length=1, max_length=255)
+    subject: Subject
     move: bool = False
 
 
@@ -95,6 +109,7 @@ class InstallationAnswer(BaseModel):
     id: str
     subject: str
     phase: str
+    reason: str = Field(description="Why it needs a new consent; else empty.")
     zoom: ZoomPerson
     scopes: list[str]
     installed_at: int
@@ -108,14 +123,51 @@ class InstallationPage(BaseModel):
     next: str | None
 
 
-class ProblemAnswer(BaseModel):
-    """What went wrong (RFC 9457), with what to do about it."""
+class ReceiptAnswer(BaseModel):
+    """Proof of a removal, without personal data; `destroyed` counts what went."""
 
-    type: str
-    title: str
-    status: int
-    code: str
-    remedy: str
+    id: str
+    installation_id: str
+    reason: str
+    requested_at: int
+    completed_at: int
+    destroyed: dict[str, int]
+
+
+class AuditEntryAnswer(BaseModel):
+    """One entry of the audit chain; persons appear in it as keyed hashes."""
+
+    sequence: int
+    at: int
+    action: str
+    details: dict[str, str]
+    digest: str
+
+
+class AuditPage(BaseModel):
+    """One page of the audit, oldest first; `next` is the `after` of the next one."""
+
+    entries: list[AuditEntryAnswer]
+    next: int | None
+
+
+class HeadsBody(_Request):
+    """Heads that the log kept, to compare with: sequence number to hex digest."""
+
+    heads: dict[
+        Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}$")],
+        Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")],
+    ] = Field(default_factory=dict)
+
+
+class VerdictAnswer(BaseModel):
+    """What a walk along the audit chain found; `broken_at` is the first entry that misfits."""
+
+    whole: bool
+    entries: int
+    head: str
+    broken_at: int | None
+    why: str
 
 
 def person_of(installation: Installation) -> ZoomPerson:
@@ -146,8 +198,43 @@ def answer_of(installation: Installation) -> InstallationAnswer:
         id=link.link_id,
         subject=link.subject,
         phase=str(installation.phase.value),
+        reason=grant.reason,
         zoom=person_of(installation),
         scopes=sorted(grant.tokens.scopes),
         installed_at=link.confirmed_at or link.created_at,
         proofs=[Proof(name=r.name, held_at=r.held_at, word=r.word) for r in link.rungs],
+    )
+
+
+def receipt_answer_of(receipt: Receipt) -> ReceiptAnswer:
+    """A removal's receipt."""
+    return ReceiptAnswer(
+        id=receipt.receipt_id,
+        installation_id=receipt.installation_id,
+        reason=receipt.reason,
+        requested_at=receipt.requested_at,
+        completed_at=receipt.completed_at,
+        destroyed=dict(receipt.destroyed),
+    )
+
+
+def audit_answer_of(entry: AuditEntry) -> AuditEntryAnswer:
+    """An entry of the audit chain."""
+    return AuditEntryAnswer(
+        sequence=entry.sequence,
+        at=entry.at,
+        action=entry.action,
+        details=dict(entry.details),
+        digest=entry.digest.hex(),
+    )
+
+
+def verdict_answer_of(verdict: ChainVerdict) -> VerdictAnswer:
+    """What a walk along the chain found."""
+    return VerdictAnswer(
+        whole=verdict.broken_at is None,
+        entries=verdict.entries,
+        head=verdict.head,
+        broken_at=verdict.broken_at,
+        why=verdict.why,
     )

@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from paraph.api.keys import Scope, create_key, revoke_key
 from paraph.cli.settings_file import ConfigOption, with_context
+from paraph.cli.table import show_table
 from paraph.lifecycle.context import Context
 from paraph.storage.records import ApiKey
 
@@ -50,9 +49,8 @@ def list_keys(config: ConfigOption = None) -> None:
         async with context.store.reading() as tx:
             return list(await tx.api_keys.all())
 
-    table = Table("key", "label", "scopes", "subjects", "made", "last used", "revoked")
-    for key in with_context(config, work):
-        table.add_row(
+    rows = [
+        (
             key.key_id,
             key.label,
             " ".join(sorted(key.scopes)),
@@ -61,7 +59,10 @@ def list_keys(config: ConfigOption = None) -> None:
             day(key.last_used_at),
             day(key.revoked_at),
         )
-    Console().print(table)
+        for key in with_context(config, work)
+    ]
+    columns = ("key", "label", "scopes", "subjects", "made", "last used", "revoked")
+    show_table(rows, columns=columns)
 
 
 @api_keys.command()

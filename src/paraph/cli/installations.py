@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from paraph.cli.api_keys import day
 from paraph.cli.settings_file import ConfigOption, with_context
+from paraph.cli.table import show_table
 from paraph.errors import NotFound
 from paraph.lifecycle.context import Context
-from paraph.storage.records import Installation
+from paraph.lifecycle.housekeeping import revoke_due
+from paraph.lifecycle.removal import remove_installation
+from paraph.storage.records import Installation, Receipt
 
 installations = typer.Typer(help="What is installed, and by what proof.", no_args_is_help=True)
 _PAGE = 200
@@ -39,9 +40,8 @@ def list_installations(
                 if len(page) < _PAGE:
                     return found
 
-    table = Table("installation", "subject", "phase", "Zoom user", "since", "proofs")
-    for one in with_context(config, work):
-        table.add_row(
+    rows = [
+        (
             one.link.link_id,
             one.link.subject,
             str(one.phase.value),
@@ -49,7 +49,10 @@ def list_installations(
             day(one.link.confirmed_at),
             " ".join(rung.name for rung in one.link.rungs),
         )
-    Console().print(table)
+        for one in with_context(config, work)
+    ]
+    columns = ("installation", "subject", "phase", "Zoom user", "since", "proofs")
+    show_table(rows, columns=columns)
 
 
 @installations.command()
@@ -69,12 +72,34 @@ def show(
         return found
 
     one = with_context(config, work)
-    table = Table(show_header=False)
-    table.add_row("subject", one.link.subject)
-    table.add_row("phase", str(one.phase.value))
-    table.add_row("Zoom user", f"{one.grant.display_name} ({one.grant.identity.user_id})")
-    table.add_row("Zoom account", one.grant.identity.account_id)
-    table.add_row("scopes", " ".join(sorted(one.grant.tokens.scopes)))
-    for rung in one.link.rungs:
-        table.add_row(f"proof: {rung.name}", f"{day(rung.held_at)}, the word of {rung.word}")
-    Console().print(table)
+    rows = [
+        ("subject", one.link.subject),
+        ("phase", str(one.phase.value)),
+        ("Zoom user", f"{one.grant.display_name} ({one.grant.identity.user_id})"),
+        ("Zoom account", one.grant.identity.account_id),
+        ("scopes", " ".join(sorted(one.grant.tokens.scopes))),
+        *(
+            (f"proof: {rung.name}", f"{day(rung.held_at)}, the word of {rung.word}")
+            for rung in one.link.rungs
+        ),
+    ]
+    show_table(rows)
+
+
+@installations.command()
+def remove(
+    installation_id: Annotated[str, typer.Argument(help="From `paraph installations list`.")],
+    config: ConfigOption = None,
+) -> None:
+    """End an installation: its tokens are dead here at once, and at Zoom as soon as it answers."""
+
+    async def work(context: Context) -> Receipt:
+        receipt = await remove_installation(
+            context, installation_id, reason="removed by an operator"
+        )
+        # What Zoom does not answer now, the running service tries again.
+        await revoke_due(context)
+        return receipt
+
+    receipt = with_context(config, work)
+    typer.echo(f"The installation {installation_id} is removed; receipt {receipt.receipt_id}.")

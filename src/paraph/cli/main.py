@@ -8,11 +8,15 @@ import typer
 
 from paraph.cli.api_keys import api_keys
 from paraph.cli.audit import audit
+from paraph.cli.backup import backup
+from paraph.cli.check import check
 from paraph.cli.demo import demo
 from paraph.cli.events import events
 from paraph.cli.explain import explain
 from paraph.cli.installations import installations
 from paraph.cli.keys import keys
+from paraph.cli.migrate import migrate
+from paraph.cli.restore import restore
 from paraph.cli.serve import serve
 from paraph.cli.simulate import simulate
 from paraph.errors import ConfigurationError, ParaphError
@@ -28,6 +32,10 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(serve)
 app.command()(simulate)
+app.command()(check)
+app.command()(migrate)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(explain, name="explain")
 app.add_typer(keys, name="keys")
 app.add_typer(api_keys, name="api-keys")

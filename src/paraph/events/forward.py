@@ -30,17 +30,23 @@ class Forwarder:
         context: for the installations that an event concerns.
         url: the host's endpoint.
         secrets: signing secrets, newest first; all of them sign, so that the host can rotate.
+        deadline: seconds for each step of a request; below the dispatcher's own timeout.
     """
 
-    def __init__(self, context: Context, *, url: str, secrets: Sequence[Secret]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        *,
+        url: str,
+        secrets: Sequence[Secret],
+        deadline: float = DEADLINE_SECONDS,
+    ) -> None:
         self._context = context
         self._url = url
         self._signers = [Webhook(_key(secret)) for secret in secrets]
-        self._http = httpx.AsyncClient(
-            follow_redirects=False, trust_env=False, timeout=DEADLINE_SECONDS
-        )
+        self._http = httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=deadline)
 
-    async def forward(self, event: KeptEvent) -> None:
+    async def hand_on(self, event: KeptEvent) -> None:
         """Post one event; a 2xx means that the host has it.
 
         Raises:
@@ -60,6 +66,7 @@ class Forwarder:
                     "webhook-id": event.event_id,
                     "webhook-timestamp": str(int(now.timestamp())),
                     "webhook-signature": signatures,
+                    **({"traceparent": event.trace} if event.trace else {}),
                 },
             )
         except httpx.HTTPError as error:

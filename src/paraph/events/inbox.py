@@ -3,74 +3,227 @@
 Only a `VerifiedDelivery` gets in. It is kept under a digest of what was signed, so that a
 replay with new unsigned headers, or Zoom's own retry, is recognised; the caller answers 200
 only after `keep` has returned, when the event is on disk.
+
+Group commit, without a timer: while one transaction is being flushed, whatever arrives waits
+together, and goes into the next one. Under load a flush is shared by hundreds of deliveries;
+without load the first one goes at once. The queue is bounded, in number, in bytes and in time:
+what cannot be kept soon is refused while Zoom is still listening, and Zoom comes again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from enum import Enum
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+from paraph.errors import InboxFull, ParaphError, StorageError
 from paraph.lifecycle.context import Context
+from paraph.logs import get_logger, log_many
 from paraph.oauth.strict_json import parse_json_object
-from paraph.storage.records import KeptEvent
+from paraph.storage.protocols import Store
+from paraph.storage.records import KeptEvent, Outcome
 from paraph.zoom.events import (
     APP_DEAUTHORIZED,
     AppDeauthorized,
     Event,
     parse_app_deauthorized,
 )
+from paraph.zoom.identifier import parse_identifier
 from paraph.zoom.webhook import VerifiedDelivery, delivery_digest
 
+LARGEST_BATCH = 512
+MOST_WAITING = 4096
+MOST_WAITING_BYTES = 64 << 20
+# Zoom hangs up after three seconds. Who would be answered later than that is refused at once.
+PATIENCE_SECONDS = 2.5
+# A full disk fails every batch: one line says so in this many seconds.
+FAILURE_SECONDS = 10.0
 
-class Outcome(Enum):
-    """What became of a delivery. All three are answered 200."""
+_log = get_logger("inbox")
 
-    KEPT = "kept"
-    DUPLICATE = "duplicate"
-    NOT_OURS = "not_ours"
+
+class Keeping(Protocol):
+    """Where batches of events are made durable: the database, or a stream."""
+
+    def keep_events(
+        self, events: Sequence[KeptEvent], *, client_id: str
+    ) -> Awaitable[list[Outcome]]:
+        """Keep them; return when they survive a crash. `StorageError` when they may not."""
+
+
+@dataclass(slots=True)
+class Flow:
+    """What has gone through, for the metrics."""
+
+    kept: int = 0
+    duplicate: int = 0
+    not_ours: int = 0
+    refused: int = 0
+    batches: int = 0
+    largest_batch: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    event: KeptEvent
+    kept: asyncio.Future[Outcome]
+    since: float
+    size: int
 
 
 class Inbox:
-    """Keeps events, one transaction each, and wakes whoever hands them on.
+    """Keeps events in batches and wakes whoever hands them on.
 
     `arrived` holds a signal for each road: True for urgent events, False for the others.
+
+    Args:
+        context: see there.
+        keeping: where they are kept; the context's store unless said otherwise.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, keeping: Keeping | None = None) -> None:
         self._context = context
+        self._client_id = context.client.client_id
+        store: Store = context.store
+        self._keeping: Keeping = store if keeping is None else keeping
+        # Deauthorizations stand in a line of their own, in front, which is never full.
+        self._lines: dict[bool, deque[_Waiting]] = {True: deque(), False: deque()}
+        self._bytes = 0
+        self._last_arrival = 0
+        self._stuck = False
+        self._failure_said = 0.0
+        self._work: asyncio.Task[None] | None = None
+        self.flow = Flow()
         self.arrived = {urgent: asyncio.Event() for urgent in (True, False)}
 
-    async def keep(self, delivery: VerifiedDelivery, event: Event) -> Outcome:
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait for a commit."""
+        return len(self._lines[True]) + len(self._lines[False])
+
+    async def keep(self, delivery: VerifiedDelivery, event: Event, *, trace: str = "") -> Outcome:
         """Keep the event of a delivery, durably, once.
 
         Raises:
             EventInvalid: an `app_deauthorized` without the ids that it needs.
-            StorageError: it could not be kept; Zoom must be told to try again.
+            InboxFull: the store cannot keep up; nothing was queued.
+            StorageError: it could not be kept, or not in time; Zoom must be told to try again.
         """
-        kept = self._describe(delivery, event)
+        kept = self._describe(delivery, event, trace)
         if kept is None:
+            self.flow.not_ours += 1
             return Outcome.NOT_OURS
-        async with self._context.store.transaction() as tx:
-            client_id = self._context.client.client_id
-            # A deauthorization is kept also for an unknown account: it may have overtaken the
-            # installation that it ends.
-            if not kept.urgent and not await tx.grants.any_in_account(client_id, kept.account_id):
-                return Outcome.NOT_OURS
-            added = await tx.events.add(kept)
-        if not added:
-            return Outcome.DUPLICATE
-        self.arrived[kept.urgent].set()
-        return Outcome.KEPT
+        now = self._context.clock()
+        line = self._lines[kept.urgent]
+        if not kept.urgent and (
+            len(line) >= MOST_WAITING
+            or self._bytes >= MOST_WAITING_BYTES
+            or self._stuck
+            or (line and now - line[0].since > PATIENCE_SECONDS / 2)
+        ):
+            self.flow.refused += 1
+            raise InboxFull("the store cannot keep up with the deliveries")
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        line.append(_Waiting(kept, future, now, len(delivery.body)))
+        self._bytes += len(delivery.body)
+        if self._work is None:
+            self._work = asyncio.create_task(self._keep_all(), name="inbox")
+        return await future
 
-    def _describe(self, delivery: VerifiedDelivery, event: Event) -> KeptEvent | None:
-        client_id = self._context.client.client_id
-        now = self._context.now()
-        event_id = delivery_digest(client_id, delivery.body).hex()
+    async def close(self) -> None:
+        """Wait until everything that was taken in is kept."""
+        if self._work is not None:
+            await asyncio.wait((self._work,))
+
+    async def _keep_all(self) -> None:
+        """The one writer. It ends when nothing waits, and the next arrival begins it again."""
+        try:
+            while batch := self._take():
+                await self._keep_batch(batch)
+        finally:
+            self._work = None
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        for urgent in (True, False):
+            line = self._lines[urgent]
+            while line and len(batch) < LARGEST_BATCH:
+                one = line.popleft()
+                self._bytes -= one.size
+                # Somebody who was told 503 meanwhile sends again: nothing to write for now.
+                if not one.kept.done():
+                    batch.append(one)
+        return batch
+
+    async def _keep_batch(self, batch: list[_Waiting]) -> None:
+        work = asyncio.ensure_future(
+            self._keeping.keep_events([one.event for one in batch], client_id=self._client_id)
+        )
+        done, _ = await asyncio.wait((work,), timeout=PATIENCE_SECONDS)
+        if not done:
+            # A disk or a database that hangs. It may still finish, and then the retry is a
+            # duplicate; until it does, everybody is told to come again.
+            self._stuck = True
+            self._refuse([*batch, *self._lines[False], *self._lines[True]])
+            await asyncio.wait((work,))
+            self._stuck = False
+        try:
+            outcomes = work.result()
+        except ParaphError as error:
+            self._refuse(batch, error.detail)
+        except Exception as error:  # noqa: BLE001 - Whatever it was, nobody waits for ever.
+            self._refuse(batch, f"unexpected: {type(error).__name__}")
+        else:
+            self._settle(batch, outcomes)
+
+    def _refuse(self, batch: Sequence[_Waiting], why: str = "the store does not answer") -> None:
+        now = self._context.clock()
+        if not 0 <= now - self._failure_said < FAILURE_SECONDS:
+            self._failure_said = now
+            _log.error("inbox.not_kept", count=len(batch), why=why)
+        for one in batch:
+            if not one.kept.done():
+                self.flow.refused += 1
+                one.kept.set_exception(StorageError(why))
+
+    def _settle(self, batch: list[_Waiting], outcomes: list[Outcome]) -> None:
+        flow = self.flow
+        flow.batches += 1
+        flow.largest_batch = max(flow.largest_batch, len(batch))
+        for one, outcome in zip(batch, outcomes, strict=True):
+            if not one.kept.done():
+                one.kept.set_result(outcome)
+            if outcome is Outcome.KEPT:
+                flow.kept += 1
+                self.arrived[one.event.urgent].set()
+            elif outcome is Outcome.DUPLICATE:
+                flow.duplicate += 1
+            else:
+                flow.not_ours += 1
+        log_many(
+            "inbox",
+            "delivery.taken",
+            [
+                {
+                    "event_name": one.event.name,
+                    "event_id": one.event.event_id[:16],
+                    "outcome": outcome.value,
+                }
+                for one, outcome in zip(batch, outcomes, strict=True)
+            ],
+        )
+
+    def _describe(self, delivery: VerifiedDelivery, event: Event, trace: str) -> KeptEvent | None:
+        clock = self._context.clock()
+        now = int(clock)
+        # One more than the last one's: within a process no two events arrive at once.
+        self._last_arrival = arrival = max(self._last_arrival + 1, int(clock * 1_000_000))
+        event_id = delivery_digest(self._client_id, delivery.body).hex()
         if event.name == APP_DEAUTHORIZED:
             removal = parse_app_deauthorized(event)
-            if removal.client_id != client_id:
+            if removal.client_id != self._client_id:
                 return None
             return KeptEvent(
                 event_id,
@@ -81,6 +234,8 @@ class Inbox:
                 user_id=removal.user_id,
                 urgent=True,
                 next_attempt_at=now,
+                arrival=arrival,
+                trace=trace,
             )
         if not event.account_id:
             return None
@@ -92,6 +247,8 @@ class Inbox:
             account_id=event.account_id,
             user_id=_person_in(event.payload),
             next_attempt_at=now,
+            arrival=arrival,
+            trace=trace,
         )
 
 
@@ -106,7 +263,7 @@ def _person_in(payload: Mapping[str, Any]) -> str:
     thing = payload.get("object")
     places = [(thing, "host_id"), (payload, "operator_id"), (payload, "user_id"), (thing, "id")]
     for place, name in places:
-        value = place.get(name) if isinstance(place, Mapping) else None
-        if isinstance(value, str) and value:
-            return value[:64]
+        value = parse_identifier(place.get(name)) if isinstance(place, Mapping) else None
+        if value is not None:
+            return value
     return ""

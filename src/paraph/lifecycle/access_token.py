@@ -1,79 +1,254 @@
 """Refreshing a grant's tokens, so that the newest set is never lost and never brought back.
 
-Zoom's refresh tokens work once. So: one refresh in flight per grant; a new set is written
-before anything uses it, and only over the version that was read; a set that arrives after
-the grant was removed is made dead at Zoom instead of bringing the grant back to life.
+- One refresh is in flight for each grant: within the process by its task, between processes and
+  machines by a lease in the store. Everybody else waits and gets its result.
+- A flight belongs to nobody who waits for it: a caller that goes away does not end it, since
+  Zoom may have rotated the tokens already.
+- A new set is written before anything uses it, over the version that was read and no other. If
+  the store cannot be reached it is tried again for minutes: nobody else has this set.
+- `invalid_grant` is believed only when the store was read again and no earlier attempt with the
+  same refresh token is unaccounted for; else one more lease has to pass.
+- A refused grant keeps its row and its version: a good answer that comes late mends it. A set
+  that arrives after the removal is made dead at Zoom.
 """
 
 from __future__ import annotations
 
 import asyncio
-from weakref import WeakValueDictionary
+from collections.abc import Awaitable, Callable
 
-from paraph.errors import InvalidGrant
-from paraph.lifecycle import audit
+from paraph.errors import (
+    InvalidGrant,
+    PeerError,
+    PeerUnavailable,
+    StorageError,
+    TransportError,
+)
+from paraph.lifecycle import audit, refresh_lease
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import queue_revocation, tokens_of
+from paraph.lifecycle.outbox import notify_host
+from paraph.lifecycle.refresh_lease import LEASE_SECONDS, Lease
+from paraph.logs import get_logger
 from paraph.oauth.phase import Phase
-from paraph.storage.records import Grant, Tokens
+from paraph.storage.protocols import Transaction
+from paraph.storage.records import Grant, Installation, Tokens
+from paraph.storage.scope import Scope, account
+from paraph.zoom.token_errors import in_zooms_words
+
+# A little more than the deadline of the request that is waited for, and than its write.
+PATIENCE_SECONDS = 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE, _SLOWER = 0.01, 0.1, 1.25
+_WRITE_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, *(5.0,) * 24)
+
+ANOTHER_USER = "the refreshed tokens are another Zoom user's"
+
+_log = get_logger("refresh")
 
 
 class Refresher:
-    """Refreshes grants, one refresh at a time for each."""
+    """Refreshes grants, one refresh at a time for each, on however many replicas.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        context: see there.
+        lease_seconds: how long a holder may take; well longer than a request's deadline.
+        sleep: waits.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        lease_seconds: int = LEASE_SECONDS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._context = context
-        # A lock lives as long as somebody holds or awaits it; the table forgets it by itself.
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._lease_seconds = lease_seconds
+        self._sleep = sleep
+        self._flights: dict[str, asyncio.Task[Grant | None]] = {}
 
     async def refresh(self, grant_id: str) -> Grant | None:
-        """Get the next token set and keep it.
+        """Get the next token set, or the one that somebody else is getting just now.
 
         Returns:
-            The grant as it is now, with phase ACTIVE; None when it was removed.
+            The grant as it is now; None when it was removed.
 
         Raises:
             InvalidGrant: Zoom said that the grant is dead, and the store holds nothing newer.
             PeerError, TransportError: it is not known; the tokens that are kept stand.
         """
-        lock = self._locks.setdefault(grant_id, asyncio.Lock())
-        async with lock:
-            before = await self._read(grant_id)
-            if before is None:
-                return None
-            if before.tokens.refresh_token is None:
+        return await asyncio.shield(self.begin(grant_id))
+
+    def begin(self, grant_id: str) -> asyncio.Task[Grant | None]:
+        """Have a grant refreshed without waiting for it."""
+        flight = self._flights.get(grant_id)
+        # One that has just landed is no answer for who asks now.
+        if flight is None or flight.done():
+            flight = asyncio.create_task(self._fly(grant_id), name="refresh")
+            self._flights[grant_id] = flight
+            flight.add_done_callback(lambda done: self._landed(grant_id, done))
+        return flight
+
+    async def close(self) -> None:
+        """Wait for what is in flight: an answer that nobody writes down is a lost grant."""
+        while self._flights:
+            await asyncio.wait(list(self._flights.values()))
+
+    def _landed(self, grant_id: str, flight: asyncio.Task[Grant | None]) -> None:
+        if self._flights.get(grant_id) is flight:
+            del self._flights[grant_id]
+        # Looked at, so that asyncio does not report what nobody waited for.
+        _ = flight.cancelled() or flight.exception()
+
+    async def _fly(self, grant_id: str) -> Grant | None:
+        waited, pause = 0.0, _FIRST_PAUSE
+        known: int | None = None
+        while True:
+            grant = await self._read(grant_id)
+            if grant is None or known not in {None, grant.token_version}:
+                return grant
+            known = grant.token_version
+            if grant.phase is Phase.NEEDS_REAUTHORIZATION:
+                raise InvalidGrant(grant.reason)
+            if grant.tokens.refresh_token is None:
                 raise InvalidGrant("the grant has no refresh token")
-            try:
-                token_set = await self._context.authorization_server.refresh(
-                    before.tokens.refresh_token
-                )
-            except InvalidGrant:
-                # A consent or another process may have written a newer set meanwhile: then
-                # this answer was about a token that is no longer the grant's.
-                after = await self._read(grant_id)
-                if after is None or after.token_version != before.token_version:
-                    return after
-                raise
-            return await self._keep(before, tokens_of(token_set, context=self._context))
+            if await refresh_lease.wait_is_over(self._context, grant):
+                lease = await refresh_lease.take(self._context, grant, seconds=self._lease_seconds)
+                if lease is not None:
+                    return await self._ask(lease)
+            if waited >= PATIENCE_SECONDS:
+                raise TransportError("a refresh that is under way elsewhere has not ended yet")
+            await self._sleep(pause)
+            waited, pause = waited + pause, min(pause * _SLOWER, _LONGEST_PAUSE)
 
     async def _read(self, grant_id: str) -> Grant | None:
         async with self._context.store.reading() as tx:
             return await tx.grants.get(grant_id)
 
-    async def _keep(self, before: Grant, tokens: Tokens) -> Grant | None:
-        async with self._context.store.transaction() as tx:
-            written = await tx.grants.replace_tokens(
+    async def _ask(self, lease: Lease) -> Grant | None:
+        refresh_token = lease.grant.tokens.refresh_token
+        if refresh_token is None:
+            raise InvalidGrant("the grant has no refresh token")
+        try:
+            token_set = await self._context.authorization_server.refresh(refresh_token)
+        except InvalidGrant as error:
+            return await self._refused(lease, error)
+        except (PeerError, TransportError) as error:
+            await self._failed(lease, error)
+            raise
+        tokens = tokens_of(token_set, context=self._context)
+        return await self._judge_owner(lease, await self._keep(lease, tokens), tokens)
+
+    async def _judge_owner(self, lease: Lease, kept: Grant | None, tokens: Tokens) -> Grant | None:
+        """Ask whose the new set is, once it is safe in the store: a refresh must not change that.
+
+        Where Zoom cannot say it now, the set stands: it came from Zoom, for this refresh token.
+        """
+        if kept is None or kept.tokens.access_token != tokens.access_token:
+            return kept
+        try:
+            user = await self._context.resource_server.read_user(
+                tokens.api_server, access_token=tokens.access_token
+            )
+        except (PeerError, TransportError) as error:
+            _log.info("refresh.owner_not_read", error_code=error.code)
+            return kept
+        identity = lease.grant.identity
+        if (user.account_id, user.user_id) == (identity.account_id, identity.user_id):
+            return kept
+        async with self._context.store.transaction(_scope(kept)) as tx:
+            current = await tx.grants.get(kept.grant_id)
+            if current is None or current.token_version != kept.token_version:
+                return current
+            await self._demand_consent(tx, current, ANOTHER_USER)
+        raise InvalidGrant(ANOTHER_USER)
+
+    async def _failed(self, lease: Lease, error: PeerError | TransportError) -> None:
+        """Nothing is known: the tokens that are kept stand, and the next attempt waits a while."""
+        try:
+            at = await refresh_lease.postpone(self._context, lease)
+        except StorageError:
+            # Then the lease ends by itself.
+            return
+        _log.warning("refresh.failed", error_code=error.code, why=error.detail, again_at=at)
+
+    async def _keep(self, lease: Lease, tokens: Tokens) -> Grant | None:
+        for pause in _WRITE_PAUSES:
+            try:
+                return await self._write(lease, tokens)
+            except StorageError as error:
+                _log.warning("refresh.not_written", error_code=error.code, why=error.detail)
+                await self._sleep(pause)
+        return await self._write(lease, tokens)
+
+    async def _write(self, lease: Lease, tokens: Tokens) -> Grant | None:
+        before, context = lease.grant, self._context
+        async with context.store.transaction(_scope(before)) as tx:
+            current = await tx.grants.get(before.grant_id)
+            if current is None:
+                await queue_revocation(tx, context, tokens)
+                await audit.record(
+                    tx, context, "grant.late_tokens_dropped", person=self._person(before)
+                )
+                return None
+            await refresh_lease.end(tx, lease)
+            if current.token_version != before.token_version:
+                # A consent came meanwhile and has killed this set (4741), or this very set was
+                # written by an attempt whose answer from the database was lost.
+                return current
+            await tx.grants.replace_tokens(
                 before.grant_id,
                 tokens,
                 expected_version=before.token_version,
-                phase=Phase.ACTIVE,
+                phase=_phase_after(before.phase, current.phase),
             )
+            await audit.record(tx, context, "grant.refreshed", person=self._person(before))
+            return await tx.grants.get(before.grant_id)
+
+    async def _refused(self, lease: Lease, error: InvalidGrant) -> Grant | None:
+        before, context = lease.grant, self._context
+        reason = in_zooms_words(error.detail)
+        if lease.doubtful:
+            at = await refresh_lease.postpone(
+                context, lease, at_least=context.now() + self._lease_seconds
+            )
+            raise PeerUnavailable(503, at) from None
+        async with context.store.transaction(_scope(before)) as tx:
+            await refresh_lease.end(tx, lease)
             current = await tx.grants.get(before.grant_id)
-            identity = before.identity
-            person = self._context.identifier(identity.account_id, identity.user_id)
-            if written:
-                await audit.record(tx, self._context, "grant.refreshed", person=person)
-            elif current is None:
-                await queue_revocation(tx, self._context, tokens)
-                await audit.record(tx, self._context, "grant.late_tokens_dropped", person=person)
-            return current
+            if current is None or current.token_version != before.token_version:
+                # The refusal was about a token that is no longer the grant's.
+                return current
+            if current.phase is not Phase.UNDECIDED:
+                await self._demand_consent(tx, current, reason)
+        raise InvalidGrant(reason)
+
+    async def _demand_consent(self, tx: Transaction, grant: Grant, reason: str) -> None:
+        """From here on nothing is vended until the person has agreed again; the host is told."""
+        await tx.grants.set_phase(grant.grant_id, Phase.NEEDS_REAUTHORIZATION, reason=reason)
+        await audit.record(
+            tx, self._context, "grant.needs_reauthorization", person=self._person(grant)
+        )
+        link = await tx.links.active_for_grant(grant.grant_id)
+        if link is not None:
+            await notify_host(
+                tx,
+                self._context,
+                "installation.needs_reauthorization",
+                Installation(grant, link),
+                reason=reason,
+            )
+
+    def _person(self, grant: Grant) -> str:
+        return self._context.identifier(grant.identity.account_id, grant.identity.user_id)
+
+
+def _scope(grant: Grant) -> Scope:
+    return account(grant.identity.client_id, grant.identity.account_id)
+
+
+def _phase_after(asked_in: Phase, now_in: Phase) -> Phase:
+    """A good answer mends everything but a deauthorization that arrived after the question."""
+    if now_in is Phase.UNDECIDED and asked_in is not Phase.UNDECIDED:
+        return Phase.UNDECIDED
+    return Phase.ACTIVE

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -28,15 +28,17 @@ _PAGE = 500
 _log = get_logger("audit")
 
 
-async def record(tx: Transaction, context: Context, action: str, **details: str) -> AuditEntry:
+async def record(tx: Transaction, context: Context, action: str, **details: str) -> None:
     """Append to the chain, within the transaction that does what the entry says."""
-    head = await tx.audit.head()
-    sequence = 1 if head is None else head.sequence + 1
-    previous = _BEGINNING if head is None else head.digest
-    entry = AuditEntry(sequence, context.now(), action, details, previous, b"")
-    entry = replace(entry, digest=_digest(context.store.hash_keys["audit"], entry))
-    await tx.audit.append(entry)
-    return entry
+    at, key = context.now(), context.store.hash_keys["audit"]
+
+    def following(head: AuditEntry | None) -> AuditEntry:
+        sequence = 1 if head is None else head.sequence + 1
+        previous = _BEGINNING if head is None else head.digest
+        entry = AuditEntry(sequence, at, action, details, previous, b"")
+        return replace(entry, digest=_digest(key, entry))
+
+    tx.audit.append(following)
 
 
 def _digest(key: bytes, entry: AuditEntry) -> bytes:
@@ -58,56 +60,95 @@ class HeadExport:
             head = await tx.audit.head()
         if head is not None and head.sequence != self._last:
             self._last = head.sequence
-            _log.info("audit.head", sequence=head.sequence, digest=head.digest.hex())
+            _log.info(
+                "audit.head",
+                epoch=self._store.epoch.number,
+                sequence=head.sequence,
+                digest=head.digest.hex(),
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class ChainVerdict:
-    """What a walk along the chain found; `broken_at` is the first entry that does not fit."""
+    """What a walk along the chain found; `broken_at` is the first entry that does not fit.
+
+    `restores` counts the epochs that began in it, and `given_up` the exported heads of entries
+    that a restore left behind: no tampering, if the restore was yours.
+    """
 
     entries: int
     head: str
     broken_at: int | None = None
     why: str = ""
+    restores: int = 0
+    given_up: int = 0
+
+
+RESTORED = "database.restored"
 
 
 async def walk_chain(
-    store: Store, *, exported_heads: Mapping[int, str] | None = None
+    store: Store, *, exported_heads: Mapping[tuple[int, int], str] | None = None
 ) -> ChainVerdict:
-    """Recompute every digest, and compare with heads that the log kept.
+    """Recompute every digest, and compare with heads that were exported.
 
     Args:
         store: whose chain.
-        exported_heads: sequence number to hex digest, as they stand in the log.
+        exported_heads: (epoch, sequence number) to hex digest, as the log or a book kept them.
     """
-    heads = dict(exported_heads or {})
-    key = store.hash_keys["audit"]
-    previous, sequence = _BEGINNING, 0
+    heads = exported_heads or {}
+    wanted = {sequence for _, sequence in heads}
+    walk = _Walk(store.hash_keys["audit"], wanted)
     async with store.reading() as tx:
-        while page := await tx.audit.page(after=sequence, limit=_PAGE):
+        while page := await tx.audit.page(after=walk.sequence, limit=_PAGE):
             for entry in page:
-                why = _misfit(key, entry, sequence + 1, previous, heads.pop(entry.sequence, None))
+                why = walk.step(entry)
                 if why:
-                    return ChainVerdict(sequence, previous.hex(), sequence + 1, why)
-                previous, sequence = entry.digest, entry.sequence
-    if heads:
-        missing = min(heads)
-        return ChainVerdict(
-            sequence, previous.hex(), missing, "the log knows an entry that is gone"
-        )
-    return ChainVerdict(sequence, previous.hex())
+                    return ChainVerdict(
+                        walk.sequence, walk.previous.hex(), walk.sequence + 1, why, len(walk.began)
+                    )
+    return _compared(walk, heads)
 
 
-def _misfit(
-    key: bytes, entry: AuditEntry, expected: int, previous: bytes, exported: str | None
-) -> str:
-    if entry.sequence != expected:
-        return "an entry is missing"
-    if entry.previous != previous:
-        return "the entry does not follow the one before it"
-    digest = _digest(key, entry)
-    if not hmac.compare_digest(digest, entry.digest):
-        return "the entry was changed"
-    if exported is not None and exported != digest.hex():
-        return "the chain was rebuilt: the log kept another digest"
-    return ""
+class _Walk:
+    """Where a walk stands, and what it must remember for the heads."""
+
+    def __init__(self, key: bytes, wanted: Collection[int]) -> None:
+        self._key = key
+        self._wanted = wanted
+        self.previous, self.sequence = _BEGINNING, 0
+        self.digests: dict[int, str] = {}
+        # Epoch to the entry with which it began.
+        self.began: dict[int, int] = {}
+
+    def step(self, entry: AuditEntry) -> str:
+        """Go on by one entry; why it does not fit, or nothing."""
+        if entry.sequence != self.sequence + 1:
+            return "an entry is missing"
+        if entry.previous != self.previous:
+            return "the entry does not follow the one before it"
+        digest = _digest(self._key, entry)
+        if not hmac.compare_digest(digest, entry.digest):
+            return "the entry was changed"
+        if entry.action == RESTORED:
+            self.began[int(entry.details["epoch"])] = entry.sequence
+        if entry.sequence in self._wanted:
+            self.digests[entry.sequence] = digest.hex()
+        self.previous, self.sequence = entry.digest, entry.sequence
+        return ""
+
+
+def _compared(walk: _Walk, heads: Mapping[tuple[int, int], str]) -> ChainVerdict:
+    broken: list[tuple[int, str]] = []
+    given_up = 0
+    for (epoch, sequence), digest in heads.items():
+        if any(later > epoch and walk.began[later] <= sequence for later in walk.began):
+            given_up += 1
+        elif sequence not in walk.digests:
+            broken.append((sequence, "an exported head names an entry that is gone"))
+        elif walk.digests[sequence] != digest:
+            broken.append((sequence, "the chain was rebuilt: another digest was exported"))
+    broken_at, why = min(broken, default=(None, ""))
+    return ChainVerdict(
+        walk.sequence, walk.previous.hex(), broken_at, why, len(walk.began), given_up
+    )

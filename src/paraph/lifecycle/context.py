@@ -37,6 +37,8 @@ class Context:
     required_scopes: frozenset[str]
     clock: Callable[[], float]
     random_bytes: Callable[[int], bytes]
+    # Where a person installs again what Zoom has ended; the host is told of it.
+    mend_url: str = ""
 
     def now(self) -> int:
         """Epoch seconds, whole."""

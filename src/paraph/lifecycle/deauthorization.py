@@ -24,6 +24,7 @@ from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.oauth.phase import Phase
 from paraph.storage.protocols import Transaction
 from paraph.storage.records import UNKNOWN_TIME, Grant, ZoomIdentity
+from paraph.storage.scope import account
 from paraph.zoom.events import AppDeauthorized
 
 # Both times are Zoom's, but from different servers, one cut to the second and one measured
@@ -93,7 +94,7 @@ async def carry_out(
             nothing is vended meanwhile, and the caller tries again later.
     """
     removal = Removal(REASON, received_at, revoke=False)
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(account(event.client_id, event.account_id)) as tx:
         await _bury(tx, context, event)
         grants = await _concerned(tx, context, event)
         if not grants:
@@ -108,7 +109,7 @@ async def carry_out(
                 )
                 await _note(tx, context, event, "deauthorization.undecided")
     for grant in grants:
-        await _decide(context, refresher, grant.grant_id, removal)
+        await _decide(context, refresher, grant, removal)
 
 
 async def _bury(tx: Transaction, context: Context, event: AppDeauthorized) -> None:
@@ -129,18 +130,20 @@ async def _concerned(tx: Transaction, context: Context, event: AppDeauthorized) 
     return [] if grant is None else [grant]
 
 
-async def _decide(context: Context, refresher: Refresher, grant_id: str, removal: Removal) -> None:
+async def _decide(context: Context, refresher: Refresher, known: Grant, removal: Removal) -> None:
     async with context.store.reading() as tx:
-        grant = await tx.grants.get(grant_id)
-    if grant is None or grant.phase is not Phase.UNDECIDED:
-        return
+        grant = await tx.grants.get(known.grant_id)
     try:
-        await refresher.refresh(grant_id)
+        # A refresh that began before the announcement decides nothing: then one more is asked for.
+        while grant is not None and grant.phase is Phase.UNDECIDED:
+            known = grant
+            grant = await refresher.refresh(known.grant_id)
     except InvalidGrant:
-        async with context.store.transaction() as tx:
-            current = await tx.grants.get(grant_id)
+        scope = account(known.identity.client_id, known.identity.account_id)
+        async with context.store.transaction(scope) as tx:
+            current = await tx.grants.get(known.grant_id)
             # A consent that came while Zoom was asked is newer than the answer.
-            if current is not None and current.token_version == grant.token_version:
+            if current is not None and current.token_version == known.token_version:
                 await remove_grant(tx, context, current, removal)
 
 

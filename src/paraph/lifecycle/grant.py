@@ -74,15 +74,17 @@ class Removal:
     revoke: bool
 
 
-async def remove_grant(tx: Transaction, context: Context, grant: Grant, removal: Removal) -> None:
+async def remove_grant(
+    tx: Transaction, context: Context, grant: Grant, removal: Removal
+) -> Receipt | None:
     """Destroy tokens, links and kept event bodies; tell the host; leave receipt and audit.
 
-    Idempotent: where the row is gone already, nothing happens.
+    Idempotent: where the row is gone already, nothing happens, and there is no receipt.
     """
     link = await tx.links.active_for_grant(grant.grant_id)
     current = await tx.grants.get(grant.grant_id)
     if current is None:
-        return
+        return None
     identity = current.identity
     await tx.grants.delete(current.grant_id)
     others = await tx.grants.in_account(identity.client_id, identity.account_id)
@@ -93,16 +95,15 @@ async def remove_grant(tx: Transaction, context: Context, grant: Grant, removal:
         await queue_revocation(tx, context, current.tokens)
     now = context.now()
     installation_id = "" if link is None else link.link_id
-    await tx.removals.add_receipt(
-        Receipt(
-            receipt_id=context.new_id(),
-            installation_id=installation_id,
-            reason=removal.reason,
-            requested_at=removal.requested_at,
-            completed_at=now,
-            destroyed={"grants": 1, "links": int(link is not None), "event_bodies": purged},
-        )
+    receipt = Receipt(
+        receipt_id=context.new_id(),
+        installation_id=installation_id,
+        reason=removal.reason,
+        requested_at=removal.requested_at,
+        completed_at=now,
+        destroyed={"grants": 1, "links": int(link is not None), "event_bodies": purged},
     )
+    await tx.removals.add_receipt(receipt, identity_hash=context.tombstone_hash(identity))
     await audit.record(
         tx,
         context,
@@ -119,6 +120,7 @@ async def remove_grant(tx: Transaction, context: Context, grant: Grant, removal:
             Installation(current, link),
             reason=removal.reason,
         )
+    return receipt
 
 
 async def queue_revocation(tx: Transaction, context: Context, tokens: Tokens) -> None:

@@ -12,6 +12,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import keep_consent, queue_revocation
 from paraph.lifecycle.link import expire_pending
 from paraph.storage.records import OwnerlessTokens, Revocation, ZoomIdentity
+from paraph.storage.scope import NOTHING_READ, account
 from paraph.zoom.user import ZoomUser
 
 BATCH = 20
@@ -30,8 +31,9 @@ async def tidy(context: Context) -> None:
     await expire_pending(context)
     await ask_owners(context)
     await revoke_due(context)
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(NOTHING_READ) as tx:
         await tx.used_states.delete_expired(now=context.now())
+        await tx.idempotency.delete_expired(now=context.now())
 
 
 async def ask_owners(context: Context) -> None:
@@ -53,7 +55,7 @@ async def _ask_owner(context: Context, ownerless: OwnerlessTokens) -> None:
     except ResourceErrorResponse as error:
         # 401: Zoom itself no longer knows this token; there is nothing left to keep or to kill.
         if error.status == 401:
-            async with context.store.transaction() as tx:
+            async with context.store.transaction(NOTHING_READ) as tx:
                 await tx.ownerless.delete(ownerless.ownerless_id)
         else:
             await _ask_later(context, ownerless)
@@ -64,7 +66,7 @@ async def _ask_owner(context: Context, ownerless: OwnerlessTokens) -> None:
 
 
 async def _ask_later(context: Context, ownerless: OwnerlessTokens) -> None:
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(NOTHING_READ) as tx:
         if ownerless.attempts + 1 < OWNERLESS_ATTEMPTS:
             await tx.ownerless.postpone(
                 ownerless.ownerless_id,
@@ -78,7 +80,7 @@ async def _ask_later(context: Context, ownerless: OwnerlessTokens) -> None:
 async def _give_to(context: Context, ownerless: OwnerlessTokens, user: ZoomUser) -> None:
     """Replace the tokens of the grant that these belong to; without one, nobody needs them."""
     identity = ZoomIdentity(ownerless.client_id, user.account_id, user.user_id)
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(account(identity.client_id, identity.account_id)) as tx:
         if not await tx.ownerless.delete(ownerless.ownerless_id):
             return
         grant = await tx.grants.find(identity)
@@ -103,11 +105,11 @@ async def _revoke(context: Context, revocation: Revocation) -> None:
     except (PeerError, TransportError):
         # An access token lives an hour: after the last attempt it is dead by itself.
         if revocation.attempts + 1 < REVOCATION_ATTEMPTS:
-            async with context.store.transaction() as tx:
+            async with context.store.transaction(NOTHING_READ) as tx:
                 await tx.revocations.postpone(
                     revocation.revocation_id,
                     next_attempt_at=context.now() + wait_before(revocation.attempts),
                 )
             return
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(NOTHING_READ) as tx:
         await tx.revocations.delete(revocation.revocation_id)

@@ -28,6 +28,7 @@ from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
 from paraph.secret import Secret
 from paraph.storage.protocols import Transaction
 from paraph.storage.records import Installation, OwnerlessTokens, Tokens, ZoomIdentity
+from paraph.storage.scope import NOTHING_READ, account
 from paraph.zoom.user import ZoomUser
 
 USED_STATE_SECONDS = 3600
@@ -57,7 +58,7 @@ async def use_state(context: Context, state: Secret) -> None:
     Raises:
         Conflict: it was used (a reload, a replay, or one of several parallel requests).
     """
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(NOTHING_READ) as tx:
         expires_at = context.now() + USED_STATE_SECONDS
         if not await tx.used_states.use(used_state_hash(state), expires_at=expires_at):
             raise Conflict("the state was used")
@@ -102,7 +103,7 @@ async def _owner(context: Context, tokens: Tokens) -> ZoomUser:
     except (PeerError, TransportError):
         # These may already have killed the working tokens of a known user (4741): dropping them
         # would lose that grant, so they wait, without an owner, until Zoom says whose they are.
-        async with context.store.transaction() as tx:
+        async with context.store.transaction(NOTHING_READ) as tx:
             await tx.ownerless.add(
                 OwnerlessTokens(
                     ownerless_id=context.new_id(),
@@ -121,7 +122,7 @@ async def _require_scopes(context: Context, user: ZoomUser, tokens: Tokens) -> N
     missing = sorted(context.required_scopes - tokens.scopes)
     if not missing:
         return
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(account(context.client.client_id, user.account_id)) as tx:
         # A known grant keeps the newest set even so, since its older ones are dead now.
         if await tx.grants.find(_identity(context, user)) is not None:
             await keep_consent(tx, context, user, tokens)
@@ -138,7 +139,9 @@ async def _activate(
     consented_at = consent.tokens.zoom_time
     proved: Tombstone | None = None
     while True:
-        async with context.store.transaction() as tx:
+        async with context.store.transaction(
+            account(identity.client_id, identity.account_id)
+        ) as tx:
             found = await find_tombstone(tx, context, identity, consented_at=consented_at)
             removed = found is not None and found.order is Order.AFTER
             if removed:

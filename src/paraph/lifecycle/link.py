@@ -26,6 +26,7 @@ from paraph.secret import Secret
 from paraph.storage.encryption import secret_hash
 from paraph.storage.protocols import Transaction
 from paraph.storage.records import Grant, Installation, Link, LinkRequest
+from paraph.storage.scope import NOTHING_READ
 
 REQUEST_SECONDS = 600
 HANDOFF_SECONDS = 60
@@ -73,7 +74,7 @@ async def request_link(
         raise UsageError("return_to must be an identifier (letters, digits, _.~-), not a URL")
     code = context.one_use_code()
     expires_at = context.now() + REQUEST_SECONDS
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(NOTHING_READ) as tx:
         await tx.links.add_request(
             LinkRequest(secret_hash(code), subject, challenge, return_to, expires_at)
         )
@@ -88,7 +89,7 @@ async def request_is_live(context: Context, code: Secret) -> bool:
 
 async def use_request(context: Context, code: Secret) -> LinkWish:
     """Use a link request, once. `NotFound` when it is unknown, used or expired."""
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(NOTHING_READ) as tx:
         request = await tx.links.take_request(secret_hash(code), now=context.now())
     if request is None:
         raise NotFound("no live link request under this code")
@@ -120,13 +121,22 @@ async def add_pending(
     return handoff
 
 
-async def claim(context: Context, *, handoff: Secret, verifier: str) -> Claim:
+async def claim(
+    context: Context, *, handoff: Secret, verifier: str, subject_prefix: str = ""
+) -> Claim:
     """Open a handoff for the session that began it.
 
+    Args:
+        context: see there.
+        handoff: what the browser brought.
+        verifier: the nonce of the session.
+        subject_prefix: the subjects that the caller may know of begin so.
+
     Raises:
-        NotFound: unknown, expired or used handoff, or a verifier that is not this session's.
-            A wrong verifier does not use the handoff up: its finder must not be able to
-            spoil it for its owner. The handoff's 256 bits and 60 seconds forbid guessing.
+        NotFound: unknown, expired or used handoff, a verifier that is not this session's, or a
+            subject that is not the caller's. Neither of the last two uses the handoff up: its
+            finder must not be able to spoil it for its owner. The handoff's 256 bits and 60
+            seconds forbid guessing.
     """
     now = context.now()
     code = context.one_use_code()
@@ -138,17 +148,28 @@ async def claim(context: Context, *, handoff: Secret, verifier: str) -> Claim:
             verify_challenge(verifier, link.challenge)
         except (StateMismatch, UsageError):
             raise NotFound("the verifier is not the one of the starting session") from None
+        if not link.subject.startswith(subject_prefix):
+            raise NotFound("the subject lies outside the caller's prefix")
         if not await tx.links.use_handoff(link.link_id, claim_hash=secret_hash(code)):
             raise NotFound("the handoff was used")
         installation = await tx.installations.get(link.link_id)
         if installation is None:
             raise NotFound("the installation is gone")
-        replaces = await _replaced_by(tx, link)
+        replaces = [
+            one
+            for one in await _replaced_by(tx, link)
+            if one.link.subject.startswith(subject_prefix)
+        ]
     return Claim(code, installation, link.expires_at or now, replaces)
 
 
 async def confirm(
-    context: Context, *, claim: Secret, subject: str, move: bool = False
+    context: Context,
+    *,
+    claim: Secret,
+    subject: str,
+    move: bool = False,
+    subject_prefix: str = "",
 ) -> Installation:
     """The host's user said yes.
 
@@ -157,14 +178,21 @@ async def confirm(
         claim: what `claim()` gave.
         subject: who said it; must be the subject that started.
         move: that the person agreed to what `replaces` named.
+        subject_prefix: the subjects that the caller may know of begin so.
 
     Raises:
         NotFound: no live claim, or another subject.
-        LinkConflict: something would be moved and `move` is not set.
+        LinkConflict: something would be moved and `move` is not set, or the caller may not
+            know of it, so that nobody can have agreed.
     """
     async with context.store.transaction() as tx:
         pending = await _pending(tx, context, claim, subject)
         replaced = await _replaced_by(tx, pending)
+        if not all(old.link.subject.startswith(subject_prefix) for old in replaced):
+            raise LinkConflict(
+                "the Zoom user is linked to a subject outside the caller's prefix",
+                remedy="Have the other one removed first; this key can not.",
+            )
         if replaced and not move:
             raise LinkConflict("the subject or the Zoom user is linked elsewhere")
         for old in replaced:
@@ -178,17 +206,24 @@ async def confirm(
     return installation
 
 
-async def decline(context: Context, *, claim: Secret) -> None:
+async def decline(context: Context, *, claim: Secret, subject_prefix: str = "") -> None:
     """The host's user said no: the link goes, and the grant too unless another link needs it."""
     async with context.store.transaction() as tx:
         pending = await tx.links.find_claim(secret_hash(claim), now=context.now())
-        if pending is None:
+        if pending is None or not pending.subject.startswith(subject_prefix):
             raise NotFound("no live claim")
         await _drop_pending(tx, context, pending, reason="declined")
 
 
 async def expire_pending(context: Context, *, limit: int = 100) -> int:
     """End pending links whose ten minutes are over, as if they had been declined."""
+    async with context.store.reading() as tx:
+        found = await tx.links.expired(now=context.now(), limit=1)
+    if not found:
+        # Nobody is kept from writing for nothing.
+        async with context.store.transaction(NOTHING_READ) as tx:
+            await tx.links.delete_expired_requests(now=context.now())
+        return 0
     async with context.store.transaction() as tx:
         links = await tx.links.expired(now=context.now(), limit=limit)
         for link in links:

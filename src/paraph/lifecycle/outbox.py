@@ -27,6 +27,7 @@ async def notify_host(
     """Queue one notice about an installation. The host learns ids, never tokens."""
     identity = installation.grant.identity
     now = context.now()
+    mend = {"mend_url": context.mend_url} if kind == "installation.needs_reauthorization" else {}
     body = msgspec.json.encode(
         {
             "installation": {
@@ -35,6 +36,7 @@ async def notify_host(
                 "zoom": {"user_id": identity.user_id, "account_id": identity.account_id},
             },
             "reason": reason,
+            **mend,
         }
     )
     await tx.events.add(

@@ -120,8 +120,10 @@ def open_pending(
             (somebody tossed a second one in), or one that we did not seal.
         AuthorizationExpired: the cookie's time has run out.
     """
-    wanted = _state_hash_text(state)
-    found = [(m[0], int(m[1]), value) for m, value in _ours(cookies) if m[2] == wanted]
+    ours = list(_ours(cookies))
+    # A browser without any cookie of ours costs not even a hash: that is a flood's usual case.
+    wanted = _state_hash_text(state) if ours else ""
+    found = [(m[0], int(m[1]), value) for m, value in ours if m[2] == wanted]
     if len(found) != 1:
         raise StateMismatch(f"{len(found)} cookies of this state")
     name, issued_at, value = found[0]

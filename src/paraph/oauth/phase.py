@@ -7,6 +7,7 @@ The rules:
 - Nothing that a browser sends leads to ACTIVE by itself: REQUESTED to PENDING takes Zoom's
   word for every step, and PENDING to ACTIVE the host's.
 - While a deauthorization is being decided (UNDECIDED) nothing is vended.
+- After a restore (SUSPENDED) nothing is vended until one refresh has proved the grant.
 - ENDED is final: who comes back begins anew.
 
 The diagram in the documentation is generated from the table.
@@ -31,6 +32,7 @@ class Phase(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"
     UNDECIDED = "undecided"
+    SUSPENDED = "suspended"
     NEEDS_REAUTHORIZATION = "needs_reauthorization"
     ENDED = "ended"
 
@@ -51,6 +53,7 @@ class PhaseEvent(StrEnum):
     DEAUTHORIZATION_DOUBTFUL = "deauthorization doubtful"
     REFRESH_SUCCEEDED = "refresh succeeded"
     GRANT_DIED = "grant died"
+    RESTORED = "restored from a backup"
     REMOVED = "removed"
 
 
@@ -73,10 +76,16 @@ TRANSITIONS: dict[tuple[Phase, PhaseEvent], Phase] = {
     (Phase.ACTIVE, PhaseEvent.REFRESH_SUCCEEDED): Phase.ACTIVE,
     (Phase.ACTIVE, PhaseEvent.DEAUTHORIZATION_DOUBTFUL): Phase.UNDECIDED,
     (Phase.ACTIVE, PhaseEvent.GRANT_DIED): Phase.NEEDS_REAUTHORIZATION,
+    (Phase.ACTIVE, PhaseEvent.RESTORED): Phase.SUSPENDED,
     (Phase.ACTIVE, PhaseEvent.REMOVED): Phase.ENDED,
     (Phase.UNDECIDED, PhaseEvent.REFRESH_SUCCEEDED): Phase.ACTIVE,
     (Phase.UNDECIDED, PhaseEvent.CONSENTED_AGAIN): Phase.ACTIVE,
     (Phase.UNDECIDED, PhaseEvent.REMOVED): Phase.ENDED,
+    (Phase.SUSPENDED, PhaseEvent.REFRESH_SUCCEEDED): Phase.ACTIVE,
+    (Phase.SUSPENDED, PhaseEvent.CONSENTED_AGAIN): Phase.ACTIVE,
+    (Phase.SUSPENDED, PhaseEvent.GRANT_DIED): Phase.NEEDS_REAUTHORIZATION,
+    (Phase.SUSPENDED, PhaseEvent.DEAUTHORIZATION_DOUBTFUL): Phase.UNDECIDED,
+    (Phase.SUSPENDED, PhaseEvent.REMOVED): Phase.ENDED,
     (Phase.NEEDS_REAUTHORIZATION, PhaseEvent.CONSENTED_AGAIN): Phase.ACTIVE,
     (Phase.NEEDS_REAUTHORIZATION, PhaseEvent.REFRESH_SUCCEEDED): Phase.ACTIVE,
     (Phase.NEEDS_REAUTHORIZATION, PhaseEvent.DEAUTHORIZATION_DOUBTFUL): Phase.UNDECIDED,

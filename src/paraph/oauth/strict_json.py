@@ -10,6 +10,8 @@ import json
 import re
 from typing import Any, NoReturn
 
+import msgspec
+
 from paraph.errors import MessageMalformed
 
 MAX_DEPTH = 32
@@ -17,6 +19,9 @@ _MAX_INTEGER_DIGITS = 20
 _MAX_NUMBER_LENGTH = 64
 # A string, or one bracket: what is inside strings does not nest. A string that never ends is
 # taken as one match to the end of the body, so that the scan stays linear.
+_LONG_INTEGER = re.compile(rb"[:,\[-][0-9]{20}")
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 _STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -31,6 +36,9 @@ def parse_json_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, A
         MessageMalformed: not UTF-8, a byte order mark, no object, a name twice in one object,
             NaN or Infinity, a lone surrogate, a number of absurd length, or too deep.
     """
+    canonical = _parse_canonical(body, max_depth)
+    if canonical is not None:
+        return canonical
     # Depth first, on bytes: the parser itself would run out of stack.
     _demand_depth(body, max_depth)
     try:
@@ -51,6 +59,23 @@ def parse_json_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, A
     if not isinstance(parsed, dict):
         raise MessageMalformed("the body is JSON but no object")
     return parsed
+
+
+def _parse_canonical(body: bytes, max_depth: int) -> dict[str, Any] | None:
+    """The same object, for compact JSON, at a tenth of the price. None: ask the long way.
+
+    What is written back byte for byte as it was read can hold nothing that two readers could
+    take differently: a name given twice, blanks, a mark in front or a lone surrogate would not
+    come back. Machines write like this, so nearly all bodies are read here.
+    """
+    if body.count(b"{") + body.count(b"[") > max_depth or _LONG_INTEGER.search(body):
+        return None
+    try:
+        parsed = _decode(body)
+        same = _encode(parsed) == body
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return None
+    return parsed if same and isinstance(parsed, dict) else None
 
 
 def _demand_depth(body: bytes, max_depth: int) -> None:

@@ -3,30 +3,103 @@
 What every request through it has in common, so that no caller can forget it:
 fixed hosts only, no redirects (a redirected token request would carry the secret along,
 RFC 9700 section 4.12), no proxies from the environment, one deadline for the whole exchange,
-at most one mebibyte read, nothing decompressed (a small answer cannot become a large one).
+a limit on what is read, nothing decompressed (a small answer cannot become a large one).
+
+Two ways through: `send` reads a whole answer of at most one mebibyte, for the protocol; `stream`
+passes an answer on piece by piece, for calls that a host makes. Each has connections of its own,
+so that slow downloads of a host never keep a refresh waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
-from paraph.errors import TransportError
+from paraph.errors import AnswerTooLarge, TransportError
 from paraph.oauth.messages import MAX_RESPONSE_BODY_BYTES, Request, Response
 
 DEADLINE_SECONDS = 6.0
 USER_AGENT = "paraph"
 
+Headers = tuple[tuple[str, str], ...]
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """What one streamed exchange may take.
+
+    Attributes:
+        first_byte: seconds until the answer's headers.
+        between: seconds without a single byte, either way.
+        whole: seconds for everything.
+        answer_bytes: size of the answer's body.
+    """
+
+    first_byte: float = 30.0
+    between: float = 15.0
+    whole: float = 300.0
+    answer_bytes: int = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedRequest:
+    """A request whose body may still be arriving. Its repr shows nothing of what it carries."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes | AsyncIterator[bytes]
+
+    def __repr__(self) -> str:
+        return f"StreamedRequest({self.method} {self.url.partition('?')[0]})"
+
+
+class StreamedResponse:
+    """An answer whose body is still arriving."""
+
+    def __init__(self, answer: httpx.Response, *, limit: int) -> None:
+        self._answer = answer
+        self._limit = limit
+        self._begun = b""
+        self._pieces: AsyncIterator[bytes] = answer.aiter_raw()
+        self.status = answer.status_code
+        self.headers = _headers_of(answer)
+
+    async def beginning(self, size: int) -> bytes:
+        """The first bytes of the body, `size` or a few more of them; `pieces` gives them again."""
+        with _own_errors(""):
+            while len(self._begun) < size and (piece := await anext(self._pieces, b"")):
+                self._begun += piece
+        return self._begun
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The whole body, once.
+
+        Raises:
+            AnswerTooLarge: it is longer than it may be; what was passed on stays incomplete.
+            TransportError: it broke off.
+        """
+        passed = len(self._begun)
+        if self._begun:
+            yield self._begun
+        with _own_errors(""):
+            async for piece in self._pieces:
+                passed += len(piece)
+                if passed > self._limit:
+                    raise AnswerTooLarge("an answer was longer than what is passed on")
+                yield piece
+
+
 class Transport:
-    """Sends requests of the pure core and brings back what came.
+    """Sends requests and brings back what came.
 
     Args:
         origins: the only ones that anything is sent to, like "https://zoom.us".
@@ -45,11 +118,16 @@ class Transport:
         self._origins = frozenset(origins)
         self._deadline = deadline
         self._observe = observe
-        self._http = httpx.AsyncClient(
-            verify=True if verify is None else verify,
+        self._verify: ssl.SSLContext | bool = True if verify is None else verify
+        self._http = self._client(httpx.Timeout(deadline, connect=min(deadline, 4.0)))
+        self._streams: httpx.AsyncClient | None = None
+
+    def _client(self, timeout: httpx.Timeout) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            verify=self._verify,
             follow_redirects=False,
             trust_env=False,
-            timeout=httpx.Timeout(deadline, connect=min(deadline, 4.0)),
+            timeout=timeout,
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
             headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
         )
@@ -61,21 +139,23 @@ class Transport:
             TransportError: no connection, no TLS, no answer in time, a redirect, a body that is
                 too large or compressed, or an origin that is not on the list.
         """
-        parts = urlsplit(request.url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        if origin not in self._origins:
-            raise TransportError("a request was about to leave for a host that is not configured")
+        origin = self._origin_of(request.url)
         try:
-            async with asyncio.timeout(self._deadline):
-                response = await self._exchange(request)
+            with _own_errors(origin):
+                async with asyncio.timeout(self._deadline):
+                    response = await self._exchange(request)
         except TimeoutError:
             raise TransportError(f"{origin} did not answer in {self._deadline:g} s") from None
-        except httpx.HTTPError as error:
-            # The library's own words may quote the URL; its class says enough.
-            raise TransportError(f"{origin}: {type(error).__name__}") from None
         if self._observe is not None:
             self._observe(response)
         return response
+
+    def _origin_of(self, url: str) -> str:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._origins:
+            raise TransportError("a request was about to leave for a host that is not configured")
+        return origin
 
     async def _exchange(self, request: Request) -> Response:
         async with self._http.stream(
@@ -84,8 +164,7 @@ class Transport:
             headers=list(request.headers),
             content=request.body or None,
         ) as answer:
-            if answer.is_redirect or 300 <= answer.status_code < 400:
-                raise TransportError("the answer was a redirect, which is never followed")
+            _refuse_redirect(answer)
             if answer.headers.get("content-encoding", "identity").lower() != "identity":
                 raise TransportError("the answer was compressed although that was refused")
             body = bytearray()
@@ -93,11 +172,46 @@ class Transport:
                 body += piece
                 if len(body) > MAX_RESPONSE_BODY_BYTES:
                     raise TransportError("the answer was larger than one mebibyte")
-            headers = tuple(
-                (name.decode("latin-1").lower(), value.decode("latin-1"))
-                for name, value in answer.headers.raw
-            )
-            return Response(answer.status_code, headers, bytes(body))
+            return Response(answer.status_code, _headers_of(answer), bytes(body))
+
+    @asynccontextmanager
+    async def stream(
+        self, request: StreamedRequest, *, limits: StreamLimits
+    ) -> AsyncIterator[StreamedResponse]:
+        """One request, and its answer of any status while it arrives.
+
+        Raises:
+            AnswerTooLarge: it announces a body that is longer than it may be.
+            TransportError: as for `send`, and from the body while it is read.
+        """
+        origin = self._origin_of(request.url)
+        if self._streams is None:
+            self._streams = self._client(httpx.Timeout(limits.between, connect=4.0))
+        outgoing = self._streams.build_request(
+            request.method, request.url, headers=list(request.headers), content=request.body or None
+        )
+        if str(outgoing.url) != request.url:
+            # The library would send another spelling than the one that was judged.
+            raise TransportError("a URL is not in the form in which it would be sent")
+        try:
+            async with asyncio.timeout(limits.whole):
+                with _own_errors(origin):
+                    async with asyncio.timeout(limits.first_byte):
+                        answer = await self._streams.send(outgoing, stream=True)
+                try:
+                    self._observe_head(answer)
+                    _refuse_redirect(answer)
+                    if int(answer.headers.get("content-length", "0")) > limits.answer_bytes:
+                        raise AnswerTooLarge("an answer announces more than what is passed on")
+                    yield StreamedResponse(answer, limit=limits.answer_bytes)
+                finally:
+                    await answer.aclose()
+        except TimeoutError:
+            raise TransportError(f"{origin} did not answer in time") from None
+
+    def _observe_head(self, answer: httpx.Response) -> None:
+        if self._observe is not None:
+            self._observe(Response(answer.status_code, _headers_of(answer), b""))
 
     async def drive(self, flow: Generator[Request, Response, Result]) -> Result:
         """Run a multi-step exchange of the core: send what it yields, give back what comes."""
@@ -114,3 +228,26 @@ class Transport:
     async def close(self) -> None:
         """Let go of every connection."""
         await self._http.aclose()
+        if self._streams is not None:
+            await self._streams.aclose()
+
+
+@contextmanager
+def _own_errors(origin: str) -> Iterator[None]:
+    # The library's own words may quote the URL; its class says enough.
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise TransportError(f"{origin or 'the answer'}: {type(error).__name__}") from None
+
+
+def _refuse_redirect(answer: httpx.Response) -> None:
+    if answer.is_redirect or 300 <= answer.status_code < 400:
+        raise TransportError("the answer was a redirect, which is never followed")
+
+
+def _headers_of(answer: httpx.Response) -> Headers:
+    return tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in answer.headers.raw
+    )

@@ -36,12 +36,15 @@ def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
 
 def arrived_in_clear(scope: Scope, trusted: Sequence[Network]) -> bool:
     """Whether a trusted proxy says that the browser or Zoom reached it over plain http."""
-    peer = scope.get("client")
-    address = _parse(peer[0]) if peer else None
-    if address is None or not _is_trusted(address, trusted):
+    # Nobody is trusted, or nobody claims anything: the usual cases, decided without parsing.
+    if not trusted:
         return False
     schemes = [v.strip().lower() for n, v in scope["headers"] if n == b"x-forwarded-proto"]
-    return bool(schemes) and schemes[-1].rsplit(b",")[-1].strip() == b"http"
+    if not schemes or schemes[-1].rsplit(b",")[-1].strip() != b"http":
+        return False
+    peer = scope.get("client")
+    address = _parse(peer[0]) if peer else None
+    return address is not None and _is_trusted(address, trusted)
 
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

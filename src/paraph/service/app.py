@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from starlette.types import ASGIApp
 
 from paraph.api.app import create_management_api
 from paraph.config import Settings
 from paraph.errors import ParaphError
-from paraph.events.dispatch import Dispatcher
-from paraph.events.forward import Forwarder
-from paraph.events.inbox import Inbox
+from paraph.events.dispatch import Target
 from paraph.lifecycle.access_token import Refresher
+from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.audit import HeadExport
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.housekeeping import tidy
+from paraph.lifecycle.keep_alive import keep_alive
+from paraph.lifecycle.receipt_export import ReceiptExport, refuse_older_copy
+from paraph.lifecycle.replica import BEAT_SECONDS, Presence
+from paraph.lifecycle.resource_call import ResourceCaller
+from paraph.lifecycle.restore import prove_suspended
 from paraph.logs import get_logger
 from paraph.oauth.roles import Client
 from paraph.remote.authorization_server import RemoteAuthorizationServer
 from paraph.remote.resource_server import RemoteResourceServer
 from paraph.remote.transport import Transport
 from paraph.service.budget import ExchangeBudget, RateBudget
+from paraph.service.deliveries import open_deliveries
 from paraph.service.install import InstallEndpoint
+from paraph.service.keys import open_ring
 from paraph.service.marketplace import MarketplacePage
 from paraph.service.page import Pages, style
 from paraph.service.private import PrivateSide
@@ -35,13 +44,16 @@ from paraph.service.public import PublicSide, plain_routes
 from paraph.service.readiness import Readiness
 from paraph.service.redirection_endpoint import RedirectionEndpoint
 from paraph.service.security_headers import SecurityHeaders, content_security_policy
-from paraph.service.webhook_endpoint import WebhookEndpoint
 from paraph.storage.database import open_store
 from paraph.storage.encryption import KeyRing
+from paraph.storage.protocols import Store
+from paraph.storage.receipt_book import ReceiptBook
+from paraph.storage.scope import NOTHING_READ
 from paraph.zoom.server_metadata import zoom_authorization_server
-from paraph.zoom.webhook import Freshness
 
 TIDY_SECONDS = 2.0
+KEEP_ALIVE_SECONDS = 600.0
+KEEP_ALIVE_BUSY_SECONDS = 5.0
 _EVENT_ROW_MARGIN = 86400
 
 _log = get_logger("service")
@@ -52,6 +64,8 @@ class Service:
     """A composed service: an ASGI application for each of its two sides."""
 
     context: Context
+    access: ActiveAccess
+    caller: ResourceCaller
     public: ASGIApp
     private: ASGIApp
 
@@ -64,8 +78,27 @@ async def open_context(
     random_bytes: Callable[[int], bytes] = os.urandom,
 ) -> AsyncIterator[tuple[Context, Readiness]]:
     """Store, transport and policy, ready to work; all of it is let go of at the end."""
-    ring = KeyRing.parse([key.reveal() for key in settings.encryption_keys])
+    ring = await open_ring(settings)
     store = await open_store(settings.database_url, ring, randomness=random_bytes, now=int(clock()))
+    try:
+        async with context_over(
+            settings, store, ring, clock=clock, random_bytes=random_bytes
+        ) as composed:
+            yield composed
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def context_over(
+    settings: Settings,
+    store: Store,
+    ring: KeyRing,
+    *,
+    clock: Callable[[], float],
+    random_bytes: Callable[[int], bytes],
+) -> AsyncIterator[tuple[Context, Readiness]]:
+    """Transport and policy over a store that somebody else opened and will close."""
     readiness = Readiness(store, clock=clock, tolerance=settings.freshness_future)
     transport = Transport(
         {settings.authorization_server, *settings.api_servers}, observe=readiness.observe
@@ -83,35 +116,67 @@ async def open_context(
         required_scopes=settings.required_scopes,
         clock=clock,
         random_bytes=random_bytes,
+        mend_url=f"{settings.public_url}/install"
+        if settings.linking == "none"
+        else settings.start_url,
     )
     try:
         yield context, readiness
     finally:
         await transport.close()
-        await store.close()
 
 
 @asynccontextmanager
-async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """Compose everything, and run the work behind the faces until the block ends."""
+async def open_service(
+    settings: Settings, *, targets: Callable[[Context], Sequence[Target]] = lambda _context: ()
+) -> AsyncIterator[Service]:
+    """Compose everything, and run the work behind the faces until the block ends.
+
+    Args:
+        settings: see there.
+        targets: who is handed the events in this process.
+    """
     async with open_context(settings) as (context, readiness):
+        book = receipt_book(settings, context)
+        if book is None:
+            _log.warning("receipts.not_exported", remedy="Set receipts_folder; see docs/backup.md.")
+        else:
+            await refuse_older_copy(context.store, book)
         pages = Pages(
             app_name=settings.app_name,
             start="/install" if settings.linking == "none" else settings.start_url,
         )
-        inbox = Inbox(context)
-        public = _public_side(settings, context, pages, inbox, readiness)
-        private = PrivateSide(create_management_api(context, public_url=settings.public_url))
-        async with _background(settings, context, inbox):
+        policy = content_security_policy(style())
+        public = SecurityHeaders(_public_side(settings, context, pages, readiness), policy=policy)
+        refresher = Refresher(context)
+        access = ActiveAccess(context, refresher)
+        caller = ResourceCaller(context, access, context.resource_server.transport)
+        api = create_management_api(context, settings, access=access, caller=caller)
+        export = None if book is None else ReceiptExport(context, book)
+        async with (
+            _background(settings, context, refresher, export),
+            open_deliveries(
+                settings,
+                context,
+                refresher=refresher,
+                otherwise=public,
+                monotonic=time.monotonic,
+                targets=targets(context),
+            ) as deliveries,
+        ):
+            readiness.watch(deliveries.endpoint.watch)
+            private = PrivateSide(api, metrics=deliveries.metrics)
             yield Service(
                 context=context,
-                public=SecurityHeaders(public, policy=content_security_policy(style())),
-                private=SecurityHeaders(private, policy=content_security_policy(style())),
+                access=access,
+                caller=caller,
+                public=deliveries.endpoint,
+                private=SecurityHeaders(private, policy=policy),
             )
 
 
 def _public_side(
-    settings: Settings, context: Context, pages: Pages, inbox: Inbox, readiness: Readiness
+    settings: Settings, context: Context, pages: Pages, readiness: Readiness
 ) -> PublicSide:
     starts = RateBudget(burst=120, per_second=2, clock=time.monotonic)
     exchanges = ExchangeBudget(RateBudget(burst=40, per_second=0.5, clock=time.monotonic))
@@ -121,12 +186,6 @@ def _public_side(
     return PublicSide(
         settings,
         pages,
-        webhook=WebhookEndpoint(
-            context,
-            inbox,
-            secrets=settings.webhook_secrets,
-            freshness=Freshness(settings.freshness_past, settings.freshness_future),
-        ),
         routes={
             "/install": install.answer,
             "/oauth/redirect": redirection.answer,
@@ -137,14 +196,17 @@ def _public_side(
 
 
 @asynccontextmanager
-async def _background(settings: Settings, context: Context, inbox: Inbox) -> AsyncIterator[None]:
-    forwarder = None
-    if settings.forward_url:
-        forwarder = Forwarder(context, url=settings.forward_url, secrets=settings.forward_secrets)
-    dispatcher = Dispatcher(context, inbox, Refresher(context), forwarder)
+async def _background(
+    settings: Settings, context: Context, refresher: Refresher, export: ReceiptExport | None
+) -> AsyncIterator[None]:
+    presence = Presence(context, f"{socket.gethostname()}:{os.getpid()}")
+    # Before the first request: a key must not turn while nobody knows of this replica.
+    await asyncio.create_task(presence.beat(), name="presence")
     work = [
-        asyncio.create_task(dispatcher.run(), name="dispatch"),
-        asyncio.create_task(_tidy_regularly(settings, context), name="tidy"),
+        asyncio.create_task(_tidy_regularly(settings, context, export), name="tidy"),
+        asyncio.create_task(_keep_alive(context, refresher), name="keep alive"),
+        asyncio.create_task(_prove_regularly(context, refresher), name="prove"),
+        asyncio.create_task(_be_present(presence), name="presence"),
     ]
     try:
         yield
@@ -154,32 +216,87 @@ async def _background(settings: Settings, context: Context, inbox: Inbox) -> Asy
         for task in work:
             with suppress(asyncio.CancelledError):
                 await task
-        if forwarder is not None:
-            await forwarder.close()
+        await refresher.close()
+        with suppress(ParaphError):
+            await presence.end()
 
 
-async def _tidy_regularly(settings: Settings, context: Context) -> None:
+async def _keep_alive(context: Context, refresher: Refresher) -> None:
+    while True:
+        try:
+            due = await keep_alive(context, refresher)
+        except ParaphError as error:
+            _log.warning("keep_alive.interrupted", error_code=error.code, why=error.detail)
+            due = 0
+        # Many may have become idle on one day: they are done one batch after the other.
+        await asyncio.sleep(KEEP_ALIVE_BUSY_SECONDS if due else KEEP_ALIVE_SECONDS)
+
+
+async def _be_present(presence: Presence) -> None:
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        try:
+            await presence.beat()
+        except ParaphError as error:
+            _log.warning("presence.interrupted", error_code=error.code, why=error.detail)
+
+
+async def _prove_regularly(context: Context, refresher: Refresher) -> None:
+    """What a restored backup claims is asked of Zoom, grant by grant."""
+    while True:
+        await _outlived(partial(prove_suspended, context, refresher))
+        await asyncio.sleep(TIDY_SECONDS)
+
+
+async def _tidy_regularly(
+    settings: Settings, context: Context, export: ReceiptExport | None
+) -> None:
     heads = HeadExport(context.store)
+    jobs: list[Callable[[], Awaitable[None]]] = [
+        partial(tidy, context),
+        partial(_forget_events, settings, context),
+        heads.export,
+    ]
+    if export is not None:
+        jobs.append(export.export)
     try:
         while True:
-            try:
-                await tidy(context)
-                await _forget_events(settings, context)
-                await heads.export()
-            except ParaphError as error:
-                _log.warning("tidy.interrupted", error_code=error.code, why=error.detail)
-            except Exception as error:  # noqa: BLE001 - Housekeeping must outlive a bad row.
-                _log.error("tidy.failed", why=type(error).__name__)
+            for job in jobs:
+                await _outlived(job)
             await asyncio.sleep(TIDY_SECONDS)
     finally:
         with suppress(ParaphError):
             await heads.export()
+            if export is not None:
+                await export.export(closing=True)
+
+
+async def _outlived(job: Callable[[], Awaitable[None]]) -> None:
+    """Do one piece of housekeeping; neither the next one nor the service falls with it."""
+    try:
+        await job()
+    except ParaphError as error:
+        _log.warning("tidy.interrupted", error_code=error.code, why=error.detail)
+    except Exception as error:  # noqa: BLE001 - Housekeeping must outlive a bad row.
+        _log.error("tidy.failed", why=type(error).__name__)
+
+
+def receipt_book(settings: Settings, context: Context) -> ReceiptBook | None:
+    """The book of the settings' folder; None where no folder is set."""
+    if not settings.receipts_folder:
+        return None
+    return ReceiptBook(
+        Path(settings.receipts_folder),
+        database_id=context.store.database_id,
+        key=context.store.hash_keys["receipts"],
+        writer=socket.gethostname(),
+    )
 
 
 async def _forget_events(settings: Settings, context: Context) -> None:
     """Bodies go after their retention; rows when no replay can be fresh any more."""
     now = context.now()
     window = settings.freshness_past + settings.freshness_future + _EVENT_ROW_MARGIN
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(NOTHING_READ) as tx:
         await tx.events.delete_bodies(handed_on_before=now - settings.event_retention)
         await tx.events.delete_rows(received_before=now - max(window, settings.event_retention))

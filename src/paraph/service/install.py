@@ -38,7 +38,7 @@ class InstallEndpoint:
         if self._settings.linking == "none":
             if visit.cross_site or visit.unasked:
                 return self._pages.press()
-            return self.start(visit, wish=None)
+            return self.start(visit)
         try:
             code = parse_query(visit.raw_query, once={"request"}).get("request")
         except MessageMalformed:
@@ -46,7 +46,12 @@ class InstallEndpoint:
         if not code:
             return RedirectResponse(self._settings.start_url, status_code=303)
         try:
+            # Before the store is asked: a wrong code costs a look-up, and a right one must not be
+            # used up by an address that may not start now.
+            self._starts.spend(visit.address)
             return await self._start_for_host(visit, Secret(code))
+        except Busy as error:
+            return self._pages.failed(error)
         except NotFound:
             return self._gone()
 
@@ -56,14 +61,17 @@ class InstallEndpoint:
             if not await request_is_live(self._context, code):
                 return self._gone()
             return self._pages.press()
-        return self.start(visit, wish=await use_request(self._context, code))
+        return self._begin(visit, wish=await use_request(self._context, code))
 
-    def start(self, visit: Visit, *, wish: LinkWish | None) -> Response:
+    def start(self, visit: Visit) -> Response:
         """Send the browser to Zoom, with the sealed cookie that will recognise the answer."""
         try:
             self._starts.spend(visit.address)
         except Busy as error:
             return self._pages.failed(error)
+        return self._begin(visit, wish=None)
+
+    def _begin(self, visit: Visit, *, wish: LinkWish | None) -> Response:
         start = begin(self._context, wish=wish, cookies=visit.cookies)
         response = RedirectResponse(start.url, status_code=303)
         response.raw_headers.append(

@@ -37,7 +37,7 @@ class MarketplacePage:
         if self._settings.linking == "host":
             response: Response = RedirectResponse(self._settings.start_url, status_code=303)
         else:
-            response = self._install.start(visit, wish=None)
+            response = self._install.start(visit)
         response.raw_headers.append(host_cookie(_COOKIE, "1", max_age=_ONCE_SECONDS))
         return response
 

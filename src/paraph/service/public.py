@@ -1,4 +1,4 @@
-"""The public side: which URL is whose, and what every URL refuses alike."""
+"""The public side but for deliveries: which URL is whose, and what every URL refuses alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from paraph.config import Settings
 from paraph.lifecycle.context import Context
@@ -14,7 +14,7 @@ from paraph.logs import get_logger
 from paraph.service.address import arrived_in_clear
 from paraph.service.page import Pages
 from paraph.service.readiness import Readiness
-from paraph.service.visit import Visit, visit_of
+from paraph.service.visit import Visit
 
 PageAnswer = Callable[[Visit], Awaitable[Response]]
 
@@ -23,12 +23,11 @@ _log = get_logger("service")
 
 
 class PublicSide:
-    """ASGI application of the public listener. Exact paths only: a variant is another page.
+    """ASGI application behind the webhook. Exact paths only: a variant is another page.
 
     Args:
         settings: see there.
         pages: writes the pages.
-        webhook: the raw ASGI endpoint of `/webhook`.
         routes: the pages that a browser reaches by GET.
     """
 
@@ -37,24 +36,16 @@ class PublicSide:
         settings: Settings,
         pages: Pages,
         *,
-        webhook: ASGIApp,
         routes: dict[str, PageAnswer],
     ) -> None:
         self._trusted = settings.trusted_proxies
         self._tls = settings.public_url.startswith("https://")
         self._pages = pages
-        self._webhook = webhook
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route one request."""
         if scope["type"] != "http":
-            return
-        if scope["path"] == "/webhook" and scope["method"] == "POST":
-            if self._tls and arrived_in_clear(scope, self._trusted):
-                await self._in_clear()(scope, receive, send)
-                return
-            await self._webhook(scope, receive, send)
             return
         response = await self._page(scope)
         await response(scope, receive, send)
@@ -72,7 +63,7 @@ class PublicSide:
         if self._tls and arrived_in_clear(scope, self._trusted):
             return self._in_clear()
         try:
-            return await answer(visit_of(scope, self._trusted))
+            return await answer(Visit(scope, self._trusted))
         except Exception as error:  # noqa: BLE001 - The last net: a page, never a stack trace.
             _log.error("page.failed", path=path, why=type(error).__name__)
             return self._pages.page("Something went wrong here", "Try again.", status=500)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from paraph.errors import StorageError
 from paraph.oauth.messages import Response
+from paraph.service.webhook_watch import WebhookWatch
 from paraph.storage.protocols import Store
 
 
@@ -29,6 +30,11 @@ class Readiness:
         self._clock = clock
         self._tolerance = tolerance
         self._skew: int | None = None
+        self._deliveries: WebhookWatch | None = None
+
+    def watch(self, deliveries: WebhookWatch) -> None:
+        """Show what is known of genuine deliveries that were out of time."""
+        self._deliveries = deliveries
 
     def observe(self, response: Response) -> None:
         """Take the skew from a response; positive means that our clock is ahead."""
@@ -45,7 +51,15 @@ class Readiness:
         else:
             kept = True
         on_time = self._skew is None or abs(self._skew) <= self._tolerance
+        late = self._deliveries
         return JSONResponse(
-            {"ready": kept and on_time, "database": kept, "clock_skew_seconds": self._skew},
+            {
+                "ready": kept and on_time,
+                "database": kept,
+                "clock_skew_seconds": self._skew,
+                # Told, and not judged: a replay of one captured delivery could cause it as well.
+                "late_deliveries": 0 if late is None else late.late,
+                "late_by_seconds": None if late is None else late.late_by,
+            },
             status_code=200 if kept and on_time else 503,
         )

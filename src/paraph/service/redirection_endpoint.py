@@ -52,6 +52,8 @@ class RedirectionEndpoint:
         self._pages = pages
         self._exchanges = exchanges
         self.refused: Counter[str] = Counter()
+        # Written once: a flood of random requests must not make us write a page for each.
+        self._refusal = pages.refused()
 
     async def answer(self, visit: Visit) -> Response:
         """The answer to `GET /oauth/redirect`."""
@@ -66,7 +68,7 @@ class RedirectionEndpoint:
         except (MessageMalformed, AuthorizationResponseInvalid) as error:
             # A counter and no line for each: a flood must not become a flood of log lines.
             self.refused[error.code] += 1
-            return self._pages.refused()
+            return self._refusal
         answer = await self._finish(visit, pending, response)
         if answer.status_code != 429:
             answer.raw_headers.append(expired_cookie(pending.cookie_name))

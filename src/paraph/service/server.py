@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from paraph.config import Settings
+from paraph.config import Settings, is_loopback
 from paraph.errors import ConfigurationError
 from paraph.logs import get_logger
 from paraph.service.app import open_service
+from paraph.service.bounded_head import BoundedHeadProtocol
 
 _GRACE_SECONDS = 10
 _log = get_logger("service")
@@ -44,7 +45,7 @@ def _listener(app: ASGIApp, bind: tuple[str, int]) -> _Listener:
             app,
             host=bind[0],
             port=bind[1],
-            http="httptools",
+            http=BoundedHeadProtocol,
             ws="none",
             lifespan="off",
             # No access log: the query of the redirection endpoint holds codes.
@@ -71,6 +72,12 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     # The server's own logger would print stack traces and request lines.
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())
     logging.getLogger("uvicorn").propagate = False
+    if not is_loopback(settings.private_bind[0]):
+        _log.warning(
+            "private.beyond_loopback",
+            host=settings.private_bind[0],
+            remedy="API keys and tokens cross it in clear: let nobody but your backend reach it.",
+        )
     async with open_service(settings) as service:
         public = _listener(service.public, settings.public_bind)
         private = _listener(service.private, settings.private_bind)

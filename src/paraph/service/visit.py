@@ -13,28 +13,43 @@ from paraph.service.cookies import parse_cookies
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of a browser to a page.
+    """One request of a browser to a page, read only as far as it is asked.
 
-    `unasked` is true for a prefetch, a prerender or a link scanner: nobody pressed anything.
-    `cross_site` is true when another site made the browser come (Fetch Metadata).
+    Most requests of a flood are refused on their query and cookies alone.
+
+    Args:
+        scope: the request, as ASGI hands it over.
+        trusted: the networks whose forwarded addresses are believed.
     """
 
-    raw_query: bytes
-    cookies: list[tuple[str, str]]
-    address: str
-    unasked: bool
-    cross_site: bool
+    scope: Scope
+    trusted: tuple[Network, ...]
+
+    @property
+    def raw_query(self) -> bytes:
+        """The query as it stood in the URL, still encoded."""
+        return bytes(self.scope.get("query_string", b""))
+
+    @property
+    def cookies(self) -> list[tuple[str, str]]:
+        """All cookies, in the order they came."""
+        return parse_cookies(self.scope["headers"])
+
+    @property
+    def address(self) -> str:
+        """The client address that limits count by."""
+        return client_address(self.scope, self.trusted)
+
+    @property
+    def unasked(self) -> bool:
+        """A prefetch, a prerender or a link scanner: nobody pressed anything."""
+        purposes = [v for n, v in self.scope["headers"] if n in _PURPOSE_HEADERS]
+        return any(b"prefetch" in one or b"prerender" in one for one in purposes)
+
+    @property
+    def cross_site(self) -> bool:
+        """Another site made the browser come (Fetch Metadata)."""
+        return [v for n, v in self.scope["headers"] if n == b"sec-fetch-site"] == [b"cross-site"]
 
 
-def visit_of(scope: Scope, trusted: tuple[Network, ...]) -> Visit:
-    """Read it off an ASGI scope."""
-    headers = scope["headers"]
-    purpose = b" ".join(v for n, v in headers if n in {b"sec-purpose", b"purpose", b"x-moz"})
-    site = [v for n, v in headers if n == b"sec-fetch-site"]
-    return Visit(
-        raw_query=scope.get("query_string", b""),
-        cookies=parse_cookies(headers),
-        address=client_address(scope, trusted),
-        unasked=b"prefetch" in purpose or b"prerender" in purpose,
-        cross_site=site == [b"cross-site"],
-    )
+_PURPOSE_HEADERS = frozenset({b"sec-purpose", b"purpose", b"x-moz"})

@@ -5,21 +5,35 @@ including the MAC, everything wrong gets one and the same answer, byte for byte,
 guesser learns nothing; only a body that is announced too long is told so before it is sent.
 After a valid MAC: 400 for what is no event, 200 without effect for what is not ours, and 200
 for an event only when it is on disk.
+
+While the webhook secret is being replaced at Zoom, a mode with an end answers 503 to a wrong
+MAC: Zoom sends those again, and none that was signed with the new secret before we knew it is
+lost. Zoom never sends again what got a 4xx.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from starlette.types import Receive, Scope, Send
+from opentelemetry.trace import SpanKind
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paraph.errors import DeliveryRejected, EventInvalid, StorageError
+from paraph.errors import (
+    Busy,
+    DeliveryRejected,
+    EventInvalid,
+    SignatureMismatch,
+    StaleTimestamp,
+    StorageError,
+)
 from paraph.events.inbox import Inbox
+from paraph.events.tracing import span, traceparent_of
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 from paraph.secret import Secret
+from paraph.service.budget import RateBudget
+from paraph.service.webhook_body import BodyReader
+from paraph.service.webhook_watch import WebhookWatch
 from paraph.zoom.events import URL_VALIDATION, answer_url_validation, parse_event
 from paraph.zoom.webhook import (
     MAX_BODY_BYTES,
@@ -29,21 +43,45 @@ from paraph.zoom.webhook import (
     verify_webhook,
 )
 
-READ_SECONDS = 5.0
-
-_REFUSED = (401, b'{"error":"the delivery was not accepted"}')
-_TOO_LONG = (413, b'{"error":"the body is too long"}')
-_NO_EVENT = (400, b'{"error":"the body is not an event"}')
-_LATER = (503, b'{"error":"the event cannot be kept now"}')
-_TAKEN = (200, b"{}")
+PATH = "/webhook"
+# Zoom asks every three days. Whoever asks oftener makes us sign what they chose.
+CHALLENGE_BURST = 20
+CHALLENGES_PER_SECOND = 0.5
 
 _log = get_logger("webhook")
+Headers = Sequence[tuple[bytes, bytes]]
 
-Answer = tuple[int, bytes]
+
+class Answer:
+    """An answer, written once: a flood gets the same two messages again and again."""
+
+    __slots__ = ("end", "start")
+
+    def __init__(self, status: int, body: bytes, headers: Headers) -> None:
+        length = str(len(body)).encode()
+        own = [(b"content-type", b"application/json"), (b"content-length", length)]
+        self.start: Message = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*own, *headers],
+        }
+        self.end: Message = {"type": "http.response.body", "body": body}
 
 
 class WebhookEndpoint:
-    """The ASGI application behind `/webhook`."""
+    """The ASGI application of the public side: `/webhook` is the first thing it looks for.
+
+    Args:
+        context: see there.
+        inbox: where events are kept.
+        secrets: the ring of webhook secrets, newest first.
+        freshness: the window.
+        otherwise: answers everything that is no delivery.
+        headers: what every answer carries.
+        monotonic: a clock for budgets.
+        rotation_until: epoch seconds until which a wrong MAC is answered 503; 0: never.
+        in_clear: whether a proxy took the request over plain http; None where nobody could say.
+    """
 
     def __init__(
         self,
@@ -52,57 +90,106 @@ class WebhookEndpoint:
         *,
         secrets: Sequence[Secret],
         freshness: Freshness,
+        otherwise: ASGIApp,
+        headers: Headers,
+        monotonic: Callable[[], float],
+        rotation_until: int = 0,
+        in_clear: Callable[[Scope], bool] | None = None,
     ) -> None:
-        self._context = context
+        self._clock = context.clock
         self._inbox = inbox
         self._secrets = tuple(secrets)
         self._freshness = freshness
-        self.refused: Counter[str] = Counter()
+        self._otherwise = otherwise
+        self._headers = tuple(headers)
+        self._rotation_until = rotation_until
+        self._in_clear = in_clear
+        self._bodies = BodyReader()
+        self._challenges = RateBudget(
+            burst=CHALLENGE_BURST, per_second=CHALLENGES_PER_SECOND, clock=monotonic
+        )
+        self.watch = WebhookWatch(context.clock, secrets)
+        self._refused = self._answer(401, b'{"error":"the delivery was not accepted"}')
+        self._too_long = self._answer(413, b'{"error":"the body is too long"}')
+        self._no_event = self._answer(400, b'{"error":"the body is not an event"}')
+        self._no_tls = self._answer(400, b'{"error":"this address is served over https only"}')
+        self._too_often = self._answer(429, b'{"error":"too many challenges"}')
+        self._later = self._answer(503, b'{"error":"the event cannot be kept now"}')
+        self._taken = self._answer(200, b"{}")
+
+    def _answer(self, status: int, body: bytes) -> Answer:
+        return Answer(status, body, self._headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one delivery."""
-        status, body = await self._answer(scope, receive)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [
-                    (b"content-type", b"application/json"),
-                    (b"content-length", str(len(body)).encode()),
-                ],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
+        """Answer one request."""
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            await self._otherwise(scope, receive, send)
+            return
+        answer = await self._judge(scope, receive)
+        await send(answer.start)
+        await send(answer.end)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        if _announced_length(scope["headers"]) > MAX_BODY_BYTES:
-            return _TOO_LONG
+    async def _judge(self, scope: Scope, receive: Receive) -> Answer:
+        headers = scope["headers"]
+        if self._in_clear is not None and self._in_clear(scope):
+            return self._no_tls
+        if _announced_length(headers) > MAX_BODY_BYTES:
+            self.watch.refuse("too_long")
+            return self._too_long
+        now = self._clock()
         try:
-            fresh = check_delivery_headers(
-                scope["headers"], now=self._context.clock(), freshness=self._freshness
-            )
-            body = await _read(receive)
+            fresh = check_delivery_headers(headers, now=now, freshness=self._freshness)
+            body = await self._bodies.read(receive)
             delivery = verify_webhook(fresh, body, secrets=self._secrets)
+        except StaleTimestamp as error:
+            self.watch.refuse(error.code)
+            await self._sample(headers, receive)
+        except SignatureMismatch as error:
+            self.watch.refuse(error.code)
+            if now < self._rotation_until:
+                return self._later
         except DeliveryRejected as error:
-            # A counter and no line for each: a flood must not become a flood of log lines.
-            self.refused[error.code] += 1
-            return _REFUSED
-        return await self._take(delivery)
+            self.watch.refuse(error.code)
+        except StorageError as error:
+            self.watch.refuse(error.code)
+            return self._later
+        else:
+            return await self._take(delivery, headers)
+        return self._refused
 
-    async def _take(self, delivery: VerifiedDelivery) -> Answer:
+    async def _sample(self, headers: Headers, receive: Receive) -> None:
+        if self.watch.samples():
+            try:
+                self.watch.judge_stale(headers, await self._bodies.read(receive))
+            except (DeliveryRejected, StorageError):
+                return
+
+    async def _take(self, delivery: VerifiedDelivery, headers: Headers) -> Answer:
+        self.watch.note_secret(delivery.secret_index)
         try:
             event = parse_event(delivery)
             if event.name == URL_VALIDATION:
-                return 200, answer_url_validation(delivery, event)
-            outcome = await self._inbox.keep(delivery, event)
+                self._challenges.spend("")
+                return self._answer(200, answer_url_validation(delivery, event))
+            with span(
+                "paraph.webhook",
+                parent=traceparent_of(headers),
+                kind=SpanKind.SERVER,
+                event_name=event.name,
+            ) as trace:
+                await self._inbox.keep(delivery, event, trace=trace)
         except EventInvalid as error:
+            self.watch.refuse(error.code)
             _log.warning("delivery.no_event", why=error.detail)
-            return _NO_EVENT
+            return self._no_event
+        except Busy:
+            self.watch.refuse("challenges")
+            return self._too_often
         except StorageError as error:
-            _log.error("delivery.not_kept", why=error.detail)
-            return _LATER
-        _log.info("delivery.accepted", event_name=event.name, outcome=outcome.value)
-        return _TAKEN
+            # Counted, and said by whoever could not keep it: a full disk refuses every delivery.
+            self.watch.refuse(error.code)
+            return self._later
+        return self._taken
 
 
 def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
@@ -111,20 +198,3 @@ def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
             # The server has checked the grammar; a length of many digits is too long anyway.
             return int(value) if len(value) < 10 and value.isdigit() else MAX_BODY_BYTES + 1
     return 0
-
-
-async def _read(receive: Receive) -> bytes:
-    body = bytearray()
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise DeliveryRejected("the sender went away")
-                body += message.get("body", b"")
-                if len(body) > MAX_BODY_BYTES:
-                    raise DeliveryRejected("the body is longer than it may be")
-                if not message.get("more_body", False):
-                    return bytes(body)
-    except TimeoutError:
-        raise DeliveryRejected("the body came too slowly") from None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+import ipaddress
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,25 +16,29 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from paraph.simulator.answer import Guard, answering
 from paraph.simulator.authorization_endpoint import AuthorizationEndpoint
 from paraph.simulator.console import Console
 from paraph.simulator.control import Control
+from paraph.simulator.device_endpoint import DeviceEndpoint
 from paraph.simulator.engine import Simulator
-from paraph.simulator.faults import Answer
+from paraph.simulator.event_subscriptions import EventSubscriptions
+from paraph.simulator.gate import Gate
 from paraph.simulator.journal import Journaling
 from paraph.simulator.marketplace import Marketplace
 from paraph.simulator.rest_api import RestApi
 from paraph.simulator.token_endpoint import TokenEndpoint
 from paraph.simulator.world import World
 
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-
 
 def create_simulator(world: World) -> Simulator:
     """A simulator with the real clock and the operating system's randomness."""
     return Simulator(world, wall=time.time, random_bytes=os.urandom)
+
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
@@ -47,73 +50,39 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
     """
     authorization = AuthorizationEndpoint(simulator)
     token = TokenEndpoint(simulator)
+    device = DeviceEndpoint(simulator)
     rest = RestApi(simulator)
-    marketplace = Marketplace(simulator)
-    control = Control(simulator, token=control_token)
+    subscriptions = EventSubscriptions(simulator)
+    gate = Gate(control_token)
+    marketplace = Marketplace(simulator, gate)
     routes = [
         Route("/oauth/authorize", authorization.show, methods=["GET"]),
         Route("/oauth/authorize", authorization.decide, methods=["POST"]),
-        Route("/oauth/token", _spoilt(token.token), methods=["POST"]),
-        Route("/oauth/revoke", _spoilt(token.revoke), methods=["POST"]),
-        Route("/v2/users/{user_id}", _spoilt(rest.user), methods=["GET"]),
+        Route("/oauth/token", answering(token.token), methods=["POST"]),
+        Route("/oauth/revoke", answering(token.revoke), methods=["POST"]),
+        Route("/oauth/devicecode", answering(device.devicecode), methods=["POST"]),
+        Route("/oauth_device", device.page, methods=["GET"]),
+        Route("/oauth_device", device.enter, methods=["POST"]),
+        Route("/oauth/device/complete/{user_code}", device.complete, methods=["GET"]),
+        *(
+            Route(path, answering(resource), methods=[method])
+            for method, path, resource in (*rest.resources(), *subscriptions.resources())
+        ),
+        # The last one under /v2/: whatever no resource before it has answered.
+        Route("/v2/{path:path}", answering(rest.unknown), methods=_METHODS),
         Route("/marketplace/{client_id}", marketplace.listing, methods=["GET"]),
         Route("/marketplace/{client_id}/remove", marketplace.remove, methods=["POST"]),
-        *control.routes(),
-        *Console(simulator, control).routes(),
+        *Control(simulator, gate).routes(),
+        *Console(simulator, gate).routes(),
     ]
     app = Starlette(routes=routes, exception_handlers={Exception: _unexpected})
-    return Journaling(_Guard(app), simulator.journal, simulator.wall)
-
-
-class _Guard:
-    """A cut connection, where a fault asks for one; never a stack trace."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with suppress(_CutError):
-            await self._app(scope, receive, send)
-
-
-class _CutError(Exception):
-    """The connection is closed without an answer."""
+    # No URL with a slash too many is one of Zoom's.
+    app.router.redirect_slashes = False
+    return Journaling(Guard(app), simulator.journal, simulator.wall)
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:
     return PlainTextResponse("The simulator has failed.", status_code=500)
-
-
-def _spoilt(
-    work: Callable[[Request], Awaitable[Answer]],
-) -> Callable[[Request], Awaitable[Response]]:
-    """Send an answer as the faults left it."""
-
-    async def endpoint(request: Request) -> Response:
-        answer = await work(request)
-        if answer.delay:
-            await asyncio.sleep(answer.delay)
-        if answer.cut:
-            return _Cut()
-        return Response(answer.body, status_code=answer.status, headers=answer.headers)
-
-    return endpoint
-
-
-class _Cut(Response):
-    """Announces more than it sends, so that the server closes the connection."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope, receive
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [(b"content-type", b"application/json"), (b"content-length", b"999")],
-            }
-        )
-        await send({"type": "http.response.body", "body": b"{", "more_body": True})
-        raise _CutError
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +139,19 @@ class Server(uvicorn.Server):
         host = f"[{self._binding.host}]" if ":" in self._binding.host else self._binding.host
         scheme = "http" if self._binding.certificate is None else "https"
         self._simulator.origin = f"{scheme}://{host}:{port}"
+        self._simulator.begin()
         self._listening(self._simulator.origin)
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Stop sending webhooks, then close."""
+        self._simulator.timers.clear()
         await self._simulator.sender.close()
         await super().shutdown(sockets)
 
 
 def is_loopback(host: str) -> bool:
     """Whether the simulator is reachable from this machine alone."""
-    return host in _LOOPBACK or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,25 +1,25 @@
-"""`/oauth/authorize`: sign-in, consent, and the code.
-
-Zoom takes response_type, client_id, redirect_uri, state, code_challenge and its method; the
-method is `plain` when absent (documented), scopes come from the app (documented).
-"""
+"""`/oauth/authorize`: the request is judged, a person consents, the code goes to the app."""
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode, urlsplit
+import re
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
+from paraph.simulator.authorization_response import AuthorizationResponse
+from paraph.simulator.behaviours import behaviour
+from paraph.simulator.consent import Consents, Decision, Refused
+from paraph.simulator.devices import DeviceCode
 from paraph.simulator.engine import PendingConsent, Simulator
-from paraph.simulator.ledger import Code, scopes_of
+from paraph.simulator.ledger import Code
 from paraph.simulator.page import render
 from paraph.simulator.redirect_check import redirect_is_registered
-from paraph.simulator.world import App, User
+from paraph.simulator.world import App
 
-COOKIE = "simulated_zoom_session"
-_MAX_PENDING = 1000
 _METHODS = {"plain", "S256"}
+_S256 = re.compile(r"[A-Za-z0-9_-]{43}")
+_REFERENCE = "Zoom's OAuth reference: authorization request"
 
 
 class AuthorizationEndpoint:
@@ -27,114 +27,166 @@ class AuthorizationEndpoint:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self._consents = Consents(simulator)
 
     async def show(self, request: Request) -> Response:
         """GET: judge the request, then decide at once or ask."""
-        query = request.query_params
-        app = self._simulator.world.app(query.get("client_id", ""))
-        if app is None or app.kind != "general":
-            return _refuse(4702, "Invalid client_id")
-        redirect_uri = query.get("redirect_uri", "")
-        if not redirect_is_registered(app, self._simulator.world.zoom, redirect_uri):
-            return _refuse(
-                4700, "Invalid redirect url", f"Invalid redirect: {redirect_uri} (4,700)"
-            )
-        response_type = query.get("response_type")
-        required = self._simulator.world.zoom.strict
-        if response_type != "code" and (required or response_type is not None):
-            return _refuse(4700, "Invalid response_type")
-        challenge = query.get("code_challenge", "")
-        method = query.get("code_challenge_method", "plain")
-        if method not in _METHODS:
-            return _refuse(4700, "Invalid code_challenge_method")
-        if app.public and not challenge:
-            return _refuse(4700, "A public client needs a code_challenge")
-        pending = PendingConsent(app.client_id, redirect_uri, query.get("state"), challenge, method)
-        consent = self._simulator.consent
-        if consent.auto != "ask" and not request.cookies:
-            return self._decided(pending, app, consent.user_id, allowed=consent.auto == "approve")
-        return self._ask(request, pending, app)
-
-    def _ask(self, request: Request, pending: PendingConsent, app: App) -> Response:
-        simulator = self._simulator
-        session = request.cookies.get(COOKIE, "") or simulator.ledger.random_text(32)
-        transaction = simulator.ledger.random_text(32)
-        simulator.pending[f"{session}/{transaction}"] = pending
-        while len(simulator.pending) > _MAX_PENDING:
-            simulator.pending.pop(next(iter(simulator.pending)))
-        response = render(
-            "consent.html",
-            app=app,
-            users=simulator.world.users,
-            transaction=transaction,
-            host=urlsplit(pending.redirect_uri).netloc,
-        )
-        response.set_cookie(COOKIE, session, httponly=True, samesite="lax", path="/")
-        return response
+        if request.method == "HEAD":
+            # A link scanner's request: it is safe (RFC 9110 9.2.1), so it gives nothing out.
+            return Response()
+        try:
+            pending, app = self._judged(request)
+            decision = self._consents.decided_already(request, app)
+            if decision is None:
+                return self._consents.ask(request, pending, app)
+            return self._after(pending, app, decision)
+        except Refused as refusal:
+            return refuse(request, refusal.number, refusal.message)
 
     async def decide(self, request: Request) -> Response:
         """POST: the person has pressed Allow or Deny."""
-        form = parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
-        fields = dict(form)
-        # The page belongs to the session that it was shown in: nobody else's press counts.
-        key = f"{request.cookies.get(COOKIE, '')}/{fields.get('transaction', '')}"
-        pending = self._simulator.pending.pop(key, None)
-        app = None if pending is None else self._simulator.world.app(pending.client_id)
-        if pending is None or app is None:
-            return _refuse(4700, "This page has expired; start again")
-        chosen = tuple(value for name, value in form if name == "scope")
-        return self._decided(
-            pending,
-            app,
-            fields.get("user_id", ""),
-            allowed=fields.get("decision") == "allow",
-            chosen=chosen,
-        )
+        try:
+            pending, app, decision = await self._consents.take(request)
+            return self._after(pending, app, decision)
+        except Refused as refusal:
+            return refuse(request, refusal.number, refusal.message)
 
-    def _decided(
-        self,
-        pending: PendingConsent,
-        app: App,
-        user_id: str,
-        *,
-        allowed: bool,
-        chosen: tuple[str, ...] | None = None,
-    ) -> Response:
-        if not allowed:
-            # What Zoom sends here is not documented; its own samples read these (inferred).
-            return self._back(pending, {"error": "access_denied"})
-        user = self._user(user_id)
-        if user is None:
-            return _refuse(4700, "There is no such user")
-        account = self._simulator.world.account(user.account_id)
-        if account is not None and account.preapproval_required:
-            return _refuse(4700, "The account's administrator must approve this app first")
+    @behaviour(
+        "authorization request",
+        "an unknown client (4702) or redirect URI (4700) is shown on Zoom's page, never redirected",
+        "seen",
+        source="veritas.com article 100060085; forum reports",
+    )
+    @behaviour(
+        "authorization request",
+        "response_type must be code; an absent one is taken, except with `strict`",
+        "inferred",
+        source=_REFERENCE,
+    )
+    def _judged(self, request: Request) -> tuple[PendingConsent, App]:
+        world, query = self._simulator.world, request.query_params
+        if world.zoom.strict and len(query.multi_items()) != len(query):
+            raise Refused(4700, "A parameter stands twice")
+        app = world.app(query.get("client_id", ""))
+        if app is None or app.kind != "general":
+            raise Refused(4702, "Invalid client_id")
+        if app.client_id in self._simulator.standing.disabled:
+            raise Refused(4717, "The app has been disabled")
+        redirect_uri = query.get("redirect_uri", "")
+        if not redirect_is_registered(app, world.zoom, redirect_uri):
+            raise Refused(4700, "Invalid redirect url")
+        response_type = query.get("response_type", "" if world.zoom.strict else "code")
+        if response_type != "code":
+            raise Refused(4700, "Invalid response_type")
+        challenge, method = self._challenge(request, app)
+        state = query.get("state")
+        return PendingConsent(app.client_id, redirect_uri, state, challenge, method), app
+
+    @behaviour(
+        "PKCE",
+        "a public client must send a code_challenge",
+        "documented",
+        source="changelog/platform/proof-key-for-code-exchange-pkce-update",
+    )
+    @behaviour(
+        "PKCE",
+        "an unknown method is refused on Zoom's page; the shape of a challenge with `strict` only",
+        "inferred",
+        source=_REFERENCE,
+    )
+    def _challenge(self, request: Request, app: App) -> tuple[str, str]:
+        challenge = request.query_params.get("code_challenge", "")
+        method = request.query_params.get("code_challenge_method", "plain")
+        if method not in _METHODS:
+            raise Refused(4700, "Invalid code_challenge_method")
+        if app.public and not challenge:
+            raise Refused(4700, "A public client needs a code_challenge")
+        misshapen = method == "S256" and challenge and not _S256.fullmatch(challenge)
+        if self._simulator.world.zoom.strict and misshapen:
+            raise Refused(4700, "Invalid code_challenge")
+        return challenge, method
+
+    def _after(self, pending: PendingConsent, app: App, decision: Decision) -> Response:
+        if pending.device_code:
+            return self._device_decided(pending, decision)
+        if decision.user is None:
+            return self._denied(pending, app)
         code = self._simulator.ledger.issue_code(
             Code(
                 client_id=app.client_id,
-                user_id=user.id,
+                user_id=decision.user.id,
                 redirect_uri=pending.redirect_uri,
-                scopes=scopes_of(app, chosen),
+                scopes=decision.scopes,
                 challenge=pending.challenge,
                 method=pending.method,
                 issued_at=self._simulator.clock.now(),
             )
         )
-        return self._back(pending, {"code": code})
+        return self._back(pending, app, [("code", code)])
 
-    def _user(self, user_id: str) -> User | None:
-        users = self._simulator.world.users
-        return self._simulator.world.user(user_id) if user_id else (users[0] if users else None)
+    @behaviour(
+        "authorization response",
+        "a refused consent comes back as error=access_denied, with the state",
+        "inferred",
+        source="official samples read it: arlo, chatbot-nodejs-quickstart",
+    )
+    def _denied(self, pending: PendingConsent, app: App) -> Response:
+        return self._back(pending, app, [("error", "access_denied")])
 
-    def _back(self, pending: PendingConsent, answer: dict[str, str]) -> Response:
-        if pending.state is not None and not self._simulator.faults.take("state_dropped"):
-            answer["state"] = pending.state
-        joined = "&" if urlsplit(pending.redirect_uri).query else "?"
-        return RedirectResponse(
-            f"{pending.redirect_uri}{joined}{urlencode(answer)}", status_code=302
+    def _device_decided(self, pending: PendingConsent, decision: Decision) -> Response:
+        device = self._simulator.devices.waiting(pending.device_code)
+        if device is None:
+            raise Refused(4700, "The code has expired; start again at the device")
+        settle(device, decision)
+        return render("device.html", done=device.decision, wrong=False)
+
+    @behaviour(
+        "authorization response",
+        "302 with code, then the state as it was sent; no iss (RFC 9207)",
+        "documented",
+        source=_REFERENCE,
+    )
+    @behaviour(
+        "authorization request",
+        "scope is ignored: scopes come from the app's settings",
+        "inferred",
+        source="absent from Zoom's parameter list; two clients disagree",
+    )
+    def _back(
+        self, pending: PendingConsent, app: App, parameters: list[tuple[str, str]]
+    ) -> Response:
+        response = AuthorizationResponse(
+            uri=pending.redirect_uri,
+            parameters=parameters,
+            primary_uri=app.redirect_uris[0] if app.redirect_uris else "",
         )
+        if pending.state is not None:
+            response.put("state", pending.state)
+        return self._simulator.faults.spoil("authorization", response).send()
 
 
-def _refuse(number: int, message: str, line: str = "") -> Response:
-    """An error before the redirect can be trusted: on Zoom's page, never redirected (seen)."""
-    return render("refused.html", status=400, number=number, message=message, line=line or message)
+def settle(device: DeviceCode, decision: Decision) -> None:
+    """Write a person's decision into the device code that waits for it."""
+    if decision.user is None:
+        device.decision = "denied"
+        return
+    device.decision, device.user_id = "allowed", decision.user.id
+    device.scopes = decision.scopes
+
+
+@behaviour(
+    "authorization request",
+    "an error before the redirect is a page, or JSON with errorCode and errorMessage for callers "
+    "that ask for JSON",
+    "seen",
+    source="wayland issue 1158; veritas.com article 100060085",
+)
+def refuse(request: Request, number: int, message: str) -> Response:
+    """An error before the redirect can be trusted: on Zoom's page, never redirected."""
+    if "application/json" in request.headers.get("accept", ""):
+        content = {"status": False, "errorCode": number, "errorMessage": message, "result": None}
+        return JSONResponse(content, status_code=400)
+    line = message
+    if message == "Invalid redirect url":
+        line = f"Invalid redirect: {request.query_params.get('redirect_uri', '')} (4,700)"
+    return render("refused.html", status=400, number=number, message=message, line=line)

@@ -5,7 +5,6 @@ Every time inside a message is wall time, so that an app under test is never foo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 
@@ -19,27 +18,22 @@ class Clock:
     def __init__(self, wall: Callable[[], float]) -> None:
         self.wall = wall
         self.advanced = 0.0
-        self._moved = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
 
     def now(self) -> float:
         """Epoch seconds for timers."""
         return self.wall() + self.advanced
 
+    def when_advanced(self, listener: Callable[[], None]) -> None:
+        """Call somebody whenever the clock has been advanced."""
+        self._listeners.append(listener)
+
     def advance(self, seconds: float) -> None:
         """Move all timers forward at once."""
         self.advanced += seconds
-        moved, self._moved = self._moved, asyncio.Event()
-        moved.set()
+        for listener in self._listeners:
+            listener()
 
     def reset(self) -> None:
         """Back to wall time."""
         self.advanced = 0.0
-
-    async def sleep_until(self, instant: float) -> None:
-        """Wait until the timers' time has come, by waiting or by being advanced."""
-        while (left := instant - self.now()) > 0:
-            try:
-                async with asyncio.timeout(left):
-                    await self._moved.wait()
-            except TimeoutError:
-                continue

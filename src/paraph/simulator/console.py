@@ -1,188 +1,215 @@
-"""The console at `/`: what a developer wants to see and do at a glance."""
+"""The console at `/`: what a developer wants to see and do at a glance.
+
+It works without JavaScript; with it, what has changed appears by itself. Secrets are not in the
+page: an entry is shown in clear when somebody asks for that one.
+"""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import hashlib
+from collections.abc import Awaitable, Callable
+from itertools import groupby
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from paraph.errors import ParaphError
-from paraph.simulator.control import Control
-from paraph.simulator.deauthorization import deauthorize
+from paraph.simulator import app_context, deauthorization
+from paraph.simulator.app_review import Finding, review_app
+from paraph.simulator.console_acts import act
+from paraph.simulator.control import describe_grants
 from paraph.simulator.engine import Simulator
+from paraph.simulator.event_catalogue import catalogue
+from paraph.simulator.gate import COOKIE, Gate, Refusal
+from paraph.simulator.mask import HIDDEN
 from paraph.simulator.page import render, static_file
-from paraph.simulator.webhook_sender import Delivery
+from paraph.simulator.request_body import read_body
+from paraph.simulator.timeline import find_row, newest_rows
 from paraph.simulator.world import App
 
-_SHOWN = 60
-_SECRET = re.compile(
-    r"(?i)^(authorization|cookie|code|state|code_verifier|client_secret|refresh_token|token|"
-    r"access_token|x-zm-signature)$"
-)
-_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript"}
-SAMPLE_EVENTS: dict[str, dict[str, Any]] = {
-    "meeting.started": {"topic": "Weekly tide table", "duration": 30},
-    "meeting.ended": {"topic": "Weekly tide table", "duration": 30},
-    "recording.completed": {"topic": "Weekly tide table", "recording_count": 1},
-    "user.updated": {"dept": "Research"},
+_MAILS = 6
+_MAX_FORM = 64 * 1024
+_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_STATIC = {"zoom.css", "console.js", "icon.svg"}
+_PRESETS = ((300, "5 min"), (3600, "1 h"), (259_200, "72 h"), (7_776_000, "90 d"))
+_PLACES = {
+    "authorization": "Authorization redirect",
+    "token_refusal": "Token endpoint, before anything is done",
+    "token": "Token endpoint, after its work",
+    "revoke_refusal": "Revocation",
+    "api_refusal": "REST API",
+    "user": "Profile of users/me",
+    "webhook": "Webhooks",
+    "challenge": "URL validation",
+    "check": "Checks left out",
 }
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Console:
     """The console of one simulator; only those who may steer it see it."""
 
-    def __init__(self, simulator: Simulator, control: Control) -> None:
+    def __init__(self, simulator: Simulator, gate: Gate) -> None:
         self._simulator = simulator
-        self._control = control
+        self._gate = gate
 
     def routes(self) -> list[Route]:
         """All routes of the console."""
+        page, form = self._gate.admit_page, self._gate.admit_form
         return [
-            Route("/", self._show, methods=["GET"]),
-            Route("/_console/live", self._live, methods=["GET"]),
+            Route("/", self._admitted(page, self._show), methods=["GET"]),
+            Route("/_console/live", self._admitted(page, self._live), methods=["GET"]),
             Route("/_console/static/{name}", self._static, methods=["GET"]),
-            Route("/_console/{act}", self._act, methods=["POST"]),
+            Route("/_console/sign-in", self._sign_in, methods=["POST"]),
+            Route("/_console/reveal", self._admitted(form, self._reveal), methods=["POST"]),
+            Route("/_console/{act}", self._admitted(form, self._act), methods=["POST"]),
         ]
 
-    async def _show(self, request: Request) -> Response:
-        return self._control.refuse(request) or render("console.html", **self._view())
+    def _admitted(self, admit: Callable[[Request], None], work: Endpoint) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            try:
+                admit(request)
+                return await work(request)
+            except Refusal as refusal:
+                # Only a person before the whole page can do something about a missing token.
+                asks = refusal.status == 401 and request.url.path == "/"
+                return render(
+                    "refused_console.html", status=refusal.status, asks=asks, text=refusal.text
+                )
+
+        return endpoint
+
+    async def _show(self, _request: Request) -> Response:
+        return render("console.html", console=True, **self._view())
 
     async def _live(self, request: Request) -> Response:
-        return self._control.refuse(request) or render("console_live.html", **self._view())
+        response = render("console_live.html", console=True, **self._view())
+        version = hashlib.sha256(bytes(response.body)).hexdigest()[:16]
+        if request.query_params.get("seen") == version:
+            return Response(status_code=204)
+        response.headers["x-version"] = version
+        return response
 
     async def _static(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in {"zoom.css", "console.js"}:
+        if name not in _STATIC:
             return Response(status_code=404)
-        return Response(static_file(name), media_type=_MEDIA_TYPES[name.rpartition(".")[2]])
+        return Response(
+            static_file(name),
+            media_type=_MEDIA_TYPES[name.rpartition(".")[2]],
+            headers={"x-content-type-options": "nosniff", "cache-control": "no-cache"},
+        )
+
+    async def _sign_in(self, request: Request) -> Response:
+        try:
+            self._gate.refuse_foreign_form(request)
+            fields = await _fields(request)
+        except Refusal as refusal:
+            return Response(refusal.text, status_code=refusal.status)
+        cookie = self._gate.cookie_for(fields.get("token", ""))
+        if cookie is None:
+            return render(
+                "refused_console.html", status=401, asks=True, text="that is not the control token"
+            )
+        response = RedirectResponse("/", status_code=303)
+        secure = request.scope["scheme"] == "https"
+        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure)
+        return response
+
+    async def _reveal(self, request: Request) -> Response:
+        """One entry in clear, or an app's credentials: asked for by a form of ours alone."""
+        fields = await _fields(request)
+        key = fields.get("key", "")
+        app = self._simulator.world.app(key[1:]) if key.startswith("a") else None
+        row = None if app is not None else find_row(self._simulator, key)
+        if app is None and row is None:
+            return Response("There is no such entry any more.", status_code=404)
+        name = "entry_fragment.html" if fields.get("fragment") else "entry.html"
+        return render(name, console=True, row=row, app=app)
 
     async def _act(self, request: Request) -> Response:
-        refusal = self._control.refuse(request)
-        if refusal is not None:
-            return refusal
-        # A form of another site has no Origin of ours; a form of ours always sends one.
-        if urlsplit(request.headers.get("origin", "")).netloc != request.headers.get("host", "-"):
-            return Response("This form was not sent from the console.", status_code=403)
-        fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+        fields = await _fields(request)
+        is_script = request.headers.get("accept", "").startswith("application/json")
         try:
-            await self._do(request.path_params["act"], fields)
+            said = await act(self._simulator, request.path_params["act"], fields)
         except ParaphError as error:
-            return Response(f"{error.detail}\n{error.remedy}", status_code=400)
-        except ValueError as error:
-            return Response(f"That cannot be read: {error}", status_code=400)
+            if is_script:
+                return JSONResponse({"error": error.detail}, status_code=400)
+            return render("refused_console.html", status=400, asks=False, text=error.detail)
+        if is_script:
+            return JSONResponse({"said": said})
         return RedirectResponse("/", status_code=303)
-
-    async def _do(self, act: str, fields: dict[str, str]) -> None:
-        simulator = self._simulator
-        app = simulator.world.app(fields.get("client_id", ""))
-        user = simulator.world.user(fields.get("user_id", ""))
-        if act == "event" and app is not None and user is not None:
-            name = fields.get("event", "")
-            thing = {"id": "99887766554", "host_id": user.id, **SAMPLE_EVENTS.get(name, {})}
-            payload = {"account_id": user.account_id, "operator_id": user.id, "object": thing}
-            simulator.sender.send(
-                app, name, payload, url=app.event_url, variant=fields.get("variant", "")
-            )
-        elif act == "deauthorize" and app is not None and user is not None:
-            deauthorize(simulator, app, user)
-        elif act == "validate" and app is not None:
-            await simulator.sender.validate(app, url=app.event_url)
-        elif act == "clock":
-            simulator.clock.advance(max(0.0, float(fields.get("seconds", "0"))))
-        elif act == "fault" and fields.get("on") == "1":
-            times = fields.get("times", "")
-            simulator.faults.switch_on(fields["name"], {"times": int(times)} if times else {})
-        elif act == "fault":
-            simulator.faults.switch_off(fields.get("name", ""))
-        elif act == "reset":
-            simulator.reset()
-        else:
-            raise ValueError("there is nothing to do")
 
     def _view(self) -> dict[str, Any]:
         simulator = self._simulator
+        world, clock = simulator.world, simulator.clock
+        faults = simulator.faults.listing()
         return {
-            "apps": [(app, judge_app(app)) for app in simulator.world.apps],
-            "users": simulator.world.users,
-            "grants": [
-                (grant, simulator.world.user(grant.user_id), _clock_time(grant.issued_at))
-                for grant in simulator.ledger.grants.values()
+            "origin": simulator.origin,
+            "apps": [
+                (app, [*review_app(app, world.zoom), *_validation(simulator, app)])
+                for app in world.apps
             ],
-            "timeline": self._timeline(),
-            "faults": simulator.faults.listing(),
-            "events": sorted(SAMPLE_EVENTS),
-            "advanced": simulator.clock.advanced,
+            "homes": any(app.home_url for app in world.apps),
+            "mails": list(simulator.validation.mails)[-_MAILS:],
+            "removals": deauthorization.variants(),
+            "contexts": app_context.variants(),
+            "contexts_at": list(app_context.PLACES),
+            "users": world.users,
+            "grants": [
+                (grant, world.user(grant["user_id"])) for grant in describe_grants(simulator)
+            ],
+            "rows": newest_rows(simulator),
+            "kept": len(simulator.journal.exchanges),
+            "faults": faults,
+            "places": [
+                (_PLACES.get(place, place), list(group))
+                for place, group in groupby(faults, key=lambda one: str(one["place"]))
+            ],
+            "faults_on": [one["name"] for one in faults if one["on"]],
+            "events": _grouped(sorted(catalogue())),
+            "consent": simulator.consent,
+            "ahead": _span(clock.advanced),
+            "presets": _PRESETS,
+            "hidden": HIDDEN,
         }
 
-    def _timeline(self) -> list[dict[str, Any]]:
-        entries = [_request_row(entry) for entry in list(self._simulator.journal.entries)[-_SHOWN:]]
-        deliveries = list(self._simulator.sender.deliveries)[-_SHOWN:]
-        entries += [_delivery_row(delivery) for delivery in deliveries]
-        entries.sort(key=lambda one: one["time"], reverse=True)
-        for one in entries:
-            one["at"] = _clock_time(one["time"]) if one["time"] else "now"
-        return entries[:_SHOWN]
+
+async def _fields(request: Request) -> dict[str, str]:
+    text = (await read_body(request, _MAX_FORM)).decode("utf-8", "replace")
+    return dict(parse_qsl(text, keep_blank_values=True))
 
 
-def judge_app(app: App) -> Sequence[tuple[bool, str]]:
-    """An app's settings as a reviewer looks at them: what is in order, and what is not."""
-    urls = [*app.redirect_uris, app.event_url, app.deauthorization_url]
-    plain = [url for url in urls if url.startswith("http://")]
+def _validation(simulator: Simulator, app: App) -> list[Finding]:
+    """How an app's event URL has answered Zoom's challenges."""
+    if not app.event_url:
+        return []
+    health = simulator.validation.health(app, app.event_url)
+    if health.disabled:
+        reason = "Six challenges in a row failed. No event is sent until you validate the URL."
+        return [Finding("refused", "the event subscription is disabled", reason)]
+    if health.failures:
+        text = f"the event URL has failed {health.failures} challenges in a row"
+        return [Finding("weak", text, "Zoom disables the subscription after six.")]
+    return [Finding("fine", "the event URL counts as validated")]
+
+
+def _grouped(names: list[str]) -> list[tuple[str, list[str]]]:
+    ordered = sorted(names, key=lambda name: (name.partition(".")[0], name))
     return [
-        (app.strict_mode, "strict mode: only exact redirect URLs are accepted"),
-        (app.subdomain_strict_mode, "subdomain check is on"),
-        (not plain, "every URL is https (Zoom itself accepts no other)"),
-        (len(app.client_secret) >= 12, "the client secret is long"),
-        (len(app.webhook_secret) >= 12, "the webhook secret is long"),
-        (bool(app.deauthorization_url), "there is a deauthorization URL"),
-        (app.published, "published: removals are told to the app"),
+        (family, list(group)) for family, group in groupby(ordered, lambda n: n.partition(".")[0])
     ]
 
 
-def _request_row(entry: dict[str, Any]) -> dict[str, Any]:
-    pairs = [*entry["query"], *(entry["form"] or []), *entry["headers"]]
-    return {
-        "time": entry["time"],
-        "key": f"r{entry['number']}",
-        "arrow": "in",
-        "title": f"{entry['method']} {entry['path']}",
-        "place": entry["host"],
-        "status": str(entry["status"]),
-        "pairs": _masked(pairs),
-        "body": "" if entry["form"] else _pretty(entry["body"]),
-    }
-
-
-def _delivery_row(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "time": delivery.attempts[0].time if delivery.attempts else 0.0,
-        "key": f"d{delivery.id}",
-        "arrow": "out",
-        "title": delivery.event,
-        "place": delivery.url,
-        "status": ", ".join(str(one.status or "-") for one in delivery.attempts) or "…",
-        "pairs": _masked(delivery.headers.items()),
-        "body": _pretty(delivery.body.decode("utf-8", "replace")),
-    }
-
-
-def _masked(pairs: Any) -> list[tuple[str, str, bool]]:
-    return [(name, value, bool(_SECRET.match(name))) for name, value in pairs]
-
-
-def _pretty(text: str) -> str:
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _clock_time(instant: float) -> str:
-    return f"{datetime.fromtimestamp(instant, tz=UTC):%H:%M:%S}"
+def _span(seconds: float) -> str:
+    """A length of time in its two largest units; empty for none."""
+    left, words = int(seconds), []
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count:
+            words.append(f"{count} {unit}")
+    return " ".join(words[:2])

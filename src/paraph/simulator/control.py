@@ -1,17 +1,15 @@
 """The control API, `/_simulator/`: what tests and scripts steer by.
 
-On loopback without a credential, but only under a name of loopback (another name in `Host`
-would be a rebinding attack on a developer's browser), never for a foreign `Origin`, and written
-to only as application/json, which no web page can send across sites without being asked.
+On loopback without a credential, but only under a name of loopback, never for a foreign
+`Origin`, and written to only as application/json, which no web page can send across sites
+without being asked. Every error is `{"error": text}`.
 """
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
+import math
 from collections.abc import Awaitable, Callable
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -20,14 +18,57 @@ from starlette.routing import Route
 
 from paraph.errors import NotFound, ParaphError, UsageError
 from paraph.problems import problem_of
+from paraph.simulator.administration import Administration, AppOrder, ApprovalOrder, Order
 from paraph.simulator.deauthorization import deauthorize
 from paraph.simulator.engine import Consent, Simulator
+from paraph.simulator.gate import Gate, Refusal
+from paraph.simulator.hooks_control import HooksControl
+from paraph.simulator.request_body import MAX_BODY, read_body
+from paraph.simulator.webhook_sender import Delivery
 from paraph.simulator.world import App, World, complete, find_contradictions
 
-SERVED_NAMES = {"zoom.us", "api.zoom.us", "marketplace.zoom.us", "localhost"}
-_MAX_BODY = 1 << 20
+# A century: far enough for every lifetime, and no date runs out of the calendar.
+MAX_ADVANCE = 100 * 365.25 * 86400
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
-Work = Callable[[Request, dict[str, Any]], Awaitable[Any]]
+Work = Callable[[Request, Any], Awaitable[Any]]
+
+
+class ConsentOrder(Order, omit_defaults=True):
+    """How `/oauth/authorize` shall decide."""
+
+    auto: Literal["approve", "deny", "ask"]
+    user_id: str = ""
+    optional_scopes: tuple[str, ...] | None = None
+
+
+class ClockOrder(Order):
+    """By how many seconds the timers move.
+
+    `settle` answers only when everything that came due has been sent and answered.
+    """
+
+    advance: float
+    settle: bool = False
+
+
+class DeauthorizationOrder(AppOrder):
+    """Who removes which app, and how the event differs: `GET /variants` lists the ways."""
+
+    user_id: str
+    variant: str = ""
+
+
+class EventOrder(AppOrder):
+    """One event to be signed and sent to every URL that hears it.
+
+    Without a payload the body is the realistic one, where `GET /events` lists the event. The
+    answer's `delivery_id` is null where no URL hears of it.
+    """
+
+    event: str
+    payload: dict[str, Any] = msgspec.field(default_factory=dict)
+    variant: str = ""
 
 
 class Control:
@@ -35,215 +76,212 @@ class Control:
 
     Args:
         simulator: what is steered.
-        token: demanded as a bearer token when the simulator listens off loopback; else empty.
+        gate: who may steer.
     """
 
-    def __init__(self, simulator: Simulator, *, token: str = "") -> None:
+    def __init__(self, simulator: Simulator, gate: Gate) -> None:
         self._simulator = simulator
-        self._token = token
+        self._gate = gate
 
     def routes(self) -> list[Route]:
-        """All routes of the control API."""
-        table: list[tuple[str, str, Work]] = [
-            ("GET", "/world", self._world),
-            ("PUT", "/world", self._put_world),
-            ("POST", "/reset", self._reset),
-            ("PUT", "/consent", self._consent),
-            ("GET", "/clock", self._clock),
-            ("POST", "/clock", self._advance),
-            ("GET", "/journal", self._journal),
-            ("DELETE", "/journal", self._clear_journal),
-            ("POST", "/events", self._event),
-            ("POST", "/deauthorize", self._deauthorize),
-            ("POST", "/validate-url", self._validate_url),
-            ("GET", "/deliveries", self._deliveries),
-            ("POST", "/deliveries/{delivery}/repeat", self._repeat),
-            ("GET", "/faults", self._faults),
-            ("PUT", "/faults/{name}", self._fault_on),
-            ("DELETE", "/faults/{name}", self._fault_off),
-            ("GET", "/grants", self._grants),
+        """All routes of the control API; the last one answers for paths and methods unknown."""
+        administration = Administration(self._simulator)
+        table: list[tuple[str, str, Work, Any]] = [
+            ("GET", "/world", self._world, None),
+            ("PUT", "/world", self._put_world, World),
+            ("POST", "/reset", self._reset, Order),
+            ("PUT", "/consent", self._consent, ConsentOrder),
+            ("GET", "/clock", self._clock, None),
+            ("POST", "/clock", self._advance, ClockOrder),
+            ("GET", "/journal", self._journal, None),
+            ("DELETE", "/journal", self._clear_journal, None),
+            ("POST", "/events", self._event, EventOrder),
+            ("POST", "/deauthorize", self._deauthorize, DeauthorizationOrder),
+            ("POST", "/validate-url", self._validate_url, AppOrder),
+            ("GET", "/deliveries", self._deliveries, None),
+            ("POST", "/deliveries/{delivery}/repeat", self._repeat, Order),
+            ("GET", "/faults", self._faults, None),
+            ("PUT", "/faults/{name}", self._fault_on, dict[str, Any]),
+            ("DELETE", "/faults/{name}", self._fault_off, None),
+            ("GET", "/grants", self._grants, None),
+            *HooksControl(self._simulator).table(),
+            ("PUT", "/approvals", administration.decide_approval, ApprovalOrder),
+            ("PATCH", "/apps/{client_id}", administration.change_app, dict[str, Any]),
+            ("DELETE", "/users/{user_id}", administration.delete_user, None),
         ]
         return [
-            Route(f"/_simulator{path}", self._guarded(work), methods=[method])
-            for method, path, work in table
+            *(
+                Route(f"/_simulator{path}", self._admitting(work, shape), methods=[method])
+                for method, path, work, shape in table
+            ),
+            Route("/_simulator/{rest:path}", self._admitting(_unknown, None), methods=_METHODS),
         ]
 
-    def _guarded(self, work: Work) -> Callable[[Request], Awaitable[Response]]:
+    def _admitting(self, work: Work, shape: Any) -> Callable[[Request], Awaitable[Response]]:
+        """An endpoint that admits, reads the order, does the work, and words what went wrong."""
+
         async def endpoint(request: Request) -> Response:
-            refusal = self.refuse(request)
-            if refusal is not None:
-                return refusal
             try:
-                body: dict[str, Any] = {}
-                if request.method in {"POST", "PUT"}:
-                    body = await _body(request)
-                return JSONResponse(await work(request, body))
+                self._gate.admit_call(request)
+                return JSONResponse(await work(request, await _order(request, shape)))
+            except Refusal as refusal:
+                return _error(refusal.status, refusal.text)
             except ParaphError as error:
                 return _error(problem_of(error).status, error.detail)
-            except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
-                return _error(400, f"{type(error).__name__}: {error}")
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                return _error(400, f"the body cannot be read: {error}")
 
         return endpoint
 
-    def refuse(self, request: Request) -> Response | None:
-        """Why a caller may not steer this simulator, or None."""
-        if self._token:
-            presented = request.headers.get("authorization", "")
-            if not hmac.compare_digest(presented.encode(), f"Bearer {self._token}".encode()):
-                return _error(401, "a control token is required off loopback")
-        elif not _is_ours(request.headers.get("host", "")):
-            return _error(403, "the Host header names another machine")
-        origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
-            return _error(403, "the Origin header names another site")
-        return None
-
-    async def _world(self, _request: Request, _body: dict[str, Any]) -> Any:
+    async def _world(self, _request: Request, _order: None) -> Any:
         return msgspec.to_builtins(self._simulator.world)
 
-    async def _put_world(self, _request: Request, body: dict[str, Any]) -> Any:
-        world = msgspec.convert(body, World)
+    async def _put_world(self, _request: Request, world: World) -> Any:
         problems = find_contradictions(world)
         if problems:
             raise UsageError("; ".join(problems))
         self._simulator.replace_world(complete(world))
         return msgspec.to_builtins(self._simulator.world)
 
-    async def _reset(self, _request: Request, _body: dict[str, Any]) -> Any:
+    async def _reset(self, _request: Request, _order: Order) -> Any:
         self._simulator.reset()
         return {}
 
-    async def _consent(self, _request: Request, body: dict[str, Any]) -> Any:
-        auto, user_id = body.get("auto"), body.get("user_id", "")
-        if auto not in {"approve", "deny", "ask"} or not isinstance(user_id, str):
-            raise UsageError('auto must be "approve", "deny" or "ask", and user_id a string')
-        if user_id and self._simulator.world.user(user_id) is None:
-            raise NotFound(f"there is no user {user_id}")
-        self._simulator.consent = Consent(auto, user_id)
-        return {"auto": auto, "user_id": user_id}
+    async def _consent(self, _request: Request, order: ConsentOrder) -> Any:
+        if order.user_id and self._simulator.world.user(order.user_id) is None:
+            raise NotFound(f"there is no user {order.user_id}")
+        self._simulator.consent = Consent(order.auto, order.user_id, order.optional_scopes)
+        return msgspec.to_builtins(order)
 
-    async def _clock(self, _request: Request, _body: dict[str, Any]) -> Any:
+    async def _clock(self, _request: Request, _order: None) -> Any:
         clock = self._simulator.clock
         return {"now": clock.now(), "wall": clock.wall(), "advanced": clock.advanced}
 
-    async def _advance(self, request: Request, body: dict[str, Any]) -> Any:
-        seconds = body.get("advance")
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
-            raise UsageError("advance must be a number of seconds from 0")
-        self._simulator.clock.advance(float(seconds))
-        return await self._clock(request, body)
+    async def _advance(self, request: Request, order: ClockOrder) -> Any:
+        advance_clock(self._simulator, order.advance)
+        if order.settle:
+            await self._simulator.sender.settle()
+        return await self._clock(request, None)
 
-    async def _journal(self, request: Request, _body: dict[str, Any]) -> Any:
+    async def _journal(self, request: Request, _order: None) -> Any:
         since = request.query_params.get("since", "0")
-        if not (since.isascii() and since.isdecimal()):
+        if not (since.isascii() and since.isdecimal() and len(since) < 20):
             raise UsageError("since must be a whole number")
         return {"entries": self._simulator.journal.since(int(since))}
 
-    async def _clear_journal(self, _request: Request, _body: dict[str, Any]) -> Any:
+    async def _clear_journal(self, _request: Request, _order: None) -> Any:
         self._simulator.journal.clear()
         return {}
 
-    async def _event(self, _request: Request, body: dict[str, Any]) -> Any:
-        app = self._app(body)
-        event, payload = body.get("event"), body.get("payload", {})
-        if not isinstance(event, str) or not event or not isinstance(payload, dict):
-            raise UsageError("event must be a name and payload an object")
-        variant = body.get("variant", "")
-        if variant not in {"", "mixed_escapes"}:
+    async def _event(self, _request: Request, order: EventOrder) -> Any:
+        app = self._app(order)
+        if not order.event:
+            raise UsageError("event must be a name")
+        if order.variant not in {"", "mixed_escapes"}:
             raise UsageError('variant must be "mixed_escapes" or absent')
-        delivery = self._simulator.sender.send(
-            app, event, payload, url=app.event_url, variant=variant
-        )
-        return {"delivery_id": delivery.id}
+        sent = self._simulator.publish(app, order.event, order.payload, variant=order.variant)
+        ids = [delivery.id for delivery in sent]
+        return {"delivery_id": ids[0] if ids else None, "delivery_ids": ids}
 
-    async def _deauthorize(self, _request: Request, body: dict[str, Any]) -> Any:
-        user = self._simulator.world.user(str(body.get("user_id", "")))
+    async def _deauthorize(self, _request: Request, order: DeauthorizationOrder) -> Any:
+        user = self._simulator.world.user(order.user_id)
         if user is None:
             raise NotFound("there is no such user")
-        delivery = deauthorize(self._simulator, self._app(body), user)
+        app = self._app(order)
+        delivery = deauthorize(self._simulator, app, user, variant=order.variant)
         return {"delivery_id": None if delivery is None else delivery.id}
 
-    async def _validate_url(self, _request: Request, body: dict[str, Any]) -> Any:
-        app = self._app(body)
-        passed, reason = await self._simulator.sender.validate(app, url=app.event_url)
+    async def _validate_url(self, _request: Request, order: AppOrder) -> Any:
+        app = self._app(order)
+        passed, reason = await self._simulator.validation.validate(app, app.event_url)
         return {"passed": passed, "reason": reason}
 
-    async def _deliveries(self, _request: Request, _body: dict[str, Any]) -> Any:
-        return {
-            "deliveries": [
-                {
-                    "id": one.id,
-                    "client_id": one.client_id,
-                    "event": one.event,
-                    "url": one.url,
-                    "attempts": [
-                        {"time": a.time, "status": a.status, "reason": a.reason}
-                        for a in one.attempts
-                    ],
-                }
-                for one in self._simulator.sender.deliveries
-            ]
-        }
+    async def _deliveries(self, _request: Request, _order: None) -> Any:
+        return {"deliveries": [describe_delivery(one) for one in self._simulator.sender.deliveries]}
 
-    async def _repeat(self, request: Request, _body: dict[str, Any]) -> Any:
+    async def _repeat(self, request: Request, _order: Order) -> Any:
         delivery = self._simulator.sender.find(request.path_params["delivery"])
         if delivery is None:
             raise NotFound("there is no such delivery")
         self._simulator.sender.repeat(delivery)
         return {"delivery_id": delivery.id}
 
-    async def _faults(self, _request: Request, _body: dict[str, Any]) -> Any:
+    async def _faults(self, _request: Request, _order: None) -> Any:
         return {"faults": self._simulator.faults.listing()}
 
-    async def _fault_on(self, request: Request, body: dict[str, Any]) -> Any:
-        self._simulator.faults.switch_on(request.path_params["name"], body)
+    async def _fault_on(self, request: Request, parameters: dict[str, Any]) -> Any:
+        self._simulator.faults.switch_on(request.path_params["name"], parameters)
         return {}
 
-    async def _fault_off(self, request: Request, _body: dict[str, Any]) -> Any:
+    async def _fault_off(self, request: Request, _order: None) -> Any:
         self._simulator.faults.switch_off(request.path_params["name"])
         return {}
 
-    async def _grants(self, _request: Request, _body: dict[str, Any]) -> Any:
-        return {
-            "grants": [
-                {
-                    "client_id": one.client_id,
-                    "user_id": one.user_id,
-                    "account_id": one.account_id,
-                    "scopes": list(one.scopes),
-                    "generation": one.generation,
-                    "issued_at": one.issued_at,
-                }
-                for one in self._simulator.ledger.grants.values()
-            ]
-        }
+    async def _grants(self, _request: Request, _order: None) -> Any:
+        return {"grants": describe_grants(self._simulator)}
 
-    def _app(self, body: dict[str, Any]) -> App:
-        app = self._simulator.world.app(str(body.get("client_id", "")))
+    def _app(self, order: AppOrder) -> App:
+        app = self._simulator.world.app(order.client_id)
         if app is None:
             raise NotFound("there is no app with this client_id")
         return app
 
 
-def _is_ours(host: str) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name in SERVED_NAMES or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+def advance_clock(simulator: Simulator, seconds: float) -> None:
+    """Move the timers, never back and never out of the calendar."""
+    clock = simulator.clock
+    if not math.isfinite(seconds) or not 0 <= clock.advanced + seconds <= MAX_ADVANCE:
+        raise UsageError("the clock advances by 0 seconds to a century in all")
+    if seconds < 0:
+        raise UsageError("advance must be a number of seconds from 0")
+    clock.advance(seconds)
 
 
-async def _body(request: Request) -> dict[str, Any]:
+def describe_delivery(delivery: Delivery) -> dict[str, Any]:
+    """A delivery and its attempts, without its bytes."""
+    return {
+        "id": delivery.id,
+        "client_id": delivery.client_id,
+        "event": delivery.event,
+        "url": delivery.url,
+        "attempts": [
+            {"time": one.time, "status": one.status, "reason": one.reason}
+            for one in delivery.attempts
+        ],
+    }
+
+
+def describe_grants(simulator: Simulator) -> list[dict[str, Any]]:
+    """The live grants, never their tokens."""
+    return [
+        {
+            "client_id": one.client_id,
+            "user_id": one.user_id,
+            "account_id": one.account_id,
+            "scopes": list(one.scopes),
+            "generation": one.generation,
+            "issued_at": one.issued_at,
+        }
+        for one in simulator.ledger.grants.values()
+    ]
+
+
+async def _unknown(request: Request, _order: None) -> Any:
+    raise NotFound(f"there is no {request.method} {request.url.path}")
+
+
+async def _order(request: Request, shape: Any) -> Any:
+    """The body of a write as the shape that is wanted; reads have none."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    raw = await request.body()
-    if media_type != "application/json":
-        raise UsageError("writes take Content-Type: application/json")
-    if len(raw) > _MAX_BODY:
-        raise UsageError("the body is larger than one mebibyte")
-    content = msgspec.json.decode(raw) if raw else {}
-    if not isinstance(content, dict):
-        raise UsageError("the body must be an object")
-    return content
+    is_read = request.method in {"GET", "HEAD"}
+    # A DELETE has no body to have a type, and no page sends one across sites without being asked.
+    typeless = not media_type and request.method == "DELETE"
+    if media_type != "application/json" and not is_read and not typeless:
+        raise Refusal(415, "writes take Content-Type: application/json")
+    if shape is None:
+        return None
+    raw = await read_body(request, MAX_BODY)
+    return msgspec.json.decode(raw or b"{}", type=shape)
 
 
 def _error(status: int, text: str) -> Response:

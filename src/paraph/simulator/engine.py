@@ -5,33 +5,48 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from paraph.simulator.clock import Clock
+from paraph.simulator.deeplinks import Deeplinks
+from paraph.simulator.delivery import Delivery
+from paraph.simulator.devices import Devices
+from paraph.simulator.event_catalogue import catalogue
 from paraph.simulator.faults import Faults
 from paraph.simulator.journal import Journal
 from paraph.simulator.ledger import Ledger
+from paraph.simulator.meetings import Meetings
+from paraph.simulator.outgoing import Outgoing
+from paraph.simulator.publication import Publication, Subscriptions, realistic
+from paraph.simulator.standing import Standing
+from paraph.simulator.timers import Timers
+from paraph.simulator.url_validation import Target, UrlValidation
 from paraph.simulator.webhook_sender import WebhookSender
-from paraph.simulator.world import World
+from paraph.simulator.world import App, User, World
 
 
 @dataclass(slots=True)
 class Consent:
-    """How `/oauth/authorize` decides: it asks, or somebody has decided already."""
+    """How `/oauth/authorize` decides: it asks, or somebody has decided already.
+
+    `optional_scopes` are those that were ticked; None ticks all.
+    """
 
     auto: Literal["approve", "deny", "ask"] = "ask"
     user_id: str = ""
+    optional_scopes: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)
 class PendingConsent:
-    """A consent page that was shown and not answered yet."""
+    """A consent page that was shown and not answered yet; for a device, or for a redirect."""
 
     client_id: str
     redirect_uri: str
     state: str | None
     challenge: str
     method: str
+    device_code: str = ""
 
 
 class Simulator:
@@ -59,31 +74,106 @@ class Simulator:
         self.consent = Consent()
         self._initial_consent = Consent()
         self.ledger = Ledger(self.clock, random_bytes)
-        self.sender = WebhookSender(self.clock, self.faults, self.ledger.random_text)
+        self.random_bytes = random_bytes
+        self.timers = Timers(self.clock)
+        self.outgoing = Outgoing()
+        self.sender = WebhookSender(
+            self.clock, self.timers, self.faults, random_bytes, self.outgoing
+        )
+        self.subscriptions = Subscriptions()
+        self.deeplinks = Deeplinks(self.clock, self.ledger.random_text)
+        self.validation = UrlValidation(
+            self.clock,
+            self.sender,
+            self.faults,
+            self.ledger.random_text,
+            targets=self.event_urls,
+            owner_of=self._owner,
+        )
+        self.publication = Publication(self.sender, self.validation, self.subscriptions)
+        self.standing = Standing()
+        self.devices = Devices(self.clock)
+        self.meetings = Meetings(wall, self.ledger.random_text)
         self.pending: dict[str, PendingConsent] = {}
         self.origin = ""
 
     def decide(self, consent: Consent) -> None:
         """Set how consent is decided from now on, `reset` included."""
         self.consent = consent
-        self._initial_consent = Consent(consent.auto, consent.user_id)
+        self._initial_consent = copy.copy(consent)
 
     @property
     def api_url(self) -> str:
         """What the token response names as the REST API's host."""
         return self.world.zoom.api_url or self.origin
 
+    def begin(self) -> None:
+        """Start what goes on by itself: the revalidation of event URLs."""
+        self.validation.begin()
+
+    def publish(
+        self,
+        app: App,
+        event: str,
+        payload: dict[str, Any],
+        *,
+        user: User | None = None,
+        variant: str = "",
+    ) -> list[Delivery]:
+        """An event happens: send it to every URL that hears it.
+
+        Args:
+            app: whose event it is.
+            event: its name.
+            payload: empty for the realistic body, where the catalogue knows the event.
+            user: who does it, in a realistic body; by default the first of the world.
+            variant: "mixed_escapes" for bytes that nobody prints again by accident.
+        """
+        content = self.event_content(app, event, payload, user=user)
+        return self.publication.publish(app, content, variant=variant)
+
+    def event_content(
+        self, app: App, event: str, payload: dict[str, Any], *, user: User | None = None
+    ) -> dict[str, Any]:
+        """The whole body of an event, realistic where no payload is given."""
+        now = self.wall()
+        if not payload and event in catalogue():
+            return realistic(self.world, app, event, user, now=now, random_bytes=self.random_bytes)
+        return {"event": event, "event_ts": int(now * 1000), "payload": payload}
+
+    def event_urls(self) -> list[Target]:
+        """The event URLs that there are now, the forms' and the API's."""
+        targets: list[Target] = []
+        for app in self.world.apps:
+            urls = [app.event_url, *(one.url for one in self.subscriptions.of(app))]
+            targets += [(app, url) for url in dict.fromkeys(urls) if url]
+        return targets
+
+    def _owner(self, app: App) -> str:
+        """Where mail to the owner of an app's account goes."""
+        users = self.world.users
+        own = [user for user in users if not app.account_id or user.account_id == app.account_id]
+        admins = [user for user in own if user.role == "admin"]
+        return next((user.email for user in (*admins, *own)), "")
+
     def replace_world(self, world: World) -> None:
         """Another world; what was given out in the old one is gone."""
         self.world = world
         self.ledger.clear()
+        self.standing = Standing()
+        self.devices.clear()
+        self.meetings.clear()
         self.pending.clear()
+        self.subscriptions.clear()
+        self.deeplinks.clear()
+        self.validation.forget()
 
     def reset(self) -> None:
         """Back to the world as it was loaded, with clock, journal, faults and consent."""
-        self.replace_world(copy.deepcopy(self._loaded))
         self.clock.reset()
+        self.timers.clear()
+        self.replace_world(copy.deepcopy(self._loaded))
         self.journal.clear()
         self.faults.clear()
         self.sender.clear()
-        self.consent = Consent(self._initial_consent.auto, self._initial_consent.user_id)
+        self.consent = copy.copy(self._initial_consent)

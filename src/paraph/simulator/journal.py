@@ -1,38 +1,78 @@
-"""The journal: every request that reached the simulated Zoom, as it came."""
+"""The journal: every request that reached the simulated Zoom, as it came, and what it was answered.
+
+It is bounded twice, so that a simulator may run for days: by entries and by what they weigh.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_ENTRIES = 10_000
+MAX_BYTES = 128 * 1024 * 1024
 MAX_BODY = 256 * 1024
+MAX_ANSWER = 16 * 1024
 _OWN = ("/_simulator", "/_console")
+
+Pairs = list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request as the control API shows it; the answer beside it, as the console shows it.
+
+    Attributes:
+        entry: the members that the control API promises.
+        answer_headers: as they were sent.
+        answer_body: the beginning of it.
+        weight: what the exchange counts for, in bytes.
+    """
+
+    entry: dict[str, Any]
+    answer_headers: Pairs
+    answer_body: bytes
+    weight: int
 
 
 class Journal:
-    """The newest entries; the oldest go first."""
+    """The newest exchanges; the oldest go first."""
 
     def __init__(self) -> None:
-        self.entries: deque[dict[str, Any]] = deque(maxlen=MAX_ENTRIES)
+        self.exchanges: deque[Exchange] = deque()
         self._number = 0
+        self._weight = 0
 
-    def add(self, entry: dict[str, Any]) -> None:
-        """Number an entry and keep it."""
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """All entries, the oldest first."""
+        return [one.entry for one in self.exchanges]
+
+    def add(self, exchange: Exchange) -> None:
+        """Number an exchange and keep it."""
         self._number += 1
-        self.entries.append({"number": self._number, **entry})
+        exchange.entry["number"] = self._number
+        self.exchanges.append(exchange)
+        self._weight += exchange.weight
+        while len(self.exchanges) > MAX_ENTRIES or self._weight > MAX_BYTES:
+            self._weight -= self.exchanges.popleft().weight
 
     def since(self, number: int) -> list[dict[str, Any]]:
         """Entries newer than a number."""
-        return [entry for entry in self.entries if entry["number"] > number]
+        return [one.entry for one in self.exchanges if one.entry["number"] > number]
+
+    def find(self, number: int) -> Exchange | None:
+        """An exchange by the number of its entry."""
+        return next((one for one in self.exchanges if one.entry["number"] == number), None)
 
     def clear(self) -> None:
         """Forget all entries; numbers go on, so that `since` stays true."""
-        self.entries.clear()
+        self.exchanges.clear()
+        self._weight = 0
 
 
 class Journaling:
@@ -44,46 +84,68 @@ class Journaling:
         self._wall = wall
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and note what came and which status went."""
-        if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith(_OWN):
+        """Pass on, and note what came and what went."""
+        if scope["type"] != "http" or _is_own(scope["path"]):
             await self._app(scope, receive, send)
             return
-        body = bytearray()
-        status = 0
+        body, answer = bytearray(), bytearray()
+        status, headers = 0, []
 
         async def receive_noted() -> Message:
             message = await receive()
-            if len(body) < MAX_BODY:
-                body.extend(message.get("body", b""))
+            body.extend(message.get("body", b"")[: MAX_BODY - len(body)])
             return message
 
         async def send_noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, headers
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, headers = message["status"], message["headers"]
+            answer.extend(message.get("body", b"")[: MAX_ANSWER - len(answer)])
             await send(message)
 
         received_at = self._wall()
         try:
             await self._app(scope, receive_noted, send_noted)
         finally:
-            self._journal.add(_entry(scope, bytes(body), status, received_at))
+            entry = _entry(scope, bytes(body), status, received_at)
+            shown = _pairs(headers)
+            weight = 2 * len(body) + len(answer) + _weigh(entry["headers"]) + _weigh(shown)
+            self._journal.add(Exchange(entry, shown, bytes(answer), weight))
+
+
+def _is_own(path: str) -> bool:
+    return path == "/" or any(path == own or path.startswith(f"{own}/") for own in _OWN)
 
 
 def _entry(scope: Scope, body: bytes, status: int, received_at: float) -> dict[str, Any]:
-    headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]]
-    named = dict(headers)
+    headers = _pairs(scope["headers"])
+    named = {pair[0]: pair[1] for pair in headers}
     text = body.decode("utf-8", "replace")
-    is_form = named.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    media_type = named.get("content-type", "").partition(";")[0].strip().lower()
+    is_form = media_type == "application/x-www-form-urlencoded"
     query = scope.get("query_string", b"").decode("latin-1")
     return {
+        "number": 0,
         "time": received_at,
         "method": scope["method"],
         "host": named.get("host", ""),
         "path": scope["path"],
-        "query": [list(pair) for pair in parse_qsl(query, keep_blank_values=True)],
-        "headers": [list(pair) for pair in headers],
-        "form": [list(pair) for pair in parse_qsl(text, keep_blank_values=True)] if is_form else [],
+        "query": _parsed(query),
+        "headers": headers,
+        "form": _parsed(text) if is_form else [],
         "body": text,
         "status": status,
     }
+
+
+def _pairs(headers: Any) -> Pairs:
+    return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers]
+
+
+def _parsed(text: str) -> Pairs:
+    return [list(pair) for pair in parse_qsl(text, keep_blank_values=True)]
+
+
+def _weigh(pairs: Pairs) -> int:
+    # A string of Python's weighs some fifty bytes before its first character.
+    return sum(len(name) + len(value) + 160 for name, value in pairs)

@@ -1,26 +1,29 @@
-"""What the simulated Zoom has given out: codes, token sets, grants.
+"""What the simulated Zoom has given out: codes, token sets, grants, device codes.
 
-One live token set for each user and app: authorizing again kills the older one (error 4741,
-documented). Refresh tokens work once (documented); an access token lives an hour (documented),
-a code five minutes (documented).
+Everything lives in memory and is bounded: of codes, of spent refresh tokens and of the tokens
+that belong to an app the newest 10 000 are remembered.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
+from paraph.simulator.access_token import Tokens
+from paraph.simulator.behaviours import behaviour
 from paraph.simulator.clock import Clock
 from paraph.simulator.world import App, User
 
 CODE_SECONDS = 300
 ACCESS_SECONDS = 3600
 REFRESH_SECONDS = 90 * 86400
-_REMEMBERED = 50_000
+REMEMBERED = 10_000
+
+Death = Literal["rotated", "superseded", "removed"]
+Value = TypeVar("Value")
 
 
 @dataclass(slots=True)
@@ -52,6 +55,26 @@ class Grant:
     refreshed_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """What an access token stands for. `user_id` is empty where it belongs to the app itself."""
+
+    client_id: str
+    user_id: str
+    account_id: str
+    scopes: tuple[str, ...]
+    issued_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpentToken:
+    """A refresh token that works no more: whose it was, and why."""
+
+    client_id: str
+    user_id: str
+    death: Death
+
+
 class Ledger:
     """Codes and grants, in memory.
 
@@ -63,20 +86,31 @@ class Ledger:
     def __init__(self, clock: Clock, random_bytes: Callable[[int], bytes]) -> None:
         self._clock = clock
         self._random_bytes = random_bytes
+        self._tokens = Tokens(clock.wall, random_bytes, lifetime=ACCESS_SECONDS)
         self.codes: OrderedDict[str, Code] = OrderedDict()
         self.grants: dict[tuple[str, str], Grant] = {}
         self._generations: dict[tuple[str, str], int] = {}
-        self._live: dict[str, tuple[str, str]] = {}
-        self._dead_refresh: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._access: dict[str, Bearer] = {}
+        self._access_of: dict[tuple[str, str], list[str]] = {}
+        self._refresh: dict[str, tuple[str, str]] = {}
+        self._app_tokens: OrderedDict[str, Bearer] = OrderedDict()
+        self._spent: OrderedDict[str, SpentToken] = OrderedDict()
 
+    @behaviour(
+        "authorization code",
+        "33 characters of A-Z a-z 0-9 - _",
+        "seen",
+        source="five published samples, 2020 to 2024",
+    )
     def issue_code(self, code: Code) -> str:
-        """A new code: 33 characters (seen in every published sample)."""
+        """A new code."""
         value = self.random_text(33)
-        self.codes[value] = code
-        while len(self.codes) > _REMEMBERED:
-            self.codes.popitem(last=False)
+        _remember(self.codes, value, code)
         return value
 
+    @behaviour(
+        "authorization code", "works once, for five minutes", "documented", source="error 4733"
+    )
     def find_code(self, value: str) -> Code | None:
         """A live code: known, unused, younger than five minutes."""
         code = self.codes.get(value)
@@ -84,10 +118,26 @@ class Ledger:
             return None
         return code
 
-    def authorize(self, app: App, user: User, scopes: tuple[str, ...]) -> Grant:
-        """A new grant; the older token set of this user and app dies (4741)."""
+    @behaviour(
+        "one live token set",
+        "authorizing again kills the older tokens of this user and app",
+        "documented",
+        source="error 4741",
+    )
+    def authorize(
+        self,
+        app: App,
+        user: User,
+        scopes: tuple[str, ...],
+        *,
+        claims: Mapping[str, Any] | None = None,
+        keep_older: bool = False,
+    ) -> Grant:
+        """A new grant. `keep_older` is the fault that leaves the older tokens alive."""
         key = (app.client_id, user.id)
-        self.remove(*key)
+        older = self.grants.get(key)
+        if older is not None and not keep_older:
+            self._end(older, "superseded")
         generation = self._generations.get(key, 0) + 1
         self._generations[key] = generation
         now = self._clock.now()
@@ -96,8 +146,8 @@ class Ledger:
             user_id=user.id,
             account_id=user.account_id,
             scopes=scopes,
-            access_token=self._access_token(app, user.id, user.account_id),
-            refresh_token=self._jwt_like("r"),
+            access_token=self._tokens.access(app, user.id, user.account_id, claims or {}),
+            refresh_token=self._tokens.refresh(),
             generation=generation,
             issued_at=now,
             refreshed_at=now,
@@ -106,101 +156,130 @@ class Ledger:
         self._index(grant)
         return grant
 
-    def rotate(self, app: App, grant: Grant) -> Grant:
-        """The next token set of a grant; the old refresh token is spent (documented)."""
-        self._bury(grant)
-        grant.access_token = self._access_token(app, grant.user_id, grant.account_id)
-        grant.refresh_token = self._jwt_like("r")
+    @behaviour(
+        "refresh",
+        "each refresh brings a new refresh token, and the older one is spent",
+        "documented",
+        source="Zoom's OAuth documentation: the latest refresh token must always be used",
+    )
+    @behaviour("refresh", "the older access token dies with a refresh", "unknown")
+    def rotate(
+        self,
+        app: App,
+        grant: Grant,
+        *,
+        claims: Mapping[str, Any] | None = None,
+        keep_access_token: bool = False,
+        keep_refresh_token: bool = False,
+    ) -> Grant:
+        """The next token set of a grant. What is kept, faults ask for."""
+        if not keep_access_token:
+            self._forget_access((grant.client_id, grant.user_id))
+        if not keep_refresh_token:
+            self._spend(grant, "rotated")
+            grant.refresh_token = self._tokens.refresh()
+        grant.access_token = self._tokens.access(app, grant.user_id, grant.account_id, claims or {})
         grant.refreshed_at = self._clock.now()
         self._index(grant)
         return grant
 
     def remove(self, client_id: str, user_id: str) -> Grant | None:
         """End a grant: its tokens are dead."""
-        grant = self.grants.pop((client_id, user_id), None)
+        grant = self.grants.get((client_id, user_id))
         if grant is not None:
-            self._bury(grant)
+            self._end(grant, "removed")
         return grant
 
-    def by_access_token(self, token: str) -> tuple[Grant | None, str]:
-        """The grant of an access token, or why there is none: "expired" or "invalid"."""
-        grant = self.grants.get(self._live.get(token, ("", "")))
-        if grant is None or grant.access_token != token:
+    @behaviour(
+        "REST API", "an access token lives an hour", "documented", source="expires_in of responses"
+    )
+    def by_access_token(self, token: str) -> tuple[Bearer | None, str]:
+        """What an access token stands for, or why nothing: "expired" or "invalid"."""
+        bearer = self._access.get(token) or self._app_tokens.get(token)
+        if bearer is None:
             return None, "invalid"
-        if self._clock.now() - grant.refreshed_at > ACCESS_SECONDS:
+        if self._clock.now() - bearer.issued_at > ACCESS_SECONDS:
             return None, "expired"
-        return grant, ""
+        return bearer, ""
 
+    @behaviour(
+        "refresh",
+        "a refresh token lives 90 days from its issue",
+        "documented",
+        source="Zoom's OAuth documentation; it was 15 years before",
+    )
     def by_refresh_token(self, token: str) -> Grant | None:
         """The grant of a live refresh token."""
-        grant = self.grants.get(self._live.get(token, ("", "")))
-        if grant is None or grant.refresh_token != token:
+        grant = self.grants.get(self._refresh.get(token, ("", "")))
+        if grant is None or self._clock.now() - grant.refreshed_at > REFRESH_SECONDS:
             return None
-        return grant if self._clock.now() - grant.refreshed_at <= REFRESH_SECONDS else None
+        return grant
 
-    def by_spent_refresh_token(self, token: str) -> Grant | None:
-        """The live grant that a spent refresh token belonged to, for the fault that takes it."""
-        key = self._dead_refresh.get(token)
-        return None if key is None else self.grants.get(key)
+    def spent(self, token: str) -> SpentToken | None:
+        """Whose a spent refresh token was, and why it is dead."""
+        return self._spent.get(token)
+
+    def issue_app_token(self, app: App, scopes: tuple[str, ...]) -> str:
+        """An access token of the app's own, for the grants without a user."""
+        token = self._tokens.access(app, "", app.account_id, {})
+        bearer = Bearer(app.client_id, "", app.account_id, scopes, self._clock.now())
+        _remember(self._app_tokens, token, bearer)
+        return token
+
+    def end_app_token(self, token: str) -> None:
+        """End an access token of an app's own."""
+        self._app_tokens.pop(token, None)
 
     def clear(self) -> None:
         """Forget everything."""
         self.codes.clear()
         self.grants.clear()
-        self._live.clear()
-        self._dead_refresh.clear()
+        self._access.clear()
+        self._access_of.clear()
+        self._refresh.clear()
+        self._app_tokens.clear()
+        self._spent.clear()
 
     def random_text(self, length: int) -> str:
         """Characters of Zoom's alphabet for codes and ids."""
         return base64.urlsafe_b64encode(self._random_bytes(length)).decode("ascii")[:length]
 
-    def app_token(self, app: App) -> str:
-        """An access token of the app's own, for the grants without a user."""
-        return self._access_token(app, "", app.account_id)
-
     def _index(self, grant: Grant) -> None:
-        for token in (grant.access_token, grant.refresh_token):
-            self._live[token] = (grant.client_id, grant.user_id)
-
-    def _bury(self, grant: Grant) -> None:
-        for token in (grant.access_token, grant.refresh_token):
-            self._live.pop(token, None)
-        self._dead_refresh[grant.refresh_token] = (grant.client_id, grant.user_id)
-        while len(self._dead_refresh) > _REMEMBERED:
-            self._dead_refresh.popitem(last=False)
-
-    def _access_token(self, app: App, user_id: str, account_id: str) -> str:
-        if app.token_format == "opaque":
-            return self.random_text(80)
-        # Claims as version 7 names them (seen); the HMAC key is nobody's, as at Zoom.
-        now = int(self._clock.wall())
-        return self._jwt_like(
-            "a",
-            ver=7,
-            iss=f"zm:cid:{app.client_id}",
-            aud="https://oauth.zoom.us",
-            uid=user_id,
-            aid=account_id,
-            nbf=now,
-            exp=now + ACCESS_SECONDS,
-            iat=now,
-            jti=self.random_text(22),
+        key = (grant.client_id, grant.user_id)
+        self._refresh[grant.refresh_token] = key
+        self._access_of.setdefault(key, []).append(grant.access_token)
+        self._access[grant.access_token] = Bearer(
+            grant.client_id, grant.user_id, grant.account_id, grant.scopes, grant.refreshed_at
         )
 
-    def _jwt_like(self, kind: str, **claims: object) -> str:
-        header: dict[str, object] = {"alg": "HS512", "v": "2.0", "kid": self.random_text(12)}
-        body = {**claims, "tokenType": {"a": "access_token", "r": "refresh_token"}[kind]}
-        body.setdefault("jti", self.random_text(22))
-        signed = f"{_segment(header)}.{_segment(body)}"
-        mac = hashlib.sha512(self._random_bytes(32)).digest()
-        return f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+    def _end(self, grant: Grant, death: Death) -> None:
+        key = (grant.client_id, grant.user_id)
+        self.grants.pop(key, None)
+        self._forget_access(key)
+        self._spend(grant, death)
+
+    def _forget_access(self, key: tuple[str, str]) -> None:
+        for token in self._access_of.pop(key, []):
+            self._access.pop(token, None)
+
+    def _spend(self, grant: Grant, death: Death) -> None:
+        self._refresh.pop(grant.refresh_token, None)
+        spent = SpentToken(grant.client_id, grant.user_id, death)
+        _remember(self._spent, grant.refresh_token, spent)
 
 
-def _segment(content: dict[str, object]) -> str:
-    text = json.dumps(content, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+def _remember(store: OrderedDict[str, Value], key: str, value: Value) -> None:
+    store[key] = value
+    while len(store) > REMEMBERED:
+        store.popitem(last=False)
 
 
+@behaviour(
+    "consent",
+    "optional scopes may be left out; the response names what was granted",
+    "documented",
+    source="developers.zoom.us/docs/internal-apps/oauth-scopes-overview",
+)
 def scopes_of(app: App, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
     """What a consent grants: all required scopes, and the optional ones that were ticked.
 

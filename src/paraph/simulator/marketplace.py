@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from paraph.simulator.deauthorization import deauthorize
 from paraph.simulator.engine import Simulator
+from paraph.simulator.gate import Gate, Refusal
 from paraph.simulator.page import render
 from paraph.simulator.world import App
 
@@ -20,8 +21,9 @@ from paraph.simulator.world import App
 class Marketplace:
     """The Marketplace pages of one simulator."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, gate: Gate) -> None:
         self._simulator = simulator
+        self._gate = gate
 
     async def listing(self, request: Request) -> Response:
         """GET /marketplace/{client_id}."""
@@ -39,6 +41,10 @@ class Marketplace:
 
     async def remove(self, request: Request) -> Response:
         """POST /marketplace/{client_id}/remove: a user removes the app."""
+        try:
+            self._gate.refuse_foreign_form(request)
+        except Refusal as refusal:
+            return Response(refusal.text, status_code=refusal.status)
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         app = self._simulator.world.app(request.path_params["client_id"])
         user = self._simulator.world.user(form.get("user_id", ""))

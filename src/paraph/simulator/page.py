@@ -7,36 +7,53 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+# Pages of Zoom's own run no script at all. They name no form-action: after a consent the browser
+# goes on to the app, and browsers hold redirects of a form to that directive too.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_CONSOLE_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'; form-action 'self'"
 _HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     # Not "no-referrer": that makes browsers send "Origin: null" with forms, and the console tells
     # its own forms from those of other sites by their origin.
     "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
+_CONSOLE_HEADERS = {**_HEADERS, "content-security-policy": _CONSOLE_POLICY}
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("paraph.simulator", "templates"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["prose"] = _prose
+    return environment
 
 
-def render(name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page from a template; every value is escaped."""
+def _prose(text: str) -> Markup:
+    """Documentation as it stands in the code: what is in backticks is code."""
+    pieces = text.split("`")
+    return Markup().join(
+        Markup("<code>{}</code>").format(piece) if number % 2 else escape(piece)
+        for number, piece in enumerate(pieces)
+    )
+
+
+def render(name: str, *, status: int = 200, console: bool = False, **values: Any) -> HTMLResponse:
+    """A page from a template; every value is escaped. The console's pages may run its script."""
     text = _environment().get_template(name).render(**values)
-    return HTMLResponse(text, status_code=status, headers=_HEADERS)
+    headers = _CONSOLE_HEADERS if console else _HEADERS
+    return HTMLResponse(text, status_code=status, headers=headers)
 
 
 def static_file(name: str) -> bytes:

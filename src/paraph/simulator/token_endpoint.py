@@ -1,39 +1,31 @@
-"""`/oauth/token` and `/oauth/revoke`.
-
-Parameters may stand in the body or in the query, credentials in the header or in the body
-(documented; both forms are used in production). With `strict` only the recommended form passes.
-Errors are `{"reason", "error"}` (seen).
-"""
+"""`/oauth/token` and `/oauth/revoke`: five grants, and the end of one."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote_plus
+from collections.abc import Callable
+from typing import Any
 
 from starlette.requests import Request
 
+from paraph.simulator import oauth_refusals
+from paraph.simulator.answer import Answer
+from paraph.simulator.behaviours import behaviour
+from paraph.simulator.client_authentication import (
+    Parameters,
+    authenticate_client,
+    read_parameters,
+)
+from paraph.simulator.code_exchange import give_tokens, spoilt_claims, take_code
 from paraph.simulator.engine import Simulator
-from paraph.simulator.faults import Answer
-from paraph.simulator.ledger import Code, Grant
+from paraph.simulator.ledger import Grant
+from paraph.simulator.oauth_refusals import OAuthRefusal
 from paraph.simulator.world import App
 
 EXPIRES_IN = 3599
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_APP_SCOPES = ("imchat:bot", "marketplace:write:websocket_connection")
 
-
-@dataclass(frozen=True, slots=True)
-class _Refusal(Exception):
-    """An error of the token endpoint."""
-
-    status: int
-    reason: str
-    error: str
-
-    def answer(self) -> Answer:
-        return Answer.of_json(self.status, {"reason": self.reason, "error": self.error})
+Work = Callable[[App, Parameters], Answer]
 
 
 class TokenEndpoint:
@@ -41,145 +33,198 @@ class TokenEndpoint:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self._grants: dict[tuple[str, str], Work] = {
+            ("general", "authorization_code"): self._by_code,
+            ("general", "refresh_token"): self._by_refresh_token,
+            ("general", "client_credentials"): self._for_app,
+            ("general", DEVICE_GRANT): self._by_device_code,
+            ("server-to-server", "account_credentials"): self._for_account,
+        }
 
     async def token(self, request: Request) -> Answer:
         """POST /oauth/token."""
-        refusal = self._simulator.faults.spoil("token_refusal", Answer(0, b""))
+        faults = self._simulator.faults
+        refusal = faults.spoil("token_refusal", Answer(0, b""))
         if refusal.status:
             return refusal
-        try:
-            parameters = await self._parameters(request)
-            app = self._client(request, parameters)
-            answer = self._grant(app, parameters)
-        except _Refusal as error:
-            answer = error.answer()
-        return self._simulator.faults.spoil("token", answer)
+        return faults.spoil("token", await self._answered(request, self._granted))
 
     async def revoke(self, request: Request) -> Answer:
-        """POST /oauth/revoke: 200 `{"status":"success"}` (documented)."""
+        """POST /oauth/revoke."""
+        refusal = self._simulator.faults.spoil("revoke_refusal", Answer(0, b""))
+        if refusal.status:
+            return refusal
+        answer = await self._answered(request, self._revoked)
+        answer.delay = refusal.delay
+        return answer
+
+    async def _answered(self, request: Request, work: Work) -> Answer:
         try:
-            parameters = await self._parameters(request)
-            app = self._client(request, parameters)
-        except _Refusal as refusal:
-            return refusal.answer()
-        ledger = self._simulator.ledger
-        token = parameters.get("token", "")
-        # Whether Zoom takes a refresh token here is unknown; an access token is documented.
-        grant = ledger.by_access_token(token)[0] or ledger.by_refresh_token(token)
-        if grant is None or grant.client_id != app.client_id:
-            return _Refusal(400, "Invalid Token!", "invalid_request").answer()
-        # That the whole grant dies is seen in one code base only.
-        ledger.remove(grant.client_id, grant.user_id)
-        return Answer.of_json(200, {"status": "success"})
+            parameters = await read_parameters(self._simulator, request)
+            return work(authenticate_client(self._simulator, request, parameters), parameters)
+        except OAuthRefusal as error:
+            return error.answer()
 
-    async def _parameters(self, request: Request) -> dict[str, str]:
-        body = (await request.body()).decode("utf-8", "replace")
-        parameters = dict(parse_qsl(body, keep_blank_values=True))
-        if not self._simulator.world.zoom.strict:
-            parameters = {**dict(request.query_params), **parameters}
-        return parameters
+    @behaviour(
+        "token endpoint",
+        "an unknown grant type (4705) is unsupported_grant_type, an absent one invalid_request "
+        "(4706)",
+        "inferred",
+        source="a public test; numbers documented",
+    )
+    @behaviour(
+        "token endpoint",
+        "a server-to-server app has account_credentials only, a general app all the others",
+        "documented",
+        source="github zoom/skills: oauth",
+    )
+    def _granted(self, app: App, parameters: Parameters) -> Answer:
+        kind = parameters.get("grant_type")
+        if not kind:
+            raise oauth_refusals.invalid_request("grant_type is missing (4,706)")
+        work = self._grants.get((app.kind, kind))
+        if work is None:
+            raise OAuthRefusal("unsupported_grant_type", "Unsupported grant type")
+        return work(app, parameters)
 
-    def _client(self, request: Request, parameters: dict[str, str]) -> App:
-        name, password = _basic(request.headers.get("authorization", ""))
-        if not name and not self._simulator.world.zoom.strict:
-            name, password = parameters.get("client_id", ""), parameters.get("client_secret", "")
-        name = name or parameters.get("client_id", "")
-        app = self._simulator.world.app(name)
-        if app is not None and app.public and not password:
-            return app
-        known = app.client_secret if app is not None else ""
-        if app is None or not hmac.compare_digest(known.encode(), password.encode()):
-            raise _Refusal(400, "Invalid client_id or client_secret", "invalid_client")
-        return app
+    def _by_code(self, app: App, parameters: Parameters) -> Answer:
+        code = take_code(self._simulator, app, parameters)
+        return self._success(give_tokens(self._simulator, app, code.user_id, code.scopes))
 
-    def _grant(self, app: App, parameters: dict[str, str]) -> Answer:
-        kind = parameters.get("grant_type", "")
-        if kind == "authorization_code" and app.kind == "general":
-            return self._by_code(app, parameters)
-        if kind == "refresh_token" and app.kind == "general":
-            return self._by_refresh_token(app, parameters)
-        if kind == "client_credentials" and app.kind == "general":
-            return self._for_app(app, ("imchat:bot",))
-        if kind == "account_credentials" and app.kind == "server-to-server":
-            if parameters.get("account_id") != app.account_id:
-                raise _Refusal(400, "Bad Request", "invalid_request")
-            return self._for_app(app, tuple(app.scopes))
-        raise _Refusal(400, "Unsupported grant type", "unsupported_grant_type")
+    def _by_refresh_token(self, app: App, parameters: Parameters) -> Answer:
+        simulator, faults = self._simulator, self._simulator.faults
+        grant = self._refreshable(app, parameters.get("refresh_token"))
+        if simulator.world.user(grant.user_id) is None:
+            raise oauth_refusals.user_gone()
+        if simulator.standing.is_withdrawn(app.client_id, grant.account_id):
+            raise oauth_refusals.approval_withdrawn()
+        if not {*app.scopes, *app.optional_scopes}.issuperset(grant.scopes):
+            raise oauth_refusals.scopes_changed()
+        kept = faults.take("refresh_not_rotated")
+        answer = self._success(
+            simulator.ledger.rotate(
+                app,
+                grant,
+                claims=spoilt_claims(simulator, grant.user_id),
+                keep_access_token=faults.take("access_token_survives_refresh"),
+                keep_refresh_token=kept,
+            )
+        )
+        if kept:
+            answer.drop("refresh_token")
+        return answer
 
-    def _by_code(self, app: App, parameters: dict[str, str]) -> Answer:
-        simulator = self._simulator
-        value = parameters.get("code", "")
-        code = simulator.ledger.find_code(value)
-        if code is None and simulator.faults.take("code_reuse_accepted"):
-            code = simulator.ledger.codes.get(value)
-        user = None if code is None else simulator.world.user(code.user_id)
-        # One answer for unknown, used, expired, foreign and unproved codes (seen).
-        invalid = _Refusal(400, f"Invalid authorization code {value}", "invalid_grant")
-        if code is None or user is None or code.client_id != app.client_id:
-            raise invalid
-        if parameters.get("redirect_uri") != code.redirect_uri:
-            # 4709, redirect URI mismatch (documented); the body's form is inferred.
-            raise _Refusal(400, "Redirect URI mismatch (4,709)", "invalid_grant")
-        code.used = True
-        if not self._proved(code, parameters.get("code_verifier")):
-            raise invalid
-        return self._success(simulator.ledger.authorize(app, user, code.scopes))
-
-    def _proved(self, code: Code, verifier: str | None) -> bool:
-        if not code.challenge:
-            # Whether Zoom refuses a verifier for a code without a challenge is unknown.
-            return verifier is None or not self._simulator.world.zoom.strict
-        if self._simulator.faults.take("pkce_not_enforced"):
-            return True
-        computed = verifier or ""
-        if code.method == "S256":
-            digest = hashlib.sha256(computed.encode("utf-8", "replace")).digest()
-            computed = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        return hmac.compare_digest(computed.encode(), code.challenge.encode())
-
-    def _by_refresh_token(self, app: App, parameters: dict[str, str]) -> Answer:
-        ledger = self._simulator.ledger
-        value = parameters.get("refresh_token", "")
+    @behaviour(
+        "refresh", "a spent refresh token that comes again ends nothing but itself", "unknown"
+    )
+    def _refreshable(self, app: App, value: str) -> Grant:
+        ledger, faults = self._simulator.ledger, self._simulator.faults
         grant = ledger.by_refresh_token(value)
-        if grant is None and self._simulator.faults.take("old_refresh_token_accepted"):
-            grant = ledger.by_spent_refresh_token(value)
-        if grant is None or grant.client_id != app.client_id:
-            raise _Refusal(400, "Invalid Token!", "invalid_grant")
-        return self._success(ledger.rotate(app, grant))
+        if grant is not None and grant.client_id == app.client_id:
+            return grant
+        spent = ledger.spent(value)
+        if spent is None or spent.client_id != app.client_id:
+            raise oauth_refusals.invalid_token()
+        if faults.take("refresh_reuse_ends_grant"):
+            ledger.remove(spent.client_id, spent.user_id)
+        grant = ledger.grants.get((spent.client_id, spent.user_id))
+        if grant is not None and faults.take("old_refresh_token_accepted"):
+            return grant
+        superseded = spent.death == "superseded"
+        raise oauth_refusals.superseded() if superseded else oauth_refusals.invalid_token()
 
+    @behaviour(
+        "device code",
+        "an allowed device code brings a token set, once; a code of another client is refused",
+        "documented",
+        source="github zoom/skills: oauth",
+    )
+    def _by_device_code(self, app: App, parameters: Parameters) -> Answer:
+        polled = self._simulator.devices.poll(parameters.get("device_code"), app.client_id)
+        if polled is None:
+            raise OAuthRefusal("invalid_grant", "Invalid device code")
+        verdict, device = polled
+        if verdict != "allowed":
+            raise OAuthRefusal(verdict, verdict)
+        return self._success(give_tokens(self._simulator, app, device.user_id, device.scopes))
+
+    @behaviour(
+        "token endpoint",
+        "client_credentials gives a token of the app's own, for chatbot, event-subscription and "
+        "websocket scopes only, and no refresh token",
+        "documented",
+        source="github zoom/skills: oauth; webhook documentation",
+    )
+    def _for_app(self, app: App, _parameters: Parameters) -> Answer:
+        mine = [
+            scope
+            for scope in (*app.scopes, *app.optional_scopes)
+            if scope in _APP_SCOPES or (scope.startswith("marketplace:") and "event_sub" in scope)
+        ]
+        return self._own_token(app, tuple(mine))
+
+    @behaviour(
+        "token endpoint",
+        "account_credentials gives a token for the whole account, and no refresh token; the "
+        "older ones live on",
+        "inferred",
+        source="documented for the grant; forum threads 72070 and 74432 saw older ones die",
+    )
+    def _for_account(self, app: App, parameters: Parameters) -> Answer:
+        if parameters.get("account_id") != app.account_id:
+            raise oauth_refusals.invalid_request("Bad Request")
+        return self._own_token(app, tuple(app.scopes))
+
+    @behaviour(
+        "token endpoint",
+        "the response: access_token, token_type bearer, refresh_token, expires_in as a number, "
+        "scope with spaces, api_url",
+        "documented",
+        source="changelog/platform/api_url_access_token_response",
+    )
     def _success(self, grant: Grant) -> Answer:
-        return Answer.of_json(
-            200,
-            {
-                "access_token": grant.access_token,
-                "token_type": "bearer",
-                "refresh_token": grant.refresh_token,
-                "expires_in": EXPIRES_IN,
-                "scope": " ".join(grant.scopes),
-                "api_url": self._simulator.api_url,
-            },
+        return self._response(
+            access_token=grant.access_token,
+            token_type="bearer",
+            refresh_token=grant.refresh_token,
+            expires_in=EXPIRES_IN,
+            scope=" ".join(grant.scopes),
         )
 
-    def _for_app(self, app: App, scopes: tuple[str, ...]) -> Answer:
-        return Answer.of_json(
-            200,
-            {
-                "access_token": self._simulator.ledger.app_token(app),
-                "token_type": "bearer",
-                "expires_in": EXPIRES_IN,
-                "scope": " ".join(scopes),
-                "api_url": self._simulator.api_url,
-            },
+    def _own_token(self, app: App, scopes: tuple[str, ...]) -> Answer:
+        return self._response(
+            access_token=self._simulator.ledger.issue_app_token(app, scopes),
+            token_type="bearer",
+            expires_in=EXPIRES_IN,
+            scope=" ".join(scopes),
         )
 
+    def _response(self, **content: Any) -> Answer:
+        return Answer.of_json(200, {**content, "api_url": self._simulator.api_url})
 
-def _basic(header: str) -> tuple[str, str]:
-    scheme, _, credentials = header.partition(" ")
-    if scheme.lower() != "basic":
-        return "", ""
-    try:
-        text = base64.b64decode(credentials, validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    name, _, password = text.partition(":")
-    return unquote_plus(name), unquote_plus(password)
+    @behaviour(
+        "revoke",
+        'a revoked access token is answered {"status":"success"}',
+        "documented",
+        source="Zoom's OAuth reference",
+    )
+    @behaviour(
+        "revoke", "the whole grant dies, its refresh token too", "seen", source="one code base"
+    )
+    @behaviour("revoke", "a refresh token may be revoked as well", "unknown")
+    def _revoked(self, app: App, parameters: Parameters) -> Answer:
+        ledger, faults = self._simulator.ledger, self._simulator.faults
+        token = parameters.get("token")
+        owner: tuple[str, str] | None = None
+        bearer, _ = ledger.by_access_token(token)
+        grant = ledger.by_refresh_token(token)
+        if bearer is not None:
+            owner = (bearer.client_id, bearer.user_id)
+        elif grant is not None and not faults.take("revoke_refresh_token_refused"):
+            owner = (grant.client_id, grant.user_id)
+        if owner is None or owner[0] != app.client_id:
+            raise OAuthRefusal("invalid_request", "Invalid Token!")
+        if not faults.take("revoke_keeps_grant"):
+            ledger.remove(*owner)
+            ledger.end_app_token(token)
+        return Answer.of_json(200, {"status": "success"})

@@ -1,195 +1,304 @@
-"""Webhooks as Zoom sends them: compact bytes, signed, retried after 5, 20 and 60 more minutes.
+"""Webhooks as Zoom sends them: signed, three seconds to answer, retried after 5, 25, 85 minutes.
 
-Retries follow timeouts and 5xx only, never 3xx or 4xx (documented). Whether Zoom signs a retry
-anew is unknown; here it keeps the first timestamp, which is the harder case for a receiver.
+Retries follow statuses from 500 and connections that failed, never 3xx or 4xx. However many
+deliveries wait, a bounded number is under way at once, and what the history has let go of is
+not retried any more: memory stays within the bounds of `Deliveries`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import httpx
-
+from paraph.simulator.behaviours import behaviour
 from paraph.simulator.clock import Clock
+from paraph.simulator.delivery import Attempt, Deliveries, Delivery, encode_body, sign
 from paraph.simulator.faults import Faults
+from paraph.simulator.outgoing import Outgoing, Reply, UnreachableError
+from paraph.simulator.timers import Timers
+from paraph.simulator.webhook_security import WebhookLogin, WebhookLoginError
 from paraph.simulator.world import App
 
+__all__ = ["RETRY_AFTER", "Delivery", "WebhookSender", "encode_body", "sign"]
+
 TIMEOUT_SECONDS = 3.0
-RETRY_WAITS = (300, 1200, 3600)
-MAX_DELIVERIES = 10_000
+RETRY_AFTER = (300.0, 1500.0, 5100.0)
+AT_ONCE = 64
+_PIECE = 16 * 1024
+# A delivery held back for the next one goes alone after this long.
+_HELD_SECONDS = 60.0
+
+behaviour(
+    "webhooks",
+    "200 and 204 within 3 seconds are success; any 2xx on a retry",
+    "documented",
+    source="webhook reference",
+)
+behaviour(
+    "webhooks",
+    "retries at 5, 25 and 85 minutes, then never again",
+    "documented",
+    source="webhook reference",
+)
+behaviour(
+    "webhooks",
+    "retries follow 5xx, timeouts and failed connections",
+    "documented",
+    source="webhook reference",
+)
+behaviour(
+    "webhooks",
+    "no retry after 3xx or 4xx, 429 among them",
+    "documented",
+    source="webhook reference",
+)
+behaviour("webhooks", "no retry after a 2xx other than 200 and 204 at first", "unknown")
+behaviour("webhooks", "a retry has the first one's bytes, signature and timestamp", "unknown")
+behaviour("webhooks", "a retry has the first one's x-zm-request-id", "seen", source="capture 2026")
+behaviour("webhooks", "every attempt has its own x-zm-trackingid", "inferred", source="DF 142066")
+behaviour(
+    "webhooks",
+    "the header's timestamp is seconds, event_ts milliseconds",
+    "documented",
+    source="webhook reference",
+)
+behaviour(
+    "webhooks",
+    "traceparent and x-zm-request-id on every delivery",
+    "documented",
+    source="webhook reference",
+)
+behaviour("webhooks", "clientid and zm-trace-upstream on every delivery", "seen", source="captures")
+behaviour("webhooks", "nothing is followed: a redirect is an answer like another", "inferred")
 
 
 @dataclass(slots=True)
-class Attempt:
-    """One try: when (wall time), the status (0: none came), and what happened."""
+class _Run:
+    """One delivery on its way through its attempts. It knows the delivery by id only."""
 
-    time: float
-    status: int
-    reason: str
-
-
-@dataclass(slots=True)
-class Delivery:
-    """One webhook with all its attempts."""
-
-    id: str
-    client_id: str
-    event: str
-    url: str
-    headers: dict[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    attempts: list[Attempt] = field(default_factory=list)
-
-
-def encode_body(content: Any, *, variant: str = "") -> bytes:
-    r"""The bytes as Zoom writes them: no spaces, `/` as it is.
-
-    With the variant "mixed_escapes", emoji stand as `\u` escapes while other characters are raw
-    UTF-8 (seen in live deliveries), so that nobody who prints the JSON again gets these bytes.
-    """
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-    if variant == "mixed_escapes":
-        text = "".join(
-            json.dumps(character)[1:-1] if ord(character) > 0xFFFF else character
-            for character in text
-        )
-    return text.encode("utf-8")
-
-
-def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """`v0=` and the HMAC-SHA256 of `v0:timestamp:body` (documented)."""
-    message = b"v0:" + timestamp.encode() + b":" + body
-    return "v0=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+    delivery_id: str
+    begun: float
+    tries: int = 0
+    afterwards: list[_Run] = field(default_factory=list)
 
 
 class WebhookSender:
     """Sends webhooks in the background and remembers what became of them.
 
     Args:
-        clock: for retries.
-        faults: may double a delivery.
-        random_text: for ids.
+        clock: the time of attempts and of retries.
+        timers: where retries wait.
+        faults: have their way with every delivery at the place "webhook".
+        random_bytes: for ids.
+        outgoing: carries the requests.
     """
 
-    def __init__(self, clock: Clock, faults: Faults, random_text: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        timers: Timers,
+        faults: Faults,
+        random_bytes: Callable[[int], bytes],
+        outgoing: Outgoing,
+    ) -> None:
         self._clock = clock
         self._faults = faults
-        self._random_text = random_text
-        self.deliveries: deque[Delivery] = deque(maxlen=MAX_DELIVERIES)
+        self._random_bytes = random_bytes
+        self.timers = timers
+        self.deliveries = Deliveries()
+        self._queue: deque[_Run] = deque()
+        self._held: list[_Run] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._http: httpx.AsyncClient | None = None
+        self._idle: list[asyncio.Future[None]] = []
+        self._outgoing = outgoing
+        self._login = WebhookLogin(clock, outgoing)
 
     def send(self, app: App, event: str, payload: Any, *, url: str, variant: str = "") -> Delivery:
         """Sign and send one event, without waiting for the answer."""
         now = self._clock.wall()
         content = {"event": event, "event_ts": int(now * 1000), "payload": payload}
-        delivery = self._prepare(app, event, encode_body(content, variant=variant), url=url)
-        self.deliveries.append(delivery)
-        if url:
-            for _ in range(2 if self._faults.take("delivery_duplicated") else 1):
-                self._in_background(self._deliver(delivery))
+        return self.send_content(app, content, url=url, variant=variant)
+
+    def send_content(
+        self, app: App, content: dict[str, Any], *, url: str, variant: str = ""
+    ) -> Delivery:
+        """Sign and send a whole body, without waiting for the answer."""
+        delivery = self.prepare(app, content, url=url, variant=variant)
+        self.deliveries.add(delivery)
+        if url and not self._faults.take("delivery_lost"):
+            copies = 2 if self._faults.take("delivery_duplicated") else 1
+            for _ in range(copies):
+                self._send_in_order(_Run(delivery.id, self._clock.now()))
         return delivery
 
-    async def validate(self, app: App, *, url: str) -> tuple[bool, str]:
-        """The URL-validation challenge, signed (documented). True and why, or False and why not."""
-        plain = self._random_text(22)
-        now = self._clock.wall()
-        content = {
-            "payload": {"plainToken": plain},
-            "event_ts": int(now * 1000),
-            "event": "endpoint.url_validation",
-        }
-        delivery = self._prepare(app, "endpoint.url_validation", encode_body(content), url=url)
-        self.deliveries.append(delivery)
-        answer = await self._attempt(delivery)
-        if answer is None or answer.status_code not in {200, 204}:
-            return False, delivery.attempts[-1].reason
-        expected = hmac.new(app.webhook_secret.encode(), plain.encode(), hashlib.sha256).hexdigest()
-        try:
-            answered = answer.json()
-        except ValueError:
-            return False, "the answer is not JSON"
-        if not isinstance(answered, dict) or answered.get("plainToken") != plain:
-            return False, "the answer does not repeat plainToken"
-        if answered.get("encryptedToken") != expected:
-            return False, "encryptedToken is not the HMAC of plainToken"
-        return True, "the endpoint answered the challenge"
-
-    def find(self, delivery_id: str) -> Delivery | None:
-        """A delivery by id."""
-        return next((one for one in self.deliveries if one.id == delivery_id), None)
-
-    def repeat(self, delivery: Delivery) -> None:
-        """Send the same signed bytes once more, as a replay would."""
-        self._in_background(self._deliver(delivery))
-
-    def clear(self) -> None:
-        """Stop what is under way and forget what was."""
-        for task in self._tasks:
-            task.cancel()
-        self.deliveries.clear()
-
-    async def close(self) -> None:
-        """Stop, and let go of connections."""
-        self.clear()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
-
-    def _prepare(self, app: App, event: str, body: bytes, *, url: str) -> Delivery:
-        timestamp = str(int(self._clock.wall()))
-        request_id = self._random_text(36).lower().replace("-", "_")
+    def prepare(
+        self, app: App, content: dict[str, Any], *, url: str, variant: str = ""
+    ) -> Delivery:
+        """A signed delivery as the faults leave it."""
+        request_id = self._random_bytes(16).hex()
+        parts = (request_id[:8], request_id[8:12], request_id[12:16], request_id[16:20])
+        trace = self._random_bytes(24).hex()
         headers = {
             "user-agent": "Zoom Marketplace/1.0a",
             "content-type": "application/json; charset=utf-8",
+            "accept-encoding": "gzip",
             "clientid": app.client_id,
-            "x-zm-request-id": request_id,
-            "x-zm-request-timestamp": timestamp,
-            "x-zm-signature": sign(app.webhook_secret, timestamp, body),
-            "x-zm-trackingid": f"v=2.0;clid=us02;rid=WEB_{request_id[:16]}",
+            "traceparent": f"00-{trace[:32]}-{trace[32:]}-01",
+            "zm-trace-upstream": "Marketplace",
+            "x-zm-request-id": "_".join((*parts, request_id[20:])),
         }
-        return Delivery(self._random_text(16), app.client_id, event, url, headers, body)
+        delivery = Delivery(
+            id=self._random_bytes(8).hex(),
+            app=app,
+            event=str(content["event"]),
+            url=url,
+            headers=headers,
+            body=encode_body(content, variant=variant),
+            timestamp=str(int(self._clock.wall())),
+            secret=app.webhook_secret,
+        )
+        delivery.sign()
+        return self._faults.spoil("webhook", delivery)
 
-    async def _deliver(self, delivery: Delivery) -> None:
-        begun = self._clock.now()
-        answer = await self._attempt(delivery)
-        due = begun
-        for wait in RETRY_WAITS:
-            if answer is not None and answer.status_code < 500:
-                return
-            due += wait
-            await self._clock.sleep_until(due)
-            answer = await self._attempt(delivery)
+    def find(self, delivery_id: str) -> Delivery | None:
+        """A delivery by id."""
+        return self.deliveries.find(delivery_id)
 
-    async def _attempt(self, delivery: Delivery) -> httpx.Response | None:
-        if self._http is None:
-            self._http = httpx.AsyncClient(
-                timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
-            )
-        at = self._clock.wall()
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                answer = await self._http.post(
-                    delivery.url, content=delivery.body, headers=delivery.headers
-                )
-        except TimeoutError:
-            delivery.attempts.append(Attempt(at, 0, "no answer within 3 seconds"))
-            return None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            delivery.attempts.append(Attempt(at, 0, f"not reached: {type(error).__name__}"))
-            return None
-        delivery.attempts.append(Attempt(at, answer.status_code, f"answered {answer.status_code}"))
-        return answer
+    def repeat(self, delivery: Delivery) -> None:
+        """Send the same signed bytes once more, as a replay would."""
+        self._enqueue(_Run(delivery.id, self._clock.now()))
 
-    def _in_background(self, work: Any) -> None:
+    async def settle(self) -> None:
+        """Wait until everything that is due has been sent and answered."""
+        while self._queue or self._tasks or self.timers.is_due:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(done)
+            if self.timers.is_due and not self._tasks:
+                asyncio.get_running_loop().call_soon(self._wake)
+            await done
+
+    def clear(self) -> None:
+        """Stop what is under way and forget what was."""
+        self._stop()
+        self._login.forget()
+        self.deliveries.clear()
+
+    async def close(self) -> None:
+        """Stop, and let go of connections; the history stays."""
+        self._stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._outgoing.close()
+
+    def _stop(self) -> None:
+        self._queue.clear()
+        self._held.clear()
+        for task in self._tasks:
+            task.cancel()
+
+    def begin(self, work: Any) -> None:
+        """Do work in the background that `settle` waits for."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    async def attempt(self, delivery: Delivery) -> tuple[int, bytes]:
+        """One POST: the status, 0 where none came, and the answer's first 64 KiB."""
+        at = self._clock.wall()
+        delivery.headers["x-zm-trackingid"] = (
+            f"v=2.0;clid=us02;rid=WEB_{self._random_bytes(16).hex()}"
+        )
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                reply = await self._post(delivery)
+        except (UnreachableError, WebhookLoginError) as error:
+            reason = str(error)
+        except TimeoutError:
+            reason = "no answer within 3 seconds (-1)"
+        else:
+            delivery.attempts.append(Attempt(at, reply.status, f"answered {reply.status}"))
+            return reply.status, reply.body
+        delivery.attempts.append(Attempt(at, 0, reason))
+        return 0, b""
+
+    def _send_in_order(self, run: _Run) -> None:
+        """Send, unless the fault that turns the order round holds this one for the next."""
+        if not self._held and self._faults.take("delivery_reordered"):
+            self._held.append(run)
+            self.timers.at(run.begun + _HELD_SECONDS, partial(self._let_go, run))
+            return
+        run.afterwards, self._held = self._held, []
+        self._enqueue(run)
+
+    def _let_go(self, run: _Run) -> None:
+        if run in self._held:
+            self._held.remove(run)
+            self._enqueue(run)
+
+    def _enqueue(self, run: _Run) -> None:
+        # What the history has let go of is not sent: the queue is bounded by it.
+        while self._queue and self._queue[0].delivery_id not in self.deliveries:
+            self._queue.popleft()
+        self._queue.append(run)
+        self._start()
+
+    def _start(self) -> None:
+        while self._queue and len(self._tasks) < AT_ONCE:
+            run = self._queue.popleft()
+            delivery = self.deliveries.find(run.delivery_id)
+            if delivery is not None:
+                self.begin(self._advance(run, delivery))
+
+    async def _advance(self, run: _Run, delivery: Delivery) -> None:
+        """One attempt of a run, and what follows from it."""
+        if run.tries and self._faults.take("webhook_retry_signed_anew"):
+            delivery.timestamp = str(int(self._clock.wall()))
+            delivery.sign()
+        status, _ = await self.attempt(delivery)
+        run.tries += 1
+        waiting, run.afterwards = run.afterwards, []
+        for one in waiting:
+            self._enqueue(one)
+        if (status == 0 or status >= 500) and run.tries <= len(RETRY_AFTER):
+            self.timers.at(
+                run.begun + RETRY_AFTER[run.tries - 1],
+                partial(self._enqueue, run),
+                wanted=partial(self.deliveries.__contains__, run.delivery_id),
+            )
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._start()
+        if not self._tasks:
+            self._wake()
+
+    def _wake(self) -> None:
+        idle, self._idle = self._idle, []
+        for one in idle:
+            if not one.done():
+                one.set_result(None)
+
+    async def _post(self, delivery: Delivery) -> Reply:
+        login = await self._login.headers(delivery.app)
+        headers = [*delivery.headers.items(), *login.items(), *delivery.more_headers]
+        content: bytes | AsyncIterator[bytes] = delivery.body
+        if delivery.chunked or delivery.pause or delivery.cut_after is not None:
+            content = _pieces(delivery)
+            if not delivery.chunked:
+                headers.append(("content-length", str(len(delivery.body))))
+        return await self._outgoing.send("POST", delivery.url, headers, content)
+
+
+async def _pieces(delivery: Delivery) -> AsyncIterator[bytes]:
+    """A body as a fault wants it sent: in slow pieces, or not to its end."""
+    body = delivery.body if delivery.cut_after is None else delivery.body[: delivery.cut_after]
+    size = max(1, len(body) // 16) if delivery.pause else _PIECE
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+        if delivery.pause:
+            await asyncio.sleep(delivery.pause)
+    if delivery.cut_after is not None:
+        raise UnreachableError("cut off, as a fault asked for")

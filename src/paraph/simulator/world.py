@@ -60,6 +60,12 @@ class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     home_url: str = ""
     token_format: Literal["jwt", "opaque"] = "jwt"
     webhook_security: Literal["signature", "basic", "bearer", "header"] = "signature"
+    # What the modes above send: the first two as Basic (to the token URL, with "bearer").
+    webhook_username: str = "simulated-zoom"
+    webhook_password: str = "simulated-zoom-webhook-login-0001"
+    webhook_token_url: str = ""
+    webhook_header: str = "x-simulated-zoom"
+    webhook_header_value: str = "simulated-zoom-webhook-header-0001"
 
 
 class Zoom(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

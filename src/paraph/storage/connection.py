@@ -1,10 +1,10 @@
-"""Connections to SQLite: how one is opened, begun, asked and ended.
+"""Connections, whichever database they lead to: how a block is begun, asked and ended.
 
 Two promises of the store are kept here, at the driver, so that nothing above can break them:
 
-- *Nothing is interrupted half-way.* A statement runs in the driver's thread whether or not its
-  task still waits. So a cancelled task waits until the driver is done, undoes its transaction,
-  and only then goes: the lock that it held is free when the next writer asks for it.
+- *Nothing is interrupted half-way.* A statement runs in the driver whether or not its task
+  still waits. So a cancelled task waits until the driver is done, undoes its transaction, and
+  only then goes: the lock that it held is free when the next writer asks for it.
 - *One error.* Whatever the driver raises arrives as `StorageError`, a broken uniqueness or
   reference as `Conflict`, and from the very call that caused it.
 """
@@ -12,22 +12,65 @@ Two promises of the store are kept here, at the driver, so that nothing above ca
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, CursorResult, event
+from sqlalchemy import CursorResult, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.base import Executable
 
-from paraph.errors import ConfigurationError, Conflict, StorageError
+from paraph.errors import Conflict, StorageError
+from paraph.storage.live_reader import LiveReader
+from paraph.storage.records import KeptEvent, Outcome
+from paraph.storage.scope import Scope
+from paraph.storage.sealing import Sealing
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 10
+# SQLSTATE class 22, "data exception": the value is at fault, not the database.
+_DATA_EXCEPTION = "22"
+
+
+class Intake(Protocol):
+    """Keeps batches of events. Called by one task at a time."""
+
+    async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
+        """See `Store.keep_events`."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+
+
+class Engine(Protocol):
+    """One kind of database, as `Database` drives it."""
+
+    def writing(self, scopes: Sequence[Scope]) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that writes within its scopes, or alone; committed at the end."""
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A consistent view in which nothing can be written."""
+
+    def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that changes the schema, one at a time among all processes."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """The turn of a writer with a connection of its own."""
+
+    def intake(self, sealing: Sealing) -> Intake:
+        """The inbox's hot statement, as this kind of database does it best."""
+
+    def live_reader(self) -> LiveReader:
+        """The read behind vends and proxied calls, as this kind of database does it best."""
+
+    async def lock_audit_chain(self, connection: AsyncConnection) -> None:
+        """Hold the end of the audit chain until this transaction's end."""
+
+    async def dispose(self) -> None:
+        """Let go of every connection."""
 
 
 class Connection:
@@ -35,9 +78,12 @@ class Connection:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self._failed = False
 
     async def execute(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> CursorResult[Any]:
         """Run one statement to its end and return its buffered result.
 
@@ -45,17 +91,42 @@ class Connection:
             Conflict: a unique or foreign key refused it.
             StorageError: anything else that went wrong.
         """
-        with storage_errors():
-            return await finish(self._connection.execute(statement, parameters))
+        try:
+            with storage_errors():
+                return await finish(self._connection.execute(statement, parameters))
+        except StorageError:
+            self._failed = True
+            raise
+
+    def demand_whole(self) -> None:
+        """Refuse to commit a block in which a statement failed, whoever caught its error.
+
+        PostgreSQL would answer the COMMIT with a rollback, and say so to nobody.
+        """
+        if self._failed:
+            raise StorageError("a statement failed, so nothing of its transaction was kept")
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that can say what happens on a conflict, in this database's dialect."""
+        if self._connection.dialect.name == "sqlite":
+            return sqlite.insert(table)
+        return postgresql.insert(table)
 
 
 @asynccontextmanager
-async def begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection in a transaction of its own: committed at the end, undone by any exception."""
+async def begun(
+    engine: AsyncEngine, *, first: Executable | None = None
+) -> AsyncIterator[AsyncConnection]:
+    """A connection in a transaction of its own: committed at the end, undone by any exception.
+
+    Args:
+        engine: whose connection.
+        first: a statement that takes the block's locks.
+    """
     connection = engine.connect()
     try:
         with storage_errors():
-            await finish(_start(connection))
+            await finish(_start(connection, first))
         yield connection
         with storage_errors():
             await finish(connection.commit())
@@ -66,9 +137,11 @@ async def begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
                 await finish(connection.close())
 
 
-async def _start(connection: AsyncConnection) -> None:
+async def _start(connection: AsyncConnection, first: Executable | None) -> None:
     await connection.start()
     await connection.begin()
+    if first is not None:
+        await connection.execute(first)
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:
@@ -99,97 +172,23 @@ def storage_errors() -> Iterator[None]:
     except IntegrityError:
         raise Conflict("another row stands in the way, or the row that it needs is gone") from None
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise StorageError(f"the database failed: {_driver_words(error)}") from None
+        raise _translated(error) from None
+    except OSError as error:
+        # Of the network, on the way to the server; a time that ran out is one too.
+        raise StorageError(f"the database cannot be reached: {type(error).__name__}") from None
     except (OverflowError, UnicodeEncodeError) as error:
         # The driver's own refusals of a value: an integer beyond 64 bits, half a surrogate pair.
         raise StorageError(f"a value cannot be stored: {type(error).__name__}") from None
 
 
-def _driver_words(error: BaseException) -> str:
-    original = error.orig if isinstance(error, DBAPIError) else error
+def _translated(error: Exception) -> StorageError:
+    original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    # asyncpg's exception stands behind the one that SQLAlchemy made of it.
+    cause = original.__cause__ or original
+    name = type(cause).__name__
+    state = getattr(original, "sqlstate", None)
+    if name == "DataError" or str(state or "").startswith(_DATA_EXCEPTION):
+        return StorageError(f"a value cannot be stored: {name}")
     # SQLite's operational errors are fixed sentences; others may hold values.
     words = f": {original}" if isinstance(original, sqlite3.OperationalError) else ""
-    return f"{type(original).__name__}{words}"
-
-
-def file_of(database_url: str) -> str:
-    """The file that a `sqlite:///relative.db` or `sqlite:////absolute.db` names, as it stands.
-
-    Raises:
-        ConfigurationError: it names none. The URL is not repeated: it may hold a password.
-    """
-    scheme, _, path = database_url.partition(":///")
-    if database_url.startswith("postgresql"):
-        problem = "database_url: PostgreSQL is not supported yet; use sqlite:///…"
-    elif scheme != "sqlite" or not path:
-        problem = "database_url must be sqlite:/// and the path of a file"
-    elif path == ":memory:" or path.startswith("file:") or "?" in path or "\0" in path:
-        # In memory every connection would have a database of its own, and options could undo
-        # what the engine sets.
-        problem = "database_url must name a file on disk, without options"
-    else:
-        return path
-    raise ConfigurationError([problem])
-
-
-def create_private(path: str) -> None:
-    """Make the file readable by its owner alone before SQLite does; -wal and -shm take after it.
-
-    Raises:
-        StorageError: it cannot be made or opened.
-    """
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise StorageError(f"the database file cannot be opened: {error.strerror}") from None
-
-
-def open_engine(path: str, begin: str, *, connections: int, read_only: bool) -> AsyncEngine:
-    """A pool of connections to one file, whose every transaction begins with `begin`."""
-    engine = create_async_engine(
-        # Built from parts: in a parsed URL, "%41" in a file's name would become "A".
-        URL.create("sqlite+aiosqlite", database=path),
-        pool_size=connections,
-        max_overflow=0,
-        # `reset` below rolls back where there is something to roll back.
-        pool_reset_on_return=None,
-        connect_args={"timeout": BUSY_SECONDS},
-        # A statement's parameters hold ciphertexts and ids, and belong in no message.
-        hide_parameters=True,
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        # The driver must begin nothing by itself: "begin" below does.
-        connection.isolation_level = None
-        try:
-            cursor = connection.cursor()
-            for pragma in (
-                "journal_mode = WAL",
-                # FULL: an answered webhook must survive the loss of power, not only of the process.
-                "synchronous = FULL",
-                "foreign_keys = ON",
-                # A deleted token's bytes are overwritten in the file, not only unlinked.
-                "secure_delete = ON",
-                f"query_only = {'ON' if read_only else 'OFF'}",
-            ):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-        except BaseException:
-            # The pool does not know it yet, so nobody else would end its thread.
-            connection.close()
-            raise
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Any) -> None:
-        # Straight to the driver: through a cursor of SQLAlchemy's it would be three trips to
-        # the driver's thread, and a trip costs more than the statement.
-        connection.connection.dbapi_connection.run_async(lambda driver: driver.execute(begin))
-
-    @event.listens_for(engine.sync_engine, "reset")
-    def reset(connection: Any, _record: Any, _state: Any) -> None:
-        # Reached with an open transaction when COMMIT itself failed.
-        if connection.driver_connection.in_transaction:
-            connection.rollback()
-
-    return engine
+    return StorageError(f"the database failed: {name}{f' {state}' if state else ''}{words}")

@@ -1,51 +1,44 @@
-"""The database: one code path for transactions, whichever database is behind it.
+"""The database: one code path for transactions, whichever kind is behind it.
 
-The drivers' defaults begin no transaction at SELECT and lose updates silently. So the driver
-is told to begin nothing, and every write begins with BEGIN IMMEDIATE: what was read inside
-cannot have changed when it is written. Within a process writers queue in order before they
-ask the database, so that none of them spins on its lock.
+What is different between the kinds stands in `sqlite` and `postgresql`: how a block is begun,
+and what keeps two writers apart. Statements, tables and schema steps are the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from paraph.errors import StorageError
+from paraph.secret import Secret
 from paraph.storage import schema
-from paraph.storage.connection import (
-    Connection,
-    begun,
-    create_private,
-    file_of,
-    finish,
-    open_engine,
-    storage_errors,
-)
+from paraph.storage.audit_store import SqlAuditStore
+from paraph.storage.connection import Connection, Engine, finish, storage_errors
 from paraph.storage.encryption import KeyRing
 from paraph.storage.event_store import SqlEventStore
-from paraph.storage.grant_store import SqlGrantStore
+from paraph.storage.grant_store import ACCESS_TOKEN, SqlGrantStore
+from paraph.storage.idempotency_store import SqlIdempotencyStore
 from paraph.storage.installation_store import SqlInstallationStore
+from paraph.storage.key_store import SqlKeyTurnStore, SqlReplicaStore
 from paraph.storage.link_store import SqlLinkStore
+from paraph.storage.postgresql import PostgresqlEngine
 from paraph.storage.protocols import Transaction
-from paraph.storage.record_store import (
-    SqlApiKeyStore,
-    SqlAuditStore,
-    SqlRemovalStore,
-    SqlUsedStateStore,
-)
+from paraph.storage.record_store import SqlApiKeyStore, SqlRemovalStore, SqlUsedStateStore
+from paraph.storage.records import Epoch, KeptEvent, LiveRow, Outcome
+from paraph.storage.refresh_store import SqlRefreshStore
+from paraph.storage.scope import NOTHING_READ, Scope
+from paraph.storage.sealed_columns import SqlSealedStore
 from paraph.storage.sealing import Sealing
+from paraph.storage.sqlite import SqliteEngine
+from paraph.storage.table_store import SqlTableStore
 from paraph.storage.token_queue_store import SqlOwnerlessStore, SqlRevocationStore
 
-READERS = 4
 
-
-def _stores(connection: Connection, sealing: Sealing) -> Transaction:
+def _stores(connection: Connection, sealing: Sealing, audit: SqlAuditStore) -> Transaction:
     return Transaction(
         grants=SqlGrantStore(connection, sealing),
+        refreshes=SqlRefreshStore(connection),
         links=SqlLinkStore(connection),
         installations=SqlInstallationStore(connection, sealing),
         used_states=SqlUsedStateStore(connection),
@@ -53,22 +46,28 @@ def _stores(connection: Connection, sealing: Sealing) -> Transaction:
         events=SqlEventStore(connection, sealing),
         revocations=SqlRevocationStore(connection, sealing),
         removals=SqlRemovalStore(connection),
-        audit=SqlAuditStore(connection),
+        audit=audit,
         api_keys=SqlApiKeyStore(connection),
+        idempotency=SqlIdempotencyStore(connection, sealing),
+        key_turns=SqlKeyTurnStore(connection),
+        replicas=SqlReplicaStore(connection),
+        sealed=SqlSealedStore(connection, sealing),
+        tables=SqlTableStore(connection),
     )
 
 
 class Database:
-    """`Store` on SQLite. Made by `open_store`."""
+    """`Store` on SQLite or PostgreSQL. Made by `open_store`."""
 
     def __init__(
-        self, writer: AsyncEngine, readers: AsyncEngine, sealing: Sealing, keys: Mapping[str, bytes]
+        self, engine: Engine, sealing: Sealing, keys: Mapping[str, bytes], epoch: Epoch
     ) -> None:
-        self._writer = writer
-        self._readers = readers
+        self._engine = engine
+        self._intake = engine.intake(sealing)
+        self._live = engine.live_reader()
         self._sealing = sealing
         self._keys = dict(keys)
-        self._writing = asyncio.Lock()
+        self.epoch = epoch
         self._closed = False
         self._blocks = 0
         self._idle = asyncio.Event()
@@ -85,20 +84,47 @@ class Database:
         return self._keys
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Begin a write; commit at the end of the block."""
-        async with self._block(), self._writing, begun(self._writer) as connection:
-            yield _stores(Connection(connection), self._sealing)
+    async def transaction(self, *scopes: Scope) -> AsyncIterator[Transaction]:
+        """Begin a write, alone or within scopes; commit at the end of the block."""
+        async with self._block(), self._engine.writing(scopes) as begun:
+            connection = Connection(begun)
+            audit = SqlAuditStore(connection)
+            yield _stores(connection, self._sealing, audit)
+            connection.demand_whole()
+            if audit.waiting:
+                # As late as can be: while this lock is held no other block with audit entries
+                # commits, on any replica.
+                await self._engine.lock_audit_chain(begun)
+                await audit.write_waiting()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """A consistent view for reading; a write inside raises `StorageError`."""
-        async with self._block(), begun(self._readers) as connection:
-            yield _stores(Connection(connection), self._sealing)
+        async with self._block(), self._engine.reading() as begun:
+            connection = Connection(begun)
+            yield _stores(connection, self._sealing, SqlAuditStore(connection))
+
+    async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
+        """Keep many new events in one durable transaction."""
+        async with self._block(), self._engine.turn():
+            with storage_errors():
+                return await finish(self._intake.keep(events, client_id=client_id))
+
+    async def read_live(self, key_id: str, link_id: str) -> LiveRow:
+        """An API key and an installation as they stand at this moment, in one cheap read."""
+        if self._closed:
+            raise StorageError("the database was closed")
+        return await self._live.read(key_id, link_id)
+
+    def open_access_token(self, row: LiveRow) -> Secret:
+        """The access token of such a row, which must have an installation."""
+        if row.grant_id is None or row.sealed_access_token is None:
+            raise StorageError("there is no installation in this row")
+        return self._sealing.open_secret(ACCESS_TOKEN, row.grant_id, row.sealed_access_token)
 
     async def ping(self) -> None:
-        """Raise `StorageError` unless the database answers and its write lock can be had."""
-        async with self.transaction():
+        """Raise `StorageError` unless the database answers and can be written."""
+        async with self.transaction(NOTHING_READ):
             pass
 
     async def close(self) -> None:
@@ -108,8 +134,9 @@ class Database:
         await finish(self._dispose())
 
     async def _dispose(self) -> None:
-        await self._readers.dispose()
-        await self._writer.dispose()
+        await self._live.close()
+        await self._intake.close()
+        await self._engine.dispose()
 
     @asynccontextmanager
     async def _block(self) -> AsyncIterator[None]:
@@ -136,34 +163,56 @@ async def open_store(
     """Open a database, bring its schema up to date, and check that the ring belongs to it.
 
     Args:
-        database_url: `sqlite:///relative.db` or `sqlite:////absolute.db`.
+        database_url: `sqlite:///relative.db`, `sqlite:////absolute.db`, or `postgresql://` with
+            all that libpq takes there.
         ring: the encryption keys.
         randomness: the operating system's.
         now: epoch seconds, noted when the database is new.
 
     Raises:
-        ConfigurationError: another kind of URL, or a database of a newer paraph.
+        ConfigurationError: another kind of URL, no driver, or a database of a newer paraph.
         UnknownEncryptionKey, SealBroken: the ring is not the one of this database.
         StorageError: it cannot be opened.
     """
-    path = file_of(database_url)
-    create_private(path)
-    writer = open_engine(path, "BEGIN IMMEDIATE", connections=1, read_only=False)
+    engine = engine_for(database_url)
     try:
-        # PostgreSQL takes its advisory lock here; SQLite has it already by BEGIN IMMEDIATE.
-        async with begun(writer) as connection:
+        async with engine.migrating() as connection:
             with storage_errors():
-                await finish(connection.run_sync(schema.migrate))
+                await finish(connection.run_sync(schema.expand))
                 database_id = await finish(
                     connection.run_sync(schema.identify, randomness=randomness, now=now)
                 )
+                epoch = await finish(connection.run_sync(schema.epoch_of))
+                await finish(connection.run_sync(schema.obey_turn, ring, now=now))
                 keys = await finish(
                     connection.run_sync(
                         schema.load_hash_keys, ring, database_id, randomness=randomness
                     )
                 )
     except BaseException:
-        await finish(writer.dispose())
+        await finish(engine.dispose())
         raise
-    readers = open_engine(path, "BEGIN", connections=READERS, read_only=True)
-    return Database(writer, readers, Sealing(ring, database_id), keys)
+    return Database(engine, Sealing(ring, database_id), keys, epoch)
+
+
+async def contract_schema(database_url: str) -> list[str]:
+    """Take away what no code uses any more; the names of the steps.
+
+    Raises:
+        ConfigurationError, StorageError: as `open_store`.
+    """
+    engine = engine_for(database_url)
+    try:
+        async with engine.migrating() as connection:
+            with storage_errors():
+                await finish(connection.run_sync(schema.expand))
+                return await finish(connection.run_sync(schema.contract))
+    finally:
+        await finish(engine.dispose())
+
+
+def engine_for(database_url: str) -> Engine:
+    """The engine of the kind that a URL names."""
+    if database_url.startswith("postgresql://"):
+        return PostgresqlEngine(database_url)
+    return SqliteEngine(database_url)

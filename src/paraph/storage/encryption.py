@@ -50,11 +50,16 @@ def secret_hash(secret: Secret) -> bytes:
 
 
 class KeyRing:
-    """Encryption keys, newest first: the first seals, all of them open."""
+    """Encryption keys, newest first. One seals, all of them open.
+
+    Which one seals is the database's word (`seal_with`), so that no replica seals with a key
+    that another cannot open yet; until it has spoken it is the newest.
+    """
 
     def __init__(self, keys: Sequence[tuple[str, bytes]]) -> None:
         self._roots = dict(keys)
-        self.key_id = keys[0][0]
+        self.newest = keys[0][0]
+        self.key_id = self.newest
         # Bounded: the uses of cookies change every hour.
         self._cipher = lru_cache(maxsize=_DERIVED_KEPT)(self._derive)
 
@@ -85,12 +90,29 @@ class KeyRing:
             raise ConfigurationError(problems)
         return cls(keys)
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all keys, newest first."""
+        return tuple(self._roots)
+
+    def seal_with(self, key_id: str) -> None:
+        """Seal with this key from now on.
+
+        Raises:
+            UnknownEncryptionKey: the ring does not hold it.
+        """
+        if key_id not in self._roots:
+            raise UnknownEncryptionKey(
+                f"the database seals with the key {key_id}, which is not in encryption_keys"
+            )
+        self.key_id = key_id
+
     def seal(self, use: str, plaintext: bytes, *, associated_data: bytes) -> bytes:
-        """Encrypt with the newest key, bound to the use and the associated data."""
-        key_id = self.key_id.encode("ascii")
-        header = bytes((_VERSION, len(key_id))) + key_id
+        """Encrypt with the key that seals, bound to the use and the associated data."""
+        key_id = self.key_id
+        header = header_of(key_id)
         nonce = os.urandom(_NONCE_BYTES)
-        cipher = self._cipher(self.key_id, use)
+        cipher = self._cipher(key_id, use)
         return header + nonce + cipher.encrypt(nonce, plaintext, header + associated_data)
 
     def open(self, use: str, sealed: bytes, *, associated_data: bytes) -> bytes:
@@ -121,6 +143,11 @@ class KeyRing:
             algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"paraph/1 {use}".encode()
         )
         return AESGCM(hkdf.derive(self._roots[key_id]))
+
+
+def header_of(key_id: str) -> bytes:
+    """How every ciphertext of a key begins."""
+    return bytes((_VERSION, len(key_id))) + key_id.encode("ascii")
 
 
 def _read_header(sealed: bytes) -> tuple[str, bytes]:

@@ -1,23 +1,32 @@
-"""The inbox and the outbox in the database. Bodies are sealed, and go before their rows."""
+"""The inbox and the outbox in the database. Bodies are sealed, and go before their rows.
+
+A worker claims an event by moving its next attempt behind the end of a lease. Whoever dies with
+a claim does nothing more, and the event is due again when the lease has run out; so claims need
+no heartbeat and no clean-up. `attempts`, raised by each claim, tells a late worker that its
+claim was taken over: a failure is only written over the claim that it belongs to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Row, case, delete, exists, func, select, update
 
+from paraph.errors import SealBroken, UnknownEncryptionKey
 from paraph.storage.connection import Connection
-from paraph.storage.records import EventStatus, KeptEvent
+from paraph.storage.records import Backlog, EventStatus, KeptEvent
 from paraph.storage.sealing import Sealing
-from paraph.storage.tables import events
+from paraph.storage.tables import events, grants
 
-_BODY = "events.body"
+BODY = "events.body"
+_TIDY_ROWS = 1000
+_KEY_MISSING_SECONDS = 300
 _RECEIVED = EventStatus.RECEIVED.value
 _HANDED_ON = EventStatus.HANDED_ON.value
+_DEAD = EventStatus.DEAD.value
 _WITHOUT_BODY = [column for column in events.c if column is not events.c.body]
-_INSERT = insert(events).on_conflict_do_nothing(index_elements=[events.c.event_id])
+_waiting = events.c.status == _RECEIVED
 
 
 class SqlEventStore:
@@ -30,13 +39,16 @@ class SqlEventStore:
     async def add(self, event: KeptEvent) -> bool:
         """Insert once; False: this `event_id` is known."""
         body = event.body
+        once = self._connection.insert(events).on_conflict_do_nothing(
+            index_elements=[events.c.event_id]
+        )
         done = await self._connection.execute(
-            _INSERT,
+            once,
             {
                 "event_id": event.event_id,
                 "name": event.name,
                 "received_at": event.received_at,
-                "body": None if body is None else self._sealing.seal(_BODY, event.event_id, body),
+                "body": None if body is None else self._sealing.seal(BODY, event.event_id, body),
                 "account_id": event.account_id,
                 "user_id": event.user_id,
                 "notice": event.notice,
@@ -46,6 +58,8 @@ class SqlEventStore:
                 "next_attempt_at": event.next_attempt_at,
                 "handed_on_at": event.handed_on_at,
                 "failure": event.failure,
+                "arrival": event.arrival or event.received_at * 1_000_000,
+                "trace": event.trace,
             },
         )
         return done.rowcount == 1
@@ -57,51 +71,169 @@ class SqlEventStore:
         ).first()
         return None if row is None else self._event(row)
 
-    async def due(self, *, now: int, limit: int, urgent: bool | None = None) -> Sequence[KeptEvent]:
-        """Received ones whose time has come: urgent first, then oldest first."""
-        where = [events.c.status == _RECEIVED, events.c.next_attempt_at <= now]
-        if urgent is not None:
-            where.append(events.c.urgent == urgent)
-        rows = await self._connection.execute(
-            select(events)
-            .where(*where)
-            .order_by(events.c.urgent.desc(), events.c.received_at, events.c.event_id)
-            .limit(limit)
-        )
-        return [self._event(row) for row in rows]
+    async def find(self, beginning: str) -> KeptEvent | None:
+        """The one event whose id begins so, without its body; None when it is not one."""
+        rows = (
+            await self._connection.execute(
+                select(*_WITHOUT_BODY)
+                # A range, not LIKE: it uses the key, and no letter of it is a wildcard.
+                .where(events.c.event_id >= beginning, events.c.event_id < f"{beginning}\x7f")
+                .order_by(events.c.event_id)
+                .limit(2)
+            )
+        ).all()
+        exact = [row for row in rows if row.event_id == beginning]
+        if exact or len(rows) == 1:
+            return self._event((exact or rows)[0])
+        return None
 
-    async def settle(
+    async def claim(
         self,
-        event_id: str,
         *,
-        status: EventStatus,
         now: int,
-        failure: str = "",
-        drop_body: bool = False,
+        until: int,
+        limit: int,
+        urgent: bool,
+        ordered: bool = False,
+        without: Sequence[str] = (),
+    ) -> Sequence[KeptEvent]:
+        """Take what is due, oldest first, for this worker alone until the lease has run out."""
+        where = [_waiting, events.c.urgent == urgent, events.c.next_attempt_at <= now]
+        if without:
+            where.append(events.c.name.not_in(without))
+        if ordered:
+            earlier = events.alias("earlier")
+            where.append(
+                ~exists().where(
+                    earlier.c.account_id == events.c.account_id,
+                    earlier.c.status == _RECEIVED,
+                    earlier.c.urgent == urgent,
+                    (earlier.c.arrival < events.c.arrival)
+                    | (
+                        (earlier.c.arrival == events.c.arrival)
+                        & (earlier.c.event_id < events.c.event_id)
+                    ),
+                )
+            )
+        rows = (
+            await self._connection.execute(
+                select(events)
+                .where(*where)
+                .order_by(events.c.next_attempt_at, events.c.arrival, events.c.event_id)
+                .limit(limit)
+                # On PostgreSQL: what another worker is just taking is passed over.
+                .with_for_update(skip_locked=True)
+            )
+        ).all()
+        if rows:
+            await self._connection.execute(
+                update(events)
+                .where(events.c.event_id.in_([row.event_id for row in rows]))
+                .values(attempts=events.c.attempts + 1, next_attempt_at=until)
+            )
+        opened = [await self._open_claimed(row, now=now) for row in rows]
+        return [event for event in opened if event is not None]
+
+    async def _open_claimed(self, row: Row[Any], *, now: int) -> KeptEvent | None:
+        """One event that cannot be opened must not keep the others from being handed on."""
+        mine = update(events).where(events.c.event_id == row.event_id)
+        try:
+            return self._event(row, claimed=True)
+        except UnknownEncryptionKey as error:
+            later = now + _KEY_MISSING_SECONDS
+            values = {"attempts": row.attempts, "next_attempt_at": later, "failure": error.code}
+            await self._connection.execute(mine.values(**values))
+        except SealBroken as error:
+            failure = f"{error.code}: {error.detail}"
+            await self._connection.execute(mine.values(status=_DEAD, failure=failure))
+        return None
+
+    async def hand_on(
+        self, event_ids: Sequence[str], *, now: int, drop_bodies: bool = False
     ) -> None:
-        """Handed on, or dead; with `drop_body` nothing of its content stays."""
-        values: dict[str, Any] = {
-            "status": status.value,
-            "attempts": events.c.attempts + 1,
-            "failure": failure,
-        }
-        if status is EventStatus.HANDED_ON:
-            values["handed_on_at"] = now
-        if drop_body:
+        """Done. Also where the claim was taken over meanwhile: handed on is handed on."""
+        values: dict[str, Any] = {"status": _HANDED_ON, "handed_on_at": now, "failure": ""}
+        if drop_bodies:
             values["body"] = None
         await self._connection.execute(
-            update(events).where(events.c.event_id == event_id).values(**values)
+            update(events)
+            .where(events.c.event_id.in_(event_ids), events.c.status.in_([_RECEIVED, _DEAD]))
+            .values(**values)
         )
 
-    async def postpone(self, event_id: str, *, next_attempt_at: int, failure: str) -> None:
-        """Count a failed attempt."""
-        await self._connection.execute(
+    async def hand_to_nobody(self, *, now: int, limit: int) -> int:
+        """Mark as handed on what is due and not urgent: the host wants none of it."""
+        due = (
+            select(events.c.event_id)
+            .where(_waiting, events.c.urgent.is_(False), events.c.next_attempt_at <= now)
+            .order_by(events.c.next_attempt_at, events.c.arrival)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        done = await self._connection.execute(
             update(events)
-            .where(events.c.event_id == event_id)
+            .where(events.c.event_id.in_(due.scalar_subquery()))
+            .values(status=_HANDED_ON, handed_on_at=now)
+        )
+        return done.rowcount
+
+    async def postpone(self, claimed: KeptEvent, *, next_attempt_at: int, failure: str) -> None:
+        """A failed attempt: again at this time, unless the claim was taken over."""
+        await self._connection.execute(
+            self._mine(claimed).values(next_attempt_at=next_attempt_at, failure=failure)
+        )
+
+    async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
+        """The last failed attempt: a dead letter, with its cause."""
+        await self._connection.execute(self._mine(claimed).values(status=_DEAD, failure=failure))
+
+    async def release(self, claimed: KeptEvent, *, now: int) -> None:
+        """Give a claim back undone: the attempt does not count."""
+        await self._connection.execute(
+            self._mine(claimed).values(attempts=claimed.attempts - 1, next_attempt_at=now)
+        )
+
+    @staticmethod
+    def _mine(claimed: KeptEvent) -> Any:
+        return update(events).where(
+            events.c.event_id == claimed.event_id,
+            events.c.attempts == claimed.attempts,
+            _waiting,
+        )
+
+    async def redeliver(self, event_id: str, *, client_id: str, now: int) -> bool:
+        """Hand on once more, from the first attempt. False: no body, or nobody's any more."""
+        done = await self._connection.execute(
+            update(events)
+            .where(
+                events.c.event_id == event_id,
+                events.c.body.is_not(None),
+                events.c.notice
+                | exists().where(
+                    grants.c.client_id == client_id, grants.c.account_id == events.c.account_id
+                ),
+            )
             .values(
-                attempts=events.c.attempts + 1, next_attempt_at=next_attempt_at, failure=failure
+                status=_RECEIVED, attempts=0, next_attempt_at=now, handed_on_at=None, failure=""
             )
         )
+        return done.rowcount == 1
+
+    async def backlog(self) -> Backlog:
+        """What waits, and what was given up."""
+        counts: Any = select(
+            func.count(),
+            func.coalesce(func.sum(case((events.c.urgent, 1), else_=0)), 0),
+            func.min(events.c.received_at),
+        ).where(_waiting)
+        found: Any = (await self._connection.execute(counts)).one()
+        waiting, urgent, oldest = found
+        dead = (
+            await self._connection.execute(
+                select(func.count()).select_from(events).where(events.c.status == _DEAD)
+            )
+        ).scalar_one()
+        return Backlog(waiting, urgent, oldest, dead)
 
     async def page(
         self, *, status: EventStatus | None = None, after: str = "", limit: int = 50
@@ -137,43 +269,51 @@ class SqlEventStore:
         return done.rowcount
 
     async def delete_bodies(self, *, handed_on_before: int) -> int:
-        """Retention: forget bodies that were handed on before this time."""
-        done = await self._connection.execute(
-            update(events)
+        """Retention: forget bodies that were handed on before this time, some at once."""
+        old = (
+            select(events.c.event_id)
             .where(
                 events.c.status == _HANDED_ON,
                 events.c.handed_on_at <= handed_on_before,
                 events.c.body.is_not(None),
             )
-            .values(body=None)
+            .limit(_TIDY_ROWS)
+        )
+        done = await self._connection.execute(
+            update(events).where(events.c.event_id.in_(old)).values(body=None)
         )
         return done.rowcount
 
     async def delete_rows(self, *, received_before: int) -> int:
-        """Forget rows without a body that no replay can reach any more."""
-        done = await self._connection.execute(
-            delete(events).where(
+        """Forget rows without a body that no replay can reach any more, some at once."""
+        old = (
+            select(events.c.event_id)
+            .where(
                 events.c.received_at <= received_before,
                 events.c.status == _HANDED_ON,
                 events.c.body.is_(None),
             )
+            .limit(_TIDY_ROWS)
         )
+        done = await self._connection.execute(delete(events).where(events.c.event_id.in_(old)))
         return done.rowcount
 
-    def _event(self, row: Row[Any]) -> KeptEvent:
+    def _event(self, row: Row[Any], *, claimed: bool = False) -> KeptEvent:
         sealed = getattr(row, "body", None)
         return KeptEvent(
             event_id=row.event_id,
             name=row.name,
             received_at=row.received_at,
-            body=None if sealed is None else self._sealing.open(_BODY, row.event_id, sealed),
+            body=None if sealed is None else self._sealing.open(BODY, row.event_id, sealed),
             account_id=row.account_id,
             user_id=row.user_id,
             notice=row.notice,
             urgent=row.urgent,
             status=EventStatus(row.status),
-            attempts=row.attempts,
+            attempts=row.attempts + claimed,
             next_attempt_at=row.next_attempt_at,
             handed_on_at=row.handed_on_at,
             failure=row.failure,
+            arrival=row.arrival,
+            trace=row.trace,
         )

@@ -12,10 +12,11 @@ from paraph.errors import Conflict
 from paraph.oauth.phase import Phase
 from paraph.storage.connection import Connection
 from paraph.storage.records import Grant, Tokens, ZoomIdentity
-from paraph.storage.sealing import Sealing
-from paraph.storage.tables import grants, links
+from paraph.storage.sealing import Sealing, those_that_open
+from paraph.storage.tables import grants, links, refresh_attempts
 
-_ACCESS, _REFRESH, _PROFILE = "grants.access_token", "grants.refresh_token", "grants.profile"
+ACCESS_TOKEN = "grants.access_token"
+_REFRESH, _PROFILE = "grants.refresh_token", "grants.profile"
 
 
 class SqlGrantStore:
@@ -111,6 +112,26 @@ class SqlGrantStore:
         done = await self._connection.execute(delete(grants).where(grants.c.grant_id == grant_id))
         return done.rowcount == 1
 
+    async def idle_since(self, received_before: int, *, now: int, limit: int) -> Sequence[Grant]:
+        """Active grants whose tokens nobody renewed since then, and whose refresh is due."""
+        not_due = exists().where(
+            refresh_attempts.c.grant_id == grants.c.grant_id,
+            refresh_attempts.c.token_version == grants.c.token_version,
+            (refresh_attempts.c.next_attempt_at > now) | (refresh_attempts.c.lease_until > now),
+        )
+        rows = await self._connection.execute(
+            select(grants)
+            .where(
+                grants.c.received_at <= received_before,
+                grants.c.phase == Phase.ACTIVE.value,
+                grants.c.refresh_token.is_not(None),
+                ~not_due,
+            )
+            .order_by(grants.c.received_at)
+            .limit(limit)
+        )
+        return those_that_open(rows, lambda row: grant_of(row, self._sealing))
+
     async def in_phase(self, phase: Phase, *, limit: int) -> Sequence[Grant]:
         """Some grants in a phase, oldest first."""
         return await self._some(grants.c.phase == phase.value, limit=limit)
@@ -128,13 +149,17 @@ class SqlGrantStore:
         rows = await self._connection.execute(
             select(grants).where(where).order_by(grants.c.granted_at).limit(limit)
         )
-        return [grant_of(row, self._sealing) for row in rows]
+        return those_that_open(rows, lambda row: grant_of(row, self._sealing))
 
     def _consent(self, grant: Grant) -> dict[str, Any]:
         profile = msgspec.json.encode([grant.email, grant.display_name])
         return {
             "phase": grant.phase.value,
-            "profile": self._sealing.seal(_PROFILE, grant.grant_id, profile),
+            # Bound to the identity as well: a row that was given to another account, or to
+            # another client, does not open.
+            "profile": self._sealing.seal(
+                _PROFILE, grant.grant_id, profile, *_owner(grant.identity)
+            ),
             "granted_at": grant.granted_at,
             "granted_zoom_time": grant.granted_zoom_time,
             **self._tokens(grant.grant_id, grant.tokens),
@@ -142,7 +167,7 @@ class SqlGrantStore:
 
     def _tokens(self, grant_id: str, tokens: Tokens) -> dict[str, Any]:
         return {
-            "access_token": self._sealing.seal_secret(_ACCESS, grant_id, tokens.access_token),
+            "access_token": self._sealing.seal_secret(ACCESS_TOKEN, grant_id, tokens.access_token),
             "refresh_token": self._sealing.seal_secret(_REFRESH, grant_id, tokens.refresh_token),
             "access_expires_at": tokens.access_expires_at,
             "scopes": " ".join(sorted(tokens.scopes)),
@@ -152,18 +177,24 @@ class SqlGrantStore:
         }
 
 
+def _owner(identity: ZoomIdentity) -> tuple[str, str, str]:
+    return identity.client_id, identity.account_id, identity.user_id
+
+
 def grant_of(row: Row[Any], sealing: Sealing) -> Grant:
     """A row of `grants`, opened."""
     sealed_refresh = row.refresh_token
+    identity = ZoomIdentity(row.client_id, row.account_id, row.user_id)
     email, display_name = msgspec.json.decode(
-        sealing.open(_PROFILE, row.grant_id, row.profile), type=tuple[str, str]
+        sealing.open(_PROFILE, row.grant_id, row.profile, *_owner(identity)),
+        type=tuple[str, str],
     )
     return Grant(
         grant_id=row.grant_id,
-        identity=ZoomIdentity(row.client_id, row.account_id, row.user_id),
+        identity=identity,
         phase=Phase(row.phase),
         tokens=Tokens(
-            access_token=sealing.open_secret(_ACCESS, row.grant_id, row.access_token),
+            access_token=sealing.open_secret(ACCESS_TOKEN, row.grant_id, row.access_token),
             refresh_token=None
             if sealed_refresh is None
             else sealing.open_secret(_REFRESH, row.grant_id, sealed_refresh),

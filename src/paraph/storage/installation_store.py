@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from paraph.oauth.phase import Phase
 from paraph.storage.connection import Connection
@@ -39,7 +39,10 @@ class SqlInstallationStore:
         """Installations with an active link, ordered by installation id, behind `after`."""
         where = [links.c.client_id == client_id, links.c.phase == Phase.ACTIVE.value]
         if subject_prefix:
-            where.append(links.c.subject.startswith(subject_prefix, autoescape=True))
+            # Not LIKE: SQLite's takes "A" for "a", and a key limited to one tenant would see
+            # another.
+            start = func.substr(links.c.subject, 1, len(subject_prefix))
+            where.append(start == subject_prefix)
         for column, value in (
             (links.c.subject, subject),
             (grants.c.account_id, account_id),

@@ -3,9 +3,11 @@
 All work happens inside a `Transaction`. A store promises:
 
 - *Serialised writers.* A transaction that read something and then wrote because of it cannot
-  be overtaken between the two (SQLite: BEGIN IMMEDIATE; PostgreSQL: explicit isolation).
+  be overtaken between the two: it is alone, or within its scopes (`paraph.storage.scope`) alone
+  (SQLite: BEGIN IMMEDIATE; PostgreSQL: advisory locks).
 - *All or nothing.* Leaving the block normally commits, durable when `transaction()` returns;
-  leaving it by an exception undoes everything.
+  leaving it by an exception undoes everything. An error of a store ends the block: whoever
+  catches it inside cannot commit any more.
 - *Sealed.* Tokens, profiles, event bodies are sealed on the way in and opened on the way out,
   bound to database, table, column and row.
 - *One error.* Whatever the driver raises arrives as `StorageError`; a lost race as `Conflict`.
@@ -19,21 +21,28 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from paraph.oauth.phase import Phase
+from paraph.secret import Secret
+from paraph.storage.idempotency_protocol import IdempotencyStore
+from paraph.storage.operator_protocols import KeyTurnStore, ReplicaStore, SealedStore, TableStore
+from paraph.storage.record_protocols import ApiKeyStore, AuditStore, RemovalStore
 from paraph.storage.records import (
-    ApiKey,
-    AuditEntry,
+    Backlog,
+    Epoch,
     EventStatus,
     Grant,
     Installation,
     KeptEvent,
     Link,
     LinkRequest,
+    LiveRow,
+    Outcome,
     OwnerlessTokens,
-    Receipt,
     Revocation,
     Tokens,
     ZoomIdentity,
 )
+from paraph.storage.refresh_protocol import RefreshStore
+from paraph.storage.scope import Scope
 
 
 class GrantStore(Protocol):
@@ -80,6 +89,9 @@ class GrantStore(Protocol):
 
     async def delete(self, grant_id: str) -> bool:
         """Delete the row, its tokens and all its links. False: there was none."""
+
+    async def idle_since(self, received_before: int, *, now: int, limit: int) -> Sequence[Grant]:
+        """Active grants whose tokens nobody renewed since then, and whose refresh is due."""
 
     async def in_phase(self, phase: Phase, *, limit: int) -> Sequence[Grant]:
         """Some grants in a phase, oldest first."""
@@ -195,22 +207,50 @@ class EventStore(Protocol):
     async def get(self, event_id: str) -> KeptEvent | None:
         """One, with its body if it still has one."""
 
-    async def due(self, *, now: int, limit: int, urgent: bool | None = None) -> Sequence[KeptEvent]:
-        """Received ones whose time has come: urgent first, then oldest first."""
+    async def find(self, beginning: str) -> KeptEvent | None:
+        """The one event whose id begins so, without its body; None when it is not one."""
 
-    async def settle(
+    async def claim(
         self,
-        event_id: str,
         *,
-        status: EventStatus,
         now: int,
-        failure: str = "",
-        drop_body: bool = False,
-    ) -> None:
-        """Handed on, or dead; with `drop_body` nothing of its content stays."""
+        until: int,
+        limit: int,
+        urgent: bool,
+        ordered: bool = False,
+        without: Sequence[str] = (),
+    ) -> Sequence[KeptEvent]:
+        """Take what is due, oldest first, for this worker alone until the lease has run out.
 
-    async def postpone(self, event_id: str, *, next_attempt_at: int, failure: str) -> None:
-        """Count a failed attempt."""
+        Each claim counts as an attempt. With `ordered`, an event waits for every earlier one of
+        its account. Events whose name stands in `without` stay where they are.
+        """
+
+    async def hand_on(
+        self, event_ids: Sequence[str], *, now: int, drop_bodies: bool = False
+    ) -> None:
+        """Done; with `drop_bodies` nothing of their content stays."""
+
+    async def hand_to_nobody(self, *, now: int, limit: int) -> int:
+        """Mark as handed on what is due and not urgent: the host wants none of it."""
+
+    async def postpone(self, claimed: KeptEvent, *, next_attempt_at: int, failure: str) -> None:
+        """A failed attempt: again at this time, unless the claim was taken over meanwhile."""
+
+    async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
+        """The last failed attempt: a dead letter, unless the claim was taken over meanwhile."""
+
+    async def release(self, claimed: KeptEvent, *, now: int) -> None:
+        """Give a claim back undone: the attempt does not count."""
+
+    async def redeliver(self, event_id: str, *, client_id: str, now: int) -> bool:
+        """Hand on once more, from the first attempt.
+
+        False: unknown, without a body, or of an account that has no grant of this client any more.
+        """
+
+    async def backlog(self) -> Backlog:
+        """What waits, and what was given up."""
 
     async def page(
         self, *, status: EventStatus | None = None, after: str = "", limit: int = 50
@@ -225,10 +265,10 @@ class EventStore(Protocol):
         """
 
     async def delete_bodies(self, *, handed_on_before: int) -> int:
-        """Retention: forget bodies that were handed on before this time."""
+        """Retention: forget bodies that were handed on before this time, some at once."""
 
     async def delete_rows(self, *, received_before: int) -> int:
-        """Forget rows without a body that no replay can reach any more."""
+        """Forget rows without a body that no replay can reach any more, some at once."""
 
 
 class RevocationStore(Protocol):
@@ -247,59 +287,12 @@ class RevocationStore(Protocol):
         """Done."""
 
 
-class RemovalStore(Protocol):
-    """What remains of a removal: tombstones (keyed hashes) and receipts."""
-
-    async def add_tombstone(self, identity_hash: bytes, *, zoom_time: int | None, now: int) -> None:
-        """Insert, or raise the time of an existing one (None counts as unknown and is kept)."""
-
-    async def find_tombstone(self, identity_hash: bytes) -> int | None:
-        """The deauthorization time on Zoom's clock; -1 when it is unknown; None: no tombstone."""
-
-    async def add_receipt(self, receipt: Receipt) -> None:
-        """Keep a receipt."""
-
-    async def receipts(self, *, limit: int) -> Sequence[Receipt]:
-        """Newest first."""
-
-
-class AuditStore(Protocol):
-    """The rows of the audit chain; what they mean is decided in `lifecycle.audit`."""
-
-    async def head(self) -> AuditEntry | None:
-        """The newest entry."""
-
-    async def append(self, entry: AuditEntry) -> None:
-        """Insert; `Conflict` when its sequence number has a row."""
-
-    async def page(self, *, after: int, limit: int) -> Sequence[AuditEntry]:
-        """In order, behind a sequence number."""
-
-
-class ApiKeyStore(Protocol):
-    """Keys of the management API."""
-
-    async def add(self, key: ApiKey) -> None:
-        """Insert."""
-
-    async def get(self, key_id: str) -> ApiKey | None:
-        """By its public id."""
-
-    async def all(self) -> Sequence[ApiKey]:
-        """Every key, revoked ones too, oldest first."""
-
-    async def touch(self, key_id: str, *, now: int) -> None:
-        """Remember the last use."""
-
-    async def revoke(self, key_id: str, *, now: int) -> bool:
-        """Revoke; False: unknown, or revoked before."""
-
-
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """All stores inside one transaction."""
 
     grants: GrantStore
+    refreshes: RefreshStore
     links: LinkStore
     installations: InstallationStore
     used_states: UsedStateStore
@@ -309,6 +302,11 @@ class Transaction:
     removals: RemovalStore
     audit: AuditStore
     api_keys: ApiKeyStore
+    idempotency: IdempotencyStore
+    key_turns: KeyTurnStore
+    replicas: ReplicaStore
+    sealed: SealedStore
+    tables: TableStore
 
 
 class Store(Protocol):
@@ -322,11 +320,32 @@ class Store(Protocol):
     def hash_keys(self) -> Mapping[str, bytes]:
         """Long-lived keys, 32 bytes each, by use: "tombstone", "audit", "identifier"."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Begin a write; commit at the end of the block."""
+    @property
+    def epoch(self) -> Epoch:
+        """How often this database was restored, and when it was last."""
+
+    def transaction(self, *scopes: Scope) -> AbstractAsyncContextManager[Transaction]:
+        """Begin a write; commit at the end of the block.
+
+        Without a scope nobody else writes meanwhile. With scopes, nobody else of the same ones:
+        what the block decides because of a read must lie within them.
+        """
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """A consistent view for reading; a write inside raises `StorageError`."""
+
+    async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
+        """The inbox's one hot statement: keep many new events in one durable transaction.
+
+        Each is inserted once, under its `event_id`; an event that is not urgent only if its
+        account has a grant of this client at that moment. The outcomes stand in the order given.
+        """
+
+    async def read_live(self, key_id: str, link_id: str) -> LiveRow:
+        """An API key and an installation as they stand at this moment, in one cheap read."""
+
+    def open_access_token(self, row: LiveRow) -> Secret:
+        """The access token of such a row, which must have an installation."""
 
     async def ping(self) -> None:
         """Raise `StorageError` unless the database answers and can be written."""

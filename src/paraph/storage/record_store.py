@@ -1,4 +1,4 @@
-"""What is kept of what was done: used states, tombstones, receipts, audit chain, API keys."""
+"""What is kept of what was done: used states, tombstones, receipts, API keys."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, case, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Row, case, delete, insert, select, update
 
 from paraph.storage.connection import Connection
-from paraph.storage.records import UNKNOWN_TIME, ApiKey, AuditEntry, Receipt
-from paraph.storage.tables import api_keys, audit_entries, receipts, tombstones, used_states
-
-_USE = insert(used_states).on_conflict_do_nothing(index_elements=[used_states.c.state_hash])
+from paraph.storage.receipt_book import Line, ReceiptLine, TombstoneLine, encode_line
+from paraph.storage.records import UNKNOWN_TIME, ApiKey, Receipt, RemovalExport
+from paraph.storage.tables import api_keys, receipts, removal_exports, tombstones, used_states
 
 
 class _SqlStore:
@@ -26,8 +24,11 @@ class SqlUsedStateStore(_SqlStore):
 
     async def use(self, state_hash: bytes, *, expires_at: int) -> bool:
         """True for exactly one caller: the primary key decides, not a look before."""
+        once = self._connection.insert(used_states).on_conflict_do_nothing(
+            index_elements=[used_states.c.state_hash]
+        )
         done = await self._connection.execute(
-            _USE, {"state_hash": state_hash, "expires_at": expires_at}
+            once, {"state_hash": state_hash, "expires_at": expires_at}
         )
         return done.rowcount == 1
 
@@ -44,7 +45,7 @@ class SqlRemovalStore(_SqlStore):
 
     async def add_tombstone(self, identity_hash: bytes, *, zoom_time: int | None, now: int) -> None:
         """Insert, or raise the time of an existing one; an unknown time stays unknown."""
-        added = insert(tombstones).values(
+        added = self._connection.insert(tombstones).values(
             identity_hash=identity_hash,
             zoom_time=UNKNOWN_TIME if zoom_time is None else zoom_time,
             created_at=now,
@@ -68,6 +69,9 @@ class SqlRemovalStore(_SqlStore):
                 },
             )
         )
+        time = UNKNOWN_TIME if zoom_time is None else zoom_time
+        line = TombstoneLine(identity=identity_hash.hex(), zoom_time=time, created_at=now)
+        await self._export(f"tombstone {line.identity} {time}", line)
 
     async def find_tombstone(self, identity_hash: bytes) -> int | None:
         """The deauthorization time on Zoom's clock; -1 when it is unknown; None: no tombstone."""
@@ -78,8 +82,8 @@ class SqlRemovalStore(_SqlStore):
         ).first()
         return None if row is None else int(row.zoom_time)
 
-    async def add_receipt(self, receipt: Receipt) -> None:
-        """Keep a receipt."""
+    async def add_receipt(self, receipt: Receipt, *, identity_hash: bytes) -> None:
+        """Keep a receipt, and export it; the hash says outside whose removal it was."""
         await self._connection.execute(
             insert(receipts).values(
                 receipt_id=receipt.receipt_id,
@@ -89,6 +93,41 @@ class SqlRemovalStore(_SqlStore):
                 completed_at=receipt.completed_at,
                 destroyed=msgspec.json.encode(receipt.destroyed).decode(),
             )
+        )
+        line = ReceiptLine(
+            receipt_id=receipt.receipt_id,
+            identity=identity_hash.hex(),
+            installation_id=receipt.installation_id,
+            reason=receipt.reason,
+            requested_at=receipt.requested_at,
+            completed_at=receipt.completed_at,
+            destroyed=receipt.destroyed,
+        )
+        await self._export(f"receipt {receipt.receipt_id}", line)
+
+    async def knows_receipt(self, receipt_id: str) -> bool:
+        """Whether there is a receipt of this id."""
+        found = await self._connection.execute(
+            select(receipts.c.receipt_id).where(receipts.c.receipt_id == receipt_id)
+        )
+        return found.first() is not None
+
+    async def unexported(self, *, limit: int) -> Sequence[RemovalExport]:
+        """Some of what waits to be written outside the database."""
+        rows = await self._connection.execute(select(removal_exports).limit(limit))
+        return [RemovalExport(row.export_id, row.line) for row in rows]
+
+    async def exported(self, export_ids: Sequence[str]) -> None:
+        """These are written outside, durably."""
+        await self._connection.execute(
+            delete(removal_exports).where(removal_exports.c.export_id.in_(export_ids))
+        )
+
+    async def _export(self, export_id: str, line: Line) -> None:
+        await self._connection.execute(
+            self._connection.insert(removal_exports)
+            .values(export_id=export_id, line=encode_line(line))
+            .on_conflict_do_nothing(index_elements=[removal_exports.c.export_id])
         )
 
     async def receipts(self, *, limit: int) -> Sequence[Receipt]:
@@ -109,42 +148,6 @@ class SqlRemovalStore(_SqlStore):
             )
             for row in rows
         ]
-
-
-class SqlAuditStore(_SqlStore):
-    """`AuditStore` inside one transaction."""
-
-    async def head(self) -> AuditEntry | None:
-        """The newest entry."""
-        row = (
-            await self._connection.execute(
-                select(audit_entries).order_by(audit_entries.c.sequence.desc()).limit(1)
-            )
-        ).first()
-        return None if row is None else _entry(row)
-
-    async def append(self, entry: AuditEntry) -> None:
-        """Insert; `Conflict` when its sequence number has a row."""
-        await self._connection.execute(
-            insert(audit_entries).values(
-                sequence=entry.sequence,
-                at=entry.at,
-                action=entry.action,
-                details=msgspec.json.encode(entry.details).decode(),
-                previous=entry.previous,
-                digest=entry.digest,
-            )
-        )
-
-    async def page(self, *, after: int, limit: int) -> Sequence[AuditEntry]:
-        """In order, behind a sequence number."""
-        rows = await self._connection.execute(
-            select(audit_entries)
-            .where(audit_entries.c.sequence > after)
-            .order_by(audit_entries.c.sequence)
-            .limit(limit)
-        )
-        return [_entry(row) for row in rows]
 
 
 class SqlApiKeyStore(_SqlStore):
@@ -193,17 +196,6 @@ class SqlApiKeyStore(_SqlStore):
             .values(revoked_at=now)
         )
         return done.rowcount == 1
-
-
-def _entry(row: Row[Any]) -> AuditEntry:
-    return AuditEntry(
-        sequence=row.sequence,
-        at=row.at,
-        action=row.action,
-        details=msgspec.json.decode(row.details, type=dict[str, str]),
-        previous=bytes(row.previous),
-        digest=bytes(row.digest),
-    )
 
 
 def _key(row: Row[Any]) -> ApiKey:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import NamedTuple
 
 from paraph.oauth.phase import Phase, Rung
 from paraph.secret import Secret
@@ -43,8 +44,9 @@ class Tokens:
 class Grant:
     """What Zoom gave to one app by one user.
 
-    `phase` is ACTIVE, UNDECIDED or NEEDS_REAUTHORIZATION. `token_version` counts token sets:
-    who writes one names the version it read, so that a late writer cannot undo a newer one.
+    `phase` is ACTIVE, UNDECIDED, SUSPENDED or NEEDS_REAUTHORIZATION. `token_version` counts
+    token sets: who writes one names the version it read, so that a late writer cannot undo a
+    newer one.
     `granted_zoom_time` is when the consent's code was exchanged, on Zoom's clock, or None.
     """
 
@@ -58,6 +60,23 @@ class Grant:
     granted_at: int
     granted_zoom_time: int | None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshAttempt:
+    """The one refresh of a grant that may be under way, or the last one that came to nothing.
+
+    The `holder` alone may ask Zoom until `lease_until`. `token_version` says which token set it
+    set out from; what is noted here about an older one means nothing any more.
+    """
+
+    grant_id: str
+    token_version: int
+    holder: str
+    began_at: int
+    lease_until: int
+    failures: int = 0
+    next_attempt_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +153,9 @@ class KeptEvent:
     `event_id` is the hex of the delivery digest for Zoom's events (the deduplication key), and
     random for notices. `body` is None once it was deleted; the row stays for deduplication.
     `urgent` events (deauthorizations) are not delayed by any backlog.
+    `attempts` counts claims: whoever claims an event counts at once, so that an event that kills
+    its worker is counted too. `arrival` is microseconds, finer than `received_at`, and gives the
+    order. `trace` is the `traceparent` of the delivery, or empty.
     """
 
     event_id: str
@@ -149,6 +171,26 @@ class KeptEvent:
     next_attempt_at: int = 0
     handed_on_at: int | None = None
     failure: str = ""
+    arrival: int = 0
+    trace: str = ""
+
+
+class Outcome(Enum):
+    """What became of a delivery. All three are answered 200."""
+
+    KEPT = "kept"
+    DUPLICATE = "duplicate"
+    NOT_OURS = "not_ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits to be handed on, since when, and how much was given up."""
+
+    waiting: int
+    urgent: int
+    oldest_received_at: int | None
+    dead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,3 +241,82 @@ class ApiKey:
     created_at: int
     revoked_at: int | None = None
     last_used_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A database begins a new epoch each time it is restored; the first has number 1."""
+
+    number: int
+    began_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalExport:
+    """What of a removal waits to be written outside the database, as the line it will be."""
+
+    export_id: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTurn:
+    """From when on which encryption key seals; `turn` counts from 1."""
+
+    turn: int
+    key_id: str
+    began_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A running service: which keys it can open with, and which one it seals with."""
+
+    replica_id: str
+    label: str
+    key_ids: tuple[str, ...]
+    sealing_key: str
+    seen_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealedValue:
+    """A ciphertext where it stands: "table.column", and what of the row it is bound to."""
+
+    place: str
+    row: tuple[str, ...]
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """The answer to a request with an idempotency key; no status yet: it is under way."""
+
+    request_hash: bytes
+    status: int | None
+    body: bytes | None
+
+
+class LiveRow(NamedTuple):
+    """What decides a vend or a proxied call, as it stands at this moment.
+
+    The first five belong to the API key, None where there is none; the rest to the installation.
+    The access token is sealed: `Store.open_access_token` opens it.
+    """
+
+    key_secret_hash: bytes | None
+    key_scopes: str | None
+    key_subject_prefix: str | None
+    key_revoked_at: int | None
+    key_last_used_at: int | None
+    client_id: str | None
+    subject: str | None
+    link_phase: str | None
+    grant_id: str | None
+    grant_phase: str | None
+    reason: str | None
+    token_version: int | None
+    sealed_access_token: bytes | None
+    access_expires_at: int | None
+    scopes: str | None
+    api_server: str | None

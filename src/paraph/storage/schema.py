@@ -1,7 +1,16 @@
 """Bringing a database to the schema of this code, inside the caller's transaction.
 
-The caller holds the write lock (SQLite: BEGIN IMMEDIATE), so of several processes that start
-at once, one migrates and the others find it done.
+The caller holds the lock of migrations, so of several processes that start at once, one migrates
+and the others find it done. There are two kinds of steps, on two branches:
+
+- *Expanding* steps ("0004") only add what older code can do without knowing: tables, columns
+  that may stay empty or have a default, indexes. They run at start, while replicas of the code
+  before them go on; and that code may start again afterwards.
+- *Contracting* steps ("c0001") take away what no code uses any more. They run when an operator
+  says that no older code is left (`paraph migrate`). Code that does not know one of them refuses
+  to start: what it needs may be gone.
+
+The kind stands in the revision's own name, so that older code can judge a step it never saw.
 """
 
 from __future__ import annotations
@@ -17,39 +26,76 @@ from sqlalchemy import Connection, insert, select
 
 from paraph.errors import ConfigurationError
 from paraph.storage.encryption import KEY_BYTES, KeyRing
+from paraph.storage.records import Epoch
 from paraph.storage.sealing import Sealing
-from paraph.storage.tables import database_identity, metadata, stored_keys
+from paraph.storage.tables import database_identity, key_turns, metadata, stored_keys
 
-HASH_KEY_NAMES = ("tombstone", "audit", "identifier")
+HASH_KEY_NAMES = ("tombstone", "audit", "identifier", "receipts", "backup")
 _SEALED_KEY = "stored_keys.sealed"
 
 
-def migrate(connection: Connection) -> None:
+def expand(connection: Connection, *, revision: str = "", place: str = "") -> None:
     """Apply every expanding step that the database has not seen.
 
-    Raises:
-        ConfigurationError: the database was made by a newer paraph.
-    """
-    config = Config()
-    # A percent sign in the path would be taken for an interpolation.
-    place = str(files("paraph.storage") / "migrations").replace("%", "%%")
-    config.set_main_option("script_location", place)
-    script = ScriptDirectory.from_config(config)
-    newest = script.get_current_head()
+    Args:
+        connection: in a transaction of the caller's.
+        revision: as far as this one; as far as there are steps, by default.
+        place: the folder of the steps; the package's own by default.
 
-    def steps(revision: Any, _context: Any) -> Any:
-        known = {one.revision for one in script.walk_revisions()}
-        unknown = [one for one in revision if one not in known]
-        if unknown:
+    Raises:
+        ConfigurationError: a step was taken that only a newer paraph knows how to live with, or
+            the revision is of a newer paraph.
+    """
+    _apply(connection, place, contracting=False, revision=revision)
+
+
+def contract(connection: Connection, *, place: str = "") -> list[str]:
+    """Apply every contracting step that the database has not seen; their names.
+
+    Raises:
+        ConfigurationError: as `expand`.
+    """
+    return _apply(connection, place, contracting=True)
+
+
+def is_contracting(revision: str) -> bool:
+    """Whether a step, also one of a newer code, may take away what older code needs."""
+    return revision.startswith("c")
+
+
+def _apply(
+    connection: Connection, place: str, *, contracting: bool, revision: str = ""
+) -> list[str]:
+    config = Config()
+    own = place or str(files("paraph.storage") / "migrations")
+    # A percent sign in the path would be taken for an interpolation.
+    config.set_main_option("script_location", own.replace("%", "%%"))
+    script = ScriptDirectory.from_config(config)
+    known = {one.revision for one in script.walk_revisions()}
+    applied: list[str] = []
+
+    def steps(taken: Any, _context: Any) -> Any:
+        unknown = [one for one in taken if one not in known]
+        gone = [one for one in unknown if is_contracting(one)]
+        if revision and revision not in known:
+            gone = [revision]
+        if gone:
             raise ConfigurationError(
-                [f"the database has schema {unknown[0]}, this code knows only {newest}"],
+                [f"the database has taken the step {gone[0]}, which this code does not know"],
                 remedy="Start the newer paraph that this database belongs to.",
             )
-        return script._upgrade_revs("head", revision)  # noqa: SLF001 - What alembic's own command calls.
+        heads = [head for head in script.get_heads() if is_contracting(head) == contracting]
+        if unknown or not heads:
+            # Newer code has been here, and has taken all that this code knows before its own.
+            return []
+        found = script._upgrade_revs(revision or heads[0], taken)  # noqa: SLF001 - What alembic's own command calls.
+        applied.extend(step.revision.revision for step in found)
+        return found
 
-    with EnvironmentContext(config, script, fn=steps, destination_rev="head") as environment:
+    with EnvironmentContext(config, script, fn=steps) as environment:
         environment.configure(connection=connection, target_metadata=metadata)
         environment.run_migrations()
+    return applied
 
 
 def identify(connection: Connection, *, randomness: Callable[[int], bytes], now: int) -> str:
@@ -60,6 +106,28 @@ def identify(connection: Connection, *, randomness: Callable[[int], bytes], now:
     database_id = randomness(16).hex()
     connection.execute(insert(database_identity).values(database_id=database_id, created_at=now))
     return database_id
+
+
+def epoch_of(connection: Connection) -> Epoch:
+    """How often this database was restored, and when it was last."""
+    row = connection.execute(
+        select(database_identity.c.epoch, database_identity.c.epoch_began_at)
+    ).one()
+    return Epoch(row.epoch, row.epoch_began_at)
+
+
+def obey_turn(connection: Connection, ring: KeyRing, *, now: int) -> None:
+    """Let the ring seal with the key whose turn it is; in a new database, with its newest.
+
+    Raises:
+        UnknownEncryptionKey: the ring does not hold it, so that nothing can be sealed here.
+    """
+    newest = select(key_turns.c.key_id).order_by(key_turns.c.turn.desc()).limit(1)
+    key_id = connection.execute(newest).scalar()
+    if key_id is None:
+        key_id = ring.newest
+        connection.execute(insert(key_turns).values(turn=1, key_id=key_id, began_at=now))
+    ring.seal_with(key_id)
 
 
 def load_hash_keys(

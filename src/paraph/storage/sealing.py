@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
 
+from paraph.errors import SealBroken, UnknownEncryptionKey
+from paraph.logs import get_logger
 from paraph.secret import Secret
 from paraph.storage.encryption import KeyRing
+
+Row = TypeVar("Row")
+Opened = TypeVar("Opened")
+
+_log = get_logger("storage")
+
+
+def those_that_open(rows: Iterable[Row], opened: Callable[[Row], Opened]) -> list[Opened]:
+    """What can be opened of some waiting rows: one that cannot must not hold up the others."""
+    found = []
+    for row in rows:
+        try:
+            found.append(opened(row))
+        except (SealBroken, UnknownEncryptionKey) as error:
+            _log.error("row.not_opened", error_code=error.code, remedy=error.remedy)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +36,14 @@ class Sealing:
     ring: KeyRing
     database_id: str
 
-    def seal(self, place: str, row_id: str, value: bytes) -> bytes:
-        """Seal a value for `table.column` and a row."""
-        return self.ring.seal("row", value, associated_data=self._place(place, row_id))
+    def seal(self, place: str, row_id: str, value: bytes, *bound: str) -> bytes:
+        """Seal a value for `table.column`, a row, and what else of the row must not change."""
+        return self.ring.seal("row", value, associated_data=self._place(place, row_id, *bound))
 
-    def open(self, place: str, row_id: str, sealed: bytes) -> bytes:
+    def open(self, place: str, row_id: str, sealed: bytes, *bound: str) -> bytes:
         """Open a value. `SealBroken` when it was made for another place."""
-        return self.ring.open("row", bytes(sealed), associated_data=self._place(place, row_id))
+        associated_data = self._place(place, row_id, *bound)
+        return self.ring.open("row", bytes(sealed), associated_data=associated_data)
 
     def seal_secret(self, place: str, row_id: str, secret: Secret | None) -> bytes | None:
         """Seal a secret; nothing stays nothing."""
@@ -31,7 +53,12 @@ class Sealing:
         """Open a secret."""
         return Secret(self.open(place, row_id, sealed).decode())
 
-    def _place(self, place: str, row_id: str) -> bytes:
-        # The lengths in front keep ("a", "bc") and ("ab", "c") apart.
-        parts = [part.encode() for part in (self.database_id, place, row_id)]
-        return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    def _place(self, place: str, *row: str) -> bytes:
+        return b"".join((_measured(self.database_id, place), *map(_measured, row)))
+
+
+@lru_cache(maxsize=1024)
+def _measured(*parts: str) -> bytes:
+    # The lengths in front keep ("a", "bc") and ("ab", "c") apart.
+    encoded = [part.encode() for part in parts]
+    return b"".join(len(part).to_bytes(2, "big") + part for part in encoded)

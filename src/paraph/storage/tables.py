@@ -15,9 +15,12 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
-    Text,
     text,
 )
+from sqlalchemy import Text as AnyText
+
+# SQLite compares so by itself; PostgreSQL would order by the language of whoever made the database.
+Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 
 metadata = MetaData(
     naming_convention={
@@ -33,6 +36,9 @@ database_identity = Table(
     metadata,
     Column("database_id", Text, primary_key=True),
     Column("created_at", BigInteger, nullable=False),
+    # A restored database begins a new epoch.
+    Column("epoch", Integer, nullable=False, server_default="1"),
+    Column("epoch_began_at", BigInteger, nullable=False, server_default="0"),
 )
 
 stored_keys = Table(
@@ -40,6 +46,24 @@ stored_keys = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+)
+
+key_turns = Table(
+    "key_turns",
+    metadata,
+    Column("turn", Integer, primary_key=True, autoincrement=False),
+    Column("key_id", Text, nullable=False),
+    Column("began_at", BigInteger, nullable=False),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("replica_id", Text, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("key_ids", Text, nullable=False),
+    Column("sealing_key", Text, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
 )
 
 grants = Table(
@@ -63,6 +87,19 @@ grants = Table(
     Column("granted_at", BigInteger, nullable=False),
     Column("granted_zoom_time", BigInteger),
     Index("ix_grants_identity", "client_id", "account_id", "user_id", unique=True),
+    Index("ix_grants_received", "received_at"),
+)
+
+refresh_attempts = Table(
+    "refresh_attempts",
+    metadata,
+    Column("grant_id", Text, ForeignKey("grants.grant_id", ondelete="CASCADE"), primary_key=True),
+    Column("token_version", Integer, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("began_at", BigInteger, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("next_attempt_at", BigInteger, nullable=False),
 )
 
 links = Table(
@@ -144,9 +181,38 @@ events = Table(
     Column("next_attempt_at", BigInteger, nullable=False),
     Column("handed_on_at", BigInteger),
     Column("failure", Text, nullable=False),
-    Index("ix_events_due", "status", "urgent", "next_attempt_at"),
+    Column("arrival", BigInteger, nullable=False, server_default="0"),
+    Column("trace", Text, nullable=False, server_default=""),
     Index("ix_events_account", "account_id"),
     Index("ix_events_received", "received_at"),
+    # Small, because what was handed on leaves them: how long claims take depends on nothing else.
+    Index(
+        "ix_events_waiting",
+        "urgent",
+        "next_attempt_at",
+        "arrival",
+        sqlite_where=text("status = 'received'"),
+        postgresql_where=text("status = 'received'"),
+    ),
+    Index(
+        "ix_events_waiting_account",
+        "account_id",
+        "arrival",
+        sqlite_where=text("status = 'received'"),
+        postgresql_where=text("status = 'received'"),
+    ),
+    Index(
+        "ix_events_retained",
+        "handed_on_at",
+        sqlite_where=text("status = 'handed_on' AND body IS NOT NULL"),
+        postgresql_where=text("status = 'handed_on' AND body IS NOT NULL"),
+    ),
+    Index(
+        "ix_events_dead",
+        "received_at",
+        sqlite_where=text("status = 'dead'"),
+        postgresql_where=text("status = 'dead'"),
+    ),
 )
 
 revocations = Table(
@@ -179,6 +245,13 @@ receipts = Table(
     Column("destroyed", Text, nullable=False),
 )
 
+removal_exports = Table(
+    "removal_exports",
+    metadata,
+    Column("export_id", Text, primary_key=True),
+    Column("line", Text, nullable=False),
+)
+
 audit_entries = Table(
     "audit_entries",
     metadata,
@@ -188,6 +261,17 @@ audit_entries = Table(
     Column("details", Text, nullable=False),
     Column("previous", LargeBinary, nullable=False),
     Column("digest", LargeBinary, nullable=False),
+)
+
+given_answers = Table(
+    "given_answers",
+    metadata,
+    Column("answer_id", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("status", Integer),
+    Column("body", LargeBinary),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
 )
 
 api_keys = Table(

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Row, Table, delete, insert, select, update
 
 from paraph.secret import Secret
 from paraph.storage.connection import Connection
 from paraph.storage.records import OwnerlessTokens, Revocation, Tokens
-from paraph.storage.sealing import Sealing
+from paraph.storage.sealing import Sealing, those_that_open
 from paraph.storage.tables import ownerless_tokens, revocations
 
 _TOKENS, _TOKEN = "ownerless_tokens.tokens", "revocations.token"
@@ -74,17 +74,17 @@ class SqlOwnerlessStore(_Queue):
 
     async def due(self, *, now: int, limit: int) -> Sequence[OwnerlessTokens]:
         """Those to be asked about now."""
-        return [
-            OwnerlessTokens(
-                ownerless_id=row.ownerless_id,
-                client_id=row.client_id,
-                tokens=_decode(self._sealing.open(_TOKENS, row.ownerless_id, row.tokens)),
-                created_at=row.created_at,
-                attempts=row.attempts,
-                next_attempt_at=row.next_attempt_at,
-            )
-            for row in await self._due_rows(now=now, limit=limit)
-        ]
+        return those_that_open(await self._due_rows(now=now, limit=limit), self._ownerless)
+
+    def _ownerless(self, row: Row[Any]) -> OwnerlessTokens:
+        return OwnerlessTokens(
+            ownerless_id=row.ownerless_id,
+            client_id=row.client_id,
+            tokens=_decode(self._sealing.open(_TOKENS, row.ownerless_id, row.tokens)),
+            created_at=row.created_at,
+            attempts=row.attempts,
+            next_attempt_at=row.next_attempt_at,
+        )
 
 
 class SqlRevocationStore(_Queue):
@@ -107,17 +107,17 @@ class SqlRevocationStore(_Queue):
 
     async def due(self, *, now: int, limit: int) -> Sequence[Revocation]:
         """Those to be tried now."""
-        return [
-            Revocation(
-                revocation_id=row.revocation_id,
-                client_id=row.client_id,
-                token=self._sealing.open_secret(_TOKEN, row.revocation_id, row.token),
-                created_at=row.created_at,
-                attempts=row.attempts,
-                next_attempt_at=row.next_attempt_at,
-            )
-            for row in await self._due_rows(now=now, limit=limit)
-        ]
+        return those_that_open(await self._due_rows(now=now, limit=limit), self._revocation)
+
+    def _revocation(self, row: Row[Any]) -> Revocation:
+        return Revocation(
+            revocation_id=row.revocation_id,
+            client_id=row.client_id,
+            token=self._sealing.open_secret(_TOKEN, row.revocation_id, row.token),
+            created_at=row.created_at,
+            attempts=row.attempts,
+            next_attempt_at=row.next_attempt_at,
+        )
 
 
 class _KeptTokens(msgspec.Struct, array_like=True):

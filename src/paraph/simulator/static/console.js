@@ -1,16 +1,121 @@
-// Keeps the live part of the console fresh, and leaves alone what somebody has opened.
+// Makes the console live: draws anew what has changed, sends forms without leaving the page, and
+// leaves alone what somebody has opened, revealed or is writing in. Everything works without it.
 "use strict";
-const live = document.getElementById("live");
+
+const said = document.getElementById("said");
+const drawn = new Map();
+let version = "";
+
+function say(text, wrong) {
+  said.textContent = text;
+  said.classList.toggle("wrong", wrong);
+  said.hidden = false;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => { said.hidden = true; }, 6000);
+}
+
+// Rows keep their element as long as their version is the same, and their openness for ever.
+function drawRows(region, fresh) {
+  const old = new Map([...region.children].map((one) => [one.id, one]));
+  const wanted = [...fresh.children].map((row) => {
+    const known = old.get(row.id);
+    if (known && known.dataset.version === row.dataset.version) return known;
+    if (known && known.open) row.open = true;
+    return row;
+  });
+  const same = wanted.length === region.children.length
+    && wanted.every((row, index) => row === region.children[index]);
+  if (!same) region.replaceChildren(...wanted);
+}
+
+function drawRegion(region, fresh) {
+  const markup = fresh.innerHTML;
+  if (drawn.get(region.dataset.live) === markup || region.contains(document.activeElement)) return;
+  drawn.set(region.dataset.live, markup);
+  if ("keyed" in region.dataset) {
+    drawRows(region, fresh);
+    return;
+  }
+  const opened = [...region.querySelectorAll("details[open]")].map((one) => one.id);
+  region.replaceChildren(...fresh.childNodes);
+  for (const id of opened) {
+    const one = id && document.getElementById(id);
+    if (one) one.open = true;
+  }
+  if (region.dataset.live === "faults") sift();
+}
+
 async function refresh() {
-  if (document.hidden || !live) return;
-  const open = new Set([...live.querySelectorAll("details[open]")].map((one) => one.id));
-  if (live.contains(document.activeElement) && document.activeElement !== document.body) return;
-  const answer = await fetch("/_console/live").catch(() => null);
-  if (!answer || !answer.ok) return;
-  live.innerHTML = await answer.text();
-  for (const id of open) {
-    const details = id && document.getElementById(id);
-    if (details) details.open = true;
+  if (document.hidden) return;
+  const answer = await fetch(`/_console/live?seen=${version}`).catch(() => null);
+  document.body.classList.toggle("gone", !answer);
+  if (!answer || answer.status !== 200) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  version = answer.headers.get("x-version") || "";
+  for (const region of document.querySelectorAll("[data-live]")) {
+    const fresh = page.querySelector(`[data-live="${region.dataset.live}"]`);
+    if (fresh) drawRegion(region, fresh);
   }
 }
-setInterval(refresh, 2000);
+
+async function reveal(form) {
+  const body = new URLSearchParams(new FormData(form));
+  body.set("fragment", "1");
+  const answer = await fetch(form.action, { method: "POST", body }).catch(() => null);
+  if (!answer || !answer.ok) {
+    say("There is no such entry any more.", true);
+    return;
+  }
+  const place = document.getElementById(form.dataset.reveal);
+  const shown = place.querySelector(".parts, .pairs");
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = document.createElement("div");
+  fresh.className = "parts revealed";
+  fresh.append(...page.body.childNodes);
+  shown.replaceWith(fresh);
+  form.remove();
+}
+
+async function send(form, button) {
+  if (form.dataset.sure && !window.confirm(form.dataset.sure)) return;
+  const body = new URLSearchParams(new FormData(form, button));
+  button.disabled = true;
+  const order = { method: "POST", body, headers: { accept: "application/json" } };
+  const answer = await fetch(form.action, order).catch(() => null);
+  button.disabled = false;
+  button.blur();
+  if (!answer) {
+    say("The simulator does not answer.", true);
+    return;
+  }
+  const told = await answer.json().catch(() => ({ error: "The simulator has failed." }));
+  say(told.said || told.error, !answer.ok);
+  await refresh();
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.getAttribute("action").startsWith("/_console/")) return;
+  event.preventDefault();
+  if (form.dataset.reveal) reveal(form);
+  else send(form, event.submitter);
+});
+
+const finder = document.getElementById("find-fault");
+function sift() {
+  const words = finder.value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const place of document.querySelectorAll(".place")) {
+    let found = 0;
+    for (const one of place.querySelectorAll(".fault")) {
+      one.hidden = !words.every((word) => one.dataset.words.includes(word));
+      if (!one.hidden) found += 1;
+    }
+    place.hidden = found === 0;
+    if (words.length) place.open = found > 0;
+  }
+}
+finder.closest("label").hidden = false;
+finder.addEventListener("input", sift);
+
+setInterval(refresh, 1500);
+document.addEventListener("visibilitychange", refresh);

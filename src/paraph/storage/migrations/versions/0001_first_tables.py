@@ -14,8 +14,12 @@ branch_labels = None
 depends_on = None
 
 
+# Byte for byte, in whatever language the database was made.
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
 def _text(name: str, *, nullable: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text(), nullable=nullable)
+    return sa.Column(name, _TEXT, nullable=nullable)
 
 
 def _bytes(name: str, *, nullable: bool = False) -> sa.Column[bytes]:

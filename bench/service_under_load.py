@@ -1,0 +1,129 @@
+"""Our service as it is run, with settings for a bench, and the requests that it is loaded with."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+import json
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import kit
+
+WEBHOOK_SECRET = "bench-webhook-key-0q8Zr5"
+CLIENT_ID = "BenchClientIdOfNobody"
+ACCOUNT = "AbcDEFghiJKLmnoPQRst01"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that is up."""
+
+    port: int
+    pid: int
+    folder: Path
+    key: str = ""
+
+
+@contextmanager
+def running_service(
+    folder: Path, database_url: str = "", *, events_url: str = ""
+) -> Iterator[Running]:
+    """`paraph serve` on a free port of the server's core."""
+    port, private = kit.free_port(), kit.free_port()
+    command = [sys.executable, "-m", "paraph.cli.main", "keys", "new"]
+    key = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).split()[-1]
+    settings = folder / "paraph.toml"
+    settings.touch(mode=0o600)
+    settings.write_text(
+        f"""
+client_id = "{CLIENT_ID}"
+client_secret = "bench-client-key-7yPq2M"
+webhook_secrets = ["{WEBHOOK_SECRET}"]
+public_url = "http://127.0.0.1:{port}"
+public_bind = "127.0.0.1:{port}"
+private_bind = "127.0.0.1:{private}"
+database_url = "{database_url or f"sqlite:///{folder / 'paraph.db'}"}"
+events_url = "{events_url}"
+encryption_keys = ["{key}"]
+linking = "none"
+""",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "paraph.cli.main", "serve", "--config", str(settings)]
+    with kit.server(command, port, log=folder / "service.log") as pid:
+        yield Running(port, pid, folder, key)
+
+
+def body_of(number: int, *, event: str = "meeting.participant_joined") -> bytes:
+    """A delivery body of 2.1 kB, different for each number."""
+    content = {
+        "event": event,
+        "event_ts": 1_700_000_000_000 + number,
+        "payload": {
+            "account_id": ACCOUNT,
+            "object": {
+                "uuid": f"{number:020d}==",
+                "id": str(80_000_000_000 + number),
+                "topic": "Weekly tide table",
+                "host_id": "KDcuGIm1QgePTO8WbOqwIQ",
+                "notes": "n" * 1_840,
+            },
+        },
+    }
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def signed(body: bytes, *, key: str = WEBHOOK_SECRET, timestamp: str = "") -> bytes:
+    """A delivery as Zoom sends it."""
+    stamp = timestamp or str(int(time.time()))
+    mac = hmac.new(key.encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hexdigest()
+    return kit.request(
+        "POST",
+        "/webhook",
+        [
+            ("user-agent", "Zoom Marketplace/1.0a"),
+            ("content-type", "application/json; charset=utf-8"),
+            ("x-zm-request-timestamp", stamp),
+            ("x-zm-signature", f"v0={mac}"),
+            ("x-zm-request-id", f"6009d653_{stamp}"),
+        ],
+        body,
+    )
+
+
+def forged_by_shape() -> Sequence[bytes]:
+    """Stale, so the headers decide."""
+    return [signed(body_of(n), timestamp="1600000000") for n in range(256)]
+
+
+def forged_by_key() -> Sequence[bytes]:
+    """Fresh and well-shaped, signed with another key: only the MAC decides."""
+    return [signed(body_of(n), key="somebody-elses-key-31") for n in range(256)]
+
+
+_numbers = itertools.count(1)
+
+
+def genuine(count: int = 20_000) -> Sequence[bytes]:
+    """Deliveries that were never sent before."""
+    return [signed(body_of(next(_numbers))) for _ in range(count)]
+
+
+def forged_redirects() -> Sequence[bytes]:
+    """Random codes and states, with the cookie of nobody."""
+    return [
+        kit.request(
+            "GET",
+            f"/oauth/redirect?code={secrets.token_urlsafe(25)[:33]}&state={secrets.token_urlsafe(32)}",
+            [("user-agent", "Mozilla/5.0"), ("accept", "text/html")],
+        )
+        for _ in range(512)
+    ]

@@ -1,0 +1,161 @@
+"""Vending access tokens over HTTP: the ceiling, the service, and what is usually written.
+
+`python bench/token_vend.py [postgresql://…]`. Every vend proves the installation active: the
+service asks its database each time, as the peer does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import kit
+import service_under_load as load
+from kit import Target
+from paraph.api.keys import create_key
+from paraph.config import load_settings
+from paraph.lifecycle.context import Context
+from paraph.oauth.phase import Phase
+from paraph.secret import Secret
+from paraph.service.app import open_context
+from paraph.storage.records import Grant, Link, Tokens, ZoomIdentity
+
+INSTALLATIONS = 2_000
+GOALS = {"vend, SQLite": 0.65, "vend, PostgreSQL": 0.50}
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What the load needs: a key, and installations with their subjects."""
+
+    key: str
+    pairs: Sequence[tuple[str, str]]
+
+    def requests(self) -> Sequence[bytes]:
+        """A vend for each installation."""
+        return [
+            kit.request(
+                "POST",
+                f"/v1/installations/{installation_id}/access-token",
+                [("authorization", f"Bearer {self.key}"), ("content-type", "application/json")],
+                b'{"subject":"%s"}' % subject.encode(),
+            )
+            for installation_id, subject in self.pairs
+        ]
+
+
+def access_token(number: int) -> str:
+    """As long as Zoom's are."""
+    return f"eyJzdiI6IjAwMDAwMSIsImFsZyI6IkhTNTEyIn0.{number:0640d}.{'s' * 86}"
+
+
+def fill(settings_file: Path) -> Installed:
+    """Installations in the service's own database, as installing leaves them."""
+
+    async def run() -> Installed:
+        async with open_context(load_settings(settings_file)) as (context, _readiness):
+            return await fill_context(context)
+
+    return asyncio.run(run())
+
+
+async def fill_context(context: Context) -> Installed:
+    """The same, in an open store."""
+    now = int(time.time())
+    pairs = []
+    async with context.store.transaction() as tx:
+        for number in range(INSTALLATIONS):
+            grant_id, link_id = context.new_id(), context.new_id()
+            subject = f"tenant-{number % 40}:user-{number}"
+            tokens = Tokens(
+                access_token=Secret(access_token(number)),
+                refresh_token=Secret(access_token(number)[::-1]),
+                access_expires_at=now + 86_400,
+                scopes=frozenset({"user:read:user", "meeting:read:meeting"}),
+                api_server="https://api.zoom.us",
+                received_at=now,
+                zoom_time=now,
+            )
+            identity = ZoomIdentity(context.client.client_id, load.ACCOUNT, f"user{number}")
+            await tx.grants.add(
+                Grant(
+                    grant_id=grant_id,
+                    identity=identity,
+                    phase=Phase.ACTIVE,
+                    tokens=tokens,
+                    token_version=1,
+                    email=f"user{number}@example.com",
+                    display_name=f"User {number}",
+                    granted_at=now,
+                    granted_zoom_time=now,
+                )
+            )
+            link = Link(link_id, grant_id, identity.client_id, subject, Phase.ACTIVE, (), now)
+            await tx.links.add(replace(link, confirmed_at=now))
+            pairs.append((link_id, subject))
+    key = await create_key(context, label="bench", scopes=["vend"])
+    return Installed(key.reveal(), pairs)
+
+
+def service_target(stack: ExitStack, folder: Path, name: str, database_url: str) -> Target:
+    """`paraph serve` on one core."""
+    folder.mkdir()
+    running = stack.enter_context(load.running_service(folder, database_url))
+    settings = folder / "paraph.toml"
+    found = re.search(r'private_bind = "127\.0\.0\.1:([0-9]+)"', settings.read_text())
+    assert found is not None
+    return Target(name, int(found[1]), running.pid, fill(settings).requests, 200)
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory(prefix="paraph-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        targets = [service_target(stack, folder / "sqlite", "vend, SQLite", "")]
+        if len(sys.argv) > 1:
+            targets.append(
+                service_target(stack, folder / "postgresql", "vend, PostgreSQL", sys.argv[1])
+            )
+        port = kit.free_port()
+        pid = stack.enter_context(
+            kit.server(kit.uvicorn_command("ceiling:application", port), port)
+        )
+        ceiling = Target("ceiling: raw ASGI that answers 200", port, pid, targets[0].requests, 200)
+        if importlib.util.find_spec("authlib") is None:
+            print("skipped: the peer (authlib is not installed)")
+        else:
+            port = kit.free_port()
+            pid = stack.enter_context(
+                kit.server(kit.uvicorn_command("peer_vend:application", port), port)
+            )
+            targets.append(
+                Target("peer: FastAPI, ORM session, Fernet, OAuth library", port, pid, _peer, 200)
+            )
+        targets.insert(0, ceiling)
+        kit.measure(targets)
+        print(f"{kit.machine()}\n")
+        print(kit.table(targets, ceiling, GOALS))
+
+
+def _peer() -> Sequence[bytes]:
+    return [
+        kit.request(
+            "POST",
+            f"/installations/{number}/access-token",
+            [("authorization", "Bearer bench-peer-key"), ("content-type", "application/json")],
+            b'{"subject":"tenant-%d:user-%d"}' % (number % 40, number),
+        )
+        for number in range(INSTALLATIONS)
+    ]
+
+
+if __name__ == "__main__":
+    main()

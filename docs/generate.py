@@ -1,0 +1,131 @@
+"""Writes the parts of the documentation that are made from the code.
+
+A generated part stands between two comments in a page that is otherwise written by hand. Add one
+by writing the comments into the page and a function into PARTS.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from paraph.errors import ParaphError
+from paraph.oauth.phase import to_mermaid
+from paraph.problems import status_of
+from paraph.simulator.app import create_simulator
+from paraph.simulator.behaviours import all_behaviours
+from paraph.simulator.event_catalogue import catalogue
+from paraph.simulator.world import default_world
+
+DOCS = Path(__file__).parent
+
+
+def behaviours() -> str:
+    """Everything that the simulator imitates, each with its mark."""
+    pieces = []
+    for area, rows in groupby(all_behaviours(), key=lambda row: row.area):
+        table = [(row.text, row.mark, row.source) for row in rows]
+        pieces.append(
+            f"#### {area[0].upper()}{area[1:]}\n\n{_table(('what', 'mark', 'source'), table)}"
+        )
+    return "\n\n".join(pieces)
+
+
+def faults() -> str:
+    """Every fault with its documentation and what may be set."""
+    listed = create_simulator(default_world()).faults.listing()
+    pieces = []
+    for place, rows in groupby(listed, key=lambda row: str(row["place"])):
+        table = [
+            (f"`{row['name']}`", row["documentation"], _settings(row["parameters"])) for row in rows
+        ]
+        pieces.append(f"#### {place}\n\n{_table(('name', 'what it does', 'settings'), table)}")
+    return "\n\n".join(pieces)
+
+
+def events() -> str:
+    """Every event that can be sent with a realistic body."""
+    pieces = []
+    for family, kinds in groupby(catalogue().values(), key=lambda kind: kind.family):
+        names = ", ".join(f"`{kind.name}`" for kind in kinds)
+        pieces.append(f"**{family}**: {names}")
+    return "\n\n".join(pieces)
+
+
+def phases() -> str:
+    """The life of an installation, from the table of transitions."""
+    return f"```mermaid\n{to_mermaid()}```"
+
+
+def errors() -> str:
+    """Every error code that may reach a caller, with its status."""
+    # Those of `paraph.client` stand below the same root, and no face answers with them.
+    ours = {kind for kind in _below(ParaphError) if kind.__module__ == ParaphError.__module__}
+    kinds = sorted(ours, key=lambda kind: kind.code)
+    rows = [(f"`{kind.code}`", str(status_of(kind)), kind.public_message) for kind in kinds]
+    return _table(("code", "status", "what happened"), rows)
+
+
+def _below(root: type[ParaphError]) -> set[type[ParaphError]]:
+    return {one for kind in root.__subclasses__() for one in {kind, *_below(kind)}}
+
+
+PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "design.md": {"phases": phases},
+    "management-api.md": {"errors": errors},
+    "simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},
+}
+
+
+def pages() -> dict[Path, str]:
+    """Every page with generated parts, as it should read."""
+    written = {}
+    for name, parts in PARTS.items():
+        text = (DOCS / name).read_text(encoding="utf-8")
+        for part, write in parts.items():
+            text = _replace(text, part, write())
+        written[DOCS / name] = text
+    return written
+
+
+def main() -> None:
+    """Write the pages anew; say which have changed."""
+    for path, text in pages().items():
+        if path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"written: {path.relative_to(DOCS.parent)}")
+
+
+def _replace(text: str, part: str, content: str) -> str:
+    begin, end = f"<!-- generated: {part} -->", "<!-- end of generated -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        sys.exit(f"the part {part} does not stand in its page exactly once")
+    return pattern.sub(lambda _found: f"{begin}\n\n{content}\n\n{end}", text)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(_cell(one) for one in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _settings(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{name}` ({_shown(value)})" for name, value in parameters.items())
+
+
+def _shown(value: Any) -> str:
+    # Some defaults hold what no page should hold raw: line breaks, controls.
+    text = str(value).encode("unicode_escape").decode("ascii")
+    return f"`{text}`" if text else "empty"
+
+
+if __name__ == "__main__":
+    main()

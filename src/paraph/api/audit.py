@@ -1,0 +1,51 @@
+"""The audit chain, read and verified."""
+
+# No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
+# stand inside others, and as text their names could not be found.
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from paraph.api import models
+from paraph.api.keys import ApiKey, ApiKeyDependency, Scope, require_scope, require_unlimited
+from paraph.lifecycle.audit import walk_chain
+from paraph.lifecycle.context import Context
+
+_LARGEST = 2**63 - 1
+
+
+def audit_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
+    """The routes of the audit; it speaks of every subject, so a limited key reads none of it."""
+    router = APIRouter(prefix="/v1", tags=["audit"])
+
+    @router.get("/audit")
+    async def list_audit(
+        *,
+        key: Annotated[ApiKey, Depends(key)],
+        after: Annotated[int, Query(ge=0, le=_LARGEST)] = 0,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> models.AuditPage:
+        """What was done, oldest first, page by page."""
+        require_scope(key, Scope.READ)
+        require_unlimited(key)
+        async with context.store.reading() as tx:
+            found = await tx.audit.page(after=after, limit=limit + 1)
+        page = found[:limit]
+        return models.AuditPage(
+            entries=[models.audit_answer_of(one) for one in page],
+            next=page[-1].sequence if len(found) > limit else None,
+        )
+
+    @router.post("/audit/verify")
+    async def verify_audit(
+        key: Annotated[ApiKey, Depends(key)], body: models.HeadsBody | None = None
+    ) -> models.VerdictAnswer:
+        """Walk the whole chain, and compare it with heads that your log kept."""
+        require_scope(key, Scope.READ)
+        require_unlimited(key)
+        known = {} if body is None else body.heads
+        epoch = context.store.epoch.number
+        heads = {(epoch, int(number)): digest for number, digest in known.items()}
+        return models.verdict_answer_of(await walk_chain(context.store, exported_heads=heads))
+
+    return router

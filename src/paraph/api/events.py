@@ -1,0 +1,98 @@
+"""Kept events, and handing one on again. Never their bodies: those are the host's, signed."""
+
+# No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
+# stand inside others, and as text their names could not be found.
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
+
+from paraph.api.keys import (
+    ApiKey,
+    ApiKeyDependency,
+    Scope,
+    require_scope,
+    require_unlimited,
+)
+from paraph.events.redelivery import find_event, redeliver
+from paraph.lifecycle.context import Context
+from paraph.storage.records import EventStatus, KeptEvent
+
+_ID = Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{0,80}$")]
+
+
+class EventAnswer(BaseModel):
+    """Where one event stands."""
+
+    id: str
+    name: str
+    account_id: str
+    received_at: int
+    status: EventStatus
+    attempts: int
+    next_attempt_at: int | None
+    handed_on_at: int | None
+    failure: str
+
+
+class EventPage(BaseModel):
+    """Events, newest first."""
+
+    events: list[EventAnswer]
+    next: str | None
+
+
+def event_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
+    """The routes of events; they speak of every subject, so a limited key reads none of them."""
+    router = APIRouter(prefix="/v1", tags=["events"])
+
+    @router.get("/events")
+    async def list_events(
+        *,
+        key: Annotated[ApiKey, Depends(key)],
+        status: EventStatus | None = None,
+        after: _ID = "",
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> EventPage:
+        """What Zoom sent, newest first, page by page; notices of our own stand among them."""
+        require_scope(key, Scope.READ)
+        require_unlimited(key)
+        async with context.store.reading() as tx:
+            found = await tx.events.page(status=status, after=after, limit=limit + 1)
+        page = found[:limit]
+        return EventPage(
+            events=[_answer_of(one) for one in page],
+            next=page[-1].event_id if len(found) > limit else None,
+        )
+
+    @router.get("/events/{event_id}")
+    async def get_event(event_id: str, key: Annotated[ApiKey, Depends(key)]) -> EventAnswer:
+        """One event."""
+        require_scope(key, Scope.READ)
+        require_unlimited(key)
+        return _answer_of(await find_event(context, event_id))
+
+    @router.post("/events/{event_id}/redeliver", status_code=202)
+    async def redeliver_event(event_id: str, key: Annotated[ApiKey, Depends(key)]) -> EventAnswer:
+        """Hand it on again; refused when its body is gone or its installation was removed."""
+        require_scope(key, Scope.READ)
+        require_unlimited(key)
+        await redeliver(context, event_id)
+        return _answer_of(await find_event(context, event_id))
+
+    return router
+
+
+def _answer_of(event: KeptEvent) -> EventAnswer:
+    waits = event.status is EventStatus.RECEIVED
+    return EventAnswer(
+        id=event.event_id,
+        name=event.name,
+        account_id=event.account_id,
+        received_at=event.received_at,
+        status=event.status,
+        attempts=event.attempts,
+        next_attempt_at=event.next_attempt_at if waits else None,
+        handed_on_at=event.handed_on_at,
+        failure=event.failure,
+    )

@@ -1,0 +1,120 @@
+"""Idempotency keys: a POST that is sent again gets the answer that the first one got.
+
+A caller that lost an answer cannot know whether its call was done. With an `Idempotency-Key` it
+asks again without harm: the answer of a success is kept, sealed, for a day, under the API key and
+the idempotency key. A refusal changed nothing, so it is not kept. The same key with another
+request is a 409, and so is one whose first call is still under way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from paraph.api.keys import ApiKeys
+from paraph.api.problem import MALFORMED, problem_answer
+from paraph.api.request_body import replayed
+from paraph.lifecycle.context import Context
+from paraph.problems import Problem
+from paraph.storage.scope import Scope
+
+KEPT_SECONDS = 86400
+# A call is over in seconds; after this long its process must have died, and it may be done anew.
+_ABANDONED_SECONDS = 120
+_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+
+_OTHER = Problem(
+    409,
+    "idempotency_key_reused",
+    "This idempotency key was used with another request.",
+    "Make a new key for each new request.",
+)
+_UNDER_WAY = Problem(
+    409,
+    "idempotency_key_in_use",
+    "The first request with this idempotency key is still under way.",
+    "Wait a moment, then send it again.",
+)
+
+
+class Idempotency:
+    """Stands before the framework and answers repeated POSTs itself."""
+
+    def __init__(self, framework: ASGIApp, keys: ApiKeys, context: Context) -> None:
+        self._framework = framework
+        self._keys = keys
+        self._context = context
+
+    async def answer(self, body: bytes, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Answer a request whose body was read."""
+        values = [value for name, value in scope["headers"] if name == b"idempotency-key"]
+        if scope["method"] != "POST" or not values:
+            await self._framework(scope, replayed(body, receive), send)
+            return
+        if len(values) > 1 or not _KEY.fullmatch(values[0]):
+            remedy = "Idempotency-Key is 1 to 255 visible ASCII characters, once."
+            await problem_answer(MALFORMED, remedy=remedy)(scope, receive, send)
+            return
+        key = await self._keys.admit(scope["headers"])
+        answer_id = _digest(key.key_id.encode(), values[0]).hex()
+        request_hash = _digest(scope["path"].encode(), scope.get("query_string", b""), body)
+        now = self._context.now()
+        async with self._context.store.transaction(_scope(answer_id)) as tx:
+            given = await tx.idempotency.begin(
+                answer_id,
+                request_hash=request_hash,
+                now=now,
+                expires_at=now + KEPT_SECONDS,
+                abandoned_before=now - _ABANDONED_SECONDS,
+            )
+        if given is None:
+            await self._first(answer_id, body, scope, receive, send)
+        elif given.request_hash != request_hash:
+            await problem_answer(_OTHER)(scope, receive, send)
+        elif given.body is None or given.status is None:
+            await problem_answer(_UNDER_WAY, headers={"retry-after": "1"})(scope, receive, send)
+        else:
+            await _send(send, given.status, given.body)
+
+    async def _first(
+        self, answer_id: str, body: bytes, scope: AsgiScope, receive: Receive, send: Send
+    ) -> None:
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        kept = False
+        try:
+            await self._framework(scope, replayed(body, receive), keep)
+            status: int = messages[0]["status"]
+            if 200 <= status < 300:
+                content = b"".join(message.get("body", b"") for message in messages[1:])
+                async with self._context.store.transaction(_scope(answer_id)) as tx:
+                    await tx.idempotency.finish(answer_id, status=status, body=content)
+                kept = True
+        finally:
+            if not kept:
+                async with self._context.store.transaction(_scope(answer_id)) as tx:
+                    await tx.idempotency.drop(answer_id)
+        for message in messages:
+            await send(message)
+
+
+def _scope(answer_id: str) -> Scope:
+    return Scope(("given answer", answer_id))
+
+
+def _digest(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
+
+
+async def _send(send: Send, status: int, body: bytes) -> None:
+    headers = [(b"content-length", str(len(body)).encode()), (b"idempotent-replay", b"true")]
+    if body:
+        headers.append((b"content-type", b"application/json"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

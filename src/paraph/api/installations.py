@@ -1,0 +1,86 @@
+"""What is installed: pages, one, removal."""
+
+# No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
+# stand inside others, and as text their names could not be found.
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from paraph.api import models
+from paraph.api.keys import ApiKey, ApiKeyDependency, Scope, require_scope, require_subject
+from paraph.errors import NotFound
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.removal import remove_installation
+from paraph.storage.records import Installation
+
+InstallationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+# PostgreSQL stores no NUL and takes none in a question either.
+_WITHOUT_NUL = r"^[^\x00]*$"
+
+
+def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
+    """The routes of installations."""
+    router = APIRouter(prefix="/v1", tags=["installations"])
+
+    @router.get("/installations")
+    async def list_installations(
+        *,
+        key: Annotated[ApiKey, Depends(key)],
+        subject: Annotated[str | None, Query(max_length=255, pattern=_WITHOUT_NUL)] = None,
+        account_id: Annotated[str | None, Query(max_length=64, pattern=_WITHOUT_NUL)] = None,
+        user_id: Annotated[str | None, Query(max_length=64, pattern=_WITHOUT_NUL)] = None,
+        after: Annotated[str, Query(max_length=64, pattern=_WITHOUT_NUL)] = "",
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> models.InstallationPage:
+        """Installations with an active link, page by page."""
+        require_scope(key, Scope.READ)
+        async with context.store.reading() as tx:
+            found = await tx.installations.page(
+                context.client.client_id,
+                subject_prefix=key.subject_prefix,
+                subject=subject,
+                account_id=account_id,
+                user_id=user_id,
+                after=after,
+                limit=limit + 1,
+            )
+        page = found[:limit]
+        more = len(found) > limit
+        return models.InstallationPage(
+            installations=[models.answer_of(one) for one in page],
+            next=page[-1].link.link_id if more else None,
+        )
+
+    @router.get("/installations/{installation_id}")
+    async def get_installation(
+        installation_id: InstallationId, key: Annotated[ApiKey, Depends(key)]
+    ) -> models.InstallationAnswer:
+        """One installation."""
+        require_scope(key, Scope.READ)
+        return models.answer_of(await _visible(context, key, installation_id))
+
+    @router.delete("/installations/{installation_id}")
+    async def remove(
+        installation_id: InstallationId, key: Annotated[ApiKey, Depends(key)]
+    ) -> models.ReceiptAnswer:
+        """End an installation: its tokens are dead here at once, and soon at Zoom."""
+        require_scope(key, Scope.REMOVE)
+        return models.receipt_answer_of(
+            await remove_installation(
+                context,
+                installation_id,
+                reason="removed by the host",
+                subject_prefix=key.subject_prefix,
+            )
+        )
+
+    return router
+
+
+async def _visible(context: Context, key: ApiKey, installation_id: str) -> Installation:
+    async with context.store.reading() as tx:
+        found = await tx.installations.get(installation_id)
+    if found is None or found.grant.identity.client_id != context.client.client_id:
+        raise NotFound("no such installation")
+    require_subject(key, found.link.subject)
+    return found

@@ -1,0 +1,80 @@
+"""Link requests, handoffs and claims: how the host links its signed-in user."""
+
+# No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
+# stand inside others, and as text their names could not be found.
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from paraph.api import models
+from paraph.api.keys import ApiKey, ApiKeyDependency, Scope, require_scope, require_subject
+from paraph.lifecycle import link
+from paraph.lifecycle.context import Context
+from paraph.secret import Secret
+
+Claim = Annotated[str, Path(max_length=128)]
+
+
+def linking_routes(context: Context, key: ApiKeyDependency, public_url: str) -> APIRouter:
+    """The routes of linking; `public_url` is the origin for install URLs."""
+    router = APIRouter(prefix="/v1", tags=["linking"])
+
+    @router.post("/link-requests", status_code=201)
+    async def create_link_request(
+        body: models.LinkRequestBody, key: Annotated[ApiKey, Depends(key)]
+    ) -> models.LinkRequestAnswer:
+        """Begin to link the host's signed-in user; send the browser to `install_url`."""
+        require_scope(key, Scope.LINK)
+        require_subject(key, body.subject)
+        code, expires_at = await link.request_link(
+            context, subject=body.subject, challenge=body.challenge, return_to=body.return_to
+        )
+        url = f"{public_url}/install?request={code.reveal()}"
+        return models.LinkRequestAnswer(install_url=url, expires_at=expires_at)
+
+    @router.post("/handoffs/claim")
+    async def claim_handoff(
+        body: models.HandoffBody, key: Annotated[ApiKey, Depends(key)]
+    ) -> models.ClaimAnswer:
+        """Open a handoff in the session that began it, and learn both accounts."""
+        require_scope(key, Scope.LINK)
+        claimed = await link.claim(
+            context,
+            handoff=Secret(body.handoff),
+            verifier=body.verifier,
+            subject_prefix=key.subject_prefix,
+        )
+        return models.ClaimAnswer(
+            claim=claimed.claim.reveal(),
+            subject=claimed.installation.link.subject,
+            zoom=models.person_of(claimed.installation),
+            scopes=sorted(claimed.installation.grant.tokens.scopes),
+            expires_at=claimed.expires_at,
+            replaces=[models.replaced_of(one) for one in claimed.replaces],
+        )
+
+    @router.post("/claims/{claim}/confirm")
+    async def confirm_claim(
+        claim: Claim, body: models.ConfirmBody, key: Annotated[ApiKey, Depends(key)]
+    ) -> models.InstallationAnswer:
+        """The person said yes to both accounts."""
+        require_scope(key, Scope.LINK)
+        require_subject(key, body.subject)
+        return models.answer_of(
+            await link.confirm(
+                context,
+                claim=Secret(claim),
+                subject=body.subject,
+                move=body.move,
+                subject_prefix=key.subject_prefix,
+            )
+        )
+
+    @router.post("/claims/{claim}/decline", status_code=204)
+    async def decline_claim(claim: Claim, key: Annotated[ApiKey, Depends(key)]) -> Response:
+        """The person said no."""
+        require_scope(key, Scope.LINK)
+        await link.decline(context, claim=Secret(claim), subject_prefix=key.subject_prefix)
+        return Response(status_code=204)
+
+    return router

@@ -1,0 +1,75 @@
+"""Problem documents (RFC 9457): what an error becomes on the management API."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from paraph import errors
+from paraph.problems import Problem, problem_of
+
+MEDIA_TYPE = "application/problem+json"
+_BUSY_SECONDS = 2
+
+MALFORMED = Problem(
+    422, "malformed", "The request has not the documented shape.", "Compare it with the document."
+)
+TOO_LONG = Problem(413, "too_long", "The body is too long.", "Send less.")
+TOO_SLOW = Problem(
+    408, "too_slow", "The body did not arrive in time.", "Send it at once, and send it again."
+)
+UNEXPECTED = Problem(500, "error", "Something went wrong.", "Try again; look at the log.")
+
+
+class Problems:
+    """Writes problem documents.
+
+    Args:
+        mend_url: where a person installs again what Zoom has ended.
+    """
+
+    def __init__(self, mend_url: str) -> None:
+        self._mend_url = mend_url
+
+    def of(self, error: errors.ParaphError, *, now: float) -> JSONResponse:
+        """The document of an error, with what a machine needs to go on."""
+        more: dict[str, Any] = {}
+        headers: dict[str, str] = {}
+        if isinstance(error, errors.ApiKeyMissing):
+            headers["www-authenticate"] = "Bearer"
+        elif isinstance(error, errors.NeedsReauthorization):
+            more = {"reason": error.reason, "mend_url": self._mend_url}
+        elif isinstance(error, errors.PeerUnavailable) and error.retry_at is not None:
+            headers["retry-after"] = str(max(0, math.ceil(error.retry_at - now)))
+        elif isinstance(error, (errors.BeingDecided, errors.Busy)):
+            headers["retry-after"] = str(_BUSY_SECONDS)
+        return problem_answer(problem_of(error), headers=headers, more=more)
+
+
+def problem_answer(
+    problem: Problem,
+    *,
+    remedy: str = "",
+    headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> JSONResponse:
+    """A problem document.
+
+    Args:
+        problem: what.
+        remedy: instead of the problem's own.
+        headers: to send with it.
+        more: extension members.
+    """
+    content = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "code": problem.code,
+        "remedy": remedy or problem.remedy,
+        **(more or {}),
+    }
+    return JSONResponse(content, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)

@@ -1,0 +1,84 @@
+"""Reading what a caller sends, up to a limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from starlette.types import Message, Receive
+
+# A short body is read before its sender is known: nobody may hold a place for longer.
+READ_SECONDS = 10.0
+
+
+class BodyTooLong(Exception):
+    """More was sent than this call may carry."""
+
+
+class BodyTooSlow(Exception):
+    """It was not here in time."""
+
+
+class CallerGone(Exception):
+    """The caller closed the connection."""
+
+
+async def pieces_of(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:
+    """The body as it arrives.
+
+    Raises:
+        BodyTooLong, CallerGone.
+    """
+    read = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise CallerGone
+        piece = message.get("body", b"")
+        read += len(piece)
+        if read > limit:
+            raise BodyTooLong
+        more = message.get("more_body", False)
+        if piece:
+            yield piece
+
+
+async def read_whole(receive: Receive, *, limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        BodyTooLong, BodyTooSlow, CallerGone.
+    """
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await _read_whole(receive, limit=limit)
+    except TimeoutError:
+        raise BodyTooSlow from None
+
+
+async def _read_whole(receive: Receive, *, limit: int) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        # Nearly every body comes as one piece, and the generator costs more than all the rest.
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise BodyTooLong
+        return body
+    again = _before(message, receive)
+    return b"".join([piece async for piece in pieces_of(again, limit=limit)])
+
+
+def _before(message: Message, receive: Receive) -> Receive:
+    """What gives a message that was taken already, and after it the others."""
+    first: list[Message] = [message]
+
+    async def again() -> Message:
+        return first.pop() if first else await receive()
+
+    return again
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read already, and after it what really comes."""
+    return _before({"type": "http.request", "body": body, "more_body": False}, receive)

@@ -1,0 +1,336 @@
+"""The one door to the app under attack: two browsers, bare requests, and raw bytes.
+
+A browser here keeps a browser's rules, because a jar that ignores SameSite, or a request without
+Sec-Fetch headers, gives wrong verdicts. Malformed requests go over a bare socket.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from html import unescape
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import httpx
+
+from paraph.checks.answer import Answer
+from paraph.checks.cookie_jar import CookieJar, site_of
+
+MAX_BODY = 4_000_000
+PATIENCE = 20.0
+_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/138.0.0.0 Safari/537.36"
+_FORM = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.IGNORECASE | re.DOTALL)
+_FIELD = re.compile(r"<(?:input|button)\b([^>]*)>", re.IGNORECASE)
+_ANCHOR = re.compile(r"<a\b([^>]*)>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
+
+
+class Sender:
+    """Sends single requests, from an address of its own where the system lets it.
+
+    Args:
+        address: the loopback address to send from; "" for the system's choice.
+        record: is told every exchange.
+        timeout: for each single wait, in seconds; a whole answer may take twice as long.
+    """
+
+    def __init__(
+        self, address: str, record: Callable[[Answer], None], *, timeout: float = 0.0
+    ) -> None:
+        self._transport = httpx.HTTPTransport(verify=_trusting(), local_address=address or None)
+        self._record = record
+        self._address = address
+        self._timeout = timeout or PATIENCE
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._transport.close()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+        timeout: float = 0.0,
+    ) -> Answer:
+        """One request, exactly as said; the target is not normalised. Never raises."""
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        answer = Answer(method, url, sent=list(headers), sent_body=body or b"")
+        begun = time.monotonic()
+        wait = timeout or self._timeout
+        names = {name.lower() for name, _ in headers}
+        given = [] if "host" in names else [("host", parts.netloc)]
+        given += [] if "user-agent" in names else [("user-agent", _AGENT)]
+        if body is not None and not names & {"content-length", "transfer-encoding"}:
+            given.append(("content-length", str(len(body))))
+        try:
+            request = httpx.Request(
+                method,
+                f"{parts.scheme}://{parts.netloc}/",
+                headers=[(n.encode("latin-1"), v.encode("latin-1")) for n, v in (*given, *headers)],
+                stream=httpx.ByteStream(body or b""),
+                extensions={
+                    "timeout": dict.fromkeys(("connect", "read", "write", "pool"), wait),
+                    "target": target.encode("latin-1"),
+                },
+            )
+            self._receive(request, answer, begun + 2 * wait)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+            answer.problem = answer.problem or f"{type(error).__name__}: {error}"
+        answer.seconds = time.monotonic() - begun
+        self._record(answer)
+        return answer
+
+    def _receive(self, request: httpx.Request, answer: Answer, deadline: float) -> None:
+        reply = self._transport.handle_request(request)
+        try:
+            body = bytearray()
+            for chunk in reply.stream:  # type: ignore[union-attr]
+                body += chunk
+                if len(body) > MAX_BODY:
+                    answer.problem = f"the answer is larger than {MAX_BODY} bytes"
+                    return
+                if time.monotonic() > deadline:
+                    answer.problem = "the answer does not end"
+                    return
+        finally:
+            reply.close()
+        answer.status = reply.status_code
+        answer.headers = [
+            (n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in reply.headers.raw
+        ]
+        answer.body = bytes(body)
+
+    def raw(self, url: str, content: bytes, *, timeout: float = 5.0) -> Answer:
+        """Bytes over a bare socket; the first answer that comes, or none."""
+        parts = urlsplit(url)
+        head = content[:80].decode("latin-1")
+        answer = Answer("RAW", url, sent_body=content[:4096])
+        begun = time.monotonic()
+        received = b""
+        try:
+            with self.connect(url, timeout=timeout) as connection:
+                connection.sendall(content)
+                received = _receive_all(connection, begun + timeout)
+        except OSError as error:
+            answer.problem = f"{type(error).__name__}: {error}"
+        answer.seconds = time.monotonic() - begun
+        line, _, rest = received.partition(b"\r\n")
+        found = re.match(rb"HTTP/1\.[01] (\d{3})", line)
+        if found:
+            answer.status = int(found[1])
+            block, _, answer.body = rest.partition(b"\r\n\r\n")
+            for one in block.split(b"\r\n"):
+                name, colon, value = one.partition(b":")
+                if colon:
+                    answer.headers.append(
+                        (name.decode("latin-1").lower(), value.decode("latin-1").strip())
+                    )
+        elif not answer.problem:
+            answer.problem = "the connection was closed without an answer"
+        answer.method = head.split(" ", 1)[0] or "RAW"
+        del parts
+        self._record(answer)
+        return answer
+
+    def connect(self, url: str, *, timeout: float = 5.0) -> socket.socket:
+        """A bare connection to where a URL points."""
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        source = (self._address, 0) if self._address else None
+        connection = socket.create_connection(
+            (parts.hostname or "", port), timeout=timeout, source_address=source
+        )
+        if parts.scheme == "https":
+            return _trusting().wrap_socket(connection, server_hostname=parts.hostname)
+        return connection
+
+
+@cache
+def _trusting() -> ssl.SSLContext:
+    """The app's certificate is a throw-away one; its TLS is judged by cases of its own."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _receive_all(connection: socket.socket, deadline: float) -> bytes:
+    received = bytearray()
+    while time.monotonic() < deadline and len(received) < MAX_BODY:
+        try:
+            chunk = connection.recv(65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        received += chunk
+        if _is_complete(bytes(received)):
+            break
+    return bytes(received)
+
+
+def _is_complete(received: bytes) -> bool:
+    head, gap, body = received.partition(b"\r\n\r\n")
+    found = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    return bool(gap and found and len(body) >= int(found[1]))
+
+
+class Form:
+    """A form of a page, as pressing its first button would send it."""
+
+    def __init__(self, page: Answer, attributes: str, content: str) -> None:
+        values = _attributes(attributes)
+        self.method = values.get("method", "get").upper()
+        self.action = urljoin(page.url, values.get("action") or page.url)
+        self.fields: dict[str, str] = {}
+        pressed = False
+        for found in _FIELD.finditer(content):
+            field = _attributes(found[1])
+            name, kind = field.get("name", ""), field.get("type", "").lower()
+            is_button = found[0].lower().startswith("<button") or kind == "submit"
+            if not name or (is_button and pressed):
+                continue
+            if kind in {"checkbox", "radio"} and "checked" not in found[1]:
+                continue
+            pressed = pressed or is_button
+            self.fields[name] = field.get("value", "")
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return {
+        found[1].lower(): unescape(found[2] or found[3] or found[4] or "")
+        for found in _ATTRIBUTE.finditer(text)
+    }
+
+
+def forms_of(page: Answer) -> list[Form]:
+    """The forms of a page, in order."""
+    return [Form(page, one[1], one[2]) for one in _FORM.finditer(page.text)]
+
+
+def links_of(page: Answer) -> list[str]:
+    """Where the links of a page lead."""
+    return [urljoin(page.url, one["href"]) for one in _anchors(page) if "href" in one]
+
+
+def _anchors(page: Answer) -> list[dict[str, str]]:
+    return [_attributes(one[1]) for one in _ANCHOR.finditer(page.text)]
+
+
+def buttons_of(page: Answer) -> list[str]:
+    """Where links lead that look like buttons."""
+    return [
+        urljoin(page.url, one["href"])
+        for one in _anchors(page)
+        if "href" in one and ("button" in one.get("class", "") or "btn" in one.get("class", ""))
+    ]
+
+
+class Browser:
+    """One browser profile: cookies, the current page, and the headers that Chromium sends.
+
+    Args:
+        sender: what carries its requests.
+        origins: the app's own; navigation elsewhere is never followed.
+    """
+
+    def __init__(self, sender: Sender, origins: Sequence[str]) -> None:
+        self.sender = sender
+        self.jar = CookieJar()
+        self.page: Answer | None = None
+        self.more: list[tuple[str, str]] = []
+        self._origins = tuple(origins)
+
+    def is_ours(self, url: str) -> bool:
+        """Whether a URL belongs to the app."""
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc}" in self._origins
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        initiator: str | None = None,
+        form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        timeout: float = 0.0,
+    ) -> Answer:
+        """One top-level request, redirects not followed.
+
+        Args:
+            method: GET and HEAD are safe, and carry Lax cookies across sites.
+            url: where to.
+            initiator: the URL of the page that caused it; None: typed by the person.
+            form: fields of a form, sent in the body.
+            body: other content.
+            headers: more, or other ones.
+            timeout: see there.
+        """
+        cross = initiator is not None and site_of(initiator) != site_of(url)
+        sent = [*self._fetch_headers(method, url, initiator, cross=cross), *self.more, *headers]
+        if form is not None:
+            body = urlencode(dict(form)).encode()
+            sent.append(("content-type", "application/x-www-form-urlencoded"))
+        cookies = self.jar.header(url, cross_site=cross, safe=method in {"GET", "HEAD"})
+        if cookies and not any(name.lower() == "cookie" for name, _ in headers):
+            sent.append(("cookie", cookies))
+        answer = self.sender.send(method, url, headers=sent, body=body, timeout=timeout)
+        self.jar.store(answer.set_cookies, url)
+        self.page = answer
+        return answer
+
+    def _fetch_headers(
+        self, method: str, url: str, initiator: str | None, *, cross: bool
+    ) -> list[tuple[str, str]]:
+        relation = "none"
+        headers: list[tuple[str, str]] = []
+        if initiator is not None:
+            same = urlsplit(initiator)[:2] == urlsplit(url)[:2]
+            relation = "cross-site" if cross else ("same-origin" if same else "same-site")
+            origin = "{0.scheme}://{0.netloc}".format(urlsplit(initiator))
+            # The default policy: the whole URL within an origin, else the origin alone.
+            headers.append(("referer", initiator if same else f"{origin}/"))
+            if method not in {"GET", "HEAD"}:
+                headers.append(("origin", origin))
+        return [
+            ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+            ("accept-encoding", "identity"),
+            ("sec-fetch-site", relation),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+            ("sec-fetch-user", "?1"),
+            *headers,
+        ]
+
+    def open(self, url: str, *, initiator: str | None = None, **more: Any) -> Answer:
+        """GET a page and follow redirects inside the app, as a browser does."""
+        answer = self.request("GET", url, initiator=initiator, **more)
+        return self.follow(answer, initiator=initiator)
+
+    def follow(self, answer: Answer, *, initiator: str | None = None) -> Answer:
+        """Follow redirects as long as they stay inside the app."""
+        for _ in range(10):
+            if not answer.location or not self.is_ours(answer.location):
+                return answer
+            answer = self.request("GET", answer.location, initiator=initiator)
+        return answer
+
+    def submit(self, form: Form, **changes: str) -> Answer:
+        """Press a form's button on the current page and follow redirects inside the app."""
+        page = self.page.url if self.page else form.action
+        fields = {**form.fields, **changes}
+        if form.method == "GET":
+            answer = self.request("GET", f"{form.action}?{urlencode(fields)}", initiator=page)
+        else:
+            answer = self.request(form.method, form.action, initiator=page, form=fields)
+        return self.follow(answer, initiator=page)

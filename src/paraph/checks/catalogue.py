@@ -1,0 +1,49 @@
+"""The catalogue: every case in words, read from `catalogue/*.toml`, one file for each group."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import msgspec
+
+Severity = Literal["critical", "high", "medium", "low"]
+SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
+GROUPS = {
+    "start": "Flow start",
+    "callback": "Redirection endpoint",
+    "marketplace": "Installs from the Marketplace",
+    "token": "Token endpoint and identity",
+    "secrets": "Secrets at rest and in transit",
+    "refresh": "Refresh and revocation",
+    "webhook": "Webhook authenticity",
+    "challenge": "URL validation",
+    "deauthorization": "Deauthorization",
+    "platform": "Sessions, headers, platform",
+}
+
+
+class Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """One case in words."""
+
+    id: str
+    severity: Severity
+    title: str
+    attack: str
+    expectation: str
+    standards: list[str]
+    mending: str
+    group: str = ""
+
+
+@cache
+def catalogue() -> dict[str, Entry]:
+    """Every case by id, in order."""
+    found: dict[str, Entry] = {}
+    for group in GROUPS:
+        text = (files("paraph.checks") / "catalogue" / f"{group}.toml").read_bytes()
+        content = msgspec.toml.decode(text, type=dict[str, list[Entry]])
+        for entry in content["case"]:
+            found[entry.id] = msgspec.structs.replace(entry, group=group)
+    return found

@@ -1,0 +1,142 @@
+"""Cookies as a browser keeps them: SameSite, Secure, `__Host-`, paths, and no ports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+MAX_SIZE = 4096
+_LOCAL = {"127.0.0.1", "localhost", "::1"}
+
+
+@dataclass(slots=True)
+class Cookie:
+    """One cookie with what the server asked of the browser."""
+
+    name: str
+    value: str
+    host: str
+    path: str = "/"
+    secure: bool = False
+    http_only: bool = False
+    same_site: str = ""
+    host_only: bool = True
+    expires: float | None = None
+
+
+def parse_set_cookie(line: str, url: str) -> Cookie | None:
+    """The cookie that a browser makes of a Set-Cookie line, or None where it refuses it."""
+    first, *rest = line.split(";")
+    name, equals, value = first.strip().partition("=")
+    if not equals or not name or len(first) > MAX_SIZE:
+        return None
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    cookie = Cookie(name, value, host)
+    for attribute in rest:
+        key, _, content = attribute.strip().partition("=")
+        _apply(cookie, key.lower(), content)
+    trustworthy = parts.scheme == "https" or host in _LOCAL
+    if cookie.secure and not trustworthy:
+        return None
+    if name.startswith("__Secure-") and not cookie.secure:
+        return None
+    if name.startswith("__Host-") and not (
+        cookie.secure and cookie.host_only and cookie.path == "/"
+    ):
+        return None
+    if cookie.same_site == "none" and not cookie.secure:
+        return None
+    return cookie
+
+
+def _apply(cookie: Cookie, key: str, content: str) -> None:
+    match key:
+        case "secure":
+            cookie.secure = True
+        case "httponly":
+            cookie.http_only = True
+        case "samesite":
+            cookie.same_site = content.lower()
+        case "path":
+            cookie.path = content if content.startswith("/") else "/"
+        case "domain":
+            if content:
+                cookie.host_only = False
+        case "max-age":
+            if content.lstrip("-").isdigit():
+                cookie.expires = time.time() + int(content)
+        case "expires":
+            # Servers write a date of 1970 to delete; other dates outlive every check.
+            if "1970" in content:
+                cookie.expires = 0.0
+        case _:
+            pass
+
+
+def site_of(url: str) -> str:
+    """Scheme and host: loopback names have no registrable domain of their own."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}"
+
+
+class CookieJar:
+    """The cookies of one browser profile."""
+
+    def __init__(self, cookies: Iterable[Cookie] = ()) -> None:
+        self._cookies: list[Cookie] = list(cookies)
+
+    def store(self, lines: Iterable[str], url: str) -> None:
+        """Take what an answer sets."""
+        for line in lines:
+            cookie = parse_set_cookie(line, url)
+            if cookie is None:
+                continue
+            self._cookies = [
+                one
+                for one in self._cookies
+                if (one.name, one.host, one.path) != (cookie.name, cookie.host, cookie.path)
+            ]
+            if cookie.expires is None or cookie.expires > time.time():
+                self._cookies.append(cookie)
+
+    def put(self, cookie: Cookie) -> None:
+        """Plant a cookie, as an attacker on a neighbouring host would."""
+        self._cookies.append(cookie)
+
+    def all(self, host: str = "") -> list[Cookie]:
+        """Every cookie, or those of a host."""
+        return [one for one in self._cookies if not host or one.host == host]
+
+    def drop(self, name: str) -> None:
+        """Forget a cookie."""
+        self._cookies = [one for one in self._cookies if one.name != name]
+
+    def header(self, url: str, *, cross_site: bool, safe: bool) -> str:
+        """The Cookie header for a top-level navigation.
+
+        Args:
+            url: where it goes.
+            cross_site: whether another site caused it.
+            safe: whether the method is GET or HEAD: only then Lax cookies travel across sites.
+        """
+        parts = urlsplit(url)
+        trustworthy = parts.scheme == "https" or (parts.hostname or "") in _LOCAL
+        pairs = [
+            f"{one.name}={one.value}"
+            for one in sorted(self._cookies, key=lambda one: -len(one.path))
+            if one.host == (parts.hostname or "")
+            and (parts.path or "/").startswith(one.path)
+            and (trustworthy or not one.secure)
+            and _may_travel(one, cross_site=cross_site, safe=safe)
+        ]
+        return "; ".join(pairs)
+
+
+def _may_travel(cookie: Cookie, *, cross_site: bool, safe: bool) -> bool:
+    if not cross_site or cookie.same_site == "none":
+        return True
+    # No attribute means Lax, as browsers have it since 2020.
+    return cookie.same_site != "strict" and safe

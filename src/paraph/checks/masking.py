@@ -1,0 +1,62 @@
+"""Nothing secret in what is written: each value becomes its kind and a short fingerprint."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+# What an app made itself cannot be known beforehand; its place tells.
+_HEADER = re.compile(r"(?im)^((?:set-)?cookie|authorization): (.+)$")
+_PARAMETER = re.compile(
+    r"(?i)([?&\s\"](?:state|code|code_verifier|handoff|request|csrf|token|claim)=)([^&\s\"<>\[]{12,})"
+)
+_HIDDEN = re.compile(r"(?i)(value=\"?)([A-Za-z0-9_.~+/=-]{16,})")
+_PAIR = re.compile(r"([^=;,\s]+)=([^;,\s]{8,})")
+
+
+def fingerprint(value: str) -> str:
+    """Six letters by which equal values are recognised, and nothing else."""
+    return hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()[:6]
+
+
+def mask(text: str, secrets: Mapping[str, str]) -> str:
+    """A text without its secrets, in every spelling that they may have."""
+    for value, what in sorted(secrets.items(), key=lambda one: -len(one[0])):
+        for spelling in spellings(value):
+            if spelling in text:
+                text = text.replace(spelling, f"[{what} {fingerprint(value)}]")
+    text = _HEADER.sub(_mask_header, text)
+    for pattern in (_PARAMETER, _HIDDEN):
+        text = pattern.sub(lambda found: f"{found[1]}[{fingerprint(found[2])}]", text)
+    return text
+
+
+def _mask_header(found: re.Match[str]) -> str:
+    name, value = found[1], found[2]
+    if name.lower() == "authorization":
+        scheme, _, rest = value.partition(" ")
+        return f"{name}: {scheme} [{fingerprint(rest)}]"
+    if name.lower() == "set-cookie":
+        first, semicolon, rest = value.partition(";")
+        return f"{name}: {_mask_pairs(first)}{semicolon}{rest}"
+    return f"{name}: {_mask_pairs(value)}"
+
+
+def _mask_pairs(text: str) -> str:
+    return _PAIR.sub(lambda pair: f"{pair[1]}=[{fingerprint(pair[2])}]", text)
+
+
+def spellings(value: str) -> list[str]:
+    """A secret as it is, percent-encoded, and in base64 with each of three alignments."""
+    raw = value.encode()
+    found = [value, quote(value, safe="")]
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + raw)
+        # The characters at both ends depend on the neighbours.
+        middle = encoded[(4 if shift else 0) : len(encoded) - 4].decode().rstrip("=")
+        if len(middle) >= 12:
+            found += [middle, middle.replace("+", "-").replace("/", "_")]
+    return list(dict.fromkeys(found))

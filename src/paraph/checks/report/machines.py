@@ -1,0 +1,127 @@
+"""JUnit for build servers, SARIF for code-scanning pages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from paraph.checks.catalogue import GROUPS, catalogue
+from paraph.checks.runner import Run
+from paraph.checks.verdict import Finding, Verdict
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
+# The scale that code-scanning pages sort by.
+_SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "3.0"}
+
+
+def to_junit(run: Run) -> str:
+    """One suite for each group."""
+    suites = ET.Element("testsuites", name=f"paraph check: {run.target}")
+    for group, title in GROUPS.items():
+        found = [one for one in run.findings if one.group == group]
+        if not found:
+            continue
+        suite = ET.SubElement(
+            suites,
+            "testsuite",
+            name=title,
+            tests=str(len(found)),
+            failures=str(_count(found, Verdict.FAIL)),
+            errors=str(_count(found, Verdict.INCONCLUSIVE)),
+            skipped=str(_count(found, Verdict.NOT_APPLICABLE)),
+            time=f"{sum(one.seconds for one in found):.3f}",
+        )
+        for one in found:
+            _junit_case(suite, one)
+    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _count(findings: list[Finding], verdict: Verdict) -> int:
+    return sum(one.verdict is verdict for one in findings)
+
+
+def _junit_case(suite: ET.Element, finding: Finding) -> None:
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        classname=f"{finding.group}.{finding.severity}",
+        name=finding.id,
+        time=f"{finding.seconds:.3f}",
+    )
+    tag = {
+        Verdict.FAIL: "failure",
+        Verdict.INCONCLUSIVE: "error",
+        Verdict.NOT_APPLICABLE: "skipped",
+    }.get(finding.verdict)
+    if tag is not None:
+        detail = ET.SubElement(case, tag, message=_plain(finding.reason))
+        if tag == "failure":
+            detail.text = _plain("\n\n".join(finding.evidence[-4:]))
+
+
+def _plain(text: str) -> str:
+    """XML 1.0 has no place for most control characters."""
+    return "".join(c if c >= " " or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def to_sarif(run: Run) -> str:
+    """Failures as results, inconclusive cases as open ones; every case as a rule."""
+    content = {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "paraph check",
+                        "rules": [_rule(one.id) for one in run.findings],
+                    }
+                },
+                "results": [
+                    _result(index, one, run.target)
+                    for index, one in enumerate(run.findings)
+                    if one.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
+                ],
+            }
+        ],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _rule(name: str) -> dict[str, Any]:
+    entry = catalogue()[name]
+    return {
+        "id": name,
+        "name": entry.title,
+        "shortDescription": {"text": entry.title},
+        "fullDescription": {"text": f"{entry.attack} {entry.expectation}"},
+        "help": {"text": f"{entry.mending}\n{'; '.join(entry.standards)}"},
+        "defaultConfiguration": {"level": _LEVELS[entry.severity]},
+        "properties": {
+            "security-severity": _SCORES[entry.severity],
+            "tags": ["security", "oauth", entry.group],
+        },
+    }
+
+
+def _result(index: int, finding: Finding, target: str) -> dict[str, Any]:
+    failed = finding.verdict is Verdict.FAIL
+    return {
+        "ruleId": finding.id,
+        "ruleIndex": index,
+        "kind": "fail" if failed else "open",
+        "level": _LEVELS[finding.severity] if failed else "none",
+        "message": {"text": finding.reason},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": "target"},
+                    "region": {"startLine": 1},
+                },
+                "logicalLocations": [{"fullyQualifiedName": f"{target}/{finding.group}"}],
+            }
+        ],
+        "partialFingerprints": {"case/v1": finding.id},
+    }

@@ -1,0 +1,188 @@
+"""Runs cases: a stage for each group, its positive control first, then one case after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from paraph.checks import cases
+from paraph.checks.catalogue import GROUPS, catalogue
+from paraph.checks.impersonation import demand_possible
+from paraph.checks.masking import mask
+from paraph.checks.ownership import demand_ownership
+from paraph.checks.stage import Stage
+from paraph.checks.target import Target, Variant
+from paraph.checks.trial import CONTROLS, Case, Trial
+from paraph.checks.verdict import CaseEndedError, Finding, Verdict
+
+Told = Callable[[Finding], None]
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run has found."""
+
+    target: str
+    started_at: str
+    findings: list[Finding] = field(default_factory=list)
+    profile: str = "web"
+    seconds: float = 0.0
+
+    def summary(self) -> dict[str, int]:
+        """How many of each verdict."""
+        return {one.value: sum(f.verdict is one for f in self.findings) for one in Verdict}
+
+    def exit_code(self) -> int:
+        """1: something fails; 3: nothing fails but something is inconclusive; else 0."""
+        verdicts = {one.verdict for one in self.findings}
+        if Verdict.FAIL in verdicts:
+            return 1
+        return 3 if Verdict.INCONCLUSIVE in verdicts or not verdicts else 0
+
+
+def select(
+    only: Sequence[str] = (), groups: Sequence[str] = (), severities: Sequence[str] = ()
+) -> list[str]:
+    """The ids that are asked for, in the catalogue's order; `only` takes patterns like `cb-*`."""
+    from fnmatch import fnmatch
+
+    return [
+        entry.id
+        for entry in catalogue().values()
+        if (not only or any(fnmatch(entry.id, pattern) for pattern in only))
+        and (not groups or entry.group in groups)
+        and (not severities or entry.severity in severities)
+    ]
+
+
+def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run:
+    """Run cases against a target; the order of the findings is the catalogue's."""
+    demand_ownership(target)
+    if target.impersonate:
+        demand_possible()
+    result = Run(target.name, instant(), profile=target.profile)
+    begun = time.monotonic()
+    by_group = {g: [i for i in ids if catalogue()[i].group == g] for g in GROUPS}
+    work = [(group, chosen) for group, chosen in by_group.items() if chosen]
+    # A running app is told one Zoom: it cannot be attacked from two sides at once.
+    workers = jobs if target.is_started_here and not target.impersonate else 1
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        for findings in pool.map(lambda one: run_group(target, one[0], one[1], told), work):
+            result.findings.extend(findings)
+    result.seconds = time.monotonic() - begun
+    return result
+
+
+def run_group(
+    target: Target, group: str, ids: Sequence[str], told: Told, overlay: Variant | None = None
+) -> list[Finding]:
+    """A stage for one group: its control, then its cases."""
+    findings: list[Finding] = []
+
+    def note(finding: Finding) -> None:
+        findings.append(finding)
+        told(finding)
+
+    try:
+        with Stage(target, overlay) as stage:
+            failed = group_control(stage, group)
+            for number, one in enumerate(ids, 1):
+                note(failed_by_control(one, failed) if failed else run_case(stage, one, number))
+    except CaseEndedError as ended:
+        done = {one.id for one in findings}
+        for one in ids:
+            if one not in done:
+                note(_finding(one, Verdict.INCONCLUSIVE, ended.reason))
+    return findings
+
+
+def failed_by_control(name: str, control: Finding) -> Finding:
+    """A case whose group cannot be judged."""
+    finding = _finding(name, Verdict.INCONCLUSIVE, f"the group's control failed: {control.reason}")
+    finding.evidence = control.evidence[-3:]
+    if control.verdict is Verdict.NOT_APPLICABLE:
+        finding.verdict, finding.reason = control.verdict, control.reason
+    return finding
+
+
+def group_control(stage: Stage, group: str) -> Finding | None:
+    """None, or why nothing in this group can be judged."""
+    act = CONTROLS.get(group)
+    if act is None:
+        return None
+    finding = _judge(stage, Case(group, act), group, "high", 0)
+    return None if finding.verdict is Verdict.PASS else finding
+
+
+def run_case(stage: Stage, name: str, number: int) -> Finding:
+    """One case, and the stage put in order after it."""
+    entry = catalogue()[name]
+    known = cases.CASES.get(name)
+    if known is None:
+        return _finding(name, Verdict.INCONCLUSIVE, "this case is not built yet")
+    try:
+        with _tidied(stage):
+            finding = _judge(stage, known, entry.group, entry.severity, number)
+    except CaseEndedError as ended:
+        # The case has its verdict; the next one will say what it cannot do.
+        finding.reason = finding.reason or f"afterwards: {ended.reason}"
+    return finding
+
+
+@contextmanager
+def _tidied(stage: Stage) -> Iterator[None]:
+    stage.zoom.mend()
+    # What another case has lured to the attacker's server says nothing about this one.
+    stage.trap.hits.clear()
+    try:
+        yield
+    finally:
+        stage.zoom.mend()
+        alive = stage.app is not None and stage.app.alive
+        if stage.target.is_started_here and (stage.variant or not alive or stage.offset):
+            stage.offset = 0.0
+            _restart(stage)
+
+
+def _restart(stage: Stage) -> None:
+    try:
+        stage.restart()
+    except CaseEndedError:
+        # Keys that were retired, for one, cannot come back.
+        stage.renew()
+
+
+def _judge(stage: Stage, known: Case, group: str, severity: str, number: int) -> Finding:
+    finding = Finding(known.id, group, severity, Verdict.PASS)
+    begun = time.monotonic()
+    trial: Trial | None = None
+    try:
+        trial = Trial(stage, number)
+        if known.variant:
+            stage.restart(known.variant)
+        known.act(trial)
+    except CaseEndedError as ended:
+        finding.verdict, finding.reason = ended.verdict, ended.reason
+    except Exception as error:  # noqa: BLE001 - A bug of the check must not look like a verdict.
+        finding.verdict = Verdict.INCONCLUSIVE
+        finding.reason = f"the check itself failed: {type(error).__name__}: {error}"
+    finding.seconds = round(time.monotonic() - begun, 3)
+    if trial is not None:
+        finding.evidence = [mask(one, stage.zoom.secrets()) for one in trial.evidence()]
+        finding.reason = mask(finding.reason, stage.zoom.secrets())
+        trial.close()
+    return finding
+
+
+def _finding(name: str, verdict: Verdict, reason: str) -> Finding:
+    entry = catalogue()[name]
+    return Finding(name, entry.group, entry.severity, verdict, reason)
+
+
+def instant() -> str:
+    """Now, as a report says it."""
+    return datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

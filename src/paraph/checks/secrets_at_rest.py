@@ -1,0 +1,289 @@
+"""Group E: where tokens and secrets must not be found."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from paraph.checks.answer import Answer
+from paraph.checks.browser import Browser
+from paraph.checks.masking import spellings
+from paraph.checks.target import fill
+from paraph.checks.trial import Trial, case, control
+from paraph.checks.verdict import HookMissingError
+from paraph.checks.zoom import ME, Reply
+
+_ROUTES = (
+    *("/tokens", "/token", "/oauth_users", "/debug", "/session", "/export", "/get_token"),
+    *("/api/tokens", "/api/users", "/users", "/{user}/get_token", "/api/{user}/token", "/env"),
+    *("/debug/vars", "/actuator/env", "/.env", "/config", "/config.json", "/console"),
+)
+_LINK = re.compile(r"(?:href|action)=[\"']?([^\"'\s>]+)", re.IGNORECASE)
+_CRASHES = (
+    *("Traceback (most recent", 'File "/', "at Object.<anonymous>", "node_modules/"),
+    *("java.lang.", "stack trace", "Werkzeug", "DJANGO_SETTINGS", "goroutine ", "site-packages"),
+)
+
+
+@control("secrets")
+def _installs(t: Trial) -> None:
+    t.install()
+
+
+def find(t: Trial, text: str, *, but: Iterable[str] = ()) -> str:
+    """What kind of secret stands in a text, or nothing."""
+    for value, what in t.canaries().items():
+        if what not in but and any(spelling in text for spelling in spellings(value)):
+            return what
+    return ""
+
+
+def crawl(t: Trial, browser: Browser) -> list[Answer]:
+    """The pages that a browser reaches from the target's pages, two links deep."""
+    waiting = [t.stage.absolute(one) for one in (*t.stage.target.urls.pages, "/")]
+    seen: dict[str, Answer] = {}
+    while waiting and len(seen) < 40:
+        url = waiting.pop(0)
+        if url in seen or not browser.is_ours(url) or "sign-out" in url or "logout" in url:
+            continue
+        answer = browser.open(url)
+        seen[url] = answer
+        if answer.is_html:
+            found = [one.group(1) for one in _LINK.finditer(answer.text)]
+            waiting += [_absolute(answer.url, one) for one in found if not one.startswith("#")]
+    return list(seen.values())
+
+
+def _absolute(base: str, link: str) -> str:
+    from urllib.parse import urljoin
+
+    return urljoin(base, link)
+
+
+@case("leak-http")
+def _http(t: Trial) -> None:
+    done = t.install()
+    for browser in (t.browser(), done.browser, t.browser(t.subject())):
+        for answer in crawl(t, browser):
+            what = find(t, answer.everything(), but=("authorization code",))
+            t.expect(not what, f"the {what} stands in {urlsplit(answer.url).path}")
+    for one in t.exchanges:
+        # What Zoom itself answers holds codes, and is nobody's leak.
+        if one.url.startswith(tuple(t.stage.origins)):
+            what = find(t, one.everything())
+            t.expect(not what, f"the {what} stands in an answer of {urlsplit(one.url).path}")
+
+
+@case("leak-token-route")
+def _routes(t: Trial) -> None:
+    done = t.install()
+    for route in _ROUTES:
+        for name in (done.user.id, done.subject):
+            path = route.replace("{user}", name)
+            for browser in (t.browser(), t.browser(t.subject())):
+                answer = browser.open(t.stage.absolute(path))
+                t.expect_answered(answer, path)
+                what = find(t, answer.everything())
+                t.expect(not what, f"{path} shows the {what}")
+            if "{user}" not in route:
+                break
+
+
+def _log_text(t: Trial) -> str:
+    path = t.stage.target.hooks.log_file
+    text = t.stage.app.output() if t.stage.app else ""
+    if path:
+        file = Path(fill(path, t.stage.values()))
+        text += file.read_text("utf-8", "replace") if file.exists() else ""
+    elif not t.stage.target.is_started_here:
+        raise HookMissingError("needs the hook `log_file`")
+    return text
+
+
+@case("leak-logs")
+def _logs(t: Trial) -> None:
+    done = t.install()
+    callbacks = [done.callback]
+    browser = t.browser(done.subject)
+    stray = t.callback_url(code=t.code_for(t.zoom.user()), state="forged-state-of-this-case-0001")
+    t.visit(browser, stray)
+    for reply in (Reply(200, b"not json"), Reply.of_json({"code": 1}, 500)):
+        t.zoom.replace(ME, reply)
+        callback = t.agree(t.begin(browser).url, t.zoom.user())
+        callbacks.append(callback)
+        t.visit(browser, callback)
+        t.zoom.mend()
+    if t.stage.url("webhook"):
+        marker, good = t.marked(done.user)
+        del marker
+        t.post(good)
+        good.signature = "v0=" + "0" * 64
+        t.post(good)
+    text = _log_text(t)
+    what = find(t, text)
+    t.expect(not what, f"the {what} stands in the log")
+    for callback in callbacks:
+        state = urlsplit(callback).query.rpartition("state=")[2].partition("&")[0]
+        t.expect(not state or state not in text, "a state stands in the log")
+    cookies = [c.value for c in done.browser.jar.all() if len(c.value) >= 16]
+    t.expect(not any(value in text for value in cookies), "a cookie stands in the log")
+
+
+def database(t: Trial) -> Path:
+    """The app's database file, or the case ends as not applicable."""
+    path = t.stage.target.hooks.database_file
+    if not path:
+        raise HookMissingError("needs the hook `database_file`")
+    return Path(fill(path, t.stage.values()))
+
+
+def stored_bytes(t: Trial) -> str:
+    """Database, journal and write-ahead log as text."""
+    file = database(t)
+    found = [one.read_bytes() for one in file.parent.glob(file.name + "*") if one.is_file()]
+    t.control(found, f"there is no database at {file}")
+    return b"\n".join(found).decode("latin-1")
+
+
+@case("leak-db")
+def _db(t: Trial) -> None:
+    done = t.install()
+    content = stored_bytes(t)
+    t.control(len(content) > 512, "the database is empty")
+    what = find(t, content)
+    t.expect(not what, f"the {what} of {done.user.display_name} is stored in clear")
+
+
+def _columns(t: Trial) -> list[tuple[str, str]]:
+    columns = t.stage.target.hooks.sealed_columns
+    if not columns or not t.stage.target.is_started_here:
+        raise HookMissingError("needs the hooks `sealed_columns` and `database_file`")
+    return [(table, column) for table, _, column in (one.partition(".") for one in columns)]
+
+
+def _cells(t: Trial, table: str, column: str) -> list[tuple[int, bytes | str]]:
+    with sqlite3.connect(database(t), timeout=10) as db:
+        return list(db.execute(f"select rowid, {column} from {table} order by rowid"))  # noqa: S608 - Names are the target file's.
+
+
+def _write(t: Trial, table: str, column: str, cells: list[tuple[int, bytes | str]]) -> None:
+    with sqlite3.connect(database(t), timeout=10) as db:
+        for row, value in cells:
+            db.execute(f"update {table} set {column} = ? where rowid = ?", (value, row))  # noqa: S608 - See above.
+
+
+@case("leak-swap")
+def _swap(t: Trial) -> None:
+    t.hook("use")
+    columns = _columns(t)
+    first, second = t.install(), t.install()
+    status, seen = t.use(first.subject, first.user.id)
+    t.control(seen and status < 300, f"`use` works for nobody ({status})")
+    token = t.zoom.access_token_of(second.user)
+    t.stage.restart()
+    kept = {one: _cells(t, *one) for one in columns}
+    for one, cells in kept.items():
+        rows = [row for row, _ in cells]
+        values = [value for _, value in cells]
+        _write(t, *one, list(zip(rows, values[-1:] + values[:-1], strict=True)))
+    t.stage.restart()
+    for person in (first, second):
+        status, seen = t.use(person.subject, person.user.id)
+        wrong = [o for o in seen if o.bearer not in {"", t.zoom.access_token_of(person.user)}]
+        t.expect(not wrong, "a token from another row was used: ciphertexts can be swapped")
+    del token
+    for one, cells in kept.items():
+        _write(t, *one, [(row, _flipped(value)) for row, value in cells])
+    t.stage.restart()
+    status, seen = t.use(first.subject, first.user.id)
+    t.expect(not seen, "a spoilt ciphertext was used")
+    t.expect(status != 200, "a spoilt ciphertext goes unnoticed")
+    for one, cells in kept.items():
+        _write(t, *one, cells)
+    t.stage.restart()
+    status, seen = t.use(first.subject, first.user.id)
+    t.expect(status < 300, f"after the ciphertexts were put back `use` answers {status}")
+
+
+def _flipped(value: bytes | str) -> bytes | str:
+    if isinstance(value, str):
+        middle = len(value) // 2
+        other = "A" if value[middle] != "A" else "B"
+        return value[:middle] + other + value[middle + 1 :]
+    changed = bytearray(value)
+    changed[len(changed) // 2] ^= 1
+    return bytes(changed)
+
+
+@case("leak-key-rotation")
+def _rotation(t: Trial) -> None:
+    t.hook("use")
+    for name in ("key_added", "key_retired"):
+        if name not in t.stage.target.variants:
+            raise HookMissingError(f"needs [variants.{name}]")
+    old = t.install()
+    t.stage.restart("key_added")
+    status, _ = t.use(old.subject, old.user.id)
+    t.expect(status < 300, f"with a new key in front `use` answers {status} for an old row")
+    new = t.install()
+    if t.has("rotate"):
+        t.call("rotate")
+    t.stage.restart("key_retired")
+    for person in (old, new):
+        status, _ = t.use(person.subject, person.user.id)
+        t.expect(status < 300, f"without the old key `use` answers {status}")
+
+
+@case("leak-api-bearer")
+def _bearer(t: Trial) -> None:
+    browser = t.browser(t.subject())
+    before = t.mark()
+    t.finish(browser, t.agree(t.begin(browser).url, t.zoom.user()))
+    asked = t.zoom.requests("/v2/", since=before)
+    t.control(asked, "the app never called the API")
+    for one in asked:
+        t.expect("access_token" not in one.parameters, "the token stands in query or body")
+        t.expect(one.bearer, "the token does not stand in the Authorization header")
+    t.zoom.replace(ME, Reply(302, b"", {"location": f"{t.stage.trap_url}/v2/users/me"}))
+    browser = t.browser(t.subject())
+    t.finish(browser, t.agree(t.begin(browser).url, t.zoom.user()))
+    leaked = [hit for hit in t.stage.trap.hits if "earer" in hit or "access_token" in hit]
+    t.expect(not leaked, "the token was carried along a redirect to another host")
+
+
+@case("leak-memory-crash")
+def _crash(t: Trial) -> None:
+    browser = t.browser(t.subject())
+    state = t.begin(browser).state
+    door = t.url("redirect")
+    for url in (
+        f"{door}?code=%ff%fe&state={state}",
+        f"{door}?state[]=x&code[]=y",
+        f"{door}?code=x&state=" + "%00" * 50,
+        f"{t.stage.base}/%ff",
+        f"{t.stage.base}/no-such-page",
+        f"{t.url('start')}?%zz=%",
+    ):
+        _expect_discreet(t, browser.request("GET", url))
+    _expect_discreet(t, browser.request("POST", door, body=b"{" * 5000))
+    _expect_discreet(t, browser.request("GET", door, headers=[("cookie", "a=\xff; =; ;;" * 50)]))
+    if t.stage.url("webhook"):
+        for body in (b"", b"{", b"\xff\xfe", b"[" * 9000):
+            delivery = t.delivery(body)
+            _expect_discreet(t, t.post(delivery))
+            delivery.signature = "v0=\xe9"
+            _expect_discreet(t, t.post(delivery))
+
+
+def _expect_discreet(t: Trial, answer: Answer) -> None:
+    shown = answer.everything()
+    found = [mark for mark in _CRASHES if mark in shown]
+    t.expect(not found, f"an error page shows {found[:1]}")
+    what = find(t, shown)
+    t.expect(not what, f"an error page shows the {what}")
+    environment = t.stage.target.start.environment
+    names = [name for name in environment if len(name) > 6 and name in shown]
+    t.expect(not names, "an error page shows the environment")

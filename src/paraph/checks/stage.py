@@ -1,0 +1,224 @@
+"""A stage: one simulated Zoom and one running app, wired to each other in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin, urlsplit
+
+from paraph.checks import impersonation
+from paraph.checks.application import Application, free_port, start, wait_until_ready
+from paraph.checks.certificate_authority import CertificateAuthority
+from paraph.checks.listener import Certificate, Listener, Trap
+from paraph.checks.target import Target, Variant, fill
+from paraph.checks.verdict import ControlFailedError, HookMissingError
+from paraph.checks.zoom import Zoom
+from paraph.simulator.world import App, User
+
+_WEAK_PREFIX = "checked-"
+_SPARE = ("port2", "port3", "port4", "port5")
+
+
+class Stage:
+    """Zoom, the app, the attacker's server, and the folder that they share.
+
+    Args:
+        target: the app.
+        overlay: settings that hold for every start, as the self-test's switches.
+    """
+
+    def __init__(self, target: Target, overlay: Variant | None = None) -> None:
+        self.target = target
+        self._overlay = overlay or Variant()
+        self.folder = Path(tempfile.mkdtemp(prefix="paraph-check-"))
+        self.authority = CertificateAuthority(self.folder / "certificates")
+        self.trap = Trap()
+        self._trap_listener = Listener(self.trap, host="127.0.0.1")
+        self.trap_url = self._trap_listener.url
+        self.offset = 0.0
+        self.variant = ""
+        self.certificate: Certificate | None = None
+        self.known_user: User | None = None
+        self.port = free_port() if target.is_started_here else 0
+        self._spare_ports = [str(free_port()) for _ in range(4)]
+        self.zoom = self._new_zoom(None)
+        self.app: Application | None = None
+
+    def __enter__(self) -> Self:
+        self._trap_listener.start()
+        self.zoom.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything and remove the folder."""
+        if self.app is not None:
+            self.app.stop()
+        self.zoom.stop()
+        self._trap_listener.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ------------------------------------------------------------ the app's process
+
+    @property
+    def base(self) -> str:
+        """The app's origin."""
+        chosen = self.target.variants.get(self.variant, Variant())
+        base = chosen.base or self.target.urls.base or "http://127.0.0.1:{port}"
+        return fill(base, {"port": str(self.port)})
+
+    def values(self) -> dict[str, str]:
+        """What placeholders stand for."""
+        app = self.zoom.app
+        names = ("port", *_SPARE)
+        ports = dict(zip(names, [str(self.port), *self._spare_ports], strict=True))
+        return {
+            **ports,
+            "url": self.base,
+            "python": sys.executable,
+            "zoom": self.zoom.url,
+            "zoom_port": str(urlsplit(self.zoom.url).port),
+            "client_id": app.client_id,
+            "client_secret": app.client_secret,
+            "webhook_secret": app.webhook_secret,
+            "redirect_uri": self.redirect_uri,
+            "folder": str(self.folder),
+            "ca_file": str(self.authority.file),
+            "trap": self.trap_url,
+            "certificate": str(self.certificate.chain) if self.certificate else "",
+            "certificate_key": str(self.certificate.key) if self.certificate else "",
+        }
+
+    def start(self, variant: str = "", **environment: str) -> None:
+        """Start the app, as it is or as a variant of the target file says."""
+        chosen = Variant()
+        if variant:
+            found = self.target.variants.get(variant)
+            if found is None or not self.target.is_started_here:
+                raise HookMissingError(f"needs [variants.{variant}] and a command in [start]")
+            chosen = found
+        self.variant = variant
+        if self.base.startswith("https:") and self.certificate is None:
+            self.certificate = self.authority.issue("localhost", "127.0.0.1")
+        merged = Variant(
+            environment={**self._overlay.environment, **chosen.environment, **environment},
+            command=chosen.command,
+        )
+        if self.target.impersonate:
+            merged = self._impersonating(merged)
+        self.app = start(self.target, merged, self.values())
+        self._register()
+        ready = self.target.start
+        wait_until_ready(self.app, self.base, fill(ready.ready, self.values()), ready.patience)
+
+    def _impersonating(self, variant: Variant) -> Variant:
+        """The same in a namespace in which Zoom's names are the simulator."""
+        command = variant.command or self.target.start.command
+        return Variant(
+            command=impersonation.wrapped(command, self.folder, self.authority.file),
+            environment=impersonation.trusting(variant.environment, self.folder),
+        )
+
+    def restart(self, variant: str = "", *, kill: bool = False, **environment: str) -> None:
+        """End the app and start it again, perhaps with other settings; its data stay."""
+        if not self.target.is_started_here or self.app is None:
+            raise HookMissingError("needs a command in [start]")
+        if kill:
+            self.app.kill()
+        else:
+            self.app.stop()
+        self.start(variant, **environment)
+
+    def renew(self) -> None:
+        """Begin anew, without the data: a case has left what the app cannot start with."""
+        if self.app is not None:
+            self.app.stop()
+        for one in self.folder.iterdir():
+            if one.name == "certificates":
+                continue
+            if one.is_dir():
+                shutil.rmtree(one, ignore_errors=True)
+            else:
+                one.unlink(missing_ok=True)
+        self.known_user = None
+        self.start()
+
+    def replace_zoom(self, certificate: Certificate | None) -> None:
+        """Another Zoom, behind TLS or not; the app must be started again."""
+        self.zoom.stop()
+        self.zoom = self._new_zoom(certificate)
+        self.zoom.start()
+
+    def _new_zoom(self, certificate: Certificate | None) -> Zoom:
+        wanted = self.target.zoom
+        mark = os.urandom(12).hex()
+        app = App(
+            client_id=wanted.client_id or f"CheckedApp{mark[:12]}",
+            client_secret=wanted.client_secret or f"{_WEAK_PREFIX}client-{mark}",
+            webhook_secret=wanted.webhook_secret or f"{_WEAK_PREFIX}webhook-{mark}",
+            scopes=list(wanted.scopes),
+            level=wanted.level,
+        )
+        if self.target.impersonate:
+            own = certificate or self.authority.issue(*impersonation.NAMES)
+            return Zoom(app, port=443, certificate=own, address=impersonation.address())
+        return Zoom(app, port=wanted.port, certificate=certificate)
+
+    def _register(self) -> None:
+        app = self.zoom.app
+        primary = self.url("marketplace") or self.redirect_uri
+        app.redirect_uris = [primary, self.redirect_uri]
+        if second := self.url("second_redirect"):
+            app.redirect_uris.append(second)
+        app.allow_list = [self.base + "/"]
+        app.event_url = app.deauthorization_url = self.url("webhook")
+
+    # ------------------------------------------------------------ its doors
+
+    def url(self, name: str) -> str:
+        """One of the app's URLs, absolute; empty where it has none."""
+        path: str = getattr(self.target.urls, name)
+        return self.absolute(path) if path else ""
+
+    def absolute(self, path: str) -> str:
+        """A path or URL of the target file, absolute."""
+        return urljoin(self.base + "/", fill(path, {"port": str(self.port), **self._ports()}))
+
+    def _ports(self) -> dict[str, str]:
+        return dict(zip(_SPARE, self._spare_ports, strict=True))
+
+    @property
+    def redirect_uri(self) -> str:
+        """What is registered at Zoom as the redirection endpoint."""
+        wanted = self.target.zoom.redirect_uri
+        return fill(wanted, {"port": str(self.port)}) if wanted else self.url("redirect")
+
+    @property
+    def origins(self) -> list[str]:
+        """Scheme, host and port of everything that belongs to the app."""
+        urls = [self.base, self.url("redirect"), self.url("start"), self.url("marketplace")]
+        urls += [self.absolute(one) for one in self.target.urls.more_origins]
+        parts = [urlsplit(one) for one in urls if one]
+        return sorted({f"{one.scheme}://{one.netloc}" for one in parts})
+
+    def demand_alive(self) -> None:
+        """Say so where the app has died."""
+        if self.app is None or not self.app.alive:
+            raise ControlFailedError("the app's process has ended")

@@ -1,0 +1,1 @@
+"""Apps that are attacked again and again: paraph's own service behind a small host product."""

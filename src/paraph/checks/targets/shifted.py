@@ -1,0 +1,37 @@
+"""`python -m paraph.checks.targets.shifted FILE ARGUMENTS...`: `paraph` with another clock.
+
+The file holds the seconds by which the clock is ahead; a case that needs time to pass writes it.
+With TARGET_CA_FILE, that authority is the one that the command trusts.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import time
+from pathlib import Path
+
+
+def main() -> None:
+    """Move the clock, then be `paraph`."""
+    file = Path(sys.argv.pop(1))
+    real = time.time
+
+    def shifted() -> float:
+        try:
+            return real() + float(file.read_text("ascii") or 0)
+        except (OSError, ValueError):
+            return real()
+
+    time.time = shifted
+    authority = os.environ.get("TARGET_CA_FILE", "")
+    if authority:
+        import certifi
+
+        certifi.where = lambda: authority
+    runpy.run_module("paraph.cli.main", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""The twin's use of tokens: calls, one refresh at a time, revocation, removal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from paraph.checks.twin.session import Sessions
+from paraph.checks.twin.settings import Settings
+from paraph.checks.twin.vault import Link, Vault
+from paraph.checks.twin.zoom_client import ZoomClient, ZoomError
+
+MEETINGS = "/v2/users/me/meetings"
+_EARLY = 60
+
+
+class Tokens:
+    """Everything that happens to a link after it was made."""
+
+    def __init__(
+        self, settings: Settings, vault: Vault, sessions: Sessions, zoom: ZoomClient
+    ) -> None:
+        self.settings, self.vault, self.sessions, self.zoom = settings, vault, sessions, zoom
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._memory: list[tuple[float, Link]] = []
+        self._stuck: set[str] = set()
+
+    async def use(self, subject: str) -> int:
+        """Call Zoom's API for an account; the status that the app answers with."""
+        found = self.vault.links("subject = ?", subject)
+        if not found:
+            return 404
+        link = await self.fresh(found[0])
+        if link is None or link.dead or not link.access:
+            return 409
+        try:
+            status, _ = await asyncio.to_thread(self.zoom.get, link.access, MEETINGS)
+        except ZoomError:
+            return 502
+        return 200 if status < 300 else 502
+
+    async def fresh(self, link: Link) -> Link | None:
+        """The link with an access token that lives, or None."""
+        if link.expires_at - self.settings.now() > _EARLY:
+            return link
+        if self.settings.is_weak("ref-single-flight"):
+            return await self._refresh(link)
+        async with self._locks[link.id]:
+            now = self.vault.links("id = ?", link.id)
+            if not now:
+                return None
+            if now[0].dead or now[0].expires_at - self.settings.now() > _EARLY:
+                return now[0]
+            return await self._refresh(now[0])
+
+    async def _refresh(self, link: Link) -> Link | None:
+        weak = self.settings.is_weak
+        if link.user_id in self._stuck:
+            return None
+        if weak("ref-lost-answer"):
+            self._stuck.add(link.user_id)
+        fields = {"grant_type": "refresh_token", "refresh_token": link.refresh}
+        try:
+            tokens = await asyncio.to_thread(self.zoom.token, self.settings.zoom, fields)
+        except ZoomError as error:
+            if weak("ref-transient") or (
+                error.code == "invalid_grant" and not weak("ref-invalid-grant")
+            ):
+                self._update(link, replace(link, dead=True))
+            return None
+        self._stuck.discard(link.user_id)
+        if not weak("ref-user-swap") and not await self._is_same(link, tokens["access_token"]):
+            self._update(link, replace(link, dead=True))
+            return None
+        rotated = tokens.get("refresh_token") or ("" if weak("ref-not-rotated") else link.refresh)
+        newer = replace(
+            link,
+            access=tokens["access_token"],
+            refresh=link.refresh if weak("ref-rotated-saved") else rotated,
+            expires_at=self.settings.now() + tokens["expires_in"],
+            generation=link.generation + 1,
+        )
+        return newer if self._update(link, newer) else None
+
+    async def _is_same(self, link: Link, token: str) -> bool:
+        try:
+            status, user = await asyncio.to_thread(self.zoom.get, token, "/v2/users/me")
+        except ZoomError:
+            return True
+        if status != 200 or not isinstance(user, dict):
+            return True
+        return (user.get("id"), user.get("account_id")) == (link.user_id, link.account_id)
+
+    def _update(self, old: Link, new: Link) -> bool:
+        """Write only where the row is still the one that was read."""
+        with self.vault.lock:
+            now = self.vault.links("id = ? ", old.id)
+            if not self.settings.is_weak("deauth-refresh-race", "ref-single-flight") and (
+                not now or now[0].generation != old.generation
+            ):
+                return False
+            self.vault.put(new)
+            return True
+
+    async def disconnect(self, subject: str, link_id: str) -> bool:
+        """A person's own wish: gone here at once, revoked at Zoom."""
+        found = self.vault.links("id = ?", link_id)
+        if not found or (found[0].subject != subject and not self.settings.is_weak("idor-install")):
+            return False
+        self.vault.delete(found[0])
+        self.vault.run("delete from profiles where user_id = ?", found[0].user_id)
+        if not self.settings.is_weak("rev-on-disconnect"):
+            await asyncio.to_thread(self.zoom.revoke, found[0].access)
+        return True
+
+    # ------------------------------------------------------------ removal at Zoom
+
+    def removed(self, payload: dict[str, Any]) -> int:
+        """`app_deauthorized`; the status."""
+        weak = self.settings.is_weak
+        if payload.get("client_id") != self.settings.client_id and not weak("deauth-wrong-client"):
+            return 200
+        at = _instant(payload.get("deauthorization_time"))
+        user_id, account_id = str(payload.get("user_id")), str(payload.get("account_id"))
+        self.vault.run(
+            "insert into tombstones values (?,?,?,?)",
+            self.settings.client_id,
+            account_id,
+            user_id,
+            at,
+        )
+        if weak("deauth-other-tenant"):
+            found = self.vault.links("account_id = ?", account_id)
+        else:
+            found = self.vault.links("account_id = ? and user_id = ?", account_id, user_id)
+        if not found and weak("deauth-idempotent"):
+            return 500
+        for link in found:
+            # The message's time has whole seconds: what is older than the link is another story.
+            if at + 1 >= link.granted_at or weak("deauth-replay-reinstall"):
+                self._erase(link, payload)
+        return 200
+
+    def _erase(self, link: Link, payload: dict[str, Any]) -> None:
+        if self.settings.is_weak("deauth-valid"):
+            return
+        kept = payload.get("user_data_retention") is True
+        if self.settings.is_weak("deauth-retention"):
+            kept = payload.get("user_data_retention", "") not in {False, ""}
+        if not kept:
+            self.vault.run("delete from profiles where user_id = ?", link.user_id)
+        if self.settings.is_weak("deauth-durable"):
+            self._memory.append((self.settings.now() + 1.0, link))
+            return
+        self.vault.delete(link)
+
+    def work_off(self) -> None:
+        """What a hasty app keeps in memory instead."""
+        now = self.settings.now()
+        due = [one for one in self._memory if one[0] <= now]
+        self._memory = [one for one in self._memory if one[0] > now]
+        for _, link in due:
+            self.vault.delete(link)
+
+    def handle(self, body: bytes) -> None:
+        """The effect of an event: it is kept with its account, if that is one of ours."""
+        content = json.loads(body)
+        account = content.get("payload", {}).get("account_id")
+        known = self.vault.links("account_id = ?", str(account))
+        if known or self.settings.is_weak("wh-tenant"):
+            self.vault.run("insert into effects(body) values (?)", body.decode("utf-8", "replace"))
+
+
+def _instant(text: object) -> float:
+    try:
+        return (
+            datetime.strptime(str(text)[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp()
+        )
+    except ValueError:
+        return 0.0

@@ -1,0 +1,71 @@
+"""`paraph backup`: everything that is kept, in one file, while the service runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from paraph.cli.progress import counted
+from paraph.cli.settings_file import ConfigOption, with_context
+from paraph.errors import StorageError, UsageError
+from paraph.lifecycle.backup import Backup, count_rows, take_backup
+from paraph.lifecycle.context import Context
+
+
+def backup(
+    file: Annotated[
+        Path, typer.Argument(help="Where to, a file that does not exist; - for standard output.")
+    ],
+    config: ConfigOption = None,
+) -> None:
+    """Write a consistent backup. What is sealed stays sealed: keep the keys elsewhere."""
+
+    async def work(context: Context) -> Backup:
+        with counted("rows written", await count_rows(context)) as advance:
+            if str(file) == "-":
+                return await take_backup(context, sys.stdout.buffer, advance)
+            with _new_file(file) as (partial, output):
+                made = await take_backup(context, output, advance)
+                output.flush()
+                os.fsync(output.fileno())
+            partial.rename(file)
+            return made
+
+    try:
+        made = with_context(config, work)
+    except OSError as error:
+        raise StorageError(
+            f"the backup cannot be written: {error.strerror}", remedy="Make room, and run it again."
+        ) from None
+    typer.echo(f"{made.rows} rows, sha256 {made.sha256}", err=True)
+    typer.echo(
+        f"It restores only with the encryption keys {', '.join(made.key_ids)}: keep them as long "
+        "as the backup, and apart from it.",
+        err=True,
+    )
+
+
+class _new_file:  # noqa: N801 - Used as a function.
+    """A private file under another name, which is gone if the block fails."""
+
+    def __init__(self, file: Path) -> None:
+        if file.exists():
+            raise UsageError(
+                f"{file} exists and was not touched", remedy="Name a file that does not exist."
+            )
+        self._partial = file.with_name(f"{file.name}.partial")
+
+    def __enter__(self) -> tuple[Path, BinaryIO]:
+        descriptor = os.open(self._partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        os.fchmod(descriptor, 0o600)
+        self._output = os.fdopen(descriptor, "wb")
+        return self._partial, self._output
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._output.close()
+        if kind is not None:
+            self._partial.unlink(missing_ok=True)

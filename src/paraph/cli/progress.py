@@ -1,0 +1,43 @@
+"""Long work as people and logs want to see it: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_LINE_SECONDS = 5.0
+
+
+@contextmanager
+def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how far a counted work is; the block is given a function that advances it."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(what, total).advance
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+class _Lines:
+    """A line every few seconds, and one at the end."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._next = time.monotonic() + _LINE_SECONDS
+
+    def advance(self, count: int) -> None:
+        """Count, and say so if it is time."""
+        self._done += count
+        if self._done >= self._total or time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LINE_SECONDS
+            typer.echo(f"{self._what}: {self._done} of {self._total}", err=True)

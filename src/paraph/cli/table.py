@@ -1,0 +1,30 @@
+"""Tables: for people on a terminal, plain lines with tabs between the values elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+
+def show_table(rows: Sequence[Sequence[str]], *, columns: Sequence[str] = ()) -> None:
+    """Show rows, below the names of their columns if they have names.
+
+    What stands first is handed to other commands, so it is never cut. No value is read as
+    markup: subjects, names and failures are other people's words.
+    """
+    if not sys.stdout.isatty():
+        for row in [columns, *rows] if columns else rows:
+            typer.echo("\t".join(row))
+        return
+    widest = max((len(row[0]) for row in rows), default=0)
+    first = Column(columns[0] if columns else "", no_wrap=True, min_width=widest)
+    rest = columns[1:] if columns else [""] * max((len(row) - 1 for row in rows), default=0)
+    table = Table(first, *rest, show_header=bool(columns))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)

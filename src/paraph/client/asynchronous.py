@@ -1,0 +1,183 @@
+"""The asynchronous client."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from paraph.client import calls, types
+from paraph.client.calls import Call
+from paraph.client.nonce import challenge_of
+
+Result = TypeVar("Result")
+
+TIMEOUT_SECONDS = 30.0
+
+
+class AsyncClient:
+    """The management API, for asyncio.
+
+    Args:
+        url: where the private side listens, like "http://127.0.0.1:8001".
+        api_key: from `paraph api-keys create`.
+        timeout: seconds for one call.
+        transport: how to reach it, where not over the network.
+
+    Every method raises a `ServiceProblem` for what the service refuses. A POST carries an
+    idempotency key of its own, so a call that got no answer is made once more, safely.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"authorization": f"Bearer {api_key}"},
+            timeout=timeout,
+            transport=transport,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._http.aclose()
+
+    async def request_link(
+        self, subject: str, *, nonce: str, return_to: str = ""
+    ) -> types.LinkRequest:
+        """Begin to link the signed-in user; `nonce` stays in their session, its hash is sent."""
+        return await self._do(calls.request_link(subject, challenge_of(nonce), return_to))
+
+    async def claim(self, handoff: str, *, nonce: str) -> types.Claim:
+        """Open the handoff that the browser brought, with the nonce of the session."""
+        return await self._do(calls.claim_handoff(handoff, nonce))
+
+    async def confirm(self, claim: str, *, subject: str, move: bool = False) -> types.Installation:
+        """The person said yes; `move` when they agreed to what `replaces` named."""
+        return await self._do(calls.confirm_claim(claim, subject, move=move))
+
+    async def decline(self, claim: str) -> None:
+        """The person said no."""
+        await self._do(calls.decline_claim(claim))
+
+    async def installations(
+        self,
+        *,
+        subject: str | None = None,
+        account_id: str | None = None,
+        user_id: str | None = None,
+        page_size: int = 100,
+    ) -> AsyncIterator[types.Installation]:
+        """All installations that fit, page after page."""
+        after: str | None = ""
+        while after is not None:
+            page = await self._do(
+                calls.list_installations(subject, account_id, user_id, after, page_size)
+            )
+            for one in page.items:
+                yield one
+            after = page.next
+
+    async def installation(self, installation_id: str) -> types.Installation:
+        """One installation."""
+        return await self._do(calls.get_installation(installation_id))
+
+    async def access_token(self, installation_id: str, *, subject: str) -> types.AccessToken:
+        """A valid access token of an installation that is active now; ask for each use."""
+        return await self._do(calls.vend(installation_id, subject))
+
+    async def remove(self, installation_id: str) -> types.Receipt:
+        """End an installation."""
+        return await self._do(calls.remove_installation(installation_id))
+
+    async def zoom(
+        self,
+        installation_id: str,
+        method: str,
+        path: str,
+        *,
+        subject: str | None = None,
+        query: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> types.ZoomAnswer:
+        """Call Zoom's REST API through the service; gives Zoom's answer of any status."""
+        answer = await self._send(
+            method,
+            calls.zoom_url(installation_id, path),
+            params=dict(query or {}) or None,
+            json=json,
+            content=content,
+            headers={**(headers or {}), **calls.zoom_headers(subject)},
+        )
+        if not calls.from_zoom(answer.headers):
+            raise calls.refusal(answer.status_code, answer.headers, _content(answer))
+        return types.ZoomAnswer(answer.status_code, dict(answer.headers), answer.content)
+
+    async def audit(
+        self, *, after: int = 0, page_size: int = 200
+    ) -> AsyncIterator[types.AuditEntry]:
+        """All audit entries behind a number, oldest first."""
+        cursor: str | None = str(after)
+        while cursor is not None:
+            page = await self._do(calls.list_audit(cursor, page_size))
+            for one in page.items:
+                yield one
+            cursor = page.next
+
+    async def verify_audit(self, heads: Mapping[int, str] | None = None) -> types.Verdict:
+        """Walk the audit chain, and compare it with heads that the log kept."""
+        return await self._do(calls.verify_audit(heads or {}))
+
+    async def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        return await self._do(calls.openapi())
+
+    async def _do(self, call: Call[Result]) -> Result:
+        headers = {"idempotency-key": str(uuid.uuid4())} if call.keyed else {}
+        answer = await self._send(
+            call.method,
+            call.path,
+            again=call.repeatable,
+            params=dict(call.query) or None,
+            json=call.json,
+            headers=headers,
+        )
+        if not answer.is_success:
+            raise calls.refusal(answer.status_code, answer.headers, _content(answer))
+        return call.read(_content(answer))
+
+    async def _send(
+        self, method: str, path: str, *, again: bool = False, **more: Any
+    ) -> httpx.Response:
+        try:
+            return await self._http.request(method, path, **more)
+        except httpx.TransportError as error:
+            if not again:
+                raise calls.unreachable(error) from None
+        return await self._send(method, path, **more)
+
+
+def _content(answer: httpx.Response) -> Any:
+    if not answer.content:
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        return None

@@ -1,0 +1,162 @@
+"""Every call of the API as a value: what to send, and how to read the answer.
+
+The two clients only carry these; what a call is stands here once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from paraph.client import types
+from paraph.client.problem import Refused, ServiceProblem, Unreachable, problem_for
+
+Result = TypeVar("Result")
+
+PROBLEM_TYPE = "application/problem+json"
+# Path and query must reach the service as they are written here, or it would judge another call.
+_ZOOM_PATH = re.compile(r"/[A-Za-z0-9._~@+=:,/%-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Result]):
+    """One call of the API.
+
+    Attributes:
+        keyed: it carries an idempotency key, so doing it twice is the same as doing it once.
+        repeatable: it may be made again when no answer came.
+    """
+
+    method: str
+    path: str
+    read: Callable[[Any], Result]
+    query: Mapping[str, str | int] = field(default_factory=dict)
+    json: Any = None
+    keyed: bool = False
+    harmless: bool = False
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a call without an answer may be made again."""
+        return self.method == "GET" or self.keyed or self.harmless
+
+
+def request_link(subject: str, challenge: str, return_to: str) -> Call[types.LinkRequest]:
+    """`POST /v1/link-requests`."""
+    body = {"subject": subject, "challenge": challenge, "return_to": return_to}
+    return Call("POST", "/v1/link-requests", types.link_request_of, json=body, keyed=True)
+
+
+def claim_handoff(handoff: str, verifier: str) -> Call[types.Claim]:
+    """`POST /v1/handoffs/claim`."""
+    body = {"handoff": handoff, "verifier": verifier}
+    return Call("POST", "/v1/handoffs/claim", types.claim_of, json=body, keyed=True)
+
+
+def confirm_claim(claim: str, subject: str, *, move: bool) -> Call[types.Installation]:
+    """`POST /v1/claims/{claim}/confirm`."""
+    path = f"/v1/claims/{_segment(claim)}/confirm"
+    body = {"subject": subject, "move": move}
+    return Call("POST", path, types.installation_of, json=body, keyed=True)
+
+
+def decline_claim(claim: str) -> Call[None]:
+    """`POST /v1/claims/{claim}/decline`."""
+    return Call("POST", f"/v1/claims/{_segment(claim)}/decline", _nothing, keyed=True)
+
+
+def list_installations(
+    subject: str | None, account_id: str | None, user_id: str | None, after: str, limit: int
+) -> Call[types.Page[types.Installation]]:
+    """`GET /v1/installations`."""
+    wanted = {"subject": subject, "account_id": account_id, "user_id": user_id}
+    query: dict[str, str | int] = {k: v for k, v in wanted.items() if v is not None}
+    return Call(
+        "GET",
+        "/v1/installations",
+        types.installations_of,
+        query={**query, "after": after, "limit": limit},
+    )
+
+
+def get_installation(installation_id: str) -> Call[types.Installation]:
+    """`GET /v1/installations/{id}`."""
+    return Call("GET", _installation(installation_id), types.installation_of)
+
+
+def remove_installation(installation_id: str) -> Call[types.Receipt]:
+    """`DELETE /v1/installations/{id}`."""
+    return Call("DELETE", _installation(installation_id), types.receipt_of)
+
+
+def vend(installation_id: str, subject: str) -> Call[types.AccessToken]:
+    """`POST /v1/installations/{id}/access-token`; vending twice is as good as once."""
+    path = f"{_installation(installation_id)}/access-token"
+    return Call("POST", path, types.access_token_of, json={"subject": subject}, harmless=True)
+
+
+def list_audit(after: str, limit: int) -> Call[types.Page[types.AuditEntry]]:
+    """`GET /v1/audit`."""
+    return Call(
+        "GET", "/v1/audit", types.audit_page_of, query={"after": after or "0", "limit": limit}
+    )
+
+
+def verify_audit(heads: Mapping[int, str]) -> Call[types.Verdict]:
+    """`POST /v1/audit/verify`."""
+    body = {"heads": {str(number): digest for number, digest in heads.items()}}
+    return Call("POST", "/v1/audit/verify", types.verdict_of, json=body, keyed=True)
+
+
+def openapi() -> Call[dict[str, Any]]:
+    """`GET /v1/openapi.json`."""
+    return Call("GET", "/v1/openapi.json", dict)
+
+
+def zoom_url(installation_id: str, path: str) -> str:
+    """Where the proxy takes a path of Zoom's, like "/v2/users/me" or "/users/me".
+
+    Raises:
+        Refused: the path has a character that would not arrive as it is; encode ids first.
+    """
+    if not _ZOOM_PATH.fullmatch(path):
+        raise Refused(0, {"code": "path", "title": "The path is not one of Zoom's, encoded."})
+    rest = path if path.startswith("/v2/") else f"/v2{path}"
+    return f"{_installation(installation_id)}/zoom{rest}"
+
+
+def zoom_headers(subject: str | None) -> dict[str, str]:
+    """The header that binds a call of Zoom's to a subject."""
+    return {} if subject is None else {"paraph-subject": quote(subject, safe="")}
+
+
+def from_zoom(headers: Mapping[str, str]) -> bool:
+    """Whether an answer is Zoom's own, not this API's."""
+    return headers.get("paraph-answer") == "zoom"
+
+
+def refusal(status: int, headers: Mapping[str, str], content: Any) -> ServiceProblem:
+    """The exception for an answer that is no success."""
+    document = content if isinstance(content, dict) else {}
+    return problem_for(status, document, retry_after=headers.get("retry-after"))
+
+
+def unreachable(error: Exception) -> Unreachable:
+    """The exception for no answer at all; the library's own words may quote the URL."""
+    title = f"The service does not answer ({type(error).__name__})."
+    return Unreachable(0, {"code": "unreachable", "title": title, "remedy": "Is it running?"})
+
+
+def _nothing(_content: Any) -> None:
+    return None
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _installation(installation_id: str) -> str:
+    return f"/v1/installations/{_segment(installation_id)}"

@@ -1,0 +1,265 @@
+"""What the service answers, as values. All times are epoch seconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRequest:
+    """Where to send the browser of the signed-in user, once."""
+
+    install_url: str = field(repr=False)
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZoomIds:
+    """A Zoom user by ids alone."""
+
+    user_id: str
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ZoomPerson:
+    """A Zoom user as Zoom describes them. Never match accounts by e-mail."""
+
+    user_id: str
+    account_id: str
+    email: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """An installation that a confirmation would move or end."""
+
+    installation_id: str
+    subject: str
+    zoom: ZoomIds
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Both accounts, to be shown to the signed-in user before they are confirmed."""
+
+    claim: str = field(repr=False)
+    subject: str
+    zoom: ZoomPerson
+    scopes: tuple[str, ...]
+    expires_at: int
+    replaces: tuple[Replaced, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One rung of the ladder that held, when, and whose word it is (paraph or host)."""
+
+    name: str
+    held_at: int
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What Zoom granted, and the subject that it serves. `reason`: why it needs a new consent."""
+
+    id: str
+    subject: str
+    phase: str
+    reason: str
+    zoom: ZoomPerson
+    scopes: tuple[str, ...]
+    installed_at: int
+    proofs: tuple[Proof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A vended access token; ask again for each use. Its repr hides it."""
+
+    access_token: str = field(repr=False)
+    token_type: str
+    expires_at: int
+    scopes: tuple[str, ...]
+    api_server: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of a removal."""
+
+    id: str
+    installation_id: str
+    reason: str
+    requested_at: int
+    completed_at: int
+    destroyed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One entry of the audit chain."""
+
+    sequence: int
+    at: int
+    action: str
+    details: Mapping[str, str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a walk along the audit chain found."""
+
+    whole: bool
+    entries: int
+    head: str
+    broken_at: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ZoomAnswer:
+    """An answer of Zoom's, of any status, as the proxy passed it on."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds to wait, with 429 and 503, when Zoom said so."""
+        value = self.headers.get("retry-after", "")
+        return int(value) if value.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """One page; `next` is where the next one begins, None on the last."""
+
+    items: tuple[Item, ...]
+    next: str | None
+
+
+def link_request_of(content: Any) -> LinkRequest:
+    """From the answer of `POST /v1/link-requests`."""
+    return LinkRequest(str(content["install_url"]), int(content["expires_at"]))
+
+
+def claim_of(content: Any) -> Claim:
+    """From the answer of `POST /v1/handoffs/claim`."""
+    return Claim(
+        claim=str(content["claim"]),
+        subject=str(content["subject"]),
+        zoom=_person(content["zoom"]),
+        scopes=_texts(content["scopes"]),
+        expires_at=int(content["expires_at"]),
+        replaces=tuple(
+            Replaced(
+                str(one["installation_id"]),
+                str(one["subject"]),
+                ZoomIds(str(one["zoom"]["user_id"]), str(one["zoom"]["account_id"])),
+            )
+            for one in content["replaces"]
+        ),
+    )
+
+
+def installation_of(content: Any) -> Installation:
+    """From one installation."""
+    return Installation(
+        id=str(content["id"]),
+        subject=str(content["subject"]),
+        phase=str(content["phase"]),
+        reason=str(content.get("reason", "")),
+        zoom=_person(content["zoom"]),
+        scopes=_texts(content["scopes"]),
+        installed_at=int(content["installed_at"]),
+        proofs=tuple(
+            Proof(str(one["name"]), int(one["held_at"]), str(one["word"]))
+            for one in content["proofs"]
+        ),
+    )
+
+
+def installations_of(content: Any) -> Page[Installation]:
+    """From a page of installations."""
+    return Page(tuple(map(installation_of, content["installations"])), _cursor(content["next"]))
+
+
+def access_token_of(content: Any) -> AccessToken:
+    """From the answer of vending."""
+    return AccessToken(
+        access_token=str(content["access_token"]),
+        token_type=str(content["token_type"]),
+        expires_at=int(content["expires_at"]),
+        scopes=_texts(content["scopes"]),
+        api_server=str(content["api_server"]),
+    )
+
+
+def receipt_of(content: Any) -> Receipt:
+    """From the answer of a removal."""
+    return Receipt(
+        id=str(content["id"]),
+        installation_id=str(content["installation_id"]),
+        reason=str(content["reason"]),
+        requested_at=int(content["requested_at"]),
+        completed_at=int(content["completed_at"]),
+        destroyed={str(name): int(count) for name, count in content["destroyed"].items()},
+    )
+
+
+def audit_page_of(content: Any) -> Page[AuditEntry]:
+    """From a page of the audit."""
+    entries = tuple(
+        AuditEntry(
+            int(one["sequence"]),
+            int(one["at"]),
+            str(one["action"]),
+            {str(name): str(value) for name, value in one["details"].items()},
+            str(one["digest"]),
+        )
+        for one in content["entries"]
+    )
+    return Page(entries, _cursor(content["next"]))
+
+
+def verdict_of(content: Any) -> Verdict:
+    """From the answer of verifying the audit."""
+    broken_at = content["broken_at"]
+    return Verdict(
+        whole=bool(content["whole"]),
+        entries=int(content["entries"]),
+        head=str(content["head"]),
+        broken_at=None if broken_at is None else int(broken_at),
+        why=str(content["why"]),
+    )
+
+
+def _person(content: Any) -> ZoomPerson:
+    return ZoomPerson(
+        str(content["user_id"]),
+        str(content["account_id"]),
+        str(content["email"]),
+        str(content["display_name"]),
+    )
+
+
+def _texts(values: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(map(str, values))
+
+
+def _cursor(value: Any) -> str | None:
+    return None if value is None else str(value)

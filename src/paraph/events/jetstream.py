@@ -1,0 +1,373 @@
+"""JetStream as the inbox: deliveries are answered 200 when the stream has them.
+
+    events_url = "nats://one:4222,two:4222,three:4222"               three replicas
+    events_url = "nats://one:4222?replicas=1&monitor=http://one:8222" one, flushed per message
+
+The stream takes deliveries in while the database is away or slow. From there they are carried
+into the table, in batches of one transaction, and only then acknowledged to the stream; the
+table is the outbox as ever, with its dead letters, retention and purges. Both recognise
+duplicates: the stream by message id for as long as a delivery is fresh, the table for longer.
+
+JetStream acknowledges before it flushes, by default. So an acknowledged event survives only
+where another server has it too (three replicas), or where the server is told to flush first
+(`sync_interval: always`). Anything less is refused at start. What three replicas do not survive
+is the loss of power in all their places within two minutes; for that, set both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+import nats
+import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext, api
+from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import Error as JetStreamError
+
+from paraph.errors import (
+    ConfigurationError,
+    ParaphError,
+    SealBroken,
+    StorageError,
+    UnknownEncryptionKey,
+)
+from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
+from paraph.storage.records import KeptEvent, Outcome
+
+REPLICAS = 3
+CONNECT_SECONDS = 5.0
+PUBLISH_SECONDS = 2.0
+FETCH = 256
+FETCH_SECONDS = 1.0
+# A carrier that died leaves its messages to another after so long.
+ACK_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+_ENVELOPE_BYTES = 2048
+_ROADS = {True: "urgent", False: "event"}
+_USE = "stream"
+
+_log = get_logger("jetstream")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUrl:
+    """`events_url`, taken apart."""
+
+    servers: tuple[str, ...]
+    replicas: int
+    monitor: str
+
+    @classmethod
+    def parse(cls, value: str) -> StreamUrl:
+        """Take apart `nats://[user:password@]host:port[,host:port…][?replicas=N&monitor=URL]`.
+
+        Raises:
+            ConfigurationError: it is none; its words are not repeated, they may hold a password.
+        """
+        base, _, query = value.partition("?")
+        scheme, _, hosts = base.partition("://")
+        options = dict(parse_qsl(query))
+        replicas = options.pop("replicas", str(REPLICAS))
+        monitor = options.pop("monitor", "")
+        if scheme not in {"nats", "tls"} or not hosts or options or replicas not in {"1", "3", "5"}:
+            raise ConfigurationError(
+                ["events_url must be nats://HOST:PORT, with replicas=1, 3 or 5 and monitor=URL"]
+            )
+        userinfo, at, rest = hosts.rpartition("@")
+        servers = tuple(f"{scheme}://{userinfo}{at}{host}" for host in rest.split(","))
+        return cls(servers, int(replicas), monitor)
+
+
+class _Envelope(msgspec.Struct, array_like=True):
+    """What is sealed into one message."""
+
+    name: str
+    received_at: int
+    body: bytes
+    account_id: str
+    user_id: str
+    arrival: int
+    trace: str
+
+
+class JetStreamInbox:
+    """`Keeping` in a stream, and the carriers that empty it into the table."""
+
+    def __init__(self, context: Context, client: Client, name: str) -> None:
+        self._context = context
+        self._client = client
+        self._name = name
+        self._stream: JetStreamContext = client.jetstream(
+            timeout=PUBLISH_SECONDS, publish_async_max_pending=4096
+        )
+
+    async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
+        """Publish all of them at once; return when every one is acknowledged.
+
+        Raises:
+            StorageError: one was not, or not in time. It may be in the stream even so, and then
+                the retry is a duplicate.
+        """
+        limit = self._client.max_payload - _ENVELOPE_BYTES
+        # Longer than the server takes: these few go into the table at once.
+        large = [one for one in events if len(one.body or b"") > limit]
+        stored: Sequence[Outcome] = ()
+        if large:
+            stored = await self._context.store.keep_events(large, client_id=client_id)
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                acks = [await self._publish(one) for one in events if len(one.body or b"") <= limit]
+                answers = await asyncio.gather(*acks)
+        except (TimeoutError, nats.errors.Error, JetStreamError, OSError) as error:
+            name = type(error).__name__
+            raise StorageError(f"the event stream did not take it: {name}") from None
+        published = (Outcome.DUPLICATE if one.duplicate else Outcome.KEPT for one in answers)
+        rest = iter(stored)
+        return [next(published) if len(one.body or b"") <= limit else next(rest) for one in events]
+
+    async def _publish(self, event: KeptEvent) -> asyncio.Future[api.PubAck]:
+        envelope = _Envelope(
+            event.name,
+            event.received_at,
+            event.body or b"",
+            event.account_id,
+            event.user_id,
+            event.arrival,
+            event.trace,
+        )
+        sealed = self._context.ring.seal(
+            _USE,
+            msgspec.msgpack.encode(envelope),
+            associated_data=self._bound(event.event_id, urgent=event.urgent),
+        )
+        return await self._stream.publish_async(
+            f"{self._name}.{_ROADS[event.urgent]}",
+            sealed,
+            headers={"Nats-Msg-Id": event.event_id},
+        )
+
+    def _bound(self, event_id: str, *, urgent: bool) -> bytes:
+        parts = [self._context.store.database_id, self._name, _ROADS[urgent], event_id]
+        return "\n".join(parts).encode()
+
+    async def waiting(self) -> int:
+        """How many events are in the stream and not in the table yet."""
+        return (await self._stream.stream_info(self._name)).state.messages
+
+    async def carry(self, arrived: dict[bool, asyncio.Event]) -> None:
+        """Carry both roads into the table until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for urgent in (True, False):
+                tasks.create_task(self._carry(arrived[urgent], urgent=urgent))
+
+    async def _carry(self, arrived: asyncio.Event, *, urgent: bool) -> None:
+        road = _ROADS[urgent]
+        subscription: Any = None
+        while True:
+            _obey_cancellation()
+            try:
+                if subscription is None:
+                    subscription = await self._stream.pull_subscribe_bind(
+                        consumer=road, stream=self._name
+                    )
+                messages = await subscription.fetch(FETCH, timeout=FETCH_SECONDS)
+            except (TimeoutError, nats.errors.TimeoutError):
+                continue
+            except (nats.errors.Error, JetStreamError, OSError) as error:
+                _log.warning("stream.interrupted", why=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            try:
+                await self._store(messages, urgent=urgent)
+            except Exception as error:  # noqa: BLE001 - Whatever it was, the road goes on.
+                # Not acknowledged: they come again. Nothing is lost, and nobody is told less.
+                why = error.detail if isinstance(error, ParaphError) else type(error).__name__
+                _log.warning("stream.not_carried", count=len(messages), why=why)
+                await self._give_back(messages)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                arrived.set()
+
+    async def _store(self, messages: Sequence[Any], *, urgent: bool) -> None:
+        opened = []
+        for message in messages:
+            event = await self._open(message, urgent=urgent)
+            if event is not None:
+                opened.append((message, event))
+        if not opened:
+            return
+        await self._context.store.keep_events(
+            [event for _, event in opened], client_id=self._context.client.client_id
+        )
+        for message, _ in opened:
+            # A lost acknowledgement means that it comes again, and the table knows it.
+            with suppress(nats.errors.Error, OSError):
+                await message.ack()
+
+    async def _open(self, message: Any, *, urgent: bool) -> KeptEvent | None:
+        event_id = (message.headers or {}).get("Nats-Msg-Id", "")
+        try:
+            plain = self._context.ring.open(
+                _USE, message.data, associated_data=self._bound(event_id, urgent=urgent)
+            )
+            one = msgspec.msgpack.decode(plain, type=_Envelope)
+        except UnknownEncryptionKey:
+            await message.nak(delay=60)
+            return None
+        except (SealBroken, msgspec.MsgspecError):
+            # Not written by us: it would come back for ever, and must not hold up the others.
+            _log.error("stream.foreign_message", event_id=event_id[:16])
+            await message.term()
+            return None
+        return KeptEvent(
+            event_id,
+            one.name,
+            one.received_at,
+            one.body,
+            account_id=one.account_id,
+            user_id=one.user_id,
+            urgent=urgent,
+            next_attempt_at=one.received_at,
+            arrival=one.arrival,
+            trace=one.trace,
+        )
+
+    async def _give_back(self, messages: Sequence[Any]) -> None:
+        for message in messages:
+            with suppress(nats.errors.Error, OSError):
+                await message.nak(delay=RETRY_SECONDS)
+
+
+@asynccontextmanager
+async def open_jetstream(
+    context: Context, events_url: str, *, fresh_seconds: int
+) -> AsyncIterator[JetStreamInbox]:
+    """Connect, make or check the stream, and let go of it at the end.
+
+    Args:
+        context: see there.
+        events_url: see the module.
+        fresh_seconds: how long a delivery may be repeated; duplicates are known for longer.
+
+    Raises:
+        ConfigurationError: an acknowledged event might not survive there.
+        StorageError: it cannot be reached.
+    """
+    url = StreamUrl.parse(events_url)
+    try:
+        client = await nats.connect(
+            list(url.servers),
+            connect_timeout=int(CONNECT_SECONDS),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,
+            # Nothing is promised while the connection is away, so nothing is kept for it.
+            pending_size=0,
+            error_cb=_note,
+        )
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        raise StorageError(f"the event stream cannot be reached: {type(error).__name__}") from None
+    try:
+        digest = hashlib.blake2b(context.client.client_id.encode(), digest_size=6).hexdigest()
+        name = f"paraph-{digest}"
+        try:
+            await _prepare(client, url, name, fresh_seconds=fresh_seconds)
+        except (nats.errors.Error, JetStreamError, TimeoutError) as error:
+            words = error.description if isinstance(error, APIError) else type(error).__name__
+            raise ConfigurationError(
+                [f"events_url: the stream cannot be made there: {words}"],
+                remedy="Three replicas need a cluster of three servers with JetStream.",
+            ) from None
+        yield JetStreamInbox(context, client, name)
+    finally:
+        with suppress(nats.errors.Error, OSError):
+            await client.close()
+
+
+def _obey_cancellation() -> None:
+    """The client's fetch turns a cancellation into a timeout of its own, and goes on."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def _note(error: Exception) -> None:
+    _log.warning("stream.connection", why=type(error).__name__)
+
+
+async def _prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: int) -> None:
+    stream = client.jetstream(timeout=CONNECT_SECONDS)
+    wanted = api.StreamConfig(
+        name=name,
+        subjects=[f"{name}.*"],
+        retention=api.RetentionPolicy.WORK_QUEUE,
+        storage=api.StorageType.FILE,
+        # A full stream refuses the newest, which Zoom sends again, and never forgets the oldest.
+        discard=api.DiscardPolicy.NEW,
+        num_replicas=url.replicas,
+        duplicate_window=fresh_seconds,
+    )
+    try:
+        info = await stream.stream_info(name)
+    except NotFoundError:
+        info = await stream.add_stream(wanted)
+    problems = _weaknesses(info.config, fresh_seconds=fresh_seconds)
+    if (info.config.num_replicas or 1) < REPLICAS and not await _flushes(url.monitor):
+        problems.append(
+            "events_url: one replica loses what it acknowledged when its server dies: use three, "
+            "or set sync_interval: always in its jetstream block and name its monitoring port, "
+            "?replicas=1&monitor=http://HOST:8222"
+        )
+    if problems:
+        raise ConfigurationError(problems, remedy="Mend the stream; nothing was started.")
+    for road in _ROADS.values():
+        await stream.add_consumer(
+            name,
+            api.ConsumerConfig(
+                durable_name=road,
+                filter_subject=f"{name}.{road}",
+                ack_policy=api.AckPolicy.EXPLICIT,
+                ack_wait=ACK_SECONDS,
+                max_deliver=-1,
+                max_ack_pending=FETCH * 16,
+            ),
+        )
+
+
+def _weaknesses(config: api.StreamConfig, *, fresh_seconds: int) -> list[str]:
+    """What would lose or double an event, in a stream that somebody made before."""
+    checks: list[tuple[bool, str]] = [
+        (config.storage == api.StorageType.FILE, "it is kept in memory"),
+        (config.discard == api.DiscardPolicy.NEW, "it forgets the oldest when it is full"),
+        (not config.max_age, "it forgets by age"),
+        (config.retention == api.RetentionPolicy.WORK_QUEUE, "it is no work queue"),
+        (not config.no_ack, "it does not acknowledge"),
+        (config.duplicate_window >= fresh_seconds, "it knows duplicates for too short a time"),
+    ]
+    return [f"events_url: the stream {config.name}: {words}" for good, words in checks if not good]
+
+
+async def _flushes(monitor: str) -> bool:
+    """Whether the server says that it flushes before it acknowledges (its /varz)."""
+    parts = urlsplit(monitor)
+    if parts.scheme != "http" or not parts.hostname:
+        return False
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 8222)
+            writer.write(b"GET /varz HTTP/1.0\r\nhost: %b\r\n\r\n" % parts.hostname.encode())
+            answer = await reader.read()
+            writer.close()
+        body = json.loads(answer.partition(b"\r\n\r\n")[2])
+        return bool(body["jetstream"]["config"]["sync_always"])
+    except (OSError, TimeoutError, ValueError, KeyError, TypeError):
+        return False

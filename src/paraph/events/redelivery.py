@@ -1,0 +1,51 @@
+"""Redelivery: an operator has an event handed on once more."""
+
+from __future__ import annotations
+
+import re
+
+from paraph.errors import NotFound, UsageError
+from paraph.lifecycle import audit
+from paraph.lifecycle.context import Context
+from paraph.storage.records import KeptEvent
+
+_ID = re.compile(r"[A-Za-z0-9_-]{4,80}")
+
+
+async def find_event(context: Context, event_id: str) -> KeptEvent:
+    """One event without its body, by its id or the beginning that lists show.
+
+    Raises:
+        NotFound: none, or more than one.
+    """
+    found = None
+    if _ID.fullmatch(event_id):
+        async with context.store.reading() as tx:
+            found = await tx.events.find(event_id)
+    if found is None:
+        raise NotFound("no such event", remedy="List them: paraph events list.")
+    return found
+
+
+async def redeliver(context: Context, event_id: str) -> KeptEvent:
+    """Hand a kept event on again, from its first attempt.
+
+    Raises:
+        NotFound: there is no such event.
+        UsageError: its body is gone, or its installation was removed: nothing of a removed
+            installation is handed on.
+    """
+    event = await find_event(context, event_id)
+    async with context.store.transaction() as tx:
+        done = not event.urgent and await tx.events.redeliver(
+            event.event_id, client_id=context.client.client_id, now=context.now()
+        )
+        if done:
+            await audit.record(tx, context, "event.redelivered", event=event.event_id[:16])
+    if done:
+        return event
+    raise UsageError(
+        "the event cannot be handed on again: it is a deauthorization, its body was deleted, or"
+        " its installation was removed",
+        remedy="Ask Zoom for the data itself, for an account that is installed.",
+    )

@@ -1,0 +1,53 @@
+"""Traces: the delivery's `traceparent` continued to the host, where somebody collects spans.
+
+Only the OpenTelemetry API is spoken; without an SDK in the process nothing is made or measured.
+`traceparent` is not signed by Zoom, so it decides nothing and is only passed on in its one form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_propagator = TraceContextTextMapPropagator()
+
+
+def traceparent_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The header of that name if there is one, well formed; else empty."""
+    for name, value in headers:
+        if name == b"traceparent":
+            return value.decode("ascii") if _TRACEPARENT.fullmatch(value) else ""
+    return ""
+
+
+@contextmanager
+def span(name: str, *, parent: str, kind: trace.SpanKind, **attributes: Any) -> Iterator[str]:
+    """Measure a block as one span below `parent`. Gives the `traceparent` to pass on."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider)):
+        yield parent
+        return
+    context = _propagator.extract({"traceparent": parent}) if parent else None
+    tracer = trace.get_tracer("paraph")
+    with tracer.start_as_current_span(
+        name,
+        context=context,
+        kind=kind,
+        attributes=attributes,
+        # An exception's words may hold anything: of a host's handler too.
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as measured:
+        carrier: dict[str, str] = {}
+        _propagator.inject(carrier)
+        try:
+            yield carrier.get("traceparent", parent)
+        except BaseException as error:
+            measured.set_status(trace.Status(trace.StatusCode.ERROR, type(error).__name__))
+            raise

@@ -1,0 +1,114 @@
+"""Where encryption keys come from: the settings themselves, a file, or wrapped by a key service.
+
+A key in clear is `ID:BASE64`; one that a key service has wrapped is `ID:vault:v1:…`, and is worth
+nothing without that service. Both may stand in one list, so that going over to a key service is
+a rotation like any other.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paraph.secret import Secret
+
+_WRAPPED = re.compile(r"[A-Za-z0-9_-]{1,32}:vault:v[0-9]+:[A-Za-z0-9+/=]{16,4096}")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyService:
+    """A Vault or OpenBao with its transit engine at `mount`, and the key that wraps ours."""
+
+    url: str
+    mount: str
+    key: str
+    token: Secret
+    ca_file: str
+
+
+def is_wrapped(value: str) -> bool:
+    """Whether a value of `encryption_keys` has to be unwrapped by a key service."""
+    return _WRAPPED.fullmatch(value) is not None
+
+
+def read_private_lines(name: str, file: str) -> tuple[list[str], list[str]]:
+    """The lines of a file that its owner alone can read, and what is wrong with it.
+
+    Args:
+        name: the setting's, for the problems.
+        file: which. Empty lines and lines that begin with # are left out.
+    """
+    try:
+        path = Path(file)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            return [], [
+                f"{name}: {file} can be read by others (mode {mode:04o}): run chmod 600 {file}"
+            ]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        return [], [f"{name}: {file} cannot be read: {error.strerror}"]
+    except UnicodeDecodeError:
+        return [], [f"{name}: {file} is no text"]
+    found = [line for line in lines if line and not line.startswith("#")]
+    return found, [] if found else [f"{name}: {file} is empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """The settings about keys as they were written."""
+
+    encryption_keys: Sequence[str]
+    encryption_keys_file: str
+    service_url: str
+    service_mount: str
+    service_key: str
+    service_token: str
+    service_token_file: str
+    service_ca_file: str
+
+
+def judge_keys(source: KeySource) -> tuple[tuple[Secret, ...], list[str]]:
+    """The keys, newest first, and everything that is wrong."""
+    values, problems = list(source.encryption_keys), []
+    if source.encryption_keys_file and values:
+        problems.append("give encryption_keys or encryption_keys_file, not both")
+    elif source.encryption_keys_file:
+        values, problems = read_private_lines("encryption_keys_file", source.encryption_keys_file)
+    elif not values:
+        problems.append("encryption_keys is missing: make one with `paraph keys new`")
+    if any(map(is_wrapped, values)) and not source.service_url:
+        problems.append("encryption_keys holds a wrapped key, and key_service_url is missing")
+    return tuple(map(Secret, values)), problems
+
+
+def judge_service(source: KeySource) -> tuple[KeyService | None, list[str]]:
+    """The key service, if there is to be one, and everything that is wrong but its URL."""
+    if not source.service_url:
+        return None, []
+    problems = []
+    token = source.service_token
+    if bool(token) == bool(source.service_token_file):
+        problems.append("give key_service_token or key_service_token_file, one of the two")
+    elif source.service_token_file:
+        lines, problems = read_private_lines("key_service_token_file", source.service_token_file)
+        token = lines[0] if lines else ""
+    if not token.isascii() or not token.isprintable():
+        problems.append("the key service's token holds characters that no header may")
+    for name, value in (("mount", source.service_mount), ("key", source.service_key)):
+        if not _NAME.fullmatch(value):
+            problems.append(f"key_service_{name} must be a name of letters, digits, . _ -")
+    if source.service_ca_file and not Path(source.service_ca_file).is_file():
+        problems.append("key_service_ca_file names no file")
+    service = KeyService(
+        url=source.service_url.rstrip("/"),
+        mount=source.service_mount,
+        key=source.service_key,
+        token=Secret(token),
+        ca_file=source.service_ca_file,
+    )
+    return service, problems

@@ -1,0 +1,218 @@
+"""Turning the encryption keys: the new one seals, then everything is sealed anew.
+
+Three classes of what a key protects, each with its own end:
+
+- *Rows* (tokens, profiles, event bodies, the sealed hash keys) are sealed anew, online.
+- *Short-lived things* (the cookie of a pending authorization) run out by themselves: the old key
+  is kept an hour after its turn.
+- *Long-lived hashes and the audit chain* have keys of their own, which never change; only their
+  sealed form is a row like any other.
+
+Every step may be done twice and be interrupted anywhere: what was sealed anew is not found again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from paraph.errors import SealBroken, StorageError, UnknownEncryptionKey, UsageError
+from paraph.lifecycle import audit
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.replica import LIVE_SECONDS, live_replicas
+from paraph.storage.records import KeyTurn, Replica, SealedValue
+from paraph.storage.scope import NOTHING_READ
+
+SHORT_LIVED_SECONDS = 3600
+BATCH = 25
+# Between two batches the write lock is free, at least as long as a batch has held it: writers of
+# other processes look for it now and then, and must find it.
+PAUSE_SECONDS = 0.02
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """One key: what it still protects, and what stands against removing it.
+
+    `sealing_since` is None for a key that never sealed; `short_lived_until` for one that seals.
+    """
+
+    key_id: str
+    held: bool
+    seals: bool
+    sealing_since: int | None
+    short_lived_until: int | None
+    protects: Mapping[str, int]
+    obstacles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RingStatus:
+    """All keys, newest first, and the replicas that use them."""
+
+    keys: tuple[KeyStatus, ...]
+    replicas: tuple[Replica, ...]
+    hash_keys: tuple[str, ...]
+
+
+async def ring_status(context: Context) -> RingStatus:
+    """Count what every key protects."""
+    now = context.now()
+    async with context.store.reading() as tx:
+        turns = await tx.key_turns.all()
+        replicas = await live_replicas(tx, now=now)
+        known = [*context.ring.key_ids, *(turn.key_id for turn in reversed(turns))]
+        protects: dict[str, dict[str, int]] = {key_id: {} for key_id in known}
+        for place in tx.sealed.places:
+            for key_id, count in (await tx.sealed.counts(place, known)).items():
+                protects.setdefault(key_id, {})[place] = count
+    keys = [
+        _key_status(context, key_id, turns, replicas, counts)
+        for key_id, counts in protects.items()
+        # A key of long ago that is neither held nor needed is nobody's concern.
+        if counts or key_id in context.ring.key_ids
+    ]
+    return RingStatus(tuple(keys), tuple(replicas), tuple(context.store.hash_keys))
+
+
+def _key_status(
+    context: Context,
+    key_id: str,
+    turns: Sequence[KeyTurn],
+    replicas: Sequence[Replica],
+    protects: Mapping[str, int],
+) -> KeyStatus:
+    seals = turns[-1].key_id == key_id
+    own = [place for place, turn in enumerate(turns) if turn.key_id == key_id]
+    until = None
+    if own and not seals:
+        until = turns[own[-1] + 1].began_at + SHORT_LIVED_SECONDS
+    obstacles = []
+    if seals:
+        obstacles.append("it seals")
+    elif protects:
+        obstacles.append("rows are sealed with it: paraph keys rotate")
+    elif not own and key_id == context.ring.newest:
+        obstacles.append("it waits for its turn: paraph keys rotate")
+    if until is not None and context.now() < until:
+        obstacles.append("cookies that it sealed may still come back")
+    if any(replica.sealing_key == key_id for replica in replicas) and not seals:
+        obstacles.append("a running replica seals with it")
+    return KeyStatus(
+        key_id=key_id,
+        held=key_id in context.ring.key_ids,
+        seals=seals,
+        sealing_since=turns[own[-1]].began_at if own else None,
+        short_lived_until=until,
+        protects=protects,
+        obstacles=tuple(obstacles),
+    )
+
+
+async def begin_turn(context: Context) -> bool:
+    """Let the newest key of the ring seal, for all replicas. False: it does already.
+
+    Raises:
+        UsageError: a live replica does not hold it yet.
+        Conflict: somebody else turned at the same time.
+    """
+    newest, now = context.ring.newest, context.now()
+    async with context.store.transaction() as tx:
+        turns = await tx.key_turns.all()
+        if turns[-1].key_id == newest:
+            return False
+        without = [r.label for r in await live_replicas(tx, now=now) if newest not in r.key_ids]
+        if without:
+            raise UsageError(
+                f"the key {newest} is not held yet by {', '.join(without)}",
+                remedy="Give it to every replica in encryption_keys, restart them, and try again.",
+            )
+        await tx.key_turns.add(KeyTurn(turns[-1].turn + 1, newest, now))
+        await audit.record(tx, context, "keys.turned", key_id=newest)
+    context.ring.seal_with(newest)
+    return True
+
+
+async def await_replicas(context: Context, waiting: Callable[[Sequence[str]], None]) -> None:
+    """Wait until every live replica seals with the key in turn, or has fallen silent.
+
+    Args:
+        context: see there.
+        waiting: told the labels that are waited for, whenever they change.
+
+    Raises:
+        StorageError: a replica lives and goes on sealing with another key.
+    """
+    told: Sequence[str] = ()
+    # As long as it takes a replica to be taken for gone, and as much again.
+    for _ in range(int(2 * LIVE_SECONDS / _POLL_SECONDS)):
+        async with context.store.reading() as tx:
+            replicas = await live_replicas(tx, now=context.now())
+        behind = [one.label for one in replicas if one.sealing_key != context.ring.key_id]
+        if not behind:
+            return
+        if behind != told:
+            told = behind
+            waiting(behind)
+        await asyncio.sleep(_POLL_SECONDS)
+    raise StorageError(
+        f"still sealing with another key: {', '.join(told)}",
+        remedy="See why in its log, or restart it; then run paraph keys rotate again.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """What a walk over all sealed columns did; what does not open was left as it is."""
+
+    done: int
+    unknown: Mapping[str, int]
+    broken: Mapping[str, int]
+
+
+async def count_outdated(context: Context) -> int:
+    """How many values are not sealed with the key in turn."""
+    ring = context.ring
+    async with context.store.reading() as tx:
+        counts = [await tx.sealed.counts(place, ring.key_ids) for place in tx.sealed.places]
+    return sum(n for one in counts for key_id, n in one.items() if key_id != ring.key_id)
+
+
+async def seal_anew(context: Context, advance: Callable[[int], None]) -> Resealed:
+    """Seal everything with the key in turn, in batches that block nobody.
+
+    A batch is read without a lock, and written value by value only where nothing was written
+    meanwhile: whoever was faster has sealed with the key in turn already, or is found by the
+    next walk.
+
+    Args:
+        context: see there.
+        advance: told how many values were gone through since it was called last.
+    """
+    done, unknown, broken = 0, dict[str, int](), dict[str, int]()
+    async with context.store.reading() as tx:
+        places = tx.sealed.places
+    for place in places:
+        after = ""
+        while batch := await _outdated(context, place, after):
+            after = batch[-1].row[0]
+            began = asyncio.get_running_loop().time()
+            async with context.store.transaction(NOTHING_READ) as tx:
+                for value in batch:
+                    try:
+                        done += await tx.sealed.seal_anew(value)
+                    except UnknownEncryptionKey:
+                        unknown[place] = unknown.get(place, 0) + 1
+                    except SealBroken:
+                        broken[place] = broken.get(place, 0) + 1
+            advance(len(batch))
+            held = asyncio.get_running_loop().time() - began
+            await asyncio.sleep(max(held, PAUSE_SECONDS))
+    return Resealed(done, unknown, broken)
+
+
+async def _outdated(context: Context, place: str, after: str) -> Sequence[SealedValue]:
+    async with context.store.reading() as tx:
+        return await tx.sealed.outdated(place, after=after, limit=BATCH)

@@ -1,0 +1,101 @@
+"""What is written outside the database, so that an older copy of it is noticed and mended.
+
+Removal receipts and tombstones wait in the database, written by the transaction that removes,
+and are copied into the receipt book within seconds, at least once. Beside them stand marks of
+the audit chain's head. A database that does not reach up to its newest mark is an older copy,
+put back by hand: it would bring removed users and revoked API keys back to life, so nothing
+starts on it until it begins a new epoch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from paraph.errors import ConfigurationError
+from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
+from paraph.storage.protocols import Store
+from paraph.storage.receipt_book import Line, MarkLine, ReceiptBook
+from paraph.storage.records import AuditEntry
+from paraph.storage.scope import NOTHING_READ
+
+BATCH = 200
+MARK_SECONDS = 30
+
+_log = get_logger("receipts")
+
+
+class ReceiptExport:
+    """Copies what waits into the book, and marks how far the audit chain has come."""
+
+    def __init__(self, context: Context, book: ReceiptBook) -> None:
+        self._context = context
+        self._book = book
+        self._marked = 0
+        self._marked_at = 0
+
+    async def export(self, *, closing: bool = False) -> None:
+        """Write what waits; at the end of a service the newest mark, too.
+
+        Raises:
+            StorageError: it could not be written; it goes on waiting in the database.
+        """
+        now = self._context.now()
+        async with self._context.store.reading() as tx:
+            waiting = await tx.removals.unexported(limit=BATCH)
+            head = await tx.audit.head()
+        lines: list[str | Line] = [one.line for one in waiting]
+        due = closing or bool(waiting) or now - self._marked_at >= MARK_SECONDS
+        if head is not None and head.sequence != self._marked and due:
+            lines.append(mark_of(self._context.store, head, now=now))
+        if not lines:
+            return
+        await asyncio.to_thread(self._book.append, lines, now=now)
+        if head is not None and due:
+            self._marked, self._marked_at = head.sequence, now
+        if waiting:
+            async with self._context.store.transaction(NOTHING_READ) as tx:
+                await tx.removals.exported([one.export_id for one in waiting])
+            _log.info("receipts.exported", count=len(waiting))
+
+
+def mark_of(store: Store, head: AuditEntry, *, now: int) -> MarkLine:
+    """The mark of an entry that is the newest one."""
+    return MarkLine(store.epoch.number, head.sequence, head.digest.hex(), now)
+
+
+def heads_of(lines: Iterable[Line]) -> Mapping[tuple[int, int], str]:
+    """The marks among some lines: (epoch, sequence) to hex digest."""
+    return {(one.epoch, one.sequence): one.digest for one in lines if isinstance(one, MarkLine)}
+
+
+async def refuse_older_copy(store: Store, book: ReceiptBook) -> None:
+    """Compare the database with the newest mark of it outside.
+
+    Raises:
+        ConfigurationError: it is not the database that was written last.
+    """
+    heads = heads_of((await asyncio.to_thread(book.read)).lines)
+    if not heads:
+        return
+    (epoch, sequence), digest = max(heads.items())
+    if store.epoch.number > epoch:
+        return
+    async with store.reading() as tx:
+        head = await tx.audit.head()
+        found = await tx.audit.page(after=sequence - 1, limit=1)
+    reached = head.sequence if head else 0
+    if store.epoch.number < epoch:
+        why = f"it is of epoch {store.epoch.number}, and epoch {epoch} has begun"
+    elif not found:
+        why = f"it ends at audit entry {reached}, and entry {sequence} was written"
+    elif found[0].digest.hex() != digest:
+        why = f"its audit entry {sequence} is not the one that was written"
+    else:
+        return
+    raise ConfigurationError(
+        [f"the database is an older copy, put back by hand: {why} (see {book.folder})"],
+        remedy="Put the right database back, or run paraph restore --in-place: it begins a new "
+        "epoch, in which every grant is proved again and removals are carried out again.",
+    )

@@ -1,0 +1,68 @@
+"""What a running service says of itself, and what it is told: which encryption key seals.
+
+Every replica writes down, every few seconds, which keys it can open with. A new key may seal
+only when every live replica holds it, so that no replica ever meets a ciphertext it cannot
+open (two phases: first all can open with the new key, then it seals).
+"""
+
+from __future__ import annotations
+
+from paraph.errors import UnknownEncryptionKey
+from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
+from paraph.storage.protocols import Transaction
+from paraph.storage.records import Replica
+from paraph.storage.scope import NOTHING_READ
+
+BEAT_SECONDS = 3.0
+# Well above a beat: a replica that is slow for a moment must not count as gone.
+LIVE_SECONDS = 30
+_FORGOTTEN_SECONDS = 86400
+
+_log = get_logger("replica")
+
+
+class Presence:
+    """Keeps the row of this replica fresh.
+
+    Args:
+        context: see there.
+        label: by which an operator knows this process, like "host:4711".
+    """
+
+    def __init__(self, context: Context, label: str) -> None:
+        self._context = context
+        self._label = label
+        self._replica_id = context.new_id()
+
+    async def beat(self) -> None:
+        """Say that this replica lives, and seal with the key whose turn it is."""
+        ring, now = self._context.ring, self._context.now()
+        async with self._context.store.transaction(NOTHING_READ) as tx:
+            turns = await tx.key_turns.all()
+            if turns and turns[-1].key_id != ring.key_id:
+                self._obey(turns[-1].key_id)
+            await tx.replicas.put(
+                Replica(self._replica_id, self._label, ring.key_ids, ring.key_id, now)
+            )
+            await tx.replicas.forget_before(now - _FORGOTTEN_SECONDS)
+
+    def _obey(self, key_id: str) -> None:
+        try:
+            self._context.ring.seal_with(key_id)
+        except UnknownEncryptionKey as error:
+            # Only if the key turned while this replica could not say that it lives. What it
+            # seals with the old key is found by the next re-encryption.
+            _log.error("keys.cannot_seal", why=error.detail, remedy=error.remedy)
+        else:
+            _log.info("keys.turned", key_id=key_id)
+
+    async def end(self) -> None:
+        """Say that this replica has ended."""
+        async with self._context.store.transaction(NOTHING_READ) as tx:
+            await tx.replicas.forget(self._replica_id)
+
+
+async def live_replicas(tx: Transaction, *, now: int) -> list[Replica]:
+    """The replicas that were seen lately."""
+    return list(await tx.replicas.seen_since(now - LIVE_SECONDS))

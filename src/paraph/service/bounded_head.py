@@ -1,0 +1,89 @@
+"""The server's HTTP protocol, with bounds on what stands before a request's body.
+
+The parser takes any number of headers of any length, and waits for them for ever: one sender
+without a cookie, a key or a signature could fill the memory, and many could hold all places.
+Proxies before us have such bounds; the service must not depend on there being one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# Five sealed cookies and a long query are a sixth of it.
+MOST_HEAD_BYTES = 64 << 10
+HEAD_SECONDS = 10.0
+
+
+class BoundedHeadProtocol(HttpToolsProtocol):
+    """Ends a connection whose head does not come, or that sends too much of nothing.
+
+    Nothing is: a head that does not end, and behind a chunked body extensions and trailers.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._fruitless = 0
+        self._got_on = False
+        self._in_head = False
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Wait for a first request, not for ever."""
+        super().connection_made(transport)
+        self._be_patient()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """It is over."""
+        self._got_on, self._in_head = True, False
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body: whoever reads it has bounds of its own."""
+        self._got_on = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is here as a whole."""
+        self._got_on = True
+        super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what brought the request no further."""
+        self._got_on = False
+        super().data_received(data)
+        self._fruitless = 0 if self._got_on else self._fruitless + len(data)
+        if self._fruitless > MOST_HEAD_BYTES:
+            self._refuse()
+        elif self._in_head and self._patience is None:
+            self._be_patient()
+
+    def _refuse(self) -> None:
+        if self.transport.is_closing():
+            return
+        answering: Any = self.cycle
+        if answering is None or answering.response_complete:
+            self.send_400_response("The head of the request is too long.")
+        else:
+            self.transport.close()
+
+    def _be_patient(self) -> None:
+        self._patience = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None

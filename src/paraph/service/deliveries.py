@@ -1,0 +1,146 @@
+"""Composition of everything that a delivery meets, from the socket to the host."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp
+
+from paraph.config import Settings
+from paraph.errors import ConfigurationError
+from paraph.events.dispatch import Dispatcher, Target
+from paraph.events.forward import DEADLINE_SECONDS, Forwarder
+from paraph.events.inbox import Inbox
+from paraph.lifecycle.access_token import Refresher
+from paraph.lifecycle.context import Context
+from paraph.service.address import arrived_in_clear
+from paraph.service.metrics import DeliveryMetrics
+from paraph.service.security_headers import MACHINE_HEADERS
+from paraph.service.webhook_endpoint import WebhookEndpoint
+from paraph.zoom.webhook import Freshness
+
+if TYPE_CHECKING:
+    from paraph.events.jetstream import JetStreamInbox
+
+# Seconds for which the stream knows a duplicate longer than a delivery is fresh.
+STREAM_MARGIN = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """The running parts."""
+
+    inbox: Inbox
+    dispatcher: Dispatcher
+    endpoint: WebhookEndpoint
+    metrics: DeliveryMetrics
+
+
+@asynccontextmanager
+async def open_deliveries(
+    settings: Settings,
+    context: Context,
+    *,
+    refresher: Refresher,
+    otherwise: ASGIApp,
+    monotonic: Callable[[], float],
+    targets: Sequence[Target] = (),
+) -> AsyncIterator[Deliveries]:
+    """Take deliveries in and hand them on until the block ends; then finish what was begun.
+
+    Args:
+        settings: see there.
+        context: see there.
+        refresher: decides unclear deauthorizations.
+        otherwise: answers all public requests that are no delivery.
+        monotonic: a clock for durations.
+        targets: who is handed the events, besides the host's URL where there is one.
+    """
+    async with _keeping(settings, context) as stream:
+        inbox = Inbox(context, stream)
+        forwarder = None
+        if settings.forward_url:
+            forwarder = Forwarder(
+                context,
+                url=settings.forward_url,
+                secrets=settings.forward_secrets,
+                # The client gives up by itself: a request cancelled from outside may keep its
+                # place in the client's pool.
+                deadline=min(DEADLINE_SECONDS, settings.event_timeout * 0.4),
+            )
+        dispatcher = Dispatcher(
+            context,
+            inbox,
+            refresher,
+            [*targets, *([] if forwarder is None else [forwarder])],
+            monotonic=monotonic,
+            timeout=settings.event_timeout,
+            ordered=settings.event_order == "account",
+        )
+        endpoint = _endpoint(settings, context, inbox, otherwise, monotonic)
+        carrying = asyncio.create_task(_carry(stream, inbox), name="carry")
+        dispatching = asyncio.create_task(dispatcher.run(), name="dispatch")
+        try:
+            metrics = DeliveryMetrics(context, endpoint.watch, inbox, dispatcher)
+            yield Deliveries(inbox, dispatcher, endpoint, metrics)
+        finally:
+            # The listeners have ended: first what was taken in is kept, then what is under way
+            # ends. What is still in a stream is carried by the next process.
+            await inbox.close()
+            carrying.cancel()
+            await asyncio.wait((carrying,))
+            await dispatcher.stop()
+            await dispatching
+            endpoint.watch.close()
+            if forwarder is not None:
+                await forwarder.close()
+
+
+@asynccontextmanager
+async def _keeping(settings: Settings, context: Context) -> AsyncIterator[JetStreamInbox | None]:
+    """The event stream, where there is one; else events are kept in the database at once."""
+    if not settings.events_url:
+        yield None
+        return
+    try:
+        from paraph.events.jetstream import open_jetstream
+    except ImportError:
+        raise ConfigurationError(
+            ["events_url names NATS, whose client is not installed"],
+            remedy="Install it: pip install 'paraph[nats]'.",
+        ) from None
+    fresh = settings.freshness_past + settings.freshness_future + STREAM_MARGIN
+    async with open_jetstream(context, settings.events_url, fresh_seconds=fresh) as stream:
+        yield stream
+
+
+async def _carry(stream: JetStreamInbox | None, inbox: Inbox) -> None:
+    if stream is not None:
+        await stream.carry(inbox.arrived)
+
+
+def _endpoint(
+    settings: Settings,
+    context: Context,
+    inbox: Inbox,
+    otherwise: ASGIApp,
+    monotonic: Callable[[], float],
+) -> WebhookEndpoint:
+    tls = settings.public_url.startswith("https://")
+    in_clear = functools.partial(arrived_in_clear, trusted=settings.trusted_proxies)
+    return WebhookEndpoint(
+        context,
+        inbox,
+        secrets=settings.webhook_secrets,
+        freshness=Freshness(settings.freshness_past, settings.freshness_future),
+        otherwise=otherwise,
+        headers=MACHINE_HEADERS,
+        monotonic=monotonic,
+        rotation_until=settings.webhook_rotation_until,
+        in_clear=in_clear if tls and settings.trusted_proxies else None,
+    )

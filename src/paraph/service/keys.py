@@ -1,0 +1,52 @@
+"""The key ring of some settings, unwrapped where a key service has wrapped it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+from paraph.config import Settings
+from paraph.errors import ConfigurationError
+from paraph.key_settings import KeyService, is_wrapped
+from paraph.remote.key_service import open_key_service
+from paraph.storage.encryption import KEY_BYTES, KeyRing
+
+
+async def open_ring(settings: Settings) -> KeyRing:
+    """All keys, newest first.
+
+    Raises:
+        ConfigurationError: one is malformed, or the key service refuses it.
+        TransportError: the key service cannot be reached.
+    """
+    values = [key.reveal() for key in settings.encryption_keys]
+    service = settings.key_service
+    if service is not None and any(map(is_wrapped, values)):
+        async with open_key_service(service) as wrapper:
+            for place, value in enumerate(values):
+                if is_wrapped(value):
+                    key_id, _, wrapped = value.partition(":")
+                    key = await wrapper.unwrap(key_id, wrapped)
+                    values[place] = f"{key_id}:{_text(key)}"
+    return KeyRing.parse(values)
+
+
+async def new_wrapped_key(service: KeyService | None, random_bytes: Callable[[int], bytes]) -> str:
+    """A fresh key as `encryption_keys` takes it, which nobody has seen in clear.
+
+    Raises:
+        ConfigurationError: there is no key service, or it refuses.
+        TransportError: it cannot be reached.
+    """
+    if service is None:
+        raise ConfigurationError(
+            ["key_service_url is missing"],
+            remedy="Set it, with key_service_key and a token; see docs/keys.md.",
+        )
+    key_id = random_bytes(4).hex()
+    async with open_key_service(service) as wrapper:
+        return f"{key_id}:{await wrapper.wrap(key_id, random_bytes(KEY_BYTES))}"
+
+
+def _text(key: bytes) -> str:
+    return base64.urlsafe_b64encode(key).rstrip(b"=").decode("ascii")

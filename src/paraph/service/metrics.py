@@ -1,0 +1,110 @@
+"""What Prometheus is told: numbers, with labels from fixed vocabularies and nothing personal.
+
+The hot path adds to plain integers; they are read when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from paraph.errors import ParaphError
+from paraph.events.dispatch import Dispatcher
+from paraph.events.inbox import Inbox
+from paraph.lifecycle.context import Context
+from paraph.service.webhook_watch import WebhookWatch
+from paraph.storage.records import Backlog
+
+
+def _counter(name: str, help_text: str, values: Mapping[str, int], label: str) -> Metric:
+    family = CounterMetricFamily(name, help_text, labels=[label])
+    for key, value in sorted(values.items()):
+        family.add_metric([key], value)
+    return family
+
+
+class DeliveryMetrics(Collector):
+    """Reads the counters of all that a delivery meets.
+
+    Args:
+        context: for the backlog.
+        watch, inbox, dispatcher: whose counters these are.
+    """
+
+    def __init__(
+        self, context: Context, watch: WebhookWatch, inbox: Inbox, dispatcher: Dispatcher
+    ) -> None:
+        self._context = context
+        self._watch = watch
+        self._inbox = inbox
+        self._dispatcher = dispatcher
+        self._backlog: Backlog | None = None
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    async def __call__(self) -> bytes:
+        """The text of `/metrics`."""
+        try:
+            async with self._context.store.reading() as tx:
+                self._backlog = await tx.events.backlog()
+        except ParaphError:
+            # What is in this process is told even so; the backlog is missing, not zero.
+            self._backlog = None
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """Called by the registry."""
+        yield from self._taken()
+        if self._backlog is not None:
+            yield from self._waiting(self._backlog)
+
+    def _taken(self) -> Iterator[Metric]:
+        flow = self._inbox.flow
+        outcomes = {"kept": flow.kept, "duplicate": flow.duplicate, "not_ours": flow.not_ours}
+        yield _counter("paraph_deliveries", "Deliveries answered 200.", outcomes, "outcome")
+        yield _counter(
+            "paraph_deliveries_refused", "Deliveries refused.", self._watch.refused, "reason"
+        )
+        for name, help_text, value in (
+            (
+                "paraph_deliveries_late",
+                "Genuine deliveries out of time, sampled.",
+                self._watch.late,
+            ),
+            (
+                "paraph_deliveries_old_secret",
+                "Deliveries signed with an older webhook secret.",
+                self._watch.old_secret,
+            ),
+            ("paraph_inbox_batches", "Commits of the inbox.", flow.batches),
+        ):
+            yield CounterMetricFamily(name, help_text, value=value)
+        yield _counter(
+            "paraph_events_dispatched",
+            "What became of attempts to hand an event on.",
+            self._dispatcher.outcomes,
+            "outcome",
+        )
+        yield GaugeMetricFamily(
+            "paraph_inbox_largest_batch", "Deliveries in the largest commit.", flow.largest_batch
+        )
+        yield GaugeMetricFamily(
+            "paraph_inbox_waiting", "Deliveries that wait for a commit.", self._inbox.waiting
+        )
+        yield GaugeMetricFamily(
+            "paraph_events_under_way", "Events being handed on.", self._dispatcher.under_way
+        )
+
+    def _waiting(self, backlog: Backlog) -> Iterator[Metric]:
+        oldest = backlog.oldest_received_at
+        age = 0 if oldest is None else max(0, self._context.now() - oldest)
+        for name, help_text, value in (
+            ("paraph_events_waiting", "Events not handed on yet.", backlog.waiting),
+            ("paraph_events_urgent_waiting", "Deauthorizations not done yet.", backlog.urgent),
+            ("paraph_events_dead", "Dead letters.", backlog.dead),
+            ("paraph_events_oldest_age_seconds", "Age of the oldest event that waits.", age),
+        ):
+            yield GaugeMetricFamily(name, help_text, value)

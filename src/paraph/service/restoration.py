@@ -1,0 +1,113 @@
+"""Composing a restore: settings in, a database in a new epoch out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paraph.config import Settings
+from paraph.errors import UsageError
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.receipt_export import ReceiptExport
+from paraph.lifecycle.replica import LIVE_SECONDS, live_replicas
+from paraph.lifecycle.restore import NewEpoch, begin_epoch
+from paraph.service.app import context_over, open_context, receipt_book
+from paraph.service.keys import open_ring
+from paraph.storage.backup_file import BackupReader
+from paraph.storage.receipt_book import Line, ReceiptBook
+from paraph.storage.restoring import restoring
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the composition root hands out, and where else removal receipts lie.
+
+    `report` is told which of their lines were not believed.
+    """
+
+    receipts_folders: Sequence[Path]
+    report: Callable[[Sequence[str]], None]
+    clock: Callable[[], float]
+    random_bytes: Callable[[int], bytes]
+
+
+async def restore_backup(
+    settings: Settings,
+    backup: BackupReader,
+    circumstances: Circumstances,
+    *,
+    replace: bool,
+    advance: Callable[[int], None],
+) -> NewEpoch:
+    """Load a backup and begin its new epoch, in one transaction: all of it or nothing.
+
+    Raises:
+        UsageError: the backup is not whole, or a database is there already and may not go.
+        ConfigurationError, StorageError: see `restoring`.
+    """
+    ring = await open_ring(settings)
+    clock, random_bytes = circumstances.clock, circumstances.random_bytes
+    async with (
+        restoring(
+            settings.database_url,
+            ring,
+            backup,
+            replace=replace,
+            live_since=int(clock()) - LIVE_SECONDS,
+            randomness=random_bytes,
+            advance=advance,
+        ) as store,
+        context_over(settings, store, ring, clock=clock, random_bytes=random_bytes) as (context, _),
+        store.transaction() as tx,
+    ):
+        began = await begin_epoch(tx, context, _lines(settings, context, circumstances))
+    await _mark(settings, circumstances)
+    return began
+
+
+async def begin_epoch_in_place(settings: Settings, circumstances: Circumstances) -> NewEpoch:
+    """Take the database as it stands for a restored one: a copy of its file was put back.
+
+    Raises:
+        UsageError: a service runs on it.
+    """
+    clock, random_bytes = circumstances.clock, circumstances.random_bytes
+    async with open_context(settings, clock=clock, random_bytes=random_bytes) as (context, _):
+        lines = _lines(settings, context, circumstances)
+        async with context.store.transaction() as tx:
+            running = await live_replicas(tx, now=context.now())
+            if running:
+                raise UsageError(
+                    f"a service runs on this database: {', '.join(r.label for r in running)}",
+                    remedy="Stop every replica first; one that was killed counts as gone after "
+                    f"{LIVE_SECONDS} seconds.",
+                )
+            began = await begin_epoch(tx, context, lines)
+    await _mark(settings, circumstances)
+    return began
+
+
+async def _mark(settings: Settings, circumstances: Circumstances) -> None:
+    """Mark the new epoch outside, so that the database from before it is noticed."""
+    clock, random_bytes = circumstances.clock, circumstances.random_bytes
+    async with open_context(settings, clock=clock, random_bytes=random_bytes) as (context, _):
+        book = receipt_book(settings, context)
+        if book is not None:
+            await ReceiptExport(context, book).export(closing=True)
+
+
+def _lines(settings: Settings, context: Context, circumstances: Circumstances) -> list[Line]:
+    folders = [Path(settings.receipts_folder)] if settings.receipts_folder else []
+    lines: list[Line] = []
+    for folder in dict.fromkeys([*folders, *circumstances.receipts_folders]):
+        book = ReceiptBook(
+            folder,
+            database_id=context.store.database_id,
+            key=context.store.hash_keys["receipts"],
+            writer="",
+        )
+        reading = book.read()
+        lines.extend(reading.lines)
+        circumstances.report([f"{folder}/{place}" for place in reading.spoiled])
+    return lines

@@ -1,0 +1,280 @@
+"""The object that a Python app imports: the whole service inside it, no server beside it.
+
+    zoom = Zoom.from_settings()
+    app = zoom.around(app)                  # serves /install, /oauth/redirect, /webhook, …
+
+    @zoom.on("meeting.*")                   # handed verified events, at least once
+    async def meeting(event, installation, zoom): ...
+
+    async with zoom:
+        answer = await zoom.installation(subject).get("/users/me")
+
+The guarantees are the service's own, because it is the same code: each call proves the
+installation active, one refresh at a time, fixed hosts, the allow-list of `proxy_allow`.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from paraph.config import Settings, load_settings
+from paraph.errors import AnswerTooLarge, CallRefused, UsageError
+from paraph.events.handlers import Handler, Handlers, HandlerTarget
+from paraph.lifecycle import link
+from paraph.lifecycle.active_access import Access
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.link import Claim
+from paraph.lifecycle.removal import remove_installation
+from paraph.lifecycle.resource_call import HostCall, PassedOn
+from paraph.secret import Secret
+from paraph.service.app import Service, open_service
+from paraph.storage.records import Installation, Receipt
+from paraph.zoom.api_path import API_PREFIX, AllowList, parse_target
+
+OWN_PATHS = frozenset(
+    {
+        *("/install", "/installed", "/oauth/redirect", "/marketplace", "/webhook"),
+        "/zoomverify/verifyzoom.html",
+    }
+)
+LARGEST_ANSWER = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ZoomAnswer:
+    """An answer of Zoom's REST API, of any status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json_module.loads(self.body)
+
+
+class Zoom:
+    """The service, in this process.
+
+    Args:
+        settings: judged settings, as `paraph serve` takes them.
+
+    Use it as an asynchronous context manager for as long as the app runs, or give its
+    `lifespan` to Starlette or FastAPI.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.allowed = AllowList(settings.proxy_allow)
+        self.handlers = Handlers()
+        self._stack = AsyncExitStack()
+        self._service: Service | None = None
+
+    @classmethod
+    def from_settings(cls, file: Path | None = None) -> Zoom:
+        """From `PARAPH_*` variables and `paraph.toml`. `ConfigurationError` names every problem."""
+        return cls(load_settings(file))
+
+    async def __aenter__(self) -> Self:
+        self._service = await self._stack.enter_async_context(
+            open_service(self.settings, targets=self._targets)
+        )
+        return self
+
+    def on(self, pattern: str) -> Callable[[Handler], Handler]:
+        """Register a handler for an event name, for all that begin like "meeting.*", or "*".
+
+        It takes up to three values: the event, the installation that it concerns (None when no
+        single one does), and what is installed for its subject, to call Zoom with. Register
+        before the app runs.
+        """
+        return self.handlers.on(pattern)
+
+    def _targets(self, context: Context) -> list[HandlerTarget]:
+        if not self.handlers:
+            return []
+        target = self.handlers.bind(
+            context, client_of=lambda one: self.installation(one.link.subject)
+        )
+        self._stack.callback(target.close)
+        return [target]
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self._service = None
+        await self._stack.aclose()
+
+    @asynccontextmanager
+    async def lifespan(self, _app: object) -> AsyncIterator[None]:
+        """For `Starlette(lifespan=zoom.lifespan)` and `FastAPI(lifespan=zoom.lifespan)`."""
+        async with self:
+            yield
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """An ASGI application that answers the service's public URLs itself, and nothing else."""
+        return _Around(self, app)
+
+    def installation(self, subject: str) -> SubjectInstallation:
+        """What is installed for a local account; looked up anew with each use."""
+        return SubjectInstallation(self, subject)
+
+    async def request_link(self, subject: str, *, challenge: str, return_to: str = "") -> str:
+        """The URL to send the signed-in user's browser to, once.
+
+        Args:
+            subject: the signed-in local account.
+            challenge: S256 of a nonce that stays in this user's session (`challenge_of`).
+            return_to: an identifier of the app's own, handed back at the end; never a URL.
+        """
+        code, _expires_at = await link.request_link(
+            self.service.context, subject=subject, challenge=challenge, return_to=return_to
+        )
+        return f"{self.settings.public_url}/install?request={code.reveal()}"
+
+    async def claim(self, handoff: str, *, verifier: str) -> Claim:
+        """Open the handoff that the browser brought, with the session's nonce."""
+        return await link.claim(self.service.context, handoff=Secret(handoff), verifier=verifier)
+
+    async def confirm(self, claim: Secret, *, subject: str, move: bool = False) -> Installation:
+        """The person said yes; `move` when they agreed to what the claim's `replaces` named."""
+        return await link.confirm(self.service.context, claim=claim, subject=subject, move=move)
+
+    async def decline(self, claim: Secret) -> None:
+        """The person said no."""
+        await link.decline(self.service.context, claim=claim)
+
+    @property
+    def service(self) -> Service:
+        """The running service. `UsageError` before it runs."""
+        if self._service is None:
+            raise UsageError(
+                "this Zoom is not running",
+                remedy="Enter `async with zoom:`, or give zoom.lifespan to the app.",
+            )
+        return self._service
+
+
+class SubjectInstallation:
+    """The installation of one subject. Every use proves it active."""
+
+    def __init__(self, zoom: Zoom, subject: str) -> None:
+        self._zoom = zoom
+        self._subject = subject
+
+    async def access_token(self) -> Access:
+        """A valid access token, for what the calls here do not do.
+
+        Raises:
+            NotFound, NeedsReauthorization, BeingDecided, PeerError, TransportError.
+        """
+        access = self._zoom.service.access
+        return await access.current(await access.installation_of(self._subject))
+
+    async def remove(self) -> Receipt:
+        """End the installation: dead here at once, and soon at Zoom."""
+        service = self._zoom.service
+        return await remove_installation(
+            service.context,
+            await service.access.installation_of(self._subject),
+            reason="removed by the host",
+        )
+
+    async def get(self, path: str, **query: str | int) -> ZoomAnswer:
+        """GET a path of Zoom's REST API, like "/users/me"."""
+        return await self.call("GET", path, query=query)
+
+    async def post(self, path: str, json: Any = None) -> ZoomAnswer:
+        """POST JSON."""
+        return await self.call("POST", path, json=json)
+
+    async def put(self, path: str, json: Any = None) -> ZoomAnswer:
+        """PUT JSON."""
+        return await self.call("PUT", path, json=json)
+
+    async def patch(self, path: str, json: Any = None) -> ZoomAnswer:
+        """PATCH JSON."""
+        return await self.call("PATCH", path, json=json)
+
+    async def delete(self, path: str, **query: str | int) -> ZoomAnswer:
+        """DELETE a path."""
+        return await self.call("DELETE", path, query=query)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> ZoomAnswer:
+        """Call Zoom's REST API; gives Zoom's answer of any status.
+
+        Args:
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: behind `/v2`, encoded, like "/users/me/meetings".
+            query: parameters.
+            json: sent as the body.
+            headers: further ones; credentials and cookies stay behind.
+
+        Raises:
+            CallRefused: path or query are not plain, or `proxy_allow` does not cover the call.
+            NotFound, NeedsReauthorization, BeingDecided, PeerError, TransportError.
+        """
+        outgoing, body = {"accept": "application/json", **(headers or {})}, b""
+        if json is not None:
+            body = json_module.dumps(json).encode()
+            outgoing["content-type"] = "application/json"
+        async with self.stream(method, path, query=query, headers=outgoing, body=body) as passed:
+            pieces, size = [], 0
+            async for piece in passed.answer.pieces():
+                size += len(piece)
+                if size > LARGEST_ANSWER:
+                    raise AnswerTooLarge("an answer was longer than what is read whole; stream it")
+                pieces.append(piece)
+        return ZoomAnswer(passed.status, dict(passed.headers), b"".join(pieces))
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterator[bytes] = b"",
+    ) -> AsyncIterator[PassedOn]:
+        """The same, piece by piece, both ways; see `call`."""
+        zoom = self._zoom
+        whole = path if path.startswith(API_PREFIX) else f"/v2{path}"
+        try:
+            target = parse_target(whole.encode("ascii"), urlencode(query or {}).encode("ascii"))
+        except UnicodeEncodeError:
+            raise CallRefused("a path is ASCII; encode what is in it") from None
+        call = zoom.allowed.permit(method, target)
+        service = zoom.service
+        installation_id = await service.access.installation_of(self._subject)
+        outgoing = tuple((name.lower(), value) for name, value in (headers or {}).items())
+        async with service.caller.call(
+            installation_id, HostCall(call, outgoing, body), subject=self._subject
+        ) as passed:
+            yield passed
+
+
+class _Around:
+    """Routes the service's public URLs to it, everything else to the app."""
+
+    def __init__(self, zoom: Zoom, app: ASGIApp) -> None:
+        self._zoom = zoom
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        own = scope["type"] == "http" and scope["path"] in OWN_PATHS
+        await (self._zoom.service.public if own else self._app)(scope, receive, send)

@@ -1,0 +1,79 @@
+"""What administrators and Zoom do to apps and users while tokens are out.
+
+Unlike `PUT /_simulator/world`, none of this forgets what was given out: it is how an app meets a
+disabled client, a withdrawn approval, a deleted user, or scopes that were changed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from paraph.errors import NotFound, UsageError
+from paraph.simulator.engine import Simulator
+from paraph.simulator.world import App
+
+
+class Order(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of a write; a key that nobody reads is a mistake, and is named."""
+
+
+class AppOrder(Order):
+    """Which app is meant."""
+
+    client_id: str
+
+
+class ApprovalOrder(AppOrder):
+    """What the administrator of which account decides about an app."""
+
+    account_id: str
+    approved: bool
+
+
+class Administration:
+    """The control calls that change how apps and users stand."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    async def decide_approval(self, _request: Request, order: ApprovalOrder) -> Any:
+        """PUT /approvals: an account's administrator approves an app, or withdraws it (4738)."""
+        app = self._app(order.client_id)
+        if self._simulator.world.account(order.account_id) is None:
+            raise NotFound("there is no account with this account_id")
+        self._simulator.standing.approvals[app.client_id, order.account_id] = order.approved
+        return msgspec.to_builtins(order)
+
+    async def change_app(self, request: Request, fields: dict[str, Any]) -> Any:
+        """PATCH /apps/{client_id}: disable it (4717), or change any of its settings in place."""
+        app = self._app(request.path_params["client_id"])
+        disabled = fields.pop("disabled", app.client_id in self._simulator.standing.disabled)
+        if not isinstance(disabled, bool):
+            raise UsageError("disabled must be true or false")
+        if "client_id" in fields or "kind" in fields:
+            raise UsageError("client_id and kind of an app cannot be changed")
+        changed = msgspec.convert({**msgspec.to_builtins(app), **fields}, App)
+        for name in fields:
+            setattr(app, name, getattr(changed, name))
+        self._simulator.standing.disabled.discard(app.client_id)
+        if disabled:
+            self._simulator.standing.disabled.add(app.client_id)
+        return {**msgspec.to_builtins(app), "disabled": disabled}
+
+    async def delete_user(self, request: Request, _order: None) -> Any:
+        """DELETE /users/{user_id}: the user is gone; their tokens answer 4735."""
+        world = self._simulator.world
+        user = world.user(request.path_params["user_id"])
+        if user is None:
+            raise NotFound("there is no such user")
+        world.users.remove(user)
+        return {}
+
+    def _app(self, client_id: str) -> App:
+        app = self._simulator.world.app(client_id)
+        if app is None:
+            raise NotFound("there is no app with this client_id")
+        return app

@@ -1,0 +1,154 @@
+"""An answer under way: made by an endpoint, spoilt by faults, then sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a fault may spoil before it is sent.
+
+    Attributes:
+        delay: seconds before anything is sent.
+        drip: seconds between single bytes of the body; 0 sends it at once.
+        cut: the connection is closed instead.
+    """
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    drip: float = 0.0
+    cut: bool = False
+
+    @classmethod
+    def of_json(cls, status: int, content: Any) -> Answer:
+        """A JSON answer as Zoom writes it."""
+        body = json.dumps(content, separators=(",", ":")).encode()
+        return cls(status, body, {"content-type": "application/json;charset=UTF-8"})
+
+    def replace(self, status: int, body: bytes, media_type: str) -> None:
+        """Another answer in the place of this one; delays stay."""
+        self.status, self.body, self.headers = status, body, {"content-type": media_type}
+
+    def change(self, **fields: Any) -> None:
+        """Set fields of a successful JSON object; anything else stays as it is."""
+        content = self.content()
+        if content is not None:
+            self.body = json.dumps({**content, **fields}, separators=(",", ":")).encode()
+
+    def drop(self, *names: str) -> None:
+        """Leave fields out of a successful JSON object; anything else stays as it is."""
+        content = self.content()
+        if content is not None:
+            kept = {name: value for name, value in content.items() if name not in names}
+            self.body = json.dumps(kept, separators=(",", ":")).encode()
+
+    def content(self) -> dict[str, Any] | None:
+        """The object of a success; None where it failed or another fault spoilt it already."""
+        if not 200 <= self.status < 300:
+            return None
+        try:
+            content = json.loads(self.body)
+        except ValueError:
+            return None
+        return content if isinstance(content, dict) else None
+
+
+def answering(
+    work: Callable[[Request], Awaitable[Answer]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that sends an answer as the faults left it."""
+
+    async def endpoint(request: Request) -> Response:
+        answer = await work(request)
+        if answer.delay:
+            await asyncio.sleep(answer.delay)
+        if answer.cut:
+            return _Cut()
+        if answer.drip:
+            return _Dripping(answer)
+        return Response(answer.body, status_code=answer.status, headers=answer.headers)
+
+    return endpoint
+
+
+_ASCII = "".join(map(chr, range(128)))
+
+
+class Guard:
+    """ASGI middleware: neither a query of raw bytes nor a cut connection is a stack trace."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, with bytes that no query may hold percent-encoded, as a browser does."""
+        if not scope.get("query_string", b"").isascii():
+            scope = {**scope, "query_string": quote(scope["query_string"], safe=_ASCII).encode()}
+        with suppress(_CutError):
+            await self._app(scope, receive, send)
+
+
+class _CutError(Exception):
+    """The connection is closed without an answer."""
+
+
+class _Cut(Response):
+    """Announces more than it sends, so that the server closes the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-type", b"application/json"), (b"content-length", b"999")],
+            }
+        )
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+        raise _CutError
+
+
+class _Dripping(Response):
+    """Sends one byte at a time, so that no wait between two of them is long."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.body, status_code=answer.status, headers=answer.headers)
+        self._drip = answer.drip
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        for byte in bytes(self.body):
+            await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
+            if await _gone_within(self._drip, receive):
+                return
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _gone_within(seconds: float, receive: Receive) -> bool:
+    """Wait, and say whether the other side has gone away meanwhile."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return True
+    return False

@@ -1,0 +1,40 @@
+"""Ways to spoil any answer that several endpoints share."""
+
+from __future__ import annotations
+
+import gzip
+from functools import cache
+from urllib.parse import quote
+
+from paraph.simulator.answer import Answer
+
+# Far more than an app may read, and little enough not to hurt the machine of whoever asks.
+_MOST_MEBIBYTES = 256
+
+
+def page(answer: Answer) -> None:
+    """200 with the sign-in page of a wireless network."""
+    answer.replace(200, b"<!doctype html><title>Welcome</title><p>Sign in to Wi-Fi", "text/html")
+
+
+def pad(answer: Answer, mebibytes: int) -> None:
+    """White space behind the content."""
+    answer.body += b" " * (min(max(mebibytes, 0), _MOST_MEBIBYTES) << 20)
+
+
+def bomb(answer: Answer, mebibytes: int) -> None:
+    """The content compressed, with white space behind it that costs almost nothing to send."""
+    answer.body = gzip.compress(answer.body) + _spaces(min(max(mebibytes, 0), _MOST_MEBIBYTES))
+    answer.headers["content-encoding"] = "gzip"
+
+
+@cache
+def _spaces(mebibytes: int) -> bytes:
+    # Gzip members may follow each other (RFC 1952 2.2), so one is made and repeated.
+    return gzip.compress(b" " * (1 << 20)) * mebibytes
+
+
+def redirect(answer: Answer, status: int, location: str) -> None:
+    """A redirect in the place of the answer."""
+    answer.replace(status, b"", "text/plain")
+    answer.headers["location"] = quote(location, safe=":/%#?=@[]!$&'()*+,;")

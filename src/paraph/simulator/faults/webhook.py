@@ -1,0 +1,229 @@
+"""Faults of webhooks: what a receiver must withstand, and what Zoom is said to do.
+
+A fault spoils a delivery once, before it is first sent; its retries repeat the same bytes. Each
+signs anew where that is its point, so faults compose in the order in which they came on.
+"""
+
+from __future__ import annotations
+
+import json
+
+from paraph.simulator.delivery import Delivery, encode_body
+from paraph.simulator.faults.registry import check, fault
+
+_MOST_MEBIBYTES = 64
+_DEEPEST = 1_000_000
+
+check("delivery_duplicated", "Every delivery is sent twice, near the same time.")
+check("delivery_reordered", "A delivery waits for the next one and is sent after it.")
+check("delivery_lost", "A delivery is never sent, as after Zoom's last retry.")
+check("webhook_retry_signed_anew", "A retry has a new timestamp and a new signature.")
+check("challenge_answer_ignored", "Any answer with status 200 or 204 passes the URL validation.")
+
+
+@fault("webhook")
+def webhook_unsigned(delivery: Delivery) -> None:
+    """Neither x-zm-signature nor x-zm-request-timestamp."""
+    delivery.headers.pop("x-zm-signature", None)
+    delivery.headers.pop("x-zm-request-timestamp", None)
+
+
+@fault("webhook")
+def webhook_timestamp_missing(delivery: Delivery) -> None:
+    """x-zm-signature alone."""
+    delivery.headers.pop("x-zm-request-timestamp", None)
+
+
+@fault("webhook")
+def webhook_timestamp_stale(delivery: Delivery, *, seconds: int = 7260) -> None:
+    """Rightly signed `seconds` ago."""
+    _shift(delivery, -seconds)
+
+
+@fault("webhook")
+def webhook_timestamp_future(delivery: Delivery, *, seconds: int = 3600) -> None:
+    """Rightly signed for `seconds` from now."""
+    _shift(delivery, seconds)
+
+
+@fault("webhook")
+def webhook_timestamp_milliseconds(delivery: Delivery) -> None:
+    """The header's timestamp is in milliseconds, and signed so."""
+    delivery.timestamp += "000"
+    delivery.sign()
+
+
+@fault("webhook")
+def webhook_secret_wrong(delivery: Delivery) -> None:
+    """Signed with the secret of another app."""
+    delivery.secret = "another-simulated-webhook-signing-0002"
+    delivery.sign()
+
+
+@fault("webhook")
+def webhook_signature_truncated(delivery: Delivery, *, digits: int = 8) -> None:
+    """The right signature, cut off after `digits`."""
+    _change_signature(delivery, _signature(delivery)[: 3 + max(0, digits)])
+
+
+@fault("webhook")
+def webhook_signature_upper_case(delivery: Delivery) -> None:
+    """The right signature in upper-case digits."""
+    _change_signature(delivery, "v0=" + _signature(delivery)[3:].upper())
+
+
+@fault("webhook")
+def webhook_signature_not_ascii(delivery: Delivery) -> None:
+    """A signature of bytes that are no ASCII."""
+    _change_signature(delivery, "v0=" + "\xe9" * 64)
+
+
+@fault("webhook")
+def webhook_signature_doubled(delivery: Delivery) -> None:
+    """A wrong signature, and the right one in a second header."""
+    delivery.more_headers.append(("x-zm-signature", _signature(delivery)))
+    _change_signature(delivery, "v0=" + "0" * 64)
+
+
+@fault("webhook")
+def webhook_legacy_token_only(delivery: Delivery) -> None:
+    """The retired verification token in `authorization`, and no signature."""
+    webhook_unsigned(delivery)
+    delivery.headers["authorization"] = "simulated-verification-token"
+
+
+@fault("webhook")
+def webhook_boundary_shifted(delivery: Delivery) -> None:
+    """Part of the body stands in the timestamp: the same bytes are signed."""
+    moved, colon, rest = delivery.body.partition(b":")
+    if colon and moved.isascii():
+        delivery.body = rest
+        delivery.headers["x-zm-request-timestamp"] = f"{delivery.timestamp}:{moved.decode()}"
+
+
+@fault("webhook")
+def webhook_mixed_escapes(delivery: Delivery) -> None:
+    r"""Emoji as `\u` escapes beside raw characters, rightly signed: printing it again differs."""
+    delivery.change(payload={**delivery.payload(), "note": "h\u00e9llo \U0001f30a"})
+    delivery.body = encode_body(delivery.content(), variant="mixed_escapes")
+    delivery.sign()
+
+
+@fault("webhook")
+def webhook_body_spaced(delivery: Delivery) -> None:
+    """The compact form is signed, the same JSON with spaces is sent."""
+    content = delivery.content()
+    if content is not None:
+        delivery.body = json.dumps(content, ensure_ascii=False).encode()
+
+
+@fault("webhook")
+def webhook_key_doubled(delivery: Delivery) -> None:
+    """`event` stands twice in the body, with another value first; rightly signed."""
+    delivery.body = b'{"event":"foo.bar",' + delivery.body[1:]
+    delivery.sign()
+
+
+@fault("webhook")
+def webhook_body_deep(delivery: Delivery, *, depth: int = 100_000) -> None:
+    """An array nested `depth` deep, rightly signed."""
+    deep = min(max(depth, 0), _DEEPEST)
+    delivery.body = b"[" * deep + b"]" * deep
+    delivery.sign()
+
+
+@fault("webhook")
+def webhook_body_no_json(delivery: Delivery) -> None:
+    """A body that is not JSON, rightly signed."""
+    delivery.body = b"\xff\xfe<html>"
+    delivery.sign()
+
+
+@fault("webhook")
+def webhook_body_big(delivery: Delivery, *, mebibytes: int = 2) -> None:
+    """White space behind the body, rightly signed."""
+    delivery.body += b" " * (min(max(mebibytes, 0), _MOST_MEBIBYTES) << 20)
+    delivery.sign()
+
+
+@fault("webhook")
+def webhook_body_truncated(delivery: Delivery) -> None:
+    """The connection ends before the announced end of the body."""
+    delivery.cut_after = len(delivery.body) // 2
+
+
+@fault("webhook")
+def webhook_body_slow(delivery: Delivery, *, seconds: float = 0.15) -> None:
+    """The body comes in sixteen pieces, `seconds` apart."""
+    delivery.pause = max(0.0, seconds)
+
+
+@fault("webhook")
+def webhook_body_chunked(delivery: Delivery) -> None:
+    """The body's length is not announced."""
+    delivery.chunked = True
+
+
+@fault("webhook")
+def webhook_media_type(delivery: Delivery, *, media_type: str = "text/plain") -> None:
+    """Another content type over the same bytes."""
+    delivery.headers["content-type"] = media_type
+
+
+@fault("webhook")
+def webhook_event_unknown(delivery: Delivery) -> None:
+    """An event that nobody knows yet."""
+    delivery.change(event="foo.bar")
+
+
+@fault("webhook")
+def webhook_time_in_seconds(delivery: Delivery) -> None:
+    """event_ts is in seconds."""
+    delivery.change(event_ts=int(delivery.timestamp))
+
+
+@fault("webhook")
+def webhook_of_other_app(delivery: Delivery) -> None:
+    """`clientid`, and client_id in a payload that has one, name another app."""
+    delivery.headers["clientid"] = "AnotherSimulatedClient"
+    payload = delivery.payload()
+    if "client_id" in payload:
+        delivery.change(payload={**payload, "client_id": "AnotherSimulatedClient"})
+
+
+@fault("challenge")
+def challenge_unsigned(delivery: Delivery) -> None:
+    """The URL-validation challenge has no signature."""
+    webhook_unsigned(delivery)
+
+
+@fault("challenge")
+def challenge_oracle(delivery: Delivery) -> None:
+    """The token is what the signature of a forged removal would be made of."""
+    event = '{"event":"app_deauthorized","event_ts":0,"payload":{}}'
+    delivery.change(payload={"plainToken": f"v0:{delivery.timestamp}:{event}"})
+
+
+@fault("challenge")
+def challenge_token_odd(delivery: Delivery, *, token: str = "<b>\r\n: 1") -> None:
+    """The token is `token`."""
+    delivery.change(payload={"plainToken": token})
+
+
+@fault("challenge")
+def challenge_without_token(delivery: Delivery) -> None:
+    """There is no plainToken."""
+    delivery.change(payload={})
+
+
+def _shift(delivery: Delivery, seconds: int) -> None:
+    delivery.timestamp = str(int(delivery.timestamp) + seconds)
+    delivery.sign()
+
+
+def _signature(delivery: Delivery) -> str:
+    return delivery.headers.get("x-zm-signature", "")
+
+
+def _change_signature(delivery: Delivery, signature: str) -> None:
+    delivery.headers["x-zm-signature"] = signature

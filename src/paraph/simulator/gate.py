@@ -1,0 +1,117 @@
+"""Who may steer this simulator: the one rule for the control API and the console.
+
+On loopback no credential is needed, so the danger is a page of some other site in the
+developer's own browser. Such a page can make the browser call us, but it can forge neither `Host`
+(another name there is a rebinding attack) nor `Origin` nor `Sec-Fetch-Site`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+SERVED_NAMES = {"zoom.us", "api.zoom.us", "marketplace.zoom.us", "localhost"}
+COOKIE = "simulated_zoom_console"
+_OWN_SITE = {"same-origin", "none"}
+
+
+class Refusal(Exception):
+    """The caller may not steer; the text may be shown to anybody."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status = status
+        self.text = text
+        super().__init__(text)
+
+
+class Gate:
+    """Lets in whoever may steer.
+
+    Args:
+        token: demanded when the simulator listens off loopback; else empty.
+    """
+
+    def __init__(self, token: str = "") -> None:
+        self._token = token
+
+    def admit_call(self, request: Request) -> None:
+        """A call of the control API: not from another site, and with the token off loopback.
+
+        Raises:
+            Refusal: and why.
+        """
+        if self._token and not self._has_token(request):
+            raise Refusal(401, "a control token is required off loopback")
+        self._refuse_foreign_names(request)
+        _refuse_other_sites(request)
+
+    def admit_page(self, request: Request) -> None:
+        """A page of the console: a link from elsewhere may lead here, and shows nobody anything.
+
+        Raises:
+            Refusal: and why.
+        """
+        if self._token and not (self._has_token(request) or self._has_cookie(request)):
+            raise Refusal(401, "a control token is required off loopback")
+        self._refuse_foreign_names(request)
+
+    def admit_form(self, request: Request) -> None:
+        """A form of the console: sent by a page of ours, and by no other.
+
+        Raises:
+            Refusal: and why.
+        """
+        self.admit_page(request)
+        self.refuse_foreign_form(request)
+
+    def refuse_foreign_form(self, request: Request) -> None:
+        """Nothing but a form of our own: every browser says with a POST where it comes from.
+
+        Raises:
+            Refusal: and why.
+        """
+        self._refuse_foreign_names(request)
+        _refuse_other_sites(request)
+        if "origin" not in request.headers:
+            raise Refusal(403, "this form was not sent from the console")
+
+    def cookie_for(self, token: str) -> str | None:
+        """What a browser shows from now on, if it brought the right token."""
+        right = hmac.compare_digest(token.encode(), self._token.encode())
+        return self._cookie() if self._token and right else None
+
+    def _has_token(self, request: Request) -> bool:
+        presented = request.headers.get("authorization", "")
+        return hmac.compare_digest(presented.encode(), f"Bearer {self._token}".encode())
+
+    def _has_cookie(self, request: Request) -> bool:
+        presented = request.cookies.get(COOKIE, "")
+        return hmac.compare_digest(presented.encode(), self._cookie().encode())
+
+    def _cookie(self) -> str:
+        return hmac.new(self._token.encode(), b"console", hashlib.sha256).hexdigest()
+
+    def _refuse_foreign_names(self, request: Request) -> None:
+        # With a token any name is fine: nobody's browser holds it for another name's pages.
+        if not self._token and not _is_ours(request.headers.get("host", "")):
+            raise Refusal(403, "the Host header names another machine")
+
+
+def _refuse_other_sites(request: Request) -> None:
+    own = f"{request.scope['scheme']}://{request.headers.get('host', '')}"
+    if request.headers.get("origin", own) != own:
+        raise Refusal(403, "the Origin header names another site")
+    if request.headers.get("sec-fetch-site", "none") not in _OWN_SITE:
+        raise Refusal(403, "the Sec-Fetch-Site header names another site")
+
+
+def _is_ours(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name in SERVED_NAMES or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,105 @@
+"""The simulator's one way out: an HTTP request to an app, sent as it is.
+
+No cookies are kept, no redirect is followed, no proxy is asked; an answer is read up to a bound.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import httpx
+
+MAX_ANSWER = 64 * 1024
+
+Pairs = Sequence[tuple[str, str]]
+
+
+class UnreachableError(Exception):
+    """No answer came, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, its body cut after 64 KiB."""
+
+    status: int
+    headers: Pairs
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+class Outgoing:
+    """Sends requests over kept connections.
+
+    Each request has a transport of its own while it is under way: one pool of many connections
+    looks at all of them for every request, which costs more than the request.
+    """
+
+    def __init__(self) -> None:
+        self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._tls: ssl.SSLContext | None = None
+
+    async def send(
+        self, method: str, url: str, headers: Pairs, content: bytes | AsyncIterator[bytes] = b""
+    ) -> Reply:
+        """Send one request; whoever calls says how long that may take.
+
+        Raises:
+            UnreachableError: the URL is none, or nobody answered there.
+        """
+        try:
+            return await self._send(_request(method, url, headers, content))
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+            refused = " (-2)" if isinstance(error, httpx.ConnectError) else ""
+            raise UnreachableError(f"not reached: {type(error).__name__}{refused}") from None
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        while self._idle:
+            await self._idle.pop().aclose()
+
+    async def _send(self, request: httpx.Request) -> Reply:
+        transport = self._idle.pop() if self._idle else self._new_transport()
+        try:
+            return await _exchange(transport, request)
+        finally:
+            self._idle.append(transport)
+
+    def _new_transport(self) -> httpx.AsyncHTTPTransport:
+        if self._tls is None:
+            self._tls = httpx.create_ssl_context()
+        # Shorter than any server keeps an idle connection, so that none is used while it ends.
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=2.0)
+        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits)
+
+
+async def _exchange(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> Reply:
+    response = await transport.handle_async_request(request)
+    answer = bytearray()
+    try:
+        async for piece in response.aiter_raw():
+            answer += piece
+            if len(answer) >= MAX_ANSWER:
+                break
+    finally:
+        with suppress(httpx.HTTPError):
+            await response.aclose()
+    pairs = response.headers.multi_items()
+    return Reply(response.status_code, pairs, bytes(answer[:MAX_ANSWER]))
+
+
+def _request(
+    method: str, url: str, headers: Pairs, content: bytes | AsyncIterator[bytes]
+) -> httpx.Request:
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    request = httpx.Request(method, url, headers=encoded, content=content)
+    target = request.url
+    if target.scheme not in {"http", "https"} or not target.host or (target.port or 0) > 65_535:
+        raise httpx.InvalidURL("not an http or https URL")
+    return request

@@ -1,0 +1,275 @@
+"""A simulator inside the program that uses it: on a free port, steered by plain calls.
+
+It serves in a thread of its own, so that the program under test may block or run any event loop.
+Importing this module loads no server; `start` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+if TYPE_CHECKING:
+    from paraph.simulator.engine import Simulator
+    from paraph.simulator.world import App, User, World
+
+_START_SECONDS = 10
+# The longest answer that a call here waits for is a receiver's three seconds.
+_CALL_SECONDS = 30
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedEvent:
+    """One webhook as Zoom would send it."""
+
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class SimulatedZoom:
+    """A running simulator, for `with`, `async with`, or `start` and `stop`.
+
+    Every call may come from any thread. Calls that wait for the app under test (`validate_url`,
+    `wait_for_delivery`) block: where that app runs in this very event loop, use
+    `await asyncio.to_thread(...)`.
+
+    Args:
+        world: who and what exists; by default one account, three users and one app.
+
+    Attributes:
+        url: its origin, like "http://127.0.0.1:43210".
+        simulator: its inside, for what the calls here do not reach.
+    """
+
+    def __init__(self, world: World | None = None) -> None:
+        from paraph.simulator.app import Binding, Server, create_simulator
+        from paraph.simulator.world import default_world
+
+        self.url = ""
+        self.simulator: Simulator = create_simulator(world or default_world())
+        self._started = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server = Server(self.simulator, Binding(port=0), listening=self._listening)
+        self._thread = threading.Thread(target=self._server.run, name="simulated zoom", daemon=True)
+
+    def start(self) -> None:
+        """Serve in a thread; return when connections are accepted."""
+        self._thread.start()
+        if not self._started.wait(_START_SECONDS):
+            raise RuntimeError("the simulator did not start within 10 seconds")
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._thread.join(_START_SECONDS)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.start)
+        return self
+
+    async def __aexit__(self, *_raised: object) -> None:
+        await asyncio.to_thread(self.stop)
+
+    @property
+    def world(self) -> World:
+        """Who and what exists; change it in place, it counts at once."""
+        return self.simulator.world
+
+    @property
+    def app(self) -> App:
+        """The first app of the world."""
+        return self.simulator.world.apps[0]
+
+    @property
+    def user(self) -> User:
+        """The first user of the world, who is meant where nobody is named."""
+        return self.simulator.world.users[0]
+
+    def journal(self, path: str = "") -> list[dict[str, Any]]:
+        """What reached this Zoom, all of it or one path; the oldest first."""
+        entries = self._call(lambda: self.simulator.journal.entries)
+        return [entry for entry in entries if not path or entry["path"] == path]
+
+    def grants(self) -> list[dict[str, Any]]:
+        """The live grants, never their tokens."""
+        from paraph.simulator.control import describe_grants
+
+        return self._call(lambda: describe_grants(self.simulator))
+
+    def consent(self, auto: Literal["approve", "deny", "ask"], user_id: str = "") -> None:
+        """Decide every authorization from now on, as a user; or ask again."""
+        from paraph.simulator.engine import Consent
+
+        self.simulator.consent = Consent(auto, user_id or self.user.id)
+
+    def advance(self, seconds: float) -> None:
+        """Move all timers: lifetimes, retries, revalidation. Never the time inside messages."""
+        from paraph.simulator.control import advance_clock
+
+        self._call(lambda: advance_clock(self.simulator, seconds))
+
+    def send_event(
+        self,
+        event: str,
+        payload: dict[str, Any] | None = None,
+        *,
+        client_id: str = "",
+        variant: str = "",
+    ) -> str:
+        """Sign and send one webhook; the id of its delivery. Without a payload: a realistic one.
+
+        Raises:
+            RuntimeError: no URL hears of it: there is none, or it failed six challenges.
+        """
+        app = self._app(client_id)
+        publish = self.simulator.publish
+        sent = self._call(lambda: publish(app, event, payload or {}, variant=variant))
+        if not sent:
+            raise RuntimeError(f"no URL of {app.client_id} hears of {event}")
+        return sent[0].id
+
+    def signed_event(
+        self,
+        event: str,
+        payload: dict[str, Any] | None = None,
+        *,
+        client_id: str = "",
+        variant: str = "",
+    ) -> SignedEvent:
+        """A webhook to be posted by the test itself, to an app that listens on no socket."""
+        app = self._app(client_id)
+
+        def signed() -> SignedEvent:
+            content = self.simulator.event_content(app, event, payload or {})
+            prepared = self.simulator.sender.prepare(app, content, url="", variant=variant)
+            return SignedEvent(dict(prepared.headers), prepared.body)
+
+        return self._call(signed)
+
+    def deauthorize(
+        self, user_id: str = "", *, client_id: str = "", variant: str = ""
+    ) -> str | None:
+        """A user removes an app; the delivery's id, or None where nobody is told.
+
+        `paraph.simulator.deauthorization.variants` lists how the event may differ.
+        """
+        from paraph.simulator.deauthorization import deauthorize
+
+        app, user = self._app(client_id), self._user(user_id)
+        delivery = self._call(lambda: deauthorize(self.simulator, app, user, variant=variant))
+        return None if delivery is None else delivery.id
+
+    def app_context(
+        self,
+        user_id: str = "",
+        *,
+        client_id: str = "",
+        place: str = "panel",
+        act: str = "",
+        variant: str = "",
+    ) -> str:
+        """An X-Zoom-App-Context header, valid or in one of the variants of `app_context`."""
+        from paraph.simulator.app_context import mint
+
+        return mint(
+            self._app(client_id),
+            self._user(user_id),
+            now=self.simulator.wall(),
+            random_bytes=self.simulator.random_bytes,
+            place=place,
+            act=act,
+            variant=variant,
+        )
+
+    def settle(self) -> None:
+        """Wait until every webhook that is due has been sent and answered."""
+        self._await(self.simulator.sender.settle())
+
+    def validate_url(self, *, client_id: str = "") -> tuple[bool, str]:
+        """The URL-validation challenge: whether it was answered rightly, and why or why not."""
+        app = self._app(client_id)
+        return self._await(self.simulator.validation.validate(app, app.event_url))
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Every webhook with its attempts; the oldest first."""
+        return self._call(self._describe_deliveries)
+
+    def wait_for_delivery(
+        self, delivery_id: str, *, attempts: int = 1, seconds: float = 10
+    ) -> dict[str, Any]:
+        """The delivery, once it has had so many attempts.
+
+        Raises:
+            TimeoutError: it has not, so many seconds later.
+        """
+
+        async def attempted() -> dict[str, Any]:
+            async with asyncio.timeout(seconds):
+                while True:
+                    for one in self._describe_deliveries():
+                        if one["id"] == delivery_id and len(one["attempts"]) >= attempts:
+                            return one
+                    await asyncio.sleep(0.005)
+
+        return self._await(attempted(), seconds + _CALL_SECONDS)
+
+    @contextmanager
+    def fault(self, name: str, **parameters: Any) -> Iterator[None]:
+        """Misbehave in one way for the length of a block; `times=1` for one occasion."""
+        faults = self.simulator.faults
+        self._call(lambda: faults.switch_on(name, parameters))
+        try:
+            yield
+        finally:
+            self._call(lambda: faults.switch_off(name))
+
+    def reset(self) -> None:
+        """Back to the world as it was at the start, with clock, journal, faults and consent."""
+        self._call(self.simulator.reset)
+
+    def _describe_deliveries(self) -> list[dict[str, Any]]:
+        from paraph.simulator.control import describe_delivery
+
+        return [describe_delivery(one) for one in self.simulator.sender.deliveries]
+
+    def _user(self, user_id: str) -> User:
+        wanted = user_id or self.user.id
+        return next(one for one in self.world.users if one.id == wanted)
+
+    def _app(self, client_id: str) -> App:
+        wanted = client_id or self.app.client_id
+        return next(one for one in self.world.apps if one.client_id == wanted)
+
+    def _call(self, work: Callable[[], T]) -> T:
+        if not self._thread.is_alive():
+            # Before the start and after the end nobody else is in there.
+            return work()
+
+        async def called() -> T:
+            return work()
+
+        return self._await(called())
+
+    def _await(self, work: Coroutine[Any, Any, T], seconds: float = _CALL_SECONDS) -> T:
+        if self._loop is None or not self._thread.is_alive():
+            work.close()
+            raise RuntimeError("the simulator is not running: use `with` or `start`")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
+
+    def _listening(self, url: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.url = url
+        self._started.set()

@@ -1,0 +1,45 @@
+"""What was decided about apps while the simulator runs: disabled, approved, withdrawn.
+
+The world says who exists; this says how they stand with each other, and goes with the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from paraph.simulator.behaviours import behaviour
+from paraph.simulator.world import World
+
+
+@dataclass(slots=True)
+class Standing:
+    """How apps stand with Zoom and with the accounts.
+
+    Attributes:
+        disabled: client ids of apps that Zoom has disabled (4717).
+        approvals: by client id and account id, what the account's administrator has decided.
+    """
+
+    disabled: set[str] = field(default_factory=set)
+    approvals: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    def is_withdrawn(self, client_id: str, account_id: str) -> bool:
+        """Whether an approval was taken back: tokens given under it are dead (4738)."""
+        return self.approvals.get((client_id, account_id)) is False
+
+    @behaviour(
+        "accounts and approval",
+        "where an account wants pre-approval, consent ends on Zoom's page and never returns",
+        "documented",
+        source="developers.zoom.us/docs/integrations/end-user-auth",
+    )
+    @behaviour(
+        "accounts and approval",
+        "an approval that is given back brings the older tokens to life again",
+        "unknown",
+    )
+    def may_be_added(self, world: World, client_id: str, account_id: str) -> bool:
+        """Whether users of an account may add an app."""
+        account = world.account(account_id)
+        wanted = account is not None and account.preapproval_required
+        return self.approvals.get((client_id, account_id), not wanted)

@@ -1,0 +1,70 @@
+"""Answers that were given under an idempotency key, so that asking again gives the same one."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, insert, select, update
+
+from paraph.storage.connection import Connection
+from paraph.storage.records import GivenAnswer
+from paraph.storage.sealing import Sealing
+from paraph.storage.tables import given_answers
+
+_BODY = "given_answers.body"
+
+
+class SqlIdempotencyStore:
+    """`IdempotencyStore` inside one transaction."""
+
+    def __init__(self, connection: Connection, sealing: Sealing) -> None:
+        self._connection = connection
+        self._sealing = sealing
+
+    async def begin(
+        self,
+        answer_id: str,
+        *,
+        request_hash: bytes,
+        now: int,
+        expires_at: int,
+        abandoned_before: int,
+    ) -> GivenAnswer | None:
+        """Reserve an answer. Not None: there is one already, or it is being made."""
+        this = given_answers.c.answer_id == answer_id
+        row = (await self._connection.execute(select(given_answers).where(this))).first()
+        if row is not None and row.expires_at > now:
+            body = None
+            if row.body is not None:
+                body = self._sealing.open(_BODY, answer_id, row.body)
+            if body is not None or row.begun_at > abandoned_before:
+                return GivenAnswer(bytes(row.request_hash), row.status, body)
+        await self._connection.execute(delete(given_answers).where(this))
+        await self._connection.execute(
+            insert(given_answers).values(
+                answer_id=answer_id,
+                request_hash=request_hash,
+                begun_at=now,
+                expires_at=expires_at,
+            )
+        )
+        return None
+
+    async def finish(self, answer_id: str, *, status: int, body: bytes) -> None:
+        """Keep the answer that was reserved."""
+        await self._connection.execute(
+            update(given_answers)
+            .where(given_answers.c.answer_id == answer_id)
+            .values(status=status, body=self._sealing.seal(_BODY, answer_id, body))
+        )
+
+    async def drop(self, answer_id: str) -> None:
+        """Give a reservation back: nothing was done."""
+        await self._connection.execute(
+            delete(given_answers).where(given_answers.c.answer_id == answer_id)
+        )
+
+    async def delete_expired(self, *, now: int) -> int:
+        """Forget answers whose time has run out."""
+        done = await self._connection.execute(
+            delete(given_answers).where(given_answers.c.expires_at <= now)
+        )
+        return done.rowcount

@@ -1,0 +1,177 @@
+"""PostgreSQL: any number of replicas on one server.
+
+Every transaction is READ COMMITTED behind advisory locks that are taken before its first
+statement. So what a block reads within its scope stays true until it commits, nothing has to be
+tried again, and blocks of different scopes do not wait for each other. SERIALIZABLE would let
+the blocks run first and undo some at their end; their bodies would have to be repeatable, and
+the audit chain, whose end every one of them reads, would undo nearly all.
+
+A lock is taken in two steps: everybody shares the writers' lock, a block without a scope owns
+it. All times that run out are set at the server, so that no lost client holds anybody up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from importlib import import_module
+from typing import Any
+
+from sqlalchemy import Executable, event, text
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from paraph.errors import ConfigurationError, StorageError
+from paraph.storage.connection import Intake, begun, finish, storage_errors
+from paraph.storage.live_reader import LiveReader, PostgresqlLiveReader
+from paraph.storage.postgresql_intake import PostgresqlIntake
+from paraph.storage.scope import Scope, in_order
+from paraph.storage.sealing import Sealing
+
+WRITERS = 8
+READERS = 4
+CONNECT_SECONDS = 10
+# The server gives up first, and says why; the client's own time is for a server that is gone.
+STATEMENT_SECONDS = 15
+COMMAND_SECONDS = 25
+LOCK_SECONDS = 10
+MIGRATION_LOCK_SECONDS = 120
+
+_WRITERS, _AUDIT, _MIGRATION = (Scope((name,)).key for name in ("writers", "audit", "migration"))
+_SETTINGS = {
+    "application_name": "paraph",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    # A process that stopped in the middle of a block must not keep its locks.
+    "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
+    "timezone": "UTC",
+}
+
+
+class PostgresqlEngine:
+    """`Engine` on a server that `database_url` names, in libpq's form."""
+
+    def __init__(self, database_url: str) -> None:
+        driver = _driver()
+        self.writer = _open(driver, database_url, connections=WRITERS, read_only=False)
+        self.readers = _open(driver, database_url, connections=READERS, read_only=True)
+        self._connect = _connector(driver, database_url)
+        self._alone = asyncio.Lock()
+
+    @asynccontextmanager
+    async def writing(self, scopes: Sequence[Scope]) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes within its scopes, or alone; committed at the end."""
+        if scopes:
+            async with begun(self.writer, first=_locks(scopes)) as connection:
+                yield connection
+        else:
+            # In order within the process, and with one connection for all that wait.
+            alone = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=_WRITERS)
+            async with self._alone, begun(self.writer, first=alone) as connection:
+                yield connection
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A consistent view in which nothing can be written."""
+        return begun(self.readers)
+
+    @asynccontextmanager
+    async def migrating(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that changes the schema, one at a time among all processes."""
+        patience = f"{MIGRATION_LOCK_SECONDS}s"
+        waiting = text(
+            "SELECT set_config('lock_timeout', :patience, true),"
+            " set_config('statement_timeout', '0', true)"
+        ).bindparams(patience=patience)
+        async with begun(self.writer, first=waiting) as connection:
+            # On its own: the schema that is read next must be that of after the wait.
+            await _lock(connection, _MIGRATION)
+            yield connection
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Nobody queues here for a turn: the server keeps writers apart."""
+        return nullcontext()
+
+    def intake(self, sealing: Sealing) -> Intake:
+        """The inbox's hot statement."""
+        return PostgresqlIntake(self.writing, sealing)
+
+    def live_reader(self) -> LiveReader:
+        """In batches, on a connection of its own."""
+        return PostgresqlLiveReader(self._connect)
+
+    async def lock_audit_chain(self, connection: AsyncConnection) -> None:
+        """Hold the end of the audit chain until this transaction's end."""
+        await _lock(connection, _AUDIT)
+
+    async def dispose(self) -> None:
+        """Let go of every connection."""
+        await self.readers.dispose()
+        await self.writer.dispose()
+
+
+def _driver() -> Any:
+    try:
+        return import_module("asyncpg")
+    except ImportError:
+        raise ConfigurationError(
+            ["database_url names PostgreSQL, whose driver is not installed"],
+            remedy="Install it: pip install 'paraph[postgres]'.",
+        ) from None
+
+
+def _locks(scopes: Sequence[Scope]) -> Executable:
+    """One statement for all locks of a block; its columns are evaluated from left to right."""
+    calls, keys = ["pg_advisory_xact_lock_shared(:writers)"], {"writers": _WRITERS}
+    for number, scope in enumerate(in_order(scopes)):
+        calls.append(f"pg_advisory_xact_lock{'_shared' if scope.shared else ''}(:key_{number})")
+        keys[f"key_{number}"] = scope.key
+    return text(f"SELECT {', '.join(calls)}").bindparams(**keys)
+
+
+async def _lock(connection: AsyncConnection, key: int) -> None:
+    statement = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=key)
+    with storage_errors():
+        await finish(connection.execute(statement))
+
+
+def _connector(driver: Any, database_url: str) -> Callable[[], Awaitable[Any]]:
+    async def connect() -> Any:
+        try:
+            return await driver.connect(
+                database_url,
+                timeout=CONNECT_SECONDS,
+                command_timeout=COMMAND_SECONDS,
+                server_settings=_SETTINGS,
+                # With several hosts in the URL: the one that can be written, after a failover too.
+                target_session_attrs="read-write",
+            )
+        except (OSError, ValueError, driver.PostgresError, driver.InterfaceError) as error:
+            # Its own words may hold the URL with its password.
+            name = type(error).__name__
+            raise StorageError(f"the database cannot be reached: {name}") from None
+
+    return connect
+
+
+def _open(driver: Any, database_url: str, *, connections: int, read_only: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=_connector(driver, database_url),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=LOCK_SECONDS,
+        isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
+        # A statement's parameters hold ciphertexts and ids, and belong in no message.
+        hide_parameters=True,
+    )
+    if read_only:
+        engine = engine.execution_options(postgresql_readonly=True)
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def demand_open(connection: Any, _record: Any, _proxy: Any) -> None:
+        # The server went away while nobody spoke to it: another connection, and nobody notices.
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError("the server closed this connection")
+
+    return engine

@@ -1,0 +1,72 @@
+"""What remains of what was done: removals, the audit chain, API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from paraph.storage.records import ApiKey, AuditEntry, Receipt, RemovalExport
+
+
+class RemovalStore(Protocol):
+    """What remains of a removal: tombstones (keyed hashes) and receipts."""
+
+    async def add_tombstone(self, identity_hash: bytes, *, zoom_time: int | None, now: int) -> None:
+        """Insert, or raise the time of an existing one (None counts as unknown and is kept).
+
+        It is exported, too.
+        """
+
+    async def find_tombstone(self, identity_hash: bytes) -> int | None:
+        """The deauthorization time on Zoom's clock; -1 when it is unknown; None: no tombstone."""
+
+    async def add_receipt(self, receipt: Receipt, *, identity_hash: bytes) -> None:
+        """Keep a receipt, and export it; the hash says outside whose removal it was."""
+
+    async def knows_receipt(self, receipt_id: str) -> bool:
+        """Whether there is a receipt of this id."""
+
+    async def receipts(self, *, limit: int) -> Sequence[Receipt]:
+        """Newest first."""
+
+    async def unexported(self, *, limit: int) -> Sequence[RemovalExport]:
+        """Some of what waits to be written outside the database."""
+
+    async def exported(self, export_ids: Sequence[str]) -> None:
+        """These are written outside, durably."""
+
+
+class AuditStore(Protocol):
+    """The rows of the audit chain; what they mean is decided in `lifecycle.audit`."""
+
+    async def head(self) -> AuditEntry | None:
+        """The newest entry."""
+
+    def append(self, make: Callable[[AuditEntry | None], AuditEntry]) -> None:
+        """Have an entry written as the last thing of the transaction.
+
+        `make` is given the newest entry and builds the next one. Only then is the end of the
+        chain held, so that writers with audit entries do not wait for each other's work.
+        """
+
+    async def page(self, *, after: int, limit: int) -> Sequence[AuditEntry]:
+        """In order, behind a sequence number."""
+
+
+class ApiKeyStore(Protocol):
+    """Keys of the management API."""
+
+    async def add(self, key: ApiKey) -> None:
+        """Insert."""
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        """By its public id."""
+
+    async def all(self) -> Sequence[ApiKey]:
+        """Every key, revoked ones too, oldest first."""
+
+    async def touch(self, key_id: str, *, now: int) -> None:
+        """Remember the last use."""
+
+    async def revoke(self, key_id: str, *, now: int) -> bool:
+        """Revoke; False: unknown, or revoked before."""

@@ -1,0 +1,132 @@
+"""Every sealed column there is, and how its values are counted and sealed anew.
+
+A column that is sealed and not named here would keep an old key in use for ever, unseen; a test
+compares this list with the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, LargeBinary, case, func, literal, not_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from paraph.storage.connection import Connection
+from paraph.storage.encryption import KeyRing, header_of
+from paraph.storage.records import SealedValue
+from paraph.storage.sealing import Sealing
+from paraph.storage.tables import (
+    events,
+    given_answers,
+    grants,
+    ownerless_tokens,
+    revocations,
+    stored_keys,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """One column; `bound_to` is what of the row its values are bound to, the key first."""
+
+    column: Column[Any]
+    bound_to: tuple[Column[Any], ...]
+
+    @property
+    def place(self) -> str:
+        """As the associated data names it."""
+        return f"{self.column.table.name}.{self.column.name}"
+
+
+SEALED_COLUMNS: Mapping[str, SealedColumn] = {
+    one.place: one
+    for one in (
+        SealedColumn(grants.c.access_token, (grants.c.grant_id,)),
+        SealedColumn(grants.c.refresh_token, (grants.c.grant_id,)),
+        SealedColumn(
+            grants.c.profile,
+            (grants.c.grant_id, grants.c.client_id, grants.c.account_id, grants.c.user_id),
+        ),
+        SealedColumn(ownerless_tokens.c.tokens, (ownerless_tokens.c.ownerless_id,)),
+        SealedColumn(revocations.c.token, (revocations.c.revocation_id,)),
+        SealedColumn(events.c.body, (events.c.event_id,)),
+        SealedColumn(given_answers.c.body, (given_answers.c.answer_id,)),
+        SealedColumn(stored_keys.c.sealed, (stored_keys.c.name,)),
+    )
+}
+
+
+class SqlSealedStore:
+    """`SealedStore` inside one transaction."""
+
+    def __init__(self, connection: Connection, sealing: Sealing) -> None:
+        self._connection = connection
+        self._sealing = sealing
+
+    @property
+    def places(self) -> Sequence[str]:
+        """Every sealed column, as "table.column"."""
+        return tuple(SEALED_COLUMNS)
+
+    async def counts(self, place: str, key_ids: Sequence[str]) -> Mapping[str, int]:
+        """How many values of a column name each key; keys that were not asked about, too."""
+        column = SEALED_COLUMNS[place].column
+        found: dict[str, int] = {}
+        wanted = list(dict.fromkeys(key_ids))
+        while wanted:
+            found |= await self._count(column, wanted)
+            stranger = (
+                await self._connection.execute(
+                    select(column)
+                    .where(column.is_not(None), *(not_(_names(column, key)) for key in found))
+                    .limit(1)
+                )
+            ).scalar()
+            # A ring has few keys, so an unknown one is looked up by looking at one of its values.
+            wanted = [] if stranger is None else [KeyRing.key_id_of(bytes(stranger))]
+        return {key: count for key, count in found.items() if count}
+
+    async def _count(self, column: Column[Any], key_ids: Sequence[str]) -> dict[str, int]:
+        sums = [func.sum(case((_names(column, key), 1), else_=0)) for key in key_ids]
+        row = (await self._connection.execute(select(*sums).where(column.is_not(None)))).one()
+        return {key: int(count or 0) for key, count in zip(key_ids, row, strict=True)}
+
+    async def outdated(self, place: str, *, after: str, limit: int) -> Sequence[SealedValue]:
+        """Values that another key than the sealing one has sealed, by row, behind `after`."""
+        sealed = SEALED_COLUMNS[place]
+        key = sealed.bound_to[0]
+        rows = await self._connection.execute(
+            select(sealed.column, *sealed.bound_to)
+            .where(
+                key > after,
+                sealed.column.is_not(None),
+                not_(_names(sealed.column, self._sealing.ring.key_id)),
+            )
+            .order_by(key)
+            .limit(limit)
+        )
+        return [SealedValue(place, tuple(row[1:]), bytes(row[0])) for row in rows]
+
+    async def seal_anew(self, value: SealedValue) -> bool:
+        """Seal a value with the sealing key, unless its row was written or deleted meanwhile.
+
+        Raises:
+            UnknownEncryptionKey, SealBroken: it cannot be opened; it stays as it is.
+        """
+        sealed = SEALED_COLUMNS[value.place]
+        row_id, *bound = value.row
+        plaintext = self._sealing.open(value.place, row_id, value.sealed, *bound)
+        anew = self._sealing.seal(value.place, row_id, plaintext, *bound)
+        changed = await self._connection.execute(
+            update(sealed.column.table)
+            .where(sealed.bound_to[0] == row_id, sealed.column == value.sealed)
+            .values({sealed.column.name: anew})
+        )
+        return changed.rowcount == 1
+
+
+def _names(column: Column[Any], key_id: str) -> ColumnElement[bool]:
+    header = header_of(key_id)
+    return func.substr(column, 1, len(header)) == literal(header, LargeBinary)

@@ -1,0 +1,221 @@
+"""The inbox's hot statement on SQLite, and the checkpoints that it would otherwise pay for.
+
+One thread with a connection of its own, and few calls for each batch. Every call into SQLite
+lets go of the interpreter's lock, and beside a busy event loop it comes back late: what matters
+is how often it is let go of, not how much is done in between. So a batch is one INSERT of many
+rows, prepared once for each power of two, and the question whose accounts are ours is one too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from paraph.storage.event_store import BODY
+from paraph.storage.records import EventStatus, KeptEvent, Outcome
+from paraph.storage.sealing import Sealing
+
+T = TypeVar("T")
+
+LARGEST_STATEMENT = 256
+# The log is copied back when it has this size, and cut when it has outgrown it: under constant
+# load no checkpoint ever reaches its end by itself, and the log would grow without bound.
+CHECKPOINT_BYTES = 4 << 20
+TRUNCATE_BYTES = 32 << 20
+CHECKPOINT_SECONDS = 0.25
+
+_COLUMNS = (
+    "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
+    " trace, notice, status, attempts, failure"
+)
+_ROW = f"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '{EventStatus.RECEIVED.value}', 0, '')"
+
+
+class SqliteIntake:
+    """Keeps batches of events in one file. Called by one task at a time.
+
+    Args:
+        path: the database.
+        connect: opens a connection to it, prepared as all of ours are.
+        sealing: seals the bodies.
+    """
+
+    def __init__(
+        self, path: str, connect: Callable[[str], sqlite3.Connection], sealing: Sealing
+    ) -> None:
+        self._sealing = sealing
+        self._open = partial(connect, path)
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
+        self._checkpoints = Checkpoints(path, connect)
+
+    async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
+        """See `Store.keep_events`."""
+        rows = {event.event_id: self._row(event) for event in events}
+        accounts = {event.account_id for event in events if not event.urgent}
+        loop = asyncio.get_running_loop()
+        known, new = await loop.run_in_executor(
+            self._thread, self._write, client_id, accounts, list(rows.values())
+        )
+        self._checkpoints.start()
+        outcomes = []
+        for event in events:
+            if not event.urgent and event.account_id not in known:
+                outcomes.append(Outcome.NOT_OURS)
+            elif event.event_id in new:
+                # The second of two in one batch is a duplicate like any other.
+                new.discard(event.event_id)
+                outcomes.append(Outcome.KEPT)
+            else:
+                outcomes.append(Outcome.DUPLICATE)
+        return outcomes
+
+    def _row(self, event: KeptEvent) -> tuple[Any, ...]:
+        return (
+            event.event_id,
+            event.name,
+            event.received_at,
+            self._sealing.seal(BODY, event.event_id, event.body or b""),
+            event.account_id,
+            event.user_id,
+            event.urgent,
+            event.next_attempt_at,
+            event.arrival,
+            event.trace,
+        )
+
+    def _write(
+        self, client_id: str, accounts: Iterable[str], rows: list[tuple[Any, ...]]
+    ) -> tuple[set[str], set[str]]:
+        """In the thread. Which accounts are ours, and which ids are new."""
+        if self._connection is None:
+            self._connection = self._open()
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            known = _known_accounts(run, client_id, accounts)
+            wanted = [row for row in rows if row[6] or row[4] in known]
+            new = _insert(run, wanted)
+            run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
+        return known, new
+
+    async def call(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run something else on the connection, in its thread."""
+
+        def inside() -> T:
+            if self._connection is None:
+                self._connection = self._open()
+            return work(self._connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, inside)
+
+    async def close(self) -> None:
+        """End both threads and let go of their connections."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    def _close(self) -> None:
+        self._checkpoints.stop()
+        if self._connection is not None:
+            self._connection.close()
+
+
+def _known_accounts(run: Any, client_id: str, accounts: Iterable[str]) -> set[str]:
+    # One row of JSON: a call for each row would let go of the interpreter's lock each time.
+    found = run(
+        "SELECT json_group_array(given.value) FROM json_each(?) AS given WHERE EXISTS"
+        " (SELECT 1 FROM grants WHERE client_id = ? AND account_id = given.value)",
+        (json.dumps(list(accounts)), client_id),
+    )
+    return set(json.loads(found.fetchone()[0]))
+
+
+def _insert(run: Any, rows: list[tuple[Any, ...]]) -> set[str]:
+    new: set[str] = set()
+    start = 0
+    while start < len(rows):
+        size = LARGEST_STATEMENT
+        while size > len(rows) - start:
+            size //= 2
+        chunk = rows[start : start + size]
+        start += size
+        done = run(_statement(size), [value for row in chunk for value in row])
+        ids = {row[0]: row[8] for row in chunk}
+        if done.rowcount < size:
+            # Which ones were there before? Those whose arrival is not the one just written.
+            there = run(
+                "SELECT json_group_object(event_id, arrival) FROM events"
+                " WHERE event_id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(ids)),),
+            )
+            stored = json.loads(there.fetchone()[0])
+            new |= {event_id for event_id, arrival in ids.items() if stored[event_id] == arrival}
+        else:
+            new |= ids.keys()
+    return new
+
+
+def _statement(size: int) -> str:
+    # Constants and a number of placeholders; no value is ever written into it.
+    return (
+        f"INSERT INTO events ({_COLUMNS}) VALUES {', '.join([_ROW] * size)}"  # noqa: S608
+        " ON CONFLICT (event_id) DO NOTHING"
+    )
+
+
+class Checkpoints:
+    """Copies the log back into the file, in a thread of its own, so that no commit waits for it."""
+
+    def __init__(self, path: str, connect: Callable[[str], sqlite3.Connection]) -> None:
+        self._log = Path(f"{path}-wal")
+        self._open = partial(connect, path)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, once; a process that keeps no events needs none."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        connection = self._open()
+        while not self._stopping.wait(CHECKPOINT_SECONDS):
+            size = self._log_bytes()
+            try:
+                if size > CHECKPOINT_BYTES:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if size > TRUNCATE_BYTES:
+                    # Almost all was copied just now: writers are kept waiting for the rest alone.
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.Error:
+                # A full disk, or somebody holds the lock: the log stays longer, nothing is lost.
+                continue
+        connection.close()
+
+    def _log_bytes(self) -> int:
+        try:
+            return self._log.stat().st_size
+        except OSError:
+            return 0

@@ -1,0 +1,176 @@
+"""Which call of Zoom's REST API may be made for a host: path, query and method.
+
+A bearer goes with the call, so the path is judged on the bytes that will be sent, and by what it
+may hold, never by what it may not: a spelling that this module does not know goes nowhere. In
+particular there is no dot segment, no encoded separator, no second decoding and no parameter,
+so Zoom's servers and any proxy before them read the same path that the allow-list was asked about
+(OWASP ASVS 5.3.2; CWE-22; CWE-441).
+
+Only `parse_target` makes a `Target`, and only `AllowList.permit` a `PermittedCall`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from paraph.errors import CallRefused, ConfigurationError
+
+API_PREFIX = "/v2/"
+MAX_PATH = 1024
+MAX_QUERY = 4096
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+# Zoom's ids are letters, digits and base64; e-mail addresses serve as ids of users. Of the
+# percent-encodings only those that such ids need: @ + , : =
+_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~@+=:,-]|%(?:40|2[BbCc]|3[AaDd]))+")
+_DOTS = re.compile(r"\.+")
+_QUERY = re.compile(r"(?:[A-Za-z0-9._~@+=:,!$&'()*;/?\[\]|-]|%[0-9A-Fa-f]{2})*")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+# What Zoom takes for a credential in a query would be one that the host has and we have not given.
+_CREDENTIALS = frozenset({b"access_token", b"zak"})
+# In the path of every call that answers with a credential: ZAK, join tokens and the like.
+_HANDS_OUT_CREDENTIALS = frozenset({"token", "zak", "jointoken"})
+_RULE = re.compile(
+    r"(\*|[A-Z]+(?:,[A-Z]+)*) (/v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?))"
+)
+
+_NOT_MADE = object()
+
+
+class Target:
+    """Path and query of a call, exactly as they will be sent; made by `parse_target`."""
+
+    __slots__ = ("path", "query", "segments")
+
+    def __init__(self, path: str, query: str, made: Any = None) -> None:
+        if made is not _NOT_MADE:
+            raise TypeError("a Target is made by parse_target")
+        self.path = path
+        self.query = query
+        self.segments = tuple(path[len(API_PREFIX) :].split("/"))
+
+    def __str__(self) -> str:
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+def parse_target(raw_path: bytes, raw_query: bytes = b"") -> Target:
+    """Judge a path and a query as they stood in the request, still encoded.
+
+    Raises:
+        CallRefused: any part of it is not plainly a call of `/v2/`.
+    """
+    path, query = raw_path.decode("latin-1"), raw_query.decode("latin-1")
+    if len(path) > MAX_PATH or len(query) > MAX_QUERY:
+        raise CallRefused(
+            "the path or the query is too long",
+            remedy=f"A path has at most {MAX_PATH} characters, a query {MAX_QUERY}.",
+        )
+    if not path.startswith(API_PREFIX):
+        raise CallRefused(
+            f"only paths under {API_PREFIX} are called",
+            remedy=f"Write Zoom's path behind /zoom, as in …/zoom{API_PREFIX}users/me.",
+        )
+    for segment in path[len(API_PREFIX) :].split("/"):
+        if not _SEGMENT.fullmatch(segment) or _DOTS.fullmatch(segment):
+            raise CallRefused(
+                "a segment of the path is empty, made of dots, or holds a character or an "
+                "encoding that no id of Zoom's needs",
+                remedy="A segment is letters, digits and ._~@+=:,- with @ + , : = perhaps encoded; "
+                "no dot segments, no encoded separators. Name a meeting by its number.",
+            )
+    if not _QUERY.fullmatch(query) or _CONTROL.search(unquote_to_bytes(query)):
+        raise CallRefused(
+            "the query is not plainly encoded",
+            remedy="Percent-encode the query once; it may hold no control characters.",
+        )
+    names = {unquote_to_bytes(piece.partition("=")[0]).lower() for piece in query.split("&")}
+    if names & _CREDENTIALS:
+        raise CallRefused(
+            "a query may hold no credential",
+            remedy="Leave access_token and zak out: the access token is added here.",
+        )
+    return Target(path, query, _NOT_MADE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    methods: frozenset[str]
+    segments: tuple[str, ...]
+
+    def covers(self, method: str, segments: tuple[str, ...]) -> bool:
+        if self.methods and method not in self.methods:
+            return False
+        wanted = self.segments
+        if wanted[-1] == "**":
+            head = len(wanted) - 1
+            fits = len(segments) > head and self._match(wanted[:-1], segments[:head])
+        else:
+            fits = len(segments) == len(wanted) and self._match(wanted, segments)
+        # A wildcard never means a call that hands out a credential; only its name does.
+        return fits and all(one in wanted for one in segments if _hands_out_credentials(one))
+
+    @staticmethod
+    def _match(wanted: tuple[str, ...], segments: tuple[str, ...]) -> bool:
+        return all(one in {"*", segment} for one, segment in zip(wanted, segments, strict=True))
+
+
+def _hands_out_credentials(segment: str) -> bool:
+    # Some routers fold the case, or take "token.json" for "token".
+    return segment.lower().partition(".")[0] in _HANDS_OUT_CREDENTIALS
+
+
+class PermittedCall:
+    """A method and a target that the allow-list covers; made by `AllowList.permit`."""
+
+    __slots__ = ("method", "target")
+
+    def __init__(self, method: str, target: Target, made: Any = None) -> None:
+        if made is not _NOT_MADE:
+            raise TypeError("a PermittedCall is made by AllowList.permit")
+        self.method = method
+        self.target = target
+
+
+class AllowList:
+    """Which calls may be made, from rules like "GET /v2/**" and "POST,PATCH /v2/meetings/*".
+
+    `*` stands for one segment, a final `**` for one or more, `*` as method for every method.
+
+    Raises:
+        ConfigurationError: naming every rule that is none.
+    """
+
+    def __init__(self, rules: Iterable[str]) -> None:
+        self._rules: list[_Rule] = []
+        problems = []
+        for text in rules:
+            match = _RULE.fullmatch(text)
+            methods = frozenset() if match is None or match[1] == "*" else match[1].split(",")
+            if match is None or not set(methods) <= set(METHODS):
+                problems.append(
+                    f"proxy_allow: {text!r} is no rule; write METHOD,METHOD /v2/path with * or **"
+                )
+            else:
+                segments = tuple(match[2][len(API_PREFIX) :].split("/"))
+                self._rules.append(_Rule(frozenset(methods), segments))
+        if problems:
+            raise ConfigurationError(problems)
+
+    def permit(self, method: str, target: Target) -> PermittedCall:
+        """The call, if a rule covers it.
+
+        Raises:
+            CallRefused: none does.
+        """
+        # An encoded spelling is the same segment to Zoom, so it is the same one to a rule.
+        segments = tuple(unquote_to_bytes(one).decode("ascii") for one in target.segments)
+        if method in METHODS and any(rule.covers(method, segments) for rule in self._rules):
+            return PermittedCall(method, target, _NOT_MADE)
+        raise CallRefused(
+            "the allow-list does not cover this call",
+            remedy="Add a rule for it to proxy_allow, if the host is meant to make it.",
+        )

@@ -1,0 +1,128 @@
+"""The OpenAPI document against the running service, over a socket: what it says is what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.installed import installed
+from api.private_socket import private_url
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = 25
+
+
+@dataclass
+class Live:
+    """A service on a socket, in a thread of its own."""
+
+    url: str = ""
+    key: str = ""
+    installation_id: str = ""
+    document: Any = None
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """An installed service for this module."""
+    live, up, over = Live(), threading.Event(), threading.Event()
+    folder: Path = tmp_path_factory.mktemp("document")
+
+    async def run() -> None:
+        async with installed(folder) as one, private_url(one.kit) as url:
+            live.url, live.installation_id = url, one.id
+            live.key = one.api.headers["authorization"]
+            live.document = (await one.api.get("/v1/openapi.json")).json()
+            up.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    assert up.wait(30)
+    yield live
+    over.set()
+    thread.join(30)
+
+
+def operations(live: Live) -> list[Any]:
+    """Every operation of the document."""
+    schema = schemathesis.openapi.from_dict(live.document)
+    schema.config.update(base_url=live.url)
+    operations: list[Any] = list(schema.get_all_operations())
+    return [found.ok() for found in operations]
+
+
+def drive(live: Live, operation: Any, *, valid: bool, real_id: bool) -> None:
+    """Some calls of one operation, each judged by the document."""
+    mode = schemathesis.GenerationMode.POSITIVE if valid else schemathesis.GenerationMode.NEGATIVE
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def run(case: Any) -> None:
+        if real_id:
+            case.path_parameters["installation_id"] = live.installation_id
+        case.call_and_validate(headers={"authorization": live.key}, checks=CHECKS, timeout=20)
+
+    run()
+
+
+def test_no_500_and_no_undocumented_answer(live: Live) -> None:
+    """Every operation, with calls as documented and with calls that are not."""
+    found = operations(live)
+    assert 15 <= len(found)
+    for operation in found:
+        drive(live, operation, valid=True, real_id=False)
+        drive(live, operation, valid=False, real_id=False)
+
+
+def test_the_same_for_an_installation_that_exists(live: Live) -> None:
+    """Vending, reading and the proxy, where they succeed."""
+    for operation in operations(live):
+        if "{installation_id}" in operation.path and operation.method != "delete":
+            drive(live, operation, valid=True, real_id=True)
+
+
+def test_without_a_key_everything_is_one_401(live: Live) -> None:
+    """Whatever is called, the same bytes; nothing about what exists."""
+    import httpx
+
+    answers = set()
+    with httpx.Client(base_url=live.url) as client:
+        for path, methods in live.document["paths"].items():
+            where = path.replace("{installation_id}", live.installation_id)
+            where = where.replace("{path}", "users/me").replace("{claim}", "x")
+            for method in methods:
+                for headers in ({}, {"authorization": "Bearer wrong"}):
+                    answer = client.request(method.upper(), where, headers=headers)
+                    answers.add((answer.status_code, answer.content))
+        answers.add((client.get("/v1/openapi.json").status_code, answer.content))
+    assert {401} == {status for status, _ in answers}
+    assert 1 == len(answers)

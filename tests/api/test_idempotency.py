@@ -1,0 +1,108 @@
+"""Idempotency keys: asking again gives the same answer, once done is once done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service_kit import Kit, running
+
+pytestmark = pytest.mark.anyio
+
+BODY = {"subject": "tenant:jane", "challenge": "c" * 43}
+
+
+@pytest.fixture
+async def kit(tmp_path: Path, database_url: str) -> AsyncIterator[Kit]:
+    """A running service on every kind of store."""
+    async with running(tmp_path, linking="host", database_url=database_url) as found:
+        yield found
+
+
+async def ask(api: httpx.AsyncClient, key: str, **changes: str) -> httpx.Response:
+    """A link request with an idempotency key."""
+    return await api.post(
+        "/v1/link-requests", json={**BODY, **changes}, headers={"idempotency-key": key}
+    )
+
+
+async def test_asking_again_gives_the_same_answer(kit: Kit) -> None:
+    """Byte for byte, marked as a replay, and only one link request was made."""
+    async with await kit.api("link") as api:
+        first, second = await ask(api, "k-1"), await ask(api, "k-1")
+        assert (201, first.content) == (second.status_code, second.content)
+        assert (None, "true") == (
+            first.headers.get("idempotent-replay"),
+            second.headers.get("idempotent-replay"),
+        )
+        assert first.content != (await ask(api, "k-2")).content
+        assert first.json()["install_url"].encode() not in await kit_database(kit)
+
+
+async def kit_database(kit: Kit) -> bytes:
+    """Every byte that the store has written, where that is a file of ours."""
+    if not kit.settings.database_url.startswith("sqlite"):
+        return b""
+    folder = Path(kit.settings.database_url.removeprefix("sqlite:///")).parent
+    return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+
+
+async def test_another_request_under_the_same_key_is_a_conflict(kit: Kit) -> None:
+    """A key stands for one request."""
+    async with await kit.api("link") as api:
+        await ask(api, "k-1")
+        answer = await ask(api, "k-1", subject="tenant:ravi")
+        assert (409, "idempotency_key_reused") == (answer.status_code, answer.json()["code"])
+
+
+async def test_the_key_of_another_api_key_is_another_key(kit: Kit) -> None:
+    """Two hosts may use the same text and learn nothing of each other."""
+    async with await kit.api("link") as one, await kit.api("link") as other:
+        first, second = await ask(one, "k-1"), await ask(other, "k-1")
+        assert first.status_code == second.status_code == 201
+        assert first.content != second.content
+
+
+async def test_many_at_once_are_done_once(kit: Kit) -> None:
+    """One answer, or "under way"; never two."""
+    async with await kit.api("link") as api:
+        answers = await asyncio.gather(*(ask(api, "k-1") for _ in range(12)))
+        assert {201, 409} >= {answer.status_code for answer in answers}
+        assert 1 == len({answer.content for answer in answers if answer.status_code == 201})
+        for answer in answers:
+            if answer.status_code == 409:
+                assert "idempotency_key_in_use" == answer.json()["code"]
+
+
+async def test_a_refusal_is_not_kept(kit: Kit) -> None:
+    """What changed nothing may be asked again when it can succeed."""
+    async with await kit.api("link") as api:
+        assert 422 == (await ask(api, "k-1", challenge="short")).status_code
+        assert 201 == (await ask(api, "k-1")).status_code
+
+
+async def test_a_key_that_is_none(kit: Kit) -> None:
+    """Empty, too long, twice, or with blanks: 422; without a live API key: 401 as ever."""
+    async with await kit.api("link") as api:
+        for bad in ("", "a b", "k" * 256):
+            assert 422 == (await ask(api, bad)).status_code
+        twice = [("idempotency-key", "a"), ("idempotency-key", "b")]
+        answer = await api.post("/v1/link-requests", json=BODY, headers=twice)
+        assert 422 == answer.status_code
+        del api.headers["authorization"]
+        assert 401 == (await ask(api, "k-1")).status_code
+
+
+async def test_it_is_forgotten_after_a_day(kit: Kit) -> None:
+    """Housekeeping deletes what has run out."""
+    context = kit.service.context
+    async with await kit.api("link") as api:
+        first = await ask(api, "k-1")
+        async with context.store.transaction() as tx:
+            assert 0 == await tx.idempotency.delete_expired(now=context.now())
+            assert 1 == await tx.idempotency.delete_expired(now=context.now() + 86401)
+        assert first.content != (await ask(api, "k-1")).content

@@ -1,0 +1,148 @@
+"""Installations over the management API: pages, one, removal; and the audit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from api.installed import SUBJECT, Installed, installed
+from paraph.lifecycle.housekeeping import revoke_due
+from service_kit import ACCOUNT, JANE
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Installed]:
+    """An installed service."""
+    async with installed(tmp_path) as found:
+        yield found
+
+
+async def test_found_by_subject_by_zoom_ids_and_by_id(one: Installed) -> None:
+    """The same installation, whichever way it is asked for; no token in it."""
+    shown = (await one.api.get(f"/v1/installations/{one.id}")).json()
+    assert (one.id, SUBJECT, "active", JANE) == (
+        shown["id"],
+        shown["subject"],
+        shown["phase"],
+        shown["zoom"]["user_id"],
+    )
+    for query in ({"subject": SUBJECT}, {"account_id": ACCOUNT, "user_id": JANE}):
+        page = (await one.api.get("/v1/installations", params=query)).json()
+        assert {"installations": [shown], "next": None} == page
+    assert [] == (await one.api.get("/v1/installations?user_id=x")).json()["installations"]
+    tokens = (await one.stored()).tokens
+    assert tokens.access_token.reveal() not in str(shown)
+
+
+async def test_another_tenants_key_sees_nothing(one: Installed) -> None:
+    """Outside a key's prefix there is a 404 for everything, the same as for an unknown id."""
+    async with await one.kit.api("read", "remove", "proxy", subject_prefix="b:") as foreign:
+        unknown = await foreign.get("/v1/installations/AAAAAAAAAAAAAAAAAAAAAA")
+        assert 404 == unknown.status_code
+        for answer in (
+            await foreign.get(f"/v1/installations/{one.id}"),
+            await foreign.delete(f"/v1/installations/{one.id}"),
+            await foreign.get(f"/v1/installations/{one.id}/zoom/v2/users/me"),
+        ):
+            assert unknown.content == answer.content
+        assert [] == (await foreign.get("/v1/installations")).json()["installations"]
+        assert 403 == (await foreign.get("/v1/audit")).status_code
+
+
+async def test_removal_is_dead_here_at_once_and_then_at_zoom(one: Installed) -> None:
+    """A receipt, then 404 for everything; and the token dies at Zoom as well."""
+    token = (await one.vend()).json()["access_token"]
+    receipt = (await one.api.delete(f"/v1/installations/{one.id}")).json()
+    assert (one.id, "removed by the host", 1) == (
+        receipt["installation_id"],
+        receipt["reason"],
+        receipt["destroyed"]["grants"],
+    )
+    for answer in (
+        await one.vend(),
+        await one.api.get(f"/v1/installations/{one.id}"),
+        await one.api.delete(f"/v1/installations/{one.id}"),
+    ):
+        assert 404 == answer.status_code
+    await revoke_due(one.kit.service.context)
+    assert one.kit.zoom.simulator.ledger.by_access_token(token)[0] is None
+
+
+async def test_a_revocation_waits_for_a_zoom_that_is_away(one: Installed) -> None:
+    """Removal does not wait for Zoom; the revocation is kept until it is done."""
+    one.kit.zoom.stop()
+    assert 200 == (await one.api.delete(f"/v1/installations/{one.id}")).status_code
+    assert 404 == (await one.vend()).status_code
+    context = one.kit.service.context
+    await revoke_due(context)
+    async with context.store.reading() as tx:
+        waiting = await tx.revocations.due(now=context.now() + 3600, limit=9)
+    assert 1 == len(waiting)
+
+
+async def test_a_scope_for_each_act(one: Installed) -> None:
+    """Without its scope every act is a 403, and nothing happens."""
+    async with await one.kit.api("link") as linker:
+        statuses = [
+            (await linker.get("/v1/installations")).status_code,
+            (await linker.get(f"/v1/installations/{one.id}")).status_code,
+            (await linker.delete(f"/v1/installations/{one.id}")).status_code,
+            (await linker.get(f"/v1/installations/{one.id}/zoom/v2/users/me")).status_code,
+            (await linker.get("/v1/audit")).status_code,
+            (await linker.post("/v1/audit/verify", json={})).status_code,
+        ]
+    assert [403] * 6 == statuses
+    assert 200 == (await one.vend()).status_code
+
+
+async def test_the_audit_is_paged_and_verified(one: Installed) -> None:
+    """Every entry once, in order; the chain is whole, and a head that the log kept is compared."""
+    page = (await one.api.get("/v1/audit?limit=1")).json()
+    entries = page["entries"]
+    while page["next"] is not None:
+        page = (await one.api.get(f"/v1/audit?limit=1&after={page['next']}")).json()
+        entries += page["entries"]
+    assert list(range(1, len(entries) + 1)) == [entry["sequence"] for entry in entries]
+    assert "link.activated" in {entry["action"] for entry in entries}
+    assert SUBJECT not in str(entries)
+    assert (await one.api.post("/v1/audit/verify")).json()["whole"]
+    verdict = (await one.api.post("/v1/audit/verify", json={})).json()
+    assert (True, len(entries)) == (verdict["whole"], verdict["entries"])
+    heads = {"heads": {"1": "0" * 64}}
+    verdict = (await one.api.post("/v1/audit/verify", json=heads)).json()
+    assert (False, 1) == (verdict["whole"], verdict["broken_at"])
+
+
+async def test_the_document_needs_a_key_and_is_openapi_3_1(one: Installed) -> None:
+    """Every route is in it, vending and proxy included."""
+    document = (await one.api.get("/v1/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    assert {
+        "/v1/link-requests",
+        "/v1/handoffs/claim",
+        "/v1/installations/{installation_id}/access-token",
+        "/v1/installations/{installation_id}/zoom/v2/{path}",
+        "/v1/audit/verify",
+    } <= set(document["paths"])
+    answer = await one.api.get("/v1/openapi.json", headers={"authorization": "Bearer x"})
+    assert (401, "application/problem+json") == (
+        answer.status_code,
+        answer.headers["content-type"],
+    )
+
+
+async def test_what_no_database_can_hold_is_malformed(tmp_path: Path, database_url: str) -> None:
+    """A NUL in an id or a cursor is refused as such, and no store is said to be down."""
+    async with installed(tmp_path, database_url=database_url) as one:
+        for name in ("after", "subject", "account_id", "user_id"):
+            answer = await one.api.get(f"/v1/installations?{name}=a%00")
+            assert (422, "malformed") == (answer.status_code, answer.json()["code"]), name
+        events = await one.api.get("/v1/events?after=a%00")
+        assert (422, "malformed") == (events.status_code, events.json()["code"])
+        for method in ("GET", "DELETE"):
+            answer = await one.api.request(method, "/v1/installations/a%00")
+            assert (422, "malformed") == (answer.status_code, answer.json()["code"])

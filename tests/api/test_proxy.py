@@ -1,0 +1,286 @@
+"""The proxy: Zoom's API for a host that never sees a token."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.installed import Installed, installed
+from scripted_zoom import JANE_HERSELF, Scripted
+from vector_files import cases
+
+pytestmark = pytest.mark.anyio
+
+# After a refresh the service itself asks whose the new token is.
+OWNER_READ = Scripted(content=JANE_HERSELF)
+EXPIRED = Scripted(401, {"code": 124, "message": "Access token is expired."})
+
+
+@pytest.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Installed]:
+    """An installed service."""
+    async with installed(tmp_path) as found:
+        yield found
+
+
+async def test_a_call_goes_through(one: Installed) -> None:
+    """The call arrives at Zoom as it stood, with the bearer, and Zoom's answer comes back."""
+    one.rest.script.append(
+        Scripted(200, {"meetings": []}, [("x-ratelimit-remaining", "29"), ("etag", '"1"')])
+    )
+    answer = await one.call("GET", "/v2/users/me/meetings?page_size=30&q=%C3%A9")
+    assert (200, {"meetings": []}) == (answer.status_code, answer.json())
+    assert ("zoom", "29", '"1"') == tuple(
+        answer.headers.get(name) for name in ("paraph-answer", "x-ratelimit-remaining", "etag")
+    )
+    seen = one.rest.seen[0]
+    assert ("GET", "/v2/users/me/meetings?page_size=30&q=%C3%A9") == (seen.method, seen.target)
+    token = (await one.stored()).tokens.access_token.reveal()
+    assert f"Bearer {token}" == seen.header("authorization")
+
+
+async def test_the_traversal_corpus_reaches_nobody(one: Installed) -> None:
+    """Over the whole stack no hostile path leads anywhere: 403 or 404, and Zoom sees nothing."""
+    statuses = {}
+    for case in (parameters.values[0] for parameters in cases("api_path")):
+        if case["result"] == "invalid":
+            raw = (one.zoom_path + case["path"]).encode("latin-1")
+            sent = await raw_get(one, raw, case["query"].encode("latin-1"))
+            statuses[case["comment"]] = sent[0]["status"]
+    assert {403, 404} >= set(statuses.values())
+    assert [] == one.rest.seen
+
+
+async def raw_get(one: Installed, raw_path: bytes, query: bytes = b"") -> list[Any]:
+    """A GET whose path no client library has touched; gives the ASGI messages of the answer."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": raw_path.decode("latin-1"),
+        "raw_path": raw_path,
+        "query_string": query,
+        "headers": [(b"authorization", one.api.headers["authorization"].encode())],
+    }
+    await one.kit.service.private(scope, receive, send)
+    return sent
+
+
+async def test_credentials_and_hop_by_hop_headers_stay_behind(one: Installed) -> None:
+    """Neither way does a cookie, a credential or a header of the connection pass."""
+    one.rest.script.append(
+        Scripted(
+            headers=[
+                ("set-cookie", "a=b"),
+                ("www-authenticate", "Bearer"),
+                ("authorization", "Bearer leaked"),
+                ("server", "zoom"),
+                ("location", "https://evil.example/"),
+                ("connection", "close"),
+                ("paraph-answer", "paraph"),
+            ]
+        )
+    )
+    answer = await one.call(
+        "GET",
+        "/v2/users/me",
+        headers={
+            "cookie": "session=1",
+            "proxy-authorization": "Basic x",
+            "x-forwarded-for": "10.0.0.1",
+            "x-api-key": "k",
+            "te": "trailers",
+            "upgrade": "h2c",
+            "referer": "https://host.example/",
+            "accept": "application/json",
+        },
+    )
+    seen = one.rest.seen[0]
+    assert {"host", "accept", "accept-encoding", "connection", "user-agent", "authorization"} == {
+        name for name, _ in seen.headers
+    }
+    assert one.api.headers["authorization"] != seen.header("authorization")
+    for name in ("set-cookie", "www-authenticate", "authorization", "server", "location"):
+        assert None is answer.headers.get(name)
+    assert ["zoom"] == answer.headers.get_list("paraph-answer")
+
+
+async def test_a_redirect_is_not_followed(one: Installed) -> None:
+    """A redirect ends as a problem, and nobody else sees the bearer."""
+    one.rest.script.append(Scripted(302, headers=[("location", f"{one.rest.url}/elsewhere")]))
+    one.rest.script.append(Scripted(302, headers=[("location", f"{one.rest.url}/elsewhere")]))
+    answer = await one.call("POST", "/v2/users/me/meetings", json={})
+    assert (503, "transport") == (answer.status_code, answer.json()["code"])
+    assert ["/v2/users/me/meetings"] == [seen.target for seen in one.rest.seen]
+
+
+async def test_the_allow_list_counts(tmp_path: Path) -> None:
+    """What no rule covers is a 403 and reaches nobody."""
+    async with installed(tmp_path, proxy_allow=("GET /v2/users/me",)) as one:
+        assert 200 == (await one.call("GET", "/v2/users/me")).status_code
+        for method, path in (("DELETE", "/v2/users/me"), ("GET", "/v2/users/me/meetings")):
+            answer = await one.call(method, path)
+            assert (403, "call_refused") == (answer.status_code, answer.json()["code"])
+        assert 1 == len(one.rest.seen)
+
+
+async def test_an_expired_token_is_refreshed_once_and_the_call_repeated(one: Installed) -> None:
+    """401 with code 124: one refresh, the same call again, with its body, whatever the method."""
+    before = (await one.stored()).tokens.access_token.reveal()
+    one.rest.script.extend([EXPIRED, OWNER_READ, Scripted(201, {"id": 1})])
+    answer = await one.call("POST", "/v2/users/me/meetings", json={"topic": "x"})
+    assert 201 == answer.status_code
+    first, _, second = one.rest.seen
+    assert first.body == second.body == b'{"topic":"x"}'
+    assert f"Bearer {before}" == first.header("authorization") != second.header("authorization")
+    refreshes = [
+        e for e in one.kit.token_requests() if ["grant_type", "refresh_token"] in e["form"]
+    ]
+    assert 1 == len(refreshes)
+
+
+async def test_a_token_that_stays_refused_is_no_401_to_the_host(one: Installed) -> None:
+    """After the fresh token is refused too: 424, no third call, no 401 like a bad key's."""
+    one.rest.script.extend([EXPIRED, OWNER_READ, EXPIRED, EXPIRED])
+    answer = await one.call("GET", "/v2/users/me/meetings")
+    assert (424, "resource_error") == (answer.status_code, answer.json()["code"])
+    assert 2 == len(one.rest.calls("/v2/users/me/meetings"))
+
+
+async def test_a_missing_scope_is_passed_on_without_a_refresh(one: Installed) -> None:
+    """A refusal that no refresh mends is Zoom's to say."""
+    refusal = {"code": 4711, "message": "Invalid access token, does not contain scopes:[x:y]."}
+    one.rest.script.append(Scripted(400, refusal))
+    answer = await one.call("GET", "/v2/users/me")
+    assert (400, refusal, "zoom") == (
+        answer.status_code,
+        answer.json(),
+        answer.headers["paraph-answer"],
+    )
+    assert 1 == len(one.kit.token_requests())
+
+
+async def test_a_dead_grant_says_so(one: Installed) -> None:
+    """Zoom refuses token and refresh: 409 with reason and a link that mends it; then no calls."""
+    one.kit.zoom.simulator.ledger.clear()
+    one.rest.script.append(EXPIRED)
+    for _ in range(2):
+        answer = await one.call("GET", "/v2/users/me")
+        assert (409, "needs_reauthorization") == (answer.status_code, answer.json()["code"])
+        assert "https://app.example/install" == answer.json()["mend_url"]
+        assert answer.json()["reason"]
+    assert 1 == len(one.rest.seen)
+    shown = (await one.api.get(f"/v1/installations/{one.id}")).json()
+    assert "needs_reauthorization" == shown["phase"]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_a_short_rate_limit_is_waited_for(tmp_path: Path, method: str) -> None:
+    """An idempotent call waits out a limit per second, and the host sees only the answer."""
+    async with installed(tmp_path, proxy_allow=("* /v2/**",)) as one:
+        reset = [("x-ratelimit-type", "QPS"), ("x-ratelimit-reset", str(int(time.time())))]
+        one.rest.script.append(Scripted(429, {"code": 429}, reset))
+        answer = await one.call(method, "/v2/meetings/1")
+        assert (200, 2) == (answer.status_code, len(one.rest.seen))
+
+
+async def test_a_rate_limited_post_is_passed_on(one: Installed) -> None:
+    """A POST is not repeated: 429 with Retry-After in seconds."""
+    one.rest.script.append(Scripted(429, {"code": 429}, [("retry-after", "1")]))
+    answer = await one.call("POST", "/v2/users/me/meetings", json={})
+    assert (429, "1", 1) == (
+        answer.status_code,
+        answer.headers["retry-after"],
+        len(one.rest.seen),
+    )
+
+
+@pytest.mark.parametrize("style", ["iso", "http-date", "reset", "seconds"])
+async def test_every_style_of_a_wait_becomes_seconds(one: Installed, style: str) -> None:
+    """Whichever way Zoom says when, the host reads Retry-After in seconds (RFC 9110 10.2.3)."""
+    when = time.gmtime(time.time() + 3600)
+    headers = {
+        "iso": ("retry-after", time.strftime("%Y-%m-%dT%H:%M:%SZ", when)),
+        "http-date": ("retry-after", time.strftime("%a, %d %b %Y %H:%M:%S GMT", when)),
+        "reset": ("x-ratelimit-reset", str(int(time.time()) + 3600)),
+        "seconds": ("retry-after", "3600"),
+    }
+    one.rest.script.append(Scripted(429, {"code": 429}, [headers[style]]))
+    answer = await one.call("GET", "/v2/users/me")
+    assert 429 == answer.status_code
+    assert 3590 <= int(answer.headers["retry-after"]) <= 3600
+    assert 1 == len(one.rest.seen)
+
+
+async def test_a_failing_get_is_tried_once_more_and_a_post_is_not(one: Installed) -> None:
+    """503: a GET again; a POST may have been acted on, so its answer is passed on."""
+    one.rest.script.append(Scripted(503))
+    assert 200 == (await one.call("GET", "/v2/users/me")).status_code
+    one.rest.script.append(Scripted(503))
+    assert 503 == (await one.call("POST", "/v2/users/me/meetings", json={})).status_code
+    assert ["GET", "GET", "POST"] == [seen.method for seen in one.rest.seen]
+
+
+async def test_large_bodies_stream_both_ways(one: Installed) -> None:
+    """Ten mebibytes up and down, in pieces, byte for byte, under the announced length."""
+    large = bytes(range(256)) * 40960
+    pieces = [large[i : i + 65536] for i in range(0, len(large), 65536)]
+    one.rest.script.append(Scripted(pieces=pieces, headers=[("content-type", "video/mp4")]))
+    answer = await one.call(
+        "POST", "/v2/users/me/meetings", content=large, headers={"content-type": "video/mp4"}
+    )
+    assert (200, "video/mp4") == (answer.status_code, answer.headers["content-type"])
+    assert large == answer.content
+    seen = one.rest.seen[0]
+    assert large == seen.body
+    assert (str(len(large)), None) == (
+        seen.header("content-length"),
+        seen.header("transfer-encoding"),
+    )
+
+
+async def test_an_answer_that_breaks_off_is_not_made_whole(one: Installed) -> None:
+    """A body that Zoom did not finish is not finished here either."""
+    one.rest.script.append(Scripted(200, pieces=[b"beginning"], cut=True))
+    sent = await raw_get(one, f"{one.zoom_path}/v2/users/me".encode())
+    assert 200 == sent[0]["status"]
+    assert all(message["more_body"] for message in sent[1:])
+
+
+async def test_an_announced_flood_is_refused_before_it_is_read(one: Installed) -> None:
+    """More than is passed on, in or out, is a problem and not a memory of this process."""
+    answer = await one.call(
+        "POST", "/v2/users/me/meetings", headers={"content-length": "99999999999"}, content=b""
+    )
+    assert 413 == answer.status_code
+    one.rest.script.append(Scripted(200, pieces=[], headers=[("content-length", str(1 << 40))]))
+    answer = await one.call("POST", "/v2/users/me/meetings", json={})
+    assert (502, "answer_too_large") == (answer.status_code, answer.json()["code"])
+
+
+async def test_the_subject_header_must_fit(one: Installed) -> None:
+    """With a subject, a call is for that subject's installation or for none."""
+    good = {"paraph-subject": "zoom:AbcDEFghiJKLmnoPQRst01:KDcuGIm1QgePTO8WbOqwIQ"}
+    assert 200 == (await one.call("GET", "/v2/users/me", headers=good)).status_code
+    for bad in ("someone", "", "%ff"):
+        answer = await one.call("GET", "/v2/users/me", headers={"paraph-subject": bad})
+        assert (404, "not_found") == (answer.status_code, answer.json()["code"])
+    assert 1 == len(one.rest.seen)
+
+
+async def test_after_removal_nothing_is_called(one: Installed) -> None:
+    """A removed installation is a 404 at once."""
+    assert 200 == (await one.api.delete(f"/v1/installations/{one.id}")).status_code
+    assert 404 == (await one.call("GET", "/v2/users/me")).status_code
+    assert [] == one.rest.seen

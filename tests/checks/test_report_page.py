@@ -1,0 +1,69 @@
+"""The HTML report in a real browser: narrow, on paper, and without anything from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Error, sync_playwright
+
+from paraph.checks.catalogue import catalogue
+from paraph.checks.report.page import to_html
+from paraph.checks.runner import Run
+from paraph.checks.verdict import Finding, Verdict
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, where there is one."""
+    with sync_playwright() as playwright:
+        try:
+            made = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            )
+        except Error as error:
+            pytest.skip(f"no Chromium: {error.message.splitlines()[0]}")
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every case once, each verdict often, and evidence with long lines and markup."""
+    run = Run("an app", "2026-01-01T00:00:00Z", seconds=61.0)
+    verdicts = list(Verdict)
+    for number, entry in enumerate(catalogue().values()):
+        evidence = [f"GET http://127.0.0.1/{'x' * 500}", "<script>window.hurt = true</script>"]
+        finding = Finding(entry.id, entry.group, entry.severity, verdicts[number % 4], "because")
+        finding.evidence = evidence
+        run.findings.append(finding)
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    file.write_text(to_html(run), "utf-8")
+    return file
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+def test_the_report_fits_its_window(browser: Browser, report: Path, width: int) -> None:
+    """Nothing has to be pushed sideways, with every piece of evidence opened."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(report.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert width >= page.evaluate("document.documentElement.scrollWidth")
+    assert page.evaluate("window.hurt") is None
+    assert len(catalogue()) == page.locator("svg rect").count()
+    assert [report.as_uri()] == asked
+    page.close()
+
+
+def test_the_report_goes_on_paper(browser: Browser, report: Path) -> None:
+    """A reviewer prints it: it becomes a document of several pages."""
+    page = browser.new_page()
+    page.goto(report.as_uri())
+    assert page.pdf(format="A4").startswith(b"%PDF-")
+    page.close()

@@ -1,0 +1,104 @@
+"""A target that cannot be judged ends in `inconclusive`, with a reason, and soon."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from paraph.checks import browser
+from paraph.checks.report.document import document
+from paraph.checks.report.machines import to_junit, to_sarif
+from paraph.checks.report.page import to_html
+from paraph.checks.runner import Run, run, run_group, select
+from paraph.checks.target import Start, Target, Urls
+from paraph.checks.twin_target import twin_target, weakened
+from paraph.checks.verdict import Verdict
+
+
+def broken(kind: str) -> Target:
+    """An app that no check can judge."""
+    command = [sys.executable, str(Path(__file__).parent / "broken_app.py"), kind, "{port}"]
+    return Target(
+        name=kind,
+        start=Start(command=command, patience=5),
+        urls=Urls(redirect="/callback", webhook="/webhook"),
+    )
+
+
+@pytest.mark.parametrize("kind", ["garbage", "huge", "dying", "silent"])
+def test_a_broken_target_is_inconclusive_with_a_reason(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never a pass, a traceback or a hang."""
+    monkeypatch.setattr(browser, "PATIENCE", 1.0)
+    found = run(broken(kind), select(["start-*"]), told=lambda _finding: None)
+    assert {Verdict.INCONCLUSIVE} == {one.verdict for one in found.findings}
+    assert all(one.reason for one in found.findings)
+    assert not any("Traceback" in one.reason for one in found.findings)
+    assert found.exit_code() == 3
+
+
+@pytest.fixture(scope="module")
+def weak_run() -> Run:
+    """The twin with two switches on, attacked by three cases."""
+    made = Run("the twin", "2026-01-01T00:00:00Z")
+    overlay = weakened(["start-pkce-s256", "start-no-secrets"])
+    ids = ["start-state-entropy", "start-pkce-s256", "start-no-secrets"]
+    made.findings = run_group(twin_target(), "start", ids, lambda _finding: None, overlay)
+    return made
+
+
+def test_the_json_report_has_the_names_that_are_used_from_outside(weak_run: Run) -> None:
+    """Scripts read these names."""
+    content = document(weak_run)
+    assert {"target", "started_at", "cases", "summary"} <= set(content)
+    verdicts = [(one["id"], one["verdict"]) for one in content["cases"]]
+    assert [
+        ("start-state-entropy", "pass"),
+        ("start-pkce-s256", "fail"),
+        ("start-no-secrets", "fail"),
+    ] == verdicts
+    assert {"pass": 1, "fail": 2, "inconclusive": 0, "not-applicable": 0} == content["summary"]
+    assert weak_run.exit_code() == 1
+
+
+def test_no_report_holds_a_secret(weak_run: Run) -> None:
+    """Secrets that the check made up begin with a word that is found again."""
+    for report in (
+        json.dumps(document(weak_run)),
+        to_html(weak_run),
+        to_junit(weak_run),
+        to_sarif(weak_run),
+    ):
+        assert "checked-client" not in report
+        assert "checked-webhook" not in report
+
+
+def test_machine_reports_are_well_formed(weak_run: Run) -> None:
+    """JUnit counts failures; SARIF has a rule for each case and a result for each failure."""
+    suites = ET.fromstring(to_junit(weak_run).encode())
+    assert ["2"] == [suite.get("failures") for suite in suites]
+    (sarif,) = json.loads(to_sarif(weak_run))["runs"]
+    assert 3 == len(sarif["tool"]["driver"]["rules"])
+    assert ["start-pkce-s256", "start-no-secrets"] == [one["ruleId"] for one in sarif["results"]]
+
+
+def test_the_page_needs_nothing_from_elsewhere(weak_run: Run) -> None:
+    """One file, fit for a mail: no script, no font, no picture from another place."""
+    page = to_html(weak_run)
+    assert "<script" not in page
+    assert not any(f'{name}="http' in page for name in ("src", "href"))
+
+
+def test_a_missing_hook_is_named() -> None:
+    """The user shall know what one line more would buy."""
+    target = twin_target()
+    target.hooks.advance = None
+    found = run(target, ["cb-state-expired"], told=lambda _finding: None)
+    (finding,) = found.findings
+    assert (Verdict.NOT_APPLICABLE, "needs the hook `advance`") == (finding.verdict, finding.reason)
+    assert found.exit_code() == 0

@@ -1,0 +1,29 @@
+"""The check is judged by the twin: each case passes on the reference and fails on its switch."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from paraph.checks.report.document import matrix_document
+from paraph.checks.runner import select
+from paraph.checks.self_test import self_test
+
+QUICK = ("start-pkce-s256", "cb-state-missing", "cb-state-cross-browser", "cb-error-xss")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_case_tells_the_reference_from_its_switch(name: str) -> None:
+    """Otherwise its `pass` means nothing."""
+    matrix = self_test(select([name]), jobs=1, told=lambda _kill: None)
+    (kill,) = matrix.kills
+    assert ("pass", "fail") == (kill.reference.verdict, kill.twin.verdict), kill
+
+
+def test_the_matrix_has_the_names_that_are_used_from_outside() -> None:
+    """`reference` and `twin` stand in the place of `verdict`."""
+    matrix = self_test(["start-pkce-s256"], jobs=1, told=lambda _kill: None)
+    (case,) = json.loads(json.dumps(matrix_document(matrix)))["cases"]
+    assert ("pass", "fail") == (case["reference"], case["twin"])
+    assert "verdict" not in case

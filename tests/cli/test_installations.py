@@ -1,0 +1,110 @@
+"""`paraph installations`, as an operator runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from installing import install
+from paraph.config import load_settings
+from paraph.lifecycle.context import Context
+from paraph.service.app import open_context
+from paraph.storage.encryption import new_encryption_key
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Settings of an app whose Zoom does not answer, and a database of its own."""
+    (tmp_path / "paraph.toml").write_text(
+        f"""
+client_id = "AbCdEf123456"
+client_secret = "kF93-2bXq0-Zr8sLpW"
+webhook_secrets = ["hN71_0cYwe-Ty6dRmVq"]
+public_url = "https://zoom.tidemark.example"
+database_url = "sqlite:///{tmp_path / "paraph.db"}"
+encryption_keys = ["{new_encryption_key()}"]
+linking = "none"
+authorization_server = "http://127.0.0.1:9"
+api_servers = ["http://127.0.0.1:9"]
+"""
+    )
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str]:
+    """The command over those settings, in a narrow terminal."""
+    done = subprocess.run(
+        [sys.executable, "-m", "paraph.cli.main", "installations", *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "60"},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def installed(folder: Path) -> str:
+    """One installation; gives its id."""
+
+    async def work() -> str:
+        async with open_context(load_settings(folder / "paraph.toml")) as (context, _readiness):
+            return await install(context, 1)
+
+    return asyncio.run(work())
+
+
+def waiting_revocations(folder: Path) -> int:
+    """How many tokens still have to die at Zoom."""
+
+    async def count(context: Context) -> int:
+        async with context.store.reading() as tx:
+            return len(await tx.revocations.due(now=context.now() + 9999, limit=9))
+
+    async def work() -> int:
+        async with open_context(load_settings(folder / "paraph.toml")) as (context, _readiness):
+            return await count(context)
+
+    return asyncio.run(work())
+
+
+def test_list_show_and_remove(folder: Path) -> None:
+    """The id stands in the list as a whole; what was removed is gone, and Zoom told later."""
+    installation_id = installed(folder)
+    assert installation_id in run(folder, "list")[1]
+    assert "active" in run(folder, "show", installation_id)[1]
+    status, said = run(folder, "remove", installation_id)
+    assert (0, True) == (status, installation_id in said)
+    assert 1 == waiting_revocations(folder)
+    for command in ("show", "remove"):
+        status, said = run(folder, command, installation_id)
+        assert 1 == status
+        assert "Traceback" not in said
+
+
+def test_elsewhere_than_on_a_terminal_nothing_is_cut_or_read_as_markup(folder: Path) -> None:
+    """A line for each, with tabs between; a subject that looks like markup is only a text."""
+    odd = "tenant:a-subject-that-is-longer-than-a-narrow-terminal-is-wide[/x]"
+
+    async def work() -> str:
+        async with open_context(load_settings(folder / "paraph.toml")) as (context, _readiness):
+            installation_id = await install(context, 1)
+            async with context.store.transaction() as tx:
+                link = await tx.links.get(installation_id)
+                assert link is not None
+                await tx.links.update(replace(link, subject=odd))
+            return installation_id
+
+    installation_id = asyncio.run(work())
+    code, text = run(folder, "list")
+    names, line = text.splitlines()
+    assert (0, "installation\tsubject\tphase") == (code, "\t".join(names.split("\t")[:3]))
+    assert [installation_id, odd, "active"] == line.split("\t")[:3]
+    code, text = run(folder, "show", installation_id)
+    assert (0, f"subject\t{odd}") == (code, text.splitlines()[0])

@@ -1,0 +1,120 @@
+"""`paraph serve` as an operator runs it: what stops it at its start, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from paraph.storage.encryption import new_encryption_key
+
+GOOD = f"""
+client_id = "AbCdEf123456"
+client_secret = "kF93-2bXq0-Zr8sLpW"
+webhook_secrets = ["hN71_0cYwe-Ty6dRmVq"]
+public_url = "https://zoom.tidemark.example"
+public_bind = "127.0.0.1:0"
+private_bind = "127.0.0.1:0"
+encryption_keys = ["{new_encryption_key()}"]
+linking = "none"
+"""
+
+
+def start(folder: Path, settings: str) -> subprocess.Popen[str]:
+    """Run the command in a folder with these settings."""
+    (folder / "paraph.toml").write_text(settings)
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("PARAPH_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "paraph.cli.main", "serve"],
+        cwd=folder,
+        env={**environment, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def failure(folder: Path, settings: str) -> tuple[int, str]:
+    """Exit code and words of a start that must fail."""
+    process = start(folder, settings)
+    out, errors = process.communicate(timeout=60)
+    assert "Traceback" not in errors
+    # The other listener may have been up for a moment; the one that failed never said so.
+    assert "listening" not in out
+    return process.returncode, errors
+
+
+def test_without_settings_everything_is_listed_and_nothing_starts(tmp_path: Path) -> None:
+    """Exit 2, a line for each problem, one line that says what to do, no database file."""
+    code, said = failure(tmp_path, "")
+
+    assert 2 == code
+    for name in ("client_id", "client_secret", "webhook_secrets", "public_url", "encryption_keys"):
+        assert f"paraph: {name}" in said
+    assert ["paraph.toml"] == [one.name for one in tmp_path.iterdir()]
+
+
+def test_a_taken_port_is_said_in_two_lines(tmp_path: Path) -> None:
+    """A port that somebody holds: what happened, and what to do."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        taken = GOOD.replace('public_bind = "127.0.0.1:0"', f'public_bind = "127.0.0.1:{port}"')
+        code, said = failure(tmp_path, taken)
+
+    assert 2 == code
+    assert "is its port taken?" in said
+
+
+def test_a_database_of_another_key_is_said(tmp_path: Path) -> None:
+    """Another ring than the database's is refused at the start, not at the first token."""
+    first = start(tmp_path, GOOD)
+    assert first.stdout is not None
+    first.stdout.readline()
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=30)
+    assert 0 == first.returncode
+
+    known = GOOD.partition('encryption_keys = ["')[2].partition('"')[0]
+    code, said = failure(tmp_path, GOOD.replace(known, new_encryption_key()))
+
+    assert 1 == code
+    assert 2 == len(said.splitlines())
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_and_ends_cleanly(tmp_path: Path, how: signal.Signals) -> None:
+    """Both listeners are announced, answer, and end with exit code 0 when they are told to."""
+    process = start(tmp_path, GOOD)
+    assert process.stdout is not None
+    said = dict(process.stdout.readline().split() for _ in range(2))
+
+    assert {"listening", "private"} == set(said)
+    assert 200 == httpx.get(f"{said['listening']}/healthz").status_code
+    assert 404 == httpx.get(f"{said['listening']}/v1/installations").status_code
+    assert 401 == httpx.get(f"{said['private']}/v1/installations").status_code
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=30)
+    assert 0 == process.returncode
+    assert "Traceback" not in errors
+
+
+def test_a_private_side_beyond_loopback_is_told(tmp_path: Path) -> None:
+    """Containers need it, so it is allowed; but never without a word."""
+    for host, told in (("127.0.0.1", False), ("0.0.0.0", True)):
+        process = start(
+            tmp_path,
+            GOOD.replace('private_bind = "127.0.0.1:0"', f'private_bind = "{host}:0"'),
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        _out, errors = process.communicate(timeout=30)
+        assert told == ("private.beyond_loopback" in errors)

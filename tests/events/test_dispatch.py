@@ -1,0 +1,394 @@
+"""At least once, never in the way of another, and nothing lost with a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from events.inbox_kit import install, keep, kept, meeting, open_context
+from paraph.errors import TransportError
+from paraph.events import dispatch
+from paraph.events.dispatch import ATTEMPTS, Dispatcher
+from paraph.events.inbox import Inbox
+from paraph.lifecycle.access_token import Refresher
+from paraph.lifecycle.context import Context
+from paraph.storage.database import Database
+from paraph.storage.protocols import Transaction
+from paraph.storage.records import EventStatus, KeptEvent
+from paraph.storage.scope import Scope
+from storage import sample
+
+pytestmark = pytest.mark.anyio
+
+
+class Host:
+    """Who is handed the events; what it does with one is decided by its mark."""
+
+    def __init__(self, **conduct: Callable[[], Awaitable[None]]) -> None:
+        self.conduct = conduct
+        self.seen: list[str] = []
+        self.arrived = asyncio.Event()
+
+    async def hand_on(self, event: KeptEvent) -> None:
+        """Note it, then behave."""
+        mark = mark_of(event)
+        self.seen.append(mark)
+        self.arrived.set()
+        if mark in self.conduct:
+            await self.conduct[mark]()
+
+    async def until(self, *marks: str) -> None:
+        """Wait until all of these were seen."""
+        while not set(marks) <= set(self.seen):
+            self.arrived.clear()
+            await self.arrived.wait()
+
+
+def mark_of(event: KeptEvent) -> str:
+    """The mark that `meeting` put in."""
+    return (event.body or b"").split(b'"uuid": "')[1].split(b'"')[0].decode()
+
+
+@asynccontextmanager
+async def dispatching(
+    context: Context, host: Host, *, inbox: Inbox | None = None, **options: Any
+) -> AsyncIterator[Dispatcher]:
+    """A dispatcher at work for the length of a block."""
+    dispatcher = Dispatcher(
+        context,
+        inbox or Inbox(context),
+        Refresher(context),
+        [host],
+        monotonic=time.monotonic,
+        **options,
+    )
+    work = asyncio.create_task(dispatcher.run())
+    try:
+        yield dispatcher
+    finally:
+        await dispatcher.stop(grace=0.2)
+        await work
+
+
+async def one_with(context: Context, mark: str) -> KeptEvent:
+    """The kept event with this mark."""
+    return next(one for one in await kept(context) if mark_of(one) == mark)
+
+
+async def until_status(context: Context, mark: str, status: EventStatus) -> KeptEvent:
+    """Wait until an event stands so."""
+    while True:
+        found = await one_with(context, mark)
+        if found.status is status:
+            return found
+        await asyncio.sleep(0.01)
+
+
+async def until_failed(context: Context, mark: str) -> KeptEvent:
+    """Wait until a failure is noted."""
+    while True:
+        found = await one_with(context, mark)
+        if found.failure:
+            return found
+        await asyncio.sleep(0.01)
+
+
+async def hang() -> None:
+    """Never end."""
+    await asyncio.Event().wait()
+
+
+async def refuse() -> None:
+    """Fail in a way that we know."""
+    raise TransportError("the host did not answer: ConnectError")
+
+
+async def throw() -> None:
+    """Fail in a way that only the host knows; its words may hold anything."""
+    raise ValueError("canary in foreign words")
+
+
+async def test_every_event_is_handed_on(context: Context) -> None:
+    """A hundred events, each once, and all are marked so."""
+    inbox, host = Inbox(context), Host()
+    async with dispatching(context, host, inbox=inbox):
+        await asyncio.gather(*(keep(inbox, meeting(str(number))) for number in range(100)))
+        await host.until(*(str(number) for number in range(100)))
+    assert 100 == len(host.seen)
+    assert 100 == len(await kept(context, EventStatus.HANDED_ON))
+
+
+async def test_where_nobody_wants_events_they_are_marked_and_no_more(context: Context) -> None:
+    """Without a target nothing is claimed or opened; the rows stay for deduplication."""
+    inbox = Inbox(context)
+    await asyncio.gather(*(keep(inbox, meeting(str(number))) for number in range(30)))
+    dispatcher = Dispatcher(context, inbox, Refresher(context), [], monotonic=time.monotonic)
+    work = asyncio.create_task(dispatcher.run())
+    for number in range(30):
+        one = await until_status(context, str(number), EventStatus.HANDED_ON)
+        assert 0 == one.attempts
+    await dispatcher.stop()
+    await work
+
+
+async def test_a_failing_event_blocks_nobody_and_comes_again(context: Context) -> None:
+    """Refused, thrown: the others are handed on; the failure is noted without foreign words."""
+    inbox, host = Inbox(context), Host(refused=refuse, thrown=throw)
+    for mark in ("refused", "thrown", "good"):
+        await keep(inbox, meeting(mark))
+    async with dispatching(context, host, inbox=inbox):
+        await host.until("refused", "thrown", "good")
+        await until_status(context, "good", EventStatus.HANDED_ON)
+    for mark, failure in (
+        ("refused", "transport: the host did not answer: ConnectError"),
+        ("thrown", "raised: ValueError"),
+    ):
+        one = await one_with(context, mark)
+        assert (EventStatus.RECEIVED, 1, failure) == (one.status, one.attempts, one.failure)
+        assert one.next_attempt_at > one.received_at
+
+
+async def test_a_hanging_handler_delays_only_its_own_name(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More hanging events than there are places: another kind is handed on all the same."""
+    monkeypatch.setattr(dispatch, "PLACES", 4)
+    monkeypatch.setattr(dispatch, "MOST_SLOW_OF_A_NAME", 4)
+    monkeypatch.setattr(dispatch, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(dispatch, "POLL_SECONDS", 0.05)
+    inbox = Inbox(context)
+    host = Host(**{f"hangs{number}": hang for number in range(20)})
+    for number in range(20):
+        await keep(inbox, meeting(f"hangs{number}") | {"event": "recording.completed"})
+    for number in range(5):
+        await keep(inbox, meeting(f"good{number}"))
+    async with dispatching(context, host, inbox=inbox):
+        await host.until(*(f"good{number}" for number in range(5)))
+    assert 4 == len([mark for mark in host.seen if mark.startswith("hangs")])
+
+
+async def test_a_handler_that_takes_too_long_is_left(context: Context) -> None:
+    """The attempt has failed after its time, also where the handler will not be cancelled."""
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.2)
+
+    inbox, host = Inbox(context), Host(stubborn=stubborn)
+    await keep(inbox, meeting("stubborn"))
+    async with dispatching(context, host, inbox=inbox, timeout=0.05):
+        await host.until("stubborn")
+        one = await until_failed(context, "stubborn")
+    assert "timeout: not handed on within 0.05 s" == one.failure
+
+
+async def test_the_last_attempt_makes_a_dead_letter(database_url: str) -> None:
+    """After the last of its attempts an event is dead, with the cause, and is left alone."""
+    now = time.time()
+    async with open_context(database_url, clock=lambda: now) as context:
+        inbox, host = Inbox(context), Host(poison=refuse)
+        await keep(inbox, meeting("poison"))
+        async with dispatching(context, host, inbox=inbox) as dispatcher:
+            for attempt in range(1, ATTEMPTS + 1):
+                # Only when its failure is written down: a clock that runs ahead of that would
+                # put the next attempt behind the hours that are about to pass.
+                while dispatcher.outcomes.total() < attempt or dispatcher._settlements._work:
+                    inbox.arrived[False].set()
+                    await asyncio.sleep(0.005)
+                now += 3600 * 2
+            dead = await until_status(context, "poison", EventStatus.DEAD)
+            assert (ATTEMPTS, "transport: the host did not answer: ConnectError") == (
+                dead.attempts,
+                dead.failure,
+            )
+            assert 1 == dispatcher.outcomes["dead"]
+        assert ATTEMPTS == len(host.seen)
+        assert dead.body is not None
+
+
+async def test_what_a_dead_worker_had_is_taken_up(database_url: str) -> None:
+    """A claim without an end runs out with its lease, and counts as an attempt."""
+    now = time.time()
+    async with open_context(database_url, clock=lambda: now) as context:
+        inbox, host = Inbox(context), Host()
+        await keep(inbox, meeting())
+        async with context.store.transaction() as tx:
+            (claimed,) = await tx.events.claim(
+                now=int(now), until=int(now) + 60, limit=5, urgent=False
+            )
+        assert 1 == claimed.attempts
+        async with dispatching(context, host, inbox=inbox):
+            await asyncio.sleep(0.05)
+            assert [] == host.seen
+            now += 61
+            inbox.arrived[False].set()
+            await host.until("1")
+            one = await until_status(context, "1", EventStatus.HANDED_ON)
+        assert 2 == one.attempts
+
+
+async def test_an_event_that_kills_every_worker_is_given_up(database_url: str) -> None:
+    """Also without anybody left to say what went wrong."""
+    now = int(time.time())
+    async with open_context(database_url, clock=lambda: float(now)) as context:
+        inbox, host = Inbox(context), Host()
+        await keep(inbox, meeting("killer"))
+        for _ in range(ATTEMPTS):
+            async with context.store.transaction() as tx:
+                await tx.events.claim(now=now, until=now, limit=5, urgent=False)
+        async with dispatching(context, host, inbox=inbox):
+            dead = await until_status(context, "killer", EventStatus.DEAD)
+        assert "every worker that took it died" == dead.failure
+        assert [] == host.seen
+
+
+async def test_a_late_failure_changes_nothing(context: Context) -> None:
+    """A worker whose claim was taken over cannot postpone or bury what another has done."""
+    await keep(Inbox(context), meeting())
+    now = int(time.time()) + 1
+    async with context.store.transaction() as tx:
+        (late,) = await tx.events.claim(now=now, until=now, limit=5, urgent=False)
+        (again,) = await tx.events.claim(now=now, until=now + 60, limit=5, urgent=False)
+        await tx.events.postpone(late, next_attempt_at=now + 999, failure="late")
+        await tx.events.give_up(late, failure="late")
+        await tx.events.release(late, now=now)
+    (one,) = await kept(context)
+    assert (EventStatus.RECEIVED, 2, "", now + 60) == (
+        one.status,
+        one.attempts,
+        one.failure,
+        one.next_attempt_at,
+    )
+    async with context.store.transaction() as tx:
+        await tx.events.hand_on([again.event_id], now=now)
+        await tx.events.give_up(again, failure="late")
+    assert [EventStatus.HANDED_ON] == [one.status for one in await kept(context)]
+
+
+async def test_two_workers_share_without_doubling(database_url: str) -> None:
+    """Two dispatchers on one database: every event goes to one of them."""
+    async with (
+        open_context(database_url) as one,
+        open_context(database_url, installed=False) as two,
+    ):
+        inbox = Inbox(one)
+        await asyncio.gather(*(keep(inbox, meeting(str(number))) for number in range(60)))
+        hosts = [Host(), Host()]
+        async with dispatching(one, hosts[0]), dispatching(two, hosts[1]):
+            for number in range(60):
+                await until_status(one, str(number), EventStatus.HANDED_ON)
+        seen = [mark for host in hosts for mark in host.seen]
+        assert {str(number) for number in range(60)} == set(seen)
+        assert 60 == len(seen)
+
+
+async def test_a_graceful_stop_gives_back_what_is_not_done(context: Context) -> None:
+    """What ends in time is settled; what does not is due at once, its attempt not counted."""
+    may_end = asyncio.Event()
+
+    async def slow() -> None:
+        await may_end.wait()
+
+    inbox, host = Inbox(context), Host(hangs=hang, slow=slow)
+    await keep(inbox, meeting("hangs"))
+    await keep(inbox, meeting("slow"))
+    async with dispatching(context, host, inbox=inbox):
+        await host.until("hangs", "slow")
+        asyncio.get_running_loop().call_later(0.05, may_end.set)
+    assert EventStatus.HANDED_ON is (await one_with(context, "slow")).status
+    given_back = await one_with(context, "hangs")
+    assert (EventStatus.RECEIVED, 0) == (given_back.status, given_back.attempts)
+    assert given_back.next_attempt_at <= time.time()
+
+
+async def test_order_is_kept_within_an_account_where_asked(context: Context) -> None:
+    """While the first of an account is retried the second waits; other accounts do not."""
+    await install(context, "2", account_id="another-account")
+    failed = 0
+
+    async def fail_once() -> None:
+        nonlocal failed
+        failed += 1
+        if failed == 1:
+            raise TransportError("once")
+
+    inbox, host = Inbox(context), Host(first=fail_once)
+    for content in (
+        meeting("first"),
+        meeting("second"),
+        meeting("other", account_id="another-account"),
+    ):
+        await keep(inbox, content)
+    async with dispatching(context, host, inbox=inbox, ordered=True):
+        await host.until("first", "other")
+        await until_status(context, "other", EventStatus.HANDED_ON)
+        one = await until_failed(context, "first")
+        assert EventStatus.RECEIVED is one.status and "second" not in host.seen
+        async with context.store.transaction() as tx:
+            await tx.events.postpone(one, next_attempt_at=0, failure="again")
+        inbox.arrived[False].set()
+        await host.until("second")
+    assert ["first", "first", "second"] == [mark for mark in host.seen if mark != "other"]
+
+
+async def test_an_event_that_cannot_be_opened_blocks_nobody(context: Context) -> None:
+    """A broken seal is a dead letter at once; the event behind it is handed on."""
+    inbox, host = Inbox(context), Host()
+    async with context.store.transaction() as tx:
+        await tx.events.add(replace(sample.event("moved"), body=b'{"uuid": "moved"}'))
+    assert isinstance(context.store, Database)
+    async with context.store._engine.writing(()) as connection:
+        await connection.exec_driver_sql("UPDATE events SET event_id = 'elsewhere'")
+    await keep(inbox, meeting("good"))
+    async with dispatching(context, host, inbox=inbox):
+        await host.until("good")
+    async with context.store.reading() as tx:
+        (dead,) = await tx.events.page(status=EventStatus.DEAD)
+    assert ("elsewhere", "seal_broken: a ciphertext does not open here") == (
+        dead.event_id,
+        dead.failure,
+    )
+
+
+async def test_what_is_claimed_while_it_stops_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim that waits for the database when the stop comes leaves no event in nobody's hands."""
+    file = tmp_path / "paraph.db"
+    async with open_context(f"sqlite:///{file}") as context:
+        inbox, host = Inbox(context), Host(one=hang)
+        dispatcher = Dispatcher(
+            context, inbox, Refresher(context), [host], monotonic=time.monotonic
+        )
+        claiming = asyncio.Event()
+        transaction = Database.transaction
+
+        def noticed(store: Database, *scopes: Scope) -> AbstractAsyncContextManager[Transaction]:
+            claiming.set()
+            return transaction(store, *scopes)
+
+        await keep(inbox, meeting("one"))
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            monkeypatch.setattr(Database, "transaction", noticed)
+            work = asyncio.create_task(dispatcher.run())
+            await claiming.wait()
+            stopping = asyncio.create_task(dispatcher.stop(grace=2.0))
+            await asyncio.sleep(0)
+            other.execute("ROLLBACK")
+        await stopping
+        await work
+        event = await one_with(context, "one")
+        assert (EventStatus.RECEIVED, 0) == (event.status, event.attempts)
+        assert context.now() >= event.next_attempt_at
+        assert 0 == dispatcher.under_way

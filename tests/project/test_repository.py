@@ -1,0 +1,64 @@
+"""The repository tests itself: sizes, words, generated documentation, what must not stand here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def tracked() -> list[Path]:
+    """The files of this repository."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, text=True
+    )
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_module_is_two_concepts() -> None:
+    """No module is longer than 400 lines."""
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / "src").rglob("*.py")
+    }
+
+    assert {} == {name: lines for name, lines in lengths.items() if lines > 400}
+
+
+def test_requirements_name_no_index() -> None:
+    """Pinned with hashes, from whatever index the machine uses."""
+    for file in (ROOT / "requirements").glob("*.txt"):
+        text = file.read_text(encoding="utf-8")
+        assert "--hash=sha256:" in text
+        assert not re.search(r"https?://", text), file
+
+
+def test_nothing_names_the_machine_that_made_it() -> None:
+    """No path of somebody's home or workplace stands in the tree."""
+    found = re.compile(rb"/(?:work/(?:main|trees)|root/|home/[a-z]+/|tmp/bash)")
+
+    assert [] == [str(path) for path in tracked() if found.search(path.read_bytes())]
+
+
+def test_every_verb_of_the_readme_exists() -> None:
+    """A reader can run what the documents say."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    verbs = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert set(re.findall(r"\bmake ([a-z-]+)(?=[\s`])", text)) <= verbs | {"sure"}
+
+
+def test_every_link_of_the_documents_leads_somewhere() -> None:
+    """Relative links of the README and docs name files that exist."""
+    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(
+            r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")
+        ):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"

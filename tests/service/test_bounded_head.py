@@ -1,0 +1,99 @@
+"""What stands before a body is bounded in size and in time, on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from paraph.service import bounded_head
+from paraph.service.bounded_head import MOST_HEAD_BYTES
+from paraph.service.server import _Listener, _listener
+
+pytestmark = pytest.mark.anyio
+
+
+async def answering(scope: Any, receive: Any, send: Any) -> None:
+    """Say how long the body was."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    headers = [(b"content-length", b"7")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"%07d" % size})
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """A listener as the service opens it."""
+    server: _Listener = _listener(answering, ("127.0.0.1", 0))
+    up = asyncio.Event()
+    server.on_started = up.set
+    serving = asyncio.create_task(server.serve())
+    await up.wait()
+    yield int(server.servers[0].sockets[0].getsockname()[1])
+    server.should_exit = True
+    await serving
+
+
+async def sent(port: int, *pieces: bytes) -> bytes:
+    """All that is answered until the connection ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with contextlib.suppress(ConnectionError):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+    answer = b""
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionError):
+            while part := await reader.read(65536):
+                answer += part
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"x: " + b"a" * 1000 + b"\r\n", b"a" * 1000],
+    ids=["many headers", "one header without end"],
+)
+async def test_a_head_without_end_is_cut_off(port: int, piece: bytes) -> None:
+    """However it is written, no more than its bound is taken in."""
+    pieces = [piece] * (4 * MOST_HEAD_BYTES // len(piece))
+    answer = await sent(port, b"GET / HTTP/1.1\r\nhost: x\r\nlong: ", *pieces)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 Bad Request")
+
+
+@pytest.mark.parametrize(
+    "start", [b"0\r\nx: ", b"0\r\nx: a\r\n", b"5;x="], ids=["trailer", "trailers", "extension"]
+)
+async def test_what_follows_a_chunked_body_has_an_end(port: int, start: bytes) -> None:
+    """Trailers and extensions of chunks are no way around the bound."""
+    piece = b"y: a\r\n" * 100 if start.endswith(b"\n") else b"a" * 700
+    post = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    answer = await sent(port, post, start, *[piece] * (4 * MOST_HEAD_BYTES // 700))
+    assert b"200 OK" not in answer
+
+
+async def test_a_head_that_does_not_come_is_not_waited_for(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a silent connection nor half a head holds a place."""
+    monkeypatch.setattr(bounded_head, "HEAD_SECONDS", 0.05)
+    assert b"" == await sent(port)
+    assert b"" == await sent(port, b"GET / HTTP/1.1\r\nhost: x")
+
+
+async def test_long_bodies_and_further_requests_are_served(port: int) -> None:
+    """Only the head is counted: bodies are as long as they were, one after the other."""
+    size = 5 * MOST_HEAD_BYTES
+    post = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size + b"a" * size
+    last = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    answer = await sent(port, post, post, last)
+    assert 3 == answer.count(b"HTTP/1.1 200 OK")
+    assert 2 == answer.count(b"%07d" % size)

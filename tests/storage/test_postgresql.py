@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+from paraph.errors import ConfigurationError, StorageError
+from paraph.storage import postgresql
+from paraph.storage.database import Database, open_store
+from paraph.storage.scope import NOTHING_READ, Scope, account
+from postgres_server import PostgresServer
+from storage import sample
+from storage.sample import ring
+
+pytestmark = pytest.mark.anyio
+
+A, B = account("client", "a"), account("client", "b")
+A_SHARED = account("client", "a", shared=True)
+
+
+@pytest.fixture
+async def store(postgresql_url: str) -> AsyncIterator[Database]:
+    """An open store on PostgreSQL, as one replica has it."""
+    opened = await open_store(postgresql_url, ring(), randomness=os.urandom)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def replica(postgresql_url: str, store: Database) -> AsyncIterator[Database]:
+    """The same database as another replica has it: no lock of Python's is shared."""
+    opened = await open_store(postgresql_url, ring(), randomness=os.urandom)
+    yield opened
+    await opened.close()
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"),
+    [
+        ((A,), (B,)),
+        ((A_SHARED,), (A_SHARED,)),
+        ((A,), (NOTHING_READ,)),
+        ((A_SHARED,), (B, A_SHARED)),
+    ],
+)
+async def test_blocks_of_other_scopes_run_beside_each_other(
+    store: Database, replica: Database, held: tuple[Scope, ...], asked: tuple[Scope, ...]
+) -> None:
+    """Nobody waits for a block that touches nothing of theirs."""
+    async with store.transaction(*held), replica.transaction(*asked):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"),
+    [
+        ((), ()),
+        ((), (A,)),
+        ((), (NOTHING_READ,)),
+        ((A,), ()),
+        ((NOTHING_READ,), ()),
+        ((A,), (A,)),
+        ((A,), (A_SHARED,)),
+        ((A_SHARED,), (A,)),
+        ((A, B), (B,)),
+    ],
+)
+async def test_blocks_that_touch_wait(
+    store: Database, replica: Database, held: tuple[Scope, ...], asked: tuple[Scope, ...]
+) -> None:
+    """A block without a scope is alone; one with a scope is alone in it."""
+    order = []
+
+    async def ask() -> None:
+        async with replica.transaction(*asked):
+            order.append("asked")
+
+    async with store.transaction(*held):
+        asking = asyncio.create_task(ask())
+        await _until_somebody_waits(store)
+        order.append("held")
+    await asking
+
+    assert ["held", "asked"] == order
+
+
+async def _until_somebody_waits(store: Database) -> None:
+    engine = store._engine
+    assert isinstance(engine, postgresql.PostgresqlEngine)
+    while True:
+        async with engine.readers.connect() as connection:
+            waiting = await connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            )
+            if waiting.scalar_one():
+                return
+
+
+async def test_a_lock_that_is_never_given_is_a_storage_error(
+    store: Database, replica: Database, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
+) -> None:
+    """A block that cannot begin says so in a while, and the next one goes on."""
+    monkeypatch.setitem(postgresql._SETTINGS, "lock_timeout", "50ms")
+    hasty = await open_store(postgresql_url, ring(), randomness=os.urandom)
+
+    async with store.transaction(A):
+        with pytest.raises(StorageError, match="LockNotAvailableError 55P03"):
+            async with hasty.transaction(A):
+                raise AssertionError
+    async with hasty.transaction(A):
+        pass
+    await hasty.close()
+
+
+async def test_an_abandoned_block_lets_go(
+    store: Database, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
+) -> None:
+    """A process that stands still in the middle of a block loses it, not everybody else."""
+    monkeypatch.setitem(postgresql._SETTINGS, "idle_in_transaction_session_timeout", "50ms")
+    sleepy = await open_store(postgresql_url, ring(), randomness=os.urandom)
+    rests = asyncio.Event()
+
+    async def stand_still() -> None:
+        async with sleepy.transaction() as tx:
+            await tx.events.add(sample.event())
+            await rests.wait()
+
+    standing = asyncio.create_task(stand_still())
+    async with store.transaction():
+        rests.set()
+    with pytest.raises(StorageError):
+        await standing
+    async with sleepy.reading() as tx:
+        assert await tx.events.get("event-1") is None
+    await sleepy.close()
+
+
+async def test_texts_compare_byte_for_byte(store: Database, postgresql_url: str) -> None:
+    """Every column, in whatever language the database was made: Zoom's ids differ in case alone."""
+    odd = await _ask(
+        postgresql_url,
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND data_type = 'text'"
+        " AND collation_name IS DISTINCT FROM 'C'",
+    )
+
+    assert [] == odd
+    assert await _ask(
+        postgresql_url, "SELECT 1 FROM information_schema.columns WHERE collation_name = 'C'"
+    )
+
+
+async def test_event_bodies_are_stored_as_they_are(store: Database, postgresql_url: str) -> None:
+    """A ciphertext does not compress; trying it would cost more than writing it."""
+    storage = await _ask(
+        postgresql_url,
+        "SELECT attstorage::text FROM pg_attribute"
+        " WHERE attrelid = 'events'::regclass AND attname = 'body'",
+    )
+
+    assert [("e",)] == storage
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """A server that may be killed, beside the one that all tests share."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+async def test_a_server_that_was_away_is_found_again(own_server: PostgresServer) -> None:
+    """After a restart no block fails because of a connection that was open before it."""
+    store = await open_store(own_server.url("postgres"), ring(), randomness=os.urandom)
+    await asyncio.gather(*(store.ping() for _ in range(postgresql.WRITERS)))
+    own_server.kill()
+    with pytest.raises(StorageError):
+        await store.ping()
+    await asyncio.to_thread(own_server.start)
+    await asyncio.gather(*(store.ping() for _ in range(postgresql.WRITERS)))
+    async with store.reading() as tx:
+        assert [] == list(await tx.api_keys.all())
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://canary-user:canary-password@127.0.0.1:9/database",
+        "postgresql://canary-user:canary-password@[canary-host/database",
+        "postgresql://canary-user:canary-password@127.0.0.1:9/database?sslmode=canary",
+    ],
+)
+async def test_a_server_that_cannot_be_reached_is_said_plainly(url: str) -> None:
+    """One sentence, and nothing of the URL in it."""
+    with pytest.raises(StorageError, match="cannot be reached") as caught:
+        await open_store(url, ring(), randomness=os.urandom)
+
+    assert "canary" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+async def test_an_unknown_database_is_a_storage_error(postgres: PostgresServer) -> None:
+    """What the server refuses at the door arrives as one error."""
+    with pytest.raises(StorageError, match="InvalidCatalogNameError"):
+        await open_store(postgres.url("missing"), ring(), randomness=os.urandom)
+
+
+async def test_a_missing_driver_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever names PostgreSQL without its driver is told what to install."""
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+
+    with pytest.raises(ConfigurationError, match="driver is not installed") as caught:
+        await open_store("postgresql:///paraph", ring(), randomness=os.urandom)
+    assert "paraph[postgres]" in caught.value.remedy
+
+
+async def _ask(url: str, statement: str) -> list[tuple[object, ...]]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(statement)]
+    finally:
+        await connection.close()

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paraph.config import load_settings
+from paraph.errors import ConfigurationError
+from paraph.storage.encryption import new_encryption_key
+
+GOOD: dict[str, Any] = {
+    "client_id": "AbCdEf123456",
+    "client_secret": "kF93-2bXq0-Zr8sLpW",
+    "webhook_secrets": ["hN71_0cYwe-Ty6dRmVq"],
+    "public_url": "https://zoom.tidemark.example",
+    "encryption_keys": [new_encryption_key()],
+    "start_url": "https://tidemark.example/zoom/start",
+    "link_url": "https://tidemark.example/zoom/link",
+}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder without a paraph.toml."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    """A settings file: the good one with changes; None leaves a setting out."""
+    values = {k: v for k, v in {**GOOD, **changes}.items() if v is not None}
+    file = folder / "settings.toml"
+    file.write_text("\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items()))
+    return file
+
+
+def problems(folder: Path, **changes: Any) -> str:
+    """What is said against a changed file."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(write(folder, **changes))
+    return "\n".join(caught.value.problems)
+
+
+def test_good_settings_are_taken(tmp_path: Path) -> None:
+    """The redirect URI comes from the configured URL and from nothing else."""
+    settings = load_settings(write(tmp_path))
+
+    assert "https://zoom.tidemark.example/oauth/redirect" == settings.redirect_uri
+    assert (7200, 300) == (settings.freshness_past, settings.freshness_future)
+    assert ("host", "user") == (settings.linking, settings.level)
+    assert "https://api.zoom.us" == settings.api_servers[0]
+
+
+def test_with_nothing_every_missing_setting_is_named_at_once(tmp_path: Path) -> None:
+    """A start without any setting names all that are needed, in one go."""
+    empty = tmp_path / "empty.toml"
+    empty.touch()
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(empty)
+    said = "\n".join(caught.value.problems)
+
+    for name in (*GOOD, "webhook_secrets", "encryption_keys"):
+        assert name in said, name
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"client_secret": "short"}, "client_secret is shorter than 12"),
+        ({"client_secret": "change-me-change-me"}, "client_secret looks like a placeholder"),
+        ({"client_secret": "your_client_secret"}, "client_secret looks like a placeholder"),
+        ({"client_secret": "aaaaaaaaaaaaaaaaaa"}, "client_secret looks like a placeholder"),
+        ({"client_secret": "kF93 2bXq0 Zr8sLpW"}, "client_secret holds spaces"),
+        ({"webhook_secrets": []}, "webhook_secrets is missing"),
+        ({"webhook_secrets": ["hN71_0cYwe-Ty6dRmVq", ""]}, "webhook_secrets[1] is missing"),
+        ({"webhook_secrets": [GOOD["client_secret"]]}, "must all differ"),
+        ({"public_url": "http://zoom.tidemark.example"}, "public_url is plain http"),
+        ({"public_url": "https://zoom.tidemark.example/x"}, "public_url must be an origin"),
+        ({"public_url": "https://user@tidemark.example"}, "public_url must hold no credentials"),
+        ({"public_url": "https://Zoom.Tidemark.example"}, "public_url must be in lower case"),
+        ({"public_url": "zoom.tidemark.example"}, "public_url is not an absolute"),
+        ({"start_url": "javascript:alert(1)"}, "start_url is not an absolute"),
+        ({"authorization_server": "http://zoom.us"}, "authorization_server is plain http"),
+        ({"api_servers": ["https://api.zoom.us/v2"]}, "api_servers[0] must be an origin"),
+        ({"api_servers": []}, "api_servers is empty"),
+        ({"forward_url": "https://tidemark.example/h"}, "forward_secrets is missing"),
+        ({"trusted_proxies": ["10.0.0.0/33"]}, "trusted_proxies[0] is no network"),
+        ({"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies[0] is everybody"),
+        ({"trusted_proxies": ["10.0.0.0/8", "::/0"]}, "trusted_proxies[1] is everybody"),
+        ({"database_url": "mysql://x"}, "database_url"),
+        ({"freshness_past": 5}, "freshness_past"),
+        ({"level": "tenant"}, "level"),
+        ({"linking": "maybe"}, "linking"),
+        ({"private_bind": "8001"}, "private_bind must be HOST:PORT"),
+        ({"skip_state_check": True}, "skip_state_check"),
+    ],
+)
+def test_what_is_weak_or_wrong_is_named(
+    tmp_path: Path, changes: dict[str, Any], named: str
+) -> None:
+    """One spoilt setting is one problem that names it, and nothing starts."""
+    assert named in problems(tmp_path, **changes)
+
+
+def test_no_value_of_a_secret_is_in_a_problem(tmp_path: Path) -> None:
+    """A problem names a setting; its value stays out of terminals and logs."""
+    said = problems(tmp_path, client_secret="hush-hush", webhook_secrets=["also-hush"], level="x")
+
+    assert "hush" not in said
+
+
+def test_plain_http_is_for_loopback_only(tmp_path: Path) -> None:
+    """A developer's machine may; nothing else may."""
+    for url in ("http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"):
+        assert url == load_settings(write(tmp_path, public_url=url)).public_url
+
+
+def test_without_linking_no_host_pages_are_needed(tmp_path: Path) -> None:
+    """`linking = "none"` needs neither start_url nor link_url."""
+    file = write(tmp_path, linking="none", start_url=None, link_url=None)
+
+    assert "" == load_settings(file).link_url
+
+
+def test_a_variable_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deployments override a file by PARAPH_ variables; lists are JSON."""
+    monkeypatch.setenv("PARAPH_CLIENT_ID", "FromTheEnvironment")
+    monkeypatch.setenv("PARAPH_REQUIRED_SCOPES", '["user:read:user"]')
+    settings = load_settings(write(tmp_path))
+
+    assert "FromTheEnvironment" == settings.client_id
+    assert frozenset({"user:read:user"}) == settings.required_scopes
+
+
+@pytest.mark.parametrize(
+    "content", ["client_id = ", "\x00", "= 1", "client_id = 'a'\nclient_id = 'b'"]
+)
+def test_a_file_that_is_no_toml_is_said_so(tmp_path: Path, content: str) -> None:
+    """A broken file is a configuration problem, never a stack trace."""
+    file = tmp_path / "broken.toml"
+    file.write_text(content)
+
+    with pytest.raises(ConfigurationError, match="is no TOML"):
+        load_settings(file)
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    """A named file must exist; the default one need not."""
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_settings(tmp_path / "nowhere.toml")
