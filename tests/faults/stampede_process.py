@@ -33,6 +33,9 @@ async def _main(plan: dict[str, Any], tasks: int) -> None:
 
         # The connections are open, as in a process that has been running for a while.
         await access.current(installation_id)
+        await context.store.ping()
+        async with context.store.reading() as tx:
+            await tx.grants.get(plan["grant_id"])
         print("ready", flush=True)  # noqa: T201 - The protocol with the parent.
         while await asyncio.to_thread(sys.stdin.readline):
             done = await asyncio.gather(*(ask() for _ in range(tasks)))

@@ -38,7 +38,9 @@ from paraph.zoom.token_errors import in_zooms_words
 
 # A little more than the deadline of the request that is waited for, and than its write.
 PATIENCE_SECONDS = 10.0
-_FIRST_PAUSE, _LONGEST_PAUSE, _SLOWER = 0.01, 0.1, 1.25
+# Each pause is about a tenth of what was waited before it: whoever waits for a refresh learns of
+# its end a tenth too late at worst, however long it takes.
+_FIRST_PAUSE, _LONGEST_PAUSE, _SLOWER = 0.01, 0.25, 1.1
 _WRITE_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, *(5.0,) * 24)
 
 ANOTHER_USER = "the refreshed tokens are another Zoom user's"
@@ -104,15 +106,17 @@ class Refresher:
         waited, pause = 0.0, _FIRST_PAUSE
         known: int | None = None
         while True:
-            grant = await self._read(grant_id)
-            if grant is None or known not in {None, grant.token_version}:
-                return grant
-            known = grant.token_version
-            if grant.phase is Phase.NEEDS_REAUTHORIZATION:
-                raise InvalidGrant(grant.reason)
-            if grant.tokens.refresh_token is None:
-                raise InvalidGrant("the grant has no refresh token")
-            if await refresh_lease.wait_is_over(self._context, grant):
+            async with self._context.store.reading() as tx:
+                grant = await tx.grants.get(grant_id)
+                if grant is None or known not in {None, grant.token_version}:
+                    return grant
+                known = grant.token_version
+                if grant.phase is Phase.NEEDS_REAUTHORIZATION:
+                    raise InvalidGrant(grant.reason)
+                if grant.tokens.refresh_token is None:
+                    raise InvalidGrant("the grant has no refresh token")
+                is_free = await refresh_lease.may_be_tried(tx, self._context, grant)
+            if is_free:
                 lease = await refresh_lease.take(self._context, grant, seconds=self._lease_seconds)
                 if lease is not None:
                     return await self._ask(lease)
@@ -120,10 +124,6 @@ class Refresher:
                 raise TransportError("a refresh that is under way elsewhere has not ended yet")
             await self._sleep(pause)
             waited, pause = waited + pause, min(pause * _SLOWER, _LONGEST_PAUSE)
-
-    async def _read(self, grant_id: str) -> Grant | None:
-        async with self._context.store.reading() as tx:
-            return await tx.grants.get(grant_id)
 
     async def _ask(self, lease: Lease) -> Grant | None:
         refresh_token = lease.grant.tokens.refresh_token

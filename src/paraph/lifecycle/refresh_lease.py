@@ -61,14 +61,13 @@ async def take(context: Context, grant: Grant, *, seconds: int) -> Lease | None:
     )
 
 
-async def wait_is_over(context: Context, grant: Grant) -> bool:
+async def may_be_tried(tx: Transaction, context: Context, grant: Grant) -> bool:
     """Whether it is worth to try for the lease.
 
     Raises:
         PeerUnavailable: nobody asks now, since asking failed a moment ago.
     """
-    async with context.store.reading() as tx:
-        attempt = await tx.refreshes.get(grant.grant_id)
+    attempt = await tx.refreshes.get(grant.grant_id)
     now = context.now()
     if attempt is None or attempt.token_version != grant.token_version:
         return attempt is None or attempt.lease_until <= now
