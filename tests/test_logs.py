@@ -33,6 +33,7 @@ def lines() -> Iterator[io.StringIO]:
         {"why": "state=hush-hush-hush"},
         {"why": "authorization: Bearer hush-hush-hush"},
         {"body": b"hush-hush-hush"},
+        {"error": ValueError("code=hush-hush-hush")},
     ],
     ids=str,
 )

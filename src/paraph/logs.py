@@ -50,9 +50,10 @@ def _redacted(key: str, value: Any) -> Any:
         return MASK
     if isinstance(value, bytes):
         return f"<{len(value)} bytes>"
-    if isinstance(value, str):
-        return _SECRET_TEXT.sub(rf"\1\2{MASK}", value)
-    return value
+    if value is None:
+        return None
+    # Of anything else, such as an exception, the renderer would write the words just the same.
+    return _SECRET_TEXT.sub(rf"\1\2{MASK}", str(value))
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from paraph.errors import Busy
+from paraph.errors import Busy, Conflict
 from paraph.service.budget import ExchangeBudget, RateBudget
 
 
@@ -85,3 +85,30 @@ async def test_one_address_does_not_take_every_place() -> None:
     assert ["done", "busy"] == await asyncio.gather(*second)
     assert "done" == await exchange("a")
     assert {} == budget._running
+
+
+@pytest.mark.anyio
+async def test_a_used_state_costs_the_address_nothing() -> None:
+    """Zoom was not asked, so an exchange is left: one flow, replayed, locks out nobody."""
+    budget = ExchangeBudget(RateBudget(burst=2, per_second=0, clock=Clock()))
+    for _ in range(9):
+        with pytest.raises(Conflict):
+            async with budget.place("a"):
+                raise Conflict
+
+    async with budget.place("a"):
+        pass
+    async with budget.place("a"):
+        pass
+    with pytest.raises(Busy):
+        async with budget.place("a"):
+            pass
+
+
+def test_what_is_given_back_never_exceeds_the_burst() -> None:
+    """Also for an address that was forgotten meanwhile."""
+    budget = RateBudget(burst=2, per_second=0, clock=Clock())
+    for _ in range(5):
+        budget.give_back("a")
+
+    assert 2 == spend(budget, "a", 9)

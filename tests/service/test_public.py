@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import PlainTextResponse
 
 from paraph.errors import StorageError
+from paraph.service import readiness
+from paraph.service.page import Pages
+from paraph.service.public import PublicSide
 from service_kit import Kit, running
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +28,11 @@ WANTED = {
     "cache-control": "no-store",
     "x-frame-options": "DENY",
 }
+
+
+async def no_body() -> Any:
+    """No body comes."""
+    raise AssertionError("nobody reads a body here")
 
 
 @pytest.fixture
@@ -147,6 +158,7 @@ async def test_ready_says_what_is_wrong(kit: Kit, monkeypatch: pytest.MonkeyPatc
             raise StorageError("the disk is full")
 
         monkeypatch.setattr(store, "ping", fail)
+        monkeypatch.setattr(readiness, "LOOK_SECONDS", 0)
         broken = await browser.get("/readyz")
 
     skew = well.json()["clock_skew_seconds"]
@@ -162,6 +174,41 @@ async def test_ready_says_what_is_wrong(kit: Kit, monkeypatch: pytest.MonkeyPatc
     assert "disk" not in broken.text
 
 
+async def test_many_who_ask_cost_one_look(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can ask whether the service is ready: a flood of it must not take writers' turns."""
+    store, looks = kit.service.context.store, []
+    ping = store.ping
+
+    async def counted() -> None:
+        looks.append(1)
+        await ping()
+
+    monkeypatch.setattr(store, "ping", counted)
+    monkeypatch.setattr(readiness, "LOOK_SECONDS", 3600)
+    async with kit.browser() as browser:
+        answers = await asyncio.gather(*(browser.get("/readyz") for _ in range(50)))
+
+    assert {200} == {answer.status_code for answer in answers}
+    assert 1 == len(looks)
+
+
+async def test_a_server_that_tells_no_raw_path_is_served(kit: Kit) -> None:
+    """ASGI leaves `raw_path` to the server; without it the decoded path decides."""
+    sent = []
+
+    async def healthz(_visit: object) -> PlainTextResponse:
+        return PlainTextResponse("ok")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    side = PublicSide(kit.settings, Pages("x", "/install"), routes={"/healthz": healthz})
+    scope = {"type": "http", "method": "GET", "path": "/healthz", "headers": []}
+    await side(scope, receive=no_body, send=send)
+
+    assert 200 == sent[0]["status"]
+
+
 async def test_our_own_mistakes_show_a_page(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unforeseen exception is a page and a log line, never a stack trace."""
 
@@ -175,6 +222,19 @@ async def test_our_own_mistakes_show_a_page(kit: Kit, monkeypatch: pytest.Monkey
     assert 500 == answer.status_code
     assert "secret" not in answer.text and "Traceback" not in answer.text
     assert WANTED == {name: answer.headers.get(name) for name in WANTED}
+
+
+async def test_what_is_no_link_request_costs_no_budget(tmp_path: Path) -> None:
+    """Rubbish in `request` is refused for nothing, and an honest start works right afterwards."""
+    async with running(tmp_path, linking="host") as kit, kit.browser() as browser:
+        for number in range(300):
+            answer = await browser.get(f"/install?request=rubbish-{number}")
+            assert 404 == answer.status_code
+        api = await kit.api("link")
+        wish = {"subject": "ada", "challenge": "c" * 43}
+        begun = await api.post("/v1/link-requests", json=wish)
+        assert 303 == (await browser.get(begun.json()["install_url"])).status_code
+        await api.aclose()
 
 
 async def test_starts_have_a_budget_and_cost_no_row(kit: Kit) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from paraph.errors import UnknownEncryptionKey
 from paraph.lifecycle.context import Context
 from paraph.service.app import open_service
 from service_kit import JANE, Kit, agree_as, running
@@ -163,6 +164,65 @@ async def test_a_replay_does_nothing(tmp_path: Path) -> None:
         again = await browser.get(location, headers={"cookie": cookies})
         assert again.status_code == 400
         assert len(kit.token_requests()) == 1
+
+
+async def test_one_flow_replayed_locks_out_nobody(tmp_path: Path) -> None:
+    """A hundred replays of one used state: refused, nothing asked, and the next install works."""
+    async with running(tmp_path) as kit, kit.browser() as attacker, kit.browser() as neighbour:
+        location = await kit.agree(await attacker.get("/install"))
+        cookies = "; ".join(f"{k}={v}" for k, v in attacker.cookies.items())
+        assert (await attacker.get(location)).status_code == 303
+        for _ in range(100):
+            again = await attacker.get(location, headers={"cookie": cookies})
+            assert again.status_code == 400
+        assert (await kit.install(neighbour)).status_code == 303
+        assert len(kit.token_requests()) == 2
+
+
+async def test_a_cookie_from_a_neighbouring_subdomain_is_not_ours(tmp_path: Path) -> None:
+    """An attacker's flow is not finished in a browser that was given the cookie by another host.
+
+    Browsers hold no name for `__Host-` that begins with a blank beyond ASCII, so any subdomain
+    may set it: it must not become `__Host-` here.
+    """
+    async with running(tmp_path) as kit, kit.browser() as attacker, kit.browser() as victim:
+        location = await kit.agree(await attacker.get("/install"))
+        name, value = next(iter(attacker.cookies.items()))
+        for blank in (b"\xa0", b"\x85", b"\x1f"):
+            tossed = blank + f"{name}={value}".encode()
+            answer = await victim.get(location, headers={b"cookie": tossed})
+            assert answer.status_code == 400
+        assert kit.token_requests() == []
+
+
+async def test_a_store_that_fails_is_said_and_shows_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 at every step that needs the store, and no word that is meant for operators."""
+    async with running(tmp_path, linking="host") as kit, kit.browser() as browser:
+        api = await kit.api("link")
+        wish = {"subject": "ada", "challenge": "c" * 43}
+        begun = await api.post("/v1/link-requests", json=wish)
+        also = await api.post("/v1/link-requests", json=wish)
+        location = await kit.agree(await browser.get(begun.json()["install_url"]))
+        cookies = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
+        state = location.partition("state=")[2]
+
+        def fail(*_arguments: object) -> None:
+            raise UnknownEncryptionKey("an operator's detail")
+
+        monkeypatch.setattr(kit.service.context.store, "transaction", fail)
+        monkeypatch.setattr(kit.service.context.store, "reading", fail)
+        for url in (
+            location,
+            f"/oauth/redirect?error=access_denied&state={state}",
+            also.json()["install_url"],
+        ):
+            answer = await browser.get(url, headers={"cookie": cookies})
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+            assert "The app was not installed" in answer.text
+            assert "encryption_keys" not in answer.text
+        await api.aclose()
 
 
 async def test_an_old_flow_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ sent the request (ASVS 4.1.3; RFC 9700 section 4.13).
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 
 from starlette.types import Scope
@@ -50,9 +51,15 @@ def arrived_in_clear(scope: Scope, trusted: Sequence[Network]) -> bool:
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+# Some proxies write the port behind a forwarded address: 203.0.113.9:4711, [2001:db8::1]:4711.
+_WITH_PORT = re.compile(r"([0-9.]+)(?::[0-9]{1,5})?|\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
+
+
 def _parse(text: str) -> Address | None:
+    hop = text.strip(" \t")
+    match = _WITH_PORT.fullmatch(hop)
     try:
-        address = ipaddress.ip_address(text.strip())
+        address = ipaddress.ip_address((match[1] or match[2]) if match else hop)
     except ValueError:
         return None
     mapped = getattr(address, "ipv4_mapped", None)

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from paraph.errors import Busy
+from paraph.errors import Busy, Conflict
 
 _REMEMBERED = 20_000
 
@@ -43,6 +43,11 @@ class RateBudget:
         if not spent:
             raise Busy("an address has used up its budget")
 
+    def give_back(self, address: str) -> None:
+        """Return one that was taken and not needed."""
+        level, since = self._levels.get(address, (self._burst, self._clock()))
+        self._levels[address] = (min(self._burst, level + 1), since)
+
 
 class ExchangeBudget:
     """How many exchanges run at once and how often, for an address and in all."""
@@ -57,7 +62,11 @@ class ExchangeBudget:
 
     @asynccontextmanager
     async def place(self, address: str) -> AsyncIterator[None]:
-        """One exchange. `Busy` when there is no place, before anything has been used up."""
+        """One exchange. `Busy` when there is no place, before anything has been used up.
+
+        Where the state turns out to have been used, Zoom was not asked: that costs the address
+        nothing, or one flow, replayed, would lock out everybody behind it.
+        """
         mine = self._running.get(address, 0)
         if mine >= self._per_address or sum(self._running.values()) >= self._at_once:
             raise Busy("too many exchanges at once")
@@ -65,6 +74,9 @@ class ExchangeBudget:
         self._running[address] = mine + 1
         try:
             yield
+        except Conflict:
+            self._rate.give_back(address)
+            raise
         finally:
             left = self._running[address] - 1
             if left:

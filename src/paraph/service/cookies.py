@@ -12,13 +12,18 @@ MAX_HEADER_BYTES = 64 * 1024
 
 
 def parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """All cookies of a request in the order they came. Never raises; odd pieces are left out."""
+    """All cookies of a request in the order they came. Never raises; odd pieces are left out.
+
+    Only space and tab are taken off a name (RFC 6265 section 5.2). Whoever takes off more, such
+    as 0xA0 or 0x85, lets a neighbouring subdomain set a cookie that a browser does not see as a
+    `__Host-` one and that becomes one here.
+    """
     pairs: list[tuple[str, str]] = []
     for name, value in headers:
         if name != b"cookie" or len(value) > MAX_HEADER_BYTES:
             continue
         for piece in value.decode("latin-1").split(";"):
-            key, equals, content = piece.strip().partition("=")
+            key, equals, content = piece.strip(" \t").partition("=")
             if equals:
                 pairs.append((key, content))
     return pairs

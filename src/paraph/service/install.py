@@ -6,13 +6,16 @@ come from the settings (RFC 9700 section 4.1), the subject from the host's own l
 
 from __future__ import annotations
 
+import re
+
 from starlette.responses import RedirectResponse, Response
 
 from paraph.config import Settings
-from paraph.errors import Busy, MessageMalformed, NotFound
+from paraph.errors import Busy, MessageMalformed, NotFound, ParaphError
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link import request_is_live, use_request
 from paraph.lifecycle.pending_authorization import LinkWish, begin
+from paraph.logs import get_logger
 from paraph.oauth.authorization_request import LIFETIME_SECONDS
 from paraph.oauth.messages import parse_query
 from paraph.secret import Secret
@@ -20,6 +23,11 @@ from paraph.service.budget import RateBudget
 from paraph.service.cookies import expired_cookie, host_cookie
 from paraph.service.page import Button, Pages
 from paraph.service.visit import Visit
+
+# As `Context.one_use_code` makes them: what is none is refused before anything is counted.
+_CODE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+_log = get_logger("install")
 
 
 class InstallEndpoint:
@@ -45,6 +53,8 @@ class InstallEndpoint:
             return self._gone()
         if not code:
             return RedirectResponse(self._settings.start_url, status_code=303)
+        if not _CODE.fullmatch(code):
+            return self._gone()
         try:
             # Before the store is asked: a wrong code costs a look-up, and a right one must not be
             # used up by an address that may not start now.
@@ -54,6 +64,9 @@ class InstallEndpoint:
             return self._pages.failed(error)
         except NotFound:
             return self._gone()
+        except ParaphError as error:
+            _log.warning("install.not_begun", error_code=error.code, why=error.detail)
+            return self._pages.failed(error)
 
     async def _start_for_host(self, visit: Visit, code: Secret) -> Response:
         if visit.cross_site or visit.unasked:

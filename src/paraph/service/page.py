@@ -9,7 +9,7 @@ from importlib.resources import files
 from jinja2 import Environment, Template, select_autoescape
 from starlette.responses import HTMLResponse
 
-from paraph.errors import ParaphError
+from paraph.errors import ParaphError, StorageError
 from paraph.problems import problem_of
 
 
@@ -75,10 +75,12 @@ class Pages:
     def failed(self, error: ParaphError) -> HTMLResponse:
         """An installation that began well and did not end well."""
         problem = problem_of(error)
+        # What helps with a store (which key, which backup) is for whoever runs it.
+        ours = isinstance(error, StorageError)
         response = self.page(
             "The app was not installed",
             problem.title,
-            problem.remedy,
+            StorageError.default_remedy if ours else problem.remedy,
             button=Button("Start again", self.start),
             status=problem.status,
         )

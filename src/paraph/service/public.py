@@ -42,6 +42,8 @@ class PublicSide:
         self._tls = settings.public_url.startswith("https://")
         self._pages = pages
         self._routes = routes
+        # Written once: scanners ask for thousands of pages that are not here.
+        self._nothing = pages.page("There is nothing here", status=404)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route one request."""
@@ -53,13 +55,15 @@ class PublicSide:
     async def _page(self, scope: Scope) -> Response:
         path, method = scope["path"], scope["method"]
         # `raw_path` too: "%2F" and "/" are decoded to the same path and are not the same URL.
-        answer = self._routes.get(path) if scope.get("raw_path", b"") == path.encode() else None
+        # A server need not tell it (ASGI); then the decoded path has to do.
+        raw = scope.get("raw_path")
+        answer = self._routes.get(path) if raw is None or raw == path.encode() else None
         if path == "/webhook" or (answer is not None and method != "GET"):
             # HEAD as well: a link scanner must not use anything up (RFC 9110 section 9.2.1).
             allowed = "POST" if path == "/webhook" else "GET"
             return PlainTextResponse("", status_code=405, headers={"allow": allowed})
         if answer is None:
-            return self._pages.page("There is nothing here", status=404)
+            return self._nothing
         if self._tls and arrived_in_clear(scope, self._trusted):
             return self._in_clear()
         try:

@@ -2,10 +2,14 @@
 
 A clock that is wrong by more than the freshness window refuses every genuine webhook, and Zoom
 never sends a refused one again.
+
+Anybody can ask, and asking the store takes the turn of a writer: one look in a while answers
+all who ask meanwhile.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from starlette.responses import JSONResponse
@@ -14,6 +18,8 @@ from paraph.errors import StorageError
 from paraph.oauth.messages import Response
 from paraph.service.webhook_watch import WebhookWatch
 from paraph.storage.protocols import Store
+
+LOOK_SECONDS = 1.0
 
 
 class Readiness:
@@ -31,6 +37,9 @@ class Readiness:
         self._tolerance = tolerance
         self._skew: int | None = None
         self._deliveries: WebhookWatch | None = None
+        self._looking = asyncio.Lock()
+        self._looked_at: float | None = None
+        self._kept = False
 
     def watch(self, deliveries: WebhookWatch) -> None:
         """Show what is known of genuine deliveries that were out of time."""
@@ -44,12 +53,7 @@ class Readiness:
 
     async def answer(self) -> JSONResponse:
         """200 when ready, else 503; either says what was found, and nothing secret."""
-        try:
-            await self._store.ping()
-        except StorageError:
-            kept = False
-        else:
-            kept = True
+        kept = await self._store_works()
         on_time = self._skew is None or abs(self._skew) <= self._tolerance
         late = self._deliveries
         return JSONResponse(
@@ -63,3 +67,17 @@ class Readiness:
             },
             status_code=200 if kept and on_time else 503,
         )
+
+    async def _store_works(self) -> bool:
+        async with self._looking:
+            now = self._clock()
+            # A clock that was set back must not make an old look last.
+            if self._looked_at is None or not 0 <= now - self._looked_at < LOOK_SECONDS:
+                try:
+                    await self._store.ping()
+                except StorageError:
+                    self._kept = False
+                else:
+                    self._kept = True
+                self._looked_at = now
+            return self._kept

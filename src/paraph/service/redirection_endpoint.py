@@ -8,7 +8,7 @@ state used up, and only then is Zoom called. Every refusal is one and the same p
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
@@ -24,7 +24,11 @@ from paraph.errors import (
 )
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.installation import Handoff, install, use_state
-from paraph.lifecycle.pending_authorization import PendingAuthorization, open_pending
+from paraph.lifecycle.pending_authorization import (
+    PendingAuthorization,
+    open_pending,
+    used_state_hash,
+)
 from paraph.logs import get_logger
 from paraph.oauth.authorization_response import (
     AuthorizationResponse,
@@ -37,6 +41,9 @@ from paraph.service.cookies import expired_cookie
 from paraph.service.page import Pages
 from paraph.service.visit import Visit
 from paraph.storage.records import Installation
+
+# Used states that are refused from memory: a replay costs the store one look, not one each time.
+_REMEMBERED = 4096
 
 _log = get_logger("install")
 
@@ -52,6 +59,7 @@ class RedirectionEndpoint:
         self._pages = pages
         self._exchanges = exchanges
         self.refused: Counter[str] = Counter()
+        self._used: OrderedDict[bytes, None] = OrderedDict()
         # Written once: a flood of random requests must not make us write a page for each.
         self._refusal = pages.refused()
 
@@ -83,6 +91,8 @@ class RedirectionEndpoint:
         self, visit: Visit, pending: PendingAuthorization, response: AuthorizationResponse
     ) -> Response:
         """From here on it is this browser's own flow: what goes wrong may be said."""
+        if used_state_hash(pending.request.state) in self._used:
+            return self._refused_as_used()
         try:
             validated = self._validate(pending, response)
             async with self._exchanges.place(visit.address):
@@ -91,12 +101,13 @@ class RedirectionEndpoint:
             return await self._said_no(pending, error)
         except Busy as error:
             return self._pages.failed(error)
-        except (Conflict, AuthorizationResponseInvalid) as error:
+        except Conflict:
+            return self._note_used(pending)
+        except AuthorizationResponseInvalid as error:
             self.refused[error.code] += 1
             return self._pages.refused()
         except ParaphError as error:
-            _log.warning("install.failed", error_code=error.code, why=error.detail)
-            return self._pages.failed(error)
+            return self._failed(error)
         return self._done(outcome)
 
     def _validate(
@@ -115,9 +126,25 @@ class RedirectionEndpoint:
         try:
             await use_state(self._context, pending.request.state)
         except Conflict:
-            return self._pages.refused()
+            return self._note_used(pending)
+        except ParaphError as trouble:
+            return self._failed(trouble)
         _log.info("install.refused_at_zoom", error_code=error.error)
         return self._pages.failed(error)
+
+    def _failed(self, error: ParaphError) -> Response:
+        _log.warning("install.failed", error_code=error.code, why=error.detail)
+        return self._pages.failed(error)
+
+    def _note_used(self, pending: PendingAuthorization) -> Response:
+        self._used[used_state_hash(pending.request.state)] = None
+        if len(self._used) > _REMEMBERED:
+            self._used.popitem(last=False)
+        return self._refused_as_used()
+
+    def _refused_as_used(self) -> Response:
+        self.refused[Conflict.code] += 1
+        return self._pages.refused()
 
     def _done(self, outcome: Installation | Handoff) -> Response:
         if isinstance(outcome, Installation):
