@@ -8,6 +8,7 @@ import pytest
 
 from paraph.errors import Conflict
 from paraph.storage.database import Database
+from paraph.storage.scope import NOTHING_READ
 from storage.sample import ownerless, revocation, tokens
 
 pytestmark = pytest.mark.anyio
@@ -48,8 +49,8 @@ async def test_an_attempt_is_counted_and_postponed(store: Database) -> None:
         for mark in "12":
             await tx.ownerless.add(ownerless(mark))
             await tx.revocations.add(revocation(mark))
-        await tx.ownerless.postpone("ownerless-1", next_attempt_at=2_000)
-        await tx.revocations.postpone("revocation-1", next_attempt_at=2_000)
+        assert await tx.ownerless.claim("ownerless-1", attempts=0, next_attempt_at=2_000)
+        assert await tx.revocations.claim("revocation-1", attempts=0, next_attempt_at=2_000)
         assert [ownerless("2")] == list(await tx.ownerless.due(now=1_999, limit=9))
         assert [revocation("2")] == list(await tx.revocations.due(now=1_999, limit=9))
         later = (await tx.ownerless.due(now=2_000, limit=9))[1]
@@ -57,6 +58,24 @@ async def test_an_attempt_is_counted_and_postponed(store: Database) -> None:
 
     assert replace(ownerless("1"), attempts=1, next_attempt_at=2_000) == later
     assert replace(revocation("1"), attempts=1, next_attempt_at=2_000) == later_token
+
+
+async def test_of_parallel_replicas_one_claims_an_attempt(store: Database) -> None:
+    """All saw the same row; one attempt is made and counted."""
+    async with store.transaction() as tx:
+        await tx.ownerless.add(ownerless())
+        await tx.revocations.add(revocation())
+
+    async def claim() -> tuple[bool, bool]:
+        async with store.transaction(NOTHING_READ) as tx:
+            return (
+                await tx.ownerless.claim("ownerless-1", attempts=0, next_attempt_at=2_000),
+                await tx.revocations.claim("revocation-1", attempts=0, next_attempt_at=2_000),
+            )
+
+    done = await asyncio.gather(*(claim() for _ in range(5)))
+
+    assert [(False, False)] * 4 + [(True, True)] == sorted(done)
 
 
 async def test_of_parallel_deleters_one_did_it(store: Database) -> None:

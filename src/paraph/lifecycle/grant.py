@@ -65,6 +65,21 @@ async def keep_consent(tx: Transaction, context: Context, user: ZoomUser, tokens
     return replace(grant, token_version=known.token_version + 1)
 
 
+async def keep_newest_tokens(
+    tx: Transaction, context: Context, user: ZoomUser, tokens: Tokens
+) -> None:
+    """Give a known grant the tokens of a consent that leads to nothing else.
+
+    Its older ones are dead now. A removal that is being decided stays undecided, and is decided
+    by these tokens: the consent does not say which of the two came last.
+    """
+    identity = ZoomIdentity(context.client.client_id, user.account_id, user.user_id)
+    before = await tx.grants.find(identity)
+    grant = await keep_consent(tx, context, user, tokens)
+    if before is not None and before.phase is Phase.UNDECIDED:
+        await tx.grants.set_phase(grant.grant_id, Phase.UNDECIDED, reason=before.reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Removal:
     """Why a grant goes, and whether its access token must still be made dead at Zoom."""

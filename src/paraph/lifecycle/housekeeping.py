@@ -1,17 +1,18 @@
 """What is done later: owners asked about again, tokens revoked, what ran out let go.
 
 Each task takes a few rows at a time and can be interrupted anywhere: a row goes only when its
-work is done, and doing it twice changes nothing.
+work is done, and doing it twice changes nothing. Every replica does this, so each attempt is
+claimed first: otherwise many of them would use up in a minute the attempts of an hour.
 """
 
 from __future__ import annotations
 
-from paraph.errors import PeerError, PeerUnavailable, ResourceErrorResponse, TransportError
+from paraph.errors import PeerError, ResourceErrorResponse, TransportError
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import keep_consent, queue_revocation
+from paraph.lifecycle.grant import keep_newest_tokens, queue_revocation
 from paraph.lifecycle.link import expire_pending
-from paraph.storage.records import OwnerlessTokens, Revocation, ZoomIdentity
+from paraph.storage.records import Grant, OwnerlessTokens, Revocation, ZoomIdentity
 from paraph.storage.scope import NOTHING_READ, account
 from paraph.zoom.user import ZoomUser
 
@@ -45,34 +46,31 @@ async def ask_owners(context: Context) -> None:
 
 
 async def _ask_owner(context: Context, ownerless: OwnerlessTokens) -> None:
-    tokens = ownerless.tokens
+    attempts = ownerless.attempts + 1
+    async with context.store.transaction(NOTHING_READ) as tx:
+        later = context.now() + wait_before(attempts)
+        if not await tx.ownerless.claim(
+            ownerless.ownerless_id, attempts=ownerless.attempts, next_attempt_at=later
+        ):
+            return
     try:
         user = await context.resource_server.read_user(
-            tokens.api_server, access_token=tokens.access_token
+            ownerless.tokens.api_server, access_token=ownerless.tokens.access_token
         )
-    except (PeerUnavailable, TransportError):
-        await _ask_later(context, ownerless)
-    except ResourceErrorResponse as error:
-        # 401: Zoom itself no longer knows this token; there is nothing left to keep or to kill.
-        if error.status == 401:
+    except (PeerError, TransportError) as error:
+        if isinstance(error, ResourceErrorResponse) and error.status == 401:
+            # Zoom itself no longer knows this token: there is nothing left to keep or to kill.
             async with context.store.transaction(NOTHING_READ) as tx:
                 await tx.ownerless.delete(ownerless.ownerless_id)
-        else:
-            await _ask_later(context, ownerless)
-    except PeerError:
-        await _ask_later(context, ownerless)
+        elif attempts >= OWNERLESS_ATTEMPTS:
+            await _drop(context, ownerless)
     else:
         await _give_to(context, ownerless, user)
 
 
-async def _ask_later(context: Context, ownerless: OwnerlessTokens) -> None:
+async def _drop(context: Context, ownerless: OwnerlessTokens) -> None:
     async with context.store.transaction(NOTHING_READ) as tx:
-        if ownerless.attempts + 1 < OWNERLESS_ATTEMPTS:
-            await tx.ownerless.postpone(
-                ownerless.ownerless_id,
-                next_attempt_at=context.now() + wait_before(ownerless.attempts + 1),
-            )
-        elif await tx.ownerless.delete(ownerless.ownerless_id):
+        if await tx.ownerless.delete(ownerless.ownerless_id):
             await queue_revocation(tx, context, ownerless.tokens)
             await audit.record(tx, context, "tokens.ownerless_dropped")
 
@@ -87,8 +85,20 @@ async def _give_to(context: Context, ownerless: OwnerlessTokens, user: ZoomUser)
         if grant is None:
             await queue_revocation(tx, context, ownerless.tokens)
             await audit.record(tx, context, "tokens.ownerless_dropped")
-        elif grant.tokens.received_at <= ownerless.created_at:
-            await keep_consent(tx, context, user, ownerless.tokens)
+        elif _is_later_consent(ownerless, grant):
+            await keep_newest_tokens(tx, context, user, ownerless.tokens)
+
+
+def _is_later_consent(ownerless: OwnerlessTokens, grant: Grant) -> bool:
+    """Whether these tokens are of a later consent than the grant's.
+
+    When the grant's tokens were received says nothing: they may be of a refresh whose answer came
+    after this consent, and this consent has killed them.
+    """
+    ours, theirs = ownerless.tokens.zoom_time, grant.granted_zoom_time
+    if ours is not None and theirs is not None and ours != theirs:
+        return ours > theirs
+    return grant.granted_at <= ownerless.created_at
 
 
 async def revoke_due(context: Context) -> None:
@@ -100,16 +110,17 @@ async def revoke_due(context: Context) -> None:
 
 
 async def _revoke(context: Context, revocation: Revocation) -> None:
+    async with context.store.transaction(NOTHING_READ) as tx:
+        later = context.now() + wait_before(revocation.attempts)
+        if not await tx.revocations.claim(
+            revocation.revocation_id, attempts=revocation.attempts, next_attempt_at=later
+        ):
+            return
     try:
         await context.authorization_server.revoke(revocation.token)
     except (PeerError, TransportError):
         # An access token lives an hour: after the last attempt it is dead by itself.
         if revocation.attempts + 1 < REVOCATION_ATTEMPTS:
-            async with context.store.transaction(NOTHING_READ) as tx:
-                await tx.revocations.postpone(
-                    revocation.revocation_id,
-                    next_attempt_at=context.now() + wait_before(revocation.attempts),
-                )
             return
     async with context.store.transaction(NOTHING_READ) as tx:
         await tx.revocations.delete(revocation.revocation_id)

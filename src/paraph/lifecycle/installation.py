@@ -20,7 +20,12 @@ from paraph.errors import (
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import Order, Tombstone, find_tombstone
-from paraph.lifecycle.grant import keep_consent, queue_revocation, tokens_of
+from paraph.lifecycle.grant import (
+    keep_consent,
+    keep_newest_tokens,
+    queue_revocation,
+    tokens_of,
+)
 from paraph.lifecycle.link import activate_unlinked, add_pending
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
@@ -125,7 +130,7 @@ async def _require_scopes(context: Context, user: ZoomUser, tokens: Tokens) -> N
     async with context.store.transaction(account(context.client.client_id, user.account_id)) as tx:
         # A known grant keeps the newest set even so, since its older ones are dead now.
         if await tx.grants.find(_identity(context, user)) is not None:
-            await keep_consent(tx, context, user, tokens)
+            await keep_newest_tokens(tx, context, user, tokens)
         else:
             await queue_revocation(tx, context, tokens)
         await audit.record(tx, context, "consent.scopes_missing", missing=" ".join(missing))

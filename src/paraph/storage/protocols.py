@@ -191,8 +191,8 @@ class OwnerlessStore(Protocol):
     async def due(self, *, now: int, limit: int) -> Sequence[OwnerlessTokens]:
         """Those to be asked about now."""
 
-    async def postpone(self, row_id: str, *, next_attempt_at: int) -> None:
-        """Count an attempt."""
+    async def claim(self, row_id: str, *, attempts: int, next_attempt_at: int) -> bool:
+        """Take and count the next attempt, due again at a time. False: somebody else has it."""
 
     async def delete(self, row_id: str) -> bool:
         """Drop a set; False: somebody else did."""
@@ -280,8 +280,8 @@ class RevocationStore(Protocol):
     async def due(self, *, now: int, limit: int) -> Sequence[Revocation]:
         """Those to be tried now."""
 
-    async def postpone(self, row_id: str, *, next_attempt_at: int) -> None:
-        """Count an attempt."""
+    async def claim(self, row_id: str, *, attempts: int, next_attempt_at: int) -> bool:
+        """Take and count the next attempt, due again at a time. False: somebody else has it."""
 
     async def delete(self, row_id: str) -> bool:
         """Done."""

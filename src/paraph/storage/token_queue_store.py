@@ -36,13 +36,14 @@ class _Queue:
         )
         return rows.all()
 
-    async def postpone(self, row_id: str, *, next_attempt_at: int) -> None:
-        """Count an attempt."""
-        await self._connection.execute(
+    async def claim(self, row_id: str, *, attempts: int, next_attempt_at: int) -> bool:
+        """Take the next attempt: of any number of replicas one gets it."""
+        done = await self._connection.execute(
             update(self._table)
-            .where(self._table.c[self._row_id] == row_id)
-            .values(attempts=self._table.c.attempts + 1, next_attempt_at=next_attempt_at)
+            .where(self._table.c[self._row_id] == row_id, self._table.c.attempts == attempts)
+            .values(attempts=attempts + 1, next_attempt_at=next_attempt_at)
         )
+        return done.rowcount == 1
 
     async def delete(self, row_id: str) -> bool:
         """Done; False: somebody else did it."""
