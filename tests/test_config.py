@@ -94,6 +94,32 @@ def test_with_nothing_every_missing_setting_is_named_at_once(tmp_path: Path) -> 
         ({"level": "tenant"}, "level"),
         ({"linking": "maybe"}, "linking"),
         ({"private_bind": "8001"}, "private_bind must be HOST:PORT"),
+        ({"private_bind": "127.0.0.1:8000"}, "public_bind and private_bind must differ"),
+        ({"client_id": "your-client-id"}, "client_id looks like a placeholder"),
+        ({"client_id": "AbCdEf123456 "}, "client_id holds spaces"),
+        ({"client_id": GOOD["client_secret"]}, "must all differ"),
+        ({"required_scopes": ["user:read:user meeting:read"]}, "required_scopes[0] is no scope"),
+        ({"required_scopes": ["user:read:user", ""]}, "required_scopes[1] is no scope"),
+        ({"start_url": "https://tidemark.example/\nx"}, "start_url holds characters"),
+        ({"start_url": "https://tidemark.example\\@evil.example/"}, "start_url"),
+        ({"link_url": 'https://tidemark.example/"x'}, "link_url holds characters"),
+        ({"start_url": "https://zoom.tidemark.example/install"}, "a page of the service itself"),
+        ({"link_url": "https://zoom.tidemark.example/installed?x=1"}, "a page of the service"),
+        ({"linking": "none"}, 'start_url is set, and linking = "none" links nothing'),
+        ({"linking": "none", "start_url": None}, "link_url is set"),
+        ({"forward_secrets": ["kQ82-1hTzs-Wb5nCvRt"]}, "forward_url is missing"),
+        (
+            {"forward_url": "https://tidemark.example/h", "forward_secrets": ["whsec_kQ82-1hTzs"]},
+            "forward_secrets[0] must be whsec_ and base64",
+        ),
+        (
+            {"forward_url": "https://tidemark.example/h", "forward_secrets": ["whsec_a1FyOHQ="]},
+            "forward_secrets[0] must be whsec_ and base64",
+        ),
+        ({"security_contact": "security@tidemark.example"}, "security_contact must begin with"),
+        ({"security_contact": "mailto:a@b\nExpires: 1"}, "security_contact must begin with"),
+        ({"encryption_keys": ["not-a-key"]}, "encryption_keys[0] is not what"),
+        ({"encryption_keys": ["k1:" + "A" * 43]}, "encryption_keys[0] is not what"),
         ({"skip_state_check": True}, "skip_state_check"),
     ],
 )
@@ -104,9 +130,44 @@ def test_what_is_weak_or_wrong_is_named(
     assert named in problems(tmp_path, **changes)
 
 
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    """Spoilt in several places, keys and contradictions among them: one start tells all of it."""
+    said = problems(
+        tmp_path,
+        encryption_keys=["k1:short", GOOD["encryption_keys"][0]],
+        linking="none",
+        client_secret="short",
+        security_contact="nobody",
+    )
+
+    for named in (
+        "encryption_keys[0]",
+        "start_url",
+        "link_url",
+        "client_secret",
+        "security_contact",
+    ):
+        assert named in said
+
+
+def test_a_generated_secret_is_never_taken_for_a_placeholder(tmp_path: Path) -> None:
+    """Zoom's secrets are random letters, and short words fall into them by chance."""
+    for value in ("kF93Todo2bXq0Zr8sLpW", "tOdOkF932bXq0Zr8sLpW", "kF93xXxX2bXq0Zr8sLpW"):
+        assert value == load_settings(write(tmp_path, client_secret=value)).client_secret.reveal()
+
+
+def test_a_signing_secret_is_taken_in_both_forms(tmp_path: Path) -> None:
+    """As Standard Webhooks writes it, and plain."""
+    for value in ("whsec_" + "q1R8" * 8, "kQ82-1hTzs-Wb5nCvRt"):
+        file = write(tmp_path, forward_url="https://tidemark.example/h", forward_secrets=[value])
+        assert value == load_settings(file).forward_secrets[0].reveal()
+
+
 def test_no_value_of_a_secret_is_in_a_problem(tmp_path: Path) -> None:
     """A problem names a setting; its value stays out of terminals and logs."""
     said = problems(tmp_path, client_secret="hush-hush", webhook_secrets=["also-hush"], level="x")
+    said += problems(tmp_path, encryption_keys=["hush:hush"], client_id="hush hush")
+    assert "encryption_keys[0]" in said
 
     assert "hush" not in said
 

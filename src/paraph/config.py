@@ -6,14 +6,11 @@ check off, and plain http is accepted on loopback addresses only.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_settings import (
@@ -25,12 +22,19 @@ from pydantic_settings import (
 from paraph.errors import ConfigurationError
 from paraph.key_settings import KeyService, KeySource, judge_keys, judge_service
 from paraph.secret import Secret
+from paraph.setting_judge import Network, SettingJudge, is_loopback
+
+__all__ = ["Settings", "is_loopback", "load_key_service", "load_settings"]
 
 DEFAULT_FILE = Path("paraph.toml")
-MINIMUM_SECRET_LENGTH = 12
-REGIONAL_API_SERVERS = tuple(
-    f"https://api{region}.zoom.us"
-    for region in ("", "-au", "-ca", "-eu", "-in", "-sa", "-sg", "-uk", "-us")
+# The global name first: it always works. The regional ones are those that token responses may
+# name in `api_url` (changelog of the regional clusters), today's and the three older spellings.
+REGIONAL_API_SERVERS = (
+    *(
+        f"https://api{region}.zoom.us"
+        for region in ("", "-au", "-ca", "-eu", "-in", "-sa", "-sg", "-uk", "-us")
+    ),
+    *(f"https://{region}api.zoom.us" for region in ("eu01", "sa01", "sg01")),
 )
 # Reading everything that the granted scopes allow, and writing meetings and webinars.
 DEFAULT_PROXY_ALLOW = (
@@ -40,16 +44,8 @@ DEFAULT_PROXY_ALLOW = (
     "POST,PUT,PATCH,DELETE /v2/meetings/**",
     "POST,PUT,PATCH,DELETE /v2/webinars/**",
 )
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-_METHOD = "(?:GET|POST|PUT|PATCH|DELETE)"
-_PROXY_RULE = re.compile(
-    rf"(?:\*|{_METHOD}(?:,{_METHOD})*) /v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?)"
-)
-_PLACEHOLDER = re.compile(
-    r"change.?me|your[-_ ]|placeholder|example|password|^secret|xxxx|123456789|^<|>$|todo|replace",
-    re.IGNORECASE,
-)
+# Where the service itself answers: a host's page there would send browsers round in circles.
+_OWN_PATHS = frozenset({"/install", "/installed", "/marketplace", "/oauth/redirect", "/webhook"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +85,7 @@ class Settings:
     webhook_rotation_until: int = 0
     event_timeout: int = 30
     event_order: Literal["none", "account"] = "none"
+    fast_lane: bool = True
 
     @property
     def redirect_uri(self) -> str:
@@ -140,6 +137,7 @@ class _Values(BaseSettings):
     webhook_rotation_until: AwareDatetime | None = None
     event_timeout: int = Field(default=30, ge=1, le=900)
     event_order: Literal["none", "account"] = "none"
+    fast_lane: bool = True
 
     @classmethod
     def settings_customise_sources(
@@ -152,87 +150,6 @@ class _Values(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment before the file, whose values arrive as arguments."""
         return env_settings, init_settings
-
-
-class _Judge:
-    """Collects problems, so that all of them are reported at once."""
-
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-
-    def secret(self, name: str, value: str) -> Secret:
-        """Long enough, and nobody's example."""
-        if not value:
-            self.problems.append(f"{name} is missing")
-        elif len(value) < MINIMUM_SECRET_LENGTH:
-            self.problems.append(f"{name} is shorter than {MINIMUM_SECRET_LENGTH} characters")
-        elif _PLACEHOLDER.search(value) or len(set(value)) < 5:
-            self.problems.append(f"{name} looks like a placeholder")
-        elif not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
-            self.problems.append(f"{name} holds spaces, line ends or non-ASCII characters")
-        return Secret(value)
-
-    def secrets(self, name: str, values: Sequence[str]) -> tuple[Secret, ...]:
-        """A ring, newest first."""
-        return tuple(self.secret(f"{name}[{n}]", value) for n, value in enumerate(values))
-
-    def url(self, name: str, value: str, *, origin_only: bool = False) -> str:
-        """Absolute, https or on loopback, without credentials or fragment."""
-        if not value:
-            self.problems.append(f"{name} is missing")
-            return value
-        try:
-            parts = urlsplit(value)
-            host, _ = parts.hostname or "", parts.port
-        except ValueError:
-            self.problems.append(f"{name} is not a URL")
-            return value
-        if parts.scheme not in {"http", "https"} or not host or not value.isascii():
-            self.problems.append(f"{name} is not an absolute http or https URL")
-        elif parts.scheme == "http" and not is_loopback(host):
-            self.problems.append(f"{name} is plain http; only loopback addresses may be")
-        elif parts.username is not None or parts.password is not None or parts.fragment:
-            self.problems.append(f"{name} must hold no credentials and no fragment")
-        elif origin_only and (parts.path not in {"", "/"} or parts.query):
-            self.problems.append(f"{name} must be an origin like https://zoom.app.example")
-        elif host != parts.netloc.rsplit("@")[-1].partition(":")[0] and "[" not in parts.netloc:
-            self.problems.append(f"{name} must be in lower case, as browsers send it")
-        return value.rstrip("/") if origin_only else value
-
-    def bind(self, name: str, value: str) -> tuple[str, int]:
-        """HOST:PORT; port 0 picks a free one."""
-        host, colon, port = value.rpartition(":")
-        if not (colon and host and re.fullmatch(r"[0-9]{1,5}", port) and int(port) < 65536):
-            self.problems.append(f"{name} must be HOST:PORT, like 127.0.0.1:8001")
-            return "127.0.0.1", 0
-        return host.strip("[]"), int(port)
-
-    def rule(self, name: str, value: str) -> str:
-        """METHODS /v2/path, where `*` is one segment and a final `**` any number."""
-        if not _PROXY_RULE.fullmatch(value):
-            self.problems.append(f"{name}: {value!r} is no rule; write GET,POST /v2/path/* or **")
-        return value
-
-    def network(self, name: str, value: str) -> Network:
-        """An address or a network in CIDR form."""
-        try:
-            network = ipaddress.ip_network(value)
-        except ValueError:
-            self.problems.append(f"{name} is no network: write 10.0.0.0/8 or an address")
-            return ipaddress.ip_network("192.0.2.0/32")
-        if network.prefixlen == 0:
-            self.problems.append(f"{name} is everybody: name the networks of your own proxies")
-        return network
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a URL's host can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def load_settings(file: Path | None = None) -> Settings:
@@ -272,16 +189,14 @@ def _read(file: Path | None) -> dict[str, Any]:
 
 
 def _judged(values: _Values) -> Settings:
-    judge = _Judge()
-    if not values.client_id:
-        judge.problems.append("client_id is missing")
+    judge = SettingJudge()
     if not values.webhook_secrets:
         judge.problems.append("webhook_secrets is missing: give the app's secret token in a list")
     encryption_keys, problems = judge_keys(_key_source(values))
     judge.problems += problems
     host_linked = values.linking == "host"
     settings = Settings(
-        client_id=values.client_id,
+        client_id=judge.client_id(values.client_id),
         client_secret=judge.secret("client_secret", values.client_secret),
         webhook_secrets=judge.secrets("webhook_secrets", values.webhook_secrets),
         public_url=judge.url("public_url", values.public_url, origin_only=True),
@@ -293,7 +208,7 @@ def _judged(values: _Values) -> Settings:
         linking=values.linking,
         start_url=judge.url("start_url", values.start_url) if host_linked else "",
         link_url=judge.url("link_url", values.link_url) if host_linked else "",
-        required_scopes=frozenset(values.required_scopes),
+        required_scopes=judge.scopes("required_scopes", values.required_scopes),
         level=values.level,
         authorization_server=judge.url(
             "authorization_server", values.authorization_server, origin_only=True
@@ -304,7 +219,7 @@ def _judged(values: _Values) -> Settings:
         ),
         proxy_allow=tuple(judge.rule("proxy_allow", rule) for rule in values.proxy_allow),
         forward_url=judge.url("forward_url", values.forward_url) if values.forward_url else "",
-        forward_secrets=judge.secrets("forward_secrets", values.forward_secrets),
+        forward_secrets=judge.signing_secrets("forward_secrets", values.forward_secrets),
         trusted_proxies=tuple(
             judge.network(f"trusted_proxies[{n}]", proxy)
             for n, proxy in enumerate(values.trusted_proxies)
@@ -314,7 +229,7 @@ def _judged(values: _Values) -> Settings:
         event_retention=values.event_retention,
         app_name=values.app_name,
         verify_zoom=values.verify_zoom,
-        security_contact=values.security_contact,
+        security_contact=judge.contact("security_contact", values.security_contact),
         receipts_folder=_receipts_folder(values),
         key_service=_key_service(judge, values),
         webhook_rotation_until=(
@@ -324,27 +239,50 @@ def _judged(values: _Values) -> Settings:
         ),
         event_timeout=values.event_timeout,
         event_order=values.event_order,
+        fast_lane=values.fast_lane,
     )
     if not settings.api_servers:
         judge.problems.append("api_servers is empty: no host would be allowed to see a token")
-    if settings.forward_url and not settings.forward_secrets:
-        judge.problems.append("forward_secrets is missing: forwarded events are always signed")
-    judge.problems.extend(_shared_secrets(values))
+    judge.problems += _contradictions(settings, values) + _shared_secrets(values)
     if judge.problems:
         raise ConfigurationError(judge.problems)
     return settings
 
 
+def _contradictions(settings: Settings, values: _Values) -> list[str]:
+    """Settings that are good alone and mean nothing, or something else, together."""
+    problems = []
+    if settings.forward_url and not settings.forward_secrets:
+        problems.append("forward_secrets is missing: forwarded events are always signed")
+    if settings.forward_secrets and not settings.forward_url:
+        problems.append("forward_url is missing: forward_secrets alone hand nothing on")
+    for name in ("start_url", "link_url"):
+        value: str = getattr(values, name)
+        if settings.linking == "none" and value:
+            problems.append(f'{name} is set, and linking = "none" links nothing: remove one')
+        origin, own = settings.public_url, {f"{settings.public_url}{one}" for one in _OWN_PATHS}
+        if origin and value.partition("?")[0].rstrip("/") in own:
+            problems.append(f"{name} is a page of the service itself; it must be one of the host")
+    if settings.public_bind == settings.private_bind and settings.public_bind[1]:
+        problems.append("public_bind and private_bind must differ: one of them is for everybody")
+    return problems
+
+
 def _shared_secrets(values: _Values) -> list[str]:
     """One secret in two roles lets whoever holds one of them play the other."""
-    everything = [values.client_secret, *values.webhook_secrets, *values.forward_secrets]
+    everything = [
+        values.client_id,
+        values.client_secret,
+        *values.webhook_secrets,
+        *values.forward_secrets,
+    ]
     present = [secret for secret in everything if secret]
     if len(set(present)) == len(present):
         return []
-    return ["client_secret, webhook_secrets and forward_secrets must all differ"]
+    return ["client_id, client_secret, webhook_secrets and forward_secrets must all differ"]
 
 
-def _database_url(judge: _Judge, value: str) -> str:
+def _database_url(judge: SettingJudge, value: str) -> str:
     if not re.match(r"sqlite:///.|postgresql://.", value):
         judge.problems.append("database_url must begin with sqlite:/// or postgresql://")
     return value
@@ -356,14 +294,14 @@ def load_key_service(file: Path | None = None) -> KeyService | None:
     Raises:
         ConfigurationError: with every problem found.
     """
-    judge = _Judge()
+    judge = SettingJudge()
     service = _key_service(judge, _load_values(file))
     if judge.problems:
         raise ConfigurationError(judge.problems)
     return service
 
 
-def _key_service(judge: _Judge, values: _Values) -> KeyService | None:
+def _key_service(judge: SettingJudge, values: _Values) -> KeyService | None:
     service, problems = judge_service(_key_source(values))
     if service is not None:
         judge.url("key_service_url", values.key_service_url, origin_only=True)
@@ -391,7 +329,7 @@ def _receipts_folder(values: _Values) -> str:
     return f"{values.database_url.removeprefix('sqlite:///')}-receipts"
 
 
-def _events_url(judge: _Judge, value: str) -> str:
+def _events_url(judge: SettingJudge, value: str) -> str:
     if value and not re.match(r"(nats|tls)://.", value):
         judge.problems.append("events_url must begin with nats:// or tls://, or be empty")
     return value

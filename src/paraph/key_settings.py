@@ -7,6 +7,7 @@ a rotation like any other.
 
 from __future__ import annotations
 
+import base64
 import re
 import stat
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from pathlib import Path
 from paraph.secret import Secret
 
 _WRAPPED = re.compile(r"[A-Za-z0-9_-]{1,32}:vault:v[0-9]+:[A-Za-z0-9+/=]{16,4096}")
+_IN_CLEAR = re.compile(r"[A-Za-z0-9_-]{1,32}:([A-Za-z0-9_-]{43})=?")
+# Of 32 random bytes thirty differ; fewer than sixteen never come by chance.
+_MINIMUM_VARIETY = 16
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -81,9 +85,21 @@ def judge_keys(source: KeySource) -> tuple[tuple[Secret, ...], list[str]]:
         values, problems = read_private_lines("encryption_keys_file", source.encryption_keys_file)
     elif not values:
         problems.append("encryption_keys is missing: make one with `paraph keys new`")
+    problems += [
+        f"encryption_keys[{place}] is not what `paraph keys new` prints"
+        for place, value in enumerate(values)
+        if not (is_wrapped(value) or _is_key(value))
+    ]
     if any(map(is_wrapped, values)) and not source.service_url:
         problems.append("encryption_keys holds a wrapped key, and key_service_url is missing")
     return tuple(map(Secret, values)), problems
+
+
+def _is_key(value: str) -> bool:
+    match = _IN_CLEAR.fullmatch(value)
+    return match is not None and (
+        len(set(base64.urlsafe_b64decode(f"{match[1]}="))) >= _MINIMUM_VARIETY
+    )
 
 
 def judge_service(source: KeySource) -> tuple[KeyService | None, list[str]]:

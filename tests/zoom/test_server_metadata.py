@@ -4,13 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paraph.config import REGIONAL_API_SERVERS
 from paraph.errors import ConfigurationError
 from paraph.oauth.roles import AuthorizationServer
-from paraph.zoom.server_metadata import (
-    REGIONAL_API_SERVERS,
-    api_server_for,
-    zoom_authorization_server,
-)
+from paraph.zoom.server_metadata import api_server_for, zoom_authorization_server
 
 
 @pytest.mark.parametrize("base_url", ["https://zoom.us", "https://zoom.us/"])

@@ -110,6 +110,7 @@ async def _write_files(folder: Path, linking: str, ports: Ports, webhook_key: st
     service = f"http://127.0.0.1:{ports.service}"
     zoom = f"http://localhost:{ports.zoom}"
     host = f"http://127.0.0.1:{ports.host}"
+    pages = f'start_url = "{host}/zoom/start"\nlink_url = "{host}/zoom/link"\n'
     client_id = f"Demo{secrets.token_urlsafe(12)}"
     client_key, event_key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     world = f"""\
@@ -153,8 +154,7 @@ private_bind = "127.0.0.1:{ports.private}"
 database_url = "sqlite:///{folder / "paraph.db"}"
 encryption_keys = ["{await _output("keys", "new")}"]
 linking = "{linking}"
-start_url = "{host}/zoom/start"
-link_url = "{host}/zoom/link"
+{pages if linking == "host" else ""}\
 required_scopes = ["user:read:user", "meeting:read:meeting"]
 authorization_server = "{zoom}"
 api_servers = ["{zoom}", "http://127.0.0.1:{ports.zoom}"]

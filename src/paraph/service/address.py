@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from starlette.types import Scope
 
-from paraph.config import Network
+from paraph.setting_judge import Network
 
 _IPV6_PREFIX = 64
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from paraph.config import Network
 from paraph.service.address import client_address
 from paraph.service.cookies import parse_cookies
+from paraph.setting_judge import Network
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,23 +11,6 @@ from collections.abc import Sequence
 from paraph.errors import ConfigurationError
 from paraph.oauth.roles import AuthorizationServer
 
-# The global name first: it always works. The regional ones are those that token responses may
-# name in `api_url` (changelog of the regional clusters), today's and the three older spellings.
-REGIONAL_API_SERVERS: tuple[str, ...] = (
-    "https://api.zoom.us",
-    "https://api-au.zoom.us",
-    "https://api-ca.zoom.us",
-    "https://api-eu.zoom.us",
-    "https://api-in.zoom.us",
-    "https://api-sa.zoom.us",
-    "https://api-sg.zoom.us",
-    "https://api-uk.zoom.us",
-    "https://api-us.zoom.us",
-    "https://eu01api.zoom.us",
-    "https://sa01api.zoom.us",
-    "https://sg01api.zoom.us",
-)
-
 # A whole origin and nothing else. urlsplit is not used on purpose: it drops tabs and newlines and
 # accepts user information, and both have carried a bearer to a host that only looked right.
 _ORIGIN = re.compile(

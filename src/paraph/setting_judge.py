@@ -1,0 +1,163 @@
+"""What a value of the settings must be like. Problems are collected, not raised: all at once.
+
+A problem names the setting and never shows what stands in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from paraph.secret import Secret
+
+MINIMUM_SECRET_LENGTH = 12
+# What one value of a secret is drawn from, at the least; nobody's dice fall on four characters.
+_MINIMUM_VARIETY = 5
+# Standard Webhooks, "Signature scheme": what is in whsec_ has 24 to 64 bytes.
+_SIGNING_PREFIX = "whsec_"
+_SIGNING_BYTES = range(24, 65)
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_METHOD = "(?:GET|POST|PUT|PATCH|DELETE)"
+_PROXY_RULE = re.compile(
+    rf"(?:\*|{_METHOD}(?:,{_METHOD})*) /v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?)"
+)
+# Words that a generated secret does not hold: short ones are asked for as whole words.
+_PLACEHOLDER = re.compile(
+    r"change.?me|your[-_ ]|placeholder|example|password|^secret|x{6}|^x{4}|123456789|^<|>$"
+    r"|\btodo\b|replace",
+    re.IGNORECASE,
+)
+# RFC 3986 section 2, of which urlsplit drops or accepts more than a browser would.
+_URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+# RFC 6749 section 3.3.
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_CONTACT = re.compile(r"(?:mailto:|https://|tel:)[\x21-\x7e]+")
+
+
+class SettingJudge:
+    """Collects problems, so that all of them are reported at once."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def secret(self, name: str, value: str) -> Secret:
+        """Long enough, and nobody's example."""
+        if not value:
+            self.problems.append(f"{name} is missing")
+        elif len(value) < MINIMUM_SECRET_LENGTH:
+            self.problems.append(f"{name} is shorter than {MINIMUM_SECRET_LENGTH} characters")
+        elif _PLACEHOLDER.search(value) or len(set(value)) < _MINIMUM_VARIETY:
+            self.problems.append(f"{name} looks like a placeholder")
+        elif not _is_plain(value):
+            self.problems.append(f"{name} holds spaces, line ends or non-ASCII characters")
+        return Secret(value)
+
+    def secrets(self, name: str, values: Sequence[str]) -> tuple[Secret, ...]:
+        """A ring, newest first."""
+        return tuple(self.secret(f"{name}[{n}]", value) for n, value in enumerate(values))
+
+    def signing_secrets(self, name: str, values: Sequence[str]) -> tuple[Secret, ...]:
+        """A ring for outgoing signatures; with `whsec_` in front it must be what follows that."""
+        for place, value in enumerate(values):
+            if value.startswith(_SIGNING_PREFIX):
+                try:
+                    raw = base64.b64decode(value.removeprefix(_SIGNING_PREFIX), validate=True)
+                except (binascii.Error, ValueError):
+                    raw = b""
+                if len(raw) not in _SIGNING_BYTES:
+                    self.problems.append(
+                        f"{name}[{place}] must be whsec_ and base64 of 24 to 64 bytes"
+                    )
+        return self.secrets(name, values)
+
+    def client_id(self, value: str) -> str:
+        """As Zoom shows it: no secret, and yet worth a look before Zoom refuses it."""
+        if not value:
+            self.problems.append("client_id is missing")
+        elif not _is_plain(value):
+            self.problems.append("client_id holds spaces, line ends or non-ASCII characters")
+        elif _PLACEHOLDER.search(value):
+            self.problems.append("client_id looks like a placeholder")
+        return value
+
+    def scopes(self, name: str, values: Sequence[str]) -> frozenset[str]:
+        """One scope in each; two in one would be granted by nobody."""
+        for place, value in enumerate(values):
+            if not _SCOPE.fullmatch(value):
+                self.problems.append(f'{name}[{place}] is no scope; write ["one", "two"]')
+        return frozenset(values)
+
+    def contact(self, name: str, value: str) -> str:
+        """What a `Contact` of security.txt must be (RFC 9116 section 2.5.3), or nothing."""
+        if value and not _CONTACT.fullmatch(value):
+            self.problems.append(f"{name} must begin with mailto:, https:// or tel:")
+        return value
+
+    def url(self, name: str, value: str, *, origin_only: bool = False) -> str:
+        """Absolute, https or on loopback, without credentials or fragment."""
+        if not value:
+            self.problems.append(f"{name} is missing")
+            return value
+        try:
+            parts = urlsplit(value)
+            host, _ = parts.hostname or "", parts.port
+        except ValueError:
+            self.problems.append(f"{name} is not a URL")
+            return value
+        if parts.scheme not in {"http", "https"} or not host or not value.isascii():
+            self.problems.append(f"{name} is not an absolute http or https URL")
+        elif not _URL_CHARACTERS.fullmatch(value):
+            self.problems.append(f"{name} holds characters that no URL has")
+        elif parts.scheme == "http" and not is_loopback(host):
+            self.problems.append(f"{name} is plain http; only loopback addresses may be")
+        elif parts.username is not None or parts.password is not None or parts.fragment:
+            self.problems.append(f"{name} must hold no credentials and no fragment")
+        elif origin_only and (parts.path not in {"", "/"} or parts.query):
+            self.problems.append(f"{name} must be an origin like https://zoom.app.example")
+        elif host != parts.netloc.rsplit("@")[-1].partition(":")[0] and "[" not in parts.netloc:
+            self.problems.append(f"{name} must be in lower case, as browsers send it")
+        return value.rstrip("/") if origin_only else value
+
+    def bind(self, name: str, value: str) -> tuple[str, int]:
+        """HOST:PORT; port 0 picks a free one."""
+        host, colon, port = value.rpartition(":")
+        if not (colon and host and re.fullmatch(r"[0-9]{1,5}", port) and int(port) < 65536):
+            self.problems.append(f"{name} must be HOST:PORT, like 127.0.0.1:8001")
+            return "127.0.0.1", 0
+        return host.strip("[]"), int(port)
+
+    def rule(self, name: str, value: str) -> str:
+        """METHODS /v2/path, where `*` is one segment and a final `**` any number."""
+        if not _PROXY_RULE.fullmatch(value):
+            self.problems.append(f"{name}: {value!r} is no rule; write GET,POST /v2/path/* or **")
+        return value
+
+    def network(self, name: str, value: str) -> Network:
+        """An address or a network in CIDR form."""
+        try:
+            network = ipaddress.ip_network(value)
+        except ValueError:
+            self.problems.append(f"{name} is no network: write 10.0.0.0/8 or an address")
+            return ipaddress.ip_network("192.0.2.0/32")
+        if network.prefixlen == 0:
+            self.problems.append(f"{name} is everybody: name the networks of your own proxies")
+        return network
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a URL's host can only be this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_plain(value: str) -> bool:
+    return value.isascii() and value.isprintable() and " " not in value
