@@ -193,6 +193,9 @@ def test_reset_forgets_all_that_happened(simulated: SimulatedZoom, control: http
     assert 0 == control.get("/clock").json()["advanced"]
     assert not any(one["on"] for one in control.get("/faults").json()["faults"])
     assert 200 == authorize(simulated).status_code
+    simulated.consent("approve", JANE)
+    exchange(simulated)
+    assert [1] == [one["generation"] for one in control.get("/grants").json()["grants"]]
 
 
 @pytest.mark.parametrize(
@@ -423,7 +426,14 @@ def test_a_large_body_is_a_413(control: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/nothing"), ("POST", "/world"), ("PATCH", "/clock"), ("GET", "/"), ("PUT", "/a/b/c")],
+    [
+        ("GET", "/nothing"),
+        ("POST", "/world"),
+        ("PATCH", "/clock"),
+        ("GET", "/"),
+        ("PUT", "/a/b/c"),
+        ("GET", ""),
+    ],
 )
 def test_unknown_calls_are_errors_of_the_same_shape(
     control: httpx.Client, method: str, path: str

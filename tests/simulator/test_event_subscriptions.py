@@ -197,6 +197,8 @@ def test_a_wrong_field_is_refused(
     usual = {} if not body else {"event_webhook_url": receiver.url}
     answer = subscriber.call("POST", json={**usual, **body})
     assert (400, 300) == (answer.status_code, answer.json()["code"])
+    if body.get("events") == []:
+        assert [{"field": "events", "message": "Invalid field."}] == answer.json()["errors"]
     assert [] == subscriber.call("GET").json()["event_subscriptions"]
 
 

@@ -13,6 +13,7 @@ from paraph.simulator.world import App
 from simulator.plain_client import JANE, RAVI, S256, VERIFIER, PlainClient
 
 INVALID_TOKEN = {"reason": "Invalid Token!", "error": "invalid_grant"}
+CLAIMS = "ver auid code iss gno type tid aud uid nbf exp iat aid jti"
 INVALID_CLIENT = {"reason": "Invalid client_id or client_secret", "error": "invalid_client"}
 
 
@@ -49,12 +50,41 @@ def test_the_response_has_exactly_zooms_fields(plain: PlainClient) -> None:
 
 
 def test_the_access_token_has_claims_of_version_7(plain: PlainClient) -> None:
-    """A JWT that names user and account; the opaque mode is no JWT at all."""
-    _, body, _ = plain.install()["access_token"].split(".")
-    claims = json.loads(base64.urlsafe_b64decode(body + "=="))
-    assert (7, JANE, plain.zoom.user.account_id) == (claims["ver"], claims["uid"], claims["aid"])
+    """JWTs that name user and account, with no code in them; the opaque mode is no JWT at all."""
+    code = plain.code()
+    tokens = plain.exchange(code).json()
+    for name, kind, lifetime in (("access_token", 0, 3600), ("refresh_token", 1, 90 * 86_400)):
+        claims = json.loads(base64.urlsafe_b64decode(tokens[name].split(".")[1] + "=="))
+        assert set(CLAIMS.split()) == set(claims)
+        assert (7, kind, JANE, plain.zoom.user.account_id) == (
+            claims["ver"],
+            claims["type"],
+            claims["uid"],
+            claims["aid"],
+        )
+        assert lifetime == claims["exp"] - claims["iat"]
+        assert code not in claims.values()
     plain.zoom.app.token_format = "opaque"
-    assert "." not in plain.install()["access_token"]
+    opaque = plain.install()
+    assert "." not in opaque["access_token"] + opaque["refresh_token"]
+
+
+@pytest.mark.parametrize("host", ["zoom.us", "api.zoom.us", "marketplace.zoom.us"])
+def test_who_calls_by_zooms_names_is_told_them(plain: PlainClient, host: str) -> None:
+    """A client led here by name resolution keeps to Zoom's names, and to the port it came by."""
+    form = {
+        "grant_type": "authorization_code",
+        "code": plain.code(),
+        "redirect_uri": plain.redirect_uri,
+    }
+    app = plain.zoom.app
+    answer = plain.http.post(
+        "/oauth/token",
+        data=form,
+        auth=(app.client_id, app.client_secret),
+        headers={"host": f"{host}:8443"},
+    )
+    assert "http://api.zoom.us:8443" == answer.json()["api_url"]
 
 
 # ---------------------------------------------------------------- clients

@@ -263,6 +263,7 @@ def test_bodies_are_as_a_javascript_receiver_prints_them_again() -> None:
     assert '{"a":1,"b":"x/y é 🌊","c":[true,null]}'.encode() == encode_body(
         {"a": 1, "b": "x/y é 🌊", "c": [True, None]}
     )
+    assert b'{"a":[1,0,0.5,1e+21]}' == encode_body({"a": [1.0, -0.0, 0.5, 1e21]})
 
 
 def test_mixed_escapes_are_nobodys_printing() -> None:

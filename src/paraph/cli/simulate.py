@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +26,7 @@ def simulate(
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's key (PEM).")] = None,
 ) -> None:
     """Run a simulated Zoom, with its console at /. State lives in memory."""
-    if (tls_certificate is None) != (tls_key is None):
-        raise ConfigurationError(["--tls-certificate and --tls-key go together"])
+    _check_tls(tls_certificate, tls_key)
     simulator = create_simulator(default_world() if world is None else load_world(world))
     if auto_consent:
         if simulator.world.user(auto_consent) is None:
@@ -58,4 +58,21 @@ def simulate(
         raise ConfigurationError(
             [f"cannot listen on {host}:{port}: the port is taken or not allowed"],
             remedy="Stop what holds the port, or choose another with --port.",
+        ) from None
+
+
+def _check_tls(certificate: Path | None, key: Path | None) -> None:
+    """Both or neither, and fit for use: the server would answer the rest with a stack trace."""
+    if (certificate is None) != (key is None):
+        raise ConfigurationError(["--tls-certificate and --tls-key go together"])
+    if certificate is None:
+        return
+    try:
+        # No passphrase: nobody is asked for one in the middle of a start.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            [f"{certificate} and {key} cannot be used: {why}"],
+            remedy="Give a certificate chain and its unencrypted key, both as PEM.",
         ) from None

@@ -25,24 +25,44 @@ _LIMITS = "developers.zoom.us/docs/api/rate-limits"
 _DAY = 86400
 
 
-@behaviour("REST API", 'errors are {"code", "message"}', "documented", source=_ERRORS)
+@behaviour(
+    "REST API",
+    'errors are {"code", "message"}; those of a field add "errors": [{"field", "message"}]',
+    "documented",
+    source=_ERRORS,
+)
 class ApiError(Exception):
     """An error of the REST API."""
 
     def __init__(
-        self, status: int, code: int, message: str, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        code: int,
+        message: str,
+        headers: dict[str, str] | None = None,
+        *,
+        field: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers or {}
+        self.field = field
 
     def answer(self) -> Answer:
         """As it is sent."""
-        answer = Answer.of_json(self.status, {"code": self.code, "message": self.message})
+        content: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.field:
+            content["errors"] = [{"field": self.field, "message": "Invalid field."}]
+        answer = Answer.of_json(self.status, content)
         answer.headers |= self.headers
         return answer
+
+
+def invalid_field(name: str) -> ApiError:
+    """A field of a body is missing, or not of its kind."""
+    return ApiError(400, 300, "Validation Failed.", field=name)
 
 
 Work = Callable[[Request, Bearer], Answer | Awaitable[Answer]]

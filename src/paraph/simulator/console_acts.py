@@ -36,7 +36,7 @@ async def _event(simulator: Simulator, fields: Fields) -> str:
     app, user, name = _app(simulator, fields), _user(simulator, fields), fields.get("event", "")
     if not app.event_url:
         raise UsageError("the app has no event URL")
-    sent = simulator.publish(app, name, {}, user=user, variant=fields.get("variant", ""))
+    sent = simulator.publish(app, name, user=user, variant=fields.get("variant", ""))
     return f"Sent {name}." if sent else "The subscription is disabled: validate its URL first."
 
 

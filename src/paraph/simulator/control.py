@@ -67,7 +67,7 @@ class EventOrder(AppOrder):
     """
 
     event: str
-    payload: dict[str, Any] = msgspec.field(default_factory=dict)
+    payload: dict[str, Any] | None = None
     variant: str = ""
 
 
@@ -114,7 +114,10 @@ class Control:
                 Route(f"/_simulator{path}", self._admitting(work, shape), methods=[method])
                 for method, path, work, shape in table
             ),
-            Route("/_simulator/{rest:path}", self._admitting(_unknown, None), methods=_METHODS),
+            *(
+                Route(path, self._admitting(_unknown, None), methods=_METHODS)
+                for path in ("/_simulator", "/_simulator/{rest:path}")
+            ),
         ]
 
     def _admitting(self, work: Work, shape: Any) -> Callable[[Request], Awaitable[Response]]:

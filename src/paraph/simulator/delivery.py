@@ -16,10 +16,15 @@ from paraph.simulator.world import App
 MAX_DELIVERIES = 10_000
 MAX_BODY_BYTES = 32 << 20
 MAX_ATTEMPTS = 100
+# From here on JavaScript writes an exponent.
+_EXPONENT_FROM = 1e21
 
 
 @behaviour(
-    "webhooks", "compact bytes: no spaces, `/` as it is", "seen", source="zoom/webhook-sample"
+    "webhooks",
+    "compact bytes: no spaces, `/` as it is, whole numbers without `.0`, as JavaScript writes them",
+    "seen",
+    source="zoom/webhook-sample",
 )
 @behaviour(
     "webhooks", "mixed escapes: emoji as `\\u`, the rest as it is", "seen", source="captures"
@@ -30,13 +35,22 @@ def encode_body(content: Any, *, variant: str = "") -> bytes:
     With the variant "mixed_escapes", emoji stand as `\u` escapes while other characters are raw
     UTF-8 (seen in live deliveries), so that nobody who prints the JSON again gets these bytes.
     """
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(_as_javascript(content), separators=(",", ":"), ensure_ascii=False)
     if variant == "mixed_escapes":
         text = "".join(
             json.dumps(character)[1:-1] if ord(character) > 0xFFFF else character
             for character in text
         )
     return text.encode("utf-8")
+
+
+def _as_javascript(content: Any) -> Any:
+    """Whole numbers as integers: receivers that print the JSON anew sign `1`, never `1.0`."""
+    if isinstance(content, float) and content.is_integer() and abs(content) < _EXPONENT_FROM:
+        return int(content)
+    if isinstance(content, dict):
+        return {name: _as_javascript(value) for name, value in content.items()}
+    return [_as_javascript(one) for one in content] if isinstance(content, list) else content
 
 
 @behaviour(

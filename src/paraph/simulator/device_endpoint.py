@@ -14,6 +14,7 @@ from paraph.simulator.devices import EXPIRES_IN, INTERVAL, DeviceCode
 from paraph.simulator.engine import PendingConsent, Simulator
 from paraph.simulator.gate import Refusal
 from paraph.simulator.oauth_refusals import OAuthRefusal
+from paraph.simulator.own_names import origin_as
 from paraph.simulator.page import render
 from paraph.simulator.request_body import read_form
 from paraph.simulator.world import App
@@ -40,7 +41,7 @@ class DeviceEndpoint:
     async def devicecode(self, request: Request) -> Answer:
         """POST /oauth/devicecode."""
         try:
-            return self._given(await self._client(request))
+            return self._given(await self._client(request), request)
         except OAuthRefusal as error:
             return error.answer()
 
@@ -51,21 +52,19 @@ class DeviceEndpoint:
             raise OAuthRefusal("unauthorized_client", "The app has no device grant")
         return app
 
-    def _given(self, app: App) -> Answer:
+    def _given(self, app: App, request: Request) -> Answer:
         simulator = self._simulator
+        origin = origin_as(request, "zoom.us", simulator.origin)
         device = simulator.devices.add(
             app.client_id, simulator.ledger.random_text(43), self._user_code()
         )
-        page = f"{simulator.origin}/oauth_device"
         return Answer.of_json(
             200,
             {
                 "device_code": device.device_code,
                 "user_code": device.user_code,
-                "verification_uri": page,
-                "verification_uri_complete": (
-                    f"{simulator.origin}/oauth/device/complete/{device.user_code}"
-                ),
+                "verification_uri": f"{origin}/oauth_device",
+                "verification_uri_complete": f"{origin}/oauth/device/complete/{device.user_code}",
                 "expires_in": EXPIRES_IN,
                 "interval": INTERVAL,
             },

@@ -102,11 +102,6 @@ class Simulator:
         self.consent = consent
         self._initial_consent = copy.copy(consent)
 
-    @property
-    def api_url(self) -> str:
-        """What the token response names as the REST API's host."""
-        return self.world.zoom.api_url or self.origin
-
     def begin(self) -> None:
         """Start what goes on by itself: the revalidation of event URLs."""
         self.validation.begin()
@@ -115,7 +110,7 @@ class Simulator:
         self,
         app: App,
         event: str,
-        payload: dict[str, Any],
+        payload: dict[str, Any] | None = None,
         *,
         user: User | None = None,
         variant: str = "",
@@ -125,7 +120,8 @@ class Simulator:
         Args:
             app: whose event it is.
             event: its name.
-            payload: empty for the realistic body, where the catalogue knows the event.
+            payload: as it is to be sent; None for the realistic body, where the catalogue
+                knows the event.
             user: who does it, in a realistic body; by default the first of the world.
             variant: "mixed_escapes" for bytes that nobody prints again by accident.
         """
@@ -133,13 +129,18 @@ class Simulator:
         return self.publication.publish(app, content, variant=variant)
 
     def event_content(
-        self, app: App, event: str, payload: dict[str, Any], *, user: User | None = None
+        self,
+        app: App,
+        event: str,
+        payload: dict[str, Any] | None = None,
+        *,
+        user: User | None = None,
     ) -> dict[str, Any]:
         """The whole body of an event, realistic where no payload is given."""
         now = self.wall()
-        if not payload and event in catalogue():
+        if payload is None and event in catalogue():
             return realistic(self.world, app, event, user, now=now, random_bytes=self.random_bytes)
-        return {"event": event, "event_ts": int(now * 1000), "payload": payload}
+        return {"event": event, "event_ts": int(now * 1000), "payload": payload or {}}
 
     def event_urls(self) -> list[Target]:
         """The event URLs that there are now, the forms' and the API's."""

@@ -11,10 +11,18 @@ from typing import Any
 from starlette.requests import Request
 
 from paraph.simulator.answer import Answer
-from paraph.simulator.bearer import ApiError, Work, guarded, read_object, require_scope
+from paraph.simulator.bearer import (
+    ApiError,
+    Work,
+    guarded,
+    invalid_field,
+    read_object,
+    require_scope,
+)
 from paraph.simulator.behaviours import behaviour
 from paraph.simulator.engine import Simulator
 from paraph.simulator.ledger import Bearer
+from paraph.simulator.own_names import origin_as
 from paraph.simulator.publication import MAX_SUBSCRIPTIONS, Subscription
 from paraph.simulator.world import App
 
@@ -80,7 +88,7 @@ class EventSubscriptions:
             account_id=_text(body, "account_id", default=bearer.account_id),
         )
         if not subscription.events:
-            raise ApiError(400, 300, "Invalid field: events.")
+            raise invalid_field("events")
         await self._challenge(app, subscription.url)
         # While the challenge was under way others may have been made.
         if len(self._simulator.subscriptions.of(app)) >= MAX_SUBSCRIPTIONS:
@@ -130,7 +138,8 @@ class EventSubscriptions:
         if app is None or not bearer.user_id:
             raise ApiError(401, 124, "Invalid access token.")
         action = _text(await read_object(request), "action")
-        link = self._simulator.deeplinks.make(app, action, self._simulator.origin)
+        origin = origin_as(request, "marketplace.zoom.us", self._simulator.origin)
+        link = self._simulator.deeplinks.make(app, action, origin)
         return Answer.of_json(200, {"deeplink": link})
 
     def _app(self, bearer: Bearer, *verbs: str) -> App:
@@ -174,7 +183,7 @@ def _describe(one: Subscription) -> dict[str, Any]:
 def _text(body: dict[str, Any], name: str, *, default: str | None = None) -> str:
     value = body.get(name, default)
     if not isinstance(value, str) or len(value) > _MAX_URL or (default is None and not value):
-        raise ApiError(400, 300, f"Invalid field: {name}.")
+        raise invalid_field(name)
     return value
 
 
@@ -182,12 +191,12 @@ def _texts(body: dict[str, Any], name: str, *, default: list[str] | None = None)
     values = body.get(name, default)
     fits = isinstance(values, list) and len(values) <= _MAX_EVENTS
     if not fits or not all(isinstance(one, str) and len(one) < 200 for one in values or []):
-        raise ApiError(400, 300, f"Invalid field: {name}.")
+        raise invalid_field(name)
     return list(values or [])
 
 
 def _scope(body: dict[str, Any]) -> str:
     scope = _text(body, "subscription_scope", default="account")
     if scope not in {"user", "account", "master_account"}:
-        raise ApiError(400, 300, "Invalid field: subscription_scope.")
+        raise invalid_field("subscription_scope")
     return scope

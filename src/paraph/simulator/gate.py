@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-SERVED_NAMES = {"zoom.us", "api.zoom.us", "marketplace.zoom.us", "localhost"}
+from paraph.simulator.own_names import ZOOM_NAMES
+
+SERVED_NAMES = {*ZOOM_NAMES, "localhost"}
 COOKIE = "simulated_zoom_console"
 _OWN_SITE = {"same-origin", "none"}
 

@@ -86,7 +86,9 @@ class Ledger:
     def __init__(self, clock: Clock, random_bytes: Callable[[int], bytes]) -> None:
         self._clock = clock
         self._random_bytes = random_bytes
-        self._tokens = Tokens(clock.wall, random_bytes, lifetime=ACCESS_SECONDS)
+        self._tokens = Tokens(
+            clock.wall, random_bytes, lifetime=ACCESS_SECONDS, refresh_lifetime=REFRESH_SECONDS
+        )
         self.codes: OrderedDict[str, Code] = OrderedDict()
         self.grants: dict[tuple[str, str], Grant] = {}
         self._generations: dict[tuple[str, str], int] = {}
@@ -147,7 +149,7 @@ class Ledger:
             account_id=user.account_id,
             scopes=scopes,
             access_token=self._tokens.access(app, user.id, user.account_id, claims or {}),
-            refresh_token=self._tokens.refresh(),
+            refresh_token=self._tokens.refresh(app, user.id, user.account_id),
             generation=generation,
             issued_at=now,
             refreshed_at=now,
@@ -177,7 +179,7 @@ class Ledger:
             self._forget_access((grant.client_id, grant.user_id))
         if not keep_refresh_token:
             self._spend(grant, "rotated")
-            grant.refresh_token = self._tokens.refresh()
+            grant.refresh_token = self._tokens.refresh(app, grant.user_id, grant.account_id)
         grant.access_token = self._tokens.access(app, grant.user_id, grant.account_id, claims or {})
         grant.refreshed_at = self._clock.now()
         self._index(grant)
@@ -234,6 +236,7 @@ class Ledger:
         """Forget everything."""
         self.codes.clear()
         self.grants.clear()
+        self._generations.clear()
         self._access.clear()
         self._access_of.clear()
         self._refresh.clear()

@@ -136,7 +136,7 @@ class SimulatedZoom:
         """
         app = self._app(client_id)
         publish = self.simulator.publish
-        sent = self._call(lambda: publish(app, event, payload or {}, variant=variant))
+        sent = self._call(lambda: publish(app, event, payload, variant=variant))
         if not sent:
             raise RuntimeError(f"no URL of {app.client_id} hears of {event}")
         return sent[0].id
@@ -153,7 +153,7 @@ class SimulatedZoom:
         app = self._app(client_id)
 
         def signed() -> SignedEvent:
-            content = self.simulator.event_content(app, event, payload or {})
+            content = self.simulator.event_content(app, event, payload)
             prepared = self.simulator.sender.prepare(app, content, url="", variant=variant)
             return SignedEvent(dict(prepared.headers), prepared.body)
 

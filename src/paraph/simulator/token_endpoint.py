@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from starlette.requests import Request
 
@@ -19,6 +18,7 @@ from paraph.simulator.code_exchange import give_tokens, spoilt_claims, take_code
 from paraph.simulator.engine import Simulator
 from paraph.simulator.ledger import Grant
 from paraph.simulator.oauth_refusals import OAuthRefusal
+from paraph.simulator.own_names import origin_as
 from paraph.simulator.world import App
 
 EXPIRES_IN = 3599
@@ -47,7 +47,10 @@ class TokenEndpoint:
         refusal = faults.spoil("token_refusal", Answer(0, b""))
         if refusal.status:
             return refusal
-        return faults.spoil("token", await self._answered(request, self._granted))
+        answer = await self._answered(request, self._granted)
+        own = origin_as(request, "api.zoom.us", self._simulator.origin)
+        answer.change(api_url=self._simulator.world.zoom.api_url or own)
+        return faults.spoil("token", answer)
 
     async def revoke(self, request: Request) -> Answer:
         """POST /oauth/revoke."""
@@ -183,24 +186,27 @@ class TokenEndpoint:
         source="changelog/platform/api_url_access_token_response",
     )
     def _success(self, grant: Grant) -> Answer:
-        return self._response(
-            access_token=grant.access_token,
-            token_type="bearer",
-            refresh_token=grant.refresh_token,
-            expires_in=EXPIRES_IN,
-            scope=" ".join(grant.scopes),
+        return Answer.of_json(
+            200,
+            {
+                "access_token": grant.access_token,
+                "token_type": "bearer",
+                "refresh_token": grant.refresh_token,
+                "expires_in": EXPIRES_IN,
+                "scope": " ".join(grant.scopes),
+            },
         )
 
     def _own_token(self, app: App, scopes: tuple[str, ...]) -> Answer:
-        return self._response(
-            access_token=self._simulator.ledger.issue_app_token(app, scopes),
-            token_type="bearer",
-            expires_in=EXPIRES_IN,
-            scope=" ".join(scopes),
+        return Answer.of_json(
+            200,
+            {
+                "access_token": self._simulator.ledger.issue_app_token(app, scopes),
+                "token_type": "bearer",
+                "expires_in": EXPIRES_IN,
+                "scope": " ".join(scopes),
+            },
         )
-
-    def _response(self, **content: Any) -> Answer:
-        return Answer.of_json(200, {**content, "api_url": self._simulator.api_url})
 
     @behaviour(
         "revoke",

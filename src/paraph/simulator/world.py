@@ -161,9 +161,12 @@ def load_world(path: Path) -> World:
 
 
 def complete(world: World) -> World:
-    """Fill in what a short world leaves out: an account, and whose the users are."""
+    """Fill in what a short world leaves out: an account, and whose users and server apps are."""
     if not world.accounts:
         world.accounts = default_world().accounts
+    for app in world.apps:
+        if app.kind == "server-to-server":
+            app.account_id = app.account_id or world.accounts[0].id
     for user in world.users:
         user.account_id = user.account_id or world.accounts[0].id
         user.email = user.email or f"{user.id.lower()}@example.com"
@@ -172,18 +175,20 @@ def complete(world: World) -> World:
 
 
 def find_contradictions(world: World) -> Sequence[str]:
-    """What cannot be: doubled ids, users of no account."""
-    problems = []
+    """What cannot be: doubled or empty ids, users and apps of no account."""
+    problems: list[str] = []
     for word, ids in (
-        ("account", [one.id for one in world.accounts]),
-        ("user", [one.id for one in world.users]),
+        ("account id", [one.id for one in world.accounts]),
+        ("user id", [one.id for one in world.users]),
         ("client_id", [one.client_id for one in world.apps]),
     ):
         problems += [f"{word} {one} stands twice" for one in sorted(set(ids)) if ids.count(one) > 1]
-    known = {one.id for one in world.accounts}
+        problems += [f"{word} is empty"] if "" in ids else []
+    # A world without accounts is given one, and only `complete` knows its id.
+    known = {one.id for one in world.accounts or default_world().accounts}
+    owned = [(f"user {user.id}", user.account_id) for user in world.users]
+    owned += [(f"client_id {app.client_id}", app.account_id) for app in world.apps]
     problems += [
-        f"user {user.id} is of an unknown account"
-        for user in world.users
-        if user.account_id and user.account_id not in known
+        f"{name} is of an unknown account" for name, owner in owned if owner and owner not in known
     ]
     return problems
