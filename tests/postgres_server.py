@@ -59,9 +59,13 @@ class PostgresServer:
             self._run("initdb", "-D", str(self.data), "-U", "paraph", "-A", "trust", "-E", "utf8",
                       "--locale=en_US.UTF-8" if _has_english() else "--locale=C.UTF-8",
                       "--no-sync")  # fmt: skip
+        self._launch()
+        self._await_answer()
+
+    def _launch(self) -> None:
         options = {**_OPTIONS, "port": str(self.port), "unix_socket_directories": str(self._folder)}
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        with (self._folder / "log").open("ab") as log:
+        with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self.data, *words],
                 stdout=log,
@@ -69,7 +73,6 @@ class PostgresServer:
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509 - It takes no lock: one system call.
                 **self._owner,
             )
-        self._await_answer()
 
     def kill(self) -> None:
         """`kill -9`: the server's other processes notice it and end."""
@@ -114,9 +117,13 @@ class PostgresServer:
             try:
                 self.ask("SELECT 1")
             except (OSError, asyncpg.PostgresError):
-                assert self._process is not None and self._process.poll() is None, self._log()
+                assert self._process is not None
                 assert time.monotonic() < deadline, self._log()
                 time.sleep(0.02)
+                if self._process.poll() is not None:
+                    # The processes of a server that was killed need a moment to notice it.
+                    assert "is still in use" in self._log(), self._log()
+                    self._launch()
             else:
                 return
 
