@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lifecycle.test_link import claim, handoff_of
 from service_kit import Kit, running
 
 pytestmark = pytest.mark.anyio
@@ -106,3 +107,19 @@ async def test_it_is_forgotten_after_a_day(kit: Kit) -> None:
             assert 0 == await tx.idempotency.delete_expired(now=context.now())
             assert 1 == await tx.idempotency.delete_expired(now=context.now() + 86401)
         assert first.content != (await ask(api, "k-1")).content
+
+
+async def test_an_answer_without_a_body_is_repeated_without_one(kit: Kit) -> None:
+    """A 204 has neither content nor a length (RFC 9110 section 8.6)."""
+    async with await kit.api("link") as api:
+        claimed = (await claim(api, await handoff_of(kit, api, "tenant:jane"))).json()["claim"]
+        for replay in (None, "true"):
+            done = await api.post(
+                f"/v1/claims/{claimed}/decline", headers={"idempotency-key": "k-1"}
+            )
+            assert (204, b"", replay) == (
+                done.status_code,
+                done.content,
+                done.headers.get("idempotent-replay"),
+            )
+            assert "content-length" not in done.headers

@@ -28,9 +28,9 @@ def challenge_of(nonce: str) -> str:
 
 
 @pytest.fixture
-async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
-    """A service that links to a host."""
-    async with running(tmp_path, linking="host") as kit:
+async def kit(tmp_path: Path, database_url: str) -> AsyncIterator[Kit]:
+    """A service that links to a host, on every kind of store."""
+    async with running(tmp_path, linking="host", database_url=database_url) as kit:
         yield kit
 
 
@@ -261,3 +261,22 @@ async def test_a_flood_of_made_up_requests_meets_a_budget_and_spoils_none(kit: K
         assert 429 == (await browser.get(url)).status_code
     code = Secret(parse_qs(urlsplit(url).query)["request"][0])
     assert await request_is_live(kit.service.context, code)
+
+
+async def test_what_is_not_confirmed_is_no_installation_yet(kit: Kit) -> None:
+    """By its id nobody reads or ends it: with it would go what another subject has."""
+    api = await kit.api("link", "read", "remove")
+    active = await link(kit, api, "tenant-a:ada")
+    await handoff_of(kit, api, "tenant-b:bob")
+    async with kit.service.context.store.reading() as tx:
+        (pending,) = await tx.links.expired(now=10**11, limit=9)
+    async with await kit.api("read", "remove", "vend", subject_prefix="tenant-b:") as limited:
+        for key in (limited, api):
+            for method in ("GET", "DELETE"):
+                answer = await key.request(method, f"/v1/installations/{pending.link_id}")
+                assert 404 == answer.status_code
+        vended = await limited.post(
+            f"/v1/installations/{pending.link_id}/access-token", json={"subject": "tenant-b:bob"}
+        )
+        assert 404 == vended.status_code
+    assert 200 == (await api.get(f"/v1/installations/{active}")).status_code

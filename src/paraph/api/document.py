@@ -17,7 +17,7 @@ _EVERYWHERE = {
     "500": "A mistake of the service's own.",
     "503": "The store or Zoom does not answer at the moment.",
 }
-_WITH_BODY = {"413": "The body is too long."}
+_WITH_BODY = {"408": "The body did not arrive in time.", "413": "The body is too long."}
 _MORE: dict[tuple[str, str], dict[str, str]] = {
     ("post", "/v1/link-requests"): {"400": "A value has not its shape."},
     ("post", "/v1/claims/{claim}/confirm"): {

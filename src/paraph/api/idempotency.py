@@ -113,8 +113,11 @@ def _digest(*parts: bytes) -> bytes:
 
 
 async def _send(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-length", str(len(body)).encode()), (b"idempotent-replay", b"true")]
+    headers = [(b"idempotent-replay", b"true")]
     if body:
         headers.append((b"content-type", b"application/json"))
+    if status != 204:
+        # A 204 must not have one (RFC 9110 section 8.6).
+        headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -11,6 +11,7 @@ from paraph.api.keys import ApiKey, ApiKeyDependency, Scope, require_scope, requ
 from paraph.errors import NotFound
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.removal import remove_installation
+from paraph.oauth.phase import Phase
 from paraph.storage.records import Installation
 
 InstallationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -80,7 +81,11 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
 async def _visible(context: Context, key: ApiKey, installation_id: str) -> Installation:
     async with context.store.reading() as tx:
         found = await tx.installations.get(installation_id)
-    if found is None or found.grant.identity.client_id != context.client.client_id:
+    if (
+        found is None
+        or found.link.phase is not Phase.ACTIVE
+        or found.grant.identity.client_id != context.client.client_id
+    ):
         raise NotFound("no such installation")
     require_subject(key, found.link.subject)
     return found

@@ -27,12 +27,16 @@ async def pieces_of(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:
     """The body as it arrives.
 
     Raises:
-        BodyTooLong, CallerGone.
+        BodyTooLong, BodyTooSlow, CallerGone.
     """
     read = 0
     more = True
     while more:
-        message = await receive()
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise BodyTooSlow from None
         if message["type"] != "http.request":
             raise CallerGone
         piece = message.get("body", b"")

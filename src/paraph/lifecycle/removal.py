@@ -9,6 +9,7 @@ from __future__ import annotations
 from paraph.errors import NotFound
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
+from paraph.oauth.phase import Phase
 from paraph.storage.records import Receipt
 
 
@@ -30,6 +31,9 @@ async def remove_installation(
         found = await tx.installations.get(installation_id)
         if (
             found is None
+            # A link that is still to be confirmed is nobody's installation: with it would go what
+            # another subject has of the same grant.
+            or found.link.phase is not Phase.ACTIVE
             or found.grant.identity.client_id != context.client.client_id
             or not found.link.subject.startswith(subject_prefix)
         ):

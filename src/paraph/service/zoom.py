@@ -175,7 +175,8 @@ class SubjectInstallation:
             NotFound, NeedsReauthorization, BeingDecided, PeerError, TransportError.
         """
         access = self._zoom.service.access
-        return await access.current(await access.installation_of(self._subject))
+        installation_id = await access.installation_of(self._subject)
+        return await access.current(installation_id, subject=self._subject)
 
     async def remove(self) -> Receipt:
         """End the installation: dead here at once, and soon at Zoom."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Row, delete, exists, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from paraph.errors import Conflict
 from paraph.oauth.phase import Phase
@@ -61,15 +62,6 @@ class SqlGrantStore:
         )
         return [grant_of(row, self._sealing) for row in rows]
 
-    async def any_in_account(self, client_id: str, account_id: str) -> bool:
-        """Whether an account has a grant; opens nothing, for the hot path."""
-        found = await self._connection.execute(
-            select(grants.c.grant_id)
-            .where(grants.c.client_id == client_id, grants.c.account_id == account_id)
-            .limit(1)
-        )
-        return found.first() is not None
-
     async def replace_tokens(
         self, grant_id: str, tokens: Tokens, *, expected_version: int, phase: Phase
     ) -> bool:
@@ -114,40 +106,31 @@ class SqlGrantStore:
 
     async def idle_since(self, received_before: int, *, now: int, limit: int) -> Sequence[Grant]:
         """Active grants whose tokens nobody renewed since then, and whose refresh is due."""
-        not_due = exists().where(
-            refresh_attempts.c.grant_id == grants.c.grant_id,
-            refresh_attempts.c.token_version == grants.c.token_version,
-            (refresh_attempts.c.next_attempt_at > now) | (refresh_attempts.c.lease_until > now),
+        return await self._some(
+            grants.c.received_at <= received_before,
+            grants.c.phase == Phase.ACTIVE.value,
+            grants.c.refresh_token.is_not(None),
+            _refresh_is_due(now),
+            order=grants.c.received_at,
+            limit=limit,
         )
-        rows = await self._connection.execute(
-            select(grants)
-            .where(
-                grants.c.received_at <= received_before,
-                grants.c.phase == Phase.ACTIVE.value,
-                grants.c.refresh_token.is_not(None),
-                ~not_due,
-            )
-            .order_by(grants.c.received_at)
-            .limit(limit)
+
+    async def in_phase(self, phase: Phase, *, now: int, limit: int) -> Sequence[Grant]:
+        """Some grants in a phase whose refresh is due, oldest first."""
+        return await self._some(
+            grants.c.phase == phase.value,
+            _refresh_is_due(now),
+            order=grants.c.granted_at,
+            limit=limit,
         )
-        return those_that_open(rows, lambda row: grant_of(row, self._sealing))
-
-    async def in_phase(self, phase: Phase, *, limit: int) -> Sequence[Grant]:
-        """Some grants in a phase, oldest first."""
-        return await self._some(grants.c.phase == phase.value, limit=limit)
-
-    async def without_link(self, *, limit: int) -> Sequence[Grant]:
-        """Grants that no link, pending or active, needs."""
-        needed = exists().where(links.c.grant_id == grants.c.grant_id)
-        return await self._some(~needed, limit=limit)
 
     async def _one(self, *where: Any) -> Grant | None:
         row = (await self._connection.execute(select(grants).where(*where))).first()
         return None if row is None else grant_of(row, self._sealing)
 
-    async def _some(self, where: Any, *, limit: int) -> Sequence[Grant]:
+    async def _some(self, *where: Any, order: Any, limit: int) -> Sequence[Grant]:
         rows = await self._connection.execute(
-            select(grants).where(where).order_by(grants.c.granted_at).limit(limit)
+            select(grants).where(*where).order_by(order).limit(limit)
         )
         return those_that_open(rows, lambda row: grant_of(row, self._sealing))
 
@@ -175,6 +158,15 @@ class SqlGrantStore:
             "received_at": tokens.received_at,
             "zoom_time": tokens.zoom_time,
         }
+
+
+def _refresh_is_due(now: int) -> ColumnElement[bool]:
+    """Neither is it under way, nor did it fail a moment ago."""
+    return ~exists().where(
+        refresh_attempts.c.grant_id == grants.c.grant_id,
+        refresh_attempts.c.token_version == grants.c.token_version,
+        (refresh_attempts.c.next_attempt_at > now) | (refresh_attempts.c.lease_until > now),
+    )
 
 
 def _owner(identity: ZoomIdentity) -> tuple[str, str, str]:

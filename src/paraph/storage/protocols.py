@@ -60,9 +60,6 @@ class GrantStore(Protocol):
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Grant]:
         """All grants of one Zoom account, oldest first."""
 
-    async def any_in_account(self, client_id: str, account_id: str) -> bool:
-        """Whether an account has a grant; opens nothing, for the hot path."""
-
     async def replace_tokens(
         self,
         grant_id: str,
@@ -93,11 +90,8 @@ class GrantStore(Protocol):
     async def idle_since(self, received_before: int, *, now: int, limit: int) -> Sequence[Grant]:
         """Active grants whose tokens nobody renewed since then, and whose refresh is due."""
 
-    async def in_phase(self, phase: Phase, *, limit: int) -> Sequence[Grant]:
-        """Some grants in a phase, oldest first."""
-
-    async def without_link(self, *, limit: int) -> Sequence[Grant]:
-        """Grants that no link, pending or active, needs."""
+    async def in_phase(self, phase: Phase, *, now: int, limit: int) -> Sequence[Grant]:
+        """Some grants in a phase whose refresh is due, oldest first."""
 
 
 class LinkStore(Protocol):
