@@ -178,7 +178,7 @@ def test_every_button_of_the_console(
     expect(page.locator("[data-live=status]")).to_contain_text("+1 h 1 min")
 
     page.locator("select[name=auto]").select_option("deny")
-    page.get_by_role("button", name="Decide so").click()
+    page.get_by_role("button", name="Decide like this").click()
     expect(page.locator("[data-live=status]")).to_contain_text("declines at once")
     answer = httpx.get(authorization_url(running), trust_env=False)
     assert "access_denied" in answer.headers["location"]
@@ -192,13 +192,62 @@ def test_every_button_of_the_console(
     assert 503 == exchange(running, "x", "y").status_code
     expect(page.locator("[data-live=status]")).not_to_contain_text("token_unavailable")
 
-    page.get_by_role("button", name="Takes the app away").click()
+    page.get_by_role("button", name="Remove the app").click()
     expect(page.locator(".entry", has_text="app_deauthorized")).to_have_count(1)
 
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Reset everything").click()
     expect(page.get_by_text("Nothing has happened yet.")).to_be_visible()
     assert page.evaluate("window.stayed") is True
+
+
+def test_the_console_by_keyboard(running: SimulatedZoom, page: Page) -> None:
+    """A press by keyboard keeps its place while the page is drawn anew; what is shown is hidden."""
+    running.wait_for_delivery(running.send_event("meeting.started"))
+    page.goto(running.url)
+    send = page.get_by_role("button", name="Send event")
+    send.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".entry")).to_have_count(2)
+    expect(send).to_be_focused()
+
+    page.get_by_label("Find a fault").fill("token_html")
+    page.get_by_role("button", name="Switch on token_html").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Switch off token_html")).to_be_focused()
+
+    entry = page.locator(".entry").first
+    entry.locator("summary").focus()
+    page.keyboard.press("Enter")
+    entry.get_by_role("button", name="Reveal").focus()
+    page.keyboard.press("Enter")
+    hide = entry.get_by_role("button", name="Hide again")
+    expect(hide).to_be_focused()
+    expect(entry).to_contain_text("v0=")
+    page.keyboard.press("Enter")
+    expect(entry.get_by_role("button", name="Reveal")).to_be_focused()
+    expect(entry).not_to_contain_text("v0=")
+
+
+def test_what_somebody_writes_stays(running: SimulatedZoom, page: Page) -> None:
+    """A setting that was typed in is not wiped when something else changes meanwhile."""
+    page.goto(running.url)
+    page.get_by_label("Find a fault").fill("token_slow")
+    fault = page.locator(".fault", has_text="token_slow")
+    fault.get_by_text("options").click()
+    setting = fault.get_by_label("seconds of token_slow")
+    setting.fill("0.5")
+    page.get_by_label("Find a fault").focus()
+    running.simulator.faults.switch_on("token_html", {})
+    expect(page.locator("[data-live=status]")).to_contain_text("token_html")
+    expect(setting).to_have_value("0.5")
+    page.get_by_role("button", name="Switch on token_slow").click()
+    expect(page.locator(".fault.on")).to_have_count(2)
+    assert 0.5 == next(
+        one["parameters"]["seconds"]
+        for one in running.simulator.faults.listing()
+        if one["name"] == "token_slow"
+    )
 
 
 def test_the_console_reads_without_javascript(running: SimulatedZoom, browser: Browser) -> None:

@@ -52,6 +52,13 @@ def test_a_location_and_a_referer_are_masked() -> None:
         assert f"https://app.example/cb?code={HIDDEN}&state={HIDDEN}" == pair.value
 
 
+def test_a_code_that_zoom_refused_is_masked() -> None:
+    """Zoom repeats it in its error, and it may be alive: another client's, or one of a typo."""
+    answer = {"reason": f"Invalid authorization code {SECRET}", "error": "invalid_grant"}
+    for text in (json.dumps(answer), json.dumps(answer)[:-10]):
+        assert SECRET not in mask_body(text)
+
+
 def test_a_device_page_is_masked() -> None:
     """The page that completes a device's request has the user code in its path."""
     assert f"/oauth/device/complete/{HIDDEN}?a=b" == mask_text("/oauth/device/complete/abcd?a=b")

@@ -271,3 +271,18 @@ def test_mixed_escapes_are_nobodys_printing() -> None:
     assert '{"a":"é \\ud83c\\udf0a"}'.encode() == encode_body(
         {"a": "é 🌊"}, variant="mixed_escapes"
     )
+
+
+async def test_the_next_try_is_told() -> None:
+    """While a retry waits its time is known, by the simulated clock; after the last one none is."""
+    async with receiving() as receiver:
+        receiver.statuses = [503]
+        simulator = make_simulator(receiver.url)
+        (delivery,) = simulator.publish(simulator.world.apps[0], "meeting.ended")
+        begun, minutes = simulator.clock.now(), []
+        for wait in (300, 1200, 3600, 0):
+            await simulator.sender.settle()
+            minutes.append(round((delivery.retry_at - begun) / 60) if delivery.retry_at else 0)
+            simulator.clock.advance(wait)
+        await simulator.sender.close()
+    assert [5, 25, 85, 0] == minutes

@@ -84,6 +84,7 @@ class Delivery:
         chunked: no length is announced.
         cut_after: bytes of the body after which the connection is closed.
         pause: seconds between the pieces of a body.
+        retry_at: when Zoom tries again, by the simulated clock; 0 where it does not.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Delivery:
     chunked: bool = False
     cut_after: int | None = None
     pause: float = 0.0
+    retry_at: float = 0.0
 
     @property
     def client_id(self) -> str:

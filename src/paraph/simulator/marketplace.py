@@ -1,7 +1,7 @@
 """The Marketplace: listings with Add, Local Test and Share, and the apps that a user has added.
 
-All three links are the plain authorization URL, without `state` and without PKCE (seen in many
-reports). A landing-page app is sent to its own site instead (documented).
+All three links are the plain authorization URL, without `state` and without PKCE. Add of a
+landing-page app leads to its own site instead.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from paraph.simulator.behaviours import behaviour
 from paraph.simulator.deauthorization import deauthorize
 from paraph.simulator.engine import Simulator
 from paraph.simulator.gate import Gate, Refusal
@@ -25,10 +26,29 @@ class Marketplace:
         self._simulator = simulator
         self._gate = gate
 
+    @behaviour(
+        "Marketplace",
+        "Add, Local Test and Share are the plain authorization URL to the primary redirect URI: no "
+        "state, no PKCE",
+        "seen",
+        source="zoomapps-advancedsample-react issue 15; Zoom's older OAuth guide",
+    )
+    @behaviour(
+        "Marketplace",
+        "a landing-page app is added on its own site, which begins by itself",
+        "documented",
+        source="manifest: install_type LANDING_PAGE; forum thread 77316",
+    )
+    @behaviour(
+        "Marketplace",
+        "Local Test and Share of a landing-page app lead to the authorization all the same",
+        "inferred",
+    )
     async def listing(self, request: Request) -> Response:
         """GET /marketplace/{client_id}."""
         app = self._simulator.world.app(request.path_params["client_id"])
-        if app is None:
+        # A server-to-server app is nobody's to add.
+        if app is None or app.kind != "general":
             return render(
                 "refused.html", status=404, number=404, message="No such app", line="No such app"
             )
@@ -37,7 +57,7 @@ class Marketplace:
             for user in self._simulator.world.users
             if (app.client_id, user.id) in self._simulator.ledger.grants
         ]
-        return render("listing.html", app=app, add_url=add_url(app), added=added)
+        return render("listing.html", app=app, plain_url=plain_url(app), added=added)
 
     async def remove(self, request: Request) -> Response:
         """POST /marketplace/{client_id}/remove: a user removes the app."""
@@ -53,10 +73,8 @@ class Marketplace:
         return RedirectResponse(request.url.path.removesuffix("/remove"), status_code=303)
 
 
-def add_url(app: App) -> str:
-    """Where Add leads."""
-    if app.install_type == "LANDING_PAGE":
-        return app.landing_url
+def plain_url(app: App) -> str:
+    """The authorization URL that the Marketplace knows."""
     query = {
         "response_type": "code",
         "client_id": app.client_id,

@@ -25,6 +25,8 @@ _PARAMETER = re.compile(f"(?<![\\w-])({_NAMES})=[^&\\s\"'<>;,]*", re.IGNORECASE)
 _MEMBER = re.compile(f'("(?:{_NAMES})"\\s*:\\s*")[^"]*', re.IGNORECASE)
 _CREDENTIALS = re.compile(r"\b(Basic|Bearer)\s+[^\s\"',;]+", re.IGNORECASE)
 _DEVICE_PAGE = re.compile(r"(/oauth/device/complete/)[^/?#\s]+")
+# Zoom repeats the code that it refuses, and one that belongs to another client is alive.
+_REFUSED_CODE = re.compile(r"(Invalid authorization code )[^\s\"',;]+")
 _SCHEMES = {"basic", "bearer"}
 
 
@@ -60,6 +62,7 @@ def mask_text(text: str) -> str:
         (_MEMBER, rf"\1{HIDDEN}"),
         (_CREDENTIALS, rf"\1 {HIDDEN}"),
         (_DEVICE_PAGE, rf"\1{HIDDEN}"),
+        (_REFUSED_CODE, rf"\1{HIDDEN}"),
     ):
         text = pattern.sub(kept, text)
     return text

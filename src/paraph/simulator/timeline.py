@@ -9,7 +9,9 @@ from http import HTTPStatus
 from itertools import islice
 from typing import Literal
 
+from paraph.simulator.delivery import Attempt
 from paraph.simulator.engine import Simulator
+from paraph.simulator.gist import gist_of, tolerated
 from paraph.simulator.journal import Exchange
 from paraph.simulator.mask import Pair, mask_body, mask_pairs, mask_text
 from paraph.simulator.webhook_sender import Delivery
@@ -38,6 +40,8 @@ class Row:
     Attributes:
         key: names it in the page and in an order to reveal it.
         version: changes when the row has to be drawn anew.
+        gist: what it was about, for the list.
+        tolerated: what the app should not rely on.
     """
 
     key: str
@@ -49,6 +53,8 @@ class Row:
     status: str
     tone: Tone
     parts: Sequence[Part]
+    gist: str = ""
+    tolerated: Sequence[str] = ()
 
     @property
     def at(self) -> str:
@@ -101,6 +107,8 @@ def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
         status=str(status) if status else "cut",
         tone=_tone(status),
         parts=[part for part in parts if part.pairs or part.text],
+        gist=gist_of(exchange),
+        tolerated=tolerated(exchange),
     )
 
 
@@ -110,6 +118,10 @@ def delivery_row(delivery: Delivery, *, revealed: bool = False) -> Row:
     tried = [
         Pair(f"{_local(one.time):%H:%M:%S}", one.reason or str(one.status)) for one in attempts
     ]
+    if delivery.retry_at:
+        tried.append(
+            Pair("next try", f"{_local(delivery.retry_at):%H:%M:%S} by the simulated clock")
+        )
     body = delivery.body.decode("utf-8", "replace")
     parts = [
         Part("Attempts", tried),
@@ -119,22 +131,27 @@ def delivery_row(delivery: Delivery, *, revealed: bool = False) -> Row:
     last = attempts[-1].status if attempts else None
     return Row(
         key=f"d{delivery.id}",
-        version=str(len(attempts)),
+        version=f"{len(attempts)}-{delivery.retry_at:.0f}",
         direction="out",
         time=attempts[0].time if attempts else _signed_at(delivery),
         title=delivery.event,
         place=delivery.url or "no URL",
-        status=_status_of(delivery, [one.status for one in attempts]),
+        status=_status_of(delivery, attempts),
         tone="waiting" if last is None else _tone(last),
         parts=[part for part in parts if part.pairs or part.text],
+        gist=delivery.url or "no URL",
     )
 
 
-def _status_of(delivery: Delivery, statuses: Sequence[int]) -> str:
-    if not statuses:
+def _status_of(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
+    if not attempts:
         return "…" if delivery.url else "unsent"
-    last = str(statuses[-1] or "none")
-    return last if len(statuses) == 1 else f"{last}, {len(statuses)} tries"
+    words = [str(attempts[-1].status or "none")]
+    if len(attempts) > 1:
+        words.append(f"{len(attempts)} tries")
+    if delivery.retry_at:
+        words.append(f"next {_local(delivery.retry_at):%H:%M}")
+    return ", ".join(words)
 
 
 def _signed_at(delivery: Delivery) -> float:

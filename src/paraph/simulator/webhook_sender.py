@@ -257,14 +257,16 @@ class WebhookSender:
         if run.tries and self._faults.take("webhook_retry_signed_anew"):
             delivery.timestamp = str(int(self._clock.wall()))
             delivery.sign()
+        delivery.retry_at = 0.0
         status, _ = await self.attempt(delivery)
         run.tries += 1
         waiting, run.afterwards = run.afterwards, []
         for one in waiting:
             self._enqueue(one)
         if (status == 0 or status >= 500) and run.tries <= len(RETRY_AFTER):
+            delivery.retry_at = run.begun + RETRY_AFTER[run.tries - 1]
             self.timers.at(
-                run.begun + RETRY_AFTER[run.tries - 1],
+                delivery.retry_at,
                 partial(self._enqueue, run),
                 wanted=partial(self.deliveries.__contains__, run.delivery_id),
             )

@@ -28,10 +28,35 @@ function drawRows(region, fresh) {
   if (!same) region.replaceChildren(...wanted);
 }
 
+function isBeingWrittenIn(region) {
+  const fields = [...region.querySelectorAll("input:not([type=hidden])")];
+  return fields.some((one) => one === document.activeElement || one.value !== one.defaultValue);
+}
+
+// Where the keyboard is, as a place that is found again after a region was drawn anew.
+function placeOf(one) {
+  const home = one && one.closest("[data-focus],details[id]");
+  if (!home) return "";
+  const where = home.id ? `#${CSS.escape(home.id)}` : `[data-focus="${CSS.escape(home.dataset.focus)}"]`;
+  return `${where} ${one.localName}`;
+}
+
 function drawRegion(region, fresh) {
   const markup = fresh.innerHTML;
-  if (drawn.get(region.dataset.live) === markup || region.contains(document.activeElement)) return;
+  if (drawn.get(region.dataset.live) === markup) return;
+  if (isBeingWrittenIn(region)) {
+    // Ask for everything next time, or what was not drawn now would never be.
+    version = "";
+    return;
+  }
   drawn.set(region.dataset.live, markup);
+  const place = region.contains(document.activeElement) ? placeOf(document.activeElement) : "";
+  drawAnew(region, fresh);
+  const again = place && !region.contains(document.activeElement) && region.querySelector(place);
+  if (again) again.focus({ preventScroll: true });
+}
+
+function drawAnew(region, fresh) {
   if ("keyed" in region.dataset) {
     drawRows(region, fresh);
     return;
@@ -67,29 +92,41 @@ async function reveal(form) {
     return;
   }
   const place = document.getElementById(form.dataset.reveal);
-  const shown = place.querySelector(".parts, .pairs");
+  const masked = place.querySelector(".parts, .pairs");
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = document.createElement("div");
   fresh.className = "parts revealed";
   fresh.append(...page.body.childNodes);
-  shown.replaceWith(fresh);
-  form.remove();
+  masked.replaceWith(fresh);
+  const hide = document.createElement("button");
+  hide.className = "small";
+  hide.textContent = "Hide again";
+  hide.addEventListener("click", () => {
+    fresh.replaceWith(masked);
+    hide.replaceWith(form);
+    form.querySelector("button").focus({ preventScroll: true });
+  });
+  form.replaceWith(hide);
+  hide.focus({ preventScroll: true });
 }
 
 async function send(form, button) {
   if (form.dataset.sure && !window.confirm(form.dataset.sure)) return;
   const body = new URLSearchParams(new FormData(form, button));
+  const held = document.activeElement === button;
   button.disabled = true;
   const order = { method: "POST", body, headers: { accept: "application/json" } };
   const answer = await fetch(form.action, order).catch(() => null);
   button.disabled = false;
-  button.blur();
+  // A disabled button loses the keyboard, which whoever pressed it by keyboard wants back.
+  if (held) button.focus({ preventScroll: true });
   if (!answer) {
     say("The simulator does not answer.", true);
     return;
   }
   const told = await answer.json().catch(() => ({ error: "The simulator has failed." }));
   say(told.said || told.error, !answer.ok);
+  if (answer.ok && form.closest("[data-live]")) form.reset();
   await refresh();
 }
 
@@ -111,6 +148,7 @@ function sift() {
       if (!one.hidden) found += 1;
     }
     place.hidden = found === 0;
+    place.querySelector(".count").textContent = found;
     if (words.length) place.open = found > 0;
   }
 }
