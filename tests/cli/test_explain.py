@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from paraph.simulator.webhook_sender import sign
 from paraph.storage.encryption import new_encryption_key
+from service_kit import running
 from vector_files import FOLDER
 
 SECRET = "hN71_0cYwe-Ty6dRmVq"
@@ -68,7 +71,8 @@ def test_a_genuine_delivery_holds_at_every_step(folder: Path) -> None:
     code, said = explain(folder, "webhook", delivery(BODY))
 
     assert (0, "verdict: accepted") == (code, said.splitlines()[-1])
-    assert ["held"] == sorted({line.split()[0] for line in said.splitlines()[:-1]})
+    assert {"held", "note"} == {line.split()[0] for line in said.splitlines()[:-1]}
+    assert "its event is meeting.ended" in said
 
 
 @pytest.mark.parametrize(
@@ -79,8 +83,12 @@ def test_a_genuine_delivery_holds_at_every_step(folder: Path) -> None:
         (delivery(BODY).replace(b"meeting.ended", b"meeting.begun"), "refused   signature:"),
         (delivery(BODY).replace(b"X-Zm-Signature", b"X-Other"), "refused   one signature header:"),
         (delivery(b"[]"), "refused   event:"),
+        (delivery(b'{"event":"app_deauthorized","payload":{}}'), "refused   event:"),
+        (delivery(BODY).replace(b"POST", b"GET"), "refused   request: it is a GET of /webhook"),
+        (delivery(BODY).replace(b"/webhook", b"/webhook/"), "refused   request:"),
+        (delivery(b" " * (1 << 20) + BODY), "refused   request: its body has"),
     ],
-    ids=["key", "old", "changed", "unsigned", "no event"],
+    ids=["key", "old", "changed", "unsigned", "no event", "no ids", "GET", "path", "long"],
 )
 def test_a_refused_delivery_says_at_which_step(
     folder: Path, request_bytes: bytes, step: str
@@ -102,21 +110,62 @@ def test_a_capture_is_judged_as_of_its_own_time(folder: Path) -> None:
     assert 0 == explain(folder, "webhook", old, "--at", "1700000010")[0]
 
 
-def test_a_har_entry_is_read_as_well(folder: Path) -> None:
-    """What a browser's or proxy's recorder exports: the same verdict."""
-    head, _, body = delivery(BODY).partition(b"\r\n\r\n")
-    headers = [line.split(": ", 1) for line in head.decode().split("\r\n")[1:]]
-    entry = {
+def har_entry(captured: bytes) -> dict[str, Any]:
+    """The same request as a recorder keeps it."""
+    head, _, body = captured.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    method, target, _ = first.split(" ")
+    headers = [line.split(": ", 1) for line in lines]
+    return {
         "request": {
-            "method": "POST",
-            "url": "https://zoom.tidemark.example/webhook",
+            "method": method,
+            "url": f"https://zoom.tidemark.example{target}",
             "headers": [{"name": name, "value": value} for name, value in headers],
             "postData": {"text": base64.b64encode(body).decode(), "encoding": "base64"},
         }
     }
 
+
+def test_a_har_entry_is_read_as_well(folder: Path) -> None:
+    """What a browser's or proxy's recorder exports, with a byte order mark too."""
+    entry = har_entry(delivery(BODY))
+
     assert 0 == explain(folder, "webhook", json.dumps({"log": {"entries": [entry]}}).encode())[0]
-    assert 0 == explain(folder, "webhook", json.dumps(entry).encode())[0]
+    assert 0 == explain(folder, "webhook", b"\xef\xbb\xbf" + json.dumps(entry).encode())[0]
+
+
+def test_of_a_whole_recording_the_one_that_fits_is_judged(folder: Path) -> None:
+    """A recorder keeps everything; where several could be meant, somebody must say which."""
+    other = har_entry(b"GET /pictures HTTP/1.1\r\nHost: x\r\n\r\n")
+    odd = {"request": {"method": "GET", "url": "wss://x", "headers": [{"name": "a\u2000"}]}}
+    good, bad = har_entry(delivery(BODY)), har_entry(delivery(BODY, key="another-secret-xyz"))
+
+    def recording(*entries: object) -> bytes:
+        return json.dumps({"log": {"entries": entries}}).encode()
+
+    assert 0 == explain(folder, "webhook", recording(other, odd, good))[0]
+    code, said = explain(folder, "webhook", recording(good, other, bad))
+    assert (1, True) == (code, "entries 1, 3 could be" in said)
+    assert 0 == explain(folder, "webhook", recording(good, other, bad), "--entry", "1")[0]
+    assert "none could be" in explain(folder, "webhook", recording(other, odd))[1]
+    assert "has 2 entries" in explain(folder, "webhook", recording(other, odd), "--entry", "3")[1]
+
+
+def test_a_cut_capture_is_told(folder: Path) -> None:
+    """A signature over bytes that are not here cannot verify, and that is not Zoom's doing."""
+    code, said = explain(folder, "webhook", delivery(BODY)[:-10])
+
+    assert 1 == code
+    assert "note      Content-Length says" in said and "the capture was cut" in said
+
+
+def test_whose_removal_it_is_is_told(folder: Path) -> None:
+    """A genuine removal of another client's app is accepted and has no effect."""
+    for client_id, effect in (("AbCdEf123456", "it removes the app"), ("Other", "no effect here")):
+        payload = {"client_id": client_id, "account_id": "a", "user_id": "u"}
+        body = json.dumps({"event": "app_deauthorized", "payload": payload}).encode()
+        code, said = explain(folder, "webhook", delivery(body))
+        assert (0, True) == (code, effect in said)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +198,61 @@ def test_a_forged_callback_stops_at_the_state(folder: Path) -> None:
     assert 1 == code
     assert "held      shape" in said and "refused   state" in said and "not asked age" in said
     assert "s" * 43 not in said
+    assert "the capture holds no cookies" in said
+
+
+def test_explaining_makes_no_database(folder: Path) -> None:
+    """What only looks leaves nothing behind, and asks no running service's store."""
+    explain(folder, "callback", b"GET /oauth/redirect?code=abc HTTP/1.1\r\n\r\n")
+
+    assert ["paraph.toml"] == [one.name for one in folder.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("captured", "why"),
+    [
+        (b"HEAD /oauth/redirect?code=a HTTP/1.1\r\n\r\n", "it is a HEAD"),
+        (b"GET //oauth/redirect?code=a HTTP/1.1\r\n\r\n", "it is a GET of //oauth/redirect"),
+        (b"GET /oauth/redirect?code=a HTTP/1.1\r\nSec-Purpose: prefetch\r\n\r\n", "a prefetch"),
+    ],
+)
+def test_a_request_that_is_not_asked_for_is_named(folder: Path, captured: bytes, why: str) -> None:
+    """What the endpoint does not even look at stops at the first step."""
+    code, said = explain(folder, "callback", captured)
+
+    assert 1 == code
+    assert why in said.splitlines()[0] and "not asked shape" in said
+
+
+@pytest.mark.anyio
+async def test_a_genuine_callback_holds_at_every_step(tmp_path: Path) -> None:
+    """Captured from a real flow: accepted with its cookie, refused without, expired later."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+        cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+        settings = kit.settings
+    (tmp_path / "paraph.toml").write_text(
+        f"""
+client_id = "{settings.client_id}"
+client_secret = "{settings.client_secret.reveal()}"
+webhook_secrets = ["{settings.webhook_secrets[0].reveal()}"]
+public_url = "{settings.public_url}"
+encryption_keys = ["{settings.encryption_keys[0].reveal()}"]
+authorization_server = "{settings.authorization_server}"
+linking = "none"
+"""
+    )
+    head = f"GET {httpx.URL(location).raw_path.decode()} HTTP/1.1\r\nHost: app.example\r\n"
+    whole = f"{head}Cookie: {cookies}\r\n\r\n".encode()
+
+    code, said = explain(tmp_path, "callback", whole)
+    assert (0, "verdict: accepted") == (code, said.splitlines()[-1])
+    assert 0 == explain(tmp_path, "callback", json.dumps(har_entry(whole)).encode())[0]
+    assert "refused   state" in explain(tmp_path, "callback", f"{head}\r\n".encode())[1]
+    later = str(time.time() + 601)
+    assert "refused   age" in explain(tmp_path, "callback", whole, "--at", later)[1]
+    for hidden in (*cookies.split("=")[1:], httpx.URL(location).params["state"]):
+        assert hidden not in said
 
 
 def test_an_app_context_is_explained(folder: Path) -> None:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Protocol
 
 import typer
 
 from paraph.cli.captured_request import CapturedRequest, read_captured_request
-from paraph.cli.settings_file import ConfigOption, with_context
-from paraph.config import load_settings
+from paraph.cli.settings_file import ConfigOption
+from paraph.config import Settings, load_settings
 from paraph.errors import PeerError, StateMismatch
-from paraph.lifecycle.context import Context
 from paraph.lifecycle.pending_authorization import open_pending
 from paraph.oauth import authorization_response
+from paraph.oauth.roles import Client
 from paraph.service.cookies import parse_cookies
+from paraph.service.keys import open_ring
+from paraph.service.visit import Visit
+from paraph.storage.encryption import KeyRing
 from paraph.zoom import app_context, webhook
-from paraph.zoom.events import URL_VALIDATION, parse_event, parse_url_validation
+from paraph.zoom.events import (
+    APP_DEAUTHORIZED,
+    URL_VALIDATION,
+    Event,
+    parse_app_deauthorized,
+    parse_event,
+    parse_url_validation,
+)
+from paraph.zoom.server_metadata import zoom_authorization_server
 
 explain = typer.Typer(
     help="Say step by step why one captured request is accepted or refused.",
@@ -32,6 +44,12 @@ RequestArgument = Annotated[
 AtOption = Annotated[
     float | None,
     typer.Option("--at", help="Judge as of this time (epoch seconds); now by default."),
+]
+EntryOption = Annotated[
+    int | None,
+    typer.Option(
+        "--entry", help="Which entry of a HAR file, from 1; the one that fits by default."
+    ),
 ]
 
 
@@ -48,26 +66,57 @@ class Step(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestStep:
+    """What is asked before anything in a request is looked at: the first of the steps."""
+
+    name: str
+    proves: str
+
+
+class NotAsked(PeerError):
+    """Another request than the endpoint takes."""
+
+    code = "not_asked"
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """The steps in order, and where the request failed, if it did."""
 
     steps: Sequence[Step]
     failed: Step | None
     error: PeerError | None
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CookieOpener:
+    """What opens a pending authorization: keys and time, and no store that could be changed."""
+
+    ring: KeyRing
+    client: Client
+    clock: Callable[[], float]
+
+    def now(self) -> int:
+        """Epoch seconds, whole."""
+        return int(self.clock())
 
 
 def explain_steps(
-    steps: Sequence[Step], judge: Callable[[], None], step_of: Callable[[PeerError], Step | None]
+    steps: Sequence[Step],
+    judge: Callable[[], None],
+    step_of: Callable[[PeerError], Step | None],
+    notes: Sequence[str] = (),
 ) -> Explanation:
     """Run the real check, and learn from its error at which step it stopped."""
     try:
         judge()
     except PeerError as error:
-        return Explanation(steps, step_of(error) or steps[0], error)
-    return Explanation(steps, None, None)
+        return Explanation(steps, step_of(error) or steps[0], error, notes)
+    return Explanation(steps, None, None, notes)
 
 
-def print_explanation(explanation: Explanation) -> None:
+def print_explanation(explanation: Explanation, *notes: str) -> None:
     """One line for each step; exit 1 when the request is refused."""
     reached = True
     for step in explanation.steps:
@@ -78,92 +127,139 @@ def print_explanation(explanation: Explanation) -> None:
             typer.echo(f"held      {step.name}: {step.proves}")
         else:
             typer.echo(f"not asked {step.name}")
+    for note in (*explanation.notes, *notes):
+        typer.echo(f"note      {note}")
     if explanation.failed is not None:
         typer.echo("verdict: refused")
         raise typer.Exit(1)
     typer.echo("verdict: accepted")
 
 
+_DELIVERY = RequestStep("request", "It is a POST of /webhook with at most a mebibyte.")
+_RESPONSE = RequestStep("request", "It is a GET of /oauth/redirect that somebody asked for.")
+
+
 @explain.command("webhook")
 def explain_webhook(
-    request: RequestArgument, at: AtOption = None, config: ConfigOption = None
+    request: RequestArgument,
+    at: AtOption = None,
+    entry: EntryOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """A webhook delivery: headers, freshness, signature, event."""
     settings = load_settings(config)
-    captured = read_captured_request(request)
+    captured = read_captured_request(
+        request, entry=entry, fits=lambda one: one.header(webhook.SIGNATURE_HEADER) is not None
+    )
+    now = time.time() if at is None else at
+    print_explanation(explain_delivery(settings, captured, now=now), *captured.notes)
+
+
+def explain_delivery(settings: Settings, captured: CapturedRequest, *, now: float) -> Explanation:
+    """Judge a captured delivery as the webhook does."""
+    steps: list[Step] = [_DELIVERY]
+    steps += [s for s in webhook.VERIFICATION_STEPS if s.name != "first arrival"]
+    notes = ["whether it arrived before, only the running service knows."]
 
     def judge() -> None:
+        if (captured.method, captured.path) != ("POST", "/webhook"):
+            raise NotAsked(f"it is a {captured.method} of {captured.path}")
+        if len(captured.body) > webhook.MAX_BODY_BYTES:
+            raise NotAsked(f"its body has {len(captured.body)} bytes")
         fresh = webhook.check_delivery_headers(
             captured.headers,
-            now=time.time() if at is None else at,
+            now=now,
             freshness=webhook.Freshness(settings.freshness_past, settings.freshness_future),
         )
         delivery = webhook.verify_webhook(fresh, captured.body, secrets=settings.webhook_secrets)
-        event = parse_event(delivery)
-        if event.name == URL_VALIDATION:
-            parse_url_validation(event)
+        if delivery.secret_index:
+            notes.append(f"webhook_secrets[{delivery.secret_index}] signed it, an older one.")
+        notes.append(_effect_of(settings, parse_event(delivery)))
 
-    # Whether it is a first arrival only the inbox of the running service knows.
-    steps = [one for one in webhook.VERIFICATION_STEPS if one.name != "first arrival"]
-    print_explanation(explain_steps(steps, judge, webhook.step_of))
+    return explain_steps(steps, judge, webhook.step_of, notes)
+
+
+def _effect_of(settings: Settings, event: Event) -> str:
+    if event.name == URL_VALIDATION:
+        parse_url_validation(event)
+        return "it is a challenge: it is answered, and kept nowhere."
+    if event.name == APP_DEAUTHORIZED:
+        if parse_app_deauthorized(event).client_id != settings.client_id:
+            return "it removes another client's app: it has no effect here."
+        return "it removes the app for that person, if no consent came after it."
+    return f"its event is {event.name}."
 
 
 @explain.command("context")
 def explain_context(
-    request: RequestArgument, at: AtOption = None, config: ConfigOption = None
+    request: RequestArgument,
+    at: AtOption = None,
+    entry: EntryOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """An X-Zoom-App-Context header of a Home URL request."""
     settings = load_settings(config)
-    header = read_captured_request(request).header(b"x-zoom-app-context") or b""
+    name = b"x-zoom-app-context"
+    captured = read_captured_request(
+        request, entry=entry, fits=lambda one: one.header(name) is not None
+    )
 
     def judge() -> None:
         app_context.open_app_context(
-            header,
+            captured.header(name) or b"",
             client_secret=settings.client_secret,
             client_id=settings.client_id,
             now=time.time() if at is None else at,
         )
 
-    print_explanation(explain_steps(app_context.VERIFICATION_STEPS, judge, app_context.step_of))
+    explained = explain_steps(app_context.VERIFICATION_STEPS, judge, app_context.step_of)
+    print_explanation(explained, *captured.notes)
 
 
 @explain.command("callback")
 def explain_callback(
-    request: RequestArgument, at: AtOption = None, config: ConfigOption = None
+    request: RequestArgument,
+    at: AtOption = None,
+    entry: EntryOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """A request at the redirection endpoint: shape, state, age, issuer, consent, code."""
-    captured = read_captured_request(request)
-
-    async def work(context: Context) -> Explanation:
-        return explain_callback_in(_as_of(context, at), captured)
-
-    print_explanation(with_context(config, work))
-
-
-def _as_of(context: Context, at: float | None) -> Context:
-    if at is None:
-        return context
-    return replace(context, clock=lambda: at)
+    settings = load_settings(config)
+    captured = read_captured_request(
+        request, entry=entry, fits=lambda one: one.path == "/oauth/redirect"
+    )
+    ring = asyncio.run(open_ring(settings))
+    client = Client(settings.client_id, settings.client_secret, settings.redirect_uri)
+    opener = CookieOpener(ring, client, time.time if at is None else lambda: at)
+    print_explanation(explain_response(settings, opener, captured), *captured.notes)
 
 
-def explain_callback_in(context: Context, captured: CapturedRequest) -> Explanation:
+def explain_response(
+    settings: Settings, opener: CookieOpener, captured: CapturedRequest
+) -> Explanation:
     """Judge a captured authorization response as the redirection endpoint does."""
+    steps: list[Step] = [_RESPONSE, *authorization_response.VALIDATION_STEPS]
+    notes = ["whether its state was used before, only the running service knows."]
+    if captured.header(b"cookie") is None:
+        notes.append("the capture holds no cookies; recorders leave them out unless told to keep.")
 
     def judge() -> None:
+        if (captured.method, captured.path) != ("GET", "/oauth/redirect"):
+            raise NotAsked(f"it is a {captured.method} of {captured.path}")
+        if Visit({"headers": captured.headers}, ()).unasked:
+            raise NotAsked("it is a prefetch: nothing is done, and nothing used up")
         response = authorization_response.parse_authorization_response(captured.raw_query)
         if response.state is None:
             # As from the Marketplace: the service drops the code and begins a flow of its own.
             raise StateMismatch("there is no state: this did not begin in the app")
         pending = open_pending(
-            context, state=response.state, cookies=parse_cookies(captured.headers)
+            opener, state=response.state, cookies=parse_cookies(captured.headers)
         )
         authorization_response.validate_authorization_response(
             response,
             pending.request,
-            server=context.authorization_server.server,
-            now=context.now(),
+            server=zoom_authorization_server(settings.authorization_server),
+            now=opener.now(),
         )
 
-    return explain_steps(
-        authorization_response.VALIDATION_STEPS, judge, authorization_response.step_of
-    )
+    return explain_steps(steps, judge, authorization_response.step_of, notes)

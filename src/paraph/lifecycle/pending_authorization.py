@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -25,7 +26,9 @@ from paraph.oauth.authorization_request import (
     authorization_request_url,
     build_authorization_request,
 )
+from paraph.oauth.roles import Client
 from paraph.secret import Secret
+from paraph.storage.encryption import KeyRing
 
 COOKIE_PREFIX = "__Host-paraph-"
 KEPT_TABS = 5
@@ -110,8 +113,23 @@ def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[st
     )
 
 
+class Opener(Protocol):
+    """What of a context opens a cookie: no store is asked."""
+
+    @property
+    def ring(self) -> KeyRing:
+        """The encryption keys."""
+
+    @property
+    def client(self) -> Client:
+        """Our app."""
+
+    def now(self) -> int:
+        """Epoch seconds."""
+
+
 def open_pending(
-    context: Context, *, state: Secret, cookies: Sequence[tuple[str, str]]
+    context: Opener, *, state: Secret, cookies: Sequence[tuple[str, str]]
 ) -> PendingAuthorization:
     """Find and open the cookie of a state that came back.
 
@@ -171,7 +189,7 @@ def _use(issued_at: int) -> str:
     return f"cookie/{issued_at // _HOUR}"
 
 
-def _associated_data(context: Context, name: str) -> bytes:
+def _associated_data(context: Opener, name: str) -> bytes:
     return f"{context.client.client_id}\n{context.client.redirect_uri}\n{name}".encode()
 
 
