@@ -23,6 +23,7 @@ public_bind = "127.0.0.1:0"
 private_bind = "127.0.0.1:0"
 encryption_keys = ["{new_encryption_key()}"]
 linking = "none"
+trusted_proxies = ["127.0.0.1"]
 """
 
 
@@ -118,3 +119,16 @@ def test_a_private_side_beyond_loopback_is_told(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _out, errors = process.communicate(timeout=30)
         assert told == ("private.beyond_loopback" in errors)
+
+
+def test_a_proxy_that_nobody_named_is_told(tmp_path: Path) -> None:
+    """Behind TLS every visitor has the proxy's address, and so one budget, unless it is named."""
+    unnamed = GOOD.replace('["127.0.0.1"]', "[]")
+    local = unnamed.replace("https://zoom.tidemark.example", "http://127.0.0.1:8000")
+    for settings, told in ((unnamed, True), (GOOD, False), (local, False)):
+        process = start(tmp_path, settings)
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        _out, errors = process.communicate(timeout=30)
+        assert told == ("proxies.not_trusted" in errors)

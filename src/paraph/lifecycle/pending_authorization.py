@@ -143,7 +143,7 @@ def open_pending(
     wanted = _state_hash_text(state) if ours else ""
     found = [(m[0], int(m[1]), value) for m, value in ours if m[2] == wanted]
     if len(found) != 1:
-        raise StateMismatch(f"{len(found)} cookies of this state")
+        raise StateMismatch(f"the browser sent {len(found)} cookies of this state, not one")
     name, issued_at, value = found[0]
     # Outside the lifetime there is nothing to open: no key is derived for an invented hour.
     if not -_CLOCK_TOLERANCE <= context.now() - issued_at <= LIFETIME_SECONDS:
