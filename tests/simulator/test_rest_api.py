@@ -234,6 +234,12 @@ def test_the_limit_of_a_day(plain: PlainClient) -> None:
         ("user_redirect", lambda a: a.status_code == 302),
         ("user_without_id", lambda a: "id" not in a.json()),
         ("user_id_other_case", lambda a: a.json()["id"] == JANE.swapcase()),
+        ("user_id_twin", lambda a: a.json()["id"] == f"\uff2b{JANE[1:]}"),
+        ("user_verified_absent", lambda a: "verified" not in a.json()),
+        (
+            "api_concurrency_limit",
+            lambda a: a.status_code == 429 and "concurrent" in a.json()["message"],
+        ),
         ("user_id_padded", lambda a: a.json()["id"] == f"{JANE} "),
         ("user_other_account", lambda a: a.json()["account_id"] == "AnotherAccountOfZoom01"),
         ("user_of_another", lambda a: a.json()["id"] != JANE),

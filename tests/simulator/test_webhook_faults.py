@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +43,12 @@ def is_signed(simulator: Simulator, request: Request, body: bytes | None = None)
     return signatures[0] == sign(secret, claimed[0], request.body if body is None else body)
 
 
+def right_signature(simulator: Simulator, request: Request) -> str:
+    """The signature that the bytes of a request should have."""
+    secret = simulator.world.apps[0].webhook_secret
+    return sign(secret, timestamps(request)[0], request.body) if timestamps(request) else ""
+
+
 def timestamps(request: Request) -> list[str]:
     """The timestamps that are claimed."""
     return request.all_of("x-zm-request-timestamp")
@@ -61,6 +69,61 @@ SPOILT: dict[str, tuple[dict[str, Any], Check]] = {
     "webhook_timestamp_missing": (
         {},
         lambda _, one: bool(one.all_of("x-zm-signature")) and not timestamps(one),
+    ),
+    "webhook_signature_missing": (
+        {},
+        lambda _, one: timestamps(one) == [str(NOW)] and not one.all_of("x-zm-signature"),
+    ),
+    "webhook_timestamp_odd": (
+        {"value": " 1e9\r\n"},
+        lambda s, one: is_signed(s, one) and timestamps(one) == ["1e9"],
+    ),
+    "webhook_timestamp_doubled": (
+        {"second": "7"},
+        lambda s, one: is_signed(s, one) and timestamps(one) == [str(NOW), "7"],
+    ),
+    "webhook_signature_longer": (
+        {},
+        lambda s, one: not is_signed(s, one) and len(one.header("x-zm-signature")) == 69,
+    ),
+    "webhook_signature_prefix": (
+        {"prefix": "v0=bad,v0="},
+        lambda s, one: one.header("x-zm-signature")[7:] == right_signature(s, one),
+    ),
+    "webhook_signature_base64": (
+        {},
+        lambda s, one: (
+            base64.b64decode(one.header("x-zm-signature")[3:])
+            == bytes.fromhex(right_signature(s, one)[3:])
+        ),
+    ),
+    "webhook_body_pretty": (
+        {},
+        lambda s, one: (
+            is_signed(s, one)
+            and b"\n" in one.body
+            and b"\\u00e9" in one.body
+            and not is_signed(s, one, compact(one.body))
+        ),
+    ),
+    "webhook_body_altered": (
+        {},
+        lambda s, one: (
+            not is_signed(s, one) and json.loads(one.body)["event"] == "app_deauthorized"
+        ),
+    ),
+    "webhook_body_text": (
+        {"text": "\ufeff[1]"},
+        lambda s, one: is_signed(s, one) and one.body == b"\xef\xbb\xbf[1]",
+    ),
+    "webhook_body_bomb": (
+        {"mebibytes": 1},
+        lambda s, one: (
+            is_signed(s, one)
+            and one.all_of("content-encoding") == ["gzip"]
+            and len(one.body) < 5000
+            and len(gzip.decompress(one.body)) > 1 << 20
+        ),
     ),
     "webhook_timestamp_stale": (
         {"seconds": 7300},
@@ -208,6 +271,7 @@ async def test_reordered_deliveries_arrive_in_pairs_turned_round() -> None:
         ("challenge_unsigned", lambda one: not one.all_of("x-zm-signature")),
         ("challenge_oracle", lambda one: b'"plainToken":"v0:1800000000:{' in one.body),
         ("challenge_token_odd", lambda one: b"<b>" in one.body),
+        ("challenge_token_number", lambda one: b'"plainToken":4711' in one.body),
         ("challenge_without_token", lambda one: b"plainToken" not in one.body),
     ],
 )
@@ -279,6 +343,9 @@ async def test_the_kit_accepts_what_is_valid_and_refuses_what_is_not() -> None:
             continue
         accepted.append(name)
     assert [
+        "webhook_body_pretty",
+        "webhook_body_text",
+        "webhook_body_bomb",
         "webhook_mixed_escapes",
         "webhook_key_doubled",
         "webhook_body_deep",

@@ -183,6 +183,12 @@ def require_scope(simulator: Simulator, bearer: Bearer, *names: str) -> None:
     "documented",
     source=_LIMITS,
 )
+@behaviour(
+    "REST API",
+    "429 for too many calls at once names no limit and no time",
+    "inferred",
+    source=f"{_LIMITS} for the words",
+)
 def refuse_over_limit(simulator: Simulator) -> None:
     """Answer 429 where a fault asks for it; calls are not counted.
 
@@ -194,6 +200,12 @@ def refuse_over_limit(simulator: Simulator) -> None:
         text = "You have reached the maximum per-second rate limit for this API. Try again later."
         headers = _limits("Light", "QPS", 30) | {"x-ratelimit-reset": str(math.floor(now) + 1)}
         raise ApiError(429, 429, text, headers)
+    if simulator.faults.take("api_concurrency_limit"):
+        text = (
+            "Too many concurrent requests. A request to disassociate this user has already been "
+            "made."
+        )
+        raise ApiError(429, 429, text)
     if simulator.faults.take("api_daily_limit"):
         text = (
             "You have reached the maximum daily rate limit for this API. Refer to the response "

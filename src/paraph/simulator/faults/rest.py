@@ -15,6 +15,7 @@ check(
     "api_daily_limit",
     "Every resource answers 429 for the calls of one day: Retry-After is an ISO 8601 date.",
 )
+check("api_concurrency_limit", "Every resource answers 429: too many calls at once, no header.")
 check("scopes_not_checked", "The API answers whatever the token's scopes.")
 
 
@@ -131,6 +132,15 @@ def user_id_other_case(answer: Answer) -> None:
 
 
 @fault("user")
+def user_id_twin(answer: Answer) -> None:
+    """users/me names an id that differs from the user's until Unicode is normalized (NFKC)."""
+    content = answer.content() or {}
+    # The full-width forms stand in the same order as ASCII, 0xFEE0 further on.
+    first, rest = str(content.get("id", ""))[:1], str(content.get("id", ""))[1:]
+    answer.change(id=(chr(ord(first) + 0xFEE0) if "!" <= first <= "~" else first) + rest)
+
+
+@fault("user")
 def user_id_padded(answer: Answer) -> None:
     """users/me names the user's id with a space behind it."""
     content = answer.content() or {}
@@ -155,6 +165,12 @@ def user_same_email(
 ) -> None:
     """users/me describes user `user_id` with the e-mail address of somebody else."""
     answer.change(id=user_id, account_id="AnotherAccountOfZoom01", email=email)
+
+
+@fault("user")
+def user_verified_absent(answer: Answer) -> None:
+    """users/me does not say whether the e-mail address was verified."""
+    answer.drop("verified")
 
 
 @fault("user")

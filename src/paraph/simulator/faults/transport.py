@@ -24,8 +24,13 @@ def pad(answer: Answer, mebibytes: int) -> None:
 
 def bomb(answer: Answer, mebibytes: int) -> None:
     """The content compressed, with white space behind it that costs almost nothing to send."""
-    answer.body = gzip.compress(answer.body) + _spaces(min(max(mebibytes, 0), _MOST_MEBIBYTES))
+    answer.body = compressed(answer.body, mebibytes)
     answer.headers["content-encoding"] = "gzip"
+
+
+def compressed(content: bytes, mebibytes: int) -> bytes:
+    """Content as gzip, followed by so much white space."""
+    return gzip.compress(content) + _spaces(min(max(mebibytes, 0), _MOST_MEBIBYTES))
 
 
 @cache

@@ -6,10 +6,13 @@ signs anew where that is its point, so faults compose in the order in which they
 
 from __future__ import annotations
 
+import base64
 import json
+from contextlib import suppress
 
 from paraph.simulator.delivery import Delivery, encode_body
 from paraph.simulator.faults.registry import check, fault
+from paraph.simulator.faults.transport import compressed
 
 _MOST_MEBIBYTES = 64
 _DEEPEST = 1_000_000
@@ -35,6 +38,12 @@ def webhook_timestamp_missing(delivery: Delivery) -> None:
 
 
 @fault("webhook")
+def webhook_signature_missing(delivery: Delivery) -> None:
+    """x-zm-request-timestamp alone."""
+    delivery.headers.pop("x-zm-signature", None)
+
+
+@fault("webhook")
 def webhook_timestamp_stale(delivery: Delivery, *, seconds: int = 7260) -> None:
     """Rightly signed `seconds` ago."""
     _shift(delivery, -seconds)
@@ -54,6 +63,19 @@ def webhook_timestamp_milliseconds(delivery: Delivery) -> None:
 
 
 @fault("webhook")
+def webhook_timestamp_odd(delivery: Delivery, *, value: str = "1e9") -> None:
+    """The header's timestamp is `value`, and signed so."""
+    delivery.timestamp = _one_header(value)
+    delivery.sign()
+
+
+@fault("webhook")
+def webhook_timestamp_doubled(delivery: Delivery, *, second: str = "1000000000") -> None:
+    """The right timestamp, and `second` in a second header."""
+    delivery.more_headers.append(("x-zm-request-timestamp", _one_header(second)))
+
+
+@fault("webhook")
 def webhook_secret_wrong(delivery: Delivery) -> None:
     """Signed with the secret of another app."""
     delivery.secret = "another-simulated-webhook-signing-0002"
@@ -64,6 +86,26 @@ def webhook_secret_wrong(delivery: Delivery) -> None:
 def webhook_signature_truncated(delivery: Delivery, *, digits: int = 8) -> None:
     """The right signature, cut off after `digits`."""
     _change_signature(delivery, _signature(delivery)[: 3 + max(0, digits)])
+
+
+@fault("webhook")
+def webhook_signature_longer(delivery: Delivery, *, tail: str = "00") -> None:
+    """The right signature with `tail` behind it."""
+    _change_signature(delivery, _signature(delivery) + _one_header(tail))
+
+
+@fault("webhook")
+def webhook_signature_prefix(delivery: Delivery, *, prefix: str = "v1=") -> None:
+    """The right digits behind `prefix`: another version, none, or a list such as `v0=bad,v0=`."""
+    _change_signature(delivery, _one_header(prefix) + _signature(delivery)[3:])
+
+
+@fault("webhook")
+def webhook_signature_base64(delivery: Delivery) -> None:
+    """The right signature in base64."""
+    with suppress(ValueError):
+        mac = bytes.fromhex(_signature(delivery)[3:])
+        _change_signature(delivery, "v0=" + base64.b64encode(mac).decode())
 
 
 @fault("webhook")
@@ -118,6 +160,30 @@ def webhook_body_spaced(delivery: Delivery) -> None:
 
 
 @fault("webhook")
+def webhook_body_pretty(delivery: Delivery) -> None:
+    r"""Indented, with `\u` escapes, rightly signed: printing it compactly gives other bytes."""
+    content = delivery.content()
+    if content is not None:
+        delivery.body = json.dumps({**content, "note": "h\u00e9llo"}, indent=2).encode()
+        delivery.sign()
+
+
+@fault("webhook")
+def webhook_body_altered(delivery: Delivery, *, event: str = "app_deauthorized") -> None:
+    """The body is signed, then its event is changed to `event`."""
+    content = delivery.content()
+    if content is not None:
+        delivery.body = encode_body({**content, "event": event})
+
+
+@fault("webhook")
+def webhook_body_text(delivery: Delivery, *, text: str = '{"event":NaN}') -> None:
+    """The body is `text`, rightly signed."""
+    delivery.body = text.encode("utf-8", "surrogatepass")
+    delivery.sign()
+
+
+@fault("webhook")
 def webhook_key_doubled(delivery: Delivery) -> None:
     """`event` stands twice in the body, with another value first; rightly signed."""
     delivery.body = b'{"event":"foo.bar",' + delivery.body[1:]
@@ -147,6 +213,14 @@ def webhook_body_big(delivery: Delivery, *, mebibytes: int = 2) -> None:
 
 
 @fault("webhook")
+def webhook_body_bomb(delivery: Delivery, *, mebibytes: int = 50) -> None:
+    """The body is compressed, `mebibytes` large when it is not, and signed as it is sent."""
+    delivery.body = compressed(delivery.body, mebibytes)
+    delivery.headers["content-encoding"] = "gzip"
+    delivery.sign()
+
+
+@fault("webhook")
 def webhook_body_truncated(delivery: Delivery) -> None:
     """The connection ends before the announced end of the body."""
     delivery.cut_after = len(delivery.body) // 2
@@ -167,7 +241,7 @@ def webhook_body_chunked(delivery: Delivery) -> None:
 @fault("webhook")
 def webhook_media_type(delivery: Delivery, *, media_type: str = "text/plain") -> None:
     """Another content type over the same bytes."""
-    delivery.headers["content-type"] = media_type
+    delivery.headers["content-type"] = _one_header(media_type)
 
 
 @fault("webhook")
@@ -179,7 +253,7 @@ def webhook_event_unknown(delivery: Delivery) -> None:
 @fault("webhook")
 def webhook_time_in_seconds(delivery: Delivery) -> None:
     """event_ts is in seconds."""
-    delivery.change(event_ts=int(delivery.timestamp))
+    delivery.change(event_ts=_seconds(delivery))
 
 
 @fault("webhook")
@@ -211,13 +285,31 @@ def challenge_token_odd(delivery: Delivery, *, token: str = "<b>\r\n: 1") -> Non
 
 
 @fault("challenge")
+def challenge_token_number(delivery: Delivery) -> None:
+    """The token is a number."""
+    delivery.change(payload={"plainToken": 4_711})
+
+
+@fault("challenge")
 def challenge_without_token(delivery: Delivery) -> None:
     """There is no plainToken."""
     delivery.change(payload={})
 
 
+def _one_header(text: str) -> str:
+    """What a header can hold: no line break, nothing beyond Latin-1, no space around it."""
+    printable = "".join(one for one in text if one.isprintable()).strip()
+    return printable.encode("latin-1", "replace").decode("latin-1")
+
+
+def _seconds(delivery: Delivery) -> int:
+    """The timestamp as a number; 0 where another fault has left none."""
+    text = delivery.timestamp
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
+
+
 def _shift(delivery: Delivery, seconds: int) -> None:
-    delivery.timestamp = str(int(delivery.timestamp) + seconds)
+    delivery.timestamp = str(_seconds(delivery) + seconds)
     delivery.sign()
 
 
