@@ -80,10 +80,7 @@ def test_a_good_app_has_no_finding() -> None:
             {"install_type": "APP_DIRECTORY"},
             "weak: Add leads straight to the authorization, without state",
         ),
-        (
-            {"event_url": "", "deauthorization_url": ""},
-            "refused: there is no deauthorization URL",
-        ),
+        ({"deauthorization_url": ""}, "refused: there is no deauthorization URL"),
         ({"published": False}, "weak: the app is not published"),
         ({"event_url": "http://app.example/w"}, "refused: the event URL is not https"),
         ({"event_url": "http://127.0.0.1/w"}, "weak: the event URL is on loopback"),

@@ -38,6 +38,19 @@ def alive(simulator: Simulator) -> list[str]:
     return [user.display_name.partition(" ")[0] for user in users if isinstance(user, User)]
 
 
+async def test_the_event_url_does_not_hear_of_removals() -> None:
+    """Zoom's form has a URL of its own for them; an empty one means that nobody is told."""
+    async with receiving() as receiver:
+        simulator = make_simulator(receiver.url)
+        app, user = simulator.world.apps[0], simulator.world.users[0]
+        app.deauthorization_url = ""
+        simulator.ledger.authorize(app, user, ("user:read:user",))
+        assert deauthorize(simulator, app, user) is None
+        await simulator.sender.settle()
+        await simulator.sender.close()
+    assert ([], []) == (alive(simulator), receiver.requests)
+
+
 async def test_the_event_is_as_documented() -> None:
     """Names and order of the fields, an opaque signature in the payload, milliseconds."""
     simulator, (request,) = await removed()

@@ -184,6 +184,26 @@ def test_authorization_inside_the_client_ends_in_tokens(
     assert 200 == right.status_code, right.text
 
 
+def test_official_samples_exchange_codes_of_the_client(
+    simulated: SimulatedZoom, control: httpx.Client, plain: PlainClient, home: HomePage
+) -> None:
+    """One leaves redirect_uri out, one sends the page's whole address: both work at Zoom."""
+    verifier = "plain-verifier-of-more-than-forty-three-characters"
+    asked = order(simulated, code_challenge=verifier)
+
+    def exchanged(redirect_uri: str | None) -> int:
+        """The status of an exchange of a new code."""
+        code = control.post("/in-client-authorize", json=asked).json()["code"]
+        form = {} if redirect_uri is None else {"redirect_uri": redirect_uri}
+        form |= {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
+        return plain.token(auth=None, **form).status_code
+
+    given = [home.url, None, f"{home.url}?tab=1", f"{home.url}/other", ""]
+    assert [200, 200, 200, 400, 400] == [exchanged(one) for one in given]
+    simulated.world.zoom.strict = True
+    assert [200, 400, 400, 400, 400] == [exchanged(one) for one in given]
+
+
 def test_a_user_may_decline_inside_the_client(
     simulated: SimulatedZoom, control: httpx.Client, home: HomePage
 ) -> None:

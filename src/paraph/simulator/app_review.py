@@ -145,7 +145,7 @@ def _modes(app: App) -> Iterator[Finding]:
 
 
 def _removal(app: App) -> Iterator[Finding]:
-    if not (app.deauthorization_url or app.event_url):
+    if not app.deauthorization_url:
         yield Finding(
             "refused", "there is no deauthorization URL", "Zoom's review tests the removal."
         )

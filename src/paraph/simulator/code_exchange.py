@@ -12,7 +12,7 @@ from paraph.simulator.behaviours import behaviour
 from paraph.simulator.client_authentication import Parameters
 from paraph.simulator.engine import Simulator
 from paraph.simulator.ledger import Code, Grant
-from paraph.simulator.world import App
+from paraph.simulator.world import App, Zoom
 
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
 
@@ -36,13 +36,29 @@ def take_code(simulator: Simulator, app: App, parameters: Parameters) -> Code:
     faults = simulator.faults
     if code.client_id != app.client_id and not faults.take("code_of_other_client_accepted"):
         raise oauth_refusals.invalid_code(value)
-    same_uri = parameters.get("redirect_uri") == code.redirect_uri
+    same_uri = _is_same_uri(code, parameters.find("redirect_uri"), simulator.world.zoom)
     if not same_uri and not faults.take("redirect_uri_not_compared"):
         raise oauth_refusals.redirect_mismatch()
     code.used = True
     if not _is_proved(simulator, app, code, parameters.find("code_verifier")):
         raise oauth_refusals.invalid_code(value)
     return code
+
+
+@behaviour(
+    "Zoom Apps",
+    "the exchange of an in-client code may leave out redirect_uri, or add a query to the Home URL; "
+    "not with `strict`",
+    "seen",
+    source="zoom/arlo; zoom/zoomapps-advancedsample-react",
+)
+def _is_same_uri(code: Code, given: str | None, zoom: Zoom) -> bool:
+    """Whether an exchange names the redirect URI that its code was sent to."""
+    if given == code.redirect_uri:
+        return True
+    if not code.in_client or zoom.strict:
+        return False
+    return given is None or given.partition("?")[0] == code.redirect_uri.partition("?")[0]
 
 
 @behaviour(

@@ -16,6 +16,12 @@ from paraph.simulator.world import App, User
 _SKILLS = "zoom/skills"
 
 behaviour("deauthorization", "only published apps are told", "documented", source=_SKILLS)
+behaviour(
+    "deauthorization",
+    "it goes to a URL of its own, one for each app; the event URL does not hear of it",
+    "documented",
+    source="forum thread 14050",
+)
 behaviour("deauthorization", "user_data_retention, absent or as text", "seen", source="DF 44851")
 behaviour("deauthorization", "event_ts beside or inside payload", "seen", source="@zoom/rivet")
 behaviour("deauthorization", "payload.signature cannot be checked", "seen", source="DF 44851")
@@ -136,7 +142,7 @@ def variants() -> dict[str, str]:
 def deauthorize(
     simulator: Simulator, app: App, user: User, *, variant: str = ""
 ) -> Delivery | None:
-    """End the grant and tell the app. None: apps that are not published are not told.
+    """End the grant and tell the app. None: it is not published, or has no URL for it.
 
     Args:
         simulator: where.
@@ -155,11 +161,10 @@ def deauthorize(
         _VARIANTS[name][1](removal)
     if not removal.keeps_tokens:
         _end_grants(simulator, app, user)
-    url = app.deauthorization_url or app.event_url
-    if not app.published or not url:
+    if not app.published or not app.deauthorization_url:
         return None
     sent = [
-        simulator.sender.send_content(app, removal.content(), url=url)
+        simulator.sender.send_content(app, removal.content(), url=app.deauthorization_url)
         for _ in range(removal.copies)
     ]
     return sent[0]

@@ -28,7 +28,7 @@ Value = TypeVar("Value")
 
 @dataclass(slots=True)
 class Code:
-    """An authorization code and what it is bound to."""
+    """An authorization code and what it is bound to. `in_client`: Zoom's client fetched it."""
 
     client_id: str
     user_id: str
@@ -37,6 +37,7 @@ class Code:
     challenge: str
     method: str
     issued_at: float
+    in_client: bool = False
     used: bool = False
 
 

@@ -126,6 +126,7 @@ class ZoomApps:
                 challenge=code_challenge,
                 method="plain",
                 issued_at=self._simulator.clock.now(),
+                in_client=True,
             )
         )
         return {
