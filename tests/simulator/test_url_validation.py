@@ -133,6 +133,20 @@ async def test_a_jump_of_the_clock_asks_once() -> None:
         await simulator.sender.close()
 
 
+async def test_many_worlds_leave_one_round_of_challenges() -> None:
+    """Each new world ends the round of the one before it: nothing piles up, nobody asks twice."""
+    async with receiving() as receiver:
+        simulator = make_simulator(receiver.url)
+        receiver.answer = seal_answer(simulator.world.apps[0])
+        simulator.begin()
+        for _ in range(5000):
+            simulator.replace_world(simulator.world)
+        assert len(simulator.timers) < 2100
+        assert [72, 144] == await hours_of_challenges(simulator, receiver, hours=150)
+        assert 1 == len(simulator.timers)
+        await simulator.sender.close()
+
+
 async def test_a_reset_starts_the_72_hours_again() -> None:
     """After a reset the URLs count as validated now, on the clock as it stands then."""
     async with receiving() as receiver:

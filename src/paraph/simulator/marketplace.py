@@ -6,7 +6,7 @@ landing-page app leads to its own site instead.
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,6 +16,7 @@ from paraph.simulator.deauthorization import deauthorize
 from paraph.simulator.engine import Simulator
 from paraph.simulator.gate import Gate, Refusal
 from paraph.simulator.page import render
+from paraph.simulator.request_body import read_form
 from paraph.simulator.world import App
 
 
@@ -63,9 +64,9 @@ class Marketplace:
         """POST /marketplace/{client_id}/remove: a user removes the app."""
         try:
             self._gate.refuse_foreign_form(request)
+            form = dict(await read_form(request))
         except Refusal as refusal:
             return Response(refusal.text, status_code=refusal.status)
-        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         app = self._simulator.world.app(request.path_params["client_id"])
         user = self._simulator.world.user(form.get("user_id", ""))
         if app is not None and user is not None:

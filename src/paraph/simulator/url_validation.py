@@ -108,12 +108,14 @@ class UrlValidation:
         self._health: dict[tuple[str, str], Health] = {}
         self._since = clock.now()
         self._begun = False
+        self._worlds = 0
         self.mails: deque[Mail] = deque(maxlen=MAX_MAILS)
 
     def begin(self) -> None:
         """Ask every 72 hours from now on. URLs of a loaded world count as validated."""
         self._begun = True
-        self._sender.timers.at(self._since + EVERY_SECONDS, self._revalidate)
+        self._worlds += 1
+        self._wait_until(self._since + EVERY_SECONDS)
 
     def forget(self) -> None:
         """A new world: its URLs count as validated now."""
@@ -170,7 +172,12 @@ class UrlValidation:
                 health.checked_at = now
                 self._sender.begin(self._ask_again(app, url))
             following = min(following, health.checked_at + EVERY_SECONDS)
-        self._sender.timers.at(following, self._revalidate)
+        self._wait_until(following)
+
+    def _wait_until(self, instant: float) -> None:
+        """Ask again then, unless another world has begun a round of its own."""
+        mine = self._worlds
+        self._sender.timers.at(instant, self._revalidate, wanted=lambda: mine == self._worlds)
 
     async def _ask_again(self, app: App, url: str) -> None:
         passed, _ = await self.challenge(app, url)
