@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import itertools
@@ -70,7 +71,7 @@ def body_of(number: int, *, event: str = "meeting.participant_joined") -> bytes:
         "payload": {
             "account_id": ACCOUNT,
             "object": {
-                "uuid": f"{number:020d}==",
+                "uuid": base64.b64encode(number.to_bytes(16, "big")).decode(),
                 "id": str(80_000_000_000 + number),
                 "topic": "Weekly tide table",
                 "host_id": "KDcuGIm1QgePTO8WbOqwIQ",

@@ -16,7 +16,7 @@ from nats_server import NatsServer
 from paraph.events.inbox import Inbox
 from paraph.events.jetstream import JetStreamInbox, open_jetstream
 from paraph.lifecycle.context import Context
-from paraph.storage.records import KeptEvent, Outcome
+from paraph.storage.records import EventStatus, KeptEvent, Outcome
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -146,6 +146,19 @@ async def test_a_long_body_is_kept(place: Place) -> None:
         assert Outcome.KEPT is await box.keep(meeting(notes="n" * ((1 << 20) - 1000)))
         assert Outcome.DUPLICATE is await box.keep(meeting(notes="n" * ((1 << 20) - 1000)))
         assert 1 == len(await box.kept())
+
+
+async def test_what_nobody_wants_is_kept_as_handed_on(place: Place) -> None:
+    """One write, then: nothing has to be taken up, and nobody is woken; a removal waits as ever."""
+    async with place.open() as box:
+        inbox = Inbox(box.context, box.stream, wanted=False)
+        assert Outcome.KEPT is await keep(inbox, meeting())
+        assert Outcome.DUPLICATE is await keep(inbox, meeting())
+        (event,) = await box.kept()
+        assert (EventStatus.HANDED_ON, event.received_at) == (event.status, event.handed_on_at)
+        assert not any(signal.is_set() for signal in inbox.arrived.values())
+        assert Outcome.KEPT is await keep(inbox, removal())
+        assert EventStatus.RECEIVED is (await box.kept())[-1].status
 
 
 async def test_the_order_of_arrival_is_kept(place: Place) -> None:

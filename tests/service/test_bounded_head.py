@@ -17,8 +17,8 @@ pytestmark = pytest.mark.anyio
 
 
 async def answering(scope: Any, receive: Any, send: Any) -> None:
-    """Say how long the body was."""
-    size, more = 0, True
+    """Say how long the body was; at /at-once, before it has come."""
+    size, more = 0, scope["path"] != "/at-once"
     while more:
         message = await receive()
         size += len(message.get("body", b""))
@@ -30,8 +30,9 @@ async def answering(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    """A listener as the service opens it."""
+    """A listener as the service opens it, but for how long a connection may rest."""
     server: _Listener = _listener(answering, ("127.0.0.1", 0))
+    server.config.timeout_keep_alive = 1
     up = asyncio.Event()
     server.on_started = up.set
     serving = asyncio.create_task(server.serve())
@@ -97,3 +98,29 @@ async def test_long_bodies_and_further_requests_are_served(port: int) -> None:
     answer = await sent(port, post, post, last)
     assert 3 == answer.count(b"HTTP/1.1 200 OK")
     assert 2 == answer.count(b"%07d" % size)
+
+
+async def test_a_connection_that_rests_ends(port: int) -> None:
+    """After an answer nobody holds a place for nothing; a request in time is served."""
+    get = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+    assert 2 == (await sent(port, get, get)).count(b"HTTP/1.1 200 OK")
+
+
+async def test_what_was_answered_is_not_read_for_ever(port: int) -> None:
+    """A body that still comes, a byte at a time, behind its answer keeps no connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /at-once HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n")
+    sending = asyncio.create_task(_trickle(writer))
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionError):
+            assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+    sending.cancel()
+    writer.close()
+
+
+async def _trickle(writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -14,13 +14,7 @@ from hypothesis import strategies as st
 
 from events.inbox_kit import SECRET
 from paraph.errors import DeliveryRejected, EventInvalid
-from paraph.events.inbox import Inbox
-from paraph.lifecycle.context import Context
-from paraph.oauth.roles import Client
-from paraph.secret import Secret
-from paraph.service.webhook_endpoint import WebhookEndpoint
 from paraph.simulator.webhook_sender import sign
-from paraph.storage.records import KeptEvent, Outcome
 from paraph.zoom.events import (
     answer_url_validation,
     parse_app_deauthorized,
@@ -28,9 +22,9 @@ from paraph.zoom.events import (
     parse_url_validation,
 )
 from paraph.zoom.webhook import Freshness, VerifiedDelivery, check_delivery_headers, verify_webhook
+from service.webhook_fuzzing import NOW, endpoint
 from storage import sample
 
-NOW = 1_785_369_054
 T = TypeVar("T")
 
 _NAMES = st.sampled_from(
@@ -117,49 +111,6 @@ def test_challenges_are_judged(token: Any) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_-]{8,128}", json.loads(answer)["plainToken"])
 
 
-class _Everything:
-    """A store that keeps whatever it is given."""
-
-    async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """Look at each as a database would."""
-        for one in events:
-            for text in (one.event_id, one.name, one.account_id, one.user_id, one.trace):
-                assert "\0" not in text
-                text.encode()
-        assert client_id == sample.CLIENT
-        return [Outcome.KEPT for _ in events]
-
-
-def _endpoint() -> WebhookEndpoint:
-    client = Client(sample.CLIENT, Secret("unused"), "https://app.example")
-    nothing: Any = None
-    context = Context(
-        store=nothing,
-        ring=nothing,
-        client=client,
-        authorization_server=nothing,
-        resource_server=nothing,
-        linking="none",
-        level="user",
-        required_scopes=frozenset(),
-        clock=lambda: NOW,
-        random_bytes=bytes,
-    )
-
-    async def otherwise(_scope: Any, _receive: Any, _send: Any) -> None:
-        raise AssertionError("a delivery went elsewhere")
-
-    return WebhookEndpoint(
-        context,
-        Inbox(context, _Everything()),
-        secrets=[SECRET],
-        freshness=Freshness(),
-        otherwise=otherwise,
-        headers=(),
-        monotonic=lambda: 0.0,
-    )
-
-
 @given(_HEADERS, _BODIES, st.booleans(), st.lists(st.integers(0, 300), max_size=4), st.booleans())
 def test_the_endpoint_always_answers(
     headers: list[tuple[bytes, bytes]],
@@ -195,7 +146,7 @@ def test_the_endpoint_always_answers(
         sent.append(message)
 
     scope = {"type": "http", "path": "/webhook", "method": "POST", "headers": headers}
-    _run(_endpoint()(scope, receive, send))
+    _run(endpoint()(scope, receive, send))
     start, end = sent
     assert start["status"] in {200, 400, 401, 413, 429}
     assert start["status"] != 200 or (signed and not goes_away)

@@ -172,7 +172,10 @@ class Dispatcher:
         return len(claimed) == free
 
     async def _hand_to_nobody(self, now: int) -> bool:
-        """Where the host wants nothing, nothing is claimed, opened or tried."""
+        """What waits from a time when the host wanted something, and notices of our own.
+
+        Nothing of it is claimed, opened or tried; what arrives now is kept as handed on at once.
+        """
         async with self._context.store.transaction(NOTHING_READ) as tx:
             done = await tx.events.hand_to_nobody(now=now, limit=NOBODY_BATCH)
         return done == NOBODY_BATCH

@@ -23,7 +23,7 @@ from paraph.lifecycle.context import Context
 from paraph.logs import get_logger, log_many
 from paraph.oauth.strict_json import parse_json_object
 from paraph.storage.protocols import Store
-from paraph.storage.records import KeptEvent, Outcome
+from paraph.storage.records import EventStatus, KeptEvent, Outcome
 from paraph.zoom.events import (
     APP_DEAUTHORIZED,
     AppDeauthorized,
@@ -81,10 +81,15 @@ class Inbox:
     Args:
         context: see there.
         keeping: where they are kept; the context's store unless said otherwise.
+        wanted: whether anybody is handed events. Where nobody is, they are kept as handed on, in
+            the one write, and nothing has to take them up again.
     """
 
-    def __init__(self, context: Context, keeping: Keeping | None = None) -> None:
+    def __init__(
+        self, context: Context, keeping: Keeping | None = None, *, wanted: bool = True
+    ) -> None:
         self._context = context
+        self._wanted = wanted
         self._client_id = context.client.client_id
         store: Store = context.store
         self._keeping: Keeping = store if keeping is None else keeping
@@ -197,7 +202,8 @@ class Inbox:
                 one.kept.set_result(outcome)
             if outcome is Outcome.KEPT:
                 flow.kept += 1
-                self.arrived[one.event.urgent].set()
+                if one.event.status is EventStatus.RECEIVED:
+                    self.arrived[one.event.urgent].set()
             elif outcome is Outcome.DUPLICATE:
                 flow.duplicate += 1
             else:
@@ -246,6 +252,8 @@ class Inbox:
             delivery.body,
             account_id=event.account_id,
             user_id=_person_in(event.payload),
+            status=EventStatus.RECEIVED if self._wanted else EventStatus.HANDED_ON,
+            handed_on_at=None if self._wanted else now,
             next_attempt_at=now,
             arrival=arrival,
             trace=trace,

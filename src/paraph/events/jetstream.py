@@ -42,7 +42,7 @@ from paraph.errors import (
 )
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.storage.records import KeptEvent, Outcome
+from paraph.storage.records import EventStatus, KeptEvent, Outcome
 
 REPLICAS = 3
 CONNECT_SECONDS = 5.0
@@ -98,6 +98,8 @@ class _Envelope(msgspec.Struct, array_like=True):
     user_id: str
     arrival: int
     trace: str
+    # Kept for nobody: when, in place of waiting in the table for somebody to take it up.
+    handed_on_at: int | None = None
 
 
 class JetStreamInbox:
@@ -144,6 +146,7 @@ class JetStreamInbox:
             event.user_id,
             event.arrival,
             event.trace,
+            event.handed_on_at,
         )
         sealed = self._context.ring.seal(
             _USE,
@@ -188,7 +191,7 @@ class JetStreamInbox:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             try:
-                await self._store(messages, urgent=urgent)
+                waits = await self._store(messages, urgent=urgent)
             except Exception as error:  # noqa: BLE001 - Whatever it was, the road goes on.
                 # Not acknowledged: they come again. Nothing is lost, and nobody is told less.
                 why = error.detail if isinstance(error, ParaphError) else type(error).__name__
@@ -196,16 +199,18 @@ class JetStreamInbox:
                 await self._give_back(messages)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                arrived.set()
+                if waits:
+                    arrived.set()
 
-    async def _store(self, messages: Sequence[Any], *, urgent: bool) -> None:
+    async def _store(self, messages: Sequence[Any], *, urgent: bool) -> bool:
+        """Whether any of them waits to be handed on now."""
         opened = []
         for message in messages:
             event = await self._open(message, urgent=urgent)
             if event is not None:
                 opened.append((message, event))
         if not opened:
-            return
+            return False
         await self._context.store.keep_events(
             [event for _, event in opened], client_id=self._context.client.client_id
         )
@@ -213,6 +218,7 @@ class JetStreamInbox:
             # A lost acknowledgement means that it comes again, and the table knows it.
             with suppress(nats.errors.Error, OSError):
                 await message.ack()
+        return any(event.status is EventStatus.RECEIVED for _, event in opened)
 
     async def _open(self, message: Any, *, urgent: bool) -> KeptEvent | None:
         event_id = (message.headers or {}).get("Nats-Msg-Id", "")
@@ -237,6 +243,8 @@ class JetStreamInbox:
             account_id=one.account_id,
             user_id=one.user_id,
             urgent=urgent,
+            status=EventStatus.RECEIVED if one.handed_on_at is None else EventStatus.HANDED_ON,
+            handed_on_at=one.handed_on_at,
             next_attempt_at=one.received_at,
             arrival=one.arrival,
             trace=one.trace,

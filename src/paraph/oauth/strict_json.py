@@ -17,11 +17,14 @@ from paraph.errors import MessageMalformed
 MAX_DEPTH = 32
 _MAX_INTEGER_DIGITS = 20
 _MAX_NUMBER_LENGTH = 64
-# A string, or one bracket: what is inside strings does not nest. A string that never ends is
-# taken as one match to the end of the body, so that the scan stays linear.
-_LONG_INTEGER = re.compile(rb"[:,\[-][0-9]{20}")
+_MANY_DIGITS = re.compile(rb"[0-9]{20,}")
+# Both turn a look at each byte into one pass that costs a nanosecond for two of them.
+_NO_OPENING = bytes(set(range(256)) - set(b"{["))
+_DIGITS_ALONE = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+# A string, or one bracket: what is inside strings does not nest. A string that never ends is
+# taken as one match to the end of the body, so that the scan stays linear.
 _STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -68,7 +71,7 @@ def _parse_canonical(body: bytes, max_depth: int) -> dict[str, Any] | None:
     take differently: a name given twice, blanks, a mark in front or a lone surrogate would not
     come back. Machines write like this, so nearly all bodies are read here.
     """
-    if body.count(b"{") + body.count(b"[") > max_depth or _LONG_INTEGER.search(body):
+    if len(body.translate(None, _NO_OPENING)) > max_depth or _may_hold_long_integer(body):
         return None
     try:
         parsed = _decode(body)
@@ -76,6 +79,13 @@ def _parse_canonical(body: bytes, max_depth: int) -> dict[str, Any] | None:
     except (ValueError, RecursionError, msgspec.MsgspecError):
         return None
     return parsed if same and isinstance(parsed, dict) else None
+
+
+def _may_hold_long_integer(body: bytes) -> bool:
+    if b"0" * _MAX_INTEGER_DIGITS not in body.translate(_DIGITS_ALONE):
+        return False
+    # What stands before digits tells a number from a part of a string, a comma in one aside.
+    return any(body[run.start() - 1] in b":,[-" for run in _MANY_DIGITS.finditer(body))
 
 
 def _demand_depth(body: bytes, max_depth: int) -> None:

@@ -44,6 +44,7 @@ from paraph.service.public import PublicSide, plain_routes
 from paraph.service.readiness import Readiness
 from paraph.service.redirection_endpoint import RedirectionEndpoint
 from paraph.service.security_headers import SecurityHeaders, content_security_policy
+from paraph.service.webhook_endpoint import WebhookEndpoint
 from paraph.storage.database import open_store
 from paraph.storage.encryption import KeyRing
 from paraph.storage.protocols import Store
@@ -66,7 +67,7 @@ class Service:
     context: Context
     access: ActiveAccess
     caller: ResourceCaller
-    public: ASGIApp
+    public: WebhookEndpoint
     private: ASGIApp
 
 

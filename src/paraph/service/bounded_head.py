@@ -21,6 +21,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     """Ends a connection whose head does not come, or that sends too much of nothing.
 
     Nothing is: a head that does not end, and behind a chunked body extensions and trailers.
+    A connection on which no request is under way rests, and ends after the server's keep-alive
+    time; so does one whose request was answered before its body had come.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -29,6 +31,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._got_on = False
         self._in_head = False
         self._patience: asyncio.TimerHandle | None = None
+        self._resting_since: float | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for a first request, not for ever."""
@@ -38,18 +41,27 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._stop_waiting()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._in_head = True
+        self._begin_head()
+
+    def _begin_head(self) -> None:
+        self._in_head, self._resting_since = True, None
 
     def on_headers_complete(self) -> None:
         """It is over."""
-        self._got_on, self._in_head = True, False
-        self._stop_waiting()
+        self._end_head()
         super().on_headers_complete()
+
+    def _end_head(self) -> None:
+        self._got_on, self._in_head, self._resting_since = True, False, None
+        self._stop_waiting()
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body: whoever reads it has bounds of its own."""
@@ -70,6 +82,39 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._refuse()
         elif self._in_head and self._patience is None:
             self._be_patient()
+
+    def on_response_complete(self) -> None:
+        """Begin the request that waits behind this one, or rest."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            return
+        self._resting_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again_in(self.timeout_keep_alive)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Nothing: one timer that looks again is cheaper than one for each request."""
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End a connection that has rested long enough."""
+        self.timeout_keep_alive_task = None
+        if self._resting_since is None:
+            return
+        left = self._resting_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_again_in(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _look_again_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
 
     def _refuse(self) -> None:
         if self.transport.is_closing():

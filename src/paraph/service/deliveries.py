@@ -62,7 +62,7 @@ async def open_deliveries(
         targets: who is handed the events, besides the host's URL where there is one.
     """
     async with _keeping(settings, context) as stream:
-        inbox = Inbox(context, stream)
+        inbox = Inbox(context, stream, wanted=bool(targets or settings.forward_url))
         forwarder = None
         if settings.forward_url:
             forwarder = Forwarder(

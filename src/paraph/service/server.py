@@ -8,6 +8,8 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,6 +19,7 @@ from paraph.errors import ConfigurationError
 from paraph.logs import get_logger
 from paraph.service.app import open_service
 from paraph.service.bounded_head import BoundedHeadProtocol
+from paraph.service.fast_lane import FastLaneProtocol, Wire
 
 _GRACE_SECONDS = 10
 _log = get_logger("service")
@@ -39,13 +42,15 @@ class _Listener(uvicorn.Server):
         yield
 
 
-def _listener(app: ASGIApp, bind: tuple[str, int]) -> _Listener:
+def _listener(
+    app: ASGIApp, bind: tuple[str, int], *, protocol: Any = BoundedHeadProtocol
+) -> _Listener:
     return _Listener(
         uvicorn.Config(
             app,
             host=bind[0],
             port=bind[1],
-            http=BoundedHeadProtocol,
+            http=protocol,
             ws="none",
             lifespan="off",
             # No access log: the query of the redirection endpoint holds codes.
@@ -79,7 +84,12 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
             remedy="API keys and tokens cross it in clear: let nobody but your backend reach it.",
         )
     async with open_service(settings) as service:
-        public = _listener(service.public, settings.public_bind)
+        lane = partial(FastLaneProtocol, endpoint=service.public, wire=Wire())
+        public = _listener(
+            service.public,
+            settings.public_bind,
+            protocol=lane if settings.fast_lane else BoundedHeadProtocol,
+        )
         private = _listener(service.private, settings.private_bind)
         stop = _stop_on_signals(public, private)
         async with asyncio.TaskGroup() as tasks:

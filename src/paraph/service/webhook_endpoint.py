@@ -13,7 +13,7 @@ lost. Zoom never sends again what got a 4xx.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,6 +37,7 @@ from paraph.service.webhook_watch import WebhookWatch
 from paraph.zoom.events import URL_VALIDATION, answer_url_validation, parse_event
 from paraph.zoom.webhook import (
     MAX_BODY_BYTES,
+    FreshHeaders,
     Freshness,
     VerifiedDelivery,
     check_delivery_headers,
@@ -53,19 +54,22 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Answer:
-    """An answer, written once: a flood gets the same two messages again and again."""
+    """An answer, written once: a flood gets the same two messages again and again.
 
-    __slots__ = ("end", "start")
+    Attributes:
+        status: of HTTP.
+        wire: all that stands on the wire behind what the server itself says first.
+    """
+
+    __slots__ = ("end", "start", "status", "wire")
 
     def __init__(self, status: int, body: bytes, headers: Headers) -> None:
         length = str(len(body)).encode()
-        own = [(b"content-type", b"application/json"), (b"content-length", length)]
-        self.start: Message = {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*own, *headers],
-        }
+        own = [(b"content-type", b"application/json"), (b"content-length", length), *headers]
+        self.status = status
+        self.start: Message = {"type": "http.response.start", "status": status, "headers": own}
         self.end: Message = {"type": "http.response.body", "body": body}
+        self.wire = b"".join(b"%b: %b\r\n" % header for header in own) + b"\r\n" + body
 
 
 class WebhookEndpoint:
@@ -131,40 +135,64 @@ class WebhookEndpoint:
 
     async def _judge(self, scope: Scope, receive: Receive) -> Answer:
         headers = scope["headers"]
-        if self._in_clear is not None and self._in_clear(scope):
-            return self._no_tls
-        if _announced_length(headers) > MAX_BODY_BYTES:
-            self.watch.refuse("too_long")
-            return self._too_long
-        now = self._clock()
         try:
-            fresh = check_delivery_headers(headers, now=now, freshness=self._freshness)
-            body = await self._bodies.read(receive)
-            delivery = verify_webhook(fresh, body, secrets=self._secrets)
+            fresh = self.judge_headers(scope)
+            if isinstance(fresh, Answer):
+                return fresh
+            delivery = self.judge_body(fresh, await self._bodies.read(receive))
         except StaleTimestamp as error:
             self.watch.refuse(error.code)
             await self._sample(headers, receive)
-        except SignatureMismatch as error:
-            self.watch.refuse(error.code)
-            if now < self._rotation_until:
-                return self._later
+            return self._refused
         except DeliveryRejected as error:
             self.watch.refuse(error.code)
+            return self._refused
         except StorageError as error:
             self.watch.refuse(error.code)
             return self._later
-        else:
-            return await self._take(delivery, headers)
-        return self._refused
+        return delivery if isinstance(delivery, Answer) else await self.take(delivery, headers)
+
+    def judge_headers(self, scope: Scope) -> FreshHeaders | Answer:
+        """What can be judged before a byte of the body is read.
+
+        Args:
+            scope: of which `headers` and `client` are looked at.
+
+        Raises:
+            StaleTimestamp: it is to be refused, and counted, once its body was looked at: one of
+                those that are sampled.
+        """
+        if self._in_clear is not None and self._in_clear(scope):
+            return self._no_tls
+        headers = scope["headers"]
+        if _announced_length(headers) > MAX_BODY_BYTES:
+            self.watch.refuse("too_long")
+            return self._too_long
+        try:
+            return check_delivery_headers(headers, now=self._clock(), freshness=self._freshness)
+        except DeliveryRejected as error:
+            if isinstance(error, StaleTimestamp) and self.watch.wants_sample():
+                raise
+            self.watch.refuse(error.code)
+            return self._refused
+
+    def judge_body(self, fresh: FreshHeaders, body: bytes) -> VerifiedDelivery | Answer:
+        """Whether somebody who knows a webhook secret signed these bytes."""
+        try:
+            return verify_webhook(fresh, body, secrets=self._secrets)
+        except SignatureMismatch as error:
+            self.watch.refuse(error.code)
+            return self._later if self._clock() < self._rotation_until else self._refused
 
     async def _sample(self, headers: Headers, receive: Receive) -> None:
-        if self.watch.samples():
-            try:
-                self.watch.judge_stale(headers, await self._bodies.read(receive))
-            except (DeliveryRejected, StorageError):
-                return
+        self.watch.note_sample()
+        try:
+            self.watch.judge_stale(headers, await self._bodies.read(receive))
+        except (DeliveryRejected, StorageError):
+            return
 
-    async def _take(self, delivery: VerifiedDelivery, headers: Headers) -> Answer:
+    async def take(self, delivery: VerifiedDelivery, headers: Headers) -> Answer:
+        """Keep the event of a delivery, or answer its challenge. Never raises."""
         self.watch.note_secret(delivery.secret_index)
         try:
             event = parse_event(delivery)
@@ -189,12 +217,14 @@ class WebhookEndpoint:
             # Counted, and said by whoever could not keep it: a full disk refuses every delivery.
             self.watch.refuse(error.code)
             return self._later
+        except Exception as error:  # noqa: BLE001 - The last net: Zoom comes again after a 503.
+            _log.error("delivery.failed", why=type(error).__name__)
+            return self._later
         return self._taken
 
 
-def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    for name, value in headers:
-        if name == b"content-length":
-            # The server has checked the grammar; a length of many digits is too long anyway.
-            return int(value) if len(value) < 10 and value.isdigit() else MAX_BODY_BYTES + 1
-    return 0
+def _announced_length(headers: Headers) -> int:
+    # Never there twice: the server has refused that, as it has checked the grammar.
+    value = dict(headers).get(b"content-length", b"0")
+    # A length of many digits is too long anyway.
+    return int(value) if len(value) < 10 and value.isdigit() else MAX_BODY_BYTES + 1

@@ -67,14 +67,14 @@ class WebhookWatch:
             self._summary.cancel()
             self._summarise()
 
-    def samples(self) -> bool:
-        """Whether this stale delivery is one to be checked."""
-        now = self._clock()
+    def wants_sample(self) -> bool:
+        """Whether a stale delivery that comes now is one to be checked."""
         # A clock that was set back must not end the sampling.
-        if 0 <= now - self._sampled_at < SAMPLE_SECONDS:
-            return False
-        self._sampled_at = now
-        return True
+        return not 0 <= self._clock() - self._sampled_at < SAMPLE_SECONDS
+
+    def note_sample(self) -> None:
+        """It is being checked: the next one has its time."""
+        self._sampled_at = self._clock()
 
     def judge_stale(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
         """Raise the alarm if a stale delivery is genuine; it is refused in any case."""

@@ -14,16 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from paraph.errors import StorageError
 from paraph.storage.event_store import BODY
-from paraph.storage.records import EventStatus, KeptEvent, Outcome
+from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.scope import NOTHING_READ, Scope, account
 from paraph.storage.sealing import Sealing
 
 Writing = Callable[[Sequence[Scope]], AbstractAsyncContextManager[AsyncConnection]]
 
 _TYPES = ["text", "text", "bigint", "bytea", "text", "text", "boolean", "bigint", "bigint", "text"]
+_TYPES += ["text", "bigint"]
 _COLUMNS = (
     "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
-    " trace"
+    " trace, status, handed_on_at"
 )
 _ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, 3))
 # One statement for both questions: whose accounts are ours, and which events are new.
@@ -33,8 +34,8 @@ WITH ours AS (
     WHERE EXISTS (SELECT FROM grants
                   WHERE client_id = $1 AND grants.account_id = given.account_id)
 ), added AS (
-    INSERT INTO events ({_COLUMNS}, notice, status, attempts, failure)
-    SELECT {_COLUMNS}, false, '{EventStatus.RECEIVED.value}', 0, ''
+    INSERT INTO events ({_COLUMNS}, notice, attempts, failure)
+    SELECT {_COLUMNS}, false, 0, ''
     FROM unnest({_ARRAYS}) AS given ({_COLUMNS})
     WHERE urgent OR account_id IN (SELECT account_id FROM ours)
     ON CONFLICT (event_id) DO NOTHING
@@ -94,4 +95,6 @@ class PostgresqlIntake:
             event.next_attempt_at,
             event.arrival,
             event.trace,
+            event.status.value,
+            event.handed_on_at,
         )

@@ -54,11 +54,15 @@ class Sealing:
         return Secret(self.open(place, row_id, sealed).decode())
 
     def _place(self, place: str, *row: str) -> bytes:
-        return b"".join((_measured(self.database_id, place), *map(_measured, row)))
+        return b"".join((_column(self.database_id, place), *map(_measured, row)))
 
 
 @lru_cache(maxsize=1024)
-def _measured(*parts: str) -> bytes:
-    # The lengths in front keep ("a", "bc") and ("ab", "c") apart.
-    encoded = [part.encode() for part in parts]
-    return b"".join(len(part).to_bytes(2, "big") + part for part in encoded)
+def _column(database_id: str, place: str) -> bytes:
+    return _measured(database_id) + _measured(place)
+
+
+def _measured(part: str) -> bytes:
+    # The length in front keeps ("a", "bc") and ("ab", "c") apart.
+    encoded = part.encode()
+    return len(encoded).to_bytes(2, "big") + encoded

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from paraph.storage.event_store import BODY
-from paraph.storage.records import EventStatus, KeptEvent, Outcome
+from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.sealing import Sealing
 
 T = TypeVar("T")
@@ -33,9 +33,9 @@ CHECKPOINT_SECONDS = 0.25
 
 _COLUMNS = (
     "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
-    " trace, notice, status, attempts, failure"
+    " trace, status, handed_on_at, notice, attempts, failure"
 )
-_ROW = f"(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '{EventStatus.RECEIVED.value}', 0, '')"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
 
 
 class SqliteIntake:
@@ -90,6 +90,8 @@ class SqliteIntake:
             event.next_attempt_at,
             event.arrival,
             event.trace,
+            event.status.value,
+            event.handed_on_at,
         )
 
     def _write(

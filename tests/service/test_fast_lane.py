@@ -1,0 +1,286 @@
+"""The fast lane answers what the plain way answers, byte for byte, whatever arrives and however."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import uvicorn
+from hypothesis import example, given
+from hypothesis import strategies as st
+from uvicorn.server import ServerState
+
+from events.inbox_kit import SECRET
+from paraph.service.bounded_head import BoundedHeadProtocol
+from paraph.service.fast_lane import FastLaneProtocol, Wire
+from paraph.service.webhook_endpoint import WebhookEndpoint
+from paraph.simulator.webhook_sender import sign
+from service.webhook_fuzzing import NOW, endpoint
+
+EVENT = b'{"event":"meeting.ended","payload":{"account_id":"AbcDEFghiJKLmnoPQRst01"}}'
+CHALLENGE = b'{"event":"endpoint.url_validation","payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"}}'
+
+
+class Transport:
+    """What a protocol needs of a socket: it remembers what was written, and its end."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+        self.paused = False
+
+    def write(self, data: bytes) -> None:
+        """Nothing reaches the other side after the end."""
+        if not self.closed:
+            self.written += data
+
+    def close(self) -> None:
+        """End it."""
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        """Whether it has ended."""
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """Hold back what comes."""
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        self.paused = False
+
+    def get_extra_info(self, name: str) -> Any:
+        """Addresses."""
+        return ("127.0.0.1", 1) if name in {"peername", "sockname"} else None
+
+
+async def answers(pieces: Sequence[bytes], *, lane: bool, going: bool = False) -> list[Any]:
+    """What is written after each piece, whether the connection lives, and how it was judged."""
+    judge = endpoint(otherwise=elsewhere)
+    config = uvicorn.Config(
+        judge,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+    )
+    config.load()
+    protocol: Any = (
+        partial(FastLaneProtocol, endpoint=judge, wire=Wire()) if lane else BoundedHeadProtocol
+    )
+    state = ServerState()
+    state.default_headers = [(b"date", b"Wed, 29 Jul 2026 23:50:54 GMT")]
+    serving = protocol(config=config, server_state=state, app_state={})
+    transport = Transport()
+    serving.connection_made(transport)
+    seen: list[Any] = []
+    for piece in pieces:
+        if transport.closed:
+            break
+        serving.data_received(piece)
+        if going:
+            # The server is told to stop while this is under way.
+            serving.shutdown()
+        for _ in range(40):
+            await asyncio.sleep(0)
+        held = transport.paused and not transport.closed
+        seen.append((transport.written, transport.closed, held))
+    if not transport.closed:
+        # Behind a broken request the plain way forgets what it had not begun.
+        seen.append((dict(judge.watch.refused), judge._inbox.flow.kept, judge.watch.late))
+    serving.connection_lost(None)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    judge.watch.close()
+    return seen
+
+
+async def elsewhere(_scope: Any, receive: Any, send: Any) -> None:
+    """Everything that is no delivery."""
+    while (await receive()).get("more_body", False):
+        pass
+    headers = [(b"content-length", b"4")]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": b"none"})
+
+
+def request(
+    body: bytes = EVENT,
+    *,
+    stamp: object = NOW,
+    signature: str | None = None,
+    line: bytes = b"POST /webhook HTTP/1.1",
+    more: Sequence[bytes] = (),
+    length: int | None = None,
+    chunked: bool = False,
+) -> bytes:
+    """A delivery as Zoom sends it, but for what is said."""
+    given_signature = sign(SECRET.reveal(), str(stamp), body) if signature is None else signature
+    head = [
+        line,
+        b"Host: app.example",
+        b"User-Agent: Zoom Marketplace/1.0a",
+        b"Content-Type: application/json; charset=utf-8",
+        f"x-zm-request-timestamp: {stamp}".encode(),
+        f"x-zm-signature: {given_signature}".encode(),
+        *more,
+    ]
+    if chunked:
+        head.append(b"Transfer-Encoding: chunked")
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+    else:
+        head.append(b"Content-Length: %d" % (len(body) if length is None else length))
+    return b"\r\n".join([*head, b"", body])
+
+
+def both(pieces: Sequence[bytes], *, going: bool = False) -> tuple[list[Any], list[Any]]:
+    """The same pieces, on either way."""
+
+    async def run() -> tuple[list[Any], list[Any]]:
+        return (
+            await answers(pieces, lane=False, going=going),
+            await answers(pieces, lane=True, going=going),
+        )
+
+    return asyncio.run(run())
+
+
+FORGED = request(signature="v0=" + "0" * 64)
+STALE = request(stamp=NOW - 9000)
+CASES: dict[str, list[bytes]] = {
+    "kept": [request()],
+    "kept twice": [request(), request()],
+    "two at once": [request() + request(b'{"event":"a.b","payload":{"account_id":"x"}}')],
+    "forged": [FORGED],
+    "stale": [STALE],
+    "stale, then again": [STALE + STALE + STALE],
+    "ahead": [request(stamp=NOW + 400)],
+    "no headers": [b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"],
+    "challenge": [request(CHALLENGE)],
+    "many challenges": [request(CHALLENGE) * 25],
+    "no event": [request(b"[]")],
+    "announced too long": [request(length=1 << 21)],
+    "announced too long to count": [request(length=10**30)],
+    "chunked": [request(chunked=True)],
+    "chunked and forged": [request(chunked=True, signature="v0=" + "1" * 64)],
+    "broken chunks": [FORGED.replace(b"Content-Length: 77", b"Transfer-Encoding: chunked")],
+    "body later": [request()[:-20], request()[-20:]],
+    "body in three pieces": [request()[:-50], request()[-50:-10], request()[-10:]],
+    "body never": [request()[:-1]],
+    "forged, body later": [FORGED[:-20], FORGED[-20:]],
+    "stale, body later, then kept": [STALE + STALE[:-20], STALE[-20:], request()],
+    "head in two pieces": [request()[:60], request()[60:]],
+    "byte by byte": [bytes([one]) for one in request()],
+    "expects": [request(more=[b"Expect: 100-continue"])],
+    "expects, body later": [
+        request(more=[b"Expect: 100-continue"])[: -len(EVENT)],
+        EVENT,
+    ],
+    "closes": [request(more=[b"Connection: close"])],
+    "closes, forged": [request(signature="v0=", more=[b"Connection: close"])],
+    "version 1.0": [request(line=b"POST /webhook HTTP/1.0")],
+    "upgrade": [request(more=[b"Connection: upgrade", b"Upgrade: websocket"])],
+    "another method": [request(line=b"PUT /webhook HTTP/1.1")],
+    "another spelling": [request(line=b"POST /%77ebhook HTTP/1.1")],
+    "a query": [request(line=b"POST /webhook?x=1 HTTP/1.1")],
+    "an absolute target": [request(line=b"POST http://app.example/webhook HTTP/1.1")],
+    "another path": [request(line=b"POST /elsewhere HTTP/1.1")],
+    "another path behind a delivery": [request() + request(line=b"POST /elsewhere HTTP/1.1")],
+    "a delivery behind another path": [request(line=b"POST /elsewhere HTTP/1.1") + request()],
+    "a refusal behind a delivery": [request() + FORGED + STALE],
+    "garbage behind a refusal": [FORGED + b"GARBAGE\0\r\n\r\n"],
+    "garbage behind a delivery": [request() + b"GARBAGE\0\r\n\r\n"],
+    "garbage later": [FORGED, b"GARBAGE\0\r\n\r\n"],
+    "two lengths": [request(more=[b"Content-Length: 5"])],
+    "length and chunks": [request(more=[b"Transfer-Encoding: chunked"])],
+    "two signatures": [request(more=[b"x-zm-signature: v0=" + b"0" * 64])],
+    "two timestamps": [request(more=[b"X-Zm-Request-Timestamp: 1"])],
+    "a header without a name": [request(more=[b": nobody"])],
+    "a folded header": [request(more=[b"x-a: 1\r\n 2"])],
+    "a control in a header": [request(more=[b"x-a: \x01"])],
+    "high bytes in a header": [request(more=[b"x-a: \xff\xfe"])],
+    "an empty body": [request(b"")],
+    "line breaks before": [b"\r\n\r\n" + request()],
+    "a trace": [request(more=[b"traceparent: 00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"])],
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_answers(name: str) -> None:
+    """Each of these is answered alike, counted alike, and leaves the connection alike."""
+    plain, lane = both(CASES[name])
+    assert plain == lane
+
+
+@pytest.mark.parametrize("name", ["kept", "challenge", "body later", "two at once"])
+def test_the_same_end(name: str) -> None:
+    """A server that stops answers what is under way, says that it closes, and closes."""
+    plain, lane = both(CASES[name], going=True)
+    assert plain == lane
+
+
+_REQUESTS = st.one_of(
+    st.sampled_from([piece for pieces in CASES.values() for piece in pieces]),
+    st.builds(
+        request,
+        st.sampled_from([EVENT, CHALLENGE, b"", b"[]", b"{}", b"\xff", b"x" * 3000]),
+        stamp=st.sampled_from([NOW, NOW - 7200, NOW - 7201, NOW + 301, f"+{NOW}", "", "1e9"]),
+        signature=st.sampled_from([None, None, "v0=" + "a" * 64, "v0=", "v1=" + "a" * 64]),
+        line=st.sampled_from(
+            [b"POST /webhook HTTP/1.1"] * 4 + [b"GET /webhook HTTP/1.1", b"POST /webhook/ HTTP/1.1"]
+        ),
+        more=st.lists(
+            st.sampled_from(
+                [
+                    b"Connection: keep-alive",
+                    b"connection: CLOSE",
+                    b"Expect: 100-continue",
+                    b"X-Zm-Trackingid: 1",
+                    b"Content-Length: 3",
+                    b"x-zm-signature: v0=",
+                ]
+            ),
+            max_size=2,
+        ),
+        length=st.none() | st.integers(0, 120),
+        chunked=st.booleans(),
+    ),
+    st.binary(max_size=40),
+)
+_SPOILT = st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=2)), max_size=2)
+
+
+@given(st.lists(_REQUESTS, min_size=1, max_size=4), _SPOILT, st.lists(st.integers(0, 4000)))
+@example([request(), request()], [], [600, 700])
+def test_the_same_answers_to_anything(
+    requests: list[bytes], spoilt: list[tuple[int, bytes]], cuts: list[int]
+) -> None:
+    """Requests of every kind, behind each other, spoilt anywhere and cut anywhere."""
+    stream = b"".join(requests)
+    for place, other in spoilt:
+        at = place % (len(stream) + 1)
+        stream = stream[:at] + other + stream[at + 1 :]
+    edges = sorted({0, *(min(cut, len(stream)) for cut in cuts), len(stream)})
+    pieces = [stream[start:end] for start, end in pairwise(edges)]
+    plain, lane = both(pieces)
+    assert plain == lane
+
+
+def test_a_fresh_delivery_makes_no_scope(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lane is really taken: ASGI hears nothing of a delivery that came in one piece."""
+    asked: list[str] = []
+
+    async def hear(_endpoint: WebhookEndpoint, scope: Any, _receive: Any, _send: Any) -> None:
+        asked.append(scope["path"])
+
+    monkeypatch.setattr(WebhookEndpoint, "__call__", hear)
+    written, _closed, _paused = asyncio.run(answers([request() + FORGED], lane=True))[0]
+    assert (written.count(b"HTTP/1.1 200 OK"), written.count(b"HTTP/1.1 401")) == (1, 0)
+    assert asked == ["/webhook"]
