@@ -60,9 +60,11 @@ def create_app(zoom: Zoom) -> ASGIApp:
     async def link(session: Session, handoff: str) -> HTMLResponse:
         # 3: only the session that began it can open the handoff.
         try:
-            claim = await zoom.claim(handoff, verifier=session.pop("nonce", ""))
+            claim = await zoom.claim(handoff, verifier=session.get("nonce", ""))
         except NotFound:
+            # The nonce stays: whoever sends a person here must not end what they began.
             raise HTTPException(400, "this link was not begun here; start again") from None
+        session.pop("nonce")
         session["claim"], session["form"] = claim.claim.reveal(), secrets.token_urlsafe(32)
         person = claim.installation.grant
         return HTMLResponse(

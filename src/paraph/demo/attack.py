@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from paraph.demo.attacker import Attacker, Attempt, Exchange, parameter_of
@@ -67,6 +68,24 @@ class Report:
     before: Sequence[str]
     after: Sequence[str]
     leaks: Sequence[str]
+    held: Sequence[str]
+
+    @property
+    def told(self) -> list[tuple[int, Exchange]]:
+        """The exchanges, those that are alike and follow each other as one with their number."""
+        return [(len(list(run)), one) for one, run in groupby(self.exchanges)]
+
+    @property
+    def verdict(self) -> str:
+        """One sentence, from what was seen."""
+        asked = len(self.reached_zoom)
+        seen = [
+            f"{asked} request{'' if asked == 1 else 's'} reached Zoom",
+            f"installations {'unchanged' if list(self.before) == list(self.after) else 'changed'}",
+            *self.held,
+            *self.leaks,
+        ]
+        return f"{'Withstood' if self.withstood else 'It got through'}: {', '.join(seen)}."
 
     @property
     def withstood(self) -> bool:
@@ -90,6 +109,7 @@ async def carry_out(attack: Attack, attacker: Attacker, stage: Stage) -> Report:
         before,
         await _installed(stage),
         attacker.attempt.leaks,
+        attacker.attempt.held,
     )
 
 
@@ -131,13 +151,15 @@ async def _stateless_code(attacker: Attacker, stage: Stage) -> None:
         answer = await attacker.send("GET", answer.headers["location"])
     if code in answer.headers.get("location", ""):
         attacker.attempt.leaks.append("the code was passed on")
+    else:
+        attacker.attempt.held.append("the code was dropped")
 
 
 async def _forged_webhook(attacker: Attacker, stage: Stage) -> None:
     body = _event("meeting.ended", {"account_id": stage.victim["account_id"], "object": {}})
-    await _post(attacker, body, signature=f"v0={secrets.token_hex(32)}")
-    await _post(attacker, body, signature="v0=")
-    await _post(attacker, body, signature=None)
+    await _post(attacker, body, "a made-up signature", signature=f"v0={secrets.token_hex(32)}")
+    await _post(attacker, body, "an empty one", signature="v0=")
+    await _post(attacker, body, "none", signature=None)
 
 
 async def _replayed_webhook(attacker: Attacker, stage: Stage) -> None:
@@ -158,6 +180,8 @@ async def _replayed_webhook(attacker: Attacker, stage: Stage) -> None:
     shown = [one for one in stage.feed.items if one.text == topic]
     if len(shown) > 1:
         attacker.attempt.leaks.append(f"the event had {len(shown)} effects")
+    else:
+        attacker.attempt.held.append(f"the event was shown {('never', 'once')[len(shown)]}")
 
 
 async def _signing_oracle(attacker: Attacker, stage: Stage) -> None:
@@ -165,12 +189,15 @@ async def _signing_oracle(attacker: Attacker, stage: Stage) -> None:
     forged = _deauthorization(stage)
     challenge = f"v0:{timestamp}:{forged.decode()}"
     body = _event("endpoint.url_validation", {"plainToken": challenge})
-    answer = await _post(attacker, body, signature=f"v0={'0' * 64}")
+    answer = await _post(attacker, body, "the challenge", signature=f"v0={'0' * 64}")
     answers = answer.json() if answer.content else {}
     stolen = str(answers.get("encryptedToken", "")) if isinstance(answers, dict) else ""
     if stolen:
         attacker.attempt.leaks.append("the service signed what an attacker chose")
-    await _post(attacker, forged, signature=f"v0={stolen or '0' * 64}", timestamp=timestamp)
+    else:
+        attacker.attempt.held.append("nothing was signed")
+    signature = f"v0={stolen or '0' * 64}"
+    await _post(attacker, forged, "the removal", signature=signature, timestamp=timestamp)
 
 
 async def _forged_deauthorization(attacker: Attacker, stage: Stage) -> None:
@@ -178,8 +205,8 @@ async def _forged_deauthorization(attacker: Attacker, stage: Stage) -> None:
     timestamp = str(int(time.time()))
     key = b"verification-token-from-an-old-guide"
     mac = hmac.new(key, b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
-    await _post(attacker, body, signature=f"v0={mac}", timestamp=timestamp)
-    await _post(attacker, body, signature=None, authorization=key.decode())
+    await _post(attacker, body, "signed with the token", signature=f"v0={mac}", timestamp=timestamp)
+    await _post(attacker, body, "the token itself", signature=None, authorization=key.decode())
 
 
 async def _code_of(attacker: Attacker, stage: Stage, user: dict[str, Any]) -> str:
@@ -209,6 +236,7 @@ def _deauthorization(stage: Stage) -> bytes:
 async def _post(
     attacker: Attacker,
     body: bytes,
+    note: str,
     *,
     signature: str | None,
     timestamp: str = "",
@@ -220,27 +248,27 @@ async def _post(
         headers["x-zm-request-timestamp"] = timestamp or str(int(time.time()))
     if authorization:
         headers["authorization"] = authorization
-    return await attacker.send("POST", "/webhook", headers=headers, body=body)
+    return await attacker.send("POST", "/webhook", headers=headers, body=body, note=note)
 
 
 ATTACKS = (
-    Attack("random-code", "Random codes", "Nothing but the URL.", _random_code),
+    Attack("random-code", "Random codes", "nothing but the URL.", _random_code),
     Attack(
         "forged-state",
         "Forged state",
-        "A genuine code of the attacker's own, and a made-up cookie.",
+        "a genuine code of the attacker's own, and a made-up cookie.",
         _forged_state,
     ),
     Attack(
         "other-browser",
         "Another browser's state",
-        "A flow that the attacker really began, finished in the victim's browser.",
+        "a flow that the attacker really began, finished in the victim's browser.",
         _other_browser,
     ),
     Attack(
         "stateless-code",
         "Marketplace code without state",
-        "A genuine code, delivered the way the Marketplace does.",
+        "a genuine code, delivered the way the Marketplace does.",
         _stateless_code,
     ),
     Attack(
@@ -249,19 +277,19 @@ ATTACKS = (
     Attack(
         "replayed-webhook",
         "Replayed webhook",
-        "A genuine delivery, captured on its way.",
+        "a genuine delivery, captured on its way.",
         _replayed_webhook,
     ),
     Attack(
         "signing-oracle",
         "Signing oracle",
-        "The URL-validation challenge, asked to sign a forged removal.",
+        "the URL-validation challenge, asked to sign a forged removal.",
         _signing_oracle,
     ),
     Attack(
         "forged-deauthorization",
         "Forged deauthorization",
-        "The victim's ids, and the retired verification token.",
+        "the victim's ids, and the retired verification token.",
         _forged_deauthorization,
     ),
 )

@@ -33,6 +33,8 @@ class Attempt:
 
     exchanges: list[Exchange] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
+    # What else was looked at, and was as it should be.
+    held: list[str] = field(default_factory=list)
 
 
 class Attacker:
@@ -56,15 +58,15 @@ class Attacker:
         *,
         headers: dict[str, str] | None = None,
         body: bytes = b"",
+        note: str = "",
     ) -> httpx.Response:
-        """One request to the service, noted with what came back."""
+        """One request to the service, noted with what came back, and with a word about it."""
         url = target if target.startswith("http") else f"{self.service_url}{target}"
         # A new jar for each request: what an attacker keeps is said explicitly.
         self._http.cookies.clear()
         answer = await self._http.request(method, url, headers=headers or {}, content=body)
-        self.attempt.exchanges.append(
-            Exchange(f"{method} {mask(_path_of(url))}", answer.status_code, _gist(answer))
-        )
+        sent = f"{method} {mask(_path_of(url))}{f' ({note})' if note else ''}"
+        self.attempt.exchanges.append(Exchange(sent, answer.status_code, _gist(answer)))
         return answer
 
     async def consent(self, authorization_url: str, user_id: str) -> str:
@@ -137,6 +139,7 @@ def _path_of(url: str) -> str:
 def _gist(answer: httpx.Response) -> str:
     location = answer.headers.get("location")
     if location:
-        return f"to {mask(location)}"
+        place, _, query = location.partition("?")
+        return f"to {place}{'?…' if query else ''}"
     title = re.search(r"<h1>(.*?)</h1>", answer.text)
     return title[1] if title else mask(answer.text[:120])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import hmac
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -52,6 +55,8 @@ class Host:
         self._sessions = Sessions()
         self._attacker = Attacker(places.service_url, places.zoom_url)
         self._reports: dict[str, Report] = {}
+        # One at a time: a report compares the world before an attack with the world after it.
+        self._attacking = asyncio.Lock()
         self._templates = Environment(
             loader=PackageLoader("paraph.demo", "templates"),
             autoescape=select_autoescape(default=True),
@@ -77,7 +82,11 @@ class Host:
             Route("/hooks/paraph", self._feed.receive, methods=["POST"]),
             Route("/static/{name}", self._static),
         ]
-        return Starlette(routes=routes, middleware=[Middleware(HostHeaders)])
+        return Starlette(
+            routes=routes,
+            middleware=[Middleware(HostHeaders)],
+            exception_handlers={404: self._nowhere},
+        )
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -90,6 +99,15 @@ class Host:
             **{"places": self._places, "session": session, **values}
         )
         return HTMLResponse(text, status_code=status)
+
+    async def _nowhere(self, request: Request, _error: Exception) -> Response:
+        return self._page(
+            "message.html",
+            session=self._sessions.of(request),
+            status=404,
+            title="There is nothing here",
+            text="The address may be mistyped.",
+        )
 
     def _signed_in(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -127,7 +145,11 @@ class Host:
         return self._signed_in(checked)
 
     async def _static(self, request: Request) -> Response:
-        media_types = {"host.css": "text/css", "host.js": "text/javascript"}
+        media_types = {
+            "host.css": "text/css",
+            "host.js": "text/javascript",
+            "icon.svg": "image/svg+xml",
+        }
         name = request.path_params["name"]
         if name not in media_types:
             return Response(status_code=404)
@@ -188,10 +210,22 @@ class Host:
         return RedirectResponse(url, status_code=303)
 
     async def _linked(self, request: Request, session: Session) -> Response:
-        nonce, session.nonce = session.nonce, ""
-        session.claim = await self._service.claim(
-            request.query_params.get("handoff", ""), nonce or new_nonce()
-        )
+        try:
+            session.claim = await self._service.claim(
+                request.query_params.get("handoff", ""), session.nonce or new_nonce()
+            )
+        except ServiceRefused as refusal:
+            if refusal.status != 404:
+                raise
+            # The nonce stays: whoever sends a person here must not end what they began.
+            return self._page(
+                "message.html",
+                session=session,
+                status=400,
+                title="This did not start in this session",
+                text="A connection is finished within a minute, once, where it was begun.",
+            )
+        session.nonce, session.shown = "", secrets.token_urlsafe(16)
         # A clean address: the handoff, used up as it is, leaves the address bar.
         return RedirectResponse("/zoom/confirm", status_code=303)
 
@@ -201,7 +235,11 @@ class Host:
         return self._page("confirm.html", session=session, claim=session.claim)
 
     async def _confirm(self, request: Request, session: Session) -> Response:
-        claim, session.claim = session.claim, None
+        shown = request.state.fields.get("shown", "")
+        if not hmac.compare_digest(session.shown.encode(), shown.encode()):
+            # Another tab has begun anew since: these are not the accounts that were on this page.
+            return RedirectResponse("/zoom/confirm", status_code=303)
+        claim, session.claim, session.shown = session.claim, None, ""
         if claim is not None and request.state.fields.get("decision") == "yes":
             await self._service.confirm(
                 str(claim["claim"]), session.person.subject, move=bool(claim["replaces"])
@@ -217,7 +255,8 @@ class Host:
         if attack is not None:
             world = await self._attacker.ask_zoom("GET", "/world")
             stage = Stage(self._service, self._feed, self._places.linking, world)
-            self._reports[attack.name] = await carry_out(attack, self._attacker, stage)
+            async with self._attacking:
+                self._reports[attack.name] = await carry_out(attack, self._attacker, stage)
         del session
         return RedirectResponse(f"/#{request.path_params['name']}", status_code=303)
 

@@ -39,6 +39,8 @@ class Session:
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     nonce: str = ""
     claim: dict[str, object] | None = None
+    # Stands in the form that shows the claim: what a person agrees to is what they saw.
+    shown: str = ""
     notice: str = ""
 
 

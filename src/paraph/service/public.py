@@ -101,11 +101,10 @@ def plain_routes(
             f"Contact: {settings.security_contact}\nExpires: {expires:%Y-%m-%dT%H:%M:%SZ}\n"
         )
 
-    routes: dict[str, PageAnswer] = {
-        "/healthz": healthz,
-        "/readyz": readyz,
-        "/installed": installed,
-    }
+    routes: dict[str, PageAnswer] = {"/healthz": healthz, "/readyz": readyz}
+    if settings.linking == "none":
+        # Elsewhere the host says so: its person has yet to confirm.
+        routes["/installed"] = installed
     if settings.verify_zoom:
         routes["/zoomverify/verifyzoom.html"] = verify_zoom
     if settings.security_contact:

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from paraph.demo.attack import ATTACKS, Report
+from paraph.demo.attacker import Exchange, mask
+
+REFUSED = Exchange("GET /oauth/redirect?code=***", 400, "This did not start here")
+WITHSTOOD = Report(
+    title="An attack",
+    assumed="nothing",
+    exchanges=(REFUSED, REFUSED, Exchange("GET /marketplace", 303, "to /zoom/start"), REFUSED),
+    reached_zoom=(),
+    before=("ada is Jane",),
+    after=("ada is Jane",),
+    leaks=(),
+    held=("nothing was signed",),
+)
+
+
+def test_a_verdict_says_what_was_seen() -> None:
+    """What reached Zoom, what became of the installations, and what else was looked at."""
+    assert (
+        "Withstood: 0 requests reached Zoom, installations unchanged, nothing was signed."
+        == WITHSTOOD.verdict
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"reached_zoom": ("POST /oauth/token",)}, "1 request reached Zoom"),
+        ({"after": ()}, "installations changed"),
+        ({"leaks": ("the code was passed on",)}, "the code was passed on"),
+        ({"exchanges": (replace(REFUSED, status=500),)}, "It got through"),
+    ],
+    ids=["Zoom", "changed", "leak", "5xx"],
+)
+def test_each_thing_that_went_wrong_alone_is_told(changes: dict[str, object], said: str) -> None:
+    """An attack that got through in one way is never shown as withstood."""
+    report = replace(WITHSTOOD, **changes)  # type: ignore[arg-type]
+
+    assert not report.withstood
+    assert report.verdict.startswith("It got through: ") and said in report.verdict
+
+
+def test_what_is_alike_is_told_once() -> None:
+    """Exchanges that follow each other and are the same share a line with their number."""
+    assert [2, 1, 1] == [count for count, _ in WITHSTOOD.told]
+
+
+def test_what_is_shown_holds_no_secret() -> None:
+    """Codes, states, handoffs and link requests are masked wherever they stand."""
+    shown = mask("GET /a?code=secret1&state=secret2&x=1 to /b?handoff=secret3&request=secret4")
+
+    assert "GET /a?code=***&state=***&x=1 to /b?handoff=***&request=***" == shown
+
+
+def test_every_attack_has_a_name_of_its_own() -> None:
+    """The eight of the panel, each reachable by its URL."""
+    names = {attack.name for attack in ATTACKS}
+
+    assert (8, True) == (len(names), all(name.replace("-", "").isalpha() for name in names))
