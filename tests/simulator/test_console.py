@@ -196,6 +196,9 @@ def test_failing_challenges_are_shown(simulated: SimulatedZoom, console: httpx.C
             simulated.advance(72 * 3600)
             simulated.settle()
     assert "the event subscription is disabled" in console.get("/").text
+    form, headers = {"client_id": simulated.app.client_id}, {"accept": "application/json"}
+    answer = console.post("/_console/validate", data=form, headers=headers)
+    assert 400 == answer.status_code and "The challenge failed: " in answer.json()["error"]
 
 
 def test_a_removal_differs_as_it_is_told(simulated: SimulatedZoom, console: httpx.Client) -> None:
@@ -217,7 +220,7 @@ def test_the_home_url_is_opened_as_the_client_would(
     assert "Open the Home URL" in console.get("/").text
     form = {"client_id": simulated.app.client_id, "user_id": JANE}
     json = {"accept": "application/json"}
-    told = console.post("/_console/open-home", data=form, headers=json).json()["said"]
+    told = console.post("/_console/open-home", data=form, headers=json).json()["error"]
     assert "shows no page" in told and "Strict-Transport-Security" in told
 
 
@@ -287,7 +290,8 @@ async def test_off_loopback_the_console_asks_for_the_token(simulated: SimulatedZ
         asked = await browser.get("/")
         assert 401 == asked.status_code and simulated.app.client_id not in asked.text
         form = {"token": "wrong"}
-        assert 401 == (await browser.post("/_console/sign-in", data=form, headers=own)).status_code
+        refused = await browser.post("/_console/sign-in", data=form, headers=own)
+        assert 401 == refused.status_code and "That is not the control token" in refused.text
         form = {"token": "t0ken"}
         foreign = await browser.post("/_console/sign-in", data=form)
         assert 403 == foreign.status_code

@@ -77,9 +77,7 @@ class Console:
             except Refusal as refusal:
                 # Only a person before the whole page can do something about a missing token.
                 asks = refusal.status == 401 and request.url.path == "/"
-                return render(
-                    "refused_console.html", status=refusal.status, asks=asks, text=refusal.text
-                )
+                return _refused(refusal.status, refusal.text, asks=asks)
 
         return endpoint
 
@@ -112,9 +110,7 @@ class Console:
             return Response(refusal.text, status_code=refusal.status)
         cookie = self._gate.cookie_for(fields.get("token", ""))
         if cookie is None:
-            return render(
-                "refused_console.html", status=401, asks=True, text="that is not the control token"
-            )
+            return _refused(401, "", asks=True, wrong=True)
         response = RedirectResponse("/", status_code=303)
         secure = request.scope["scheme"] == "https"
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure)
@@ -139,7 +135,7 @@ class Console:
         except ParaphError as error:
             if is_script:
                 return JSONResponse({"error": error.detail}, status_code=400)
-            return render("refused_console.html", status=400, asks=False, text=error.detail)
+            return _refused(400, error.detail)
         if is_script:
             return JSONResponse({"said": said})
         return RedirectResponse("/", status_code=303)
@@ -177,6 +173,11 @@ class Console:
             "presets": _PRESETS,
             "hidden": HIDDEN,
         }
+
+
+def _refused(status: int, text: str, *, asks: bool = False, wrong: bool = False) -> Response:
+    """What was not done, and why; or the form that asks for the control token."""
+    return render("refused_console.html", status=status, asks=asks, wrong=wrong, text=text)
 
 
 async def _fields(request: Request) -> dict[str, str]:

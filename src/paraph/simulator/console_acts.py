@@ -25,7 +25,8 @@ async def act(simulator: Simulator, name: str, fields: Fields) -> str:
     """Do what a button says; the sentence to show.
 
     Raises:
-        UsageError: there is no such button, or the form is not one of ours.
+        UsageError: there is no such button, the form is not one of ours, or what was tried
+            failed: whoever pressed it should see that at once.
     """
     if name not in _ACTS:
         raise UsageError("there is no such button")
@@ -53,7 +54,9 @@ async def _validate(simulator: Simulator, fields: Fields) -> str:
     if not app.event_url:
         raise UsageError("the app has no event URL")
     passed, reason = await simulator.validation.validate(app, app.event_url)
-    return f"{'Passed' if passed else 'Failed'}: {reason}."
+    if not passed:
+        raise UsageError(f"The challenge failed: {reason}.")
+    return f"Passed: {reason}."
 
 
 async def _open_home(simulator: Simulator, fields: Fields) -> str:
@@ -65,7 +68,10 @@ async def _open_home(simulator: Simulator, fields: Fields) -> str:
     )
     verdict = "Zoom's client shows the page" if opening.shown else "Zoom's client shows no page"
     answered = f", status {opening.status}" if opening.status else ""
-    return f"{verdict}{answered}{': ' if opening.problems else '.'}{'; '.join(opening.problems)}"
+    text = f"{verdict}{answered}{': ' if opening.problems else '.'}{'; '.join(opening.problems)}"
+    if not opening.shown:
+        raise UsageError(text)
+    return text
 
 
 async def _clock(simulator: Simulator, fields: Fields) -> str:

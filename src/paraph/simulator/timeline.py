@@ -146,7 +146,7 @@ def delivery_row(delivery: Delivery, *, revealed: bool = False) -> Row:
 def _status_of(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
     if not attempts:
         return "…" if delivery.url else "unsent"
-    words = [str(attempts[-1].status or "none")]
+    words = [str(attempts[-1].status or "no answer")]
     if len(attempts) > 1:
         words.append(f"{len(attempts)} tries")
     if delivery.retry_at:
