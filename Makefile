@@ -78,8 +78,9 @@ format: $(DEV)  ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 bench: $(DEV)  ## hot paths beside the ceiling, in one run
-	$(BIN)/python bench/run.py
+	PYTHONPATH=src:tests $(BIN)/python bench/run.py
 	PYTHONPATH=src:tests $(BIN)/python bench/webhook.py
+	PYTHONPATH=src:tests $(BIN)/python bench/scale.py
 
 docs: $(DEV)  ## write docs/reference/ and the generated tables anew
 	$(BIN)/python docs/generate.py

@@ -175,7 +175,8 @@ async def generate(port: int, requests: Sequence[bytes], seconds: float, connect
     return load
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process and its children have used."""
     process = psutil.Process(pid)
     total = 0.0
     for one in [process, *process.children(recursive=True)]:
@@ -187,7 +188,7 @@ def _cpu_seconds(pid: int) -> float:
 def run_round(target: Target, *, seconds: float = SECONDS, connections: int = CONNECTIONS) -> Round:
     """Load a target once. An answer with another status, or a lost connection, ends the bench."""
     requests = target.requests()
-    before, began = _cpu_seconds(target.pid), time.perf_counter()
+    before, began = cpu_seconds(target.pid), time.perf_counter()
     load = uvloop.run(generate(target.port, requests, seconds, connections))
     elapsed = time.perf_counter() - began
     wrong = {status: n for status, n in load.statuses.items() if status != target.expected}
@@ -197,7 +198,7 @@ def run_round(target: Target, *, seconds: float = SECONDS, connections: int = CO
     return Round(
         load.statuses,
         elapsed,
-        _cpu_seconds(target.pid) - before,
+        cpu_seconds(target.pid) - before,
         latencies[int(len(latencies) * 0.99)],
     )
 

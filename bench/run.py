@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,51 +10,53 @@ from pathlib import Path
 import kit
 import service_under_load as load
 from kit import Target
+from webhook import install
 
 GOALS = {
-    "forged webhook, refused by its headers": 0.95,
-    "forged webhook, refused by its MAC": 0.85,
+    "forged webhook, refused by its headers, fast lane": 2.0,
+    "forged webhook, refused by its headers, plain ASGI": 0.95,
+    "forged webhook, refused by its MAC, fast lane": 1.4,
+    "forged webhook, refused by its MAC, plain ASGI": 0.85,
     "forged redirect, no I/O": 0.80,
+    "verified webhook, fast lane": 0.45,
+    "verified webhook, plain ASGI": 0.35,
 }
+LANES = {"fast lane": True, "plain ASGI": False}
+WEBHOOKS = {
+    "forged webhook, refused by its headers": (load.forged_by_shape, 401),
+    "forged webhook, refused by its MAC": (load.forged_by_key, 401),
+    "verified webhook": (load.genuine, 200),
+}
+
+
+def ours(folder: Path, stack: ExitStack) -> list[Target]:
+    """The service on SQLite, with the fast lane and without it."""
+    running = {}
+    for lane, on in LANES.items():
+        place = folder / lane
+        place.mkdir()
+        running[lane] = stack.enter_context(load.running_service(place, fast_lane=on))
+        asyncio.run(install(f"sqlite:///{place / 'paraph.db'}", running[lane].key))
+    targets = [
+        Target(f"{name}, {lane}", service.port, service.pid, requests, status)
+        for name, (requests, status) in WEBHOOKS.items()
+        for lane, service in running.items()
+    ]
+    plain = running["plain ASGI"]
+    redirect = Target("forged redirect, no I/O", plain.port, plain.pid, load.forged_redirects, 400)
+    return [*targets, redirect]
 
 
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="paraph-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        ceiling_port = kit.free_port()
-        ceiling_pid = stack.enter_context(
-            kit.server(kit.uvicorn_command("ceiling:application", ceiling_port), ceiling_port)
+        port = kit.free_port()
+        pid = stack.enter_context(
+            kit.server(kit.uvicorn_command("ceiling:application", port), port)
         )
-        service = stack.enter_context(load.running_service(folder))
-        ceiling = Target(
-            "ceiling: raw ASGI that answers 200",
-            ceiling_port,
-            ceiling_pid,
-            load.forged_by_key,
-            200,
-        )
-        targets = [
-            ceiling,
-            Target(
-                "forged webhook, refused by its headers",
-                service.port,
-                service.pid,
-                load.forged_by_shape,
-                401,
-            ),
-            Target(
-                "forged webhook, refused by its MAC",
-                service.port,
-                service.pid,
-                load.forged_by_key,
-                401,
-            ),
-            Target(
-                "forged redirect, no I/O", service.port, service.pid, load.forged_redirects, 400
-            ),
-            Target("verified webhook", service.port, service.pid, load.genuine, 200),
-        ]
+        ceiling = Target("ceiling: raw ASGI that answers 200", port, pid, load.forged_by_key, 200)
+        targets = [ceiling, *ours(folder, stack)]
         kit.measure(targets)
         print(f"{kit.machine()}; fdatasync of 4 kB: {kit.flush_millis(folder):.2f} ms\n")
         print(kit.table(targets, ceiling, GOALS))

@@ -33,14 +33,24 @@ class Running:
     key: str = ""
 
 
+def new_key() -> str:
+    """An encryption key."""
+    command = [sys.executable, "-m", "paraph.cli.main", "keys", "new"]
+    return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).split()[-1]
+
+
 @contextmanager
 def running_service(
-    folder: Path, database_url: str = "", *, events_url: str = ""
+    folder: Path,
+    database_url: str = "",
+    *,
+    events_url: str = "",
+    key: str = "",
+    fast_lane: bool = True,
 ) -> Iterator[Running]:
     """`paraph serve` on a free port of the server's core."""
     port, private = kit.free_port(), kit.free_port()
-    command = [sys.executable, "-m", "paraph.cli.main", "keys", "new"]
-    key = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).split()[-1]
+    key = key or new_key()
     settings = folder / "paraph.toml"
     settings.touch(mode=0o600)
     settings.write_text(
@@ -55,6 +65,7 @@ database_url = "{database_url or f"sqlite:///{folder / 'paraph.db'}"}"
 events_url = "{events_url}"
 encryption_keys = ["{key}"]
 linking = "none"
+fast_lane = {str(fast_lane).lower()}
 """,
         encoding="utf-8",
     )
