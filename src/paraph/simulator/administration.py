@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from paraph.errors import NotFound, UsageError
 from paraph.simulator.engine import Simulator
-from paraph.simulator.world import App
+from paraph.simulator.world import App, World, find_contradictions
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -56,6 +56,11 @@ class Administration:
         if "client_id" in fields or "kind" in fields:
             raise UsageError("client_id and kind of an app cannot be changed")
         changed = msgspec.convert({**msgspec.to_builtins(app), **fields}, App)
+        problems = find_contradictions(
+            World(accounts=self._simulator.world.accounts, apps=[changed])
+        )
+        if problems:
+            raise UsageError("; ".join(problems))
         for name in fields:
             setattr(app, name, getattr(changed, name))
         self._simulator.standing.disabled.discard(app.client_id)
