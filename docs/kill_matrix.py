@@ -1,11 +1,13 @@
-"""Writes docs/check-matrix.md: every case on the reference and on its switch."""
+"""Writes docs/check-matrix.md, and its sum into the package: every case and its switch."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from paraph.checks import judged
 from paraph.checks.catalogue import GROUPS, catalogue
+from paraph.checks.report.document import to_json
 from paraph.checks.report.terminal import kill_line
 from paraph.checks.runner import select
 from paraph.checks.self_test import Matrix, self_test
@@ -40,6 +42,8 @@ def main() -> None:
     jobs = min(4, os.cpu_count() or 1)
     matrix = self_test(select(), jobs=jobs, told=lambda one: print(kill_line(one)))
     Path(__file__).with_name("check-matrix.md").write_text(table(matrix), encoding="utf-8")
+    kept = to_json(judged.summary_of(matrix))
+    Path(judged.__file__).with_name(judged.FILE).write_text(kept, encoding="utf-8")
     print(f"{matrix.killed} of {len(matrix.kills)} in {matrix.seconds:.0f} seconds")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+from paraph.checks.address import resolved
 
 _SHOWN = 600
 
@@ -37,7 +39,7 @@ class Answer:
     def location(self) -> str:
         """Where a redirect leads, absolute, or nothing."""
         value = self.header("location") if 300 <= self.status < 400 else ""
-        return urljoin(self.url, value) if value else ""
+        return resolved(self.url, value) if value else ""
 
     @property
     def query(self) -> dict[str, str]:
@@ -51,8 +53,10 @@ class Answer:
 
     @property
     def is_html(self) -> bool:
-        """Whether a browser would show it as a page."""
-        return self.header("content-type").startswith("text/html")
+        """Whether a browser would show it as a page: it guesses where no type is named."""
+        kind = self.header("content-type")
+        guessed = not kind and self.body.lstrip()[:1] == b"<"
+        return kind.startswith(("text/html", "application/xhtml")) or guessed
 
     def json(self) -> Any:
         """The content, or None where it is not JSON."""

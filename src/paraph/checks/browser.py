@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import unescape
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
+from paraph.checks.address import resolved
 from paraph.checks.answer import Answer
 from paraph.checks.cookie_jar import CookieJar, site_of
 
@@ -26,7 +27,10 @@ PATIENCE = 20.0
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/138.0.0.0 Safari/537.36"
 _FORM = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.IGNORECASE | re.DOTALL)
 _FIELD = re.compile(r"<(?:input|button)\b([^>]*)>", re.IGNORECASE)
-_ANCHOR = re.compile(r"<a\b([^>]*)>", re.IGNORECASE)
+_TAG = re.compile(r"<([a-zA-Z]+)\b([^>]*)>")
+_LOADING = ("script", "img", "iframe", "frame", "embed", "audio", "video", "source")
+_LOADING_LINK = {"stylesheet", "icon", "preload", "modulepreload", "manifest"}
+_REFRESH = re.compile(r"(?i)url\s*=\s*['\"]?([^'\"]+)")
 _ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
 
 
@@ -189,7 +193,7 @@ class Form:
     def __init__(self, page: Answer, attributes: str, content: str) -> None:
         values = _attributes(attributes)
         self.method = values.get("method", "get").upper()
-        self.action = urljoin(page.url, values.get("action") or page.url)
+        self.action = resolved(page.url, values.get("action") or page.url)
         self.fields: dict[str, str] = {}
         pressed = False
         for found in _FIELD.finditer(content):
@@ -218,20 +222,40 @@ def forms_of(page: Answer) -> list[Form]:
 
 def links_of(page: Answer) -> list[str]:
     """Where the links of a page lead."""
-    return [urljoin(page.url, one["href"]) for one in _anchors(page) if "href" in one]
+    return [resolved(page.url, one["href"]) for one in tags_of(page, "a") if "href" in one]
 
 
-def _anchors(page: Answer) -> list[dict[str, str]]:
-    return [_attributes(one[1]) for one in _ANCHOR.finditer(page.text)]
+def tags_of(page: Answer, *names: str) -> list[dict[str, str]]:
+    """The attributes of each tag with one of these names."""
+    return [_attributes(one[2]) for one in _TAG.finditer(page.text) if one[1].lower() in names]
 
 
 def buttons_of(page: Answer) -> list[str]:
     """Where links lead that look like buttons."""
     return [
-        urljoin(page.url, one["href"])
-        for one in _anchors(page)
+        resolved(page.url, one["href"])
+        for one in tags_of(page, "a")
         if "href" in one and ("button" in one.get("class", "") or "btn" in one.get("class", ""))
     ]
+
+
+def loaded_by(page: Answer) -> list[str]:
+    """What a browser fetches to show a page, sending the page's address along."""
+    sources = [one.get("src", "") for one in tags_of(page, *_LOADING)]
+    links = [
+        one.get("href", "")
+        for one in tags_of(page, "link")
+        if _LOADING_LINK & set(one.get("rel", "").lower().split())
+    ]
+    return [resolved(page.url, one) for one in (*sources, *links) if one]
+
+
+def sent_on_by(page: Answer) -> list[str]:
+    """Where a header or a tag sends a browser on: redirects by another name."""
+    tags = tags_of(page, "meta") if page.is_html else []
+    said = [o.get("content", "") for o in tags if o.get("http-equiv", "").lower() == "refresh"]
+    found = [_REFRESH.search(one) for one in (page.header("refresh"), *said)]
+    return [resolved(page.url, one[1]) for one in found if one]
 
 
 class Browser:
@@ -268,7 +292,7 @@ class Browser:
         """One top-level request, redirects not followed.
 
         Args:
-            method: GET and HEAD are safe, and carry Lax cookies across sites.
+            method: GET and HEAD are safe, and carry cookies that say Lax across sites.
             url: where to.
             initiator: the URL of the page that caused it; None: typed by the person.
             form: fields of a form, sent in the body.

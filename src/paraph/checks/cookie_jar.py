@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 MAX_SIZE = 4096
@@ -34,46 +35,48 @@ def parse_set_cookie(line: str, url: str) -> Cookie | None:
         return None
     parts = urlsplit(url)
     host = parts.hostname or ""
-    cookie = Cookie(name, value, host)
+    given = {}
     for attribute in rest:
         key, _, content = attribute.strip().partition("=")
-        _apply(cookie, key.lower(), content)
+        given[key.lower()] = content.strip()
+    cookie = Cookie(name, value, host, _path_of(given.get("path", ""), parts.path))
+    cookie.secure, cookie.http_only = "secure" in given, "httponly" in given
+    cookie.same_site = given.get("samesite", "").lower()
+    cookie.host_only = not given.get("domain")
+    cookie.expires = _end_of(given)
     trustworthy = parts.scheme == "https" or host in _LOCAL
     if cookie.secure and not trustworthy:
         return None
     if name.startswith("__Secure-") and not cookie.secure:
         return None
     if name.startswith("__Host-") and not (
-        cookie.secure and cookie.host_only and cookie.path == "/"
+        cookie.secure and cookie.host_only and given.get("path") == "/"
     ):
         return None
     if cookie.same_site == "none" and not cookie.secure:
         return None
+    domain = given.get("domain", "").lstrip(".").lower()
+    if domain and host != domain and not host.endswith(f".{domain}"):
+        return None
     return cookie
 
 
-def _apply(cookie: Cookie, key: str, content: str) -> None:
-    match key:
-        case "secure":
-            cookie.secure = True
-        case "httponly":
-            cookie.http_only = True
-        case "samesite":
-            cookie.same_site = content.lower()
-        case "path":
-            cookie.path = content if content.startswith("/") else "/"
-        case "domain":
-            if content:
-                cookie.host_only = False
-        case "max-age":
-            if content.lstrip("-").isdigit():
-                cookie.expires = time.time() + int(content)
-        case "expires":
-            # Servers write a date of 1970 to delete; other dates outlive every check.
-            if "1970" in content:
-                cookie.expires = 0.0
-        case _:
-            pass
+def _path_of(given: str, page: str) -> str:
+    """The path that a cookie is for: without the attribute, the folder of the page."""
+    if given.startswith("/"):
+        return given
+    return page.rpartition("/")[0] or "/"
+
+
+def _end_of(given: dict[str, str]) -> float | None:
+    age = given.get("max-age", "")
+    if age.lstrip("-").isdigit():
+        return time.time() + int(age)
+    try:
+        # Some write dashes into the date, as cookies once had them.
+        return parsedate_to_datetime(given.get("expires", "").replace("-", " ")).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def site_of(url: str) -> str:
@@ -120,7 +123,8 @@ class CookieJar:
         Args:
             url: where it goes.
             cross_site: whether another site caused it.
-            safe: whether the method is GET or HEAD: only then Lax cookies travel across sites.
+            safe: whether the method is GET or HEAD: only then do cookies that say Lax travel
+                across sites.
         """
         parts = urlsplit(url)
         trustworthy = parts.scheme == "https" or (parts.hostname or "") in _LOCAL
@@ -128,15 +132,21 @@ class CookieJar:
             f"{one.name}={one.value}"
             for one in sorted(self._cookies, key=lambda one: -len(one.path))
             if one.host == (parts.hostname or "")
-            and (parts.path or "/").startswith(one.path)
+            and _is_below(parts.path or "/", one.path)
             and (trustworthy or not one.secure)
             and _may_travel(one, cross_site=cross_site, safe=safe)
         ]
         return "; ".join(pairs)
 
 
+def _is_below(path: str, folder: str) -> bool:
+    """Whether a cookie of a folder is sent to a path."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
 def _may_travel(cookie: Cookie, *, cross_site: bool, safe: bool) -> bool:
-    if not cross_site or cookie.same_site == "none":
+    if not cross_site or cookie.same_site in {"", "none"}:
+        # Without the attribute Firefox and Safari send it always, Chromium in its first two
+        # minutes; every cookie of a check is as young as that.
         return True
-    # No attribute means Lax, as browsers have it since 2020.
     return cookie.same_site != "strict" and safe

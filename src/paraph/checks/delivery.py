@@ -130,9 +130,9 @@ class Deliveries(Flow):
             self.control_delivery(user)
             self.expect(not self.effects(marker), f"{what} had an effect")
 
-    def expect_rejected(self, answer: Answer, what: str) -> None:
-        """A delivery that nobody may accept."""
-        self.expect_answered(answer, what)
+    def expect_rejected(self, answer: Answer, what: str, *, unbroken: bool = False) -> None:
+        """A delivery that nobody may accept; `unbroken` where breaking would be the finding."""
+        (self.expect_answered if unbroken else self.expect_came)(answer, what)
         self.expect(answer.status >= 400, f"{what} was accepted with {answer.status}")
 
     def removal(self, user: User, **changes: Any) -> Delivery:

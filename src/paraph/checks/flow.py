@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -12,6 +13,8 @@ from paraph.checks.ground import Ground
 from paraph.checks.zoom import TOKEN
 from paraph.simulator.world import User
 
+# Tokens of forms, and the names that the check gives to local accounts.
+_VARYING = re.compile(r"[A-Za-z0-9_+/=-]{16,}|person-[0-9a-f]{8}")
 _NOT_A_START = ("disconnect", "sign-out", "signout", "logout", "remove", "delete", "confirm")
 
 
@@ -77,12 +80,23 @@ class Flow(Ground):
     def begin(self, browser: Browser, url: str = "", **more: Any) -> Begun:
         """As `try_begin`; the case proves nothing if the app leads nowhere."""
         begun = self.try_begin(browser, url, **more)
-        page = browser.page
-        status = page.status if page else 0
-        why = (page.problem if page else "") or f"status {status}"
-        self.control(begun, f"the start does not lead to Zoom's authorization page ({why})")
+        self.control(
+            begun, f"the start does not lead to Zoom's authorization page: {self._ended(browser)}"
+        )
         assert begun is not None  # noqa: S101 - Said for the type checker.
         return begun
+
+    def _ended(self, browser: Browser) -> str:
+        """Where a browser has come to instead, and what may be missing."""
+        page = browser.page
+        if page is None or not page.status:
+            return page.problem if page else "nothing was asked"
+        if page.location:
+            return f"it leads to {page.location[:100]}; is that the app's setting for Zoom's URL?"
+        hint = (
+            "" if self.has("sign_in") else "; if that is a sign-in, describe it as hook `sign_in`"
+        )
+        return f"it ends at {urlsplit(page.url).path} with {page.status}{hint}"
 
     def leads_to_zoom(self, answer: Answer) -> bool:
         """Whether an answer sends the browser to Zoom's authorization page."""
@@ -153,20 +167,42 @@ class Flow(Ground):
             )
         return Installed(browser, subject, user, callback, page)
 
+    # ------------------------------------------------------------ what the pages tell
+
+    def shows(self, browser: Browser, *texts: str) -> bool:
+        """Whether one of the target's pages shows a browser one of these texts."""
+        pages = [browser.open(self.stage.absolute(one)) for one in self.stage.target.urls.pages]
+        return any(text in page.text for text in texts for page in pages)
+
+    def is_stranger(self, browser: Browser) -> bool:
+        """Whether the pages take a browser for nobody they know; False where they do not tell."""
+        if self.stage.pages_tell is None:
+            self.stage.pages_tell = self._view(self.install().browser) != self._view(self._fresh())
+        return self.stage.pages_tell and self._view(browser) == self._view(self._fresh())
+
+    def _fresh(self) -> Browser:
+        return self.browser(self.subject())
+
+    def _view(self, browser: Browser) -> list[tuple[int, str, str]]:
+        """The target's pages without what differs from one visit to the next."""
+        seen = [browser.open(self.stage.absolute(one)) for one in self.stage.target.urls.pages]
+        return [(one.status, urlsplit(one.url).path, _VARYING.sub("", one.text)) for one in seen]
+
+    # ------------------------------------------------------------ what must come to nothing
+
     def expect_refused(
         self, browser: Browser, url: str, what: str, *, unbroken: bool = False
     ) -> Answer:
         """A callback that must come to nothing: no exchange and no link.
 
-        An app that fails with 500 and does nothing has refused, in an ugly way; `unbroken` is for
-        cases whose point is that it must not.
+        `unbroken` is for cases whose point is that the app must not break; see `expect_came`.
         """
         before, linked = self.mark(), self.links()
         answer = self.arrive(browser, url)
         last = self._to_the_end(browser, answer)
         self.expect_no_exchange(before, what)
         self.expect(self.links() == linked, f"{what}: a link was made")
-        self.expect(answer.status, f"{what}: no answer came ({answer.problem})")
+        self.expect_came(answer, what)
         if unbroken:
             self.expect_answered(answer, what)
             self.expect(last.status < 500, f"{what} ended with {last.status}")

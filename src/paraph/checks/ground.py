@@ -56,6 +56,14 @@ class Ground:
         self.expect(fine, f"{what} was answered {answer.status}")
         return answer
 
+    def expect_came(self, answer: Answer, what: str) -> Answer:
+        """Any answer at all: an app that breaks and does nothing has refused, in an ugly way.
+
+        `expect_answered` is for cases whose point is that it must not break.
+        """
+        self.expect(answer.status, f"{what}: no answer came ({answer.problem})")
+        return answer
+
     # ------------------------------------------------------------ the parties
 
     @property

@@ -129,7 +129,7 @@ def _confirm(t: Trial) -> None:
     linked = t.links()
     for initiator in (_EVIL, form.action):
         answer = browser.request("POST", form.action, initiator=initiator, form=form.fields)
-        t.expect_answered(answer, "another browser's claim")
+        t.expect_came(answer, "another browser's claim")
         t.expect(t.links() == linked, "a claim from another browser was accepted")
     user = t.zoom.user()
     page = _claim_page(t, browser, t.code_for(user))
@@ -143,7 +143,7 @@ def _confirm(t: Trial) -> None:
     t.control(t.linked(victim, user.id), "an honest confirmation links nothing")
     after = t.links()
     again = browser.request("POST", own.action, initiator=own.action, form=own.fields)
-    t.expect_answered(again, "a confirmation for the second time")
+    t.expect_came(again, "a confirmation for the second time")
     t.expect(t.links() == after, "a confirmation counts twice")
 
 

@@ -34,6 +34,11 @@ def mask(text: str, secrets: Mapping[str, str]) -> str:
     return text
 
 
+def printable(text: str) -> str:
+    """A line that an app has a say in, without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def _mask_header(found: re.Match[str]) -> str:
     name, value = found[1], found[2]
     if name.lower() == "authorization":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,13 @@ from datetime import UTC, datetime
 from paraph.checks import cases
 from paraph.checks.catalogue import GROUPS, catalogue
 from paraph.checks.impersonation import demand_possible
-from paraph.checks.masking import mask
+from paraph.checks.masking import mask, printable
 from paraph.checks.ownership import demand_ownership
 from paraph.checks.stage import Stage
 from paraph.checks.target import Target, Variant
 from paraph.checks.trial import CONTROLS, Case, Trial
 from paraph.checks.verdict import CaseEndedError, Finding, Verdict
+from paraph.errors import ConfigurationError
 
 Told = Callable[[Finding], None]
 
@@ -30,6 +32,7 @@ class Run:
     started_at: str
     findings: list[Finding] = field(default_factory=list)
     profile: str = "web"
+    file: str = ""
     seconds: float = 0.0
 
     def summary(self) -> dict[str, int]:
@@ -63,6 +66,11 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
     """Run cases against a target; the order of the findings is the catalogue's."""
     demand_ownership(target)
     if target.impersonate:
+        if not target.is_started_here:
+            raise ConfigurationError(
+                ["--impersonate is for apps that the check starts itself"],
+                remedy="Name the app's command in [start] of the target file.",
+            )
         demand_possible()
     result = Run(target.name, instant(), profile=target.profile)
     begun = time.monotonic()
@@ -70,15 +78,33 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
     work = [(group, chosen) for group, chosen in by_group.items() if chosen]
     # A running app is told one Zoom: it cannot be attacked from two sides at once.
     workers = jobs if target.is_started_here and not target.impersonate else 1
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        for findings in pool.map(lambda one: run_group(target, one[0], one[1], told), work):
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool, _until_left() as halted:
+        for findings in pool.map(
+            lambda one: run_group(target, one[0], one[1], told, halted=halted), work
+        ):
             result.findings.extend(findings)
     result.seconds = time.monotonic() - begun
     return result
 
 
+@contextmanager
+def _until_left() -> Iterator[threading.Event]:
+    """An event that is set when the block is left: by Ctrl-C too, and then groups end soon."""
+    halted = threading.Event()
+    try:
+        yield halted
+    finally:
+        halted.set()
+
+
 def run_group(
-    target: Target, group: str, ids: Sequence[str], told: Told, overlay: Variant | None = None
+    target: Target,
+    group: str,
+    ids: Sequence[str],
+    told: Told,
+    overlay: Variant | None = None,
+    *,
+    halted: threading.Event | None = None,
 ) -> list[Finding]:
     """A stage for one group: its control, then its cases."""
     findings: list[Finding] = []
@@ -91,6 +117,8 @@ def run_group(
         with Stage(target, overlay) as stage:
             failed = group_control(stage, group)
             for number, one in enumerate(ids, 1):
+                if halted is not None and halted.is_set():
+                    break
                 note(failed_by_control(one, failed) if failed else run_case(stage, one, number))
     except CaseEndedError as ended:
         done = {one.id for one in findings}
@@ -164,7 +192,7 @@ def _judge(stage: Stage, known: Case, group: str, severity: str, number: int) ->
         trial = Trial(stage, number)
         if known.variant:
             stage.restart(known.variant)
-        known.act(trial)
+        finding.reason = known.act(trial) or ""
     except CaseEndedError as ended:
         finding.verdict, finding.reason = ended.verdict, ended.reason
     except Exception as error:  # noqa: BLE001 - A bug of the check must not look like a verdict.
@@ -173,14 +201,14 @@ def _judge(stage: Stage, known: Case, group: str, severity: str, number: int) ->
     finding.seconds = round(time.monotonic() - begun, 3)
     if trial is not None:
         finding.evidence = [mask(one, stage.zoom.secrets()) for one in trial.evidence()]
-        finding.reason = mask(finding.reason, stage.zoom.secrets())
+        finding.reason = printable(mask(finding.reason, stage.zoom.secrets()))
         trial.close()
     return finding
 
 
 def _finding(name: str, verdict: Verdict, reason: str) -> Finding:
     entry = catalogue()[name]
-    return Finding(name, entry.group, entry.severity, verdict, reason)
+    return Finding(name, entry.group, entry.severity, verdict, printable(reason))
 
 
 def instant() -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from paraph.checks.address import resolved
 from paraph.checks.answer import Answer
 from paraph.checks.browser import Browser
 from paraph.checks.masking import spellings
@@ -21,6 +22,7 @@ _ROUTES = (
     *("/api/tokens", "/api/users", "/users", "/{user}/get_token", "/api/{user}/token", "/env"),
     *("/debug/vars", "/actuator/env", "/.env", "/config", "/config.json", "/console"),
 )
+_ACTS = ("sign-out", "signout", "sign_out", "logout", "disconnect", "remove", "delete", "revoke")
 _LINK = re.compile(r"(?:href|action)=[\"']?([^\"'\s>]+)", re.IGNORECASE)
 _CRASHES = (
     *("Traceback (most recent", 'File "/', "at Object.<anonymous>", "node_modules/"),
@@ -41,26 +43,25 @@ def find(t: Trial, text: str, *, but: Iterable[str] = ()) -> str:
     return ""
 
 
+def acts(url: str) -> bool:
+    """Whether following a link would sign out, or remove something, in a careless app."""
+    return any(word in url.lower() for word in _ACTS)
+
+
 def crawl(t: Trial, browser: Browser) -> list[Answer]:
     """The pages that a browser reaches from the target's pages, two links deep."""
     waiting = [t.stage.absolute(one) for one in (*t.stage.target.urls.pages, "/")]
     seen: dict[str, Answer] = {}
     while waiting and len(seen) < 40:
         url = waiting.pop(0)
-        if url in seen or not browser.is_ours(url) or "sign-out" in url or "logout" in url:
+        if url in seen or not browser.is_ours(url) or acts(url):
             continue
         answer = browser.open(url)
         seen[url] = answer
         if answer.is_html:
             found = [one.group(1) for one in _LINK.finditer(answer.text)]
-            waiting += [_absolute(answer.url, one) for one in found if not one.startswith("#")]
+            waiting += [resolved(answer.url, one) for one in found if not one.startswith("#")]
     return list(seen.values())
-
-
-def _absolute(base: str, link: str) -> str:
-    from urllib.parse import urljoin
-
-    return urljoin(base, link)
 
 
 @case("leak-http")
@@ -97,16 +98,17 @@ def _log_text(t: Trial) -> str:
     text = t.stage.app.output() if t.stage.app else ""
     if path:
         file = Path(fill(path, t.stage.values()))
-        text += file.read_text("utf-8", "replace") if file.exists() else ""
-    elif not t.stage.target.is_started_here:
-        raise HookMissingError("needs the hook `log_file`")
+        t.control(file.exists(), f"there is no log at {file}")
+        text += file.read_text("utf-8", "replace")
+    elif not text.strip():
+        raise HookMissingError("needs the hook `log_file`: the app prints nothing")
     return text
 
 
 @case("leak-logs")
 def _logs(t: Trial) -> None:
     done = t.install()
-    callbacks = [done.callback]
+    callbacks, answered = [done.callback], None
     browser = t.browser(done.subject)
     stray = t.callback_url(code=t.code_for(t.zoom.user()), state="forged-state-of-this-case-0001")
     t.visit(browser, stray)
@@ -122,7 +124,11 @@ def _logs(t: Trial) -> None:
         t.post(good)
         good.signature = "v0=" + "0" * 64
         t.post(good)
+        challenge = t.event("endpoint.url_validation", {"plainToken": "plainTokenOfThisCase01"})
+        content = t.post(t.delivery(challenge)).json()
+        answered = content.get("encryptedToken") if isinstance(content, dict) else None
     text = _log_text(t)
+    t.expect(not answered or answered not in text, "the answer to a challenge stands in the log")
     what = find(t, text)
     t.expect(not what, f"the {what} stands in the log")
     for callback in callbacks:
@@ -150,9 +156,10 @@ def stored_bytes(t: Trial) -> str:
 
 @case("leak-db")
 def _db(t: Trial) -> None:
+    before = stored_bytes(t)
     done = t.install()
     content = stored_bytes(t)
-    t.control(len(content) > 512, "the database is empty")
+    t.control(content != before, "an installation leaves no trace in the hook `database_file`")
     what = find(t, content)
     t.expect(not what, f"the {what} of {done.user.display_name} is stored in clear")
 

@@ -44,6 +44,7 @@ class Stage:
         self.variant = ""
         self.certificate: Certificate | None = None
         self.known_user: User | None = None
+        self.pages_tell: bool | None = None
         self.port = free_port() if target.is_started_here else 0
         self._spare_ports = [str(free_port()) for _ in range(4)]
         self.zoom = self._new_zoom(None)

@@ -34,7 +34,10 @@ CONTROLS: dict[str, Act] = {}
 
 
 def case(name: str, *, variant: str = "") -> Callable[[Act], Act]:
-    """Register a function as a case. It returns where the app has withstood, and raises if not."""
+    """Register a function as a case. It returns where the app has withstood, and raises if not.
+
+    A text that it returns says what nevertheless remains.
+    """
 
     def register(act: Act) -> Act:
         CASES[name] = Case(name, act, variant)

@@ -77,7 +77,7 @@ def _unsigned(t: Trial) -> None:
                 age = t.stage.target.limits.freshness_past + 3600
                 delivery.timestamp = str(int(t.now() - age))
         answer = t.post(delivery)
-        t.expect_answered(answer, f"a challenge with {what}")
+        t.expect_came(answer, f"a challenge with {what}")
         _expect_nothing_signed(t, answer, plain, f"a challenge with {what}")
         t.expect(answer.status >= 400, f"a challenge with {what} was answered {answer.status}")
 
@@ -93,7 +93,7 @@ def _oracle(t: Trial) -> None:
     forged.signature = "v0=" + "0" * 64
     for sent in (without(challenge, "x-zm-signature", "x-zm-request-timestamp"), forged):
         answer = t.post(sent)
-        t.expect_answered(answer, "a challenge that is a forged delivery")
+        t.expect_came(answer, "a challenge that is a forged delivery")
         content = answer.json()
         stolen = str(content.get("encryptedToken", "")) if isinstance(content, dict) else ""
         _expect_nothing_signed(t, answer, base, "a challenge that is a forged delivery")
@@ -113,8 +113,8 @@ def _shapes(t: Trial) -> None:
     for plain in odd:
         delivery = _challenge(t, plain)
         unsigned = without(delivery, "x-zm-signature", "x-zm-request-timestamp")
-        for sent, how in ((unsigned, "unsigned"), (delivery, "signed")):
-            what = f"a {how} challenge of {str(plain)[:20]!r}"
+        for sent, how in ((unsigned, "an unsigned"), (delivery, "a signed")):
+            what = f"{how} challenge of {str(plain)[:20]!r}"
             answer = t.expect_answered(t.post(sent), what)
             _expect_nothing_signed(t, answer, plain, what)
             t.expect(answer.status >= 400, f"{what} was answered {answer.status}")

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from paraph.checks.judged import judged
 from paraph.checks.runner import Run
 from paraph.checks.self_test import Matrix
 
@@ -30,6 +31,7 @@ def document(run: Run) -> dict[str, Any]:
             for one in run.findings
         ],
         "summary": run.summary(),
+        "self_test": judged(),
     }
 
 

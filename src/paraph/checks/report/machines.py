@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from paraph.checks.catalogue import GROUPS, catalogue
@@ -80,7 +81,7 @@ def to_sarif(run: Run) -> str:
                     }
                 },
                 "results": [
-                    _result(index, one, run.target)
+                    _result(index, one, run)
                     for index, one in enumerate(run.findings)
                     if one.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
                 ],
@@ -106,7 +107,7 @@ def _rule(name: str) -> dict[str, Any]:
     }
 
 
-def _result(index: int, finding: Finding, target: str) -> dict[str, Any]:
+def _result(index: int, finding: Finding, run: Run) -> dict[str, Any]:
     failed = finding.verdict is Verdict.FAIL
     return {
         "ruleId": finding.id,
@@ -116,11 +117,12 @@ def _result(index: int, finding: Finding, target: str) -> dict[str, Any]:
         "message": {"text": finding.reason},
         "locations": [
             {
+                # A finding has no line of code; its place is the file that describes the app.
                 "physicalLocation": {
-                    "artifactLocation": {"uri": "target"},
+                    "artifactLocation": {"uri": quote(run.file) or "target"},
                     "region": {"startLine": 1},
                 },
-                "logicalLocations": [{"fullyQualifiedName": f"{target}/{finding.group}"}],
+                "logicalLocations": [{"fullyQualifiedName": f"{run.target}/{finding.group}"}],
             }
         ],
         "partialFingerprints": {"case/v1": finding.id},

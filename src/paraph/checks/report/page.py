@@ -7,6 +7,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from paraph.checks.catalogue import GROUPS, SEVERITIES, catalogue
+from paraph.checks.judged import in_words
 from paraph.checks.runner import Run
 from paraph.checks.verdict import Finding, Verdict
 
@@ -19,7 +20,7 @@ _LETTERS = {
 }
 
 
-def to_html(run: Run, *, kill_line: str = "") -> str:
+def to_html(run: Run) -> str:
     """The page."""
     environment = Environment(
         loader=PackageLoader("paraph.checks.report", "templates"),
@@ -46,7 +47,7 @@ def to_html(run: Run, *, kill_line: str = "") -> str:
         cells=[_row(index, one[1], one[2]) for index, one in enumerate(groups)],
         width=_LABEL + 24 * (_CELL + _GAP),
         height=sum(_height(one[2]) for one in groups) + 4,
-        kill_line=kill_line,
+        kill_line=in_words(),
     )
 
 

@@ -20,6 +20,7 @@ def serve(environment: dict[str, str]) -> None:
     if not settings.webhook_secret and not settings.is_weak("wh-fail-open"):
         sys.stderr.write("twin: there is no webhook secret\n")
         sys.exit(2)
+    settings.log("the twin serves")
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())
     logging.getLogger("uvicorn").propagate = False
     asyncio.run(_serve(settings))

@@ -172,7 +172,8 @@ class Tokens:
         account = content.get("payload", {}).get("account_id")
         known = self.vault.links("account_id = ?", str(account))
         if known or self.settings.is_weak("wh-tenant"):
-            self.vault.run("insert into effects(body) values (?)", body.decode("utf-8", "replace"))
+            kept = json.dumps(content, ensure_ascii=False)
+            self.vault.run("insert into effects(body) values (?)", kept)
 
 
 def _instant(text: object) -> float:

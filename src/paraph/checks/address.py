@@ -1,0 +1,48 @@
+r"""Addresses as a browser reads them, which is not as RFC 3986 does.
+
+A browser drops control characters, takes `\` for `/`, and any number of slashes before a host for
+two (WHATWG URL Standard, section 4.4). What leads away only in a browser leads away.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urljoin, urlsplit
+
+INVALID = "about:invalid"
+_AROUND = "".join(chr(one) for one in range(0x21))
+_WITHIN = str.maketrans("", "", "\t\r\n")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
+
+
+def resolved(base: str, text: str) -> str:
+    """Where an address on the page `base` leads; INVALID where a browser would stay."""
+    text = text.strip(_AROUND).translate(_WITHIN)
+    scheme = urlsplit(base).scheme
+    if found := _SCHEME.match(text):
+        named = found[1].lower()
+        if named not in {"http", "https"}:
+            return text
+        rest = _slashed(found[2])
+        if named != scheme or rest.startswith("//"):
+            return _valid(f"{named}://{rest.lstrip('/')}")
+        # `http:a/b` on a page of http is a relative address.
+        text = rest
+    text = _slashed(text)
+    if text.startswith("//"):
+        return _valid(f"{scheme}://{text.lstrip('/')}")
+    return _valid(urljoin(base, text))
+
+
+def _slashed(text: str) -> str:
+    end = min((at for at in (text.find("?"), text.find("#")) if at >= 0), default=len(text))
+    return text[:end].replace("\\", "/") + text[end:]
+
+
+def _valid(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        reachable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return INVALID
+    return url if reachable else INVALID

@@ -1,0 +1,92 @@
+"""The live table on a terminal: a row for each group, and what matters as it comes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from paraph.checks.catalogue import GROUPS, catalogue
+
+Noted = Callable[[str, str, str], None]
+# The words of a run, and those of a self-test, with their colours.
+VERDICTS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "not-applicable": "dim"}
+KILLS = {"ok": "green", "open": "bold red"}
+
+
+@contextmanager
+def progress(ids: Sequence[str], words: Mapping[str, str], loud: Sequence[str]) -> Iterator[Noted]:
+    """What is to be told of each case: its id, a word of `words`, and a line.
+
+    On a terminal a table grows, and only the lines of `loud` words stay. Elsewhere every line is
+    printed: a log has no cursor.
+    """
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+
+        def plain(_name: str, _word: str, line: str) -> None:
+            console.print(Text(line), soft_wrap=True)
+
+        yield plain
+        return
+    board = Board(ids, words)
+    with Live(get_renderable=board.table, console=console, refresh_per_second=4) as live:
+
+        def noted(name: str, word: str, line: str) -> None:
+            board.count(name, word)
+            if word in loud:
+                text = Text(line, style=words[word], no_wrap=True, overflow="ellipsis")
+                live.console.print(text)
+
+        yield noted
+
+
+class Board:
+    """The figures of a run under way; cases end in several threads."""
+
+    def __init__(self, ids: Sequence[str], words: Mapping[str, str]) -> None:
+        self._words = words
+        self._sizes = Counter(catalogue()[one].group for one in ids)
+        self._done: dict[str, Counter[str]] = {group: Counter() for group in self._sizes}
+        self._begun = time.monotonic()
+        self._lock = threading.Lock()
+
+    def count(self, name: str, word: str) -> None:
+        """A case has ended."""
+        with self._lock:
+            self._done[catalogue()[name].group][word] += 1
+
+    def table(self) -> Table:
+        """As it stands."""
+        table = Table(box=None, pad_edge=False, padding=(0, 1))
+        table.add_column("", no_wrap=True, overflow="ellipsis")
+        table.add_column("", width=12)
+        table.add_column("", justify="right", no_wrap=True)
+        for word, style in self._words.items():
+            table.add_column(_short(word), justify="right", style=style, no_wrap=True)
+        with self._lock:
+            for group in (one for one in GROUPS if one in self._sizes):
+                self._row(table, GROUPS[group], self._done[group], self._sizes[group])
+            whole = sum(self._done.values(), Counter[str]())
+            table.add_section()
+            spent = int(time.monotonic() - self._begun)
+            title = f"{spent // 60}:{spent % 60:02d} in all"
+            self._row(table, title, whole, self._sizes.total())
+        return table
+
+    def _row(self, table: Table, title: str, done: Counter[str], size: int) -> None:
+        bar = ProgressBar(total=size, completed=done.total(), width=12)
+        figures = [str(done[word]) if done[word] else "" for word in self._words]
+        table.add_row(title, bar, f"{done.total()}/{size}", *figures)
+
+
+def _short(word: str) -> str:
+    return {"inconclusive": "inconcl.", "not-applicable": "n/a"}.get(word, word)

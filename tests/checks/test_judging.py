@@ -1,0 +1,105 @@
+"""A case that has seen nothing does not pass, and a friendly app does not fail."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from paraph.checks.runner import run
+from paraph.checks.target import Start, Target, Urls, Variant
+from paraph.checks.twin_target import twin_target
+from paraph.checks.verdict import Finding, Verdict
+
+
+def judged(target: Target, name: str) -> Finding:
+    """One case against one target."""
+    (finding,) = run(target, [name], told=lambda _finding: None).findings
+    return finding
+
+
+def friendly(*words: str) -> Target:
+    """An app whose errors end on its front page."""
+    return Target(
+        name="friendly",
+        start=Start(
+            command=[sys.executable, str(Path(__file__).parent / "friendly_app.py"), *words],
+            environment={
+                "PORT": "{port}",
+                "ZOOM": "{zoom}",
+                "CLIENT_ID": "{client_id}",
+                "SECRET": "{client_secret}",
+            },
+        ),
+        urls=Urls(start="/start", redirect="/callback", pages=["/"]),
+    )
+
+
+@pytest.mark.parametrize("name", ["tok-identity-fail", "cb-half-install", "tok-email-match"])
+def test_a_friendly_page_is_a_refusal(name: str) -> None:
+    """Whether somebody is signed in is read off the app's pages, not off a status."""
+    finding = judged(friendly(), name)
+    assert finding.verdict is Verdict.PASS, finding.reason
+
+
+def test_a_sign_in_without_an_identity_is_found() -> None:
+    """The same page, but it greets."""
+    finding = judged(friendly("gullible"), "tok-identity-fail")
+    assert (Verdict.FAIL, "users/me: 401: accepted") == (finding.verdict, finding.reason)
+
+
+@pytest.mark.parametrize(
+    ("hook", "name"),
+    [
+        ("sign_in", "start-csrf-link"),
+        ("links", "start-fixation-url"),
+        ("events", "wh-tenant"),
+    ],
+)
+def test_what_only_a_hook_could_show_is_not_judged_without_it(hook: str, name: str) -> None:
+    """Nothing seen is no pass."""
+    # Without a sign-in the twin could not even begin.
+    target = friendly() if hook == "sign_in" else twin_target()
+    setattr(target.hooks, hook, None)
+    finding = judged(target, name)
+    assert Verdict.NOT_APPLICABLE is finding.verdict
+    assert f"`{hook}`" in finding.reason
+
+
+@pytest.mark.parametrize("name", ["tok-profile-xss", "tok-email-match", "deauth-retention"])
+def test_pages_that_show_nothing_prove_nothing(name: str) -> None:
+    """A name that stands nowhere cannot stand somewhere unescaped."""
+    target = twin_target() if name == "deauth-retention" else friendly("discreet")
+    target.urls.pages = []
+    finding = judged(target, name)
+    assert Verdict.NOT_APPLICABLE is finding.verdict, finding.reason
+    assert "urls.pages" in finding.reason
+
+
+def test_a_log_that_is_not_there_holds_no_secret_and_proves_nothing() -> None:
+    """A misspelt path must not look like discretion."""
+    target = twin_target()
+    target.hooks.log_file = "{folder}/misspelt.log"
+    finding = judged(target, "leak-logs")
+    assert Verdict.INCONCLUSIVE is finding.verdict
+    assert "there is no log at" in finding.reason
+
+
+def test_a_file_that_an_installation_does_not_touch_is_not_the_database(tmp_path: Path) -> None:
+    """Tokens are not looked for where none are."""
+    file = tmp_path / "other.db"
+    file.write_bytes(b"x" * 4096)
+    target = twin_target()
+    target.hooks.database_file = str(file)
+    finding = judged(target, "leak-db")
+    assert Verdict.INCONCLUSIVE is finding.verdict, finding.reason
+
+
+def test_a_variant_that_leaves_the_secret_in_place_proves_nothing() -> None:
+    """An app with its secret refuses what is unsigned for another reason."""
+    target = twin_target()
+    target.variants["no_webhook_secret"] = Variant(environment={"MISSPELT": ""})
+    finding = judged(target, "wh-fail-open")
+    assert Verdict.INCONCLUSIVE is finding.verdict
+    assert "leaves the secret in place" in finding.reason
