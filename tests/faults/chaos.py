@@ -42,6 +42,8 @@ from service_kit import simulated_zoom
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 REPLICAS = 4
 SETTLE_SECONDS = 90
+# How often a replica that takes a killed one's place brings a new encryption key.
+NEW_KEY = 0.1
 FAULTS: dict[str, dict[str, Any]] = {
     "token_unavailable": {"times": 3},
     "token_reset": {"times": 2},
@@ -78,12 +80,20 @@ class Chaos:
         self.random = random.Random(self.seed)
         first = self.first_plan()
         asyncio.run(self.set_up(first))
-        plan = {**first, "encryption_keys": [new_encryption_key(), *first["encryption_keys"]]}
         path = self.folder / "plan.json"
-        path.write_text(json.dumps(plan))
+        path.write_text(json.dumps(first))
+        self._add_key(path)
         self._rage(path)
         self.zoom.simulator.faults.clear()
-        return asyncio.run(self._compare(plan))
+        return asyncio.run(self._compare(json.loads(path.read_text())))
+
+    @staticmethod
+    def _add_key(path: Path) -> None:
+        """A new key, for whoever starts from now on; it can turn when all of them hold it."""
+        plan = json.loads(path.read_text())
+        plan["encryption_keys"].insert(0, new_encryption_key())
+        path.with_suffix(".new").write_text(json.dumps(plan))
+        path.with_suffix(".new").replace(path)
 
     def first_plan(self) -> dict[str, Any]:
         """What every replica is told; with one encryption key for now."""
@@ -153,6 +163,8 @@ class Chaos:
             victim = self.replicas.pop(self.random.randrange(len(self.replicas)))
             victim.kill()
             victim.wait()
+            if self.random.random() < NEW_KEY:
+                self._add_key(plan)
             self._start(plan)
             self.happened["kill -9"] += 1
         elif choice < 0.4 and self.server is not None:
@@ -177,6 +189,8 @@ class Chaos:
             await _settle(everybody)
             problems = await self._problems(everybody)
             verdict = await walk_chain(everybody.context.store)
+            async with everybody.context.store.reading() as tx:
+                turns = len(await tx.key_turns.all())
         if verdict.broken_at is not None:
             problems.append(f"the audit chain is broken at {verdict.broken_at}: {verdict.why}")
         return {
@@ -184,6 +198,7 @@ class Chaos:
             "happened": dict(sorted(self.happened.items())),
             "ends": dict(ends),
             "audit_entries": verdict.entries,
+            "key_turns": turns,
             "problems": problems,
         }
 

@@ -87,7 +87,8 @@ class Crowd:
         acts: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (50, self.vend),
             (25, self.expire),
-            (5, self.install_somebody),
+            # Often enough that many are installed at any time, though two others remove them.
+            (12, self.install_somebody),
             (3, self.remove),
             (3, self.deauthorize),
             (1, self.rotate),

@@ -2,16 +2,20 @@
 
 Two tenants of one host, two people at Zoom, two browsers; starts, answers delivered to the right
 and the wrong browser and again, confirmations by the right and the wrong subject, refreshes,
-removals on both sides, restarts, and keys that turn.
+removals on both sides, restarts, keys that turn, time that runs out, and a service that dies at
+any step of any of these.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
-from contextlib import AsyncExitStack
+import time
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -27,19 +31,29 @@ from hypothesis.stateful import (
     rule,
 )
 
+from lifecycle.fuse import Crash, Fuse
 from lifecycle.test_link import challenge_of
-from paraph.errors import NeedsReauthorization, NotFound, UsageError
+from paraph.errors import (
+    Conflict,
+    NeedsReauthorization,
+    NotFound,
+    PeerUnavailable,
+    TransportError,
+    UsageError,
+)
 from paraph.lifecycle import key_rotation, link
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.deauthorization import carry_out
 from paraph.lifecycle.removal import remove_installation
+from paraph.lifecycle.replica import LIVE_SECONDS
 from paraph.secret import Secret
 from paraph.service.app import open_service
 from paraph.storage.encryption import new_encryption_key
 from paraph.storage.records import Installation
 from paraph.zoom.events import AppDeauthorized
+from postgres_server import PostgresServer
 from service_kit import ACCOUNT, JANE, PUBLIC_URL, RAVI, Kit, agree_as, settings_for, simulated_zoom
 
 pytestmark = pytest.mark.slow
@@ -47,6 +61,7 @@ pytestmark = pytest.mark.slow
 SUBJECTS = st.sampled_from(["tenant-a:alice", "tenant-b:bob"])
 PEOPLE = st.sampled_from([JANE, RAVI])
 JARS = st.sampled_from([0, 1])
+ACTS = st.sampled_from(["install", "vend", "remove", "deauthorize", "turn key"])
 
 
 def verifier_of(subject: str) -> str:
@@ -84,24 +99,48 @@ class AnyOrder(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.zoom = simulated_zoom()
         self.folder = tempfile.TemporaryDirectory()
-        self.settings = settings_for(self.zoom, Path(self.folder.name), linking="host")
+        self.database_url = self.new_database()
+        self.settings = settings_for(
+            self.zoom, Path(self.folder.name), linking="host", database_url=self.database_url
+        )
         self.jars = [httpx.Cookies(), httpx.Cookies()]
         self.confirmed: set[tuple[str, str]] = set()
         self.gone: set[str] = set()
         self.used: set[str] = set()
+        # Tokens of what was removed, and how many requests Zoom had seen by then.
+        self.ended: dict[str, int] = {}
+        self.later = 0.0
         self.runner.run(self._open())
+
+    def new_database(self) -> str:
+        """Where everything is kept."""
+        return f"sqlite:///{Path(self.folder.name) / 'paraph.db'}"
 
     async def _open(self) -> None:
         self.stack = AsyncExitStack()
         service = await self.stack.enter_async_context(open_service(self.settings))
         self.kit = Kit(self.zoom, service, self.settings)
         self.context = service.context
-        self.refresher = Refresher(self.context)
-        self.access = ActiveAccess(self.context, self.refresher)
+        self.fuse = Fuse()
+        self.fuse.guard(self.context)
+        # What a dead holder of a lease keeps others waiting for goes by without waiting.
+        patient = replace(self.context, clock=lambda: time.time() + self.later)
+        self.refresher = Refresher(patient, lease_seconds=10, sleep=self._sleep)
+        self.access = ActiveAccess(patient, self.refresher)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.later += seconds
+        await asyncio.sleep(0)
 
     def teardown(self) -> None:
         """Let go of everything."""
-        self.runner.run(self.stack.aclose())
+        self.fuse.left, self.fuse.blown = 0, False
+        try:
+            self.runner.run(self.stack.aclose())
+        finally:
+            self._clear_away()
+
+    def _clear_away(self) -> None:
         self.runner.close()
         self.zoom.stop()
         self.folder.cleanup()
@@ -173,7 +212,8 @@ class AnyOrder(RuleBasedStateMachine):
                 self.context, handoff=Secret(given.code), verifier=verifier_of(whose)
             )
             done = await link.confirm(self.context, claim=claim.claim, subject=subject, move=move)
-        except UsageError:
+        except (UsageError, Conflict):
+            # The latter: Zoom has ended the grant meanwhile.
             return
         assert given.subject == whose == subject == done.link.subject
         assert given.person == done.grant.identity.user_id
@@ -201,7 +241,8 @@ class AnyOrder(RuleBasedStateMachine):
             )
         try:
             access = await self.access.current(active.link_id)
-        except NeedsReauthorization:
+        except (NeedsReauthorization, PeerUnavailable, TransportError):
+            # The last two: somebody died while he refreshed, and may yet have been answered.
             return
         owner = await self.context.resource_server.read_user(
             access.api_server, access_token=access.access_token
@@ -217,8 +258,25 @@ class AnyOrder(RuleBasedStateMachine):
         async with self.context.store.reading() as tx:
             active = await tx.links.active_for_subject(self.zoom.app.client_id, subject)
         if active is not None:
+            before = await self._tokens_of({active.link_id})
             await remove_installation(self.context, active.link_id, reason="host")
-            self.gone.add(active.link_id)
+            self._note_gone({active.link_id}, before)
+
+    async def _tokens_of(self, link_ids: set[str]) -> set[str]:
+        found = [one for one in await self.kit.installations() if one.link.link_id in link_ids]
+        tokens = [one.grant.tokens for one in found]
+        return {
+            token.reveal()
+            for one in tokens
+            for token in (one.access_token, one.refresh_token)
+            if token is not None
+        }
+
+    def _note_gone(self, link_ids: set[str], tokens: set[str]) -> None:
+        self.gone |= link_ids
+        seen = len(self.zoom.journal())
+        for token in tokens:
+            self.ended.setdefault(token, seen)
 
     @rule(person=PEOPLE)
     def deauthorize(self, person: str) -> None:
@@ -226,7 +284,12 @@ class AnyOrder(RuleBasedStateMachine):
         self.runner.run(self._deauthorize(person))
 
     async def _deauthorize(self, person: str) -> None:
-        before = await self.kit.installations()
+        concerned = {
+            one.link.link_id
+            for one in await self.kit.installations()
+            if one.grant.identity.user_id == person
+        }
+        before = await self._tokens_of(concerned)
         self.zoom.simulator.ledger.remove(self.zoom.app.client_id, person)
         event = AppDeauthorized(
             client_id=self.zoom.app.client_id,
@@ -235,14 +298,70 @@ class AnyOrder(RuleBasedStateMachine):
             deauthorization_time=None,
             user_data_retention=False,
         )
-        await carry_out(self.context, self.refresher, event, received_at=self.context.now())
-        self.gone |= {one.link.link_id for one in before if one.grant.identity.user_id == person}
+        while True:
+            try:
+                await carry_out(self.context, self.refresher, event, received_at=self.context.now())
+            except (PeerUnavailable, TransportError):
+                # As the event would be: tried again, when the lease of who died has run out.
+                self.later += 10
+            else:
+                break
+        self._note_gone(concerned, before)
 
     @rule()
     def restart(self) -> None:
         """The service ends and comes back."""
         self.runner.run(self.stack.aclose())
         self.runner.run(self._open())
+
+    @rule(after=st.integers(1, 14), act=ACTS, subject=SUBJECTS, person=PEOPLE)
+    def crash(self, after: int, act: str, subject: str, person: str) -> None:
+        """The service dies at one of its steps, whatever it was doing, and comes back."""
+        # The person says yes, so the link may exist, whether or not anybody was told.
+        self.confirmed |= {(subject, person)} if act == "install" else set()
+        with suppress(Crash):
+            self.runner.run(self._act(act, after, subject, person))
+        self.fuse.blown = True
+        with suppress(Crash):
+            self.runner.run(self.stack.aclose())
+        self.runner.run(self._open())
+        if act == "remove":
+            # Whoever got no answer asks again.
+            self.runner.run(self._remove(subject))
+        if act == "deauthorize":
+            self.runner.run(self._deauthorize(person))
+
+    async def _act(self, act: str, after: int, subject: str, person: str) -> None:
+        self.fuse.light(after)
+        match act:
+            case "install":
+                given = await self._deliver(await self._start(subject, person, 0), 0)
+                if given is not None:
+                    await self._confirm(given, subject, subject, move=True)
+            case "vend":
+                await self._vend(subject)
+            case "remove":
+                await self._remove(subject)
+            case "deauthorize":
+                await self._deauthorize(person)
+            case _:
+                keys = (Secret(new_encryption_key()), *self.settings.encryption_keys)
+                self.settings = replace(self.settings, encryption_keys=keys)
+                await self.stack.aclose()
+                await self._open()
+                self.fuse.light(after)
+                await self._turn()
+
+    @rule()
+    def time_runs_out(self) -> None:
+        """Ten minutes go by without a yes: what was not confirmed is declined."""
+        self.runner.run(self._expire())
+
+    async def _expire(self) -> None:
+        later = replace(self.context, clock=lambda: time.time() + link.PENDING_SECONDS + 1)
+        known = await self.kit.installations()
+        await link.expire_pending(later)
+        assert list(known) == list(await self.kit.installations())
 
     @rule()
     def turn_key(self) -> None:
@@ -253,7 +372,12 @@ class AnyOrder(RuleBasedStateMachine):
         self.runner.run(self._turn())
 
     async def _turn(self) -> None:
-        await key_rotation.begin_turn(self.context)
+        try:
+            await key_rotation.begin_turn(self.context)
+        except UsageError:
+            # A service that died has not said so: it counts as gone half a minute later.
+            later = replace(self.context, clock=lambda: time.time() + LIVE_SECONDS + 1)
+            await key_rotation.begin_turn(later)
         await key_rotation.seal_anew(self.context, lambda _count: None)
         assert 0 == await key_rotation.count_outdated(self.context)
 
@@ -282,15 +406,57 @@ class AnyOrder(RuleBasedStateMachine):
         assert len(codes) == len(set(codes))
 
     @invariant()
+    def nothing_removed_comes_to_zoom(self) -> None:
+        """With the tokens of what was removed nobody asks for anything but their end."""
+        for entry in self.zoom.journal()[min(self.ended.values(), default=0) :]:
+            assert entry["path"] == "/oauth/revoke" or not self._used_too_late(entry)
+
+    def _used_too_late(self, entry: dict[str, Any]) -> bool:
+        number = int(entry["number"])
+        said = [value for _, value in (*entry["headers"], *entry["form"])]
+        return any(
+            number > seen and any(token in value for value in said)
+            for token, seen in self.ended.items()
+        )
+
+    @invariant()
     def the_audit_chain_holds(self) -> None:
         """Nothing was left out or changed."""
         assert self.runner.run(walk_chain(self.context.store)).broken_at is None
 
 
-TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(
-    max_examples=10,
+class AnyOrderOnPostgresql(AnyOrder):
+    """The same on PostgreSQL."""
+
+    server: PostgresServer
+
+    def new_database(self) -> str:
+        """A new one on the server."""
+        return self.server.create_database()
+
+    def _clear_away(self) -> None:
+        super()._clear_away()
+        self.server.drop_database(self.database_url)
+
+
+# ANY_ORDER=200 for a long look.
+EXAMPLES = int(os.environ.get("ANY_ORDER", "10"))
+LOOK = settings(
+    max_examples=EXAMPLES,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = LOOK
+
+
+@pytest.fixture(scope="class")
+def _server(postgres: PostgresServer) -> None:
+    AnyOrderOnPostgresql.server = postgres
+
+
+TestAnyOrderOnPostgresql = pytest.mark.usefixtures("_server")(AnyOrderOnPostgresql.TestCase)
+TestAnyOrderOnPostgresql.settings = settings(LOOK, max_examples=max(1, EXAMPLES // 2))
