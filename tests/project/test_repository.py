@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from paraph.cli.main import app
+from paraph.config import _Values
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +60,47 @@ def test_every_verb_of_the_readme_exists() -> None:
     for name in ("README.md", "CONTRIBUTING.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert set(re.findall(r"\bmake ([a-z-]+)(?=[\s`])", text)) <= verbs | {"sure"}
+
+
+def test_every_setting_is_documented() -> None:
+    """docs/settings.md names each setting, and none that is not there."""
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", page, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([a-z_]+)`", row)]
+
+    assert sorted(named) == sorted(_Values.model_fields)
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """What a document says about the command line, each command as its words."""
+    block = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for one in block.findall(text) for line in one.splitlines()]
+    inline = re.findall(r"`(paraph [^`]+)`", block.sub("", text))
+    for line in (*lines, *inline):
+        if line.startswith("paraph "):
+            yield shlex.split(line, comments=True)[1:]
+
+
+def test_every_command_of_the_documents_exists() -> None:
+    """Its options too, and where options are shown, all that it needs are among them."""
+    seen = 0
+    # The changelog names commands in its own short way.
+    documents = {*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")} - {ROOT / "CHANGELOG.md"}
+    for document in documents:
+        for words in commands_in(document.read_text(encoding="utf-8")):
+            command: Any = typer.main.get_command(app)
+            rest = list(words)
+            while rest and rest[0] in getattr(command, "commands", {}):
+                command = command.commands[rest.pop(0)]
+            assert not (rest and hasattr(command, "commands")), f"{document.name}: {words}"
+            given = {word.partition("=")[0] for word in rest if word.startswith("--")}
+            known = {name for one in command.params for name in one.opts}
+            needed = {one.opts[0] for one in command.params if one.required and "-" in one.opts[0]}
+            assert given <= known, f"{document.name}: {words}"
+            assert not given or needed <= given, f"{document.name}: {words}"
+            seen += 1
+
+    assert seen > 20
 
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:
