@@ -195,6 +195,40 @@ def test_a_variable_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert frozenset({"user:read:user"}) == settings.required_scopes
 
 
+def test_a_wrong_type_hides_no_other_problem(tmp_path: Path) -> None:
+    """All at once, whatever kind they are of; and what is wrong is not called missing too."""
+    said = problems(tmp_path, level="x", client_id=5, freshness_past="long", client_secret="short")
+
+    for named in ("level:", "client_id:", "freshness_past:", "client_secret is shorter"):
+        assert named in said
+    assert "client_id is missing" not in said
+
+
+def test_a_variable_that_is_nearly_a_setting_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip of the pen must not leave a setting at its default."""
+    for name, meant in (
+        ("PARAPH_TRUSTED_PROXYS", "trusted_proxies"),
+        ("PARAPH_REQUIRED_SCOPE", "required_scopes"),
+        ("PARAPH_FRESHNES_PAST", "freshness_past"),
+    ):
+        with monkeypatch.context() as environment:
+            environment.setenv(name, "[]")
+            assert problems(tmp_path) == f"{name} is no setting; is {meant} meant?"
+
+
+def test_variables_of_a_platform_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container platform names the addresses of a service that is called paraph."""
+    for name in ("PARAPH_SERVICE_HOST", "PARAPH_PORT_8000_TCP_ADDR", "PARAPH_KEY_SERVICE_HOST"):
+        monkeypatch.setenv(name, "10.0.0.1")
+    monkeypatch.setenv("PARAPH_IMAGE_VERSION", "1")
+
+    assert "AbCdEf123456" == load_settings(write(tmp_path)).client_id
+
+
 @pytest.mark.parametrize(
     "content", ["client_id = ", "\x00", "= 1", "client_id = 'a'\nclient_id = 'b'"]
 )

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from paraph.errors import ConfigurationError
@@ -46,6 +50,8 @@ DEFAULT_PROXY_ALLOW = (
 )
 # Where the service itself answers: a host's page there would send browsers round in circles.
 _OWN_PATHS = frozenset({"/install", "/installed", "/marketplace", "/oauth/redirect", "/webhook"})
+# What Kubernetes sets for a service of that name.
+_PLATFORM = re.compile(r"_service_(?:host|port)|(?:^|_)port(?:_|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +150,12 @@ class _Values(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings passes all five by name.
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same.
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same.
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same.
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment before the file, whose values arrive as arguments."""
-        return env_settings, init_settings
+        """What `_load_values` has put together, and nothing behind its back."""
+        return (init_settings,)
 
 
 def load_settings(file: Path | None = None) -> Settings:
@@ -161,19 +167,42 @@ def load_settings(file: Path | None = None) -> Settings:
     Raises:
         ConfigurationError: with every problem found; no value of a secret is in it.
     """
-    return _judged(_load_values(file))
+    return _judged(*_load_values(file))
 
 
-def _load_values(file: Path | None) -> _Values:
+def _load_values(file: Path | None) -> tuple[_Values, list[str]]:
+    """The values, and what is wrong with their names and types; such a one has its default."""
+    given, problems = _read(file), []
+    environment = EnvSettingsSource(_Values)
     try:
-        return _Values(**_read(file))
-    except ValidationError as error:
-        raise ConfigurationError(
-            [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        ) from None
-    except ValueError as error:
+        given |= environment()
+    except SettingsError as error:
         # A list in the environment that is no JSON; the source's own words hold the name only.
         raise ConfigurationError([f"{error} (lists are written as JSON)"]) from None
+    problems += _misspelt(environment.env_vars)
+    try:
+        return _Values(**given), problems
+    except ValidationError as error:
+        problems += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        wrong = {str(e["loc"][0]) for e in error.errors()}
+        return _Values(**{name: v for name, v in given.items() if name not in wrong}), problems
+
+
+def _misspelt(variables: Iterable[str]) -> list[str]:
+    """Variables that are nearly a setting: left alone, they would leave it at its default.
+
+    What is far from every setting may be somebody else's: a container platform names the
+    addresses of a service that is called paraph.
+    """
+    problems = []
+    for variable in variables:
+        name = variable.lower().removeprefix("paraph_")
+        foreign = name in _Values.model_fields or _PLATFORM.search(name)
+        if name == variable.lower() or foreign:
+            continue
+        near = get_close_matches(name, _Values.model_fields, n=1, cutoff=0.85)
+        problems += [f"PARAPH_{name.upper()} is no setting; is {one} meant?" for one in near]
+    return problems
 
 
 def _read(file: Path | None) -> dict[str, Any]:
@@ -188,12 +217,12 @@ def _read(file: Path | None) -> dict[str, Any]:
         raise ConfigurationError([f"{path} is no TOML: {error}"]) from None
 
 
-def _judged(values: _Values) -> Settings:
+def _judged(values: _Values, problems: list[str]) -> Settings:
     judge = SettingJudge()
     if not values.webhook_secrets:
         judge.problems.append("webhook_secrets is missing: give the app's secret token in a list")
-    encryption_keys, problems = judge_keys(_key_source(values))
-    judge.problems += problems
+    encryption_keys, weak_keys = judge_keys(_key_source(values))
+    judge.problems += weak_keys
     host_linked = values.linking == "host"
     settings = Settings(
         client_id=judge.client_id(values.client_id),
@@ -244,8 +273,12 @@ def _judged(values: _Values) -> Settings:
     if not settings.api_servers:
         judge.problems.append("api_servers is empty: no host would be allowed to see a token")
     judge.problems += _contradictions(settings, values) + _shared_secrets(values)
-    if judge.problems:
-        raise ConfigurationError(judge.problems)
+    # What has a wrong type was left out, and is not missing as well.
+    named = {problem.partition(":")[0].partition(".")[0] for problem in problems}
+    missing = {f"{name} is missing" for name in named}
+    problems += [one for one in judge.problems if one.partition(":")[0] not in missing]
+    if problems:
+        raise ConfigurationError(problems)
     return settings
 
 
@@ -295,9 +328,10 @@ def load_key_service(file: Path | None = None) -> KeyService | None:
         ConfigurationError: with every problem found.
     """
     judge = SettingJudge()
-    service = _key_service(judge, _load_values(file))
-    if judge.problems:
-        raise ConfigurationError(judge.problems)
+    values, problems = _load_values(file)
+    service = _key_service(judge, values)
+    if problems + judge.problems:
+        raise ConfigurationError(problems + judge.problems)
     return service
 
 

@@ -41,7 +41,7 @@ from paraph.zoom.api_path import API_PREFIX, AllowList, parse_target
 
 OWN_PATHS = frozenset(
     {
-        *("/install", "/installed", "/oauth/redirect", "/marketplace", "/webhook"),
+        *("/install", "/oauth/redirect", "/marketplace", "/webhook"),
         "/zoomverify/verifyzoom.html",
     }
 )
@@ -275,7 +275,10 @@ class _Around:
     def __init__(self, zoom: Zoom, app: ASGIApp) -> None:
         self._zoom = zoom
         self._app = app
+        # With linking the host itself says that it is done.
+        unlinked = zoom.settings.linking == "none"
+        self._own = OWN_PATHS | ({"/installed"} if unlinked else frozenset())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        own = scope["type"] == "http" and scope["path"] in OWN_PATHS
+        own = scope["type"] == "http" and scope["path"] in self._own
         await (self._zoom.service.public if own else self._app)(scope, receive, send)
