@@ -59,7 +59,7 @@ class RunningDemo:
         return self.process.returncode
 
 
-def start_demo(linking: str) -> RunningDemo:
+def start_demo(linking: str, *, host_address: str = "127.0.0.1") -> RunningDemo:
     """Run `paraph demo` on free ports and wait until it says that it is up."""
     zoom, service, private, host = free_ports(4)
     process = subprocess.Popen(
@@ -67,6 +67,7 @@ def start_demo(linking: str) -> RunningDemo:
             *(sys.executable, "-m", "paraph.cli.main", "demo", "--linking", linking),
             *("--zoom-port", str(zoom), "--service-port", str(service)),
             *("--private-port", str(private), "--host-port", str(host)),
+            *("--host-address", host_address),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -83,7 +84,7 @@ def start_demo(linking: str) -> RunningDemo:
                 f"http://localhost:{zoom}",
                 f"http://127.0.0.1:{service}",
                 f"http://127.0.0.1:{private}",
-                f"http://127.0.0.1:{host}",
+                f"http://{host_address}:{host}",
                 Path(found[1]),
             )
     raise AssertionError(f"the demo did not start:\n{said}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -133,6 +135,31 @@ def test_the_host_answers_what_is_not_there(host_demo: RunningDemo, page: Page) 
     expect(page.get_by_role("heading", level=1)).to_have_text("Who are you today?")
     answer = page.goto(f"{host_demo.service}/installed")
     assert answer is not None and answer.status == 404
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+def test_zoom_service_and_host_on_three_sites(page: Page) -> None:
+    """Every step between them is cross-site, and the whole way through works all the same.
+
+    Cookies ignore ports: on one host a wrong SameSite would pass unseen. What a foreign site
+    starts begins by a button.
+    """
+    demo = start_demo("host", host_address="127.0.0.2")
+    try:
+        page.goto(demo.host)
+        sign_in(page, "Ada Lund")
+        page.get_by_role("button", name="Install from here").click()
+        expect(page.get_by_role("heading")).to_have_text("Install Tidemark")
+        page.get_by_role("link", name="Continue to Zoom").click()
+        consent(page)
+        page.get_by_role("button", name="Connect", exact=True).click()
+        expect(page.locator(".installation .ladder li.paraph")).to_have_count(5)
+        expect(page.locator(".installation .ladder li.host")).to_have_count(1)
+        assert page.url == f"{demo.host}/"
+        sites = {urlsplit(one).hostname for one in (demo.zoom, demo.service, demo.host)}
+        assert len(sites) == 3
+    finally:
+        demo.stop()
 
 
 def test_nothing_is_left_of_a_demo() -> None:

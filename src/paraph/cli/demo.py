@@ -28,9 +28,10 @@ def demo(
     service_port: Annotated[int, typer.Option(hidden=True)] = 8000,
     private_port: Annotated[int, typer.Option(hidden=True)] = 8001,
     host_port: Annotated[int, typer.Option(hidden=True)] = 8200,
+    host_address: Annotated[str, typer.Option(hidden=True)] = "127.0.0.1",
 ) -> None:
     """Run simulator, service and a small host product here, until Ctrl-C."""
-    ports = Ports(zoom_port, service_port, private_port, host_port)
+    ports = Ports(zoom_port, service_port, private_port, host_port, host_address)
     asyncio.run(_run(linking.value, ports))
 
 

@@ -41,6 +41,8 @@ class Ports:
     service: int = 8000
     private: int = 8001
     host: int = 8200
+    # Another loopback address is another site for a browser, which a cookie's SameSite goes by.
+    host_address: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ async def compose(
     Raises:
         ConfigurationError: a port is taken, or a part did not start.
     """
-    for name in ("zoom", "service", "private", "host"):
-        _demand_free(name, getattr(ports, name))
+    for name in ("zoom", "service", "private"):
+        _demand_free(name, "127.0.0.1", getattr(ports, name))
+    _demand_free("host", ports.host_address, ports.host)
     folder = Path(tempfile.mkdtemp(prefix="paraph-demo-"))
     processes: dict[str, asyncio.subprocess.Process] = {}
     try:
@@ -85,7 +88,7 @@ async def compose(
         )
         processes["service"] = await _start(log or folder / "service.log", "serve", *settings)
         running = Running(
-            host_url=f"http://127.0.0.1:{ports.host}",
+            host_url=f"http://{ports.host_address}:{ports.host}",
             zoom_url=f"http://localhost:{ports.zoom}",
             service_url=f"http://127.0.0.1:{ports.service}",
             private_url=f"http://127.0.0.1:{ports.private}",
@@ -109,7 +112,7 @@ _SCOPES = ("--scope", "link", "--scope", "read")
 async def _write_files(folder: Path, linking: str, ports: Ports, webhook_key: str) -> None:
     service = f"http://127.0.0.1:{ports.service}"
     zoom = f"http://localhost:{ports.zoom}"
-    host = f"http://127.0.0.1:{ports.host}"
+    host = f"http://{ports.host_address}:{ports.host}"
     pages = f'start_url = "{host}/zoom/start"\nlink_url = "{host}/zoom/link"\n'
     client_id = f"Demo{secrets.token_urlsafe(12)}"
     client_key, event_key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
@@ -178,6 +181,7 @@ async def _host(
     server = _HostServer(
         uvicorn.Config(
             host.app(),
+            host=ports.host_address,
             port=ports.host,
             ws="none",
             lifespan="off",
@@ -209,11 +213,11 @@ class _HostServer(uvicorn.Server):
         yield
 
 
-def _demand_free(name: str, port: int) -> None:
+def _demand_free(name: str, address: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((address, port))
         except OSError:
             raise ConfigurationError(
                 [f"port {port} ({name}) is taken"],
