@@ -8,6 +8,7 @@ a rotation like any other.
 from __future__ import annotations
 
 import base64
+import os
 import re
 import stat
 from collections.abc import Sequence
@@ -47,13 +48,14 @@ def read_private_lines(name: str, file: str) -> tuple[list[str], list[str]]:
         file: which. Empty lines and lines that begin with # are left out.
     """
     try:
-        path = Path(file)
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            return [], [
-                f"{name}: {file} can be read by others (mode {mode:04o}): run chmod 600 {file}"
-            ]
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        with Path(file).open(encoding="utf-8") as opened:
+            # Of what was opened, not of the name: that could mean another file a moment later.
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            if mode & 0o077:
+                return [], [
+                    f"{name}: {file} can be read by others (mode {mode:04o}): run chmod 600 {file}"
+                ]
+            lines = [line.strip() for line in opened.read().splitlines()]
     except OSError as error:
         return [], [f"{name}: {file} cannot be read: {error.strerror}"]
     except UnicodeDecodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from api.installed import installed
 from api.private_socket import private_url
+from postgres_server import PostgresServer
 
 CHECKS = [
     not_a_server_error,
@@ -30,7 +32,9 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 25
+DATABASES = ["sqlite", "postgresql"]
+# API_EXAMPLES=500 for a long look.
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "25"))
 
 
 @dataclass
@@ -43,14 +47,20 @@ class Live:
     document: Any = None
 
 
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """An installed service for this module."""
+@pytest.fixture(scope="module", params=DATABASES)
+def live(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
+    """An installed service for this module, on every kind of store."""
     live, up, over = Live(), threading.Event(), threading.Event()
     folder: Path = tmp_path_factory.mktemp("document")
+    changes = {}
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        changes["database_url"] = server.create_database()
 
     async def run() -> None:
-        async with installed(folder) as one, private_url(one.kit) as url:
+        async with installed(folder, **changes) as one, private_url(one.kit) as url:
             live.url, live.installation_id = url, one.id
             live.key = one.api.headers["authorization"]
             live.document = (await one.api.get("/v1/openapi.json")).json()

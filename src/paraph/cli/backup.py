@@ -60,8 +60,14 @@ class _new_file:  # noqa: N801 - Used as a function.
         self._partial = file.with_name(f"{file.name}.partial")
 
     def __enter__(self) -> tuple[Path, BinaryIO]:
-        descriptor = os.open(self._partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        os.fchmod(descriptor, 0o600)
+        try:
+            # Not one that is there already: it is another backup's, or somebody's trap.
+            descriptor = os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:
+            raise UsageError(
+                f"{self._partial} exists: another backup is being written, or one was killed",
+                remedy="Delete it if no other backup runs, and run this again.",
+            ) from None
         self._output = os.fdopen(descriptor, "wb")
         return self._partial, self._output
 

@@ -1,0 +1,70 @@
+"""`paraph backup`, as an operator runs it."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paraph.storage.encryption import new_encryption_key
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Settings of an app whose Zoom does not answer, and a database of its own."""
+    (tmp_path / "paraph.toml").write_text(
+        f"""
+client_id = "AbCdEf123456"
+client_secret = "kF93-2bXq0-Zr8sLpW"
+webhook_secrets = ["hN71_0cYwe-Ty6dRmVq"]
+public_url = "https://zoom.tidemark.example"
+database_url = "sqlite:///{tmp_path / "paraph.db"}"
+encryption_keys = ["{new_encryption_key()}"]
+linking = "none"
+authorization_server = "http://127.0.0.1:9"
+api_servers = ["http://127.0.0.1:9"]
+"""
+    )
+    return tmp_path
+
+
+def backup(folder: Path, file: str) -> tuple[int, str]:
+    """Run the command; its exit code and what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "paraph.cli.main", "backup", file],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=folder,
+    )
+    return done.returncode, done.stderr
+
+
+def test_a_backup_is_its_owners_alone_and_overwrites_nothing(folder: Path) -> None:
+    """Mode 0600, whole under its name at once; a second one under that name is refused."""
+    assert 0 == backup(folder, "one.backup")[0]
+    made = folder / "one.backup"
+    assert 0o600 == stat.S_IMODE(made.stat().st_mode)
+    assert not (folder / "one.backup.partial").exists()
+    before = made.read_bytes()
+
+    code, said = backup(folder, "one.backup")
+
+    assert (1, before) == (code, made.read_bytes())
+    assert "exists and was not touched" in said
+
+
+def test_what_stands_where_it_would_be_written_is_not_followed(folder: Path) -> None:
+    """A link that somebody put there leads nowhere, and another backup's beginning is kept."""
+    victim = folder / "victim"
+    victim.write_text("precious")
+    (folder / "two.backup.partial").symlink_to(victim)
+
+    code, said = backup(folder, "two.backup")
+
+    assert (1, "precious") == (code, victim.read_text())
+    assert "another backup is being written" in said
+    assert not (folder / "two.backup").exists()
