@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -22,7 +24,9 @@ import httpx
 import pytest
 
 from end_to_end.running_demo import free_ports
+from paraph import challenge_of
 from paraph.lifecycle.audit import walk_chain
+from paraph.oauth.phase import RUNG_NAMES
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhook_sender import sign
 from paraph.storage.database import Database, open_store
@@ -44,6 +48,8 @@ class Place:
     key: str
     port: int
     zoom: SimulatedZoom
+    linking: str = "none"
+    private: str = ""
 
     @property
     def url(self) -> str:
@@ -53,6 +59,8 @@ class Place:
     def write_settings(self) -> None:
         """The settings file that every life reads."""
         app = self.zoom.app
+        pages = [f'{one}_url = "https://host.example/zoom/{one}"' for one in ("start", "link")]
+        host_pages = "\n".join(pages if self.linking == "host" else [])
         (self.folder / "paraph.toml").write_text(
             f"""
 client_id = "{app.client_id}"
@@ -63,7 +71,8 @@ public_bind = "127.0.0.1:{self.port}"
 private_bind = "127.0.0.1:0"
 database_url = "sqlite:///{self.folder / "paraph.db"}"
 encryption_keys = ["{self.key}"]
-linking = "none"
+linking = "{self.linking}"
+{host_pages}
 event_timeout = 7
 required_scopes = ["user:read:user"]
 authorization_server = "{self.zoom.url}"
@@ -83,8 +92,8 @@ api_servers = ["{self.zoom.url}"]
         )
         assert process.stdout is not None
         try:
-            for _ in range(2):
-                assert process.stdout.readline(), "the service did not start"
+            said = dict(process.stdout.readline().split() for _ in range(2))
+            self.private = said["private"]
             yield process
         finally:
             process.terminate()
@@ -100,6 +109,41 @@ api_servers = ["{self.zoom.url}"]
                 return browser.get(back, headers={"cookie": cookie}).status_code
             except httpx.TransportError:
                 return 0
+
+    def new_api_key(self) -> str:
+        """A key of the host's backend."""
+        arguments = ("api-keys", "create", "--label", "host", "--scope", "link", "--scope", "read")
+        done = subprocess.run(
+            [sys.executable, "-m", "paraph.cli.main", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    def link(self, api_key: str) -> str:
+        """The whole way through with a host that confirms; the phase, "" when the service died."""
+        nonce = secrets.token_urlsafe(32)
+        headers = {"authorization": f"Bearer {api_key}"}
+        with httpx.Client(base_url=self.private, headers=headers, timeout=10) as host:
+
+            def ask(path: str, **body: str) -> Any:
+                answer = host.post(f"/v1/{path}", json=body)
+                assert answer.is_success, answer.text
+                return answer.json()
+
+            try:
+                wish = ask("link-requests", subject="ada", challenge=challenge_of(nonce))
+                start = httpx.get(wish["install_url"], timeout=10)
+                cookie = start.headers["set-cookie"].partition(";")[0]
+                back = httpx.get(start.headers["location"]).headers["location"]
+                done = httpx.get(back, headers={"cookie": cookie}, timeout=10)
+                handoff = done.headers["location"].partition("handoff=")[2]
+                claim = ask("handoffs/claim", handoff=handoff, verifier=nonce)["claim"]
+                return str(ask(f"claims/{claim}/confirm", subject="ada")["phase"])
+            except httpx.TransportError:
+                return ""
 
     def deauthorize(self, at: float) -> int:
         """Jane's removal as Zoom sends it; the status, 0 when the service died."""
@@ -133,6 +177,7 @@ api_servers = ["{self.zoom.url}"]
         verdict = await walk_chain(store)
         await store.close()
         return {
+            "rungs": [[rung.name for rung in one.link.rungs] for one in installations],
             "installations": [one.link.link_id for one in installations],
             "grants": [one.tokens.access_token.reveal() for one in grants],
             "removals": [one.status.value for one in events],
@@ -173,6 +218,35 @@ def test_killed_at_any_step_of_an_install(place: Place) -> None:
         assert [grant.access_token] == seen["grants"]
         assert 1 == len(seen["installations"])
     assert deaths >= 9 // STRIDE
+
+
+def test_killed_at_any_step_of_a_linked_install(place: Place) -> None:
+    """Until the host has confirmed nothing is active; what is active has every proof."""
+    place.linking = "host"
+    place.write_settings()
+    api_key = place.new_api_key()
+    deaths = 0
+    for step in range(1, MOST_STEPS, STRIDE):
+        with place.alive(kill_at=step) as process:
+            phase = place.link(api_key)
+            died = process.poll() is not None or not phase
+            if died:
+                assert -signal.SIGKILL == process.wait(10)
+        seen = place.look()
+        assert len(seen["installations"]) <= len(seen["grants"]) <= 1
+        assert all(list(RUNG_NAMES) == rungs for rungs in seen["rungs"])
+        assert seen["chain_broken_at"] is None
+        if not died:
+            break
+        deaths += 1
+        with place.alive():
+            assert "active" == place.link(api_key)
+        seen = place.look()
+        (grant,) = place.zoom.simulator.ledger.grants.values()
+        assert [grant.access_token] == seen["grants"]
+        assert 1 == len(seen["installations"])
+        _end_everything(place)
+    assert deaths >= 18 // STRIDE
 
 
 @pytest.mark.parametrize("unclear", [False, True], ids=["clearly newer", "decided by a refresh"])
@@ -232,10 +306,17 @@ def _until_removed(place: Place) -> None:
         time.sleep(0.05)
 
 
+def _end_everything(place: Place) -> None:
+    """The next round begins without an installation, as the first one did."""
+    connection = sqlite3.connect(place.folder / "paraph.db")
+    with connection:
+        connection.execute("delete from links")
+        connection.execute("delete from grants")
+    connection.close()
+
+
 def _forget_tombstones(place: Place) -> None:
     """The next round installs anew; its consent must not meet this round's tombstone."""
-    import sqlite3
-
     connection = sqlite3.connect(place.folder / "paraph.db")
     connection.execute("delete from tombstones")
     connection.commit()
