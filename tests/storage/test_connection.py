@@ -4,6 +4,7 @@ import asyncio
 import os
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from paraph.errors import ConfigurationError, Conflict, StorageError
 from paraph.storage.connection import finish, storage_errors
-from paraph.storage.sqlite import create_private, file_of
+from paraph.storage.sqlite import connect_driver, create_private, file_of, use_wal
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +71,29 @@ def test_a_file_that_cannot_be_opened_is_a_storage_error(tmp_path: Path, path: s
     """A missing folder, or a folder itself, gives one plain sentence."""
     with pytest.raises(StorageError, match="the database file cannot be opened"):
         create_private(str(tmp_path / path))
+
+
+def test_openers_of_one_new_file_wait_for_each_other(tmp_path: Path) -> None:
+    """Switching to write-ahead logging at once makes SQLite turn some away unheard."""
+
+    def open_and_write(path: str) -> None:
+        create_private(path)
+        use_wal(path)
+        connection = connect_driver(path)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE IF NOT EXISTS rows (one)")
+        connection.execute("INSERT INTO rows VALUES (1)")
+        connection.execute("COMMIT")
+        connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        for number in range(50):
+            path = str(tmp_path / f"{number}.db")
+            list(pool.map(open_and_write, [path] * 6))
+            reader = connect_driver(path)
+            assert [(6,)] == reader.execute("SELECT count(*) FROM rows").fetchall()
+            assert [("wal",)] == reader.execute("PRAGMA journal_mode").fetchall()
+            reader.close()
 
 
 CANARY = ValueError("canary-parameter")

@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from typing import Any
 
 from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from paraph.errors import ConfigurationError, StorageError
-from paraph.storage.connection import Intake, begun
+from paraph.storage.connection import Intake, begun, storage_errors
 from paraph.storage.live_reader import LiveReader, SqliteLiveReader
 from paraph.storage.scope import Scope
 from paraph.storage.sealing import Sealing
@@ -28,8 +29,8 @@ from paraph.storage.sqlite_intake import SqliteIntake
 BUSY_SECONDS = 10
 LIVE_READ_SECONDS = 0.1
 READERS = 4
+_SWITCH_PAUSE = 0.01
 _PRAGMAS = (
-    "journal_mode = WAL",
     # FULL: an answered webhook must survive the loss of power, not only of the process.
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -46,6 +47,7 @@ class SqliteEngine:
     def __init__(self, database_url: str) -> None:
         path = file_of(database_url)
         create_private(path)
+        use_wal(path)
         self._path = path
         self.writer = _open(path, "BEGIN IMMEDIATE", connections=1, read_only=False)
         self.readers = _open(path, "BEGIN", connections=READERS, read_only=True)
@@ -116,6 +118,27 @@ def create_private(path: str) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StorageError(f"the database file cannot be opened: {error.strerror}") from None
+
+
+def use_wal(path: str) -> None:
+    """Switch the file to write-ahead logging, which stays with it.
+
+    Of several processes that switch a new file at once SQLite turns some away without letting
+    them wait: each of them holds what the other needs. So they come again.
+
+    Raises:
+        StorageError: it cannot be switched, or others keep it locked.
+    """
+    with storage_errors(), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        for tries_left in reversed(range(int(BUSY_SECONDS / _SWITCH_PAUSE))):
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not tries_left:
+                    raise
+                time.sleep(_SWITCH_PAUSE)
+            else:
+                return
 
 
 def connect_driver(path: str) -> sqlite3.Connection:
