@@ -116,6 +116,17 @@ async def test_credentials_and_hop_by_hop_headers_stay_behind(one: Installed) ->
     assert ["zoom"] == answer.headers.get_list("paraph-answer")
 
 
+@pytest.mark.parametrize("name", ["accept", "content-type", "if-match", "range"])
+async def test_a_header_that_is_no_text_reaches_nobody(one: Installed, name: str) -> None:
+    """Bytes that libraries read differently are refused where they would be passed on."""
+    for value in (b"\xff\xfe", b"\xc3\xa4"):
+        answer = await one.call("GET", "/v2/users/me", headers=[(name.encode(), value)])
+        assert (400, "usage") == (answer.status_code, answer.json()["code"])
+    assert [] == one.rest.seen
+    answer = await one.call("GET", "/v2/users/me", headers=[(b"x-other", b"\xff")])
+    assert 200 == answer.status_code
+
+
 async def test_a_redirect_is_not_followed(one: Installed) -> None:
     """A redirect ends as a problem, and nobody else sees the bearer."""
     one.rest.script.append(Scripted(302, headers=[("location", f"{one.rest.url}/elsewhere")]))

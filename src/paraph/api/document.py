@@ -161,6 +161,7 @@ def _proxied(method: str) -> dict[str, Any]:
                 "headers": {"paraph-answer": {"schema": {"const": "zoom"}}},
                 "content": {"*/*": {}},
             },
+            "400": _problem("A header that would be passed on is not visible ASCII."),
             "502": _problem("Zoom's answer is larger than what is passed on."),
             **_access_problems(),
         },

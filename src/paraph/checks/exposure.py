@@ -8,14 +8,13 @@ import ssl
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from paraph.checks.address import resolved
 from paraph.checks.answer import Answer
 from paraph.checks.browser import forms_of
 from paraph.checks.secrets_at_rest import acts
-from paraph.checks.target import fill
+from paraph.checks.stored import is_shown, stored_size
 from paraph.checks.trial import Trial, case
 from paraph.checks.verdict import HookMissingError
 
@@ -166,15 +165,6 @@ def _send_urls(t: Trial, url: str) -> None:
         t.expect_answered(answer, f"an event with {url}")
 
 
-def _memory(t: Trial) -> int:
-    """What the app keeps, in bytes, as far as a database file tells."""
-    name = t.stage.target.hooks.database_file
-    if not name:
-        return 0
-    file = Path(fill(name, t.stage.values()))
-    return sum(one.stat().st_size for one in file.parent.glob(file.name + "*"))
-
-
 @case("net-state-exhaustion")
 def _exhaustion(t: Trial) -> None:
     subject = t.subject()
@@ -183,7 +173,7 @@ def _exhaustion(t: Trial) -> None:
     begun = t.try_begin(flooder)
     t.control(begun, "the start does not lead to Zoom")
     form = t.form(page)
-    before = _memory(t)
+    before = stored_size(t)
 
     def strike(_number: int) -> int:
         if form is None or page.status != 200:
@@ -194,11 +184,11 @@ def _exhaustion(t: Trial) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(strike, range(_FLOOD)))
-    grown = _memory(t) - before
+    grown = stored_size(t) - before
     limited = any(one in {429, 503} for one in statuses)
     t.expect(all(0 < one < 500 or one == 503 for one in statuses), f"answers: {set(statuses)}")
     t.expect(grown < _GROWTH, f"{_FLOOD} starts without an end have stored {grown} bytes")
-    if not limited and not t.has("database_file"):
+    if not limited and not is_shown(t):
         raise HookMissingError("needs the hook `database_file`, to see what starts leave behind")
     other = t.browser()
     other.sender = t.sender()

@@ -239,7 +239,8 @@ class Ground:
     def expect_no_exchange(self, since: int, what: str) -> None:
         """Zoom has seen no token request."""
         count = len(self.token_requests(since))
-        self.expect(not count, f"{what}: the app sent {count} token request(s) to Zoom")
+        requests = "a token request" if count == 1 else f"{count} token requests"
+        self.expect(not count, f"{what}: the app sent {requests} to Zoom")
 
     def until(self, holds: Callable[[], object], seconds: float) -> bool:
         """Wait until something holds, at most so long."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from paraph.checks.address import resolved
 from paraph.checks.answer import Answer
 from paraph.checks.browser import Browser
 from paraph.checks.masking import spellings
+from paraph.checks.stored import read_cells, sealed_columns, stored_text, write_cells
 from paraph.checks.target import fill
 from paraph.checks.trial import Trial, case, control
 from paraph.checks.verdict import HookMissingError
@@ -138,64 +138,30 @@ def _logs(t: Trial) -> None:
     t.expect(not any(value in text for value in cookies), "a cookie stands in the log")
 
 
-def database(t: Trial) -> Path:
-    """The app's database file, or the case ends as not applicable."""
-    path = t.stage.target.hooks.database_file
-    if not path:
-        raise HookMissingError("needs the hook `database_file`")
-    return Path(fill(path, t.stage.values()))
-
-
-def stored_bytes(t: Trial) -> str:
-    """Database, journal and write-ahead log as text."""
-    file = database(t)
-    found = [one.read_bytes() for one in file.parent.glob(file.name + "*") if one.is_file()]
-    t.control(found, f"there is no database at {file}")
-    return b"\n".join(found).decode("latin-1")
-
-
 @case("leak-db")
 def _db(t: Trial) -> None:
-    before = stored_bytes(t)
+    before = stored_text(t)
     done = t.install()
-    content = stored_bytes(t)
+    content = stored_text(t)
     t.control(content != before, "an installation leaves no trace in the hook `database_file`")
     what = find(t, content)
     t.expect(not what, f"the {what} of {done.user.display_name} is stored in clear")
 
 
-def _columns(t: Trial) -> list[tuple[str, str]]:
-    columns = t.stage.target.hooks.sealed_columns
-    if not columns or not t.stage.target.is_started_here:
-        raise HookMissingError("needs the hooks `sealed_columns` and `database_file`")
-    return [(table, column) for table, _, column in (one.partition(".") for one in columns)]
-
-
-def _cells(t: Trial, table: str, column: str) -> list[tuple[int, bytes | str]]:
-    with sqlite3.connect(database(t), timeout=10) as db:
-        return list(db.execute(f"select rowid, {column} from {table} order by rowid"))  # noqa: S608 - Names are the target file's.
-
-
-def _write(t: Trial, table: str, column: str, cells: list[tuple[int, bytes | str]]) -> None:
-    with sqlite3.connect(database(t), timeout=10) as db:
-        for row, value in cells:
-            db.execute(f"update {table} set {column} = ? where rowid = ?", (value, row))  # noqa: S608 - See above.
-
-
 @case("leak-swap")
 def _swap(t: Trial) -> None:
     t.hook("use")
-    columns = _columns(t)
+    columns = sealed_columns(t)
     first, second = t.install(), t.install()
     status, seen = t.use(first.subject, first.user.id)
     t.control(seen and status < 300, f"`use` works for nobody ({status})")
     token = t.zoom.access_token_of(second.user)
     t.stage.restart()
-    kept = {one: _cells(t, *one) for one in columns}
+    kept = {one: read_cells(t, *one) for one in columns}
     for one, cells in kept.items():
         rows = [row for row, _ in cells]
         values = [value for _, value in cells]
-        _write(t, *one, list(zip(rows, values[-1:] + values[:-1], strict=True)))
+        write_cells(t, *one, list(zip(rows, values[-1:] + values[:-1], strict=True)))
     t.stage.restart()
     for person in (first, second):
         status, seen = t.use(person.subject, person.user.id)
@@ -203,13 +169,13 @@ def _swap(t: Trial) -> None:
         t.expect(not wrong, "a token from another row was used: ciphertexts can be swapped")
     del token
     for one, cells in kept.items():
-        _write(t, *one, [(row, _flipped(value)) for row, value in cells])
+        write_cells(t, *one, [(row, _flipped(value)) for row, value in cells])
     t.stage.restart()
     status, seen = t.use(first.subject, first.user.id)
     t.expect(not seen, "a spoilt ciphertext was used")
     t.expect(status != 200, "a spoilt ciphertext goes unnoticed")
     for one, cells in kept.items():
-        _write(t, *one, cells)
+        write_cells(t, *one, cells)
     t.stage.restart()
     status, seen = t.use(first.subject, first.user.id)
     t.expect(status < 300, f"after the ciphertexts were put back `use` answers {status}")

@@ -78,6 +78,8 @@ class Hooks(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     advance: Hook | None = None
     pending: Hook | None = None
     rotate: Hook | None = None
+    stored: Hook | None = None
+    cells: Hook | None = None
     log_file: str = ""
     database_file: str = ""
     sealed_columns: list[str] = []

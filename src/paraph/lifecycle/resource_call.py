@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from paraph.errors import ResourceErrorResponse, TransportError
+from paraph.errors import ResourceErrorResponse, TransportError, UsageError
 from paraph.lifecycle.active_access import Access, ActiveAccess
 from paraph.lifecycle.context import Context
 from paraph.oauth.messages import Response
@@ -134,10 +134,12 @@ class ResourceCaller:
         """Make a call; Zoom's final answer of any status, while it arrives.
 
         Raises:
+            UsageError: a header that would be passed on is not visible ASCII.
             NotFound, NeedsReauthorization, BeingDecided: as for `ActiveAccess.current`.
             ResourceErrorResponse: Zoom refuses the fresh access token as well.
             TransportError: no answer; a GET was tried twice.
         """
+        _demand_plain(call.headers)
         tries = _Tries()
         while True:
             access = await self._access.current(
@@ -211,3 +213,13 @@ class ResourceCaller:
             (*kept, ("authorization", f"Bearer {access.access_token.reveal()}")),
             call.body,
         )
+
+
+def _demand_plain(headers: Headers) -> None:
+    """What every library on the way reads alike; other bytes mean one thing here, another there."""
+    for name, value in headers:
+        if name in _TO_ZOOM and not (value.isascii() and value.replace("\t", " ").isprintable()):
+            raise UsageError(
+                f"the header {name} holds what is not visible ASCII",
+                remedy="Send only letters, digits and punctuation in headers.",
+            )

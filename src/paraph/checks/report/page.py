@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from paraph.checks.catalogue import GROUPS, SEVERITIES, catalogue
 from paraph.checks.judged import in_words
 from paraph.checks.runner import Run
 from paraph.checks.verdict import Finding, Verdict
 
-_CELL, _GAP, _LABEL = 13, 3, 190
+_CODE = re.compile(r"`([^`]+)`")
 _LETTERS = {
     Verdict.PASS: "✓",
     Verdict.FAIL: "✗",
@@ -29,6 +32,7 @@ def to_html(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["marked"] = _marked
     groups = [
         (name, title, [one for one in run.findings if one.group == name])
         for name, title in GROUPS.items()
@@ -44,11 +48,15 @@ def to_html(run: Run) -> str:
         summary=run.summary(),
         worst=_worst(run.findings),
         entries=catalogue(),
-        cells=[_row(index, one[1], one[2]) for index, one in enumerate(groups)],
-        width=_LABEL + 24 * (_CELL + _GAP),
-        height=sum(_height(one[2]) for one in groups) + 4,
+        severities=_severities(run.findings),
+        counts={name: _counts(findings) for name, _, findings in groups},
         kill_line=in_words(),
     )
+
+
+def _marked(text: str) -> Markup:
+    """What stands between backticks is code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - Escaped before.
 
 
 def _worst(findings: list[Finding]) -> list[Finding]:
@@ -56,23 +64,13 @@ def _worst(findings: list[Finding]) -> list[Finding]:
     return sorted(failed, key=lambda one: SEVERITIES.index(one.severity))
 
 
-def _height(findings: list[Finding]) -> int:
-    return -(-len(findings) // 24) * (_CELL + _GAP) + 8
+def _severities(findings: list[Finding]) -> list[str]:
+    """How many failures of each severity."""
+    counts = Counter(one.severity for one in findings if one.verdict is Verdict.FAIL)
+    return [f"{counts[name]} {name}" for name in SEVERITIES if counts[name]]
 
 
-def _row(index: int, title: str, findings: list[Finding]) -> dict[str, object]:
-    """The picture's cells of one group, 24 in a line."""
-    return {
-        "index": index,
-        "title": title,
-        "height": _height(findings),
-        "cells": [
-            {
-                "x": _LABEL + (number % 24) * (_CELL + _GAP),
-                "y": number // 24 * (_CELL + _GAP),
-                "finding": one,
-                "letter": _LETTERS[one.verdict],
-            }
-            for number, one in enumerate(findings)
-        ],
-    }
+def _counts(findings: list[Finding]) -> str:
+    counts = Counter(one.verdict for one in findings)
+    found = [f"{counts[one]} {one.value.replace('-', ' ')}" for one in Verdict if counts[one]]
+    return " · ".join(found)

@@ -28,7 +28,9 @@ class ServiceProcess:
             "PARAPH_PUBLIC_URL": given["TARGET_URL"],
             "PARAPH_PUBLIC_BIND": f"127.0.0.1:{inner}",
             "PARAPH_PRIVATE_BIND": f"127.0.0.1:{self.private_port}",
-            "PARAPH_DATABASE_URL": f"sqlite:///{self.folder / 'paraph.db'}",
+            "PARAPH_DATABASE_URL": given.get(
+                "TARGET_DATABASE_URL", f"sqlite:///{self.folder / 'paraph.db'}"
+            ),
             "PARAPH_AUTHORIZATION_SERVER": given["TARGET_ZOOM"],
             "PARAPH_API_SERVERS": json.dumps([given["TARGET_ZOOM"]]),
             "PARAPH_LINKING": "host",

@@ -1,0 +1,168 @@
+"""Whatever bytes a caller with a live key sends, no answer is a 500."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api.installed import SUBJECT, installed
+from api.private_socket import private_url
+from postgres_server import PostgresServer
+
+pytestmark = pytest.mark.slow
+
+DATABASES = ["sqlite", "postgresql"]
+# API_EXAMPLES=5000 for a long look.
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "300"))
+BYTES = st.binary(max_size=40)
+LINE = BYTES.map(lambda value: value.replace(b"\r", b"").replace(b"\n", b""))
+# What a parser lets through, and so meets the code behind it; the last one for the parser itself.
+VALUES = st.one_of(
+    *[st.lists(st.sampled_from([*range(0x21, 0x7F), *range(0x80, 0x100)])).map(bytes)] * 4, LINE
+)
+ENCODED = st.one_of(*[BYTES.map(lambda value: quote(value).encode())] * 4, LINE)
+METHODS = st.sampled_from(
+    [*(b"GET", b"POST") * 4, b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS"]
+)
+NAMES = st.sampled_from(
+    [
+        *(b"accept", b"content-type", b"if-match", b"range", b"cookie", b"x-other"),
+        *(b"paraph-subject", b"idempotency-key", b"expect", b"x-forwarded-for"),
+        *(b"accept-language", b"if-none-match", b"authorization"),
+    ]
+)
+PATHS = st.sampled_from(
+    [
+        *(b"/v1/installations", b"/v1/installations/{id}", b"/v1/installations/{id}/access-token"),
+        *(b"/v1/installations/{id}/zoom/v2/users/me", b"/v1/installations/{id}/zoom/v2/"),
+        *(b"/v1/link-requests", b"/v1/handoffs/claim", b"/v1/claims/{any}/confirm"),
+        *(b"/v1/claims/{any}/decline", b"/v1/audit", b"/v1/audit/verify", b"/v1/events"),
+        *(b"/v1/events/{any}", b"/v1/events/{any}/redeliver", b"/v1/{any}", b"/{any}", b"/metrics"),
+        *(b"/v1/installations/{any}/zoom/v2/users/{any}", b"/v1/installations/{any}"),
+    ]
+)
+BODIES = st.one_of(
+    BYTES,
+    st.sampled_from(
+        [
+            b'{"subject": "' + SUBJECT.encode() + b'"}',
+            b'{"subject": "\\ud800"}',
+            b'{"subject": "a\\u0000b", "challenge": "' + b"c" * 43 + b'"}',
+            b'{"subject": 1e999, "challenge": []}',
+            b'{"heads": {"1": "x", "99999999999999999999": "' + b"0" * 64 + b'"}}',
+            b'{"handoff": "\\udfff", "verifier": "\\u0000"}',
+            b"[" * 20_000,
+            b'{"subject": "' + b"x" * 5000 + b'"}',
+        ]
+    ),
+)
+
+
+@dataclass
+class Live:
+    """A service on a socket, in a thread of its own."""
+
+    port: int = 0
+    key: bytes = b""
+    installation_id: bytes = b""
+
+
+@dataclass
+class Asked:
+    """A request before it is bytes; `{id}` is the installation's, `{any}` the filling."""
+
+    method: bytes
+    path: bytes
+    filling: bytes
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    def message(self, live: Live) -> bytes:
+        """The bytes."""
+        # Deleting would succeed, and everything after it would meet nothing.
+        deletes = self.method == b"DELETE" and self.path.endswith(b"{id}")
+        target = self.path.replace(b"{id}", live.installation_id).replace(b"{any}", self.filling)
+        query = b"?" + self.query if self.query else b""
+        lines = [
+            (b"GET" if deletes else self.method) + b" " + target + query + b" HTTP/1.1",
+            b"host: private",
+            b"authorization: " + live.key,
+            *(name + b": " + value for name, value in self.headers),
+            b"content-length: " + str(len(self.body)).encode(),
+            b"connection: close",
+        ]
+        return b"\r\n".join(lines) + b"\r\n\r\n" + self.body
+
+
+ASKED = st.builds(
+    Asked,
+    method=METHODS,
+    path=PATHS,
+    filling=ENCODED,
+    query=st.one_of(st.just(b""), st.just(b"limit=1"), ENCODED),
+    headers=st.lists(st.tuples(NAMES, VALUES), max_size=2),
+    body=BODIES,
+)
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def live(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
+    """An installed service for this module, on every kind of store."""
+    live, up, over = Live(), threading.Event(), threading.Event()
+    folder: Path = tmp_path_factory.mktemp("bytes")
+    changes = {}
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        changes["database_url"] = server.create_database()
+
+    async def run() -> None:
+        async with installed(folder, **changes) as one, private_url(one.kit) as url:
+            live.port = urlsplit(url).port or 0
+            live.key = one.api.headers["authorization"].encode()
+            live.installation_id = one.id.encode()
+            up.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    assert up.wait(30)
+    yield live
+    over.set()
+    thread.join(30)
+
+
+def ask(live: Live, message: bytes) -> bytes:
+    """Send bytes; the first line of the answer."""
+    with socket.create_connection(("127.0.0.1", live.port), 20) as connection:
+        connection.sendall(message)
+        return connection.makefile("rb").readline()
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(asked=ASKED)
+def test_no_bytes_make_a_500(live: Live, asked: Asked) -> None:
+    """Any method, path, query, headers and body, through a real server."""
+    answer = ask(live, asked.message(live))
+
+    # No answer at all where the connection is closed upon something that is no HTTP.
+    assert b" 500 " not in answer, answer
+    assert answer == b"" or answer.startswith(b"HTTP/1.")
