@@ -87,12 +87,8 @@ docs: $(DEV)  ## write docs/reference/ and the generated tables anew
 
 .PHONY: attack matrix kits
 
-attack: $(if $(filter postgresql,$(DATABASE)),$(DEV),$(RUN))  ## every case of `paraph check` against our own service; DATABASE=sqlite|postgresql ARGS=
-ifeq ($(DATABASE),postgresql)
-	PYTHONPATH=src:tests $(BIN)/python -m end_to_end.attack_on_postgresql $(ARGS)
-else
-	$(BIN)/paraph check src/paraph/checks/targets/paraph.toml --jobs 2 $(ARGS)
-endif
+attack: $(DEV)  ## every case of `paraph check` against our own service; INBOX=sqlite|postgresql|jetstream ARGS=
+	PYTHONPATH=src:tests $(BIN)/python -m end_to_end.attack --inbox $(or $(INBOX),sqlite) $(ARGS)
 
 kits: $(DEV)  ## every case against published OAuth kits; writes the table of docs/kits.md anew
 	PYTHONPATH=src:tests $(BIN)/python -m interoperability.kit_report

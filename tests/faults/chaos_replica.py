@@ -41,6 +41,8 @@ from service_kit import PUBLIC_URL, iso, settings_for
 
 CROWD = 6
 LEASE_SECONDS = 4
+# How far a removal that is clearly newer than the consent lies ahead of it.
+AHEAD_SECONDS = 90
 
 
 def hasten() -> None:
@@ -143,6 +145,9 @@ class Crowd:
         if one is None:
             return
         identity = one.grant.identity
+        ahead = self.random.choice([0, 0, 0, AHEAD_SECONDS])
+        if ahead:
+            await self._leave(identity.user_id, int(time.time()) + ahead)
         await self.visitor.post(
             f"{self.plan['zoom_url']}/_simulator/deauthorize",
             json={"client_id": identity.client_id, "user_id": identity.user_id},
@@ -151,7 +156,7 @@ class Crowd:
             "account_id": identity.account_id,
             "user_id": identity.user_id,
             "client_id": identity.client_id,
-            "deauthorization_time": iso(time.time() + self.random.choice([0, 90])),
+            "deauthorization_time": iso(time.time() + ahead),
         }
         body = json.dumps({"event": "app_deauthorized", "payload": payload}).encode()
         now = str(int(time.time()))
@@ -170,8 +175,26 @@ class Crowd:
         """Somebody installs the app, perhaps again."""
         await self.install(self.random.choice(self.plan["users"]))
 
+    async def _leave(self, user_id: str, until: int) -> None:
+        """Nobody consents before a time at which he has left, in any order of Zoom's own clock."""
+        with self._presence(user_id).open("a") as left:
+            await asyncio.to_thread(fcntl.flock, left, fcntl.LOCK_EX)
+            left.truncate(0)
+            left.write(str(until))
+
+    def _presence(self, user_id: str) -> Path:
+        return Path(self.plan["folder"]) / f"left-{user_id}"
+
     async def install(self, user_id: str) -> None:
-        """The whole way through, noted before and after."""
+        """The whole way through, unless that person has left."""
+        with self._presence(user_id).open("a+") as left:
+            await asyncio.to_thread(fcntl.flock, left, fcntl.LOCK_SH)
+            left.seek(0)
+            if time.time() > int(left.read() or 0):
+                await self._install(user_id)
+
+    async def _install(self, user_id: str) -> None:
+        """Noted before and after."""
         self._note("begun", user_id)
         async with self._browser() as browser:
             start = await browser.get("/install")

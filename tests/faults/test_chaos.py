@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from faults.chaos import prepared
@@ -12,7 +10,6 @@ from faults.stampede import herd
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.skipif(not os.environ.get("CHAOS"), reason="long and random: CHAOS=1 asks for it")
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_after_chaos_the_books_agree(database: str) -> None:
     """Every installation works or says why not; nothing lives at Zoom alone; the chain holds."""

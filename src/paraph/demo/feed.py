@@ -21,8 +21,9 @@ _HEARTBEAT_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line of the feed, for the tenant whose it is."""
+    """One line of the feed, for the tenant whose it is; numbered as they came."""
 
+    number: int
     at: str
     kind: str
     text: str
@@ -37,7 +38,7 @@ class Feed:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self.items: deque[Item] = deque(maxlen=_SHOWN)
         self.received = 0
-        self._listeners: set[asyncio.Queue[Item]] = set()
+        self._more = asyncio.Event()
 
     async def receive(self, request: Request) -> Response:
         """POST /hooks/paraph."""
@@ -59,49 +60,47 @@ class Feed:
         """The newest items that concern a tenant."""
         return [one for one in reversed(self.items) if _concerns(one, prefix)]
 
-    async def stream(self, prefix: str) -> StreamingResponse:
-        """Server-sent events for a tenant."""
-        return StreamingResponse(self._lines(prefix), media_type="text/event-stream")
+    async def stream(self, prefix: str, *, after: int) -> StreamingResponse:
+        """Server-sent events for a tenant, from those on that came behind a number."""
+        return StreamingResponse(self._lines(prefix, after), media_type="text/event-stream")
 
-    async def _lines(self, prefix: str) -> AsyncIterator[str]:
-        queue: asyncio.Queue[Item] = asyncio.Queue(maxsize=100)
-        self._listeners.add(queue)
-        try:
-            yield "retry: 2000\n\n"
-            while True:
-                try:
-                    async with asyncio.timeout(_HEARTBEAT_SECONDS):
-                        item = await queue.get()
-                except TimeoutError:
-                    yield ": still here\n\n"
-                    continue
+    async def _lines(self, prefix: str, after: int) -> AsyncIterator[str]:
+        yield "retry: 2000\n\n"
+        # A number from before a restart would hide what has come since.
+        sent = min(after, self.received)
+        while True:
+            more = self._more
+            for item in [one for one in self.items if one.number > sent]:
+                sent = item.number
                 if _concerns(item, prefix):
                     line = json.dumps({"at": item.at, "kind": item.kind, "text": item.text})
-                    yield f"data: {line}\n\n"
-        finally:
-            self._listeners.discard(queue)
+                    yield f"id: {item.number}\ndata: {line}\n\n"
+            try:
+                async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                    await more.wait()
+            except TimeoutError:
+                yield ": still here\n\n"
 
     def _show(self, content: dict[str, Any]) -> None:
         self.received += 1
-        item = _item(content)
-        self.items.append(item)
-        for queue in self._listeners:
-            if not queue.full():
-                queue.put_nowait(item)
+        self.items.append(_item(self.received, content))
+        # Whoever waits for the old one looks again, and then waits for the new one.
+        more, self._more = self._more, asyncio.Event()
+        more.set()
 
 
-def _item(content: dict[str, Any]) -> Item:
+def _item(number: int, content: dict[str, Any]) -> Item:
     at = f"{datetime.now(tz=UTC):%H:%M:%S}"
     data = content.get("data", {})
     kind = str(content.get("type", ""))
     if kind.startswith("installation."):
         one = data.get("installation", {})
         subject = str(one.get("subject", ""))
-        return Item(at, kind, f"{subject}: {data.get('reason', '')}", (subject,))
+        return Item(number, at, kind, f"{subject}: {data.get('reason', '')}", (subject,))
     subjects = tuple(str(one.get("subject", "")) for one in data.get("installations", []))
     thing = data.get("event", {}).get("payload", {}).get("object", {})
     topic = thing.get("topic", "") if isinstance(thing, dict) else ""
-    return Item(at, kind, str(topic), subjects)
+    return Item(number, at, kind, str(topic), subjects)
 
 
 def _concerns(item: Item, prefix: str) -> bool:

@@ -189,6 +189,7 @@ class Host:
             notice=notice,
             installations=[(one, _ladder(one)) for one in installations],
             events=self._feed.for_tenant(prefix),
+            newest=self._feed.received,
             listing=f"{self._places.zoom_url}/marketplace/{client_id}",
             attacks=[(one, self._reports.get(one.name)) for one in ATTACKS],
         )
@@ -260,8 +261,12 @@ class Host:
         del session
         return RedirectResponse(f"/#{request.path_params['name']}", status_code=303)
 
-    async def _events(self, _request: Request, session: Session) -> Response:
-        return await self._feed.stream(self._prefix(session))
+    async def _events(self, request: Request, session: Session) -> Response:
+        # The browser itself says where it was when it comes back after a break.
+        after = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        return await self._feed.stream(
+            self._prefix(session), after=int(after[:18]) if after.isdecimal() else 0
+        )
 
 
 def _ladder(installation: dict[str, Any]) -> Sequence[tuple[str, str, str]]:

@@ -49,8 +49,9 @@ CONNECT_SECONDS = 5.0
 PUBLISH_SECONDS = 2.0
 FETCH = 256
 FETCH_SECONDS = 1.0
-# A carrier that died leaves its messages to another after so long.
-ACK_SECONDS = 10.0
+# A carrier that died leaves its messages to another after so long. A removal does not wait for
+# the dead: what comes twice is known to the table, and costs a statement.
+ACK_SECONDS = {True: 3.0, False: 10.0}
 RETRY_SECONDS = 1.0
 _ENVELOPE_BYTES = 2048
 _ROADS = {True: "urgent", False: "event"}
@@ -337,14 +338,14 @@ async def _prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: 
         )
     if problems:
         raise ConfigurationError(problems, remedy="Mend the stream; nothing was started.")
-    for road in _ROADS.values():
+    for urgent, road in _ROADS.items():
         await stream.add_consumer(
             name,
             api.ConsumerConfig(
                 durable_name=road,
                 filter_subject=f"{name}.{road}",
                 ack_policy=api.AckPolicy.EXPLICIT,
-                ack_wait=ACK_SECONDS,
+                ack_wait=ACK_SECONDS[urgent],
                 max_deliver=-1,
                 max_ack_pending=FETCH * 16,
             ),

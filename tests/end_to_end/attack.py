@@ -1,0 +1,102 @@
+"""`make attack`: every case against our own service, on each of the places where it keeps things.
+
+python attack.py [--inbox sqlite|postgresql|jetstream] [--group GROUP …] [--jobs N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from end_to_end import postgresql_target
+from nats_server import NatsServer
+from paraph.checks.catalogue import GROUPS
+from paraph.checks.report.terminal import line_of, to_text
+from paraph.checks.runner import Run, run, select
+from paraph.checks.target import Hook, Target, load_target
+from paraph.checks.verdict import Finding
+from postgres_server import PostgresServer
+
+TARGET = Path(__file__).parents[2] / "src/paraph/checks/targets/paraph.toml"
+SCRIPT = str(postgresql_target.__file__)
+INBOXES = ("sqlite", "postgresql", "jetstream")
+
+
+@contextmanager
+def target_on(inbox: str) -> Iterator[Target]:
+    """The service as a target, with the servers that it needs for as long as that."""
+    target = load_target(TARGET)
+    if inbox == "postgresql":
+        with _postgresql() as server:
+            os.environ[postgresql_target.SERVER] = server.url("postgres").rpartition("/")[0]
+            target.name += " on PostgreSQL"
+            script = ["{python}", SCRIPT, "{folder}"]
+            target.start.command = [*script, "start"]
+            target.hooks.database_file = ""
+            target.hooks.stored = Hook(command=[*script, "stored"])
+            target.hooks.cells = Hook(command=[*script, "cells", "{table}", "{column}", "{cells}"])
+            yield target
+    elif inbox == "jetstream":
+        with _jetstream() as nats:
+            target.name += " on JetStream"
+            # Every stage has a database of its own, and so a stream of its own.
+            target.start.environment["PARAPH_EVENTS_URL"] = nats.events_url
+            yield target
+    else:
+        yield target
+
+
+@contextmanager
+def _postgresql() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def _jetstream() -> Iterator[NatsServer]:
+    server = NatsServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def attack(
+    inbox: str,
+    groups: Sequence[str] = (),
+    *,
+    jobs: int = 2,
+    told: Callable[[Finding], None] = lambda _finding: None,
+) -> Run:
+    """Run some groups, or all of them."""
+    with target_on(inbox) as target:
+        return run(target, select(groups=groups), jobs=jobs, told=told)
+
+
+def _tell(finding: Finding) -> None:
+    sys.stderr.write(line_of(finding) + "\n")
+
+
+def main() -> None:
+    """Attack, and print the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inbox", choices=INBOXES, default="sqlite")
+    parser.add_argument("--group", action="append", choices=GROUPS, default=[])
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    found = attack(given.inbox, given.group, jobs=given.jobs, told=_tell)
+    sys.stdout.write(to_text(found) + "\n")
+    sys.exit(found.exit_code())
+
+
+if __name__ == "__main__":
+    main()
