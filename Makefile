@@ -80,7 +80,9 @@ format: $(DEV)  ## let ruff mend what it can
 bench: $(DEV)  ## hot paths beside the ceiling, in one run
 	PYTHONPATH=src:tests $(BIN)/python bench/run.py
 	PYTHONPATH=src:tests $(BIN)/python bench/webhook.py
+	PYTHONPATH=src:tests $(BIN)/python bench/token_vend.py
 	PYTHONPATH=src:tests $(BIN)/python bench/scale.py
+	PYTHONPATH=src:tests $(BIN)/python bench/steps.py
 
 docs: $(DEV)  ## write docs/reference/ and the generated tables anew
 	$(BIN)/python docs/generate.py

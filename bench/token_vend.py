@@ -1,15 +1,13 @@
 """Vending access tokens over HTTP: the ceiling, the service, and what is usually written.
 
-`python bench/token_vend.py [postgresql://…]`. Every vend proves the installation active: the
-service asks its database each time, as the peer does.
+`python bench/token_vend.py`. Every vend proves the installation active: the service asks its
+database each time, as the peer does, and vends nothing from memory.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -27,6 +25,7 @@ from paraph.oauth.phase import Phase
 from paraph.secret import Secret
 from paraph.service.app import open_context
 from paraph.storage.records import Grant, Link, Tokens, ZoomIdentity
+from postgres_server import PostgresServer
 
 INSTALLATIONS = 2_000
 GOALS = {"vend, SQLite": 0.65, "vend, PostgreSQL": 0.50}
@@ -119,26 +118,27 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="paraph-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        targets = [service_target(stack, folder / "sqlite", "vend, SQLite", "")]
-        if len(sys.argv) > 1:
-            targets.append(
-                service_target(stack, folder / "postgresql", "vend, PostgreSQL", sys.argv[1])
-            )
+        postgres = PostgresServer()
+        stack.callback(postgres.stop)
+        postgres.start()
+        targets = [
+            service_target(stack, folder / "sqlite", "vend, SQLite", ""),
+            service_target(
+                stack, folder / "postgresql", "vend, PostgreSQL", postgres.create_database()
+            ),
+        ]
         port = kit.free_port()
         pid = stack.enter_context(
             kit.server(kit.uvicorn_command("ceiling:application", port), port)
         )
         ceiling = Target("ceiling: raw ASGI that answers 200", port, pid, targets[0].requests, 200)
-        if importlib.util.find_spec("authlib") is None:
-            print("skipped: the peer (authlib is not installed)")
-        else:
-            port = kit.free_port()
-            pid = stack.enter_context(
-                kit.server(kit.uvicorn_command("peer_vend:application", port), port)
-            )
-            targets.append(
-                Target("peer: FastAPI, ORM session, Fernet, OAuth library", port, pid, _peer, 200)
-            )
+        port = kit.free_port()
+        pid = stack.enter_context(
+            kit.server(kit.uvicorn_command("peer_vend:application", port), port)
+        )
+        targets.append(
+            Target("peer: FastAPI, ORM session, Fernet, OAuth library", port, pid, _peer, 200)
+        )
         targets.insert(0, ceiling)
         kit.measure(targets)
         print(f"{kit.machine()}\n")
