@@ -37,3 +37,21 @@ def test_what_the_app_made_itself_is_masked_by_its_place() -> None:
         '<input name="csrf" value="abcdefgh12345678">'
     )
     assert "abcdefgh12345678" not in mask(text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/cb?a=1&state=abcdefgh12345678&x=1",
+        '<a href="/cb?a=1&amp;state=abcdefgh12345678">',
+        '{"url":"/cb?a=1\\u0026state=abcdefgh12345678"}',
+        "/sign-in?next=%2Fcb%3Fa%3D1%26state%3Dabcdefgh12345678%26x%3D1",
+        "window.location='/cb?state=abcdefgh12345678'",
+        "/cb?state=abcdefgh%2F12345678%3D",
+    ],
+)
+def test_a_parameter_is_masked_wherever_a_url_stands(text: str) -> None:
+    """Pages quote URLs, and URLs stand in each other's queries."""
+    masked = mask(text, {})
+    assert "12345678" not in masked
+    assert "state" in masked

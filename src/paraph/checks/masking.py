@@ -10,8 +10,11 @@ from urllib.parse import quote
 
 # What an app made itself cannot be known beforehand; its place tells.
 _HEADER = re.compile(r"(?im)^((?:set-)?cookie|authorization): (.+)$")
+# In a URL, in one that HTML or JSON quotes, and in one inside another's query.
 _PARAMETER = re.compile(
-    r"(?i)([?&\s\"](?:state|code|code_verifier|handoff|request|csrf|token|claim)=)([^&\s\"<>\[]{12,})"
+    r"(?i)((?:[?&;\s\"']|\\u0026|%26|%3f)"
+    r"(?:state|code|code_verifier|handoff|request|csrf|token|claim)(?:=|%3d))"
+    r"([^&\s\"'<>\[\\]{12,})"
 )
 _HIDDEN = re.compile(r"(?i)(value=\"?)([A-Za-z0-9_.~+/=-]{16,})")
 _PAIR = re.compile(r"([^=;,\s]+)=([^;,\s]{8,})")
