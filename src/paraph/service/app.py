@@ -18,6 +18,7 @@ from paraph.api.app import create_management_api
 from paraph.config import Settings
 from paraph.errors import ParaphError
 from paraph.events.dispatch import Target
+from paraph.events.retention import Retention, forget_some
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.audit import HeadExport
@@ -49,13 +50,14 @@ from paraph.storage.database import open_store
 from paraph.storage.encryption import KeyRing
 from paraph.storage.protocols import Store
 from paraph.storage.receipt_book import ReceiptBook
-from paraph.storage.scope import NOTHING_READ
 from paraph.zoom.server_metadata import zoom_authorization_server
+from paraph.zoom.webhook import Freshness
 
 TIDY_SECONDS = 2.0
+# Between two batches, for others: a replica forgets some ten thousand events a second.
+FORGET_BUSY_SECONDS = 0.05
 KEEP_ALIVE_SECONDS = 600.0
 KEEP_ALIVE_BUSY_SECONDS = 5.0
-_EVENT_ROW_MARGIN = 86400
 
 _log = get_logger("service")
 
@@ -204,7 +206,8 @@ async def _background(
     # Before the first request: a key must not turn while nobody knows of this replica.
     await asyncio.create_task(presence.beat(), name="presence")
     work = [
-        asyncio.create_task(_tidy_regularly(settings, context, export), name="tidy"),
+        asyncio.create_task(_tidy_regularly(context, export), name="tidy"),
+        asyncio.create_task(_forget_regularly(settings, context), name="forget"),
         asyncio.create_task(_keep_alive(context, refresher), name="keep alive"),
         asyncio.create_task(_prove_regularly(context, refresher), name="prove"),
         asyncio.create_task(_be_present(presence), name="presence"),
@@ -249,13 +252,10 @@ async def _prove_regularly(context: Context, refresher: Refresher) -> None:
         await asyncio.sleep(TIDY_SECONDS)
 
 
-async def _tidy_regularly(
-    settings: Settings, context: Context, export: ReceiptExport | None
-) -> None:
+async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> None:
     heads = HeadExport(context.store)
     jobs: list[Callable[[], Awaitable[None]]] = [
         partial(tidy, context),
-        partial(_forget_events, settings, context),
         heads.export,
     ]
     if export is not None:
@@ -270,6 +270,21 @@ async def _tidy_regularly(
             await heads.export()
             if export is not None:
                 await export.export(closing=True)
+
+
+async def _forget_regularly(settings: Settings, context: Context) -> None:
+    freshness = Freshness(settings.freshness_past, settings.freshness_future)
+    retention = Retention.of(settings.event_retention, freshness)
+    more = False
+
+    async def forget() -> None:
+        nonlocal more
+        more = await forget_some(context, retention)
+
+    while True:
+        await _outlived(forget)
+        await asyncio.sleep(FORGET_BUSY_SECONDS if more else TIDY_SECONDS)
+        more = False
 
 
 async def _outlived(job: Callable[[], Awaitable[None]]) -> None:
@@ -292,12 +307,3 @@ def receipt_book(settings: Settings, context: Context) -> ReceiptBook | None:
         key=context.store.hash_keys["receipts"],
         writer=socket.gethostname(),
     )
-
-
-async def _forget_events(settings: Settings, context: Context) -> None:
-    """Bodies go after their retention; rows when no replay can be fresh any more."""
-    now = context.now()
-    window = settings.freshness_past + settings.freshness_future + _EVENT_ROW_MARGIN
-    async with context.store.transaction(NOTHING_READ) as tx:
-        await tx.events.delete_bodies(handed_on_before=now - settings.event_retention)
-        await tx.events.delete_rows(received_before=now - max(window, settings.event_retention))

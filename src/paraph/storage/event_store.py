@@ -20,7 +20,6 @@ from paraph.storage.sealing import Sealing
 from paraph.storage.tables import events, grants
 
 BODY = "events.body"
-_TIDY_ROWS = 1000
 _KEY_MISSING_SECONDS = 300
 _RECEIVED = EventStatus.RECEIVED.value
 _HANDED_ON = EventStatus.HANDED_ON.value
@@ -268,8 +267,8 @@ class SqlEventStore:
         )
         return done.rowcount
 
-    async def delete_bodies(self, *, handed_on_before: int) -> int:
-        """Retention: forget bodies that were handed on before this time, some at once."""
+    async def delete_bodies(self, *, handed_on_before: int, at_most: int) -> int:
+        """Retention: forget bodies that were handed on before this time."""
         old = (
             select(events.c.event_id)
             .where(
@@ -277,15 +276,17 @@ class SqlEventStore:
                 events.c.handed_on_at <= handed_on_before,
                 events.c.body.is_not(None),
             )
-            .limit(_TIDY_ROWS)
+            .limit(at_most)
+            # Another replica is busy with the others.
+            .with_for_update(skip_locked=True)
         )
         done = await self._connection.execute(
             update(events).where(events.c.event_id.in_(old)).values(body=None)
         )
         return done.rowcount
 
-    async def delete_rows(self, *, received_before: int) -> int:
-        """Forget rows without a body that no replay can reach any more, some at once."""
+    async def delete_rows(self, *, received_before: int, at_most: int) -> int:
+        """Forget rows without a body that no replay can reach any more."""
         old = (
             select(events.c.event_id)
             .where(
@@ -293,7 +294,9 @@ class SqlEventStore:
                 events.c.status == _HANDED_ON,
                 events.c.body.is_(None),
             )
-            .limit(_TIDY_ROWS)
+            .limit(at_most)
+            # Another replica is busy with the others.
+            .with_for_update(skip_locked=True)
         )
         done = await self._connection.execute(delete(events).where(events.c.event_id.in_(old)))
         return done.rowcount

@@ -258,11 +258,11 @@ class EventStore(Protocol):
         urgent rows: the removal that purges may be the work of one of them, not finished yet.
         """
 
-    async def delete_bodies(self, *, handed_on_before: int) -> int:
-        """Retention: forget bodies that were handed on before this time, some at once."""
+    async def delete_bodies(self, *, handed_on_before: int, at_most: int) -> int:
+        """Retention: forget bodies that were handed on before this time; how many."""
 
-    async def delete_rows(self, *, received_before: int) -> int:
-        """Forget rows without a body that no replay can reach any more, some at once."""
+    async def delete_rows(self, *, received_before: int, at_most: int) -> int:
+        """Forget rows without a body that no replay can reach any more; how many."""
 
 
 class RevocationStore(Protocol):

@@ -1,0 +1,90 @@
+"""Nothing is kept longer than the settings say, however much of it comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from events.inbox_kit import delivery_of, meeting, open_context
+from paraph.events.inbox import Inbox
+from paraph.events.retention import AT_ONCE, ROW_MARGIN_SECONDS, Retention, forget_some
+from paraph.lifecycle.context import Context
+from paraph.storage.records import EventStatus, Outcome
+from paraph.zoom.webhook import Freshness
+
+pytestmark = pytest.mark.anyio
+
+DAY = 86400
+RETENTION = Retention(body=7 * DAY, row=8 * DAY)
+
+
+async def _left(context: Context) -> tuple[int, int]:
+    """How many rows there are, and how many of them have a body."""
+    async with context.store.reading() as tx:
+        found = await tx.events.page(limit=10_000)
+        bodies = [await tx.events.get(one.event_id) for one in found]
+    return len(found), sum(one is not None and one.body is not None for one in bodies)
+
+
+async def _keep(context: Context, *marks: str, wanted: bool = False) -> list[Outcome]:
+    inbox = Inbox(context, wanted=wanted)
+    return [await inbox.keep(*delivery_of(meeting(mark))) for mark in marks]
+
+
+async def test_bodies_go_before_their_rows(database_url: str) -> None:
+    """A body after its retention; the row, by which replays are known, later."""
+    now = [1_800_000_000.0]
+    async with open_context(database_url, clock=lambda: now[0]) as context:
+        await _keep(context, "old")
+        now[0] += 7 * DAY - 1
+        await _keep(context, "new")
+        assert not await forget_some(context, RETENTION)
+        assert (2, 2) == await _left(context)
+
+        now[0] += 1
+        assert not await forget_some(context, RETENTION)
+        assert (2, 1) == await _left(context)
+        assert [Outcome.DUPLICATE] == await _keep(context, "old")
+
+        now[0] += DAY
+        await forget_some(context, RETENTION)
+        assert (1, 1) == await _left(context)
+
+
+async def test_what_waits_to_be_handed_on_is_never_forgotten(database_url: str) -> None:
+    """However old it is: somebody has still to be told."""
+    now = [1_800_000_000.0]
+    async with open_context(database_url, clock=lambda: now[0]) as context:
+        await _keep(context, "waiting", wanted=True)
+        now[0] += 400 * DAY
+        await forget_some(context, RETENTION)
+        async with context.store.reading() as tx:
+            (one,) = await tx.events.page(limit=10)
+        assert EventStatus.RECEIVED is one.status
+        assert (1, 1) == await _left(context)
+
+
+async def test_many_are_forgotten_in_batches_until_none_is_left(database_url: str) -> None:
+    """A batch says that there is more, and the last one that there is not."""
+    now = [1_800_000_000.0]
+    count = AT_ONCE + 200
+    async with open_context(database_url, clock=lambda: now[0]) as context:
+        inbox = Inbox(context, wanted=False)
+        events: list[Any] = [delivery_of(meeting(str(number))) for number in range(count)]
+        for delivery, event in events:
+            await inbox.keep(delivery, event)
+        now[0] += 8 * DAY
+        assert await forget_some(context, RETENTION)
+        rounds = 1
+        while await forget_some(context, RETENTION):
+            rounds += 1
+        assert (0, 0) == await _left(context)
+        assert rounds <= 3
+
+
+def test_a_row_outlives_every_fresh_delivery() -> None:
+    """A short retention of bodies does not shorten the memory of replays."""
+    freshness = Freshness(past=7200, future=300)
+    assert Retention(60, 7500 + ROW_MARGIN_SECONDS) == Retention.of(60, freshness)
+    assert Retention(9 * DAY, 9 * DAY) == Retention.of(9 * DAY, freshness)
