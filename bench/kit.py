@@ -168,11 +168,23 @@ async def generate(port: int, requests: Sequence[bytes], seconds: float, connect
         await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port)
         for _ in range(connections)
     ]
+    awake = loop.create_task(_stay_awake())
     await asyncio.sleep(max(0.0, load.until - time.perf_counter()) + 0.05)
+    awake.cancel()
     load.running = False
     for transport, _ in opened:
         transport.close()
     return load
+
+
+async def _stay_awake() -> None:
+    """Never let the generator sleep: waking it would be counted as the server's own time.
+
+    It costs a sender a sixth of a request here, and most where the generator waits most, so that
+    the quicker of two targets would look quicker than it is.
+    """
+    while True:
+        await asyncio.sleep(0)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -206,6 +218,8 @@ def run_round(target: Target, *, seconds: float = SECONDS, connections: int = CO
 def measure(targets: Sequence[Target], *, rounds: int = ROUNDS) -> None:
     """Alternate over the targets, so that a busy minute hits all of them alike."""
     os.sched_setaffinity(0, {LOAD_CORE} & os.sched_getaffinity(0) or os.sched_getaffinity(0))
+    # Databases share the generator's core, and go first.
+    os.nice(19)
     for target in targets:
         run_round(target, seconds=1.0)
     for number in range(rounds):

@@ -10,7 +10,7 @@ import pytest
 
 from api.installed import installed
 from api.private_socket import private_url
-from paraph.api import request_body
+from paraph.api import app, request_body
 from paraph.api.proxy import REPEATABLE_BYTES
 from service_kit import running
 
@@ -22,7 +22,7 @@ async def test_a_body_that_does_not_come_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Announced and never sent: 408, and the connection ends."""
-    monkeypatch.setattr(request_body, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(app, "READ_SECONDS", 0.05)
     async with running(tmp_path) as kit, private_url(kit) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
         writer.write(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{{".encode())

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from paraph.api.patience import Patience
 from paraph.logs import set_up_logs
 from paraph.service import webhook_body, webhook_watch
 from paraph.service.webhook_endpoint import CHALLENGE_BURST, WebhookEndpoint
@@ -107,9 +108,8 @@ async def test_challenges_have_a_budget_of_their_own(kit: Kit) -> None:
     assert 200 == (await kit.post_webhook("meeting.ended", MEETING)).status_code
 
 
-async def test_a_slow_body_gets_the_same_refusal(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_body_gets_the_same_refusal(kit: Kit) -> None:
     """Somebody who never ends sending is refused like every other, and holds nothing."""
-    monkeypatch.setattr(webhook_body, "READ_SECONDS", 0.05)
     stamp = str(int(time.time()))
     scope = {
         "type": "http",
@@ -132,6 +132,7 @@ async def test_a_slow_body_gets_the_same_refusal(kit: Kit, monkeypatch: pytest.M
         sent.append(message)
 
     endpoint = _endpoint(kit)
+    endpoint._bodies._patience = Patience(0.05)
     await endpoint(scope, receive, send)
     assert 401 == sent[0]["status"]
     assert 0 == endpoint._bodies._held

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from paraph.api.keys import ApiKeys, present, require_scope, require_subject
 from paraph.api.keys import Scope as KeyScope
+from paraph.api.patience import Patience
 from paraph.api.problem import MALFORMED, TOO_LONG, problem_answer
 from paraph.api.request_body import BodyTooLong, read_whole
 from paraph.lifecycle.active_access import Access, ActiveAccess
@@ -38,7 +39,10 @@ _encoder = msgspec.json.Encoder()
 class AccessTokenEndpoint:
     """Vends valid access tokens of active installations."""
 
-    def __init__(self, store: Store, keys: ApiKeys, access: ActiveAccess) -> None:
+    def __init__(
+        self, store: Store, keys: ApiKeys, access: ActiveAccess, patience: Patience
+    ) -> None:
+        self._patience = patience
         self._store = store
         self._keys = keys
         self._access = access
@@ -49,7 +53,7 @@ class AccessTokenEndpoint:
         """Answer one call; errors are raised for the caller of this to write."""
         presented = present(scope["headers"])
         try:
-            raw = await read_whole(receive, limit=MAX_BODY_BYTES)
+            raw = await read_whole(receive, limit=MAX_BODY_BYTES, patience=self._patience)
         except BodyTooLong:
             await problem_answer(TOO_LONG)(scope, receive, send)
             return

@@ -26,9 +26,16 @@ from paraph.api.idempotency import Idempotency
 from paraph.api.installations import installation_routes
 from paraph.api.keys import ApiKey, ApiKeyDependency, ApiKeys
 from paraph.api.linking import linking_routes
+from paraph.api.patience import Patience
 from paraph.api.problem import MALFORMED, TOO_LONG, TOO_SLOW, UNEXPECTED, Problems, problem_answer
 from paraph.api.proxy import ProxyEndpoint
-from paraph.api.request_body import BodyTooLong, BodyTooSlow, CallerGone, read_whole
+from paraph.api.request_body import (
+    READ_SECONDS,
+    BodyTooLong,
+    BodyTooSlow,
+    CallerGone,
+    read_whole,
+)
 from paraph.config import Settings
 from paraph.errors import ParaphError
 from paraph.lifecycle.active_access import ActiveAccess
@@ -62,8 +69,10 @@ class ManagementApi:
         proxy: ProxyEndpoint,
         context: Context,
         problems: Problems,
+        patience: Patience,
     ) -> None:
         self._framework = framework
+        self._patience = patience
         self._vending = vending
         self._proxy = proxy
         self._context = context
@@ -110,7 +119,7 @@ class ManagementApi:
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Read here: the framework would turn whatever goes wrong while it reads into a 400.
         try:
-            body = await read_whole(receive, limit=MAX_BODY_BYTES)
+            body = await read_whole(receive, limit=MAX_BODY_BYTES, patience=self._patience)
         except BodyTooLong:
             await problem_answer(TOO_LONG)(scope, receive, send)
             return
@@ -131,14 +140,16 @@ def create_management_api(
     keys = ApiKeys(context)
     host_linked = settings.linking == "host"
     problems = Problems(settings.start_url if host_linked else f"{settings.public_url}/install")
+    patience = Patience(READ_SECONDS)
     return ManagementApi(
         Idempotency(
             _framework(context, keys, problems, public_url=settings.public_url), keys, context
         ),
-        vending=AccessTokenEndpoint(context.store, keys, access),
+        vending=AccessTokenEndpoint(context.store, keys, access, patience),
         proxy=ProxyEndpoint(keys, caller, AllowList(settings.proxy_allow)),
         context=context,
         problems=problems,
+        patience=patience,
     )
 
 

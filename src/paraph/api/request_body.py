@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 
 from starlette.types import Message, Receive
 
+from paraph.api.patience import Patience
+
 # A short body is read before its sender is known: nobody may hold a place for longer.
 READ_SECONDS = 10.0
 
@@ -48,14 +50,14 @@ async def pieces_of(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:
             yield piece
 
 
-async def read_whole(receive: Receive, *, limit: int) -> bytes:
-    """The whole body.
+async def read_whole(receive: Receive, *, limit: int, patience: Patience) -> bytes:
+    """The whole body, while somebody's patience lasts.
 
     Raises:
         BodyTooLong, BodyTooSlow, CallerGone.
     """
     try:
-        async with asyncio.timeout(READ_SECONDS):
+        with patience:
             return await _read_whole(receive, limit=limit)
     except TimeoutError:
         raise BodyTooSlow from None

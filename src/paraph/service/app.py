@@ -44,7 +44,12 @@ from paraph.service.private import PrivateSide
 from paraph.service.public import PublicSide, plain_routes
 from paraph.service.readiness import Readiness
 from paraph.service.redirection_endpoint import RedirectionEndpoint
-from paraph.service.security_headers import SecurityHeaders, content_security_policy
+from paraph.service.security_headers import (
+    MACHINE_HEADERS,
+    SecurityHeaders,
+    content_security_policy,
+    page_headers,
+)
 from paraph.service.webhook_endpoint import WebhookEndpoint
 from paraph.storage.database import open_store
 from paraph.storage.encryption import KeyRing
@@ -150,7 +155,9 @@ async def open_service(
             start="/install" if settings.linking == "none" else settings.start_url,
         )
         policy = content_security_policy(style())
-        public = SecurityHeaders(_public_side(settings, context, pages, readiness), policy=policy)
+        public = SecurityHeaders(
+            _public_side(settings, context, pages, readiness), page_headers(policy)
+        )
         refresher = Refresher(context)
         access = ActiveAccess(context, refresher)
         caller = ResourceCaller(context, access, context.resource_server.transport)
@@ -174,7 +181,7 @@ async def open_service(
                 access=access,
                 caller=caller,
                 public=deliveries.endpoint,
-                private=SecurityHeaders(private, policy=policy),
+                private=SecurityHeaders(private, MACHINE_HEADERS),
             )
 
 

@@ -110,16 +110,21 @@ class FastLaneProtocol(BoundedHeadProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of a body."""
         coming = self._coming
-        if coming is None:
-            super().on_body(body)
-        else:
+        if coming is not None:
             coming.body = coming.body + body if coming.body else body
+        elif self._is_answered():
+            self._got_on = True
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """A request is here as a whole."""
         coming = self._coming
         if coming is None:
-            super().on_message_complete()
+            if self._is_answered():
+                self._got_on = True
+            else:
+                super().on_message_complete()
             return
         self._got_on, self._coming = True, None
         verdict = self._endpoint.judge_body(coming.fresh, coming.body)
@@ -150,18 +155,28 @@ class FastLaneProtocol(BoundedHeadProtocol):
             if coming.body:
                 super().on_body(coming.body)
 
+    def _is_answered(self) -> bool:
+        """Whether the request whose rest is coming in was answered in the lane."""
+        cycle: Any = self.cycle
+        return cycle is _ANSWERED
+
     def _is_usual_delivery(self) -> bool:
         if self.url != _TARGET:
             return False
         parser: Any = self.parser
         cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            return False
+        named = dict(self.headers)
         return bool(
             parser.get_method() == b"POST"
-            and (cycle is None or cycle.response_complete)
-            and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
-            and not parser.should_upgrade()
-            and b"expect" not in dict(self.headers)
+            # Without that header only HTTP/1.1 is kept alive, and nothing is upgraded.
+            and (
+                b"connection" not in named
+                or (parser.get_http_version() == "1.1" and not parser.should_upgrade())
+            )
+            and b"expect" not in named
             and not self.flow.write_paused
         )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,29 +25,40 @@ def content_security_policy(style: str) -> str:
     )
 
 
+Headers = Sequence[tuple[bytes, bytes]]
+
 # What an answer that no browser shows still needs (ASVS 3.4.1, 3.4.4; RFC 9111 section 5.2.2.5).
 # Each header costs a flooded webhook a fiftieth of what it can refuse.
-MACHINE_HEADERS = (
+MACHINE_HEADERS: Headers = (
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
 )
 
 
-class SecurityHeaders:
-    """ASGI middleware that adds the headers to whatever the application answers."""
+def page_headers(policy: str) -> Headers:
+    """What an answer needs that a browser may show.
 
-    def __init__(self, app: ASGIApp, *, policy: str) -> None:
+    Args:
+        policy: of its contents.
+    """
+    return (
+        *MACHINE_HEADERS,
+        (b"content-security-policy", policy.encode()),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"x-frame-options", b"DENY"),
+        (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+    )
+
+
+class SecurityHeaders:
+    """ASGI middleware that adds headers to whatever the application answers."""
+
+    def __init__(self, app: ASGIApp, headers: Headers) -> None:
         self._app = app
-        self._headers = [
-            *MACHINE_HEADERS,
-            (b"content-security-policy", policy.encode()),
-            (b"referrer-policy", b"no-referrer"),
-            (b"cross-origin-opener-policy", b"same-origin"),
-            (b"cross-origin-resource-policy", b"same-origin"),
-            (b"x-frame-options", b"DENY"),
-            (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
-        ]
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, with the headers."""

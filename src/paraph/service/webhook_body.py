@@ -6,11 +6,11 @@ five seconds; all of them together may hold no more than a fixed amount.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from starlette.types import Receive
 
+from paraph.api.patience import Patience
 from paraph.errors import DeliveryRejected, InboxFull
 from paraph.zoom.webhook import MAX_BODY_BYTES
 
@@ -19,12 +19,10 @@ MOST_HELD_BYTES = 64 << 20
 
 
 class BodyReader:
-    """Reads bodies; one timer looks after all readers, since nearly all of them end at once."""
+    """Reads bodies, and counts what all of them together hold."""
 
     def __init__(self) -> None:
-        self._reading: dict[asyncio.Task[Any], float] = {}
-        self._overdue: set[asyncio.Task[Any]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._patience = Patience(READ_SECONDS)
         self._held = 0
 
     async def read(self, receive: Receive) -> bytes:
@@ -34,30 +32,18 @@ class BodyReader:
             DeliveryRejected: too long, too slow, or the sender went away.
             InboxFull: too much is being read already.
         """
-        task = asyncio.current_task()
-        if task is None:
-            raise DeliveryRejected("nobody reads")
-        loop = asyncio.get_running_loop()
-        self._reading[task] = loop.time() + READ_SECONDS
-        if self._timer is None:
-            self._timer = loop.call_later(READ_SECONDS, self._end_overdue)
         try:
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body", False):
+            with self._patience:
+                message = await receive()
+                if message["type"] != "http.request" or message.get("more_body", False):
+                    return await self._read_on(message, receive)
                 body: bytes = message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
                     raise DeliveryRejected("the body is longer than it may be")
                 return body
-            return await self._read_on(message, receive)
-        except asyncio.CancelledError:
-            if task not in self._overdue:
-                raise
+        except TimeoutError:
             # Ours, not the server's: this task goes on, to give the answer.
-            self._overdue.discard(task)
-            task.uncancel()
             raise DeliveryRejected("the body came too slowly") from None
-        finally:
-            self._reading.pop(task, None)
 
     async def _read_on(self, message: Any, receive: Receive) -> bytes:
         body = bytearray()
@@ -77,16 +63,3 @@ class BodyReader:
                 message = await receive()
         finally:
             self._held -= len(body)
-
-    def _end_overdue(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._timer = None
-        # In the order of their ends, since all have the same time.
-        for task, until in self._reading.items():
-            if until > now:
-                self._timer = loop.call_at(until, self._end_overdue)
-                break
-            if task not in self._overdue:
-                self._overdue.add(task)
-                task.cancel()

@@ -13,7 +13,7 @@ lost. Zoom never sends again what got a 4xx.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,12 +36,13 @@ from paraph.service.webhook_body import BodyReader
 from paraph.service.webhook_watch import WebhookWatch
 from paraph.zoom.events import URL_VALIDATION, answer_url_validation, parse_event
 from paraph.zoom.webhook import (
+    FRESHNESS,
     MAX_BODY_BYTES,
     FreshHeaders,
     Freshness,
     VerifiedDelivery,
-    check_delivery_headers,
-    verify_webhook,
+    assess_delivery_headers,
+    verified_or_none,
 )
 
 PATH = "/webhook"
@@ -167,24 +168,27 @@ class WebhookEndpoint:
         if self._in_clear is not None and self._in_clear(scope):
             return self._no_tls
         headers = scope["headers"]
-        if _announced_length(headers) > MAX_BODY_BYTES:
+        named = dict(headers)
+        if _announced_length(named) > MAX_BODY_BYTES:
             self.watch.refuse("too_long")
             return self._too_long
-        try:
-            return check_delivery_headers(headers, now=self._clock(), freshness=self._freshness)
-        except DeliveryRejected as error:
-            if isinstance(error, StaleTimestamp) and self.watch.wants_sample():
-                raise
-            self.watch.refuse(error.code)
-            return self._refused
+        found = assess_delivery_headers(
+            headers, named, now=self._clock(), freshness=self._freshness
+        )
+        if isinstance(found, FreshHeaders):
+            return found
+        if found is FRESHNESS and self.watch.wants_sample():
+            raise StaleTimestamp
+        self.watch.refuse(found.refusal.code)
+        return self._refused
 
     def judge_body(self, fresh: FreshHeaders, body: bytes) -> VerifiedDelivery | Answer:
         """Whether somebody who knows a webhook secret signed these bytes."""
-        try:
-            return verify_webhook(fresh, body, secrets=self._secrets)
-        except SignatureMismatch as error:
-            self.watch.refuse(error.code)
-            return self._later if self._clock() < self._rotation_until else self._refused
+        delivery = verified_or_none(fresh, body, secrets=self._secrets)
+        if delivery is not None:
+            return delivery
+        self.watch.refuse(SignatureMismatch.code)
+        return self._later if self._clock() < self._rotation_until else self._refused
 
     async def _sample(self, headers: Headers, receive: Receive) -> None:
         self.watch.note_sample()
@@ -226,8 +230,8 @@ class WebhookEndpoint:
         return self._taken
 
 
-def _announced_length(headers: Headers) -> int:
+def _announced_length(named: Mapping[bytes, bytes]) -> int:
     # Never there twice: the server has refused that, as it has checked the grammar.
-    value = dict(headers).get(b"content-length", b"0")
+    value = named.get(b"content-length", b"0")
     # A length of many digits is too long anyway.
     return int(value) if len(value) < 10 and value.isdigit() else MAX_BODY_BYTES + 1

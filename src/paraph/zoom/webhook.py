@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -78,16 +78,17 @@ _TIMESTAMP_GRAMMAR = VerificationStep(
     DeliveryRejected,
     "the timestamp is not ten ASCII digits (epoch seconds)",
 )
+FRESHNESS = VerificationStep(
+    "freshness",
+    "The delivery was signed recently; what is older than the memory of replays stays out.",
+    StaleTimestamp,
+)
 VERIFICATION_STEPS: tuple[VerificationStep, ...] = (
     _ONE_SIGNATURE,
     _ONE_TIMESTAMP,
     _SIGNATURE_GRAMMAR,
     _TIMESTAMP_GRAMMAR,
-    VerificationStep(
-        "freshness",
-        "The delivery was signed recently; what is older than the memory of replays stays out.",
-        StaleTimestamp,
-    ),
+    FRESHNESS,
     VerificationStep(
         "signature",
         "Someone who knows the webhook secret signed exactly these bytes at this time.",
@@ -122,7 +123,7 @@ class Freshness:
 
 
 class FreshHeaders:
-    """Headers of the right shape and time. Only `check_delivery_headers` makes one."""
+    """Headers of the right shape and time. Only a check of them makes one."""
 
     __slots__ = ("_signature", "_timestamp_bytes", "timestamp")
 
@@ -136,12 +137,8 @@ class FreshHeaders:
     def __repr__(self) -> str:
         return f"FreshHeaders(timestamp={self.timestamp})"
 
-    def verify(self, body: bytes, *, secrets: Sequence[Secret]) -> int:
-        """The index of the first secret that made the signature over these bytes.
-
-        Raises:
-            SignatureMismatch: none of them did, or there is none.
-        """
+    def find_signer(self, body: bytes, *, secrets: Sequence[Secret]) -> int:
+        """The index of the first secret that made the signature over these bytes; -1: none."""
         # Every secret is tried even after one has matched, so that the time a refusal takes
         # depends on the length of the ring and of the body alone.
         matched = -1
@@ -153,8 +150,6 @@ class FreshHeaders:
             # An empty secret is no secret: anybody can compute its MAC.
             if same and secret and matched < 0:
                 matched = index
-        if matched < 0:
-            raise SignatureMismatch(f"none of {len(secrets)} webhook secrets made this signature")
         return matched
 
 
@@ -232,14 +227,41 @@ def check_delivery_headers(
         DeliveryRejected: a header is missing, doubled, or not of the exact grammar.
         StaleTimestamp: the timestamp lies outside the window, on either side.
     """
-    checked = _check_grammar(headers)
-    age = now - checked.timestamp
-    if -freshness.future <= age <= freshness.past:
-        return checked
-    raise StaleTimestamp(
-        f"the timestamp lies {age:.0f} s behind this clock, "
-        f"outside {-freshness.future} to {freshness.past} s",
-    )
+    pairs = list(headers)
+    found = assess_delivery_headers(pairs, dict(pairs), now=now, freshness=freshness)
+    if isinstance(found, FreshHeaders):
+        return found
+    if found is FRESHNESS:
+        age = now - _demand_grammar(pairs).timestamp
+        raise StaleTimestamp(
+            f"the timestamp lies {age:.0f} s behind this clock, "
+            f"outside {-freshness.future} to {freshness.past} s",
+        )
+    raise found.refuse()
+
+
+def assess_delivery_headers(
+    headers: Sequence[tuple[bytes, bytes]],
+    named: Mapping[bytes, bytes],
+    *,
+    now: float,
+    freshness: Freshness,
+) -> FreshHeaders | VerificationStep:
+    """As `check_delivery_headers`, with the step that refuses handed back.
+
+    For the hot path of a flood: raising an error costs as much as finding it.
+
+    Args:
+        headers: the raw pairs.
+        named: the same pairs as a mapping, which whoever calls has made already.
+        now: epoch seconds.
+        freshness: the window.
+    """
+    found = _assess_grammar(headers, named)
+    if isinstance(found, VerificationStep):
+        return found
+    age = now - found.timestamp
+    return found if -freshness.future <= age <= freshness.past else FRESHNESS
 
 
 def verify_webhook(
@@ -259,7 +281,19 @@ def verify_webhook(
     Raises:
         SignatureMismatch: no secret made this signature, or the ring is empty.
     """
-    index = headers.verify(body, secrets=secrets)
+    delivery = verified_or_none(headers, body, secrets=secrets)
+    if delivery is None:
+        raise _no_signer(secrets)
+    return delivery
+
+
+def verified_or_none(
+    headers: FreshHeaders, body: bytes, *, secrets: Sequence[Secret]
+) -> VerifiedDelivery | None:
+    """As `verify_webhook`, and None for a signature that no secret made."""
+    index = headers.find_signer(body, secrets=secrets)
+    if index < 0:
+        return None
     return VerifiedDelivery(
         _MADE_HERE,
         body=body,
@@ -283,9 +317,14 @@ def measure_stale_delivery(
     Raises:
         DeliveryRejected, SignatureMismatch: as the two checks do.
     """
-    checked = _check_grammar(headers)
-    checked.verify(body, secrets=secrets)
+    checked = _demand_grammar(list(headers))
+    if checked.find_signer(body, secrets=secrets) < 0:
+        raise _no_signer(secrets)
     return checked.timestamp
+
+
+def _no_signer(secrets: Sequence[Secret]) -> SignatureMismatch:
+    return SignatureMismatch(f"none of {len(secrets)} webhook secrets made this signature")
 
 
 def delivery_digest(client_id: str, body: bytes) -> bytes:
@@ -311,26 +350,33 @@ def step_of(error: PeerError) -> VerificationStep | None:
     return find_step(VERIFICATION_STEPS, error)
 
 
-def _check_grammar(headers: Iterable[tuple[bytes, bytes]]) -> FreshHeaders:
-    """The hot path of a flood. Most heads name nothing twice, and then a look-up each will do."""
-    pairs = list(headers)
-    named = dict(pairs)
-    if len(named) < len(pairs):
-        names = [name for name, _value in pairs]
+def _demand_grammar(headers: Sequence[tuple[bytes, bytes]]) -> FreshHeaders:
+    found = _assess_grammar(headers, dict(headers))
+    if isinstance(found, VerificationStep):
+        raise found.refuse()
+    return found
+
+
+def _assess_grammar(
+    headers: Sequence[tuple[bytes, bytes]], named: Mapping[bytes, bytes]
+) -> FreshHeaders | VerificationStep:
+    """Most heads name nothing twice, and then a look-up each will do."""
+    if len(named) < len(headers):
+        names = [name for name, _value in headers]
         if names.count(SIGNATURE_HEADER) > 1:
-            raise _ONE_SIGNATURE.refuse()
+            return _ONE_SIGNATURE
         if names.count(TIMESTAMP_HEADER) > 1:
-            raise _ONE_TIMESTAMP.refuse()
+            return _ONE_TIMESTAMP
     signature, timestamp = named.get(SIGNATURE_HEADER), named.get(TIMESTAMP_HEADER)
     if signature is None:
-        raise _ONE_SIGNATURE.refuse()
+        return _ONE_SIGNATURE
     if timestamp is None:
-        raise _ONE_TIMESTAMP.refuse()
+        return _ONE_TIMESTAMP
     match = _SIGNATURE.fullmatch(signature)
     if match is None:
-        raise _SIGNATURE_GRAMMAR.refuse()
+        return _SIGNATURE_GRAMMAR
     if not _TIMESTAMP.fullmatch(timestamp):
-        raise _TIMESTAMP_GRAMMAR.refuse()
+        return _TIMESTAMP_GRAMMAR
     return FreshHeaders(_MADE_HERE, timestamp, match[1])
 
 
