@@ -168,6 +168,8 @@ async def generate(port: int, requests: Sequence[bytes], seconds: float, connect
         await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port)
         for _ in range(connections)
     ]
+    # Databases share the generator's core, and go first.
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
     awake = loop.create_task(_stay_awake())
     await asyncio.sleep(max(0.0, load.until - time.perf_counter()) + 0.05)
     awake.cancel()
@@ -218,8 +220,6 @@ def run_round(target: Target, *, seconds: float = SECONDS, connections: int = CO
 def measure(targets: Sequence[Target], *, rounds: int = ROUNDS) -> None:
     """Alternate over the targets, so that a busy minute hits all of them alike."""
     os.sched_setaffinity(0, {LOAD_CORE} & os.sched_getaffinity(0) or os.sched_getaffinity(0))
-    # Databases share the generator's core, and go first.
-    os.nice(19)
     for target in targets:
         run_round(target, seconds=1.0)
     for number in range(rounds):

@@ -80,10 +80,10 @@ class Forwarder:
         if event.notice:
             return msgspec.json.encode({"type": event.name, "timestamp": received, "data": raw})
         async with self._context.store.reading() as tx:
-            concerned = await tx.installations.in_account(
+            concerned = await tx.installations.subjects_in_account(
                 self._context.client.client_id, event.account_id
             )
-        installations = [{"id": one.link.link_id, "subject": one.link.subject} for one in concerned]
+        installations = [{"id": link_id, "subject": subject} for link_id, subject in concerned]
         return msgspec.json.encode(
             {
                 "type": f"zoom.{event.name}",

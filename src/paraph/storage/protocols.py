@@ -165,6 +165,11 @@ class InstallationStore(Protocol):
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Installation]:
         """All with an active link in one Zoom account."""
 
+    async def subjects_in_account(
+        self, client_id: str, account_id: str
+    ) -> Sequence[tuple[str, str]]:
+        """The same, as installation id and subject alone."""
+
 
 class UsedStateStore(Protocol):
     """States that were used, by hash: one use, across all replicas."""
