@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.installed import SUBJECT, installed
-from api.private_socket import private_url
-from postgres_server import PostgresServer
+from api.installed import SUBJECT
+from api.live import DATABASES, Live, live_service
 
 pytestmark = pytest.mark.slow
 
-DATABASES = ["sqlite", "postgresql"]
 # API_EXAMPLES=5000 for a long look.
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "300"))
 BYTES = st.binary(max_size=40)
@@ -69,15 +64,6 @@ BODIES = st.one_of(
 
 
 @dataclass
-class Live:
-    """A service on a socket, in a thread of its own."""
-
-    port: int = 0
-    key: bytes = b""
-    installation_id: bytes = b""
-
-
-@dataclass
 class Asked:
     """A request before it is bytes; `{id}` is the installation's, `{any}` the filling."""
 
@@ -92,12 +78,14 @@ class Asked:
         """The bytes."""
         # Deleting would succeed, and everything after it would meet nothing.
         deletes = self.method == b"DELETE" and self.path.endswith(b"{id}")
-        target = self.path.replace(b"{id}", live.installation_id).replace(b"{any}", self.filling)
+        target = self.path.replace(b"{id}", live.installation_id.encode()).replace(
+            b"{any}", self.filling
+        )
         query = b"?" + self.query if self.query else b""
         lines = [
             (b"GET" if deletes else self.method) + b" " + target + query + b" HTTP/1.1",
             b"host: private",
-            b"authorization: " + live.key,
+            b"authorization: " + live.key.encode(),
             *(name + b": " + value for name, value in self.headers),
             b"content-length: " + str(len(self.body)).encode(),
             b"connection: close",
@@ -121,32 +109,13 @@ def live(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Live]:
     """An installed service for this module, on every kind of store."""
-    live, up, over = Live(), threading.Event(), threading.Event()
-    folder: Path = tmp_path_factory.mktemp("bytes")
-    changes = {}
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        changes["database_url"] = server.create_database()
-
-    async def run() -> None:
-        async with installed(folder, **changes) as one, private_url(one.kit) as url:
-            live.port = urlsplit(url).port or 0
-            live.key = one.api.headers["authorization"].encode()
-            live.installation_id = one.id.encode()
-            up.set()
-            await asyncio.to_thread(over.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),))
-    thread.start()
-    assert up.wait(30)
-    yield live
-    over.set()
-    thread.join(30)
+    with live_service(request, tmp_path_factory.mktemp("bytes")) as live:
+        yield live
 
 
 def ask(live: Live, message: bytes) -> bytes:
     """Send bytes; the first line of the answer."""
-    with socket.create_connection(("127.0.0.1", live.port), 20) as connection:
+    with socket.create_connection(("127.0.0.1", urlsplit(live.url).port or 0), 20) as connection:
         connection.sendall(message)
         return connection.makefile("rb").readline()
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.installed import installed
-from api.private_socket import private_url
-from postgres_server import PostgresServer
+from api.live import DATABASES, Live, live_service
 
 CHECKS = [
     not_a_server_error,
@@ -32,19 +26,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-DATABASES = ["sqlite", "postgresql"]
 # API_EXAMPLES=500 for a long look.
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "25"))
-
-
-@dataclass
-class Live:
-    """A service on a socket, in a thread of its own."""
-
-    url: str = ""
-    key: str = ""
-    installation_id: str = ""
-    document: Any = None
 
 
 @pytest.fixture(scope="module", params=DATABASES)
@@ -52,27 +35,8 @@ def live(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Live]:
     """An installed service for this module, on every kind of store."""
-    live, up, over = Live(), threading.Event(), threading.Event()
-    folder: Path = tmp_path_factory.mktemp("document")
-    changes = {}
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        changes["database_url"] = server.create_database()
-
-    async def run() -> None:
-        async with installed(folder, **changes) as one, private_url(one.kit) as url:
-            live.url, live.installation_id = url, one.id
-            live.key = one.api.headers["authorization"]
-            live.document = (await one.api.get("/v1/openapi.json")).json()
-            up.set()
-            await asyncio.to_thread(over.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),))
-    thread.start()
-    assert up.wait(30)
-    yield live
-    over.set()
-    thread.join(30)
+    with live_service(request, tmp_path_factory.mktemp("document")) as live:
+        yield live
 
 
 def operations(live: Live) -> list[Any]:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from end_to_end import postgresql_target
 from nats_server import NatsServer
@@ -23,6 +24,7 @@ from postgres_server import PostgresServer
 
 TARGET = Path(__file__).parents[2] / "src/paraph/checks/targets/paraph.toml"
 SCRIPT = str(postgresql_target.__file__)
+Server = TypeVar("Server", PostgresServer, NatsServer)
 INBOXES = ("sqlite", "postgresql", "jetstream")
 
 
@@ -31,7 +33,7 @@ def target_on(inbox: str) -> Iterator[Target]:
     """The service as a target, with the servers that it needs for as long as that."""
     target = load_target(TARGET)
     if inbox == "postgresql":
-        with _postgresql() as server:
+        with _running(PostgresServer()) as server:
             os.environ[postgresql_target.SERVER] = server.url("postgres").rpartition("/")[0]
             target.name += " on PostgreSQL"
             script = ["{python}", SCRIPT, "{folder}"]
@@ -41,7 +43,7 @@ def target_on(inbox: str) -> Iterator[Target]:
             target.hooks.cells = Hook(command=[*script, "cells", "{table}", "{column}", "{cells}"])
             yield target
     elif inbox == "jetstream":
-        with _jetstream() as nats:
+        with _running(NatsServer()) as nats:
             target.name += " on JetStream"
             # Every stage has a database of its own, and so a stream of its own.
             target.start.environment["PARAPH_EVENTS_URL"] = nats.events_url
@@ -51,18 +53,7 @@ def target_on(inbox: str) -> Iterator[Target]:
 
 
 @contextmanager
-def _postgresql() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@contextmanager
-def _jetstream() -> Iterator[NatsServer]:
-    server = NatsServer()
+def _running(server: Server) -> Iterator[Server]:
     server.start()
     try:
         yield server
