@@ -28,11 +28,12 @@ def main(seconds: float) -> int:
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
+    tests = [profile(test) for test in TESTS]
     done: Counter[str] = Counter()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        for test in TESTS:
-            profile(test)()
+        for test in tests:
+            test()
             done[test.__name__] += EXAMPLES
     for name, count in done.items():
         print(f"{count:>9} examples, no finding: {name}")
