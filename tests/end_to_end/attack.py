@@ -1,6 +1,6 @@
 """`make attack`: every case against our own service, on each of the places where it keeps things.
 
-python attack.py [--inbox sqlite|postgresql|jetstream] [--group GROUP …] [--jobs N]
+python attack.py [--inbox sqlite|postgresql|jetstream] [--group GROUP …] [--jobs N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -16,8 +16,9 @@ from typing import TypeVar
 from end_to_end import postgresql_target
 from nats_server import NatsServer
 from paraph.checks.catalogue import GROUPS
+from paraph.checks.report.document import document, to_json
 from paraph.checks.report.terminal import line_of, to_text
-from paraph.checks.runner import Run, run, select
+from paraph.checks.runner import run, select
 from paraph.checks.target import Hook, Target, load_target
 from paraph.checks.verdict import Finding
 from postgres_server import PostgresServer
@@ -61,18 +62,6 @@ def _running(server: Server) -> Iterator[Server]:
         server.stop()
 
 
-def attack(
-    inbox: str,
-    groups: Sequence[str] = (),
-    *,
-    jobs: int = 2,
-    told: Callable[[Finding], None] = lambda _finding: None,
-) -> Run:
-    """Run some groups, or all of them."""
-    with target_on(inbox) as target:
-        return run(target, select(groups=groups), jobs=jobs, told=told)
-
-
 def _tell(finding: Finding) -> None:
     sys.stderr.write(line_of(finding) + "\n")
 
@@ -83,9 +72,13 @@ def main() -> None:
     parser.add_argument("--inbox", choices=INBOXES, default="sqlite")
     parser.add_argument("--group", action="append", choices=GROUPS, default=[])
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="the report as `paraph check` writes it")
     given = parser.parse_args()
-    found = attack(given.inbox, given.group, jobs=given.jobs, told=_tell)
+    with target_on(given.inbox) as target:
+        found = run(target, select(groups=given.group), jobs=given.jobs, told=_tell)
     sys.stdout.write(to_text(found) + "\n")
+    if given.json is not None:
+        given.json.write_text(to_json(document(found)))
     sys.exit(found.exit_code())
 
 
