@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.installed import SUBJECT
-from api.live import DATABASES, Live, live_service
+from api.live import Live
 
 pytestmark = pytest.mark.slow
 
@@ -102,15 +101,6 @@ ASKED = st.builds(
     headers=st.lists(st.tuples(NAMES, VALUES), max_size=2),
     body=BODIES,
 )
-
-
-@pytest.fixture(scope="module", params=DATABASES)
-def live(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Live]:
-    """An installed service for this module, on every kind of store."""
-    with live_service(request, tmp_path_factory.mktemp("bytes")) as live:
-        yield live
 
 
 def ask(live: Live, message: bytes) -> bytes:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
@@ -17,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.live import DATABASES, Live, live_service
+from api.live import Live
 
 CHECKS = [
     not_a_server_error,
@@ -28,15 +26,6 @@ CHECKS = [
 ]
 # API_EXAMPLES=500 for a long look.
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "25"))
-
-
-@pytest.fixture(scope="module", params=DATABASES)
-def live(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Live]:
-    """An installed service for this module, on every kind of store."""
-    with live_service(request, tmp_path_factory.mktemp("document")) as live:
-        yield live
 
 
 def operations(live: Live) -> list[Any]:
