@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from paraph.oauth.phase import Phase, Rung
 from paraph.secret import Secret
 from paraph.storage.encryption import KeyRing
@@ -110,7 +112,7 @@ def event(mark: str = "1", **changes: Any) -> KeptEvent:
         next_attempt_at=1_000,
         arrival=1_000_000_000,
     )
-    return replace(made, **changes)
+    return msgspec.structs.replace(made, **changes)
 
 
 def ownerless(mark: str = "1", **changes: Any) -> OwnerlessTokens:

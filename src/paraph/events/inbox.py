@@ -40,6 +40,7 @@ MOST_WAITING_BYTES = 64 << 20
 PATIENCE_SECONDS = 2.5
 # A full disk fails every batch: one line says so in this many seconds.
 FAILURE_SECONDS = 10.0
+_NOTHING: Mapping[str, Any] = {}
 
 _log = get_logger("inbox")
 
@@ -269,9 +270,13 @@ def reopen_deauthorization(kept: KeptEvent) -> AppDeauthorized:
 def _person_in(payload: Mapping[str, Any]) -> str:
     """Whom an event is about, as far as it says so: that person's removal purges its body."""
     thing = payload.get("object")
-    places = [(thing, "host_id"), (payload, "operator_id"), (payload, "user_id"), (thing, "id")]
-    for place, name in places:
-        value = parse_identifier(place.get(name)) if isinstance(place, Mapping) else None
-        if value is not None:
-            return value
-    return ""
+    if not isinstance(thing, dict):
+        thing = _NOTHING
+    # The first that says so; most events end at the first.
+    return (
+        parse_identifier(thing.get("host_id"))
+        or parse_identifier(payload.get("operator_id"))
+        or parse_identifier(payload.get("user_id"))
+        or parse_identifier(thing.get("id"))
+        or ""
+    )

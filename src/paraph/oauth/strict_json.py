@@ -18,8 +18,7 @@ MAX_DEPTH = 32
 _MAX_INTEGER_DIGITS = 20
 _MAX_NUMBER_LENGTH = 64
 _MANY_DIGITS = re.compile(rb"[0-9]{20,}")
-# Both turn a look at each byte into one pass that costs a nanosecond for two of them.
-_NO_OPENING = bytes(set(range(256)) - set(b"{["))
+# Turns a look at each byte into one pass that costs a nanosecond for two of them.
 _DIGITS_ALONE = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -71,7 +70,8 @@ def _parse_canonical(body: bytes, max_depth: int) -> dict[str, Any] | None:
     take differently: a name given twice, blanks, a mark in front or a lone surrogate would not
     come back. Machines write like this, so nearly all bodies are read here.
     """
-    if len(body.translate(None, _NO_OPENING)) > max_depth or _may_hold_long_integer(body):
+    # More brackets than levels may still be shallow: then the long way counts.
+    if body.count(b"{") + body.count(b"[") > max_depth or _may_hold_long_integer(body):
         return None
     try:
         parsed = _decode(body)

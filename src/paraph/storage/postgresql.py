@@ -93,8 +93,8 @@ class PostgresqlEngine:
         return nullcontext()
 
     def intake(self, sealing: Sealing) -> Intake:
-        """The inbox's hot statement."""
-        return PostgresqlIntake(self.writing, sealing)
+        """The inbox's hot statement, on a connection of its own."""
+        return PostgresqlIntake(self._connect, _locks_written_out, sealing)
 
     def live_reader(self) -> LiveReader:
         """In batches, on a connection of its own."""
@@ -120,13 +120,28 @@ def _driver() -> Any:
         ) from None
 
 
+def _lock_calls(scopes: Sequence[Scope]) -> list[tuple[str, int]]:
+    """The locks of a block as functions of the server and their keys, in the order to be taken."""
+    return [
+        ("pg_advisory_xact_lock_shared", _WRITERS),
+        *(
+            (f"pg_advisory_xact_lock{'_shared' if scope.shared else ''}", scope.key)
+            for scope in in_order(scopes)
+        ),
+    ]
+
+
 def _locks(scopes: Sequence[Scope]) -> Executable:
     """One statement for all locks of a block; its columns are evaluated from left to right."""
-    calls, keys = ["pg_advisory_xact_lock_shared(:writers)"], {"writers": _WRITERS}
-    for number, scope in enumerate(in_order(scopes)):
-        calls.append(f"pg_advisory_xact_lock{'_shared' if scope.shared else ''}(:key_{number})")
-        keys[f"key_{number}"] = scope.key
-    return text(f"SELECT {', '.join(calls)}").bindparams(**keys)
+    calls = _lock_calls(scopes)
+    columns = ", ".join(f"{name}(:key_{number})" for number, (name, _) in enumerate(calls))
+    keys = {f"key_{number}": key for number, (_, key) in enumerate(calls)}
+    return text(f"SELECT {columns}").bindparams(**keys)
+
+
+def _locks_written_out(scopes: Sequence[Scope]) -> str:
+    """The same statement without parameters: the keys are numbers of our own making."""
+    return f"SELECT {', '.join(f'{name}({key})' for name, key in _lock_calls(scopes))}"
 
 
 async def _lock(connection: AsyncConnection, key: int) -> None:

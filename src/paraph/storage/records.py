@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from paraph.oauth.phase import Phase, Rung
 from paraph.secret import Secret
 
@@ -146,8 +148,7 @@ class EventStatus(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
-class KeptEvent:
+class KeptEvent(msgspec.Struct, frozen=True, gc=False):
     """One event in the inbox, or one notice of our own to the host.
 
     `event_id` is the hex of the delivery digest for Zoom's events (the deduplication key), and

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from paraph.storage.event_store import BODY
+from paraph.storage.intake_rows import COLUMNS, accounts_of, outcomes_of, rows_of
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.sealing import Sealing
 
@@ -31,10 +31,7 @@ CHECKPOINT_BYTES = 4 << 20
 TRUNCATE_BYTES = 32 << 20
 CHECKPOINT_SECONDS = 0.25
 
-_COLUMNS = (
-    "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
-    " trace, status, handed_on_at, notice, attempts, failure"
-)
+_ALL_COLUMNS = f"{COLUMNS}, notice, attempts, failure"
 _ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
 
 
@@ -59,40 +56,13 @@ class SqliteIntake:
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
         """See `Store.keep_events`."""
-        rows = {event.event_id: self._row(event) for event in events}
-        accounts = {event.account_id for event in events if not event.urgent}
+        rows = rows_of(events, self._sealing)
         loop = asyncio.get_running_loop()
-        known, new = await loop.run_in_executor(
-            self._thread, self._write, client_id, accounts, list(rows.values())
+        ours, new = await loop.run_in_executor(
+            self._thread, self._write, client_id, accounts_of(events), rows
         )
         self._checkpoints.start()
-        outcomes = []
-        for event in events:
-            if not event.urgent and event.account_id not in known:
-                outcomes.append(Outcome.NOT_OURS)
-            elif event.event_id in new:
-                # The second of two in one batch is a duplicate like any other.
-                new.discard(event.event_id)
-                outcomes.append(Outcome.KEPT)
-            else:
-                outcomes.append(Outcome.DUPLICATE)
-        return outcomes
-
-    def _row(self, event: KeptEvent) -> tuple[Any, ...]:
-        return (
-            event.event_id,
-            event.name,
-            event.received_at,
-            self._sealing.seal(BODY, event.event_id, event.body or b""),
-            event.account_id,
-            event.user_id,
-            event.urgent,
-            event.next_attempt_at,
-            event.arrival,
-            event.trace,
-            event.status.value,
-            event.handed_on_at,
-        )
+        return outcomes_of(events, ours=ours, new=new)
 
     def _write(
         self, client_id: str, accounts: Iterable[str], rows: list[tuple[Any, ...]]
@@ -175,7 +145,7 @@ def _insert(run: Any, rows: list[tuple[Any, ...]]) -> set[str]:
 def _statement(size: int) -> str:
     # Constants and a number of placeholders; no value is ever written into it.
     return (
-        f"INSERT INTO events ({_COLUMNS}) VALUES {', '.join([_ROW] * size)}"  # noqa: S608
+        f"INSERT INTO events ({_ALL_COLUMNS}) VALUES {', '.join([_ROW] * size)}"  # noqa: S608
         " ON CONFLICT (event_id) DO NOTHING"
     )
 
