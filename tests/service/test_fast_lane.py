@@ -4,102 +4,39 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import pytest
-import uvicorn
 from hypothesis import example, given
 from hypothesis import strategies as st
-from uvicorn.server import ServerState
 
 from events.inbox_kit import SECRET
-from paraph.service.bounded_head import BoundedHeadProtocol
-from paraph.service.fast_lane import FastLaneProtocol, Wire
+from paraph.service.lanes import public_judges
 from paraph.service.webhook_endpoint import WebhookEndpoint
 from paraph.simulator.webhook_sender import sign
+from service.lane_kit import connection, turns
 from service.webhook_fuzzing import NOW, endpoint
 
 EVENT = b'{"event":"meeting.ended","payload":{"account_id":"AbcDEFghiJKLmnoPQRst01"}}'
 CHALLENGE = b'{"event":"endpoint.url_validation","payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"}}'
 
 
-class Transport:
-    """What a protocol needs of a socket: it remembers what was written, and its end."""
-
-    def __init__(self) -> None:
-        self.written = b""
-        self.closed = False
-        self.paused = False
-
-    def write(self, data: bytes) -> None:
-        """Nothing reaches the other side after the end."""
-        if not self.closed:
-            self.written += data
-
-    def close(self) -> None:
-        """End it."""
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        """Whether it has ended."""
-        return self.closed
-
-    def pause_reading(self) -> None:
-        """Hold back what comes."""
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        """Go on."""
-        self.paused = False
-
-    def get_extra_info(self, name: str) -> Any:
-        """Addresses."""
-        return ("127.0.0.1", 1) if name in {"peername", "sockname"} else None
-
-
 async def answers(pieces: Sequence[bytes], *, lane: bool, going: bool = False) -> list[Any]:
     """What is written after each piece, whether the connection lives, and how it was judged."""
     judge = endpoint(otherwise=elsewhere)
-    config = uvicorn.Config(
-        judge,
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-    )
-    config.load()
-    protocol: Any = (
-        partial(FastLaneProtocol, endpoint=judge, wire=Wire()) if lane else BoundedHeadProtocol
-    )
-    state = ServerState()
-    state.default_headers = [(b"date", b"Wed, 29 Jul 2026 23:50:54 GMT")]
-    serving = protocol(config=config, server_state=state, app_state={})
-    transport = Transport()
-    serving.connection_made(transport)
-    seen: list[Any] = []
-    for piece in pieces:
-        if transport.closed:
-            break
-        serving.data_received(piece)
-        if going:
-            # The server is told to stop while this is under way.
-            serving.shutdown()
-        for _ in range(40):
-            await asyncio.sleep(0)
-        held = transport.paused and not transport.closed
-        seen.append((transport.written, transport.closed, held))
-    if not transport.closed:
-        # Behind a broken request the plain way forgets what it had not begun.
-        seen.append((dict(judge.watch.refused), judge._inbox.flow.kept, judge.watch.late))
-    serving.connection_lost(None)
-    for _ in range(10):
-        await asyncio.sleep(0)
+    judges = public_judges(judge, nobody) if lane else None
+    async with connection(judge, judges) as (serving, transport):
+        seen = await turns(serving, transport, pieces, going=going)
+        if not transport.closed:
+            # Behind a broken request the plain way forgets what it had not begun.
+            seen.append((dict(judge.watch.refused), judge._inbox.flow.kept, judge.watch.late))
     judge.watch.close()
     return seen
+
+
+def nobody(_scope: Any, _named: Any) -> None:
+    """No redirect comes here."""
 
 
 async def elsewhere(_scope: Any, receive: Any, send: Any) -> None:

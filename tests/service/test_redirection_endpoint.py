@@ -241,14 +241,15 @@ async def test_an_old_flow_is_refused(tmp_path: Path) -> None:
 
 
 def _with_context(kit: Kit, context: Context) -> ASGIApp:
-    from paraph.service.app import _public_side
+    from paraph.service.app import _public_side, _redirection_endpoint
     from paraph.service.page import Pages
     from paraph.service.readiness import Readiness
 
     store = kit.service.context.store
     readiness = Readiness(store, clock=lambda: 0, tolerance=300)
     pages = Pages("Tidemark", "/install")
-    return _public_side(kit.settings, context, pages, readiness)
+    redirection = _redirection_endpoint(kit.settings, context, pages)
+    return _public_side(kit.settings, context, pages, readiness, redirection)
 
 
 async def test_no_at_zoom_is_said_and_burns_the_state(tmp_path: Path) -> None:

@@ -1,21 +1,19 @@
 """`POST /v1/installations/{id}/access-token`: vending, without a framework in between.
 
-The hottest call of this API: a host asks before each of its own calls. So it is plain ASGI.
-The refresh token never leaves.
+The hottest call of this API: a host asks before each of its own calls. So it is a function of
+what came, for whoever brings it. The refresh token never leaves.
 """
 
 from __future__ import annotations
 
 import msgspec
-from starlette.types import Receive, Scope, Send
 
-from paraph.api.keys import ApiKeys, present, require_scope, require_subject
+from paraph.api.keys import ApiKeys, Presented, require_scope, require_subject
 from paraph.api.keys import Scope as KeyScope
-from paraph.api.patience import Patience
-from paraph.api.problem import MALFORMED, TOO_LONG, problem_answer
-from paraph.api.request_body import BodyTooLong, read_whole
+from paraph.api.problem import MALFORMED, Whole, problem_answer
 from paraph.lifecycle.active_access import Access, ActiveAccess
 from paraph.storage.protocols import Store
+from paraph.storage.records import LiveRow
 
 MAX_BODY_BYTES = 4096
 
@@ -39,41 +37,57 @@ _encoder = msgspec.json.Encoder()
 class AccessTokenEndpoint:
     """Vends valid access tokens of active installations."""
 
-    def __init__(
-        self, store: Store, keys: ApiKeys, access: ActiveAccess, patience: Patience
-    ) -> None:
-        self._patience = patience
+    def __init__(self, store: Store, keys: ApiKeys, access: ActiveAccess) -> None:
         self._store = store
         self._keys = keys
         self._access = access
 
-    async def answer(
-        self, installation_id: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Answer one call; errors are raised for the caller of this to write."""
-        presented = present(scope["headers"])
-        try:
-            raw = await read_whole(receive, limit=MAX_BODY_BYTES, patience=self._patience)
-        except BodyTooLong:
-            await problem_answer(TOO_LONG)(scope, receive, send)
-            return
+    async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Whole:
+        """The answer to one call, all of which is here.
+
+        Raises:
+            ParaphError: why there is no access token.
+        """
         # Read when all of the request is here: what it says must be true as late as can be.
         row = await self._store.read_live(presented.key_id, installation_id)
+        subject = self._subject(presented, row, body)
+        if subject is None:
+            return _malformed()
+        return _answer_of(await self._access.current_in(row, installation_id, subject=subject))
+
+    def vend_at_once(self, presented: Presented, installation_id: str, body: bytes) -> Whole | None:
+        """The same where neither a server nor Zoom has to be asked; elsewhere None."""
+        row = self._store.read_live_at_once(presented.key_id, installation_id)
+        if row is None:
+            return None
+        subject = self._subject(presented, row, body)
+        if subject is None:
+            return _malformed()
+        access = self._access.at_hand(row, installation_id, subject=subject)
+        return None if access is None else _answer_of(access)
+
+    def _subject(self, presented: Presented, row: LiveRow, body: bytes) -> str | None:
+        """Whose access token somebody who may have it asks for; None where the body does not say.
+
+        Raises:
+            ApiKeyMissing, NotAllowed, NotFound: the key is not live, or may not.
+        """
         key = self._keys.recognise(presented, row)
         require_scope(key, KeyScope.VEND)
         try:
-            body = _decoder.decode(raw)
+            subject = _decoder.decode(body).subject
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            remedy = 'Send {"subject": "…"} and nothing else.'
-            await problem_answer(MALFORMED, remedy=remedy)(scope, receive, send)
-            return
-        require_subject(key, body.subject)
-        access = await self._access.current_in(row, installation_id, subject=body.subject)
-        await _send(send, _encode(access))
+            return None
+        require_subject(key, subject)
+        return subject
 
 
-def _encode(access: Access) -> bytes:
-    return _encoder.encode(
+def _malformed() -> Whole:
+    return Whole.of(problem_answer(MALFORMED, remedy='Send {"subject": "…"} and nothing else.'))
+
+
+def _answer_of(access: Access) -> Whole:
+    body = _encoder.encode(
         _Answer(
             access_token=access.access_token.reveal(),
             token_type="Bearer",
@@ -82,17 +96,6 @@ def _encode(access: Access) -> bytes:
             api_server=access.api_server,
         )
     )
-
-
-async def _send(send: Send, body: bytes) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+    length = str(len(body)).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    return Whole(200, headers, body)

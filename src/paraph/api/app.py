@@ -18,16 +18,25 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
+from paraph.api.access_token import MAX_BODY_BYTES as MOST_VEND_BYTES
 from paraph.api.access_token import AccessTokenEndpoint
 from paraph.api.audit import audit_routes
 from paraph.api.document import openapi_of
 from paraph.api.events import event_routes
 from paraph.api.idempotency import Idempotency
 from paraph.api.installations import installation_routes
-from paraph.api.keys import ApiKey, ApiKeyDependency, ApiKeys
+from paraph.api.keys import ApiKey, ApiKeyDependency, ApiKeys, Presented, present
 from paraph.api.linking import linking_routes
 from paraph.api.patience import Patience
-from paraph.api.problem import MALFORMED, TOO_LONG, TOO_SLOW, UNEXPECTED, Problems, problem_answer
+from paraph.api.problem import (
+    MALFORMED,
+    TOO_LONG,
+    TOO_SLOW,
+    UNEXPECTED,
+    Problems,
+    Whole,
+    problem_answer,
+)
 from paraph.api.proxy import ProxyEndpoint
 from paraph.api.request_body import (
     READ_SECONDS,
@@ -46,7 +55,7 @@ from paraph.problems import Problem
 from paraph.zoom.api_path import AllowList
 
 MAX_BODY_BYTES = 64 * 1024
-_ACCESS_TOKEN = re.compile(rb"/v1/installations/([A-Za-z0-9_-]{1,64})/access-token")
+VEND_PATH = re.compile(rb"/v1/installations/([A-Za-z0-9_-]{1,64})/access-token")
 _ZOOM = re.compile(rb"/v1/installations/([A-Za-z0-9_-]{1,64})/zoom(/.*)")
 _NOTHING = Problem(
     404, "not_found", "There is nothing here.", "Compare the call with the documentation."
@@ -99,22 +108,54 @@ class ManagementApi:
                 # The caller sees a body that breaks off, never one that only looks whole.
                 _log.warning("api.broken_off", error_code=error.code, why=error.detail)
                 return
-            answer = self._problems.of(error, now=self._context.clock())
-            if answer.status_code >= 500:
-                _log.error("api.failed", error_code=error.code, why=error.detail)
-            await answer(scope, receive, send)
+            await self._problem(error).send(send)
+
+    async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Whole:
+        """What a call for an access token is answered: the token, or the problem.
+
+        Args:
+            presented: the API key that the call shows.
+            installation_id: as it stood in the path.
+            body: all of it, of at most `access_token.MAX_BODY_BYTES`.
+        """
+        try:
+            return await self._vending.vend(presented, installation_id, body)
+        except ParaphError as error:
+            return self._problem(error)
+
+    def vend_at_once(self, presented: Presented, installation_id: str, body: bytes) -> Whole | None:
+        """The same where nobody has to be waited for; elsewhere None."""
+        try:
+            return self._vending.vend_at_once(presented, installation_id, body)
+        except ParaphError as error:
+            return self._problem(error)
+
+    def _problem(self, error: ParaphError) -> Whole:
+        answer = self._problems.of(error, now=self._context.clock())
+        if answer.status_code >= 500:
+            _log.error("api.failed", error_code=error.code, why=error.detail)
+        return Whole.of(answer)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw_path: bytes = scope.get("raw_path") or b""
-        if match := _ACCESS_TOKEN.fullmatch(raw_path):
+        if match := VEND_PATH.fullmatch(raw_path):
             if scope["method"] == "POST":
-                await self._vending.answer(match[1].decode(), scope, receive, send)
+                await self._vend(match[1].decode(), scope, receive, send)
             else:
                 await problem_answer(_METHOD, headers={"allow": "POST"})(scope, receive, send)
         elif match := _ZOOM.fullmatch(raw_path):
             await self._proxy.answer(match[1].decode(), match[2], scope, receive, send)
         else:
             await self._bounded(scope, receive, send)
+
+    async def _vend(self, installation_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        presented = present(scope["headers"])
+        try:
+            body = await read_whole(receive, limit=MOST_VEND_BYTES, patience=self._patience)
+        except BodyTooLong:
+            await problem_answer(TOO_LONG)(scope, receive, send)
+            return
+        await (await self.vend(presented, installation_id, body)).send(send)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Read here: the framework would turn whatever goes wrong while it reads into a 400.
@@ -145,7 +186,7 @@ def create_management_api(
         Idempotency(
             _framework(context, keys, problems, public_url=settings.public_url), keys, context
         ),
-        vending=AccessTokenEndpoint(context.store, keys, access, patience),
+        vending=AccessTokenEndpoint(context.store, keys, access),
         proxy=ProxyEndpoint(keys, caller, AllowList(settings.proxy_allow)),
         context=context,
         problems=problems,

@@ -85,11 +85,12 @@ class ActiveAccess:
         subject_prefix: str = "",
     ) -> Access:
         """The same, from a row that was read just now and for this call."""
+        ready = self.at_hand(row, installation_id, subject=subject, subject_prefix=subject_prefix)
+        if ready is not None:
+            return ready
         access = await self._proved(row, installation_id, subject, subject_prefix)
         left = access.expires_at - self._context.now()
         if left > REFRESH_BEFORE:
-            if left <= REFRESH_BEFORE + JITTER_SECONDS:
-                self._refresh_soon(access.grant_id, left)
             return access
         try:
             await self._refresh(access.grant_id)
@@ -99,6 +100,26 @@ class ActiveAccess:
             # Zoom does not answer now; what is kept still works for a moment.
         row = await self._context.store.read_live("", installation_id)
         return self._prove(row, installation_id, subject, subject_prefix)
+
+    def at_hand(
+        self,
+        row: LiveRow,
+        installation_id: str,
+        *,
+        subject: str | None = None,
+        subject_prefix: str = "",
+    ) -> Access | None:
+        """The same where Zoom has not to be asked first; elsewhere None."""
+        self._demand_visible(row, subject, subject_prefix)
+        if row.grant_phase == Phase.SUSPENDED:
+            return None
+        left = (row.access_expires_at or 0) - self._context.now()
+        if left <= REFRESH_BEFORE:
+            return None
+        access = self._prove(row, installation_id, subject, subject_prefix)
+        if left <= REFRESH_BEFORE + JITTER_SECONDS:
+            self._refresh_soon(access.grant_id, left)
+        return access
 
     async def installation_of(self, subject: str) -> str:
         """The id of a subject's active installation. `NotFound` when there is none."""

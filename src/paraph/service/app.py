@@ -36,8 +36,10 @@ from paraph.remote.resource_server import RemoteResourceServer
 from paraph.remote.transport import Transport
 from paraph.service.budget import ExchangeBudget, RateBudget
 from paraph.service.deliveries import open_deliveries
+from paraph.service.fast_lane import Judges
 from paraph.service.install import InstallEndpoint
 from paraph.service.keys import open_ring
+from paraph.service.lanes import RedirectJudge, private_judges, public_judges
 from paraph.service.marketplace import MarketplacePage
 from paraph.service.page import Pages, style
 from paraph.service.private import PrivateSide
@@ -50,7 +52,6 @@ from paraph.service.security_headers import (
     content_security_policy,
     page_headers,
 )
-from paraph.service.webhook_endpoint import WebhookEndpoint
 from paraph.storage.database import open_store
 from paraph.storage.encryption import KeyRing
 from paraph.storage.protocols import Store
@@ -74,8 +75,10 @@ class Service:
     context: Context
     access: ActiveAccess
     caller: ResourceCaller
-    public: WebhookEndpoint
+    public: ASGIApp
     private: ASGIApp
+    public_lane: Judges
+    private_lane: Judges
 
 
 @asynccontextmanager
@@ -154,9 +157,10 @@ async def open_service(
             app_name=settings.app_name,
             start="/install" if settings.linking == "none" else settings.start_url,
         )
-        policy = content_security_policy(style())
+        headers = page_headers(content_security_policy(style()))
+        redirection = _redirection_endpoint(settings, context, pages)
         public = SecurityHeaders(
-            _public_side(settings, context, pages, readiness), page_headers(policy)
+            _public_side(settings, context, pages, readiness, redirection), headers
         )
         refresher = Refresher(context)
         access = ActiveAccess(context, refresher)
@@ -182,16 +186,30 @@ async def open_service(
                 caller=caller,
                 public=deliveries.endpoint,
                 private=SecurityHeaders(private, MACHINE_HEADERS),
+                public_lane=public_judges(
+                    deliveries.endpoint,
+                    RedirectJudge(redirection, settings, headers),
+                ),
+                private_lane=private_judges(api, MACHINE_HEADERS),
             )
 
 
+def _redirection_endpoint(
+    settings: Settings, context: Context, pages: Pages
+) -> RedirectionEndpoint:
+    exchanges = ExchangeBudget(RateBudget(burst=40, per_second=0.5, clock=time.monotonic))
+    return RedirectionEndpoint(context, settings, pages, exchanges)
+
+
 def _public_side(
-    settings: Settings, context: Context, pages: Pages, readiness: Readiness
+    settings: Settings,
+    context: Context,
+    pages: Pages,
+    readiness: Readiness,
+    redirection: RedirectionEndpoint,
 ) -> PublicSide:
     starts = RateBudget(burst=120, per_second=2, clock=time.monotonic)
-    exchanges = ExchangeBudget(RateBudget(burst=40, per_second=0.5, clock=time.monotonic))
     install = InstallEndpoint(context, settings, pages, starts)
-    redirection = RedirectionEndpoint(context, settings, pages, exchanges)
     marketplace = MarketplacePage(settings, pages, install)
     return PublicSide(
         settings,

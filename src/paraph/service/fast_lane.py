@@ -1,25 +1,38 @@
-"""The fast lane: deliveries are judged in the server's own protocol, before ASGI.
+"""The fast lane: some requests are judged in the server's own protocol, before ASGI.
 
-What can be refused on its headers is refused there, without a task, a scope or a copy of its
-body; a body that came together with its head is verified in the same turn. It decides nothing
-by itself: every verdict is `WebhookEndpoint`'s, and whatever is not the usual case goes the
-plain way, through ASGI: a body in pieces, pipelining behind an unfinished answer, `Expect`,
-`Connection: close`, an upgrade, another spelling of the path, a receiver that does not read its
-answers. So both ways answer the same, byte for byte, and any other server does without it.
+What can be refused on its head is refused there, without a task, a scope or a copy of its body;
+what needs its body, and came together with it, is judged in the same turn. The lane decides
+nothing by itself: every verdict is a judge's (see `lanes`), who is asked on the plain way too,
+and whatever is not the usual case goes that way, through ASGI: a body in pieces, pipelining
+behind an unfinished answer, `Expect`, `Connection: close`, an upgrade, another spelling of the
+path, a receiver that does not read its answers. So both ways answer the same, byte for byte,
+and any other server does without it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from starlette.types import Scope
 
-from paraph.errors import StaleTimestamp
+from paraph.service.answer import Answer, Headers, Wire
 from paraph.service.bounded_head import BoundedHeadProtocol
-from paraph.service.webhook_endpoint import PATH, Answer, Headers, WebhookEndpoint
-from paraph.zoom.webhook import FreshHeaders, VerifiedDelivery
 
-_TARGET = PATH.encode()
+
+class Judged(Protocol):
+    """A request whose head is good and whose body decides."""
+
+    def judge(self, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
+        """The answer, or what will give it. Neither may raise."""
+
+
+Judge = Callable[[Scope, Mapping[bytes, bytes]], "Answer | Judged | None"]
+"""Judges a head, given as much of an ASGI scope as the lane knows (`method`, `target`, `headers`,
+`client`) and its headers as a mapping. None: the plain way answers this one."""
+
+Judges = Callable[[bytes], "Judge | None"]
+"""Whose a target is: the path as it came, with its query. None: nobody's in the lane."""
 
 
 class _Nobody:
@@ -42,14 +55,13 @@ class _Cycle:
 
 
 class _Coming(_Cycle):
-    """A delivery whose headers are good, and of whose body a part may have come."""
+    """A request whose head is good, and of whose body a part may have come."""
 
-    __slots__ = ("body", "fresh", "headers")
+    __slots__ = ("body", "judged")
 
-    def __init__(self, fresh: FreshHeaders, headers: Headers) -> None:
+    def __init__(self, judged: Judged) -> None:
         super().__init__(response_complete=False)
-        self.fresh = fresh
-        self.headers = headers
+        self.judged = judged
         self.body = b""
 
 
@@ -57,38 +69,17 @@ class _Coming(_Cycle):
 _ANSWERED = _Cycle(response_complete=True)
 
 
-class Wire:
-    """Answers as bytes, written anew when the headers of the server itself change: the date."""
-
-    def __init__(self) -> None:
-        self._own: Any = None
-        self._written: dict[Answer, bytes] = {}
-
-    def carry(self, answer: Answer, own: Headers) -> bytes:
-        """An answer with the server's own headers in front, as the server's protocol writes it."""
-        if own is not self._own:
-            self._own, self._written = own, {}
-        written = self._written.get(answer)
-        if written is None:
-            lines = b"".join(b"%b: %b\r\n" % header for header in own)
-            written = STATUS_LINE[answer.status] + lines + answer.wire
-            self._written[answer] = written
-        return written
-
-
 class FastLaneProtocol(BoundedHeadProtocol):
     """See the module.
 
     Args:
-        endpoint: the judge.
+        judges: who judges what.
         wire: shared by all connections of a listener.
     """
 
-    def __init__(
-        self, *arguments: Any, endpoint: WebhookEndpoint, wire: Wire, **named: Any
-    ) -> None:
+    def __init__(self, *arguments: Any, judges: Judges, wire: Wire, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._endpoint = endpoint
+        self._judges = judges
         self._wire = wire
         self._coming: _Coming | None = None
         self._answers: list[bytes] = []
@@ -103,8 +94,9 @@ class FastLaneProtocol(BoundedHeadProtocol):
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Judge a delivery here, or let ASGI answer."""
-        if not self._is_usual_delivery() or not self._judge_headers():
+        """Judge a request here, or let ASGI answer."""
+        judge = self._judges(self.url)
+        if judge is None or not self._judge_head(judge):
             self._go_the_plain_way()
 
     def on_body(self, body: bytes) -> None:
@@ -127,12 +119,12 @@ class FastLaneProtocol(BoundedHeadProtocol):
                 super().on_message_complete()
             return
         self._got_on, self._coming = True, None
-        verdict = self._endpoint.judge_body(coming.fresh, coming.body)
+        verdict = coming.judged.judge(coming.body)
         if isinstance(verdict, Answer):
             coming.response_complete = True
             self._answer(verdict)
         else:
-            task = self.loop.create_task(self._take(coming, verdict))
+            task = self.loop.create_task(self._await(coming, verdict))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
@@ -160,38 +152,39 @@ class FastLaneProtocol(BoundedHeadProtocol):
         cycle: Any = self.cycle
         return cycle is _ANSWERED
 
-    def _is_usual_delivery(self) -> bool:
-        if self.url != _TARGET:
-            return False
+    def _judge_head(self, judge: Judge) -> bool:
+        """False: the plain way answers this one."""
         parser: Any = self.parser
         cycle: Any = self.cycle
         if cycle is not None and not cycle.response_complete:
             return False
         named = dict(self.headers)
-        return bool(
-            parser.get_method() == b"POST"
-            and parser.should_keep_alive()
+        if (
+            not parser.should_keep_alive()
             # Without that header only HTTP/1.1 is kept alive, and nothing is upgraded.
-            and (
-                b"connection" not in named
-                or (parser.get_http_version() == "1.1" and not parser.should_upgrade())
+            or (
+                b"connection" in named
+                and (parser.get_http_version() != "1.1" or parser.should_upgrade())
             )
-            and b"expect" not in named
-            and not self.flow.write_paused
-        )
-
-    def _judge_headers(self) -> bool:
-        """False: the plain way wants to look at the body of this one too."""
-        try:
-            verdict = self._endpoint.judge_headers({"headers": self.headers, "client": self.client})
-        except StaleTimestamp:
+            or b"expect" in named
+            or self.flow.write_paused
+        ):
+            return False
+        scope = {
+            "method": parser.get_method(),
+            "target": self.url,
+            "headers": self.headers,
+            "client": self.client,
+        }
+        verdict = judge(scope, named)
+        if verdict is None:
             return False
         self._end_head()
         if isinstance(verdict, Answer):
             self._under_way(_ANSWERED)
             self._answer(verdict)
         else:
-            self._coming = _Coming(verdict, self.headers)
+            self._coming = _Coming(verdict)
             self._under_way(self._coming)
         return True
 
@@ -209,15 +202,18 @@ class FastLaneProtocol(BoundedHeadProtocol):
 
     def _answer(self, answer: Answer) -> None:
         """Answer at the end of this turn, unless what came with the request is broken."""
-        self._answers.append(self._wire.carry(answer, self.server_state.default_headers))
+        self._answers.append(self._wire.carry(answer, self._own_headers()))
         self.on_response_complete()
 
-    async def _take(self, coming: _Coming, delivery: VerifiedDelivery) -> None:
-        answer = await self._endpoint.take(delivery, coming.headers)
+    def _own_headers(self) -> Headers:
+        return self.server_state.default_headers
+
+    async def _await(self, coming: _Coming, work: Coroutine[Any, Any, Answer]) -> None:
+        answer = await work
         coming.response_complete = True
         if coming.disconnected or self.transport.is_closing():
             return
-        written = self._wire.carry(answer, self.server_state.default_headers)
+        written = self._wire.carry(answer, self._own_headers())
         if not coming.keep_alive:
             # The server is stopping.
             written = written.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paraph.api.problem import UNEXPECTED, problem_answer
+from paraph.api.problem import UNEXPECTED, Whole, problem_answer
 from paraph.logs import get_logger
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,7 +48,13 @@ class PrivateSide:
         try:
             await self._answer(scope, receive, send_noted)
         except Exception as error:  # noqa: BLE001 - The last net: a problem, never a stack trace.
-            # Not the path: that of a confirmation holds the claim.
-            _log.error("api.failed", method=scope["method"], why=type(error).__name__)
+            problem = failed(scope["method"], error)
             if not started:
-                await problem_answer(UNEXPECTED)(scope, receive, send)
+                await problem.send(send)
+
+
+def failed(method: str, error: Exception) -> Whole:
+    """What is answered where something went wrong that nobody foresaw."""
+    # Not the path: that of a confirmation holds the claim.
+    _log.error("api.failed", method=method, why=type(error).__name__)
+    return Whole.of(problem_answer(UNEXPECTED))

@@ -61,10 +61,25 @@ class RedirectionEndpoint:
         self.refused: Counter[str] = Counter()
         self._used: OrderedDict[bytes, None] = OrderedDict()
         # Written once: a flood of random requests must not make us write a page for each.
-        self._refusal = pages.refused()
+        self.refusal = pages.refused()
 
     async def answer(self, visit: Visit) -> Response:
         """The answer to `GET /oauth/redirect`."""
+        judged = self._judge(visit)
+        if isinstance(judged, Response):
+            return judged
+        pending, response = judged
+        answer = await self._finish(visit, pending, response)
+        if answer.status_code != 429:
+            answer.raw_headers.append(expired_cookie(pending.cookie_name))
+        return answer
+
+    def refuses(self, visit: Visit) -> bool:
+        """Whether the answer is `refusal`. If so it is counted, as it is to be given."""
+        return self._judge(visit) is self.refusal
+
+    def _judge(self, visit: Visit) -> Response | tuple[PendingAuthorization, AuthorizationResponse]:
+        """What can be said without any I/O, or what there is to go on with."""
         if visit.unasked:
             # A scanner or a prefetch may see the URL before its owner does: it uses nothing up.
             return Response(status_code=204)
@@ -72,15 +87,11 @@ class RedirectionEndpoint:
             response = parse_authorization_response(visit.raw_query)
             if response.state is None and response.error is None:
                 return RedirectResponse("/marketplace", status_code=303)
-            pending = self._recognise(visit, response)
+            return self._recognise(visit, response), response
         except (MessageMalformed, AuthorizationResponseInvalid) as error:
             # A counter and no line for each: a flood must not become a flood of log lines.
             self.refused[error.code] += 1
-            return self._refusal
-        answer = await self._finish(visit, pending, response)
-        if answer.status_code != 429:
-            answer.raw_headers.append(expired_cookie(pending.cookie_name))
-        return answer
+            return self.refusal
 
     def _recognise(self, visit: Visit, response: AuthorizationResponse) -> PendingAuthorization:
         if response.state is None:

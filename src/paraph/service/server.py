@@ -17,9 +17,10 @@ from starlette.types import ASGIApp
 from paraph.config import Settings, is_loopback
 from paraph.errors import ConfigurationError
 from paraph.logs import get_logger
+from paraph.service.answer import Wire
 from paraph.service.app import open_service
 from paraph.service.bounded_head import BoundedHeadProtocol
-from paraph.service.fast_lane import FastLaneProtocol, Wire
+from paraph.service.fast_lane import FastLaneProtocol, Judges
 
 _GRACE_SECONDS = 10
 _log = get_logger("service")
@@ -42,9 +43,10 @@ class _Listener(uvicorn.Server):
         yield
 
 
-def _listener(
-    app: ASGIApp, bind: tuple[str, int], *, protocol: Any = BoundedHeadProtocol
-) -> _Listener:
+def _listener(app: ASGIApp, bind: tuple[str, int], *, lane: Judges | None = None) -> _Listener:
+    protocol: Any = BoundedHeadProtocol
+    if lane is not None:
+        protocol = partial(FastLaneProtocol, judges=lane, wire=Wire())
     return _Listener(
         uvicorn.Config(
             app,
@@ -83,14 +85,14 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
             host=settings.private_bind[0],
             remedy="API keys and tokens cross it in clear: let nobody but your backend reach it.",
         )
+    fast = settings.fast_lane
     async with open_service(settings) as service:
-        lane = partial(FastLaneProtocol, endpoint=service.public, wire=Wire())
         public = _listener(
-            service.public,
-            settings.public_bind,
-            protocol=lane if settings.fast_lane else BoundedHeadProtocol,
+            service.public, settings.public_bind, lane=service.public_lane if fast else None
         )
-        private = _listener(service.private, settings.private_bind)
+        private = _listener(
+            service.private, settings.private_bind, lane=service.private_lane if fast else None
+        )
         stop = _stop_on_signals(public, private)
         async with asyncio.TaskGroup() as tasks:
             for word, listener in (("listening", public), ("private", private)):

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry.trace import SpanKind
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from paraph.errors import (
     Busy,
@@ -31,6 +31,7 @@ from paraph.events.tracing import is_measured, span, traceparent_of
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 from paraph.secret import Secret
+from paraph.service.answer import Answer, Headers
 from paraph.service.budget import RateBudget
 from paraph.service.webhook_body import BodyReader
 from paraph.service.webhook_watch import WebhookWatch
@@ -51,26 +52,6 @@ CHALLENGE_BURST = 20
 CHALLENGES_PER_SECOND = 0.5
 
 _log = get_logger("webhook")
-Headers = Sequence[tuple[bytes, bytes]]
-
-
-class Answer:
-    """An answer, written once: a flood gets the same two messages again and again.
-
-    Attributes:
-        status: of HTTP.
-        wire: all that stands on the wire behind what the server itself says first.
-    """
-
-    __slots__ = ("end", "start", "status", "wire")
-
-    def __init__(self, status: int, body: bytes, headers: Headers) -> None:
-        length = str(len(body)).encode()
-        own = [(b"content-type", b"application/json"), (b"content-length", length), *headers]
-        self.status = status
-        self.start: Message = {"type": "http.response.start", "status": status, "headers": own}
-        self.end: Message = {"type": "http.response.body", "body": body}
-        self.wire = b"".join(b"%b: %b\r\n" % header for header in own) + b"\r\n" + body
 
 
 class WebhookEndpoint:
@@ -116,16 +97,22 @@ class WebhookEndpoint:
             burst=CHALLENGE_BURST, per_second=CHALLENGES_PER_SECOND, clock=monotonic
         )
         self.watch = WebhookWatch(context.clock, secrets)
-        self._refused = self._answer(401, b'{"error":"the delivery was not accepted"}')
-        self._too_long = self._answer(413, b'{"error":"the body is too long"}')
-        self._no_event = self._answer(400, b'{"error":"the body is not an event"}')
-        self._no_tls = self._answer(400, b'{"error":"this address is served over https only"}')
-        self._too_often = self._answer(429, b'{"error":"too many challenges"}')
-        self._later = self._answer(503, b'{"error":"the event cannot be kept now"}')
-        self._taken = self._answer(200, b"{}")
+        self._refused = self._standing(401, b'{"error":"the delivery was not accepted"}')
+        self._too_long = self._standing(413, b'{"error":"the body is too long"}')
+        self._no_event = self._standing(400, b'{"error":"the body is not an event"}')
+        self._no_tls = self._standing(400, b'{"error":"this address is served over https only"}')
+        self._too_often = self._standing(429, b'{"error":"too many challenges"}')
+        self._later = self._standing(503, b'{"error":"the event cannot be kept now"}')
+        self._taken = self._standing(200, b"{}")
 
-    def _answer(self, status: int, body: bytes) -> Answer:
-        return Answer(status, body, self._headers)
+    def _answer(self, status: int, body: bytes, *, again: bool = False) -> Answer:
+        length = str(len(body)).encode()
+        own = [(b"content-type", b"application/json"), (b"content-length", length), *self._headers]
+        return Answer(status, own, body, again=again)
+
+    def _standing(self, status: int, body: bytes) -> Answer:
+        """An answer that a flood gets again and again, so it is written once."""
+        return self._answer(status, body, again=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -155,11 +142,14 @@ class WebhookEndpoint:
             return self._later
         return delivery if isinstance(delivery, Answer) else await self.take(delivery, headers)
 
-    def judge_headers(self, scope: Scope) -> FreshHeaders | Answer:
+    def judge_headers(
+        self, scope: Scope, named: Mapping[bytes, bytes] | None = None
+    ) -> FreshHeaders | Answer:
         """What can be judged before a byte of the body is read.
 
         Args:
             scope: of which `headers` and `client` are looked at.
+            named: the headers as a mapping, from whoever has made one already.
 
         Raises:
             StaleTimestamp: it is to be refused, and counted, once its body was looked at: one of
@@ -168,7 +158,8 @@ class WebhookEndpoint:
         if self._in_clear is not None and self._in_clear(scope):
             return self._no_tls
         headers = scope["headers"]
-        named = dict(headers)
+        if named is None:
+            named = dict(headers)
         if _announced_length(named) > MAX_BODY_BYTES:
             self.watch.refuse("too_long")
             return self._too_long

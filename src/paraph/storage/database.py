@@ -116,6 +116,12 @@ class Database:
             raise StorageError("the database was closed")
         return await self._live.read(key_id, link_id)
 
+    def read_live_at_once(self, key_id: str, link_id: str) -> LiveRow | None:
+        """The same where nobody has to be waited for; elsewhere None."""
+        if self._closed:
+            raise StorageError("the database was closed")
+        return self._live.read_at_once(key_id, link_id)
+
     def open_access_token(self, row: LiveRow) -> Secret:
         """The access token of such a row, which must have an installation."""
         if row.grant_id is None or row.sealed_access_token is None:

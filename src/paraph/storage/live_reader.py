@@ -49,6 +49,9 @@ class LiveReader(Protocol):
     async def read(self, key_id: str, link_id: str) -> LiveRow:
         """The row as it is now; parts of it are None where there is nothing."""
 
+    def read_at_once(self, key_id: str, link_id: str) -> LiveRow | None:
+        """The same where nobody has to be waited for; elsewhere None."""
+
     async def close(self) -> None:
         """Let go of its connection."""
 
@@ -63,6 +66,10 @@ class SqliteLiveReader:
         self._rows: dict[tuple[str, str], LiveRow] = {}
 
     async def read(self, key_id: str, link_id: str) -> LiveRow:
+        """See `LiveReader`."""
+        return self.read_at_once(key_id, link_id)
+
+    def read_at_once(self, key_id: str, link_id: str) -> LiveRow:
         """See `LiveReader`."""
         try:
             if self._cursor is None:
@@ -104,6 +111,9 @@ class PostgresqlLiveReader:
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._answer_all())
         return await answer
+
+    def read_at_once(self, key_id: str, link_id: str) -> None:
+        """The server has to be asked."""
 
     async def _answer_all(self) -> None:
         while self._waiting:

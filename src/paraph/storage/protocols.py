@@ -343,6 +343,9 @@ class Store(Protocol):
     async def read_live(self, key_id: str, link_id: str) -> LiveRow:
         """An API key and an installation as they stand at this moment, in one cheap read."""
 
+    def read_live_at_once(self, key_id: str, link_id: str) -> LiveRow | None:
+        """The same where nobody has to be waited for; elsewhere None."""
+
     def open_access_token(self, row: LiveRow) -> Secret:
         """The access token of such a row, which must have an installation."""
 

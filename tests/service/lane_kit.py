@@ -1,0 +1,104 @@
+"""One connection of the server, with the fast lane or without it, on a socket that remembers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.server import ServerState
+
+from paraph.service.answer import Wire
+from paraph.service.bounded_head import BoundedHeadProtocol
+from paraph.service.fast_lane import FastLaneProtocol, Judges
+
+# Turns of the event loop after each piece: enough for whatever does no I/O.
+TURNS = 40
+
+
+class Transport:
+    """What a protocol needs of a socket: it remembers what was written, and its end."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+        self.paused = False
+
+    def write(self, data: bytes) -> None:
+        """Nothing reaches the other side after the end."""
+        if not self.closed:
+            self.written += data
+
+    def close(self) -> None:
+        """End it."""
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        """Whether it has ended."""
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """Hold back what comes."""
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        self.paused = False
+
+    def get_extra_info(self, name: str) -> Any:
+        """Addresses."""
+        return ("127.0.0.1", 1) if name in {"peername", "sockname"} else None
+
+
+@asynccontextmanager
+async def connection(app: ASGIApp, judges: Judges | None) -> AsyncIterator[tuple[Any, Transport]]:
+    """A protocol of the server in front of an application, and the socket under it."""
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+    )
+    config.load()
+    protocol: Any = (
+        BoundedHeadProtocol
+        if judges is None
+        else partial(FastLaneProtocol, judges=judges, wire=Wire())
+    )
+    state = ServerState()
+    state.default_headers = [(b"date", b"Wed, 29 Jul 2026 23:50:54 GMT")]
+    serving = protocol(config=config, server_state=state, app_state={})
+    transport = Transport()
+    serving.connection_made(transport)
+    try:
+        yield serving, transport
+    finally:
+        serving.connection_lost(None)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+async def turns(
+    serving: Any, transport: Transport, pieces: Sequence[bytes], *, going: bool = False
+) -> list[Any]:
+    """What has been written after each piece, and whether the connection lives and is read."""
+    seen: list[Any] = []
+    for piece in pieces:
+        if transport.closed:
+            break
+        serving.data_received(piece)
+        if going:
+            # The server is told to stop while this is under way.
+            serving.shutdown()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        held = transport.paused and not transport.closed
+        seen.append((transport.written, transport.closed, held))
+    return seen
