@@ -108,8 +108,12 @@ def log_many(part: str, event: str, lines: Iterable[Mapping[str, str | int]]) ->
         for line in lines:
             logger.info(event, **line)
         return
+    # The same object whose members are told one after the other: around each line's own stand
+    # those of all.
+    before = msgspec.json.encode({"part": part})[:-1] + b","
     frame = {"event": event, "level": "info", **_stamp(None, "info", {})}
-    whole = b"".join(msgspec.json.encode({"part": part, **line, **frame}) + b"\n" for line in lines)
+    after = b"," + msgspec.json.encode(frame)[1:] + b"\n"
+    whole = b"".join([before + msgspec.json.encode(line)[1:-1] + after for line in lines])
     _json_stream.write(whole.decode())
     _json_stream.flush()
 

@@ -113,9 +113,20 @@ class Inbox:
         """Keep the event of a delivery, durably, once.
 
         Raises:
+            EventInvalid, InboxFull: as `begin` does.
+            StorageError: it could not be kept, or not in time; Zoom must be told to try again.
+        """
+        begun = self.begin(delivery, event, trace=trace)
+        return begun if isinstance(begun, Outcome) else await begun
+
+    def begin(
+        self, delivery: VerifiedDelivery, event: Event, *, trace: str = ""
+    ) -> Outcome | asyncio.Future[Outcome]:
+        """Take an event in. What comes of it is known when it is kept, or could not be.
+
+        Raises:
             EventInvalid: an `app_deauthorized` without the ids that it needs.
             InboxFull: the store cannot keep up; nothing was queued.
-            StorageError: it could not be kept, or not in time; Zoom must be told to try again.
         """
         kept = self._describe(delivery, event, trace)
         if kept is None:
@@ -131,12 +142,13 @@ class Inbox:
         ):
             self.flow.refused += 1
             raise InboxFull("the store cannot keep up with the deliveries")
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
         line.append(_Waiting(kept, future, now, len(delivery.body)))
         self._bytes += len(delivery.body)
         if self._work is None:
-            self._work = asyncio.create_task(self._keep_all(), name="inbox")
-        return await future
+            self._work = loop.create_task(self._keep_all(), name="inbox")
+        return future
 
     async def close(self) -> None:
         """Wait until everything that was taken in is kept."""

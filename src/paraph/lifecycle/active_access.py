@@ -110,7 +110,6 @@ class ActiveAccess:
         subject_prefix: str = "",
     ) -> Access | None:
         """The same where Zoom has not to be asked first; elsewhere None."""
-        self._demand_visible(row, subject, subject_prefix)
         if row.grant_phase == Phase.SUSPENDED:
             return None
         left = (row.access_expires_at or 0) - self._context.now()

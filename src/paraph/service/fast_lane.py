@@ -11,8 +11,9 @@ and any other server does without it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from starlette.types import Scope
 
@@ -20,10 +21,17 @@ from paraph.service.answer import Answer, Headers, Wire
 from paraph.service.bounded_head import BoundedHeadProtocol
 
 
+class Later(NamedTuple):
+    """An answer that is made when something is done; making it may not raise."""
+
+    done: asyncio.Future[Any]
+    answer: Callable[[asyncio.Future[Any]], Answer]
+
+
 class Judged(Protocol):
     """A request whose head is good and whose body decides."""
 
-    def judge(self, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
+    def judge(self, body: bytes) -> Answer | Later | Coroutine[Any, Any, Answer]:
         """The answer, or what will give it. Neither may raise."""
 
 
@@ -123,6 +131,11 @@ class FastLaneProtocol(BoundedHeadProtocol):
         if isinstance(verdict, Answer):
             coming.response_complete = True
             self._answer(verdict)
+        elif isinstance(verdict, Later):
+            # No task for each: thousands wait for one commit.
+            verdict.done.add_done_callback(
+                lambda done: self._answer_late(coming, verdict.answer(done))
+            )
         else:
             task = self.loop.create_task(self._await(coming, verdict))
             self.tasks.add(task)
@@ -209,7 +222,9 @@ class FastLaneProtocol(BoundedHeadProtocol):
         return self.server_state.default_headers
 
     async def _await(self, coming: _Coming, work: Coroutine[Any, Any, Answer]) -> None:
-        answer = await work
+        self._answer_late(coming, await work)
+
+    def _answer_late(self, coming: _Coming, answer: Answer) -> None:
         coming.response_complete = True
         if coming.disconnected or self.transport.is_closing():
             return

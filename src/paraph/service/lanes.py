@@ -6,6 +6,7 @@ Here it is only found and asked: what it knows is where the plain way has it, to
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Coroutine, Mapping
 from functools import partial
@@ -21,7 +22,7 @@ from paraph.config import Settings
 from paraph.errors import ApiKeyMissing, StaleTimestamp
 from paraph.service.address import arrived_in_clear
 from paraph.service.answer import Answer, Headers
-from paraph.service.fast_lane import Judge, Judged, Judges
+from paraph.service.fast_lane import Judge, Judged, Judges, Later
 from paraph.service.private import failed
 from paraph.service.redirection_endpoint import RedirectionEndpoint
 from paraph.service.visit import Visit
@@ -70,12 +71,13 @@ class _Delivery:
         self._fresh = fresh
         self._headers = headers
 
-    def judge(self, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
+    def judge(self, body: bytes) -> Answer | Later | Coroutine[Any, Any, Answer]:
         """Its MAC; then it is kept."""
         verdict = self._endpoint.judge_body(self._fresh, body)
         if isinstance(verdict, Answer):
             return verdict
-        return self._endpoint.take(verdict, self._headers)
+        begun = self._endpoint.begin(verdict, self._headers)
+        return Later(begun, self._endpoint.end) if isinstance(begun, asyncio.Future) else begun
 
 
 def _judge_delivery(

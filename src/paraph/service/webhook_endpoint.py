@@ -13,7 +13,9 @@ lost. Zoom never sends again what got a 4xx.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,7 +37,8 @@ from paraph.service.answer import Answer, Headers
 from paraph.service.budget import RateBudget
 from paraph.service.webhook_body import BodyReader
 from paraph.service.webhook_watch import WebhookWatch
-from paraph.zoom.events import URL_VALIDATION, answer_url_validation, parse_event
+from paraph.storage.records import Outcome
+from paraph.zoom.events import URL_VALIDATION, Event, answer_url_validation, parse_event
 from paraph.zoom.webhook import (
     FRESHNESS,
     MAX_BODY_BYTES,
@@ -190,6 +193,26 @@ class WebhookEndpoint:
 
     async def take(self, delivery: VerifiedDelivery, headers: Headers) -> Answer:
         """Keep the event of a delivery, or answer its challenge. Never raises."""
+        taken = self.begin(delivery, headers)
+        if isinstance(taken, Answer):
+            return taken
+        if not isinstance(taken, asyncio.Future):
+            return await taken
+        try:
+            await taken
+        except Exception as error:  # noqa: BLE001 - Told apart there.
+            return self._answer_to(error)
+        return self._taken
+
+    def begin(
+        self, delivery: VerifiedDelivery, headers: Headers
+    ) -> Answer | asyncio.Future[Outcome] | Coroutine[Any, Any, Answer]:
+        """The same, as far as it goes at once. Never raises.
+
+        Returns:
+            The answer; or what is done when the event is kept, and `end` makes an answer of; or
+            the work that is left.
+        """
         self.watch.note_secret(delivery.secret_index)
         try:
             event = parse_event(delivery)
@@ -197,28 +220,46 @@ class WebhookEndpoint:
                 self._challenges.spend("")
                 return self._answer(200, answer_url_validation(delivery, event))
             parent = traceparent_of(headers)
-            if not self._is_measured:
-                await self._inbox.keep(delivery, event, trace=parent)
-                return self._taken
+            if self._is_measured:
+                return self._keep_measured(delivery, event, parent)
+            kept = self._inbox.begin(delivery, event, trace=parent)
+        except Exception as error:  # noqa: BLE001 - Told apart there.
+            return self._answer_to(error)
+        return self._taken if isinstance(kept, Outcome) else kept
+
+    def end(self, kept: asyncio.Future[Outcome]) -> Answer:
+        """The answer when it is kept, or could not be."""
+        if kept.cancelled():
+            return self._later
+        error = kept.exception()
+        return self._taken if error is None else self._answer_to(error)
+
+    async def _keep_measured(self, delivery: VerifiedDelivery, event: Event, parent: str) -> Answer:
+        try:
             with span(
                 "paraph.webhook", parent=parent, kind=SpanKind.SERVER, event_name=event.name
             ) as trace:
                 await self._inbox.keep(delivery, event, trace=trace)
-        except EventInvalid as error:
+        except Exception as error:  # noqa: BLE001 - Told apart there.
+            return self._answer_to(error)
+        return self._taken
+
+    def _answer_to(self, error: BaseException) -> Answer:
+        """What is said where a delivery was verified and its event is not kept."""
+        if isinstance(error, EventInvalid):
             self.watch.refuse(error.code)
             _log.warning("delivery.no_event", why=error.detail)
             return self._no_event
-        except Busy:
+        if isinstance(error, Busy):
             self.watch.refuse("challenges")
             return self._too_often
-        except StorageError as error:
+        if isinstance(error, StorageError):
             # Counted, and said by whoever could not keep it: a full disk refuses every delivery.
             self.watch.refuse(error.code)
-            return self._later
-        except Exception as error:  # noqa: BLE001 - The last net: Zoom comes again after a 503.
+        else:
+            # The last net: Zoom comes again after a 503.
             _log.error("delivery.failed", why=type(error).__name__)
-            return self._later
-        return self._taken
+        return self._later
 
 
 def _announced_length(named: Mapping[bytes, bytes]) -> int:
