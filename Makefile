@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev-installed
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make requirements'
 
-.PHONY: help demo test faults crash fuzz flood chaos stampede interoperability endurance fuzz-simulator lint format \
+.PHONY: help demo test faults crash fuzz flood steady memory chaos stampede interoperability endurance fuzz-simulator lint format \
 	bench docs requirements clean
 
 help:  ## list these verbs
@@ -53,6 +53,12 @@ fuzz: $(DEV)  ## throw bytes at what judges deliveries; SECONDS=
 
 flood: $(DEV)  ## genuine deliveries under a flood of forged ones: answers, p99, memory; SECONDS=
 	$(BIN)/python bench/flood.py $(or $(SECONDS),30)
+
+steady: $(DEV)  ## 2 000 deliveries a second on PostgreSQL: how late they are answered; SECONDS=
+	PYTHONPATH=src:tests $(BIN)/python bench/steady.py $(or $(SECONDS),60)
+
+memory: $(DEV)  ## the memory of a process beside 100 000 installations
+	PYTHONPATH=src:tests $(BIN)/python bench/memory.py
 
 chaos: $(DEV)  ## replicas, a crowd and everything that goes wrong; SEED= SECONDS= DATABASE=
 	PYTHONPATH=src:tests $(BIN)/python tests/faults/chaos.py --seed $(or $(SEED),1) \

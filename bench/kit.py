@@ -245,6 +245,25 @@ def table(targets: Sequence[Target], ceiling: Target, goals: dict[str, float]) -
     return "\n".join(lines)
 
 
+def comparison(targets: Sequence[Target], pairs: Sequence[tuple[str, str, float]]) -> str:
+    """How many times as much one target does as another one, as a Markdown table.
+
+    Args:
+        targets: all that were measured; a pair of which one is missing is left out.
+        pairs: ours, a peer, and the goal.
+    """
+    known = {one.name: one for one in targets}
+    lines = ["| ours | against | by throughput | by CPU time | goal |", "|---|---|--:|--:|--:|"]
+    for ours, peer, goal in pairs:
+        if ours in known and peer in known:
+            one, other = known[ours], known[peer]
+            lines.append(
+                f"| {ours} | {peer} | {one.per_second / other.per_second:.1f} "
+                f"| {other.cpu_micros / one.cpu_micros:.1f} | ≥ {goal:.1f} |"
+            )
+    return "\n".join(lines)
+
+
 def free_port() -> int:
     """A port that nobody holds at the moment."""
     with socket.socket() as probe:

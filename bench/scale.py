@@ -128,7 +128,7 @@ def main() -> None:
     """Measure one inbox after the other and print."""
     os.sched_setaffinity(0, {kit.LOAD_CORE} & os.sched_getaffinity(0) or os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="paraph-bench-") as name, ExitStack() as stack:
-        postgres, nats = PostgresServer(), NatsServer()
+        postgres, nats = PostgresServer(durable=True), NatsServer()
         stack.callback(postgres.stop)
         stack.callback(nats.stop)
         postgres.start()

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +25,19 @@ from paraph.storage.encryption import KeyRing
 from postgres_server import PostgresServer
 from storage import sample
 
-GOALS = {
-    "durable on SQLite": 0.45,
-    "durable on PostgreSQL": 0.55,
-}
+_EXPRESS = ["express@5.3.0", "pg@8.23.1"]
+_RIVET = ["@zoom/rivet@0.4.0"]
+SQLITE, POSTGRESQL = "durable on SQLite", "durable on PostgreSQL"
+CORE, EXPRESS = "peer: FastAPI, SQLAlchemy Core, durable", "peer: express, pg, durable"
+RIVET = "peer: rivet, verifies, stores nothing"
+GOALS = {SQLITE: 0.45, POSTGRESQL: 0.55}
+AGAINST = [
+    (SQLITE, CORE, 15.0),
+    (POSTGRESQL, CORE, 15.0),
+    (POSTGRESQL, EXPRESS, 7.0),
+    (SQLITE, RIVET, 1.5),
+    (POSTGRESQL, RIVET, 1.5),
+]
 
 
 def main() -> None:
@@ -41,15 +51,25 @@ def main() -> None:
             kit.server(kit.uvicorn_command("ceiling:application", port), port)
         )
         ceiling = Target("ceiling: raw ASGI that answers 200", port, pid, load.forged_by_key, 200)
-        targets = [ceiling, *_ours(folder, stack), *_peers(folder, stack)]
+        postgres = PostgresServer(durable=True)
+        stack.callback(postgres.stop)
+        postgres.start()
+        targets = [
+            ceiling,
+            *_ours(folder, stack, postgres),
+            *_peers(folder, stack),
+            *_node_peers(folder, stack, postgres),
+        ]
         kit.measure(targets)
         print(f"{kit.machine()}; fdatasync of 4 kB: {kit.flush_millis(folder):.2f} ms\n")
         print(kit.table(targets, ceiling, GOALS))
+        print()
+        print(kit.comparison(targets, AGAINST))
 
 
-def _ours(folder: Path, stack: ExitStack) -> list[Target]:
+def _ours(folder: Path, stack: ExitStack, postgres: PostgresServer) -> list[Target]:
     targets = []
-    for name, database_url, events_url in _places(stack):
+    for name, database_url, events_url in _places(stack, postgres):
         place = folder / name
         place.mkdir()
         service = stack.enter_context(
@@ -71,11 +91,9 @@ async def install(database_url: str, key: str) -> None:
     await store.close()
 
 
-def _places(stack: ExitStack) -> list[tuple[str, str, str]]:
-    postgres, nats = PostgresServer(), NatsServer()
-    stack.callback(postgres.stop)
+def _places(stack: ExitStack, postgres: PostgresServer) -> list[tuple[str, str, str]]:
+    nats = NatsServer()
     stack.callback(nats.stop)
-    postgres.start()
     nats.start()
     return [
         ("SQLite", "", ""),
@@ -94,14 +112,26 @@ def _peers(folder: Path, stack: ExitStack) -> list[Target]:
         pid = stack.enter_context(kit.server(command, port))
         label = f"peer: FastAPI, {name}, durable"
         targets.append(Target(label, port, pid, load.genuine, 200))
-    rivet = _rivet(folder)
-    if rivet is None:
-        print("peer: Zoom's Node kit (rivet) is skipped: node or npm is missing, or no network")
-    else:
+    return targets
+
+
+def _node_peers(folder: Path, stack: ExitStack, postgres: PostgresServer) -> list[Target]:
+    """What teams write in Node: Zoom's kit, and express with a commit for each event."""
+    peers: list[tuple[str, str, list[str], Callable[[], Sequence[bytes]]]] = [
+        (EXPRESS, "express_receiver.mjs", _EXPRESS, load.genuine),
+        (RIVET, "rivet_receiver.mjs", _RIVET, _for_rivet),
+    ]
+    targets = []
+    os.environ["BENCH_DATABASE"] = postgres.create_database()
+    for label, script, packages, requests in peers:
+        receiver = _installed(folder, script, packages)
+        if receiver is None:
+            print(f"{label} is skipped: node or npm is missing, or no network")
+            continue
         port = kit.free_port()
         os.environ["BENCH_PORT"] = str(port)
-        pid = stack.enter_context(kit.server(["node", str(rivet)], port))
-        targets.append(Target("peer: rivet, verifies, stores nothing", port, pid, _for_rivet, 200))
+        pid = stack.enter_context(kit.server(["node", str(receiver)], port))
+        targets.append(Target(label, port, pid, requests, 200))
     return targets
 
 
@@ -110,17 +140,16 @@ def _for_rivet() -> list[bytes]:
     return [one.replace(b"POST /webhook", b"POST /zoom/events", 1) for one in load.genuine()]
 
 
-def _rivet(folder: Path) -> Path | None:
+def _installed(folder: Path, script: str, packages: list[str]) -> Path | None:
+    """A receiver with what it imports beside it; None where that cannot be had."""
     if shutil.which("npm") is None:
         return None
-    place = folder / "rivet"
+    place = folder / script.partition(".")[0]
     place.mkdir()
-    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "@zoom/rivet@0.4.0"]
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", *packages]
     if subprocess.run(command, cwd=place, check=False, capture_output=True).returncode:
         return None
-    script = place / "receiver.mjs"
-    shutil.copy(Path(__file__).with_name("rivet_receiver.mjs"), script)
-    return script
+    return Path(shutil.copy(Path(__file__).with_name(script), place / script))
 
 
 if __name__ == "__main__":

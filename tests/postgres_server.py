@@ -26,22 +26,25 @@ import asyncpg
 
 _NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
-_OPTIONS = {
-    "listen_addresses": "127.0.0.1",
-    # Nobody pulls the plug in a test; a killed process loses nothing by these.
+_OPTIONS = {"listen_addresses": "127.0.0.1", "max_connections": "200", "jit": "off"}
+# Nobody pulls the plug in a test; a killed process loses nothing by these.
+_IN_A_HURRY = {
     "fsync": "off",
     "full_page_writes": "off",
-    "max_connections": "200",
     "shared_buffers": "64MB",
     "autovacuum": "off",
-    "jit": "off",
 }
 
 
 class PostgresServer:
-    """One server in a temporary folder. It ends with the process that started it."""
+    """One server in a temporary folder. It ends with the process that started it.
 
-    def __init__(self) -> None:
+    Args:
+        durable: flush what is committed, and tidy up, as a server does that is not for tests.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._options = _OPTIONS if durable else {**_OPTIONS, **_IN_A_HURRY}
         self._folder = Path(tempfile.mkdtemp(prefix="paraph-postgres-", dir="/tmp"))
         self.data = self._folder / "data"
         self._owner: dict[str, Any] = {}
@@ -63,7 +66,8 @@ class PostgresServer:
         self._await_answer()
 
     def _launch(self) -> None:
-        options = {**_OPTIONS, "port": str(self.port), "unix_socket_directories": str(self._folder)}
+        place = {"port": str(self.port), "unix_socket_directories": str(self._folder)}
+        options = {**self._options, **place}
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(

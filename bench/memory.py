@@ -1,0 +1,64 @@
+"""The memory of a process beside 100 000 installations: idle, and after vending for each of them.
+
+`make memory`. On SQLite, whose reader remembers rows as long as nobody writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # It ships none.
+import uvloop
+
+import kit
+import service_under_load as load
+from paraph.config import load_settings
+from paraph.service.app import open_context
+from token_vend import Installed, fill_context
+
+INSTALLATIONS = 100_000
+AT_ONCE = 5_000
+IDLE_SECONDS = 10.0
+GOAL_MEGABYTES = 150
+
+
+async def fill(settings_file: Path) -> Installed:
+    """All installations, as installing leaves them."""
+    pairs: list[tuple[str, str]] = []
+    async with open_context(load_settings(settings_file)) as (context, _readiness):
+        while len(pairs) < INSTALLATIONS:
+            made = await fill_context(context, AT_ONCE, first=len(pairs))
+            pairs += made.pairs
+    return Installed(made.key, pairs)
+
+
+def main() -> int:
+    """Fill, rest, vend, print."""
+    with (
+        tempfile.TemporaryDirectory(prefix="paraph-memory-") as name,
+        load.running_service(Path(name)) as service,
+    ):
+        settings = Path(name) / "paraph.toml"
+        installed = asyncio.run(fill(settings))
+        found = re.search(r'private_bind = "127\.0\.0\.1:([0-9]+)"', settings.read_text())
+        assert found is not None
+        process = psutil.Process(service.pid)
+        time.sleep(IDLE_SECONDS)
+        idle = process.memory_info().rss >> 20
+        requests = installed.requests()
+        done = uvloop.run(kit.generate(int(found[1]), requests, 12.0, kit.CONNECTIONS))
+        used = process.memory_info().rss >> 20
+    print(kit.machine())
+    print(f"installations         {len(installed.pairs):,}")
+    print(f"memory, idle          {idle} MB; goal: under {GOAL_MEGABYTES} MB")
+    print(f"after {done.statuses.total():,} vends   {used} MB")
+    return 0 if idle < GOAL_MEGABYTES and set(done.statuses) == {200} else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
