@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from paraph.admin import moment
@@ -32,9 +34,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        about=moment.about, exact=moment.exact, machine=moment.machine, span=moment.span
+        about=moment.about, exact=moment.exact, machine=moment.machine, breakable=_breakable
     )
     return environment
+
+
+def _breakable(name: str) -> Markup:
+    """A long name, which may go on in the next line where its words end."""
+    return Markup().join(Markup("{}<wbr>").format(word) for word in re.split(r"(?<=[._])", name))
 
 
 def render(name: str, *, status: int = 200, **values: Any) -> HTMLResponse:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from paraph.admin.page import render, see_other
 from paraph.admin.session import Sessions, forgotten_cookie
 from paraph.admin.visit import Visit
-from paraph.errors import ApiKeyMissing, Busy, NotAllowed
+from paraph.errors import ApiKeyMissing, Busy, NotAllowed, StorageError
 from paraph.logs import get_logger
 
 START = "/admin/events"
@@ -66,6 +66,10 @@ class SignIn:
         except (ApiKeyMissing, NotAllowed):
             _log.warning("operator.sign_in_refused")
             return self._page(back, status=403, failure="key")
+        except StorageError:
+            # Nothing was wrong with the key, as far as anybody knows.
+            self._budget.give_back(address)
+            raise
         self._budget.give_back(address)
         answer = see_other(destination(back))
         answer.raw_headers.append(cookie)
