@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from admin.operators import COOKIE, ORIGIN, Desk, browser, new_key, sign_in
+from admin.operators import COOKIE, ORIGIN, Desk, browser, desk, new_key, sign_in
+from paraph.admin import form
 from paraph.errors import StorageError
 from paraph.storage.records import EventStatus
-from service_kit import ACCOUNT
+from service_kit import ACCOUNT, running
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +83,20 @@ async def test_a_foreign_name_is_refused(signed_in: Desk) -> None:
     for path in (*PAGES, "/admin/sign-in", "/admin/static/operator.css", "/admin/nowhere"):
         answer = await signed_in.client.get(path, headers={"host": "rebound.evil.example:8001"})
         assert (421, True) == (answer.status_code, "not served under this name" in answer.text)
+
+
+async def test_the_configured_name_is_served(tmp_path: Path) -> None:
+    """Where a proxy ends TLS: the pages and their forms, under that origin and no other."""
+    url = "https://operators.tidemark.example"
+    async with running(tmp_path, operator_url=url) as kit:
+        key = await new_key(kit)
+        async with browser(kit, url) as client:
+            assert 303 == (await sign_in(client, key)).status_code
+            assert 200 == (await client.get("/admin/events")).status_code
+            answer = await client.post(
+                "/admin/sign-in", data={"key": key}, headers={"origin": "https://localhost:8001"}
+            )
+            assert 403 == answer.status_code
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "X"])
@@ -193,7 +211,8 @@ async def asked(
     raw_path: bytes,
     query: bytes,
     headers: list[tuple[bytes, bytes]],
-    body: bytes,
+    body: bytes = b"",
+    receive: Callable[[], Awaitable[dict[str, Any]]] | None = None,
 ) -> int:
     """The status of a request that no well-behaved client would send."""
     scope = {
@@ -207,16 +226,56 @@ async def asked(
     }
     statuses: list[int] = []
 
-    async def receive() -> dict[str, Any]:
+    async def at_once() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    await app(scope, receive, send)
+    await app(scope, receive or at_once, send)
     (status,) = statuses
     return status
+
+
+async def test_a_form_that_does_not_come_is_given_up(
+    signed_in: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody holds a place for longer than some seconds."""
+    monkeypatch.setattr(form, "READ_SECONDS", 0.05)
+
+    async def never() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    headers = [
+        (b"host", b"localhost"),
+        (b"origin", b"http://localhost"),
+        (b"content-type", b"application/x-www-form-urlencoded"),
+    ]
+    assert 408 == await asked(
+        signed_in.kit.service.private,
+        method="POST",
+        raw_path=b"/admin/sign-in",
+        query=b"",
+        headers=headers,
+        receive=never,
+    )
+
+
+async def test_on_every_kind_of_store(database_url: str, tmp_path: Path) -> None:
+    """Sign-in, pages, redelivery, refusal and sign-out."""
+    async with desk(tmp_path, database_url=database_url) as one:
+        dead, gone = await one.keep(1), await one.keep(2, body=None)
+        for path in (*PAGES, "/admin/events?status=dead", f"/admin/events?after={dead}"):
+            assert 200 == (await one.get(path)).status_code
+        assert 303 == (await one.press(f"/admin/events/{dead}/redeliver")).status_code
+        assert 400 == (await one.press(f"/admin/events/{gone}/redeliver")).status_code
+        assert 200 == (await one.press("/admin/audit/verify")).status_code
+        kept = one.client.cookies[COOKIE]
+        assert 303 == (await one.press("/admin/sign-out")).status_code
+        answer = await one.client.get("/admin/events", headers={"cookie": f"{COOKIE}={kept}"})
+        assert "/admin/sign-in" == answer.headers["location"]
 
 
 async def test_every_answer_has_the_headers_of_pages(signed_in: Desk) -> None:
