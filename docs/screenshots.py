@@ -42,8 +42,8 @@ def main() -> None:
         page.set_viewport_size({"width": 1180, "height": 900})
         page.goto(demo.zoom)
         page.screenshot(path=target.with_name("console.png"))
-        for _ in range(3):
-            demo.ask_zoom("POST", "/events", {**order, "event": "meeting.started"})
+        for name in ("meeting.started", "meeting.ended", "meeting.started"):
+            demo.ask_zoom("POST", "/events", {**order, "event": name})
         bury(demo)
         sign_in(page, demo, new_key(demo))
         expect(page.get_by_role("heading", level=1)).to_have_text("Events")

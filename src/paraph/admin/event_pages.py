@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from starlette.responses import Response
@@ -19,8 +20,9 @@ PAGE = 25
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{0,80}")
 # What a removal leaves in place of a failure when it purges an event.
 _PURGED = "purged"
-# The scale of the picture: its parts are drawn in hundredths.
-_WHOLE = 100
+# Where the scales of the picture end.
+_MOST_EVENTS = 1_000_000
+_LONGEST_SECONDS = 3 * 86_400
 
 
 class EventPages:
@@ -47,7 +49,7 @@ class EventPages:
             after=after,
             older=page[-1].event_id if len(found) > PAGE else "",
             backlog=backlog,
-            widths=_widths(backlog),
+            bars=_bars(backlog, visit.now),
             redelivered=visit.count("redelivered"),
             refused=visit.count("refused"),
         )
@@ -109,10 +111,18 @@ def _hindrance(event: KeptEvent) -> str:
     return ""
 
 
-def _widths(backlog: Backlog) -> tuple[float, float]:
-    """How wide waiting and dead are in the picture; what there is is never too thin to see."""
-    total = backlog.waiting + backlog.dead
-    if not backlog.waiting or not backlog.dead:
-        return (_WHOLE if backlog.waiting else 0, _WHOLE if backlog.dead else 0)
-    dead = min(_WHOLE - 2, max(2, round(_WHOLE * backlog.dead / total, 1)))
-    return _WHOLE - dead, dead
+def _bars(backlog: Backlog, now: int) -> dict[str, float]:
+    """How long the bars of the picture are, in hundredths.
+
+    The scale is logarithmic: one event can be seen, and a thousand are told from a million.
+    """
+    oldest = backlog.oldest_received_at
+    return {
+        "waiting": _bar(backlog.waiting, _MOST_EVENTS),
+        "oldest": 0 if oldest is None else _bar(now - oldest, _LONGEST_SECONDS),
+        "dead": _bar(backlog.dead, _MOST_EVENTS),
+    }
+
+
+def _bar(value: int, most: int) -> float:
+    return round(100 * min(1, math.log1p(max(0, value)) / math.log1p(most)), 1)
