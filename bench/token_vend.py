@@ -22,8 +22,8 @@ from pathlib import Path
 import kit
 import service_under_load as load
 from kit import Target
-from paraph.api.keys import create_key
 from paraph.config import load_settings
+from paraph.lifecycle.api_key import create_key
 from paraph.lifecycle.context import Context
 from paraph.oauth.phase import Phase
 from paraph.secret import Secret

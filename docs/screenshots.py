@@ -1,4 +1,4 @@
-"""Takes the README's pictures: a demo with an installation and withstood attacks, and its Zoom."""
+"""Takes the pictures: a demo with an installation, attacks withstood, its Zoom, its operators."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ sys.path.insert(0, str(ROOT / "tests"))
 from end_to_end.conftest import ARGUMENTS, find_browser  # noqa: E402 - The path comes first.
 from end_to_end.running_demo import start_demo  # noqa: E402 - The same.
 from end_to_end.test_browser import install_from_marketplace  # noqa: E402 - The same.
+from end_to_end.test_operator_pages import bury, new_key, sign_in  # noqa: E402 - The same.
 
 
 def main() -> None:
-    """Run a demo and write docs/images/demo.png and console.png."""
+    """Run a demo and write docs/images/demo.png, console.png and operators.png."""
     demo = start_demo("host")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
@@ -41,6 +42,13 @@ def main() -> None:
         page.set_viewport_size({"width": 1180, "height": 900})
         page.goto(demo.zoom)
         page.screenshot(path=target.with_name("console.png"))
+        for name in ("meeting.started", "meeting.ended", "meeting.started"):
+            demo.ask_zoom("POST", "/events", {**order, "event": name})
+        bury(demo)
+        sign_in(page, demo, new_key(demo))
+        expect(page.get_by_role("heading", level=1)).to_have_text("Events")
+        page.set_viewport_size({"width": 1080, "height": 620})
+        page.screenshot(path=target.with_name("operators.png"))
         browser.close()
     demo.stop()
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from paraph.api.keys import create_key
 from paraph.config import DEFAULT_PROXY_ALLOW, Settings
+from paraph.lifecycle.api_key import create_key
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
 from paraph.simulator.engine import Consent

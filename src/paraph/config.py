@@ -84,6 +84,8 @@ class Settings:
     app_name: str
     verify_zoom: str
     security_contact: str
+    # The origin of the operator pages, where loopback is not how operators come.
+    operator_url: str = ""
     # Where removal receipts and marks of the audit chain are written, outside the database.
     receipts_folder: str = ""
     # What unwraps those of encryption_keys that are wrapped.
@@ -139,6 +141,7 @@ class _Values(BaseSettings):
     app_name: str = Field(default="this app", max_length=80)
     verify_zoom: str = ""
     security_contact: str = ""
+    operator_url: str = ""
     receipts_folder: str = ""
     webhook_rotation_until: AwareDatetime | None = None
     event_timeout: int = Field(default=30, ge=1, le=900)
@@ -259,6 +262,11 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
         app_name=values.app_name,
         verify_zoom=values.verify_zoom,
         security_contact=judge.contact("security_contact", values.security_contact),
+        operator_url=(
+            judge.url("operator_url", values.operator_url, origin_only=True)
+            if values.operator_url
+            else ""
+        ),
         receipts_folder=_receipts_folder(values),
         key_service=_key_service(judge, values),
         webhook_rotation_until=(
@@ -296,6 +304,8 @@ def _contradictions(settings: Settings, values: _Values) -> list[str]:
         origin, own = settings.public_url, {f"{settings.public_url}{one}" for one in _OWN_PATHS}
         if origin and value.partition("?")[0].rstrip("/") in own:
             problems.append(f"{name} is a page of the service itself; it must be one of the host")
+    if settings.operator_url and settings.operator_url == settings.public_url:
+        problems.append("operator_url is public_url: the operator pages are not for the public")
     if settings.public_bind == settings.private_bind and settings.public_bind[1]:
         problems.append("public_bind and private_bind must differ: one of them is for everybody")
     return problems

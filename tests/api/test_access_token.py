@@ -116,7 +116,7 @@ async def test_a_dead_grant_says_so_and_a_new_consent_mends_it(one: Installed) -
 
 async def test_a_revoked_key_is_dead_at_once(one: Installed) -> None:
     """The next call after a revocation is a 401."""
-    from paraph.api.keys import revoke_key
+    from paraph.lifecycle.api_key import revoke_key
 
     context = one.kit.service.context
     key_id = one.api.headers["authorization"].split("_")[1]

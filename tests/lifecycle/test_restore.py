@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from paraph.api.keys import ApiKeys, create_key
 from paraph.config import Settings
 from paraph.errors import ApiKeyMissing, UnknownEncryptionKey, UsageError
 from paraph.lifecycle.access_token import Refresher
+from paraph.lifecycle.api_key import ApiKeys, create_key
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.backup import take_backup
 from paraph.lifecycle.context import Context

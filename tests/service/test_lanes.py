@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from api.installed import SUBJECT, installed
-from paraph.api.keys import create_key
+from paraph.lifecycle.api_key import create_key
 from paraph.service.fast_lane import Judges
 from service.lane_kit import TURNS, connection
 from service_kit import Kit, running

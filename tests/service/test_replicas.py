@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from installing import install
-from paraph.api.keys import create_key, revoke_key
+from paraph.lifecycle.api_key import create_key, revoke_key
 from paraph.lifecycle.context import Context
 from paraph.service.app import open_service
 from scripted_zoom import ScriptedZoom, scripted_zoom

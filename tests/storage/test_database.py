@@ -125,6 +125,20 @@ async def test_a_value_that_cannot_be_stored_is_a_storage_error(store: Database)
             await tx.events.get("\ud800")
 
 
+async def test_what_was_used_is_known_until_it_is_forgotten(store: Database) -> None:
+    """To whoever only looks, and nothing else with it."""
+    async with store.transaction() as tx:
+        await tx.used_states.use(b"one", expires_at=5)
+    async with store.reading() as tx:
+        assert (True, False) == (
+            await tx.used_states.is_used(b"one"),
+            await tx.used_states.is_used(b"another"),
+        )
+    async with store.transaction() as tx:
+        await tx.used_states.delete_expired(now=5)
+        assert not await tx.used_states.is_used(b"one")
+
+
 async def test_reading_refuses_writes(store: Database) -> None:
     """A reader cannot write by mistake, and stays usable for reading afterwards."""
     for _ in range(READERS + 1):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-from paraph.api.keys import ApiKeys, Presented, require_scope, require_subject
-from paraph.api.keys import Scope as KeyScope
 from paraph.api.problem import MALFORMED, Whole, problem_answer
 from paraph.lifecycle.active_access import Access, ActiveAccess
+from paraph.lifecycle.api_key import ApiKeys, Presented, require_scope, require_subject
+from paraph.lifecycle.api_key import Scope as KeyScope
 from paraph.storage.protocols import Store
 from paraph.storage.records import LiveRow
 

@@ -25,7 +25,7 @@ from paraph.api.document import openapi_of
 from paraph.api.events import event_routes
 from paraph.api.idempotency import Idempotency
 from paraph.api.installations import installation_routes
-from paraph.api.keys import ApiKey, ApiKeyDependency, ApiKeys, Presented, present
+from paraph.api.keys import ApiKeyDependency
 from paraph.api.linking import linking_routes
 from paraph.api.patience import Patience
 from paraph.api.problem import (
@@ -48,6 +48,7 @@ from paraph.api.request_body import (
 from paraph.config import Settings
 from paraph.errors import ParaphError
 from paraph.lifecycle.active_access import ActiveAccess
+from paraph.lifecycle.api_key import ApiKey, ApiKeys, Presented, present
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.logs import get_logger

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from paraph.api import models
-from paraph.api.keys import ApiKey, ApiKeyDependency, Scope, require_scope, require_unlimited
+from paraph.api.keys import ApiKeyDependency
+from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_unlimited
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.context import Context
 

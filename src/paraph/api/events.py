@@ -7,14 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from paraph.api.keys import (
-    ApiKey,
-    ApiKeyDependency,
-    Scope,
-    require_scope,
-    require_unlimited,
-)
+from paraph.api.keys import ApiKeyDependency
 from paraph.events.redelivery import find_event, redeliver
+from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_unlimited
 from paraph.lifecycle.context import Context
 from paraph.storage.records import EventStatus, KeptEvent
 

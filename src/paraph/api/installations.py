@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from paraph.api import models
-from paraph.api.keys import ApiKey, ApiKeyDependency, Scope, require_scope, require_subject
+from paraph.api.keys import ApiKeyDependency
 from paraph.errors import NotFound
+from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_subject
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.removal import remove_installation
 from paraph.oauth.phase import Phase

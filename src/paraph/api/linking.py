@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 
 from paraph.api import models
-from paraph.api.keys import ApiKey, ApiKeyDependency, Scope, require_scope, require_subject
+from paraph.api.keys import ApiKeyDependency
 from paraph.lifecycle import link
+from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_subject
 from paraph.lifecycle.context import Context
 from paraph.secret import Secret
 

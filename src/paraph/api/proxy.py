@@ -12,11 +12,11 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope, Send
 
-from paraph.api.keys import ApiKeys, require_scope
-from paraph.api.keys import Scope as KeyScope
 from paraph.api.problem import TOO_LONG, problem_answer
 from paraph.api.request_body import BodyTooLong, pieces_of
 from paraph.errors import NotFound
+from paraph.lifecycle.api_key import ApiKeys, require_scope
+from paraph.lifecycle.api_key import Scope as KeyScope
 from paraph.lifecycle.resource_call import HostCall, PassedOn, ResourceCaller
 from paraph.logs import get_logger
 from paraph.remote.transport import Headers

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from paraph.api.keys import Scope, create_key, revoke_key
 from paraph.cli.settings_file import ConfigOption, with_context
 from paraph.cli.table import show_table
+from paraph.lifecycle.api_key import Scope, create_key, revoke_key
 from paraph.lifecycle.context import Context
 from paraph.storage.records import ApiKey
 

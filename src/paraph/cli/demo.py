@@ -61,8 +61,11 @@ def _say(running: Running) -> None:
   Tidemark, the host product   {running.host_url}/
   Zoom, simulated              {running.zoom_url}/
   the service                  {running.service_url}/  (management API {running.private_url}/v1/)
+  its operator pages           {running.private_url}/admin/
 
   Open Tidemark, pick a person, install from the Marketplace. Then attack it.
+  A key for the operator pages, in another terminal:
+  paraph api-keys create --label me --scope read --config {running.folder}/paraph.toml
   Ctrl-C ends everything and removes {running.folder}
 """
     )

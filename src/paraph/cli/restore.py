@@ -11,11 +11,11 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from paraph.api.keys import create_key
 from paraph.cli.progress import counted
 from paraph.cli.settings_file import ConfigOption
 from paraph.config import Settings, load_settings
 from paraph.errors import UsageError
+from paraph.lifecycle.api_key import create_key
 from paraph.lifecycle.restore import NewEpoch
 from paraph.logs import set_up_logs
 from paraph.secret import Secret

@@ -27,8 +27,13 @@ async def find_event(context: Context, event_id: str) -> KeptEvent:
     return found
 
 
-async def redeliver(context: Context, event_id: str) -> KeptEvent:
+async def redeliver(context: Context, event_id: str, *, operator: str = "") -> KeptEvent:
     """Hand a kept event on again, from its first attempt.
+
+    Args:
+        context: see there.
+        event_id: which one.
+        operator: the id of the API key of who is signed in to the operator pages, for the audit.
 
     Raises:
         NotFound: there is no such event.
@@ -41,7 +46,8 @@ async def redeliver(context: Context, event_id: str) -> KeptEvent:
             event.event_id, client_id=context.client.client_id, now=context.now()
         )
         if done:
-            await audit.record(tx, context, "event.redelivered", event=event.event_id[:16])
+            by = {"operator": operator} if operator else {}
+            await audit.record(tx, context, "event.redelivered", event=event.event_id[:16], **by)
     if done:
         return event
     raise UsageError(

@@ -3,8 +3,8 @@
 Three classes of what a key protects, each with its own end:
 
 - *Rows* (tokens, profiles, event bodies, the sealed hash keys) are sealed anew, online.
-- *Short-lived things* (the cookie of a pending authorization) run out by themselves: the old key
-  is kept an hour after its turn.
+- *Short-lived things* (the cookies of a pending authorization and of an operator) run out by
+  themselves: the old key is kept an hour after its turn.
 - *Long-lived hashes and the audit chain* have keys of their own, which never change; only their
   sealed form is a row like any other.
 

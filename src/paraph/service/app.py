@@ -14,6 +14,8 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from paraph.admin.app import OperatorPages, Surroundings
+from paraph.admin.page import CONTENT_SECURITY_POLICY, REFERRER_POLICY
 from paraph.api.app import create_management_api
 from paraph.config import Settings
 from paraph.errors import ParaphError
@@ -34,7 +36,9 @@ from paraph.oauth.roles import Client
 from paraph.remote.authorization_server import RemoteAuthorizationServer
 from paraph.remote.resource_server import RemoteResourceServer
 from paraph.remote.transport import Transport
+from paraph.service.address import client_address
 from paraph.service.budget import ExchangeBudget, RateBudget
+from paraph.service.cookies import parse_cookies
 from paraph.service.deliveries import open_deliveries
 from paraph.service.fast_lane import Judges
 from paraph.service.install import InstallEndpoint
@@ -51,6 +55,7 @@ from paraph.service.security_headers import (
     SecurityHeaders,
     content_security_policy,
     page_headers,
+    shown_headers,
 )
 from paraph.storage.database import open_store
 from paraph.storage.encryption import KeyRing
@@ -179,7 +184,11 @@ async def open_service(
             ) as deliveries,
         ):
             readiness.watch(deliveries.endpoint.watch)
-            private = PrivateSide(api, metrics=deliveries.metrics)
+            private = PrivateSide(
+                api,
+                operator_pages=_operator_pages(settings, context),
+                metrics=deliveries.metrics,
+            )
             yield Service(
                 context=context,
                 access=access,
@@ -221,6 +230,18 @@ def _public_side(
             **plain_routes(settings, context, pages, readiness),
         },
     )
+
+
+def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
+    surroundings = Surroundings(
+        app_name=settings.app_name,
+        operator_url=settings.operator_url,
+        cookies=parse_cookies,
+        address_of=partial(client_address, trusted=settings.trusted_proxies),
+        budget=RateBudget(burst=10, per_second=0.05, clock=time.monotonic),
+    )
+    headers = shown_headers(CONTENT_SECURITY_POLICY, referrer=REFERRER_POLICY)
+    return SecurityHeaders(OperatorPages(context, surroundings), headers)
 
 
 @asynccontextmanager

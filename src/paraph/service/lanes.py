@@ -16,10 +16,10 @@ from starlette.types import Scope
 
 from paraph.api.access_token import MAX_BODY_BYTES
 from paraph.api.app import VEND_PATH, ManagementApi
-from paraph.api.keys import Presented, present
 from paraph.api.problem import Whole
 from paraph.config import Settings
 from paraph.errors import ApiKeyMissing, StaleTimestamp
+from paraph.lifecycle.api_key import Presented, present
 from paraph.service.address import arrived_in_clear
 from paraph.service.answer import Answer, Headers
 from paraph.service.fast_lane import Judge, Judged, Judges, Later

@@ -1,7 +1,8 @@
-"""The private side: management API and metrics, on a listener that the public never reaches."""
+"""The private side, which the public never reaches: management API, operator pages, metrics."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from paraph.api.problem import UNEXPECTED, Whole, problem_answer
 from paraph.logs import get_logger
 
+_OPERATORS = re.compile(rb"/admin(?:/|$)")
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _log = get_logger("service")
@@ -19,23 +21,33 @@ class PrivateSide:
     """ASGI application of the private listener: no stack trace ever.
 
     Args:
-        management_api: answers `/v1`.
+        management_api: answers `/v1`, and whatever nobody else does.
+        operator_pages: answers `/admin/`.
         metrics: gives the text that Prometheus reads.
     """
 
-    def __init__(self, management_api: ASGIApp, *, metrics: Callable[[], Awaitable[bytes]]) -> None:
+    def __init__(
+        self,
+        management_api: ASGIApp,
+        *,
+        operator_pages: ASGIApp,
+        metrics: Callable[[], Awaitable[bytes]],
+    ) -> None:
         self._management_api = management_api
+        self._operator_pages = operator_pages
         self._metrics = metrics
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/metrics" and scope["method"] == "GET":
             page = Response(await self._metrics(), media_type=METRICS_TYPE)
             await page(scope, receive, send)
+        elif _OPERATORS.match(scope.get("raw_path") or b""):
+            await self._operator_pages(scope, receive, send)
         else:
             await self._management_api(scope, receive, send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on to the management API."""
+        """Pass on to whom it is for."""
         if scope["type"] != "http":
             return
         started = False

@@ -42,10 +42,19 @@ def page_headers(policy: str) -> Headers:
     Args:
         policy: of its contents.
     """
+    return (*MACHINE_HEADERS, *shown_headers(policy))
+
+
+def shown_headers(policy: str, *, referrer: str = "no-referrer") -> Headers:
+    """The same for an answer that has the headers of machines already.
+
+    Args:
+        policy: of its contents.
+        referrer: what is said of it to the pages that it leads to.
+    """
     return (
-        *MACHINE_HEADERS,
         (b"content-security-policy", policy.encode()),
-        (b"referrer-policy", b"no-referrer"),
+        (b"referrer-policy", referrer.encode()),
         (b"cross-origin-opener-policy", b"same-origin"),
         (b"cross-origin-resource-policy", b"same-origin"),
         (b"x-frame-options", b"DENY"),

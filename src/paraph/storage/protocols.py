@@ -172,10 +172,17 @@ class InstallationStore(Protocol):
 
 
 class UsedStateStore(Protocol):
-    """States that were used, by hash: one use, across all replicas."""
+    """States that were used, by hash: one use, across all replicas.
+
+    What else of a sealed cookie must not count any more before it runs out stands here too: the
+    sessions that operators have ended.
+    """
 
     async def use(self, state_hash: bytes, *, expires_at: int) -> bool:
         """True for exactly one caller, ever, until `expires_at`."""
+
+    async def is_used(self, state_hash: bytes) -> bool:
+        """Whether somebody did. For what is only looked at: who uses it asks `use` alone."""
 
     async def delete_expired(self, *, now: int) -> int:
         """Forget what no cookie can present any more."""

@@ -32,6 +32,11 @@ class SqlUsedStateStore(_SqlStore):
         )
         return done.rowcount == 1
 
+    async def is_used(self, state_hash: bytes) -> bool:
+        """Whether somebody did."""
+        known = select(used_states.c.state_hash).where(used_states.c.state_hash == state_hash)
+        return (await self._connection.execute(known)).first() is not None
+
     async def delete_expired(self, *, now: int) -> int:
         """Forget what no cookie can present any more."""
         done = await self._connection.execute(

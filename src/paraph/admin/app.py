@@ -1,0 +1,202 @@
+"""The operator pages at `/admin/`, on the private side only.
+
+The order of the checks is that of their cost, and nothing is done before all of them have held:
+the name by which we were reached, the address, the method, for a form its origin, the session by
+the store, and the session's own proof in the form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from paraph.admin.audit_pages import AuditPages
+from paraph.admin.event_pages import EventPages
+from paraph.admin.form import Fields, parse_query, read_form
+from paraph.admin.installation_pages import InstallationPages
+from paraph.admin.own_origin import OwnOrigin, came_from_elsewhere
+from paraph.admin.page import render, see_other, static_file
+from paraph.admin.refusal import Refusal, nothing_here
+from paraph.admin.session import COOKIE, Session, Sessions
+from paraph.admin.sign_in import START, Budget, SignIn
+from paraph.admin.visit import Visit
+from paraph.errors import ParaphError
+from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
+from paraph.problems import problem_of
+
+View = Callable[[Visit], Awaitable[Response]]
+
+_STATIC = re.compile(r"/admin/static/([a-z.]{1,32})")
+_SIGN_IN = "/admin/sign-in"
+
+_log = get_logger("admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the composition root knows and these pages need.
+
+    Attributes:
+        app_name: how the app calls itself.
+        operator_url: the origin by which operators come, besides loopback; may be empty.
+        cookies: reads all cookies of a request, two of one name as two.
+        address_of: the address that budgets count by.
+        budget: of failed sign-ins.
+    """
+
+    app_name: str
+    operator_url: str
+    cookies: Callable[[Iterable[tuple[bytes, bytes]]], list[tuple[str, str]]]
+    address_of: Callable[[Scope], str]
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    path: re.Pattern[str]
+    views: dict[str, View]
+
+
+class OperatorPages:
+    """ASGI application of everything below `/admin`."""
+
+    def __init__(self, context: Context, surroundings: Surroundings) -> None:
+        self._context = context
+        self._surroundings = surroundings
+        self._own = OwnOrigin(surroundings.operator_url)
+        self._sessions = Sessions(context)
+        self._sign_in = SignIn(self._sessions, surroundings.budget, surroundings.app_name)
+        self._routes = self._all_routes()
+
+    def _all_routes(self) -> list[_Route]:
+        events, audit = EventPages(self._context), AuditPages(self._context)
+        installations = InstallationPages(self._context)
+        one_event = "/admin/events/([A-Za-z0-9_-]{4,80})"
+        routes: list[tuple[str, dict[str, View]]] = [
+            ("/admin/?", {"GET": _start}),
+            ("/admin/events", {"GET": events.show_all}),
+            ("/admin/dead-letters/redeliver", {"POST": events.redeliver_shown}),
+            (one_event, {"GET": events.show_one}),
+            (f"{one_event}/redeliver", {"POST": events.redeliver_one}),
+            ("/admin/installations", {"GET": installations.show_all}),
+            ("/admin/audit", {"GET": audit.show}),
+            ("/admin/audit/verify", {"POST": audit.verify}),
+            ("/admin/sign-out", {"POST": self._sign_in.sign_out}),
+        ]
+        return [_Route(re.compile(path), views) for path, views in routes]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever it is, with a page."""
+        try:
+            answer = await self._answer(scope, receive)
+        except Refusal as refusal:
+            answer = self._message(refusal.status, refusal.title, refusal.text)
+            answer.headers.update(refusal.headers)
+        except ParaphError as error:
+            problem = problem_of(error)
+            if problem.status >= 500:
+                _log.error("admin.failed", error_code=error.code, why=error.detail)
+            answer = self._message(problem.status, problem.title, problem.remedy)
+        await answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        origins = self._own.demand_host(headers)
+        path = (scope.get("raw_path") or b"").decode("latin-1")
+        if match := _STATIC.fullmatch(path):
+            return _static(scope["method"], match[1])
+        if path == _SIGN_IN:
+            return await self._answer_sign_in(scope, receive, origins)
+        view, argument = self._find(path, scope["method"])
+        if scope["method"] == "POST":
+            self._own.demand_form(headers, origins)
+        query = parse_query(scope["query_string"])
+        cookies = self._surroundings.cookies(headers)
+        session = await self._sessions.of(cookies)
+        if session is None:
+            had_cookie = any(name == COOKIE for name, _ in cookies)
+            return self._sign_in.needed(path, had_cookie=had_cookie)
+        form = Fields()
+        if scope["method"] == "POST":
+            form = await _own_form(session, headers, receive)
+        return await view(
+            Visit(
+                session=session,
+                app_name=self._surroundings.app_name,
+                now=self._context.now(),
+                argument=argument,
+                query=query,
+                form=form,
+            )
+        )
+
+    async def _answer_sign_in(
+        self, scope: Scope, receive: Receive, origins: frozenset[str]
+    ) -> Response:
+        headers = scope["headers"]
+        if scope["method"] == "POST":
+            self._own.demand_form(headers, origins)
+            form = await read_form(headers, receive)
+            address = self._surroundings.address_of(scope)
+            return await self._sign_in.sign_in(form.one("key"), form.one("back"), address=address)
+        if scope["method"] != "GET":
+            raise _wrong_method("GET, POST")
+        back = parse_query(scope["query_string"]).one("back")
+        return self._sign_in.form(back, from_elsewhere=came_from_elsewhere(headers))
+
+    def _find(self, path: str, method: str) -> tuple[View, str]:
+        for route in self._routes:
+            if match := route.path.fullmatch(path):
+                view = route.views.get(method)
+                if view is None:
+                    raise _wrong_method(", ".join(route.views))
+                return view, match[1] if match.lastindex else ""
+        raise nothing_here()
+
+    def _message(self, status: int, title: str, text: str) -> Response:
+        # Without what only an operator sees: it may be anybody who is refused.
+        return render(
+            "message.html",
+            status=status,
+            session=None,
+            app_name=self._surroundings.app_name,
+            title=title,
+            text=text,
+        )
+
+
+async def _start(_visit: Visit) -> Response:
+    return see_other(START)
+
+
+async def _own_form(
+    session: Session, headers: Iterable[tuple[bytes, bytes]], receive: Receive
+) -> Fields:
+    form = await read_form(headers, receive)
+    if not session.has_made(form.one("proof")):
+        raise Refusal(
+            403,
+            "This form belongs to another session",
+            "Nothing was done. Load the page again, and press the button there.",
+        )
+    return form
+
+
+def _static(method: str, name: str) -> Response:
+    if method != "GET":
+        raise _wrong_method("GET")
+    answer = static_file(name)
+    if answer is None:
+        raise nothing_here()
+    return answer
+
+
+def _wrong_method(allowed: str) -> Refusal:
+    return Refusal(
+        405, "This is not done by this method", "Open the page itself.", headers={"allow": allowed}
+    )

@@ -1,0 +1,47 @@
+"""The audit: its newest entries, and whether the chain is whole."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from paraph.admin.refusal import nothing_here
+from paraph.admin.visit import Visit
+from paraph.lifecycle.audit import ChainVerdict, walk_chain
+from paraph.lifecycle.context import Context
+
+PAGE = 50
+_DIGITS = 18
+
+
+class AuditPages:
+    """The page of the audit."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def show(self, visit: Visit) -> Response:
+        """Newest first, page by page."""
+        return await self._page(visit)
+
+    async def verify(self, visit: Visit) -> Response:
+        """Walk the whole chain. What was exported elsewhere is compared by command and API."""
+        return await self._page(visit, await walk_chain(self._context.store))
+
+    async def _page(self, visit: Visit, verdict: ChainVerdict | None = None) -> Response:
+        before = visit.query.one("before")
+        if before and not (before.isascii() and before.isdigit() and len(before) <= _DIGITS):
+            raise nothing_here()
+        async with self._context.store.reading() as tx:
+            head = await tx.audit.head()
+            newest = 0 if head is None else head.sequence
+            last = min(newest, int(before) - 1) if before else newest
+            first = max(0, last - PAGE)
+            found = await tx.audit.page(after=first, limit=last - first) if last > 0 else []
+        return visit.page(
+            "audit.html",
+            entries=sorted(found, key=lambda entry: -entry.sequence),
+            newest=newest,
+            before=before,
+            older=first + 1 if first else 0,
+            verdict=verdict,
+        )

@@ -1,0 +1,128 @@
+"""Events: what waits, what is dead and why, and handing it on again. Never a body."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from starlette.responses import Response
+
+from paraph.admin.page import see_other
+from paraph.admin.refusal import nothing_here
+from paraph.admin.visit import Visit
+from paraph.errors import NotFound, UsageError
+from paraph.events.redelivery import find_event, redeliver
+from paraph.lifecycle.context import Context
+from paraph.problems import status_of
+from paraph.storage.records import Backlog, EventStatus, KeptEvent
+
+PAGE = 25
+_CURSOR = re.compile(r"[A-Za-z0-9_-]{0,80}")
+# What a removal leaves in place of a failure when it purges an event.
+_PURGED = "purged"
+# Where the scales of the picture end.
+_MOST_EVENTS = 1_000_000
+_LONGEST_SECONDS = 3 * 86_400
+
+
+class EventPages:
+    """The pages of events."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def show_all(self, visit: Visit) -> Response:
+        """Newest first, page by page, of every status or one."""
+        chosen, after = visit.query.one("status"), visit.query.one("after")
+        known = {status.value for status in EventStatus}
+        if (chosen and chosen not in known) or not _CURSOR.fullmatch(after):
+            raise nothing_here()
+        status = EventStatus(chosen) if chosen else None
+        async with self._context.store.reading() as tx:
+            found = await tx.events.page(status=status, after=after, limit=PAGE + 1)
+            backlog = await tx.events.backlog()
+        page = found[:PAGE]
+        return visit.page(
+            "events.html",
+            events=page,
+            chosen=chosen,
+            after=after,
+            older=page[-1].event_id if len(found) > PAGE else "",
+            backlog=backlog,
+            bars=_bars(backlog, visit.now),
+            redelivered=visit.count("redelivered"),
+            refused=visit.count("refused"),
+        )
+
+    async def show_one(self, visit: Visit) -> Response:
+        """One event with its cause."""
+        event = await find_event(self._context, visit.argument)
+        if event.event_id != visit.argument:
+            # By the beginning of its id, as lists show it: on to its own address.
+            return see_other(f"/admin/events/{event.event_id}")
+        return self._page(visit, event)
+
+    async def redeliver_one(self, visit: Visit) -> Response:
+        """Hand one on again, or say why not."""
+        event = await find_event(self._context, visit.argument)
+        try:
+            await redeliver(self._context, event.event_id, operator=visit.session.key.key_id)
+        except NotFound:
+            raise
+        except UsageError as error:
+            event = await find_event(self._context, event.event_id)
+            return self._page(visit, event, refused=error)
+        return see_other(f"/admin/events/{event.event_id}?redelivered=1")
+
+    async def redeliver_shown(self, visit: Visit) -> Response:
+        """Hand on again the dead letters that one page has shown, and count what was refused."""
+        done = refused = 0
+        for event_id in visit.form.all("event")[:PAGE]:
+            try:
+                await redeliver(self._context, event_id, operator=visit.session.key.key_id)
+                done += 1
+            except UsageError:
+                refused += 1
+        return see_other(f"/admin/events?status=dead&redelivered={done}&refused={refused}")
+
+    @staticmethod
+    def _page(visit: Visit, event: KeptEvent, refused: UsageError | None = None) -> Response:
+        return visit.page(
+            "event.html",
+            status=200 if refused is None else status_of(type(refused)),
+            event=event,
+            hindrance=_hindrance(event),
+            refused=refused,
+            redelivered=visit.count("redelivered"),
+        )
+
+
+def _hindrance(event: KeptEvent) -> str:
+    """Why an event cannot be handed on by hand, as far as its row says so."""
+    if event.urgent:
+        return (
+            "A deauthorization is carried out here until it is done, and never handed on by hand."
+        )
+    if event.failure == _PURGED:
+        return (
+            "Its body was deleted when its installation was removed. Nothing of a removed"
+            " installation is handed on."
+        )
+    return ""
+
+
+def _bars(backlog: Backlog, now: int) -> dict[str, float]:
+    """How long the bars of the picture are, in hundredths.
+
+    The scale is logarithmic: one event can be seen, and a thousand are told from a million.
+    """
+    oldest = backlog.oldest_received_at
+    return {
+        "waiting": _bar(backlog.waiting, _MOST_EVENTS),
+        "oldest": 0 if oldest is None else _bar(now - oldest, _LONGEST_SECONDS),
+        "dead": _bar(backlog.dead, _MOST_EVENTS),
+    }
+
+
+def _bar(value: int, most: int) -> float:
+    return round(100 * min(1, math.log1p(max(0, value)) / math.log1p(most)), 1)

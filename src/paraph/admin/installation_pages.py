@@ -1,0 +1,38 @@
+"""Installations: whose they are, how they stand and what was proved. No token, no e-mail."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.responses import Response
+
+from paraph.admin.refusal import nothing_here
+from paraph.admin.visit import Visit
+from paraph.lifecycle.context import Context
+
+PAGE = 25
+_CURSOR = re.compile(r"[A-Za-z0-9_-]{0,64}")
+
+
+class InstallationPages:
+    """The page of installations."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def show_all(self, visit: Visit) -> Response:
+        """Installations with an active link, page by page."""
+        after = visit.query.one("after")
+        if not _CURSOR.fullmatch(after):
+            raise nothing_here()
+        async with self._context.store.reading() as tx:
+            found = await tx.installations.page(
+                self._context.client.client_id, after=after, limit=PAGE + 1
+            )
+        page = found[:PAGE]
+        return visit.page(
+            "installations.html",
+            installations=page,
+            after=after,
+            more=page[-1].link.link_id if len(found) > PAGE else "",
+        )

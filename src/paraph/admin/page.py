@@ -1,0 +1,62 @@
+"""Pages for operators: server-rendered, one style sheet, no script, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from paraph.admin import moment
+
+# What the pages may load and where their forms may go: here, and nowhere else.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+# Not "no-referrer": that makes browsers send "Origin: null" with forms, and these pages tell their
+# own forms from those of others by their origin.
+REFERRER_POLICY = "same-origin"
+_MEDIA_TYPES = {"operator.css": "text/css", "icon.svg": "image/svg+xml"}
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("paraph.admin", "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        about=moment.about, exact=moment.exact, machine=moment.machine, breakable=_breakable
+    )
+    return environment
+
+
+def _breakable(name: str) -> Markup:
+    """A long name, which may go on in the next line where its words end."""
+    return Markup().join(Markup("{}<wbr>").format(word) for word in re.split(r"(?<=[._])", name))
+
+
+def render(name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page from a template; every value is escaped."""
+    return HTMLResponse(_environment().get_template(name).render(**values), status_code=status)
+
+
+def see_other(path: str) -> Response:
+    """Go on, by GET, to a page of ours."""
+    return RedirectResponse(path, status_code=303)
+
+
+def static_file(name: str) -> Response | None:
+    """One of the files that pages load."""
+    media_type = _MEDIA_TYPES.get(name)
+    if media_type is None:
+        return None
+    return Response((files("paraph.admin") / "static" / name).read_bytes(), media_type=media_type)

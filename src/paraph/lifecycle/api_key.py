@@ -1,0 +1,219 @@
+"""API keys: made by command, shown once, kept as hashes, scoped by act and by subjects.
+
+paraph_<key id>_<secret>      the secret part has 256 bits, so a plain SHA-256 keeps it
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import re
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from paraph.errors import ApiKeyMissing, NotAllowed, NotFound, StorageError, UsageError
+from paraph.lifecycle import audit
+from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
+from paraph.secret import Secret
+from paraph.storage.encryption import secret_hash
+from paraph.storage.records import ApiKey as StoredApiKey
+from paraph.storage.records import LiveRow
+from paraph.storage.scope import NOTHING_READ
+
+_KEY = rb"paraph_([A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})"
+_ALONE = re.compile(_KEY)
+_BEARER = re.compile(rb"[Bb]earer " + _KEY)
+_TOUCH_SECONDS = 60
+_NOBODY = bytes(32)
+
+_log = get_logger("api")
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    LINK = "link"
+    READ = "read"
+    VEND = "vend"
+    PROXY = "proxy"
+    REMOVE = "remove"
+
+
+async def create_key(
+    context: Context, *, label: str, scopes: Collection[str], subject_prefix: str = ""
+) -> Secret:
+    """Make a key; the result is the only time that it is seen.
+
+    Raises:
+        UsageError: no scope, an unknown scope, or no label.
+    """
+    unknown = sorted(set(scopes) - {scope.value for scope in Scope})
+    if unknown or not scopes:
+        known = ", ".join(scope.value for scope in Scope)
+        raise UsageError(
+            f"unknown scopes: {', '.join(unknown)}" if unknown else "a key needs a scope",
+            remedy=f"Choose from {known}.",
+        )
+    if not label.strip():
+        raise UsageError("a key needs a label, so that it can be told from others later")
+    key_id = context.random_bytes(6).hex()
+    secret = context.one_use_code()
+    async with context.store.transaction() as tx:
+        await tx.api_keys.add(
+            StoredApiKey(
+                key_id=key_id,
+                secret_hash=secret_hash(secret),
+                label=label,
+                scopes=frozenset(scopes),
+                subject_prefix=subject_prefix,
+                created_at=context.now(),
+            )
+        )
+        await audit.record(
+            tx, context, "api_key.created", key_id=key_id, scopes=" ".join(sorted(scopes))
+        )
+    return Secret(f"paraph_{key_id}_{secret.reveal()}")
+
+
+class Presented(NamedTuple):
+    """A key as a call shows it: it may be anybody's."""
+
+    key_id: str
+    secret: bytes
+
+
+class ApiKey(NamedTuple):
+    """A live key, and what it may do."""
+
+    key_id: str
+    scopes: frozenset[str]
+    subject_prefix: str
+
+
+class ApiKeys:
+    """Recognises the keys that calls present, and remembers when each was last used.
+
+    Every call reads the key's row, so revoking counts at once on every replica. The last use is
+    written at most once a minute for a key, beside the call and never in its way.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._touched: dict[str, int] = {}
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> ApiKey:
+        """The live key that these headers present.
+
+        Raises:
+            ApiKeyMissing: none, two, malformed, unknown, wrong or revoked: it looks alike.
+        """
+        presented = present(headers)
+        row = await self._context.store.read_live(presented.key_id, "")
+        return self.recognise(presented, row)
+
+    def recognise(self, presented: Presented, row: LiveRow) -> ApiKey:
+        """The presented key, as the store knows it in a row that was read just now.
+
+        Raises:
+            ApiKeyMissing: it is not live.
+        """
+        return self.recognise_hash(presented.key_id, hashlib.sha256(presented.secret).digest(), row)
+
+    def recognise_hash(self, key_id: str, presented_hash: bytes, row: LiveRow) -> ApiKey:
+        """The same for a key whose secret part was shown before, and kept as its hash alone.
+
+        Raises:
+            ApiKeyMissing: it is not live.
+        """
+        known = _NOBODY if row.key_secret_hash is None else bytes(row.key_secret_hash)
+        same = hmac.compare_digest(presented_hash, known)
+        if not same or row.key_secret_hash is None or row.key_revoked_at is not None:
+            raise ApiKeyMissing("the presented API key is not live")
+        if self._context.now() - self._last_use(key_id, row) >= _TOUCH_SECONDS:
+            self._note_use(key_id)
+        return ApiKey(key_id, _scopes(row.key_scopes or ""), row.key_subject_prefix or "")
+
+    def _last_use(self, key_id: str, row: LiveRow) -> int:
+        return max(row.key_last_used_at or 0, self._touched.get(key_id, 0))
+
+    def _note_use(self, key_id: str) -> None:
+        now = self._context.now()
+        self._touched[key_id] = now
+        task = asyncio.create_task(self._touch(key_id, now))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def _touch(self, key_id: str, now: int) -> None:
+        try:
+            async with self._context.store.transaction(NOTHING_READ) as tx:
+                await tx.api_keys.touch(key_id, now=now)
+        except StorageError as error:
+            _log.warning("api_key.use_not_noted", why=error.detail)
+
+
+def present(headers: Iterable[tuple[bytes, bytes]]) -> Presented:
+    """The API key that these headers hold, not recognised yet.
+
+    Raises:
+        ApiKeyMissing: none, two, or malformed.
+    """
+    values = [value for name, value in headers if name == b"authorization"]
+    match = _BEARER.fullmatch(values[0]) if len(values) == 1 else None
+    if match is None:
+        raise ApiKeyMissing("no API key was presented")
+    return Presented(match[1].decode("ascii"), match[2])
+
+
+def parse_key(text: str) -> Presented:
+    """The API key that somebody has typed or pasted, not recognised yet.
+
+    Raises:
+        ApiKeyMissing: it is none.
+    """
+    match = _ALONE.fullmatch(text.encode("utf-8", "surrogatepass"))
+    if match is None:
+        raise ApiKeyMissing("no API key was presented")
+    return Presented(match[1].decode("ascii"), match[2])
+
+
+@lru_cache(maxsize=64)
+def _scopes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def require_scope(key: ApiKey, scope: Scope) -> None:
+    """`NotAllowed` unless the key has the scope."""
+    # A member of a StrEnum is its text.
+    if scope not in key.scopes:
+        raise NotAllowed(
+            f"the key lacks the scope {scope.value}",
+            remedy=f"Create a key with it: paraph api-keys create --scope {scope.value}",
+        )
+
+
+def require_subject(key: ApiKey, subject: str) -> None:
+    """`NotFound`, as if it did not exist, for a subject outside the key's prefix."""
+    if not subject.startswith(key.subject_prefix):
+        raise NotFound("the subject lies outside the key's prefix")
+
+
+def require_unlimited(key: ApiKey) -> None:
+    """`NotAllowed` for a key that is limited to some subjects."""
+    if key.subject_prefix:
+        raise NotAllowed(
+            "the key is limited to some subjects, and this speaks of all of them",
+            remedy="Use a key without a subject prefix.",
+        )
+
+
+async def revoke_key(context: Context, key_id: str) -> None:
+    """End a key at once. `NotFound` when there is no live one."""
+    async with context.store.transaction() as tx:
+        if not await tx.api_keys.revoke(key_id, now=context.now()):
+            raise NotFound(f"there is no live key {key_id}", remedy="paraph api-keys list")
+        await audit.record(tx, context, "api_key.revoked", key_id=key_id)

@@ -1,0 +1,178 @@
+"""Events by page: what is shown, and handing one on again."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from admin.operators import Desk
+from paraph.admin.event_pages import PAGE
+from paraph.lifecycle.removal import remove_installation
+from paraph.storage.records import EventStatus
+
+pytestmark = pytest.mark.anyio
+
+
+def _links(text: str) -> list[str]:
+    return re.findall(r'href="/admin/events/([0-9a-f]{64})"', text)
+
+
+async def test_newest_first_page_by_page(signed_in: Desk) -> None:
+    """Each event once, in order, until nothing is older."""
+    kept = [await signed_in.keep(number) for number in range(PAGE * 2 + 3)]
+    path, seen = "/admin/events?status=dead", []
+    for _ in range(3):
+        page = (await signed_in.get(path)).text
+        seen += _links(page)
+        older = re.search(r'href="([^"]+)">Older</a>', page)
+        path = older[1].replace("&amp;", "&") if older else ""
+    assert "" == path
+    assert kept == seen
+
+
+async def test_by_status(signed_in: Desk) -> None:
+    """Each list holds its own, and says so where there are none."""
+    empty = (await signed_in.get("/admin/events?status=dead")).text
+    assert "nothing was given up" in empty
+    now = signed_in.kit.service.context.now()
+    dead = await signed_in.keep(1)
+    waits = await signed_in.keep(2, status=EventStatus.RECEIVED, next_attempt_at=now + 600)
+    done = await signed_in.keep(3, status=EventStatus.HANDED_ON, handed_on_at=now)
+    for status, event_id in (("dead", dead), ("received", waits), ("handed_on", done)):
+        page = (await signed_in.get(f"/admin/events?status={status}")).text
+        assert [event_id] == _links(page)
+        assert f'?status={status}" aria-current="page"' in page
+    assert [dead, waits, done] == _links((await signed_in.get("/admin/events")).text)
+
+
+async def test_the_backlog_stands_on_top(signed_in: Desk) -> None:
+    """How much waits, since when, and how much is dead, in figures and as a picture."""
+    context = signed_in.kit.service.context
+    now = context.now()
+    async with context.store.transaction() as tx:
+        # The notice of the installation, unless it went by itself already.
+        await tx.events.hand_to_nobody(now=now, limit=100)
+    calm = (await signed_in.get("/admin/events")).text
+    assert "<dt>waiting</dt><dd>0 " in calm and "<dt>dead letters</dt><dd>0 " in calm
+    assert 3 == calm.count('width="0" height="4"') + calm.count('width="0.0" height="4"')
+    await signed_in.keep(1)
+    await signed_in.keep(
+        2, received_at=now - 7300, status=EventStatus.RECEIVED, next_attempt_at=now + 600
+    )
+    busy = (await signed_in.get("/admin/events")).text
+    assert "<dt>waiting</dt><dd>1 " in busy
+    assert re.search(r'oldest</dt><dd class="words"><time [^>]+>2 h ago</time>', busy)
+    assert '<dt>dead letter</dt><dd class="has-dead">1 ' in busy
+    assert '<rect class="waiting" width="5.0" height="4"/>' in busy
+
+
+async def test_one_event_with_its_cause(signed_in: Desk) -> None:
+    """Name, account, attempts, when exactly, and why it died; found by the beginning of its id."""
+    event_id = await signed_in.keep(7)
+    page = (await signed_in.get(f"/admin/events/{event_id}")).text
+    for text in ("raised: CanaryCause", "meeting.<wbr>ended", "AbcDEFghiJKLmnoPQRst01", ">12<"):
+        assert text in page
+    assert re.search(r'<time datetime="[0-9T:-]+Z" title="[0-9 :-]+ UTC">1 min ago</time>', page)
+    short = await signed_in.get(f"/admin/events/{event_id[:63]}")
+    assert (303, f"/admin/events/{event_id}") == (short.status_code, short.headers["location"])
+    assert 404 == (await signed_in.get("/admin/events/ffffffffffff")).status_code
+
+
+async def test_redelivery(signed_in: Desk) -> None:
+    """It is due again from its first attempt; who did it stands in the audit."""
+    event_id = await signed_in.keep(1)
+    answer = await signed_in.press(f"/admin/events/{event_id}/redeliver")
+    assert 303 == answer.status_code
+    event = await signed_in.event(event_id)
+    assert (EventStatus.DEAD, "") != (event.status, event.failure)
+    shown = (await signed_in.get(answer.headers["location"])).text
+    assert 'role="status">It is handed on again' in shown
+    operator = signed_in.key.split("_")[1]
+    assert ("event.redelivered", {"event": event_id[:16], "operator": operator}) in (
+        await signed_in.audited()
+    )
+
+
+async def test_a_removed_installation_gets_nothing_again(signed_in: Desk) -> None:
+    """The page says so before; whoever presses an older page's button is told why not."""
+    event_id = await signed_in.keep(1)
+    proof = await signed_in.proof()
+    (one,) = await signed_in.kit.installations()
+    await remove_installation(signed_in.kit.service.context, one.link.link_id, reason="test")
+    shown = await signed_in.get(f"/admin/events/{event_id}")
+    assert "its installation was removed" in shown.text
+    assert "Redeliver</button>" not in shown.text
+    refused = await signed_in.client.post(
+        f"/admin/events/{event_id}/redeliver", data={"proof": proof}
+    )
+    assert 400 == refused.status_code
+    assert "It was not handed on again." in refused.text
+    assert "Ask Zoom for the data itself, for an account that is installed." in refused.text
+    assert EventStatus.HANDED_ON is (await signed_in.event(event_id)).status
+
+
+async def test_a_body_that_is_gone_is_refused_and_said(signed_in: Desk) -> None:
+    """Retention has deleted it: there is nothing to hand on."""
+    now = signed_in.kit.service.context.now()
+    event_id = await signed_in.keep(
+        1, status=EventStatus.HANDED_ON, handed_on_at=now, failure="", body=None
+    )
+    refused = await signed_in.press(f"/admin/events/{event_id}/redeliver")
+    assert 400 == refused.status_code
+    assert "its body was deleted" in refused.text
+
+
+async def test_a_deauthorization_has_no_button(signed_in: Desk) -> None:
+    """It is a workflow of ours; the same POST is refused."""
+    event_id = await signed_in.keep(1, urgent=True, failure="")
+    shown = await signed_in.get(f"/admin/events/{event_id}")
+    assert "never handed on by hand" in shown.text
+    assert "Redeliver</button>" not in shown.text
+    assert 400 == (await signed_in.press(f"/admin/events/{event_id}/redeliver")).status_code
+
+
+async def test_all_dead_letters_that_are_shown(signed_in: Desk) -> None:
+    """Those and no others; what was refused is counted and said."""
+    kept = [await signed_in.keep(number) for number in range(3)]
+    gone = await signed_in.keep(3, body=None)
+    page = (await signed_in.get("/admin/events?status=dead")).text
+    shown = re.findall(r'name="event" value="([0-9a-f]{64})"', page)
+    assert [*kept, gone] == shown
+    answer = await signed_in.press("/admin/dead-letters/redeliver", event=shown[1:])
+    told = (await signed_in.get(answer.headers["location"])).text
+    assert "2 events are being handed on again" in told
+    assert "1 was refused: the body was deleted" in told
+    assert [kept[0], gone] == _links(told)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=lost",
+        "status=DEAD",
+        "after=%00",
+        "after=" + "a" * 81,
+        "after=%2e%2e/",
+        "after=%27%20OR%201=1",
+    ],
+)
+async def test_what_is_no_list_is_not_found(signed_in: Desk, query: str) -> None:
+    """A page, and nothing of the request in it."""
+    answer = await signed_in.get(f"/admin/events?{query}")
+    assert (404, True) == (answer.status_code, "There is nothing here" in answer.text)
+
+
+@pytest.mark.parametrize("query", ["redelivered=-1", "redelivered=<b>", "redelivered=9999", "x=y"])
+async def test_a_made_up_notice_says_nothing(signed_in: Desk, query: str) -> None:
+    """A number is a small number, or none."""
+    answer = await signed_in.get(f"/admin/events?{query}")
+    assert (200, False) == (answer.status_code, "handed on again" in answer.text)
+
+
+async def test_names_are_escaped(signed_in: Desk) -> None:
+    """Zoom's words are text, whatever stands in them."""
+    await signed_in.keep(1, name="<script>.x", account_id='"><img>', failure="<b>&")
+    page = (await signed_in.get("/admin/events")).text
+    assert "<script" not in page and "<img>" not in page and "<b>&" not in page
+    assert "&lt;script&gt;" in page

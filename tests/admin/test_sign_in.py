@@ -1,0 +1,141 @@
+"""Who may sign in, what is said to everybody else, and how a session ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from admin.operators import COOKIE, Desk, browser, new_key, sign_in
+from paraph.admin.sign_in import destination
+from paraph.lifecycle.api_key import revoke_key
+from service_kit import running
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_operators_key_signs_in(signed_in: Desk) -> None:
+    """The form answers with a cookie for this host and an hour, and the pages open."""
+    async with browser(signed_in.kit) as client:
+        answer = await sign_in(client, f"  {signed_in.key}\n")
+        cookie = answer.headers["set-cookie"]
+        assert (303, "/admin/events") == (answer.status_code, answer.headers["location"])
+        assert cookie.startswith(f"{COOKIE}=")
+        assert cookie.endswith("; Path=/; Max-Age=3600; Secure; HttpOnly; SameSite=Strict")
+        assert 200 == (await client.get("/admin/events")).status_code
+
+
+async def test_every_failure_looks_alike(tmp_path: Path) -> None:
+    """Unknown, wrong, revoked, limited, without `read`, or no key at all: one and the same page."""
+    async with running(tmp_path) as kit:
+        good, revoked = await new_key(kit), await new_key(kit)
+        await revoke_key(kit.service.context, revoked.split("_")[1])
+        keys = [
+            await new_key(kit, "link", "vend", "proxy", "remove"),
+            await new_key(kit, subject_prefix="tenant-a:"),
+            revoked,
+            good[:-1] + ("A" if good[-1] != "A" else "B"),
+            f"paraph_{'0' * 12}_{'x' * 43}",
+            "nothing",
+            "",
+            "é\0\ud800" * 9,
+        ]
+        answers = []
+        for key in keys:
+            async with browser(kit) as client:
+                answers.append(await sign_in(client, key.encode("utf-8", "replace").decode()))
+                assert "set-cookie" not in answers[-1].headers
+                refused = await client.get("/admin/events")
+                assert "/admin/sign-in" == refused.headers["location"]
+    assert {(403, answers[0].content)} == {(a.status_code, a.content) for a in answers}
+
+
+async def test_failures_are_budgeted_and_successes_cost_nothing(tmp_path: Path) -> None:
+    """Ten failures of one address, then nobody is asked any more, not even for a good key."""
+    async with running(tmp_path) as kit, browser(kit) as client:
+        good = await new_key(kit)
+        for _ in range(15):
+            assert 303 == (await sign_in(client, good)).status_code
+        failures = [(await sign_in(client, "nothing")).status_code for _ in range(12)]
+        assert [403] * 10 + [429] * 2 == failures
+        late = await sign_in(client, good)
+        assert (429, "60") == (late.status_code, late.headers["retry-after"])
+
+
+async def test_who_fails_stores_nothing(tmp_path: Path) -> None:
+    """The audit has the sign-ins that succeeded; a failure writes nothing."""
+    async with running(tmp_path) as kit, browser(kit) as client:
+        key = await new_key(kit)
+        async with kit.service.context.store.reading() as tx:
+            before = await tx.audit.head()
+        await sign_in(client, "nothing")
+        async with kit.service.context.store.reading() as tx:
+            assert before == await tx.audit.head()
+        await sign_in(client, key)
+        async with kit.service.context.store.reading() as tx:
+            head = await tx.audit.head()
+    assert head is not None
+    assert ("operator.signed_in", {"key_id": key.split("_")[1]}) == (head.action, head.details)
+
+
+async def test_a_revoked_key_ends_its_session(signed_in: Desk) -> None:
+    """With the next page, which takes the cookie away too."""
+    assert 200 == (await signed_in.get("/admin/audit")).status_code
+    await revoke_key(signed_in.kit.service.context, signed_in.key.split("_")[1])
+    answer = await signed_in.get("/admin/audit")
+    assert (303, "/admin/sign-in?back=/admin/audit") == (
+        answer.status_code,
+        answer.headers["location"],
+    )
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+
+
+async def test_signing_out_ends_a_copy_of_the_cookie_too(signed_in: Desk) -> None:
+    """Whoever kept the cookie has nothing; both ends stand in the audit."""
+    kept = signed_in.client.cookies[COOKIE]
+    answer = await signed_in.press("/admin/sign-out")
+    assert (303, "/admin/sign-in") == (answer.status_code, answer.headers["location"])
+    async with browser(signed_in.kit) as other:
+        again = await other.get("/admin/events", headers={"cookie": f"{COOKIE}={kept}"})
+    assert 303 == again.status_code
+    key_id = {"key_id": signed_in.key.split("_")[1]}
+    assert [("operator.signed_in", key_id), ("operator.signed_out", key_id)] == (
+        await signed_in.audited()
+    )
+
+
+async def test_one_comes_back_to_the_page_that_was_wanted(signed_in: Desk) -> None:
+    """Through the form, to pages of ours alone."""
+    event_id = "a" * 64
+    async with browser(signed_in.kit) as client:
+        asked = await client.get(f"/admin/events/{event_id}")
+        form = await client.get(asked.headers["location"])
+        assert f'name="back" value="/admin/events/{event_id}"' in form.text
+        answer = await sign_in(client, signed_in.key, back=f"/admin/events/{event_id}")
+        assert f"/admin/events/{event_id}" == answer.headers["location"]
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "https://evil.example/",
+        "//evil.example/admin/events",
+        "/admin/events/../../evil",
+        "/admin/events\r\nx: y",
+        "/admin/sign-out",
+        "",
+    ],
+)
+async def test_nobody_is_sent_elsewhere(back: str) -> None:
+    """What is no page of ours is the first one."""
+    assert "/admin/events" == destination(back)
+
+
+async def test_a_link_from_elsewhere_offers_to_go_on(signed_in: Desk) -> None:
+    """The browser kept a good cookie back: one press goes on, and nobody signs in twice."""
+    async with browser(signed_in.kit) as client:
+        path = "/admin/sign-in?back=/admin/audit"
+        led = await client.get(path, headers={"sec-fetch-site": "cross-site"})
+        own = await client.get(path)
+    assert '<a href="/admin/audit">go on</a>' in led.text
+    assert "go on" not in own.text
