@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +15,14 @@ import pytest
 
 from events.inbox_kit import install, keep, kept, meeting, open_context
 from paraph.errors import TransportError
-from paraph.events import dispatch
+from paraph.events import dispatch, road
 from paraph.events.dispatch import ATTEMPTS, Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.storage.database import Database
 from paraph.storage.protocols import Transaction
-from paraph.storage.records import EventStatus, KeptEvent
+from paraph.storage.records import Concerned, EventStatus, KeptEvent
 from paraph.storage.scope import Scope
 from storage import sample
 
@@ -37,7 +37,7 @@ class Host:
         self.seen: list[str] = []
         self.arrived = asyncio.Event()
 
-    async def hand_on(self, event: KeptEvent) -> None:
+    async def hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
         """Note it, then behave."""
         mark = mark_of(event)
         self.seen.append(mark)
@@ -160,9 +160,9 @@ async def test_a_hanging_handler_delays_only_its_own_name(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More hanging events than there are places: another kind is handed on all the same."""
-    monkeypatch.setattr(dispatch, "PLACES", 4)
-    monkeypatch.setattr(dispatch, "MOST_SLOW_OF_A_NAME", 4)
-    monkeypatch.setattr(dispatch, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(road, "PLACES", 4)
+    monkeypatch.setattr(road, "MOST_SLOW_OF_A_NAME", 4)
+    monkeypatch.setattr(road, "SLOW_SECONDS", 0.05)
     monkeypatch.setattr(dispatch, "POLL_SECONDS", 0.05)
     inbox = Inbox(context)
     host = Host(**{f"hangs{number}": hang for number in range(20)})

@@ -23,6 +23,7 @@ from paraph.config import load_settings
 from paraph.events import dispatch
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
+from paraph.events.road import Road
 from paraph.lifecycle.access_token import Refresher
 from paraph.logs import set_up_logs
 from paraph.remote.transport import Transport
@@ -78,11 +79,11 @@ async def counted_transaction(self: Database, *scopes: Scope) -> AsyncIterator[A
     step("after a commit")
 
 
-async def counted_claim(self: Dispatcher, *, urgent: bool) -> bool:
+async def counted_claim(self: Dispatcher, road: Road) -> bool:
     """A look for work, with a step behind it where there was some."""
-    before = len(self._under_way[urgent])
-    more = await claim(self, urgent=urgent)
-    if len(self._under_way[urgent]) > before:
+    before = road.claimed
+    more = await claim(self, road)
+    if road.claimed > before:
         step("after a claim", idle=frozenset())
     return more
 

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.base import Executable
 
 from paraph.errors import Conflict, StorageError
+from paraph.storage.concerned_reader import ConcernedReader
 from paraph.storage.live_reader import LiveReader
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.scope import Scope
@@ -65,6 +66,9 @@ class Engine(Protocol):
 
     def live_reader(self) -> LiveReader:
         """The read behind vends and proxied calls, as this kind of database does it best."""
+
+    def concerned_reader(self) -> ConcernedReader:
+        """The read before an event is handed on, as this kind of database does it best."""
 
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Hold the end of the audit chain until this transaction's end."""
