@@ -2,7 +2,8 @@
 
 `make bench` runs it. A tiny host on the other core takes what it is posted. Two loads for each
 kind of database: a backlog, where there is always more to claim, and deliveries that arrive at a
-steady pace, where batches are small and the price of taking them in is part of the figure.
+steady pace, where batches are small. What the same deliveries cost a service that hands nothing
+on is measured beside it, and taken off.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,22 +150,27 @@ async def drain(folder: Path, url: str, key: str, database: Callable[[], float])
 
 
 async def arrive(
-    folder: Path, url: str, key: str, database: Callable[[], float], rates: Sequence[int]
+    folder: Path,
+    url: str,
+    key: str,
+    database: Callable[[], float],
+    *,
+    handing_on: bool,
 ) -> list[Figure]:
-    """Deliveries at each of these paces, after what an idle service costs was measured."""
+    """Deliveries at each pace, after what an idle service costs was measured."""
     figures = []
     async with listening() as port:
-        forward = f"http://127.0.0.1:{port}/hooks"
+        forward = f"http://127.0.0.1:{port}/hooks" if handing_on else ""
         with load.running_service(folder, url, key=key, forward_url=forward) as service:
-            await send(service.port, rates[0], 2.0)
+            await send(service.port, RATES[0], 2.0)
             idle = Spent(service.pid, database)
             await asyncio.sleep(IDLE_SECONDS)
             ours_idle, theirs_idle, waited = idle()
-            for rate in rates:
+            for rate in RATES:
                 begun, spent = Host.taken, Spent(service.pid, database)
                 count = await send(service.port, rate, 4.0)
                 took = spent()[2]
-                await until_taken(begun + count)
+                await until_taken(begun + count if handing_on else 0)
                 await asyncio.sleep(SETTLE_SECONDS)
                 ours, theirs, whole = spent()
                 ours -= ours_idle / waited * whole
@@ -221,9 +227,14 @@ def measure(name: str, folder: Path, url: str, database: Callable[[], float]) ->
     rounds: dict[str, list[Figure]] = {one: [] for one in loads}
     for _ in range(ROUNDS):
         drained = uvloop.run(drain(folder, url, key, database))
-        arrived = uvloop.run(arrive(folder, url, key, database, RATES))
-        for one, figure in zip(loads, [drained, *arrived], strict=True):
-            rounds[one].append(figure)
+        whole = uvloop.run(arrive(folder, url, key, database, handing_on=True))
+        taken = uvloop.run(arrive(folder, url, key, database, handing_on=False))
+        arrived = [
+            Figure(one.service - part.service, one.database - part.database, one.a_second)
+            for one, part in zip(whole, taken, strict=True)
+        ]
+        for name_of_load, figure in zip(loads, [drained, *arrived], strict=True):
+            rounds[name_of_load].append(figure)
     for one, figures in rounds.items():
         ours = statistics.median(figure.service for figure in figures)
         theirs = statistics.median(figure.database for figure in figures)

@@ -29,7 +29,7 @@ from paraph.errors import ParaphError
 from paraph.events.inbox import Inbox, reopen_deauthorization
 from paraph.events.road import HOLD_SECONDS, Road, Work
 from paraph.events.settlement import Settlements, Verdict
-from paraph.events.tracing import span
+from paraph.events.tracing import is_measured, span
 from paraph.lifecycle import deauthorization
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
@@ -100,6 +100,7 @@ class Dispatcher:
             if ordered
             else Settlements(context)
         )
+        self._measured = False
         self.outcomes: Counter[str] = Counter()
 
     @property
@@ -171,6 +172,8 @@ class Dispatcher:
         if not self._targets and not road.urgent:
             return await self._hand_to_nobody(now)
         self._begin(road)
+        # Asked once for all that are claimed together: it costs a look at the environment.
+        self._measured = is_measured()
         limit = road.reckon()
         if not limit:
             return False
@@ -272,6 +275,9 @@ class Dispatcher:
         )
         if concerned is None:
             return False
+        if not self._measured:
+            await self._hand_on(event, concerned)
+            return True
         with span(
             "paraph.hand_on",
             parent=event.trace,
@@ -279,10 +285,12 @@ class Dispatcher:
             event_name=event.name,
             attempt=event.attempts,
         ) as trace:
-            traced = event if trace == event.trace else replace(event, trace=trace)
-            for target in self._targets:
-                await target.hand_on(traced, concerned)
+            await self._hand_on(replace(event, trace=trace), concerned)
         return True
+
+    async def _hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
+        for target in self._targets:
+            await target.hand_on(event, concerned)
 
     def _failed(self, event: KeptEvent, failure: str) -> None:
         dead = not event.urgent and event.attempts >= ATTEMPTS

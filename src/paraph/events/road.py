@@ -28,7 +28,7 @@ AHEAD_SECONDS = 0.5
 # Whole, and part of every lease: what is in hand may wait so long before it begins.
 HOLD_SECONDS = 2
 # What arrives within this time of a claim is claimed together.
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.1
 
 
 @dataclass(eq=False, slots=True)

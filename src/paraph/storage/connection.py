@@ -17,7 +17,16 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import CursorResult, Table
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    CursorResult,
+    Table,
+    Text,
+    any_,
+    bindparam,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -115,6 +124,13 @@ class Connection:
         if self._connection.dialect.name == "sqlite":
             return sqlite.insert(table)
         return postgresql.insert(table)
+
+    def any_of(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """That a column holds one of these."""
+        if self._connection.dialect.name == "sqlite":
+            return column.in_(values)
+        # One statement for any number of them; with IN each length would be prepared anew.
+        return column == any_(bindparam(None, list(values), type_=ARRAY(Text)))
 
 
 @asynccontextmanager
