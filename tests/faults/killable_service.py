@@ -20,7 +20,7 @@ from typing import Any
 import typer
 
 from paraph.config import load_settings
-from paraph.events import dispatch
+from paraph.events import road as roads
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.events.road import Road
@@ -101,7 +101,7 @@ Database.transaction = counted_transaction  # type: ignore[method-assign]
 Dispatcher._claim = counted_claim  # type: ignore[method-assign]
 Inbox.keep = counted_keep  # type: ignore[method-assign]
 # What a killed process had in hand is taken up when its leases have run out: here, soon.
-dispatch.LEASE_MARGIN = 1
+roads.LEASE_MARGIN = 1
 (Refresher.__init__.__kwdefaults__ or {})["lease_seconds"] = 7
 
 set_up_logs()

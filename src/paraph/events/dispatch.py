@@ -27,7 +27,7 @@ from opentelemetry.trace import SpanKind
 
 from paraph.errors import ParaphError
 from paraph.events.inbox import Inbox, reopen_deauthorization
-from paraph.events.road import HOLD_SECONDS, Road, Work
+from paraph.events.road import Road, Work
 from paraph.events.settlement import Settlements, Verdict
 from paraph.events.tracing import is_measured, span
 from paraph.lifecycle import deauthorization
@@ -43,8 +43,6 @@ FIRST_WAIT = 5
 POLL_SECONDS = 1.0
 NOBODY_BATCH = 1000
 GRACE_SECONDS = 10.0
-# A lease outlasts hold and attempt by so much: time to write down what became of it.
-LEASE_MARGIN = 10
 
 _log = get_logger("dispatch")
 
@@ -180,7 +178,7 @@ class Dispatcher:
         async with self._context.store.transaction(NOTHING_READ) as tx:
             claimed = await tx.events.claim(
                 now=now,
-                until=now + HOLD_SECONDS + int(self._timeout) + LEASE_MARGIN,
+                until=now + road.lease(self._timeout),
                 limit=limit,
                 urgent=road.urgent,
                 ordered=self._ordered and not road.urgent,

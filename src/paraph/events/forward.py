@@ -107,7 +107,7 @@ class Forwarder:
         try:
             try:
                 status = await self._post(self._http, body, headers)
-            except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError):
+            except aiohttp.ClientConnectorError:
                 raise
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 # Most likely a connection that the host closed while it was idle, in the moment

@@ -15,6 +15,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import ceil
 
 from paraph.storage.records import KeptEvent
 
@@ -25,8 +26,11 @@ MOST_SLOW_OF_A_NAME = 32
 # A claim's price is shared by so many at most.
 MOST_AHEAD = 224
 AHEAD_SECONDS = 0.5
-# Whole, and part of every lease: what is in hand may wait so long before it begins.
+# What is in hand may wait so long before it begins.
 HOLD_SECONDS = 2
+# A lease outlasts hold and attempt by so much: half of it for a slow claim, and half to write down
+# what became of the event.
+LEASE_MARGIN = 10
 # What arrives within this time of a claim is claimed together.
 PAUSE_SECONDS = 0.1
 
@@ -110,6 +114,11 @@ class Road:
             return 0.0
         return max(0.0, self._claimed_at + self._pause - self._monotonic())
 
+    @staticmethod
+    def lease(timeout: float) -> int:
+        """Seconds for which an event is claimed, so that its attempt ends while it is ours."""
+        return HOLD_SECONDS + ceil(timeout) + LEASE_MARGIN
+
     def reckon(self) -> int:
         """A claim is about to be made: how many it may take, by what the road has lately done."""
         if not self.room():
@@ -119,13 +128,14 @@ class Road:
             since = max(now - self._claimed_at, PAUSE_SECONDS)
             self._ahead = min(MOST_AHEAD, int(self._ended / since * AHEAD_SECONDS))
         self._ended = 0
-        # Before the claim is made: its lease is counted from a later moment than its hold.
         self._claimed_at = now
         return self.room()
 
     def take(self, events: Iterable[KeptEvent], *, asked: int) -> None:
         """What was claimed, of so many as were asked for."""
-        until = self._claimed_at + HOLD_SECONDS
+        # A lease runs from before its claim was made, and a claim may have to wait for a disk.
+        latest = self._claimed_at + HOLD_SECONDS + LEASE_MARGIN / 2
+        until = min(self._monotonic() + HOLD_SECONDS, latest)
         before = len(self._in_hand)
         self._in_hand.extend((until, event) for event in events)
         taken = len(self._in_hand) - before
