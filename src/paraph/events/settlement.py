@@ -19,7 +19,7 @@ from paraph.storage.protocols import EventStore
 from paraph.storage.records import KeptEvent
 from paraph.storage.scope import NOTHING_READ
 
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.025
 RETRY_SECONDS = 1.0
 LARGEST = 256
 
