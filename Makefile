@@ -88,6 +88,7 @@ bench: $(DEV)  ## hot paths beside the ceiling, in one run
 	PYTHONPATH=src:tests $(BIN)/python bench/webhook.py
 	PYTHONPATH=src:tests $(BIN)/python bench/token_vend.py
 	PYTHONPATH=src:tests $(BIN)/python bench/scale.py
+	PYTHONPATH=src:tests $(BIN)/python bench/handing_on.py
 	PYTHONPATH=src:tests $(BIN)/python bench/steps.py
 
 docs: $(DEV)  ## write docs/reference/ and the generated tables anew

@@ -47,6 +47,7 @@ def running_service(
     events_url: str = "",
     key: str = "",
     fast_lane: bool = True,
+    forward_url: str = "",
 ) -> Iterator[Running]:
     """`paraph serve` on a free port of the server's core."""
     port, private = kit.free_port(), kit.free_port()
@@ -66,6 +67,8 @@ events_url = "{events_url}"
 encryption_keys = ["{key}"]
 linking = "none"
 fast_lane = {str(fast_lane).lower()}
+forward_url = "{forward_url}"
+forward_secrets = {["bench-forwarding-key-6wRx4T"] if forward_url else []}
 """,
         encoding="utf-8",
     )

@@ -78,6 +78,12 @@ class PostgresServer:
                 **self._owner,
             )
 
+    @property
+    def pid(self) -> int:
+        """Of the first of its processes, whose children the others are."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """`kill -9`: the server's other processes notice it and end."""
         assert self._process is not None

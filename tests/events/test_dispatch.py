@@ -5,115 +5,36 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from events.dispatch_kit import (
+    Host,
+    dispatching,
+    hang,
+    one_with,
+    refuse,
+    throw,
+    until_failed,
+    until_status,
+)
 from events.inbox_kit import install, keep, kept, meeting, open_context
 from paraph.errors import TransportError
-from paraph.events import dispatch
+from paraph.events import dispatch, road
 from paraph.events.dispatch import ATTEMPTS, Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.storage.database import Database
 from paraph.storage.protocols import Transaction
-from paraph.storage.records import EventStatus, KeptEvent
+from paraph.storage.records import EventStatus
 from paraph.storage.scope import Scope
 from storage import sample
 
 pytestmark = pytest.mark.anyio
-
-
-class Host:
-    """Who is handed the events; what it does with one is decided by its mark."""
-
-    def __init__(self, **conduct: Callable[[], Awaitable[None]]) -> None:
-        self.conduct = conduct
-        self.seen: list[str] = []
-        self.arrived = asyncio.Event()
-
-    async def hand_on(self, event: KeptEvent) -> None:
-        """Note it, then behave."""
-        mark = mark_of(event)
-        self.seen.append(mark)
-        self.arrived.set()
-        if mark in self.conduct:
-            await self.conduct[mark]()
-
-    async def until(self, *marks: str) -> None:
-        """Wait until all of these were seen."""
-        while not set(marks) <= set(self.seen):
-            self.arrived.clear()
-            await self.arrived.wait()
-
-
-def mark_of(event: KeptEvent) -> str:
-    """The mark that `meeting` put in."""
-    return (event.body or b"").split(b'"uuid": "')[1].split(b'"')[0].decode()
-
-
-@asynccontextmanager
-async def dispatching(
-    context: Context, host: Host, *, inbox: Inbox | None = None, **options: Any
-) -> AsyncIterator[Dispatcher]:
-    """A dispatcher at work for the length of a block."""
-    dispatcher = Dispatcher(
-        context,
-        inbox or Inbox(context),
-        Refresher(context),
-        [host],
-        monotonic=time.monotonic,
-        **options,
-    )
-    work = asyncio.create_task(dispatcher.run())
-    try:
-        yield dispatcher
-    finally:
-        await dispatcher.stop(grace=0.2)
-        await work
-
-
-async def one_with(context: Context, mark: str) -> KeptEvent:
-    """The kept event with this mark."""
-    return next(one for one in await kept(context) if mark_of(one) == mark)
-
-
-async def until_status(context: Context, mark: str, status: EventStatus) -> KeptEvent:
-    """Wait until an event stands so."""
-    while True:
-        found = await one_with(context, mark)
-        if found.status is status:
-            return found
-        await asyncio.sleep(0.01)
-
-
-async def until_failed(context: Context, mark: str) -> KeptEvent:
-    """Wait until a failure is noted."""
-    while True:
-        found = await one_with(context, mark)
-        if found.failure:
-            return found
-        await asyncio.sleep(0.01)
-
-
-async def hang() -> None:
-    """Never end."""
-    await asyncio.Event().wait()
-
-
-async def refuse() -> None:
-    """Fail in a way that we know."""
-    raise TransportError("the host did not answer: ConnectError")
-
-
-async def throw() -> None:
-    """Fail in a way that only the host knows; its words may hold anything."""
-    raise ValueError("canary in foreign words")
 
 
 async def test_every_event_is_handed_on(context: Context) -> None:
@@ -160,9 +81,9 @@ async def test_a_hanging_handler_delays_only_its_own_name(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More hanging events than there are places: another kind is handed on all the same."""
-    monkeypatch.setattr(dispatch, "PLACES", 4)
-    monkeypatch.setattr(dispatch, "MOST_SLOW_OF_A_NAME", 4)
-    monkeypatch.setattr(dispatch, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(road, "PLACES", 4)
+    monkeypatch.setattr(road, "MOST_SLOW_OF_A_NAME", 4)
+    monkeypatch.setattr(road, "SLOW_SECONDS", 0.05)
     monkeypatch.setattr(dispatch, "POLL_SECONDS", 0.05)
     inbox = Inbox(context)
     host = Host(**{f"hangs{number}": hang for number in range(20)})

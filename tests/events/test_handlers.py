@@ -35,7 +35,7 @@ async def test_a_handler_is_handed_event_installation_and_client(context: Contex
 
     event = await _kept(context)
     await handlers.bind(context, client_of=lambda one: f"client of {one.link.subject}").hand_on(
-        event
+        event, []
     )
     ((handed, installation, client),) = seen
     assert ("meeting.ended", "canary-topic-1") == (handed.name, handed.payload["object"]["topic"])
@@ -50,7 +50,7 @@ async def test_patterns_choose_by_name(context: Context) -> None:
     called: list[str] = []
     for pattern in ("meeting.ended", "meeting.*", "*", "meeting", "meeting.ended.*", "recording.*"):
         handlers.on(pattern)(_noting(called, pattern))
-    await handlers.bind(context).hand_on(await _kept(context))
+    await handlers.bind(context).hand_on(await _kept(context), [])
     assert ["meeting.ended", "meeting.*", "*"] == called
 
 
@@ -71,7 +71,7 @@ async def test_an_event_of_nobody_in_particular_has_no_installation(context: Con
     async def handler(event: HandedEvent, installation: Installation | None) -> None:
         seen.append((installation, len(event.installations)))
 
-    await handlers.bind(context).hand_on(await _kept(context, meeting(host_id="user-9")))
+    await handlers.bind(context).hand_on(await _kept(context, meeting(host_id="user-9")), [])
     assert [(None, 2)] == seen
 
 
@@ -84,7 +84,7 @@ async def test_what_a_handler_raises_is_a_failed_attempt(context: Context) -> No
         raise KeyError("x")
 
     with pytest.raises(KeyError):
-        await handlers.bind(context).hand_on(await _kept(context))
+        await handlers.bind(context).hand_on(await _kept(context), [])
 
 
 async def test_notices_are_handed_on_too(context: Context) -> None:
@@ -99,7 +99,7 @@ async def test_notices_are_handed_on_too(context: Context) -> None:
     notice = replace(
         sample.event(), name="installation.removed", notice=True, body=b'{"reason":"asked"}'
     )
-    await handlers.bind(context).hand_on(notice)
+    await handlers.bind(context).hand_on(notice, [])
     assert [{"reason": "asked"}] == seen
 
 

@@ -1,13 +1,14 @@
 """Kill things at random moments under load, then compare both books. Run by `make crash`.
 
-One book is the sender's: what Zoom would have written, with its rule for retries (a 2xx ends
-it, so does a 4xx; anything else is sent again after 5, 20 and 60 more minutes, with the first
-timestamp). Its clock runs 150 times as fast, and stands while the service is down: a
-restart takes seconds, and would take half of Zoom's patience. The other is ours: the rows of the
+One book is the sender's: what Zoom would have written, by its rule for retries and on a clock of
+its own (`retrying_sender`). The other is ours: the rows of the
 inbox, and what the host was handed. They agree when
 
 - every delivery that was answered 200 has exactly one row, and the host had it at least once;
 - every delivery was answered 200 in the end.
+
+At the end what is kept has to be handed on. That takes as long as it takes: it is given up when
+the host has heard of no other event for two minutes, which is longer than any lease or wait.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import hashlib
-import json
 import random
 import signal
 import socket
@@ -27,48 +26,20 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from events.inbox_kit import open_context
+from faults.retrying_sender import WEBHOOK_SECRET, Delivery, Sender
 from nats_server import NatsServer
-from paraph.simulator.webhook_sender import sign
 from paraph.storage.encryption import KeyRing, new_encryption_key
-from paraph.storage.records import EventStatus
 from postgres_server import PostgresServer
 from storage import sample
 
-WARP = 150
-WAITS = tuple(wait / WARP for wait in (300, 1200, 3600))
-WEBHOOK_SECRET = "a-webhook-key-for-crashes-5fQ"
-SENDERS = 8
-# At once. What waits for its turn here has not been tried yet, and Zoom's seconds do not run.
-ATTEMPTS = 100
+STILL_SECONDS = 120
 INBOXES = ("sqlite", "postgresql", "jetstream")
 # Here not the service dies but what keeps its events: one member of three, or PostgreSQL.
 KEEPERS = ("cluster", "restart")
-
-
-@dataclass
-class Delivery:
-    """One event, as its sender sees it: the status of each attempt, 0 where none came."""
-
-    body: bytes
-    timestamp: str
-    statuses: list[int] = field(default_factory=list)
-
-    @property
-    def event_id(self) -> str:
-        """The digest that the inbox keeps it under, computed here anew."""
-        name = sample.CLIENT.encode()
-        return hashlib.sha256(len(name).to_bytes(4, "big") + name + self.body).hexdigest()
-
-    @property
-    def accepted(self) -> bool:
-        """Whether Zoom was told that it is kept."""
-        return self.statuses[-1:] == [200]
 
 
 @dataclass
@@ -218,78 +189,6 @@ event_timeout = 5
         return KeyRing.parse([self.key])
 
 
-class Sender:
-    """Sends events without end, and each of them by Zoom's rule."""
-
-    def __init__(self, service: Service) -> None:
-        self.url = f"http://127.0.0.1:{service.port}/webhook"
-        self._age = service.age
-        self.sent: list[Delivery] = []
-        self._enough = asyncio.Event()
-        self._retries: set[asyncio.Task[None]] = set()
-        self._turns = asyncio.Semaphore(ATTEMPTS)
-
-    async def run(self) -> None:
-        """Send until `finish`, each sender one after the other; retries run beside them."""
-        limits = httpx.Limits(max_connections=ATTEMPTS)
-        async with httpx.AsyncClient(timeout=3, limits=limits, trust_env=False) as http:
-            await asyncio.gather(*(self._send(http) for _ in range(SENDERS)))
-            while self._retries:
-                await asyncio.wait(set(self._retries))
-
-    def finish(self) -> None:
-        """Send nothing new; what was begun is seen through."""
-        self._enough.set()
-
-    async def _send(self, http: httpx.AsyncClient) -> None:
-        while not self._enough.is_set():
-            delivery = self._next()
-            self.sent.append(delivery)
-            if not await self._attempt(http, delivery):
-                task = asyncio.create_task(self._again(http, delivery))
-                self._retries.add(task)
-                task.add_done_callback(self._retries.discard)
-                await asyncio.sleep(0.3)
-
-    def _next(self) -> Delivery:
-        content = {
-            "event": "meeting.ended",
-            "event_ts": int(time.time() * 1000),
-            "payload": {
-                "account_id": sample.ACCOUNT,
-                "object": {"uuid": str(len(self.sent)), "topic": "x" * 600},
-            },
-        }
-        return Delivery(json.dumps(content).encode(), str(int(time.time())))
-
-    async def _again(self, http: httpx.AsyncClient, delivery: Delivery) -> None:
-        for wait in WAITS:
-            until = self._age() + wait
-            while True:
-                # This clock is never faster than the wall's, so nothing is missed meanwhile.
-                left = until - self._age()
-                if left <= 0:
-                    break
-                await asyncio.sleep(max(left, 0.1))
-            if await self._attempt(http, delivery):
-                return
-
-    async def _attempt(self, http: httpx.AsyncClient, delivery: Delivery) -> bool:
-        headers = {
-            "x-zm-signature": sign(WEBHOOK_SECRET, delivery.timestamp, delivery.body),
-            "x-zm-request-timestamp": delivery.timestamp,
-        }
-        try:
-            # Zoom's three seconds are for all of it.
-            async with self._turns, asyncio.timeout(3):
-                answer = await http.post(self.url, content=delivery.body, headers=headers)
-        except (httpx.HTTPError, TimeoutError):
-            delivery.statuses.append(0)
-            return False
-        delivery.statuses.append(answer.status_code)
-        return answer.status_code < 500
-
-
 Disturbance = Callable[[Service], Awaitable[None]]
 
 
@@ -308,11 +207,12 @@ async def campaign(
     async with open_context(service.database_url, ring=service.ring()) as context:
         del context
     await service.start()
-    sender = Sender(service)
+    sender = Sender(service.port, service.age)
     sending = asyncio.create_task(sender.run())
     for number in range(times):
         await asyncio.sleep(random.uniform(0.3, 3.0))
-        await disturb(service)
+        async with sender.disturbance():
+            await disturb(service)
         say(f"{number + 1} of {times}, {len(sender.sent)} sent")
     sender.finish()
     await sending
@@ -323,18 +223,24 @@ async def campaign(
 
 
 async def _settled(service: Service, host: Host, sender: Sender) -> Books:
-    """Wait until everything kept is handed on: a dead worker's claims run out first."""
-    deadline = time.monotonic() + 120
+    """Wait until everything kept is handed on, as long as that goes on."""
+    heard_of, since = -1, time.monotonic()
     async with open_context(service.database_url, ring=service.ring(), installed=False) as context:
         while True:
+            # A count, and not all rows: the host shares this process, and would be kept waiting.
             async with context.store.reading() as tx:
-                rows = [one for one in await tx.events.page(limit=10**6) if not one.notice]
-            statuses = Counter(one.status.value for one in rows)
+                waiting = (await tx.events.backlog()).waiting
             behind = any(one.accepted and not host.handed_on[one.event_id] for one in sender.sent)
-            if not (behind or statuses[EventStatus.RECEIVED.value]) or time.monotonic() > deadline:
-                kept = Counter(one.event_id for one in rows)
-                return Books(sender.sent, kept, statuses, Counter(host.handed_on), 0)
+            if len(host.handed_on) != heard_of:
+                heard_of, since = len(host.handed_on), time.monotonic()
+            if not (behind or waiting) or time.monotonic() - since > STILL_SECONDS:
+                break
             await asyncio.sleep(1)
+        async with context.store.reading() as tx:
+            rows = [one for one in await tx.events.page(limit=10**6) if not one.notice]
+    kept = Counter(one.event_id for one in rows)
+    statuses = Counter(one.status.value for one in rows)
+    return Books(sender.sent, kept, statuses, Counter(host.handed_on), 0)
 
 
 async def kill_service(service: Service) -> None:

@@ -20,9 +20,10 @@ from typing import Any
 import typer
 
 from paraph.config import load_settings
-from paraph.events import dispatch
+from paraph.events import road as roads
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
+from paraph.events.road import Road
 from paraph.lifecycle.access_token import Refresher
 from paraph.logs import set_up_logs
 from paraph.remote.transport import Transport
@@ -78,11 +79,11 @@ async def counted_transaction(self: Database, *scopes: Scope) -> AsyncIterator[A
     step("after a commit")
 
 
-async def counted_claim(self: Dispatcher, *, urgent: bool) -> bool:
+async def counted_claim(self: Dispatcher, road: Road) -> bool:
     """A look for work, with a step behind it where there was some."""
-    before = len(self._under_way[urgent])
-    more = await claim(self, urgent=urgent)
-    if len(self._under_way[urgent]) > before:
+    before = road.claimed
+    more = await claim(self, road)
+    if road.claimed > before:
         step("after a claim", idle=frozenset())
     return more
 
@@ -100,7 +101,7 @@ Database.transaction = counted_transaction  # type: ignore[method-assign]
 Dispatcher._claim = counted_claim  # type: ignore[method-assign]
 Inbox.keep = counted_keep  # type: ignore[method-assign]
 # What a killed process had in hand is taken up when its leases have run out: here, soon.
-dispatch.LEASE_MARGIN = 1
+roads.LEASE_MARGIN = 1
 (Refresher.__init__.__kwdefaults__ or {})["lease_seconds"] = 7
 
 set_up_logs()

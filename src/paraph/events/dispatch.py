@@ -7,7 +7,11 @@ letter, which blocks nobody.
 A worker claims what it takes for the length of a lease (see `event_store`), so any number of
 processes share one database, and what a dead one had in hand is taken up by another. Within a
 process a bounded number is under way at once. One that takes long gives its place back, up to
-a limit for its name: a handler that hangs keeps only its own kind of event waiting.
+a limit for its name: a handler that hangs keeps only its own kind of event waiting. How many are
+claimed at once, and when, stands in `road`.
+
+Just before an event is handed on the store is asked whether it still waits under this claim, and
+whom it concerns: a removal counts for what was claimed before it.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -23,27 +27,22 @@ from opentelemetry.trace import SpanKind
 
 from paraph.errors import ParaphError
 from paraph.events.inbox import Inbox, reopen_deauthorization
+from paraph.events.road import Road, Work
 from paraph.events.settlement import Settlements, Verdict
-from paraph.events.tracing import span
+from paraph.events.tracing import is_measured, span
 from paraph.lifecycle import deauthorization
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.housekeeping import wait_before
 from paraph.logs import get_logger
-from paraph.storage.records import KeptEvent
+from paraph.storage.records import Concerned, KeptEvent
 from paraph.storage.scope import NOTHING_READ
 
 ATTEMPTS = 12
 FIRST_WAIT = 5
-PLACES = 32
-SLOW_SECONDS = 1.0
-MOST_SLOW = 256
-MOST_SLOW_OF_A_NAME = 32
 POLL_SECONDS = 1.0
 NOBODY_BATCH = 1000
 GRACE_SECONDS = 10.0
-# A lease outlasts the attempt by so much: time to write down what became of it.
-LEASE_MARGIN = 10
 
 _log = get_logger("dispatch")
 
@@ -51,17 +50,8 @@ _log = get_logger("dispatch")
 class Target(Protocol):
     """Who is handed an event: the host's URL, or handlers in this process."""
 
-    async def hand_on(self, event: KeptEvent) -> None:
+    async def hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
         """Return when the other side has it; raise when it has not."""
-
-
-@dataclass(eq=False, slots=True)
-class _Work:
-    """One event under way."""
-
-    event: KeptEvent
-    begun: float
-    task: asyncio.Task[None] | None = None
 
 
 class Dispatcher:
@@ -92,52 +82,72 @@ class Dispatcher:
         self._inbox = inbox
         self._refresher = refresher
         self._targets = tuple(targets)
-        self._monotonic = monotonic
         self._timeout = timeout
         self._ordered = ordered
         self._stopping = asyncio.Event()
-        self._roads: set[asyncio.Task[None]] = set()
-        self._under_way: dict[bool, set[_Work]] = {True: set(), False: set()}
-        self._abandoned: set[asyncio.Task[None]] = set()
-        self._settlements = Settlements(context)
+        self._travels: set[asyncio.Task[None]] = set()
+        self._roads = {
+            True: Road(urgent=True, monotonic=monotonic, pause=0.0),
+            # What is next in an account is due when what was before it is written down: at once.
+            False: Road(urgent=False, monotonic=monotonic, pause=0.0 if ordered else None),
+        }
+        self._timers: dict[Road, asyncio.TimerHandle] = {}
+        self._abandoned: set[asyncio.Task[bool]] = set()
+        self._settlements = (
+            Settlements(context, gather=0.0, written=inbox.arrived[False].set)
+            if ordered
+            else Settlements(context)
+        )
+        self._measured = False
         self.outcomes: Counter[str] = Counter()
 
     @property
     def under_way(self) -> int:
-        """How many events are being handed on."""
-        return sum(map(len, self._under_way.values()))
+        """How many events are being handed on, or are claimed for it."""
+        return sum(len(road) + road.in_hand for road in self._roads.values())
 
     async def run(self) -> None:
         """Dispatch until `stop`."""
         async with asyncio.TaskGroup() as tasks:
-            for urgent in (True, False):
-                self._roads.add(tasks.create_task(self._road(urgent=urgent), name="claims"))
+            for road in self._roads.values():
+                self._travels.add(tasks.create_task(self._travel(road), name="claims"))
 
     async def stop(self, *, grace: float = GRACE_SECONDS) -> None:
-        """Claim nothing more, let what is under way end, and give the rest back undone."""
+        """Claim and begin nothing more, let what is under way end, give the rest back undone."""
         self._stopping.set()
         for signal in self._inbox.arrived.values():
             signal.set()
-        if self._roads:
-            # A claim that is just being made: what it takes is under way too.
-            await asyncio.wait(self._roads, timeout=grace)
-        every = [work for road in self._under_way.values() for work in road]
-        tasks = [work.task for work in every if work.task is not None]
+        self._give_back()
+        if self._travels:
+            # A claim that is just being made: what it takes is given back too.
+            await asyncio.wait(self._travels, timeout=grace)
+        self._give_back()
+        roads = self._roads.values()
+        tasks = [work.task for road in roads for work in road if work.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
-        for work in every:
-            if work.task is not None and not work.task.done():
-                work.task.cancel()
+        # One that ended in the last moment is noted by a callback of its task's.
+        await asyncio.sleep(0)
+        for timer in self._timers.values():
+            timer.cancel()
+        for road in roads:
+            for work in road:
+                self._leave(road, work)
                 self._settlements.add(Verdict.released(work.event))
         await self._settlements.close()
 
-    async def _road(self, *, urgent: bool) -> None:
-        arrived = self._inbox.arrived[urgent]
+    def _give_back(self) -> None:
+        for road in self._roads.values():
+            for event in road.give_back():
+                self._settlements.add(Verdict.released(event))
+
+    async def _travel(self, road: Road) -> None:
+        arrived = self._inbox.arrived[road.urgent]
         while not self._stopping.is_set():
             arrived.clear()
             more = False
             try:
-                more = await self._claim(urgent=urgent)
+                more = await self._claim(road)
             except ParaphError as error:
                 _log.warning("dispatch.interrupted", error_code=error.code, why=error.detail)
             except Exception as error:  # noqa: BLE001 - The road outlives whatever happens on it.
@@ -148,29 +158,35 @@ class Dispatcher:
                         await arrived.wait()
                 except TimeoutError:
                     continue
+            if patience := road.patience():
+                await asyncio.sleep(patience)
 
-    async def _claim(self, *, urgent: bool) -> bool:
-        """Begin what is due and has a place. True: there may be more at once."""
-        free, crowded = self._places(urgent=urgent)
-        if free <= 0:
-            return False
+    async def _claim(self, road: Road) -> bool:
+        """Begin what is in hand and what is due, as far as there are places.
+
+        True: there may be more at once.
+        """
         now = self._context.now()
-        if not self._targets and not urgent:
+        if not self._targets and not road.urgent:
             return await self._hand_to_nobody(now)
+        self._begin(road)
+        # Asked once for all that are claimed together: it costs a look at the environment.
+        self._measured = is_measured()
+        limit = road.reckon()
+        if not limit:
+            return False
         async with self._context.store.transaction(NOTHING_READ) as tx:
             claimed = await tx.events.claim(
                 now=now,
-                until=now + int(self._timeout) + LEASE_MARGIN,
-                limit=free,
-                urgent=urgent,
-                ordered=self._ordered and not urgent,
-                without=crowded,
+                until=now + road.lease(self._timeout),
+                limit=limit,
+                urgent=road.urgent,
+                ordered=self._ordered and not road.urgent,
+                without=road.crowded,
             )
-        for event in claimed:
-            work = _Work(event, self._monotonic())
-            self._under_way[urgent].add(work)
-            work.task = asyncio.create_task(self._see_through(work))
-        return len(claimed) == free
+        road.take(claimed, asked=limit)
+        self._begin(road)
+        return road.hungry
 
     async def _hand_to_nobody(self, now: int) -> bool:
         """What waits from a time when the host wanted something, and notices of our own.
@@ -181,55 +197,69 @@ class Dispatcher:
             done = await tx.events.hand_to_nobody(now=now, limit=NOBODY_BATCH)
         return done == NOBODY_BATCH
 
-    def _places(self, *, urgent: bool) -> tuple[int, list[str]]:
-        """How many may begin, and which names have too many slow ones under way."""
-        under_way = self._under_way[urgent]
-        slow_since = self._monotonic() - SLOW_SECONDS
-        slow = Counter(work.event.name for work in under_way if work.begun <= slow_since)
-        quick = len(under_way) - slow.total()
-        free = min(PLACES - quick, PLACES + MOST_SLOW - len(under_way))
-        return free, [name for name, count in slow.items() if count >= MOST_SLOW_OF_A_NAME]
+    def _begin(self, road: Road) -> None:
+        if self._stopping.is_set():
+            return
+        begun, back = road.turn()
+        for event in back:
+            self._settlements.add(Verdict.released(event))
+        for work in begun:
+            event = work.event
+            if event.attempts > ATTEMPTS and not event.urgent:
+                road.end(work)
+                self._failed(event, event.failure or "every worker that took it died")
+                continue
+            work.task = asyncio.create_task(self._attempt(event))
+            work.task.add_done_callback(partial(self._ended, road, work))
+        if begun and road not in self._timers:
+            self._look_at_the_clock(road)
 
-    async def _see_through(self, work: _Work) -> None:
-        event = work.event
-        try:
-            self._settlements.add(await self._verdict(event))
-        finally:
-            self._under_way[event.urgent].discard(work)
-            # A place is free: there may be somebody to take it.
-            self._inbox.arrived[event.urgent].set()
-
-    async def _verdict(self, event: KeptEvent) -> Verdict:
-        if event.attempts > ATTEMPTS and not event.urgent:
-            return self._failed(event, event.failure or "every worker that took it died")
-        attempt = asyncio.ensure_future(self._attempt(event))
-        try:
-            await asyncio.wait((attempt,), timeout=self._timeout)
-        except asyncio.CancelledError:
-            attempt.cancel()
-            raise
-        if not attempt.done():
+    def _look_at_the_clock(self, road: Road) -> None:
+        """One timer for all that is under way: the oldest is the first to have had its time."""
+        self._timers.pop(road, None)
+        late, left = road.overdue(self._timeout)
+        for work in late:
             # Left to itself: a handler that will not be cancelled must not hold this place.
-            attempt.cancel()
-            self._abandoned.add(attempt)
-            attempt.add_done_callback(self._forget)
-            return self._failed(event, f"timeout: not handed on within {self._timeout:g} s")
-        error = attempt.exception() if not attempt.cancelled() else asyncio.CancelledError()
-        if isinstance(error, ParaphError):
-            return self._failed(event, f"{error.code}: {error.detail}")
-        if error is not None:
-            # The words of a foreign exception may hold anything: its class must do.
-            return self._failed(event, f"raised: {type(error).__name__}")
-        self.outcomes["handed_on"] += 1
-        _log.info(
-            "event.handed_on",
-            event_id=event.event_id[:16],
-            event_name=event.name,
-            attempts=event.attempts,
-        )
-        return Verdict.handed_on(event)
+            self._leave(road, work)
+            self._failed(work.event, f"timeout: not handed on within {self._timeout:g} s")
+        if left is not None:
+            loop = asyncio.get_running_loop()
+            self._timers[road] = loop.call_later(left, self._look_at_the_clock, road)
+        if late:
+            self._go_on(road)
 
-    async def _attempt(self, event: KeptEvent) -> None:
+    def _leave(self, road: Road, work: Work) -> None:
+        work.left = True
+        road.end(work)
+        if work.task is not None:
+            self._abandoned.add(work.task)
+            work.task.cancel()
+
+    def _ended(self, road: Road, work: Work, task: asyncio.Task[bool]) -> None:
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if work.left:
+            self._abandoned.discard(task)
+            return
+        road.end(work)
+        event = work.event
+        if isinstance(error, ParaphError):
+            self._failed(event, f"{error.code}: {error.detail}")
+        elif error is not None:
+            # The words of a foreign exception may hold anything: its class must do.
+            self._failed(event, f"raised: {type(error).__name__}")
+        elif task.result():
+            self.outcomes["handed_on"] += 1
+            self._settlements.add(Verdict.handed_on(event))
+        self._go_on(road)
+
+    def _go_on(self, road: Road) -> None:
+        """A place is free: somebody takes it, from what is in hand or from the store."""
+        self._begin(road)
+        if road.hungry:
+            self._inbox.arrived[road.urgent].set()
+
+    async def _attempt(self, event: KeptEvent) -> bool:
+        """Hand it on. False: it was not ours to hand on any more."""
         if event.urgent:
             await deauthorization.carry_out(
                 self._context,
@@ -237,7 +267,15 @@ class Dispatcher:
                 reopen_deauthorization(event),
                 received_at=event.received_at,
             )
-            return
+            return True
+        concerned = await self._context.store.read_concerned(
+            event, client_id=self._context.client.client_id
+        )
+        if concerned is None:
+            return False
+        if not self._measured:
+            await self._hand_on(event, concerned)
+            return True
         with span(
             "paraph.hand_on",
             parent=event.trace,
@@ -245,15 +283,14 @@ class Dispatcher:
             event_name=event.name,
             attempt=event.attempts,
         ) as trace:
-            traced = replace(event, trace=trace)
-            for target in self._targets:
-                await target.hand_on(traced)
+            await self._hand_on(replace(event, trace=trace), concerned)
+        return True
 
-    def _forget(self, attempt: asyncio.Task[None]) -> None:
-        self._abandoned.discard(attempt)
-        _ = attempt.cancelled() or attempt.exception()
+    async def _hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
+        for target in self._targets:
+            await target.hand_on(event, concerned)
 
-    def _failed(self, event: KeptEvent, failure: str) -> Verdict:
+    def _failed(self, event: KeptEvent, failure: str) -> None:
         dead = not event.urgent and event.attempts >= ATTEMPTS
         self.outcomes["dead" if dead else "retried"] += 1
         _log.warning(
@@ -264,8 +301,10 @@ class Dispatcher:
             why=failure,
         )
         if dead:
-            return Verdict.dead(event, failure)
+            self._settlements.add(Verdict.dead(event, failure))
+            return
         wait = wait_before(event.attempts - 1, first=FIRST_WAIT)
         # Spread by a quarter either way, so that what failed together does not return together.
         spread = wait * (self._context.random_bytes(1)[0] - 128) // 512
-        return Verdict.postponed(event, failure, at=self._context.now() + max(1, wait + spread))
+        at = self._context.now() + max(1, wait + spread)
+        self._settlements.add(Verdict.postponed(event, failure, at=at))

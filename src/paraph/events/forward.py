@@ -3,34 +3,46 @@
     webhook-id, webhook-timestamp, webhook-signature (v1, HMAC-SHA256, one for each secret)
 
 The id stays the same over all attempts: it is what the host deduplicates on.
+
+Nothing from outside decides where an event goes: no redirect is followed, no proxy of the
+environment is asked, no cookie is kept. An answer's status is all that counts; of its body a
+little is read, so that the connection can serve again, and nothing is decompressed.
 """
 
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import httpx
+import aiohttp
+import certifi
 import msgspec
 from standardwebhooks import Webhook
 
 from paraph.errors import PeerUnavailable, TransportError
 from paraph.lifecycle.context import Context
 from paraph.secret import Secret
-from paraph.storage.records import KeptEvent
+from paraph.storage.records import Concerned, KeptEvent
 
 DEADLINE_SECONDS = 10.0
+# Below what common servers allow an idle connection: the one who asks should be who hangs up.
+KEEP_ALIVE_SECONDS = 4.0
+# Of an answer's body; with a longer one the connection is closed instead.
+MOST_READ_BYTES = 64 << 10
 
 
 class Forwarder:
     """Posts events and notices to the host's URL.
 
     Args:
-        context: for the installations that an event concerns.
+        context: for the time.
         url: the host's endpoint.
         secrets: signing secrets, newest first; all of them sign, so that the host can rotate.
-        deadline: seconds for each step of a request; below the dispatcher's own timeout.
+        deadline: seconds for each step of a request, and twice that for all of it; below the
+            dispatcher's own timeout.
+        verify: whom TLS trusts, if not the usual authorities.
     """
 
     def __init__(
@@ -40,13 +52,39 @@ class Forwarder:
         url: str,
         secrets: Sequence[Secret],
         deadline: float = DEADLINE_SECONDS,
+        verify: ssl.SSLContext | None = None,
     ) -> None:
         self._context = context
         self._url = url
         self._signers = [Webhook(_key(secret)) for secret in secrets]
-        self._http = httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=deadline)
+        self._deadline = deadline
+        self._verify = verify or ssl.create_default_context(cafile=certifi.where())
+        self._http = self._session(keep_alive=True)
+        self._anew = self._session(keep_alive=False)
 
-    async def hand_on(self, event: KeptEvent) -> None:
+    def _session(self, *, keep_alive: bool) -> aiohttp.ClientSession:
+        connector = (
+            # Not limited here: the dispatcher bounds what is under way, and a place in a queue
+            # behind slow ones would cost the quick ones their deadline.
+            aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._verify)
+            if keep_alive
+            else aiohttp.TCPConnector(limit=0, force_close=True, ssl=self._verify)
+        )
+        timeout = aiohttp.ClientTimeout(
+            total=2 * self._deadline if keep_alive else self._deadline,
+            connect=self._deadline,
+            sock_read=self._deadline,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            headers={"user-agent": "paraph", "accept-encoding": "identity"},
+        )
+
+    async def hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
         """Post one event; a 2xx means that the host has it.
 
         Raises:
@@ -54,48 +92,64 @@ class Forwarder:
             TransportError: it did not answer.
         """
         now = datetime.fromtimestamp(self._context.now(), tz=UTC)
-        body = await self._content(event)
+        body = _content(event, concerned)
         text = body.decode()
-        signatures = " ".join(signer.sign(event.event_id, now, text) for signer in self._signers)
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": event.event_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(
+                signer.sign(event.event_id, now, text) for signer in self._signers
+            ),
+        }
+        if event.trace:
+            headers["traceparent"] = event.trace
         try:
-            answer = await self._http.post(
-                self._url,
-                content=body,
-                headers={
-                    "content-type": "application/json",
-                    "webhook-id": event.event_id,
-                    "webhook-timestamp": str(int(now.timestamp())),
-                    "webhook-signature": signatures,
-                    **({"traceparent": event.trace} if event.trace else {}),
-                },
-            )
-        except httpx.HTTPError as error:
+            try:
+                status = await self._post(self._http, body, headers)
+            except aiohttp.ClientConnectorError:
+                raise
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                # Most likely a connection that the host closed while it was idle, in the moment
+                # in which it was taken. Once more on a new one; the id says that it is the same.
+                status = await self._post(self._anew, body, headers)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            # The library's own words quote the host; its class says enough.
             raise TransportError(f"the host did not answer: {type(error).__name__}") from None
-        if not answer.is_success:
-            raise PeerUnavailable(answer.status_code)
+        if not 200 <= status < 300:
+            raise PeerUnavailable(status)
 
-    async def _content(self, event: KeptEvent) -> bytes:
-        received = datetime.fromtimestamp(event.received_at, tz=UTC).isoformat()
-        raw = msgspec.Raw(event.body or b"{}")
-        if event.notice:
-            return msgspec.json.encode({"type": event.name, "timestamp": received, "data": raw})
-        async with self._context.store.reading() as tx:
-            concerned = await tx.installations.subjects_in_account(
-                self._context.client.client_id, event.account_id
-            )
-        installations = [{"id": link_id, "subject": subject} for link_id, subject in concerned]
-        return msgspec.json.encode(
-            {
-                "type": f"zoom.{event.name}",
-                "timestamp": received,
-                # The event itself goes on byte for byte as Zoom signed it.
-                "data": {"installations": installations, "event": raw},
-            }
-        )
+    async def _post(
+        self, session: aiohttp.ClientSession, body: bytes, headers: dict[str, str]
+    ) -> int:
+        async with session.post(
+            self._url, data=body, headers=headers, allow_redirects=False
+        ) as answer:
+            left = MOST_READ_BYTES
+            while left > 0 and (piece := await answer.content.read(left)):
+                left -= len(piece)
+            return answer.status
 
     async def close(self) -> None:
         """Let go of every connection."""
-        await self._http.aclose()
+        await self._http.close()
+        await self._anew.close()
+
+
+def _content(event: KeptEvent, concerned: Sequence[Concerned]) -> bytes:
+    received = datetime.fromtimestamp(event.received_at, tz=UTC).isoformat()
+    raw = msgspec.Raw(event.body or b"{}")
+    if event.notice:
+        return msgspec.json.encode({"type": event.name, "timestamp": received, "data": raw})
+    installations = [{"id": one.link_id, "subject": one.subject} for one in concerned]
+    return msgspec.json.encode(
+        {
+            "type": f"zoom.{event.name}",
+            "timestamp": received,
+            # The event itself goes on byte for byte as Zoom signed it.
+            "data": {"installations": installations, "event": raw},
+        }
+    )
 
 
 def _key(secret: Secret) -> str:

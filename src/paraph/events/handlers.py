@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from paraph.errors import UsageError
 from paraph.lifecycle.context import Context
 from paraph.oauth.strict_json import parse_json_object
-from paraph.storage.records import Installation, KeptEvent
+from paraph.storage.records import Concerned, Installation, KeptEvent
 
 THREADS = 32
 _PATTERN = re.compile(r"[A-Za-z0-9_.]{1,100}|[A-Za-z0-9_.]{0,99}\*")
@@ -126,18 +126,19 @@ class HandlerTarget:
         # Of its own: a plain function that hangs must not use up the threads of others.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="handler")
 
-    async def hand_on(self, event: KeptEvent) -> None:
+    async def hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
         """Call them. Whatever one raises means that the event was not handed on."""
+        del concerned  # A handler may want the whole installations, which are read here.
         wanting = [one for one in self._registered if one.wants(event.name)]
         if not wanting:
             return
         handed = await self._handed(event)
-        concerned = _concerned(event, handed.installations)
+        whose = _concerned(event, handed.installations)
         client = None
-        if concerned is not None and self._client_of is not None:
-            client = self._client_of(concerned)
+        if whose is not None and self._client_of is not None:
+            client = self._client_of(whose)
         for one in wanting:
-            await self._call(one.call, (handed, concerned, client)[: one.wanted])
+            await self._call(one.call, (handed, whose, client)[: one.wanted])
 
     async def _handed(self, event: KeptEvent) -> HandedEvent:
         content = parse_json_object(event.body or b"{}")

@@ -1,23 +1,25 @@
 """What became of events under way, written down together.
 
-The same group commit as the inbox's: while one transaction is being flushed, the next verdicts
-gather. A verdict that cannot be written is tried again; at worst the lease runs out and the
-event is handed on once more.
+Nobody waits for a verdict to be written, so verdicts gather for a moment, and while one
+transaction is being flushed. A verdict that cannot be written is tried again; at worst the lease
+runs out and the event is handed on once more, as it is when the process dies in that moment.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from paraph.errors import ParaphError
 from paraph.lifecycle.context import Context
-from paraph.logs import get_logger
+from paraph.logs import get_logger, log_many
 from paraph.storage.protocols import EventStore
 from paraph.storage.records import KeptEvent
 from paraph.storage.scope import NOTHING_READ
 
+GATHER_SECONDS = 0.025
 RETRY_SECONDS = 1.0
 LARGEST = 256
 
@@ -62,30 +64,51 @@ class Verdict:
 
 
 class Settlements:
-    """Writes verdicts, in batches, in the background."""
+    """Writes verdicts, in batches, in the background.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        context: see there.
+        gather: seconds for which verdicts gather before they are written.
+        written: called after each batch.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        gather: float = GATHER_SECONDS,
+        written: Callable[[], None] = lambda: None,
+    ) -> None:
         self._context = context
+        self._gather = gather
+        self._written = written
         self._waiting: list[Verdict] = []
+        self._told = 0
         self._work: asyncio.Task[None] | None = None
+        self._enough = asyncio.Event()
         self._closing = False
 
     def add(self, verdict: Verdict) -> None:
         """Have it written soon."""
         self._waiting.append(verdict)
+        if len(self._waiting) >= LARGEST:
+            self._enough.set()
         if self._work is None:
             self._work = asyncio.create_task(self._write_all(), name="settlements")
 
     async def close(self) -> None:
         """Write what there is; what cannot be written now is left to the leases."""
         self._closing = True
+        self._enough.set()
         if self._work is not None:
             await asyncio.wait((self._work,))
 
     async def _write_all(self) -> None:
         try:
             while self._waiting:
+                await self._wait_for_more()
                 batch = self._waiting[:LARGEST]
+                self._tell(batch)
                 try:
                     async with self._context.store.transaction(NOTHING_READ) as tx:
                         await self._write(tx.events, batch)
@@ -96,8 +119,38 @@ class Settlements:
                     await asyncio.sleep(RETRY_SECONDS)
                 else:
                     del self._waiting[: len(batch)]
+                    self._told -= len(batch)
+                    self._written()
         finally:
             self._work = None
+
+    async def _wait_for_more(self) -> None:
+        if not self._gather or len(self._waiting) >= LARGEST or self._closing:
+            return
+        self._enough.clear()
+        try:
+            async with asyncio.timeout(self._gather):
+                await self._enough.wait()
+        except TimeoutError:
+            return
+
+    def _tell(self, batch: Sequence[Verdict]) -> None:
+        """A line for each event that was handed on: once, however often it is to be written."""
+        fresh, self._told = batch[self._told :], max(self._told, len(batch))
+        done = [one.event for one in fresh if one.kind is _Kind.HANDED_ON]
+        if done:
+            log_many(
+                "dispatch",
+                "event.handed_on",
+                [
+                    {
+                        "event_id": event.event_id[:16],
+                        "event_name": event.name,
+                        "attempts": event.attempts,
+                    }
+                    for event in done
+                ],
+            )
 
     async def _write(self, events: EventStore, batch: list[Verdict]) -> None:
         now = self._context.now()

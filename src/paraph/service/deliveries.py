@@ -69,8 +69,7 @@ async def open_deliveries(
                 context,
                 url=settings.forward_url,
                 secrets=settings.forward_secrets,
-                # The client gives up by itself: a request cancelled from outside may keep its
-                # place in the client's pool.
+                # The client gives up by itself, and says why, before the dispatcher loses patience.
                 deadline=min(DEADLINE_SECONDS, settings.event_timeout * 0.4),
             )
         dispatcher = Dispatcher(

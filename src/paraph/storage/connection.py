@@ -17,13 +17,23 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import CursorResult, Table
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    CursorResult,
+    Table,
+    Text,
+    any_,
+    bindparam,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.base import Executable
 
 from paraph.errors import Conflict, StorageError
+from paraph.storage.concerned_reader import ConcernedReader
 from paraph.storage.live_reader import LiveReader
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.scope import Scope
@@ -65,6 +75,9 @@ class Engine(Protocol):
 
     def live_reader(self) -> LiveReader:
         """The read behind vends and proxied calls, as this kind of database does it best."""
+
+    def concerned_reader(self) -> ConcernedReader:
+        """The read before an event is handed on, as this kind of database does it best."""
 
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Hold the end of the audit chain until this transaction's end."""
@@ -111,6 +124,13 @@ class Connection:
         if self._connection.dialect.name == "sqlite":
             return sqlite.insert(table)
         return postgresql.insert(table)
+
+    def any_of(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """That a column holds one of these."""
+        if self._connection.dialect.name == "sqlite":
+            return column.in_(values)
+        # One statement for any number of them; with IN each length would be prepared anew.
+        return column == any_(bindparam(None, list(values), type_=ARRAY(Text)))
 
 
 @asynccontextmanager

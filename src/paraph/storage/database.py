@@ -14,6 +14,7 @@ from paraph.errors import StorageError
 from paraph.secret import Secret
 from paraph.storage import schema
 from paraph.storage.audit_store import SqlAuditStore
+from paraph.storage.concerned_reader import Asked
 from paraph.storage.connection import Connection, Engine, finish, storage_errors
 from paraph.storage.encryption import KeyRing
 from paraph.storage.event_store import SqlEventStore
@@ -25,7 +26,7 @@ from paraph.storage.link_store import SqlLinkStore
 from paraph.storage.postgresql import PostgresqlEngine
 from paraph.storage.protocols import Transaction
 from paraph.storage.record_store import SqlApiKeyStore, SqlRemovalStore, SqlUsedStateStore
-from paraph.storage.records import Epoch, KeptEvent, LiveRow, Outcome
+from paraph.storage.records import Concerned, Epoch, KeptEvent, LiveRow, Outcome
 from paraph.storage.refresh_store import SqlRefreshStore
 from paraph.storage.scope import NOTHING_READ, Scope
 from paraph.storage.sealed_columns import SqlSealedStore
@@ -65,6 +66,7 @@ class Database:
         self._engine = engine
         self._intake = engine.intake(sealing)
         self._live = engine.live_reader()
+        self._concerned = engine.concerned_reader()
         self._sealing = sealing
         self._keys = dict(keys)
         self.epoch = epoch
@@ -122,6 +124,16 @@ class Database:
             raise StorageError("the database was closed")
         return self._live.read_at_once(key_id, link_id)
 
+    async def read_concerned(
+        self, event: KeptEvent, *, client_id: str
+    ) -> Sequence[Concerned] | None:
+        """Whom a claimed event concerns at this moment; None when the claim is over."""
+        if self._closed:
+            raise StorageError("the database was closed")
+        return await self._concerned.read(
+            Asked(event.event_id, event.attempts, event.account_id, client_id)
+        )
+
     def open_access_token(self, row: LiveRow) -> Secret:
         """The access token of such a row, which must have an installation."""
         if row.grant_id is None or row.sealed_access_token is None:
@@ -141,6 +153,7 @@ class Database:
 
     async def _dispose(self) -> None:
         await self._live.close()
+        await self._concerned.close()
         await self._intake.close()
         await self._engine.dispose()
 

@@ -127,7 +127,7 @@ class SqlEventStore:
         if rows:
             await self._connection.execute(
                 update(events)
-                .where(events.c.event_id.in_([row.event_id for row in rows]))
+                .where(self._connection.any_of(events.c.event_id, [row.event_id for row in rows]))
                 .values(attempts=events.c.attempts + 1, next_attempt_at=until)
             )
         opened = [await self._open_claimed(row, now=now) for row in rows]
@@ -135,16 +135,15 @@ class SqlEventStore:
 
     async def _open_claimed(self, row: Row[Any], *, now: int) -> KeptEvent | None:
         """One event that cannot be opened must not keep the others from being handed on."""
-        mine = update(events).where(events.c.event_id == row.event_id)
         try:
             return self._event(row, claimed=True)
         except UnknownEncryptionKey as error:
             later = now + _KEY_MISSING_SECONDS
             values = {"attempts": row.attempts, "next_attempt_at": later, "failure": error.code}
-            await self._connection.execute(mine.values(**values))
+            await self._connection.execute(_of(row).values(**values))
         except SealBroken as error:
             failure = f"{error.code}: {error.detail}"
-            await self._connection.execute(mine.values(status=_DEAD, failure=failure))
+            await self._connection.execute(_of(row).values(status=_DEAD, failure=failure))
         return None
 
     async def hand_on(
@@ -156,7 +155,10 @@ class SqlEventStore:
             values["body"] = None
         await self._connection.execute(
             update(events)
-            .where(events.c.event_id.in_(event_ids), events.c.status.in_([_RECEIVED, _DEAD]))
+            .where(
+                self._connection.any_of(events.c.event_id, event_ids),
+                events.c.status.in_([_RECEIVED, _DEAD]),
+            )
             .values(**values)
         )
 
@@ -320,3 +322,7 @@ class SqlEventStore:
             arrival=row.arrival,
             trace=row.trace,
         )
+
+
+def _of(row: Row[Any]) -> Any:
+    return update(events).where(events.c.event_id == row.event_id)

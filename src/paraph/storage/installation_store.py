@@ -67,22 +67,6 @@ class SqlInstallationStore:
             links.c.phase == Phase.ACTIVE.value,
         )
 
-    async def subjects_in_account(
-        self, client_id: str, account_id: str
-    ) -> Sequence[tuple[str, str]]:
-        """The same, as installation id and subject alone: nothing is opened for it."""
-        rows = await self._connection.execute(
-            select(links.c.link_id, links.c.subject)
-            .select_from(_PAIR)
-            .where(
-                links.c.client_id == client_id,
-                grants.c.account_id == account_id,
-                links.c.phase == Phase.ACTIVE.value,
-            )
-            .order_by(links.c.link_id)
-        )
-        return [(row.link_id, row.subject) for row in rows]
-
     async def _installations(self, *where: Any, limit: int | None = None) -> list[Installation]:
         chosen: Select[Any] = (
             select(links.c.link_id, links.c.grant_id)

@@ -7,21 +7,20 @@ counts at once on every replica. So it is one statement and goes past the object
   for nobody, and a lookup by two primary keys takes less than handing it to another thread. What
   is asked each time is `data_version`: while no other connection of any process has committed
   anything to the file, a row that was read from it stands in it still.
-- PostgreSQL: whatever is asked while a query is under way goes into the next one, all together.
-  Each question is in a query that begins after it was asked.
+- PostgreSQL: whatever is asked while a query is under way goes into the next one, all together
+  (`coalescing`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from paraph.errors import StorageError
+from paraph.storage.coalescing import Coalescing
 from paraph.storage.records import LiveRow
 
-LARGEST_BATCH = 512
 REMEMBERED = 10_000
 
 _COLUMNS = (
@@ -99,59 +98,22 @@ class PostgresqlLiveReader:
     """Reads in batches on one connection."""
 
     def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
-        self._connect = connect
-        self._connection: Any = None
-        self._waiting: list[tuple[str, str, asyncio.Future[LiveRow]]] = []
-        self._work: asyncio.Task[None] | None = None
+        self._coalescing: Coalescing[tuple[str, str], LiveRow] = Coalescing(
+            connect, _ask_postgresql
+        )
 
     async def read(self, key_id: str, link_id: str) -> LiveRow:
         """See `LiveReader`."""
-        answer: asyncio.Future[LiveRow] = asyncio.get_running_loop().create_future()
-        self._waiting.append((key_id, link_id, answer))
-        if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._answer_all())
-        return await answer
+        return await self._coalescing.answer((key_id, link_id))
 
     def read_at_once(self, key_id: str, link_id: str) -> None:
         """The server has to be asked."""
 
-    async def _answer_all(self) -> None:
-        while self._waiting:
-            batch, self._waiting = (
-                self._waiting[:LARGEST_BATCH],
-                self._waiting[LARGEST_BATCH:],
-            )
-            try:
-                rows = await self._fetch([one[0] for one in batch], [one[1] for one in batch])
-            except Exception as error:  # noqa: BLE001 - Whatever it is, somebody waits for it.
-                await self._fail(batch, error)
-            else:
-                for (_, _, answer), row in zip(batch, rows, strict=True):
-                    if not answer.done():
-                        answer.set_result(LiveRow._make(row))
-
-    async def _fetch(self, key_ids: list[str], link_ids: list[str]) -> list[Any]:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connect()
-        found: list[Any] = await self._connection.fetch(_POSTGRESQL, key_ids, link_ids)
-        return found
-
-    async def _fail(
-        self, batch: list[tuple[str, str, asyncio.Future[LiveRow]]], error: Exception
-    ) -> None:
-        # What state the connection is in is not worth knowing: the next batch opens another.
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()
-        for _, _, answer in batch:
-            if not answer.done():
-                # The driver's words may quote values; its class says enough.
-                answer.set_exception(StorageError(f"the database failed: {type(error).__name__}"))
-
     async def close(self) -> None:
         """See `LiveReader`."""
-        if self._work is not None:
-            await self._work
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        await self._coalescing.close()
+
+
+async def _ask_postgresql(connection: Any, asked: Sequence[tuple[str, str]]) -> list[LiveRow]:
+    keys, links = zip(*asked, strict=True)
+    return [LiveRow._make(row) for row in await connection.fetch(_POSTGRESQL, keys, links)]

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from paraph.errors import ConfigurationError, StorageError
+from paraph.storage.concerned_reader import ConcernedReader, PostgresqlConcernedReader
 from paraph.storage.connection import Intake, begun, finish, storage_errors
 from paraph.storage.live_reader import LiveReader, PostgresqlLiveReader
 from paraph.storage.postgresql_intake import PostgresqlIntake
@@ -99,6 +100,10 @@ class PostgresqlEngine:
     def live_reader(self) -> LiveReader:
         """In batches, on a connection of its own."""
         return PostgresqlLiveReader(self._connect)
+
+    def concerned_reader(self) -> ConcernedReader:
+        """In batches too, on another one: no vend waits for it."""
+        return PostgresqlConcernedReader(self._connect)
 
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Hold the end of the audit chain until this transaction's end."""

@@ -27,6 +27,7 @@ from paraph.storage.operator_protocols import KeyTurnStore, ReplicaStore, Sealed
 from paraph.storage.record_protocols import ApiKeyStore, AuditStore, RemovalStore
 from paraph.storage.records import (
     Backlog,
+    Concerned,
     Epoch,
     EventStatus,
     Grant,
@@ -164,11 +165,6 @@ class InstallationStore(Protocol):
 
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Installation]:
         """All with an active link in one Zoom account."""
-
-    async def subjects_in_account(
-        self, client_id: str, account_id: str
-    ) -> Sequence[tuple[str, str]]:
-        """The same, as installation id and subject alone."""
 
 
 class UsedStateStore(Protocol):
@@ -352,6 +348,15 @@ class Store(Protocol):
 
     def read_live_at_once(self, key_id: str, link_id: str) -> LiveRow | None:
         """The same where nobody has to be waited for; elsewhere None."""
+
+    async def read_concerned(
+        self, event: KeptEvent, *, client_id: str
+    ) -> Sequence[Concerned] | None:
+        """Whom a claimed event concerns at this moment, in one cheap read.
+
+        None when it does not wait under this claim any more: it was purged with its
+        installation, or another worker has taken it over.
+        """
 
     def open_access_token(self, row: LiveRow) -> Secret:
         """The access token of such a row, which must have an installation."""

@@ -298,6 +298,13 @@ class GivenAnswer:
     body: bytes | None
 
 
+class Concerned(NamedTuple):
+    """An installation that an event concerns: one that is active in the event's account."""
+
+    link_id: str
+    subject: str
+
+
 class LiveRow(NamedTuple):
     """What decides a vend or a proxied call, as it stands at this moment.
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from paraph.errors import ConfigurationError, UsageError
 from paraph.storage import schema
 from paraph.storage.backup_file import BackupReader
+from paraph.storage.concerned_reader import ConcernedReader
 from paraph.storage.connection import Connection, Engine, Intake, finish, storage_errors
 from paraph.storage.database import Database, engine_for
 from paraph.storage.encryption import KeyRing
@@ -158,6 +159,10 @@ class _Within:
     def live_reader(self) -> LiveReader:
         """Never used: nothing is vended while it is being restored."""
         return self._engine.live_reader()
+
+    def concerned_reader(self) -> ConcernedReader:
+        """Never used: nothing is handed on while it is being restored."""
+        return self._engine.concerned_reader()
 
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Nobody else is here."""

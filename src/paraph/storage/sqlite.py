@@ -20,6 +20,7 @@ from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from paraph.errors import ConfigurationError, StorageError
+from paraph.storage.concerned_reader import ConcernedReader, SqliteConcernedReader
 from paraph.storage.connection import Intake, begun, storage_errors
 from paraph.storage.live_reader import LiveReader, SqliteLiveReader
 from paraph.storage.scope import Scope
@@ -80,6 +81,10 @@ class SqliteEngine:
     def live_reader(self) -> LiveReader:
         """On a bare connection, in the event loop's thread."""
         return SqliteLiveReader(lambda: _connect_reader(self._path))
+
+    def concerned_reader(self) -> ConcernedReader:
+        """The same, on another one."""
+        return SqliteConcernedReader(lambda: _connect_reader(self._path))
 
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Held already: there is one writer."""

@@ -1,0 +1,90 @@
+"""Questions that wait at the same time are answered by one statement, on one connection.
+
+Whatever is asked while a statement is under way goes into the next one, all together. So each
+question is in a statement that begins after it was asked, and is answered as things stand then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from paraph.errors import StorageError
+
+LARGEST_BATCH = 512
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+class Coalescing(Generic[Question, Answer]):
+    """Asks in batches.
+
+    Args:
+        connect: opens a connection of the driver's.
+        ask: answers questions on it, each in its place.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Any]],
+        ask: Callable[[Any, Sequence[Question]], Awaitable[Sequence[Answer]]],
+    ) -> None:
+        self._connect = connect
+        self._ask = ask
+        self._connection: Any = None
+        self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
+        self._work: asyncio.Task[None] | None = None
+
+    async def answer(self, question: Question) -> Answer:
+        """The answer as it is now.
+
+        Raises:
+            StorageError: the database did not give it.
+        """
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, answer))
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._answer_all())
+        return await answer
+
+    async def _answer_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = (
+                self._waiting[:LARGEST_BATCH],
+                self._waiting[LARGEST_BATCH:],
+            )
+            try:
+                answers = await self._answers([question for question, _ in batch])
+            except Exception as error:  # noqa: BLE001 - Whatever it is, somebody waits for it.
+                self._fail(batch, error)
+            else:
+                for (_, future), answer in zip(batch, answers, strict=True):
+                    if not future.done():
+                        future.set_result(answer)
+
+    async def _answers(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+        return await self._ask(self._connection, questions)
+
+    def _fail(
+        self, batch: Sequence[tuple[Question, asyncio.Future[Answer]]], error: Exception
+    ) -> None:
+        # What state the connection is in is not worth knowing: the next batch opens another.
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+        for _, future in batch:
+            if not future.done():
+                # The driver's words may quote values; its class says enough.
+                future.set_exception(StorageError(f"the database failed: {type(error).__name__}"))
+
+    async def close(self) -> None:
+        """Let go of the connection, after what was asked is answered."""
+        if self._work is not None:
+            await self._work
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None

@@ -1,0 +1,154 @@
+"""Events are claimed together and ahead, and what is claimed is neither lost nor handed on late."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from events.dispatch_kit import Host, dispatching, one_with, until_status
+from events.inbox_kit import install, keep, kept, meeting
+from paraph.events import road
+from paraph.events.dispatch import Dispatcher
+from paraph.events.inbox import Inbox
+from paraph.lifecycle.context import Context
+from paraph.storage.event_store import SqlEventStore
+from paraph.storage.records import EventStatus, KeptEvent
+from storage import sample
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two places, and a road that claims far ahead as soon as anything was handed on."""
+    monkeypatch.setattr(road, "PLACES", 2)
+    monkeypatch.setattr(road, "AHEAD_SECONDS", 1e6)
+
+
+@asynccontextmanager
+async def many_in_hand(
+    context: Context, host: Host, waits: Sequence[str], **options: Any
+) -> AsyncIterator[Dispatcher]:
+    """A dispatcher with two of these under way and the others in hand."""
+    inbox = Inbox(context)
+    for mark in ("good1", "good2", *waits):
+        await keep(inbox, meeting(mark))
+    async with dispatching(context, host, inbox=inbox, **options) as dispatcher:
+        await host.until("good1", "good2", *waits[:2])
+        while dispatcher._roads[False].in_hand < len(waits) - 2:  # noqa: ASYNC110 - Nobody tells.
+            await asyncio.sleep(0.01)
+        yield dispatcher
+
+
+async def test_many_events_share_a_claim(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog takes far fewer claims than there are events, and each is handed on once."""
+    claims = 0
+    claim = SqlEventStore.claim
+
+    async def counted(self: SqlEventStore, **options: Any) -> Sequence[KeptEvent]:
+        nonlocal claims
+        claims += not options["urgent"]
+        return await claim(self, **options)
+
+    monkeypatch.setattr(SqlEventStore, "claim", counted)
+    inbox, host = Inbox(context), Host()
+    marks = [str(number) for number in range(500)]
+    await asyncio.gather(*(keep(inbox, meeting(mark)) for mark in marks))
+    async with dispatching(context, host, inbox=inbox):
+        await host.until(*marks)
+    assert sorted(marks) == sorted(host.seen)
+    assert claims <= 100
+    assert {1} == {one.attempts for one in await kept(context, EventStatus.HANDED_ON)}
+
+
+@pytest.mark.usefixtures("ahead")
+async def test_a_stop_gives_back_what_has_not_begun(context: Context) -> None:
+    """Claimed ahead and not begun: due at once for anybody, its attempt not counted."""
+    gate = asyncio.Event()
+    waits = [f"waits{number}" for number in range(30)]
+    host = Host(**dict.fromkeys(waits, gate.wait))
+    async with many_in_hand(context, host, waits):
+        pass
+    assert 4 == len(host.seen)
+    rows = [await one_with(context, mark) for mark in waits]
+    assert {(EventStatus.RECEIVED, 0)} == {(one.status, one.attempts) for one in rows}
+    assert all(one.next_attempt_at <= time.time() for one in rows)
+
+
+@pytest.mark.usefixtures("ahead")
+async def test_a_removal_counts_for_what_was_claimed_before_it(context: Context) -> None:
+    """Purged while in hand: the host is not handed it, and the row stays as the purge left it."""
+    gate = asyncio.Event()
+    await install(context, "2", account_id="another-account")
+    waits = [f"waits{number}" for number in range(10)]
+    host = Host(**dict.fromkeys(waits, gate.wait))
+    async with many_in_hand(context, host, waits) as dispatcher:
+        await keep(Inbox(context), meeting("other", account_id="another-account"))
+        async with context.store.transaction() as tx:
+            await tx.events.purge(account_id=sample.ACCOUNT, user_id=None)
+        gate.set()
+        await host.until("other")
+        while dispatcher.under_way:  # noqa: ASYNC110 - Nobody tells.
+            await asyncio.sleep(0.01)
+    assert {"good1", "good2", *waits[:2], "other"} == set(host.seen)
+    async with context.store.reading() as tx:
+        rows = [one for one in await tx.events.page(limit=100) if one.account_id == sample.ACCOUNT]
+    assert {(EventStatus.HANDED_ON, "purged")} == {(one.status, one.failure) for one in rows}
+
+
+@pytest.mark.usefixtures("ahead")
+async def test_a_removed_installation_is_not_named(context: Context) -> None:
+    """Removed while the event was in hand: the host hears of those that are left."""
+    gate = asyncio.Event()
+    await install(context, "2", user_id="user-2")
+    waits = [f"waits{number}" for number in range(3)]
+    host = Host(waits0=gate.wait, waits1=gate.wait)
+    async with many_in_hand(context, host, waits):
+        async with context.store.transaction() as tx:
+            await tx.grants.delete(sample.grant("1").grant_id)
+        gate.set()
+        await host.until("waits2")
+    assert ["link-1", "link-2"] == [one.link_id for one in host.concerned["waits0"]]
+    assert ["link-2"] == [one.link_id for one in host.concerned["waits2"]]
+
+
+@pytest.mark.usefixtures("ahead")
+async def test_what_is_held_too_long_goes_back_in_time(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow host holds nobody's lease: what found no place is given back, and comes again."""
+    monkeypatch.setattr(road, "HOLD_SECONDS", 0.2)
+    monkeypatch.setattr("paraph.events.dispatch.POLL_SECONDS", 0.05)
+    gate = asyncio.Event()
+    waits = [f"waits{number}" for number in range(6)]
+    host = Host(**dict.fromkeys(waits, gate.wait))
+    async with many_in_hand(context, host, waits):
+        # Given back undone while the two that are under way still are.
+        while (await one_with(context, waits[5])).attempts:  # noqa: ASYNC110 - Nobody tells.
+            await asyncio.sleep(0.01)
+        assert set(waits[:2]) <= set(host.seen)
+        gate.set()
+        for mark in waits:
+            await until_status(context, mark, EventStatus.HANDED_ON)
+    assert sorted(["good1", "good2", *waits]) == sorted(host.seen)
+    assert {1} == {one.attempts for one in await kept(context)}
+
+
+@pytest.mark.usefixtures("ahead")
+async def test_a_lease_is_longer_than_hold_and_attempt(context: Context) -> None:
+    """Nobody else finds an event due before its hold, its whole attempt and a margin are over."""
+    gate = asyncio.Event()
+    waits = [f"waits{number}" for number in range(8)]
+    host = Host(**dict.fromkeys(waits, gate.wait))
+    before = int(time.time())
+    async with many_in_hand(context, host, waits, timeout=20.0):
+        rows = [await one_with(context, mark) for mark in waits]
+        latest = before + road.HOLD_SECONDS + 20 + road.LEASE_MARGIN
+        assert all(one.next_attempt_at >= latest for one in rows)
+        assert {1} == {one.attempts for one in rows}
+        gate.set()

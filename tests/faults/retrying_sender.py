@@ -1,0 +1,162 @@
+"""Zoom's side of a crash run: deliveries without end, each sent again by Zoom's rule.
+
+A 2xx ends a delivery, so does a 4xx; anything else is sent again after 5, 20 and 60 more minutes,
+with the first timestamp. The clock runs 150 times as fast, and stands while the service is down:
+a restart takes seconds, and would take half of Zoom's patience.
+
+What the quick clock must not do: at its pace an attempt of a fifth of a second takes half a minute
+and a kill comes every four, so one attempt in eight is under way at a kill, and of thousands of
+deliveries a few would lose all four to four different kills. Zoom's attempts lie up to an hour
+apart and take a moment: no outage of seconds meets a second one of the same delivery, and none
+kills a service every four minutes, each time in that moment. So the first three attempts meet
+whatever comes, as all load does, and a last one waits while something is being killed and comes up
+again, and is not killed once it is under way: then it is the service's to answer. Every kill is
+made and counted, at its random moment, or as soon after it as no last attempt is under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import httpx
+
+from paraph.simulator.webhook_sender import sign
+from storage import sample
+
+WARP = 150
+WAITS = tuple(wait / WARP for wait in (300, 1200, 3600))
+WEBHOOK_SECRET = "a-webhook-key-for-crashes-5fQ"
+SENDERS = 8
+# At once. What waits for its turn here has not been tried yet, and Zoom's seconds do not run.
+ATTEMPTS = 100
+
+
+@dataclass
+class Delivery:
+    """One event, as its sender sees it: the status of each attempt, 0 where none came."""
+
+    body: bytes
+    timestamp: str
+    statuses: list[int] = field(default_factory=list)
+
+    @cached_property
+    def event_id(self) -> str:
+        """The digest that the inbox keeps it under, computed here anew."""
+        name = sample.CLIENT.encode()
+        return hashlib.sha256(len(name).to_bytes(4, "big") + name + self.body).hexdigest()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether Zoom was told that it is kept."""
+        return self.statuses[-1:] == [200]
+
+
+class Sender:
+    """Sends events without end, and each of them by Zoom's rule.
+
+    Args:
+        port: where the service listens.
+        age: seconds that it has lived, over all lives.
+    """
+
+    def __init__(self, port: int, age: Callable[[], float]) -> None:
+        self.url = f"http://127.0.0.1:{port}/webhook"
+        self._age = age
+        self.sent: list[Delivery] = []
+        self._enough = asyncio.Event()
+        self._retries: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(ATTEMPTS)
+        self._last_ones = 0
+        self._calm, self._no_last_one = asyncio.Event(), asyncio.Event()
+        self._calm.set()
+        self._no_last_one.set()
+
+    @asynccontextmanager
+    async def disturbance(self) -> AsyncIterator[None]:
+        """Something is killed: no last attempt is under way, and none begins."""
+        self._calm.clear()
+        await self._no_last_one.wait()
+        yield
+        self._calm.set()
+
+    @asynccontextmanager
+    async def _undisturbed(self) -> AsyncIterator[None]:
+        """A last attempt is under way."""
+        await self._calm.wait()
+        self._last_ones += 1
+        self._no_last_one.clear()
+        try:
+            yield
+        finally:
+            self._last_ones -= 1
+            if not self._last_ones:
+                self._no_last_one.set()
+
+    async def run(self) -> None:
+        """Send until `finish`, each sender one after the other; retries run beside them."""
+        limits = httpx.Limits(max_connections=ATTEMPTS)
+        async with httpx.AsyncClient(timeout=3, limits=limits, trust_env=False) as http:
+            await asyncio.gather(*(self._send(http) for _ in range(SENDERS)))
+            while self._retries:
+                await asyncio.wait(set(self._retries))
+
+    def finish(self) -> None:
+        """Send nothing new; what was begun is seen through."""
+        self._enough.set()
+
+    async def _send(self, http: httpx.AsyncClient) -> None:
+        while not self._enough.is_set():
+            delivery = self._next()
+            self.sent.append(delivery)
+            if not await self._attempt(http, delivery):
+                task = asyncio.create_task(self._again(http, delivery))
+                self._retries.add(task)
+                task.add_done_callback(self._retries.discard)
+                await asyncio.sleep(0.3)
+
+    def _next(self) -> Delivery:
+        content = {
+            "event": "meeting.ended",
+            "event_ts": int(time.time() * 1000),
+            "payload": {
+                "account_id": sample.ACCOUNT,
+                "object": {"uuid": str(len(self.sent)), "topic": "x" * 600},
+            },
+        }
+        return Delivery(json.dumps(content).encode(), str(int(time.time())))
+
+    async def _again(self, http: httpx.AsyncClient, delivery: Delivery) -> None:
+        for wait in WAITS:
+            until = self._age() + wait
+            while True:
+                # This clock is never faster than the wall's, so nothing is missed meanwhile.
+                left = until - self._age()
+                if left <= 0:
+                    break
+                await asyncio.sleep(max(left, 0.1))
+            async with self._undisturbed() if wait == WAITS[-1] else contextlib.nullcontext():
+                if await self._attempt(http, delivery):
+                    return
+
+    async def _attempt(self, http: httpx.AsyncClient, delivery: Delivery) -> bool:
+        headers = {
+            "x-zm-signature": sign(WEBHOOK_SECRET, delivery.timestamp, delivery.body),
+            "x-zm-request-timestamp": delivery.timestamp,
+        }
+        try:
+            # Zoom's three seconds are for all of it.
+            async with self._turns, asyncio.timeout(3):
+                answer = await http.post(self.url, content=delivery.body, headers=headers)
+        except (httpx.HTTPError, TimeoutError):
+            delivery.statuses.append(0)
+            return False
+        delivery.statuses.append(answer.status_code)
+        return answer.status_code < 500
