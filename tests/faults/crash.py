@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from events.inbox_kit import open_context
-from faults.retrying_sender import WEBHOOK_SECRET, Delivery, Sender
+from faults.retrying_sender import WAITS, WEBHOOK_SECRET, Delivery, Sender
 from nats_server import NatsServer
 from paraph.storage.encryption import KeyRing, new_encryption_key
 from postgres_server import PostgresServer
@@ -75,6 +75,8 @@ class Books:
         print(f"sent                        {len(self.sent)}, {again} of them more than once")
         print(f"  answers                   {dict(attempts)} (0: none came)")
         print(f"  accepted in the end       {sum(one.accepted for one in self.sent)}")
+        last = sum(1 for one in self.sent if len(one.statuses) > len(WAITS))
+        print(f"  only by a last attempt    {last}, which no kill took (see retrying_sender)")
         print(f"kept                        {len(self.kept)} rows {dict(self.statuses)}")
         print(f"handed on                   {len(self.handed_on)}, {doubled} of them again")
         problems = self.problems()
