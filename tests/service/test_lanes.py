@@ -178,7 +178,7 @@ async def test_what_nobody_foresaw_is_a_problem(
         def broken(*_arguments: Any) -> Any:
             raise RuntimeError("a-canary")
 
-        for name in ("read_live", "read_live_at_once"):
+        for name in ("read_live", "ask_live"):
             monkeypatch.setattr(kit.service.context.store, name, broken)
         raw = get(
             b"/v1/installations/x/access-token",

@@ -6,6 +6,8 @@ what came, for whoever brings it. The refresh token never leaves.
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from paraph.api.problem import MALFORMED, Whole, problem_answer
@@ -55,11 +57,14 @@ class AccessTokenEndpoint:
             return _malformed()
         return _answer_of(await self._access.current_in(row, installation_id, subject=subject))
 
-    def vend_at_once(self, presented: Presented, installation_id: str, body: bytes) -> Whole | None:
-        """The same where neither a server nor Zoom has to be asked; elsewhere None."""
-        row = self._store.read_live_at_once(presented.key_id, installation_id)
-        if row is None:
-            return None
+    def ask(self, presented: Presented, installation_id: str) -> LiveRow | asyncio.Future[LiveRow]:
+        """What `at_hand` decides by: asked for when all of the request is here."""
+        return self._store.ask_live(presented.key_id, installation_id)
+
+    def at_hand(
+        self, row: LiveRow, presented: Presented, installation_id: str, body: bytes
+    ) -> Whole | None:
+        """The answer where Zoom has not to be asked first; elsewhere None. Raises as `vend`."""
         subject = self._subject(presented, row, body)
         if subject is None:
             return _malformed()

@@ -83,7 +83,7 @@ class ManagementApi:
     ) -> None:
         self._framework = framework
         self._patience = patience
-        self._vending = vending
+        self.vending = vending
         self._proxy = proxy
         self._context = context
         self._problems = problems
@@ -109,7 +109,7 @@ class ManagementApi:
                 # The caller sees a body that breaks off, never one that only looks whole.
                 _log.warning("api.broken_off", error_code=error.code, why=error.detail)
                 return
-            await self._problem(error).send(send)
+            await self.problem(error).send(send)
 
     async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Whole:
         """What a call for an access token is answered: the token, or the problem.
@@ -120,18 +120,12 @@ class ManagementApi:
             body: all of it, of at most `access_token.MAX_BODY_BYTES`.
         """
         try:
-            return await self._vending.vend(presented, installation_id, body)
+            return await self.vending.vend(presented, installation_id, body)
         except ParaphError as error:
-            return self._problem(error)
+            return self.problem(error)
 
-    def vend_at_once(self, presented: Presented, installation_id: str, body: bytes) -> Whole | None:
-        """The same where nobody has to be waited for; elsewhere None."""
-        try:
-            return self._vending.vend_at_once(presented, installation_id, body)
-        except ParaphError as error:
-            return self._problem(error)
-
-    def _problem(self, error: ParaphError) -> Whole:
+    def problem(self, error: ParaphError) -> Whole:
+        """What an error is answered as."""
         answer = self._problems.of(error, now=self._context.clock())
         if answer.status_code >= 500:
             _log.error("api.failed", error_code=error.code, why=error.detail)

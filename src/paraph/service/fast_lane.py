@@ -22,10 +22,10 @@ from paraph.service.bounded_head import BoundedHeadProtocol
 
 
 class Later(NamedTuple):
-    """An answer that is made when something is done; making it may not raise."""
+    """An answer that is made when something is done, or what will give it; that may not raise."""
 
     done: asyncio.Future[Any]
-    answer: Callable[[asyncio.Future[Any]], Answer]
+    answer: Callable[[asyncio.Future[Any]], Answer | Coroutine[Any, Any, Answer]]
 
 
 class Judged(Protocol):
@@ -133,13 +133,17 @@ class FastLaneProtocol(BoundedHeadProtocol):
             self._answer(verdict)
         elif isinstance(verdict, Later):
             # No task for each: thousands wait for one commit.
-            verdict.done.add_done_callback(
-                lambda done: self._answer_late(coming, verdict.answer(done))
-            )
+            verdict.done.add_done_callback(lambda done: self._go_on(coming, verdict.answer(done)))
         else:
-            task = self.loop.create_task(self._await(coming, verdict))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            self._go_on(coming, verdict)
+
+    def _go_on(self, coming: _Coming, verdict: Answer | Coroutine[Any, Any, Answer]) -> None:
+        if isinstance(verdict, Answer):
+            self._answer_late(coming, verdict)
+            return
+        task = self.loop.create_task(self._await(coming, verdict))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def data_received(self, data: bytes) -> None:
         """Judge what came; a body that has not come with it is waited for on the plain way."""

@@ -18,7 +18,7 @@ from paraph.api.access_token import MAX_BODY_BYTES
 from paraph.api.app import VEND_PATH, ManagementApi
 from paraph.api.problem import Whole
 from paraph.config import Settings
-from paraph.errors import ApiKeyMissing, StaleTimestamp
+from paraph.errors import ApiKeyMissing, ParaphError, StaleTimestamp
 from paraph.lifecycle.api_key import Presented, present
 from paraph.service.address import arrived_in_clear
 from paraph.service.answer import Answer, Headers
@@ -27,6 +27,7 @@ from paraph.service.private import failed
 from paraph.service.redirection_endpoint import RedirectionEndpoint
 from paraph.service.visit import Visit
 from paraph.service.webhook_endpoint import PATH, WebhookEndpoint
+from paraph.storage.records import LiveRow
 from paraph.zoom.webhook import FreshHeaders
 
 _WEBHOOK = PATH.encode()
@@ -144,10 +145,29 @@ class _Vend:
         self._installation_id = installation_id
         self._presented = presented
 
-    def judge(self, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
+    def judge(self, body: bytes) -> Answer | Later | Coroutine[Any, Any, Answer]:
         """An access token, or the problem."""
         try:
-            whole = self._api.vend_at_once(self._presented, self._installation_id, body)
+            row = self._api.vending.ask(self._presented, self._installation_id)
+        except Exception:  # noqa: BLE001 - It is asked once more, and told apart there.
+            return self._later(body)
+        if isinstance(row, asyncio.Future):
+            return Later(row, partial(self._end, body))
+        return self._decide(row, body)
+
+    def _end(
+        self, body: bytes, row: asyncio.Future[LiveRow]
+    ) -> Answer | Coroutine[Any, Any, Answer]:
+        if row.cancelled() or row.exception() is not None:
+            return self._later(body)
+        return self._decide(row.result(), body)
+
+    def _decide(self, row: LiveRow, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
+        call = self._presented, self._installation_id, body
+        try:
+            whole = self._api.vending.at_hand(row, *call)
+        except ParaphError as error:
+            whole = self._api.problem(error)
         except Exception as error:  # noqa: BLE001 - The last net: a problem, never a stack trace.
             whole = failed("POST", error)
         return self._later(body) if whole is None else self._answer(whole)

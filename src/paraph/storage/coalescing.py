@@ -37,17 +37,14 @@ class Coalescing(Generic[Question, Answer]):
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._work: asyncio.Task[None] | None = None
 
-    async def answer(self, question: Question) -> Answer:
-        """The answer as it is now.
-
-        Raises:
-            StorageError: the database did not give it.
-        """
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    def ask(self, question: Question) -> asyncio.Future[Answer]:
+        """The answer as it is now; `StorageError` where the database does not give it."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((question, answer))
         if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._answer_all())
-        return await answer
+            self._work = loop.create_task(self._answer_all())
+        return answer
 
     async def _answer_all(self) -> None:
         while self._waiting:

@@ -112,17 +112,19 @@ class Database:
             with storage_errors():
                 return await finish(self._intake.keep(events, client_id=client_id))
 
-    async def read_live(self, key_id: str, link_id: str) -> LiveRow:
-        """An API key and an installation as they stand at this moment, in one cheap read."""
-        if self._closed:
-            raise StorageError("the database was closed")
-        return await self._live.read(key_id, link_id)
+    def ask_live(self, key_id: str, link_id: str) -> LiveRow | asyncio.Future[LiveRow]:
+        """An API key and an installation as they stand at this moment, in one cheap read.
 
-    def read_live_at_once(self, key_id: str, link_id: str) -> LiveRow | None:
-        """The same where nobody has to be waited for; elsewhere None."""
+        At once where nobody has to be waited for.
+        """
         if self._closed:
             raise StorageError("the database was closed")
-        return self._live.read_at_once(key_id, link_id)
+        return self._live.ask(key_id, link_id)
+
+    async def read_live(self, key_id: str, link_id: str) -> LiveRow:
+        """The same, waited for."""
+        row = self.ask_live(key_id, link_id)
+        return await row if isinstance(row, asyncio.Future) else row
 
     async def read_concerned(
         self, event: KeptEvent, *, client_id: str

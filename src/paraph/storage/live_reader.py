@@ -13,6 +13,7 @@ counts at once on every replica. So it is one statement and goes past the object
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -45,11 +46,8 @@ _POSTGRESQL = (
 class LiveReader(Protocol):
     """What a kind of database does for `Store.read_live`."""
 
-    async def read(self, key_id: str, link_id: str) -> LiveRow:
-        """The row as it is now; parts of it are None where there is nothing."""
-
-    def read_at_once(self, key_id: str, link_id: str) -> LiveRow | None:
-        """The same where nobody has to be waited for; elsewhere None."""
+    def ask(self, key_id: str, link_id: str) -> LiveRow | asyncio.Future[LiveRow]:
+        """The row as it is now, or what will be it; parts of it are None where there is nothing."""
 
     async def close(self) -> None:
         """Let go of its connection."""
@@ -64,11 +62,7 @@ class SqliteLiveReader:
         self._version = -1
         self._rows: dict[tuple[str, str], LiveRow] = {}
 
-    async def read(self, key_id: str, link_id: str) -> LiveRow:
-        """See `LiveReader`."""
-        return self.read_at_once(key_id, link_id)
-
-    def read_at_once(self, key_id: str, link_id: str) -> LiveRow:
+    def ask(self, key_id: str, link_id: str) -> LiveRow:
         """See `LiveReader`."""
         try:
             if self._cursor is None:
@@ -102,12 +96,9 @@ class PostgresqlLiveReader:
             connect, _ask_postgresql
         )
 
-    async def read(self, key_id: str, link_id: str) -> LiveRow:
+    def ask(self, key_id: str, link_id: str) -> asyncio.Future[LiveRow]:
         """See `LiveReader`."""
-        return await self._coalescing.answer((key_id, link_id))
-
-    def read_at_once(self, key_id: str, link_id: str) -> None:
-        """The server has to be asked."""
+        return self._coalescing.ask((key_id, link_id))
 
     async def close(self) -> None:
         """See `LiveReader`."""

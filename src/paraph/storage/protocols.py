@@ -15,6 +15,7 @@ All work happens inside a `Transaction`. A store promises:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -343,11 +344,14 @@ class Store(Protocol):
         account has a grant of this client at that moment. The outcomes stand in the order given.
         """
 
-    async def read_live(self, key_id: str, link_id: str) -> LiveRow:
-        """An API key and an installation as they stand at this moment, in one cheap read."""
+    def ask_live(self, key_id: str, link_id: str) -> LiveRow | asyncio.Future[LiveRow]:
+        """An API key and an installation as they stand at this moment, in one cheap read.
 
-    def read_live_at_once(self, key_id: str, link_id: str) -> LiveRow | None:
-        """The same where nobody has to be waited for; elsewhere None."""
+        At once where nobody has to be waited for.
+        """
+
+    async def read_live(self, key_id: str, link_id: str) -> LiveRow:
+        """The same, waited for."""
 
     async def read_concerned(
         self, event: KeptEvent, *, client_id: str
