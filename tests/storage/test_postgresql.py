@@ -120,7 +120,7 @@ async def test_an_abandoned_block_lets_go(
     store: Database, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
 ) -> None:
     """A process that stands still in the middle of a block loses it, not everybody else."""
-    monkeypatch.setitem(postgresql._SETTINGS, "idle_in_transaction_session_timeout", "50ms")
+    monkeypatch.setitem(postgresql._SETTINGS, "idle_in_transaction_session_timeout", "500ms")
     sleepy = await open_store(postgresql_url, ring(), randomness=os.urandom)
     rests = asyncio.Event()
 
