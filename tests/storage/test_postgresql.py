@@ -122,14 +122,16 @@ async def test_an_abandoned_block_lets_go(
     """A process that stands still in the middle of a block loses it, not everybody else."""
     monkeypatch.setitem(postgresql._SETTINGS, "idle_in_transaction_session_timeout", "500ms")
     sleepy = await open_store(postgresql_url, ring(), randomness=os.urandom)
-    rests = asyncio.Event()
+    stands, rests = asyncio.Event(), asyncio.Event()
 
     async def stand_still() -> None:
         async with sleepy.transaction() as tx:
             await tx.events.add(sample.event())
+            stands.set()
             await rests.wait()
 
     standing = asyncio.create_task(stand_still())
+    await stands.wait()
     async with store.transaction():
         rests.set()
     with pytest.raises(StorageError):
