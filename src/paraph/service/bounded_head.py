@@ -61,7 +61,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def _end_head(self) -> None:
         self._got_on, self._in_head, self._resting_since = True, False, None
-        self._stop_waiting()
+        if self._patience is not None:
+            self._stop_waiting()
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body: whoever reads it has bounds of its own."""

@@ -74,7 +74,7 @@ class _Coming(_Cycle):
 
 
 # What still comes of a request that was answered is read past.
-_ANSWERED = _Cycle(response_complete=True)
+_ANSWERED: Any = _Cycle(response_complete=True)
 
 
 class FastLaneProtocol(BoundedHeadProtocol):
@@ -112,7 +112,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
         coming = self._coming
         if coming is not None:
             coming.body = coming.body + body if coming.body else body
-        elif self._is_answered():
+        elif self.cycle is _ANSWERED:
             self._got_on = True
         else:
             super().on_body(body)
@@ -121,7 +121,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
         """A request is here as a whole."""
         coming = self._coming
         if coming is None:
-            if self._is_answered():
+            if self.cycle is _ANSWERED:
                 self._got_on = True
             else:
                 super().on_message_complete()
@@ -158,16 +158,12 @@ class FastLaneProtocol(BoundedHeadProtocol):
             self._answers.clear()
         coming, self._coming = self._coming, None
         if coming is not None:
+            nothing: Any = None
             # As before a first request.
-            self._under_way(None)
+            self.cycle = nothing
             self._go_the_plain_way()
             if coming.body:
                 super().on_body(coming.body)
-
-    def _is_answered(self) -> bool:
-        """Whether the request whose rest is coming in was answered in the lane."""
-        cycle: Any = self.cycle
-        return cycle is _ANSWERED
 
     def _judge_head(self, judge: Judge) -> bool:
         """False: the plain way answers this one."""
@@ -198,16 +194,12 @@ class FastLaneProtocol(BoundedHeadProtocol):
             return False
         self._end_head()
         if isinstance(verdict, Answer):
-            self._under_way(_ANSWERED)
+            self.cycle = _ANSWERED
             self._answer(verdict)
         else:
-            self._coming = _Coming(verdict)
-            self._under_way(self._coming)
+            coming: Any = _Coming(verdict)
+            self._coming = self.cycle = coming
         return True
-
-    def _under_way(self, cycle: Any) -> None:
-        """What the server's protocol takes for the request that it is serving."""
-        self.cycle = cycle
 
     def _go_the_plain_way(self) -> None:
         url, headers = self.url, self.headers

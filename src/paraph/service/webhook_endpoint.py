@@ -166,12 +166,11 @@ class WebhookEndpoint:
         if _announced_length(named) > MAX_BODY_BYTES:
             self.watch.refuse("too_long")
             return self._too_long
-        found = assess_delivery_headers(
-            headers, named, now=self._clock(), freshness=self._freshness
-        )
+        now = self._clock()
+        found = assess_delivery_headers(headers, named, now=now, freshness=self._freshness)
         if isinstance(found, FreshHeaders):
             return found
-        if found is FRESHNESS and self.watch.wants_sample():
+        if found is FRESHNESS and self.watch.wants_sample(now):
             raise StaleTimestamp
         self.watch.refuse(found.refusal.code)
         return self._refused
