@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from faults import crash
-from faults.retrying_sender import Delivery, Sender
+from faults.retrying_sender import Delivery
 
 pytestmark = pytest.mark.slow
 
@@ -32,37 +32,3 @@ def test_the_books_would_find_a_loss() -> None:
     assert [] == books.problems()
     books.kept["stranger"] = 1
     assert ["kept, and never sent: stranger"] == books.problems()
-
-
-async def _last_attempts_and_a_kill() -> list[str]:
-    sender, told = Sender(9, lambda: 0.0), []
-    begun, may_end = asyncio.Event(), asyncio.Event()
-
-    async def last(name: str) -> None:
-        async with sender._undisturbed():
-            told.append(f"{name} begins")
-            begun.set()
-            await may_end.wait()
-            told.append(f"{name} ends")
-
-    async def kill() -> None:
-        async with sender.disturbance():
-            told.append("killed")
-            await asyncio.sleep(0)
-
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(last("first"))
-        await begun.wait()
-        tasks.create_task(kill())
-        await asyncio.sleep(0)
-        tasks.create_task(last("second"))
-        await asyncio.sleep(0)
-        may_end.set()
-    return told
-
-
-def test_no_kill_takes_a_last_attempt() -> None:
-    """A kill waits for the last attempts under way; one that is due then waits for the kill."""
-    assert ["first begins", "first ends", "killed", "second begins", "second ends"] == asyncio.run(
-        _last_attempts_and_a_kill()
-    )
