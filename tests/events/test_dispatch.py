@@ -77,6 +77,23 @@ async def test_a_failing_event_blocks_nobody_and_comes_again(context: Context) -
         assert one.next_attempt_at > one.received_at
 
 
+async def test_a_failure_that_no_database_takes_holds_up_nothing(database_url: str) -> None:
+    """A handler may raise an error of ours with any words; they are noted as far as they can."""
+
+    async def quote() -> None:
+        raise TransportError("half a pair \udc80, a nought \0, a line\n" + "x" * 5000)
+
+    async with open_context(database_url) as context:
+        inbox, host = Inbox(context), Host(quoted=quote)
+        for mark in ("quoted", "good"):
+            await keep(inbox, meeting(mark))
+        async with dispatching(context, host, inbox=inbox):
+            await until_status(context, "good", EventStatus.HANDED_ON)
+            failure = (await until_failed(context, "quoted")).failure
+    assert failure.startswith("transport: half a pair ?, a nought ?, a line?x")
+    assert dispatch.LONGEST_FAILURE == len(failure)
+
+
 async def test_a_hanging_handler_delays_only_its_own_name(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import aiohttp
 import pytest
 import trustme
 from msgspec.structs import replace
@@ -229,6 +230,26 @@ async def test_a_host_that_does_not_answer_is_given_up(context: Context) -> None
             with pytest.raises(TransportError):
                 await forwarder.hand_on(EVENT, CONCERNED)
     assert 2 == len(host.requests)
+
+
+async def test_both_posts_have_one_time_together(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once more is not for as long again: the dispatcher's own patience is longer than both."""
+    posts: list[object] = []
+
+    async def slow(_self: Forwarder, session: object, *_request: object) -> int:
+        posts.append(session)
+        await asyncio.sleep(0.15)
+        if len(posts) == 1:
+            raise aiohttp.ServerDisconnectedError
+        return 204
+
+    monkeypatch.setattr(Forwarder, "_post", slow)
+    async with forwarding(context, "http://127.0.0.1:9/", deadline=0.1) as forwarder:
+        with pytest.raises(TransportError) as caught:
+            await forwarder.hand_on(EVENT, CONCERNED)
+    assert (2, "the host did not answer: TimeoutError") == (len(posts), caught.value.detail)
 
 
 async def test_a_long_answer_is_not_read(context: Context) -> None:

@@ -80,6 +80,19 @@ def test_nothing_is_claimed_while_half_of_what_was_claimed_ahead_waits() -> None
     assert road.hungry
 
 
+def test_what_arrives_while_there_is_no_room_is_claimed_when_there_is() -> None:
+    """A claim that was not made is made up for, also where the last one found the end."""
+    road = busy(Clock(), seconds=1.0, count=100)
+    # Fewer than were asked for, and yet too many in hand to claim more.
+    road.take(events(PLACES + 30), asked=road.reckon())
+    begun, _ = road.turn()
+    assert (0, 30) == (road.reckon(), road.in_hand)
+    for work in begun[:10]:
+        road.end(work)
+    road.turn()
+    assert road.hungry
+
+
 def test_what_arrives_soon_after_a_claim_waits_for_the_others() -> None:
     """The next claim gathers them; after a quiet time the first one is claimed at once."""
     clock = Clock()

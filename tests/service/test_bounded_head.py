@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from paraph.service import bounded_head
-from paraph.service.bounded_head import MOST_HEAD_BYTES
+from paraph.service.bounded_head import MOST_BEHIND, MOST_HEAD_BYTES
 from paraph.service.server import _Listener, _listener
 
 pytestmark = pytest.mark.anyio
@@ -98,6 +98,20 @@ async def test_long_bodies_and_further_requests_are_served(port: int) -> None:
     answer = await sent(port, post, post, last)
     assert 3 == answer.count(b"HTTP/1.1 200 OK")
     assert 2 == answer.count(b"%07d" % size)
+
+
+async def test_requests_behind_each_other_are_served(port: int) -> None:
+    """As many as a client may have use for, in one piece, and each gets its answer."""
+    get = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+    assert MOST_BEHIND == (await sent(port, get * MOST_BEHIND)).count(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("path", [b"/", b"/at-once"])
+async def test_requests_without_end_are_cut_off(port: int, path: bytes) -> None:
+    """A queue behind an unanswered request does not grow with what is sent."""
+    get = b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n" % path
+    answer = await sent(port, *[get * 500] * 40)
+    assert answer.count(b"HTTP/1.1 200 OK") < 500
 
 
 async def test_a_connection_that_rests_ends(port: int) -> None:

@@ -12,9 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events.inbox_kit import SECRET
+from paraph.service.bounded_head import MOST_BEHIND
 from paraph.service.lanes import public_judges
 from paraph.service.webhook_endpoint import WebhookEndpoint
 from paraph.simulator.webhook_sender import sign
+from service import lane_kit
 from service.lane_kit import connection, turns
 from service.webhook_fuzzing import NOW, endpoint
 
@@ -154,6 +156,27 @@ def test_the_same_answers(name: str) -> None:
     """Each of these is answered alike, counted alike, and leaves the connection alike."""
     plain, lane = both(CASES[name])
     assert plain == lane
+
+
+@pytest.mark.parametrize("more", [0, 1, 200])
+def test_the_same_bound(more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many requests behind each other are answered as on the plain way, and then none."""
+    monkeypatch.setattr(lane_kit, "TURNS", 4 * MOST_BEHIND)
+    refused = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    plain, lane = both([refused * (1 + MOST_BEHIND + more)])
+    assert plain == lane
+    written, closed, _held = lane[0]
+    assert written.count(b"HTTP/1.1 401") == (0 if more else 1 + MOST_BEHIND)
+    assert closed is bool(more)
+
+
+def test_a_body_in_many_chunks_is_read() -> None:
+    """Joined once, however many there are."""
+    chunks = b"".join(b"1\r\n%c\r\n" % one for one in EVENT)
+    whole = request(chunked=True)
+    plain, lane = both([whole[: whole.index(b"\r\n\r\n") + 4] + chunks + b"0\r\n\r\n"])
+    assert plain == lane
+    assert lane[0][0].startswith(b"HTTP/1.1 200 OK")
 
 
 @pytest.mark.parametrize("name", ["kept", "body later", "two at once"])

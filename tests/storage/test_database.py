@@ -16,7 +16,7 @@ import pytest
 
 from paraph.errors import Conflict, StorageError
 from paraph.storage.database import Database, open_store
-from paraph.storage.records import EventStatus
+from paraph.storage.records import EventStatus, Outcome
 from paraph.storage.sqlite import READERS, SqliteEngine
 from postgres_server import PostgresServer
 from storage import sample
@@ -67,6 +67,21 @@ async def test_two_processes_lose_nothing(store: Database, database_url: str) ->
 
     assert [0, 0] == [other.returncode for other in others]
     assert 1_060 == await _granted_at(store)
+
+
+async def test_batches_at_the_same_time_are_kept_each(store: Database) -> None:
+    """A stream is carried on two roads beside the inbox: every batch is kept, by itself."""
+    async with store.transaction() as tx:
+        await tx.grants.add(sample.grant())
+    batches = [[sample.event(f"{batch}-{n}") for n in range(3)] for batch in range(8)]
+
+    outcomes = await asyncio.gather(
+        *(store.keep_events(batch, client_id=sample.CLIENT) for batch in batches)
+    )
+
+    assert [[Outcome.KEPT] * 3] * 8 == outcomes
+    async with store.reading() as tx:
+        assert 24 == len(await tx.events.page(limit=50))
 
 
 async def test_writers_queue_in_order(store: Database) -> None:

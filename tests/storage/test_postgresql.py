@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +12,7 @@ import pytest
 from paraph.errors import ConfigurationError, StorageError
 from paraph.storage import postgresql
 from paraph.storage.database import Database, open_store
+from paraph.storage.records import Outcome
 from paraph.storage.scope import NOTHING_READ, Scope, account
 from postgres_server import PostgresServer
 from storage import sample
@@ -230,3 +232,34 @@ async def _ask(url: str, statement: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in await connection.fetch(statement)]
     finally:
         await connection.close()
+
+
+async def test_a_batch_survives_the_loss_of_its_connection(
+    store: Database, postgresql_url: str
+) -> None:
+    """The server ends it at rest: one batch may be refused, and the next has another connection."""
+    async with store.transaction() as tx:
+        await tx.grants.add(sample.grant())
+    await store.keep_events([sample.event("1")], client_id=sample.CLIENT)
+    other = await asyncpg.connect(postgresql_url)
+    await other.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await other.close()
+    with contextlib.suppress(StorageError):
+        await store.keep_events([sample.event("2")], client_id=sample.CLIENT)
+    again = await store.keep_events([sample.event("3")], client_id=sample.CLIENT)
+    assert [Outcome.KEPT] == again
+
+
+async def test_a_batch_that_fails_leaves_no_lock(store: Database, replica: Database) -> None:
+    """Between its locks and its end: its connection goes, and a removal need not wait."""
+    async with store.transaction() as tx:
+        await tx.grants.add(sample.grant())
+    bad = sample.event("1", name="half a name \0")
+    with pytest.raises(StorageError):
+        await store.keep_events([sample.event("2"), bad], client_id=sample.CLIENT)
+    async with asyncio.timeout(5), replica.transaction(account(sample.CLIENT, sample.ACCOUNT)):
+        pass
+    assert [Outcome.KEPT] == await store.keep_events([sample.event("2")], client_id=sample.CLIENT)

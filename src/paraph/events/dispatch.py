@@ -43,6 +43,8 @@ FIRST_WAIT = 5
 POLL_SECONDS = 1.0
 NOBODY_BATCH = 1000
 GRACE_SECONDS = 10.0
+# Of a failure's words, in characters.
+LONGEST_FAILURE = 500
 
 _log = get_logger("dispatch")
 
@@ -291,6 +293,7 @@ class Dispatcher:
             await target.hand_on(event, concerned)
 
     def _failed(self, event: KeptEvent, failure: str) -> None:
+        failure = _storable(failure)
         dead = not event.urgent and event.attempts >= ATTEMPTS
         self.outcomes["dead" if dead else "retried"] += 1
         _log.warning(
@@ -308,3 +311,11 @@ class Dispatcher:
         spread = wait * (self._context.random_bytes(1)[0] - 128) // 512
         at = self._context.now() + max(1, wait + spread)
         self._settlements.add(Verdict.postponed(event, failure, at=at))
+
+
+def _storable(failure: str) -> str:
+    """Words that every database takes. One that it refused would hold up what became of others.
+
+    A handler of the host's may raise an error of ours, with anything of an event in it.
+    """
+    return "".join(one if one.isprintable() else "?" for one in failure[:LONGEST_FAILURE])

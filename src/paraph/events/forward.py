@@ -11,6 +11,7 @@ little is read, so that the connection can serve again, and nothing is decompres
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from collections.abc import Sequence
@@ -70,10 +71,9 @@ class Forwarder:
             if keep_alive
             else aiohttp.TCPConnector(limit=0, force_close=True, ssl=self._verify)
         )
+        # The time for all of it is taken where both kinds of attempt are made.
         timeout = aiohttp.ClientTimeout(
-            total=2 * self._deadline if keep_alive else self._deadline,
-            connect=self._deadline,
-            sock_read=self._deadline,
+            total=None, connect=self._deadline, sock_read=self._deadline
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -105,14 +105,16 @@ class Forwarder:
         if event.trace:
             headers["traceparent"] = event.trace
         try:
-            try:
-                status = await self._post(self._http, body, headers)
-            except aiohttp.ClientConnectorError:
-                raise
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                # Most likely a connection that the host closed while it was idle, in the moment
-                # in which it was taken. Once more on a new one; the id says that it is the same.
-                status = await self._post(self._anew, body, headers)
+            async with asyncio.timeout(2 * self._deadline):
+                try:
+                    status = await self._post(self._http, body, headers)
+                except aiohttp.ClientConnectorError:
+                    raise
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                    # Most likely a connection that the host closed while it was idle, in the
+                    # moment in which it was taken. Once more on a new one; the id says that it is
+                    # the same.
+                    status = await self._post(self._anew, body, headers)
         except (aiohttp.ClientError, TimeoutError) as error:
             # The library's own words quote the host; its class says enough.
             raise TransportError(f"the host did not answer: {type(error).__name__}") from None

@@ -122,6 +122,8 @@ class Road:
     def reckon(self) -> int:
         """A claim is about to be made: how many it may take, by what the road has lately done."""
         if not self.room():
+            # Not looked for what has arrived: that is made up for as soon as there is room.
+            self._more = True
             return 0
         now = self._monotonic()
         if not self.urgent:

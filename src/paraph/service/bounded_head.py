@@ -1,20 +1,27 @@
 """The server's HTTP protocol, with bounds on what stands before a request's body.
 
-The parser takes any number of headers of any length, and waits for them for ever: one sender
-without a cookie, a key or a signature could fill the memory, and many could hold all places.
+The parser takes any number of headers of any length, and waits for them for ever; and any number
+of requests are taken in behind one that is not answered yet. So one sender without a cookie, a
+key or a signature could fill the memory, and many could hold all places.
 Proxies before us have such bounds; the service must not depend on there being one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # Five sealed cookies and a long query are a sixth of it.
 MOST_HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 10.0
+# Each that waits is fifty times what was sent for it, and browsers and Zoom send one at a time.
+MOST_BEHIND = 64
+
+
+class TooManyBehind(Exception):
+    """Ends the parser's work on a connection that is over."""
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
@@ -22,7 +29,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     Nothing is: a head that does not end, and behind a chunked body extensions and trailers.
     A connection on which no request is under way rests, and ends after the server's keep-alive
-    time; so does one whose request was answered before its body had come.
+    time; so does one whose request was answered before its body had come. It ends at once where
+    more requests than any client has use for wait behind an unanswered one.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -57,7 +65,13 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """It is over."""
         self._end_head()
+        if len(self.pipeline) >= MOST_BEHIND:
+            self._cut_off()
         super().on_headers_complete()
+
+    def _cut_off(self) -> NoReturn:
+        self.transport.close()
+        raise TooManyBehind
 
     def _end_head(self) -> None:
         self._got_on, self._in_head, self._resting_since = True, False, None
@@ -89,10 +103,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+        waiting = self.pipeline.pop() if self.pipeline else None
+        if not self.pipeline:
+            self.flow.resume_reading()
+        if waiting is not None:
+            self._start_asgi_task(*waiting)
             return
         self._resting_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
@@ -116,6 +131,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(
             seconds, self.timeout_keep_alive_handler
         )
+
+    def send_400_response(self, msg: str) -> None:
+        """Say what is wrong, unless it is over already."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def _refuse(self) -> None:
         if self.transport.is_closing():

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from starlette.types import Scope
 
 from paraph.service.answer import Answer, Headers, Wire
-from paraph.service.bounded_head import BoundedHeadProtocol
+from paraph.service.bounded_head import MOST_BEHIND, BoundedHeadProtocol
 
 
 class Later(NamedTuple):
@@ -65,12 +65,17 @@ class _Cycle:
 class _Coming(_Cycle):
     """A request whose head is good, and of whose body a part may have come."""
 
-    __slots__ = ("body", "judged")
+    __slots__ = ("judged", "pieces")
 
     def __init__(self, judged: Judged) -> None:
         super().__init__(response_complete=False)
         self.judged = judged
-        self.body = b""
+        self.pieces: list[bytes] = []
+
+    @property
+    def body(self) -> bytes:
+        """As much of it as is here. Joined once: chunks may be of a byte each."""
+        return b"".join(self.pieces)
 
 
 # What still comes of a request that was answered is read past.
@@ -103,6 +108,9 @@ class FastLaneProtocol(BoundedHeadProtocol):
 
     def on_headers_complete(self) -> None:
         """Judge a request here, or let ASGI answer."""
+        # The first of them would wait on the plain way, and the others behind it.
+        if len(self._answers) > MOST_BEHIND:
+            self._cut_off()
         judge = self._judges(self.url)
         if judge is None or not self._judge_head(judge):
             self._go_the_plain_way()
@@ -111,7 +119,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
         """A piece of a body."""
         coming = self._coming
         if coming is not None:
-            coming.body = coming.body + body if coming.body else body
+            coming.pieces.append(body)
         elif self.cycle is _ANSWERED:
             self._got_on = True
         else:
@@ -162,7 +170,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
             # As before a first request.
             self.cycle = nothing
             self._go_the_plain_way()
-            if coming.body:
+            if coming.pieces:
                 super().on_body(coming.body)
 
     def _judge_head(self, judge: Judge) -> bool:

@@ -32,6 +32,7 @@ from paraph.zoom.webhook import FreshHeaders
 
 _WEBHOOK = PATH.encode()
 # What every server and every parser reads alike; anything odd goes the plain way.
+_LENGTH = re.compile(rb"[0-9]{1,4}")
 _REDIRECT = re.compile(rb"/oauth/redirect\?([!-\"$-~]*)")
 
 
@@ -190,9 +191,9 @@ def _judge_vend(
     scope: Scope,
     named: Mapping[bytes, bytes],
 ) -> Judged | None:
-    length = named.get(b"content-length", b"")
     # Never there twice: the server has refused that, as it has checked the grammar.
-    if scope["method"] != b"POST" or not (length.isdigit() and int(length[:5]) <= MAX_BODY_BYTES):
+    length = named.get(b"content-length", b"")
+    if scope["method"] != b"POST" or not _LENGTH.fullmatch(length) or int(length) > MAX_BODY_BYTES:
         return None
     try:
         presented = present(scope["headers"])

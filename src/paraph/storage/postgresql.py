@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from typing import Any
 
@@ -59,6 +59,7 @@ class PostgresqlEngine:
         self.readers = _open(driver, database_url, connections=READERS, read_only=True)
         self._connect = _connector(driver, database_url)
         self._alone = asyncio.Lock()
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def writing(self, scopes: Sequence[Scope]) -> AsyncIterator[AsyncConnection]:
@@ -89,9 +90,11 @@ class PostgresqlEngine:
             await _lock(connection, _MIGRATION)
             yield connection
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Nobody queues here for a turn: the server keeps writers apart."""
-        return nullcontext()
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """The turn of a writer with a connection of its own: two on it would be one transaction."""
+        async with self._turn:
+            yield
 
     def intake(self, sealing: Sealing) -> Intake:
         """The inbox's hot statement, on a connection of its own."""

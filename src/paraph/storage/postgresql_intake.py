@@ -40,6 +40,8 @@ SELECT (SELECT array_agg(account_id) FROM ours), (SELECT array_agg(event_id) FRO
 class PostgresqlIntake:
     """Keeps batches of events. No removal overtakes one: it shares their accounts' scopes.
 
+    Called by one task at a time.
+
     Args:
         connect: opens a connection to the server.
         locks: the statement that takes the locks of these scopes, as every writing block does.
@@ -72,10 +74,10 @@ class PostgresqlIntake:
             await self._connection.execute(begin)
             found = await self._statement.fetchrow(client_id, accounts, *columns)
             await self._connection.execute("COMMIT")
-        except Exception as error:
+        except BaseException as error:
             # In what state the connection is, is not worth knowing: the next batch opens another.
-            await self._let_go()
-            if isinstance(error, StorageError):
+            self._let_go()
+            if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
             # The driver's words may quote values; its class says enough.
             raise StorageError(f"the database failed: {type(error).__name__}") from None
@@ -87,7 +89,7 @@ class PostgresqlIntake:
         if connection is not None:
             await connection.close()
 
-    async def _let_go(self) -> None:
+    def _let_go(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
