@@ -5,8 +5,9 @@
 The id stays the same over all attempts: it is what the host deduplicates on.
 
 Nothing from outside decides where an event goes: no redirect is followed, no proxy of the
-environment is asked, no cookie is kept. An answer's status is all that counts; of its body a
-little is read, so that the connection can serve again, and nothing is decompressed.
+environment is asked, no cookie is kept. An answer's status is all that counts, once the answer has
+ended or has become long: of its body a little is read, so that the connection can serve again, and
+nothing is decompressed.
 """
 
 from __future__ import annotations
