@@ -360,6 +360,24 @@ async def test_a_store_that_fails_is_a_page(
     assert "canary" not in answer.text
 
 
+async def test_what_nobody_foresaw_is_a_page(
+    signed_in: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 with a way back, for a person: no document for machines, and nothing of the cause."""
+
+    async def fail(*_arguments: Any) -> Any:
+        raise RuntimeError("canary-cause")
+
+    monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_live", fail)
+    for answer in (
+        await signed_in.get("/admin/events"),
+        await sign_in(signed_in.client, signed_in.key),
+    ):
+        assert (500, True) == (answer.status_code, "<h1>" in answer.text)
+        assert "canary" not in answer.text
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
 async def test_the_public_side_has_no_operator_pages(signed_in: Desk) -> None:
     """Not even for an operator who is signed in."""
     cookies = {"cookie": f"{COOKIE}={signed_in.client.cookies[COOKIE]}"}

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from standardwebhooks import Webhook
 
 from paraph.errors import PeerUnavailable, TransportError
+from paraph.events import forward
 from paraph.events.forward import MOST_READ_BYTES, Forwarder
 from paraph.lifecycle.context import Context
 from paraph.secret import Secret
@@ -195,6 +196,22 @@ async def test_a_host_that_always_hangs_up_is_asked_twice_and_no_more(context: C
             await forwarder.hand_on(EVENT, CONCERNED)
     assert 2 == len(host.requests)
     assert "the host did not answer: ServerDisconnectedError" == caught.value.detail
+
+
+async def test_a_host_that_hangs_up_late_is_asked_once(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had the event in hand: what it broke on is not posted again before the store is asked."""
+    monkeypatch.setattr(forward, "MOMENT_SECONDS", 0.05)
+
+    async def break_off(_host: Host, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.1)
+        writer.close()
+
+    async with listening(Host(break_off)) as host, forwarding(context, host.url) as forwarder:
+        with pytest.raises(TransportError):
+            await forwarder.hand_on(EVENT, CONCERNED)
+    assert 1 == len(host.requests)
 
 
 async def test_the_hosts_words_are_in_no_error(context: Context) -> None:

@@ -158,6 +158,22 @@ def test_the_same_answers(name: str) -> None:
     assert plain == lane
 
 
+@pytest.mark.parametrize(
+    ("signature", "trailer", "status"),
+    [
+        (None, b"x-zm-signature: v0=" + b"0" * 64, 200),
+        ("", b"x-zm-signature: " + sign(SECRET.reveal(), str(NOW), EVENT).encode(), 401),
+    ],
+    ids=["another signature", "the only signature"],
+)
+def test_a_trailer_is_no_header(signature: str | None, trailer: bytes, status: int) -> None:
+    """What stands behind a body was not there when its head was judged, by us or by a proxy."""
+    whole = request(chunked=True, signature=signature).replace(b"x-zm-signature: \r\n", b"")
+    plain, lane = both([whole[:-2] + trailer + b"\r\n\r\n"])
+    assert plain == lane
+    assert lane[0][0].startswith(b"HTTP/1.1 %d " % status)
+
+
 @pytest.mark.parametrize("more", [0, 1, 200])
 def test_the_same_bound(more: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many requests behind each other are answered as on the plain way, and then none."""

@@ -102,6 +102,11 @@ class OperatorPages:
             if problem.status >= 500:
                 _log.error("admin.failed", error_code=error.code, why=error.detail)
             answer = self._message(problem.status, problem.title, problem.remedy)
+        except Exception as error:  # noqa: BLE001 - The last net: a page, never a stack trace.
+            _log.error("admin.failed", why=type(error).__name__)
+            answer = self._message(
+                500, "Something went wrong", "Try again; if it stays, look at the log."
+            )
         await answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:

@@ -5,8 +5,9 @@
 The id stays the same over all attempts: it is what the host deduplicates on.
 
 Nothing from outside decides where an event goes: no redirect is followed, no proxy of the
-environment is asked, no cookie is kept. An answer's status is all that counts; of its body a
-little is read, so that the connection can serve again, and nothing is decompressed.
+environment is asked, no cookie is kept. An answer's status is all that counts, once the answer has
+ended or has become long: of its body a little is read, so that the connection can serve again, and
+nothing is decompressed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from paraph.storage.records import Concerned, KeptEvent
 DEADLINE_SECONDS = 10.0
 # Below what common servers allow an idle connection: the one who asks should be who hangs up.
 KEEP_ALIVE_SECONDS = 4.0
+# A connection that was closed while it was idle is found out within it.
+MOMENT_SECONDS = 1.0
 # Of an answer's body; with a longer one the connection is closed instead.
 MOST_READ_BYTES = 64 << 10
 
@@ -106,20 +109,27 @@ class Forwarder:
             headers["traceparent"] = event.trace
         try:
             async with asyncio.timeout(2 * self._deadline):
-                try:
-                    status = await self._post(self._http, body, headers)
-                except aiohttp.ClientConnectorError:
-                    raise
-                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                    # Most likely a connection that the host closed while it was idle, in the
-                    # moment in which it was taken. Once more on a new one; the id says that it is
-                    # the same.
-                    status = await self._post(self._anew, body, headers)
+                status = await self._post_once_or_twice(body, headers)
         except (aiohttp.ClientError, TimeoutError) as error:
             # The library's own words quote the host; its class says enough.
             raise TransportError(f"the host did not answer: {type(error).__name__}") from None
         if not 200 <= status < 300:
             raise PeerUnavailable(status)
+
+    async def _post_once_or_twice(self, body: bytes, headers: dict[str, str]) -> int:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            return await self._post(self._http, body, headers)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            # Later than that the host had it in hand, and a removal may have counted meanwhile.
+            if loop.time() - begun > MOMENT_SECONDS:
+                raise
+        # Most likely a connection that the host closed while it was idle, in the moment in which
+        # it was taken. Once more on a new one; the id says that it is the same.
+        return await self._post(self._anew, body, headers)
 
     async def _post(
         self, session: aiohttp.ClientSession, body: bytes, headers: dict[str, str]

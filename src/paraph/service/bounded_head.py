@@ -62,6 +62,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def _begin_head(self) -> None:
         self._in_head, self._resting_since = True, None
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; a trailer is none, and is not read as one (RFC 9110 section 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """It is over."""
         self._end_head()

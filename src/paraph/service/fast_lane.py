@@ -103,8 +103,9 @@ class FastLaneProtocol(BoundedHeadProtocol):
         self._begin_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, and nothing else about it yet."""
-        self.headers.append((name.lower(), value))
+        """A header, and nothing else about it yet; a trailer is none."""
+        if self._in_head:
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Judge a request here, or let ASGI answer."""
