@@ -74,7 +74,7 @@ class Forwarder:
             if keep_alive
             else aiohttp.TCPConnector(limit=0, force_close=True, ssl=self._verify)
         )
-        # The time for all of it is taken where both kinds of attempt are made.
+        # For its steps; `hand_on` has a time for the whole, which a second post shares.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self._deadline, sock_read=self._deadline
         )
