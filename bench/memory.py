@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 import tempfile
 import time
@@ -43,15 +42,12 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="paraph-memory-") as name,
         load.running_service(Path(name)) as service,
     ):
-        settings = Path(name) / "paraph.toml"
-        installed = asyncio.run(fill(settings))
-        found = re.search(r'private_bind = "127\.0\.0\.1:([0-9]+)"', settings.read_text())
-        assert found is not None
+        installed = asyncio.run(fill(Path(name) / "paraph.toml"))
         process = psutil.Process(service.pid)
         time.sleep(IDLE_SECONDS)
         idle = process.memory_info().rss >> 20
         requests = installed.requests()
-        done = uvloop.run(kit.generate(int(found[1]), requests, 12.0, kit.CONNECTIONS))
+        done = uvloop.run(kit.generate(service.private_port, requests, 12.0, kit.CONNECTIONS))
         used = process.memory_info().rss >> 20
     print(kit.machine())
     print(f"installations         {len(installed.pairs):,}")

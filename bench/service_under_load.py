@@ -25,9 +25,10 @@ ACCOUNT = "AbcDEFghiJKLmnoPQRst01"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that is up."""
+    """A service that is up, with the ports of its two sides."""
 
     port: int
+    private_port: int
     pid: int
     folder: Path
     key: str = ""
@@ -74,7 +75,7 @@ forward_secrets = {["bench-forwarding-key-6wRx4T"] if forward_url else []}
     )
     command = [sys.executable, "-m", "paraph.cli.main", "serve", "--config", str(settings)]
     with kit.server(command, port, log=folder / "service.log") as pid:
-        yield Running(port, pid, folder, key)
+        yield Running(port, private, pid, folder, key)
 
 
 def body_of(number: int, *, event: str = "meeting.participant_joined") -> bytes:

@@ -7,7 +7,6 @@ database each time, as the peer does, and vends nothing from memory.
 from __future__ import annotations
 
 import asyncio
-import re
 import sqlite3
 import statistics
 import subprocess
@@ -119,10 +118,8 @@ def service_target(stack: ExitStack, folder: Path, name: str, database_url: str)
     """`paraph serve` on one core."""
     folder.mkdir()
     running = stack.enter_context(load.running_service(folder, database_url))
-    settings = folder / "paraph.toml"
-    found = re.search(r'private_bind = "127\.0\.0\.1:([0-9]+)"', settings.read_text())
-    assert found is not None
-    return Target(name, int(found[1]), running.pid, fill(settings).requests, 200)
+    installed = fill(folder / "paraph.toml")
+    return Target(name, running.private_port, running.pid, installed.requests, 200)
 
 
 def main() -> None:
