@@ -12,9 +12,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from paraph.service.answer import Wire
 from paraph.service.bounded_head import BoundedHeadProtocol
-from paraph.service.fast_lane import FastLaneProtocol, Judges
+from paraph.service.fast_lane import FastLaneProtocol, Judges, Turn
+from paraph.service.wire import Wire
 
 # Turns of the event loop after each piece: enough for whatever does no I/O.
 TURNS = 40
@@ -70,7 +70,7 @@ async def connection(app: ASGIApp, judges: Judges | None) -> AsyncIterator[tuple
     protocol: Any = (
         BoundedHeadProtocol
         if judges is None
-        else partial(FastLaneProtocol, judges=judges, wire=Wire())
+        else partial(FastLaneProtocol, judges=judges, wire=Wire(), turn=Turn())
     )
     state = ServerState()
     state.default_headers = [(b"date", b"Wed, 29 Jul 2026 23:50:54 GMT")]

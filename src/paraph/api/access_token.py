@@ -7,10 +7,13 @@ what came, for whoever brings it. The refresh token never leaves.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
-from paraph.api.problem import MALFORMED, Whole, problem_answer
+from paraph.answer import Answer, Fields
+from paraph.api.problem import MALFORMED, problem_answer
 from paraph.lifecycle.active_access import Access, ActiveAccess
 from paraph.lifecycle.api_key import ApiKeys, Presented, require_scope, require_subject
 from paraph.lifecycle.api_key import Scope as KeyScope
@@ -24,14 +27,15 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     subject: str
 
 
-class _Answer(msgspec.Struct):
+class _Vended(msgspec.Struct, gc=False):
     access_token: str
     token_type: str
     expires_at: int
-    scopes: list[str]
+    scopes: Sequence[str]
     api_server: str
 
 
+_FIELDS = Fields((b"content-type", b"application/json"))
 _decoder = msgspec.json.Decoder(_Body)
 _encoder = msgspec.json.Encoder()
 
@@ -44,7 +48,7 @@ class AccessTokenEndpoint:
         self._keys = keys
         self._access = access
 
-    async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Whole:
+    async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Answer:
         """The answer to one call, all of which is here.
 
         Raises:
@@ -57,13 +61,19 @@ class AccessTokenEndpoint:
             return _malformed()
         return _answer_of(await self._access.current_in(row, installation_id, subject=subject))
 
-    def ask(self, presented: Presented, installation_id: str) -> LiveRow | asyncio.Future[LiveRow]:
-        """What `at_hand` decides by: asked for when all of the request is here."""
-        return self._store.ask_live(presented.key_id, installation_id)
+    def ask(
+        self, calls: Sequence[tuple[Presented, str]]
+    ) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
+        """What `at_hand` decides by: asked for when all of each request is here.
+
+        Args:
+            calls: presented keys, and ids of installations.
+        """
+        return self._store.ask_live([(presented.key_id, one) for presented, one in calls])
 
     def at_hand(
         self, row: LiveRow, presented: Presented, installation_id: str, body: bytes
-    ) -> Whole | None:
+    ) -> Answer | None:
         """The answer where Zoom has not to be asked first; elsewhere None. Raises as `vend`."""
         subject = self._subject(presented, row, body)
         if subject is None:
@@ -87,20 +97,23 @@ class AccessTokenEndpoint:
         return subject
 
 
-def _malformed() -> Whole:
-    return Whole.of(problem_answer(MALFORMED, remedy='Send {"subject": "…"} and nothing else.'))
+def _malformed() -> Answer:
+    return Answer.of(problem_answer(MALFORMED, remedy='Send {"subject": "…"} and nothing else.'))
 
 
-def _answer_of(access: Access) -> Whole:
+@lru_cache(maxsize=256)
+def _one_by_one(scopes: str) -> tuple[str, ...]:
+    return tuple(scopes.split())
+
+
+def _answer_of(access: Access) -> Answer:
     body = _encoder.encode(
-        _Answer(
-            access_token=access.access_token.reveal(),
-            token_type="Bearer",
-            expires_at=access.expires_at,
-            scopes=access.scopes.split(),
-            api_server=access.api_server,
+        _Vended(
+            access.access_token.reveal(),
+            "Bearer",
+            access.expires_at,
+            _one_by_one(access.scopes),
+            access.api_server,
         )
     )
-    length = str(len(body)).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-    return Whole(200, headers, body)
+    return Answer(200, _FIELDS, body)

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
+from paraph.answer import Answer
 from paraph.api.access_token import MAX_BODY_BYTES as MOST_VEND_BYTES
 from paraph.api.access_token import AccessTokenEndpoint
 from paraph.api.audit import audit_routes
@@ -34,7 +35,6 @@ from paraph.api.problem import (
     TOO_SLOW,
     UNEXPECTED,
     Problems,
-    Whole,
     problem_answer,
 )
 from paraph.api.proxy import ProxyEndpoint
@@ -111,7 +111,7 @@ class ManagementApi:
                 return
             await self.problem(error).send(send)
 
-    async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Whole:
+    async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Answer:
         """What a call for an access token is answered: the token, or the problem.
 
         Args:
@@ -124,12 +124,12 @@ class ManagementApi:
         except ParaphError as error:
             return self.problem(error)
 
-    def problem(self, error: ParaphError) -> Whole:
+    def problem(self, error: ParaphError) -> Answer:
         """What an error is answered as."""
         answer = self._problems.of(error, now=self._context.clock())
         if answer.status_code >= 500:
             _log.error("api.failed", error_code=error.code, why=error.detail)
-        return Whole.of(answer)
+        return Answer.of(answer)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw_path: bytes = scope.get("raw_path") or b""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from starlette.responses import JSONResponse, Response
-from starlette.types import Send
+from starlette.responses import JSONResponse
 
 from paraph import errors
 from paraph.problems import Problem, problem_of
@@ -23,24 +22,6 @@ TOO_SLOW = Problem(
     408, "too_slow", "The body did not arrive in time.", "Send it at once, and send it again."
 )
 UNEXPECTED = Problem(500, "error", "Something went wrong.", "Try again; look at the log.")
-
-
-class Whole(NamedTuple):
-    """An answer in one piece, whoever writes it on the wire."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-    @classmethod
-    def of(cls, response: Response) -> Whole:
-        """A response whose body is there."""
-        return cls(response.status_code, response.raw_headers, bytes(response.body))
-
-    async def send(self, send: Send) -> None:
-        """Write it as ASGI wants it."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body})
 
 
 class Problems:

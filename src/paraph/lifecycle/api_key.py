@@ -163,7 +163,16 @@ def present(headers: Iterable[tuple[bytes, bytes]]) -> Presented:
         ApiKeyMissing: none, two, or malformed.
     """
     values = [value for name, value in headers if name == b"authorization"]
-    match = _BEARER.fullmatch(values[0]) if len(values) == 1 else None
+    return parse_authorization(values[0] if len(values) == 1 else b"")
+
+
+def parse_authorization(value: bytes) -> Presented:
+    """The API key in the one `Authorization` header of a request (RFC 6750 section 2.1).
+
+    Raises:
+        ApiKeyMissing: there is none in it.
+    """
+    match = _BEARER.fullmatch(value)
     if match is None:
         raise ApiKeyMissing("no API key was presented")
     return Presented(match[1].decode("ascii"), match[2])

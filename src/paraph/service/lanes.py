@@ -8,37 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 
 from starlette.types import Scope
 
+from paraph.answer import Answer, Fields, Headers
 from paraph.api.access_token import MAX_BODY_BYTES
 from paraph.api.app import VEND_PATH, ManagementApi
-from paraph.api.problem import Whole
 from paraph.config import Settings
-from paraph.errors import ApiKeyMissing, ParaphError, StaleTimestamp
-from paraph.lifecycle.api_key import Presented, present
+from paraph.errors import ApiKeyMissing, ParaphError, StaleTimestamp, StorageError
+from paraph.lifecycle.api_key import Presented, parse_authorization
 from paraph.service.address import arrived_in_clear
-from paraph.service.answer import Answer, Headers
-from paraph.service.fast_lane import Judge, Judged, Judges, Later
+from paraph.service.fast_lane import Judge, Judges, Request
 from paraph.service.private import failed
 from paraph.service.redirection_endpoint import RedirectionEndpoint
 from paraph.service.visit import Visit
 from paraph.service.webhook_endpoint import PATH, WebhookEndpoint
-from paraph.storage.records import LiveRow
-from paraph.zoom.webhook import FreshHeaders
+from paraph.storage.records import LiveRow, Outcome
 
 _WEBHOOK = PATH.encode()
 # What every server and every parser reads alike; anything odd goes the plain way.
-_LENGTH = re.compile(rb"[0-9]{1,4}")
+_LENGTH_DIGITS = 4
 _REDIRECT = re.compile(rb"/oauth/redirect\?([!-\"$-~]*)")
 
 
 def public_judges(deliveries: WebhookEndpoint, redirects: Judge) -> Judges:
     """The lane of the public side."""
-    delivery = partial(_judge_delivery, deliveries)
+    delivery = DeliveryJudge(deliveries)
 
     def judges(target: bytes) -> Judge | None:
         if target == _WEBHOOK:
@@ -55,46 +52,55 @@ def private_judges(api: ManagementApi, headers: Headers) -> Judges:
         api: vends.
         headers: what every answer of the private side carries.
     """
+    vend = VendJudge(api, headers)
 
     def judges(target: bytes) -> Judge | None:
-        match = VEND_PATH.fullmatch(target)
-        return None if match is None else partial(_judge_vend, api, headers, match[1].decode())
+        return vend if target.endswith(b"/access-token") else None
 
     return judges
 
 
-class _Delivery:
-    """A delivery of the right shape and time."""
+class DeliveryJudge:
+    """Takes deliveries in, and refuses what is none."""
 
-    __slots__ = ("_endpoint", "_fresh", "_headers")
-
-    def __init__(self, endpoint: WebhookEndpoint, fresh: FreshHeaders, headers: Headers) -> None:
+    def __init__(self, endpoint: WebhookEndpoint) -> None:
         self._endpoint = endpoint
-        self._fresh = fresh
-        self._headers = headers
+        self._whole = self._judge_whole
 
-    def judge(self, body: bytes) -> Answer | Later | Coroutine[Any, Any, Answer]:
-        """Its MAC; then it is kept."""
-        verdict = self._endpoint.judge_body(self._fresh, body)
+    def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Answer | Request | None:
+        """Shape and time."""
+        if scope["method"] != b"POST":
+            return None
+        try:
+            verdict = self._endpoint.judge_headers(scope, named)
+        except StaleTimestamp:
+            # One of those whose body is looked at all the same, without a hurry.
+            return None
         if isinstance(verdict, Answer):
             return verdict
-        begun = self._endpoint.begin(verdict, self._headers)
-        return Later(begun, self._endpoint.end) if isinstance(begun, asyncio.Future) else begun
+        return Request(self._whole, (verdict, scope["headers"]))
 
+    def _judge_whole(self, requests: Sequence[Request]) -> None:
+        """The MAC of each; then those that are good are kept."""
+        good = []
+        for request in requests:
+            verdict = self._endpoint.judge_body(request.head[0], request.body)
+            if isinstance(verdict, Answer):
+                request.answer(verdict)
+            else:
+                good.append((request, verdict))
+        for request, delivery in good:
+            begun = self._endpoint.begin(delivery, request.head[1])
+            if isinstance(begun, Answer):
+                request.answer(begun)
+            elif isinstance(begun, asyncio.Future):
+                # No task for each: thousands wait for one commit.
+                begun.add_done_callback(partial(self._end, request))
+            else:
+                request.answer_by(begun)
 
-def _judge_delivery(
-    endpoint: WebhookEndpoint, scope: Scope, named: Mapping[bytes, bytes]
-) -> Answer | Judged | None:
-    if scope["method"] != b"POST":
-        return None
-    try:
-        verdict = endpoint.judge_headers(scope, named)
-    except StaleTimestamp:
-        # One of those whose body is looked at all the same, without a hurry.
-        return None
-    return (
-        verdict if isinstance(verdict, Answer) else _Delivery(endpoint, verdict, scope["headers"])
-    )
+    def _end(self, request: Request, kept: asyncio.Future[Outcome]) -> None:
+        request.answer(self._endpoint.end(kept))
 
 
 class RedirectJudge:
@@ -110,13 +116,7 @@ class RedirectJudge:
         self._endpoint = endpoint
         self._trusted = settings.trusted_proxies
         self._tls = settings.public_url.startswith("https://")
-        refusal = endpoint.refusal
-        self._refusal = Answer(
-            refusal.status_code,
-            [*refusal.raw_headers, *headers],
-            bytes(refusal.body),
-            again=True,
-        )
+        self._refusal = Answer.of(endpoint.refusal, *headers, again=True)
 
     def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Answer | None:
         """The refusal; None where there is more to say."""
@@ -133,70 +133,93 @@ class RedirectJudge:
         return self._refusal if self._endpoint.refuses(visit) else None
 
 
-class _Vend:
-    """A call for an access token, by somebody who shows an API key."""
+class VendJudge:
+    """Answers calls for access tokens, by whoever shows an API key.
 
-    __slots__ = ("_api", "_headers", "_installation_id", "_presented")
+    Args:
+        api: vends.
+        headers: what every answer of the private side carries.
+    """
 
-    def __init__(
-        self, api: ManagementApi, headers: Headers, installation_id: str, presented: Presented
-    ) -> None:
+    def __init__(self, api: ManagementApi, headers: Headers) -> None:
         self._api = api
         self._headers = headers
-        self._installation_id = installation_id
-        self._presented = presented
+        self._whole = self._judge_whole
+        # Of tokens there is one kind of answer.
+        self._dressed = lru_cache(maxsize=8)(self._dress)
 
-    def judge(self, body: bytes) -> Answer | Later | Coroutine[Any, Any, Answer]:
-        """An access token, or the problem."""
+    def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Request | None:
+        """Its shape; whatever is odd about it is said on the plain way."""
+        match = VEND_PATH.fullmatch(scope["target"])
+        length = named.get(b"content-length", b"")
+        if (
+            match is None
+            or scope["method"] != b"POST"
+            # Nothing is there twice: neither a length nor a key.
+            or len(named) != len(scope["headers"])
+            or len(length) > _LENGTH_DIGITS
+            or not length.isdigit()
+            or int(length) > MAX_BODY_BYTES
+        ):
+            return None
         try:
-            row = self._api.vending.ask(self._presented, self._installation_id)
-        except Exception:  # noqa: BLE001 - It is asked once more, and told apart there.
-            return self._later(body)
-        if isinstance(row, asyncio.Future):
-            return Later(row, partial(self._end, body))
-        return self._decide(row, body)
+            presented = parse_authorization(named.get(b"authorization", b""))
+        except ApiKeyMissing:
+            return None
+        return Request(self._whole, (presented, match[1].decode()))
 
-    def _end(
-        self, body: bytes, row: asyncio.Future[LiveRow]
-    ) -> Answer | Coroutine[Any, Any, Answer]:
-        if row.cancelled() or row.exception() is not None:
-            return self._later(body)
-        return self._decide(row.result(), body)
-
-    def _decide(self, row: LiveRow, body: bytes) -> Answer | Coroutine[Any, Any, Answer]:
-        call = self._presented, self._installation_id, body
+    def _judge_whole(self, requests: Sequence[Request]) -> None:
+        """Ask for all of them at once: all of each is here."""
         try:
-            whole = self._api.vending.at_hand(row, *call)
-        except ParaphError as error:
-            whole = self._api.problem(error)
-        except Exception as error:  # noqa: BLE001 - The last net: a problem, never a stack trace.
-            whole = failed("POST", error)
-        return self._later(body) if whole is None else self._answer(whole)
+            rows = self._api.vending.ask([request.head for request in requests])
+        except Exception as error:  # noqa: BLE001 - Told apart there.
+            self._fail(requests, error)
+            return
+        if isinstance(rows, asyncio.Future):
+            rows.add_done_callback(partial(self._go_on, requests))
+        else:
+            self._decide(requests, rows)
 
-    async def _later(self, body: bytes) -> Answer:
+    def _go_on(self, requests: Sequence[Request], rows: asyncio.Future[Sequence[LiveRow]]) -> None:
+        if rows.cancelled():
+            self._fail(requests, StorageError("the database was closed"))
+        elif (error := rows.exception()) is not None:
+            self._fail(requests, error)
+        else:
+            self._decide(requests, rows.result())
+
+    def _decide(self, requests: Sequence[Request], rows: Sequence[LiveRow]) -> None:
+        at_hand = self._api.vending.at_hand
+        for request, row in zip(requests, rows, strict=True):
+            presented, installation_id = request.head
+            try:
+                answer = at_hand(row, presented, installation_id, request.body)
+            except Exception as error:  # noqa: BLE001 - Told apart there.
+                answer = self._failure(error)
+            if answer is None:
+                request.answer_by(self._vend(presented, installation_id, request.body))
+            else:
+                request.answer(self._in_full(answer))
+
+    async def _vend(self, presented: Presented, installation_id: str, body: bytes) -> Answer:
+        """The same where Zoom has to be asked first."""
         try:
-            whole = await self._api.vend(self._presented, self._installation_id, body)
-        except Exception as error:  # noqa: BLE001 - The same net.
-            whole = failed("POST", error)
-        return self._answer(whole)
+            answer = await self._api.vend(presented, installation_id, body)
+        except Exception as error:  # noqa: BLE001 - The last net.
+            answer = self._failure(error)
+        return self._in_full(answer)
 
-    def _answer(self, whole: Whole) -> Answer:
-        return Answer(whole.status, [*whole.headers, *self._headers], whole.body)
+    def _fail(self, requests: Sequence[Request], error: BaseException) -> None:
+        answer = self._in_full(self._failure(error))
+        for request in requests:
+            request.answer(answer)
 
+    def _failure(self, error: BaseException) -> Answer:
+        """A problem, never a stack trace."""
+        return self._api.problem(error) if isinstance(error, ParaphError) else failed("POST", error)
 
-def _judge_vend(
-    api: ManagementApi,
-    headers: Headers,
-    installation_id: str,
-    scope: Scope,
-    named: Mapping[bytes, bytes],
-) -> Judged | None:
-    # Never there twice: the server has refused that, as it has checked the grammar.
-    length = named.get(b"content-length", b"")
-    if scope["method"] != b"POST" or not _LENGTH.fullmatch(length) or int(length) > MAX_BODY_BYTES:
-        return None
-    try:
-        presented = present(scope["headers"])
-    except ApiKeyMissing:
-        return None
-    return _Vend(api, headers, installation_id, presented)
+    def _in_full(self, answer: Answer) -> Answer:
+        return Answer(answer.status, self._dressed(answer.fields), answer.body)
+
+    def _dress(self, fields: Fields) -> Fields:
+        return Fields(*fields.headers, *self._headers)

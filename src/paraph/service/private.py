@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paraph.api.problem import UNEXPECTED, Whole, problem_answer
+from paraph.answer import Answer
+from paraph.api.problem import UNEXPECTED, problem_answer
 from paraph.logs import get_logger
 
 _OPERATORS = re.compile(rb"/admin(?:/|$)")
@@ -65,8 +66,8 @@ class PrivateSide:
                 await problem.send(send)
 
 
-def failed(method: str, error: Exception) -> Whole:
+def failed(method: str, error: BaseException) -> Answer:
     """What is answered where something went wrong that nobody foresaw."""
     # Not the path: that of a confirmation holds the claim.
     _log.error("api.failed", method=method, why=type(error).__name__)
-    return Whole.of(problem_answer(UNEXPECTED))
+    return Answer.of(problem_answer(UNEXPECTED))

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from paraph.answer import Headers
 
 
 def content_security_policy(style: str) -> str:
@@ -24,8 +25,6 @@ def content_security_policy(style: str) -> str:
         "base-uri 'none'; frame-ancestors 'none'"
     )
 
-
-Headers = Sequence[tuple[bytes, bytes]]
 
 # What an answer that no browser shows still needs (ASVS 3.4.1, 3.4.4; RFC 9111 section 5.2.2.5).
 # Each header costs a flooded webhook a fiftieth of what it can refuse.

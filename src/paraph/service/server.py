@@ -17,10 +17,10 @@ from starlette.types import ASGIApp
 from paraph.config import Settings, is_loopback
 from paraph.errors import ConfigurationError
 from paraph.logs import get_logger
-from paraph.service.answer import Wire
 from paraph.service.app import open_service
 from paraph.service.bounded_head import BoundedHeadProtocol
-from paraph.service.fast_lane import FastLaneProtocol, Judges
+from paraph.service.fast_lane import FastLaneProtocol, Judges, Turn
+from paraph.service.wire import Wire
 
 _GRACE_SECONDS = 10
 _log = get_logger("service")
@@ -46,7 +46,7 @@ class _Listener(uvicorn.Server):
 def _listener(app: ASGIApp, bind: tuple[str, int], *, lane: Judges | None = None) -> _Listener:
     protocol: Any = BoundedHeadProtocol
     if lane is not None:
-        protocol = partial(FastLaneProtocol, judges=lane, wire=Wire())
+        protocol = partial(FastLaneProtocol, judges=lane, wire=Wire(), turn=Turn())
     return _Listener(
         uvicorn.Config(
             app,

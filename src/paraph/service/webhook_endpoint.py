@@ -20,6 +20,7 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from paraph.answer import Answer, Fields, Headers
 from paraph.errors import (
     Busy,
     DeliveryRejected,
@@ -33,7 +34,6 @@ from paraph.events.tracing import is_measured, span, traceparent_of
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 from paraph.secret import Secret
-from paraph.service.answer import Answer, Headers
 from paraph.service.budget import RateBudget
 from paraph.service.webhook_body import BodyReader
 from paraph.service.webhook_watch import WebhookWatch
@@ -90,7 +90,7 @@ class WebhookEndpoint:
         self._secrets = tuple(secrets)
         self._freshness = freshness
         self._otherwise = otherwise
-        self._headers = tuple(headers)
+        self._fields = Fields((b"content-type", b"application/json"), *headers)
         self._rotation_until = rotation_until
         self._in_clear = in_clear
         # Asked once: whoever collects spans has begun before the service does.
@@ -109,9 +109,7 @@ class WebhookEndpoint:
         self._taken = self._standing(200, b"{}")
 
     def _answer(self, status: int, body: bytes, *, again: bool = False) -> Answer:
-        length = str(len(body)).encode()
-        own = [(b"content-type", b"application/json"), (b"content-length", length), *self._headers]
-        return Answer(status, own, body, again=again)
+        return Answer(status, self._fields, body, again=again)
 
     def _standing(self, status: int, body: bytes) -> Answer:
         """An answer that a flood gets again and again, so it is written once."""
@@ -122,9 +120,7 @@ class WebhookEndpoint:
         if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
             await self._otherwise(scope, receive, send)
             return
-        answer = await self._judge(scope, receive)
-        await send(answer.start)
-        await send(answer.end)
+        await (await self._judge(scope, receive)).send(send)
 
     async def _judge(self, scope: Scope, receive: Receive) -> Answer:
         headers = scope["headers"]

@@ -7,6 +7,7 @@ question is in a statement that begins after it was asked, and is answered as th
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +17,8 @@ LARGEST_BATCH = 512
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
+
+_Waiting = tuple[Sequence[Question], asyncio.Future[Sequence[Answer]]]
 
 
 class Coalescing(Generic[Question, Answer]):
@@ -34,41 +37,49 @@ class Coalescing(Generic[Question, Answer]):
         self._connect = connect
         self._ask = ask
         self._connection: Any = None
-        self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
+        self._waiting: deque[_Waiting[Question, Answer]] = deque()
         self._work: asyncio.Task[None] | None = None
 
-    def ask(self, question: Question) -> asyncio.Future[Answer]:
-        """The answer as it is now; `StorageError` where the database does not give it."""
+    def ask(self, questions: Sequence[Question]) -> asyncio.Future[Sequence[Answer]]:
+        """The answers as they are now; `StorageError` where the database does not give them."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
-        self._waiting.append((question, answer))
+        answers: asyncio.Future[Sequence[Answer]] = loop.create_future()
+        self._waiting.append((questions, answers))
         if self._work is None or self._work.done():
             self._work = loop.create_task(self._answer_all())
-        return answer
+        return answers
 
     async def _answer_all(self) -> None:
         while self._waiting:
-            batch, self._waiting = (
-                self._waiting[:LARGEST_BATCH],
-                self._waiting[LARGEST_BATCH:],
-            )
+            batch = self._take()
+            questions = [question for group, _ in batch for question in group]
             try:
-                answers = await self._answers([question for question, _ in batch])
+                answers = await self._answers(questions)
             except Exception as error:  # noqa: BLE001 - Whatever it is, somebody waits for it.
                 self._fail(batch, error)
-            else:
-                for (_, future), answer in zip(batch, answers, strict=True):
-                    if not future.done():
-                        future.set_result(answer)
+                continue
+            start = 0
+            for group, future in batch:
+                end = start + len(group)
+                if not future.done():
+                    future.set_result(answers[start:end])
+                start = end
+
+    def _take(self) -> list[_Waiting[Question, Answer]]:
+        """What was asked together stays together, however much it is."""
+        batch = [self._waiting.popleft()]
+        size = len(batch[0][0])
+        while self._waiting and size + len(self._waiting[0][0]) <= LARGEST_BATCH:
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1][0])
+        return batch
 
     async def _answers(self, questions: Sequence[Question]) -> Sequence[Answer]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connect()
         return await self._ask(self._connection, questions)
 
-    def _fail(
-        self, batch: Sequence[tuple[Question, asyncio.Future[Answer]]], error: Exception
-    ) -> None:
+    def _fail(self, batch: Sequence[_Waiting[Question, Answer]], error: Exception) -> None:
         # What state the connection is in is not worth knowing: the next batch opens another.
         connection, self._connection = self._connection, None
         if connection is not None:

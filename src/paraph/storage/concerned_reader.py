@@ -91,7 +91,7 @@ class PostgresqlConcernedReader:
 
     async def read(self, asked: Asked) -> Sequence[Concerned] | None:
         """See `ConcernedReader`."""
-        return await self._coalescing.ask(asked)
+        return (await self._coalescing.ask([asked]))[0]
 
     async def close(self) -> None:
         """See `ConcernedReader`."""

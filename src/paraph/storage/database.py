@@ -112,19 +112,21 @@ class Database:
             with storage_errors():
                 return await finish(self._intake.keep(events, client_id=client_id))
 
-    def ask_live(self, key_id: str, link_id: str) -> LiveRow | asyncio.Future[LiveRow]:
-        """An API key and an installation as they stand at this moment, in one cheap read.
+    def ask_live(
+        self, asked: Sequence[tuple[str, str]]
+    ) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
+        """API keys and installations as they stand at this moment, in one cheap read.
 
         At once where nobody has to be waited for.
         """
         if self._closed:
             raise StorageError("the database was closed")
-        return self._live.ask(key_id, link_id)
+        return self._live.ask(asked)
 
     async def read_live(self, key_id: str, link_id: str) -> LiveRow:
-        """The same, waited for."""
-        row = self.ask_live(key_id, link_id)
-        return await row if isinstance(row, asyncio.Future) else row
+        """The same for one of each, waited for."""
+        rows = self.ask_live([(key_id, link_id)])
+        return (await rows if isinstance(rows, asyncio.Future) else rows)[0]
 
     async def read_concerned(
         self, event: KeptEvent, *, client_id: str

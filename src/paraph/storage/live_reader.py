@@ -24,6 +24,9 @@ from paraph.storage.records import LiveRow
 
 REMEMBERED = 10_000
 
+# The ids of an API key and of a link.
+Asked = tuple[str, str]
+
 _COLUMNS = (
     "k.secret_hash, k.scopes, k.subject_prefix, k.revoked_at, k.last_used_at,"
     " l.client_id, l.subject, l.phase, g.grant_id, g.phase, g.reason, g.token_version,"
@@ -46,8 +49,8 @@ _POSTGRESQL = (
 class LiveReader(Protocol):
     """What a kind of database does for `Store.read_live`."""
 
-    def ask(self, key_id: str, link_id: str) -> LiveRow | asyncio.Future[LiveRow]:
-        """The row as it is now, or what will be it; parts of it are None where there is nothing."""
+    def ask(self, asked: Sequence[Asked]) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
+        """The rows as they are now, or what will be them; None stands where there is nothing."""
 
     async def close(self) -> None:
         """Let go of its connection."""
@@ -60,25 +63,25 @@ class SqliteLiveReader:
         self._connect = connect
         self._cursor: sqlite3.Cursor | None = None
         self._version = -1
-        self._rows: dict[tuple[str, str], LiveRow] = {}
+        self._rows: dict[Asked, LiveRow] = {}
 
-    def ask(self, key_id: str, link_id: str) -> LiveRow:
+    def ask(self, asked: Sequence[Asked]) -> Sequence[LiveRow]:
         """See `LiveReader`."""
         try:
             if self._cursor is None:
                 self._cursor = self._connect().cursor()
-            # Before the row: a commit in between makes the row newer than its version, never older.
+            # Before the rows: a commit in between makes a row newer than its version, never older.
             version = self._cursor.execute("PRAGMA data_version").fetchone()[0]
             if version != self._version or len(self._rows) >= REMEMBERED:
                 self._version = version
                 self._rows.clear()
-            asked = key_id, link_id
-            row = self._rows.get(asked)
-            if row is None:
-                row = LiveRow._make(self._cursor.execute(_SQLITE, asked).fetchone())
-                self._rows[asked] = row
+            known = self._rows
+            return [known.get(one) or self._read(self._cursor, one) for one in asked]
         except sqlite3.Error as error:
             raise StorageError(f"the database failed: {type(error).__name__}") from None
+
+    def _read(self, cursor: sqlite3.Cursor, asked: Asked) -> LiveRow:
+        row = self._rows[asked] = LiveRow._make(cursor.execute(_SQLITE, asked).fetchone())
         return row
 
     async def close(self) -> None:
@@ -92,19 +95,17 @@ class PostgresqlLiveReader:
     """Reads in batches on one connection."""
 
     def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
-        self._coalescing: Coalescing[tuple[str, str], LiveRow] = Coalescing(
-            connect, _ask_postgresql
-        )
+        self._coalescing: Coalescing[Asked, LiveRow] = Coalescing(connect, _ask_postgresql)
 
-    def ask(self, key_id: str, link_id: str) -> asyncio.Future[LiveRow]:
+    def ask(self, asked: Sequence[Asked]) -> asyncio.Future[Sequence[LiveRow]]:
         """See `LiveReader`."""
-        return self._coalescing.ask((key_id, link_id))
+        return self._coalescing.ask(asked)
 
     async def close(self) -> None:
         """See `LiveReader`."""
         await self._coalescing.close()
 
 
-async def _ask_postgresql(connection: Any, asked: Sequence[tuple[str, str]]) -> list[LiveRow]:
+async def _ask_postgresql(connection: Any, asked: Sequence[Asked]) -> list[LiveRow]:
     keys, links = zip(*asked, strict=True)
     return [LiveRow._make(row) for row in await connection.fetch(_POSTGRESQL, keys, links)]

@@ -344,14 +344,19 @@ class Store(Protocol):
         account has a grant of this client at that moment. The outcomes stand in the order given.
         """
 
-    def ask_live(self, key_id: str, link_id: str) -> LiveRow | asyncio.Future[LiveRow]:
-        """An API key and an installation as they stand at this moment, in one cheap read.
+    def ask_live(
+        self, asked: Sequence[tuple[str, str]]
+    ) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
+        """API keys and installations as they stand at this moment, in one cheap read.
 
         At once where nobody has to be waited for.
+
+        Args:
+            asked: the ids of an API key and of a link, for each row in its order.
         """
 
     async def read_live(self, key_id: str, link_id: str) -> LiveRow:
-        """The same, waited for."""
+        """The same for one of each, waited for."""
 
     async def read_concerned(
         self, event: KeptEvent, *, client_id: str
