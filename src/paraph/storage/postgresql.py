@@ -48,6 +48,9 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
     "timezone": "UTC",
 }
+# On the bare connections, where the same few statements run all day: planning one anew for each
+# batch takes the server as long as running it.
+_PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
 
 
 class PostgresqlEngine:
@@ -57,7 +60,7 @@ class PostgresqlEngine:
         driver = _driver()
         self.writer = _open(driver, database_url, connections=WRITERS, read_only=False)
         self.readers = _open(driver, database_url, connections=READERS, read_only=True)
-        self._connect = _connector(driver, database_url)
+        self._connect = _connector(driver, database_url, **_PLANNED_ONCE)
         self._alone = asyncio.Lock()
         self._turn = asyncio.Lock()
 
@@ -158,14 +161,16 @@ async def _lock(connection: AsyncConnection, key: int) -> None:
         await finish(connection.execute(statement))
 
 
-def _connector(driver: Any, database_url: str) -> Callable[[], Awaitable[Any]]:
+def _connector(
+    driver: Any, database_url: str, **more_settings: str
+) -> Callable[[], Awaitable[Any]]:
     async def connect() -> Any:
         try:
             return await driver.connect(
                 database_url,
                 timeout=CONNECT_SECONDS,
                 command_timeout=COMMAND_SECONDS,
-                server_settings=_SETTINGS,
+                server_settings={**_SETTINGS, **more_settings},
                 # With several hosts in the URL: the one that can be written, after a failover too.
                 target_session_attrs="read-write",
             )
