@@ -263,3 +263,51 @@ async def test_a_batch_that_fails_leaves_no_lock(store: Database, replica: Datab
     async with asyncio.timeout(5), replica.transaction(account(sample.CLIENT, sample.ACCOUNT)):
         pass
     assert [Outcome.KEPT] == await store.keep_events([sample.event("2")], client_id=sample.CLIENT)
+
+
+async def test_a_server_that_went_away_without_a_word_holds_up_no_end(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that swallows everything: closing gives up after a while, on every connection."""
+    monkeypatch.setattr(postgresql, "CLOSE_SECONDS", 0.1)
+    async with _swallowing(postgresql_url) as (url, swallow):
+        opened = await open_store(url, ring(), randomness=os.urandom)
+        async with opened.transaction() as tx:
+            await tx.grants.add(sample.grant())
+        await opened.keep_events([sample.event("1")], client_id=sample.CLIENT)
+        await opened.read_live("", "")
+        await opened.read_concerned(sample.event("1"), client_id=sample.CLIENT)
+        swallow.set()
+        async with asyncio.timeout(5):
+            await opened.close()
+
+
+@contextlib.asynccontextmanager
+async def _swallowing(url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The same server behind a relay, which passes nothing on once the event is set."""
+    swallow = asyncio.Event()
+    _, _, place = url.partition("@")
+    address, _, _ = place.partition("/")
+    host, _, port = address.partition(":")
+    pumps: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            while data := await reader.read(65536):
+                if not swallow.is_set():
+                    writer.write(data)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        for one in (pump(reader, far_writer), pump(far_reader, writer)):
+            pumps.add(asyncio.ensure_future(one))
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    try:
+        near = server.sockets[0].getsockname()[1]
+        yield url.replace(address, f"127.0.0.1:{near}"), swallow
+    finally:
+        for one in pumps:
+            one.cancel()
+        await asyncio.wait(pumps)
+        server.close()

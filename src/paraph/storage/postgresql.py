@@ -13,6 +13,7 @@ it. All times that run out are set at the server, so that no lost client holds a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
@@ -33,6 +34,7 @@ from paraph.storage.sealing import Sealing
 WRITERS = 8
 READERS = 4
 CONNECT_SECONDS = 10
+CLOSE_SECONDS = 2
 # The server gives up first, and says why; the client's own time is for a server that is gone.
 STATEMENT_SECONDS = 15
 COMMAND_SECONDS = 25
@@ -164,10 +166,18 @@ async def _lock(connection: AsyncConnection, key: int) -> None:
 def _connector(
     driver: Any, database_url: str, **more_settings: str
 ) -> Callable[[], Awaitable[Any]]:
+    class Connection(driver.Connection):  # type: ignore[misc]  # Of a driver that may be absent.
+        """One whose end does not wait for ever for a server that went away without a word."""
+
+        async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
+            with contextlib.suppress(TimeoutError):
+                await super().close(timeout=CLOSE_SECONDS if timeout is None else timeout)
+
     async def connect() -> Any:
         try:
             return await driver.connect(
                 database_url,
+                connection_class=Connection,
                 timeout=CONNECT_SECONDS,
                 command_timeout=COMMAND_SECONDS,
                 server_settings={**_SETTINGS, **more_settings},
