@@ -55,8 +55,16 @@ class Transport:
 
 
 @asynccontextmanager
-async def connection(app: ASGIApp, judges: Judges | None) -> AsyncIterator[tuple[Any, Transport]]:
-    """A protocol of the server in front of an application, and the socket under it."""
+async def connection(
+    app: ASGIApp, judges: Judges | None, *, turn: Turn | None = None
+) -> AsyncIterator[tuple[Any, Transport]]:
+    """A protocol of the server in front of an application, and the socket under it.
+
+    Args:
+        app: the application.
+        judges: of the fast lane; None: there is none.
+        turn: shared with other connections.
+    """
     config = uvicorn.Config(
         app,
         ws="none",
@@ -70,7 +78,7 @@ async def connection(app: ASGIApp, judges: Judges | None) -> AsyncIterator[tuple
     protocol: Any = (
         BoundedHeadProtocol
         if judges is None
-        else partial(FastLaneProtocol, judges=judges, wire=Wire(), turn=Turn())
+        else partial(FastLaneProtocol, judges=judges, wire=Wire(), turn=turn or Turn())
     )
     state = ServerState()
     state.default_headers = [(b"date", b"Wed, 29 Jul 2026 23:50:54 GMT")]

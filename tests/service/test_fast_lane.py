@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,11 +15,12 @@ from hypothesis import strategies as st
 
 from events.inbox_kit import SECRET
 from paraph.service.bounded_head import MOST_BEHIND
+from paraph.service.fast_lane import Request, Turn
 from paraph.service.lanes import public_judges
 from paraph.service.webhook_endpoint import WebhookEndpoint
 from paraph.simulator.webhook_sender import sign
 from service import lane_kit
-from service.lane_kit import connection, turns
+from service.lane_kit import TURNS, Transport, connection, turns
 from service.webhook_fuzzing import NOW, endpoint
 
 EVENT = b'{"event":"meeting.ended","payload":{"account_id":"AbcDEFghiJKLmnoPQRst01"}}'
@@ -184,6 +187,101 @@ def test_the_same_bound(more: int, monkeypatch: pytest.MonkeyPatch) -> None:
     written, closed, _held = lane[0]
     assert written.count(b"HTTP/1.1 401") == (0 if more else 1 + MOST_BEHIND)
     assert closed is bool(more)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize("line", [b"POST /webhook HTTP/1.1", b"POST /elsewhere HTTP/1.1"])
+def test_the_same_bound_for_a_mixture(
+    line: bytes, more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the lane has answered already counts with what waits behind it."""
+    monkeypatch.setattr(lane_kit, "TURNS", 4 * MOST_BEHIND)
+    refused = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    stream = refused * 10 + request(line=line) + refused * (MOST_BEHIND - 10 + more)
+    plain, lane = both([stream])
+    assert plain == lane
+    assert lane[0][1] is bool(more)
+
+
+BROKEN = b"z\r\n"
+
+
+@pytest.mark.parametrize("piece", [request(), FORGED, request(chunked=True)[:-5] + BROKEN])
+def test_what_is_over_is_let_go(piece: bytes) -> None:
+    """A connection that has ended is freed at once, and what came on it: it may be long."""
+
+    async def run() -> Any:
+        judge = endpoint(otherwise=elsewhere)
+        async with connection(judge, public_judges(judge, nobody)) as (serving, transport):
+            await turns(serving, transport, [piece])
+            gone = weakref.ref(serving)
+            del serving
+        judge.watch.close()
+        return gone()
+
+    gc.disable()
+    try:
+        assert asyncio.run(run()) is None
+    finally:
+        gc.enable()
+
+
+async def settle() -> None:
+    """Let the turn end, and what follows from it."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
+
+def test_a_connection_lost_before_its_turn() -> None:
+    """The event is kept, nobody is told, and others of the same turn are answered."""
+
+    async def run() -> tuple[bytes, bytes, int]:
+        judge, turn = endpoint(otherwise=elsewhere), Turn()
+        lane = public_judges(judge, nobody)
+        async with (
+            connection(judge, lane, turn=turn) as (lost, silent),
+            connection(judge, lane, turn=turn) as (serving, transport),
+        ):
+            lost.data_received(request())
+            serving.data_received(request(b'{"event":"a.b","payload":{"account_id":"x"}}'))
+            lost.connection_lost(None)
+            await settle()
+            kept = judge._inbox.flow.kept
+        judge.watch.close()
+        return silent.written, transport.written, kept
+
+    nothing, written, kept = asyncio.run(run())
+    assert (nothing, kept) == (b"", 2)
+    assert written.count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_a_judge_that_raises_ends_its_connections(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody waits for ever, no other judge's request is lost, and no word of it is logged."""
+
+    def raises(_requests: Sequence[Request]) -> None:
+        raise RuntimeError("a-canary")
+
+    def broken(_scope: Any, _named: Any) -> Request:
+        return Request(raises, None)
+
+    async def run() -> tuple[Transport, Transport]:
+        judge, turn = endpoint(otherwise=elsewhere), Turn()
+        lane = public_judges(judge, nobody)
+        async with (
+            connection(judge, lambda _target: broken, turn=turn) as (other, ended),
+            connection(judge, lane, turn=turn) as (serving, transport),
+        ):
+            other.data_received(request())
+            serving.data_received(request())
+            await settle()
+            assert (ended.closed, transport.closed) == (True, False)
+        judge.watch.close()
+        return ended, transport
+
+    ended, transport = asyncio.run(run())
+    assert ended.written == b""
+    assert transport.written.count(b"HTTP/1.1 200 OK") == 1
+    assert "a-canary" not in "".join(capsys.readouterr())
 
 
 def test_a_body_in_many_chunks_is_read() -> None:

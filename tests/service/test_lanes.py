@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from api.installed import SUBJECT, installed
-from paraph.lifecycle.api_key import create_key
-from paraph.service.fast_lane import Judges
-from service.lane_kit import TURNS, connection
+from paraph.lifecycle.api_key import create_key, revoke_key
+from paraph.service.fast_lane import Judges, Turn
+from service.lane_kit import TURNS, Transport, connection
 from service_kit import Kit, running
 
 pytestmark = pytest.mark.anyio
@@ -195,3 +195,59 @@ async def test_what_nobody_foresaw_is_a_problem(
     assert lane == plain
     assert lane[0].startswith(b"HTTP/1.1 500 ")
     assert b"a-canary" not in lane[0]
+
+
+async def test_a_turn_asks_once_and_each_turn_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One question, after all have come, answers each its own; what was ended since counts."""
+    async with installed(tmp_path) as one:
+        service = one.kit.service
+        store, turn = service.context.store, Turn()
+        keys = [await create_key(service.context, label="t", scopes=["vend"]) for _ in range(2)]
+        path = f"/v1/installations/{one.id}/access-token".encode()
+        body = b'{"subject":"%b"}' % SUBJECT.encode()
+        vends = [
+            get(
+                path,
+                b"authorization: Bearer " + key.reveal().encode(),
+                b"content-length: %d" % len(body),
+                method=b"POST",
+            )
+            + body
+            for key in keys
+        ]
+        asked: list[int] = []
+        ask_live = store.ask_live
+
+        def count(questions: Sequence[tuple[str, str]]) -> Any:
+            asked.append(len(questions))
+            return ask_live(questions)
+
+        monkeypatch.setattr(store, "ask_live", count)
+
+        async def statuses(lines: Sequence[tuple[Any, Transport]]) -> list[bytes]:
+            before = [len(transport.written) for _, transport in lines]
+            for (serving, _), vend in zip(lines, vends, strict=True):
+                serving.data_received(vend)
+            assert asked == [], "nothing is asked before the turn has ended"
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            return [
+                transport.written[start + 9 : start + 12]
+                for (_, transport), start in zip(lines, before, strict=True)
+            ]
+
+        async with (
+            connection(service.private, service.private_lane, turn=turn) as first,
+            connection(service.private, service.private_lane, turn=turn) as second,
+        ):
+            assert await statuses([first, second]) == [b"200", b"200"]
+            assert asked == [2]
+            await revoke_key(service.context, keys[0].reveal().split("_")[1])
+            asked.clear()
+            assert await statuses([first, second]) == [b"401", b"200"]
+            async with store.transaction() as tx:
+                await tx.grants.delete((await one.stored()).grant_id)
+            asked.clear()
+            assert await statuses([first, second]) == [b"401", b"404"]

@@ -163,8 +163,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
 
     def on_headers_complete(self) -> None:
         """Judge a request here, or let ASGI answer."""
-        # The first of them would wait on the plain way, and the others behind it.
-        if len(self._answers) > MOST_BEHIND:
+        if self._under_way() > MOST_BEHIND:
             self._cut_off()
         judge = self._judges(self.url)
         if judge is None or not self._judge_head(judge):
@@ -191,6 +190,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
             return
         self._got_on, self._coming = True, None
         coming.join()
+        coming.protocol = self
         self._turn.add(coming)
 
     def data_received(self, data: bytes) -> None:
@@ -212,6 +212,12 @@ class FastLaneProtocol(BoundedHeadProtocol):
             self._go_the_plain_way()
             if body := coming.join():
                 super().on_body(body)
+
+    def _under_way(self) -> int:
+        """How many would wait on the plain way by now: a first one, and the others behind it."""
+        cycle: Any = self.cycle
+        unanswered = cycle is not None and not cycle.response_complete
+        return len(self._answers) + unanswered + len(self.pipeline)
 
     def _judge_head(self, judge: Judge) -> bool:
         """False: the plain way answers this one."""
@@ -246,7 +252,6 @@ class FastLaneProtocol(BoundedHeadProtocol):
             self._answer(verdict)
         else:
             coming: Any = verdict
-            coming.protocol = self
             self._coming = self.cycle = coming
         return True
 
@@ -269,6 +274,10 @@ class FastLaneProtocol(BoundedHeadProtocol):
     def answer_late(self, request: Request, answer: Answer) -> None:
         """Answer a request that was judged, unless nobody listens any more."""
         request.response_complete = True
+        cycle: Any = self.cycle
+        if cycle is request:
+            # Else each would hold the other, and a long body, after the end of the connection.
+            self.cycle = _ANSWERED
         if request.disconnected or self.transport.is_closing():
             return
         written = self._wire.carry(answer, self._own_headers())
