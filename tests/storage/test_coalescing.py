@@ -94,3 +94,20 @@ async def test_an_end_answers_what_was_asked() -> None:
     await asking.close()
     assert [10] == list(await asked)
     assert opened[0].ended
+
+
+async def test_an_answer_too_few_is_nobodys() -> None:
+    """It would shift all others to questions that are not theirs."""
+
+    async def one_less(_connection: Connection, questions: Sequence[int]) -> list[int]:
+        return list(questions)[1:]
+
+    async def connect() -> Connection:
+        return Connection()
+
+    asking: Coalescing[int, int] = Coalescing(connect, one_less)
+    asked = [asking.ask([1]), asking.ask([2])]
+    for one in asked:
+        with pytest.raises(StorageError):
+            await one
+    await asking.close()

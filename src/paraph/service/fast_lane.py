@@ -163,7 +163,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
 
     def on_headers_complete(self) -> None:
         """Judge a request here, or let ASGI answer."""
-        if self._under_way() > MOST_BEHIND:
+        if self._answers and self._under_way() > MOST_BEHIND:
             self._cut_off()
         judge = self._judges(self.url)
         if judge is None or not self._judge_head(judge):

@@ -77,7 +77,11 @@ class Coalescing(Generic[Question, Answer]):
     async def _answers(self, questions: Sequence[Question]) -> Sequence[Answer]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connect()
-        return await self._ask(self._connection, questions)
+        answers = await self._ask(self._connection, questions)
+        if len(answers) != len(questions):
+            # What is missing would shift all others to questions that are not theirs.
+            raise StorageError("the database answered another number of questions")
+        return answers
 
     def _fail(self, batch: Sequence[_Waiting[Question, Answer]], error: Exception) -> None:
         # What state the connection is in is not worth knowing: the next batch opens another.
