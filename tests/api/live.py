@@ -39,7 +39,7 @@ def live_service(request: pytest.FixtureRequest, folder: Path) -> Iterator[Live]
         changes["database_url"] = server.create_database()
 
     async def run() -> None:
-        async with installed(folder, **changes) as one, private_url(one.kit) as url:
+        async with installed(folder, **changes) as one, private_url(one.kit.service) as url:
             live.url, live.installation_id = url, one.id
             live.key = one.api.headers["authorization"]
             live.document = (await one.api.get("/v1/openapi.json")).json()

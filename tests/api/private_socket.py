@@ -1,4 +1,4 @@
-"""The private side of a service in this process, on a socket."""
+"""The private side of a service in this process, on a socket and with the fast lane."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Any
 
 import uvicorn
 
-from service_kit import Kit
+from paraph.service.app import Service
+from paraph.service.fast_lane import FastLaneProtocol, Turn
+from paraph.service.wire import Wire
 
 
 class _Server(uvicorn.Server):
@@ -29,9 +33,10 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def private_url(kit: Kit) -> AsyncIterator[str]:
+async def private_url(service: Service) -> AsyncIterator[str]:
     """Serve the private side for the length of a block; gives its URL."""
-    config = uvicorn.Config(kit.service.private, port=0, ws="none", lifespan="off")
+    lane: Any = partial(FastLaneProtocol, judges=service.private_lane, wire=Wire(), turn=Turn())
+    config = uvicorn.Config(service.private, port=0, http=lane, ws="none", lifespan="off")
     config.access_log = False
     server = _Server(config)
     serving = asyncio.create_task(server.serve())

@@ -23,7 +23,7 @@ async def test_a_body_that_does_not_come_is_given_up(
 ) -> None:
     """Announced and never sent: 408, and the connection ends."""
     monkeypatch.setattr(app, "READ_SECONDS", 0.05)
-    async with running(tmp_path) as kit, private_url(kit) as url:
+    async with running(tmp_path) as kit, private_url(kit.service) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
         writer.write(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{{".encode())
         async with asyncio.timeout(20):
@@ -39,7 +39,7 @@ async def test_a_body_for_zoom_that_stops_arriving_is_given_up(
 ) -> None:
     """With a key, too, and also when the call to Zoom has begun already."""
     monkeypatch.setattr(request_body, "READ_SECONDS", 0.5)
-    async with installed(tmp_path) as one, private_url(one.kit) as url:
+    async with installed(tmp_path) as one, private_url(one.kit.service) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
         head = (
             f"POST {one.zoom_path}/v2/users/me/meetings HTTP/1.1\r\nhost: x\r\n"

@@ -89,7 +89,7 @@ async def driven(
     folder: Path, kind: type[Driver], **changes: Any
 ) -> AsyncIterator[tuple[Installed, Driver]]:
     """An installed service, and a client of it."""
-    async with installed(folder, **changes) as one, private_url(one.kit) as url:
+    async with installed(folder, **changes) as one, private_url(one.kit.service) as url:
         key = one.api.headers["authorization"].removeprefix("Bearer ")
         client = kind(url, key)
         try:
@@ -134,7 +134,7 @@ async def test_vending_and_calling(tmp_path: Path, kind: type[Driver]) -> None:
 
 async def test_linking_a_signed_in_user(tmp_path: Path, kind: type[Driver]) -> None:
     """The whole way of a host: request, claim with the session's nonce only, confirm; decline."""
-    async with running(tmp_path, linking="host") as kit, private_url(kit) as url:
+    async with running(tmp_path, linking="host") as kit, private_url(kit.service) as url:
         api = await kit.api("link", "read")
         client = kind(url, api.headers["authorization"].removeprefix("Bearer "))
         handoffs = []
@@ -193,7 +193,7 @@ async def test_every_refusal_is_an_exception_of_its_own(tmp_path: Path, kind: ty
             await client.do("access_token", one.id, subject=SUBJECT)
         assert "https://app.example/install" == dead.value.mend_url
         assert dead.value.reason
-        async with private_url(one.kit) as url:
+        async with private_url(one.kit.service) as url:
             stranger = kind(url, "paraph_000000000000_" + "x" * 43)
             with pytest.raises(KeyRefused):
                 await stranger.do("installation", one.id)

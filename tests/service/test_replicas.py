@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.private_socket import private_url
 from installing import install
 from paraph.lifecycle.api_key import create_key, revoke_key
 from paraph.lifecycle.context import Context
@@ -48,8 +49,7 @@ async def replicas(tmp_path: Path, database_url: str) -> AsyncIterator[Replicas]
             clients = [
                 await stack.enter_async_context(
                     httpx.AsyncClient(
-                        transport=httpx.ASGITransport(service.private),
-                        base_url="http://private",
+                        base_url=await stack.enter_async_context(private_url(service)),
                         headers={"authorization": f"Bearer {key.reveal()}"},
                     )
                 )
@@ -66,8 +66,6 @@ async def under_load(client: httpx.AsyncClient, installation_id: str) -> AsyncIt
     async def ask() -> None:
         while True:
             await vend(client, installation_id)
-            # A vend from SQLite never waits, and in one event loop nobody else would have a turn.
-            await asyncio.sleep(0)
 
     tasks = [asyncio.create_task(ask()) for _ in range(3)]
     try:
