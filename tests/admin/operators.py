@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,11 @@ class Desk:
     client: httpx.AsyncClient
     key: str
 
+    @cached_property
+    def began(self) -> int:
+        """When its first event was kept. The others lie before it, however long keeping takes."""
+        return self.kit.service.context.now()
+
     async def get(self, path: str) -> httpx.Response:
         """Open a page."""
         return await self.client.get(path)
@@ -77,11 +83,10 @@ class Desk:
 
     async def keep(self, number: int, **changes: Any) -> str:
         """Put an event into the store, older the higher its number; a dead letter by default."""
-        now = self.kit.service.context.now()
         values: dict[str, Any] = {
             "event_id": f"{number:064x}",
             "name": "meeting.ended",
-            "received_at": now - 100 - number,
+            "received_at": self.began - 100 - number,
             "body": b'{"topic":"canary-topic"}',
             "account_id": ACCOUNT,
             "user_id": "canary-user",
