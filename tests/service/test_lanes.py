@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from api.installed import SUBJECT, installed
+from paraph.errors import StorageError
 from paraph.lifecycle.api_key import create_key, revoke_key
 from paraph.service.fast_lane import Judges, Turn
 from service.lane_kit import TURNS, Transport, connection
@@ -171,18 +172,29 @@ async def test_vends_are_answered_alike(tmp_path: Path) -> None:
         assert b"cache-control: no-store" in written
 
 
-async def test_what_nobody_foresaw_is_a_problem(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(RuntimeError("a-canary"), b"500"), (StorageError("a-canary"), b"503")],
+    ids=["nobody foresaw it", "the database is away"],
+)
+async def test_a_read_that_fails_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, status: bytes, *, later: bool
 ) -> None:
-    """In the lane as on the plain way: no stack trace, no connection that just ends."""
+    """In the lane as on the plain way, and asked once: no stack trace, no second wait."""
     async with running(tmp_path) as kit:
         key = await create_key(kit.service.context, label="t", scopes=["vend"])
+        asked: list[Any] = []
 
-        def broken(*_arguments: Any) -> Any:
-            raise RuntimeError("a-canary")
+        def broken(questions: Any) -> Any:
+            asked.append(questions)
+            if not later:
+                raise error
+            failed = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
 
-        for name in ("read_live", "ask_live"):
-            monkeypatch.setattr(kit.service.context.store, name, broken)
+        monkeypatch.setattr(kit.service.context.store, "ask_live", broken)
         raw = get(
             b"/v1/installations/x/access-token",
             b"authorization: Bearer " + key.reveal().encode(),
@@ -193,7 +205,8 @@ async def test_what_nobody_foresaw_is_a_problem(
         plain = await told(service.private, None, [raw + b"{}"])
         lane = await told(service.private, service.private_lane, [raw + b"{}"])
     assert lane == plain
-    assert lane[0].startswith(b"HTTP/1.1 500 ")
+    assert len(asked) == 2
+    assert lane[0].startswith(b"HTTP/1.1 %b " % status)
     assert b"a-canary" not in lane[0]
 
 
