@@ -7,14 +7,15 @@ database each time, as the peer does, and vends nothing from memory.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def main() -> None:
             service_target(stack, folder / "written", WRITTEN_TO, ""),
             service_target(stack, folder / "postgresql", POSTGRESQL, postgres.create_database()),
         ]
-        stack.enter_context(written_to(folder / "written" / "paraph.db"))
+        targets[1].beside = stack.enter_context(writer(folder / "written" / "paraph.db"))
         ours = list(targets)
         port = kit.free_port()
         pid = stack.enter_context(
@@ -160,15 +161,27 @@ def main() -> None:
 
 
 @contextmanager
-def written_to(database: Path) -> Iterator[None]:
-    """Somebody else commits to the file all the time, so that each vend reads its row anew."""
-    command = [sys.executable, __file__, "write", str(database)]
-    writer = subprocess.Popen(command)
+def writer(database: Path) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Somebody else who commits to the file, so that each vend reads its row anew.
+
+    Gives what lets it work for the length of a block: it rests while others are measured.
+    """
+    process = subprocess.Popen([sys.executable, __file__, "write", str(database)])
+    process.send_signal(signal.SIGSTOP)
+
+    @contextmanager
+    def working() -> Iterator[None]:
+        process.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGSTOP)
+
     try:
-        yield
+        yield working
     finally:
-        writer.kill()
-        writer.wait()
+        process.kill()
+        process.wait()
 
 
 def write(database: str) -> None:

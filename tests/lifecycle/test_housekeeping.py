@@ -15,11 +15,12 @@ from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import carry_out
 from paraph.lifecycle.grant import queue_revocation
-from paraph.lifecycle.housekeeping import OWNERLESS_ATTEMPTS, ask_owners, revoke_due
+from paraph.lifecycle.housekeeping import OWNERLESS_ATTEMPTS, ask_owners, let_go, revoke_due
 from paraph.oauth.phase import Phase
 from paraph.storage.records import Grant, OwnerlessTokens
 from paraph.zoom.events import AppDeauthorized
 from service_kit import ACCOUNT, JANE, Kit, running
+from storage import sample
 
 pytestmark = pytest.mark.anyio
 
@@ -170,3 +171,19 @@ async def test_a_removal_that_is_being_decided_is_decided_by_the_newest_set(kit:
         grant.phase,
         grant.tokens.refresh_token and grant.tokens.refresh_token.reveal(),
     )
+
+
+async def test_what_ran_out_takes_no_room(kit: Kit) -> None:
+    """A link request and a used state go when their time is over, and not before."""
+    context = kit.service.context
+    now = context.now()
+    async with context.store.transaction() as tx:
+        await tx.links.add_request(replace(sample.link_request(), expires_at=now + 30))
+        await tx.used_states.use(b"state", expires_at=now + 30)
+    for later, left in ((context, 0), (in_a_minute(kit), 1)):
+        await let_go(later)
+        async with context.store.transaction() as tx:
+            # Used anew where nothing of it is left.
+            assert bool(left) is await tx.used_states.use(b"state", expires_at=now + 30)
+    async with context.store.transaction() as tx:
+        assert 0 == await tx.links.delete_expired_requests(now=now + 60)

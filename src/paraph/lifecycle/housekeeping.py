@@ -32,7 +32,12 @@ async def tidy(context: Context) -> None:
     await expire_pending(context)
     await ask_owners(context)
     await revoke_due(context)
+
+
+async def let_go(context: Context) -> None:
+    """Delete what ran out and is refused by its time already: it is only room that it takes."""
     async with context.store.transaction(NOTHING_READ) as tx:
+        await tx.links.delete_expired_requests(now=context.now())
         await tx.used_states.delete_expired(now=context.now())
         await tx.idempotency.delete_expired(now=context.now())
 

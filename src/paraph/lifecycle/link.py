@@ -221,14 +221,11 @@ async def expire_pending(context: Context, *, limit: int = 100) -> int:
         found = await tx.links.expired(now=context.now(), limit=1)
     if not found:
         # Nobody is kept from writing for nothing.
-        async with context.store.transaction(NOTHING_READ) as tx:
-            await tx.links.delete_expired_requests(now=context.now())
         return 0
     async with context.store.transaction() as tx:
         links = await tx.links.expired(now=context.now(), limit=limit)
         for link in links:
             await _drop_pending(tx, context, link, reason="unconfirmed")
-        await tx.links.delete_expired_requests(now=context.now())
     return len(links)
 
 

@@ -25,7 +25,7 @@ from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.audit import HeadExport
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.housekeeping import tidy
+from paraph.lifecycle.housekeeping import let_go, tidy
 from paraph.lifecycle.keep_alive import keep_alive
 from paraph.lifecycle.receipt_export import ReceiptExport, refuse_older_copy
 from paraph.lifecycle.replica import BEAT_SECONDS, Presence
@@ -65,6 +65,8 @@ from paraph.zoom.server_metadata import zoom_authorization_server
 from paraph.zoom.webhook import Freshness
 
 TIDY_SECONDS = 2.0
+# For what takes room and nothing else: each look is a write, and vends wait for it.
+LET_GO_SECONDS = 15.0
 # Between two batches, for others: a replica forgets some ten thousand events a second.
 FORGET_BUSY_SECONDS = 0.05
 KEEP_ALIVE_SECONDS = 600.0
@@ -253,6 +255,7 @@ async def _background(
     await asyncio.create_task(presence.beat(), name="presence")
     work = [
         asyncio.create_task(_tidy_regularly(context, export), name="tidy"),
+        asyncio.create_task(_let_go_regularly(context), name="let go"),
         asyncio.create_task(_forget_regularly(settings, context), name="forget"),
         asyncio.create_task(_keep_alive(context, refresher), name="keep alive"),
         asyncio.create_task(_prove_regularly(context, refresher), name="prove"),
@@ -318,6 +321,12 @@ async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> Non
                 await export.export(closing=True)
 
 
+async def _let_go_regularly(context: Context) -> None:
+    while True:
+        await _outlived(partial(let_go, context))
+        await asyncio.sleep(LET_GO_SECONDS)
+
+
 async def _forget_regularly(settings: Settings, context: Context) -> None:
     freshness = Freshness(settings.freshness_past, settings.freshness_future)
     retention = Retention.of(settings.event_retention, freshness)
@@ -329,7 +338,7 @@ async def _forget_regularly(settings: Settings, context: Context) -> None:
 
     while True:
         await _outlived(forget)
-        await asyncio.sleep(FORGET_BUSY_SECONDS if more else TIDY_SECONDS)
+        await asyncio.sleep(FORGET_BUSY_SECONDS if more else LET_GO_SECONDS)
         more = False
 
 
