@@ -6,14 +6,12 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
 from typing import Any
 
 import uvicorn
 
 from paraph.service.app import Service
-from paraph.service.fast_lane import FastLaneProtocol, Turn
-from paraph.service.wire import Wire
+from paraph.service.fast_lane import fast_lane
 
 
 class _Server(uvicorn.Server):
@@ -35,7 +33,7 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def private_url(service: Service) -> AsyncIterator[str]:
     """Serve the private side for the length of a block; gives its URL."""
-    lane: Any = partial(FastLaneProtocol, judges=service.private_lane, wire=Wire(), turn=Turn())
+    lane: Any = fast_lane(service.private_lane)
     config = uvicorn.Config(service.private, port=0, http=lane, ws="none", lifespan="off")
     config.access_log = False
     server = _Server(config)

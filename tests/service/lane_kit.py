@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import uvicorn
@@ -13,8 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from paraph.service.bounded_head import BoundedHeadProtocol
-from paraph.service.fast_lane import FastLaneProtocol, Judges, Turn
-from paraph.service.wire import Wire
+from paraph.service.fast_lane import Judges, Turn, fast_lane
 
 # Turns of the event loop after each piece: enough for whatever does no I/O.
 TURNS = 40
@@ -75,11 +73,7 @@ async def connection(
         proxy_headers=False,
     )
     config.load()
-    protocol: Any = (
-        BoundedHeadProtocol
-        if judges is None
-        else partial(FastLaneProtocol, judges=judges, wire=Wire(), turn=turn or Turn())
-    )
+    protocol: Any = BoundedHeadProtocol if judges is None else fast_lane(judges, turn=turn)
     state = ServerState()
     state.default_headers = [(b"date", b"Wed, 29 Jul 2026 23:50:54 GMT")]
     serving = protocol(config=config, server_state=state, app_state={})

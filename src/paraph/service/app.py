@@ -255,10 +255,13 @@ async def _background(
     await asyncio.create_task(presence.beat(), name="presence")
     work = [
         asyncio.create_task(_tidy_regularly(context, export), name="tidy"),
-        asyncio.create_task(_let_go_regularly(context), name="let go"),
+        asyncio.create_task(_regularly(LET_GO_SECONDS, partial(let_go, context)), name="let go"),
         asyncio.create_task(_forget_regularly(settings, context), name="forget"),
         asyncio.create_task(_keep_alive(context, refresher), name="keep alive"),
-        asyncio.create_task(_prove_regularly(context, refresher), name="prove"),
+        # What a restored backup claims is asked of Zoom, grant by grant.
+        asyncio.create_task(
+            _regularly(TIDY_SECONDS, partial(prove_suspended, context, refresher)), name="prove"
+        ),
         asyncio.create_task(_be_present(presence), name="presence"),
     ]
     try:
@@ -294,11 +297,10 @@ async def _be_present(presence: Presence) -> None:
             _log.warning("presence.interrupted", error_code=error.code, why=error.detail)
 
 
-async def _prove_regularly(context: Context, refresher: Refresher) -> None:
-    """What a restored backup claims is asked of Zoom, grant by grant."""
+async def _regularly(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
     while True:
-        await _outlived(partial(prove_suspended, context, refresher))
-        await asyncio.sleep(TIDY_SECONDS)
+        await _outlived(job)
+        await asyncio.sleep(seconds)
 
 
 async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> None:
@@ -319,12 +321,6 @@ async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> Non
             await heads.export()
             if export is not None:
                 await export.export(closing=True)
-
-
-async def _let_go_regularly(context: Context) -> None:
-    while True:
-        await _outlived(partial(let_go, context))
-        await asyncio.sleep(LET_GO_SECONDS)
 
 
 async def _forget_regularly(settings: Settings, context: Context) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.types import Scope
@@ -131,6 +132,16 @@ class Turn:
 # What still comes of a request that was answered is read past.
 _ANSWERED: Any = Request(lambda _requests: None, None)
 _ANSWERED.response_complete = True
+
+
+def fast_lane(judges: Judges, *, turn: Turn | None = None) -> Callable[..., FastLaneProtocol]:
+    """What makes the protocols of a listener's connections, which share a turn.
+
+    Args:
+        judges: who judges what.
+        turn: the listener's; a new one by default.
+    """
+    return partial(FastLaneProtocol, judges=judges, wire=Wire(), turn=turn or Turn())
 
 
 class FastLaneProtocol(BoundedHeadProtocol):

@@ -65,7 +65,6 @@ class DeliveryJudge:
 
     def __init__(self, endpoint: WebhookEndpoint) -> None:
         self._endpoint = endpoint
-        self._whole = self._judge_whole
 
     def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Answer | Request | None:
         """Shape and time."""
@@ -78,7 +77,7 @@ class DeliveryJudge:
             return None
         if isinstance(verdict, Answer):
             return verdict
-        return Request(self._whole, (verdict, scope["headers"]))
+        return Request(self._judge_whole, (verdict, scope["headers"]))
 
     def _judge_whole(self, requests: Sequence[Request]) -> None:
         """The MAC of each; then those that are good are kept."""
@@ -144,7 +143,6 @@ class VendJudge:
     def __init__(self, api: ManagementApi, headers: Headers) -> None:
         self._api = api
         self._headers = headers
-        self._whole = self._judge_whole
         # Of tokens there is one kind of answer.
         self._dressed = lru_cache(maxsize=8)(self._dress)
 
@@ -166,7 +164,7 @@ class VendJudge:
             presented = parse_authorization(named.get(b"authorization", b""))
         except ApiKeyMissing:
             return None
-        return Request(self._whole, (presented, match[1].decode()))
+        return Request(self._judge_whole, (presented, match[1].decode()))
 
     def _judge_whole(self, requests: Sequence[Request]) -> None:
         """Ask for all of them at once: all of each is here."""

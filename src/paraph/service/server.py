@@ -8,7 +8,6 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import uvicorn
@@ -19,8 +18,7 @@ from paraph.errors import ConfigurationError
 from paraph.logs import get_logger
 from paraph.service.app import open_service
 from paraph.service.bounded_head import BoundedHeadProtocol
-from paraph.service.fast_lane import FastLaneProtocol, Judges, Turn
-from paraph.service.wire import Wire
+from paraph.service.fast_lane import Judges, fast_lane
 
 _GRACE_SECONDS = 10
 _log = get_logger("service")
@@ -44,9 +42,7 @@ class _Listener(uvicorn.Server):
 
 
 def _listener(app: ASGIApp, bind: tuple[str, int], *, lane: Judges | None = None) -> _Listener:
-    protocol: Any = BoundedHeadProtocol
-    if lane is not None:
-        protocol = partial(FastLaneProtocol, judges=lane, wire=Wire(), turn=Turn())
+    protocol: Any = BoundedHeadProtocol if lane is None else fast_lane(lane)
     return _Listener(
         uvicorn.Config(
             app,

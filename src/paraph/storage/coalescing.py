@@ -88,10 +88,12 @@ class Coalescing(Generic[Question, Answer]):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
+        # The driver's words may quote values; its class says enough. Ours say more.
+        name = type(error).__name__
+        why = error.detail if isinstance(error, StorageError) else f"the database failed: {name}"
         for _, future in batch:
             if not future.done():
-                # The driver's words may quote values; its class says enough.
-                future.set_exception(StorageError(f"the database failed: {type(error).__name__}"))
+                future.set_exception(StorageError(why))
 
     async def close(self) -> None:
         """Let go of the connection, after what was asked is answered."""
