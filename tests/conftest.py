@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures that every test may use, and the count of the tests of both suites."""
 
 from __future__ import annotations
 
@@ -7,10 +7,26 @@ from pathlib import Path
 
 import pytest
 
+import suites
+from databases import new_sqlite
 from postgres_server import PostgresServer
 
 # A test that takes `database_url` runs once for each kind of database.
 DATABASES = ["sqlite", "postgresql"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes the list of suites."""
+    parser.addoption("--write-suites", action="store_true", help="write project/suites.txt")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Count the tests of every file before `-m` deselects those of the other suite."""
+    found = suites.count_tests(items)
+    config.stash[suites.COLLECTED] = found
+    if config.getoption("--write-suites"):
+        suites.write_list(found)
 
 
 @pytest.fixture
@@ -32,7 +48,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def postgresql_url(postgres: PostgresServer) -> Iterator[str]:
-    """The URL of a new and empty PostgreSQL database."""
+    """The URL of a new PostgreSQL database with all tables and no row."""
     url = postgres.create_database()
     yield url
     postgres.drop_database(url)
@@ -40,10 +56,22 @@ def postgresql_url(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a new and empty database, of each kind."""
+    """The URL of a new database of each kind, with all tables and no row."""
     if request.param == "postgresql":
         return str(request.getfixturevalue("postgresql_url"))
-    return f"sqlite:///{tmp_path / 'paraph.db'}"
+    return new_sqlite(tmp_path / "paraph.db")
+
+
+@pytest.fixture(params=DATABASES)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database of each kind, to which no migration was applied yet."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'paraph.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = server.create_database(empty=True)
+    yield url
+    server.drop_database(url)
 
 
 @pytest.fixture
@@ -52,7 +80,7 @@ def other_database_url(
 ) -> Iterator[str]:
     """The URL of a second database of the same kind."""
     if database_url.startswith("sqlite"):
-        yield f"sqlite:///{tmp_path / 'other.db'}"
+        yield new_sqlite(tmp_path / "other.db")
         return
     server: PostgresServer = request.getfixturevalue("postgres")
     url = server.create_database()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,19 +14,7 @@ from pathlib import Path
 
 import nats
 
-
-def quiet_ports(count: int) -> list[int]:
-    """Free ports below those that outgoing connections get, so that a restart finds them free."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(12_000, 30_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            found.append(port)
-    return found
+from ports import reserve_ports
 
 
 class NatsServer:
@@ -43,7 +29,7 @@ class NatsServer:
         self.folder = Path(tempfile.mkdtemp(prefix="paraph-nats-"))
         self.members = members
         self.flushed = flushed
-        ports = quiet_ports(members * 3)
+        ports = reserve_ports(members * 3)
         self.ports = ports[:members]
         self.routes = ports[members : 2 * members]
         self.monitors = ports[2 * members :]

@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,11 @@ from typing import Any
 
 import asyncpg
 
+from databases import make_schema
+from ports import reserve_ports
+
 _NOBODY = 65534
+_TEMPLATE = "paraph_schema"
 _PR_SET_PDEATHSIG = 1
 _OPTIONS = {"listen_addresses": "127.0.0.1", "max_connections": "200", "jit": "off"}
 # Nobody pulls the plug in a test; a killed process loses nothing by these.
@@ -53,8 +56,9 @@ class PostgresServer:
             self._owner = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
             os.chown(self._folder, _NOBODY, _NOBODY)
         self._programs = self._reachable_programs()
-        self.port = _free_port()
+        (self.port,) = reserve_ports(1)
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_template = False
 
     def start(self) -> None:
         """Make the cluster where there is none yet, and wait until it answers."""
@@ -101,11 +105,21 @@ class PostgresServer:
         """The URL of a database on it."""
         return f"postgresql://paraph@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self) -> str:
-        """The URL of a new and empty database."""
+    def create_database(self, *, empty: bool = False) -> str:
+        """The URL of a new database: with all tables and no row, or empty."""
         name = f"test_{secrets.token_hex(6)}"
-        self.ask(f"CREATE DATABASE {name}")
+        if empty:
+            self.ask(f"CREATE DATABASE {name}")
+        else:
+            self.ask(f"CREATE DATABASE {name} TEMPLATE {self._template()}")
         return self.url(name)
+
+    def _template(self) -> str:
+        if not self._has_template:
+            self.ask(f"CREATE DATABASE {_TEMPLATE}")
+            make_schema(self.url(_TEMPLATE))
+            self._has_template = True
+        return _TEMPLATE
 
     def drop_database(self, url: str) -> None:
         """Let go of a database, with whatever is still connected to it."""
@@ -174,9 +188,3 @@ def _die_with_parent() -> Callable[[], None] | None:
         return None
     library = ctypes.CDLL(None)
     return lambda: library.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from databases import new_sqlite
 from paraph.config import DEFAULT_PROXY_ALLOW, Settings
 from paraph.lifecycle.api_key import create_key
 from paraph.secret import Secret
@@ -55,7 +56,7 @@ def settings_for(zoom: SimulatedZoom, folder: Path, **changes: Any) -> Settings:
         public_url=PUBLIC_URL,
         public_bind=("127.0.0.1", 0),
         private_bind=("127.0.0.1", 0),
-        database_url=f"sqlite:///{folder / 'paraph.db'}",
+        database_url=new_sqlite(folder / "paraph.db"),
         events_url="",
         encryption_keys=(Secret(new_encryption_key()),),
         linking="none",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from paraph.checks.impersonation import demand_possible
 from paraph.checks.runner import run
 from paraph.checks.target import Start, Target, Urls
 from paraph.checks.verdict import Verdict
 from paraph.errors import ConfigurationError
+from programs import skip_test
 
 APP = str(Path(__file__).parent / "hard_coded_app.py")
 
@@ -20,7 +19,7 @@ def test_zoom_is_the_simulator_for_that_process_alone() -> None:
     try:
         demand_possible()
     except ConfigurationError as error:
-        pytest.skip("; ".join(error.problems))
+        skip_test("; ".join(error.problems))
     target = Target(
         name="hard-coded",
         start=Start(command=["{python}", APP, "{port}", "{client_id}", "{client_secret}"]),

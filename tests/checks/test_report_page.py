@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from paraph.checks.catalogue import catalogue
 from paraph.checks.report.page import to_html
 from paraph.checks.runner import Run
 from paraph.checks.verdict import Finding, Verdict
+from programs import BROWSERS, need_program, skip_test
 
 pytestmark = pytest.mark.browser
 
@@ -20,13 +20,12 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, where there is one."""
+    found = need_program(*BROWSERS)
     with sync_playwright() as playwright:
         try:
-            made = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-            )
+            made = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         except Error as error:
-            pytest.skip(f"no Chromium: {error.message.splitlines()[0]}")
+            skip_test(f"no Chromium: {error.message.splitlines()[0]}")
         yield made
         made.close()
 

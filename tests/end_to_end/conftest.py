@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from end_to_end.running_demo import RunningDemo, start_demo
+from programs import BROWSERS, need_program
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -24,11 +23,6 @@ ARGUMENTS = [
 
 # Patient: what is slow on a busy machine is not wrong.
 expect.set_options(timeout=30_000)
-
-
-def find_browser() -> str | None:
-    """The system's Chromium or Chrome."""
-    return next((path for name in _BROWSERS if (path := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +48,7 @@ def browser() -> Iterator[Browser]:
     For a module, not for the session: Playwright keeps an event loop running in this thread,
     beside which no asynchronous test could run.
     """
-    found = find_browser()
-    if found is None:
-        pytest.skip("no Chromium on this machine: the browser tests are skipped")
+    found = need_program(*BROWSERS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield running

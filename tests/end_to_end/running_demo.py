@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,16 +12,7 @@ from typing import Any
 
 import httpx
 
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody holds at the moment, each a different one."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [int(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+from ports import reserve_ports
 
 
 @dataclass
@@ -61,7 +51,7 @@ class RunningDemo:
 
 def start_demo(linking: str, *, host_address: str = "127.0.0.1") -> RunningDemo:
     """Run `paraph demo` on free ports and wait until it says that it is up."""
-    zoom, service, private, host = free_ports(4)
+    zoom, service, private, host = reserve_ports(4)
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "paraph.cli.main", "demo", "--linking", linking),

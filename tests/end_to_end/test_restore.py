@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from end_to_end.running_demo import free_ports
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhook_sender import sign
 from paraph.storage.encryption import new_encryption_key
+from ports import reserve_ports
 from service_kit import ACCOUNT, JANE, RAVI, agree_as, iso, simulated_zoom
 
 pytestmark = pytest.mark.slow
@@ -153,7 +153,7 @@ api_servers = ["{self.zoom.url}"]
 @pytest.fixture
 def place(tmp_path: Path, database_url: str) -> Iterator[Place]:
     """A folder with settings, and a Zoom that goes on running through it all."""
-    public, private = (f"http://127.0.0.1:{port}" for port in free_ports(2))
+    public, private = (f"http://127.0.0.1:{port}" for port in reserve_ports(2))
     zoom = simulated_zoom(public)
     made = Place(tmp_path, zoom, public, private, [new_encryption_key()], database_url)
     made.write_settings()

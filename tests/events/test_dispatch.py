@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from databases import new_sqlite
 from events.dispatch_kit import (
     Host,
     dispatching,
@@ -303,7 +304,7 @@ async def test_what_is_claimed_while_it_stops_is_given_back(
 ) -> None:
     """A claim that waits for the database when the stop comes leaves no event in nobody's hands."""
     file = tmp_path / "paraph.db"
-    async with open_context(f"sqlite:///{file}") as context:
+    async with open_context(new_sqlite(Path(file))) as context:
         inbox, host = Inbox(context), Host(one=hang)
         dispatcher = Dispatcher(
             context, inbox, Refresher(context), [host], monotonic=time.monotonic

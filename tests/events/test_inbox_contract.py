@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from databases import new_sqlite
 from events.inbox_kit import keep, kept, meeting, open_context, removal
 from nats_server import NatsServer
 from paraph.events.inbox import Inbox
@@ -89,8 +90,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "jetstream":
         server: NatsServer = request.getfixturevalue("nats")
         server.forget()
-        return Place(f"sqlite:///{tmp_path / 'paraph.db'}", server.events_url)
-    return Place(f"sqlite:///{tmp_path / 'paraph.db'}", "")
+        return Place(new_sqlite(tmp_path / "paraph.db"), server.events_url)
+    return Place(new_sqlite(tmp_path / "paraph.db"), "")
 
 
 async def test_an_event_is_kept_once(place: Place) -> None:
@@ -172,7 +173,7 @@ async def test_the_order_of_arrival_is_kept(place: Place) -> None:
 
 async def test_no_body_stands_in_clear(tmp_path: Path) -> None:
     """Topics and download tokens are ciphertext wherever they are written."""
-    async with open_context(f"sqlite:///{tmp_path / 'paraph.db'}") as context:
+    async with open_context(new_sqlite(tmp_path / "paraph.db")) as context:
         await keep(Inbox(context), meeting())
         content = _everything_in(tmp_path)
     assert b"meeting.ended" in content

@@ -12,6 +12,7 @@ import nats
 import pytest
 from nats.js import api
 
+from databases import new_sqlite
 from events.inbox_kit import keep, kept, meeting, open_context
 from nats_server import NatsServer
 from paraph.errors import ConfigurationError, StorageError
@@ -37,7 +38,7 @@ def flushed() -> Iterator[NatsServer]:
 @pytest.fixture
 async def context(tmp_path: Path) -> AsyncIterator[Context]:
     """A context with one installation, in a file."""
-    async with open_context(f"sqlite:///{tmp_path / 'paraph.db'}") as opened:
+    async with open_context(new_sqlite(tmp_path / "paraph.db")) as opened:
         yield opened
 
 

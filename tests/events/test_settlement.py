@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from databases import new_sqlite
 from events.inbox_kit import keep, kept, meeting, open_context
 from paraph.events import settlement
 from paraph.events.inbox import Inbox
@@ -99,7 +100,7 @@ async def test_an_event_is_told_of_once(
     monkeypatch.setattr(settlement, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr("paraph.storage.sqlite.BUSY_SECONDS", 0.05)
     file = tmp_path / "paraph.db"
-    async with open_context(f"sqlite:///{file}") as context:
+    async with open_context(new_sqlite(Path(file))) as context:
         events = await claimed(context, 3)
         settlements = Settlements(context)
         with closing(sqlite3.connect(file, isolation_level=None)) as other:

@@ -18,7 +18,6 @@ import asyncio
 import contextlib
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from events.inbox_kit import open_context
 from faults.retrying_sender import WAITS, WEBHOOK_SECRET, Delivery, Sender
 from nats_server import NatsServer
 from paraph.storage.encryption import KeyRing, new_encryption_key
+from ports import reserve_ports
 from postgres_server import PostgresServer
 from storage import sample
 
@@ -104,21 +104,6 @@ class Host:
         writer.close()
 
 
-def _quiet_ports(count: int) -> list[int]:
-    """Free ports below those that outgoing connections get.
-
-    Who connects to a port of its own machine that nobody listens on may be given that very
-    port, and is then connected with itself: the next life could not listen.
-    """
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(12_000, 30_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-    return found
-
-
 class Service:
     """`paraph serve`, over several lives."""
 
@@ -126,7 +111,7 @@ class Service:
         self.folder = folder
         self.key = new_encryption_key()
         self.database_url = database_url
-        self.port, private = _quiet_ports(2)
+        self.port, private = reserve_ports(2)
         self.process: subprocess.Popen[bytes] | None = None
         self._lived = 0.0
         self._born: float | None = None

@@ -23,7 +23,6 @@ from typing import Any
 import httpx
 import pytest
 
-from end_to_end.running_demo import free_ports
 from paraph import challenge_of
 from paraph.lifecycle.audit import walk_chain
 from paraph.oauth.phase import RUNG_NAMES
@@ -31,6 +30,7 @@ from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhook_sender import sign
 from paraph.storage.database import Database, open_store
 from paraph.storage.encryption import KeyRing, new_encryption_key
+from ports import reserve_ports
 from service_kit import ACCOUNT, JANE, iso, simulated_zoom
 
 pytestmark = pytest.mark.slow
@@ -188,7 +188,7 @@ api_servers = ["{self.zoom.url}"]
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     """A folder, a port, and a Zoom that agrees to everything."""
-    (port,) = free_ports(1)
+    (port,) = reserve_ports(1)
     zoom = simulated_zoom(f"http://127.0.0.1:{port}")
     place = Place(tmp_path, new_encryption_key(), port, zoom)
     place.write_settings()

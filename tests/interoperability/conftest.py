@@ -30,6 +30,7 @@ from interoperability.environments import (
     python_environment,
 )
 from interoperability.kit_targets import in_kits, kits_folder
+from programs import skip_test
 
 JANE, ACCOUNT = "KDcuGIm1QgePTO8WbOqwIQ", "AbcDEFghiJKLmnoPQRst01"
 SCOPES = ["user:read:user", "meeting:read:meeting", "meeting:write:meeting"]
@@ -172,4 +173,4 @@ def _told() -> Iterator[None]:
     try:
         yield
     except NotInstalledError as error:
-        pytest.skip(f"the published clients could not be installed: {error}")
+        skip_test(f"the published clients could not be installed: {error}")

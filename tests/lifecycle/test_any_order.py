@@ -31,6 +31,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from databases import new_sqlite
 from lifecycle.fuse import Crash, Fuse
 from lifecycle.test_link import challenge_of
 from paraph.errors import (
@@ -114,7 +115,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def new_database(self) -> str:
         """Where everything is kept."""
-        return f"sqlite:///{Path(self.folder.name) / 'paraph.db'}"
+        return new_sqlite(Path(self.folder.name) / "paraph.db")
 
     async def _open(self) -> None:
         self.stack = AsyncExitStack()

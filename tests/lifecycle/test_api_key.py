@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from databases import new_sqlite
 from events.inbox_kit import open_context
 from paraph.errors import ApiKeyMissing
 from paraph.lifecycle.api_key import ApiKeys, create_key, parse_key, present, revoke_key
@@ -21,7 +22,7 @@ ID, SECRET = "a1b2c3d4e5f6", "s" * 43
 @pytest.fixture
 async def context(tmp_path: Path) -> AsyncIterator[Context]:
     """An empty store."""
-    async with open_context(f"sqlite:///{tmp_path / 'paraph.db'}", installed=False) as found:
+    async with open_context(new_sqlite(tmp_path / "paraph.db"), installed=False) as found:
         yield found
 
 

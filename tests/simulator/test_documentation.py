@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.world import load_world
+from programs import need_program
 from simulator.receiver import receiving
 
 ROOT = Path(__file__).parents[2]
@@ -68,9 +68,7 @@ def test_python_examples_pass(code: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", blocks("js"))
 def test_the_node_example_passes(code: str, tmp_path: Path) -> None:
     """The example for other languages runs under Node, where there is one."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no Node on this machine: its example is not run")
+    node = need_program("node")
     (tmp_path / "zoom.test.mjs").write_text(code)
     ran = subprocess.run(
         [node, "--test", "zoom.test.mjs"],
@@ -86,8 +84,8 @@ def test_the_node_example_passes(code: str, tmp_path: Path) -> None:
 
 def test_the_control_api_examples_run(simulated: SimulatedZoom) -> None:
     """Every call of the reference is answered without an error, in the order of the page."""
-    if not all(map(shutil.which, ("curl", "jq", "sh"))):
-        pytest.skip("curl and jq are not both on this machine: the examples are not run")
+    for program in ("curl", "jq", "sh"):
+        need_program(program)
     with receiving() as receiver:
         receiver.secret = simulated.app.webhook_secret
         script = "\n".join(["set -eu", *blocks("sh")])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from databases import new_sqlite
 from paraph.storage.database import Database, open_store
 from storage.sample import ring
 
@@ -23,7 +24,7 @@ async def store(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def sqlite_store(tmp_path: Path) -> AsyncIterator[Database]:
     """An open, empty store in a file."""
-    url = f"sqlite:///{tmp_path / 'paraph.db'}"
+    url = new_sqlite(tmp_path / "paraph.db")
     opened = await open_store(url, ring(), randomness=os.urandom, now=1_000)
     yield opened
     await opened.close()

@@ -328,11 +328,14 @@ def _modes(folder: Path) -> dict[str, int]:
     return {one.name: stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()}
 
 
-async def test_all_files_are_private(sqlite_store: Database, tmp_path: Path) -> None:
+async def test_all_files_are_private(tmp_path: Path) -> None:
     """The database, its log and its index are the owner's alone."""
-    await sqlite_store.ping()
+    url = f"sqlite:///{tmp_path / 'paraph.db'}"
+    store = await open_store(url, sample.ring(), randomness=os.urandom)
+    await store.ping()
 
     modes = _modes(tmp_path)
+    await store.close()
     assert dict.fromkeys(["paraph.db", "paraph.db-shm", "paraph.db-wal"], 0o600) == modes
 
 

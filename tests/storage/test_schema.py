@@ -26,11 +26,11 @@ async def _identity(url: str, keys: KeyRing) -> tuple[str, dict[str, bytes]]:
     return store.database_id, dict(store.hash_keys)
 
 
-async def test_a_database_keeps_its_id_and_hash_keys(database_url: str) -> None:
+async def test_a_database_keeps_its_id_and_hash_keys(empty_database_url: str) -> None:
     """Drawn once, found again, different keys of 32 bytes."""
-    database_id, keys = await _identity(database_url, ring())
+    database_id, keys = await _identity(empty_database_url, ring())
 
-    assert (database_id, keys) == await _identity(database_url, ring())
+    assert (database_id, keys) == await _identity(empty_database_url, ring())
     assert {"tombstone", "audit", "identifier", "receipts", "backup"} == set(keys)
     assert 5 == len(set(keys.values())) and {32} == {len(key) for key in keys.values()}
     assert 32 == len(database_id)
@@ -109,14 +109,14 @@ async def test_a_first_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert 32 == len((await _identity(f"sqlite:///{path}", ring()))[0])
 
 
-async def test_processes_that_start_together_agree(database_url: str) -> None:
+async def test_processes_that_start_together_agree(empty_database_url: str) -> None:
     """Of several processes that open a new database at once, one makes it."""
     script = str(Path(__file__).parent / "other_process.py")
     started = [
         await asyncio.create_subprocess_exec(
             sys.executable,
             script,
-            database_url,
+            empty_database_url,
             "identity",
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(TESTS)},
@@ -126,4 +126,4 @@ async def test_processes_that_start_together_agree(database_url: str) -> None:
     answers = {(await process.communicate())[0] for process in started}
 
     assert [0] * 4 == [process.returncode for process in started]
-    assert {(await _identity(database_url, ring()))[0].encode()} == answers
+    assert {(await _identity(empty_database_url, ring()))[0].encode()} == answers

@@ -116,10 +116,10 @@ def test_taking_away_waits_for_the_operator(database: Connection, codes: tuple[C
         schema.expand(database, place=old.place)
 
 
-async def test_the_command_has_nothing_to_take_away_yet(database_url: str) -> None:
+async def test_the_command_has_nothing_to_take_away_yet(empty_database_url: str) -> None:
     """On a new database and again, on each kind."""
-    assert [] == await contract_schema(database_url)
-    assert [] == await contract_schema(database_url)
+    assert [] == await contract_schema(empty_database_url)
+    assert [] == await contract_schema(empty_database_url)
 
 
 def _revisions() -> list[str]:
@@ -202,9 +202,9 @@ async def test_every_expanding_step_leaves_older_code_its_schema(
     assert [] == problems
 
 
-async def test_new_code_can_write_before_anything_was_taken_away(database_url: str) -> None:
+async def test_new_code_can_write_before_anything_was_taken_away(empty_database_url: str) -> None:
     """A column that this code does not know any more must not have to be filled in by it."""
-    async with _connected(database_url) as connection:
+    async with _connected(empty_database_url) as connection:
         await connection.run_sync(schema.expand)
         found, _ = await connection.run_sync(_look)
 

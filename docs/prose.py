@@ -1,0 +1,219 @@
+"""Counts retired words and long sentences in everything that people read.
+
+Documents, docstrings, comments and messages are checked. `docs/prose_counts.txt` holds the number
+of findings that each file still has. `make lint` fails when a file has more than its number; a
+file without a line has none. Run `python docs/prose.py --list FILE…` to see the findings of
+files, and `python docs/prose.py --lower` after fixing some: it writes the lower numbers.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tokenize
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COUNTS = Path(__file__).with_name("prose_counts.txt")
+LONGEST_SENTENCE = 30
+
+# A pattern, and the words to write instead.
+RETIRED: Mapping[str, str] = {
+    r"whoever|whomever|nobody|somebody": "name the person or the program",
+    r"(?:is|are|has|have|had|was) none": 'say "there is no …" or name the thing',
+    r"what (?:came|comes|became) of": "result, outcome",
+    r"mend(?:s|ed|ing)?": "fix; for the URL: reauthorize",
+    r"(?:hand(?:s|ed|ing)?) (?:it |them |one )?on": "forward, deliver",
+    r"patience|patiently": "timeout, deadline",
+    r"lanes?": "fast path",
+    r"(?:plain|other|fast) (?:way|road)": "ASGI path, fast path",
+    r"roads?": "claim queue",
+    r"judg(?:e|es|ed|ing)": "check, decide, verify",
+    r"let(?:s|ting)? go(?: of)?": "close, release, drop",
+    r"forget(?:s|ting)?|forgotten|forgot": "delete, expire",
+    r"tid(?:y|ies|ied|ying)": "housekeeping, delete what expired",
+    r"at hand": "cached, available",
+    r"see there": "describe the argument, or leave it out",
+    r"rungs?|ladders?": "proof",
+    r"sealed anew|seals? anew|asked anew|made anew|read anew": "… again",
+    r"budgets?": "rate limit",
+    r"live reader|concerned reader": "access lookup, recipient lookup",
+    r"turn(?:s|ed|ing)? to (?:it|the new|a new)": "rotate to",
+    r"visits?": "browser request, operator request",
+}
+_RETIRED = re.compile(
+    "|".join(rf"(?P<w{n}>\b(?:{p})\b)" for n, p in enumerate(RETIRED)), re.IGNORECASE
+)
+# A clause in the place of a noun at the start: "What is kept is sealed." A question is fine.
+_NOUN_CLAUSE = re.compile(r"(?:What|Who|Whom|Whether|Whose)\b")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[)\"'*_]*\s+|\n\s*\n")
+_CODE = re.compile(r"``[^`]*``|`[^`]*`")
+_WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
+_MARKUP = re.compile(
+    r"<(script|style)\b.*?</\1>|<[^>]*>|\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL
+)
+_SKIPPED_COMMENT = re.compile(r"#\s*(?:noqa|type:|fmt:|!|-{3,}|={3,})")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One place that does not follow the rules.
+
+    Attributes:
+        line: the line where its text begins, from 1.
+        text: the words found, or the start of the sentence.
+        advice: the words to write instead.
+    """
+
+    line: int
+    text: str
+    advice: str
+
+
+def findings_in_text(text: str, line: int, *, prose: bool) -> Iterator[Finding]:
+    """Check one piece of text.
+
+    Args:
+        text: plain text; code between backticks is skipped.
+        line: the line number of its start.
+        prose: also check the length and the first word of each sentence.
+    """
+    text = _CODE.sub("CODE", text)
+    for found in _RETIRED.finditer(text):
+        number = int(str(found.lastgroup)[1:])
+        yield Finding(
+            line + text.count("\n", 0, found.start()), found[0], list(RETIRED.values())[number]
+        )
+    if not prose:
+        return
+    for sentence in _SENTENCE_END.split(text):
+        words = _WORD.findall(sentence)
+        start = " ".join(sentence.split())[:60]
+        if len(words) > LONGEST_SENTENCE:
+            yield Finding(line, start, f"{len(words)} words: split the sentence")
+        if _NOUN_CLAUSE.match(sentence.lstrip()) and not sentence.rstrip().endswith("?"):
+            yield Finding(line, start, "start with a verb or a noun")
+
+
+def findings_in_markdown(source: str) -> Iterator[Finding]:
+    """Check a document: paragraphs, list items and table cells; code blocks are skipped."""
+    block: list[str] = []
+    start = 1
+    fenced = False
+    for number, line in enumerate([*source.splitlines(), ""], 1):
+        fence = line.lstrip().startswith("```")
+        fenced ^= fence
+        if fenced and not fence:
+            continue
+        row = "" if fence else line
+        begins_item = re.match(r"\s*(?:[-*+]|\d+\.|>|#+)\s", row)
+        if not row.strip() or begins_item or row.lstrip().startswith("|"):
+            yield from findings_in_text("\n".join(block), start, prose=True)
+            block, start = [], number
+        if row.lstrip().startswith("|"):
+            for cell in row.strip().strip("|").split("|"):
+                yield from findings_in_text(_plain(cell), number, prose=True)
+        elif row.strip() and not row.lstrip().startswith("<"):
+            start = start if block else number
+            block.append(_plain(re.sub(r"^\s*(?:[-*+]|\d+\.|>|#+)\s", "", row)))
+
+
+def _plain(row: str) -> str:
+    return re.sub(r"\]\([^)]*\)", "]", row)
+
+
+def findings_in_python(source: str) -> Iterator[Finding]:
+    """Check docstrings, comments, and the text of messages."""
+    tree = ast.parse(source)
+    docstrings = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                docstrings.add(first.value)
+                if isinstance(first.value.value, str):
+                    yield from findings_in_text(first.value.value, first.lineno, prose=True)
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and node not in docstrings and node.value.count(" ") > 1:
+            yield from findings_in_text(node.value, node.lineno, prose=False)
+    yield from _findings_in_comments(source)
+
+
+def _findings_in_comments(source: str) -> Iterator[Finding]:
+    block: list[str] = []
+    start = last = 0
+    for token in tokenize.generate_tokens(StringIO(source).readline):
+        if token.type != tokenize.COMMENT or _SKIPPED_COMMENT.match(token.string):
+            continue
+        if token.start[0] != last + 1:
+            yield from findings_in_text("\n".join(block), start, prose=True)
+            block, start = [], token.start[0]
+        block.append(token.string.lstrip("# "))
+        last = token.start[0]
+    yield from findings_in_text("\n".join(block), start, prose=True)
+
+
+def findings_in(path: Path) -> list[Finding]:
+    """Every finding of one file."""
+    source = path.read_text(encoding="utf-8")
+    if path.suffix == ".html":
+        # Line numbers stay: only the tags and the template's own code go.
+        return list(findings_in_text(_MARKUP.sub(_newlines, source), 1, prose=False))
+    check = findings_in_python if path.suffix == ".py" else findings_in_markdown
+    return list(check(source))
+
+
+def _newlines(markup: re.Match[str]) -> str:
+    return "\n" * markup[0].count("\n") + " "
+
+
+def checked_files() -> list[Path]:
+    """Documents and sources of the repository. Tests are not read by users."""
+    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    found += [path for kind in ("py", "html") for path in (ROOT / "src").rglob(f"*.{kind}")]
+    return sorted(found)
+
+
+def read_counts() -> dict[str, int]:
+    """The accepted number of findings by file."""
+    rows = COUNTS.read_text(encoding="utf-8").splitlines() if COUNTS.exists() else []
+    pairs = (row.rsplit(" ", 1) for row in rows if row and not row.startswith("#"))
+    return {name: int(count) for name, count in pairs}
+
+
+def main(arguments: list[str]) -> int:
+    """Compare every file with its number; `--list` shows findings, `--lower` writes numbers."""
+    if arguments[:1] == ["--list"]:
+        for name in arguments[1:]:
+            for one in findings_in(Path(name)):
+                print(f"{name}:{one.line}: {one.text!r}: {one.advice}")
+        return 0
+    accepted = read_counts()
+    found = {str(path.relative_to(ROOT)): len(findings_in(path)) for path in checked_files()}
+    if arguments[:1] == ["--lower"]:
+        _write(
+            {name: min(count, accepted.get(name, count)) for name, count in found.items() if count}
+        )
+        return 0
+    worse = {name: count for name, count in found.items() if count > accepted.get(name, 0)}
+    for name, count in worse.items():
+        print(f"{name}: {count} findings, {accepted.get(name, 0)} accepted")
+        print(f"  python docs/prose.py --list {name}")
+    total, limit = sum(found.values()), sum(accepted.values())
+    print(f"prose: {total} findings, {limit} accepted")
+    return 1 if worse else 0
+
+
+def _write(counts: Mapping[str, int]) -> None:
+    head = "# Findings of docs/prose.py that are still to be fixed. A number may only fall.\n"
+    rows = (f"{name} {count}\n" for name, count in sorted(counts.items()))
+    COUNTS.write_text(head + "".join(rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
