@@ -44,22 +44,28 @@ def _problems(ports: Ports) -> Iterator[str]:
     names = ("zoom", "service", "private", "host")
     for name, port in zip(names, _numbers(ports), strict=True):
         failure = _failure(ports.host_address if name == "host" else "127.0.0.1", port)
-        if failure == errno.EADDRINUSE:
+        if failure == errno.EADDRINUSE or (name == "zoom" and _is_taken_on_ipv6(port)):
             yield f"port {port} ({name}) is taken"
         elif failure:
             yield f"port {port} ({name}) cannot be used: {errno.errorcode.get(failure, failure)}"
 
 
+def _is_taken_on_ipv6(port: int) -> bool:
+    # Zoom is reached as `localhost`, which a browser looks for there first.
+    return _failure("::1", port) == errno.EADDRINUSE
+
+
 def _failure(address: str, port: int) -> int:
     """The error number of listening there; 0 where it succeeds."""
-    with socket.socket() as probe:
-        # As the servers do: a port whose last connections are still closing is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            # As the servers do: a port whose last connections are still closing is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
             probe.listen()
-        except OSError as error:
-            return error.errno or errno.EINVAL
+    except OSError as error:
+        return error.errno or errno.EINVAL
     return 0
 
 
