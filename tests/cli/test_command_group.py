@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
+from unittest.mock import patch
 
 import click
 import pytest
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 from paraph.cli.api_keys import SCOPES
 from paraph.cli.command_group import LazyCommandGroup
 from paraph.cli.events import STATUSES
-from paraph.cli.main import app
+from paraph.cli.main import app, main
 from paraph.lifecycle.api_key import Scope
 from paraph.storage.records import EventStatus
 
@@ -101,3 +102,33 @@ def test_choices_are_those_of_the_code() -> None:
     """Scopes and statuses that the command line repeats are those of the enumerations."""
     assert tuple(one.value for one in Scope) == SCOPES
     assert tuple(one.value for one in EventStatus) == STATUSES
+
+
+def test_questions_without_an_answer_end_in_two_lines() -> None:
+    """Where the input ends, the command says so and exits with 1."""
+    done = subprocess.run(
+        [sys.executable, "-m", "paraph", "check", "init"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (1, "paraph: the input ended before the last question") == (
+        done.returncode,
+        done.stderr.strip().splitlines()[-2],
+    )
+
+
+def test_an_interrupted_command_exits_with_130() -> None:
+    """Ctrl-C is said in two lines, without a stack trace."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with (
+        patch("paraph.cli.keys.new.callback", interrupted),
+        patch("sys.argv", ["paraph", "keys", "new"]),
+        pytest.raises(SystemExit) as caught,
+    ):
+        main()
+    assert 130 == caught.value.code

@@ -19,7 +19,6 @@ from installing import install
 from paraph.cli import events, installations
 from paraph.cli.main import app
 from paraph.config import load_settings
-from paraph.lifecycle.context import random_text
 from paraph.service.app import open_context
 from paraph.storage.encryption import new_encryption_key
 
@@ -139,16 +138,3 @@ api_servers = ["http://127.0.0.1:9"]
 
     assert (0, True) == (shown.returncode, "active" in shown.stdout)
     assert (0, True) == (removed.returncode, f"{wanted} is removed" in removed.stdout)
-
-
-@pytest.mark.parametrize("size", [16, 32])
-def test_new_ids_and_codes_begin_with_a_letter(size: int) -> None:
-    """Ids and one-use codes have all their bits, their usual length and a letter in front."""
-    texts = {random_text(bytes([first]) + bytes(size - 1)) for first in range(256)}
-    texts.add(random_text(b"\xff" * size))
-
-    assert 257 == len(texts)
-    assert {len(text) for text in texts} == {-(-size * 4 // 3)}
-    assert {text[0] for text in texts} <= set("ABCDEFGHIJKLMNOP")
-    with pytest.raises(ValueError, match="multiple of three"):
-        random_text(bytes(24))

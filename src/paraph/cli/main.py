@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import click
 
@@ -83,12 +84,14 @@ def main() -> None:
         _fail(_one_line(error), _usage_remedy(error), code=2)
     except click.ClickException as error:
         _fail(_one_line(error), "Run `paraph --help` to see what is possible.", code=1)
-    except click.Abort:
-        _fail("interrupted", "Run the command again to start over.", code=130)
+    except click.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            _fail("interrupted", "Run the command again to start over.", code=130)
+        _fail("the input ended before the last question", "Answer on a terminal.", code=1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(*lines: str, code: int) -> None:
+def _fail(*lines: str, code: int) -> NoReturn:
     for line in lines:
         sys.stderr.write(f"paraph: {line}\n")
     sys.exit(code)

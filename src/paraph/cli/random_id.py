@@ -15,7 +15,8 @@ class IdCommand(click.Command):
     """A command whose arguments are random ids.
 
     Click would read `-Uxyz` as options. Here an argument is an id when it has the form of one, or
-    when it begins with one `-` and the command has no option of that letter.
+    when it begins with one `-` and the command has no option of that letter. So `-c` with its value
+    in the same word is an id if the word has exactly the form of one.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
