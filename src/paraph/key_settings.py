@@ -11,12 +11,13 @@ import base64
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from paraph.secret import Secret
 
+KEY_BYTES = 32
 _WRAPPED = re.compile(r"[A-Za-z0-9_-]{1,32}:vault:v[0-9]+:[A-Za-z0-9+/=]{16,4096}")
 _IN_CLEAR = re.compile(r"[A-Za-z0-9_-]{1,32}:([A-Za-z0-9_-]{43})=?")
 # Of 32 random bytes thirty differ; fewer than sixteen never come by chance.
@@ -33,6 +34,12 @@ class KeyService:
     key: str
     token: Secret
     ca_file: str
+
+
+def new_encryption_key(random_bytes: Callable[[int], bytes]) -> str:
+    """A fresh encryption key as the setting `encryption_keys` takes it."""
+    key = base64.urlsafe_b64encode(random_bytes(KEY_BYTES)).rstrip(b"=").decode("ascii")
+    return f"{random_bytes(4).hex()}:{key}"
 
 
 def is_wrapped(value: str) -> bool:

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import typer
+import click
 
 from paraph.config import load_settings
 from paraph.events import road as roads
@@ -54,7 +54,7 @@ def announce(line: str) -> None:
     """Tell the test, and begin to count when both listeners are up."""
     global announced  # noqa: PLW0603 - The same.
     announced += 1
-    typer.echo(line)
+    click.echo(line)
 
 
 send, transaction = Transport.send, Database.transaction

@@ -7,10 +7,9 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import click
 import pytest
-import typer
 
 from paraph.cli.main import app
 from paraph.config import _Values
@@ -88,13 +87,15 @@ def test_every_command_of_the_documents_exists() -> None:
     documents = {*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")} - {ROOT / "CHANGELOG.md"}
     for document in documents:
         for words in commands_in(document.read_text(encoding="utf-8")):
-            command: Any = typer.main.get_command(app)
+            command: click.Command = app
             rest = list(words)
-            while rest and rest[0] in getattr(command, "commands", {}):
-                command = command.commands[rest.pop(0)]
-            assert not (rest and hasattr(command, "commands")), f"{document.name}: {words}"
+            context = click.Context(command)
+            while rest and isinstance(command, click.Group):
+                found = command.get_command(context, rest.pop(0))
+                assert found is not None, f"{document.name}: {words}"
+                command = found
             given = {word.partition("=")[0] for word in rest if word.startswith("--")}
-            known = {name for one in command.params for name in one.opts}
+            known = {name for one in command.get_params(context) for name in one.opts}
             needed = {one.opts[0] for one in command.params if one.required and "-" in one.opts[0]}
             assert given <= known, f"{document.name}: {words}"
             assert not given or needed <= given, f"{document.name}: {words}"

@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from paraph.cli.settings_file import ConfigOption, with_context
+from paraph.cli.command_group import CommandGroup
+from paraph.cli.random_id import IdCommand
+from paraph.cli.settings_file import config_option, with_context
 from paraph.cli.table import show_table
-from paraph.lifecycle.api_key import Scope, create_key, revoke_key
-from paraph.lifecycle.context import Context
-from paraph.storage.records import ApiKey
 
-api_keys = typer.Typer(help="Keys of the management API.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from paraph.lifecycle.context import Context
+    from paraph.storage.records import ApiKey
+
+# The values of `lifecycle.api_key.Scope`, which would load the lifecycle for a line of help.
+SCOPES = ("link", "read", "vend", "proxy", "remove")
+
+
+@click.group(cls=CommandGroup)
+def api_keys() -> None:
+    """Create, list and revoke keys of the management API."""
 
 
 @api_keys.command()
-def create(
-    label: Annotated[str, typer.Option(help="Whose key this is, to tell it from others.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it may do; may be repeated.")],
-    subject_prefix: Annotated[
-        str, typer.Option(help="Only subjects that begin so are visible to it.")
-    ] = "",
-    config: ConfigOption = None,
-) -> None:
+@click.option("--label", required=True, help="A name that tells this key from the others.")
+@click.option(
+    "--scope",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    required=True,
+    help="What the key may do. Repeatable.",
+)
+@click.option(
+    "--subject-prefix",
+    default="",
+    show_default=False,
+    help="The key sees only subjects that begin with this text.",
+)
+@config_option
+def create(*, label: str, scope: tuple[str, ...], subject_prefix: str, config: Path | None) -> None:
     """Make a key. It is shown now and never again."""
 
     async def work(context: Context) -> str:
-        key = await create_key(
-            context,
-            label=label,
-            scopes=[one.value for one in scope],
-            subject_prefix=subject_prefix,
-        )
+        from paraph.lifecycle.api_key import create_key
+
+        key = await create_key(context, label=label, scopes=scope, subject_prefix=subject_prefix)
         return key.reveal()
 
     key = with_context(config, work)
-    typer.echo("Keep this key now; only its hash is stored:", err=True)
-    typer.echo(key)
+    click.echo("Keep this key now; only its hash is stored:", err=True)
+    click.echo(key)
 
 
 @api_keys.command("list")
-def list_keys(config: ConfigOption = None) -> None:
+@config_option
+def list_keys(*, config: Path | None) -> None:
     """Show all keys, revoked ones too."""
 
     async def work(context: Context) -> list[ApiKey]:
@@ -65,18 +81,19 @@ def list_keys(config: ConfigOption = None) -> None:
     show_table(rows, columns=columns)
 
 
-@api_keys.command()
-def revoke(
-    key_id: Annotated[str, typer.Argument(help="The key's id, from `paraph api-keys list`.")],
-    config: ConfigOption = None,
-) -> None:
-    """End a key at once."""
+@api_keys.command(cls=IdCommand)
+@click.argument("key_id")
+@config_option
+def revoke(*, key_id: str, config: Path | None) -> None:
+    """Revoke a key at once. KEY_ID is from `paraph api-keys list`."""
 
     async def work(context: Context) -> None:
+        from paraph.lifecycle.api_key import revoke_key
+
         await revoke_key(context, key_id)
 
     with_context(config, work)
-    typer.echo(f"The key {key_id} is revoked.")
+    click.echo(f"The key {key_id} is revoked.")
 
 
 def day(epoch: int | None) -> str:

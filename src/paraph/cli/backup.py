@@ -5,26 +5,32 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import typer
+import click
 
 from paraph.cli.progress import counted
-from paraph.cli.settings_file import ConfigOption, with_context
+from paraph.cli.settings_file import config_option, with_context
 from paraph.errors import StorageError, UsageError
-from paraph.lifecycle.backup import Backup, count_rows, take_backup
-from paraph.lifecycle.context import Context
+
+if TYPE_CHECKING:
+    from paraph.lifecycle.backup import Backup
+    from paraph.lifecycle.context import Context
 
 
-def backup(
-    file: Annotated[
-        Path, typer.Argument(help="Where to, a file that does not exist; - for standard output.")
-    ],
-    config: ConfigOption = None,
-) -> None:
-    """Write a consistent backup. What is sealed stays sealed: keep the keys elsewhere."""
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@config_option
+def backup(*, file: Path, config: Path | None) -> None:
+    """Write a consistent backup while the service runs.
+
+    FILE must not exist; - is standard output. What is sealed stays sealed: keep the encryption
+    keys elsewhere.
+    """
 
     async def work(context: Context) -> Backup:
+        from paraph.lifecycle.backup import count_rows, take_backup
+
         with counted("rows written", await count_rows(context)) as advance:
             if str(file) == "-":
                 return await take_backup(context, sys.stdout.buffer, advance)
@@ -41,8 +47,8 @@ def backup(
         raise StorageError(
             f"the backup cannot be written: {error.strerror}", remedy="Make room, and run it again."
         ) from None
-    typer.echo(f"{made.rows} rows, sha256 {made.sha256}", err=True)
-    typer.echo(
+    click.echo(f"{made.rows} rows, sha256 {made.sha256}", err=True)
+    click.echo(
         f"It restores only with the encryption keys {', '.join(made.key_ids)}: keep them as long "
         "as the backup, and apart from it.",
         err=True,

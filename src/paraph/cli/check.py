@@ -5,26 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from paraph.checks.catalogue import GROUPS, SEVERITIES, catalogue
-from paraph.checks.questions import target_text
-from paraph.checks.report.document import document, matrix_document, to_json
-from paraph.checks.report.live import KILLS, VERDICTS, progress
-from paraph.checks.report.machines import to_junit, to_sarif
-from paraph.checks.report.page import to_html
-from paraph.checks.report.terminal import kill_line, line_of, matrix_text, to_text
-from paraph.checks.runner import Run, run, select
-from paraph.checks.self_test import self_test
-from paraph.checks.target import load_target
 from paraph.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from paraph.checks.runner import Run
 
 
 class Format(StrEnum):
@@ -44,50 +38,89 @@ class Profile(StrEnum):
     EMBEDDED = "embedded"
 
 
-def check(
-    target: Annotated[Path | None, typer.Argument(help="Target file (TOML).")] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(help="A case, or a pattern like 'cb-*'; may repeat.")
-    ] = None,
-    group: Annotated[list[str] | None, typer.Option(help=f"One of: {', '.join(GROUPS)}.")] = None,
-    severity: Annotated[
-        list[str] | None, typer.Option(help=f"One of: {', '.join(SEVERITIES)}.")
-    ] = None,
-    profile: Annotated[Profile | None, typer.Option(help="Overrides the target file.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, max=32, help="Groups at a time.")] = 1,
-    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
-    output: Annotated[Path | None, typer.Option(help="A file instead of the output.")] = None,
-    impersonate: Annotated[
-        bool, typer.Option(help="zoom.us is the simulator for the app's process (Linux).")
-    ] = False,
-    self_check: Annotated[
-        bool, typer.Option("--self-test", help="Judge the check itself: the kill matrix.")
-    ] = False,
-) -> None:
-    """Attack the app that TARGET describes, and say what it withstands.
+_WORKERS = click.IntRange(1, 32)
 
-    `paraph check init` writes such a file. Exit codes: 0 everything passes or does not apply,
-    1 something fails, 3 nothing fails but something is inconclusive, 2 the check could not run.
+
+@click.command()
+@click.argument("target", required=False, type=click.Path(path_type=Path))
+@click.option("--only", multiple=True, help="A case, or a pattern like 'cb-*'. Repeatable.")
+@click.option("--group", multiple=True, help=f"One of: {', '.join(GROUPS)}. Repeatable.")
+@click.option("--severity", multiple=True, help=f"One of: {', '.join(SEVERITIES)}. Repeatable.")
+@click.option(
+    "--profile",
+    type=click.Choice([one.value for one in Profile]),
+    help="Overrides the target file.",
+)
+@click.option("--jobs", type=_WORKERS, default=1, help="How many groups run at a time.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([one.value for one in Format]),
+    default=Format.TEXT.value,
+    help="The format of the report.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Write the report to this file.")
+@click.option(
+    "--impersonate/--no-impersonate",
+    default=False,
+    help="Make zoom.us the simulator for the app's process (Linux).",
+)
+@click.option(
+    "--self-test", "self_check", is_flag=True, help="Test the check itself: the kill matrix."
+)
+def check(
+    *,
+    target: Path | None,
+    only: tuple[str, ...],
+    group: tuple[str, ...],
+    severity: tuple[str, ...],
+    profile: str | None,
+    jobs: int,
+    form: str,
+    output: Path | None,
+    impersonate: bool,
+    self_check: bool,
+) -> None:
+    """Attack a running app and report which attacks it withstands.
+
+    TARGET is a target file (TOML); `paraph check init` writes one. Exit codes: 0 everything
+    passes or does not apply, 1 something fails, 3 nothing fails but something is inconclusive,
+    2 the check could not run.
     """
     _demand_place(output)
     if target == Path("init"):
+        from paraph.checks.questions import target_text
+
         _write(target_text(_asked), output)
         return
-    ids = _chosen(only or [], _known(group, GROUPS), _known(severity, SEVERITIES))
+    ids = _chosen(only, _known(group, GROUPS), _known(severity, SEVERITIES))
     if self_check:
         if target is not None or form not in {Format.TEXT, Format.JSON}:
             raise ConfigurationError(
                 ["--self-test has no target, and is written as text or json"],
                 remedy="`paraph check --help` says more.",
             )
-        raise typer.Exit(_self_test(ids, jobs, form, output))
+        raise click.exceptions.Exit(_self_test(ids, jobs, Format(form), output))
     if target is None:
         raise ConfigurationError(
             ["which app? Name a target file"], remedy="`paraph check --help` says more."
         )
+    found = _attack(target, ids, profile=profile, jobs=jobs, impersonate=impersonate)
+    _write(_written(found, Format(form)), output)
+    raise click.exceptions.Exit(found.exit_code())
+
+
+def _attack(
+    target: Path, ids: list[str], *, profile: str | None, jobs: int, impersonate: bool
+) -> Run:
+    from paraph.checks.report.live import VERDICTS, progress
+    from paraph.checks.report.terminal import line_of
+    from paraph.checks.runner import run
+    from paraph.checks.target import load_target
+
     described = load_target(target)
     if profile is not None:
-        described.profile = profile.value
+        described.profile = Profile(profile).value
     described.impersonate = described.impersonate or impersonate
     with _stoppable(), progress(ids, VERDICTS, ("fail", "inconclusive")) as noted:
         found = run(
@@ -97,8 +130,7 @@ def check(
             told=lambda one: noted(one.id, one.verdict.value, line_of(one)),
         )
     found.file = target.as_posix()
-    _write(_written(found, form), output)
-    raise typer.Exit(found.exit_code())
+    return found
 
 
 @contextmanager
@@ -111,7 +143,9 @@ def _stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _chosen(only: list[str], groups: list[str], severities: list[str]) -> list[str]:
+def _chosen(only: Sequence[str], groups: Sequence[str], severities: Sequence[str]) -> list[str]:
+    from paraph.checks.runner import select
+
     problems = [_misspelt(one) for one in only if not select([one])]
     if problems:
         raise ConfigurationError(problems, remedy="docs/check-matrix.md lists every case.")
@@ -130,18 +164,23 @@ def _misspelt(pattern: str) -> str:
 
 
 def _asked(question: str, given: str) -> str:
-    return str(typer.prompt(question, given, show_default=bool(given)))
+    return str(click.prompt(question, given, show_default=bool(given)))
 
 
-def _known(chosen: list[str] | None, names: object) -> list[str]:
-    known = list(names)  # type: ignore[call-overload]
-    wrong = [one for one in chosen or [] if one not in known]
+def _known(chosen: Sequence[str], names: Iterable[str]) -> Sequence[str]:
+    known = list(names)
+    wrong = [one for one in chosen if one not in known]
     if wrong:
         raise ConfigurationError([f"{wrong[0]} is none of: {', '.join(known)}"])
-    return chosen or []
+    return chosen
 
 
 def _written(found: Run, form: Format) -> str:
+    from paraph.checks.report.document import document, to_json
+    from paraph.checks.report.machines import to_junit, to_sarif
+    from paraph.checks.report.page import to_html
+    from paraph.checks.report.terminal import to_text
+
     match form:
         case Format.JSON:
             return to_json(document(found))
@@ -156,6 +195,11 @@ def _written(found: Run, form: Format) -> str:
 
 
 def _self_test(ids: list[str], jobs: int, form: Format, output: Path | None) -> int:
+    from paraph.checks.report.document import matrix_document, to_json
+    from paraph.checks.report.live import KILLS, progress
+    from paraph.checks.report.terminal import kill_line, matrix_text
+    from paraph.checks.self_test import self_test
+
     with _stoppable(), progress(ids, KILLS, ("open",)) as noted:
         matrix = self_test(
             ids,

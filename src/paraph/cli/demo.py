@@ -2,45 +2,82 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from enum import StrEnum
-from typing import Annotated
+import shlex
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from paraph.demo.composition import Ports, Running, compose
+from paraph.cli.invocation import own_command
 from paraph.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from paraph.demo.composition import Running
+    from paraph.demo.ports import Ports
 
-class Linking(StrEnum):
-    """Whether installations are linked to accounts of the host product."""
-
-    HOST = "host"
-    NONE = "none"
+_PARTS = ("zoom", "service", "private", "host")
 
 
-def demo(
-    linking: Annotated[Linking, typer.Option(help="Link to the host's accounts, or not.")] = (
-        Linking.HOST
-    ),
-    zoom_port: Annotated[int, typer.Option(hidden=True)] = 8100,
-    service_port: Annotated[int, typer.Option(hidden=True)] = 8000,
-    private_port: Annotated[int, typer.Option(hidden=True)] = 8001,
-    host_port: Annotated[int, typer.Option(hidden=True)] = 8200,
-    host_address: Annotated[str, typer.Option(hidden=True)] = "127.0.0.1",
-) -> None:
-    """Run simulator, service and a small host product here, until Ctrl-C."""
-    ports = Ports(zoom_port, service_port, private_port, host_port, host_address)
-    asyncio.run(_run(linking.value, ports))
+class PortList(click.ParamType[tuple[int, ...]]):
+    """Four different ports, separated by commas."""
+
+    name = "ports"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """The four ports, in the order of the parts."""
+        words = [word.strip() for word in str(value).split(",")]
+        ports = [int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 6]
+        if len(ports) != len(words) or len(ports) != 4 or not all(0 < one < 65536 for one in ports):
+            self.fail(f"{value} is not four port numbers, like 8110,8010,8011,8210", param, ctx)
+        if len(set(ports)) != 4:
+            self.fail(f"{value} names one port twice", param, ctx)
+        return tuple(ports)
+
+
+@click.command()
+@click.option(
+    "--linking",
+    type=click.Choice(("host", "none")),
+    default="host",
+    help="Link installations to accounts of the host product, or not.",
+)
+@click.option(
+    "--ports",
+    type=PortList(),
+    default="8100,8000,8001,8200",
+    metavar="ZOOM,SERVICE,PRIVATE,HOST",
+    help="The ports of the simulator, the service, its private side and the host product.",
+)
+@click.option("--zoom-port", type=int, hidden=True)
+@click.option("--service-port", type=int, hidden=True)
+@click.option("--private-port", type=int, hidden=True)
+@click.option("--host-port", type=int, hidden=True)
+@click.option("--host-address", default="127.0.0.1", hidden=True)
+def demo(*, linking: str, ports: tuple[int, ...], host_address: str, **single: int | None) -> None:
+    """Run the simulator, the service and a small host product until Ctrl-C."""
+    import asyncio
+
+    from paraph.demo.ports import Ports
+
+    chosen = {
+        name: port if (one := single[f"{name}_port"]) is None else one
+        for name, port in zip(_PARTS, ports, strict=True)
+    }
+    asyncio.run(_run(linking, Ports(**chosen, host_address=host_address)))
 
 
 async def _run(linking: str, ports: Ports) -> None:
+    import asyncio
+    import signal
+
+    from paraph.demo.composition import compose
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    typer.echo("starting…")
+    click.echo("starting…")
     async with compose(linking, ports) as running:
         _say(running)
         ends = {
@@ -52,11 +89,12 @@ async def _run(linking: str, ports: Ports) -> None:
         if stopping not in done:
             name = next(ends[task] for task in done if task in ends)
             raise ConfigurationError([f"the {name} ended unexpectedly"], remedy="Run it again.")
-    typer.echo("stopped; the temporary folder is gone")
+    click.echo("stopped; the temporary folder is gone")
 
 
 def _say(running: Running) -> None:
-    typer.echo(
+    settings = shlex.quote(f"{running.folder}/paraph.toml")
+    click.echo(
         f"""
   Tidemark, the host product   {running.host_url}/
   Zoom, simulated              {running.zoom_url}/
@@ -64,8 +102,8 @@ def _say(running: Running) -> None:
   its operator pages           {running.private_url}/admin/
 
   Open Tidemark, pick a person, install from the Marketplace. Then attack it.
-  A key for the operator pages, in another terminal:
-  paraph api-keys create --label me --scope read --config {running.folder}/paraph.toml
+  A key for the operator pages, in another terminal in this folder:
+  {own_command()} api-keys create --label me --scope read --config {settings}
   Ctrl-C ends everything and removes {running.folder}
 """
     )

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from paraph.cli.api_keys import day
-from paraph.cli.settings_file import ConfigOption, with_context
+from paraph.cli.command_group import CommandGroup
+from paraph.cli.random_id import IdCommand
+from paraph.cli.settings_file import config_option, with_context
 from paraph.cli.table import show_table
-from paraph.events.redelivery import find_event, redeliver
-from paraph.lifecycle.context import Context
-from paraph.storage.records import EventStatus, KeptEvent
 
-events = typer.Typer(help="What Zoom sent, and where it stands.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from paraph.lifecycle.context import Context
+    from paraph.storage.records import KeptEvent
+
+# The values of `storage.records.EventStatus`, which would load more for a line of help.
+STATUSES = ("received", "handed_on", "dead")
 
 
-@events.callback()
-def _group() -> None:
-    """What Zoom sent, and where it stands."""
+@click.group(cls=CommandGroup)
+def events() -> None:
+    """List, show and redeliver events."""
 
 
 @events.command("list")
-def list_events(
-    status: Annotated[EventStatus | None, typer.Option(help="Only these.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
-    config: ConfigOption = None,
-) -> None:
+@click.option("--status", type=click.Choice(STATUSES), help="Only events of this status.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help="How many events to show.")
+@config_option
+def list_events(*, status: str | None, limit: int, config: Path | None) -> None:
     """Show the newest events; never their bodies."""
 
     async def work(context: Context) -> list[KeptEvent]:
+        from paraph.storage.records import EventStatus
+
+        chosen = None if status is None else EventStatus(status)
         async with context.store.reading() as tx:
-            return list(await tx.events.page(status=status, limit=limit))
+            return list(await tx.events.page(status=chosen, limit=limit))
 
     rows = [
         (
@@ -48,11 +55,15 @@ def list_events(
     show_table(rows, columns=columns)
 
 
-@events.command()
-def show(event: str, config: ConfigOption = None) -> None:
-    """Show where one event stands; its id may be cut short."""
+@events.command(cls=IdCommand)
+@click.argument("event")
+@config_option
+def show(*, event: str, config: Path | None) -> None:
+    """Show the status of one event. EVENT is its id or the beginning of it."""
 
     async def work(context: Context) -> KeptEvent:
+        from paraph.events.redelivery import find_event
+
         return await find_event(context, event)
 
     found = with_context(config, work)
@@ -65,15 +76,22 @@ def show(event: str, config: ConfigOption = None) -> None:
         ("handed on", day(found.handed_on_at) if found.handed_on_at else "-"),
         ("last failure", found.failure or "-"),
     ):
-        typer.echo(f"{label:13} {value}")
+        click.echo(f"{label:13} {value}")
 
 
-@events.command("redeliver")
-def redeliver_event(event: str, config: ConfigOption = None) -> None:
-    """Hand one event on again, from its first attempt; a running service does it within seconds."""
+@events.command("redeliver", cls=IdCommand)
+@click.argument("event")
+@config_option
+def redeliver_event(*, event: str, config: Path | None) -> None:
+    """Forward one event again, from its first attempt.
+
+    EVENT is its id or the beginning of it. A running service forwards it within seconds.
+    """
 
     async def work(context: Context) -> KeptEvent:
+        from paraph.events.redelivery import redeliver
+
         return await redeliver(context, event)
 
     found = with_context(config, work)
-    typer.echo(f"{found.event_id} ({found.name}) is due again")
+    click.echo(f"{found.event_id} ({found.name}) is due again")

@@ -2,55 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import typer
+import click
 
 from paraph.cli.captured_request import CapturedRequest, read_captured_request
-from paraph.cli.settings_file import ConfigOption
-from paraph.config import Settings, load_settings
+from paraph.cli.command_group import CommandGroup
+from paraph.cli.settings_file import config_option
 from paraph.errors import PeerError, StateMismatch
-from paraph.lifecycle.pending_authorization import open_pending
-from paraph.oauth import authorization_response
-from paraph.oauth.roles import Client
-from paraph.service.cookies import parse_cookies
-from paraph.service.keys import open_ring
-from paraph.service.visit import Visit
-from paraph.storage.encryption import KeyRing
-from paraph.zoom import app_context, webhook
-from paraph.zoom.events import (
-    APP_DEAUTHORIZED,
-    URL_VALIDATION,
-    Event,
-    parse_app_deauthorized,
-    parse_event,
-    parse_url_validation,
-)
-from paraph.zoom.server_metadata import zoom_authorization_server
 
-explain = typer.Typer(
-    help="Say step by step why one captured request is accepted or refused.",
-    no_args_is_help=True,
-)
+if TYPE_CHECKING:
+    from paraph.config import Settings
+    from paraph.oauth.roles import Client
+    from paraph.storage.encryption import KeyRing
+    from paraph.zoom.events import Event
 
-RequestArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Raw HTTP/1.1 text or a HAR entry; - for stdin.")
-]
-AtOption = Annotated[
-    float | None,
-    typer.Option("--at", help="Judge as of this time (epoch seconds); now by default."),
-]
-EntryOption = Annotated[
-    int | None,
-    typer.Option(
-        "--entry", help="Which entry of a HAR file, from 1; the one that fits by default."
-    ),
-]
+
+@click.group(cls=CommandGroup)
+def explain() -> None:
+    """Say step by step why one captured request is accepted or refused."""
+
+
+def _request_parameters(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument and the options that all kinds of request share."""
+    parameters: list[Callable[[Any], Any]] = [
+        click.argument("request", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True)),
+        click.option("--at", type=float, help="Use this time (epoch seconds) instead of now."),
+        click.option(
+            "--entry", type=int, help="The entry of a HAR file, from 1, if several could be meant."
+        ),
+        config_option,
+    ]
+    for parameter in reversed(parameters):
+        command = parameter(command)
+    return command
 
 
 class Step(Protocol):
@@ -121,18 +110,18 @@ def print_explanation(explanation: Explanation, *notes: str) -> None:
     reached = True
     for step in explanation.steps:
         if step is explanation.failed and explanation.error is not None:
-            typer.echo(f"refused   {step.name}: {explanation.error.detail}")
+            click.echo(f"refused   {step.name}: {explanation.error.detail}")
             reached = False
         elif reached:
-            typer.echo(f"held      {step.name}: {step.proves}")
+            click.echo(f"held      {step.name}: {step.proves}")
         else:
-            typer.echo(f"not asked {step.name}")
+            click.echo(f"not asked {step.name}")
     for note in (*explanation.notes, *notes):
-        typer.echo(f"note      {note}")
+        click.echo(f"note      {note}")
     if explanation.failed is not None:
-        typer.echo("verdict: refused")
-        raise typer.Exit(1)
-    typer.echo("verdict: accepted")
+        click.echo("verdict: refused")
+        raise click.exceptions.Exit(1)
+    click.echo("verdict: accepted")
 
 
 _DELIVERY = RequestStep("request", "It is a POST of /webhook with at most a mebibyte.")
@@ -140,13 +129,18 @@ _RESPONSE = RequestStep("request", "It is a GET of /oauth/redirect that somebody
 
 
 @explain.command("webhook")
+@_request_parameters
 def explain_webhook(
-    request: RequestArgument,
-    at: AtOption = None,
-    entry: EntryOption = None,
-    config: ConfigOption = None,
+    *, request: Path, at: float | None, entry: int | None, config: Path | None
 ) -> None:
-    """A webhook delivery: headers, freshness, signature, event."""
+    """Explain a webhook delivery.
+
+    The steps are headers, freshness, signature and event.
+    FILE is raw HTTP/1.1 text or a HAR entry; - is standard input.
+    """
+    from paraph.config import load_settings
+    from paraph.zoom import webhook
+
     settings = load_settings(config)
     captured = read_captured_request(
         request, entry=entry, fits=lambda one: one.header(webhook.SIGNATURE_HEADER) is not None
@@ -157,6 +151,9 @@ def explain_webhook(
 
 def explain_delivery(settings: Settings, captured: CapturedRequest, *, now: float) -> Explanation:
     """Judge a captured delivery as the webhook does."""
+    from paraph.zoom import webhook
+    from paraph.zoom.events import parse_event
+
     steps: list[Step] = [_DELIVERY]
     steps += [s for s in webhook.VERIFICATION_STEPS if s.name != "first arrival"]
     notes = ["whether it arrived before, only the running service knows."]
@@ -180,6 +177,13 @@ def explain_delivery(settings: Settings, captured: CapturedRequest, *, now: floa
 
 
 def _effect_of(settings: Settings, event: Event) -> str:
+    from paraph.zoom.events import (
+        APP_DEAUTHORIZED,
+        URL_VALIDATION,
+        parse_app_deauthorized,
+        parse_url_validation,
+    )
+
     if event.name == URL_VALIDATION:
         parse_url_validation(event)
         return "it is a challenge: it is answered, and kept nowhere."
@@ -191,13 +195,17 @@ def _effect_of(settings: Settings, event: Event) -> str:
 
 
 @explain.command("context")
+@_request_parameters
 def explain_context(
-    request: RequestArgument,
-    at: AtOption = None,
-    entry: EntryOption = None,
-    config: ConfigOption = None,
+    *, request: Path, at: float | None, entry: int | None, config: Path | None
 ) -> None:
-    """An X-Zoom-App-Context header of a Home URL request."""
+    """Explain the X-Zoom-App-Context header of a Home URL request.
+
+    FILE is raw HTTP/1.1 text or a HAR entry; - is standard input.
+    """
+    from paraph.config import load_settings
+    from paraph.zoom import app_context
+
     settings = load_settings(config)
     name = b"x-zoom-app-context"
     captured = read_captured_request(
@@ -217,13 +225,21 @@ def explain_context(
 
 
 @explain.command("callback")
+@_request_parameters
 def explain_callback(
-    request: RequestArgument,
-    at: AtOption = None,
-    entry: EntryOption = None,
-    config: ConfigOption = None,
+    *, request: Path, at: float | None, entry: int | None, config: Path | None
 ) -> None:
-    """A request at the redirection endpoint: shape, state, age, issuer, consent, code."""
+    """Explain a request at the redirection endpoint.
+
+    The steps are shape, state, age, issuer, consent and code.
+    FILE is raw HTTP/1.1 text or a HAR entry; - is standard input.
+    """
+    import asyncio
+
+    from paraph.config import load_settings
+    from paraph.oauth.roles import Client
+    from paraph.service.keys import open_ring
+
     settings = load_settings(config)
     captured = read_captured_request(
         request, entry=entry, fits=lambda one: one.path == "/oauth/redirect"
@@ -238,6 +254,12 @@ def explain_response(
     settings: Settings, opener: CookieOpener, captured: CapturedRequest
 ) -> Explanation:
     """Judge a captured authorization response as the redirection endpoint does."""
+    from paraph.lifecycle.pending_authorization import open_pending
+    from paraph.oauth import authorization_response
+    from paraph.service.cookies import parse_cookies
+    from paraph.service.visit import Visit
+    from paraph.zoom.server_metadata import zoom_authorization_server
+
     steps: list[Step] = [_RESPONSE, *authorization_response.VALIDATION_STEPS]
     notes = ["whether its state was used before, only the running service knows."]
     if captured.header(b"cookie") is None:

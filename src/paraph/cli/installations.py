@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from paraph.cli.api_keys import day
-from paraph.cli.settings_file import ConfigOption, with_context
+from paraph.cli.command_group import CommandGroup
+from paraph.cli.random_id import IdCommand
+from paraph.cli.settings_file import config_option, with_context
 from paraph.cli.table import show_table
 from paraph.errors import NotFound
-from paraph.lifecycle.context import Context
-from paraph.lifecycle.housekeeping import revoke_due
-from paraph.lifecycle.removal import remove_installation
-from paraph.storage.records import Installation, Receipt
 
-installations = typer.Typer(help="What is installed, and by what proof.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from paraph.lifecycle.context import Context
+    from paraph.storage.records import Installation, Receipt
+
 _PAGE = 200
 
 
+@click.group(cls=CommandGroup)
+def installations() -> None:
+    """List, show and remove installations."""
+
+
 @installations.command("list")
-def list_installations(
-    subject: Annotated[str | None, typer.Option(help="Only this subject's.")] = None,
-    config: ConfigOption = None,
-) -> None:
+@click.option("--subject", help="Only the installations of this subject.")
+@config_option
+def list_installations(*, subject: str | None, config: Path | None) -> None:
     """Show all installations."""
 
     async def work(context: Context) -> list[Installation]:
@@ -55,12 +61,14 @@ def list_installations(
     show_table(rows, columns=columns)
 
 
-@installations.command()
-def show(
-    installation_id: Annotated[str, typer.Argument(help="From `paraph installations list`.")],
-    config: ConfigOption = None,
-) -> None:
-    """Show one installation with its proofs."""
+@installations.command(cls=IdCommand)
+@click.argument("installation_id")
+@config_option
+def show(*, installation_id: str, config: Path | None) -> None:
+    """Show one installation with its proofs.
+
+    INSTALLATION_ID is from `paraph installations list`.
+    """
 
     async def work(context: Context) -> Installation:
         async with context.store.reading() as tx:
@@ -86,14 +94,20 @@ def show(
     show_table(rows)
 
 
-@installations.command()
-def remove(
-    installation_id: Annotated[str, typer.Argument(help="From `paraph installations list`.")],
-    config: ConfigOption = None,
-) -> None:
-    """End an installation: its tokens are dead here at once, and at Zoom as soon as it answers."""
+@installations.command(cls=IdCommand)
+@click.argument("installation_id")
+@config_option
+def remove(*, installation_id: str, config: Path | None) -> None:
+    """Remove an installation.
+
+    INSTALLATION_ID is from `paraph installations list`. Its tokens cannot be used here from now
+    on, and are revoked at Zoom as soon as Zoom answers.
+    """
 
     async def work(context: Context) -> Receipt:
+        from paraph.lifecycle.housekeeping import revoke_due
+        from paraph.lifecycle.removal import remove_installation
+
         receipt = await remove_installation(
             context, installation_id, reason="removed by an operator"
         )
@@ -102,4 +116,4 @@ def remove(
         return receipt
 
     receipt = with_context(config, work)
-    typer.echo(f"The installation {installation_id} is removed; receipt {receipt.receipt_id}.")
+    click.echo(f"The installation {installation_id} is removed; receipt {receipt.receipt_id}.")

@@ -2,61 +2,67 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from paraph.cli.api_keys import day
+from paraph.cli.command_group import CommandGroup
 from paraph.cli.progress import counted
-from paraph.cli.settings_file import ConfigOption, with_context
-from paraph.config import load_key_service
+from paraph.cli.settings_file import config_option, with_context
 from paraph.errors import StorageError
-from paraph.lifecycle import key_rotation
-from paraph.lifecycle.context import Context
-from paraph.lifecycle.key_rotation import KeyStatus, Resealed, RingStatus
-from paraph.service.keys import new_wrapped_key
-from paraph.storage.encryption import new_encryption_key
+from paraph.key_settings import new_encryption_key
 
-keys = typer.Typer(help="Encryption keys.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from paraph.lifecycle.context import Context
+    from paraph.lifecycle.key_rotation import KeyStatus, Resealed, RingStatus
 
 
-@keys.callback()
-def _group() -> None:
-    """Encryption keys."""
+@click.group(cls=CommandGroup)
+def keys() -> None:
+    """Create, rotate and list encryption keys."""
 
 
 @keys.command()
-def new(
-    *,
-    wrap: Annotated[
-        bool, typer.Option("--wrap", help="Have the key service of the settings wrap it.")
-    ] = False,
-    config: ConfigOption = None,
-) -> None:
+@click.option("--wrap", is_flag=True, help="Let the key service of the settings wrap the key.")
+@config_option
+def new(*, wrap: bool, config: Path | None) -> None:
     """Make an encryption key, for the front of the list encryption_keys."""
-    if wrap:
-        typer.echo(asyncio.run(new_wrapped_key(load_key_service(config), os.urandom)))
-    else:
-        typer.echo(new_encryption_key())
-    typer.echo(
-        "To turn to it: put it in front of encryption_keys on every replica, restart them, "
+    click.echo(_wrapped(config) if wrap else new_encryption_key(os.urandom))
+    click.echo(
+        "To use it: put it in front of encryption_keys on every replica, restart them, "
         "then run paraph keys rotate.",
         err=True,
     )
 
 
+def _wrapped(config: Path | None) -> str:
+    import asyncio
+
+    from paraph.config import load_key_service
+    from paraph.service.keys import new_wrapped_key
+
+    return asyncio.run(new_wrapped_key(load_key_service(config), os.urandom))
+
+
 @keys.command()
-def rotate(config: ConfigOption = None) -> None:
-    """Let the newest key seal, and seal everything anew; run it again if it was interrupted."""
+@config_option
+def rotate(*, config: Path | None) -> None:
+    """Re-encrypt everything with the newest key.
+
+    Run it again if it was interrupted.
+    """
 
     async def work(context: Context) -> tuple[Resealed, RingStatus]:
+        from paraph.lifecycle import key_rotation
+
         if await key_rotation.begin_turn(context):
-            typer.echo(f"The key {context.ring.key_id} seals from now on.")
+            click.echo(f"The key {context.ring.key_id} seals from now on.")
         else:
-            typer.echo(f"The key {context.ring.key_id} seals already.")
+            click.echo(f"The key {context.ring.key_id} seals already.")
         await key_rotation.await_replicas(context, _waiting)
         total = await key_rotation.count_outdated(context)
         with counted("sealed anew", total) as advance:
@@ -64,7 +70,7 @@ def rotate(config: ConfigOption = None) -> None:
         return resealed, await key_rotation.ring_status(context)
 
     resealed, status = with_context(config, work)
-    typer.echo(f"{resealed.done} values were sealed anew.")
+    click.echo(f"{resealed.done} values were sealed anew.")
     _show(status)
     if resealed.unknown or resealed.broken:
         raise StorageError(
@@ -82,36 +88,39 @@ def rotate(config: ConfigOption = None) -> None:
 
 
 @keys.command()
-def status(config: ConfigOption = None) -> None:
+@config_option
+def status(*, config: Path | None) -> None:
     """Show what each key still protects, and whether it can be removed."""
-    _show(with_context(config, key_rotation.ring_status))
+    from paraph.lifecycle.key_rotation import ring_status
+
+    _show(with_context(config, ring_status))
 
 
 def _waiting(labels: Sequence[str]) -> None:
-    typer.echo(f"waiting for {', '.join(labels)}", err=True)
+    click.echo(f"waiting for {', '.join(labels)}", err=True)
 
 
 def _show(status: RingStatus) -> None:
     for key in status.keys:
-        typer.echo(_headline(key))
-        typer.echo(f"  protects   {_listed(key.protects) or 'nothing that is kept'}")
+        click.echo(_headline(key))
+        click.echo(f"  protects   {_listed(key.protects) or 'nothing that is kept'}")
         if key.short_lived_until is not None:
-            typer.echo(f"  cookies    until {day(key.short_lived_until)} UTC")
+            click.echo(f"  cookies    until {day(key.short_lived_until)} UTC")
         if not key.held:
-            typer.echo("  missing    put it back into encryption_keys: these rows cannot be read")
+            click.echo("  missing    put it back into encryption_keys: these rows cannot be read")
         elif key.obstacles:
-            typer.echo(f"  needed     {'; '.join(key.obstacles)}")
+            click.echo(f"  needed     {'; '.join(key.obstacles)}")
         else:
-            typer.echo(
+            click.echo(
                 "  removable  take it out of encryption_keys; backups that were made with it"
             )
-            typer.echo("             need it still: keep it as long as them, apart from them")
-    typer.echo(f"hash keys    {', '.join(status.hash_keys)}: never change; sealed in stored_keys")
+            click.echo("             need it still: keep it as long as them, apart from them")
+    click.echo(f"hash keys    {', '.join(status.hash_keys)}: never change; sealed in stored_keys")
     for replica in status.replicas:
         held = ", ".join(replica.key_ids)
-        typer.echo(f"replica      {replica.label}: seals with {replica.sealing_key}, opens {held}")
+        click.echo(f"replica      {replica.label}: seals with {replica.sealing_key}, opens {held}")
     if not status.replicas:
-        typer.echo("replica      none is running")
+        click.echo("replica      none is running")
 
 
 def _headline(key: KeyStatus) -> str:

@@ -3,57 +3,107 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
-import typer
+import click
 
-from paraph.cli.api_keys import api_keys
-from paraph.cli.audit import audit
-from paraph.cli.backup import backup
-from paraph.cli.check import check
-from paraph.cli.demo import demo
-from paraph.cli.events import events
-from paraph.cli.explain import explain
-from paraph.cli.installations import installations
-from paraph.cli.keys import keys
-from paraph.cli.migrate import migrate
-from paraph.cli.restore import restore
-from paraph.cli.serve import serve
-from paraph.cli.simulate import simulate
+from paraph.cli.command_group import CommandPlace, LazyCommandGroup
 from paraph.errors import ConfigurationError, ParaphError
 
-app = typer.Typer(
-    name="paraph",
+_PLACES = {
+    "demo": CommandPlace(
+        "paraph.cli.demo",
+        "demo",
+        "Run the simulator, the service and a small host product until Ctrl-C.",
+    ),
+    "serve": CommandPlace("paraph.cli.serve", "serve", "Run the service."),
+    "simulate": CommandPlace("paraph.cli.simulate", "simulate", "Run a simulated Zoom."),
+    "check": CommandPlace(
+        "paraph.cli.check", "check", "Attack a running app and report which attacks it withstands."
+    ),
+    "migrate": CommandPlace(
+        "paraph.cli.migrate", "migrate", "Remove what no code uses any more from the database."
+    ),
+    "backup": CommandPlace(
+        "paraph.cli.backup", "backup", "Write a consistent backup while the service runs."
+    ),
+    "restore": CommandPlace("paraph.cli.restore", "restore", "Restore the database from a backup."),
+    "explain": CommandPlace(
+        "paraph.cli.explain",
+        "explain",
+        "Say step by step why one captured request is accepted or refused.",
+    ),
+    "keys": CommandPlace("paraph.cli.keys", "keys", "Create, rotate and list encryption keys."),
+    "api-keys": CommandPlace(
+        "paraph.cli.api_keys", "api_keys", "Create, list and revoke keys of the management API."
+    ),
+    "installations": CommandPlace(
+        "paraph.cli.installations", "installations", "List, show and remove installations."
+    ),
+    "events": CommandPlace("paraph.cli.events", "events", "List, show and redeliver events."),
+    "audit": CommandPlace("paraph.cli.audit", "audit", "Verify the audit log."),
+}
+
+app = LazyCommandGroup(
+    "paraph",
+    places=_PLACES,
     help="Publish a Zoom app that acts only on what really came from Zoom and from the right "
     "person, and proves it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
 )
-app.command()(demo)
-app.command()(serve)
-app.command()(simulate)
-app.command()(check)
-app.command()(migrate)
-app.command()(backup)
-app.command()(restore)
-app.add_typer(explain, name="explain")
-app.add_typer(keys, name="keys")
-app.add_typer(api_keys, name="api-keys")
-app.add_typer(installations, name="installations")
-app.add_typer(events, name="events")
-app.add_typer(audit, name="audit")
+
+
+def _show_version(ctx: click.Context, _parameter: click.Parameter, asked: object) -> None:
+    if asked and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"paraph {version('paraph')}")
+        ctx.exit()
+
+
+app.params.append(
+    click.Option(
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_show_version,
+        help="Show the version and exit.",
+    )
+)
 
 
 def main() -> None:
-    """Run a command; say in one line what went wrong, and in one what to do."""
+    """Run a command. An error is one line that says what happened and one that says what to do."""
     try:
-        app()
+        # Click gives back the code of an explicit exit; a command itself returns nothing.
+        code = app.main(prog_name="paraph", standalone_mode=False)
     except ParaphError as error:
         lines = error.problems if isinstance(error, ConfigurationError) else (error.detail,)
-        for line in lines:
-            sys.stderr.write(f"paraph: {line}\n")
-        sys.stderr.write(f"paraph: {error.remedy}\n")
-        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+        _fail(*lines, error.remedy, code=2 if isinstance(error, ConfigurationError) else 1)
+    except click.UsageError as error:
+        _fail(_one_line(error), _usage_remedy(error), code=2)
+    except click.ClickException as error:
+        _fail(_one_line(error), "Run `paraph --help` to see what is possible.", code=1)
+    except click.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            _fail("interrupted", "Run the command again to start over.", code=130)
+        _fail("the input ended before the last question", "Answer on a terminal.", code=1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(*lines: str, code: int) -> NoReturn:
+    for line in lines:
+        sys.stderr.write(f"paraph: {line}\n")
+    sys.exit(code)
+
+
+def _one_line(error: click.ClickException) -> str:
+    return " ".join(error.format_message().split())
+
+
+def _usage_remedy(error: click.UsageError) -> str:
+    path = "paraph" if error.ctx is None else error.ctx.command_path
+    return f"Run `{path} --help` to see its arguments and options."
 
 
 if __name__ == "__main__":

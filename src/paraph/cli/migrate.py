@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
+from pathlib import Path
 
-import typer
+import click
 
-from paraph.cli.settings_file import ConfigOption
-from paraph.config import load_settings
-from paraph.logs import set_up_logs
-from paraph.storage.database import contract_schema
+from paraph.cli.settings_file import config_option
 
 
-def migrate(config: ConfigOption = None) -> None:
-    """Take away from the database what no code uses any more.
+@click.command()
+@config_option
+def migrate(*, config: Path | None) -> None:
+    """Remove what no code uses any more from the database.
 
     What newer code adds is added when it starts. Run this when no process of older code is left:
     none of it can start afterwards.
     """
+    import asyncio
+
+    from paraph.config import load_settings
+    from paraph.logs import set_up_logs
+    from paraph.storage.database import contract_schema
+
     set_up_logs()
     taken = asyncio.run(contract_schema(load_settings(config).database_url))
     for step in taken:
-        typer.echo(f"taken: {step}")
+        click.echo(f"taken: {step}")
     if not taken:
-        typer.echo("There is nothing to take away.")
+        click.echo("There is nothing to take away.")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import click
 
 _LINE_SECONDS = 5.0
 
@@ -16,10 +15,19 @@ _LINE_SECONDS = 5.0
 @contextmanager
 def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show how far a counted work is; the block is given a function that advances it."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield _Lines(what, total).advance
         return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(what, total=total)
@@ -40,4 +48,4 @@ class _Lines:
         self._done += count
         if self._done >= self._total or time.monotonic() >= self._next:
             self._next = time.monotonic() + _LINE_SECONDS
-            typer.echo(f"{self._what}: {self._done} of {self._total}", err=True)
+            click.echo(f"{self._what}: {self._done} of {self._total}", err=True)

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import typer
+from pathlib import Path
 
-from paraph.cli.event_loop import run
-from paraph.cli.settings_file import ConfigOption
-from paraph.config import load_settings
-from paraph.logs import get_logger, set_up_logs
-from paraph.service import server
+import click
 
-_log = get_logger("service")
+from paraph.cli.settings_file import config_option
 
 
-def serve(config: ConfigOption = None) -> None:
-    """Run the service: installs, tokens, webhooks; settings from paraph.toml and PARAPH_*."""
+@click.command()
+@config_option
+def serve(*, config: Path | None) -> None:
+    """Run the service.
+
+    It serves installs, tokens and webhooks. Its settings are paraph.toml and the variables
+    PARAPH_*.
+    """
+    from paraph.cli.event_loop import run
+    from paraph.config import load_settings
+    from paraph.logs import get_logger, set_up_logs
+    from paraph.service import server
+
     settings = load_settings(config)
     set_up_logs()
     if settings.public_url.startswith("https://") and not settings.trusted_proxies:
         # This server speaks no TLS, so something stands before it, and all who come through it
         # look like one address: whoever uses up that one's budget locks out everybody.
-        _log.warning(
+        get_logger("service").warning(
             "proxies.not_trusted",
             remedy="Name the proxy's network in trusted_proxies: budgets count by address.",
         )
-    run(server.serve(settings, announce=typer.echo))
+    run(server.serve(settings, announce=click.echo))

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import typer
+import click
 
-from paraph.config import load_settings
-from paraph.lifecycle.context import Context
-from paraph.logs import set_up_logs
-from paraph.service.app import open_context
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", help="The settings file; paraph.toml here, if there is one, by default."
-    ),
-]
+if TYPE_CHECKING:
+    from paraph.lifecycle.context import Context
 
 Result = TypeVar("Result")
+
+config_option = click.option(
+    "--config",
+    "-c",
+    type=click.Path(path_type=Path),
+    help="The settings file. The default is paraph.toml in this folder, if it exists.",
+)
 
 
 def with_context(config: Path | None, work: Callable[[Context], Awaitable[Result]]) -> Result:
     """Open the store of the settings, do one thing, close it again."""
+    import asyncio
+
+    from paraph.config import load_settings
+    from paraph.logs import set_up_logs
+    from paraph.service.app import open_context
+
     set_up_logs()
     settings = load_settings(config)
 

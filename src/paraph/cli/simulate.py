@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import secrets
-import ssl
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from paraph.errors import ConfigurationError
-from paraph.simulator.app import Binding, Server, create_simulator, is_loopback
-from paraph.simulator.engine import Consent
-from paraph.simulator.world import default_world, load_world
+
+_FILE = click.Path(path_type=Path)
 
 
+@click.command()
+@click.option("--host", default="127.0.0.1", help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8100, help="0 picks a free one.")
+@click.option("--world", type=_FILE, help="A world file (TOML).")
+@click.option(
+    "--auto-consent",
+    metavar="USER_ID",
+    default="",
+    show_default=False,
+    help="Answer /oauth/authorize at once as this user.",
+)
+@click.option("--tls-certificate", type=_FILE, help="Serve https with this certificate (PEM).")
+@click.option("--tls-key", type=_FILE, help="The key of the certificate (PEM).")
 def simulate(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8100,
-    world: Annotated[Path | None, typer.Option(help="World file (TOML).")] = None,
-    auto_consent: Annotated[
-        str, typer.Option(metavar="USER_ID", help="Answer /oauth/authorize at once as this user.")
-    ] = "",
-    tls_certificate: Annotated[Path | None, typer.Option(help="Serve https (PEM).")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="The certificate's key (PEM).")] = None,
+    *,
+    host: str,
+    port: int,
+    world: Path | None,
+    auto_consent: str,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
 ) -> None:
-    """Run a simulated Zoom, with its console at /. State lives in memory."""
+    """Run a simulated Zoom.
+
+    Its console is at /. Its state lives in memory.
+    """
+    from paraph.simulator.app import Binding, Server, create_simulator, is_loopback
+    from paraph.simulator.engine import Consent
+    from paraph.simulator.world import default_world, load_world
+
     _check_tls(tls_certificate, tls_key)
     simulator = create_simulator(default_world() if world is None else load_world(world))
     if auto_consent:
@@ -35,15 +51,15 @@ def simulate(
     token = "" if is_loopback(host) else secrets.token_urlsafe(32)
 
     def announce(url: str) -> None:
-        typer.echo(f"listening {url}")
+        click.echo(f"listening {url}")
         for app in simulator.world.apps:
-            typer.echo(f"  client_id      {app.client_id}")
-            typer.echo(f"  client_secret  {app.client_secret}")
-            typer.echo(f"  webhook_secret {app.webhook_secret or '(none)'}")
-            typer.echo(f"  listing        {url}/marketplace/{app.client_id}")
-        typer.echo(f"  console        {url}/")
+            click.echo(f"  client_id      {app.client_id}")
+            click.echo(f"  client_secret  {app.client_secret}")
+            click.echo(f"  webhook_secret {app.webhook_secret or '(none)'}")
+            click.echo(f"  listing        {url}/marketplace/{app.client_id}")
+        click.echo(f"  console        {url}/")
         if token:
-            typer.echo(f"  control token  {token}")
+            click.echo(f"  control token  {token}")
 
     server = Server(
         simulator,
@@ -67,6 +83,8 @@ def _check_tls(certificate: Path | None, key: Path | None) -> None:
         raise ConfigurationError(["--tls-certificate and --tls-key go together"])
     if certificate is None:
         return
+    import ssl
+
     try:
         # No passphrase: nobody is asked for one in the middle of a start.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")

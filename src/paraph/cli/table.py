@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import typer
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
+import click
 
 
 def show_table(rows: Sequence[Sequence[str]], *, columns: Sequence[str] = ()) -> None:
@@ -19,8 +16,12 @@ def show_table(rows: Sequence[Sequence[str]], *, columns: Sequence[str] = ()) ->
     """
     if not sys.stdout.isatty():
         for row in [columns, *rows] if columns else rows:
-            typer.echo("\t".join(row))
+            click.echo("\t".join(row))
         return
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
     widest = max((len(row[0]) for row in rows), default=0)
     first = Column(columns[0] if columns else "", no_wrap=True, min_width=widest)
     rest = columns[1:] if columns else [""] * max((len(row) - 1 for row in rows), default=0)

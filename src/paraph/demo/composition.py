@@ -14,7 +14,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,23 +25,13 @@ import uvicorn
 
 from paraph.demo.feed import Feed
 from paraph.demo.host import Host, Places
+from paraph.demo.ports import Ports, demand_free
 from paraph.demo.service_client import ServiceClient
 from paraph.errors import ConfigurationError
 
 READY_SECONDS = 30
+_DEFAULT_PORTS = Ports()
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where everything listens."""
-
-    zoom: int = 8100
-    service: int = 8000
-    private: int = 8001
-    host: int = 8200
-    # Another loopback address is another site for a browser, which a cookie's SameSite goes by.
-    host_address: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +49,7 @@ class Running:
 
 @asynccontextmanager
 async def compose(
-    linking: str, ports: Ports = Ports(), *, log: Path | None = None
+    linking: str, ports: Ports = _DEFAULT_PORTS, *, log: Path | None = None
 ) -> AsyncIterator[Running]:
     """Start everything; stop it and remove the folder at the end of the block.
 
@@ -72,9 +61,7 @@ async def compose(
     Raises:
         ConfigurationError: a port is taken, or a part did not start.
     """
-    for name in ("zoom", "service", "private"):
-        _demand_free(name, "127.0.0.1", getattr(ports, name))
-    _demand_free("host", ports.host_address, ports.host)
+    demand_free(ports)
     folder = Path(tempfile.mkdtemp(prefix="paraph-demo-"))
     processes: dict[str, asyncio.subprocess.Process] = {}
     try:
@@ -213,20 +200,8 @@ class _HostServer(uvicorn.Server):
         yield
 
 
-def _demand_free(name: str, address: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            raise ConfigurationError(
-                [f"port {port} ({name}) is taken"],
-                remedy="Stop what holds it (another demo?), then run this again.",
-            ) from None
-
-
 def _command(*arguments: str) -> tuple[str, ...]:
-    return sys.executable, "-m", "paraph.cli.main", *arguments
+    return sys.executable, "-m", "paraph", *arguments
 
 
 async def _output(*arguments: str) -> str:

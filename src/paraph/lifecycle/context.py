@@ -7,15 +7,18 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from paraph.oauth.roles import Client
-from paraph.remote.authorization_server import RemoteAuthorizationServer
-from paraph.remote.resource_server import RemoteResourceServer
 from paraph.secret import Secret
 from paraph.storage.encryption import KeyRing
 from paraph.storage.protocols import Store
 from paraph.storage.records import ZoomIdentity
+
+if TYPE_CHECKING:
+    # The HTTP client comes with them, and `paraph explain` needs none.
+    from paraph.remote.authorization_server import RemoteAuthorizationServer
+    from paraph.remote.resource_server import RemoteResourceServer
 
 ANY_USER = "*"
 
@@ -46,11 +49,11 @@ class Context:
 
     def one_use_code(self) -> Secret:
         """256 bits for a state, verifier, handoff or claim (ASVS 11.5.1)."""
-        return Secret(_base64url(self.random_bytes(32)))
+        return Secret(random_text(self.random_bytes(32)))
 
     def new_id(self) -> str:
         """128 bits for a row: no secret, yet not guessable either."""
-        return _base64url(self.random_bytes(16))
+        return random_text(self.random_bytes(16))
 
     def identifier(self, *parts: str) -> str:
         """A keyed hash that stands for a person or account where no personal data may be."""
@@ -72,8 +75,20 @@ class Context:
         return own, self.tombstone_hash(whole)
 
 
-def _base64url(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
+def random_text(value: bytes) -> str:
+    """Random bytes as base64url that begins with a letter from A to P.
+
+    Shells, command lines and spreadsheets read a text that begins with `-` in their own way, so
+    the bits that fill up the last character stand in front instead: no randomness is lost, and
+    the text is as long as ever.
+
+    Args:
+        value: a number of bytes that is no multiple of three, which would leave no such bits.
+    """
+    missing = -len(value) % 3
+    if not missing:
+        raise ValueError("a multiple of three bytes fills every character")
+    return base64.urlsafe_b64encode(bytes(missing) + value)[missing:].decode("ascii")
 
 
 def _keyed_hash(key: bytes, parts: tuple[str, ...]) -> bytes:

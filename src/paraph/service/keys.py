@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from paraph.config import Settings
 from paraph.errors import ConfigurationError
-from paraph.key_settings import KeyService, is_wrapped
-from paraph.remote.key_service import open_key_service
-from paraph.storage.encryption import KEY_BYTES, KeyRing
+from paraph.key_settings import KEY_BYTES, KeyService, is_wrapped
+from paraph.storage.encryption import KeyRing
+
+if TYPE_CHECKING:
+    from paraph.config import Settings
 
 
 async def open_ring(settings: Settings) -> KeyRing:
@@ -22,6 +24,9 @@ async def open_ring(settings: Settings) -> KeyRing:
     values = [key.reveal() for key in settings.encryption_keys]
     service = settings.key_service
     if service is not None and any(map(is_wrapped, values)):
+        # Only here: with it comes the HTTP client.
+        from paraph.remote.key_service import open_key_service
+
         async with open_key_service(service) as wrapper:
             for place, value in enumerate(values):
                 if is_wrapped(value):
@@ -43,6 +48,8 @@ async def new_wrapped_key(service: KeyService | None, random_bytes: Callable[[in
             ["key_service_url is missing"],
             remedy="Set it, with key_service_key and a token; see docs/keys.md.",
         )
+    from paraph.remote.key_service import open_key_service
+
     key_id = random_bytes(4).hex()
     async with open_key_service(service) as wrapper:
         return f"{key_id}:{await wrapper.wrap(key_id, random_bytes(KEY_BYTES))}"

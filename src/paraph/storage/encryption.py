@@ -25,9 +25,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from paraph.errors import ConfigurationError, SealBroken, UnknownEncryptionKey
+from paraph.key_settings import KEY_BYTES
+from paraph.key_settings import new_encryption_key as new_key_from
 from paraph.secret import Secret
 
-KEY_BYTES = 32
 _VERSION = 1
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
@@ -37,8 +38,7 @@ _DERIVED_KEPT = 64
 
 def new_encryption_key() -> str:
     """A fresh encryption key as the setting `encryption_keys` takes it."""
-    key_id = os.urandom(4).hex()
-    return f"{key_id}:{base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).rstrip(b'=').decode()}"
+    return new_key_from(os.urandom)
 
 
 def secret_hash(secret: Secret) -> bytes:

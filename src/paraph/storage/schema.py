@@ -25,7 +25,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, select
 
 from paraph.errors import ConfigurationError
-from paraph.storage.encryption import KEY_BYTES, KeyRing
+from paraph.key_settings import KEY_BYTES
+from paraph.storage.encryption import KeyRing
 from paraph.storage.records import Epoch
 from paraph.storage.sealing import Sealing
 from paraph.storage.tables import database_identity, key_turns, metadata, stored_keys

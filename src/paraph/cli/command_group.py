@@ -1,0 +1,97 @@
+"""Groups of commands: each command's module is imported when that command runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+_SENTENCE = 200
+
+
+class CommandPlace(NamedTuple):
+    """Where a command is defined, and its line in the list of commands.
+
+    Args:
+        module: the module to import when the command runs.
+        attribute: the name of the command in that module.
+        summary: one line of help, the same as the command's own.
+    """
+
+    module: str
+    attribute: str
+    summary: str
+
+
+class CommandGroup(click.Group):
+    """A group that lists its commands in the order in which they are defined.
+
+    Run without arguments it prints its help and exits with 2.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of their definition."""
+        del ctx
+        return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Print the help where there is nothing to parse."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a usage error names the command that it belongs to."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            name = ctx.invoked_subcommand
+            command = None if name is None else self.get_command(ctx, name)
+            if error.ctx is None and command is not None:
+                error.ctx = click.Context(command, info_name=name, parent=ctx)
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with the whole first sentence of its help."""
+        del ctx
+        rows = [
+            (name, command.get_short_help_str(limit=_SENTENCE))
+            for name, command in self.commands.items()
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class LazyCommandGroup(CommandGroup):
+    """A group whose list of commands is a table: showing it imports no command's module."""
+
+    def __init__(self, name: str, *, places: Mapping[str, CommandPlace], help: str) -> None:  # noqa: A002 - Click's own name.
+        summaries = {
+            key: click.Command(key, short_help=place.summary) for key, place in places.items()
+        }
+        super().__init__(
+            name,
+            # These stand in the list of commands; get_command() gives the real ones.
+            commands=summaries,
+            help=help,
+            context_settings={
+                "help_option_names": ["-h", "--help"],
+                "max_content_width": 100,
+                "show_default": True,
+            },
+        )
+        self.places = places
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command's module; None where the table has no such name."""
+        del ctx
+        place = self.places.get(cmd_name)
+        if place is None:
+            return None
+        found = getattr(import_module(place.module), place.attribute)
+        if not isinstance(found, click.Command):
+            raise TypeError(f"{place.module}.{place.attribute} is not a command")
+        return found
