@@ -138,8 +138,9 @@ def findings_in_python(source: str) -> Iterator[Finding]:
                 if isinstance(first.value.value, str):
                     yield from findings_in_text(first.value.value, first.lineno, prose=True)
     for node in ast.walk(tree):
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if is_text and node not in docstrings and node.value.count(" ") > 1:
+        if not isinstance(node, ast.Constant) or node in docstrings:
+            continue
+        if isinstance(node.value, str) and node.value.count(" ") > 1:
             yield from findings_in_text(node.value, node.lineno, prose=False)
     yield from _findings_in_comments(source)
 

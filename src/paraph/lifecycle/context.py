@@ -78,9 +78,9 @@ class Context:
 def random_text(value: bytes) -> str:
     """Random bytes as base64url that begins with a letter from A to P.
 
-    Shells, command lines and spreadsheets read a text that begins with `-` in their own way, so
-    the bits that fill up the last character stand in front instead: no randomness is lost, and
-    the text is as long as ever.
+    Command lines read a text that begins with `-` as an option. The padding bits, which base64
+    puts into the last character, are put into the first one instead. No randomness is lost, and
+    the length stays the same.
 
     Args:
         value: a number of bytes that is no multiple of three, which would leave no such bits.
