@@ -1,6 +1,7 @@
 """`make attack`: every case against our own service, on each of the places where it keeps things.
 
-python attack.py [--inbox sqlite|postgresql|jetstream] [--group GROUP …] [--jobs N] [--json FILE]
+python attack.py [--inbox sqlite|postgresql|jetstream] [--group GROUP …] [--only CASE …]
+    [--jobs N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -71,11 +72,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inbox", choices=INBOXES, default="sqlite")
     parser.add_argument("--group", action="append", choices=GROUPS, default=[])
+    parser.add_argument("--only", action="append", default=[], help="a case by its id")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", type=Path, help="the report as `paraph check` writes it")
     given = parser.parse_args()
     with target_on(given.inbox) as target:
-        found = run(target, select(groups=given.group), jobs=given.jobs, told=_tell)
+        found = run(target, select(given.only, given.group), jobs=given.jobs, told=_tell)
     sys.stdout.write(to_text(found) + "\n")
     if given.json is not None:
         given.json.write_text(to_json(document(found)))

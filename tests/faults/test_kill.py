@@ -1,6 +1,7 @@
 """Killed with SIGKILL at any step and started again: nothing half, nothing that was removed.
 
-`make test` kills at every third step, `make faults` at every one.
+`make test` kills at three random steps of an install, `make verify` at every third step of
+everything, and `make faults` at every step.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import secrets
 import signal
 import sqlite3
@@ -33,10 +35,10 @@ from paraph.storage.encryption import KeyRing, new_encryption_key
 from ports import reserve_ports
 from service_kit import ACCOUNT, JANE, iso, simulated_zoom
 
-pytestmark = pytest.mark.slow
-
 NEVER = 0
 MOST_STEPS = 60
+# An install takes at least so many steps at which it can be killed.
+INSTALL_STEPS = 9
 STRIDE = int(os.environ.get("KILL_STRIDE", "3"))
 
 
@@ -196,30 +198,47 @@ def place(tmp_path: Path) -> Iterator[Place]:
     zoom.stop()
 
 
+def test_killed_at_random_steps_of_an_install(place: Place) -> None:
+    """After three kills at random steps, installing again works each time."""
+    seed = secrets.randbelow(1_000_000)
+    steps = random.Random(seed).sample(range(1, INSTALL_STEPS + 1), 3)
+
+    assert [True] * 3 == [_killed_while_installing(place, one) for one in steps], f"seed {seed}"
+
+
+@pytest.mark.slow
 def test_killed_at_any_step_of_an_install(place: Place) -> None:
     """After each kill: no grant without its installation, and installing again works."""
     deaths = 0
     for step in range(1, MOST_STEPS, STRIDE):
-        with place.alive(kill_at=step) as process:
-            status = place.install()
-            died = process.poll() is not None or status == 0
-            if died:
-                assert -signal.SIGKILL == process.wait(10)
-        seen = place.look()
-        assert len(seen["grants"]) == len(seen["installations"])
-        assert seen["chain_broken_at"] is None
-        if not died:
+        if not _killed_while_installing(place, step):
             break
         deaths += 1
-        with place.alive():
-            assert 303 == place.install()
-        seen = place.look()
-        (grant,) = place.zoom.simulator.ledger.grants.values()
-        assert [grant.access_token] == seen["grants"]
-        assert 1 == len(seen["installations"])
-    assert deaths >= 9 // STRIDE
+    assert deaths >= INSTALL_STEPS // STRIDE
 
 
+def _killed_while_installing(place: Place, step: int) -> bool:
+    """Install with a kill at a step and then again; return False where the step never came."""
+    with place.alive(kill_at=step) as process:
+        status = place.install()
+        died = process.poll() is not None or status == 0
+        if died:
+            assert -signal.SIGKILL == process.wait(10)
+    seen = place.look()
+    assert len(seen["grants"]) == len(seen["installations"])
+    assert seen["chain_broken_at"] is None
+    if not died:
+        return False
+    with place.alive():
+        assert 303 == place.install()
+    seen = place.look()
+    (grant,) = place.zoom.simulator.ledger.grants.values()
+    assert [grant.access_token] == seen["grants"]
+    assert 1 == len(seen["installations"])
+    return True
+
+
+@pytest.mark.slow
 def test_killed_at_any_step_of_a_linked_install(place: Place) -> None:
     """Until the host has confirmed nothing is active; what is active has every proof."""
     place.linking = "host"
@@ -249,6 +268,7 @@ def test_killed_at_any_step_of_a_linked_install(place: Place) -> None:
     assert deaths >= 18 // STRIDE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unclear", [False, True], ids=["clearly newer", "decided by a refresh"])
 def test_killed_at_any_step_of_a_deauthorization(place: Place, unclear: bool) -> None:  # noqa: FBT001 - A parameter of the test.
     """Once Zoom was answered 200, the removal is carried out, whenever the process dies."""

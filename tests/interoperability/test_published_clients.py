@@ -15,6 +15,8 @@ import pytest
 from interoperability.conftest import JANE, SCOPES, PublishedClients
 from interoperability.environments import HERE
 
+pytestmark = pytest.mark.slow
+
 PYTHON = ["with_authlib", "with_requests_oauthlib", "with_httpx_oauth", "with_social_core"]
 NODE = [
     "with_openid_client",

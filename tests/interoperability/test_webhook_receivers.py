@@ -12,6 +12,8 @@ from interoperability.receiver_process import ReceiverProcess, running
 from paraph.simulator.event_catalogue import catalogue
 from paraph.simulator.running import SimulatedZoom
 
+pytestmark = pytest.mark.slow
+
 # Zoom's own kit; and a NestJS module of another maker, which verifies over the raw body.
 RECEIVERS = ("rivet.mjs", "dereekb.cjs")
 NAMES = sorted(name for name in catalogue() if name.startswith(("meeting.", "recording.")))

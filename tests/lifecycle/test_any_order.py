@@ -57,8 +57,6 @@ from paraph.zoom.events import AppDeauthorized
 from postgres_server import PostgresServer
 from service_kit import ACCOUNT, JANE, PUBLIC_URL, RAVI, Kit, agree_as, settings_for, simulated_zoom
 
-pytestmark = pytest.mark.slow
-
 SUBJECTS = st.sampled_from(["tenant-a:alice", "tenant-b:bob"])
 PEOPLE = st.sampled_from([JANE, RAVI])
 JARS = st.sampled_from([0, 1])
@@ -450,8 +448,17 @@ LOOK = settings(
 )
 
 
-TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = LOOK
+@pytest.mark.slow
+class TestAnyOrder(AnyOrder.TestCase):  # type: ignore[misc, name-defined]
+    """At length, on SQLite."""
+
+    settings = LOOK
+
+
+class TestShortAnyOrder(AnyOrder.TestCase):  # type: ignore[misc, name-defined]
+    """A few orders, on SQLite, in every run of the tests."""
+
+    settings = settings(LOOK, max_examples=2)
 
 
 @pytest.fixture(scope="class")
@@ -459,5 +466,9 @@ def _server(postgres: PostgresServer) -> None:
     AnyOrderOnPostgresql.server = postgres
 
 
-TestAnyOrderOnPostgresql = pytest.mark.usefixtures("_server")(AnyOrderOnPostgresql.TestCase)
-TestAnyOrderOnPostgresql.settings = settings(LOOK, max_examples=max(1, EXAMPLES // 2))
+@pytest.mark.slow
+@pytest.mark.usefixtures("_server")
+class TestAnyOrderOnPostgresql(AnyOrderOnPostgresql.TestCase):  # type: ignore[misc, name-defined]
+    """At length, on PostgreSQL."""
+
+    settings = settings(LOOK, max_examples=max(1, EXAMPLES // 2))
