@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def backup(*, file: Path, config: Path | None) -> None:
     """Write a consistent backup while the service runs.
 
-    FILE must not exist; - is standard output. What is sealed stays sealed: keep the encryption
-    keys elsewhere.
+    FILE must not exist; - is standard output. Sealed values stay sealed:
+    keep the encryption keys elsewhere.
     """
 
     async def work(context: Context) -> Backup:
@@ -67,7 +67,7 @@ class _new_file:  # noqa: N801 - Used as a function.
 
     def __enter__(self) -> tuple[Path, BinaryIO]:
         try:
-            # Not one that is there already: it is another backup's, or somebody's trap.
+            # Not one that is there already: it is another backup's, or an attacker's link.
             descriptor = os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
             raise UsageError(

@@ -171,7 +171,7 @@ def _known(chosen: Sequence[str], names: Iterable[str]) -> Sequence[str]:
     known = list(names)
     wrong = [one for one in chosen if one not in known]
     if wrong:
-        raise ConfigurationError([f"{wrong[0]} is none of: {', '.join(known)}"])
+        raise ConfigurationError([f"{wrong[0]} is not one of: {', '.join(known)}"])
     return chosen
 
 

@@ -111,7 +111,7 @@ def remove(*, installation_id: str, config: Path | None) -> None:
         receipt = await remove_installation(
             context, installation_id, reason="removed by an operator"
         )
-        # What Zoom does not answer now, the running service tries again.
+        # The running service tries again if Zoom does not answer now.
         await revoke_due(context)
         return receipt
 

@@ -65,12 +65,12 @@ def rotate(*, config: Path | None) -> None:
             click.echo(f"The key {context.ring.key_id} seals already.")
         await key_rotation.await_replicas(context, _waiting)
         total = await key_rotation.count_outdated(context)
-        with counted("sealed anew", total) as advance:
+        with counted("re-encrypted", total) as advance:
             resealed = await key_rotation.seal_anew(context, advance)
         return resealed, await key_rotation.ring_status(context)
 
     resealed, status = with_context(config, work)
-    click.echo(f"{resealed.done} values were sealed anew.")
+    click.echo(f"{resealed.done} values were re-encrypted.")
     _show(status)
     if resealed.unknown or resealed.broken:
         raise StorageError(

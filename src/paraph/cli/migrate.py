@@ -14,8 +14,8 @@ from paraph.cli.settings_file import config_option
 def migrate(*, config: Path | None) -> None:
     """Remove what no code uses any more from the database.
 
-    What newer code adds is added when it starts. Run this when no process of older code is left:
-    none of it can start afterwards.
+    Newer code adds what it needs when it starts. Run this when no process of an older version is
+    left: older versions cannot start afterwards.
     """
     import asyncio
 

@@ -25,10 +25,10 @@ def serve(*, config: Path | None) -> None:
     settings = load_settings(config)
     set_up_logs()
     if settings.public_url.startswith("https://") and not settings.trusted_proxies:
-        # This server speaks no TLS, so something stands before it, and all who come through it
-        # look like one address: whoever uses up that one's budget locks out everybody.
+        # This server speaks no TLS, so a proxy stands before it, and every request has the
+        # proxy's address: one client that reaches the rate limit locks out all others.
         get_logger("service").warning(
             "proxies.not_trusted",
-            remedy="Name the proxy's network in trusted_proxies: budgets count by address.",
+            remedy="Name the proxy's network in trusted_proxies: rate limits count by address.",
         )
     run(server.serve(settings, announce=click.echo))

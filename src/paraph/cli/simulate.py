@@ -86,7 +86,7 @@ def _check_tls(certificate: Path | None, key: Path | None) -> None:
     import ssl
 
     try:
-        # No passphrase: nobody is asked for one in the middle of a start.
+        # An empty passphrase: the start must not stop to ask for one.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error

@@ -11,8 +11,8 @@ import click
 def show_table(rows: Sequence[Sequence[str]], *, columns: Sequence[str] = ()) -> None:
     """Show rows, below the names of their columns if they have names.
 
-    What stands first is handed to other commands, so it is never cut. No value is read as
-    markup: subjects, names and failures are other people's words.
+    The first value of a row is an argument of other commands, so it is never cut. No value is
+    read as markup: subjects, names and failures come from outside.
     """
     if not sys.stdout.isatty():
         for row in [columns, *rows] if columns else rows:
