@@ -85,7 +85,7 @@ def _remedy_of(text: object) -> str:
             f'Register "{meant}": the prefix "{_HTTP_PREFIX}" stands only in forwarded requests.'
         )
     stem = text.removesuffix("*")
-    if stem.strip(".") != stem.removesuffix(".") or ".." in stem:
+    if stem.startswith(".") or ".." in stem or text.endswith("."):
         return _EXAMPLES
     return _remedy_of_name(text) if stem == text else _remedy_of_beginning(stem)
 
