@@ -2,11 +2,11 @@
 
 A pattern is a name ("meeting.ended"), the beginning of names ("meeting.*"), or "*" for all. It is
 matched against the source as well: a pattern that begins with `installation.` receives notices of
-paraph's own and nothing else. So an event that somebody signs with a leaked webhook secret under
+paraph's own and nothing else. So an event that an attacker signs with a leaked webhook secret under
 the name of a notice reaches no handler of notices.
 
 A name that no event can have is refused when it is registered: its handler would never be called,
-and nobody would be told.
+without any error.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class EventPattern:
         return cls(text)
 
     def matches(self, name: str, *, is_notice: bool) -> bool:
-        """Whether the pattern chooses an event or a notice of this name."""
+        """Say whether the pattern chooses an event or a notice of this name."""
         if self.text == ALL:
             return True
         if is_notice is not self.text.startswith(NOTICE_PREFIX):
@@ -72,7 +72,7 @@ class EventPattern:
 
 
 def _remedy_of(text: object) -> str:
-    """What to register instead; empty where the pattern can match."""
+    """The advice for a pattern that cannot match; empty for one that can."""
     if not isinstance(text, str):
         return _EXAMPLES
     if text == ALL:

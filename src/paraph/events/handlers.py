@@ -227,7 +227,7 @@ def _outcome_of(
 ) -> tuple[Any, BaseException | None]:
     """Call a plain function in a thread: what it returned, and what it raised.
 
-    As a value, because a future refuses a StopIteration, and whoever waits for it waits for ever.
+    As a value, because a future refuses a StopIteration: its waiter would never wake up.
     """
     try:
         return handler(*values), None
@@ -238,7 +238,7 @@ def _outcome_of(
 def _concerned(event: KeptEvent, installations: Sequence[Installation]) -> Installation | None:
     """Whose event it is: the person's that it names, or the only one's there is."""
     if event.notice:
-        # What a notice is about may be removed by now, and is never somebody else's.
+        # Its installation may be removed by now; that of another user is never handed in.
         return installations[0] if installations else None
     for one in installations:
         if one.grant.identity.user_id == event.user_id:

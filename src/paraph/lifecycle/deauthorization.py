@@ -7,11 +7,10 @@ unreadable: nothing more is vended, and one refresh decides, because only Zoom k
 the two came last. A keyed-hash tombstone is written in any case, also when nothing matched,
 and activation looks at it: the event may overtake the installation that it ends.
 
-A removal is believed about two things only. It cannot have happened later than Zoom signed the
-delivery that reports it: a later time counts as unreadable. And in an account-level app it is
-believed about the user who removed the app: an admin who no longer holds the authorization can
-still remove "his" (devforum.zoom.us thread 42658), so about every other grant of the account one
-refresh decides.
+A removal cannot have happened later than Zoom signed the delivery that reports it: a later time
+counts as unreadable. In an account-level app the event names the user who removed the app. An admin
+who no longer holds the authorization can still remove "his" (devforum.zoom.us thread 42658). So one
+refresh decides about every other grant of the account.
 
 Every step can be done twice. The event stays in the inbox until the last one is done, so a
 crash anywhere means that it is carried out again.

@@ -1,8 +1,8 @@
 """Notices to the host: rows that are written in the same transaction as the fact they report.
 
-Lifecycle never calls anybody; `paraph.events` delivers the rows. Each notice carries the position
-that it has among all notices of its Zoom user (`sequence`), so that a host can recognise a notice
-that comes late or twice, and one that never came.
+Lifecycle never calls anybody; `paraph.events` delivers the rows. Each notice carries its
+position among all notices of its Zoom user (`sequence`). By it a host recognises a notice that
+comes late or twice, and one that never came.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ async def notify_recovery(tx: Transaction, context: Context, grant: Grant, *, re
 
 
 async def is_stale(tx: Transaction, context: Context, notice: KeptEvent) -> bool:
-    """Whether a later notice made this one untrue; only `needs_reauthorization` can become so."""
+    """Say whether a later notice made this one untrue; only `needs_reauthorization` can be."""
     if not notice.notice or notice.name != NEEDS_REAUTHORIZATION or notice.body is None:
         return False
     told = cast("_Told", parse_json_object(notice.body)["installation"])

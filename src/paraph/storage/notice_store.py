@@ -1,11 +1,11 @@
 """Counters of notices, and the order in which notices are delivered.
 
-`sequence` and `generation` are counted for each (client, account, user), under a keyed hash: the
-counter outlives the installation, so that a host sees a gap even where the lost notice was the
-last one of a removed installation. The counter holds no personal data.
+`sequence` and `generation` are counted for each (client, account, user), under a keyed hash. The
+counter outlives the installation: so a host sees a gap even if the lost notice was the last one of
+a removed installation. The counter holds no personal data.
 
-Two notices are delivered one after the other if they are about the same Zoom user, or about the
-same subject: a subject that moves to another Zoom user must not see its new installation end.
+Notices about the same Zoom user are delivered one after the other. So are notices about the same
+subject: if it moves to another Zoom user, its new installation must not seem to end.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from paraph.storage.tables import database_identity, events, notice_counters
 # number of its own, which none of the epochs before it reached.
 EPOCH_STEP = 1_000_000
 # Written out: with bound parameters, PostgreSQL's generic plans cannot use the partial indexes.
-_RECEIVED = literal_column(f"'{EventStatus.RECEIVED.value}'")
-_NO_SUBJECT = literal_column("''")
+_RECEIVED: Any = literal_column(f"'{EventStatus.RECEIVED.value}'")
+_NO_SUBJECT: Any = literal_column("''")
 
 
 class SqlNoticeStore:
@@ -95,7 +95,7 @@ class SqlNoticeStore:
 
 
 def is_next_in_order() -> Any:
-    """Whether an event is no notice, or no earlier notice that must precede it still waits."""
+    """The condition that no earlier notice, which must be delivered before this event, waits."""
     earlier = events.alias("earlier_notice")
     waits_before = (
         earlier.c.status == _RECEIVED,
