@@ -44,8 +44,6 @@ class HandedEvent:
     Attributes:
         id: the same over all attempts: deduplicate on it.
         name: such as `meeting.ended`; notices of paraph's own begin with `installation.`.
-        is_notice: whether paraph itself made it. An event of Zoom's can have any name, also that
-            of a notice, but never this mark.
         account_id: the Zoom account.
         received_at: when it arrived here, epoch seconds.
         attempt: 1 for the first.
@@ -53,17 +51,19 @@ class HandedEvent:
         body: the signed bytes themselves.
         installations: all active ones of the account; for a notice, the one that it is about, if
             it is still active.
+        is_notice: whether paraph itself made it. An event of Zoom's can have any name, also that
+            of a notice, but never this mark.
     """
 
     id: str
     name: str
-    is_notice: bool
     account_id: str = field(repr=False)
     received_at: int
     attempt: int
     payload: Mapping[str, Any] = field(repr=False)
     body: bytes = field(repr=False)
     installations: tuple[Installation, ...] = field(repr=False)
+    is_notice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
