@@ -129,10 +129,15 @@ class Kit:
         body: bytes | None = None,
         secret: str | None = None,
     ) -> httpx.Response:
-        """A delivery, signed by the simulator's implementation of Zoom's rule."""
+        """A delivery, signed by the simulator's implementation of Zoom's rule.
+
+        A removal is signed after the time that `deauthorization` gives it: no later one counts.
+        """
         content = {"event": event, "event_ts": int(time.time() * 1000), "payload": payload}
         raw = json.dumps(content, separators=(",", ":")).encode() if body is None else body
-        at = str(int(time.time()) if timestamp is None else timestamp)
+        if timestamp is None:
+            timestamp = int(time.time()) + (130 if event == "app_deauthorized" else 0)
+        at = str(timestamp)
         signature = sign(self.zoom.app.webhook_secret if secret is None else secret, at, raw)
         async with self.browser() as sender:
             return await sender.post(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from paraph.client import AsyncClient, Client, challenge_of
     from paraph.config import Settings, load_settings
-    from paraph.errors import NeedsReauthorization, NotFound, ParaphError
+    from paraph.errors import NeedsReauthorization, NotFound, ParaphError, UsageError
+    from paraph.events.handlers import HandedEvent
     from paraph.secret import Secret
     from paraph.service.zoom import SubjectInstallation, Zoom, ZoomAnswer
     from paraph.simulator.running import SimulatedZoom
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncClient",
     "Client",
+    "HandedEvent",
     "NeedsReauthorization",
     "NotFound",
     "ParaphError",
@@ -27,6 +29,7 @@ __all__ = [
     "Settings",
     "SimulatedZoom",
     "SubjectInstallation",
+    "UsageError",
     "Zoom",
     "ZoomAnswer",
     "challenge_of",
@@ -36,6 +39,7 @@ __all__ = [
 _PLACES = {
     "AsyncClient": "paraph.client",
     "Client": "paraph.client",
+    "HandedEvent": "paraph.events.handlers",
     "NeedsReauthorization": "paraph.errors",
     "NotFound": "paraph.errors",
     "ParaphError": "paraph.errors",
@@ -43,6 +47,7 @@ _PLACES = {
     "Settings": "paraph.config",
     "SimulatedZoom": "paraph.simulator.running",
     "SubjectInstallation": "paraph.service.zoom",
+    "UsageError": "paraph.errors",
     "Zoom": "paraph.service.zoom",
     "ZoomAnswer": "paraph.service.zoom",
     "challenge_of": "paraph.client",

@@ -114,7 +114,7 @@ api_servers = ["{self.zoom.url}"]
             "deauthorization_time": iso(time.time() + 120),
         }
         content = {"event": "app_deauthorized", "event_ts": 1, "payload": payload}
-        raw, at = json.dumps(content).encode(), str(int(time.time()))
+        raw, at = json.dumps(content).encode(), str(int(time.time()) + 130)
         answer = httpx.post(
             f"{self.public}/webhook",
             content=raw,

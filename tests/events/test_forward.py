@@ -130,6 +130,15 @@ async def test_what_the_host_is_posted(context: Context) -> None:
     assert 1 == len(host.connections)
 
 
+async def test_an_event_of_a_notices_name_is_told_apart(context: Context) -> None:
+    """Signed with a leaked webhook secret it keeps the prefix of Zoom's events."""
+    async with listening(Host()) as host, forwarding(context, host.url) as forwarder:
+        for name in ("installation.removed", "zoom.installation.removed"):
+            await forwarder.hand_on(replace(EVENT, name=name), CONCERNED)
+    types = [json.loads(one.body)["type"] for one in host.requests]
+    assert ["zoom.installation.removed", "zoom.zoom.installation.removed"] == types
+
+
 @pytest.mark.parametrize("status", ["302 Found", "307 Temporary Redirect", "304 Not Modified",
                                     "400 Bad Request", "500 Internal Server Error"])  # fmt: skip
 async def test_only_2xx_means_that_the_host_has_it(context: Context, status: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +50,14 @@ async def test_patterns_choose_by_name(context: Context) -> None:
     """A name means itself, a star what begins so; nothing else is called."""
     handlers = Handlers()
     called: list[str] = []
-    for pattern in ("meeting.ended", "meeting.*", "*", "meeting", "meeting.ended.*", "recording.*"):
+    for pattern in (
+        "meeting.ended",
+        "meeting.*",
+        "*",
+        "meeting.e",
+        "meeting.ended.*",
+        "recording.*",
+    ):
         handlers.on(pattern)(_noting(called, pattern))
     await handlers.bind(context).hand_on(await _kept(context), [])
     assert ["meeting.ended", "meeting.*", "*"] == called
@@ -85,6 +94,118 @@ async def test_what_a_handler_raises_is_a_failed_attempt(context: Context) -> No
 
     with pytest.raises(KeyError):
         await handlers.bind(context).hand_on(await _kept(context), [])
+
+
+async def test_a_handler_that_fails_keeps_no_other_from_running(
+    context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every handler runs; each exception is logged with its traceback, and the attempt failed."""
+    handlers = Handlers()
+    called: list[str] = []
+
+    @handlers.on("*")
+    def plain(_event: HandedEvent) -> None:
+        called.append("plain")
+        raise KeyError("of the plain one")
+
+    @handlers.on("*")
+    async def asynchronous(_event: HandedEvent) -> None:
+        called.append("asynchronous")
+        raise ValueError("of the asynchronous one")
+
+    handlers.on("meeting.ended")(_noting(called, "good"))
+    with pytest.raises(KeyError):
+        await handlers.bind(context).hand_on(await _kept(context), [])
+    assert ["plain", "asynchronous", "good"] == called
+    assert ["paraph.handlers"] * 2 == [record.name for record in caplog.records]
+    assert 2 == caplog.text.count("Traceback (most recent call last)")
+    assert "of the plain one" in caplog.text and "of the asynchronous one" in caplog.text
+    assert ".plain failed for the event meeting.ended (attempt 0)" in caplog.text
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+@pytest.mark.parametrize("error", [StopIteration(), SystemExit(3), asyncio.CancelledError()])
+async def test_whatever_a_handler_raises_the_others_run(
+    context: Context, error: BaseException, *, is_plain: bool
+) -> None:
+    """What ends a loop or a task when anybody else raises it is a failed attempt here."""
+    handlers = Handlers()
+    called: list[str] = []
+
+    def plain(_event: HandedEvent) -> None:
+        raise error
+
+    async def asynchronous(_event: HandedEvent) -> None:
+        raise error
+
+    handlers.on("*")(plain if is_plain else asynchronous)
+    handlers.on("*")(_noting(called, "good"))
+    with pytest.raises(RuntimeError):
+        await handlers.bind(context).hand_on(await _kept(context), [])
+    assert ["good"] == called
+
+
+async def test_an_attempt_that_is_cancelled_ends(context: Context) -> None:
+    """The end of an attempt's time is no exception of a handler's."""
+    handlers = Handlers()
+    called: list[str] = []
+    begun = asyncio.Event()
+
+    @handlers.on("*")
+    async def hangs(_event: HandedEvent) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    handlers.on("*")(_noting(called, "never"))
+    attempt = asyncio.create_task(handlers.bind(context).hand_on(await _kept(context), []))
+    await begun.wait()
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    assert [] == called
+
+
+async def test_an_event_of_a_notices_name_reaches_no_handler_of_notices(context: Context) -> None:
+    """An event that is signed with a leaked secret never becomes a notice."""
+    handlers = Handlers()
+    called: list[tuple[str, bool]] = []
+
+    def noting(by: str) -> Callable[[HandedEvent], None]:
+        return lambda event: called.append((by, event.is_notice))
+
+    for pattern in ("installation.removed", "installation.*", "installation.re*", "*"):
+        handlers.on(pattern)(noting(pattern))
+    target = handlers.bind(context)
+    forged = await _kept(context, meeting() | {"event": "installation.removed"})
+    await target.hand_on(forged, [])
+    assert [("*", False)] == called
+    called.clear()
+    notice = replace(sample.event(), name="installation.removed", notice=True, body=b"{}")
+    await target.hand_on(notice, [])
+    assert [
+        ("installation.removed", True),
+        ("installation.*", True),
+        ("installation.re*", True),
+        ("*", True),
+    ] == called
+
+
+async def test_a_notice_is_never_somebody_elses(context: Context) -> None:
+    """The only other installation of the account is not handed in for one that was removed."""
+    handlers = Handlers()
+    seen: list[Any] = []
+
+    @handlers.on("installation.*")
+    async def handler(event: HandedEvent, installation: Installation | None) -> None:
+        seen.append(None if installation is None else installation.link.link_id)
+        assert len(event.installations) == (installation is not None)
+
+    target = handlers.bind(context)
+    for link_id in ("link-9", "link-1"):
+        body = json.dumps({"installation": {"id": link_id}}).encode()
+        name = "installation.activated"
+        await target.hand_on(replace(sample.event(), name=name, notice=True, body=body), [])
+    assert [None, "link-1"] == seen
 
 
 async def test_notices_are_handed_on_too(context: Context) -> None:

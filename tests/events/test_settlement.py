@@ -86,7 +86,7 @@ async def test_a_full_batch_is_written_at_once(
     """Nothing gathers beyond what one transaction takes."""
     monkeypatch.setattr(settlement, "LARGEST", 10)
     written = asyncio.Event()
-    settlements = Settlements(context, gather=3600.0, written=written.set)
+    settlements = Settlements(context, gather=3600.0, written=lambda _events: written.set())
     for event in await claimed(context, 10):
         settlements.add(Verdict.handed_on(event))
     await written.wait()

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from faults.chaos_replica import Crowd, crowd, expire, hasten
+from faults.notice_host import NoticeHost
 from paraph.errors import (
     BeingDecided,
     NeedsReauthorization,
@@ -71,6 +72,7 @@ class Chaos:
     folder: Path
     zoom: SimulatedZoom
     server: PostgresServer | None
+    host: NoticeHost
     happened: Counter[str] = field(default_factory=Counter)
     replicas: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -109,6 +111,7 @@ class Chaos:
             },
             "database_url": url if self.server is None else self.server.url("postgres"),
             "encryption_keys": [new_encryption_key()],
+            "forward_url": self.host.url,
             "users": [user.id for user in self.zoom.world.users],
         }
 
@@ -187,7 +190,7 @@ class Chaos:
             for one in found:
                 ends[await _end_of(everybody, one.link.link_id)] += 1
             await _settle(everybody)
-            problems = await self._problems(everybody)
+            problems = [*await self._problems(everybody), *await self._told(everybody)]
             verdict = await walk_chain(everybody.context.store)
             async with everybody.context.store.reading() as tx:
                 turns = len(await tx.key_turns.all())
@@ -201,6 +204,24 @@ class Chaos:
             "key_turns": turns,
             "problems": problems,
         }
+
+    async def _told(self, everybody: Crowd) -> list[str]:
+        """Where the host, which knows notices alone, and the store do not agree."""
+        client_id = everybody.context.client.client_id
+        async with everybody.context.store.reading() as tx:
+            found = await tx.installations.page(client_id, limit=10_000)
+            dead = [one for one in await tx.events.page(limit=10_000) if one.status == "dead"]
+        store = {one.grant.identity.user_id: (one.link.link_id, one.phase.value) for one in found}
+        view = self.host.view()
+        problems = [f"a dead letter: {one.name}: {one.failure}" for one in dead]
+        problems += [
+            f"{user}: the host believes {view.get(user)}, the store holds {store.get(user)}"
+            for user in view.keys() | store.keys()
+            if view.get(user) != store.get(user)
+        ]
+        problems += self.host.problems()
+        self.happened.update(self.host.happened)
+        return problems
 
     async def _problems(self, everybody: Crowd) -> list[str]:
         """Where the simulator's and the store's books do not agree."""
@@ -268,7 +289,7 @@ async def _settle(everybody: Crowd) -> None:
         async with everybody.context.store.reading() as tx:
             events = await tx.events.page(limit=10_000)
             left = [
-                *(event.name for event in events if event.urgent and event.status == "received"),
+                *(event.name for event in events if event.status == "received"),
                 *(["revocation"] * len(await tx.revocations.due(now=now, limit=100))),
                 *(["ownerless"] * len(await tx.ownerless.due(now=now, limit=100))),
             ]
@@ -312,12 +333,14 @@ def prepared(*, seed: int, seconds: float, installations: int, database: str) ->
     )  # fmt: skip
     zoom.app.event_url = zoom.app.deauthorization_url = ""
     server = PostgresServer() if database == "postgresql" else None
+    host = NoticeHost(seed)
     try:
         if server is not None:
             server.start()
         with tempfile.TemporaryDirectory(prefix="paraph-chaos-") as folder:
-            yield Chaos(seed, seconds, installations, database, Path(folder), zoom, server)
+            yield Chaos(seed, seconds, installations, database, Path(folder), zoom, server, host)
     finally:
+        host.close()
         if server is not None:
             server.stop()
         zoom.stop()

@@ -156,7 +156,8 @@ api_servers = ["{self.zoom.url}"]
             "deauthorization_time": iso(at),
         }
         body = json.dumps({"event": "app_deauthorized", "payload": payload}).encode()
-        now = str(int(time.time()))
+        # No removal is later than its delivery: Zoom's clock may be ahead of this one.
+        now = str(int(max(time.time(), at)))
         signature = sign(self.zoom.app.webhook_secret, now, body)
         headers = {"x-zm-signature": signature, "x-zm-request-timestamp": now}
         try:

@@ -99,10 +99,15 @@ class Refreshing:
 
     async def notices(self) -> list[KeptEvent]:
         """What the host will hear of grants that died."""
+        told = await self.all_notices()
+        return [one for one in told if one.name == "installation.needs_reauthorization"]
+
+    async def all_notices(self) -> list[KeptEvent]:
+        """Everything that the host will hear, in order."""
         async with self.context.store.reading() as tx:
             page = await tx.events.page(limit=100)
             found = [await tx.events.get(one.event_id) for one in page]
-        return [one for one in found if one and one.name == "installation.needs_reauthorization"]
+        return sorted((one for one in found if one and one.notice), key=lambda one: one.arrival)
 
 
 @asynccontextmanager

@@ -15,7 +15,9 @@ from paraph.errors import InvalidGrant, PeerUnavailable, TransportError
 from paraph.lifecycle import refresh_lease
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.keep_alive import IDLE_SECONDS, keep_alive
+from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, notify_host
 from paraph.oauth.phase import Phase
+from paraph.storage.records import Installation
 
 pytestmark = pytest.mark.anyio
 
@@ -142,6 +144,27 @@ async def test_a_good_answer_that_comes_late_mends_the_grant(one: Refreshing) ->
     assert (await flight) == (await one.grant())
     after = await one.grant()
     assert (Phase.ACTIVE, "", 2) == (after.phase, after.reason, after.token_version)
+
+
+async def test_the_host_is_told_that_a_late_answer_mended_the_grant(one: Refreshing) -> None:
+    """Told that a person has to agree again, it must hear that this is not so any more."""
+    one.fault("token_slow", seconds=0.3)
+    flight = one.refresher().begin(one.grant_id)
+    await one.until_begun()
+    await one.set_phase(Phase.NEEDS_REAUTHORIZATION)
+    async with one.context.store.transaction() as tx:
+        link = await tx.links.active_for_grant(one.grant_id)
+        assert link is not None
+        about = Installation(await one.grant(), link)
+        await notify_host(tx, one.context, NEEDS_REAUTHORIZATION, about, reason="refused")
+    await flight
+
+    told = [json.loads(notice.body or b"") for notice in await one.all_notices()]
+    assert [
+        ("active", 1, "installed"),
+        ("needs_reauthorization", 2, "refused"),
+        ("active", 3, "refreshed"),
+    ] == [(at["phase"], at["sequence"], at["reason"]) for at in (x["installation"] for x in told)]
 
 
 async def test_an_answer_to_an_earlier_question_decides_no_deauthorization(

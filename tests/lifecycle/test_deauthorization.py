@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from paraph.lifecycle.access_token import Refresher
-from paraph.lifecycle.deauthorization import NEAR_SECONDS, Order, carry_out, order_of
+from paraph.lifecycle.deauthorization import (
+    NEAR_SECONDS,
+    Order,
+    believed_time,
+    carry_out,
+    order_of,
+)
 from paraph.oauth.phase import Phase
 from paraph.zoom.events import AppDeauthorized
 from service_kit import ACCOUNT, JANE, RAVI, Kit, agree_as, iso, running
@@ -36,8 +42,13 @@ def test_order(deauthorized: int | None, consented: int | None, order: Order) ->
     assert order == order_of(deauthorized, consented)
 
 
-async def carry(kit: Kit, at: float | None, *, later: float = 0, **changes: Any) -> None:
-    """Carry out a removal of Jane's at a time of Zoom's clock, now or some seconds later."""
+async def carry(
+    kit: Kit, at: float | None, *, later: float = 0, signed: float | None = None, **changes: Any
+) -> None:
+    """Carry out a removal of Jane's at a time of Zoom's clock, now or some seconds later.
+
+    Unless said otherwise Zoom signed the delivery after that time.
+    """
     event = AppDeauthorized(
         client_id=kit.zoom.app.client_id,
         account_id=ACCOUNT,
@@ -46,8 +57,13 @@ async def carry(kit: Kit, at: float | None, *, later: float = 0, **changes: Any)
         user_data_retention=False,
     )
     context = replace(kit.service.context, clock=lambda: time.time() + later)
+    latest = max(time.time(), at or 0.0) if signed is None else signed
     await carry_out(
-        context, Refresher(context), replace(event, **changes), received_at=context.now()
+        context,
+        Refresher(context),
+        replace(event, **changes),
+        received_at=context.now(),
+        signed_at=int(latest),
     )
 
 
@@ -142,12 +158,96 @@ async def test_only_the_named_user_goes(tmp_path: Path) -> None:
         assert left.grant.identity.user_id == RAVI
 
 
-async def test_an_account_level_app_goes_as_a_whole(tmp_path: Path) -> None:
-    """At account level the payload names whoever removed it; the account's grants all go."""
+@pytest.mark.parametrize("is_removed", [True, False])
+async def test_another_admins_removal_is_decided_by_one_refresh(
+    tmp_path: Path, *, is_removed: bool
+) -> None:
+    """At account level only Zoom knows whether the grant of another admin ended with it."""
     async with running(tmp_path, level="account") as kit, kit.browser() as browser:
         await kit.install(browser)
+        before = len(kit.token_requests())
+        if is_removed:
+            kit.zoom.simulator.ledger.remove(kit.zoom.app.client_id, JANE)
         await carry(kit, time.time() + 120, user_id=RAVI)
-        assert list(await kit.installations()) == []
+        assert before + 1 == len(kit.token_requests())
+        assert [Phase.ACTIVE][is_removed:] == [one.phase for one in await kit.installations()]
+
+
+async def test_the_holders_own_removal_needs_no_refresh(tmp_path: Path) -> None:
+    """At account level a clearly newer removal by the admin whose grant it is ends it at once."""
+    async with running(tmp_path, level="account") as kit, kit.browser() as browser:
+        await kit.install(browser)
+        before = len(kit.token_requests())
+        await carry(kit, time.time() + 120)
+        assert (before, []) == (len(kit.token_requests()), list(await kit.installations()))
+
+
+async def test_another_admins_removal_does_not_bar_an_install(tmp_path: Path) -> None:
+    """A tombstone of the account asks a consent for its proof, and never refuses it outright."""
+    async with running(tmp_path, level="account") as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+        await carry(kit, time.time() + 120, user_id=RAVI)
+        assert 303 == (await browser.get(location)).status_code
+        grants = [dict(one["form"])["grant_type"] for one in kit.token_requests()]
+        assert ["authorization_code", "refresh_token"] == grants
+        assert 1 == len(await kit.installations())
+
+
+@pytest.mark.parametrize("level", ["user", "account"])
+@pytest.mark.parametrize("ahead", [2, 61, 3600, 400 * 86400])
+async def test_a_removal_from_the_future_is_unclear(tmp_path: Path, level: str, ahead: int) -> None:
+    """Later than the signed time of its delivery: one refresh decides, and keeps what lives."""
+    async with running(tmp_path, level=level) as kit, kit.browser() as browser:
+        await kit.install(browser)
+        before = len(kit.token_requests())
+        signed = time.time() + 90
+        await carry(kit, signed + ahead, signed=signed)
+        assert before + 1 == len(kit.token_requests())
+        assert [Phase.ACTIVE] == [one.phase for one in await kit.installations()]
+        kit.zoom.simulator.ledger.remove(kit.zoom.app.client_id, JANE)
+        await carry(kit, signed + ahead, signed=signed)
+        assert [] == list(await kit.installations())
+
+
+@pytest.mark.parametrize("level", ["user", "account"])
+async def test_a_removal_from_the_future_bars_no_later_install(tmp_path: Path, level: str) -> None:
+    """Each later consent proves itself by one refresh, and is installed."""
+    async with running(tmp_path, level=level) as kit, kit.browser() as browser:
+        await carry(kit, time.time() + 400 * 86400, signed=time.time())
+        assert 303 == (await kit.install(browser)).status_code
+        assert 1 == len(await kit.installations())
+
+
+@pytest.mark.parametrize(
+    ("removed_at", "signed_at", "believed"),
+    [
+        (1000, 1000, 1000),
+        (1000, 1001, 1000),
+        (1001, 1000, None),
+        (None, 1000, None),
+        # An event that an older version kept: it had arrived by then, at the latest.
+        (1500, None, 1500),
+        (2001, None, None),
+    ],
+)
+def test_no_removal_is_believed_into_the_future(
+    removed_at: int | None, signed_at: int | None, believed: int | None
+) -> None:
+    """The signed time of the delivery bounds what it can report."""
+    assert believed == believed_time(removed_at, signed_at=signed_at, received_at=2000)
+
+
+async def test_the_signed_time_is_kept_with_the_event(tmp_path: Path) -> None:
+    """A signed removal that is dated after its own signature is decided by a refresh."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        await kit.install(browser)
+        now = int(time.time())
+        payload = kit.deauthorization(deauthorization_time=iso(now + 120))
+        before = len(kit.token_requests())
+        await kit.post_webhook("app_deauthorized", payload, timestamp=now)
+        await _until_removed(kit)
+        assert 1 == len(await kit.installations())
+        assert before + 1 == len(kit.token_requests())
 
 
 async def test_another_account_with_the_same_user_id_stays(tmp_path: Path) -> None:

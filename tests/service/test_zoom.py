@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from paraph.client.nonce import challenge_of
 from paraph.errors import CallRefused, NotFound, UsageError
+from paraph.events.handlers import HandedEvent
 from paraph.service.zoom import Zoom
 from scripted_zoom import Scripted, ScriptedZoom, scripted_zoom
 from service_kit import ACCOUNT, JANE, PUBLIC_URL, Kit, settings_for, simulated_zoom
@@ -176,3 +177,41 @@ async def test_handlers_are_handed_events_with_their_client(tmp_path: Path) -> N
         async with asyncio.timeout(30):
             await arrived.wait()
     assert [("meeting.ended", SUBJECT, 200)] == seen
+
+
+async def test_notices_reach_their_handlers_in_order_and_nothing_else_does(tmp_path: Path) -> None:
+    """Activated, then removed; an event signed under a notice's name is one of Zoom's events."""
+    notices: list[tuple[str, int]] = []
+    everything: list[tuple[str, bool]] = []
+    ended = asyncio.Event()
+
+    def register(zoom: Zoom) -> None:
+        @zoom.on("installation.*")
+        async def notice(event: HandedEvent) -> None:
+            notices.append((event.name, event.payload["installation"]["sequence"]))
+
+        @zoom.on("*")
+        async def anything(event: HandedEvent) -> None:
+            everything.append((event.name, event.is_notice))
+            if event.name == "installation.removed" and event.is_notice:
+                ended.set()
+
+    async with running_app(tmp_path, register=register) as app:
+        await app.link()
+        payload = {"account_id": ACCOUNT, "object": {"host_id": JANE}}
+        assert 200 == (await app.kit.post_webhook("installation.removed", payload)).status_code
+        async with asyncio.timeout(30):
+            while ("installation.removed", False) not in everything:  # noqa: ASYNC110 - No signal.
+                await asyncio.sleep(0.01)
+            await app.kit.post_webhook("app_deauthorized", app.kit.deauthorization())
+            await ended.wait()
+    assert [("installation.activated", 1), ("installation.removed", 2)] == notices
+    assert ("installation.removed", False) in everything
+
+
+async def test_a_name_that_can_never_occur_is_refused_at_registration(tmp_path: Path) -> None:
+    """`app_deauthorized` is carried out by paraph; the refusal names the notice."""
+    async with running_app(tmp_path) as app:
+        with pytest.raises(UsageError) as caught:
+            app.zoom.on("app_deauthorized")
+    assert "installation.removed" in caught.value.remedy

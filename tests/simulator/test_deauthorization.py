@@ -4,9 +4,11 @@ import json
 import re
 from typing import Any
 
+import httpx
 import pytest
 
 from paraph.errors import UsageError
+from paraph.simulator.app import create_app
 from paraph.simulator.deauthorization import deauthorize, variants
 from paraph.simulator.delivery import sign
 from paraph.simulator.engine import Simulator
@@ -49,6 +51,43 @@ async def test_the_event_url_does_not_hear_of_removals() -> None:
         await simulator.sender.settle()
         await simulator.sender.close()
     assert ([], []) == (alive(simulator), receiver.requests)
+
+
+async def revoked(token: str, **faults: dict[str, Any]) -> tuple[int, Simulator, list[Request]]:
+    """What reaches an app that revokes Jane's "access_token" or "refresh_token"."""
+    async with receiving() as receiver:
+        simulator = make_simulator("")
+        app, jane = simulator.world.apps[0], simulator.world.users[0]
+        app.deauthorization_url = receiver.url
+        grant = simulator.ledger.authorize(app, jane, ("user:read:user",))
+        for name, parameters in faults.items():
+            simulator.faults.switch_on(name, parameters)
+        transport = httpx.ASGITransport(create_app(simulator))
+        async with httpx.AsyncClient(transport=transport, base_url="http://zoom.us") as client:
+            answer = await client.post(
+                "/oauth/revoke",
+                data={"token": getattr(grant, token, token)},
+                auth=(app.client_id, app.client_secret),
+            )
+        await simulator.sender.settle()
+        await simulator.sender.close()
+    return answer.status_code, simulator, receiver.requests
+
+
+@pytest.mark.parametrize("token", ["access_token", "refresh_token"])
+async def test_revoking_a_token_removes_the_app(token: str) -> None:
+    """Zoom uninstalls the app whose token is revoked, and says so."""
+    status, simulator, requests = await revoked(token)
+    assert (200, []) == (status, alive(simulator))
+    (content,) = [json.loads(one.body) for one in requests]
+    assert "app_deauthorized" == content["event"]
+    assert simulator.world.users[0].id == content["payload"]["user_id"]
+
+
+async def test_a_revocation_that_ends_nothing_is_not_told() -> None:
+    """An unknown token removes nothing, nor does the fault that only says success."""
+    assert (400, []) == (await revoked("unknown"))[::2]
+    assert (200, []) == (await revoked("access_token", revoke_keeps_grant={}))[::2]
 
 
 async def test_the_event_is_as_documented() -> None:

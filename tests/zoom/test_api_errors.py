@@ -138,9 +138,51 @@ def test_missing_scopes_are_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("listed", "missing"),
+    [
+        ('scopes:["calendar:read:admin","calendar:read"]', "calendar:read:admin calendar:read"),
+        ("scopes:['a:b', 'c:d:e'].", "a:b c:d:e"),
+        ('scopes : [ "a:b" , "c:d" ]', "a:b c:d"),
+        ('scopes:[\\"a:b\\",\\"c:d\\"]', "a:b c:d"),
+        ("scopes:[a:b c:d]", "a:b c:d"),
+        ("scopes:[a:b;c:d]", "a:b c:d"),
+        ("scopes: {a:b}", "a:b"),
+        ("scopes (a:b, c:d)", "a:b c:d"),
+        ("scopes:a:b,c:d.", "a:b c:d"),
+        ("scopes: 'a:b', \"c:d\"", "a:b c:d"),
+        ("scopes \u201ca:b\u201d, \u2018c:d\u2019", "a:b c:d"),
+        ("scopes: a:b. Please ask your administrator", "a:b"),
+        ("scope:[imchat:userapp]", "imchat:userapp"),
+        ("Scopes:[a:b, a:b]", "a:b"),
+    ],
+)
+def test_missing_scopes_are_named_in_every_writing(listed: str, missing: str) -> None:
+    """Zoom lists scopes with and without quotes, blanks and brackets."""
+    message = f"Invalid access token, does not contain {listed}"
+    error = classify_api_error(answer(400, {"code": 104, "message": message}), now=NOW)
+    assert isinstance(error, ResourceErrorResponse)
+    assert "scope_missing" == error.kind
+    assert error.detail.endswith(f", missing: {missing}")
+
+
+@pytest.mark.parametrize(
+    "listed", ["scopes.", "scopes:[]", "scopes of the app", "scopes:['']", "scopes: none of them"]
+)
+def test_words_are_not_taken_for_scopes(listed: str) -> None:
+    """Where no scope is named, none is reported."""
+    message = f"Invalid access token, does not contain {listed}"
+    error = classify_api_error(answer(400, {"code": 104, "message": message}), now=NOW)
+    assert "missing" not in error.detail.partition("code 104")[2]
+
+
+@pytest.mark.parametrize(
     "message",
     [
         "User does not exist: canary@example.com.",
+        "Invalid access token, does not contain scopes: canary@example.com",
+        "Invalid access token, does not contain scopes: canary:x@example.com",
+        "Invalid access token, does not contain scopes:[canary:x@example.com]",
+        'Invalid access token, does not contain scopes:["a:b","<canary>"]',
         "Invalid access token, does not contain scopes:[<canary>].",
         "Invalid access token canary",
     ],

@@ -10,6 +10,10 @@ process a bounded number is under way at once. One that takes long gives its pla
 a limit for its name: a handler that hangs keeps only its own kind of event waiting. How many are
 claimed at once, and when, stands in `road`.
 
+Notices of one installation are delivered in order: the store gives out a notice only when no
+earlier one waits, is under way, or is to be tried again. Before a notice is delivered that a later
+one made untrue, it is dropped (`outbox.is_stale`).
+
 Just before an event is handed on the store is asked whether it still waits under this claim, and
 whom it concerns: a removal counts for what was claimed before it.
 """
@@ -34,6 +38,7 @@ from paraph.lifecycle import deauthorization
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.housekeeping import wait_before
+from paraph.lifecycle.outbox import is_stale
 from paraph.logs import get_logger
 from paraph.storage.records import Concerned, KeptEvent
 from paraph.storage.scope import NOTHING_READ
@@ -96,9 +101,9 @@ class Dispatcher:
         self._timers: dict[Road, asyncio.TimerHandle] = {}
         self._abandoned: set[asyncio.Task[bool]] = set()
         self._settlements = (
-            Settlements(context, gather=0.0, written=inbox.arrived[False].set)
+            Settlements(context, gather=0.0, written=self._written)
             if ordered
-            else Settlements(context)
+            else Settlements(context, written=self._written)
         )
         self._measured = False
         self.outcomes: Counter[str] = Counter()
@@ -137,6 +142,11 @@ class Dispatcher:
                 self._leave(road, work)
                 self._settlements.add(Verdict.released(work.event))
         await self._settlements.close()
+
+    def _written(self, events: Sequence[KeptEvent]) -> None:
+        """The next event in order is due as soon as the outcome of the one before is written."""
+        if self._ordered or any(event.notice for event in events):
+            self._inbox.arrived[False].set()
 
     def _give_back(self) -> None:
         for road in self._roads.values():
@@ -268,12 +278,13 @@ class Dispatcher:
                 self._refresher,
                 reopen_deauthorization(event),
                 received_at=event.received_at,
+                signed_at=event.signed_at,
             )
             return True
         concerned = await self._context.store.read_concerned(
             event, client_id=self._context.client.client_id
         )
-        if concerned is None:
+        if concerned is None or (event.notice and await self._dropped(event)):
             return False
         if not self._measured:
             await self._hand_on(event, concerned)
@@ -286,6 +297,16 @@ class Dispatcher:
             attempt=event.attempts,
         ) as trace:
             await self._hand_on(replace(event, trace=trace), concerned)
+        return True
+
+    async def _dropped(self, notice: KeptEvent) -> bool:
+        """Drop a notice that is not true any more."""
+        async with self._context.store.reading() as tx:
+            if not await is_stale(tx, self._context, notice):
+                return False
+        self.outcomes["stale"] += 1
+        _log.info("notice.stale", event_id=notice.event_id[:16], event_name=notice.name)
+        self._settlements.add(Verdict.dropped(notice, "stale: a later notice followed"))
         return True
 
     async def _hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:

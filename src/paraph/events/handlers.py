@@ -5,27 +5,34 @@
 
 A handler takes as many of the three as it names: the event, the installation that it concerns
 (None when no single one of its account does), and the client for that installation. Plain
-functions run in a thread. At least once means that a handler may see an event again: after a
-crash, and when another handler of the same event failed. `event.id` stays the same.
+functions run in a thread.
+
+All handlers of an event run, one after the other, whatever one of them raises. A handler's
+exception is logged with its traceback to the logger `paraph.handlers`. If any handler failed, the
+event counts as not delivered: it is tried again later, with all of its handlers. So a handler may
+see an event again: after a crash, and when another handler of the same event failed. `event.id`
+stays the same.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import re
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from paraph.errors import UsageError
+from paraph.events.event_pattern import EventPattern
 from paraph.lifecycle.context import Context
 from paraph.oauth.strict_json import parse_json_object
 from paraph.storage.records import Concerned, Installation, KeptEvent
 
 THREADS = 32
-_PATTERN = re.compile(r"[A-Za-z0-9_.]{1,100}|[A-Za-z0-9_.]{0,99}\*")
+# The standard library's, as hosts configure it: a traceback belongs in the host's own log.
+_log = logging.getLogger("paraph.handlers")
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -42,7 +49,10 @@ class HandedEvent:
         attempt: 1 for the first.
         payload: the event's own fields, as Zoom signed them.
         body: the signed bytes themselves.
-        installations: all active ones of the account.
+        installations: all active ones of the account; for a notice, the one that it is about, if
+            it is still active.
+        is_notice: whether paraph itself made it. An event of Zoom's can have any name, also that
+            of a notice, but never this mark.
     """
 
     id: str
@@ -53,19 +63,14 @@ class HandedEvent:
     payload: Mapping[str, Any] = field(repr=False)
     body: bytes = field(repr=False)
     installations: tuple[Installation, ...] = field(repr=False)
+    is_notice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Registered:
-    pattern: str
+    pattern: EventPattern
     call: Callable[..., Any]
     wanted: int
-
-    def wants(self, name: str) -> bool:
-        """Whether the pattern means this event."""
-        if self.pattern.endswith("*"):
-            return name.startswith(self.pattern[:-1])
-        return name == self.pattern
 
 
 class Handlers:
@@ -78,12 +83,10 @@ class Handlers:
         """Register a function for a name, or for all names that begin as `meeting.*` does.
 
         Raises:
-            UsageError: no such pattern, or a function that wants other than one to three values.
+            UsageError: no event can ever match the pattern, or the function takes other than one
+                to three values.
         """
-        if not _PATTERN.fullmatch(pattern):
-            raise UsageError(
-                f"{pattern!r} is no event name", remedy='Write "meeting.ended", "meeting.*" or "*".'
-            )
+        checked = EventPattern.parse(pattern)
 
         def register(handler: Handler) -> Handler:
             wanted = len(inspect.signature(handler).parameters)
@@ -91,7 +94,7 @@ class Handlers:
                 raise UsageError(
                     f"a handler takes event, installation and zoom; this one takes {wanted}"
                 )
-            self._registered.append(_Registered(pattern, handler, wanted))
+            self._registered.append(_Registered(checked, handler, wanted))
             return handler
 
         return register
@@ -127,9 +130,17 @@ class HandlerTarget:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="handler")
 
     async def hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
-        """Call them. Whatever one raises means that the event was not handed on."""
+        """Call every handler that wants the event.
+
+        Raises:
+            Exception: the first that a handler raised, after all of them ran.
+        """
         del concerned  # A handler may want the whole installations, which are read here.
-        wanting = [one for one in self._registered if one.wants(event.name)]
+        wanting = [
+            one
+            for one in self._registered
+            if one.pattern.matches(event.name, is_notice=event.notice)
+        ]
         if not wanting:
             return
         handed = await self._handed(event)
@@ -137,8 +148,16 @@ class HandlerTarget:
         client = None
         if whose is not None and self._client_of is not None:
             client = self._client_of(whose)
-        for one in wanting:
-            await self._call(one.call, (handed, whose, client)[: one.wanted])
+        failures = [
+            await self._failure_of(one.call, (handed, whose, client)[: one.wanted], handed)
+            for one in wanting
+        ]
+        for failure in failures:
+            if isinstance(failure, Exception):
+                raise failure
+            if failure is not None:
+                # Such as SystemExit, which would end the event loop.
+                raise RuntimeError(f"a handler raised {type(failure).__name__}") from failure
 
     async def _handed(self, event: KeptEvent) -> HandedEvent:
         content = parse_json_object(event.body or b"{}")
@@ -147,9 +166,13 @@ class HandlerTarget:
             installations = await tx.installations.in_account(
                 self._context.client.client_id, event.account_id
             )
+        if event.notice:
+            about = content.get("installation", {}).get("id")
+            installations = [one for one in installations if one.link.link_id == about]
         return HandedEvent(
             id=event.event_id,
             name=event.name,
+            is_notice=event.notice,
             account_id=event.account_id,
             received_at=event.received_at,
             attempt=event.attempts,
@@ -158,12 +181,39 @@ class HandlerTarget:
             installations=tuple(installations),
         )
 
+    async def _failure_of(
+        self, handler: Callable[..., Any], values: tuple[Any, ...], event: HandedEvent
+    ) -> BaseException | None:
+        """Call one handler. Its exception is logged, and returned so that the others still run."""
+        task = asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
+        try:
+            await self._call(handler, values)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if task is not None and task.cancelling() > cancelled:
+                # The attempt ended from outside: its time ran out, or the service stops.
+                raise
+            name = getattr(handler, "__qualname__", type(handler).__name__)
+            _log.exception(
+                "The handler %s failed for %s %s (attempt %d).",
+                name,
+                "the notice" if event.is_notice else "the event",
+                event.name,
+                event.attempt,
+            )
+            return error
+        return None
+
     async def _call(self, handler: Callable[..., Any], values: tuple[Any, ...]) -> None:
         if inspect.iscoroutinefunction(handler):
             await handler(*values)
             return
         loop = asyncio.get_running_loop()
-        result = await loop.run_in_executor(self._threads, lambda: handler(*values))
+        result, error = await loop.run_in_executor(self._threads, _outcome_of, handler, values)
+        if error is not None:
+            raise error
         if isinstance(result, Awaitable):
             await result
 
@@ -172,8 +222,24 @@ class HandlerTarget:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+def _outcome_of(
+    handler: Callable[..., Any], values: tuple[Any, ...]
+) -> tuple[Any, BaseException | None]:
+    """Call a plain function in a thread: what it returned, and what it raised.
+
+    As a value, because a future refuses a StopIteration: its waiter would never wake up.
+    """
+    try:
+        return handler(*values), None
+    except BaseException as error:  # noqa: BLE001 - Raised again where the handler is waited for.
+        return None, error
+
+
 def _concerned(event: KeptEvent, installations: Sequence[Installation]) -> Installation | None:
     """Whose event it is: the person's that it names, or the only one's there is."""
+    if event.notice:
+        # Its installation may be removed by now; that of another user is never handed in.
+        return installations[0] if installations else None
     for one in installations:
         if one.grant.identity.user_id == event.user_id:
             return one

@@ -255,6 +255,7 @@ class Inbox:
                 next_attempt_at=now,
                 arrival=arrival,
                 trace=trace,
+                signed_at=delivery.timestamp,
             )
         if not event.account_id:
             return None

@@ -101,6 +101,7 @@ class _Envelope(msgspec.Struct, array_like=True):
     trace: str
     # Kept for nobody: when, in place of waiting in the table for somebody to take it up.
     handed_on_at: int | None = None
+    signed_at: int | None = None
 
 
 class JetStreamInbox:
@@ -148,6 +149,7 @@ class JetStreamInbox:
             event.arrival,
             event.trace,
             event.handed_on_at,
+            event.signed_at,
         )
         sealed = self._context.ring.seal(
             _USE,
@@ -249,6 +251,7 @@ class JetStreamInbox:
             next_attempt_at=one.received_at,
             arrival=one.arrival,
             trace=one.trace,
+            signed_at=one.signed_at,
         )
 
     async def _give_back(self, messages: Sequence[Any]) -> None:

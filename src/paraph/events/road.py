@@ -82,17 +82,17 @@ class Road:
 
     @property
     def crowded(self) -> list[str]:
-        """The names that have too many slow ones under way."""
+        """The kinds of event that have too many slow ones under way."""
         return self._places()[1]
 
     def _places(self) -> tuple[int, list[str]]:
-        """How many may begin, and which names have too many slow ones under way."""
+        """How many may begin, and which kinds have too many slow ones under way."""
         slow_since = self._monotonic() - SLOW_SECONDS
         slow: Counter[str] = Counter()
         for work in self._under_way:
             if work.begun > slow_since:
                 break
-            slow[work.event.name] += 1
+            slow[work.event.kind] += 1
         total = slow.total() if slow else 0
         free = min(PLACES - len(self._under_way) + total, PLACES + MOST_SLOW - len(self._under_way))
         return free, [name for name, count in slow.items() if count >= MOST_SLOW_OF_A_NAME]
@@ -152,7 +152,7 @@ class Road:
             (free, crowded), now = self._places(), self._monotonic()
             while self._in_hand:
                 until, event = self._in_hand[0]
-                if now >= until or event.name in crowded:
+                if now >= until or event.kind in crowded:
                     back.append(event)
                 elif len(begun) < free:
                     begun.append(Work(event, now))

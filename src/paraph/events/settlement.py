@@ -31,11 +31,12 @@ class _Kind(Enum):
     POSTPONED = "postponed"
     DEAD = "dead"
     RELEASED = "released"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one claim. Made by its four class methods."""
+    """The outcome of one claim. Made by its class methods."""
 
     kind: _Kind
     event: KeptEvent
@@ -58,6 +59,11 @@ class Verdict:
         return cls(_Kind.DEAD, event, failure)
 
     @classmethod
+    def dropped(cls, event: KeptEvent, why: str) -> Verdict:
+        """It is not delivered at all: it is not true any more."""
+        return cls(_Kind.DROPPED, event, why)
+
+    @classmethod
     def released(cls, event: KeptEvent) -> Verdict:
         """Nothing happened: somebody else may have it at once."""
         return cls(_Kind.RELEASED, event)
@@ -69,7 +75,7 @@ class Settlements:
     Args:
         context: see there.
         gather: seconds for which verdicts gather before they are written.
-        written: called after each batch.
+        written: called with the events of each batch after it was written.
     """
 
     def __init__(
@@ -77,7 +83,7 @@ class Settlements:
         context: Context,
         *,
         gather: float = GATHER_SECONDS,
-        written: Callable[[], None] = lambda: None,
+        written: Callable[[Sequence[KeptEvent]], None] = lambda _events: None,
     ) -> None:
         self._context = context
         self._gather = gather
@@ -120,7 +126,7 @@ class Settlements:
                 else:
                     del self._waiting[: len(batch)]
                     self._told -= len(batch)
-                    self._written()
+                    self._written([one.event for one in batch])
         finally:
             self._work = None
 
@@ -164,5 +170,7 @@ class Settlements:
                 await events.postpone(one.event, next_attempt_at=one.at, failure=one.failure)
             elif one.kind is _Kind.DEAD:
                 await events.give_up(one.event, failure=one.failure)
+            elif one.kind is _Kind.DROPPED:
+                await events.drop(one.event, now=now, failure=one.failure)
             elif one.kind is _Kind.RELEASED:
                 await events.release(one.event, now=now)

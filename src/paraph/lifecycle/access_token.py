@@ -27,7 +27,7 @@ from paraph.errors import (
 from paraph.lifecycle import audit, refresh_lease
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import queue_revocation, tokens_of
-from paraph.lifecycle.outbox import notify_host
+from paraph.lifecycle.outbox import notify_host, notify_recovery
 from paraph.lifecycle.refresh_lease import LEASE_SECONDS, Lease
 from paraph.logs import get_logger
 from paraph.oauth.phase import Phase
@@ -196,13 +196,13 @@ class Refresher:
                 # A consent came meanwhile and has killed this set (4741), or this very set was
                 # written by an attempt whose answer from the database was lost.
                 return current
+            phase = _phase_after(before.phase, current.phase)
             await tx.grants.replace_tokens(
-                before.grant_id,
-                tokens,
-                expected_version=before.token_version,
-                phase=_phase_after(before.phase, current.phase),
+                before.grant_id, tokens, expected_version=before.token_version, phase=phase
             )
             await audit.record(tx, context, "grant.refreshed", person=self._person(before))
+            if current.phase is not phase:
+                await notify_recovery(tx, context, current, reason="refreshed")
             return await tx.grants.get(before.grant_id)
 
     async def _refused(self, lease: Lease, error: InvalidGrant) -> Grant | None:

@@ -59,6 +59,10 @@ class Context:
         """A keyed hash that stands for a person or account where no personal data may be."""
         return _keyed_hash(self.store.hash_keys["identifier"], parts).hex()[:24]
 
+    def identity(self, account_id: str, user_id: str) -> ZoomIdentity:
+        """The identity of a Zoom user towards this app."""
+        return ZoomIdentity(self.client.client_id, account_id, user_id)
+
     def tombstone_hash(self, identity: ZoomIdentity) -> bytes:
         """Under which a removed identity is remembered without being known."""
         return _keyed_hash(

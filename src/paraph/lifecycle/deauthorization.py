@@ -7,6 +7,11 @@ unreadable: nothing more is vended, and one refresh decides, because only Zoom k
 the two came last. A keyed-hash tombstone is written in any case, also when nothing matched,
 and activation looks at it: the event may overtake the installation that it ends.
 
+A removal cannot have happened later than Zoom signed the delivery that reports it: a later time
+counts as unreadable. In an account-level app the event names the user who removed the app. An admin
+who no longer holds the authorization can still remove "his" (devforum.zoom.us thread 42658). So one
+refresh decides about every other grant of the account.
+
 Every step can be done twice. The event stays in the inbox until the last one is done, so a
 crash anywhere means that it is carried out again.
 """
@@ -19,7 +24,7 @@ from enum import Enum
 from paraph.errors import InvalidGrant
 from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
-from paraph.lifecycle.context import ANY_USER, Context
+from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.oauth.phase import Phase
 from paraph.storage.protocols import Transaction
@@ -69,39 +74,67 @@ async def find_tombstone(
     tx: Transaction, context: Context, identity: ZoomIdentity, *, consented_at: int | None
 ) -> Tombstone | None:
     """Look for deauthorizations that concern an identity; the worst order for it counts."""
-    times = [
+    found = [
         await tx.removals.find_tombstone(identity_hash)
         for identity_hash in context.tombstone_hashes(identity)
     ]
-    orders = {
-        order_of(None if time == UNKNOWN_TIME else time, consented_at)
-        for time in times
-        if time is not None
-    }
+    own, *of_account = [
+        None if time is None else order_of(_known(time), consented_at) for time in found
+    ]
+    # Another user's removal says nothing certain about this consent.
+    orders = {own, *(Order.UNCLEAR if one is Order.AFTER else one for one in of_account)}
     for order in (Order.AFTER, Order.UNCLEAR, Order.BEFORE):
         if order in orders:
-            return Tombstone(order, tuple(times))
+            return Tombstone(order, tuple(found))
     return None
 
 
+def believed_time(removed_at: int | None, *, signed_at: int | None, received_at: int) -> int | None:
+    """The time of a removal, or None if it lies behind the delivery that reports it.
+
+    Args:
+        removed_at: what the event says, on Zoom's clock.
+        signed_at: the time that Zoom signed with the delivery; None for events of older versions.
+        received_at: when it arrived, on our clock.
+    """
+    latest = received_at if signed_at is None else signed_at
+    return None if removed_at is None or removed_at > latest else removed_at
+
+
 async def carry_out(
-    context: Context, refresher: Refresher, event: AppDeauthorized, *, received_at: int
+    context: Context,
+    refresher: Refresher,
+    event: AppDeauthorized,
+    *,
+    received_at: int,
+    signed_at: int | None = None,
 ) -> None:
     """Do all that an authentic `app_deauthorized` of our own client asks for.
+
+    Args:
+        context: of the app that the event names.
+        refresher: decides unclear cases.
+        event: the removal.
+        received_at: when the delivery arrived, on our clock.
+        signed_at: the time that Zoom signed with the delivery.
 
     Raises:
         PeerError, TransportError, StorageError: an unclear case could not be decided yet;
             nothing is vended meanwhile, and the caller tries again later.
     """
     removal = Removal(REASON, received_at, revoke=False)
+    removed_at = believed_time(
+        event.deauthorization_time, signed_at=signed_at, received_at=received_at
+    )
     async with context.store.transaction(account(event.client_id, event.account_id)) as tx:
-        await _bury(tx, context, event)
+        await _bury(tx, context, event, removed_at)
         grants = await _concerned(tx, context, event)
         if not grants:
             await _note(tx, context, event, "deauthorization.nothing_matched")
         for grant in grants:
-            order = order_of(event.deauthorization_time, grant.granted_zoom_time)
-            if order is Order.AFTER:
+            is_remover = grant.identity.user_id == event.user_id
+            order = order_of(removed_at, grant.granted_zoom_time)
+            if order is Order.AFTER and is_remover:
                 await remove_grant(tx, context, grant, removal)
             else:
                 await tx.grants.set_phase(
@@ -112,14 +145,16 @@ async def carry_out(
         await _decide(context, refresher, grant, removal)
 
 
-async def _bury(tx: Transaction, context: Context, event: AppDeauthorized) -> None:
-    user_id = event.user_id if context.level == "user" else ANY_USER
-    identity = ZoomIdentity(event.client_id, event.account_id, user_id)
-    await tx.removals.add_tombstone(
-        context.tombstone_hash(identity),
-        zoom_time=event.deauthorization_time,
-        now=context.now(),
-    )
+async def _bury(
+    tx: Transaction, context: Context, event: AppDeauthorized, removed_at: int | None
+) -> None:
+    identity = ZoomIdentity(event.client_id, event.account_id, event.user_id)
+    for identity_hash in context.tombstone_hashes(identity):
+        await tx.removals.add_tombstone(identity_hash, zoom_time=removed_at, now=context.now())
+
+
+def _known(time: int) -> int | None:
+    return None if time == UNKNOWN_TIME else time
 
 
 async def _concerned(tx: Transaction, context: Context, event: AppDeauthorized) -> list[Grant]:

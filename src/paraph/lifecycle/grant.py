@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.outbox import notify_host
+from paraph.lifecycle.outbox import notify_host, notify_recovery
 from paraph.oauth.phase import Phase
 from paraph.oauth.token_endpoint import TokenSet
 from paraph.storage.protocols import Transaction
@@ -78,6 +78,8 @@ async def keep_newest_tokens(
     grant = await keep_consent(tx, context, user, tokens)
     if before is not None and before.phase is Phase.UNDECIDED:
         await tx.grants.set_phase(grant.grant_id, Phase.UNDECIDED, reason=before.reason)
+    else:
+        await notify_recovery(tx, context, grant, reason="consented again")
 
 
 @dataclass(frozen=True, slots=True)

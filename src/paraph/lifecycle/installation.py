@@ -27,6 +27,7 @@ from paraph.lifecycle.grant import (
     tokens_of,
 )
 from paraph.lifecycle.link import activate_unlinked, add_pending
+from paraph.lifecycle.outbox import notify_recovery
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
 from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
@@ -176,6 +177,8 @@ async def _keep(
     if pending.wish is None:
         ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_UNLINKED)
         return await activate_unlinked(tx, context, grant, ladder)
+    # A link that is active already works again at once, whether or not the new one is confirmed.
+    await notify_recovery(tx, context, grant, reason="consented again")
     ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_TO_CONFIRM)
     handoff = await add_pending(tx, context, grant, pending.wish, ladder)
     return Handoff(handoff, pending.wish.return_to)

@@ -92,9 +92,15 @@ class Zoom:
     def on(self, pattern: str) -> Callable[[Handler], Handler]:
         """Register a handler for an event name, for all that begin like "meeting.*", or "*".
 
+        A pattern that begins with `installation.` receives paraph's own notices, and no event of
+        Zoom's. "*" receives both: `event.is_notice` tells them apart.
+
         It takes up to three values: the event, the installation that it concerns (None when no
         single one does), and what is installed for its subject, to call Zoom with. Register
         before the app runs.
+
+        Raises:
+            UsageError: no event can match; the remedy names the pattern that was meant.
         """
         return self.handlers.on(pattern)
 

@@ -15,6 +15,7 @@ from paraph.simulator.client_authentication import (
     read_parameters,
 )
 from paraph.simulator.code_exchange import give_tokens, spoilt_claims, take_code
+from paraph.simulator.deauthorization import deauthorize
 from paraph.simulator.engine import Simulator
 from paraph.simulator.ledger import Grant
 from paraph.simulator.oauth_refusals import OAuthRefusal
@@ -217,6 +218,12 @@ class TokenEndpoint:
     @behaviour(
         "revoke", "the whole grant dies, its refresh token too", "seen", source="one code base"
     )
+    @behaviour(
+        "revoke",
+        "revoking a user's token removes the app for that user, and sends app_deauthorized",
+        "seen",
+        source="forum thread 18432, staff",
+    )
     @behaviour("revoke", "a refresh token may be revoked as well", "unknown")
     def _revoked(self, app: App, parameters: Parameters) -> Answer:
         ledger, faults = self._simulator.ledger, self._simulator.faults
@@ -231,6 +238,9 @@ class TokenEndpoint:
         if owner is None or owner[0] != app.client_id:
             raise OAuthRefusal("invalid_request", "Invalid Token!")
         if not faults.take("revoke_keeps_grant"):
+            user = self._simulator.world.user(owner[1])
             ledger.remove(*owner)
             ledger.end_app_token(token)
+            if user is not None:
+                deauthorize(self._simulator, app, user)
         return Answer.of_json(200, {"status": "success"})

@@ -23,6 +23,7 @@ from paraph.storage.idempotency_store import SqlIdempotencyStore
 from paraph.storage.installation_store import SqlInstallationStore
 from paraph.storage.key_store import SqlKeyTurnStore, SqlReplicaStore
 from paraph.storage.link_store import SqlLinkStore
+from paraph.storage.notice_store import SqlNoticeStore
 from paraph.storage.postgresql import PostgresqlEngine
 from paraph.storage.protocols import Transaction
 from paraph.storage.record_store import SqlApiKeyStore, SqlRemovalStore, SqlUsedStateStore
@@ -45,6 +46,7 @@ def _stores(connection: Connection, sealing: Sealing, audit: SqlAuditStore) -> T
         used_states=SqlUsedStateStore(connection),
         ownerless=SqlOwnerlessStore(connection, sealing),
         events=SqlEventStore(connection, sealing),
+        notices=SqlNoticeStore(connection),
         revocations=SqlRevocationStore(connection, sealing),
         removals=SqlRemovalStore(connection),
         audit=audit,

@@ -15,7 +15,8 @@ from sqlalchemy import Row, case, delete, exists, func, select, update
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
 from paraph.storage.connection import Connection
-from paraph.storage.records import Backlog, EventStatus, KeptEvent
+from paraph.storage.notice_store import is_next_in_order
+from paraph.storage.records import NOTICE_MARK, Backlog, EventStatus, KeptEvent
 from paraph.storage.sealing import Sealing
 from paraph.storage.tables import events, grants
 
@@ -59,6 +60,8 @@ class SqlEventStore:
                 "failure": event.failure,
                 "arrival": event.arrival or event.received_at * 1_000_000,
                 "trace": event.trace,
+                "signed_at": event.signed_at,
+                "subject_key": event.subject_key,
             },
         )
         return done.rowcount == 1
@@ -98,8 +101,12 @@ class SqlEventStore:
     ) -> Sequence[KeptEvent]:
         """Take what is due, oldest first, for this worker alone until the lease has run out."""
         where = [_waiting, events.c.urgent == urgent, events.c.next_attempt_at <= now]
+        if not urgent:
+            where.append(is_next_in_order())
         if without:
-            where.append(events.c.name.not_in(without))
+            # A notice has a kind of its own: an event of Zoom's may bear the same name.
+            kind = case((events.c.notice, NOTICE_MARK + events.c.name), else_=events.c.name)
+            where.append(kind.not_in(without))
         if ordered:
             earlier = events.alias("earlier")
             where.append(
@@ -187,6 +194,12 @@ class SqlEventStore:
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
         """The last failed attempt: a dead letter, with its cause."""
         await self._connection.execute(self._mine(claimed).values(status=_DEAD, failure=failure))
+
+    async def drop(self, claimed: KeptEvent, *, now: int, failure: str) -> None:
+        """End a claim without delivery: a later notice made this one untrue."""
+        await self._connection.execute(
+            self._mine(claimed).values(status=_HANDED_ON, handed_on_at=now, failure=failure)
+        )
 
     async def release(self, claimed: KeptEvent, *, now: int) -> None:
         """Give a claim back undone: the attempt does not count."""
@@ -321,6 +334,8 @@ class SqlEventStore:
             failure=row.failure,
             arrival=row.arrival,
             trace=row.trace,
+            signed_at=row.signed_at,
+            subject_key=row.subject_key,
         )
 
 

@@ -14,7 +14,7 @@ from paraph.storage.sealing import Sealing
 
 COLUMNS = (
     "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
-    " trace, status, handed_on_at"
+    " trace, status, handed_on_at, signed_at"
 )
 
 
@@ -34,6 +34,7 @@ def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ..
             event.trace,
             event.status.value,
             event.handed_on_at,
+            event.signed_at,
         )
         for event in events
     }

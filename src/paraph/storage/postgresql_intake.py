@@ -17,7 +17,7 @@ from paraph.storage.scope import NOTHING_READ, Scope, account
 from paraph.storage.sealing import Sealing
 
 _TYPES = ["text", "text", "bigint", "bytea", "text", "text", "boolean", "bigint", "bigint", "text"]
-_TYPES += ["text", "bigint"]
+_TYPES += ["text", "bigint", "bigint"]
 _ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, 3))
 # One statement for both questions: whose accounts are ours, and which events are new.
 _KEEP = f"""

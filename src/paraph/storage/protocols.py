@@ -25,7 +25,7 @@ from paraph.oauth.phase import Phase
 from paraph.secret import Secret
 from paraph.storage.idempotency_protocol import IdempotencyStore
 from paraph.storage.operator_protocols import KeyTurnStore, ReplicaStore, SealedStore, TableStore
-from paraph.storage.record_protocols import ApiKeyStore, AuditStore, RemovalStore
+from paraph.storage.record_protocols import ApiKeyStore, AuditStore, NoticeStore, RemovalStore
 from paraph.storage.records import (
     Backlog,
     Concerned,
@@ -225,8 +225,9 @@ class EventStore(Protocol):
     ) -> Sequence[KeptEvent]:
         """Take what is due, oldest first, for this worker alone until the lease has run out.
 
-        Each claim counts as an attempt. With `ordered`, an event waits for every earlier one of
-        its account. Events whose name stands in `without` stay where they are.
+        Each claim counts as an attempt. A notice waits for every earlier one of its Zoom user
+        and of its subject. With `ordered`, an event waits for every earlier one of its account.
+        Events whose `kind` stands in `without` stay where they are.
         """
 
     async def hand_on(
@@ -242,6 +243,9 @@ class EventStore(Protocol):
 
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
         """The last failed attempt: a dead letter, unless the claim was taken over meanwhile."""
+
+    async def drop(self, claimed: KeptEvent, *, now: int, failure: str) -> None:
+        """End a claim without delivery: a later notice made this one untrue."""
 
     async def release(self, claimed: KeptEvent, *, now: int) -> None:
         """Give a claim back undone: the attempt does not count."""
@@ -301,6 +305,7 @@ class Transaction:
     used_states: UsedStateStore
     ownerless: OwnerlessStore
     events: EventStore
+    notices: NoticeStore
     revocations: RevocationStore
     removals: RemovalStore
     audit: AuditStore

@@ -1,11 +1,11 @@
-"""What remains of what was done: removals, the audit chain, API keys."""
+"""What remains of what was done: removals, counters of notices, the audit chain, API keys."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from paraph.storage.records import ApiKey, AuditEntry, Receipt, RemovalExport
+from paraph.storage.records import ApiKey, AuditEntry, NoticeCount, Receipt, RemovalExport
 
 
 class RemovalStore(Protocol):
@@ -34,6 +34,26 @@ class RemovalStore(Protocol):
 
     async def exported(self, export_ids: Sequence[str]) -> None:
         """These are written outside, durably."""
+
+
+class NoticeStore(Protocol):
+    """Counters of notices: one for each (client, account, user), under its keyed hash."""
+
+    async def last(self, identity_hash: bytes) -> NoticeCount | None:
+        """The counter as the last notice left it; None before the first one."""
+
+    async def count(
+        self, identity_hash: bytes, name: str, *, subject_key: str, ends: bool, now: int
+    ) -> NoticeCount:
+        """Count one more notice, in the transaction of the fact that it reports.
+
+        `sequence` rises by one, `generation` only if the notice `ends` an installation. `arrival`
+        is later than that of every earlier notice of this identity, and of every waiting one of
+        this subject, whatever the clock says.
+        """
+
+    async def hasten(self, *, account_id: str, user_id: str, name: str, at: int) -> None:
+        """Have waiting notices of one name and user claimed at this time at the latest."""
 
 
 class AuditStore(Protocol):

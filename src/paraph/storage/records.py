@@ -18,6 +18,8 @@ from paraph.secret import Secret
 
 # A tombstone's time on Zoom's clock where the event did not say it readably.
 UNKNOWN_TIME = -1
+# Before the name of a notice, where its name alone could be that of an event of Zoom's.
+NOTICE_MARK = "!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,9 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
     `urgent` events (deauthorizations) are not delayed by any backlog.
     `attempts` counts claims: whoever claims an event counts at once, so that an event that kills
     its worker is counted too. `arrival` is microseconds, finer than `received_at`, and gives the
-    order. `trace` is the `traceparent` of the delivery, or empty.
+    order. `trace` is the `traceparent` of the delivery, or empty. `signed_at` is the time that Zoom
+    signed with the delivery, on Zoom's clock. `subject_key` is a keyed hash of the subject, for
+    notices only; notices of one subject are delivered in order.
     """
 
     event_id: str
@@ -174,6 +178,22 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
     failure: str = ""
     arrival: int = 0
     trace: str = ""
+    signed_at: int | None = None
+    subject_key: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The name, marked if it is a notice's: Zoom can send an event of any name."""
+        return f"{NOTICE_MARK}{self.name}" if self.notice else self.name
+
+
+class NoticeCount(NamedTuple):
+    """The counter of one Zoom user's notices. `arrival` orders them, in microseconds."""
+
+    sequence: int
+    generation: int
+    arrival: int
+    last_name: str
 
 
 class Outcome(Enum):

@@ -32,7 +32,7 @@ TRUNCATE_BYTES = 32 << 20
 CHECKPOINT_SECONDS = 0.25
 
 _ALL_COLUMNS = f"{COLUMNS}, notice, attempts, failure"
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
 
 
 class SqliteIntake:

@@ -183,6 +183,8 @@ events = Table(
     Column("failure", Text, nullable=False),
     Column("arrival", BigInteger, nullable=False, server_default="0"),
     Column("trace", Text, nullable=False, server_default=""),
+    Column("signed_at", BigInteger),
+    Column("subject_key", Text, nullable=False, server_default=""),
     Index("ix_events_account", "account_id"),
     Index("ix_events_received", "received_at"),
     # Small, because what was handed on leaves them: how long claims take depends on nothing else.
@@ -202,6 +204,21 @@ events = Table(
         postgresql_where=text("status = 'received'"),
     ),
     Index(
+        "ix_events_waiting_notices_user",
+        "account_id",
+        "user_id",
+        "arrival",
+        sqlite_where=text("status = 'received' AND subject_key <> ''"),
+        postgresql_where=text("status = 'received' AND subject_key <> ''"),
+    ),
+    Index(
+        "ix_events_waiting_notices_subject",
+        "subject_key",
+        "arrival",
+        sqlite_where=text("status = 'received' AND subject_key <> ''"),
+        postgresql_where=text("status = 'received' AND subject_key <> ''"),
+    ),
+    Index(
         "ix_events_retained",
         "handed_on_at",
         sqlite_where=text("status = 'handed_on' AND body IS NOT NULL"),
@@ -213,6 +230,16 @@ events = Table(
         sqlite_where=text("status = 'dead'"),
         postgresql_where=text("status = 'dead'"),
     ),
+)
+
+notice_counters = Table(
+    "notice_counters",
+    metadata,
+    Column("identity_hash", LargeBinary, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("arrival", BigInteger, nullable=False),
+    Column("last_name", Text, nullable=False),
 )
 
 revocations = Table(

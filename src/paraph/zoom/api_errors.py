@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum, auto
+from itertools import takewhile
 
 from paraph.errors import MessageMalformed, PeerUnavailable, ResourceErrorResponse
 from paraph.oauth.messages import Response
@@ -32,7 +33,15 @@ _HTTP_DATE = re.compile(
     rf"(?P<month>{_MONTHS.replace(' ', '|')}) (?P<year>[0-9]{{4}}) "
     r"(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2}) GMT",
 )
-_SCOPE_LIST = re.compile(r"scopes\s*:?\s*\[([a-z0-9_:*,\s-]{1,1000})\]", re.ASCII | re.IGNORECASE)
+# `scopes:[a, b]`, `scopes:["a","b"]` (devforum.zoom.us thread 111305), and without brackets. The
+# list ends with a bracket or the message, so that no half of another word is taken for a scope.
+_SCOPE_LIST = re.compile(
+    r"""scopes?['"]?\s*[:=]?\s*([\[({]?)([a-z0-9_:*.,;\s'"`\\\u2018-\u201d-]{1,1000})(?=[\])}]|\Z)""",
+    re.ASCII | re.IGNORECASE,
+)
+_SCOPE = re.compile(r"[a-z][a-z0-9_]*(?:[:.-][a-z0-9_*-]+)*", re.ASCII | re.IGNORECASE)
+_SCOPE_WITH_COLON = re.compile(rf"(?=[^:]*:){_SCOPE.pattern}", _SCOPE.flags)
+_BETWEEN_SCOPES = re.compile(r"""[,;\s'"`\\\u2018-\u201d]+""")
 
 
 class ApiErrorKind(StrEnum):
@@ -176,8 +185,15 @@ def _read_header(response: Response, name: str) -> str | None:
 
 
 def _missing_scopes(message: str) -> list[str]:
-    match = _SCOPE_LIST.search(message)
-    return re.split(r"[,\s]+", match[1].strip())[:10] if match else []
+    """The scopes that a message names, in whichever way it lists them."""
+    for match in _SCOPE_LIST.finditer(message):
+        bracket, listed = match.groups()
+        words = [word.rstrip(".:") for word in _BETWEEN_SCOPES.split(listed) if word.strip(".:")]
+        # Without brackets a sentence may follow, whose words have no colon.
+        scope = _SCOPE if bracket else _SCOPE_WITH_COLON
+        if found := list(dict.fromkeys(takewhile(scope.fullmatch, words))):
+            return found[:10]
+    return []
 
 
 def _parse_reset(value: str | None, now: float) -> float | None:

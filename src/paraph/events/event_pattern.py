@@ -1,0 +1,133 @@
+"""Patterns that choose events for handlers, and the names that can never occur.
+
+A pattern is a name ("meeting.ended"), the beginning of names ("meeting.*"), or "*" for all. It is
+matched against the source as well: a pattern that begins with `installation.` receives notices of
+paraph's own and nothing else. So an event that an attacker signs with a leaked webhook secret under
+the name of a notice reaches no handler of notices.
+
+A name that no event can have is refused when it is registered: its handler would never be called,
+without any error.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from paraph.errors import UsageError
+from paraph.lifecycle.outbox import PHASES
+from paraph.zoom.events import APP_DEAUTHORIZED, URL_VALIDATION
+
+ALL = "*"
+NOTICE_PREFIX = "installation."
+NOTICES = tuple(PHASES)
+
+_PATTERN = re.compile(r"[a-z0-9_.]{1,100}|[a-z0-9_.]{0,99}\*")
+# Before the names in what is forwarded by HTTP, to tell Zoom's events from notices there.
+_HTTP_PREFIX = "zoom."
+# How much of `app_deauthorized` a beginning has to repeat before it can mean nothing else.
+_APP_DEAUTHORIZED_STEM = "app_deauth"
+# Families whose names all have a dot behind the family.
+_DOTTED = frozenset({"account", "meeting", "phone", "recording", "session"}).union(
+    {"user", "webinar", "whiteboard", "zoomroom"}
+)
+_ALIKE = 0.85
+_EXAMPLES = 'Write a name as Zoom does: "meeting.ended", "meeting.*" for all that begin so, or "*".'
+_REMOVED = (
+    'Register "installation.removed": paraph carries out the removal itself and then sends that'
+    " notice."
+)
+_VALIDATION = "Register nothing for it: paraph answers Zoom's URL validation itself."
+_NOTICE_LIST = f"The notices are {', '.join(NOTICES)}; {NOTICE_PREFIX}* receives all of them."
+
+
+@dataclass(frozen=True, slots=True)
+class EventPattern:
+    """A pattern that was checked. Made by `parse`."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> EventPattern:
+        """Check a pattern.
+
+        Raises:
+            UsageError: no event can ever match it; the remedy names the pattern that was meant.
+        """
+        remedy = _remedy_of(text)
+        if remedy:
+            raise UsageError(f"no event can match {text!r}", remedy=remedy)
+        return cls(text)
+
+    def matches(self, name: str, *, is_notice: bool) -> bool:
+        """Say whether the pattern chooses an event or a notice of this name."""
+        if self.text == ALL:
+            return True
+        if is_notice is not self.text.startswith(NOTICE_PREFIX):
+            return False
+        if self.text.endswith("*"):
+            return name.startswith(self.text[:-1])
+        return name == self.text
+
+
+def _remedy_of(text: object) -> str:
+    """The advice for a pattern that cannot match; empty for one that can."""
+    if not isinstance(text, str):
+        return _EXAMPLES
+    if text == ALL:
+        return ""
+    if not _PATTERN.fullmatch(text):
+        return _remedy_of_form(text)
+    if text.startswith(_HTTP_PREFIX):
+        meant = text.removeprefix(_HTTP_PREFIX)
+        return _remedy_of(meant) or (
+            f'Register "{meant}": the prefix "{_HTTP_PREFIX}" stands only in forwarded requests.'
+        )
+    stem = text.removesuffix("*")
+    if stem.startswith(".") or ".." in stem or text.endswith("."):
+        return _EXAMPLES
+    return _remedy_of_name(text) if stem == text else _remedy_of_beginning(stem)
+
+
+def _remedy_of_form(text: str) -> str:
+    """For what is not written as an event name is: the nearest name that is."""
+    meant = re.sub(r"[^a-z0-9_*]+", ".", text.strip().lower()).strip(".")
+    if meant == text or not _PATTERN.fullmatch(meant):
+        return _EXAMPLES
+    return _remedy_of(meant) or f'Register "{meant}". {_EXAMPLES}'
+
+
+def _remedy_of_name(name: str) -> str:
+    if name == APP_DEAUTHORIZED:
+        return _REMOVED
+    if name == URL_VALIDATION:
+        return _VALIDATION
+    if name in NOTICES:
+        return ""
+    if name.startswith(NOTICE_PREFIX):
+        return _NOTICE_LIST
+    family, dot, rest = name.partition(".")
+    if not dot and family in _DOTTED:
+        return f'Register "{family}.*".'
+    before, _, after = family.partition("_")
+    if not dot and before in _DOTTED:
+        return f'Register "{before}.{after}".'
+    if dot and family.endswith("s") and family[:-1] in _DOTTED:
+        return f'Register "{family[:-1]}.{rest}".'
+    ours = {APP_DEAUTHORIZED: _REMOVED, URL_VALIDATION: _VALIDATION}
+    alike = get_close_matches(name, [*ours, *NOTICES], n=1, cutoff=_ALIKE)
+    return ours.get(alike[0], _NOTICE_LIST) if alike else ""
+
+
+def _remedy_of_beginning(stem: str) -> str:
+    if APP_DEAUTHORIZED.startswith(stem) and stem.startswith(_APP_DEAUTHORIZED_STEM):
+        return _REMOVED
+    if URL_VALIDATION.startswith(stem) and stem.startswith("endpoint"):
+        return _VALIDATION
+    if NOTICE_PREFIX.startswith(stem) and stem != NOTICE_PREFIX:
+        # It would choose notices as well as events of Zoom's, among them any forged notice.
+        return f'Register "{NOTICE_PREFIX}*" for notices, "{ALL}" for everything.'
+    if stem.startswith(NOTICE_PREFIX) and not any(one.startswith(stem) for one in NOTICES):
+        return _NOTICE_LIST
+    return ""
