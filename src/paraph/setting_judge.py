@@ -25,6 +25,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _METHOD = "(?:GET|POST|PUT|PATCH|DELETE)"
 _PROXY_RULE = re.compile(
     rf"(?:\*|{_METHOD}(?:,{_METHOD})*) /v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?)"
+    r"(?:\?[a-z_]+=[a-z_,]+(?:&[a-z_]+=[a-z_,]+)*)?"
 )
 # Words that a generated secret does not hold: short ones are asked for as whole words.
 _PLACEHOLDER = re.compile(
@@ -132,7 +133,7 @@ class SettingJudge:
         return host.strip("[]"), int(port)
 
     def rule(self, name: str, value: str) -> str:
-        """METHODS /v2/path, where `*` is one segment and a final `**` any number."""
+        """METHODS /v2/path?fields, where `*` is one segment and a final `**` any number."""
         if not _PROXY_RULE.fullmatch(value):
             self.problems.append(f"{name}: {value!r} is no rule; write GET,POST /v2/path/* or **")
         return value
