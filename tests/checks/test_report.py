@@ -19,9 +19,9 @@ from paraph.checks.report.document import document, to_json
 from paraph.checks.report.machines import to_junit, to_sarif
 from paraph.checks.report.page import to_html
 from paraph.checks.report.terminal import line_of, to_text
-from paraph.checks.report.visible import visible
 from paraph.checks.runner import Run
 from paraph.checks.verdict import Finding, Verdict
+from paraph.visible_text import visible
 
 HOSTILE = "a\x00b\x1b[2Jc\x07\x08\r\nd\x7f\x85\x9b\u2028\u202e\ufffe\uffff\ud800<&\">']]>\U000e0001"
 WRITERS: dict[str, Callable[[Run], str]] = {

@@ -68,3 +68,34 @@ def test_what_stands_where_it_would_be_written_is_not_followed(folder: Path) -> 
     assert (1, "precious") == (code, victim.read_text())
     assert "another backup is being written" in said
     assert not (folder / "two.backup").exists()
+
+
+def test_a_backup_of_a_rotated_key_restores_on_request_alone(folder: Path) -> None:
+    """The key in front of the settings is believed, an older one after a word of the operator's."""
+    code, said = backup(folder, "one.backup")
+    assert 0 == code and "--made-with-key" in said
+    settings = (folder / "paraph.toml").read_text()
+    old = settings.partition('encryption_keys = ["')[2].partition(":")[0]
+    newer = settings.replace(
+        'encryption_keys = ["', f'encryption_keys = ["{new_encryption_key()}", "'
+    )
+    (folder / "paraph.toml").write_text(newer)
+
+    code, said = restore(folder, "one.backup", "--replace")
+    assert (1, 2) == (code, len(said.splitlines()[-2:]))
+    assert f"made with the key {old}" in said and f"--made-with-key {old}" in said
+    code, said = restore(folder, "one.backup", "--replace", "--made-with-key", old)
+    assert 0 == code, said
+
+
+def restore(folder: Path, *words: str) -> tuple[int, str]:
+    """Run the command; its exit code and what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "paraph.cli.main", "restore", *words],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=folder,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr

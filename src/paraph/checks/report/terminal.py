@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from paraph.checks.catalogue import GROUPS, catalogue
-from paraph.checks.report.visible import visible, visible_run
+from paraph.checks.report.visible import visible_run
 from paraph.checks.runner import Run
 from paraph.checks.self_test import Kill, Matrix
 from paraph.checks.verdict import Finding, Verdict
+from paraph.visible_text import visible
 
 _SIGNS = {
     Verdict.PASS: "pass        ",
