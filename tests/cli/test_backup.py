@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from paraph.storage.encryption import new_encryption_key
+from private_file import write_private
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Settings of an app whose Zoom does not answer, and a database of its own."""
-    (tmp_path / "paraph.toml").write_text(
+    write_private(
+        tmp_path / "paraph.toml",
         f"""
 client_id = "AbCdEf123456"
 client_secret = "kF93-2bXq0-Zr8sLpW"
@@ -26,7 +28,7 @@ encryption_keys = ["{new_encryption_key()}"]
 linking = "none"
 authorization_server = "http://127.0.0.1:9"
 api_servers = ["http://127.0.0.1:9"]
-"""
+""",
     )
     return tmp_path
 
@@ -79,7 +81,7 @@ def test_a_backup_of_a_rotated_key_restores_on_request_alone(folder: Path) -> No
     newer = settings.replace(
         'encryption_keys = ["', f'encryption_keys = ["{new_encryption_key()}", "'
     )
-    (folder / "paraph.toml").write_text(newer)
+    write_private(folder / "paraph.toml", newer)
 
     code, said = restore(folder, "one.backup", "--replace")
     assert (1, 2) == (code, len(said.splitlines()[-2:]))

@@ -16,6 +16,7 @@ import pytest
 
 from paraph.simulator.webhook_sender import sign
 from paraph.storage.encryption import new_encryption_key
+from private_file import write_private
 from service_kit import running
 from vector_files import FOLDER
 
@@ -25,7 +26,8 @@ SECRET = "hN71_0cYwe-Ty6dRmVq"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Settings of an app, in a folder of their own."""
-    (tmp_path / "paraph.toml").write_text(
+    write_private(
+        tmp_path / "paraph.toml",
         f"""
 client_id = "AbCdEf123456"
 client_secret = "kF93-2bXq0-Zr8sLpW"
@@ -33,7 +35,7 @@ webhook_secrets = ["{SECRET}"]
 public_url = "https://zoom.tidemark.example"
 encryption_keys = ["{new_encryption_key()}"]
 linking = "none"
-"""
+""",
     )
     return tmp_path
 
@@ -231,7 +233,8 @@ async def test_a_genuine_callback_holds_at_every_step(tmp_path: Path) -> None:
         location = await kit.agree(await browser.get("/install"))
         cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
         settings = kit.settings
-    (tmp_path / "paraph.toml").write_text(
+    write_private(
+        tmp_path / "paraph.toml",
         f"""
 client_id = "{settings.client_id}"
 client_secret = "{settings.client_secret.reveal()}"
@@ -240,7 +243,7 @@ public_url = "{settings.public_url}"
 encryption_keys = ["{settings.encryption_keys[0].reveal()}"]
 authorization_server = "{settings.authorization_server}"
 linking = "none"
-"""
+""",
     )
     head = f"GET {httpx.URL(location).raw_path.decode()} HTTP/1.1\r\nHost: app.example\r\n"
     whole = f"{head}Cookie: {cookies}\r\n\r\n".encode()
