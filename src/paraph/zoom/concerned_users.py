@@ -7,12 +7,12 @@ The inbox decides with it whether an event is kept, the dispatcher to whom it is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from paraph.zoom.event_table import FAMILIES, UNKNOWN_FAMILY, Places, family_of
+from paraph.zoom.event_table import FAMILIES, UNKNOWN_FAMILY, family_of
 from paraph.zoom.events import APP_DEAUTHORIZED, URL_VALIDATION, Event
 from paraph.zoom.identifier import parse_identifier
 
@@ -198,67 +198,80 @@ def _conditions(concern: Concern, level: Level) -> Iterator[str]:
         )
 
 
-class _Step(NamedTuple):
+class _Branch(NamedTuple):
+    """One member of an object on the way to the places of a family.
+
+    Attributes:
+        key: the member's name.
+        each: the member is a list, whose elements are meant.
+        only: a member and the value that it must have.
+        path: the place that ends here.
+        below: the members further down.
+    """
+
     key: str
     each: bool
     only: tuple[str, str] | None
+    path: str | None
+    below: tuple[_Branch, ...]
 
 
-class _Place(NamedTuple):
-    path: str
-    steps: tuple[_Step, ...]
+def _branches(paths: Iterable[tuple[str, Sequence[str]]]) -> tuple[_Branch, ...]:
+    """Places as a tree, so that a payload is walked once: this is on the path of every event."""
+    grouped: dict[str, list[tuple[str, Sequence[str]]]] = {}
+    for path, parts in paths:
+        grouped.setdefault(parts[0], []).append((path, parts[1:]))
+    found = []
+    for part, rest in grouped.items():
+        key, _, condition = part.partition("[")
+        name, _, value = condition.removeprefix("]").strip("[]").partition("=")
+        ends = [path for path, parts in rest if not parts]
+        found.append(
+            _Branch(
+                key,
+                condition.startswith("]"),
+                (name, value) if name else None,
+                ends[0] if ends else None,
+                _branches([one for one in rest if one[1]]),
+            )
+        )
+    return tuple(found)
 
 
-def _parsed(places: Places) -> tuple[tuple[_Place, ...], tuple[_Place, ...]]:
-    return tuple(map(_parse, places.users)), tuple(map(_parse, places.otherwise))
+def _tree(paths: Iterable[str]) -> tuple[_Branch, ...]:
+    return _branches([(path, path.split(".")) for path in paths])
 
 
-def _parse(path: str) -> _Place:
-    steps = []
-    for part in path.split("."):
-        key, bracket, rest = part.partition("[")
-        each = rest.startswith("]")
-        condition = rest.removeprefix("]").strip("[]")
-        name, _, value = condition.partition("=")
-        steps.append(_Step(key, each, (name, value) if bracket and condition else None))
-    return _Place(path, tuple(steps))
-
-
-_UNKNOWN = _parsed(UNKNOWN_FAMILY)
-_BY_FAMILY = {family: _parsed(places) for family, places in FAMILIES.items()}
+_UNKNOWN = tuple(map(_tree, UNKNOWN_FAMILY))
+_BY_FAMILY = {family: tuple(map(_tree, places)) for family, places in FAMILIES.items()}
 
 
 def _users_and_places(event: Event) -> dict[str, str]:
-    users, otherwise = _BY_FAMILY.get(family_of(event.name), _UNKNOWN)
-    return _found(event.payload, users) or _found(event.payload, otherwise)
-
-
-def _found(payload: Mapping[str, Any], places: tuple[_Place, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for path, steps in places:
-        for value in _values(payload, steps):
-            user_id = parse_identifier(value)
-            # An e-mail or a chat address is no user id, wherever it stands.
-            if user_id is not None and "@" not in user_id:
-                found.setdefault(user_id, path)
+    for tree in _BY_FAMILY.get(family_of(event.name), _UNKNOWN):
+        if not found:
+            _walk(event.payload, tree, found)
     return found
 
 
-def _values(node: object, steps: tuple[_Step, ...], start: int = 0) -> Iterator[object]:
-    for index in range(start, len(steps)):
-        if not isinstance(node, dict):
-            return
-        key, each, only = steps[index]
-        node = node.get(key)
-        if each:
-            for one in node if isinstance(node, list) else ():
-                if only is None or _matches(one, only):
-                    yield from _values(one, steps, index + 1)
-            return
-        if only is not None and not _matches(node, only):
-            return
-    yield node
+def _walk(node: Mapping[str, Any], tree: tuple[_Branch, ...], found: dict[str, str]) -> None:
+    for branch in tree:
+        value = node.get(branch.key)
+        if value is None:
+            continue
+        if branch.each:
+            for one in value if isinstance(value, list) else ():
+                _arrive(one, branch, found)
+        else:
+            _arrive(value, branch, found)
 
 
-def _matches(node: object, only: tuple[str, str]) -> bool:
-    return isinstance(node, dict) and node.get(only[0]) == only[1]
+def _arrive(value: object, branch: _Branch, found: dict[str, str]) -> None:
+    _, _, only, path, below = branch
+    if path is not None:
+        user_id = parse_identifier(value)
+        # An e-mail or a chat address is no user id, wherever it stands.
+        if user_id is not None and "@" not in user_id:
+            found.setdefault(user_id, path)
+    if isinstance(value, dict) and (only is None or value.get(only[0]) == only[1]):
+        _walk(value, below, found)
