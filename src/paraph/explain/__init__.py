@@ -1,0 +1,1 @@
+"""Explanations of captured requests: reading a capture, and judging it step by step."""
