@@ -1,4 +1,4 @@
-"""What a deployment adds to a setting by accident is named, with every other problem."""
+"""Accidents of a deployment are named, each with every other problem of the settings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def loaded(folder: Path, **changes: Any) -> Settings:
 
 
 def problems(folder: Path, **changes: Any) -> list[str]:
-    """What is said against a file."""
+    """The problems with a file."""
     with pytest.raises(ConfigurationError) as caught:
         loaded(folder, **changes)
     return list(caught.value.problems)
@@ -81,6 +81,11 @@ def test_what_was_pasted_around_a_secret_is_named(
     assert SECRET not in in_variable + "".join(in_file)
 
 
+def test_quotes_in_a_name_for_people_are_meant(tmp_path: Path) -> None:
+    """The name of the app is text, and no secret or address."""
+    assert 'The "Best" app "ever"' == loaded(tmp_path, app_name='The "Best" app "ever"').app_name
+
+
 def test_a_quoted_value_is_judged_as_well(tmp_path: Path) -> None:
     """The quotes hide no other problem of a value."""
     said = problems(tmp_path, client_secret='"short"', public_url="'http://tidemark.example'")
@@ -106,7 +111,7 @@ def test_a_list_that_is_not_json_says_how_to_write_it(
 
 
 def test_a_list_in_quotes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a shell takes away, docker --env-file keeps."""
+    """A shell takes quotes away, docker --env-file keeps them."""
     monkeypatch.setenv("PARAPH_REQUIRED_SCOPES", """'["user:read:user"]'""")
     (said,) = problems(tmp_path)
     assert said.startswith("required_scopes: PARAPH_REQUIRED_SCOPES has quotes or spaces around")

@@ -197,7 +197,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_local_host(host: str) -> bool:
-    """Whether a database's host is this machine: loopback, or a folder with a socket."""
+    """Return true if a database's host is this machine: loopback, or a folder with a socket."""
     return host.startswith(("/", "@")) or host == "" or is_loopback(host)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a value's type, in one line that says what to write; never the value."""
+"""Problems with the type of a value, each in one line that says what to write."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Settings as they are written in a file and in variables, before they have a meaning.
 
-Every problem is collected, so that all of them are reported together; the values of variables and
-files never stand in one. A value with quotes or blanks around it is taken without them, so that
-the rest of it can be judged as well, but it is a problem of its own: what `docker --env-file` or a
-copied line end has added to a secret is part of every signature.
+Every problem is collected, so that all of them are reported together. No problem contains a value.
+A value with quotes or blanks around it is a problem: whatever `docker --env-file` or a copied line
+end has added to a secret becomes part of every signature. The value is then taken without them, so
+that the rest of it is checked as well.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _SECRET = frozenset(
         "key_service_token",
     }
 )
+# Shown to people: quotes in it may be meant.
+_PROSE = frozenset({"app_name"})
 _PASSWORD = re.compile(r"//[^/?#]*:[^/?#]*@|[?&]password=")
 _QUOTES = ('"', "'", "`", "\N{LEFT DOUBLE QUOTATION MARK}", "\N{LEFT SINGLE QUOTATION MARK}")
 _CLOSING = {
@@ -34,7 +36,7 @@ _CLOSING = {
     "\N{LEFT SINGLE QUOTATION MARK}": "\N{RIGHT SINGLE QUOTATION MARK}",
 }
 _AROUND = " \t\r\n\f\v\0\N{ZERO WIDTH NO-BREAK SPACE}\N{NO-BREAK SPACE}\N{ZERO WIDTH SPACE}"
-# What Kubernetes sets for a service of that name.
+# Kubernetes sets such variables for a service of that name.
 _PLATFORM = re.compile(r"_service_(?:host|port)|(?:^|_)port(?:_|$)")
 _PREFIX = "paraph_"
 
@@ -102,8 +104,8 @@ def read_variables(variables: Mapping[str, str | None], lists: Collection[str]) 
 def close_names(variables: Iterable[str], known: Collection[str]) -> list[str]:
     """Variables that are nearly a setting: left alone, they would leave it at its default.
 
-    What is far from every setting may belong to something else: a container platform names the
-    addresses of a service that is called paraph.
+    A name that is far from every setting may belong to something else: a container platform names
+    the addresses of a service that is called paraph.
     """
     problems = []
     for variable in variables:
@@ -122,7 +124,7 @@ def unwrap(values: Mapping[str, Any]) -> Found:
     def plain(name: str, value: Any) -> Any:
         if isinstance(value, list):
             return [plain(f"{name}[{place}]", one) for place, one in enumerate(value)]
-        if not isinstance(value, str):
+        if not isinstance(value, str) or name in _PROSE:
             return value
         text, wrong = _unwrapped(value)
         problems.extend(f"{name} {what}" for what in wrong)
@@ -168,6 +170,6 @@ def _too_open(status: os.stat_result) -> int:
         return 0
     allowed = 0o700
     if status.st_uid != os.geteuid() and status.st_gid in {os.getegid(), *os.getgroups()}:
-        # Owned by root and read through the service's own group: nobody else is in it.
+        # Owned by root and read through the service's own group.
         allowed |= 0o040
     return mode if mode & 0o777 & ~allowed else 0

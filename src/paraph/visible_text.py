@@ -1,7 +1,7 @@
 r"""Text from outside, shown so that no terminal, log reader or parser obeys it.
 
-A control character moves a cursor or starts a line of its own, a mark of direction turns a line
-around, half a surrogate pair cannot be written at all: each is shown as an escape such as `\x1b`.
+A control character moves a cursor or starts a line of its own. A mark of direction turns a line
+around. Half a surrogate pair cannot be written at all. Each is shown as an escape such as `\x1b`.
 """
 
 from __future__ import annotations

@@ -46,13 +46,13 @@ def test_a_plain_url_has_one_destination(url: str, origin: str, *, is_loopback: 
     ],
 )
 def test_a_url_that_parsers_read_differently_has_none(url: str) -> None:
-    """What one parser takes for another host than the next goes nowhere."""
+    """A URL that two parsers take for two hosts goes nowhere."""
     with pytest.raises(ValueError, match=r"write|leave"):
         destination_of(url)
 
 
 def test_a_request_to_another_place_is_not_sent() -> None:
-    """Every request of the check is judged, however its URL came about."""
+    """Every request of the check is checked, however its URL came about."""
     seen: list[Answer] = []
     sender = Sender("", seen.append)
     for url in ("http://app.example/", "http://127.0.0.1:1@app.example/", "//app.example"):
@@ -65,7 +65,7 @@ def test_a_request_to_another_place_is_not_sent() -> None:
 
 
 def test_a_redirect_elsewhere_is_not_followed() -> None:
-    """The app under attack cannot send the check to somebody else's server."""
+    """The app under attack cannot send the check to another server."""
     seen: list[Answer] = []
     sender = Sender("", seen.append)
     browser = Browser(sender, ["http://app.example"])

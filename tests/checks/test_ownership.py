@@ -74,7 +74,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("url", HOSTILE)
 def test_no_spelling_of_a_url_makes_another_host_ours(url: str) -> None:
-    """The URL that will be requested is judged: filled in, resolved, and parsed once."""
+    """The URL that will be requested is checked: filled in, resolved, and parsed once."""
     made = target(webhook=url)
     with pytest.raises(ConfigurationError):
         run(made, [], told=lambda _finding: None)
@@ -85,13 +85,13 @@ def test_no_spelling_of_a_url_makes_another_host_ours(url: str) -> None:
     ["http://127.0.0.1:{port}#@host.example", "///x", "/\\\\host.example", "/a?b=//host", "@h"],
 )
 def test_a_url_that_stays_here_needs_no_proof(url: str) -> None:
-    """What is sent to this machine is ours, however odd its path is."""
+    """A request to this machine needs no proof, however odd its path is."""
     assert THIS_MACHINE == demand_ownership(target(webhook=url))
 
 
 @pytest.mark.parametrize("url", [*HOSTILE, "{url}@host.example", "/x"])
 def test_no_hook_leads_elsewhere(url: str) -> None:
-    """A hook's URL is judged with its placeholders filled in."""
+    """A hook's URL is checked with its placeholders filled in."""
     made = target()
     made.hooks = Hooks(use=Hook(url=url))
     with pytest.raises(ConfigurationError):

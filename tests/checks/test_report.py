@@ -31,12 +31,12 @@ WRITERS: dict[str, Callable[[Run], str]] = {
     "sarif": to_sarif,
     "junit": to_junit,
 }
-# What a terminal, an XML parser or a reader obeys; line ends and tabs are the report's own.
+# Terminals, XML parsers and readers obey these; line ends and tabs are the report's own.
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff\ufffe\uffff]")
 
 
 def run_with(text: str) -> Run:
-    """A run of every verdict with a text wherever somebody else has a say."""
+    """A run of every verdict with a text wherever the app or the target file has a say."""
     run = Run(f"target {text}", "2026-01-01T00:00:00Z", file=f"folder/{text}.toml")
     for entry, verdict in zip(catalogue().values(), [*Verdict] * 2, strict=False):
         finding = Finding(entry.id, entry.group, entry.severity, verdict, f"because {text}")

@@ -285,7 +285,7 @@ def test_a_secret_is_all_that_a_delivery_needs(tmp_path: Path) -> None:
 
 
 def test_settings_that_others_can_read_are_enough_for_a_look(tmp_path: Path) -> None:
-    """An explanation starts nothing: it takes what it needs, and judges no other setting."""
+    """An explanation starts nothing: it takes what it needs, and checks no other setting."""
     file = tmp_path / "paraph.toml"
     file.write_text(f"webhook_secrets = ['{SECRET}']\nlevel = 5\nnonsense = true\n")
     file.chmod(0o644)

@@ -131,6 +131,16 @@ def test_a_header_of_the_clients_own_is_refused(call: Call) -> None:
 
 
 @BOTH
+def test_a_method_is_one_word(call: Call) -> None:
+    """A method with blanks or line ends would be a request of the caller's own making."""
+    service = Recorder()
+    for method in ("", "GET /v1/audit", "GET\r\nX: y", "G\u00cbT", "GET/"):
+        with pytest.raises(Refused):
+            call(service, "zoom", OWN, method, "/users/me")
+    assert [] == service.seen
+
+
+@BOTH
 def test_a_plain_path_arrives_as_it_is_written(call: Call) -> None:
     """Every character that Zoom's ids need arrives byte for byte, with the query behind it."""
     service = Recorder()

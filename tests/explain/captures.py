@@ -28,7 +28,7 @@ def signature(
     return "v0=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
 
-def headers(body: bytes = BODY, **more: str) -> dict[str, str]:
+def headers(body: bytes = BODY, /, **more: str) -> dict[str, str]:
     """The headers of a delivery."""
     return {
         "Host": "hooks.example",

@@ -74,6 +74,12 @@ FORMS: dict[str, bytes] = {
     "an entry of Zoom's log with parsed headers": json.dumps(
         {"request_headers": headers(), "request_body": TEXT}
     ).encode(),
+    "an entry of Zoom's log with lines of headers": json.dumps(
+        {
+            "request_headers": "\n".join(f"{k}: {v}" for k, v in headers().items()),
+            "request_body": TEXT,
+        }
+    ).encode(),
     "a request bin": json.dumps(
         {"method": "POST", "url": "/in", "headers": headers(), "content": TEXT}
     ).encode(),
@@ -138,7 +144,7 @@ def test_headers_and_body_apart_are_one_delivery(end: bytes) -> None:
         (b'{"headers": 5, "body": ""}', "no capture of a request"),
         (b'{"code": 104, "message": "x"}', "no capture of a request"),
         (b'{"httpMethod": "POST", "body": "!", "isBase64Encoded": true}', "no capture"),
-        (b'{"request_headers": "not json", "request_body": ""}', "no capture of a request"),
+        (b'{"request_headers": "not json", "request_body": ""}', "no name and colon"),
         (b"[" * 100_000, "no capture of a request"),
         (b"curl", "no HTTP request line"),
         (b"curl -H 'a: b'", "has no URL"),
@@ -162,7 +168,7 @@ def test_what_is_no_capture_is_named(content: bytes, why: str) -> None:
 
 
 def test_no_file_that_a_capture_names_is_opened(tmp_path: Path) -> None:
-    """A capture comes from somebody else: it reads nothing on this machine."""
+    """A capture comes from a stranger: it reads nothing on this machine."""
     file = tmp_path / "secret"
     file.write_text("hush-hush")
     assert f"@{file}".encode() == captured(curl(f"--data-raw '@{file}'")).body

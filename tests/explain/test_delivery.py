@@ -73,7 +73,7 @@ def test_an_added_line_end_is_the_captures_own() -> None:
 
 
 def test_a_reformatted_capture_is_refused_and_explained() -> None:
-    """What arrived like this would be refused; what Zoom sent was genuine, and is described."""
+    """The bytes as captured are refused; the delivery as Zoom sent it is described."""
     pretty = json.dumps(json.loads(BODY), indent=2, ensure_ascii=False).encode()
     found = said(raw(pretty, signed=headers()) + b"\n")
 
@@ -94,7 +94,7 @@ def test_a_secret_with_quotes_is_the_readers_to_fix() -> None:
 
 
 def test_an_old_capture_is_checked_to_the_end() -> None:
-    """A capture is old when somebody looks at it: the signature is checked all the same."""
+    """A capture is usually old: its signature is checked all the same."""
     stamp = str(OLD)
     content = raw(
         signed=headers(
@@ -229,7 +229,7 @@ def test_no_control_character_of_a_capture_is_printed() -> None:
 
 
 def test_a_get_and_a_long_body_stop_at_the_request() -> None:
-    """What the webhook does not answer is not verified."""
+    """A request that the webhook does not answer is not verified."""
     assert Outcome.REFUSED is outcome(captured(raw().replace(b"POST", b"GET")), "request")
     found = replace(captured(raw()), body=b" " * (1 << 21))
     assert Outcome.REFUSED is outcome(found, "request")

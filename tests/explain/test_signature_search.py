@@ -35,7 +35,7 @@ def cause(
     client_secret: str = "",
     **more: Any,
 ) -> str:
-    """What is said of a body that was signed with a secret, and seen with others given."""
+    """Find the cause for a body that was signed with a secret, and seen with others given."""
     value = header or signature(signed, secret=secret, **more)
     found = find_cause(
         value.encode(), stamp.encode(), seen, secrets=given, client_secret=client_secret

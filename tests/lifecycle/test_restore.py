@@ -486,7 +486,7 @@ async def _forged_after_rotation(place: Place) -> tuple[str, bytes, bytes]:
 
 
 async def test_a_key_that_was_rotated_away_makes_no_backup_that_restores(place: Place) -> None:
-    """Whoever holds an old encryption key cannot widen what API keys may do."""
+    """The holder of an old encryption key cannot widen the scopes of API keys."""
     old, forged, first = await _forged_after_rotation(place)
 
     with pytest.raises(UsageError, match=f"was made with the key {old}") as caught:
@@ -530,7 +530,7 @@ async def test_a_backup_of_the_first_version_has_a_way_in(place: Place) -> None:
 
 
 async def test_receipts_are_written_again_after_a_rotation(place: Place) -> None:
-    """What the old key vouched for is vouched for by the new one; what it makes up is not."""
+    """Lines of the old key are written again by the new one; made-up lines are not."""
     async with place.service() as kit:
         await install(kit, JANE, RAVI)
         await remove(kit, JANE)
@@ -560,7 +560,7 @@ async def test_receipts_are_written_again_after_a_rotation(place: Place) -> None
 
 
 async def _write_with_old_key(place: Place, old_settings: Settings, line: ReceiptLine) -> None:
-    """As somebody writes into the folder who holds the old key and an old copy of the database."""
+    """Write a line as an attacker does who holds the old key and an old copy of the database."""
     async with place.context() as context:
         ring = KeyRing.parse([one.reveal() for one in old_settings.encryption_keys])
         ReceiptBook(

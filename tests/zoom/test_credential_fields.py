@@ -66,7 +66,7 @@ CARRIED = [
 
 
 def refused(allowed: AllowList, query: str, path: bytes = RECORDINGS) -> bool:
-    """Whether a GET with a query goes nowhere."""
+    """Return true if a GET with a query goes nowhere."""
     try:
         allowed.permit("GET", parse_target(path, query.encode("latin-1")))
     except CallRefused:
@@ -142,7 +142,7 @@ def test_an_ordinary_query_passes(query: str) -> None:
     ],
 )
 def test_a_segment_names_a_credential_by_its_words(segment: str, *, expected: bool) -> None:
-    """A segment is judged by its words, and an id or an address is no word."""
+    """A segment is read word by word, and an id or an address is no word."""
     assert expected is names_credential(segment)
 
 

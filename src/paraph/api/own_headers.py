@@ -1,8 +1,8 @@
 """Request headers of this API's own, and where they have no meaning.
 
-A header that binds a call to a subject must never stand on a call that does not look at it: the
-caller would believe a check that nothing makes (a path that a client library has rewritten turns
-a bound call of Zoom's API into another call).
+A header that binds a call to a subject is refused on every call that does not read it. Otherwise
+the caller would rely on a check that is not made. It happens when a client library rewrites a path:
+a bound call of Zoom's API becomes another call.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _OWN = frozenset({SUBJECT_HEADER, ANSWER_HEADER})
 
 
 def holds_own_header(names: Iterable[bytes]) -> bool:
-    """Whether one of the names, in lower case, is a header of this API's own."""
+    """Return true if one of the names, in lower case, is a header of this API's own."""
     return not _OWN.isdisjoint(names)
 
 

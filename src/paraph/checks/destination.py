@@ -1,4 +1,4 @@
-r"""Where a request really goes, judged on the URL as it will be sent, and whether it may go there.
+r"""The place that a request goes to, read from the URL as it will be sent, and its permission.
 
 URL parsers differ about userinfo, backslashes, tabs, numbers as hosts and letters of other scripts.
 So the authority has to be of one plain form that all of them read alike; everything else goes
@@ -36,7 +36,7 @@ class Destination:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it can only be this machine."""
+        """True if it can only be this machine."""
         if self.host == "localhost":
             return True
         try:

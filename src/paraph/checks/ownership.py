@@ -1,8 +1,8 @@
-"""Whose app it is: off this machine, nothing is attacked without a proof of ownership.
+"""Ownership of a target: off this machine, nothing is attacked without a proof of it.
 
 The proof is a file that the target serves: only its owner can put files there. Every URL of the
-target file is judged as it will be requested: its placeholders filled in, resolved against the
-base of the app and of each variant. `Sender` judges every single request once more.
+target file is checked as it will be requested: its placeholders filled in, resolved against the
+base of the app and of each variant. `Sender` checks every single request once more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SAMPLES = {**_PORTS, "zoom": _LOCAL_SERVER, "trap": _LOCAL_SERVER}
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL, or a path on this machine, can only mean this machine."""
+    """Return true if a URL, or a path on this machine, can only mean this machine."""
     try:
         return destination_of(_requested(fill(_HERE, _SAMPLES), url)).is_loopback
     except ValueError:

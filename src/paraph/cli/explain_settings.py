@@ -1,4 +1,4 @@
-"""What an explanation has to know about an app: only what it uses, judged by nothing.
+"""Settings of an app for an explanation: only those that it uses, and without any check.
 
 From options, from `PARAPH_*` variables and from `paraph.toml`, the first of these that says it.
 A value is taken exactly as it stands: quotes or blanks around a secret may be what is looked for.
@@ -76,7 +76,7 @@ class ExplainSettings:
         """Secrets from options, else from settings, else from the terminal.
 
         Raises:
-            ConfigurationError: nothing says them, and nobody can be asked.
+            ConfigurationError: they are given nowhere, and there is no terminal to ask on.
         """
         known = list(given) or self.texts(name) or [one for one in [self.text(name)] if one]
         if not known and sys.stdin.isatty():

@@ -1,8 +1,8 @@
 """Request paths: built from segments that are refused or kept byte for byte, then compared.
 
 A caller's id or path may come from the caller's own user. An HTTP library resolves `..`, drops
-fragments and follows an absolute URL, so a segment that means anything but itself is refused here,
-and the URL that the library has made is compared with the path that was meant (CWE-22).
+fragments and follows an absolute URL. So a segment that means anything but itself is refused here.
+The URL that the library has made is then compared with the path that was meant (CWE-22).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # The service's own rule for a segment of Zoom's path: what is refused there never leaves here.
 _ZOOM_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~@+=:,-]|%(?:40|2[BbCc]|3[AaDd]))+")
 _DOTS = re.compile(r"\.+")
+_METHOD = re.compile(r"[A-Za-z]{1,16}")
 _API_PREFIX = "/v2/"
 # Set by the client itself: another value would change whose call it is, or how long it is.
 _OWN_HEADERS = frozenset(
@@ -32,7 +33,7 @@ def id_segment(text: str) -> str:
     Raises:
         Refused: the text is not an id, so it could name something else.
     """
-    if not isinstance(text, str) or not _ID.fullmatch(text):
+    if not _ID.fullmatch(text):
         raise _refused("id", "An id is 1 to 128 letters, digits, _ or -.")
     return text
 
@@ -55,6 +56,17 @@ def zoom_path(path: str) -> str:
     if not whole.startswith(_API_PREFIX):
         raise _refused("path", "A path of Zoom's begins with / as in /users/me.")
     return whole
+
+
+def http_method(method: str) -> str:
+    """A method for a call of Zoom's API.
+
+    Raises:
+        Refused: it is not a word, so it could hold a second request line.
+    """
+    if not _METHOD.fullmatch(method):
+        raise _refused("method", "A method is a word like GET or POST.")
+    return method
 
 
 def caller_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -105,6 +117,6 @@ def demand_intended(request: httpx.Request, service: httpx.URL, path: str) -> No
 
 
 def _refused(code: str, remedy: str) -> Refused:
-    # What the caller gave is not repeated: it may be long, or hold control characters.
+    # The value is not repeated: it may be long, or hold control characters.
     title = f"The {code} of this call is not one that the service has."
     return Refused(0, {"code": code, "title": title, "remedy": remedy})

@@ -11,7 +11,7 @@ import httpx
 from paraph.client import calls, types
 from paraph.client.calls import Call
 from paraph.client.nonce import challenge_of
-from paraph.client.request_path import demand_intended, service_url
+from paraph.client.request_path import demand_intended, http_method, service_url
 
 Result = TypeVar("Result")
 
@@ -27,8 +27,8 @@ class Client:
         timeout: seconds for one call.
         transport: how to reach it, where not over the network.
 
-    Every method raises a `ServiceProblem` for what the service refuses, and `Refused` with status
-    0 for an id or a path that could mean another call: such a call is not sent. A POST carries an
+    Every method raises a `ServiceProblem` for what the service refuses. An id or a path that could
+    mean another call raises `Refused` with status 0 and is not sent. A POST carries an
     idempotency key of its own, so a call that got no answer is made once more, safely.
     """
 
@@ -119,7 +119,7 @@ class Client:
     ) -> types.ZoomAnswer:
         """Call Zoom's REST API through the service; gives Zoom's answer of any status."""
         answer = self._send(
-            method,
+            http_method(method),
             calls.zoom_url(installation_id, path),
             params=dict(query or {}) or None,
             json=json,

@@ -1,7 +1,7 @@
 """One captured HTTP request, in whichever form people have it.
 
-Raw HTTP/1.1 text, a cURL command, a HAR file, an event of API Gateway or of a Lambda function URL,
-an entry of Zoom's webhook log, or headers and body in two files.
+It is raw HTTP/1.1 text, a cURL command, a HAR file or headers and body in two files. It may also be
+an event of API Gateway or of a Lambda function URL, or an entry of Zoom's webhook log.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def read_capture(content: bytes, *, entry: int | None = None, fits: Fits) -> Cap
         fits: whether a request of a recording may be the one that is meant.
 
     Raises:
-        UsageError: it is too long, has none of the forms, or several entries could be meant.
+        UsageError: it is too long, has another form, or several entries could be meant.
     """
     from paraph.explain.curl_command import is_curl_command, read_curl_command
     from paraph.explain.json_capture import read_json_capture

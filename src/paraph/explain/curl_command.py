@@ -49,7 +49,7 @@ _NUMBERED = re.compile(
 
 
 def is_curl_command(content: bytes) -> bool:
-    """Whether a text begins with `curl`."""
+    """Return true if a text begins with `curl`."""
     return _CURL.match(content) is not None
 
 

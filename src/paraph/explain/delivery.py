@@ -40,7 +40,7 @@ _ORDER: list[Step] = [_REQUEST, *(one for one in _STEPS.values() if one.name != 
 
 @dataclass(frozen=True, slots=True)
 class DeliverySettings:
-    """What an explanation needs to know about the app; all but the secrets may be unknown."""
+    """Settings that an explanation needs; all but the secrets may be unknown."""
 
     secrets: Sequence[str]
     client_id: str = ""
@@ -54,8 +54,7 @@ def explain_delivery(
 ) -> Explanation:
     """Check a captured delivery as the webhook does, and look for the cause of a mismatch.
 
-    Freshness is the one step behind which the others are still checked: a capture is old when
-    somebody looks at it.
+    Freshness is the one step behind which the others are still checked: a capture is usually old.
     """
     return _DeliveryCheck(settings, captured, now).run()
 
@@ -115,11 +114,10 @@ class _DeliveryCheck:
                 captured.headers, now=self._now, freshness=self._settings.freshness
             )
         except DeliveryRejected as error:
-            step = webhook.step_of(error)
-            if step is not webhook.FRESHNESS:
+            if webhook.step_of(error) is not webhook.FRESHNESS:
                 self._refuse_grammar(error)
                 return
-            self._refused[step.name] = error.detail
+            self._refused[webhook.FRESHNESS.name] = error.detail
             fresh = webhook.check_delivery_headers(
                 captured.headers, now=self._signed_at(), freshness=self._settings.freshness
             )
@@ -147,8 +145,7 @@ class _DeliveryCheck:
         self._note_event(parse_event(delivery))
         if webhook.FRESHNESS.name in self._refused:
             self._notes.append(
-                "apart from its age it is genuine: "
-                f"--at {self._signed_at()} judges it as of its own time."
+                f"apart from its age it is genuine: --at {self._signed_at()} uses its own time."
             )
 
     def _refuse_grammar(self, error: DeliveryRejected) -> None:
@@ -187,7 +184,7 @@ class _DeliveryCheck:
     def _note_sent_event(
         self, fresh: webhook.FreshHeaders, cause: Cause | None, secrets: Sequence[Secret]
     ) -> None:
-        """What would become of the delivery as it was sent, where only the capture is wrong."""
+        """Describe the delivery as it was sent, where only the capture is wrong."""
         if cause is None or cause.sides != {Side.CAPTURE}:
             return
         with suppress(PeerError):
@@ -223,7 +220,7 @@ class _DeliveryCheck:
 
 
 def _unverified_event(body: bytes) -> Event:
-    """What a body says of itself; only to be shown.
+    """Read an event from a body that was not verified, only to show it.
 
     Raises:
         MessageMalformed: it is not an event.

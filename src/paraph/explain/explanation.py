@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
 
 class Step(Protocol):
-    """What the steps of all kinds of requests have in common."""
+    """A step of any kind of request."""
 
     @property
     def name(self) -> str:
@@ -28,7 +28,7 @@ class Step(Protocol):
 
     @property
     def proves(self) -> str:
-        """What holds once it has passed."""
+        """The fact that holds once it has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Explanation:
-    """What was found, step by step.
+    """The findings, step by step.
 
     Attributes:
         notes: whole sentences, for the reader.
@@ -61,7 +61,7 @@ class Explanation:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether no step refused the request."""
+        """True if no step refused the request."""
         return all(one.outcome is not Outcome.REFUSED for one in self.findings)
 
     def lines(self) -> Iterator[str]:

@@ -15,7 +15,7 @@ _NOT_A_REQUEST = (
     *(AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError),
     binascii.Error,
 )
-_PARSED = "The capture holds the body as parsed JSON, not its bytes: the compact form is judged."
+_PARSED = "The capture holds the body as parsed JSON, not its bytes: the compact form is checked."
 
 
 def read_json_capture(content: bytes, *, entry: int | None, fits: Fits) -> CapturedRequest:
@@ -32,7 +32,7 @@ def read_json_capture(content: bytes, *, entry: int | None, fits: Fits) -> Captu
                 raise UsageError(f"the capture has {len(entries)} entries", remedy=REMEDY)
             return _read(entries[entry - 1])
         if len(entries) == 1:
-            # Judged even where it does not look like one: that is the question.
+            # Read even where it does not look like one: that is the question.
             return _read(entries[0])
         found = [place for place, one in enumerate(entries, 1) if _may_be_meant(one, fits)]
         if len(found) != 1:
@@ -127,16 +127,23 @@ def _query_of(found: Mapping[str, Any]) -> str:
 def _from_zoom_log(found: Mapping[str, Any]) -> CapturedRequest:
     """An entry of the webhook log that Zoom's Marketplace and its API show."""
     headers = found["request_headers"]
-    if isinstance(headers, str):
-        headers = json.loads(headers)
+    parsed = _text_headers(headers) if isinstance(headers, str) else _headers(headers)
     body, notes = _body(found.get("request_body"))
-    return request(
-        "POST", str(found.get("endpoint") or "/").encode(), _headers(headers), body, notes=notes
-    )
+    return request("POST", str(found.get("endpoint") or "/").encode(), parsed, body, notes=notes)
+
+
+def _text_headers(text: str) -> Headers:
+    """Headers that stand in a string: as JSON, or as lines."""
+    from paraph.explain.raw_request import read_head
+
+    try:
+        return _headers(json.loads(text))
+    except ValueError:
+        return read_head(text.encode("utf-8", "surrogatepass")).headers
 
 
 def _from_plain_object(found: Mapping[str, Any]) -> CapturedRequest:
-    """What request bins and functions log: headers and a body, perhaps method and URL."""
+    """An object that request bins and functions log: headers and a body, perhaps a URL."""
     name = next(one for one in ("rawBody", "body", "content", "data") if one in found)
     body, notes = _body(found[name], is_base64=found.get("isBase64Encoded") is True)
     url = str(found.get("url") or found.get("path") or "/")
@@ -183,7 +190,8 @@ def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(headers, dict):
         for name, value in headers.items():
             for one in value if isinstance(value, list) else [value]:
-                yield name, one
+                if one is not None:
+                    yield name, one
         return
     for one in headers:
         if isinstance(one, dict):

@@ -23,7 +23,7 @@ _PARAMETERS = (b"code=", b"error=", b"state=")
 
 @dataclass(frozen=True, slots=True)
 class CookieOpener:
-    """What opens a pending authorization: keys and time, and no store that could be changed."""
+    """Opens a pending authorization with keys and time, and without a store."""
 
     ring: KeyRing
     client: Client
@@ -35,7 +35,7 @@ class CookieOpener:
 
 
 def may_be_redirect(captured: CapturedRequest) -> bool:
-    """Whether a request of a recording looks like an authorization response."""
+    """Return true if a request of a recording looks like an authorization response."""
     query = captured.raw_query
     return captured.path.endswith("/oauth/redirect") or any(
         piece.startswith(_PARAMETERS) for piece in query.split(b"&")

@@ -28,7 +28,7 @@ _DEPTHS = ((16 << 10, 3), (128 << 10, 2), (1 << 40, 1))
 
 
 class Side(Enum):
-    """What has to change before the delivery verifies."""
+    """The side that has to change before the delivery verifies."""
 
     CAPTURE = "capture"
     SECRET = "secret"

@@ -6,9 +6,9 @@ the audit chain's head. A database that does not reach up to its newest mark is 
 put back by hand: it would bring removed users and revoked API keys back to life, so nothing
 starts on it until it begins a new epoch.
 
-After a rotation the old key authenticates no line any more. What it wrote is written again under
-the key that seals now, as far as the database knows of it: a line that somebody with the old key
-has made up is left behind.
+After a rotation the old key authenticates no line any more. Its lines are written again under the
+key that seals now, if the database knows of them. A line that was made up with the old key is left
+behind.
 """
 
 from __future__ import annotations

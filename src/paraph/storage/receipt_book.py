@@ -6,9 +6,9 @@ then a mark of how far the audit chain had come:
     MAC (hex) | space | JSON
 
 A line holds no personal data: an identity is a keyed hash, whose key stands sealed in the
-database. The MAC makes a line that somebody wrote or changed worthless. Its key is derived from the
-encryption key that sealed when the line was written, and the line names it: a key that was rotated
-away authenticates no line any more (see `trust`). A file for each machine and month, so that no two
+database. The MAC makes a forged or changed line worthless. Its key is derived from the encryption
+key that sealed when the line was written. The line names that key, and a key that was rotated away
+authenticates no line any more (see `trust`). A file for each machine and month, so that no two
 machines append to the same one, and old files can be locked away.
 """
 
@@ -76,7 +76,7 @@ class _Owner(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a book says of one database.
+    """The lines of a book about one database.
 
     Attributes:
         lines: those that a believed key authenticates.

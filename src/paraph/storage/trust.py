@@ -3,9 +3,9 @@
 Both carry a MAC under a key that is derived from the encryption key that sealed at that time, and
 name that key. An encryption key that was rotated away may have leaked; it may still be in
 `encryption_keys`, to open old rows. It authenticates nothing any more, unless an operator says so
-for one restore (`--made-with-key`). What paraph 0.1 wrote is authenticated by a key that no
-rotation changes: anyone who ever held an encryption key of that database could have made it, so
-it needs a word of its own (`--from-0.1`).
+for one restore (`--made-with-key`). Files of paraph 0.1 are authenticated by a key that no rotation
+changes. Anyone who ever held an encryption key of that database could have made them, so they need
+an option of their own (`--from-0.1`).
 """
 
 from __future__ import annotations
@@ -69,6 +69,6 @@ def demand_trusted(key_id: str, ring: KeyRing, trust: Trust) -> None:
     if key_id not in trust.keys(ring):
         raise UsageError(
             f"the backup was made with the key {key_id}, and {ring.newest} stands first in "
-            f"encryption_keys: whoever holds {key_id} could have made it",
+            f"encryption_keys: anyone who holds {key_id} could have made it",
             remedy=f"If {key_id} never leaked, say --made-with-key {key_id}.",
         )

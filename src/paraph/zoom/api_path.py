@@ -143,8 +143,8 @@ class AllowList:
     """Which calls may be made, from rules like "GET /v2/**" and "POST,PATCH /v2/meetings/*".
 
     `*` stands for one segment, a final `**` for one or more, `*` as method for every method.
-    What hands out a credential is covered only where the rule names it: a segment like `zak`, or a
-    query field as in "GET /v2/meetings/*/recordings?include_fields=download_access_token".
+    A call that hands out a credential is covered only by a rule that names it. It names a segment
+    like `zak`, or a field: "GET /v2/meetings/*/recordings?include_fields=download_access_token".
 
     Raises:
         ConfigurationError: naming every rule that is none.

@@ -1,7 +1,7 @@
 """Words of a call that carry a credential, or ask for one in the answer.
 
-A query is judged in every spelling that some server might read: separated by `&` or `;`, decoded
-once or several times, in any case and width, with list brackets, as JSON, as a list in one value.
+A query is read in every spelling that some server might accept. Fields are separated by `&` or `;`
+and decoded once or several times. Words may have any case and width, and stand in lists or JSON.
 A field that only looks like a credential is refused as well; `proxy_allow` may name it.
 """
 
@@ -29,7 +29,7 @@ _CONTINUES_A_LIST = frozenset(
         *("synctoken", "nextsynctoken", "continuationtoken"),
     }
 )
-# What a person types, and the opaque marks of lists: their values are nobody's field names.
+# Their values are typed by a person, and are no names of fields.
 _FREE_TEXT = frozenset(
     {"searchkey", "searchkeyword", "keyword", "keywords", "query", "q", "search"}
 )
@@ -42,7 +42,7 @@ _DECODINGS = 4
 
 
 def names_credential(text: str) -> bool:
-    """Whether a segment of a path, in any case and with any ending, names a credential."""
+    """Return true if a segment of a path, in any case, names a credential."""
     # An e-mail address is a user's id, whatever words are in it.
     return "@" not in text and any(_is_credential(word) for word in _words(text))
 

@@ -15,7 +15,7 @@ from paraph.checks.runner import Run
 from paraph.checks.verdict import Finding
 from paraph.visible_text import visible
 
-# In JSON text: outside of strings there are none but line ends, which str.isprintable excludes.
+# In JSON text these characters stand inside strings only.
 _OUTSIDE_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
