@@ -9,6 +9,7 @@ import pytest
 from paraph.config import load_settings
 from paraph.errors import ConfigurationError
 from paraph.storage.encryption import new_encryption_key
+from private_file import write_private
 
 GOOD: dict[str, Any] = {
     "client_id": "AbCdEf123456",
@@ -31,9 +32,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write(folder: Path, **changes: Any) -> Path:
     """A settings file: the good one with changes; None leaves a setting out."""
     values = {k: v for k, v in {**GOOD, **changes}.items() if v is not None}
-    file = folder / "settings.toml"
-    file.write_text("\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items()))
-    return file
+    lines = (f"{name} = {json.dumps(value)}" for name, value in values.items())
+    return write_private(folder / "settings.toml", "\n".join(lines))
 
 
 def problems(folder: Path, **changes: Any) -> str:

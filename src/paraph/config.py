@@ -6,13 +6,9 @@ check off, and plain http is accepted on loopback addresses only.
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_settings import (
@@ -20,26 +16,25 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from paraph.errors import ConfigurationError
 from paraph.key_settings import KeyService, KeySource, judge_keys, judge_service
 from paraph.secret import Secret
 from paraph.setting_judge import Network, SettingJudge, is_loopback
+from paraph.setting_types import type_problem
+from paraph.settings_source import close_names, read_file, read_variables, unwrap
+from paraph.zoom_cloud import REGIONAL_API_SERVERS, default_api_servers, mixed_clouds
 
-__all__ = ["Settings", "is_loopback", "load_key_service", "load_settings"]
+__all__ = [
+    "REGIONAL_API_SERVERS",
+    "Settings",
+    "is_loopback",
+    "load_key_service",
+    "load_settings",
+]
 
 DEFAULT_FILE = Path("paraph.toml")
-# The global name first: it always works. The regional ones are those that token responses may
-# name in `api_url` (changelog of the regional clusters), today's and the three older spellings.
-REGIONAL_API_SERVERS = (
-    *(
-        f"https://api{region}.zoom.us"
-        for region in ("", "-au", "-ca", "-eu", "-in", "-sa", "-sg", "-uk", "-us")
-    ),
-    *(f"https://{region}api.zoom.us" for region in ("eu01", "sa01", "sg01")),
-)
 # Reading everything that the granted scopes allow, and writing meetings and webinars.
 DEFAULT_PROXY_ALLOW = (
     "GET /v2/**",
@@ -50,8 +45,6 @@ DEFAULT_PROXY_ALLOW = (
 )
 # Where the service itself answers: a host's page there would send browsers round in circles.
 _OWN_PATHS = frozenset({"/install", "/installed", "/marketplace", "/oauth/redirect", "/webhook"})
-# What Kubernetes sets for a service of that name.
-_PLATFORM = re.compile(r"_service_(?:host|port)|(?:^|_)port(?:_|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +123,7 @@ class _Values(BaseSettings):
     required_scopes: list[str] = Field(default_factory=list)
     level: Literal["user", "account"] = "user"
     authorization_server: str = "https://zoom.us"
-    api_servers: list[str] = Field(default_factory=lambda: list(REGIONAL_API_SERVERS))
+    api_servers: list[str] = Field(default_factory=list)
     proxy_allow: list[str] = Field(default_factory=lambda: list(DEFAULT_PROXY_ALLOW))
     forward_url: str = ""
     forward_secrets: list[str] = Field(default_factory=list)
@@ -175,49 +168,23 @@ def load_settings(file: Path | None = None) -> Settings:
 
 def _load_values(file: Path | None) -> tuple[_Values, list[str]]:
     """The values, and what is wrong with their names and types; such a one has its default."""
-    given, problems = _read(file), []
-    environment = EnvSettingsSource(_Values)
-    try:
-        given |= environment()
-    except SettingsError as error:
-        # A list in the environment that is no JSON; the source's own words hold the name only.
-        raise ConfigurationError([f"{error} (lists are written as JSON)"]) from None
-    problems += _misspelt(environment.env_vars)
+    path = file or DEFAULT_FILE
+    given, problems = ({}, []) if file is None and not path.exists() else read_file(path)
+    variables = EnvSettingsSource(_Values).env_vars
+    fields = _Values.model_fields
+    from_variables, wrong = read_variables(
+        {name: text for name, text in variables.items() if name.removeprefix("paraph_") in fields},
+        [name for name, field in fields.items() if field.annotation == list[str]],
+    )
+    problems += wrong + close_names(variables, fields)
+    given, wrong = unwrap(given | from_variables)
+    problems += wrong
     try:
         return _Values(**given), problems
     except ValidationError as error:
-        problems += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        wrong = {str(e["loc"][0]) for e in error.errors()}
-        return _Values(**{name: v for name, v in given.items() if name not in wrong}), problems
-
-
-def _misspelt(variables: Iterable[str]) -> list[str]:
-    """Variables that are nearly a setting: left alone, they would leave it at its default.
-
-    What is far from every setting may be somebody else's: a container platform names the
-    addresses of a service that is called paraph.
-    """
-    problems = []
-    for variable in variables:
-        name = variable.lower().removeprefix("paraph_")
-        foreign = name in _Values.model_fields or _PLATFORM.search(name)
-        if name == variable.lower() or foreign:
-            continue
-        near = get_close_matches(name, _Values.model_fields, n=1, cutoff=0.85)
-        problems += [f"PARAPH_{name.upper()} is no setting; is {one} meant?" for one in near]
-    return problems
-
-
-def _read(file: Path | None) -> dict[str, Any]:
-    path = file or DEFAULT_FILE
-    if file is None and not path.exists():
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError([f"{path} cannot be read: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{path} is no TOML: {error}"]) from None
+        problems += [type_problem(one["loc"], one["type"], fields) for one in error.errors()]
+        bad = {str(one["loc"][0]) for one in error.errors()}
+        return _Values(**{name: v for name, v in given.items() if name not in bad}), problems
 
 
 def _judged(values: _Values, problems: list[str]) -> Settings:
@@ -234,8 +201,8 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
         public_url=judge.url("public_url", values.public_url, origin_only=True),
         public_bind=judge.bind("public_bind", values.public_bind),
         private_bind=judge.bind("private_bind", values.private_bind),
-        database_url=_database_url(judge, values.database_url),
-        events_url=_events_url(judge, values.events_url),
+        database_url=judge.database_url("database_url", values.database_url),
+        events_url=judge.events_url("events_url", values.events_url),
         encryption_keys=encryption_keys,
         linking=values.linking,
         start_url=judge.url("start_url", values.start_url) if host_linked else "",
@@ -247,7 +214,7 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
         ),
         api_servers=tuple(
             judge.url(f"api_servers[{n}]", server, origin_only=True)
-            for n, server in enumerate(values.api_servers)
+            for n, server in enumerate(_api_servers(values))
         ),
         proxy_allow=tuple(judge.rule("proxy_allow", rule) for rule in values.proxy_allow),
         forward_url=judge.url("forward_url", values.forward_url) if values.forward_url else "",
@@ -280,14 +247,22 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
     )
     if not settings.api_servers:
         judge.problems.append("api_servers is empty: no host would be allowed to see a token")
+    judge.problems += mixed_clouds(settings.authorization_server, settings.api_servers)
     judge.problems += _contradictions(settings, values) + _shared_secrets(values)
     # What has a wrong type was left out, and is not missing as well.
-    named = {problem.partition(":")[0].partition(".")[0] for problem in problems}
+    named = {problem.partition(":")[0].partition("[")[0] for problem in problems}
     missing = {f"{name} is missing" for name in named}
     problems += [one for one in judge.problems if one.partition(":")[0] not in missing]
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def _api_servers(values: _Values) -> list[str]:
+    """As given; else those of the cloud that the authorization server belongs to."""
+    if "api_servers" in values.model_fields_set:
+        return values.api_servers
+    return list(default_api_servers(values.authorization_server))
 
 
 def _contradictions(settings: Settings, values: _Values) -> list[str]:
@@ -312,23 +287,31 @@ def _contradictions(settings: Settings, values: _Values) -> list[str]:
 
 
 def _shared_secrets(values: _Values) -> list[str]:
-    """One secret in two roles lets whoever holds one of them play the other."""
-    everything = [
-        values.client_id,
-        values.client_secret,
-        *values.webhook_secrets,
-        *values.forward_secrets,
+    """One secret in two roles lets its holder in one role play the other."""
+    lists = {
+        name: list(value)
+        for name in values.__class__.model_fields
+        if isinstance(value := getattr(values, name), list)
+    }
+    problems = [
+        f"{name}[{place}] repeats {name}[{entries.index(one)}]: remove it"
+        for name, entries in lists.items()
+        for place, one in enumerate(entries)
+        if one and entries.index(one) < place
     ]
-    present = [secret for secret in everything if secret]
-    if len(set(present)) == len(present):
-        return []
-    return ["client_id, client_secret, webhook_secrets and forward_secrets must all differ"]
-
-
-def _database_url(judge: SettingJudge, value: str) -> str:
-    if not re.match(r"sqlite:///.|postgresql://.", value):
-        judge.problems.append("database_url must begin with sqlite:/// or postgresql://")
-    return value
+    roles = (
+        {values.client_id},
+        {values.client_secret},
+        set(values.webhook_secrets),
+        set(values.forward_secrets),
+    )
+    everything = [one for role in roles for one in role if one]
+    if len(set(everything)) < len(everything):
+        problems.append(
+            "client_id, client_secret, webhook_secrets and forward_secrets must all differ: give "
+            "each its own value"
+        )
+    return problems
 
 
 def load_key_service(file: Path | None = None) -> KeyService | None:
@@ -371,9 +354,3 @@ def _receipts_folder(values: _Values) -> str:
     if values.receipts_folder or not values.database_url.startswith("sqlite:///"):
         return values.receipts_folder
     return f"{values.database_url.removeprefix('sqlite:///')}-receipts"
-
-
-def _events_url(judge: SettingJudge, value: str) -> str:
-    if value and not re.match(r"(nats|tls)://.", value):
-        judge.problems.append("events_url must begin with nats:// or tls://, or be empty")
-    return value

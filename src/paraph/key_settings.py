@@ -99,6 +99,13 @@ def judge_keys(source: KeySource) -> tuple[tuple[Secret, ...], list[str]]:
         for place, value in enumerate(values)
         if not (is_wrapped(value) or _is_key(value))
     ]
+    ids = [value.partition(":")[0] for value in values]
+    problems += [
+        f"encryption_keys[{place}] repeats the key id of encryption_keys[{ids.index(key_id)}]: "
+        "make another key with `paraph keys new`"
+        for place, key_id in enumerate(ids)
+        if values[ids.index(key_id)] != values[place]
+    ]
     if any(map(is_wrapped, values)) and not source.service_url:
         problems.append("encryption_keys holds a wrapped key, and key_service_url is missing")
     return tuple(map(Secret, values)), problems

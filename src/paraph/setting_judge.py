@@ -10,7 +10,7 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from paraph.secret import Secret
 
@@ -25,6 +25,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _METHOD = "(?:GET|POST|PUT|PATCH|DELETE)"
 _PROXY_RULE = re.compile(
     rf"(?:\*|{_METHOD}(?:,{_METHOD})*) /v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?)"
+    r"(?:\?[a-z_]+=[a-z_,]+(?:&[a-z_]+=[a-z_,]+)*)?"
 )
 # Words that a generated secret does not hold: short ones are asked for as whole words.
 _PLACEHOLDER = re.compile(
@@ -34,6 +35,10 @@ _PLACEHOLDER = re.compile(
 )
 # RFC 3986 section 2, of which urlsplit drops or accepts more than a browser would.
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+# Underscores stand in names of containers; Zoom and browsers need none.
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.IGNORECASE)
+# libpq's words for a connection that is encrypted or does not come about.
+_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 # RFC 6749 section 3.3.
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _CONTACT = re.compile(r"(?:mailto:|https://|tel:)[\x21-\x7e]+")
@@ -111,6 +116,8 @@ class SettingJudge:
             return value
         if parts.scheme not in {"http", "https"} or not host or not value.isascii():
             self.problems.append(f"{name} is not an absolute http or https URL")
+        elif "[" not in parts.netloc and not _HOST.fullmatch(host):
+            self.problems.append(f"{name} has a host that no name can be: write host or host:port")
         elif not _URL_CHARACTERS.fullmatch(value):
             self.problems.append(f"{name} holds characters that no URL has")
         elif parts.scheme == "http" and not is_loopback(host):
@@ -123,6 +130,36 @@ class SettingJudge:
             self.problems.append(f"{name} must be in lower case, as browsers send it")
         return value.rstrip("/") if origin_only else value
 
+    def database_url(self, name: str, value: str) -> str:
+        """An SQLite file, or a PostgreSQL server that is here or behind TLS."""
+        if not re.match(r"sqlite:///.|postgresql://.", value):
+            self.problems.append(f"{name} must begin with sqlite:/// or postgresql://")
+        elif value.startswith("postgresql://"):
+            try:
+                hosts, modes = _postgresql_hosts(value)
+            except ValueError:
+                self.problems.append(f"{name} is not a URL: percent-encode its password")
+                return value
+            if not all(map(is_local_host, hosts)) and not (modes and set(modes) <= _ENCRYPTED):
+                self.problems.append(
+                    f"{name} leads to another machine without TLS: add sslmode=verify-full to its "
+                    "query (sslmode=require encrypts without proving the server)"
+                )
+        return value
+
+    def events_url(self, name: str, value: str) -> str:
+        """Nothing, or NATS servers that are here or behind TLS."""
+        if value and not re.match(r"(nats|tls)://.", value):
+            self.problems.append(f"{name} must begin with nats:// or tls://, or be empty")
+        elif value.startswith("nats://"):
+            netloc = re.split(r"[/?#]", value.removeprefix("nats://"), maxsplit=1)[0]
+            hosts = [_host_of(one) for one in netloc.split(",")]
+            if not all(map(is_loopback, hosts)):
+                self.problems.append(
+                    f"{name} leads to another machine without TLS: write tls:// for nats://"
+                )
+        return value
+
     def bind(self, name: str, value: str) -> tuple[str, int]:
         """HOST:PORT; port 0 picks a free one."""
         host, colon, port = value.rpartition(":")
@@ -132,7 +169,7 @@ class SettingJudge:
         return host.strip("[]"), int(port)
 
     def rule(self, name: str, value: str) -> str:
-        """METHODS /v2/path, where `*` is one segment and a final `**` any number."""
+        """METHODS /v2/path?fields, where `*` is one segment and a final `**` any number."""
         if not _PROXY_RULE.fullmatch(value):
             self.problems.append(f"{name}: {value!r} is no rule; write GET,POST /v2/path/* or **")
         return value
@@ -157,6 +194,30 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_local_host(host: str) -> bool:
+    """Return true if a database's host is this machine: loopback, or a folder with a socket."""
+    return host.startswith(("/", "@")) or host == "" or is_loopback(host)
+
+
+def _postgresql_hosts(url: str) -> tuple[list[str], list[str]]:
+    """Hosts that a client may connect to, and every sslmode that the URL names."""
+    parts = urlsplit(url)
+    # Also what libpq itself would say no to: two of them are two chances to read it differently.
+    query = parse_qs(parts.query, keep_blank_values=True)
+    texts = [*query.get("host", []), *query.get("hostaddr", [])]
+    named = [one for text in texts for one in text.split(",")]
+    within = [unquote(_host_of(one)) for one in parts.netloc.split(",")]
+    return [*named, *(one for one in within if one or not named)], query.get("sslmode", [])
+
+
+def _host_of(text: str) -> str:
+    """The host of `user:password@host:port`."""
+    host = text.rpartition("@")[2]
+    if host.startswith("["):
+        return host.partition("]")[0].removeprefix("[")
+    return host.partition(":")[0]
 
 
 def _is_plain(value: str) -> bool:

@@ -290,6 +290,36 @@ async def test_the_subject_header_must_fit(one: Installed) -> None:
     assert 1 == len(one.rest.seen)
 
 
+async def test_the_subject_header_is_refused_where_nothing_looks_at_it(one: Installed) -> None:
+    """A call that was bound to a subject never becomes another call by its path."""
+    path = f"/v1/installations/{one.id}"
+    for method, target in (
+        ("GET", path),
+        ("DELETE", path),
+        ("POST", f"{path}/access-token"),
+        ("GET", "/v1/installations"),
+        ("GET", "/v1/audit"),
+        ("POST", "/v1/link-requests"),
+        ("GET", "/v1/nothing"),
+    ):
+        for name in ("paraph-subject", "Paraph-Subject", "paraph-answer"):
+            answer = await one.api.request(method, target, headers={name: "jane"})
+            assert (422, "malformed") == (answer.status_code, answer.json()["code"])
+    assert 200 == (await one.api.get(path)).status_code
+
+
+async def test_a_query_that_asks_for_a_credential_reaches_nobody(one: Installed) -> None:
+    """No wildcard of the allow-list passes a query field that hands out a credential."""
+    for query in (
+        "include_fields=download_access_token",
+        "a;zak=1",
+        "include_fields%5B%5D=Download%5FAccess%5FToken",
+    ):
+        answer = await one.call("GET", f"/v2/meetings/5/recordings?{query}")
+        assert (403, "call_refused") == (answer.status_code, answer.json()["code"])
+    assert [] == one.rest.seen
+
+
 async def test_after_removal_nothing_is_called(one: Installed) -> None:
     """A removed installation is a 404 at once."""
     assert 200 == (await one.api.delete(f"/v1/installations/{one.id}")).status_code

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from paraph.storage.encryption import new_encryption_key
+from private_file import write_private
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Settings of an app whose Zoom does not answer, and a database of its own."""
-    (tmp_path / "paraph.toml").write_text(
+    write_private(
+        tmp_path / "paraph.toml",
         f"""
 client_id = "AbCdEf123456"
 client_secret = "kF93-2bXq0-Zr8sLpW"
@@ -26,7 +28,7 @@ encryption_keys = ["{new_encryption_key()}"]
 linking = "none"
 authorization_server = "http://127.0.0.1:9"
 api_servers = ["http://127.0.0.1:9"]
-"""
+""",
     )
     return tmp_path
 
@@ -68,3 +70,34 @@ def test_what_stands_where_it_would_be_written_is_not_followed(folder: Path) -> 
     assert (1, "precious") == (code, victim.read_text())
     assert "another backup is being written" in said
     assert not (folder / "two.backup").exists()
+
+
+def test_a_backup_of_a_rotated_key_restores_on_request_alone(folder: Path) -> None:
+    """The key in front of the settings is believed, an older one after a word of the operator's."""
+    code, said = backup(folder, "one.backup")
+    assert 0 == code and "--made-with-key" in said
+    settings = (folder / "paraph.toml").read_text()
+    old = settings.partition('encryption_keys = ["')[2].partition(":")[0]
+    newer = settings.replace(
+        'encryption_keys = ["', f'encryption_keys = ["{new_encryption_key()}", "'
+    )
+    write_private(folder / "paraph.toml", newer)
+
+    code, said = restore(folder, "one.backup", "--replace")
+    assert (1, 2) == (code, len(said.splitlines()[-2:]))
+    assert f"made with the key {old}" in said and f"--made-with-key {old}" in said
+    code, said = restore(folder, "one.backup", "--replace", "--made-with-key", old)
+    assert 0 == code, said
+
+
+def restore(folder: Path, *words: str) -> tuple[int, str]:
+    """Run the command; its exit code and what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "paraph.cli.main", "restore", *words],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=folder,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr

@@ -16,12 +16,14 @@ from paraph.config import load_settings
 from paraph.lifecycle.context import Context
 from paraph.service.app import open_context
 from paraph.storage.encryption import new_encryption_key
+from private_file import write_private
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Settings of an app whose Zoom does not answer, and a database of its own."""
-    (tmp_path / "paraph.toml").write_text(
+    write_private(
+        tmp_path / "paraph.toml",
         f"""
 client_id = "AbCdEf123456"
 client_secret = "kF93-2bXq0-Zr8sLpW"
@@ -32,7 +34,7 @@ encryption_keys = ["{new_encryption_key()}"]
 linking = "none"
 authorization_server = "http://127.0.0.1:9"
 api_servers = ["http://127.0.0.1:9"]
-"""
+""",
     )
     return tmp_path
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from paraph.storage.encryption import new_encryption_key
+from private_file import write_private
 
 GOOD = f"""
 client_id = "AbCdEf123456"
@@ -29,7 +30,7 @@ trusted_proxies = ["127.0.0.1"]
 
 def start(folder: Path, settings: str) -> subprocess.Popen[str]:
     """Run the command in a folder with these settings."""
-    (folder / "paraph.toml").write_text(settings)
+    write_private(folder / "paraph.toml", settings)
     environment = {name: v for name, v in os.environ.items() if not name.startswith("PARAPH_")}
     return subprocess.Popen(
         [sys.executable, "-m", "paraph.cli.main", "serve"],

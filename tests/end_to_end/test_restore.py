@@ -24,6 +24,7 @@ from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhook_sender import sign
 from paraph.storage.encryption import new_encryption_key
 from ports import reserve_ports
+from private_file import write_private
 from service_kit import ACCOUNT, JANE, RAVI, agree_as, iso, simulated_zoom
 
 pytestmark = pytest.mark.slow
@@ -44,7 +45,8 @@ class Place:
         """The file that every command reads."""
         app = self.zoom.app
         keys = ", ".join(f'"{key}"' for key in self.keys)
-        (self.folder / "paraph.toml").write_text(
+        write_private(
+            self.folder / "paraph.toml",
             f"""
 client_id = "{app.client_id}"
 client_secret = "{app.client_secret}"
@@ -59,7 +61,7 @@ linking = "none"
 required_scopes = ["user:read:user"]
 authorization_server = "{self.zoom.url}"
 api_servers = ["{self.zoom.url}"]
-"""
+""",
         )
 
     def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:

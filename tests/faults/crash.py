@@ -34,6 +34,7 @@ from nats_server import NatsServer
 from paraph.storage.encryption import KeyRing, new_encryption_key
 from ports import reserve_ports
 from postgres_server import PostgresServer
+from private_file import write_private
 from storage import sample
 
 STILL_SECONDS = 120
@@ -115,7 +116,8 @@ class Service:
         self.process: subprocess.Popen[bytes] | None = None
         self._lived = 0.0
         self._born: float | None = None
-        (folder / "paraph.toml").write_text(
+        write_private(
+            folder / "paraph.toml",
             f"""
 client_id = "{sample.CLIENT}"
 client_secret = "a-client-key-for-crashes-8dK"
@@ -130,7 +132,7 @@ linking = "none"
 forward_url = "http://127.0.0.1:{host_port}/"
 forward_secrets = ["a-forwarding-key-for-crashes-2xP"]
 event_timeout = 5
-"""
+""",
         )
 
     async def start(self) -> None:

@@ -33,6 +33,7 @@ from paraph.simulator.webhook_sender import sign
 from paraph.storage.database import Database, open_store
 from paraph.storage.encryption import KeyRing, new_encryption_key
 from ports import reserve_ports
+from private_file import write_private
 from service_kit import ACCOUNT, JANE, iso, simulated_zoom
 
 NEVER = 0
@@ -63,7 +64,8 @@ class Place:
         app = self.zoom.app
         pages = [f'{one}_url = "https://host.example/zoom/{one}"' for one in ("start", "link")]
         host_pages = "\n".join(pages if self.linking == "host" else [])
-        (self.folder / "paraph.toml").write_text(
+        write_private(
+            self.folder / "paraph.toml",
             f"""
 client_id = "{app.client_id}"
 client_secret = "{app.client_secret}"
@@ -79,7 +81,7 @@ event_timeout = 7
 required_scopes = ["user:read:user"]
 authorization_server = "{self.zoom.url}"
 api_servers = ["{self.zoom.url}"]
-"""
+""",
         )
 
     @contextmanager

@@ -83,7 +83,7 @@ async def test_what_cannot_be_written_goes_on_waiting(tmp_path: Path) -> None:
             await tx.removals.add_tombstone(b"h" * 32, zoom_time=5, now=6)
         taken = tmp_path / "taken"
         taken.write_text("a file")
-        nowhere = ReceiptBook(taken, database_id="x", key=b"k", writer="x")
+        nowhere = ReceiptBook(taken, database_id="x", ring=context.ring, first_key=b"k", writer="x")
         with pytest.raises(StorageError):
             await ReceiptExport(context, nowhere).export()
 
@@ -96,7 +96,11 @@ async def test_the_head_is_marked_now_and_then_and_at_the_end(tmp_path: Path) ->
         now = [kit.service.context.now()]
         async with open_context(kit.settings, clock=lambda: now[0]) as (context, _readiness):
             book = ReceiptBook(
-                tmp_path / "marks", database_id=context.store.database_id, key=b"k", writer="x"
+                tmp_path / "marks",
+                database_id=context.store.database_id,
+                ring=context.ring,
+                first_key=b"k",
+                writer="x",
             )
             export = ReceiptExport(context, book)
             marks = []

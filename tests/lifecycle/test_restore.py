@@ -22,6 +22,7 @@ from paraph.lifecycle.api_key import ApiKeys, create_key
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.backup import take_backup
 from paraph.lifecycle.context import Context
+from paraph.lifecycle.key_rotation import begin_turn
 from paraph.lifecycle.link import request_is_live, request_link
 from paraph.lifecycle.receipt_export import ReceiptExport, heads_of, refuse_older_copy
 from paraph.lifecycle.restore import NewEpoch, prove_suspended
@@ -33,6 +34,8 @@ from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.storage.backup_file import BackupReader, BackupWriter
 from paraph.storage.database import open_store
 from paraph.storage.encryption import KeyRing, new_encryption_key
+from paraph.storage.receipt_book import ReceiptBook, ReceiptLine, encode_line
+from paraph.storage.trust import BACKUP, NO_OLDER_KEY, Trust
 from service_kit import JANE, RAVI, Kit, agree_as, settings_for, simulated_zoom
 from storage import sample
 
@@ -50,6 +53,7 @@ class Place:
     settings: Settings
     zoom: SimulatedZoom
     spoiled: list[str] = field(default_factory=list)
+    trust: Trust = NO_OLDER_KEY
 
     @asynccontextmanager
     async def context(self) -> AsyncIterator[Context]:
@@ -87,7 +91,9 @@ class Place:
         return await begin_epoch_in_place(self.settings, self._circumstances((), 0))
 
     def _circumstances(self, folders: Sequence[Path], ahead: int) -> Circumstances:
-        return Circumstances(folders, self.spoiled.extend, lambda: time.time() + ahead, os.urandom)
+        return Circumstances(
+            folders, self.spoiled.extend, lambda: time.time() + ahead, os.urandom, self.trust
+        )
 
     async def phases(self) -> dict[str, Phase]:
         """Every grant's phase by Zoom user."""
@@ -385,7 +391,7 @@ async def test_a_backup_of_an_older_schema_is_brought_up_to_date(place: Place) -
     async with place.context() as context:
         async with context.store.transaction() as tx:
             await tx.grants.add(sample.grant())
-        key = context.store.hash_keys["backup"]
+        key = context.ring.authentication_key(BACKUP, context.ring.key_id)
     content = _downgraded(await place.backup(), key)
 
     assert 1 == (await place.restore(content)).suspended
@@ -434,3 +440,133 @@ async def test_a_database_put_back_by_hand_begins_a_new_epoch_in_place(place: Pl
 
     assert (3, 0) == (began.number, began.removed)
     assert {RAVI: Phase.SUSPENDED} == await place.phases()
+
+
+async def rotate(place: Place) -> str:
+    """A new key stands in front of the settings and seals; the id of the old one."""
+    old = place.settings.encryption_keys
+    place.settings = replace(place.settings, encryption_keys=(Secret(new_encryption_key()), *old))
+    async with place.context() as context:
+        assert await begin_turn(context)
+    return old[0].reveal().partition(":")[0]
+
+
+def _altered(content: bytes, key: bytes, **head: object) -> bytes:
+    """A backup in which every API key may do everything, with a MAC of the forger's."""
+    reader, file = BackupReader(io.BytesIO(content)), io.BytesIO()
+    writer = BackupWriter(file, structs.replace(reader.head, **head))
+    begun = ""
+    for batch in reader.batches(1):
+        if batch.table != begun:
+            begun = batch.table
+            kinds = {
+                one: "bytes" if isinstance(value, bytes) else "value"
+                for one, value in zip(batch.columns, batch.rows[0], strict=True)
+            }
+            writer.table(batch.table, kinds)
+        for row in batch.rows:
+            values = dict(zip(batch.columns, row, strict=True))
+            if batch.table == "api_keys":
+                values["scopes"] = "link proxy read remove vend"
+            writer.row(list(values.values()))
+    writer.end(key)
+    return file.getvalue()
+
+
+async def _forged_after_rotation(place: Place) -> tuple[str, bytes, bytes]:
+    """The old key's id; a backup that it forged as of now, and as paraph 0.1 would have made it."""
+    async with place.context() as context:
+        await create_key(context, label="narrow", scopes=["read"])
+        old_key = context.ring.authentication_key(BACKUP, context.ring.key_id)
+        first_key = context.store.hash_keys["backup"]
+    content = await place.backup()
+    old = await rotate(place)
+    first = _altered(content, first_key, paraph_backup=1, key_id="")
+    return old, _altered(content, old_key), first
+
+
+async def test_a_key_that_was_rotated_away_makes_no_backup_that_restores(place: Place) -> None:
+    """The holder of an old encryption key cannot widen the scopes of API keys."""
+    old, forged, first = await _forged_after_rotation(place)
+
+    with pytest.raises(UsageError, match=f"was made with the key {old}") as caught:
+        await place.restore(forged)
+    assert f"--made-with-key {old}" in caught.value.remedy
+    with pytest.raises(UsageError, match=r"paraph 0\.1") as caught:
+        await place.restore(first)
+    assert "--from-0.1" in caught.value.remedy
+    async with place.context() as context, context.store.reading() as tx:
+        assert [frozenset({"read"})] == [one.scopes for one in await tx.api_keys.all()]
+
+
+async def test_an_operator_may_vouch_for_an_older_key(place: Place) -> None:
+    """A backup from before a rotation restores on request, and the new key seals in it."""
+    async with place.service() as kit:
+        await install(kit, JANE)
+    content = await place.backup()
+    old = await rotate(place)
+    with pytest.raises(UsageError, match="made with the key"):
+        await place.restore(content)
+    place.trust = Trust(made_with=frozenset({old}))
+
+    assert 1 == (await place.restore(content)).suspended
+    async with place.context() as context:
+        assert context.ring.newest == context.ring.key_id
+    await prove(place)
+    assert {JANE: Phase.ACTIVE} == await place.phases()
+
+
+async def test_a_backup_of_the_first_version_has_a_way_in(place: Place) -> None:
+    """It restores with a word of its own, and only if its MAC fits."""
+    async with place.context() as context:
+        first_key = context.store.hash_keys["backup"]
+    content = await place.backup()
+    first = _altered(content, first_key, paraph_backup=1, key_id="")
+    place.trust = Trust(first_version=True)
+
+    assert 2 == (await place.restore(first)).number
+    with pytest.raises(UsageError, match="its MAC does not fit"):
+        await place.restore(_altered(content, b"x" * 32, paraph_backup=1, key_id=""))
+
+
+async def test_receipts_are_written_again_after_a_rotation(place: Place) -> None:
+    """Lines of the old key are written again by the new one; made-up lines are not."""
+    async with place.service() as kit:
+        await install(kit, JANE, RAVI)
+        await remove(kit, JANE)
+        ravi = next(
+            one.grant.identity
+            for one in await kit.installations()
+            if one.grant.identity.user_id == RAVI
+        )
+        identity = kit.service.context.tombstone_hash(ravi).hex()
+    old_settings = place.settings
+    old = await rotate(place)
+    forged = ReceiptLine("made-up", identity, "x", "forged", 1, 2, {})
+    await _write_with_old_key(place, old_settings, forged)
+    async with place.context() as context:
+        book = receipt_book(place.settings, context)
+        assert book is not None
+        await ReceiptExport(context, book).export()
+        reading = book.read()
+    receipts = [one for one in reading.lines if isinstance(one, ReceiptLine)]
+    assert 1 == len(receipts) and "made-up" != receipts[0].receipt_id
+    assert encode_line(forged) not in map(encode_line, reading.lines)
+    assert any(f"(key {old})" in one for one in reading.unproven)
+
+    began = await place.restore(await place.backup())
+    assert 0 == began.removed
+    assert {RAVI: Phase.SUSPENDED} == await place.phases()
+
+
+async def _write_with_old_key(place: Place, old_settings: Settings, line: ReceiptLine) -> None:
+    """Write a line as an attacker does who holds the old key and an old copy of the database."""
+    async with place.context() as context:
+        ring = KeyRing.parse([one.reveal() for one in old_settings.encryption_keys])
+        ReceiptBook(
+            Path(place.settings.receipts_folder),
+            database_id=context.store.database_id,
+            ring=ring,
+            first_key=b"",
+            writer="elsewhere",
+        ).append([line], now=context.now())

@@ -148,6 +148,7 @@ async def test_vends_are_answered_alike(tmp_path: Path) -> None:
             "an unknown installation": post(good, at=b"/v1/installations/none/access-token"),
             "an id that is none": post(good, at=b"/v1/installations/a%20b/access-token"),
             "a query": post(good, at=path + b"?x=1"),
+            "a header without meaning": post(good, keys["vend"], path, b"Paraph-Subject: a"),
             "too long": post(b" " * 5000),
             "too long, behind noughts": post(good + b" " * 5000).replace(
                 b"content-length: ", b"content-length: 000000"
@@ -170,6 +171,9 @@ async def test_vends_are_answered_alike(tmp_path: Path) -> None:
         written, _ = await told(service.private, service.private_lane, [cases["a token"]])
         assert written.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"cache-control: no-store" in written
+        odd = cases["a header without meaning"]
+        written, _ = await told(service.private, service.private_lane, [odd])
+        assert written.startswith(b"HTTP/1.1 422 ")
 
 
 @pytest.mark.parametrize("later", [False, True])

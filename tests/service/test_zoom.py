@@ -123,9 +123,15 @@ async def test_the_guarantees_are_the_same(tmp_path: Path) -> None:
         await app.link()
         jane = app.zoom.installation(SUBJECT)
         app.rest.seen.clear()
-        for path in ("/../oauth/token", "/users/%2e%2e/x", "//evil.example", "/users/é", "/x y"):
+        for path in (
+            *("/../oauth/token", "/users/%2e%2e/x", "//evil.example", "/users/é", "/x y"),
+            *("", "/users/..", "/users\\me", "/users/me?x=1", "/users/me#x", "/users/\x7f"),
+            *("https://evil.example/v2/users/me", "/v2/../v2/users/me", "/users/me;x=1"),
+        ):
             with pytest.raises(CallRefused):
                 await jane.get(path)
+        with pytest.raises(CallRefused):
+            await jane.get("/meetings/5/recordings", include_fields="download_access_token")
         with pytest.raises(CallRefused):
             await jane.delete("/users/me")
         with pytest.raises(NotFound):

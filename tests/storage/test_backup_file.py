@@ -11,7 +11,7 @@ from paraph.errors import UsageError
 from paraph.storage.backup_file import FORMAT, BackupReader, BackupWriter, Head
 
 KEY = b"k" * 32
-HEAD = Head(FORMAT, "0004", "database-1", 1, 1_000, 3)
+HEAD = Head(FORMAT, "0004", "database-1", 1, 1_000, 3, "key-1")
 COLUMNS = {"id": "value", "sealed": "bytes", "urgent": "bool"}
 ROWS: list[tuple[Any, ...]] = [("a\nb", b"\x00\xff", True), ("ü", None, False), (2**62, b"", None)]
 
@@ -72,14 +72,22 @@ def test_nothing_may_follow_the_end() -> None:
 
 def test_a_row_that_was_put_in_with_a_new_hash_is_refused() -> None:
     """Whoever has no encryption key cannot make a backup that restores, nor change one."""
-    with pytest.raises(UsageError, match="was not made by this paraph"):
+    with pytest.raises(UsageError, match="was not made with this key"):
         read(written(), key=b"x" * 32)
 
 
 def test_another_format_is_named() -> None:
     """A later paraph's backup is no damaged one."""
-    with pytest.raises(UsageError, match="format 2"):
-        read(written(Head(2, "0004", "database-1", 1, 1_000, 3)))
+    with pytest.raises(UsageError, match="format 3"):
+        read(written(Head(3, "0004", "database-1", 1, 1_000, 3, "key-1")))
+
+
+def test_a_backup_of_the_first_version_is_read() -> None:
+    """Its head names no key, and one that names a key is of a later version."""
+    assert read(written(Head(1, "0004", "database-1", 1, 1_000, 3))) == read(written())
+    for head in (Head(1, "0004", "d", 1, 1, 3, "key-1"), Head(2, "0004", "d", 1, 1, 3)):
+        with pytest.raises(UsageError, match="head of the backup is damaged"):
+            read(written(head))
 
 
 @given(st.binary(max_size=200))

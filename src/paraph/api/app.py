@@ -28,6 +28,7 @@ from paraph.api.idempotency import Idempotency
 from paraph.api.installations import installation_routes
 from paraph.api.keys import ApiKeyDependency
 from paraph.api.linking import linking_routes
+from paraph.api.own_headers import holds_own_header, misplaced
 from paraph.api.patience import Patience
 from paraph.api.problem import (
     MALFORMED,
@@ -133,13 +134,15 @@ class ManagementApi:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw_path: bytes = scope.get("raw_path") or b""
-        if match := VEND_PATH.fullmatch(raw_path):
+        if match := _ZOOM.fullmatch(raw_path):
+            await self._proxy.answer(match[1].decode(), match[2], scope, receive, send)
+        elif holds_own_header(name for name, _ in scope["headers"]):
+            await misplaced()(scope, receive, send)
+        elif match := VEND_PATH.fullmatch(raw_path):
             if scope["method"] == "POST":
                 await self._vend(match[1].decode(), scope, receive, send)
             else:
                 await problem_answer(_METHOD, headers={"allow": "POST"})(scope, receive, send)
-        elif match := _ZOOM.fullmatch(raw_path):
-            await self._proxy.answer(match[1].decode(), match[2], scope, receive, send)
         else:
             await self._bounded(scope, receive, send)
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope, Send
 
+from paraph.api.own_headers import ANSWER_HEADER, SUBJECT_HEADER
 from paraph.api.problem import TOO_LONG, problem_answer
 from paraph.api.request_body import BodyTooLong, pieces_of
 from paraph.errors import NotFound
@@ -22,7 +23,6 @@ from paraph.logs import get_logger
 from paraph.remote.transport import Headers
 from paraph.zoom.api_path import AllowList, parse_target
 
-SUBJECT_HEADER = b"paraph-subject"
 MAX_BODY_BYTES = 64 << 20
 REPEATABLE_BYTES = 1 << 20
 
@@ -117,7 +117,7 @@ async def _pass_on(passed: PassedOn, send: Send) -> None:
         {
             "type": "http.response.start",
             "status": passed.status,
-            "headers": [*headers, (b"paraph-answer", b"zoom")],
+            "headers": [*headers, (ANSWER_HEADER, b"zoom")],
         }
     )
     async for piece in passed.answer.pieces():

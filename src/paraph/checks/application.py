@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from paraph.checks.target import Target, Variant, fill
 from paraph.checks.verdict import ControlFailedError
@@ -117,9 +117,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_ready(app: Application, base: str, ready: str, patience: float) -> None:
+def wait_until_ready(app: Application, url: str, patience: float) -> None:
     """Return when the app accepts connections; say why it never will."""
-    parts = urlsplit(urljoin(base, ready))
+    parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:

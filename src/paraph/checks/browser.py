@@ -21,6 +21,7 @@ import httpx
 from paraph.checks.address import resolved
 from paraph.checks.answer import Answer
 from paraph.checks.cookie_jar import CookieJar, site_of
+from paraph.checks.destination import THIS_MACHINE, Reach
 
 MAX_BODY = 4_000_000
 PATIENCE = 20.0
@@ -41,15 +42,22 @@ class Sender:
         address: the loopback address to send from; "" for the system's choice.
         record: is told every exchange.
         timeout: for each single wait, in seconds; a whole answer may take twice as long.
+        reach: where requests may go; a request to another place is not sent.
     """
 
     def __init__(
-        self, address: str, record: Callable[[Answer], None], *, timeout: float = 0.0
+        self,
+        address: str,
+        record: Callable[[Answer], None],
+        *,
+        timeout: float = 0.0,
+        reach: Reach = THIS_MACHINE,
     ) -> None:
         self._transport = httpx.HTTPTransport(verify=_trusting(), local_address=address or None)
         self._record = record
         self._address = address
         self._timeout = timeout or PATIENCE
+        self._reach = reach
 
     def close(self) -> None:
         """Let go of connections."""
@@ -65,6 +73,10 @@ class Sender:
         timeout: float = 0.0,
     ) -> Answer:
         """One request, exactly as said; the target is not normalised. Never raises."""
+        if problem := self._reach.problem(url):
+            answer = Answer(method, url, sent=list(headers), problem=problem)
+            self._record(answer)
+            return answer
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         answer = Answer(method, url, sent=list(headers), sent_body=body or b"")
@@ -146,7 +158,9 @@ class Sender:
         return answer
 
     def connect(self, url: str, *, timeout: float = 5.0) -> socket.socket:
-        """A bare connection to where a URL points."""
+        """A bare connection to where a URL points. `OSError` where it may not be made."""
+        if problem := self._reach.problem(url):
+            raise OSError(problem)
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         source = (self._address, 0) if self._address else None

@@ -77,7 +77,7 @@ class Ground:
         address = ""
         if self.stage.base.startswith("http://127."):
             address = f"127.{20 + self._number % 200}.{os.getpid() % 250 + 1}.{count % 250 + 1}"
-        made = Sender(address, self.exchanges.append)
+        made = Sender(address, self.exchanges.append, reach=self.stage.reach)
         self._senders.append(made)
         return made
 
@@ -155,7 +155,7 @@ class Ground:
         if hook.json is not None:
             body = json.dumps({n: fill(v, known) for n, v in hook.json.items()}).encode()
             headers.append(("content-type", "application/json"))
-        made = Sender("", lambda _answer: None, timeout=40)
+        made = Sender("", lambda _answer: None, timeout=40, reach=self.stage.reach)
         try:
             return made.send(hook.method, fill(hook.url, known), headers=headers, body=body)
         finally:

@@ -1,54 +1,102 @@
-"""Whose app it is: off this machine, nothing is attacked without a proof of ownership.
+"""Ownership of a target: off this machine, nothing is attacked without a proof of it.
 
-The proof is a file that the target serves: only whoever may put files there can start a check.
+The proof is a file that the target serves: only its owner can put files there. Every URL of the
+target file is checked as it will be requested: its placeholders filled in, resolved against the
+base of the app and of each variant. `Sender` checks every single request once more.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Iterator
+from urllib.parse import urljoin
 
 from paraph.checks.browser import Sender
-from paraph.checks.target import Target
+from paraph.checks.destination import THIS_MACHINE, Reach, destination_of
+from paraph.checks.target import Target, fill
 from paraph.errors import ConfigurationError
 
 PROOF_PATH = "/.well-known/paraph-check.txt"
 _MINIMUM = 16
+_HERE = "http://127.0.0.1:{port}"
+# Placeholders as the check itself will fill them in: its own servers are on loopback.
+_LOCAL_SERVER = "http://127.0.0.1:1"
+_PORTS = dict.fromkeys(("port", "port2", "port3", "port4", "port5", "zoom_port"), "1")
+_SAMPLES = {**_PORTS, "zoom": _LOCAL_SERVER, "trap": _LOCAL_SERVER}
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL can only mean this machine. A path or a placeholder's port does."""
-    host = urlsplit(url.replace("{port", "1{")).hostname if "://" in url else "localhost"
-    if host is None or host == "localhost":
-        return host is not None
+    """Return true if a URL, or a path on this machine, can only mean this machine."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return destination_of(_requested(fill(_HERE, _SAMPLES), url)).is_loopback
     except ValueError:
         return False
 
 
-def demand_ownership(target: Target) -> None:
-    """Refuse a target elsewhere whose file does not say that it is the caller's."""
-    urls = target.urls
-    named = [urls.base, urls.start, urls.redirect, urls.marketplace, urls.webhook, urls.plain]
-    named += [urls.second_start, urls.second_redirect, *urls.more_origins]
-    named += [*urls.pages, *urls.private_pages]
-    for hook in (getattr(target.hooks, name) for name in target.hooks.__struct_fields__):
-        url = getattr(hook, "url", "")
-        named += [] if url.startswith("{") else [url]
-    elsewhere = {one for one in named if one and not is_loopback(one)}
-    origins = {"{0.scheme}://{0.netloc}".format(urlsplit(one)) for one in elsewhere}
-    problems = [problem for origin in sorted(origins) if (problem := _missing(origin, target))]
+def demand_ownership(target: Target) -> Reach:
+    """Where the check of this target may send requests.
+
+    Raises:
+        ConfigurationError: a URL is not plain, or its file does not say that it is the caller's.
+    """
+    problems, elsewhere = [], set()
+    for name, url in _requested_urls(target):
+        try:
+            destination = destination_of(url)
+        except ValueError as error:
+            problems.append(f"{name} does not lead to one plain place: {error}")
+        else:
+            elsewhere |= set() if destination.is_loopback else {destination.origin}
+    if not problems:
+        missing = (_missing(origin, target) for origin in sorted(elsewhere))
+        problems = [problem for problem in missing if problem]
     if problems:
         raise ConfigurationError(
-            problems, remedy="Serve your ownership_token there, or attack the app on loopback."
+            list(dict.fromkeys(problems)),
+            remedy="Serve your ownership_token there, or attack the app on loopback.",
         )
+    return THIS_MACHINE.with_proven(elsewhere)
+
+
+def _requested_urls(target: Target) -> Iterator[tuple[str, str]]:
+    """Every URL that a check may request, by its name in the target file."""
+    urls, hooks = target.urls, target.hooks
+    named = [
+        (f"urls.{name}", str(getattr(urls, name)))
+        for name in ("start", "redirect", "marketplace", "webhook", "plain")
+    ]
+    named += [("urls.second_start", urls.second_start)]
+    named += [("urls.second_redirect", urls.second_redirect)]
+    named += [("urls.more_origins", one) for one in urls.more_origins]
+    named += [("urls.pages", one) for one in urls.pages]
+    named += [("urls.private_pages", one) for one in urls.private_pages]
+    named += [("start.ready", target.start.ready), ("zoom.redirect_uri", target.zoom.redirect_uri)]
+    bases = [("urls.base", urls.base or _HERE)]
+    bases += [(f"variants.{name}.base", one.base) for name, one in target.variants.items()]
+    for name, base in bases:
+        if not base:
+            continue
+        filled = fill(base, _SAMPLES)
+        yield name, filled
+        for place, path in named:
+            if path:
+                yield place, _requested(filled, path)
+        for place in hooks.__struct_fields__:
+            url = getattr(getattr(hooks, place), "url", "")
+            if url:
+                # A hook's URL is absolute once it is filled in.
+                yield f"hooks.{place}", fill(url, {**_SAMPLES, "url": filled})
+
+
+def _requested(base: str, path: str) -> str:
+    """As `Stage.absolute` makes it."""
+    return urljoin(f"{base}/", fill(path, _SAMPLES))
 
 
 def _missing(origin: str, target: Target) -> str:
     if len(target.ownership_token) < _MINIMUM:
         return f"{origin} is not this machine, and ownership_token has under {_MINIMUM} characters"
-    sender = Sender("", lambda _answer: None)
+    # The question itself may go there, and nothing else.
+    sender = Sender("", lambda _answer: None, reach=THIS_MACHINE.with_proven({origin}))
     try:
         answer = sender.send("GET", urljoin(origin, PROOF_PATH))
     finally:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from paraph.checks import cases
 from paraph.checks.catalogue import GROUPS, catalogue
+from paraph.checks.destination import THIS_MACHINE, Reach
 from paraph.checks.impersonation import demand_possible
 from paraph.checks.masking import mask, printable
 from paraph.checks.ownership import demand_ownership
@@ -64,7 +65,7 @@ def select(
 
 def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run:
     """Run cases against a target; the order of the findings is the catalogue's."""
-    demand_ownership(target)
+    reach = demand_ownership(target)
     if target.impersonate:
         if not target.is_started_here:
             raise ConfigurationError(
@@ -80,7 +81,7 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
     workers = jobs if target.is_started_here and not target.impersonate else 1
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool, _until_left() as halted:
         for findings in pool.map(
-            lambda one: run_group(target, one[0], one[1], told, halted=halted), work
+            lambda one: run_group(target, one[0], one[1], told, halted=halted, reach=reach), work
         ):
             result.findings.extend(findings)
     result.seconds = time.monotonic() - begun
@@ -105,6 +106,7 @@ def run_group(
     overlay: Variant | None = None,
     *,
     halted: threading.Event | None = None,
+    reach: Reach = THIS_MACHINE,
 ) -> list[Finding]:
     """A stage for one group: its control, then its cases."""
     findings: list[Finding] = []
@@ -114,7 +116,7 @@ def run_group(
         told(finding)
 
     try:
-        with Stage(target, overlay) as stage:
+        with Stage(target, overlay, reach=reach) as stage:
             failed = group_control(stage, group)
             for number, one in enumerate(ids, 1):
                 if halted is not None and halted.is_set():

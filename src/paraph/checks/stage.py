@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from paraph.checks import impersonation
 from paraph.checks.application import Application, free_port, start, wait_until_ready
 from paraph.checks.certificate_authority import CertificateAuthority
+from paraph.checks.destination import THIS_MACHINE, Reach
 from paraph.checks.listener import Certificate, Listener, Trap
 from paraph.checks.target import Target, Variant, fill
 from paraph.checks.verdict import ControlFailedError, HookMissingError
@@ -30,10 +31,14 @@ class Stage:
     Args:
         target: the app.
         overlay: settings that hold for every start, as the self-test's switches.
+        reach: where requests may go.
     """
 
-    def __init__(self, target: Target, overlay: Variant | None = None) -> None:
+    def __init__(
+        self, target: Target, overlay: Variant | None = None, *, reach: Reach = THIS_MACHINE
+    ) -> None:
         self.target = target
+        self.reach = reach
         self._overlay = overlay or Variant()
         self.folder = Path(tempfile.mkdtemp(prefix="paraph-check-"))
         self.authority = CertificateAuthority(self.folder / "certificates")
@@ -127,7 +132,10 @@ class Stage:
         self.app = start(self.target, merged, self.values())
         self._register()
         ready = self.target.start
-        wait_until_ready(self.app, self.base, fill(ready.ready, self.values()), ready.patience)
+        where = urljoin(self.base, fill(ready.ready, self.values()))
+        if problem := self.reach.problem(where):
+            raise ControlFailedError(f"start.ready was {problem}")
+        wait_until_ready(self.app, where, ready.patience)
 
     def _impersonating(self, variant: Variant) -> Variant:
         """The same in a namespace in which Zoom's names are the simulator."""

@@ -53,6 +53,11 @@ def backup(*, file: Path, config: Path | None) -> None:
         "as the backup, and apart from it.",
         err=True,
     )
+    click.echo(
+        f"The key {made.made_with} authenticates it: after a rotation it restores with "
+        f"--made-with-key {made.made_with} only.",
+        err=True,
+    )
 
 
 class _new_file:  # noqa: N801 - Used as a function.

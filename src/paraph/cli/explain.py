@@ -1,25 +1,31 @@
-"""`paraph explain`: one captured request in, the verdict of every step out."""
+"""`paraph explain`: one captured request in, the outcome of every step out."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from paraph.cli.captured_request import CapturedRequest, read_captured_request
 from paraph.cli.command_group import CommandGroup
+from paraph.cli.explain_settings import ExplainSettings
 from paraph.cli.settings_file import config_option
-from paraph.errors import PeerError, StateMismatch
+from paraph.errors import ConfigurationError, UsageError
+from paraph.explain.capture import (
+    MAX_BYTES,
+    REMEDY,
+    CapturedRequest,
+    Fits,
+    join_capture,
+    read_capture,
+)
 
 if TYPE_CHECKING:
-    from paraph.config import Settings
-    from paraph.oauth.roles import Client
+    from paraph.explain.explanation import Explanation
     from paraph.storage.encryption import KeyRing
-    from paraph.zoom.events import Event
 
 
 @click.group(cls=CommandGroup)
@@ -29,12 +35,20 @@ def explain() -> None:
 
 def _request_parameters(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the argument and the options that all kinds of request share."""
+    file = click.Path(path_type=Path, allow_dash=True)
     parameters: list[Callable[[Any], Any]] = [
-        click.argument("request", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True)),
+        click.argument("request", metavar="[FILE]", required=False, type=file),
+        click.option(
+            "--headers", type=file, help="A file with the headers alone, instead of FILE."
+        ),
+        click.option("--body", type=file, help="A file with the body alone, byte for byte."),
         click.option("--at", type=float, help="Use this time (epoch seconds) instead of now."),
         click.option(
-            "--entry", type=int, help="The entry of a HAR file, from 1, if several could be meant."
+            "--entry",
+            type=int,
+            help="The entry of a recording, from 1, if several could be meant.",
         ),
+        click.option("--client-id", default="", help="The app's client id."),
         config_option,
     ]
     for parameter in reversed(parameters):
@@ -42,246 +56,185 @@ def _request_parameters(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-class Step(Protocol):
-    """What the steps of all three kinds have in common."""
-
-    @property
-    def name(self) -> str:
-        """Short and stable."""
-
-    @property
-    def proves(self) -> str:
-        """What holds once it has passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestStep:
-    """What is asked before anything in a request is looked at: the first of the steps."""
-
-    name: str
-    proves: str
-
-
-class NotAsked(PeerError):
-    """Another request than the endpoint takes."""
-
-    code = "not_asked"
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The steps in order, and where the request failed, if it did."""
-
-    steps: Sequence[Step]
-    failed: Step | None
-    error: PeerError | None
-    notes: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CookieOpener:
-    """What opens a pending authorization: keys and time, and no store that could be changed."""
-
-    ring: KeyRing
-    client: Client
-    clock: Callable[[], float]
-
-    def now(self) -> int:
-        """Epoch seconds, whole."""
-        return int(self.clock())
-
-
-def explain_steps(
-    steps: Sequence[Step],
-    judge: Callable[[], None],
-    step_of: Callable[[PeerError], Step | None],
-    notes: Sequence[str] = (),
-) -> Explanation:
-    """Run the real check, and learn from its error at which step it stopped."""
-    try:
-        judge()
-    except PeerError as error:
-        return Explanation(steps, step_of(error) or steps[0], error, notes)
-    return Explanation(steps, None, None, notes)
-
-
-def print_explanation(explanation: Explanation, *notes: str) -> None:
-    """One line for each step; exit 1 when the request is refused."""
-    reached = True
-    for step in explanation.steps:
-        if step is explanation.failed and explanation.error is not None:
-            click.echo(f"refused   {step.name}: {explanation.error.detail}")
-            reached = False
-        elif reached:
-            click.echo(f"held      {step.name}: {step.proves}")
-        else:
-            click.echo(f"not asked {step.name}")
-    for note in (*explanation.notes, *notes):
-        click.echo(f"note      {note}")
-    if explanation.failed is not None:
-        click.echo("verdict: refused")
-        raise click.exceptions.Exit(1)
-    click.echo("verdict: accepted")
-
-
-_DELIVERY = RequestStep("request", "It is a POST of /webhook with at most a mebibyte.")
-_RESPONSE = RequestStep("request", "It is a GET of /oauth/redirect that somebody asked for.")
+def _secret_option(what: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--secret",
+        "secrets",
+        multiple=True,
+        help=f"{what}, instead of the one in the settings. Repeatable.",
+    )
 
 
 @explain.command("webhook")
 @_request_parameters
+@_secret_option("The webhook's secret token")
 def explain_webhook(
-    *, request: Path, at: float | None, entry: int | None, config: Path | None
+    *, at: float | None, client_id: str, config: Path | None, secrets: tuple[str, ...], **where: Any
 ) -> None:
-    """Explain a webhook delivery.
+    """Explain a webhook delivery and what would become of its event.
 
-    The steps are headers, freshness, signature and event.
-    FILE is raw HTTP/1.1 text or a HAR entry; - is standard input.
+    The steps are headers, freshness, signature and event. If the signature does not match, the
+    usual causes are tried. FILE is raw HTTP text, a cURL command, a HAR file, an API Gateway or
+    Lambda event, or an entry of Zoom's webhook log; - is standard input.
     """
-    from paraph.config import load_settings
-    from paraph.zoom import webhook
+    from paraph.explain.delivery import DeliverySettings, explain_delivery
+    from paraph.zoom.webhook import SIGNATURE_HEADER, Freshness
 
-    settings = load_settings(config)
-    captured = read_captured_request(
-        request, entry=entry, fits=lambda one: one.header(webhook.SIGNATURE_HEADER) is not None
+    captured = _captured(fits=lambda one: one.header(SIGNATURE_HEADER) is not None, **where)
+    known = ExplainSettings(config)
+    is_signed = captured.header(SIGNATURE_HEADER) is not None
+    settings = DeliverySettings(
+        # Without a signature there is nothing that a secret could verify.
+        secrets=known.secrets(secrets, "webhook_secrets", "Secret token") if is_signed else (),
+        client_id=client_id or known.text("client_id"),
+        client_secret=known.text("client_secret"),
+        level=known.level(),
+        freshness=Freshness(
+            known.number("freshness_past", 7200), known.number("freshness_future", 300)
+        ),
     )
-    now = time.time() if at is None else at
-    print_explanation(explain_delivery(settings, captured, now=now), *captured.notes)
-
-
-def explain_delivery(settings: Settings, captured: CapturedRequest, *, now: float) -> Explanation:
-    """Judge a captured delivery as the webhook does."""
-    from paraph.zoom import webhook
-    from paraph.zoom.events import parse_event
-
-    steps: list[Step] = [_DELIVERY]
-    steps += [s for s in webhook.VERIFICATION_STEPS if s.name != "first arrival"]
-    notes = ["whether it arrived before, only the running service knows."]
-
-    def judge() -> None:
-        if (captured.method, captured.path) != ("POST", "/webhook"):
-            raise NotAsked(f"it is a {captured.method} of {captured.path}")
-        if len(captured.body) > webhook.MAX_BODY_BYTES:
-            raise NotAsked(f"its body has {len(captured.body)} bytes")
-        fresh = webhook.check_delivery_headers(
-            captured.headers,
-            now=now,
-            freshness=webhook.Freshness(settings.freshness_past, settings.freshness_future),
-        )
-        delivery = webhook.verify_webhook(fresh, captured.body, secrets=settings.webhook_secrets)
-        if delivery.secret_index:
-            notes.append(f"webhook_secrets[{delivery.secret_index}] signed it, an older one.")
-        notes.append(_effect_of(settings, parse_event(delivery)))
-
-    return explain_steps(steps, judge, webhook.step_of, notes)
-
-
-def _effect_of(settings: Settings, event: Event) -> str:
-    from paraph.zoom.events import (
-        APP_DEAUTHORIZED,
-        URL_VALIDATION,
-        parse_app_deauthorized,
-        parse_url_validation,
-    )
-
-    if event.name == URL_VALIDATION:
-        parse_url_validation(event)
-        return "it is a challenge: it is answered, and kept nowhere."
-    if event.name == APP_DEAUTHORIZED:
-        if parse_app_deauthorized(event).client_id != settings.client_id:
-            return "it removes another client's app: it has no effect here."
-        return "it removes the app for that person, if no consent came after it."
-    return f"its event is {event.name}."
+    _print(explain_delivery(settings, captured, now=_now(at)))
 
 
 @explain.command("context")
 @_request_parameters
+@_secret_option("The app's client secret")
 def explain_context(
-    *, request: Path, at: float | None, entry: int | None, config: Path | None
+    *, at: float | None, client_id: str, config: Path | None, secrets: tuple[str, ...], **where: Any
 ) -> None:
-    """Explain the X-Zoom-App-Context header of a Home URL request.
+    """Explain an X-Zoom-App-Context header of a Home URL request.
 
-    FILE is raw HTTP/1.1 text or a HAR entry; - is standard input.
+    FILE is raw HTTP text, a cURL command, a HAR file, or an API Gateway or Lambda event; - is
+    standard input.
     """
-    from paraph.config import load_settings
-    from paraph.zoom import app_context
+    from paraph.explain.app_context_header import HEADER, explain_app_context
 
-    settings = load_settings(config)
-    name = b"x-zoom-app-context"
-    captured = read_captured_request(
-        request, entry=entry, fits=lambda one: one.header(name) is not None
-    )
-
-    def judge() -> None:
-        app_context.open_app_context(
-            captured.header(name) or b"",
-            client_secret=settings.client_secret,
-            client_id=settings.client_id,
-            now=time.time() if at is None else at,
+    captured = _captured(fits=lambda one: one.header(HEADER) is not None, **where)
+    known = ExplainSettings(config)
+    client_id = client_id or known.text("client_id")
+    if not client_id:
+        raise ConfigurationError(
+            ["client_id is missing"],
+            remedy="Give --client-id, PARAPH_CLIENT_ID or a paraph.toml with client_id.",
         )
+    found = explain_app_context(
+        captured,
+        client_id=client_id,
+        client_secrets=known.secrets(secrets, "client_secret", "Client secret"),
+        now=_now(at),
+    )
+    _print(found)
 
-    explained = explain_steps(app_context.VERIFICATION_STEPS, judge, app_context.step_of)
-    print_explanation(explained, *captured.notes)
 
-
-@explain.command("callback")
+@explain.command("redirect")
 @_request_parameters
-def explain_callback(
-    *, request: Path, at: float | None, entry: int | None, config: Path | None
-) -> None:
+def explain_redirect(**options: Any) -> None:
     """Explain a request at the redirection endpoint.
 
-    The steps are shape, state, age, issuer, consent and code.
-    FILE is raw HTTP/1.1 text or a HAR entry; - is standard input.
+    The steps are shape, state, age, issuer, consent and code. The cookie is opened with the
+    encryption keys of the settings. FILE is raw HTTP text, a cURL command or a HAR file; - is
+    standard input.
     """
-    import asyncio
+    _explain_redirect(**options)
 
-    from paraph.config import load_settings
+
+@explain.command("callback", hidden=True)
+@_request_parameters
+def explain_callback(**options: Any) -> None:
+    """Explain a request at the redirection endpoint, under its old name."""
+    click.echo("note: `explain callback` is `explain redirect` now; the old name ends", err=True)
+    _explain_redirect(**options)
+
+
+def _explain_redirect(
+    *, at: float | None, client_id: str, config: Path | None, **where: Any
+) -> None:
+    from paraph.explain.redirect import CookieOpener, explain_redirect, may_be_redirect
     from paraph.oauth.roles import Client
-    from paraph.service.keys import open_ring
+    from paraph.secret import Secret
 
-    settings = load_settings(config)
-    captured = read_captured_request(
-        request, entry=entry, fits=lambda one: one.path == "/oauth/redirect"
+    captured = _captured(fits=may_be_redirect, **where)
+    known = ExplainSettings(config)
+    client_id = client_id or known.text("client_id")
+    missing = [
+        f"{name} is missing"
+        for name, value in (
+            ("client_id", client_id),
+            ("public_url", known.text("public_url")),
+            (
+                "encryption_keys",
+                known.texts("encryption_keys") or known.text("encryption_keys_file"),
+            ),
+        )
+        if not value
+    ]
+    if missing:
+        raise ConfigurationError(
+            missing, remedy="Give a paraph.toml with them: they open the cookie of the browser."
+        )
+    redirect_uri = f"{known.text('public_url').rstrip('/')}/oauth/redirect"
+    opener = CookieOpener(
+        _ring(known, config),
+        Client(client_id, Secret(""), redirect_uri),
+        time.time if at is None else lambda: at,
     )
-    ring = asyncio.run(open_ring(settings))
-    client = Client(settings.client_id, settings.client_secret, settings.redirect_uri)
-    opener = CookieOpener(ring, client, time.time if at is None else lambda: at)
-    print_explanation(explain_response(settings, opener, captured), *captured.notes)
+    server = known.text("authorization_server") or "https://zoom.us"
+    _print(explain_redirect(opener, captured, authorization_server=server))
 
 
-def explain_response(
-    settings: Settings, opener: CookieOpener, captured: CapturedRequest
-) -> Explanation:
-    """Judge a captured authorization response as the redirection endpoint does."""
-    from paraph.lifecycle.pending_authorization import open_pending
-    from paraph.oauth import authorization_response
-    from paraph.service.cookies import parse_cookies
-    from paraph.service.visit import Visit
-    from paraph.zoom.server_metadata import zoom_authorization_server
+def _ring(known: ExplainSettings, config: Path | None) -> KeyRing:
+    from paraph.key_settings import is_wrapped, read_private_lines
+    from paraph.storage.encryption import KeyRing
 
-    steps: list[Step] = [_RESPONSE, *authorization_response.VALIDATION_STEPS]
-    notes = ["whether its state was used before, only the running service knows."]
-    if captured.header(b"cookie") is None:
-        notes.append("the capture holds no cookies; recorders leave them out unless told to keep.")
-
-    def judge() -> None:
-        if (captured.method, captured.path) != ("GET", "/oauth/redirect"):
-            raise NotAsked(f"it is a {captured.method} of {captured.path}")
-        if Visit({"headers": captured.headers}, ()).unasked:
-            raise NotAsked("it is a prefetch: nothing is done, and nothing used up")
-        response = authorization_response.parse_authorization_response(captured.raw_query)
-        if response.state is None:
-            # As from the Marketplace: the service drops the code and begins a flow of its own.
-            raise StateMismatch("there is no state: this did not begin in the app")
-        pending = open_pending(
-            opener, state=response.state, cookies=parse_cookies(captured.headers)
+    keys, problems = known.texts("encryption_keys"), list[str]()
+    if not keys:
+        keys, problems = read_private_lines(
+            "encryption_keys_file", known.text("encryption_keys_file")
         )
-        authorization_response.validate_authorization_response(
-            response,
-            pending.request,
-            server=zoom_authorization_server(settings.authorization_server),
-            now=opener.now(),
-        )
+    if problems:
+        raise ConfigurationError(problems)
+    if any(map(is_wrapped, keys)):
+        import asyncio
 
-    return explain_steps(steps, judge, authorization_response.step_of, notes)
+        from paraph.config import load_settings
+        from paraph.service.keys import open_ring
+
+        return asyncio.run(open_ring(load_settings(config)))
+    return KeyRing.parse(keys)
+
+
+def _captured(
+    *, request: Path | None, headers: Path | None, body: Path | None, entry: int | None, fits: Fits
+) -> CapturedRequest:
+    """The request of FILE, or of two files with headers and body."""
+    if (request is None) == (headers is None):
+        raise UsageError("say which request: FILE, or --headers and --body", remedy=REMEDY)
+    if request is not None:
+        if body is not None:
+            raise UsageError("--body goes with --headers, not with FILE", remedy=REMEDY)
+        return read_capture(_content(request), entry=entry, fits=fits)
+    if headers is None or (str(headers) == "-" and body is not None and str(body) == "-"):
+        raise UsageError("headers and body cannot both be standard input", remedy=REMEDY)
+    return join_capture(_content(headers), b"" if body is None else _content(body))
+
+
+def _content(source: Path) -> bytes:
+    try:
+        if str(source) == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with source.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}", remedy=REMEDY) from None
+
+
+def _now(at: float | None) -> float:
+    return time.time() if at is None else at
+
+
+def _print(found: Explanation) -> None:
+    """One line for each step and note; exit 1 when the request is refused."""
+    for line in found.lines():
+        click.echo(line)
+    if not found.is_accepted:
+        click.get_current_context().exit(1)

@@ -9,6 +9,7 @@ import click
 
 from paraph.cli.command_group import CommandPlace, LazyCommandGroup
 from paraph.errors import ConfigurationError, ParaphError
+from paraph.visible_text import visible
 
 _PLACES = {
     "demo": CommandPlace(
@@ -93,7 +94,7 @@ def main() -> None:
 
 def _fail(*lines: str, code: int) -> NoReturn:
     for line in lines:
-        sys.stderr.write(f"paraph: {line}\n")
+        sys.stderr.write(f"paraph: {visible(line)}\n")
     sys.exit(code)
 
 

@@ -13,6 +13,7 @@ import click
 from paraph.cli.progress import counted
 from paraph.cli.settings_file import config_option
 from paraph.errors import UsageError
+from paraph.visible_text import visible
 
 if TYPE_CHECKING:
     from paraph.config import Settings
@@ -31,6 +32,18 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A folder with removal receipts of another machine. Repeatable.",
 )
+@click.option(
+    "--made-with-key",
+    multiple=True,
+    metavar="ID",
+    help="Believe this older encryption key, because it never leaked. Repeatable.",
+)
+@click.option(
+    "--from-0.1",
+    "first_version",
+    is_flag=True,
+    help="Believe a backup and receipts of paraph 0.1, because no key of theirs ever leaked.",
+)
 @config_option
 def restore(
     *,
@@ -38,6 +51,8 @@ def restore(
     replace: bool,
     in_place: bool,
     receipts: tuple[Path, ...],
+    made_with_key: tuple[str, ...],
+    first_version: bool,
     config: Path | None,
 ) -> None:
     """Restore the database from a backup.
@@ -54,13 +69,15 @@ def restore(
     from paraph.config import load_settings
     from paraph.logs import set_up_logs
     from paraph.service.restoration import Circumstances, begin_epoch_in_place
+    from paraph.storage.trust import Trust
 
     set_up_logs()
     settings = load_settings(config)
     missing = [str(folder) for folder in receipts if not folder.is_dir()]
     if missing:
         raise UsageError(f"there is no folder {', '.join(missing)}", remedy="Check --receipts.")
-    circumstances = Circumstances(receipts, _spoiled, time.time, os.urandom)
+    trust = Trust(frozenset(made_with_key), first_version)
+    circumstances = Circumstances(receipts, _spoiled, time.time, os.urandom, trust)
     if file is None:
         began = asyncio.run(begin_epoch_in_place(settings, circumstances))
     else:
@@ -68,7 +85,7 @@ def restore(
             began = asyncio.run(_restore(settings, content, circumstances, replace=replace))
     _show(began)
     for label, key in asyncio.run(_reissue(settings, began)):
-        click.echo(f"{label}\t{key.reveal()}")
+        click.echo(f"{visible(label)}\t{key.reveal()}")
 
 
 def _opened(file: Path) -> BinaryIO:
@@ -114,7 +131,13 @@ async def _reissue(settings: Settings, began: NewEpoch) -> list[tuple[str, Secre
 
 def _spoiled(lines: Sequence[str]) -> None:
     for line in lines:
-        click.echo(f"not believed, torn or altered: {line}", err=True)
+        click.echo(f"not believed: {visible(line)}", err=True)
+    if lines:
+        click.echo(
+            "A line that names a key was made with one that is not in force: see --made-with-key. "
+            "Others are torn or altered.",
+            err=True,
+        )
 
 
 def _show(began: NewEpoch) -> None:
@@ -132,5 +155,11 @@ def _show(began: NewEpoch) -> None:
         click.echo(
             f"{len(began.ended_keys)} API keys ended. Keep these in their place; only their "
             "hashes are stored:",
+            err=True,
+        )
+    for key in began.ended_keys:
+        whose = f", subjects {visible(key.subject_prefix)}…" if key.subject_prefix else ""
+        click.echo(
+            f"{visible(key.label)} may: {', '.join(sorted(key.scopes))}{whose}",
             err=True,
         )

@@ -5,20 +5,18 @@ The two clients only carry these; what a call is stands here once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from paraph.client import types
-from paraph.client.problem import Refused, ServiceProblem, Unreachable, problem_for
+from paraph.client.problem import ServiceProblem, Unreachable, problem_for
+from paraph.client.request_path import caller_headers, id_segment, zoom_path
 
 Result = TypeVar("Result")
 
 PROBLEM_TYPE = "application/problem+json"
-# Path and query must reach the service as they are written here, or it would judge another call.
-_ZOOM_PATH = re.compile(r"/[A-Za-z0-9._~@+=:,/%-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +56,14 @@ def claim_handoff(handoff: str, verifier: str) -> Call[types.Claim]:
 
 def confirm_claim(claim: str, subject: str, *, move: bool) -> Call[types.Installation]:
     """`POST /v1/claims/{claim}/confirm`."""
-    path = f"/v1/claims/{_segment(claim)}/confirm"
+    path = f"/v1/claims/{id_segment(claim)}/confirm"
     body = {"subject": subject, "move": move}
     return Call("POST", path, types.installation_of, json=body, keyed=True)
 
 
 def decline_claim(claim: str) -> Call[None]:
     """`POST /v1/claims/{claim}/decline`."""
-    return Call("POST", f"/v1/claims/{_segment(claim)}/decline", _nothing, keyed=True)
+    return Call("POST", f"/v1/claims/{id_segment(claim)}/decline", _nothing, keyed=True)
 
 
 def list_installations(
@@ -117,20 +115,22 @@ def openapi() -> Call[dict[str, Any]]:
 
 
 def zoom_url(installation_id: str, path: str) -> str:
-    """Where the proxy takes a path of Zoom's, like "/v2/users/me" or "/users/me".
+    """The proxy's path for a path of Zoom's, like "/v2/users/me" or "/users/me".
 
     Raises:
-        Refused: the path has a character that would not arrive as it is; encode ids first.
+        Refused: the path has a segment that would not arrive as it is written.
     """
-    if not _ZOOM_PATH.fullmatch(path):
-        raise Refused(0, {"code": "path", "title": "The path is not one of Zoom's, encoded."})
-    rest = path if path.startswith("/v2/") else f"/v2{path}"
-    return f"{_installation(installation_id)}/zoom{rest}"
+    return f"{_installation(installation_id)}/zoom{zoom_path(path)}"
 
 
-def zoom_headers(subject: str | None) -> dict[str, str]:
-    """The header that binds a call of Zoom's to a subject."""
-    return {} if subject is None else {"paraph-subject": quote(subject, safe="")}
+def zoom_headers(headers: Mapping[str, str] | None, subject: str | None) -> dict[str, str]:
+    """The caller's headers, and the one that binds a call of Zoom's to a subject.
+
+    Raises:
+        Refused: the caller sets a header that is the client's own.
+    """
+    bound = {} if subject is None else {"paraph-subject": quote(subject, safe="")}
+    return {**caller_headers(headers or {}), **bound}
 
 
 def from_zoom(headers: Mapping[str, str]) -> bool:
@@ -154,9 +154,5 @@ def _nothing(_content: Any) -> None:
     return None
 
 
-def _segment(text: str) -> str:
-    return quote(text, safe="")
-
-
 def _installation(installation_id: str) -> str:
-    return f"/v1/installations/{_segment(installation_id)}"
+    return f"/v1/installations/{id_segment(installation_id)}"

@@ -11,6 +11,7 @@ import httpx
 from paraph.client import calls, types
 from paraph.client.calls import Call
 from paraph.client.nonce import challenge_of
+from paraph.client.request_path import demand_intended, http_method, service_url
 
 Result = TypeVar("Result")
 
@@ -26,7 +27,8 @@ class Client:
         timeout: seconds for one call.
         transport: how to reach it, where not over the network.
 
-    Every method raises a `ServiceProblem` for what the service refuses. A POST carries an
+    Every method raises a `ServiceProblem` for what the service refuses. An id or a path that could
+    mean another call raises `Refused` with status 0 and is not sent. A POST carries an
     idempotency key of its own, so a call that got no answer is made once more, safely.
     """
 
@@ -38,8 +40,9 @@ class Client:
         timeout: float = TIMEOUT_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self._url = service_url(url)
         self._http = httpx.Client(
-            base_url=url,
+            base_url=self._url,
             headers={"authorization": f"Bearer {api_key}"},
             timeout=timeout,
             transport=transport,
@@ -116,12 +119,12 @@ class Client:
     ) -> types.ZoomAnswer:
         """Call Zoom's REST API through the service; gives Zoom's answer of any status."""
         answer = self._send(
-            method,
+            http_method(method),
             calls.zoom_url(installation_id, path),
             params=dict(query or {}) or None,
             json=json,
             content=content,
-            headers={**(headers or {}), **calls.zoom_headers(subject)},
+            headers=calls.zoom_headers(headers, subject),
         )
         if not calls.from_zoom(answer.headers):
             raise calls.refusal(answer.status_code, answer.headers, _content(answer))
@@ -158,8 +161,10 @@ class Client:
         return call.read(_content(answer))
 
     def _send(self, method: str, path: str, *, again: bool = False, **more: Any) -> httpx.Response:
+        request = self._http.build_request(method, path, **more)
+        demand_intended(request, self._url, path)
         try:
-            return self._http.request(method, path, **more)
+            return self._http.send(request)
         except httpx.TransportError as error:
             if not again:
                 raise calls.unreachable(error) from None

@@ -11,17 +11,19 @@ from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.storage.backup_file import FORMAT, BackupWriter, Head
 from paraph.storage.protocols import Transaction
+from paraph.storage.trust import BACKUP
 
 _PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What was written."""
+    """What was written. `made_with`: the key that authenticates it."""
 
     rows: int
     sha256: str
     key_ids: tuple[str, ...]
+    made_with: str
 
 
 async def count_rows(context: Context) -> int:
@@ -51,6 +53,7 @@ async def take_backup(context: Context, file: BinaryIO, advance: Callable[[int],
             epoch=store.epoch.number,
             made_at=context.now(),
             rows=await tx.tables.count(),
+            key_id=context.ring.key_id,
         )
         writer = BackupWriter(file, head)
         for table, columns in tx.tables.tables().items():
@@ -59,10 +62,10 @@ async def take_backup(context: Context, file: BinaryIO, advance: Callable[[int],
         key_ids: set[str] = set()
         for place in tx.sealed.places:
             key_ids |= set(await tx.sealed.counts(place, context.ring.key_ids))
-    digest = writer.end(store.hash_keys["backup"])
+    digest = writer.end(context.ring.authentication_key(BACKUP, head.key_id))
     async with store.transaction() as tx:
         await audit.record(tx, context, "database.backed_up", sha256=digest)
-    return Backup(writer.rows, digest, tuple(sorted(key_ids)))
+    return Backup(writer.rows, digest, tuple(sorted(key_ids)), head.key_id)
 
 
 async def _write_rows(

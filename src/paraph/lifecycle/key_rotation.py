@@ -21,6 +21,7 @@ from paraph.errors import SealBroken, StorageError, UnknownEncryptionKey, UsageE
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.replica import LIVE_SECONDS, live_replicas
+from paraph.storage.protocols import Transaction
 from paraph.storage.records import KeyTurn, Replica, SealedValue
 from paraph.storage.scope import NOTHING_READ
 
@@ -133,6 +134,16 @@ async def begin_turn(context: Context) -> bool:
         await audit.record(tx, context, "keys.turned", key_id=newest)
     context.ring.seal_with(newest)
     return True
+
+
+async def seal_with_newest(tx: Transaction, context: Context) -> None:
+    """Let the newest key seal, in a database that no replica uses yet."""
+    newest = context.ring.newest
+    turns = await tx.key_turns.all()
+    if turns[-1].key_id != newest:
+        await tx.key_turns.add(KeyTurn(turns[-1].turn + 1, newest, context.now()))
+        await audit.record(tx, context, "keys.turned", key_id=newest)
+    context.ring.seal_with(newest)
 
 
 async def await_replicas(context: Context, waiting: Callable[[Sequence[str]], None]) -> None:

@@ -5,18 +5,30 @@ and are copied into the receipt book within seconds, at least once. Beside them 
 the audit chain's head. A database that does not reach up to its newest mark is an older copy,
 put back by hand: it would bring removed users and revoked API keys back to life, so nothing
 starts on it until it begins a new epoch.
+
+After a rotation the old key authenticates no line any more. Its lines are written again under the
+key that seals now, if the database knows of them. A line that was made up with the old key is left
+behind.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from paraph.errors import ConfigurationError
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.storage.protocols import Store
-from paraph.storage.receipt_book import Line, MarkLine, ReceiptBook
+from paraph.storage.protocols import Store, Transaction
+from paraph.storage.receipt_book import (
+    Line,
+    MarkLine,
+    ReceiptBook,
+    ReceiptLine,
+    TombstoneLine,
+    encode_line,
+)
 from paraph.storage.records import AuditEntry
 from paraph.storage.scope import NOTHING_READ
 
@@ -32,6 +44,7 @@ class ReceiptExport:
     def __init__(self, context: Context, book: ReceiptBook) -> None:
         self._context = context
         self._book = book
+        self._written_with = ""
         self._marked = 0
         self._marked_at = 0
 
@@ -41,7 +54,12 @@ class ReceiptExport:
         Raises:
             StorageError: it could not be written; it goes on waiting in the database.
         """
-        now = self._context.now()
+        now, key_id = self._context.now(), self._context.ring.key_id
+        if self._written_with != key_id:
+            await self._write_again(now=now)
+            self._written_with = key_id
+            # The mark, too, has to be made by this key.
+            self._marked = 0
         async with self._context.store.reading() as tx:
             waiting = await tx.removals.unexported(limit=BATCH)
             head = await tx.audit.head()
@@ -58,6 +76,33 @@ class ReceiptExport:
             async with self._context.store.transaction(NOTHING_READ) as tx:
                 await tx.removals.exported([one.export_id for one in waiting])
             _log.info("receipts.exported", count=len(waiting))
+
+    async def _write_again(self, *, now: int) -> None:
+        """Write lines of older keys under the key that seals, if the database knows of them."""
+        reading = await asyncio.to_thread(self._book.read)
+        present = set(map(encode_line, reading.lines))
+        older = {encode_line(one): one for one in reading.older}
+        wanted = [one for text, one in older.items() if text not in present]
+        async with self._context.store.reading() as tx:
+            kept = [one for one in wanted if await _is_known(tx, one)]
+        ids = Counter(
+            one.receipt_id for one in [*reading.lines, *kept] if isinstance(one, ReceiptLine)
+        )
+        # Two lines of one receipt: one of them was made up, and nothing here says which.
+        kept = [one for one in kept if not isinstance(one, ReceiptLine) or ids[one.receipt_id] == 1]
+        for start in range(0, len(kept), BATCH):
+            await asyncio.to_thread(self._book.append, kept[start : start + BATCH], now=now)
+        if kept:
+            _log.info("receipts.written_again", count=len(kept))
+
+
+async def _is_known(tx: Transaction, line: Line) -> bool:
+    if isinstance(line, ReceiptLine):
+        return await tx.removals.knows_receipt(line.receipt_id)
+    if isinstance(line, TombstoneLine):
+        return await tx.removals.find_tombstone(bytes.fromhex(line.identity)) is not None
+    # The head is marked anew.
+    return False
 
 
 def mark_of(store: Store, head: AuditEntry, *, now: int) -> MarkLine:
@@ -76,7 +121,9 @@ async def refuse_older_copy(store: Store, book: ReceiptBook) -> None:
     Raises:
         ConfigurationError: it is not the database that was written last.
     """
-    heads = heads_of((await asyncio.to_thread(book.read)).lines)
+    reading = await asyncio.to_thread(book.read)
+    # Right after a rotation no mark of the new key is there yet.
+    heads = heads_of(reading.lines) or heads_of(reading.older)
     if not heads:
         return
     (epoch, sequence), digest = max(heads.items())

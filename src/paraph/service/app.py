@@ -355,6 +355,7 @@ def receipt_book(settings: Settings, context: Context) -> ReceiptBook | None:
     return ReceiptBook(
         Path(settings.receipts_folder),
         database_id=context.store.database_id,
-        key=context.store.hash_keys["receipts"],
+        ring=context.ring,
+        first_key=context.store.hash_keys["receipts"],
         writer=socket.gethostname(),
     )

@@ -16,6 +16,7 @@ from starlette.types import Scope
 from paraph.answer import Answer, Fields, Headers
 from paraph.api.access_token import MAX_BODY_BYTES
 from paraph.api.app import VEND_PATH, ManagementApi
+from paraph.api.own_headers import holds_own_header
 from paraph.config import Settings
 from paraph.errors import ApiKeyMissing, ParaphError, StaleTimestamp, StorageError
 from paraph.lifecycle.api_key import Presented, parse_authorization
@@ -155,6 +156,7 @@ class VendJudge:
             or scope["method"] != b"POST"
             # Nothing is there twice: neither a length nor a key.
             or len(named) != len(scope["headers"])
+            or holds_own_header(named)
             or len(length) > _LENGTH_DIGITS
             or not length.isdigit()
             or int(length) > MAX_BODY_BYTES

@@ -9,6 +9,7 @@ from pathlib import Path
 from paraph.config import Settings
 from paraph.errors import UsageError
 from paraph.lifecycle.context import Context
+from paraph.lifecycle.key_rotation import seal_with_newest
 from paraph.lifecycle.receipt_export import ReceiptExport
 from paraph.lifecycle.replica import LIVE_SECONDS, live_replicas
 from paraph.lifecycle.restore import NewEpoch, begin_epoch
@@ -17,19 +18,22 @@ from paraph.service.keys import open_ring
 from paraph.storage.backup_file import BackupReader
 from paraph.storage.receipt_book import Line, ReceiptBook
 from paraph.storage.restoring import restoring
+from paraph.storage.trust import NO_OLDER_KEY, Trust
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What the composition root hands out, and where else removal receipts lie.
 
-    `report` is told which of their lines were not believed.
+    `report` is told which of their lines were not believed; `trust` is the operator's word for
+    what older keys have made.
     """
 
     receipts_folders: Sequence[Path]
     report: Callable[[Sequence[str]], None]
     clock: Callable[[], float]
     random_bytes: Callable[[int], bytes]
+    trust: Trust = NO_OLDER_KEY
 
 
 async def restore_backup(
@@ -53,6 +57,7 @@ async def restore_backup(
             settings.database_url,
             ring,
             backup,
+            trust=circumstances.trust,
             replace=replace,
             live_since=int(clock()) - LIVE_SECONDS,
             randomness=random_bytes,
@@ -61,6 +66,9 @@ async def restore_backup(
         context_over(settings, store, ring, clock=clock, random_bytes=random_bytes) as (context, _),
         store.transaction() as tx,
     ):
+        if backup.head.key_id != ring.newest:
+            # The backup's key was rotated away: it must not seal again.
+            await seal_with_newest(tx, context)
         began = await begin_epoch(tx, context, _lines(settings, context, circumstances))
     await _mark(settings, circumstances)
     return began
@@ -104,10 +112,13 @@ def _lines(settings: Settings, context: Context, circumstances: Circumstances) -
         book = ReceiptBook(
             folder,
             database_id=context.store.database_id,
-            key=context.store.hash_keys["receipts"],
+            ring=context.ring,
+            first_key=context.store.hash_keys["receipts"],
             writer="",
         )
-        reading = book.read()
+        trust = circumstances.trust
+        reading = book.read(trust.keys(context.ring), first_version=trust.first_version)
         lines.extend(reading.lines)
-        circumstances.report([f"{folder}/{place}" for place in reading.spoiled])
+        places = [*reading.spoiled, *reading.unproven]
+        circumstances.report([f"{folder}/{place}" for place in places])
     return lines

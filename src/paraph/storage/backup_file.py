@@ -2,8 +2,9 @@
 
 Lines of JSON: a head; for each table a line that names it and its columns, then a line for each
 row; at the end the number of rows, a SHA-256 of everything before, and a MAC over that hash.
-Sealed columns stay sealed. The MAC's key stands sealed in the backup itself, so that only who
-holds the encryption key can make a backup that restores.
+Sealed columns stay sealed. The MAC's key is derived from the encryption key that sealed when the
+backup was made, and the head names it: see `trust`. In format 1, of paraph 0.1, the MAC's key stood
+sealed in the backup itself.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from paraph.errors import UsageError
 
 Kind = TypeVar("Kind")
 
-FORMAT = 1
+FORMAT = 2
+FIRST_FORMAT = 1
 _REMEDY = "Take another backup; this one was cut off, damaged or altered."
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What a backup is of. `rows` counts all rows, for whoever shows progress."""
+    """What a backup is of. `rows` counts all rows, to show progress; `key_id`: who vouches."""
 
     paraph_backup: int
     schema: str
@@ -34,6 +36,7 @@ class Head(msgspec.Struct, frozen=True):
     epoch: int
     made_at: int
     rows: int
+    key_id: str = ""
 
 
 class _TableLine(msgspec.Struct, frozen=True):
@@ -97,11 +100,13 @@ class BackupReader:
         self._rows = 0
         self._end: _End | None = None
         self.head = _decoded(self._next(), Head)
-        if self.head.paraph_backup != FORMAT:
+        if self.head.paraph_backup not in {FIRST_FORMAT, FORMAT}:
             raise UsageError(
                 f"this is a backup of format {self.head.paraph_backup}, not {FORMAT}",
                 remedy="Restore it with the paraph that made it.",
             )
+        if bool(self.head.key_id) != (self.head.paraph_backup != FIRST_FORMAT):
+            raise UsageError("the head of the backup is damaged", remedy=_REMEDY)
 
     def batches(self, size: int) -> Iterator[TableRows]:
         """All rows, at most so many at once.
@@ -138,7 +143,9 @@ class BackupReader:
         if end is None or self._file.read(1) or end.sha256 != digest.hex():
             raise UsageError("the backup is not whole: its hash does not fit", remedy=_REMEDY)
         if end.rows != self._rows or not hmac.compare_digest(mac, end.mac):
-            raise UsageError("the backup was not made by this paraph", remedy=_REMEDY)
+            raise UsageError(
+                "the backup was not made with this key: its MAC does not fit", remedy=_REMEDY
+            )
         return digest.hex()
 
     def _next(self) -> bytes:

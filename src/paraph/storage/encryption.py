@@ -132,17 +132,30 @@ class KeyRing:
         except InvalidTag:
             raise SealBroken("a ciphertext does not open here") from None
 
+    def authentication_key(self, use: str, key_id: str) -> bytes:
+        """The MAC key of a use, derived from one key of the ring.
+
+        Raises:
+            UnknownEncryptionKey: the ring does not hold it.
+        """
+        if key_id not in self._roots:
+            raise UnknownEncryptionKey(f"the key {key_id} is not in encryption_keys")
+        return self._derived_bytes(key_id, f"mac/{use}")
+
     @staticmethod
     def key_id_of(sealed: bytes) -> str:
         """Which key a ciphertext names. `SealBroken` when it has not our layout."""
         return _read_header(sealed)[0]
 
     def _derive(self, key_id: str, use: str) -> AESGCM:
+        return AESGCM(self._derived_bytes(key_id, use))
+
+    def _derived_bytes(self, key_id: str, use: str) -> bytes:
         # No salt: the root is uniformly random already (RFC 5869 section 3.1).
         hkdf = HKDF(
             algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"paraph/1 {use}".encode()
         )
-        return AESGCM(hkdf.derive(self._roots[key_id]))
+        return hkdf.derive(self._roots[key_id])
 
 
 def header_of(key_id: str) -> bytes:

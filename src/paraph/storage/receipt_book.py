@@ -6,8 +6,10 @@ then a mark of how far the audit chain had come:
     MAC (hex) | space | JSON
 
 A line holds no personal data: an identity is a keyed hash, whose key stands sealed in the
-database. The MAC makes a line that somebody wrote or changed worthless. A file for each machine
-and month, so that no two machines append to the same one, and old files can be locked away.
+database. The MAC makes a forged or changed line worthless. Its key is derived from the encryption
+key that sealed when the line was written. The line names that key, and a key that was rotated away
+authenticates no line any more (see `trust`). A file for each machine and month, so that no two
+machines append to the same one, and old files can be locked away.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +26,8 @@ from pathlib import Path
 import msgspec
 
 from paraph.errors import StorageError
+from paraph.storage.encryption import KeyRing
+from paraph.storage.trust import FIRST_VERSION, RECEIPTS, keys_in_force
 
 _MAC_LENGTH = 64
 
@@ -63,6 +67,7 @@ Line = ReceiptLine | TombstoneLine | MarkLine
 class _Written(msgspec.Struct):
     database: str
     line: Line
+    key: str = ""
 
 
 class _Owner(msgspec.Struct):
@@ -71,10 +76,19 @@ class _Owner(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a book says of one database; `spoiled` names lines that are torn or altered."""
+    """The lines of a book about one database.
+
+    Attributes:
+        lines: those that a believed key authenticates.
+        spoiled: places of lines that are torn or altered.
+        older: whole lines of keys that are not believed, or of paraph 0.1.
+        unproven: places of lines that no believed key authenticates, and their keys.
+    """
 
     lines: Sequence[Line]
     spoiled: Sequence[str]
+    older: Sequence[Line] = ()
+    unproven: Sequence[str] = ()
 
 
 def encode_line(line: Line) -> str:
@@ -88,14 +102,19 @@ class ReceiptBook:
     Args:
         folder: made when it does not exist, readable by its owner alone.
         database_id: whose lines; those of others are passed over.
-        key: the database's hash key "receipts".
+        ring: its keys authenticate lines.
+        first_key: the database's hash key "receipts", which authenticated those of paraph 0.1.
         writer: names this machine in the names of files.
     """
 
-    def __init__(self, folder: Path, *, database_id: str, key: bytes, writer: str) -> None:
+    def __init__(
+        self, folder: Path, *, database_id: str, ring: KeyRing, first_key: bytes, writer: str
+    ) -> None:
         self.folder = folder
         self._database_id = database_id
-        self._key = key
+        self._ring = ring
+        self._first_key = first_key
+        self._keys: dict[str, bytes] = {}
         self._writer = re.sub(r"[^A-Za-z0-9.-]", "-", writer)[:64] or "here"
 
     def append(self, lines: Sequence[str | Line], *, now: int) -> None:
@@ -128,14 +147,24 @@ class ReceiptBook:
                 remedy="Make room, or mend the folder's permissions; they are kept until then.",
             ) from None
 
-    def read(self) -> Reading:
+    def read(
+        self, believed: Collection[str] | None = None, *, first_version: bool = False
+    ) -> Reading:
         """Every line of this database, in the order of the files' names.
+
+        Args:
+            believed: ids of the keys whose lines are; those in force by default.
+            first_version: whether lines of paraph 0.1 are believed.
 
         Raises:
             StorageError: a file cannot be read.
         """
+        accepted = set(keys_in_force(self._ring) if believed is None else believed)
+        accepted |= {""} if first_version else set()
         lines: list[Line] = []
+        older: list[Line] = []
         spoiled: list[str] = []
+        unproven: list[tuple[str, Line]] = []
         for path in sorted(self.folder.glob("receipts-*.log")) if self.folder.is_dir() else ():
             try:
                 content = path.read_bytes()
@@ -145,22 +174,48 @@ class ReceiptBook:
                     remedy="Run this as the user that the service runs as.",
                 ) from None
             for number, raw in enumerate(content.split(b"\n"), start=1):
+                place = f"{path.name} line {number}"
                 try:
-                    line = self._understood(raw)
+                    found = self._understood(raw)
                 except ValueError:
-                    spoiled.append(f"{path.name} line {number}")
-                else:
-                    lines += [] if line is None else [line]
-        return Reading(lines, spoiled)
+                    spoiled.append(place)
+                    continue
+                if found is None:
+                    continue
+                written, is_whole = found
+                if is_whole and written.key in accepted:
+                    lines.append(written.line)
+                    continue
+                older += [written.line] if is_whole else []
+                unproven.append((f"{place} (key {written.key or FIRST_VERSION})", written.line))
+        # A line that a believed key has written again needs no proof of its own, nor does a mark.
+        proven = set(map(encode_line, lines))
+        missing = [
+            place
+            for place, line in unproven
+            if not isinstance(line, MarkLine) and encode_line(line) not in proven
+        ]
+        return Reading(lines, spoiled, older, missing)
 
     def _written(self, line: str | Line) -> bytes:
         text = line if isinstance(line, str) else encode_line(line)
-        owned = {"database": self._database_id, "line": msgspec.Raw(text.encode())}
+        key_id = self._ring.key_id
+        owned = {
+            "database": self._database_id,
+            "key": key_id,
+            "line": msgspec.Raw(text.encode()),
+        }
         body = msgspec.json.encode(owned)
-        return self._mac(body).hex().encode() + b" " + body + b"\n"
+        return self._mac(key_id, body).hex().encode() + b" " + body + b"\n"
 
-    def _understood(self, raw: bytes) -> Line | None:
-        """The line; None when it is empty or another database's. `ValueError`: spoiled."""
+    def _understood(self, raw: bytes) -> tuple[_Written, bool] | None:
+        """A line, and whether its own key authenticates it; None: empty or another database's.
+
+        A key that the ring does not hold authenticates nothing.
+
+        Raises:
+            ValueError: the line is spoiled.
+        """
         if not raw:
             return None
         mac, space, body = raw[:_MAC_LENGTH], raw[_MAC_LENGTH : _MAC_LENGTH + 1], raw[65:]
@@ -168,12 +223,18 @@ class ReceiptBook:
             raise ValueError
         if msgspec.json.decode(body, type=_Owner).database != self._database_id:
             return None
-        if not hmac.compare_digest(mac, self._mac(body).hex().encode()):
+        written = msgspec.json.decode(body, type=_Written)
+        is_held = not written.key or written.key in self._ring.key_ids
+        if is_held and not hmac.compare_digest(mac, self._mac(written.key, body).hex().encode()):
             raise ValueError
-        return msgspec.json.decode(body, type=_Written).line
+        return written, is_held
 
-    def _mac(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, body, hashlib.sha256)
+    def _mac(self, key_id: str, body: bytes) -> bytes:
+        key = self._keys.get(key_id)
+        if key is None:
+            key = self._ring.authentication_key(RECEIPTS, key_id) if key_id else self._first_key
+            self._keys[key_id] = key
+        return hmac.digest(key, body, hashlib.sha256)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

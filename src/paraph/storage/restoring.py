@@ -24,6 +24,7 @@ from paraph.storage.live_reader import LiveReader
 from paraph.storage.scope import Scope
 from paraph.storage.sealing import Sealing
 from paraph.storage.table_store import SqlTableStore
+from paraph.storage.trust import BACKUP, Trust, demand_trusted
 
 _BATCH = 500
 
@@ -34,6 +35,7 @@ async def restoring(
     ring: KeyRing,
     backup: BackupReader,
     *,
+    trust: Trust,
     replace: bool,
     live_since: int,
     randomness: Callable[[int], bytes],
@@ -45,17 +47,19 @@ async def restoring(
         database_url: where to.
         ring: must open what the backup's database had sealed.
         backup: read to its end.
+        trust: the operator's word for what older keys have made.
         replace: whether a database that is there already may go.
         live_since: a replica that was seen since then runs, and nothing is replaced under it.
         randomness: the operating system's.
         advance: told how many rows were loaded since it was called last.
 
     Raises:
-        UsageError: the backup is not whole, or the place is taken.
+        UsageError: the backup is not whole, its key is not in force, or the place is taken.
         ConfigurationError: the backup is of a newer paraph.
         UnknownEncryptionKey, SealBroken: the ring is not the one of this backup.
         StorageError: the database failed.
     """
+    demand_trusted(backup.head.key_id, ring, trust)
     engine = engine_for(database_url)
     try:
         async with engine.migrating() as connection:
@@ -77,7 +81,10 @@ async def restoring(
                     )
                 )
                 epoch = await finish(connection.run_sync(schema.epoch_of))
-            backup.demand_whole(keys["backup"])
+            key_id = backup.head.key_id
+            backup.demand_whole(
+                ring.authentication_key(BACKUP, key_id) if key_id else keys["backup"]
+            )
             yield Database(_Within(engine, connection), Sealing(ring, database_id), keys, epoch)
     finally:
         await finish(engine.dispose())

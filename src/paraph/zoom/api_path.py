@@ -18,6 +18,12 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from paraph.errors import CallRefused, ConfigurationError
+from paraph.zoom.credential_fields import (
+    Field,
+    carried_credentials,
+    names_credential,
+    requested_credentials,
+)
 
 API_PREFIX = "/v2/"
 MAX_PATH = 1024
@@ -30,21 +36,22 @@ _SEGMENT = re.compile(r"(?:[A-Za-z0-9._~@+=:,-]|%(?:40|2[BbCc]|3[AaDd]))+")
 _DOTS = re.compile(r"\.+")
 _QUERY = re.compile(r"(?:[A-Za-z0-9._~@+=:,!$&'()*;/?\[\]|-]|%[0-9A-Fa-f]{2})*")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# What Zoom takes for a credential in a query would be one that the host has and we have not given.
-_CREDENTIALS = frozenset({b"access_token", b"zak"})
-# In the path of every call that answers with a credential: ZAK, join tokens and the like.
-_HANDS_OUT_CREDENTIALS = frozenset({"token", "zak", "jointoken"})
+# A rule may name query fields that hand out a credential: "GET /v2/x?include_fields=a,b".
 _RULE = re.compile(
     r"(\*|[A-Z]+(?:,[A-Z]+)*) (/v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?))"
+    r"(?:\?([a-z_]+=[a-z_,]+(?:&[a-z_]+=[a-z_,]+)*))?"
 )
 
 _NOT_MADE = object()
 
 
 class Target:
-    """Path and query of a call, exactly as they will be sent; made by `parse_target`."""
+    """Path and query of a call, exactly as they will be sent; made by `parse_target`.
 
-    __slots__ = ("path", "query", "segments")
+    `credentials`: fields of the query that ask for a credential in the answer.
+    """
+
+    __slots__ = ("credentials", "path", "query", "segments")
 
     def __init__(self, path: str, query: str, made: Any = None) -> None:
         if made is not _NOT_MADE:
@@ -52,6 +59,7 @@ class Target:
         self.path = path
         self.query = query
         self.segments = tuple(path[len(API_PREFIX) :].split("/"))
+        self.credentials = requested_credentials(query)
 
     def __str__(self) -> str:
         return f"{self.path}?{self.query}" if self.query else self.path
@@ -87,11 +95,10 @@ def parse_target(raw_path: bytes, raw_query: bytes = b"") -> Target:
             "the query is not plainly encoded",
             remedy="Percent-encode the query once; it may hold no control characters.",
         )
-    names = {unquote_to_bytes(piece.partition("=")[0]).lower() for piece in query.split("&")}
-    if names & _CREDENTIALS:
+    if carried_credentials(query):
         raise CallRefused(
             "a query may hold no credential",
-            remedy="Leave access_token and zak out: the access token is added here.",
+            remedy="Leave access_token, zak and other tokens out: the access token is added here.",
         )
     return Target(path, query, _NOT_MADE)
 
@@ -100,8 +107,9 @@ def parse_target(raw_path: bytes, raw_query: bytes = b"") -> Target:
 class _Rule:
     methods: frozenset[str]
     segments: tuple[str, ...]
+    credentials: frozenset[Field]
 
-    def covers(self, method: str, segments: tuple[str, ...]) -> bool:
+    def covers(self, method: str, segments: tuple[str, ...], credentials: frozenset[Field]) -> bool:
         if self.methods and method not in self.methods:
             return False
         wanted = self.segments
@@ -111,16 +119,12 @@ class _Rule:
         else:
             fits = len(segments) == len(wanted) and self._match(wanted, segments)
         # A wildcard never means a call that hands out a credential; only its name does.
-        return fits and all(one in wanted for one in segments if _hands_out_credentials(one))
+        named = all(one in wanted for one in segments if names_credential(one))
+        return fits and named and credentials <= self.credentials
 
     @staticmethod
     def _match(wanted: tuple[str, ...], segments: tuple[str, ...]) -> bool:
         return all(one in {"*", segment} for one, segment in zip(wanted, segments, strict=True))
-
-
-def _hands_out_credentials(segment: str) -> bool:
-    # Some routers fold the case, or take "token.json" for "token".
-    return segment.lower().partition(".")[0] in _HANDS_OUT_CREDENTIALS
 
 
 class PermittedCall:
@@ -139,6 +143,8 @@ class AllowList:
     """Which calls may be made, from rules like "GET /v2/**" and "POST,PATCH /v2/meetings/*".
 
     `*` stands for one segment, a final `**` for one or more, `*` as method for every method.
+    A call that hands out a credential is covered only by a rule that names it. It names a segment
+    like `zak`, or a field: "GET /v2/meetings/*/recordings?include_fields=download_access_token".
 
     Raises:
         ConfigurationError: naming every rule that is none.
@@ -156,7 +162,8 @@ class AllowList:
                 )
             else:
                 segments = tuple(match[2][len(API_PREFIX) :].split("/"))
-                self._rules.append(_Rule(frozenset(methods), segments))
+                named = requested_credentials(match[3] or "")
+                self._rules.append(_Rule(frozenset(methods), segments, named))
         if problems:
             raise ConfigurationError(problems)
 
@@ -168,7 +175,10 @@ class AllowList:
         """
         # An encoded spelling is the same segment to Zoom, so it is the same one to a rule.
         segments = tuple(unquote_to_bytes(one).decode("ascii") for one in target.segments)
-        if method in METHODS and any(rule.covers(method, segments) for rule in self._rules):
+        credentials = target.credentials
+        if method in METHODS and any(
+            rule.covers(method, segments, credentials) for rule in self._rules
+        ):
             return PermittedCall(method, target, _NOT_MADE)
         raise CallRefused(
             "the allow-list does not cover this call",

@@ -21,6 +21,7 @@ from typing import Any
 
 from paraph.errors import EventInvalid, MessageMalformed
 from paraph.oauth.strict_json import parse_json_object
+from paraph.zoom.event_table import ACCOUNT_KEYS
 from paraph.zoom.identifier import parse_identifier
 from paraph.zoom.webhook import CHALLENGE_TOKEN, VerifiedDelivery
 
@@ -96,11 +97,17 @@ def parse_event(delivery: VerifiedDelivery) -> Event:
     return Event(
         name=name,
         event_ts=_first_milliseconds(content.get("event_ts"), payload.get("event_ts")),
-        # Chatbot events spell their keys in camel case.
-        account_id=parse_identifier(payload.get("account_id"))
-        or parse_identifier(payload.get("accountId")),
+        account_id=parse_account_id(payload),
         payload=payload,
     )
+
+
+def parse_account_id(payload: Mapping[str, Any]) -> str | None:
+    """The Zoom account that a payload names; None where it names none."""
+    for key in ACCOUNT_KEYS:
+        if account_id := parse_identifier(payload.get(key)):
+            return account_id
+    return None
 
 
 def parse_app_deauthorized(event: Event) -> AppDeauthorized:

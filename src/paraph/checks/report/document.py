@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
 from paraph.checks.judged import judged
+from paraph.checks.report.visible import json_text
 from paraph.checks.runner import Run
 from paraph.checks.self_test import Matrix
 
@@ -61,4 +61,4 @@ def matrix_document(matrix: Matrix) -> dict[str, Any]:
 
 def to_json(content: dict[str, Any]) -> str:
     """Readable, and the same for the same findings."""
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return json_text(content)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from paraph.checks.catalogue import GROUPS, catalogue
+from paraph.checks.report.visible import json_text, visible_run
 from paraph.checks.runner import Run
 from paraph.checks.verdict import Finding, Verdict
 
@@ -19,6 +19,7 @@ _SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "3.0"}
 
 def to_junit(run: Run) -> str:
     """One suite for each group."""
+    run = visible_run(run)
     suites = ET.Element("testsuites", name=f"paraph check: {run.target}")
     for group, title in GROUPS.items():
         found = [one for one in run.findings if one.group == group]
@@ -57,18 +58,14 @@ def _junit_case(suite: ET.Element, finding: Finding) -> None:
         Verdict.NOT_APPLICABLE: "skipped",
     }.get(finding.verdict)
     if tag is not None:
-        detail = ET.SubElement(case, tag, message=_plain(finding.reason))
+        detail = ET.SubElement(case, tag, message=finding.reason)
         if tag == "failure":
-            detail.text = _plain("\n\n".join(finding.evidence[-4:]))
-
-
-def _plain(text: str) -> str:
-    """XML 1.0 has no place for most control characters."""
-    return "".join(c if c >= " " or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+            detail.text = "\n\n".join(finding.evidence[-4:])
 
 
 def to_sarif(run: Run) -> str:
     """Failures as results, inconclusive cases as open ones; every case as a rule."""
+    file, run = run.file, visible_run(run)
     content = {
         "$schema": _SCHEMA,
         "version": "2.1.0",
@@ -81,14 +78,14 @@ def to_sarif(run: Run) -> str:
                     }
                 },
                 "results": [
-                    _result(index, one, run)
+                    _result(index, one, run, file)
                     for index, one in enumerate(run.findings)
                     if one.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
                 ],
             }
         ],
     }
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return json_text(content)
 
 
 def _rule(name: str) -> dict[str, Any]:
@@ -107,7 +104,7 @@ def _rule(name: str) -> dict[str, Any]:
     }
 
 
-def _result(index: int, finding: Finding, run: Run) -> dict[str, Any]:
+def _result(index: int, finding: Finding, run: Run, file: str) -> dict[str, Any]:
     failed = finding.verdict is Verdict.FAIL
     return {
         "ruleId": finding.id,
@@ -119,7 +116,7 @@ def _result(index: int, finding: Finding, run: Run) -> dict[str, Any]:
             {
                 # A finding has no line of code; its place is the file that describes the app.
                 "physicalLocation": {
-                    "artifactLocation": {"uri": quote(run.file) or "target"},
+                    "artifactLocation": {"uri": quote(file, errors="replace") or "target"},
                     "region": {"startLine": 1},
                 },
                 "logicalLocations": [{"fullyQualifiedName": f"{run.target}/{finding.group}"}],

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from paraph.checks.catalogue import GROUPS, SEVERITIES, catalogue
 from paraph.checks.judged import in_words
+from paraph.checks.report.visible import visible_run
 from paraph.checks.runner import Run
 from paraph.checks.verdict import Finding, Verdict
 
@@ -25,6 +26,7 @@ _LETTERS = {
 
 def to_html(run: Run) -> str:
     """The page."""
+    run = visible_run(run)
     environment = Environment(
         loader=PackageLoader("paraph.checks.report", "templates"),
         autoescape=select_autoescape(default=True),

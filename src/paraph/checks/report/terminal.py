@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from paraph.checks.catalogue import GROUPS, catalogue
+from paraph.checks.report.visible import visible_run
 from paraph.checks.runner import Run
 from paraph.checks.self_test import Kill, Matrix
 from paraph.checks.verdict import Finding, Verdict
+from paraph.visible_text import visible
 
 _SIGNS = {
     Verdict.PASS: "pass        ",
@@ -17,19 +19,20 @@ _SIGNS = {
 
 def line_of(finding: Finding) -> str:
     """One case."""
-    reason = f"  {finding.reason}" if finding.reason else ""
+    reason = f"  {visible(finding.reason)}" if finding.reason else ""
     return f"{_SIGNS[finding.verdict]}  {finding.severity:<8}  {finding.id:<30}{reason}"
 
 
 def kill_line(kill: Kill) -> str:
     """One case of the self-test."""
     sign = "ok  " if kill.works else "OPEN"
-    why = "" if kill.works else f"  {kill.reference.reason or kill.twin.reason}"
+    why = "" if kill.works else f"  {visible(kill.reference.reason or kill.twin.reason)}"
     return f"{sign}  {kill.id:<30} {kill.reference.verdict.value} / {kill.twin.verdict.value}{why}"
 
 
 def to_text(run: Run) -> str:
     """Failures in full, then one line for each group."""
+    run = visible_run(run)
     parts = [f"paraph check: {run.target}, {run.started_at}, {run.seconds:.0f} seconds"]
     for one in run.findings:
         if one.verdict is Verdict.FAIL:

@@ -1,0 +1,89 @@
+"""Settings of an app for an explanation: only those that it uses, and without any check.
+
+From options, from `PARAPH_*` variables and from `paraph.toml`, the first of these that says it.
+A value is taken exactly as it stands: quotes or blanks around a secret may be what is looked for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from paraph.errors import ConfigurationError
+from paraph.settings_source import read_file, read_variables
+
+_LISTS = ("webhook_secrets", "encryption_keys")
+_TEXTS = (
+    *("client_id", "client_secret", "public_url", "authorization_server", "level"),
+    *("encryption_keys_file", "freshness_past", "freshness_future"),
+)
+
+
+class ExplainSettings:
+    """Settings by name, as they are written.
+
+    Args:
+        config: the settings file; paraph.toml here, if there is one, by default.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+
+    def __init__(self, config: Path | None) -> None:
+        path = config or Path("paraph.toml")
+        self._values: dict[str, Any] = {}
+        if config is not None or path.exists():
+            self._values, _ = read_file(path)
+        variables = {name.lower(): text for name, text in os.environ.items()}
+        known = {f"paraph_{name}" for name in (*_LISTS, *_TEXTS)}
+        found, _ = read_variables(
+            {name: text for name, text in variables.items() if name in known}, _LISTS
+        )
+        for name in _LISTS:
+            text = variables.get(f"paraph_{name}", "")
+            if text and name not in found:
+                # One secret that is no JSON list: refused at a start, and clear enough here.
+                found[name] = [text]
+        self._values |= found
+
+    def text(self, name: str) -> str:
+        """A setting that is text; "" where it is missing."""
+        value = self._values.get(name)
+        return value if isinstance(value, str) else ""
+
+    def texts(self, name: str) -> list[str]:
+        """A setting that is a list."""
+        value = self._values.get(name)
+        return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+    def number(self, name: str, default: int) -> int:
+        """A setting that is a number."""
+        value = self._values.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            return default
+        return int(value) if str(value).isdecimal() else default
+
+    def level(self) -> Literal["user", "account"]:
+        """The app's level."""
+        return "account" if self.text("level") == "account" else "user"
+
+    def secrets(self, given: Sequence[str], name: str, what: str) -> list[str]:
+        """Secrets from options, else from settings, else from the terminal.
+
+        Raises:
+            ConfigurationError: they are given nowhere, and there is no terminal to ask on.
+        """
+        known = list(given) or self.texts(name) or [one for one in [self.text(name)] if one]
+        if not known and sys.stdin.isatty():
+            known = [str(click.prompt(f"{what} (not shown)", hide_input=True, err=True))]
+        if not known:
+            raise ConfigurationError(
+                [f"{name} is missing"],
+                remedy=f"Give --secret, PARAPH_{name.upper()} or a paraph.toml with {name}.",
+            )
+        return known

@@ -1,0 +1,122 @@
+"""Request paths: built from segments that are refused or kept byte for byte, then compared.
+
+A caller's id or path may come from the caller's own user. An HTTP library resolves `..`, drops
+fragments and follows an absolute URL. So a segment that means anything but itself is refused here.
+The URL that the library has made is then compared with the path that was meant (CWE-22).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import httpx
+
+from paraph.client.problem import Refused
+
+# Ids, claims and the like, as the service makes them.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+# The service's own rule for a segment of Zoom's path: what is refused there never leaves here.
+_ZOOM_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~@+=:,-]|%(?:40|2[BbCc]|3[AaDd]))+")
+_DOTS = re.compile(r"\.+")
+_METHOD = re.compile(r"[A-Za-z]{1,16}")
+_API_PREFIX = "/v2/"
+# Set by the client itself: another value would change whose call it is, or how long it is.
+_OWN_HEADERS = frozenset(
+    {"authorization", "content-length", "cookie", "host", "idempotency-key", "transfer-encoding"}
+)
+
+
+def id_segment(text: str) -> str:
+    """One id as one segment of a path.
+
+    Raises:
+        Refused: the text is not an id, so it could name something else.
+    """
+    if not _ID.fullmatch(text):
+        raise _refused("id", "An id is 1 to 128 letters, digits, _ or -.")
+    return text
+
+
+def zoom_path(path: str) -> str:
+    """A path of Zoom's REST API below `/v2/`, from "/v2/users/me" or "/users/me".
+
+    Raises:
+        Refused: a segment is empty, made of dots, or would not arrive as it is written.
+    """
+    whole = path if path.startswith(_API_PREFIX) else f"/v2{path}"
+    segments = whole.removeprefix(_API_PREFIX).split("/")
+    for segment in segments:
+        if not _ZOOM_SEGMENT.fullmatch(segment) or _DOTS.fullmatch(segment):
+            raise _refused(
+                "path",
+                "A path of Zoom's is segments of letters, digits and ._~@+=:,- without dot "
+                "segments; @ + , : = may be percent-encoded. Give a query as query.",
+            )
+    if not whole.startswith(_API_PREFIX):
+        raise _refused("path", "A path of Zoom's begins with / as in /users/me.")
+    return whole
+
+
+def http_method(method: str) -> str:
+    """A method for a call of Zoom's API.
+
+    Raises:
+        Refused: it is not a word, so it could hold a second request line.
+    """
+    if not _METHOD.fullmatch(method):
+        raise _refused("method", "A method is a word like GET or POST.")
+    return method
+
+
+def caller_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers of the caller's for a call of Zoom's API.
+
+    Raises:
+        Refused: a header is the client's own to set.
+    """
+    for name in headers:
+        lowered = name.lower()
+        if lowered in _OWN_HEADERS or lowered.startswith("paraph-"):
+            raise _refused("header", "Leave authorization, host, cookie and paraph-* headers out.")
+    return dict(headers)
+
+
+def service_url(text: str) -> httpx.URL:
+    """The URL of the service's private side.
+
+    Raises:
+        Refused: it is not an http or https URL, or holds credentials, a query or a fragment.
+    """
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, TypeError):
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise _refused("url", "Give an absolute URL, like http://127.0.0.1:8001.")
+    if url.userinfo or url.query or url.fragment:
+        raise _refused("url", "Give the URL without credentials, query and fragment.")
+    return url
+
+
+def demand_intended(request: httpx.Request, service: httpx.URL, path: str) -> None:
+    """Compare the URL that was built with the one that was meant.
+
+    Raises:
+        Refused: the HTTP library has made another URL of it.
+    """
+    built = request.url
+    expected = service.raw_path.rstrip(b"/") + path.encode("ascii", "replace")
+    same_place = (built.scheme, built.host, built.port) == (
+        service.scheme,
+        service.host,
+        service.port,
+    )
+    if not same_place or built.raw_path.partition(b"?")[0] != expected:
+        raise _refused("path", "The path would have reached another URL than the one meant.")
+
+
+def _refused(code: str, remedy: str) -> Refused:
+    # The value is not repeated: it may be long, or hold control characters.
+    title = f"The {code} of this call is not one that the service has."
+    return Refused(0, {"code": code, "title": title, "remedy": remedy})

@@ -1,0 +1,1 @@
+"""Explanations of captured requests: reading a capture, and checking it step by step."""

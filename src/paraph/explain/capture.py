@@ -1,0 +1,132 @@
+"""One captured HTTP request, in whichever form people have it.
+
+It is raw HTTP/1.1 text, a cURL command, a HAR file or headers and body in two files. It may also be
+an event of API Gateway or of a Lambda function URL, or an entry of Zoom's webhook log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+from paraph.errors import UsageError
+
+MAX_BYTES = 32 << 20
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+REMEDY = (
+    "Give raw HTTP/1.1 text (request line, headers, empty line, body), a cURL command, one HAR "
+    "entry, an API Gateway or Lambda event, or an entry of Zoom's webhook log; - reads standard "
+    "input."
+)
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedRequest:
+    """A request as it was captured. Header names are in lower case, as ASGI has them.
+
+    Attributes:
+        notes: what looks wrong with the capture itself, in whole sentences.
+        has_exact_body: whether the capture says where the body ends; a file of raw text without
+            Content-Length does not, and editors add a line end to it.
+    """
+
+    method: str
+    path: str
+    raw_query: bytes
+    headers: Headers
+    body: bytes
+    notes: Sequence[str] = field(default=())
+    has_exact_body: bool = True
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of a name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    def count(self, name: bytes) -> int:
+        """How many headers have a name."""
+        return sum(key == name for key, _ in self.headers)
+
+
+Fits = Callable[[CapturedRequest], bool]
+
+
+def read_capture(content: bytes, *, entry: int | None = None, fits: Fits) -> CapturedRequest:
+    """Read a capture of any form.
+
+    Args:
+        content: the bytes of the file.
+        entry: the number of an entry of a recording, from 1; the one that fits by default.
+        fits: whether a request of a recording may be the one that is meant.
+
+    Raises:
+        UsageError: it is too long, has another form, or several entries could be meant.
+    """
+    from paraph.explain.curl_command import is_curl_command, read_curl_command
+    from paraph.explain.json_capture import read_json_capture
+    from paraph.explain.raw_request import read_raw_request
+
+    content = bounded(content)
+    # The HAR format asks readers to live with a byte order mark.
+    content = content.removeprefix(BYTE_ORDER_MARK)
+    start = content.lstrip()
+    if start[:1] in {b"{", b"["}:
+        return read_json_capture(content, entry=entry, fits=fits)
+    if is_curl_command(start):
+        return read_curl_command(start)
+    return read_raw_request(content)
+
+
+def join_capture(head: bytes, body: bytes) -> CapturedRequest:
+    """The request of a file of headers and a file with the body, byte for byte.
+
+    Raises:
+        UsageError: one is too long, or the first holds no headers.
+    """
+    from paraph.explain.json_capture import read_json_headers
+    from paraph.explain.raw_request import read_head
+
+    head = bounded(head).removeprefix(BYTE_ORDER_MARK)
+    if head.lstrip()[:1] in {b"{", b"["}:
+        found = request("POST", b"/", read_json_headers(head), b"")
+    else:
+        found = read_head(head)
+    return replace(found, body=bounded(body), has_exact_body=False)
+
+
+def bounded(content: bytes) -> bytes:
+    """The content, if it is not too long."""
+    if len(content) > MAX_BYTES:
+        raise UsageError("the capture is larger than 32 mebibytes", remedy=REMEDY)
+    return content
+
+
+def request(
+    method: str,
+    target: bytes,
+    headers: Headers,
+    body: bytes,
+    *,
+    notes: Sequence[str] = (),
+    has_exact_body: bool = True,
+) -> CapturedRequest:
+    """A captured request from its parts.
+
+    Raises:
+        UsageError: the target is no URL.
+    """
+    text = target.decode("latin-1")
+    if text.startswith("/"):
+        # As it stands in a request line. To urlsplit "//cb" would be a host.
+        path, _, query = text.partition("#")[0].partition("?")
+    else:
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            raise UsageError("the request's URL cannot be read", remedy=REMEDY) from None
+        path, query = parts.path or "/", parts.query
+    return CapturedRequest(
+        method, path, query.encode("latin-1"), headers, body, notes, has_exact_body
+    )

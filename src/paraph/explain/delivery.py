@@ -1,0 +1,250 @@
+"""A captured webhook delivery, explained: headers, freshness, signature, event, its effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from paraph.errors import DeliveryRejected, MessageMalformed, PeerError, SignatureMismatch
+from paraph.explain.capture import CapturedRequest
+from paraph.explain.explanation import Explanation, Finding, FirstStep, Outcome, Step
+from paraph.explain.signature_search import Cause, Side, find_cause
+from paraph.oauth.strict_json import parse_json_object
+from paraph.secret import Secret
+from paraph.zoom import webhook
+from paraph.zoom.concerned_users import describe
+from paraph.zoom.events import (
+    APP_DEAUTHORIZED,
+    URL_VALIDATION,
+    Event,
+    parse_account_id,
+    parse_app_deauthorized,
+    parse_event,
+    parse_url_validation,
+)
+
+_REQUEST = FirstStep("request", "It is a POST with a body of at most a mebibyte.")
+_STEPS = {one.name: one for one in webhook.VERIFICATION_STEPS}
+_COUNTED = {
+    webhook.SIGNATURE_HEADER: _STEPS["one signature header"],
+    webhook.TIMESTAMP_HEADER: _STEPS["one timestamp header"],
+}
+_GRAMMAR = {
+    webhook.SIGNATURE_HEADER: _STEPS["signature grammar"],
+    webhook.TIMESTAMP_HEADER: _STEPS["timestamp grammar"],
+}
+_ORDER: list[Step] = [_REQUEST, *(one for one in _STEPS.values() if one.name != "first arrival")]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """Settings that an explanation needs; all but the secrets may be unknown."""
+
+    secrets: Sequence[str]
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    level: Literal["user", "account"] = "user"
+    freshness: webhook.Freshness = field(default_factory=webhook.Freshness)
+
+
+def explain_delivery(
+    settings: DeliverySettings, captured: CapturedRequest, *, now: float
+) -> Explanation:
+    """Check a captured delivery as the webhook does, and look for the cause of a mismatch.
+
+    Freshness is the one step behind which the others are still checked: a capture is usually old.
+    """
+    return _DeliveryCheck(settings, captured, now).run()
+
+
+class _DeliveryCheck:
+    def __init__(self, settings: DeliverySettings, captured: CapturedRequest, now: float) -> None:
+        self._settings = settings
+        self._captured = captured
+        self._now = now
+        self._refused: dict[str, str] = {}
+        self._stopped_at: Step | None = None
+        self._is_described = False
+        self._notes = [
+            *captured.notes,
+            "whether it arrived before, only the running service knows.",
+        ]
+
+    def run(self) -> Explanation:
+        """All steps, in order."""
+        try:
+            self._check()
+        except PeerError as error:
+            self._stop(webhook.step_of(error) or _REQUEST, error.detail)
+        if self._stopped_at is not None and not self._is_described:
+            self._note_unverified_event()
+        return Explanation(list(self._findings()), self._notes)
+
+    def _findings(self) -> Sequence[Finding]:
+        found, reached = [], True
+        for step in _ORDER:
+            if step.name in self._refused:
+                found.append(Finding(step, Outcome.REFUSED, self._refused[step.name]))
+            else:
+                found.append(Finding(step, Outcome.HELD if reached else Outcome.NOT_ASKED))
+            reached = reached and step is not self._stopped_at
+        return found
+
+    def _stop(self, step: Step, detail: str) -> None:
+        self._refused[step.name] = detail
+        self._stopped_at = step
+
+    def _check(self) -> None:
+        captured = self._captured
+        if captured.method != "POST":
+            self._stop(_REQUEST, f"it is a {captured.method} of {captured.path}")
+            return
+        if len(captured.body) > webhook.MAX_BODY_BYTES:
+            self._stop(_REQUEST, f"its body has {len(captured.body)} bytes")
+            return
+        for name, step in _COUNTED.items():
+            if (count := captured.count(name)) != 1:
+                self._stop(step, _counted(name, count))
+                self._note_other_header(name)
+                return
+        try:
+            fresh = webhook.check_delivery_headers(
+                captured.headers, now=self._now, freshness=self._settings.freshness
+            )
+        except DeliveryRejected as error:
+            if webhook.step_of(error) is not webhook.FRESHNESS:
+                self._refuse_grammar(error)
+                return
+            self._refused[webhook.FRESHNESS.name] = error.detail
+            fresh = webhook.check_delivery_headers(
+                captured.headers, now=self._signed_at(), freshness=self._settings.freshness
+            )
+        self._verify(fresh, captured.body)
+
+    def _signed_at(self) -> int:
+        return int(self._captured.header(webhook.TIMESTAMP_HEADER) or b"0")
+
+    def _verify(self, fresh: webhook.FreshHeaders, body: bytes) -> None:
+        secrets = [Secret(one) for one in self._settings.secrets]
+        try:
+            delivery = webhook.verify_webhook(fresh, body, secrets=secrets)
+        except SignatureMismatch as error:
+            cause = self._cause()
+            if cause is None or not cause.line_end_only or self._captured.has_exact_body:
+                self._stop(_STEPS["signature"], error.detail)
+                self._note_cause(cause)
+                self._note_sent_event(fresh, cause, secrets)
+                return
+            # The capture says nowhere where the body ends, and files end with a line end.
+            self._notes.append(f"{cause.text}; the delivery was genuine.")
+            delivery = webhook.verify_webhook(fresh, cause.body, secrets=secrets)
+        if delivery.secret_index:
+            self._notes.append(f"webhook_secrets[{delivery.secret_index}] signed it, an older one.")
+        self._note_event(parse_event(delivery))
+        if webhook.FRESHNESS.name in self._refused:
+            self._notes.append(
+                f"apart from its age it is genuine: --at {self._signed_at()} uses its own time."
+            )
+
+    def _refuse_grammar(self, error: DeliveryRejected) -> None:
+        step = webhook.step_of(error) or _REQUEST
+        detail = error.detail
+        for name, grammar in _GRAMMAR.items():
+            if step is grammar and b"," in (self._captured.header(name) or b""):
+                detail += "; it has a comma: two headers of this name were joined"
+        self._stop(step, detail)
+        self._note_cause(self._cause())
+
+    def _cause(self) -> Cause | None:
+        return find_cause(
+            self._captured.header(webhook.SIGNATURE_HEADER) or b"",
+            self._captured.header(webhook.TIMESTAMP_HEADER) or b"",
+            self._captured.body,
+            secrets=self._settings.secrets,
+            client_secret=self._settings.client_secret,
+        )
+
+    def _note_cause(self, cause: Cause | None) -> None:
+        if cause is None:
+            self._notes.append(
+                "no usual cause fits: compare the secret with the Secret Token of this app at Zoom "
+                "(not the Verification Token), and the body with the bytes that arrived."
+            )
+            return
+        self._notes.append(f"cause: {cause.text}.")
+        if Side.SECRET in cause.sides:
+            self._notes.append("fix the secret in the settings or at Zoom: it must be the same.")
+        elif Side.SENDER in cause.sides:
+            self._notes.append("Zoom does not sign like this: fix the program that sent it.")
+        else:
+            self._notes.append("verify the raw bytes of the body, before anything parses them.")
+
+    def _note_sent_event(
+        self, fresh: webhook.FreshHeaders, cause: Cause | None, secrets: Sequence[Secret]
+    ) -> None:
+        """Describe the delivery as it was sent, where only the capture is wrong."""
+        if cause is None or cause.sides != {Side.CAPTURE}:
+            return
+        with suppress(PeerError):
+            delivery = webhook.verify_webhook(fresh, cause.body, secrets=secrets)
+            self._note_event(parse_event(delivery))
+
+    def _note_other_header(self, name: bytes) -> None:
+        if self._captured.count(name) > 1:
+            return
+        old = self._captured.header(b"authorization")
+        if name == webhook.SIGNATURE_HEADER and old is not None:
+            self._notes.append(
+                "it carries Authorization: that is Zoom's retired Verification Token, or another "
+                "way of authentication that the event subscription is set to."
+            )
+        self._notes.append(
+            "Zoom sends this header with every event: a proxy, a gateway or the recorder left it "
+            "out. Some gateways pass only the headers that they are told to pass."
+        )
+
+    def _note_unverified_event(self) -> None:
+        with suppress(PeerError):
+            event = _unverified_event(self._captured.body)
+            self._notes.append("it is not verified. What would become of it if it were genuine:")
+            self._note_event(event)
+
+    def _note_event(self, event: Event) -> None:
+        self._is_described = True
+        effect = _effect_of(self._settings.client_id, event)
+        self._notes.append(effect)
+        if event.name not in {URL_VALIDATION, APP_DEAUTHORIZED}:
+            self._notes.extend(describe(event, level=self._settings.level))
+
+
+def _unverified_event(body: bytes) -> Event:
+    """Read an event from a body that was not verified, only to show it.
+
+    Raises:
+        MessageMalformed: it is not an event.
+    """
+    content = parse_json_object(body, max_depth=32)
+    name, payload = content.get("event"), content.get("payload", {})
+    if not isinstance(name, str) or not isinstance(payload, dict):
+        raise MessageMalformed("the body is not an event")
+    return Event(name, None, parse_account_id(payload), payload)
+
+
+def _counted(name: bytes, count: int) -> str:
+    shown = name.decode("ascii")
+    return f"the {shown} header is missing" if not count else f"{shown} is there {count} times"
+
+
+def _effect_of(client_id: str, event: Event) -> str:
+    if event.name == URL_VALIDATION:
+        parse_url_validation(event)
+        return "it is a challenge: it is answered, and kept nowhere."
+    if event.name == APP_DEAUTHORIZED:
+        removed = parse_app_deauthorized(event).client_id
+        if client_id and removed != client_id:
+            return "it removes another client's app: it has no effect here."
+        whose = "" if client_id else f" (client id {removed})"
+        return f"it removes the app for that person, if no consent came after it{whose}."
+    return f"its event is {event.name}."

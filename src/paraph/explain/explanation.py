@@ -1,0 +1,107 @@
+"""An explanation: what was found at each step, notes, and lines that a terminal can be given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from paraph.errors import PeerError
+from paraph.visible_text import visible
+
+
+class Outcome(StrEnum):
+    """How one step ended."""
+
+    HELD = "held"
+    REFUSED = "refused"
+    NOT_ASKED = "not asked"
+
+
+class Step(Protocol):
+    """A step of any kind of request."""
+
+    @property
+    def name(self) -> str:
+        """Short and stable."""
+
+    @property
+    def proves(self) -> str:
+        """The fact that holds once it has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStep:
+    """A check of the request itself, before anything in it is verified."""
+
+    name: str
+    proves: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One step and how it ended; `detail` says why it was refused."""
+
+    step: Step
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Explanation:
+    """The findings, step by step.
+
+    Attributes:
+        notes: whole sentences, for the reader.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_accepted(self) -> bool:
+        """True if no step refused the request."""
+        return all(one.outcome is not Outcome.REFUSED for one in self.findings)
+
+    def lines(self) -> Iterator[str]:
+        """One line for each step and note, and the verdict. No control character is in them."""
+        for one in self.findings:
+            text = {
+                Outcome.HELD: f": {one.step.proves}",
+                Outcome.REFUSED: f": {one.detail}",
+                Outcome.NOT_ASKED: "",
+            }[one.outcome]
+            yield visible(f"{one.outcome.value:<9} {one.step.name}{text}")
+        for note in self.notes:
+            yield visible(f"note      {note}")
+        yield f"verdict: {'accepted' if self.is_accepted else 'refused'}"
+
+
+class NotTheRequest(PeerError):
+    """The capture is not a request that the endpoint answers."""
+
+    code = "not_asked"
+
+
+def run_steps(
+    steps: Sequence[Step],
+    check: Callable[[], None],
+    step_of: Callable[[PeerError], Step | None],
+) -> list[Finding]:
+    """Run the real check, and learn from its error at which step it stopped."""
+    failed: Step | None = None
+    detail = ""
+    try:
+        check()
+    except PeerError as error:
+        failed, detail = step_of(error) or steps[0], error.detail
+    findings: list[Finding] = []
+    reached = True
+    for step in steps:
+        if step is failed:
+            findings.append(Finding(step, Outcome.REFUSED, detail))
+            reached = False
+        else:
+            findings.append(Finding(step, Outcome.HELD if reached else Outcome.NOT_ASKED))
+    return findings

@@ -1,0 +1,97 @@
+"""The forms in which tools print the same JSON again: Zoom signs bytes, so each has its own MAC."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice, permutations
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+|\s+', re.DOTALL)
+_LARGEST = 1 << 20
+_MOST_KEYS = 4
+
+
+def other_forms(body: bytes) -> Iterator[tuple[str, bytes]]:
+    """Other spellings of a JSON body, the likeliest first, each with its name."""
+    if len(body) > _LARGEST:
+        return
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(value, str):
+        yield "the JSON inside the string", value.encode("utf-8", "surrogatepass")
+        return
+    tokens = [one for one in _TOKEN.findall(text) if not one.isspace()]
+    for spelling, rewrite in _SPELLINGS.items():
+        written = [rewrite(one) if one.startswith('"') else one for one in tokens]
+        yield f"the compact form{spelling}", "".join(written).encode("utf-8", "surrogatepass")
+        spaced = "".join({",": ", ", ":": ": "}.get(one, one) for one in written)
+        yield (
+            f"the form with a space after comma and colon{spelling}",
+            spaced.encode("utf-8", "surrogatepass"),
+        )
+    for indent in (2, 4, "\t"):
+        name = "a tab" if indent == "\t" else f"{indent} spaces"
+        pretty = json.dumps(value, indent=indent, ensure_ascii=False)
+        yield f"the form indented by {name}", pretty.encode("utf-8", "surrogatepass")
+    yield from _reordered(value)
+
+
+def _reordered(value: object) -> Iterator[tuple[str, bytes]]:
+    """Compact forms with the top-level names in another order: some tools sort them."""
+    if not isinstance(value, dict) or not 1 < len(value) <= _MOST_KEYS:
+        return
+    for names in islice(permutations(value), 1, None):
+        for ascii_only in (False, True):
+            text = json.dumps(
+                {name: value[name] for name in names},
+                separators=(",", ":"),
+                ensure_ascii=ascii_only,
+            )
+            yield (
+                f"the compact form with the names in the order {', '.join(names)}",
+                text.encode("utf-8", "surrogatepass"),
+            )
+
+
+def _as_it_is(token: str) -> str:
+    return token
+
+
+def _unescaped(token: str) -> str:
+    return json.dumps(json.loads(token), ensure_ascii=False)
+
+
+def _ascii_only(token: str) -> str:
+    return json.dumps(json.loads(token), ensure_ascii=True)
+
+
+def _slashes_escaped(token: str) -> str:
+    return token.replace("\\/", "/").replace("/", "\\/")
+
+
+def _slashes_plain(token: str) -> str:
+    return token.replace("\\/", "/")
+
+
+def _both_escaped(token: str) -> str:
+    return _slashes_escaped(_ascii_only(token))
+
+
+def _markup_escaped(token: str) -> str:
+    escapes = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+    return "".join(escapes.get(one, one) for one in _unescaped(token))
+
+
+_SPELLINGS: dict[str, Callable[[str], str]] = {
+    "": _as_it_is,
+    " with plain slashes": _slashes_plain,
+    " with escaped slashes": _slashes_escaped,
+    " with letters in place of \\u escapes": _unescaped,
+    " with \\u escapes in place of letters": _ascii_only,
+    " with \\u escapes and escaped slashes": _both_escaped,
+    " with <, > and & as escapes": _markup_escaped,
+}

@@ -1,0 +1,109 @@
+"""Raw HTTP/1.1 text, with line ends of either kind, with and without Content-Length."""
+
+from __future__ import annotations
+
+import re
+
+from paraph.errors import UsageError
+from paraph.explain.capture import REMEDY, CapturedRequest, Headers, request
+
+_REQUEST_LINE = re.compile(rb"([!-~]+) ([!-~]\S*) HTTP/[0-9.]+")
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[^\r\n]*)?\r?\n")
+
+
+def read_raw_request(content: bytes) -> CapturedRequest:
+    """A request with its request line, headers, an empty line and the body.
+
+    Raises:
+        UsageError: there is no request line, or a header line has no colon.
+    """
+    head, body = _split_head(content)
+    lines = _lines(head)
+    line = _REQUEST_LINE.fullmatch(lines[0])
+    if line is None:
+        raise UsageError("the first line is no HTTP request line", remedy=REMEDY)
+    headers = _headers(lines[1:])
+    body, notes, is_exact = _body_of(headers, body)
+    return request(
+        line[1].decode("latin-1"), line[2], headers, body, notes=notes, has_exact_body=is_exact
+    )
+
+
+def read_head(content: bytes) -> CapturedRequest:
+    """Headers alone, perhaps below a request line; without one it is a POST.
+
+    Raises:
+        UsageError: a line has no colon, or there is no header.
+    """
+    lines = _lines(_split_head(content)[0])
+    line = _REQUEST_LINE.fullmatch(lines[0])
+    headers = _headers(lines if line is None else lines[1:])
+    if not headers:
+        raise UsageError("there are no headers in that file", remedy=REMEDY)
+    method, target = (b"POST", b"/") if line is None else line.groups()
+    return request(method.decode("latin-1"), target, headers, b"")
+
+
+def _split_head(content: bytes) -> tuple[bytes, bytes]:
+    # The earliest empty line ends the head, whichever kind of line end it has.
+    found = re.search(rb"\r?\n\r?\n", content)
+    if found is None:
+        return content.rstrip(b"\r\n"), b""
+    return content[: found.start()], content[found.end() :]
+
+
+def _lines(head: bytes) -> list[bytes]:
+    return head.replace(b"\r\n", b"\n").split(b"\n")
+
+
+def _headers(lines: list[bytes]) -> Headers:
+    headers: Headers = []
+    for line in lines:
+        if line.startswith(b":"):
+            # A pseudo-header of HTTP/2, as browsers copy it.
+            continue
+        name, colon, value = line.partition(b":")
+        if not colon or not _NAME.fullmatch(name.strip()):
+            raise UsageError("a header line has no name and colon", remedy=REMEDY)
+        headers.append((name.strip().lower(), value.strip(b" \t")))
+    return headers
+
+
+def _body_of(headers: Headers, body: bytes) -> tuple[bytes, list[str], bool]:
+    """The body, notes, and whether its end is known."""
+    encodings = [value for name, value in headers if name == b"transfer-encoding"]
+    if any(b"chunked" in one.lower() for one in encodings):
+        whole = _without_chunks(body)
+        if whole is None:
+            return body, ["Transfer-Encoding is chunked, and the body has no chunks."], False
+        return whole, [], True
+    declared = next((value for name, value in headers if name == b"content-length"), b"")
+    # Seven digits are more than any body here has.
+    if not declared.isdigit() or len(declared) > 7:
+        return body, [], False
+    length, notes = int(declared), []
+    if length > len(body):
+        notes.append(
+            f"Content-Length says {length} bytes and {len(body)} are here: the capture was cut."
+        )
+    elif body[length:].strip(b"\r\n"):
+        notes.append(f"{len(body) - length} bytes follow behind the body and are left out.")
+    # Editors end a file with a line end that was not sent.
+    return body[:length], notes, True
+
+
+def _without_chunks(body: bytes) -> bytes | None:
+    """The body of chunks (RFC 9112 section 7.1); None where they are not whole."""
+    whole, place = bytearray(), 0
+    while found := _CHUNK.match(body, place):
+        size = int(found[1], 16)
+        if not size:
+            return bytes(whole)
+        chunk = body[found.end() : found.end() + size]
+        if len(chunk) < size:
+            return None
+        whole += chunk
+        place = found.end() + size
+        place += 2 if body[place : place + 2] == b"\r\n" else 1
+    return None

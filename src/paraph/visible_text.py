@@ -1,0 +1,26 @@
+r"""Text from outside, shown so that no terminal, log reader or parser obeys it.
+
+A control character moves a cursor or starts a line of its own. A mark of direction turns a line
+around. Half a surrogate pair cannot be written at all. Each is shown as an escape such as `\x1b`.
+"""
+
+from __future__ import annotations
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    """The text with every character escaped that does not print; `keep` names exceptions."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
+
+
+def visible_bytes(content: bytes) -> str:
+    """Bytes as text: UTF-8 where they are, escapes where they are not."""
+    return visible(content.decode("utf-8", "backslashreplace"))
+
+
+def _escaped(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -1,0 +1,184 @@
+"""The places in an event's payload that name the Zoom users whom the event concerns.
+
+A table, one row for each event family, compiled from Zoom's published event reference and from
+public samples. A concerned user is the one whose authorization caused the event, or whose data it
+carries: the host of a meeting, not its participants; the user who was updated, not the
+administrator who did it; the agent of an engagement, not the consumer.
+
+A place is a path below `payload`:
+
+    object.host_id              a member
+    object.users[].user_id      the same member of every element of a list
+    object.owner[type=user].id  only where the object has this member with this value
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Places(NamedTuple):
+    """Places of one event family.
+
+    Attributes:
+        users: every user named at one of these is concerned.
+        otherwise: read only where `users` names no user: the one who acted, for instance.
+    """
+
+    users: tuple[str, ...]
+    otherwise: tuple[str, ...] = ()
+
+
+# Chatbot events spell their keys in camel case. Events without an account: `*.rtms_*`,
+# `rtms.concurrency_*`, `whiteboard.*`, `team_chat.*_approval_requested`, `app.*`.
+ACCOUNT_KEYS = ("account_id", "accountId")
+
+_OPERATOR = ("operator_id",)
+_NO_USER = Places(())
+_HOST = Places(
+    ("object.host_id", "object.meeting_host_id", "host_id", "meeting_host_id"),
+    _OPERATOR,
+)
+_OWNED = Places(
+    ("operator_id", "object.owner_id", "object.owner.id", "object.owner_user_id"),
+    ("user_id", "object.user_id", "object.creator_id"),
+)
+_CHAT = Places(
+    ("operator_id", "object.owner_id", "user_id", "object.user_id", "userId"),
+    ("object.operator_id",),
+)
+_CHATBOT = Places(("userId", "user_id"), ("operator_id", "object.userId"))
+_ORGANIZER = Places(
+    (
+        "user_id",
+        "object.user_id",
+        "object.host_id",
+        "object.organizer_id",
+        "object.organizer.id",
+        "object.organizer.user_id",
+        "object.host.id",
+        "object.host.user_id",
+        "object.scheduled_event.host_id",
+        "object.scheduled_event.organizer_id",
+    ),
+    _OPERATOR,
+)
+
+FAMILIES: Mapping[str, Places] = {
+    "meeting": _HOST,
+    "webinar": _HOST,
+    "recording": Places(("object.host_id", "object.meetings[].host_id"), _OPERATOR),
+    # `operator_id` is the administrator who did it, who may not even have the app.
+    "user": Places(("object.id",), ("object.user_id", "user_id")),
+    "phone": Places(
+        (
+            "object.callee.user_id",
+            "object.caller.user_id",
+            "object.user_id",
+            "object.callee_user_id",
+            "object.caller_user_id",
+            "object.owner[type=user].id",
+            "object[owner_type=user].owner_id",
+            "object[callee_extension_type=user].callee_id",
+            "object.callee[extension_type=user].id",
+            "object.caller[extension_type=user].id",
+            "object.sender[type=user].id",
+            "object.to_members[][type=user].id",
+            "object.recordings[].user_id",
+            "object.recordings[].owner[type=user].id",
+            "object.voicemails[].user_id",
+            "object.voicemails[].callee_user_id",
+            "object.call_logs[].user_id",
+            "object.call_elements[].user_id",
+            "object.user.id",
+            "object.users[].user_id",
+            "object.user_ids[]",
+        ),
+        _OPERATOR,
+    ),
+    "contact_center": Places(
+        (
+            "object.user_id",
+            "object.users[].user_id",
+            "object.user_ids[]",
+            "object.agent_id",
+            "object.agent_user_id",
+            "object.agent.user_id",
+            "object.agent.id",
+            "object.agents[].user_id",
+            "object.agents[].agent_id",
+            "object.assigned_user_id",
+            "object.assigned_agent_id",
+            "object.transfer_to_user_id",
+            "object.transfer_from_user_id",
+            "object.previous_user_id",
+            "object.invited_user_id",
+            "object.monitor_user_id",
+            "object[owner_type=user].owner_id",
+            "object.recordings[].user_id",
+            "object.recordings[].users[].user_id",
+            "object.tasks[].user_id",
+            "object.tasks[].assigned_user_id",
+        ),
+        ("user_id", "operator_id", "object.modified_by", "object.created_by"),
+    ),
+    "bot_": _CHATBOT,
+    "interactive_": _CHATBOT,
+    "app_": _CHATBOT,
+    "team_chat": _CHAT,
+    "chat_message": _CHAT,
+    "chat_channel": _CHAT,
+    "whiteboard": _OWNED,
+    "docs": _OWNED,
+    "scheduler": _ORGANIZER,
+    "calendar": _ORGANIZER,
+    # Their users are the app's own, not Zoom's.
+    "session": Places(("object.host_id",), _OPERATOR),
+    "clinical_notes": Places(
+        ("object.note_owner_user_id", "object.owner_id", "object.meeting_host_id"), _OPERATOR
+    ),
+    "group": Places(("object.members[].id", "object.admins[].id"), _OPERATOR),
+    "zoomroom": _NO_USER,
+    "rtms": _NO_USER,
+    "account": _NO_USER,
+    "number_management": _NO_USER,
+    "information_barriers": _NO_USER,
+}
+
+UNKNOWN_FAMILY = Places(
+    (
+        "object.host_id",
+        "object.meeting_host_id",
+        "host_id",
+        "object.owner_id",
+        "object.owner[type=user].id",
+        "object.owner.user_id",
+        "owner_id",
+        "object.organizer_id",
+        "object.organizer.id",
+        "object.user_id",
+        "object.userId",
+        "object.user.id",
+        "object.user.user_id",
+        "object.users[].user_id",
+        "object.users[].id",
+        "object.user_ids[]",
+        "object.agent_id",
+        "object.assignee_id",
+        "object.callee.user_id",
+        "object.caller.user_id",
+        "user_id",
+        "userId",
+    ),
+    ("operator_id", "object.operator_id", "operatorId", "object.modified_by", "object.created_by"),
+)
+
+
+def family_of(name: str) -> str:
+    """The family of an event name: `phone` of `phone.callee_ended`, `bot_` of `bot_installed`."""
+    family, dot, _ = name.partition(".")
+    if dot:
+        return family
+    beginning, underscore, _ = name.partition("_")
+    return beginning + underscore

@@ -1,0 +1,193 @@
+"""No caller's id or path reaches another call of the service than the one that was meant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from paraph.client import AsyncClient, Client, Refused
+from paraph.client.request_path import demand_intended, service_url, zoom_path
+from vector_files import cases
+
+OWN, OTHER = "Own0000000000000000000", "Other00000000000000000"
+HOSTILE_PATHS = (
+    "/../../Other/zoom/v2/users/me",
+    f"/v2/../../../{OTHER}",
+    f"/../../{OTHER}",
+    "/users/..",
+    "/users/./me",
+    "/users/%2e%2e/me",
+    "/users/.%2E/me",
+    "/users/%252e%252e/me",
+    "/users/..%2f..%2fme",
+    "/users\\..\\me",
+    "/users/..;/me",
+    "/users//me",
+    "//users/me",
+    "",
+    "/",
+    "users/me",
+    "/users/me?x=1",
+    "/users/me#x",
+    "/users/me\r\nX: y",
+    "/users/\x00",
+    "/users/\x7f",
+    "/users/\u2024\u2024/me",
+    "https://evil.example/v2/users/me",
+    "//evil.example/v2/users/me",
+    "@evil.example/v2/users",
+)
+HOSTILE_IDS = (
+    "",
+    ".",
+    "..",
+    "%2e%2e",
+    "a/b",
+    "a\\b",
+    "a?b",
+    "a#b",
+    "a\nb",
+    "ä",
+    "a" * 129,
+    "a%2Fb",
+)
+
+
+class Recorder:
+    """A service that notes every request and answers each of them."""
+
+    def __init__(self) -> None:
+        self.seen: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Note one request."""
+        self.seen.append(request)
+        return httpx.Response(200, json={}, headers={"paraph-answer": "zoom"})
+
+
+def synchronous(service: Recorder, name: str, *args: Any, **more: Any) -> None:
+    """Make a call with the synchronous client."""
+    with Client("http://service:8001", "key", transport=httpx.MockTransport(service)) as client:
+        getattr(client, name)(*args, **more)
+
+
+def asynchronous(service: Recorder, name: str, *args: Any, **more: Any) -> None:
+    """Make a call with the asynchronous client."""
+
+    async def work() -> None:
+        transport = httpx.MockTransport(service)
+        async with AsyncClient("http://service:8001", "key", transport=transport) as client:
+            await getattr(client, name)(*args, **more)
+
+    asyncio.run(work())
+
+
+Call = Callable[..., None]
+BOTH = pytest.mark.parametrize("call", [synchronous, asynchronous])
+
+
+@BOTH
+def test_a_hostile_path_is_never_sent(call: Call) -> None:
+    """A path that a library or a server could read as another one is refused before it leaves."""
+    service = Recorder()
+    for method in ("GET", "DELETE"):
+        for path in HOSTILE_PATHS:
+            with pytest.raises(Refused):
+                call(service, "zoom", OWN, method, path, subject="jane")
+    assert [] == service.seen
+
+
+@BOTH
+def test_a_hostile_id_is_never_sent(call: Call) -> None:
+    """An id is one segment of plain characters in every call that takes one."""
+    service = Recorder()
+    for hostile in HOSTILE_IDS:
+        calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+            ("installation", (hostile,), {}),
+            ("remove", (hostile,), {}),
+            ("access_token", (hostile,), {"subject": "jane"}),
+            ("confirm", (hostile,), {"subject": "jane"}),
+            ("decline", (hostile,), {}),
+            ("zoom", (hostile, "GET", "/users/me"), {}),
+        ]
+        for name, args, more in calls:
+            with pytest.raises(Refused):
+                call(service, name, *args, **more)
+    assert [] == service.seen
+
+
+@BOTH
+def test_a_header_of_the_clients_own_is_refused(call: Call) -> None:
+    """A caller's header changes neither whose call it is nor where it ends."""
+    service = Recorder()
+    for name in ("Authorization", "HOST", "Paraph-Subject", "paraph-anything", "Cookie"):
+        with pytest.raises(Refused):
+            call(service, "zoom", OWN, "GET", "/users/me", headers={name: "x"})
+    assert [] == service.seen
+
+
+@BOTH
+def test_a_method_is_one_word(call: Call) -> None:
+    """A method with blanks or line ends would be a request of the caller's own making."""
+    service = Recorder()
+    for method in ("", "GET /v1/audit", "GET\r\nX: y", "G\u00cbT", "GET/"):
+        with pytest.raises(Refused):
+            call(service, "zoom", OWN, method, "/users/me")
+    assert [] == service.seen
+
+
+@BOTH
+def test_a_plain_path_arrives_as_it_is_written(call: Call) -> None:
+    """Every character that Zoom's ids need arrives byte for byte, with the query behind it."""
+    service = Recorder()
+    for path in ("/v2/users/jane+x%40b.example", "/users/a~b_c-d.e@f=g:h,i", "/files/.hidden"):
+        call(service, "zoom", OWN, "GET", path, query={"a": "b/../c?d#e"})
+        whole = path if path.startswith("/v2/") else f"/v2{path}"
+        raw = service.seen[-1].url.raw_path.partition(b"?")[0].decode()
+        assert f"/v1/installations/{OWN}/zoom{whole}" == raw
+        assert "b/../c?d#e" == service.seen[-1].url.params["a"]
+
+
+@pytest.mark.parametrize("case", cases("api_path"))
+def test_client_and_service_refuse_the_same_paths(case: dict[str, Any]) -> None:
+    """The client sends no path that the service's own rule refuses."""
+    if case["query"] or len(case["path"]) > 1024 or not case["path"].startswith("/v2/"):
+        return
+    try:
+        taken = zoom_path(case["path"])
+    except Refused:
+        taken = ""
+    assert (case["path"] if case["result"] == "valid" else "") == taken
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "service:8001", "ftp://service", "http://", "http://u:p@service", "http://s/?a=b", "//s"],
+)
+def test_the_services_url_is_a_plain_one(url: str) -> None:
+    """Credentials, a query or a missing host in the URL are named at once."""
+    with pytest.raises(Refused):
+        service_url(url)
+
+
+def variations() -> Iterator[str]:
+    """URLs that a library could have made of a path."""
+    yield "http://service:8001/v1/installations/b"
+    yield "http://service:8001/v1/installations"
+    yield "https://service:8001/v1/installations/a"
+    yield "http://service:8002/v1/installations/a"
+    yield "http://other:8001/v1/installations/a"
+
+
+def test_a_url_that_came_out_differently_is_refused() -> None:
+    """The URL that was built is compared with the one that was meant, whatever the library does."""
+    base = service_url("http://service:8001/")
+    path = "/v1/installations/a"
+    demand_intended(httpx.Request("GET", f"http://service:8001{path}?x=1"), base, path)
+    for url in variations():
+        with pytest.raises(Refused):
+            demand_intended(httpx.Request("GET", url), base, path)
