@@ -62,16 +62,20 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return new_sqlite(tmp_path / "paraph.db")
 
 
-@pytest.fixture(params=DATABASES)
-def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database of each kind, to which no migration was applied yet."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'paraph.db'}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    url = server.create_database(empty=True)
+@pytest.fixture
+def empty_postgresql_url(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    url = postgres.create_database(empty=True)
     yield url
-    server.drop_database(url)
+    postgres.drop_database(url)
+
+
+@pytest.fixture(params=DATABASES)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind, to which no migration was applied yet."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("empty_postgresql_url"))
+    return f"sqlite:///{tmp_path / 'paraph.db'}"
 
 
 @pytest.fixture

@@ -318,13 +318,13 @@ async def test_a_backup_is_one_view_while_everything_goes_on(place: Place) -> No
 
 
 async def test_a_backup_goes_over_to_the_other_kind_of_database(
-    place: Place, tmp_path: Path, postgresql_url: str
+    place: Place, tmp_path: Path, empty_postgresql_url: str
 ) -> None:
     """One format for both stores: from a file to a server, and back."""
     async with place.service() as kit:
         await install(kit, JANE)
     is_file = place.settings.database_url.startswith("sqlite")
-    other = postgresql_url if is_file else f"sqlite:///{tmp_path / 'moved.db'}"
+    other = empty_postgresql_url if is_file else f"sqlite:///{tmp_path / 'moved.db'}"
     content = await place.backup()
     moved = Place(settings_for(place.zoom, tmp_path, database_url=other), place.zoom)
     moved.settings = _with_keys(moved.settings, place.settings)
