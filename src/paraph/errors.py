@@ -127,7 +127,7 @@ class ConfigurationError(ParaphError):
 
     code = "configuration"
     public_message = "The settings cannot be used."
-    default_remedy = "Mend every line above; nothing was started."
+    default_remedy = "Fix every problem listed above; nothing was started."
 
     def __init__(self, problems: Sequence[str], *, remedy: str = "") -> None:
         self.problems = tuple(problems)

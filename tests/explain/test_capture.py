@@ -80,6 +80,14 @@ FORMS: dict[str, bytes] = {
             "request_body": TEXT,
         }
     ).encode(),
+    "an environment of WSGI or PHP": json.dumps(
+        {
+            "headers": {
+                f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers().items()
+            },
+            "body": TEXT,
+        }
+    ).encode(),
     "a request bin": json.dumps(
         {"method": "POST", "url": "/in", "headers": headers(), "content": TEXT}
     ).encode(),

@@ -127,6 +127,14 @@ def request(
         except ValueError:
             raise UsageError("the request's URL cannot be read", remedy=REMEDY) from None
         path, query = parts.path or "/", parts.query
+    named = [(_header_name(name), value) for name, value in headers]
     return CapturedRequest(
-        method, path, query.encode("latin-1"), headers, body, notes, has_exact_body
+        method, path, query.encode("latin-1"), named, body, notes, has_exact_body
     )
+
+
+def _header_name(name: bytes) -> bytes:
+    """The header's name, also from the variable of a CGI, WSGI or PHP environment."""
+    if name.startswith(b"http_"):
+        return name.removeprefix(b"http_").replace(b"_", b"-")
+    return name
