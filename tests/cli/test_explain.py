@@ -312,6 +312,7 @@ def test_the_old_name_of_redirect_goes_on_with_a_note(folder: Path) -> None:
     code, said = explain(folder, "callback", captured)
     assert explain(folder, "redirect", captured) == (code, said.rpartition("note: ")[0])
     assert "`explain callback` is `explain redirect` now" in said
+    assert "callback" not in explain(folder, "--help", b"", file="")[1]
 
 
 def test_a_redirect_at_another_path_is_explained(folder: Path) -> None:

@@ -32,9 +32,9 @@ class CommandGroup(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names in the order of their definition."""
+        """The names in the order of their definition, without old ones."""
         del ctx
-        return list(self.commands)
+        return [name for name, command in self.commands.items() if not command.hidden]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Print the help where there is nothing to parse."""
@@ -56,10 +56,9 @@ class CommandGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands, each with the whole first sentence of its help."""
-        del ctx
         rows = [
-            (name, command.get_short_help_str(limit=_SENTENCE))
-            for name, command in self.commands.items()
+            (name, self.commands[name].get_short_help_str(limit=_SENTENCE))
+            for name in self.list_commands(ctx)
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

@@ -48,7 +48,7 @@ def _request_parameters(command: Callable[..., None]) -> Callable[..., None]:
             type=int,
             help="The entry of a recording, from 1, if several could be meant.",
         ),
-        click.option("--client-id", default="", help="The app's client id."),
+        click.option("--client-id", default="", show_default=False, help="The app's client id."),
         config_option,
     ]
     for parameter in reversed(parameters):
