@@ -128,7 +128,7 @@ async def test_a_handler_that_fails_keeps_no_other_from_running(
 
     handlers.on("meeting.ended")(_noting(called, "good"))
     with pytest.raises(KeyError):
-        await handlers.bind(context).hand_on(await _kept(context), [])
+        await handlers.bind(context).hand_on(await _kept(context), Recipients())
     assert ["plain", "asynchronous", "good"] == called
     assert ["paraph.handlers"] * 2 == [record.name for record in caplog.records]
     assert 2 == caplog.text.count("Traceback (most recent call last)")
@@ -154,7 +154,7 @@ async def test_whatever_a_handler_raises_the_others_run(
     handlers.on("*")(plain if is_plain else asynchronous)
     handlers.on("*")(_noting(called, "good"))
     with pytest.raises(RuntimeError):
-        await handlers.bind(context).hand_on(await _kept(context), [])
+        await handlers.bind(context).hand_on(await _kept(context), Recipients())
     assert ["good"] == called
 
 
@@ -170,7 +170,9 @@ async def test_an_attempt_that_is_cancelled_ends(context: Context) -> None:
         await asyncio.Event().wait()
 
     handlers.on("*")(_noting(called, "never"))
-    attempt = asyncio.create_task(handlers.bind(context).hand_on(await _kept(context), []))
+    attempt = asyncio.create_task(
+        handlers.bind(context).hand_on(await _kept(context), Recipients())
+    )
     await begun.wait()
     attempt.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -190,11 +192,11 @@ async def test_an_event_of_a_notices_name_reaches_no_handler_of_notices(context:
         handlers.on(pattern)(noting(pattern))
     target = handlers.bind(context)
     forged = await _kept(context, meeting() | {"event": "installation.removed"})
-    await target.hand_on(forged, [])
+    await target.hand_on(forged, Recipients())
     assert [("*", False)] == called
     called.clear()
     notice = replace(sample.event(), name="installation.removed", notice=True, body=b"{}")
-    await target.hand_on(notice, [])
+    await target.hand_on(notice, Recipients())
     assert [
         ("installation.removed", True),
         ("installation.*", True),
@@ -217,7 +219,9 @@ async def test_a_notice_is_never_somebody_elses(context: Context) -> None:
     for link_id in ("link-9", "link-1"):
         body = json.dumps({"installation": {"id": link_id}}).encode()
         name = "installation.activated"
-        await target.hand_on(replace(sample.event(), name=name, notice=True, body=body), [])
+        await target.hand_on(
+            replace(sample.event(), name=name, notice=True, body=body), Recipients()
+        )
     assert [None, "link-1"] == seen
 
 

@@ -110,8 +110,8 @@ async def test_three_replicas_need_three_servers(context: Context, flushed: Nats
     ("changes", "words"),
     [
         ({"storage": api.StorageType.MEMORY}, "kept in memory"),
-        ({"discard": api.DiscardPolicy.OLD}, "forgets the oldest"),
-        ({"max_age": 100.0}, "forgets by age"),
+        ({"discard": api.DiscardPolicy.OLD}, "deletes the oldest"),
+        ({"max_age": 100.0}, "deletes by age"),
         ({"duplicate_window": 2.0}, "too short a time"),
     ],
 )

@@ -31,6 +31,7 @@ HASHES = {
     "audit_entries.digest",
     "api_keys.secret_hash",
     "given_answers.request_hash",
+    "notice_counters.identity_hash",
 }
 OLD_ALONE = {place: {"old": 5 if place == "stored_keys.sealed" else 1} for place in SEALED_COLUMNS}
 

@@ -1,6 +1,6 @@
-"""The stream that JetStream keeps events in: its URL, making it, and refusing one that loses events.
+"""The stream that JetStream keeps events in: its URL, how it is made, and how it is checked.
 
-An existing stream is checked as well. If it would lose or double events the service does not start.
+If an existing stream would lose or double events, the service does not start.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class StreamUrl:
         """Take apart `nats://[user:password@]host:port[,host:port…][?replicas=N&monitor=URL]`.
 
         Raises:
-            ConfigurationError: it is none; its words are not repeated, they may hold a password.
+            ConfigurationError: another kind of URL; its words, which may hold a password, are
+                not repeated.
         """
         base, _, query = value.partition("?")
         scheme, _, hosts = base.partition("://")
@@ -55,13 +56,18 @@ class StreamUrl:
 
 
 async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: int) -> None:
+    """Make the stream and its consumers, or check the stream that is there.
+
+    Raises:
+        ConfigurationError: an acknowledged event might not survive there.
+    """
     stream = client.jetstream(timeout=CONNECT_SECONDS)
     wanted = api.StreamConfig(
         name=name,
         subjects=[f"{name}.*"],
         retention=api.RetentionPolicy.WORK_QUEUE,
         storage=api.StorageType.FILE,
-        # A full stream refuses the newest, which Zoom sends again, and never forgets the oldest.
+        # A full stream refuses the newest, which Zoom sends again, and never deletes the oldest.
         discard=api.DiscardPolicy.NEW,
         num_replicas=url.replicas,
         duplicate_window=fresh_seconds,
@@ -78,7 +84,7 @@ async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: i
             "?replicas=1&monitor=http://HOST:8222"
         )
     if problems:
-        raise ConfigurationError(problems, remedy="Mend the stream; nothing was started.")
+        raise ConfigurationError(problems, remedy="Fix the stream; the service did not start.")
     for urgent, road in ROADS.items():
         await stream.add_consumer(
             name,
@@ -94,11 +100,11 @@ async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: i
 
 
 def _weaknesses(config: api.StreamConfig, *, fresh_seconds: int) -> list[str]:
-    """What would lose or double an event, in a stream that somebody made before."""
+    """Problems of an existing stream that would lose or double an event."""
     checks: list[tuple[bool, str]] = [
         (config.storage == api.StorageType.FILE, "it is kept in memory"),
-        (config.discard == api.DiscardPolicy.NEW, "it forgets the oldest when it is full"),
-        (not config.max_age, "it forgets by age"),
+        (config.discard == api.DiscardPolicy.NEW, "it deletes the oldest when it is full"),
+        (not config.max_age, "it deletes by age"),
         (config.retention == api.RetentionPolicy.WORK_QUEUE, "it is no work queue"),
         (not config.no_ack, "it does not acknowledge"),
         (config.duplicate_window >= fresh_seconds, "it knows duplicates for too short a time"),
@@ -107,7 +113,7 @@ def _weaknesses(config: api.StreamConfig, *, fresh_seconds: int) -> list[str]:
 
 
 async def _flushes(monitor: str) -> bool:
-    """Whether the server says that it flushes before it acknowledges (its /varz)."""
+    """Ask the server (its /varz) if it flushes before it acknowledges."""
     parts = urlsplit(monitor)
     if parts.scheme != "http" or not parts.hostname:
         return False
