@@ -26,9 +26,10 @@ from paraph.events.inbox import Inbox
 from paraph.logs import log_many, set_up_logs
 from paraph.oauth.strict_json import parse_json_object
 from paraph.secret import Secret
-from paraph.storage.event_store import BODY
+from paraph.storage.event_columns import BODY
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.sealing import Sealing
+from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import parse_event
 from paraph.zoom.webhook import (
     Freshness,
@@ -131,7 +132,10 @@ async def steps() -> list[tuple[str, float]]:
         "the digest of what was signed": micros(
             lambda: delivery_digest(load.CLIENT_ID, delivery.body).hex()
         ),
-        "the body sealed": micros(lambda: sealing.seal(BODY, event_id, delivery.body)),
+        "the body sealed": micros(
+            lambda: sealing.seal_body(BODY, event_id, delivery.body, at=1_800_000_000)
+        ),
+        "the users whom it concerns": micros(lambda: concerned_users(event)),
         "a task and a future that waits for the commit": task,
         "one log line": logged,
     }

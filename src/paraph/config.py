@@ -87,6 +87,7 @@ class Settings:
     event_timeout: int = 30
     event_order: Literal["none", "account"] = "none"
     fast_lane: bool = True
+    dead_letter_retention: int = 30 * 86400
 
     @property
     def redirect_uri(self) -> str:
@@ -131,6 +132,7 @@ class _Values(BaseSettings):
     freshness_past: int = Field(default=7200, ge=300, le=86400)
     freshness_future: int = Field(default=300, ge=0, le=3600)
     event_retention: int = Field(default=7 * 86400, ge=0)
+    dead_letter_retention: int = Field(default=30 * 86400, ge=0)
     app_name: str = Field(default="this app", max_length=80)
     verify_zoom: str = ""
     security_contact: str = ""
@@ -226,6 +228,7 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
         freshness_past=values.freshness_past,
         freshness_future=values.freshness_future,
         event_retention=values.event_retention,
+        dead_letter_retention=values.dead_letter_retention,
         app_name=values.app_name,
         verify_zoom=values.verify_zoom,
         security_contact=judge.contact("security_contact", values.security_contact),

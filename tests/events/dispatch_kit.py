@@ -12,6 +12,7 @@ from events.inbox_kit import kept
 from paraph.errors import TransportError
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
+from paraph.events.recipients import Recipients
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.storage.records import Concerned, EventStatus, KeptEvent
@@ -26,11 +27,11 @@ class Host:
         self.concerned: dict[str, Sequence[Concerned]] = {}
         self.arrived = asyncio.Event()
 
-    async def hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
+    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
         """Note it, then behave."""
         mark = mark_of(event)
         self.seen.append(mark)
-        self.concerned[mark] = concerned
+        self.concerned[mark] = recipients.installations
         self.arrived.set()
         if mark in self.conduct:
             await self.conduct[mark]()

@@ -19,9 +19,11 @@ from standardwebhooks import Webhook
 from paraph.errors import PeerUnavailable, TransportError
 from paraph.events import forward
 from paraph.events.forward import MOST_READ_BYTES, Forwarder
+from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
 from paraph.secret import Secret
 from paraph.storage.records import Concerned
+from paraph.zoom.concerned_users import Selection
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +31,9 @@ pytestmark = pytest.mark.anyio
 NEW, OLD = Secret("a-new-forwarding-key-4jT8"), Secret("an-old-forwarding-key-9sW")
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 EVENT = sample.event(body=b'{"event": "meeting.ended",  "payload": {}}', attempts=1)
-CONCERNED = [Concerned("link-1", "subject-1")]
+CONCERNED = Recipients(
+    (Concerned("link-1", "subject-1", "user-1", sample.ACCOUNT),), Selection.USERS, ("user-1",)
+)
 
 
 @dataclass
@@ -105,7 +109,9 @@ async def test_what_the_host_is_posted(context: Context) -> None:
     async with listening(Host()) as host, forwarding(context, host.url) as forwarder:
         trace = f"00-{'a' * 32}-{'b' * 16}-01"
         await forwarder.hand_on(replace(EVENT, trace=trace), CONCERNED)
-        await forwarder.hand_on(sample.event("2", notice=True, name="installation.removed"), [])
+        await forwarder.hand_on(
+            sample.event("2", notice=True, name="installation.removed"), Recipients()
+        )
     event, notice = host.requests
     assert "POST /hooks?from=paraph HTTP/1.1" == event.line
     assert ("application/json", EVENT.event_id, trace) == (
@@ -116,10 +122,19 @@ async def test_what_the_host_is_posted(context: Context) -> None:
     for secret in (NEW, OLD):
         Webhook(secret.reveal().encode()).verify(event.body, event.headers)
     content = json.loads(event.body)
-    assert ("zoom.meeting.ended", [{"id": "link-1", "subject": "subject-1"}]) == (
-        content["type"],
-        content["data"]["installations"],
-    )
+    expected = {
+        "installations": [
+            {
+                "id": "link-1",
+                "subject": "subject-1",
+                "zoom": {"user_id": "user-1", "account_id": sample.ACCOUNT},
+            }
+        ],
+        "selected_by": "concerned_users",
+        "concerned_users": ["user-1"],
+        "event": json.loads(EVENT.body or b""),
+    }
+    assert ("zoom.meeting.ended", expected) == (content["type"], content["data"])
     assert EVENT.body is not None and EVENT.body in event.body
     assert ("installation.removed", {"canary-body-2": True}) == (
         json.loads(notice.body)["type"],

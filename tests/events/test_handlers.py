@@ -14,6 +14,7 @@ from events.inbox_kit import install, keep, kept, meeting
 from paraph.errors import UsageError
 from paraph.events.handlers import HandedEvent, Handlers
 from paraph.events.inbox import Inbox
+from paraph.events.recipients import Recipients, find_recipients
 from paraph.lifecycle.context import Context
 from paraph.storage.records import Installation, KeptEvent
 from storage import sample
@@ -24,6 +25,17 @@ pytestmark = pytest.mark.anyio
 async def _kept(context: Context, content: dict[str, Any] | None = None) -> KeptEvent:
     await keep(Inbox(context), content or meeting())
     return (await kept(context))[-1]
+
+
+async def _recipients(context: Context, event: KeptEvent) -> Recipients:
+    """The recipients of a kept event, which is claimed for it."""
+    now = event.next_attempt_at
+    async with context.store.transaction() as tx:
+        claimed = await tx.events.claim(now=now, until=now + 60, limit=100, urgent=False)
+    (mine,) = [one for one in claimed if one.event_id == event.event_id]
+    found = await find_recipients(context, mine)
+    assert found is not None
+    return found
 
 
 async def test_a_handler_is_handed_event_installation_and_client(context: Context) -> None:
@@ -37,7 +49,7 @@ async def test_a_handler_is_handed_event_installation_and_client(context: Contex
 
     event = await _kept(context)
     await handlers.bind(context, client_of=lambda one: f"client of {one.link.subject}").hand_on(
-        event, []
+        event, await _recipients(context, event)
     )
     ((handed, installation, client),) = seen
     assert ("meeting.ended", "canary-topic-1") == (handed.name, handed.payload["object"]["topic"])
@@ -59,7 +71,7 @@ async def test_patterns_choose_by_name(context: Context) -> None:
         "recording.*",
     ):
         handlers.on(pattern)(_noting(called, pattern))
-    await handlers.bind(context).hand_on(await _kept(context), [])
+    await handlers.bind(context).hand_on(await _kept(context), Recipients())
     assert ["meeting.ended", "meeting.*", "*"] == called
 
 
@@ -70,8 +82,8 @@ def _noting(called: list[str], pattern: str) -> Callable[[HandedEvent], None]:
     return handler
 
 
-async def test_an_event_of_nobody_in_particular_has_no_installation(context: Context) -> None:
-    """Two installations and an event that names neither: the handler decides, nobody guesses."""
+async def test_an_event_that_names_no_user_has_all_installations(context: Context) -> None:
+    """An event that names no user has every installation of its account, and no single one."""
     await install(context, "2")
     handlers = Handlers()
     seen: list[Any] = []
@@ -80,7 +92,8 @@ async def test_an_event_of_nobody_in_particular_has_no_installation(context: Con
     async def handler(event: HandedEvent, installation: Installation | None) -> None:
         seen.append((installation, len(event.installations)))
 
-    await handlers.bind(context).hand_on(await _kept(context, meeting(host_id="user-9")), [])
+    event = await _kept(context, meeting(host_id=""))
+    await handlers.bind(context).hand_on(event, await _recipients(context, event))
     assert [(None, 2)] == seen
 
 
@@ -93,7 +106,7 @@ async def test_what_a_handler_raises_is_a_failed_attempt(context: Context) -> No
         raise KeyError("x")
 
     with pytest.raises(KeyError):
-        await handlers.bind(context).hand_on(await _kept(context), [])
+        await handlers.bind(context).hand_on(await _kept(context), Recipients())
 
 
 async def test_a_handler_that_fails_keeps_no_other_from_running(
@@ -115,7 +128,7 @@ async def test_a_handler_that_fails_keeps_no_other_from_running(
 
     handlers.on("meeting.ended")(_noting(called, "good"))
     with pytest.raises(KeyError):
-        await handlers.bind(context).hand_on(await _kept(context), [])
+        await handlers.bind(context).hand_on(await _kept(context), Recipients())
     assert ["plain", "asynchronous", "good"] == called
     assert ["paraph.handlers"] * 2 == [record.name for record in caplog.records]
     assert 2 == caplog.text.count("Traceback (most recent call last)")
@@ -141,7 +154,7 @@ async def test_whatever_a_handler_raises_the_others_run(
     handlers.on("*")(plain if is_plain else asynchronous)
     handlers.on("*")(_noting(called, "good"))
     with pytest.raises(RuntimeError):
-        await handlers.bind(context).hand_on(await _kept(context), [])
+        await handlers.bind(context).hand_on(await _kept(context), Recipients())
     assert ["good"] == called
 
 
@@ -157,7 +170,9 @@ async def test_an_attempt_that_is_cancelled_ends(context: Context) -> None:
         await asyncio.Event().wait()
 
     handlers.on("*")(_noting(called, "never"))
-    attempt = asyncio.create_task(handlers.bind(context).hand_on(await _kept(context), []))
+    attempt = asyncio.create_task(
+        handlers.bind(context).hand_on(await _kept(context), Recipients())
+    )
     await begun.wait()
     attempt.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -177,11 +192,11 @@ async def test_an_event_of_a_notices_name_reaches_no_handler_of_notices(context:
         handlers.on(pattern)(noting(pattern))
     target = handlers.bind(context)
     forged = await _kept(context, meeting() | {"event": "installation.removed"})
-    await target.hand_on(forged, [])
+    await target.hand_on(forged, Recipients())
     assert [("*", False)] == called
     called.clear()
     notice = replace(sample.event(), name="installation.removed", notice=True, body=b"{}")
-    await target.hand_on(notice, [])
+    await target.hand_on(notice, Recipients())
     assert [
         ("installation.removed", True),
         ("installation.*", True),
@@ -204,7 +219,9 @@ async def test_a_notice_is_never_somebody_elses(context: Context) -> None:
     for link_id in ("link-9", "link-1"):
         body = json.dumps({"installation": {"id": link_id}}).encode()
         name = "installation.activated"
-        await target.hand_on(replace(sample.event(), name=name, notice=True, body=body), [])
+        await target.hand_on(
+            replace(sample.event(), name=name, notice=True, body=body), Recipients()
+        )
     assert [None, "link-1"] == seen
 
 
@@ -220,7 +237,7 @@ async def test_notices_are_handed_on_too(context: Context) -> None:
     notice = replace(
         sample.event(), name="installation.removed", notice=True, body=b'{"reason":"asked"}'
     )
-    await handlers.bind(context).hand_on(notice, [])
+    await handlers.bind(context).hand_on(notice, Recipients())
     assert [{"reason": "asked"}] == seen
 
 

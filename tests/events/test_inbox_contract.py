@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -12,12 +14,16 @@ from typing import Any
 import pytest
 
 from databases import new_sqlite
-from events.inbox_kit import keep, kept, meeting, open_context, removal
+from events.inbox_kit import install, keep, kept, meeting, open_context, removal
 from nats_server import NatsServer
 from paraph.events.inbox import Inbox
 from paraph.events.jetstream import JetStreamInbox, open_jetstream
+from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
+from paraph.lifecycle.deauthorization import carry_out
+from paraph.lifecycle.removal import remove_installation
 from paraph.storage.records import EventStatus, KeptEvent, Outcome
+from paraph.zoom.events import Event, parse_app_deauthorized
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +49,7 @@ class Place:
                 return
             async with open_jetstream(context, self.events_url, fresh_seconds=8000) as stream:
                 inbox = Inbox(context, stream)
-                carrying = asyncio.create_task(stream.carry(inbox.arrived))
+                carrying = asyncio.create_task(stream.carry(inbox))
                 yield Box(context, inbox, stream)
                 carrying.cancel()
                 with suppress(asyncio.CancelledError):
@@ -123,15 +129,23 @@ async def test_an_event_survives_the_process(place: Place) -> None:
 
 
 async def test_what_is_nobodys_is_not_kept(place: Place) -> None:
-    """Another account, no account, another client's removal: no row."""
-    without = meeting()
-    del without["payload"]["account_id"]
+    """An event of another account and the removal of another client leave no row, but a count."""
     async with place.open() as box:
-        for content in (meeting(account_id="another"), without, removal(client_id="another")):
-            outcome = await box.keep(content)
-            # A stream takes it in and finds out when it is carried into the table.
-            assert outcome is Outcome.NOT_OURS or box.stream is not None
+        outcome = await box.keep(meeting(account_id="another"))
+        # A stream takes it in and finds out when it is carried into the table.
+        assert outcome is Outcome.NOT_OURS or box.stream is not None
+        assert Outcome.OTHER_CLIENT is await box.keep(removal(client_id="another"))
         assert [] == await box.kept()
+        assert {"account_not_installed": 1, "other_client": 1} == box.inbox.dropped.by_reason
+
+
+async def test_an_event_without_an_account_is_kept(place: Place) -> None:
+    """An event that names no account is kept: its signature says that it is this app's."""
+    stopped = {"event": "meeting.rtms_stopped", "event_ts": 1, "payload": {"stop_reason": 6}}
+    async with place.open() as box:
+        assert Outcome.KEPT is await box.keep(stopped)
+        (event,) = await box.kept()
+        assert ("", ()) == (event.account_id, event.concerned)
 
 
 async def test_a_removal_is_kept_also_for_an_unknown_account(place: Place) -> None:
@@ -160,6 +174,120 @@ async def test_what_nobody_wants_is_kept_as_handed_on(place: Place) -> None:
         assert not any(signal.is_set() for signal in inbox.arrived.values())
         assert Outcome.KEPT is await keep(inbox, removal())
         assert EventStatus.RECEIVED is (await box.kept())[-1].status
+
+
+def call(*users: str, mark: str, event_ts: int | None = None, account: bool = True) -> Any:
+    """A phone call between these users; at this time, or without one."""
+    sides = zip(("callee", "caller"), users, strict=False)
+    thing = {"call_id": mark, **{side: {"user_id": user} for side, user in sides}}
+    payload = {"object": thing, **({"account_id": sample.ACCOUNT} if account else {})}
+    content = {"event": "phone.callee_answered", "payload": payload}
+    return content if event_ts is None else {**content, "event_ts": event_ts}
+
+
+async def dropped(box: Box, *contents: Any) -> dict[str, int]:
+    """The reasons for which these events were dropped, each with its number."""
+    before = Counter(box.inbox.dropped.by_reason)
+    for content in contents:
+        outcome = await box.keep(content)
+        assert outcome.is_dropped or box.stream is not None
+    await box.kept()
+    return box.inbox.dropped.by_reason - before
+
+
+async def test_late_events_of_a_removed_user_are_not_kept(place: Place) -> None:
+    """After a removal an event of the user alone is dropped, with and without an account."""
+    now = int(time.time() * 1000)
+    async with place.open() as box:
+        await install(box.context, "2")
+        await box.keep(call("user-1", mark="before"))
+        assert 1 == len(await box.kept())
+        await remove_installation(box.context, "link-1", reason="test")
+        lost = [
+            call("user-1", mark="1", event_ts=now),
+            call("user-1", mark="2", event_ts=now, account=False),
+            call("user-1", "user-9", mark="3", event_ts=now),
+        ]
+        assert {"removed_user": 3} == await dropped(box, *lost)
+        for content in (
+            call("user-1", "user-2", mark="both", event_ts=now),
+            call("user-2", mark="his", event_ts=now),
+            call("user-9", mark="stranger", event_ts=now),
+            call(mark="nobody", event_ts=now),
+        ):
+            assert Outcome.KEPT is await box.keep(content)
+        left = {one.concerned for one in await box.kept() if one.body}
+        assert {("user-2",), ("user-9",), ()} == left
+
+
+async def test_a_removal_that_overtakes_the_installation_is_remembered(place: Place) -> None:
+    """A deauthorization that matched nothing still marks its user for late events."""
+    async with place.open() as box:
+        await install(box.context, "2")
+        # No grant of this user is there any more, or yet.
+        payload = removal(user_id="user-7")["payload"]
+        event = parse_app_deauthorized(Event("app_deauthorized", None, sample.ACCOUNT, payload))
+        at = box.context.now()
+        await carry_out(box.context, Refresher(box.context), event, received_at=at)
+        lost = [call("user-7", mark="1"), call("user-7", mark="2", account=False)]
+        assert {"removed_user": 2} == await dropped(box, *lost)
+
+
+async def test_the_race_of_a_new_installation(place: Place) -> None:
+    """After a new installation an event is kept only if it is not older than the new grant."""
+    async with place.open() as box:
+        context, now = box.context, box.context.now()
+        await install(context, "2")
+        await remove_installation(context, "link-1", reason="test")
+        async with context.store.transaction() as tx:
+            await tx.grants.add(sample.grant("1", granted_at=now, granted_zoom_time=now + 5))
+            await tx.links.add(sample.link("1"))
+        oldest = (now + 5 - 60) * 1000
+        too_old = [
+            call("user-1", mark="1", event_ts=oldest - 1),
+            call("user-1", mark="2", event_ts=oldest - 1, account=False),
+        ]
+        assert {"older_than_grant": 2} == await dropped(box, *too_old)
+        assert {"no_event_ts": 1} == await dropped(box, call("user-1", mark="3"))
+        for content in (
+            call("user-1", mark="4", event_ts=oldest),
+            call("user-1", mark="5", event_ts=oldest, account=False),
+            call("user-1", "user-2", mark="6", event_ts=oldest - 1),
+        ):
+            assert Outcome.KEPT is await box.keep(content)
+        kept_for = sorted(one.concerned or () for one in await box.kept() if not one.urgent)
+        assert [("user-1",), ("user-1",), ("user-2",)] == kept_for
+
+
+async def test_an_event_that_names_thousands_of_users(place: Place) -> None:
+    """An event is kept with all of its users, however many; a removal finds each of them."""
+    users = [f"agent-{number:05d}" for number in range(9_000)]
+    payload = {"account_id": sample.ACCOUNT, "object": {"user_ids": ["user-1", *users]}}
+    content = {"event": "contact_center.team_members_assigned", "payload": payload}
+    async with place.open() as box:
+        await install(box.context, "2")
+        assert Outcome.KEPT is await box.keep(content)
+        (event,) = await box.kept()
+        assert ("user-1", *users) == event.concerned
+        await remove_installation(box.context, "link-1", reason="test")
+        assert [None] == [one.body for one in await box.kept()]
+        again = {**content, "event_ts": 1}
+        assert {"removed_user": 1} == await dropped(box, again)
+
+
+async def test_late_events_of_a_removed_account(place: Place) -> None:
+    """At account level the last removal of an account ends its events, and nothing before it."""
+    async with place.open() as box:
+        # Only the level differs, so that both share the store.
+        object.__setattr__(box.context, "level", "account")
+        await install(box.context, "2")
+        await box.keep(meeting("first"))
+        await remove_installation(box.context, "link-1", reason="test")
+        assert Outcome.KEPT is await box.keep(meeting("second"))
+        assert 2 == len([one for one in await box.kept() if one.body])
+        await remove_installation(box.context, "link-2", reason="test")
+        assert [] == [one for one in await box.kept() if one.body]
+        assert {"removed_account": 1} == await dropped(box, meeting("third"))
 
 
 async def test_the_order_of_arrival_is_kept(place: Place) -> None:

@@ -17,7 +17,8 @@ from events.inbox_kit import keep, kept, meeting, open_context
 from nats_server import NatsServer
 from paraph.errors import ConfigurationError, StorageError
 from paraph.events.inbox import Inbox
-from paraph.events.jetstream import JetStreamInbox, StreamUrl, open_jetstream
+from paraph.events.jetstream import JetStreamInbox, open_jetstream
+from paraph.events.stream_setup import StreamUrl
 from paraph.lifecycle.context import Context
 from paraph.storage.records import Outcome
 
@@ -45,8 +46,7 @@ async def context(tmp_path: Path) -> AsyncIterator[Context]:
 @asynccontextmanager
 async def carrying(stream: JetStreamInbox) -> AsyncIterator[None]:
     """Carry the stream into the table for the length of a block."""
-    inbox = {urgent: asyncio.Event() for urgent in (True, False)}
-    work = asyncio.create_task(stream.carry(inbox))
+    work = asyncio.create_task(stream.carry(Inbox(stream._context)))
     yield
     work.cancel()
     with suppress(asyncio.CancelledError):
@@ -110,8 +110,8 @@ async def test_three_replicas_need_three_servers(context: Context, flushed: Nats
     ("changes", "words"),
     [
         ({"storage": api.StorageType.MEMORY}, "kept in memory"),
-        ({"discard": api.DiscardPolicy.OLD}, "forgets the oldest"),
-        ({"max_age": 100.0}, "forgets by age"),
+        ({"discard": api.DiscardPolicy.OLD}, "deletes the oldest"),
+        ({"max_age": 100.0}, "deletes by age"),
         ({"duplicate_window": 2.0}, "too short a time"),
     ],
 )

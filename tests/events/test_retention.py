@@ -16,7 +16,7 @@ from paraph.zoom.webhook import Freshness
 pytestmark = pytest.mark.anyio
 
 DAY = 86400
-RETENTION = Retention(body=7 * DAY, row=8 * DAY)
+RETENTION = Retention(body=7 * DAY, row=8 * DAY, dead_body=30 * DAY)
 
 
 async def _left(context: Context) -> tuple[int, int]:
@@ -65,6 +65,28 @@ async def test_what_waits_to_be_handed_on_is_never_forgotten(database_url: str) 
         assert (1, 1) == await _left(context)
 
 
+async def test_the_body_of_a_dead_letter_expires(database_url: str) -> None:
+    """A dead letter loses its body when its own retention is over, and its row follows."""
+    now = [1_800_000_000.0]
+    async with open_context(database_url, clock=lambda: now[0]) as context:
+        await _keep(context, "1", wanted=True)
+        # It fails for the last time ten days after it came.
+        now[0] += 10 * DAY
+        async with context.store.transaction() as tx:
+            at = int(now[0])
+            (one,) = await tx.events.claim(now=at, until=at + 40, limit=1, urgent=False)
+            await tx.events.give_up(one, failure="refused")
+        now[0] += 30 * DAY
+        await forget_some(context, RETENTION)
+        assert (1, 1) == await _left(context)
+        async with context.store.reading() as tx:
+            assert 1 == (await tx.events.backlog()).dead
+        now[0] += 40
+        # Body and row in one run: no replay of it can be fresh any more.
+        await forget_some(context, RETENTION)
+        assert (0, 0) == await _left(context)
+
+
 async def test_many_are_forgotten_in_batches_until_none_is_left(database_url: str) -> None:
     """A batch says that there is more, and the last one that there is not."""
     now = [1_800_000_000.0]
@@ -86,5 +108,6 @@ async def test_many_are_forgotten_in_batches_until_none_is_left(database_url: st
 def test_a_row_outlives_every_fresh_delivery() -> None:
     """A short retention of bodies does not shorten the memory of replays."""
     freshness = Freshness(past=7200, future=300)
-    assert Retention(60, 7500 + ROW_MARGIN_SECONDS) == Retention.of(60, freshness)
-    assert Retention(9 * DAY, 9 * DAY) == Retention.of(9 * DAY, freshness)
+    for seconds, row in ((60, 7500 + ROW_MARGIN_SECONDS), (9 * DAY, 9 * DAY)):
+        made = Retention.of(seconds, freshness, dead_letter_retention=DAY)
+        assert Retention(seconds, row, DAY) == made

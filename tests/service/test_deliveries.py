@@ -52,6 +52,8 @@ async def test_metrics_count_every_kind(kit: Kit) -> None:
     await kit.post_webhook("", {}, body=body)
     await kit.post_webhook("", {}, body=body)
     await kit.post_webhook("meeting.ended", {"account_id": "another"})
+    await kit.post_webhook("meeting.ended", {"account_id": "another", "object": {}})
+    await kit.post_webhook("app_deauthorized", kit.deauthorization(client_id="another"))
     await kit.post_webhook("", {}, body=body, secret="somebody else's secret")
     await kit.post_webhook("", {}, body=body, timestamp=1_600_000_000)
     await kit.post_webhook("", {}, body=b"[]")
@@ -59,7 +61,11 @@ async def test_metrics_count_every_kind(kit: Kit) -> None:
     expected = {
         'paraph_deliveries_total{outcome="kept"}': 1,
         'paraph_deliveries_total{outcome="duplicate"}': 1,
-        'paraph_deliveries_total{outcome="not_ours"}': 1,
+        'paraph_deliveries_total{outcome="not_ours"}': 3,
+        'paraph_deliveries_total{outcome="removed"}': 0,
+        'paraph_events_dropped_total{reason="account_not_installed"}': 2,
+        'paraph_events_dropped_total{reason="other_client"}': 1,
+        'paraph_events_dropped_total{reason="removed_user"}': 0,
         'paraph_deliveries_refused_total{reason="signature_mismatch"}': 1,
         'paraph_deliveries_refused_total{reason="stale_timestamp"}': 1,
         'paraph_deliveries_refused_total{reason="event_invalid"}': 1,

@@ -19,6 +19,13 @@ from storage.sample import CLIENT
 pytestmark = pytest.mark.anyio
 
 
+def concerned(mark: str) -> Concerned:
+    """The installation of this mark as an event is forwarded with it."""
+    identity = sample.grant(mark).identity
+    subject = sample.link(mark).subject
+    return Concerned(f"link-{mark}", subject, identity.user_id, identity.account_id)
+
+
 async def claimed(store: Database, count: int = 1) -> list[KeptEvent]:
     """So many events of one account that a worker has claimed, and two installations of it."""
     async with store.transaction() as tx:
@@ -40,7 +47,7 @@ async def test_a_claimed_event_concerns_its_accounts_installations(store: Databa
         await tx.links.add(sample.link("3", phase=Phase.ACTIVE))
         await tx.grants.add(sample.grant("4"))
         await tx.links.add(sample.link("4", phase=Phase.PENDING))
-    both = [Concerned("link-1", sample.link("1").subject), Concerned("link-2", "subject-2")]
+    both = [concerned("1"), concerned("2")]
     assert both == await store.read_concerned(event, client_id=CLIENT)
     assert [] == await store.read_concerned(event, client_id="another")
     elsewhere = msgspec.structs.replace(event, account_id="another-account")
@@ -58,7 +65,7 @@ async def test_a_removal_counts_at_once(store: Database, database_url: str) -> N
         found = await store.read_concerned(event, client_id=CLIENT)
         assert ["link-2"] == [one.link_id for one in found or ()]
         async with other.transaction() as tx:
-            await tx.events.purge(account_id=event.account_id, user_id=None)
+            await tx.events.purge_account(event.account_id)
         assert None is await store.read_concerned(event, client_id=CLIENT)
     finally:
         await other.close()

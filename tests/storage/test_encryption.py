@@ -123,6 +123,28 @@ def test_rotation_seals_with_the_newest_key_and_opens_with_all() -> None:
         ring(OLD_KEY).open("row", sealed_after, associated_data=b"")
 
 
+def test_each_day_has_a_key_of_its_own() -> None:
+    """A value that was sealed for one day opens, and under no other day or as undated."""
+    sealed = PINNED.seal("row", b"body", associated_data=b"place", day=20_786)
+
+    assert (b"body", 20_786, "2026a") == (
+        PINNED.open("row", sealed, associated_data=b"place"),
+        PINNED.day_of(sealed),
+        PINNED.key_id_of(sealed),
+    )
+    for name in (b"2026a/20787", b"2026a/2078", b"2026a/", b"2026a"):
+        other = bytes((1, len(name))) + name + sealed[2 + len(b"2026a/20786") :]
+        with pytest.raises(SealBroken):
+            PINNED.open("row", other, associated_data=b"place")
+
+
+def test_code_without_days_takes_a_dated_value_for_one_of_an_unknown_key() -> None:
+    """The header keeps the layout of version 1, so that an older replica tries again later."""
+    sealed = PINNED.seal("row", b"body", associated_data=b"place", day=9)
+    assert (1, 11, b"2026a/00009") == (sealed[0], sealed[1], sealed[2:13])
+    assert None is PINNED.day_of(SEALED)
+
+
 def test_nonces_have_96_bits_and_do_not_repeat() -> None:
     """Each sealing draws a new nonce of 12 bytes, whose bits are all used."""
     nonces = set()

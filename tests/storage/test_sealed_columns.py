@@ -9,11 +9,14 @@ from sqlalchemy import LargeBinary
 from paraph.errors import SealBroken, UnknownEncryptionKey
 from paraph.secret import Secret
 from paraph.storage.database import Database, open_store
+from paraph.storage.encryption import KeyRing
 from paraph.storage.records import SealedValue
 from paraph.storage.sealed_columns import SEALED_COLUMNS
+from paraph.storage.sealing import Sealing
 from paraph.storage.tables import metadata
 from storage import sample
 from storage.sample import NEW_KEY, OLD_KEY, ring
+from tampering import tamper
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +31,7 @@ HASHES = {
     "audit_entries.digest",
     "api_keys.secret_hash",
     "given_answers.request_hash",
+    "notice_counters.identity_hash",
 }
 OLD_ALONE = {place: {"old": 5 if place == "stored_keys.sealed" else 1} for place in SEALED_COLUMNS}
 
@@ -124,6 +128,46 @@ async def test_everything_opens_without_the_old_key_afterwards(
         assert [sample.ownerless()] == list(await tx.ownerless.due(now=1_000, limit=9))
         assert [sample.revocation()] == list(await tx.revocations.due(now=1_000, limit=9))
     await store.close()
+
+
+async def bodies(url: str) -> dict[str, bytes]:
+    """The sealed bodies of all events, by id."""
+    rows = await tamper(url, "SELECT event_id, body FROM events")
+    return {event_id: bytes(body) for event_id, body in rows}
+
+
+async def test_event_bodies_are_sealed_with_the_key_of_their_day(database_url: str) -> None:
+    """Both ways of keeping an event use the key of the day on which it came, and so do all days."""
+    store = await open_store(database_url, ring(OLD_KEY), randomness=os.urandom)
+    early = sample.event("early", received_at=86_400 * 20_000 - 1)
+    late = sample.event("late", received_at=86_400 * 20_000)
+    async with store.transaction() as tx:
+        await tx.grants.add(sample.grant())
+        await tx.events.add(early)
+    await store.keep_events([late], client_id=sample.CLIENT)
+    days = {key: KeyRing.day_of(body) for key, body in (await bodies(database_url)).items()}
+    assert {"event-early": 19_999, "event-late": 20_000} == days
+    async with store.reading() as tx:
+        assert [early, late] == [await tx.events.get(one) for one in ("event-early", "event-late")]
+    await store.close()
+
+
+async def test_a_body_of_an_earlier_version_opens_and_gets_its_day(
+    turned: Database, database_url: str
+) -> None:
+    """An undated body opens; sealed anew it has the key of the day on which it came."""
+    sealing = Sealing(ring(OLD_KEY), turned.database_id)
+    event = sample.event()
+    undated = sealing.seal("events.body", event.event_id, event.body or b"")
+    value = f"X'{undated.hex()}'" if "sqlite" in database_url else f"'\\x{undated.hex()}'"
+    await tamper(database_url, f"UPDATE events SET body = {value}")
+    async with turned.reading() as tx:
+        assert event == await tx.events.get(event.event_id)
+    await seal_all_anew(turned)
+    (body,) = (await bodies(database_url)).values()
+    assert (0, "new") == (KeyRing.day_of(body), KeyRing.key_id_of(body))
+    async with turned.reading() as tx:
+        assert event == await tx.events.get(event.event_id)
 
 
 async def test_a_row_that_was_written_meanwhile_is_left_alone(turned: Database) -> None:

@@ -15,7 +15,7 @@ earlier one waits, is under way, or is to be tried again. Before a notice is del
 one made untrue, it is dropped (`outbox.is_stale`).
 
 Just before an event is handed on the store is asked whether it still waits under this claim, and
-whom it concerns: a removal counts for what was claimed before it.
+for its recipients (`recipients`): a removal counts for what was claimed before it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from opentelemetry.trace import SpanKind
 
 from paraph.errors import ParaphError
 from paraph.events.inbox import Inbox, reopen_deauthorization
+from paraph.events.recipients import Recipients, find_recipients
 from paraph.events.road import Road, Work
 from paraph.events.settlement import Settlements, Verdict
 from paraph.events.tracing import is_measured, span
@@ -40,7 +41,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.housekeeping import wait_before
 from paraph.lifecycle.outbox import is_stale
 from paraph.logs import get_logger
-from paraph.storage.records import Concerned, KeptEvent
+from paraph.storage.records import KeptEvent
 from paraph.storage.scope import NOTHING_READ
 
 ATTEMPTS = 12
@@ -57,7 +58,7 @@ _log = get_logger("dispatch")
 class Target(Protocol):
     """Who is handed an event: the host's URL, or handlers in this process."""
 
-    async def hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
+    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
         """Return when the other side has it; raise when it has not."""
 
 
@@ -107,6 +108,7 @@ class Dispatcher:
         )
         self._measured = False
         self.outcomes: Counter[str] = Counter()
+        self.without_installation: Counter[str] = Counter()
 
     @property
     def under_way(self) -> int:
@@ -281,13 +283,11 @@ class Dispatcher:
                 signed_at=event.signed_at,
             )
             return True
-        concerned = await self._context.store.read_concerned(
-            event, client_id=self._context.client.client_id
-        )
-        if concerned is None or (event.notice and await self._dropped(event)):
+        recipients = await find_recipients(self._context, event)
+        if recipients is None or (event.notice and await self._dropped(event)):
             return False
         if not self._measured:
-            await self._hand_on(event, concerned)
+            await self._hand_on(event, recipients)
             return True
         with span(
             "paraph.hand_on",
@@ -296,7 +296,7 @@ class Dispatcher:
             event_name=event.name,
             attempt=event.attempts,
         ) as trace:
-            await self._hand_on(replace(event, trace=trace), concerned)
+            await self._hand_on(replace(event, trace=trace), recipients)
         return True
 
     async def _dropped(self, notice: KeptEvent) -> bool:
@@ -309,9 +309,11 @@ class Dispatcher:
         self._settlements.add(Verdict.dropped(notice, "stale: a later notice followed"))
         return True
 
-    async def _hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
+    async def _hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
         for target in self._targets:
-            await target.hand_on(event, concerned)
+            await target.hand_on(event, recipients)
+        if recipients.lacking and not event.notice:
+            self.without_installation[recipients.lacking] += 1
 
     def _failed(self, event: KeptEvent, failure: str) -> None:
         failure = _storable(failure)

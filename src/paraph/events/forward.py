@@ -24,9 +24,10 @@ import msgspec
 from standardwebhooks import Webhook
 
 from paraph.errors import PeerUnavailable, TransportError
+from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
 from paraph.secret import Secret
-from paraph.storage.records import Concerned, KeptEvent
+from paraph.storage.records import KeptEvent
 
 DEADLINE_SECONDS = 10.0
 # Below what common servers allow an idle connection: the one who asks should be who hangs up.
@@ -87,7 +88,7 @@ class Forwarder:
             headers={"user-agent": "paraph", "accept-encoding": "identity"},
         )
 
-    async def hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
+    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
         """Post one event; a 2xx means that the host has it.
 
         Raises:
@@ -95,7 +96,7 @@ class Forwarder:
             TransportError: it did not answer.
         """
         now = datetime.fromtimestamp(self._context.now(), tz=UTC)
-        body = _content(event, concerned)
+        body = _content(event, recipients)
         text = body.decode()
         headers = {
             "content-type": "application/json",
@@ -148,18 +149,30 @@ class Forwarder:
         await self._anew.close()
 
 
-def _content(event: KeptEvent, concerned: Sequence[Concerned]) -> bytes:
+def _content(event: KeptEvent, recipients: Recipients) -> bytes:
     received = datetime.fromtimestamp(event.received_at, tz=UTC).isoformat()
     raw = msgspec.Raw(event.body or b"{}")
     if event.notice:
         return msgspec.json.encode({"type": event.name, "timestamp": received, "data": raw})
-    installations = [{"id": one.link_id, "subject": one.subject} for one in concerned]
+    installations = [
+        {
+            "id": one.link_id,
+            "subject": one.subject,
+            "zoom": {"user_id": one.user_id, "account_id": one.account_id},
+        }
+        for one in recipients.installations
+    ]
     return msgspec.json.encode(
         {
             "type": f"zoom.{event.name}",
             "timestamp": received,
-            # The event itself goes on byte for byte as Zoom signed it.
-            "data": {"installations": installations, "event": raw},
+            "data": {
+                "installations": installations,
+                "selected_by": recipients.selected_by.value,
+                "concerned_users": recipients.concerned_users,
+                # The event itself is forwarded byte for byte as Zoom signed it.
+                "event": raw,
+            },
         }
     )
 

@@ -4,8 +4,8 @@
     async def meeting(event, installation, zoom): ...
 
 A handler takes as many of the three as it names: the event, the installation that it concerns
-(None when no single one of its account does), and the client for that installation. Plain
-functions run in a thread.
+(None when there is not exactly one), and the client for that installation. Plain functions run in
+a thread.
 
 All handlers of an event run, one after the other, whatever one of them raises. A handler's
 exception is logged with its traceback to the logger `paraph.handlers`. If any handler failed, the
@@ -26,9 +26,10 @@ from typing import Any, TypeVar
 
 from paraph.errors import UsageError
 from paraph.events.event_pattern import EventPattern
+from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
 from paraph.oauth.strict_json import parse_json_object
-from paraph.storage.records import Concerned, Installation, KeptEvent
+from paraph.storage.records import Installation, KeptEvent
 
 THREADS = 32
 # The standard library's, as hosts configure it: a traceback belongs in the host's own log.
@@ -49,10 +50,13 @@ class HandedEvent:
         attempt: 1 for the first.
         payload: the event's own fields, as Zoom signed them.
         body: the signed bytes themselves.
-        installations: all active ones of the account; for a notice, the one that it is about, if
-            it is still active.
+        installations: the active ones of the users whom the event concerns, or of its account;
+            for a notice, the one that it is about, if it is still active.
         is_notice: whether paraph itself made it. An event of Zoom's can have any name, also that
             of a notice, but never this mark.
+        selected_by: "concerned_users" or "account", the rule that selected them; "none" where the
+            event names neither a user nor an account, and for notices.
+        concerned_users: the Zoom users whom the event concerns.
     """
 
     id: str
@@ -64,6 +68,8 @@ class HandedEvent:
     body: bytes = field(repr=False)
     installations: tuple[Installation, ...] = field(repr=False)
     is_notice: bool = False
+    selected_by: str = "none"
+    concerned_users: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +135,12 @@ class HandlerTarget:
         # Of its own: a plain function that hangs must not use up the threads of others.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="handler")
 
-    async def hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
+    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
         """Call every handler that wants the event.
 
         Raises:
             Exception: the first that a handler raised, after all of them ran.
         """
-        del concerned  # A handler may want the whole installations, which are read here.
         wanting = [
             one
             for one in self._registered
@@ -143,8 +148,8 @@ class HandlerTarget:
         ]
         if not wanting:
             return
-        handed = await self._handed(event)
-        whose = _concerned(event, handed.installations)
+        handed = await self._handed(event, recipients)
+        whose = handed.installations[0] if len(handed.installations) == 1 else None
         client = None
         if whose is not None and self._client_of is not None:
             client = self._client_of(whose)
@@ -159,16 +164,10 @@ class HandlerTarget:
                 # Such as SystemExit, which would end the event loop.
                 raise RuntimeError(f"a handler raised {type(failure).__name__}") from failure
 
-    async def _handed(self, event: KeptEvent) -> HandedEvent:
+    async def _handed(self, event: KeptEvent, recipients: Recipients) -> HandedEvent:
         content = parse_json_object(event.body or b"{}")
         payload = content if event.notice else content.get("payload", {})
-        async with self._context.store.reading() as tx:
-            installations = await tx.installations.in_account(
-                self._context.client.client_id, event.account_id
-            )
-        if event.notice:
-            about = content.get("installation", {}).get("id")
-            installations = [one for one in installations if one.link.link_id == about]
+        installations = await self._installations(event, recipients, content)
         return HandedEvent(
             id=event.event_id,
             name=event.name,
@@ -179,7 +178,22 @@ class HandlerTarget:
             payload=payload,
             body=event.body or b"",
             installations=tuple(installations),
+            selected_by=recipients.selected_by.value,
+            concerned_users=recipients.concerned_users,
         )
+
+    async def _installations(
+        self, event: KeptEvent, recipients: Recipients, content: Mapping[str, Any]
+    ) -> Sequence[Installation]:
+        """The whole installations, which a handler may want."""
+        wanted = [one.link_id for one in recipients.installations]
+        if event.notice:
+            # Its installation may be removed by now; that of another user is never handed in.
+            wanted = [str(content.get("installation", {}).get("id", ""))]
+        if not wanted:
+            return ()
+        async with self._context.store.reading() as tx:
+            return await tx.installations.active(wanted)
 
     async def _failure_of(
         self, handler: Callable[..., Any], values: tuple[Any, ...], event: HandedEvent
@@ -233,14 +247,3 @@ def _outcome_of(
         return handler(*values), None
     except BaseException as error:  # noqa: BLE001 - Raised again where the handler is waited for.
         return None, error
-
-
-def _concerned(event: KeptEvent, installations: Sequence[Installation]) -> Installation | None:
-    """Whose event it is: the person's that it names, or the only one's there is."""
-    if event.notice:
-        # Its installation may be removed by now; that of another user is never handed in.
-        return installations[0] if installations else None
-    for one in installations:
-        if one.grant.identity.user_id == event.user_id:
-            return one
-    return installations[0] if len(installations) == 1 else None

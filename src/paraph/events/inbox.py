@@ -14,23 +14,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
+
+from msgspec.structs import replace
 
 from paraph.errors import InboxFull, ParaphError, StorageError
+from paraph.events.drops import DroppedEvents
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger, log_many
 from paraph.oauth.strict_json import parse_json_object
 from paraph.storage.protocols import Store
 from paraph.storage.records import EventStatus, KeptEvent, Outcome
+from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import (
     APP_DEAUTHORIZED,
     AppDeauthorized,
     Event,
     parse_app_deauthorized,
+    parse_kept_event,
 )
-from paraph.zoom.identifier import parse_identifier
 from paraph.zoom.webhook import VerifiedDelivery, delivery_digest
 
 LARGEST_BATCH = 512
@@ -40,7 +44,6 @@ MOST_WAITING_BYTES = 64 << 20
 PATIENCE_SECONDS = 2.5
 # A full disk fails every batch: one line says so in this many seconds.
 FAILURE_SECONDS = 10.0
-_NOTHING: Mapping[str, Any] = {}
 
 _log = get_logger("inbox")
 
@@ -60,7 +63,6 @@ class Flow:
 
     kept: int = 0
     duplicate: int = 0
-    not_ours: int = 0
     refused: int = 0
     batches: int = 0
     largest_batch: int = 0
@@ -102,6 +104,7 @@ class Inbox:
         self._failure_said = 0.0
         self._work: asyncio.Task[None] | None = None
         self.flow = Flow()
+        self.dropped = DroppedEvents()
         self.arrived = {urgent: asyncio.Event() for urgent in (True, False)}
 
     @property
@@ -130,8 +133,9 @@ class Inbox:
         """
         kept = self._describe(delivery, event, trace)
         if kept is None:
-            self.flow.not_ours += 1
-            return Outcome.NOT_OURS
+            digest = delivery_digest(self._client_id, delivery.body).hex()
+            self.dropped.note(Outcome.OTHER_CLIENT, event_name=event.name, event_id=digest)
+            return Outcome.OTHER_CLIENT
         now = self._context.clock()
         line = self._lines[kept.urgent]
         if not kept.urgent and (
@@ -220,7 +224,7 @@ class Inbox:
             elif outcome is Outcome.DUPLICATE:
                 flow.duplicate += 1
             else:
-                flow.not_ours += 1
+                self.dropped.note(outcome, event_name=one.event.name, event_id=one.event.event_id)
         log_many(
             "inbox",
             "delivery.taken",
@@ -257,15 +261,17 @@ class Inbox:
                 trace=trace,
                 signed_at=delivery.timestamp,
             )
-        if not event.account_id:
-            return None
+        account_id, users = event.account_id or "", concerned_users(event)
         return KeptEvent(
             event_id,
             event.name,
             now,
             delivery.body,
-            account_id=event.account_id,
-            user_id=_person_in(event.payload),
+            account_id=account_id,
+            user_id=users[0] if users else "",
+            concerned=users,
+            event_ts=event.event_ts,
+            marks=self._context.removal_marks(account_id, users),
             status=EventStatus.RECEIVED if self._wanted else EventStatus.HANDED_ON,
             handed_on_at=None if self._wanted else now,
             next_attempt_at=now,
@@ -274,22 +280,25 @@ class Inbox:
         )
 
 
+def reopen_event(kept: KeptEvent, context: Context) -> KeptEvent:
+    """Read the users of a kept event from its body again.
+
+    Raises:
+        EventInvalid: the body is no event.
+    """
+    content = parse_kept_event(kept.body or b"")
+    account_id, users = content.account_id or "", concerned_users(content)
+    return replace(
+        kept,
+        account_id=account_id,
+        user_id=users[0] if users else "",
+        concerned=users,
+        event_ts=content.event_ts,
+        marks=context.removal_marks(account_id, users),
+    )
+
+
 def reopen_deauthorization(kept: KeptEvent) -> AppDeauthorized:
     """Read a kept `app_deauthorized` again. Its seal says that it was verified when it came."""
     content = parse_json_object(kept.body or b"")
     return parse_app_deauthorized(Event(kept.name, None, kept.account_id, content["payload"]))
-
-
-def _person_in(payload: Mapping[str, Any]) -> str:
-    """Whom an event is about, as far as it says so: that person's removal purges its body."""
-    thing = payload.get("object")
-    if not isinstance(thing, dict):
-        thing = _NOTHING
-    # The first that says so; most events end at the first.
-    return (
-        parse_identifier(thing.get("host_id"))
-        or parse_identifier(payload.get("operator_id"))
-        or parse_identifier(payload.get("user_id"))
-        or parse_identifier(thing.get("id"))
-        or ""
-    )

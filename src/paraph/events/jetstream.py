@@ -18,75 +18,41 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import nats
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext, api
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError
 from nats.js.errors import Error as JetStreamError
 
 from paraph.errors import (
     ConfigurationError,
+    EventInvalid,
     ParaphError,
     SealBroken,
     StorageError,
     UnknownEncryptionKey,
 )
+from paraph.events.drops import DroppedEvents
+from paraph.events.inbox import Inbox, reopen_event
+from paraph.events.stream_setup import CONNECT_SECONDS, FETCH, ROADS, StreamUrl, prepare
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
+from paraph.storage.encryption import DAY_SECONDS
 from paraph.storage.records import EventStatus, KeptEvent, Outcome
 
-REPLICAS = 3
-CONNECT_SECONDS = 5.0
 PUBLISH_SECONDS = 2.0
-FETCH = 256
 FETCH_SECONDS = 1.0
-# A carrier that died leaves its messages to another after so long. A removal does not wait for
-# the dead: what comes twice is known to the table, and costs a statement.
-ACK_SECONDS = {True: 3.0, False: 10.0}
 RETRY_SECONDS = 1.0
 _ENVELOPE_BYTES = 2048
-_ROADS = {True: "urgent", False: "event"}
 _USE = "stream"
 
 _log = get_logger("jetstream")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamUrl:
-    """`events_url`, taken apart."""
-
-    servers: tuple[str, ...]
-    replicas: int
-    monitor: str
-
-    @classmethod
-    def parse(cls, value: str) -> StreamUrl:
-        """Take apart `nats://[user:password@]host:port[,host:port…][?replicas=N&monitor=URL]`.
-
-        Raises:
-            ConfigurationError: it is none; its words are not repeated, they may hold a password.
-        """
-        base, _, query = value.partition("?")
-        scheme, _, hosts = base.partition("://")
-        options = dict(parse_qsl(query))
-        replicas = options.pop("replicas", str(REPLICAS))
-        monitor = options.pop("monitor", "")
-        if scheme not in {"nats", "tls"} or not hosts or options or replicas not in {"1", "3", "5"}:
-            raise ConfigurationError(
-                ["events_url must be nats://HOST:PORT, with replicas=1, 3 or 5 and monitor=URL"]
-            )
-        userinfo, at, rest = hosts.rpartition("@")
-        servers = tuple(f"{scheme}://{userinfo}{at}{host}" for host in rest.split(","))
-        return cls(servers, int(replicas), monitor)
 
 
 class _Envelope(msgspec.Struct, array_like=True):
@@ -111,6 +77,7 @@ class JetStreamInbox:
         self._context = context
         self._client = client
         self._name = name
+        self._dropped = DroppedEvents()
         self._stream: JetStreamContext = client.jetstream(
             timeout=PUBLISH_SECONDS, publish_async_max_pending=4096
         )
@@ -155,29 +122,35 @@ class JetStreamInbox:
             _USE,
             msgspec.msgpack.encode(envelope),
             associated_data=self._bound(event.event_id, urgent=event.urgent),
+            day=event.received_at // DAY_SECONDS,
         )
         return await self._stream.publish_async(
-            f"{self._name}.{_ROADS[event.urgent]}",
+            f"{self._name}.{ROADS[event.urgent]}",
             sealed,
             headers={"Nats-Msg-Id": event.event_id},
         )
 
     def _bound(self, event_id: str, *, urgent: bool) -> bytes:
-        parts = [self._context.store.database_id, self._name, _ROADS[urgent], event_id]
+        parts = [self._context.store.database_id, self._name, ROADS[urgent], event_id]
         return "\n".join(parts).encode()
 
     async def waiting(self) -> int:
         """How many events are in the stream and not in the table yet."""
         return (await self._stream.stream_info(self._name)).state.messages
 
-    async def carry(self, arrived: dict[bool, asyncio.Event]) -> None:
-        """Carry both roads into the table until cancelled."""
+    async def carry(self, inbox: Inbox) -> None:
+        """Carry both roads into the table until cancelled.
+
+        Args:
+            inbox: woken for what waits, and told what was dropped.
+        """
+        self._dropped = inbox.dropped
         async with asyncio.TaskGroup() as tasks:
             for urgent in (True, False):
-                tasks.create_task(self._carry(arrived[urgent], urgent=urgent))
+                tasks.create_task(self._carry(inbox.arrived[urgent], urgent=urgent))
 
     async def _carry(self, arrived: asyncio.Event, *, urgent: bool) -> None:
-        road = _ROADS[urgent]
+        road = ROADS[urgent]
         subscription: Any = None
         while True:
             _obey_cancellation()
@@ -210,18 +183,26 @@ class JetStreamInbox:
         opened = []
         for message in messages:
             event = await self._open(message, urgent=urgent)
+            if event is not None and not urgent:
+                event = await self._read_again(message, event)
             if event is not None:
                 opened.append((message, event))
         if not opened:
             return False
-        await self._context.store.keep_events(
+        outcomes = await self._context.store.keep_events(
             [event for _, event in opened], client_id=self._context.client.client_id
         )
+        for (_, event), outcome in zip(opened, outcomes, strict=True):
+            if outcome.is_dropped:
+                self._dropped.note(outcome, event_name=event.name, event_id=event.event_id)
         for message, _ in opened:
             # A lost acknowledgement means that it comes again, and the table knows it.
             with suppress(nats.errors.Error, OSError):
                 await message.ack()
-        return any(event.status is EventStatus.RECEIVED for _, event in opened)
+        return any(
+            event.status is EventStatus.RECEIVED and not outcome.is_dropped
+            for (_, event), outcome in zip(opened, outcomes, strict=True)
+        )
 
     async def _open(self, message: Any, *, urgent: bool) -> KeptEvent | None:
         event_id = (message.headers or {}).get("Nats-Msg-Id", "")
@@ -253,6 +234,16 @@ class JetStreamInbox:
             trace=one.trace,
             signed_at=one.signed_at,
         )
+
+    async def _read_again(self, message: Any, event: KeptEvent) -> KeptEvent | None:
+        """Read the users from the body: an earlier version may have published the event."""
+        try:
+            return reopen_event(event, self._context)
+        except EventInvalid:
+            # It was an event when it was published; nothing is gained by a repetition.
+            _log.error("stream.unreadable_event", event_id=event.event_id[:16])
+            await message.term()
+            return None
 
     async def _give_back(self, messages: Sequence[Any]) -> None:
         for message in messages:
@@ -292,7 +283,7 @@ async def open_jetstream(
         digest = hashlib.blake2b(context.client.client_id.encode(), digest_size=6).hexdigest()
         name = f"paraph-{digest}"
         try:
-            await _prepare(client, url, name, fresh_seconds=fresh_seconds)
+            await prepare(client, url, name, fresh_seconds=fresh_seconds)
         except (nats.errors.Error, JetStreamError, TimeoutError) as error:
             words = error.description if isinstance(error, APIError) else type(error).__name__
             raise ConfigurationError(
@@ -314,72 +305,3 @@ def _obey_cancellation() -> None:
 
 async def _note(error: Exception) -> None:
     _log.warning("stream.connection", why=type(error).__name__)
-
-
-async def _prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: int) -> None:
-    stream = client.jetstream(timeout=CONNECT_SECONDS)
-    wanted = api.StreamConfig(
-        name=name,
-        subjects=[f"{name}.*"],
-        retention=api.RetentionPolicy.WORK_QUEUE,
-        storage=api.StorageType.FILE,
-        # A full stream refuses the newest, which Zoom sends again, and never forgets the oldest.
-        discard=api.DiscardPolicy.NEW,
-        num_replicas=url.replicas,
-        duplicate_window=fresh_seconds,
-    )
-    try:
-        info = await stream.stream_info(name)
-    except NotFoundError:
-        info = await stream.add_stream(wanted)
-    problems = _weaknesses(info.config, fresh_seconds=fresh_seconds)
-    if (info.config.num_replicas or 1) < REPLICAS and not await _flushes(url.monitor):
-        problems.append(
-            "events_url: one replica loses what it acknowledged when its server dies: use three, "
-            "or set sync_interval: always in its jetstream block and name its monitoring port, "
-            "?replicas=1&monitor=http://HOST:8222"
-        )
-    if problems:
-        raise ConfigurationError(problems, remedy="Mend the stream; nothing was started.")
-    for urgent, road in _ROADS.items():
-        await stream.add_consumer(
-            name,
-            api.ConsumerConfig(
-                durable_name=road,
-                filter_subject=f"{name}.{road}",
-                ack_policy=api.AckPolicy.EXPLICIT,
-                ack_wait=ACK_SECONDS[urgent],
-                max_deliver=-1,
-                max_ack_pending=FETCH * 16,
-            ),
-        )
-
-
-def _weaknesses(config: api.StreamConfig, *, fresh_seconds: int) -> list[str]:
-    """What would lose or double an event, in a stream that somebody made before."""
-    checks: list[tuple[bool, str]] = [
-        (config.storage == api.StorageType.FILE, "it is kept in memory"),
-        (config.discard == api.DiscardPolicy.NEW, "it forgets the oldest when it is full"),
-        (not config.max_age, "it forgets by age"),
-        (config.retention == api.RetentionPolicy.WORK_QUEUE, "it is no work queue"),
-        (not config.no_ack, "it does not acknowledge"),
-        (config.duplicate_window >= fresh_seconds, "it knows duplicates for too short a time"),
-    ]
-    return [f"events_url: the stream {config.name}: {words}" for good, words in checks if not good]
-
-
-async def _flushes(monitor: str) -> bool:
-    """Whether the server says that it flushes before it acknowledges (its /varz)."""
-    parts = urlsplit(monitor)
-    if parts.scheme != "http" or not parts.hostname:
-        return False
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 8222)
-            writer.write(b"GET /varz HTTP/1.0\r\nhost: %b\r\n\r\n" % parts.hostname.encode())
-            answer = await reader.read()
-            writer.close()
-        body = json.loads(answer.partition(b"\r\n\r\n")[2])
-        return bool(body["jetstream"]["config"]["sync_always"])
-    except (OSError, TimeoutError, ValueError, KeyError, TypeError):
-        return False

@@ -19,16 +19,25 @@ ROW_MARGIN_SECONDS = 86400
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """For how many seconds a body is kept after it was handed on, and a row after it came."""
+    """Seconds for which events are kept.
+
+    Attributes:
+        body: of a body, after its event was forwarded.
+        row: of a row, after its event came.
+        dead_body: of a dead letter's body, after it was given up.
+    """
 
     body: int
     row: int
+    dead_body: int
 
     @classmethod
-    def of(cls, event_retention: int, freshness: Freshness) -> Retention:
+    def of(
+        cls, event_retention: int, freshness: Freshness, *, dead_letter_retention: int
+    ) -> Retention:
         """As the settings want it, and never shorter than deduplication needs."""
         window = freshness.past + freshness.future + ROW_MARGIN_SECONDS
-        return cls(event_retention, max(window, event_retention))
+        return cls(event_retention, max(window, event_retention), dead_letter_retention)
 
 
 async def forget_some(context: Context, retention: Retention) -> bool:
@@ -42,5 +51,8 @@ async def forget_some(context: Context, retention: Retention) -> bool:
         bodies = await tx.events.delete_bodies(
             handed_on_before=now - retention.body, at_most=AT_ONCE
         )
+        dead = await tx.events.delete_dead_bodies(
+            given_up_before=now - retention.dead_body, at_most=AT_ONCE
+        )
         rows = await tx.events.delete_rows(received_before=now - retention.row, at_most=AT_ONCE)
-    return max(bodies, rows) == AT_ONCE
+    return max(bodies, dead, rows) == AT_ONCE

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from paraph.oauth.roles import Client
@@ -77,6 +78,45 @@ class Context:
             return (own,)
         whole = ZoomIdentity(identity.client_id, identity.account_id, ANY_USER)
         return own, self.tombstone_hash(whole)
+
+    def removal_mark(self, user_id: str, account_id: str = "") -> bytes:
+        """The hash that remembers a removal for late events: of a user, or of an account.
+
+        A user's mark names no account, because many events name none either. It is another hash
+        than the identity's tombstone, so it decides about events alone, never about an install.
+        """
+        key, client_id = self.store.hash_keys["tombstone"], self.client.client_id
+        return _removal_mark(key, client_id, user_id, account_id)
+
+    def removal_marks(
+        self, account_id: str, user_ids: tuple[str, ...]
+    ) -> tuple[tuple[str, bytes], ...]:
+        """The marks that decide whether an event of this account and these users is kept."""
+        key, client_id = self.store.hash_keys["tombstone"], self.client.client_id
+        return _removal_marks(key, client_id, self.level, account_id, user_ids)
+
+
+def _removal_mark(key: bytes, client_id: str, user_id: str, account_id: str) -> bytes:
+    if user_id:
+        return _keyed_hash(key, (client_id, user_id))
+    # No id contains a space.
+    return _keyed_hash(key, (client_id, account_id, "whole account"))
+
+
+# The same few people are in most events, and this is on the path of every event.
+@lru_cache(maxsize=4096)
+def _removal_marks(
+    key: bytes, client_id: str, level: str, account_id: str, user_ids: tuple[str, ...]
+) -> tuple[tuple[str, bytes], ...]:
+    whose = user_ids if level == "user" else ("",) if account_id else ()
+    marks = [(user_id, _removal_mark(key, client_id, user_id, account_id)) for user_id in whose]
+    if account_id:
+        # Tombstones of removals that a version without marks carried out.
+        marks += [
+            (user_id, _keyed_hash(key, (client_id, account_id, user_id or ANY_USER)))
+            for user_id in whose
+        ]
+    return tuple(marks)
 
 
 def random_text(value: bytes) -> str:

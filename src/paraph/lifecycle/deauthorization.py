@@ -25,11 +25,11 @@ from paraph.errors import InvalidGrant
 from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, remove_grant
+from paraph.lifecycle.grant import Removal, mark_removed, remove_grant
 from paraph.oauth.phase import Phase
 from paraph.storage.protocols import Transaction
 from paraph.storage.records import UNKNOWN_TIME, Grant, ZoomIdentity
-from paraph.storage.scope import account
+from paraph.storage.scope import Scope, account
 from paraph.zoom.events import AppDeauthorized
 
 # Both times are Zoom's, but from different servers, one cut to the second and one measured
@@ -126,7 +126,7 @@ async def carry_out(
     removed_at = believed_time(
         event.deauthorization_time, signed_at=signed_at, received_at=received_at
     )
-    async with context.store.transaction(account(event.client_id, event.account_id)) as tx:
+    async with context.store.transaction(*_scopes(event.client_id, event.account_id)) as tx:
         await _bury(tx, context, event, removed_at)
         grants = await _concerned(tx, context, event)
         if not grants:
@@ -145,12 +145,20 @@ async def carry_out(
         await _decide(context, refresher, grant, removal)
 
 
+def _scopes(client_id: str, account_id: str) -> tuple[Scope, Scope]:
+    """The scopes of a removal: its account, and the events without an account."""
+    return account(client_id, account_id), account(client_id, "")
+
+
 async def _bury(
     tx: Transaction, context: Context, event: AppDeauthorized, removed_at: int | None
 ) -> None:
     identity = ZoomIdentity(event.client_id, event.account_id, event.user_id)
     for identity_hash in context.tombstone_hashes(identity):
         await tx.removals.add_tombstone(identity_hash, zoom_time=removed_at, now=context.now())
+    if context.level == "user":
+        # Many events have no account, and are found by their user alone.
+        await mark_removed(tx, context, identity, is_last=False)
 
 
 def _known(time: int) -> int | None:
@@ -174,8 +182,8 @@ async def _decide(context: Context, refresher: Refresher, known: Grant, removal:
             known = grant
             grant = await refresher.refresh(known.grant_id)
     except InvalidGrant:
-        scope = account(known.identity.client_id, known.identity.account_id)
-        async with context.store.transaction(scope) as tx:
+        scopes = _scopes(known.identity.client_id, known.identity.account_id)
+        async with context.store.transaction(*scopes) as tx:
             current = await tx.grants.get(known.grant_id)
             # A consent that came while Zoom was asked is newer than the answer.
             if current is not None and current.token_version == known.token_version:

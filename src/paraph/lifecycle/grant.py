@@ -105,9 +105,9 @@ async def remove_grant(
     identity = current.identity
     await tx.grants.delete(current.grant_id)
     others = await tx.grants.in_account(identity.client_id, identity.account_id)
-    purged = await tx.events.purge(
-        account_id=identity.account_id, user_id=identity.user_id if others else None
-    )
+    purged = await purge_events(tx, context, identity, is_last=not others)
+    if link is not None:
+        await mark_removed(tx, context, identity, is_last=not others)
     if removal.revoke:
         await queue_revocation(tx, context, current.tokens)
     now = context.now()
@@ -138,6 +138,33 @@ async def remove_grant(
             reason=removal.reason,
         )
     return receipt
+
+
+async def purge_events(
+    tx: Transaction, context: Context, identity: ZoomIdentity, *, is_last: bool
+) -> int:
+    """Delete the bodies of the events that the end of this grant ends; the number of them.
+
+    With the last grant of an account all its events go. Before that, at user level, those that
+    concern this user and no other one with a grant. Events without an account go by their user.
+    """
+    purged = await tx.events.purge_account(identity.account_id) if is_last else 0
+    accounts = [""] if is_last or context.level == "account" else ["", identity.account_id]
+    return purged + await tx.events.purge_user(
+        identity.client_id, identity.user_id, account_ids=accounts
+    )
+
+
+async def mark_removed(
+    tx: Transaction, context: Context, identity: ZoomIdentity, *, is_last: bool
+) -> None:
+    """Remember a removal, so that late events of it are recognised and not kept."""
+    if context.level == "account" and not is_last:
+        return
+    user_id = "" if context.level == "account" else identity.user_id
+    mark = context.removal_mark(user_id, identity.account_id)
+    # Zoom's own time decides about installs alone; for events it is the time of this entry.
+    await tx.removals.add_tombstone(mark, zoom_time=None, now=context.now())
 
 
 async def queue_revocation(tx: Transaction, context: Context, tokens: Tokens) -> None:

@@ -325,7 +325,11 @@ async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> Non
 
 async def _forget_regularly(settings: Settings, context: Context) -> None:
     freshness = Freshness(settings.freshness_past, settings.freshness_future)
-    retention = Retention.of(settings.event_retention, freshness)
+    retention = Retention.of(
+        settings.event_retention,
+        freshness,
+        dead_letter_retention=settings.dead_letter_retention,
+    )
     more = False
 
     async def forget() -> None:

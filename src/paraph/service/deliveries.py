@@ -93,6 +93,7 @@ async def open_deliveries(
             await inbox.close()
             carrying.cancel()
             await asyncio.wait((carrying,))
+            inbox.dropped.close()
             await dispatcher.stop()
             await dispatching
             endpoint.watch.close()
@@ -120,7 +121,7 @@ async def _keeping(settings: Settings, context: Context) -> AsyncIterator[JetStr
 
 async def _carry(stream: JetStreamInbox | None, inbox: Inbox) -> None:
     if stream is not None:
-        await stream.carry(inbox.arrived)
+        await stream.carry(inbox)
 
 
 def _endpoint(

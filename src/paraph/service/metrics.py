@@ -16,7 +16,7 @@ from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
 from paraph.service.webhook_watch import WebhookWatch
-from paraph.storage.records import Backlog
+from paraph.storage.records import Backlog, Outcome
 
 
 def _counter(name: str, help_text: str, values: Mapping[str, int], label: str) -> Metric:
@@ -63,8 +63,28 @@ class DeliveryMetrics(Collector):
 
     def _taken(self) -> Iterator[Metric]:
         flow = self._inbox.flow
-        outcomes = {"kept": flow.kept, "duplicate": flow.duplicate, "not_ours": flow.not_ours}
+        dropped = self._inbox.dropped.by_reason
+        not_ours = dropped[Outcome.NOT_OURS.value] + dropped[Outcome.OTHER_CLIENT.value]
+        outcomes = {
+            "kept": flow.kept,
+            "duplicate": flow.duplicate,
+            "not_ours": not_ours,
+            "removed": dropped.total() - not_ours,
+        }
         yield _counter("paraph_deliveries", "Deliveries answered 200.", outcomes, "outcome")
+        yield _counter(
+            "paraph_events_dropped",
+            "Verified events that were not kept.",
+            # Each reason is there from the start: its first rise is a rise.
+            {one.value: dropped[one.value] for one in Outcome if one.is_dropped},
+            "reason",
+        )
+        yield _counter(
+            "paraph_events_without_installation",
+            "Events forwarded with an empty list of installations.",
+            self._dispatcher.without_installation,
+            "reason",
+        )
         yield _counter(
             "paraph_deliveries_refused", "Deliveries refused.", self._watch.refused, "reason"
         )

@@ -1,6 +1,6 @@
-"""The read before an event is handed on: is the claim still good, and whom does it concern?
+"""The recipient lookup before an event is forwarded: is the claim still good, and whose is it?
 
-It is asked anew for each event, just before it goes out, so that a removal counts at once: for
+It is made anew for each event, just before it is sent, so that a removal counts at once: for
 what was claimed before it too. Like the read behind a vend (`live_reader`) it is one cheap
 statement that goes past the object layers: in the event loop's thread on SQLite, together for
 all who ask at the same time on PostgreSQL.
@@ -8,6 +8,7 @@ all who ask at the same time on PostgreSQL.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,35 +16,51 @@ from typing import Any, NamedTuple, Protocol
 
 from paraph.errors import StorageError
 from paraph.storage.coalescing import Coalescing
+from paraph.storage.event_columns import users_in
 from paraph.storage.records import Concerned
 
 _SQLITE = (
-    "SELECT l.link_id, l.subject FROM events e"
-    " LEFT JOIN grants g ON g.client_id = ? AND g.account_id = e.account_id"
+    "SELECT l.link_id, l.subject, g.user_id, g.account_id FROM events e"
+    " LEFT JOIN grants g ON g.client_id = ? AND {condition}"
     " LEFT JOIN links l ON l.grant_id = g.grant_id AND l.client_id = g.client_id"
     " AND l.phase = 'active'"
     " WHERE e.event_id = ? AND e.attempts = ? AND e.status = 'received' ORDER BY l.link_id"
 )
-# The rows of both answers; an empty name stands in front of the places of what still waits.
+_SQLITE_ACCOUNT = _SQLITE.format(condition="g.account_id = e.account_id")
+# A removal takes its user out of `concerned`: a new installation of hers is not meant any more.
+_SQLITE_USERS = _SQLITE.format(
+    condition=(
+        "g.user_id IN (SELECT value FROM json_each(?))"
+        " AND (e.account_id = '' OR g.account_id = e.account_id)"
+        " AND (e.concerned IS NULL OR instr(e.concerned, ' ' || g.user_id || ' '))"
+    )
+)
+_INSTALLATIONS = (
+    " SELECT g.account_id, l.link_id, l.subject, g.user_id FROM grants g"
+    " JOIN links l ON l.grant_id = g.grant_id AND l.client_id = g.client_id"
+    " AND l.phase = 'active'"
+    " WHERE g.client_id = $3 AND "
+)
+# The rows of all answers; those of what still waits have no account, and hold place and users.
 _POSTGRESQL = (
-    "SELECT '', asked.place::text, '' FROM unnest($1::text[], $2::int[])"
+    "SELECT NULL, asked.place::text, e.concerned, NULL FROM"  # noqa: S608 - Constants alone.
+    " unnest($1::text[], $2::int[])"
     " WITH ORDINALITY AS asked (event_id, attempts, place)"
     " JOIN events e ON e.event_id = asked.event_id AND e.attempts = asked.attempts"
     " AND e.status = 'received'"
-    " UNION ALL SELECT g.account_id, l.link_id, l.subject FROM grants g"
-    " JOIN links l ON l.grant_id = g.grant_id AND l.client_id = g.client_id"
-    " AND l.phase = 'active'"
-    " WHERE g.client_id = $3 AND g.account_id = ANY($4::text[])"
+    f" UNION ALL{_INSTALLATIONS}g.account_id = ANY($4::text[])"
+    f" UNION ALL{_INSTALLATIONS}g.user_id = ANY($5::text[])"
 )
 
 
 class Asked(NamedTuple):
-    """One claim, and whose installations are meant."""
+    """One claim, and whose installations are meant: `user_ids` are None for a whole account."""
 
     event_id: str
     attempts: int
     account_id: str
     client_id: str
+    user_ids: tuple[str, ...] | None = None
 
 
 class ConcernedReader(Protocol):
@@ -68,8 +85,11 @@ class SqliteConcernedReader:
         try:
             if self._cursor is None:
                 self._cursor = self._connect().cursor()
-            values = asked.client_id, asked.event_id, asked.attempts
-            rows = self._cursor.execute(_SQLITE, values).fetchall()
+            statement, more = _SQLITE_ACCOUNT, tuple[str, ...]()
+            if asked.user_ids is not None:
+                statement, more = _SQLITE_USERS, (json.dumps(asked.user_ids),)
+            values = asked.client_id, *more, asked.event_id, asked.attempts
+            rows = self._cursor.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise StorageError(f"the database failed: {type(error).__name__}") from None
         return [Concerned(*row) for row in rows if row[0] is not None] if rows else None
@@ -107,18 +127,38 @@ async def _ask_postgresql(
         [one.attempts for one in asked],
         # A process serves one client.
         asked[0].client_id,
-        list({one.account_id for one in asked if one.account_id}),
+        list({one.account_id for one in asked if one.user_ids is None and one.account_id}),
+        list({user_id for one in asked for user_id in one.user_ids or ()}),
     )
-    waiting = set()
-    by_account: defaultdict[str, list[Concerned]] = defaultdict(list)
-    for name, second, subject in rows:
-        if name:
-            by_account[name].append(Concerned(second, subject))
+    waiting: dict[int, tuple[str, ...] | None] = {}
+    by_account: defaultdict[str, set[Concerned]] = defaultdict(set)
+    by_user: defaultdict[str, set[Concerned]] = defaultdict(set)
+    for account_id, second, third, user_id in rows:
+        if account_id is None:
+            waiting[int(second)] = users_in(third)
         else:
-            waiting.add(int(second))
-    for concerned in by_account.values():
-        concerned.sort()
+            found = Concerned(second, third, user_id, account_id)
+            by_account[account_id].add(found)
+            by_user[user_id].add(found)
     return [
-        by_account.get(one.account_id, []) if place in waiting else None
+        _found(one, waiting[place], by_account, by_user) if place in waiting else None
         for place, one in enumerate(asked, 1)
     ]
+
+
+def _found(
+    asked: Asked,
+    users_now: tuple[str, ...] | None,
+    by_account: dict[str, set[Concerned]],
+    by_user: dict[str, set[Concerned]],
+) -> list[Concerned]:
+    if asked.user_ids is None:
+        return sorted(by_account.get(asked.account_id, ()))
+    return sorted(
+        one
+        for user_id in asked.user_ids
+        # A removal takes its user out of `concerned`.
+        if users_now is None or user_id in users_now
+        for one in by_user.get(user_id, ())
+        if asked.account_id in ("", one.account_id)
+    )

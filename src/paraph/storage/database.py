@@ -131,13 +131,19 @@ class Database:
         return (await rows if isinstance(rows, asyncio.Future) else rows)[0]
 
     async def read_concerned(
-        self, event: KeptEvent, *, client_id: str
+        self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
     ) -> Sequence[Concerned] | None:
-        """Whom a claimed event concerns at this moment; None when the claim is over."""
+        """The active installations of a claimed event; None when the claim is over."""
         if self._closed:
             raise StorageError("the database was closed")
         return await self._concerned.read(
-            Asked(event.event_id, event.attempts, event.account_id, client_id)
+            Asked(
+                event.event_id,
+                event.attempts,
+                event.account_id,
+                client_id,
+                None if user_ids is None else tuple(user_ids),
+            )
         )
 
     def open_access_token(self, row: LiveRow) -> Secret:

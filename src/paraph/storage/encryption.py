@@ -2,11 +2,15 @@
 
     version (1) | length of key id (1) | key id | nonce (12) | AES-256-GCM ciphertext and tag
 
+Event bodies are sealed with a key of their UTC day. Their key id is followed by a slash and the
+day's number, so that code without this rule takes it for an unknown key and tries later.
+
 Each use ("row", "cookie/<hour>") has a key of its own, derived from the ring's by HKDF with the
 use as label, so that what was sealed for one can never be opened as another. The header and
 the caller's associated data are authenticated: a ciphertext moved to another row, column or
 database does not open. Nonces are random; a derived key seals far fewer than the 2^32 messages
-after which 96 random bits would begin to be a risk (NIST SP 800-38D section 8.3).
+after which 96 random bits would begin to be a risk (NIST SP 800-38D section 8.3). A key of one day
+reaches them at 49,000 events a second.
 """
 
 from __future__ import annotations
@@ -34,6 +38,9 @@ _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _KEY = re.compile(r"([A-Za-z0-9_-]{1,32}):([A-Za-z0-9_-]{43}=?)")
 _DERIVED_KEPT = 64
+# From 1997 to 2243 the number of a day has five digits, which makes headers of one length.
+_DAY_DIGITS = 5
+DAY_SECONDS = 86400
 
 
 def new_encryption_key() -> str:
@@ -107,12 +114,21 @@ class KeyRing:
             )
         self.key_id = key_id
 
-    def seal(self, use: str, plaintext: bytes, *, associated_data: bytes) -> bytes:
-        """Encrypt with the key that seals, bound to the use and the associated data."""
+    def seal(
+        self, use: str, plaintext: bytes, *, associated_data: bytes, day: int | None = None
+    ) -> bytes:
+        """Encrypt with the key that seals, bound to the use and the associated data.
+
+        Args:
+            use: the label of the derived key.
+            plaintext: the value.
+            associated_data: authenticated with it.
+            day: of the derived key, in days since 1970; None where one key serves for all days.
+        """
         key_id = self.key_id
-        header = header_of(key_id)
+        header = header_of(key_id, day)
         nonce = os.urandom(_NONCE_BYTES)
-        cipher = self._cipher(key_id, use)
+        cipher = self._cipher(key_id, use if day is None else _label(use, day))
         return header + nonce + cipher.encrypt(nonce, plaintext, header + associated_data)
 
     def open(self, use: str, sealed: bytes, *, associated_data: bytes) -> bytes:
@@ -122,13 +138,15 @@ class KeyRing:
             UnknownEncryptionKey: it names a key that the ring does not hold: try later.
             SealBroken: anything else about it is not as we sealed it.
         """
-        key_id, header = _read_header(sealed)
+        name, header = _read_header(sealed)
+        key_id, slash, day = name.partition("/")
         if key_id not in self._roots:
             raise UnknownEncryptionKey("a ciphertext names a key that is not in the ring")
         nonce_end = len(header) + _NONCE_BYTES
         nonce, ciphertext = sealed[len(header) : nonce_end], sealed[nonce_end:]
         try:
-            return self._cipher(key_id, use).decrypt(nonce, ciphertext, header + associated_data)
+            cipher = self._cipher(key_id, f"{use}{slash}{day}")
+            return cipher.decrypt(nonce, ciphertext, header + associated_data)
         except InvalidTag:
             raise SealBroken("a ciphertext does not open here") from None
 
@@ -145,7 +163,13 @@ class KeyRing:
     @staticmethod
     def key_id_of(sealed: bytes) -> str:
         """Which key a ciphertext names. `SealBroken` when it has not our layout."""
-        return _read_header(sealed)[0]
+        return _read_header(sealed)[0].partition("/")[0]
+
+    @staticmethod
+    def day_of(sealed: bytes) -> int | None:
+        """The day of the key that sealed it. `SealBroken` when it has not our layout."""
+        day = _read_header(sealed)[0].partition("/")[2]
+        return int(day) if day.isdecimal() else None
 
     def _derive(self, key_id: str, use: str) -> AESGCM:
         return AESGCM(self._derived_bytes(key_id, use))
@@ -158,9 +182,24 @@ class KeyRing:
         return hkdf.derive(self._roots[key_id])
 
 
-def header_of(key_id: str) -> bytes:
-    """How every ciphertext of a key begins."""
-    return bytes((_VERSION, len(key_id))) + key_id.encode("ascii")
+@lru_cache(maxsize=_DERIVED_KEPT)
+def _label(use: str, day: int) -> str:
+    return f"{use}/{day:0{_DAY_DIGITS}d}"
+
+
+@lru_cache(maxsize=_DERIVED_KEPT)
+def header_of(key_id: str, day: int | None = None) -> bytes:
+    """How every ciphertext of a key begins, or of its key of one day."""
+    name = key_id if day is None else f"{key_id}/{day:0{_DAY_DIGITS}d}"
+    return bytes((_VERSION, len(name))) + name.encode("ascii")
+
+
+def headers_of(key_id: str) -> tuple[bytes, bytes]:
+    """How ciphertexts of a key begin: those of the key itself, and those of its days."""
+    of_days = f"{key_id}/"
+    return header_of(key_id), bytes((_VERSION, len(of_days) + _DAY_DIGITS)) + of_days.encode(
+        "ascii"
+    )
 
 
 def _read_header(sealed: bytes) -> tuple[str, bytes]:

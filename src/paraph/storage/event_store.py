@@ -15,12 +15,13 @@ from sqlalchemy import Row, case, delete, exists, func, select, update
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
 from paraph.storage.connection import Connection
+from paraph.storage.event_columns import BODY, column_of, users_in
+from paraph.storage.event_purge import EventPurge
 from paraph.storage.notice_store import is_next_in_order
 from paraph.storage.records import NOTICE_MARK, Backlog, EventStatus, KeptEvent
 from paraph.storage.sealing import Sealing
 from paraph.storage.tables import events, grants
 
-BODY = "events.body"
 _KEY_MISSING_SECONDS = 300
 _RECEIVED = EventStatus.RECEIVED.value
 _HANDED_ON = EventStatus.HANDED_ON.value
@@ -48,7 +49,9 @@ class SqlEventStore:
                 "event_id": event.event_id,
                 "name": event.name,
                 "received_at": event.received_at,
-                "body": None if body is None else self._sealing.seal(BODY, event.event_id, body),
+                "body": None
+                if body is None
+                else self._sealing.seal_body(BODY, event.event_id, body, at=event.received_at),
                 "account_id": event.account_id,
                 "user_id": event.user_id,
                 "notice": event.notice,
@@ -62,6 +65,7 @@ class SqlEventStore:
                 "trace": event.trace,
                 "signed_at": event.signed_at,
                 "subject_key": event.subject_key,
+                "concerned": column_of(event.concerned),
             },
         )
         return done.rowcount == 1
@@ -109,8 +113,10 @@ class SqlEventStore:
             where.append(kind.not_in(without))
         if ordered:
             earlier = events.alias("earlier")
+            # Events without an account have no order among themselves.
             where.append(
-                ~exists().where(
+                (events.c.account_id == "")
+                | ~exists().where(
                     earlier.c.account_id == events.c.account_id,
                     earlier.c.status == _RECEIVED,
                     earlier.c.urgent == urgent,
@@ -223,6 +229,7 @@ class SqlEventStore:
                 events.c.event_id == event_id,
                 events.c.body.is_not(None),
                 events.c.notice
+                | (events.c.account_id == "")
                 | exists().where(
                     grants.c.client_id == client_id, grants.c.account_id == events.c.account_id
                 ),
@@ -244,7 +251,9 @@ class SqlEventStore:
         waiting, urgent, oldest = found
         dead = (
             await self._connection.execute(
-                select(func.count()).select_from(events).where(events.c.status == _DEAD)
+                select(func.count())
+                .select_from(events)
+                .where(events.c.status == _DEAD, events.c.body.is_not(None))
             )
         ).scalar_one()
         return Backlog(waiting, urgent, oldest, dead)
@@ -267,18 +276,34 @@ class SqlEventStore:
         rows = await self._connection.execute(statement.limit(limit))
         return [self._event(row) for row in rows]
 
-    async def purge(self, *, account_id: str, user_id: str | None) -> int:
-        """Delete the bodies of Zoom's events of an account, or of one user in it."""
-        where = [
-            events.c.account_id == account_id,
-            events.c.notice.is_(False),
-            events.c.urgent.is_(False),
-            events.c.body.is_not(None),
-        ]
-        if user_id is not None:
-            where.append(events.c.user_id == user_id)
+    async def purge_account(self, account_id: str) -> int:
+        """Delete the bodies of Zoom's events of an account, queued ones and dead letters too."""
+        return await EventPurge(self._connection, self._sealing).account(account_id)
+
+    async def purge_user(self, client_id: str, user_id: str, *, account_ids: Sequence[str]) -> int:
+        """Delete the bodies of Zoom's events that concern a user and no other one with a grant."""
+        purge = EventPurge(self._connection, self._sealing)
+        return await purge.user(client_id, user_id, account_ids=account_ids)
+
+    async def delete_dead_bodies(self, *, given_up_before: int, at_most: int) -> int:
+        """Delete the bodies of dead letters that were given up before this time."""
+        old = (
+            select(events.c.event_id)
+            .where(
+                events.c.status == _DEAD,
+                events.c.body.is_not(None),
+                # The first is implied by the second, and is what the index is ordered by.
+                events.c.received_at <= given_up_before,
+                # A dead letter keeps the end of its last lease.
+                events.c.next_attempt_at <= given_up_before,
+            )
+            .order_by(events.c.received_at)
+            .limit(at_most)
+            # Another replica is busy with the others.
+            .with_for_update(skip_locked=True)
+        )
         done = await self._connection.execute(
-            update(events).where(*where).values(body=None, status=_HANDED_ON, failure="purged")
+            update(events).where(events.c.event_id.in_(old)).values(body=None)
         )
         return done.rowcount
 
@@ -306,7 +331,7 @@ class SqlEventStore:
             select(events.c.event_id)
             .where(
                 events.c.received_at <= received_before,
-                events.c.status == _HANDED_ON,
+                events.c.status.in_([_HANDED_ON, _DEAD]),
                 events.c.body.is_(None),
             )
             .limit(at_most)
@@ -336,6 +361,7 @@ class SqlEventStore:
             trace=row.trace,
             signed_at=row.signed_at,
             subject_key=row.subject_key,
+            concerned=users_in(row.concerned),
         )
 
 

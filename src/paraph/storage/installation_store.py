@@ -15,6 +15,7 @@ from paraph.storage.records import Installation
 from paraph.storage.sealing import Sealing
 from paraph.storage.tables import grants, links
 
+_AT_ONCE = 500
 _PAIR = links.join(grants, grants.c.grant_id == links.c.grant_id)
 
 
@@ -66,6 +67,17 @@ class SqlInstallationStore:
             grants.c.account_id == account_id,
             links.c.phase == Phase.ACTIVE.value,
         )
+
+    async def active(self, link_ids: Sequence[str]) -> Sequence[Installation]:
+        """Those of these links that are active, ordered by installation id."""
+        found: list[Installation] = []
+        wanted = sorted(link_ids)
+        for start in range(0, len(wanted), _AT_ONCE):
+            found += await self._installations(
+                links.c.link_id.in_(wanted[start : start + _AT_ONCE]),
+                links.c.phase == Phase.ACTIVE.value,
+            )
+        return found
 
     async def _installations(self, *where: Any, limit: int | None = None) -> list[Installation]:
         chosen: Select[Any] = (

@@ -1,21 +1,45 @@
-"""What the inbox's hot statements share on every database: their columns, rows and outcomes.
+"""What the inbox's hot statements share on every database: columns, rows, decisions, outcomes.
 
 The constant columns `notice`, `attempts` and `failure` are the statement's own affair.
+
+A batch asks two things in one statement: which of its accounts have a grant, and which of its
+marks stand for a removal. Almost always there is no removal, and the accounts decide alone. Only a
+batch with an event of a removed user asks for the grants of its users as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from paraph.storage.event_store import BODY
+from msgspec.structs import replace
+
+from paraph.storage.event_columns import BODY, column_of
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.sealing import Sealing
+from paraph.zoom.concerned_users import DropReason, Standing, fate_of, refusal_of
 
 COLUMNS = (
     "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
-    " trace, status, handed_on_at, signed_at"
+    " trace, status, handed_on_at, signed_at, concerned"
 )
+
+
+class GrantTime(NamedTuple):
+    """One grant, and when it was given, epoch seconds on Zoom's clock where that is known."""
+
+    account_id: str
+    user_id: str
+    granted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The events of a batch that are to be inserted, and those dropped, by place in the batch."""
+
+    events: Sequence[KeptEvent]
+    dropped: Mapping[int, Outcome]
 
 
 def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ...]]:
@@ -25,7 +49,7 @@ def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ..
             event.event_id,
             event.name,
             event.received_at,
-            sealing.seal(BODY, event.event_id, event.body or b""),
+            sealing.seal_body(BODY, event.event_id, event.body or b"", at=event.received_at),
             event.account_id,
             event.user_id,
             event.urgent,
@@ -35,6 +59,7 @@ def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ..
             event.status.value,
             event.handed_on_at,
             event.signed_at,
+            column_of(event.concerned),
         )
         for event in events
     }
@@ -43,23 +68,101 @@ def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ..
 
 def accounts_of(events: Sequence[KeptEvent]) -> list[str]:
     """The accounts that must be ours for these events to be kept; removals are kept anyway."""
-    return sorted({event.account_id for event in events if not event.urgent})
+    return sorted({event.account_id for event in events if not event.urgent and event.account_id})
+
+
+def marks_of(events: Sequence[KeptEvent]) -> list[bytes]:
+    """The hashes under which removals that concern these events would be noted."""
+    return sorted({mark for event in events for _, mark in event.marks})
+
+
+def named_in(
+    events: Sequence[KeptEvent], removed: Collection[bytes]
+) -> tuple[list[str], list[str]]:
+    """The accounts and the users whose grants decide about events with a noted removal."""
+    hit = [event for event in events if any(mark in removed for _, mark in event.marks)]
+    accounts = {event.account_id for event in hit for who, _ in event.marks if not who}
+    return sorted(accounts), sorted({user for event in hit for user in event.concerned or ()})
+
+
+def decide(
+    events: Sequence[KeptEvent],
+    *,
+    ours: Collection[str],
+    removed: Mapping[bytes, int],
+    grants: Iterable[GrantTime] = (),
+) -> Decided:
+    """Decide which events of a batch are kept, and for which users.
+
+    Args:
+        events: the batch.
+        ours: the accounts of it that have a grant.
+        removed: when each removal among its marks was noted.
+        grants: those of the batch's users, and at account level of its accounts, if any was
+            removed.
+    """
+    known, accounts = list(grants), {"", *ours}
+    kept: list[KeptEvent] = []
+    dropped: dict[int, Outcome] = {}
+    if not removed and all(one.urgent or one.account_id in accounts for one in events):
+        return Decided(events, dropped)
+    for place, event in enumerate(events):
+        outcome: Outcome | None = None
+        one = event
+        if removed and any(mark in removed for _, mark in event.marks):
+            one, outcome = _decide_removed(event, removed, known)
+        if outcome is None and not event.urgent and event.account_id not in accounts:
+            outcome = Outcome.NOT_OURS
+        if outcome is None:
+            kept.append(one)
+        else:
+            dropped[place] = outcome
+    return Decided(kept, dropped)
+
+
+def _decide_removed(
+    event: KeptEvent, removed: Mapping[bytes, int], grants: Sequence[GrantTime]
+) -> tuple[KeptEvent, Outcome | None]:
+    # A stream may deliver late; what counts is when the delivery came.
+    now = event.received_at
+    times: dict[str, int] = {}
+    for who, mark in event.marks:
+        if mark in removed:
+            times[who] = max(removed[mark], times.get(who, 0))
+    if "" in times:
+        # At account level: every grant of now was given after the account was removed.
+        given = [one.granted_at for one in grants if one.account_id == event.account_id]
+        whole = Standing(min(given, default=None), times[""])
+        reason = refusal_of(whole, event_ts=event.event_ts, now=now)
+        if reason is DropReason.REMOVED_USER:
+            reason = DropReason.REMOVED_ACCOUNT
+        return event, None if reason is None else Outcome(reason.value)
+    given_to: dict[str, int] = {}
+    for one in grants:
+        if event.account_id in ("", one.account_id):
+            given_to[one.user_id] = max(one.granted_at, given_to.get(one.user_id, 0))
+    users = event.concerned or ()
+    standing = {user: Standing(given_to.get(user), times.get(user)) for user in users}
+    fate = fate_of(users, standing, event_ts=event.event_ts, now=now)
+    if fate.dropped is not None:
+        return event, Outcome(fate.dropped.value)
+    return replace(event, concerned=fate.user_ids, user_id=(*fate.user_ids, "")[0]), None
 
 
 def outcomes_of(
-    events: Sequence[KeptEvent], *, ours: Collection[str], new: set[str]
+    events: Sequence[KeptEvent], *, dropped: Mapping[int, Outcome], new: set[str]
 ) -> list[Outcome]:
     """What became of each event.
 
     Args:
         events: the batch.
-        ours: the accounts of it that have a grant.
+        dropped: what was decided not to be kept, by place.
         new: ids of rows that were not there before; used up.
     """
     outcomes = []
-    for event in events:
-        if not event.urgent and event.account_id not in ours:
-            outcomes.append(Outcome.NOT_OURS)
+    for place, event in enumerate(events):
+        if place in dropped:
+            outcomes.append(dropped[place])
         elif event.event_id in new:
             # The second of two in one batch is a duplicate like any other.
             new.discard(event.event_id)

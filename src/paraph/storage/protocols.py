@@ -167,6 +167,9 @@ class InstallationStore(Protocol):
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Installation]:
         """All with an active link in one Zoom account."""
 
+    async def active(self, link_ids: Sequence[str]) -> Sequence[Installation]:
+        """Those of these links that are active, ordered by installation id."""
+
 
 class UsedStateStore(Protocol):
     """States that were used, by hash: one use, across all replicas.
@@ -264,12 +267,22 @@ class EventStore(Protocol):
     ) -> Sequence[KeptEvent]:
         """For operators: newest first, without bodies."""
 
-    async def purge(self, *, account_id: str, user_id: str | None) -> int:
-        """Delete the bodies of Zoom's events of an account (or of one user in it), queued ones too.
+    async def purge_account(self, account_id: str) -> int:
+        """Delete the bodies of Zoom's events of an account, queued ones and dead letters too.
 
-        Queued rows become handed on, so that nothing of them is sent. Notices stay, and so do
-        urgent rows: the removal that purges may be the work of one of them, not finished yet.
+        They become forwarded, so that nothing of them is sent. Notices stay, and so do urgent
+        rows: the removal that purges may be the work of one of them, not finished yet.
         """
+
+    async def purge_user(self, client_id: str, user_id: str, *, account_ids: Sequence[str]) -> int:
+        """Delete the bodies of Zoom's events in these accounts that concern a user.
+
+        An event that concerns another user with a grant keeps its body, without this user.
+        "" stands for events without an account.
+        """
+
+    async def delete_dead_bodies(self, *, given_up_before: int, at_most: int) -> int:
+        """Delete the bodies of dead letters that were given up before this time; how many."""
 
     async def delete_bodies(self, *, handed_on_before: int, at_most: int) -> int:
         """Retention: forget bodies that were handed on before this time; how many."""
@@ -345,8 +358,9 @@ class Store(Protocol):
     async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
         """The inbox's one hot statement: keep many new events in one durable transaction.
 
-        Each is inserted once, under its `event_id`; an event that is not urgent only if its
-        account has a grant of this client at that moment. The outcomes stand in the order given.
+        Each is inserted once, under its `event_id`. An event that is not urgent is dropped if it
+        names an account without a grant of this client, or only users who were removed. The
+        outcomes stand in the order given.
         """
 
     def ask_live(
@@ -364,9 +378,12 @@ class Store(Protocol):
         """The same for one of each, waited for."""
 
     async def read_concerned(
-        self, event: KeptEvent, *, client_id: str
+        self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
     ) -> Sequence[Concerned] | None:
-        """Whom a claimed event concerns at this moment, in one cheap read.
+        """The active installations of a claimed event at this moment, in one cheap read.
+
+        Those of its account; with `user_ids`, only those of these users, in the event's account
+        if it names one.
 
         None when it does not wait under this claim any more: it was purged with its
         installation, or another worker has taken it over.

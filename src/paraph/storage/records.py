@@ -15,6 +15,7 @@ import msgspec
 
 from paraph.oauth.phase import Phase, Rung
 from paraph.secret import Secret
+from paraph.zoom.concerned_users import DropReason
 
 # A tombstone's time on Zoom's clock where the event did not say it readably.
 UNKNOWN_TIME = -1
@@ -161,6 +162,10 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
     order. `trace` is the `traceparent` of the delivery, or empty. `signed_at` is the time that Zoom
     signed with the delivery, on Zoom's clock. `subject_key` is a keyed hash of the subject, for
     notices only; notices of one subject are delivered in order.
+    `concerned` are the Zoom users whom one of Zoom's events concerns; None in a row that an older
+    version wrote, where the body says so. `event_ts` and `marks` are not stored: they decide
+    whether a new event is kept. Each mark is a user id, or "" for the whole account, with the hash
+    under which its removal would be noted.
     """
 
     event_id: str
@@ -180,6 +185,9 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
     trace: str = ""
     signed_at: int | None = None
     subject_key: str = ""
+    concerned: tuple[str, ...] | None = ()
+    event_ts: int | None = None
+    marks: tuple[tuple[str, bytes], ...] = ()
 
     @property
     def kind(self) -> str:
@@ -197,11 +205,21 @@ class NoticeCount(NamedTuple):
 
 
 class Outcome(Enum):
-    """What became of a delivery. All three are answered 200."""
+    """The result of a delivery: kept, known already, or dropped for a reason. All are 200s."""
 
     KEPT = "kept"
     DUPLICATE = "duplicate"
-    NOT_OURS = "not_ours"
+    OTHER_CLIENT = DropReason.OTHER_CLIENT.value
+    NOT_OURS = DropReason.NOT_INSTALLED.value
+    REMOVED_ACCOUNT = DropReason.REMOVED_ACCOUNT.value
+    REMOVED_USER = DropReason.REMOVED_USER.value
+    OLDER_THAN_GRANT = DropReason.OLDER_THAN_GRANT.value
+    UNDATED = DropReason.UNDATED.value
+
+    @property
+    def is_dropped(self) -> bool:
+        """True where the event was verified and not kept."""
+        return self not in {Outcome.KEPT, Outcome.DUPLICATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,11 +320,15 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class SealedValue:
-    """A ciphertext where it stands: "table.column", and what of the row it is bound to."""
+    """A ciphertext where it stands: "table.column", and what of the row it is bound to.
+
+    `day` is the day whose key seals it, in days since 1970; None: one key serves for all days.
+    """
 
     place: str
     row: tuple[str, ...]
     sealed: bytes
+    day: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,10 +341,12 @@ class GivenAnswer:
 
 
 class Concerned(NamedTuple):
-    """An installation that an event concerns: one that is active in the event's account."""
+    """An active installation that an event is forwarded with, and whose it is at Zoom."""
 
     link_id: str
     subject: str
+    user_id: str
+    account_id: str
 
 
 class LiveRow(NamedTuple):

@@ -39,6 +39,8 @@ NOTHING_READ = Scope(("nothing",), shared=True)
 def account(client_id: str, account_id: str, *, shared: bool = False) -> Scope:
     """All grants of one Zoom account with their links, tombstones and kept events.
 
+    "" stands for the events without an account: a removal owns them too.
+
     Shared by blocks that only add, and must not be overtaken by a removal while they do.
     """
     return Scope(("account", client_id, account_id), shared)

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, LargeBinary, case, func, literal, not_, select, update
+from sqlalchemy import Column, LargeBinary, case, func, literal, not_, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from paraph.storage.connection import Connection
-from paraph.storage.encryption import KeyRing, header_of
+from paraph.storage.encryption import DAY_SECONDS, KeyRing, headers_of
 from paraph.storage.records import SealedValue
 from paraph.storage.sealing import Sealing
 from paraph.storage.tables import (
@@ -29,10 +29,14 @@ from paraph.storage.tables import (
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """One column; `bound_to` is what of the row its values are bound to, the key first."""
+    """One column; `bound_to` is what of the row its values are bound to, the key first.
+
+    `dated_by` holds the epoch seconds whose day's key seals it, where each day has its own.
+    """
 
     column: Column[Any]
     bound_to: tuple[Column[Any], ...]
+    dated_by: Column[Any] | None = None
 
     @property
     def place(self) -> str:
@@ -51,7 +55,7 @@ SEALED_COLUMNS: Mapping[str, SealedColumn] = {
         ),
         SealedColumn(ownerless_tokens.c.tokens, (ownerless_tokens.c.ownerless_id,)),
         SealedColumn(revocations.c.token, (revocations.c.revocation_id,)),
-        SealedColumn(events.c.body, (events.c.event_id,)),
+        SealedColumn(events.c.body, (events.c.event_id,), events.c.received_at),
         SealedColumn(given_answers.c.body, (given_answers.c.answer_id,)),
         SealedColumn(stored_keys.c.sealed, (stored_keys.c.name,)),
     )
@@ -97,8 +101,9 @@ class SqlSealedStore:
         """Values that another key than the sealing one has sealed, by row, behind `after`."""
         sealed = SEALED_COLUMNS[place]
         key = sealed.bound_to[0]
-        rows = await self._connection.execute(
-            select(sealed.column, *sealed.bound_to)
+        dated_by: Any = literal(0) if sealed.dated_by is None else sealed.dated_by
+        rows: Any = await self._connection.execute(
+            select(sealed.column, dated_by, *sealed.bound_to)
             .where(
                 key > after,
                 sealed.column.is_not(None),
@@ -107,7 +112,15 @@ class SqlSealedStore:
             .order_by(key)
             .limit(limit)
         )
-        return [SealedValue(place, tuple(row[1:]), bytes(row[0])) for row in rows]
+        return [
+            SealedValue(
+                place,
+                tuple(row[2:]),
+                bytes(row[0]),
+                None if sealed.dated_by is None else row[1] // DAY_SECONDS,
+            )
+            for row in rows
+        ]
 
     async def seal_anew(self, value: SealedValue) -> bool:
         """Seal a value with the sealing key, unless its row was written or deleted meanwhile.
@@ -118,7 +131,7 @@ class SqlSealedStore:
         sealed = SEALED_COLUMNS[value.place]
         row_id, *bound = value.row
         plaintext = self._sealing.open(value.place, row_id, value.sealed, *bound)
-        anew = self._sealing.seal(value.place, row_id, plaintext, *bound)
+        anew = self._sealing.seal_on(value.day, value.place, row_id, plaintext, *bound)
         changed = await self._connection.execute(
             update(sealed.column.table)
             .where(sealed.bound_to[0] == row_id, sealed.column == value.sealed)
@@ -128,5 +141,9 @@ class SqlSealedStore:
 
 
 def _names(column: Column[Any], key_id: str) -> ColumnElement[bool]:
-    header = header_of(key_id)
-    return func.substr(column, 1, len(header)) == literal(header, LargeBinary)
+    return or_(
+        *(
+            func.substr(column, 1, len(header)) == literal(header, LargeBinary)
+            for header in headers_of(key_id)
+        )
+    )

@@ -10,7 +10,7 @@ from typing import TypeVar
 from paraph.errors import SealBroken, UnknownEncryptionKey
 from paraph.logs import get_logger
 from paraph.secret import Secret
-from paraph.storage.encryption import KeyRing
+from paraph.storage.encryption import DAY_SECONDS, KeyRing
 
 Row = TypeVar("Row")
 Opened = TypeVar("Opened")
@@ -38,7 +38,16 @@ class Sealing:
 
     def seal(self, place: str, row_id: str, value: bytes, *bound: str) -> bytes:
         """Seal a value for `table.column`, a row, and what else of the row must not change."""
-        return self.ring.seal("row", value, associated_data=self._place(place, row_id, *bound))
+        return self.seal_on(None, place, row_id, value, *bound)
+
+    def seal_body(self, place: str, row_id: str, value: bytes, *, at: int) -> bytes:
+        """Seal one of many: with the key of the day of `at`, epoch seconds. `open` opens it."""
+        return self.seal_on(at // DAY_SECONDS, place, row_id, value)
+
+    def seal_on(self, day: int | None, place: str, row_id: str, value: bytes, *bound: str) -> bytes:
+        """The same with the number of the day; None: with the key that serves for all days."""
+        associated_data = self._place(place, row_id, *bound)
+        return self.ring.seal("row", value, associated_data=associated_data, day=day)
 
     def open(self, place: str, row_id: str, sealed: bytes, *bound: str) -> bytes:
         """Open a value. `SealBroken` when it was made for another place."""

@@ -3,7 +3,7 @@
 One thread with a connection of its own, and few calls for each batch. Every call into SQLite
 lets go of the interpreter's lock, and beside a busy event loop it comes back late: what matters
 is how often it is let go of, not how much is done in between. So a batch is one INSERT of many
-rows, prepared once for each power of two, and the question whose accounts are ours is one too.
+rows, prepared once for each power of two, and what has to be known before it is one SELECT.
 """
 
 from __future__ import annotations
@@ -18,13 +18,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from paraph.storage.intake_rows import COLUMNS, accounts_of, outcomes_of, rows_of
+from paraph.storage.intake_rows import (
+    COLUMNS,
+    Decided,
+    GrantTime,
+    accounts_of,
+    decide,
+    marks_of,
+    named_in,
+    outcomes_of,
+    rows_of,
+)
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.sealing import Sealing
 
 T = TypeVar("T")
 
 LARGEST_STATEMENT = 256
+MOST_MARKS = 8192
 # The log is copied back when it has this size, and cut when it has outgrown it: under constant
 # load no checkpoint ever reaches its end by itself, and the log would grow without bound.
 CHECKPOINT_BYTES = 4 << 20
@@ -32,7 +43,19 @@ TRUNCATE_BYTES = 32 << 20
 CHECKPOINT_SECONDS = 0.25
 
 _ALL_COLUMNS = f"{COLUMNS}, notice, attempts, failure"
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
+# One row of JSON: a call for each row would let go of the interpreter's lock each time.
+_KNOWN = (
+    "SELECT (SELECT json_group_array(given.value) FROM json_each(?) AS given WHERE EXISTS"
+    " (SELECT 1 FROM grants WHERE client_id = ? AND account_id = given.value)),"
+    " (SELECT json_group_object(hex(identity_hash), created_at) FROM tombstones"
+    " WHERE identity_hash IN ({places}))"
+)
+_GRANTS = (
+    "SELECT account_id, user_id, coalesce(granted_zoom_time, granted_at) FROM grants"
+    " WHERE client_id = ?1 AND (account_id IN (SELECT value FROM json_each(?2))"
+    " OR user_id IN (SELECT value FROM json_each(?3)))"
+)
 
 
 class SqliteIntake:
@@ -56,32 +79,42 @@ class SqliteIntake:
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
         """See `Store.keep_events`."""
+        # Sealed here, because the thread holds the write lock.
         rows = rows_of(events, self._sealing)
         loop = asyncio.get_running_loop()
-        ours, new = await loop.run_in_executor(
-            self._thread, self._write, client_id, accounts_of(events), rows
+        decided, new = await loop.run_in_executor(
+            self._thread, self._write, client_id, events, rows
         )
         self._checkpoints.start()
-        return outcomes_of(events, ours=ours, new=new)
+        return outcomes_of(events, dropped=decided.dropped, new=new)
 
     def _write(
-        self, client_id: str, accounts: Iterable[str], rows: list[tuple[Any, ...]]
-    ) -> tuple[set[str], set[str]]:
-        """In the thread. Which accounts are ours, and which ids are new."""
+        self, client_id: str, events: Sequence[KeptEvent], rows: list[tuple[Any, ...]]
+    ) -> tuple[Decided, set[str]]:
+        """Decide and insert, in the thread; returns the decisions and the new ids."""
         if self._connection is None:
             self._connection = self._open()
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         try:
-            known = _known_accounts(run, client_id, accounts)
-            wanted = [row for row in rows if row[6] or row[4] in known]
-            new = _insert(run, wanted)
+            ours, removed = _known(run, client_id, events)
+            grants: Iterable[GrantTime] = ()
+            if removed:
+                accounts, users = map(json.dumps, named_in(events, removed))
+                grants = [GrantTime(*row) for row in run(_GRANTS, (client_id, accounts, users))]
+            decided = decide(events, ours=ours, removed=removed, grants=grants)
+            if removed:
+                rows = rows_of(decided.events, self._sealing)
+            elif decided.dropped:
+                wanted = {event.event_id for event in decided.events}
+                rows = [row for row in rows if row[0] in wanted]
+            new = _insert(run, rows)
             run("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 run("ROLLBACK")
             raise
-        return known, new
+        return decided, new
 
     async def call(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run something else on the connection, in its thread."""
@@ -107,14 +140,26 @@ class SqliteIntake:
             self._connection.close()
 
 
-def _known_accounts(run: Any, client_id: str, accounts: Iterable[str]) -> set[str]:
-    # One row of JSON: a call for each row would let go of the interpreter's lock each time.
-    found = run(
-        "SELECT json_group_array(given.value) FROM json_each(?) AS given WHERE EXISTS"
-        " (SELECT 1 FROM grants WHERE client_id = ? AND account_id = given.value)",
-        (json.dumps(list(accounts)), client_id),
-    )
-    return set(json.loads(found.fetchone()[0]))
+def _known(
+    run: Any, client_id: str, events: Sequence[KeptEvent]
+) -> tuple[set[str], dict[bytes, int]]:
+    """The accounts of these events that have a grant, and the removals among their marks."""
+    marks = marks_of(events)
+    ours: set[str] = set()
+    removed: dict[bytes, int] = {}
+    asked = accounts_of(events)
+    # Nearly always once: an event that names thousands of users must not be too much for SQLite.
+    for start in range(0, len(marks) or 1, MOST_MARKS):
+        some = marks[start : start + MOST_MARKS]
+        # One statement for each power of two, so that it is prepared once. NULL equals nothing.
+        places = 1 << (len(some) - 1).bit_length() if some else 1
+        values = [*some, *[None] * (places - len(some))]
+        statement = _KNOWN.format(places=", ".join("?" * places))
+        accounts, removals = run(statement, (json.dumps(asked), client_id, *values)).fetchone()
+        ours |= set(json.loads(accounts))
+        for mark, noted_at in json.loads(removals).items():
+            removed[bytes.fromhex(mark)] = noted_at
+    return ours, removed
 
 
 def _insert(run: Any, rows: list[tuple[Any, ...]]) -> set[str]:

@@ -87,6 +87,8 @@ grants = Table(
     Column("granted_at", BigInteger, nullable=False),
     Column("granted_zoom_time", BigInteger),
     Index("ix_grants_identity", "client_id", "account_id", "user_id", unique=True),
+    # Events without an account name users alone.
+    Index("ix_grants_user", "client_id", "user_id"),
     Index("ix_grants_received", "received_at"),
 )
 
@@ -185,6 +187,8 @@ events = Table(
     Column("trace", Text, nullable=False, server_default=""),
     Column("signed_at", BigInteger),
     Column("subject_key", Text, nullable=False, server_default=""),
+    # " id id ", so that one id is found as " id "; NULL: written by code that did not know it.
+    Column("concerned", Text),
     Index("ix_events_account", "account_id"),
     Index("ix_events_received", "received_at"),
     # Small, because what was handed on leaves them: how long claims take depends on nothing else.

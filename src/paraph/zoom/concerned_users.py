@@ -49,7 +49,7 @@ class Concern:
     """The account and the users that an event names.
 
     Attributes:
-        account_id: None where the event has none.
+        account_id: None where the event names no account.
         user_ids: the concerned users, each once, in the order of the table.
         found_at: the place in the payload where each of them was found.
     """
@@ -73,7 +73,7 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of an event: kept for these users, or dropped for a reason."""
+    """The decision about an event: kept for these users, or dropped for a reason."""
 
     user_ids: tuple[str, ...] = field(repr=False)
     dropped: DropReason | None = None
@@ -108,8 +108,8 @@ def fate_of(
     """Decide at user level about an event that names users, at least one of them once removed.
 
     A user who was removed and has installed again receives events that are not older than the
-    present grant; an event without a time is dropped while the removal is recent, because it may
-    be a late delivery of the earlier installation.
+    present grant. An event without a time is dropped while the removal is recent. It may be a late
+    delivery of the earlier installation.
 
     Args:
         user_ids: the concerned users.
@@ -149,7 +149,9 @@ def refusal_of(standing: Standing, *, event_ts: int | None, now: int) -> DropRea
 
 
 def describe(event: Event, *, level: Level) -> tuple[str, ...]:
-    """What would become of an event, in sentences, as far as it can be said without a database.
+    """Say in sentences which account and users an event names, and what happens to it.
+
+    No database is asked, so conditions are named as conditions.
 
     The sentences contain ids of the event: they are for the person who holds its body.
     """

@@ -2,14 +2,12 @@
 
 A table, one row for each event family, compiled from Zoom's published event reference and from
 public samples. A concerned user is the one whose authorization caused the event, or whose data it
-carries: the host of a meeting, not its participants; the user who was updated, not the
-administrator who did it; the agent of an engagement, not the consumer.
+carries. That is the host of a meeting, not its participants. It is the user who was updated, not
+the administrator who did it, and the agent of an engagement, not the consumer.
 
-A place is a path below `payload`:
-
-    object.host_id              a member
-    object.users[].user_id      the same member of every element of a list
-    object.owner[type=user].id  only where the object has this member with this value
+A place is a path below `payload`. `object.host_id` is a member. `object.users[].user_id` is the
+member of every element of a list. `object.owner[type=user].id` counts only where the object also
+has the member `type` with the value `user`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,129 @@
+"""The stream that JetStream keeps events in: its URL, how it is made, and how it is checked.
+
+If an existing stream would lose or double events, the service does not start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from nats.aio.client import Client
+from nats.js import api
+from nats.js.errors import NotFoundError
+
+from paraph.errors import ConfigurationError
+
+REPLICAS = 3
+CONNECT_SECONDS = 5.0
+FETCH = 256
+# A carrier that died leaves its messages to another after so long. A removal does not wait for
+# the dead: what comes twice is known to the table, and costs a statement.
+ACK_SECONDS = {True: 3.0, False: 10.0}
+ROADS = {True: "urgent", False: "event"}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUrl:
+    """`events_url`, taken apart."""
+
+    servers: tuple[str, ...]
+    replicas: int
+    monitor: str
+
+    @classmethod
+    def parse(cls, value: str) -> StreamUrl:
+        """Take apart `nats://[user:password@]host:port[,host:port…][?replicas=N&monitor=URL]`.
+
+        Raises:
+            ConfigurationError: another kind of URL; its words, which may hold a password, are
+                not repeated.
+        """
+        base, _, query = value.partition("?")
+        scheme, _, hosts = base.partition("://")
+        options = dict(parse_qsl(query))
+        replicas = options.pop("replicas", str(REPLICAS))
+        monitor = options.pop("monitor", "")
+        if scheme not in {"nats", "tls"} or not hosts or options or replicas not in {"1", "3", "5"}:
+            raise ConfigurationError(
+                ["events_url must be nats://HOST:PORT, with replicas=1, 3 or 5 and monitor=URL"]
+            )
+        userinfo, at, rest = hosts.rpartition("@")
+        servers = tuple(f"{scheme}://{userinfo}{at}{host}" for host in rest.split(","))
+        return cls(servers, int(replicas), monitor)
+
+
+async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: int) -> None:
+    """Make the stream and its consumers, or check the stream that is there.
+
+    Raises:
+        ConfigurationError: an acknowledged event might not survive there.
+    """
+    stream = client.jetstream(timeout=CONNECT_SECONDS)
+    wanted = api.StreamConfig(
+        name=name,
+        subjects=[f"{name}.*"],
+        retention=api.RetentionPolicy.WORK_QUEUE,
+        storage=api.StorageType.FILE,
+        # A full stream refuses the newest, which Zoom sends again, and never deletes the oldest.
+        discard=api.DiscardPolicy.NEW,
+        num_replicas=url.replicas,
+        duplicate_window=fresh_seconds,
+    )
+    try:
+        info = await stream.stream_info(name)
+    except NotFoundError:
+        info = await stream.add_stream(wanted)
+    problems = _weaknesses(info.config, fresh_seconds=fresh_seconds)
+    if (info.config.num_replicas or 1) < REPLICAS and not await _flushes(url.monitor):
+        problems.append(
+            "events_url: one replica loses what it acknowledged when its server dies: use three, "
+            "or set sync_interval: always in its jetstream block and name its monitoring port, "
+            "?replicas=1&monitor=http://HOST:8222"
+        )
+    if problems:
+        raise ConfigurationError(problems, remedy="Fix the stream; the service did not start.")
+    for urgent, road in ROADS.items():
+        await stream.add_consumer(
+            name,
+            api.ConsumerConfig(
+                durable_name=road,
+                filter_subject=f"{name}.{road}",
+                ack_policy=api.AckPolicy.EXPLICIT,
+                ack_wait=ACK_SECONDS[urgent],
+                max_deliver=-1,
+                max_ack_pending=FETCH * 16,
+            ),
+        )
+
+
+def _weaknesses(config: api.StreamConfig, *, fresh_seconds: int) -> list[str]:
+    """Problems of an existing stream that would lose or double an event."""
+    checks: list[tuple[bool, str]] = [
+        (config.storage == api.StorageType.FILE, "it is kept in memory"),
+        (config.discard == api.DiscardPolicy.NEW, "it deletes the oldest when it is full"),
+        (not config.max_age, "it deletes by age"),
+        (config.retention == api.RetentionPolicy.WORK_QUEUE, "it is no work queue"),
+        (not config.no_ack, "it does not acknowledge"),
+        (config.duplicate_window >= fresh_seconds, "it knows duplicates for too short a time"),
+    ]
+    return [f"events_url: the stream {config.name}: {words}" for good, words in checks if not good]
+
+
+async def _flushes(monitor: str) -> bool:
+    """Ask the server (its /varz) if it flushes before it acknowledges."""
+    parts = urlsplit(monitor)
+    if parts.scheme != "http" or not parts.hostname:
+        return False
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 8222)
+            writer.write(b"GET /varz HTTP/1.0\r\nhost: %b\r\n\r\n" % parts.hostname.encode())
+            answer = await reader.read()
+            writer.close()
+        body = json.loads(answer.partition(b"\r\n\r\n")[2])
+        return bool(body["jetstream"]["config"]["sync_always"])
+    except (OSError, TimeoutError, ValueError, KeyError, TypeError):
+        return False

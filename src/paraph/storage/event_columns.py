@@ -1,0 +1,33 @@
+"""The users of an event in its row, and where its body stands.
+
+They stand in `events.concerned` as " id id ", so that " id " finds one of them whatever its place.
+An id contains no space. NULL is a row of an earlier version, whose body says whom it concerns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from paraph.errors import EventInvalid
+from paraph.zoom.concerned_users import concerned_users
+from paraph.zoom.events import parse_kept_event
+
+BODY = "events.body"
+
+
+def column_of(user_ids: Sequence[str] | None) -> str | None:
+    """The value of `events.concerned` for these users."""
+    return None if user_ids is None else f" {' '.join(user_ids)} "
+
+
+def users_in(column: str | None) -> tuple[str, ...] | None:
+    """The users of a value of `events.concerned`."""
+    return None if column is None else tuple(column.split())
+
+
+def users_of_body(body: bytes | None) -> tuple[str, ...]:
+    """The users whom the event in the body of a row concerns."""
+    try:
+        return concerned_users(parse_kept_event(body or b""))
+    except EventInvalid:
+        return ()
