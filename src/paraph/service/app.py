@@ -47,6 +47,7 @@ from paraph.service.lanes import RedirectJudge, private_judges, public_judges
 from paraph.service.marketplace import MarketplacePage
 from paraph.service.page import Pages, style
 from paraph.service.private import PrivateSide
+from paraph.service.proxy_watch import ProxyWatch
 from paraph.service.public import PublicSide, plain_routes
 from paraph.service.readiness import Readiness
 from paraph.service.redirection_endpoint import RedirectionEndpoint
@@ -166,8 +167,10 @@ async def open_service(
         )
         headers = page_headers(content_security_policy(style()))
         redirection = _redirection_endpoint(settings, context, pages)
+        proxies = ProxyWatch(settings, monotonic=time.monotonic)
         public = SecurityHeaders(
-            _public_side(settings, context, pages, readiness, redirection), headers
+            _public_side(settings, context, pages, readiness, redirection, proxies=proxies),
+            headers,
         )
         refresher = Refresher(context)
         access = ActiveAccess(context, refresher)
@@ -181,6 +184,7 @@ async def open_service(
                 context,
                 refresher=refresher,
                 otherwise=public,
+                proxies=proxies,
                 monotonic=time.monotonic,
                 targets=targets(context),
             ) as deliveries,
@@ -199,7 +203,7 @@ async def open_service(
                 private=SecurityHeaders(private, MACHINE_HEADERS),
                 public_lane=public_judges(
                     deliveries.endpoint,
-                    RedirectJudge(redirection, settings, headers),
+                    RedirectJudge(redirection, settings, headers, proxies),
                 ),
                 private_lane=private_judges(api, MACHINE_HEADERS),
             )
@@ -218,6 +222,8 @@ def _public_side(
     pages: Pages,
     readiness: Readiness,
     redirection: RedirectionEndpoint,
+    *,
+    proxies: ProxyWatch,
 ) -> PublicSide:
     starts = RateBudget(burst=120, per_second=2, clock=time.monotonic)
     install = InstallEndpoint(context, settings, pages, starts)
@@ -225,6 +231,7 @@ def _public_side(
     return PublicSide(
         settings,
         pages,
+        proxies=proxies,
         routes={
             "/install": install.answer,
             "/oauth/redirect": redirection.answer,

@@ -52,4 +52,15 @@ class Visit:
         return [v for n, v in self.scope["headers"] if n == b"sec-fetch-site"] == [b"cross-site"]
 
 
+def path_of(scope: Scope) -> str:
+    """The path as it stood in the URL, by which everything is found.
+
+    Percent-encoded spellings are other URLs: a proxy in front that limits `/webhook` by its path
+    sees none in `/%77ebhook`. A server need not tell the raw path (ASGI); then the decoded one has
+    to do.
+    """
+    raw = scope.get("raw_path")
+    return str(scope["path"]) if raw is None else bytes(raw).decode("latin-1")
+
+
 _PURPOSE_HEADERS = frozenset({b"sec-purpose", b"purpose", b"x-moz"})
