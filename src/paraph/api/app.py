@@ -156,6 +156,9 @@ class ManagementApi:
         await (await self.vend(presented, installation_id, body)).send(send)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (raw := scope.get("raw_path")) is not None:
+            # By the raw path here as everywhere: no id of this API needs an escape.
+            scope = {**scope, "path": raw.decode("latin-1")}
         # Read here: the framework would turn whatever goes wrong while it reads into a 400.
         try:
             body = await read_whole(receive, limit=MAX_BODY_BYTES, patience=self._patience)

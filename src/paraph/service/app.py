@@ -37,7 +37,7 @@ from paraph.remote.authorization_server import RemoteAuthorizationServer
 from paraph.remote.resource_server import RemoteResourceServer
 from paraph.remote.transport import Transport
 from paraph.service.address import client_address
-from paraph.service.budget import ExchangeBudget, RateBudget
+from paraph.service.budget import ExchangeBudget, FailedExchanges, RateBudget
 from paraph.service.cookies import parse_cookies
 from paraph.service.deliveries import open_deliveries
 from paraph.service.fast_lane import Judges
@@ -47,6 +47,7 @@ from paraph.service.lanes import RedirectJudge, private_judges, public_judges
 from paraph.service.marketplace import MarketplacePage
 from paraph.service.page import Pages, style
 from paraph.service.private import PrivateSide
+from paraph.service.private_host import PrivateHosts, private_names
 from paraph.service.proxy_watch import ProxyWatch
 from paraph.service.public import PublicSide, plain_routes
 from paraph.service.readiness import Readiness
@@ -194,6 +195,7 @@ async def open_service(
                 api,
                 operator_pages=_operator_pages(settings, context),
                 metrics=deliveries.metrics,
+                hosts=PrivateHosts(private_names(settings)),
             )
             yield Service(
                 context=context,
@@ -212,7 +214,10 @@ async def open_service(
 def _redirection_endpoint(
     settings: Settings, context: Context, pages: Pages
 ) -> RedirectionEndpoint:
-    exchanges = ExchangeBudget(RateBudget(burst=40, per_second=0.5, clock=time.monotonic))
+    exchanges = ExchangeBudget(
+        RateBudget(burst=40, per_second=0.5, clock=time.monotonic),
+        failed=FailedExchanges(clock=time.monotonic),
+    )
     return RedirectionEndpoint(context, settings, pages, exchanges)
 
 
