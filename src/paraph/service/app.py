@@ -38,7 +38,7 @@ from paraph.remote.resource_server import RemoteResourceServer
 from paraph.remote.transport import Transport
 from paraph.service.address import client_address
 from paraph.service.budget import ExchangeBudget, FailedExchanges, RateBudget
-from paraph.service.cookies import parse_cookies
+from paraph.service.cookies import own_cookies
 from paraph.service.deliveries import open_deliveries
 from paraph.service.fast_lane import Judges
 from paraph.service.install import InstallEndpoint
@@ -250,7 +250,7 @@ def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
     surroundings = Surroundings(
         app_name=settings.app_name,
         operator_url=settings.operator_url,
-        cookies=parse_cookies,
+        cookies=own_cookies,
         address_of=partial(client_address, trusted=settings.trusted_proxies),
         budget=RateBudget(burst=10, per_second=0.05, clock=time.monotonic),
     )

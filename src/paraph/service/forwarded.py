@@ -17,8 +17,8 @@ from typing import NamedTuple
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Headers = Iterable[tuple[bytes, bytes]]
 
-MAX_HOPS = 16
-MAX_BYTES = 4096
+MAX_HOPS = 8
+MAX_BYTES = 2048
 
 FOR, PROTO, FORWARDED = b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"
 HTTPS, HTTP, UNREADABLE = "https", "http", "unreadable"
@@ -74,7 +74,7 @@ def forwarded_hops(headers: Headers) -> list[Hop]:
     rest = b",".join(value for name, value in headers if name == FORWARDED)[-MAX_BYTES:][::-1]
     hops: list[Hop] = []
     position = 0
-    while len(hops) < MAX_HOPS:
+    for _ in range(4 * MAX_HOPS):
         match = _LAST_ELEMENT.match(rest, position)
         if match is None:
             # A quote without its other half: who wrote it did not write what has been read.
@@ -85,7 +85,7 @@ def forwarded_hops(headers: Headers) -> list[Hop]:
         position = match.end()
         if not match[2]:
             break
-    return hops
+    return hops[:MAX_HOPS]
 
 
 def _hop_of(element: bytes) -> Hop:

@@ -23,6 +23,7 @@ from paraph.lifecycle.api_key import Presented, parse_authorization
 from paraph.service.fast_lane import Judge, Judges, Request
 from paraph.service.private import failed
 from paraph.service.proxy_watch import ProxyWatch
+from paraph.service.public import in_clear_response
 from paraph.service.redirection_endpoint import RedirectionEndpoint
 from paraph.service.visit import Visit
 from paraph.service.webhook_endpoint import PATH, WebhookEndpoint
@@ -130,6 +131,7 @@ class RedirectJudge:
         self._endpoint = endpoint
         self._trusted = settings.trusted_proxies
         self._proxies = proxies
+        self._in_clear = Answer.of(in_clear_response(), *headers, again=True)
         self._refusal = Answer.of(endpoint.refusal, *headers, again=True)
 
     def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Answer | None:
@@ -140,9 +142,10 @@ class RedirectJudge:
             or scope["method"] != b"GET"
             or b"content-length" in named
             or b"transfer-encoding" in named
-            or self._proxies.would_refuse(scope)
         ):
             return None
+        if self._proxies.refuses(scope) is not None:
+            return self._in_clear
         visit = Visit({**scope, "query_string": match[1]}, self._trusted)
         return self._refusal if self._endpoint.refuses(visit) else None
 

@@ -81,10 +81,6 @@ class ProxyWatch:
             self._note(reason, scope)
         return reason
 
-    def would_refuse(self, scope: Scope) -> bool:
-        """The same without counting, for a request that is going to be asked about again."""
-        return self.is_active and refusal_of(scope, self._trusted) is not None
-
     def _note(self, reason: Reason, scope: Scope) -> None:
         self.refused[reason] += 1
         self._counted[reason] += 1

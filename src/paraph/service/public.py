@@ -64,15 +64,17 @@ class PublicSide:
         if answer is None:
             return self._nothing
         if self._proxies is not None and self._proxies.refuses(scope) is not None:
-            return self._in_clear()
+            return in_clear_response()
         try:
             return await answer(Visit(scope, self._trusted))
         except Exception as error:  # noqa: BLE001 - The last net: a page, never a stack trace.
             _log.error("page.failed", path=path, why=type(error).__name__)
             return self._pages.page("Something went wrong here", "Try again.", status=500)
 
-    def _in_clear(self) -> Response:
-        return PlainTextResponse("This address is served over https only.\n", status_code=400)
+
+def in_clear_response() -> Response:
+    """The response to a request that a trusted proxy took over plain http."""
+    return PlainTextResponse("This address is served over https only.\n", status_code=400)
 
 
 def plain_routes(

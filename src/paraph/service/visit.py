@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from paraph.service.address import client_address
-from paraph.service.cookies import parse_cookies
+from paraph.service.cookies import own_cookies
 from paraph.setting_judge import Network
 
 
@@ -32,8 +32,8 @@ class Visit:
 
     @property
     def cookies(self) -> list[tuple[str, str]]:
-        """All cookies, in the order they came."""
-        return parse_cookies(self.scope["headers"])
+        """Those of our cookies that came, in their order, two of one name as two."""
+        return own_cookies(self.scope["headers"])
 
     @property
     def address(self) -> str:
