@@ -26,6 +26,7 @@ from paraph.service.forwarded import (
     HTTP,
     HTTPS,
     PROTO,
+    UNIX_SOCKET,
     Address,
     Hop,
     forwarded_hops,
@@ -84,6 +85,9 @@ def _walk(peer: Address, hops: Sequence[Hop], trusted: Sequence[Network]) -> Ori
         ended += 1
         # A hop that does not say leaves what the nearer one said: a single scheme speaks for all.
         scheme = hop.scheme or scheme
+        if hop.address == UNIX_SOCKET:
+            # A process of the trusted host itself: what it appended stands to the left.
+            continue
         parsed = parse_address(hop.address)
         if parsed is None:
             break

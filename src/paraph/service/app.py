@@ -228,7 +228,7 @@ def _public_side(
     readiness: Readiness,
     redirection: RedirectionEndpoint,
     *,
-    proxies: ProxyWatch,
+    proxies: ProxyWatch | None = None,
 ) -> PublicSide:
     starts = RateBudget(burst=120, per_second=2, clock=time.monotonic)
     install = InstallEndpoint(context, settings, pages, starts)

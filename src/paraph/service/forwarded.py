@@ -21,6 +21,8 @@ MAX_HOPS = 8
 MAX_BYTES = 2048
 
 FOR, PROTO, FORWARDED = b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"
+# How nginx writes a peer that came over a socket file.
+UNIX_SOCKET = "unix:"
 HTTPS, HTTP, UNREADABLE = "https", "http", "unreadable"
 _SCHEMES = {b"https": HTTPS, b"wss": HTTPS, b"http": HTTP, b"ws": HTTP}
 
