@@ -203,7 +203,7 @@ def _bodies(target: str, *headers: str) -> tuple[Input, ...]:
 def _chunks(target: str, *headers: str) -> tuple[Input, ...]:
     def chunked(name: str, body: str) -> Input:
         head = request(f"POST {target}", _CHUNKED, *headers)
-        return Input(name, (head.pieces[0] + body.encode(),))
+        return Input(f"{target}: {name}", (head.pieces[0] + body.encode(),))
 
     return (
         chunked("chunks of a byte", filled("1\r\na\r\n") + "\r\n0\r\n\r\n"),
@@ -223,7 +223,7 @@ PUBLIC: tuple[Input, ...] = (
     get("marketplace: only &", "/marketplace?" + filled("&")),
     *_bodies("/webhook", *_SIGNED),
     *_chunks("/webhook", *_SIGNED),
-    *_chunks("/oauth/redirect"),
+    *_chunks("/nowhere"),
     Input("line ends before", (filled("\r\n").encode() + USUAL_PUBLIC.pieces[0],)),
     Input("pipelined requests", (b"GET /a HTTP/1.1\r\nhost:a\r\n\r\n" * 40,), 40),
 )

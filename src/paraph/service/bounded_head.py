@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NoReturn
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from paraph.service.connections import Connections
@@ -29,7 +30,7 @@ MOST_TRAILERS = 32
 MOST_PATH_ESCAPES = 64
 # Pieces of a body below this size; a sender that streams sends kilobytes at a time.
 SMALL_PIECE_BYTES = 64
-MOST_SMALL_PIECES = 128
+MOST_SMALL_PIECES = 80
 
 
 class TooManyBehind(Exception):
@@ -59,7 +60,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self, *arguments: Any, connections: Connections | None = None, **named: Any
     ) -> None:
         super().__init__(*arguments, **named)
-        self.has_received = False
+        self.has_received = self.has_written = False
         self._connections = connections
         self._is_upgraded = False
         self._headers_left = 0
@@ -106,6 +107,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             return True
         return bool(getattr(cycle, "more_body", False))
 
+    def resume_writing(self) -> None:
+        """Most of what waited has been written."""
+        self.has_written = True
+        super().resume_writing()
+
     def _begin_head(self) -> None:
         self._in_head, self._resting_since = True, None
         self._headers_left = MOST_HEADERS
@@ -150,13 +156,16 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """A piece of a body: whoever reads it has bounds of its own."""
         self._got_on = True
         if len(body) < SMALL_PIECE_BYTES:
-            self._count_small_piece()
-        super().on_body(body)
-
-    def _count_small_piece(self) -> None:
-        self._small_pieces_left -= 1
-        if self._small_pieces_left < 0:
-            raise TooManyParts
+            self._small_pieces_left -= 1
+            if self._small_pieces_left < 0:
+                raise TooManyParts
+        # As the server's own does, which asks first whether this is an upgrade: here none is made.
+        cycle: Any = self.cycle
+        if not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """A request is here as a whole."""

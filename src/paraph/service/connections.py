@@ -12,9 +12,16 @@ of what is left of it after the connection was closed, ends after `WRITE_SECONDS
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Not on Windows, which does not tell.
+    fcntl: Any = None
 
 from paraph.logs import get_logger
 from paraph.service.address import counted_address, is_trusted, wider_networks
@@ -40,6 +47,9 @@ class Transport(Protocol):
     def get_write_buffer_size(self) -> int:
         """How many bytes are left to write."""
 
+    def get_extra_info(self, name: str) -> Any:
+        """Its `socket`, where there is one."""
+
     def abort(self) -> None:
         """Close it and drop what is left."""
 
@@ -50,10 +60,12 @@ class Connection(Protocol):
     Attributes:
         client: address and port of the peer; None where it has none.
         has_received: set when bytes arrive; reset here.
+        has_written: set when most of what waited was written; reset here.
     """
 
     client: tuple[str, int] | None
     has_received: bool
+    has_written: bool
 
     @property
     def transport(self) -> Transport:
@@ -176,10 +188,29 @@ class Connections:
             if not (connection.is_write_paused or transport.is_closing()):
                 watched.still_since = None
                 continue
-            unwritten = transport.get_write_buffer_size()
-            if watched.still_since is None or unwritten <= watched.unwritten - WRITE_BYTES:
+            unwritten = transport.get_write_buffer_size() + _unsent(transport)
+            got_on = connection.has_written or unwritten <= watched.unwritten - WRITE_BYTES
+            if watched.still_since is None or got_on:
                 watched.still_since, watched.unwritten = now, unwritten
+                connection.has_written = False
             elif now - watched.still_since >= WRITE_SECONDS:
                 self.remove(connection)
                 self.ended += 1
                 transport.abort()
+
+
+def _unsent(transport: Transport) -> int:
+    """How many bytes the system holds that the peer has not taken.
+
+    It may hold megabytes, and takes more only when a third of them is gone: without them a slow
+    reader would look like one that does not read.
+    """
+    connected = transport.get_extra_info("socket")
+    if connected is None or fcntl is None:
+        return 0
+    held = bytearray(4)
+    try:
+        fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, held)
+    except OSError:
+        return 0
+    return int.from_bytes(held, sys.byteorder)

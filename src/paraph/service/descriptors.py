@@ -53,7 +53,7 @@ def raise_limit() -> int:
 
 def shares_of(limit: int) -> Shares:
     """Divide so many descriptors."""
-    backlog = _between(16, limit // 16, 2048)
+    backlog = _between(16, limit // 8, 2048)
     own = _between(32, limit // 4, 512)
     private = _between(16, limit // 8, 2048)
     # All that wait may be accepted at once, before the first of them is counted.

@@ -28,6 +28,7 @@ from paraph.service.bounded_head import (
     MOST_BEHIND,
     SMALL_PIECE_BYTES,
     BoundedHeadProtocol,
+    TooManyParts,
 )
 from paraph.service.connections import Connections
 from paraph.service.wire import Wire
@@ -229,7 +230,9 @@ class FastLaneProtocol(BoundedHeadProtocol):
             super().on_body(body)
             return
         if len(body) < SMALL_PIECE_BYTES:
-            self._count_small_piece()
+            self._small_pieces_left -= 1
+            if self._small_pieces_left < 0:
+                raise TooManyParts
         if coming is None:
             self._got_on = True
         else:

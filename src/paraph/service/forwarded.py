@@ -77,6 +77,8 @@ def forwarded_hops(headers: Headers) -> list[Hop]:
     hops: list[Hop] = []
     position = 0
     for _ in range(4 * MAX_HOPS):
+        if len(hops) == MAX_HOPS:
+            break
         match = _LAST_ELEMENT.match(rest, position)
         if match is None:
             # A quote without its other half: who wrote it did not write what has been read.
@@ -87,7 +89,7 @@ def forwarded_hops(headers: Headers) -> list[Hop]:
         position = match.end()
         if not match[2]:
             break
-    return hops[:MAX_HOPS]
+    return hops
 
 
 def _hop_of(element: bytes) -> Hop:

@@ -94,10 +94,7 @@ class DeliveryJudge:
             else:
                 good.append((request, verdict))
         for request, delivery in good:
-            try:
-                begun = self._endpoint.begin(delivery, request.head[1])
-            except Exception as error:  # noqa: BLE001 - Told apart there.
-                begun = self._endpoint.failed(error)
+            begun = self._endpoint.begin(delivery, request.head[1])
             if isinstance(begun, Answer):
                 request.answer(begun)
             elif isinstance(begun, asyncio.Future):

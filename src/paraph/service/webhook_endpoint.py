@@ -211,8 +211,8 @@ class WebhookEndpoint:
             The answer; or what is done when the event is kept, and `end` makes an answer of; or
             the work that is left.
         """
-        self.watch.note_secret(delivery.secret_index)
         try:
+            self.watch.note_secret(delivery.secret_index)
             event = parse_event(delivery)
             if event.name == URL_VALIDATION:
                 self._challenges.spend("")
