@@ -30,7 +30,7 @@ MOST_TRAILERS = 32
 MOST_PATH_ESCAPES = 64
 # Pieces of a body below this size; a sender that streams sends kilobytes at a time.
 SMALL_PIECE_BYTES = 64
-MOST_SMALL_PIECES = 80
+MOST_SMALL_PIECES = 78
 
 
 class TooManyBehind(Exception):
@@ -155,17 +155,18 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of a body: whoever reads it has bounds of its own."""
         self._got_on = True
+        # As the server's own does, which asks first whether this is an upgrade: here none is made.
+        cycle: Any = self.cycle
+        answered = cycle.response_complete
+        if not answered:
+            cycle.body += body
+            cycle.message_event.set()
         if len(body) < SMALL_PIECE_BYTES:
             self._small_pieces_left -= 1
             if self._small_pieces_left < 0:
                 raise TooManyParts
-        # As the server's own does, which asks first whether this is an upgrade: here none is made.
-        cycle: Any = self.cycle
-        if not cycle.response_complete:
-            cycle.body += body
-            if len(cycle.body) > HIGH_WATER_LIMIT:
-                self.flow.pause_reading()
-            cycle.message_event.set()
+        elif not answered and len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """A request is here as a whole."""

@@ -227,7 +227,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
         """A piece of a body."""
         coming = self._coming
         if coming is None and self.cycle is not _ANSWERED:
-            super().on_body(body)
+            BoundedHeadProtocol.on_body(self, body)
             return
         if len(body) < SMALL_PIECE_BYTES:
             self._small_pieces_left -= 1
