@@ -12,6 +12,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -122,7 +123,9 @@ def test_a_probe_finds_that_no_file_can_be_opened(
     def full(*_arguments: Any) -> int:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(descriptors.os, "open", full)
+    monkeypatch.setattr(
+        descriptors, "os", SimpleNamespace(open=full, close=os.close, devnull="", O_RDONLY=0)
+    )
     for now in (1, 2, 3, 20):
         watch.probe(now)
 

@@ -20,8 +20,10 @@ from typing import Any, Protocol
 try:
     import fcntl
     import termios
-except ImportError:  # Not on Windows, which does not tell.
-    fcntl: Any = None
+
+    _TELLS_UNSENT = True
+except ImportError:  # Not on Windows.
+    _TELLS_UNSENT = False
 
 from paraph.logs import get_logger
 from paraph.service.address import counted_address, is_trusted, wider_networks
@@ -58,14 +60,16 @@ class Connection(Protocol):
     """What is asked of a protocol of the server.
 
     Attributes:
-        client: address and port of the peer; None where it has none.
         has_received: set when bytes arrive; reset here.
         has_written: set when most of what waited was written; reset here.
     """
 
-    client: tuple[str, int] | None
     has_received: bool
     has_written: bool
+
+    @property
+    def client(self) -> tuple[str, int] | None:
+        """Address and port of the peer; None where it has none."""
 
     @property
     def transport(self) -> Transport:
@@ -206,7 +210,7 @@ def _unsent(transport: Transport) -> int:
     reader would look like one that does not read.
     """
     connected = transport.get_extra_info("socket")
-    if connected is None or fcntl is None:
+    if connected is None or not _TELLS_UNSENT:
         return 0
     held = bytearray(4)
     try:
