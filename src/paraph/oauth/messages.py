@@ -15,6 +15,8 @@ MAX_QUERY_BYTES = 4096
 # escape costs as much as a hundred other bytes, so their number is looked at before they are.
 MAX_PARAMETERS = 32
 MAX_ESCAPES = 128
+# Three times the longest that anybody asks for: nothing longer can be an encoded spelling of one.
+_LONGEST_NAME = 64
 MAX_RESPONSE_BODY_BYTES = 1 << 20
 
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -107,6 +109,8 @@ def parse_query(raw_query: bytes, *, once: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for piece in raw_query.split(b"&"):
         raw_name, _, raw_value = piece.partition(b"=")
+        if len(raw_name) > _LONGEST_NAME:
+            continue
         name = _decode_name(raw_name)
         if name not in once:
             continue

@@ -111,6 +111,8 @@ class DeliveryJudge:
 class RedirectJudge:
     """Refuses authorization responses that are no answer to a request of this browser.
 
+    One without `state` proves nothing either, and is answered by a redirect to a new flow.
+
     Args:
         endpoint: judges.
         settings: for whose forwarded addresses are believed.
@@ -129,6 +131,7 @@ class RedirectJudge:
         self._trusted = settings.trusted_proxies
         self._proxies = proxies
         self._in_clear = Answer.of(in_clear_response(), *headers, again=True)
+        self._restart = Answer.of(endpoint.restart, *headers, again=True)
         self._refusal = Answer.of(endpoint.refusal, *headers, again=True)
 
     def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Answer | None:
@@ -144,7 +147,10 @@ class RedirectJudge:
         if self._proxies.refuses(scope) is not None:
             return self._in_clear
         visit = Visit({**scope, "query_string": match[1]}, self._trusted)
-        return self._refusal if self._endpoint.refuses(visit) else None
+        found = self._endpoint.standing(visit)
+        if found is None:
+            return None
+        return self._refusal if found is self._endpoint.refusal else self._restart
 
 
 class VendJudge:
