@@ -245,7 +245,7 @@ def _own_errors(origin: str) -> Iterator[None]:
 
 
 def _announced(answer: httpx.Response) -> int:
-    """The announced length of a body; a 304 has none, whatever it announces."""
+    """The announced length of a body; a 304 never has a body, whatever it announces."""
     return 0 if answer.status_code == 304 else int(answer.headers.get("content-length", "0"))
 
 

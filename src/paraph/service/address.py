@@ -1,9 +1,9 @@
-"""Whose request this is, and how it came: client address and scheme, behind trusted proxies.
+"""Client address and scheme of a request, behind any number of trusted proxies.
 
-What a proxy reports is believed only from a configured network. The walk begins at the peer and
-goes on, hop by hop, for as long as the hop that reported is itself trusted: everything to the left
-of the first untrusted one was written by whoever sent the request (ASVS 4.1.3; RFC 9700 section
-4.13). Address and scheme are taken from the same hop.
+Reports of a proxy are believed only from a configured network. The walk begins at the peer and
+goes on, hop by hop, for as long as the reporting hop is itself trusted. Everything to the left of
+the first untrusted hop may have been written by the sender of the request (ASVS 4.1.3; RFC 9700
+section 4.13). Address and scheme are taken from the same hop.
 
 `X-Forwarded-For` and `X-Forwarded-Proto` count where there is one of them, else `Forwarded`. Most
 proxies maintain one family and pass the other on as the sender wrote it. So where a request has
@@ -113,7 +113,7 @@ def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
 
 
 def arrived_in_clear(scope: Scope, trusted: Sequence[Network]) -> bool:
-    """Whether trusted proxies say that the request reached the first of them over plain http."""
+    """True where trusted proxies say that the request reached the first of them over plain http."""
     return refusal_of(scope, trusted) not in {None, "untrusted_peer"}
 
 
@@ -153,7 +153,7 @@ def _is_trusted_peer(scope: Scope, trusted: Sequence[Network]) -> bool:
 
 
 def is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
-    """Whether an address lies in one of the networks."""
+    """True for an address in one of the networks."""
     return any(address in network for network in trusted)
 
 
@@ -172,7 +172,7 @@ def wider_networks(address: str) -> tuple[str, ...]:
     """The networks that an address of `client_address` lies in, and that one person may own.
 
     Hosting companies and tunnel brokers give a /56 or a /48 to anybody (RFC 6177), so a limit by
-    /64 alone is none. An IPv4 address stands alone.
+    /64 alone limits nothing. An IPv4 address stands alone.
     """
     if not address.endswith(f"/{_IPV6_PREFIX}"):
         return ()

@@ -2,9 +2,9 @@
 
 The parser takes any number of headers of any length, and waits for them for ever; and any number
 of requests are taken in behind one that is not answered yet. So one sender without a cookie, a
-key or a signature could fill the memory, and many could hold all places. And each header, each
-escape of a path and each chunk costs some work of its own, however short it is: their number is
-bounded as well, so that no kilobyte costs much more than another.
+key or a signature could fill the memory, and many could hold all places.
+Each header, each escape of a path and each chunk costs work of its own, however short it is. Their
+number is bounded as well, so that no kilobyte costs much more than another.
 Proxies before us have such bounds; the service must not depend on there being one.
 """
 
@@ -49,11 +49,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     time; so does one whose request was answered before its body had come. It ends at once where
     more requests than any client has use for wait behind an unanswered one.
 
-    A request to upgrade is answered as any other, and is the last one of its connection: the bytes
+    A request to upgrade is answered as any other, and is the last one of its connection. The bytes
     behind it belong to the other protocol, or to a request that a proxy in front did not see.
 
     Args:
-        connections: all of the listener's, for their limits; None: there are none.
+        connections: all of the listener's, for their limits; None: without limits.
     """
 
     def __init__(
@@ -96,12 +96,12 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     @property
     def is_write_paused(self) -> bool:
-        """Whether the peer reads more slowly than it is written to."""
+        """True while the peer reads more slowly than it is written to."""
         return self.flow.write_paused
 
     @property
     def waits_for_peer(self) -> bool:
-        """Whether it is the peer's turn: to send a request or the rest of one, or to read."""
+        """True while the peer has to send a request or the rest of one, or to read."""
         cycle: Any = self.cycle
         if cycle is None or cycle.response_complete or self.flow.write_paused:
             return True

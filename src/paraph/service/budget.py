@@ -70,11 +70,11 @@ class RateBudget:
 
 
 class FailedExchanges:
-    """One limit for exchanges that Zoom refuses, whoever causes them.
+    """One limit in all for exchanges that Zoom refuses.
 
-    Somebody with real starts and invented codes must not flood Zoom through us from many
+    An attacker with real starts and invented codes must not flood Zoom through us from many
     addresses. While the limit is reached, addresses whose own exchanges failed are refused. Others
-    go on, at a rate of their own, so that nobody locks them out by failing.
+    go on, at a rate of their own, so that failing on purpose locks out no honest person.
 
     Args:
         clock: seconds, monotonic.
@@ -128,8 +128,8 @@ class FailedExchanges:
 class ExchangeBudget:
     """How many exchanges run at once and how often, for an address, its network, and in all.
 
-    The last places are for networks that have none, so that a few of them cannot lock out all
-    others for as long as Zoom is slow.
+    The last places are for networks without an exchange under way, so that a few networks cannot
+    lock out all others for as long as Zoom is slow.
     """
 
     def __init__(

@@ -41,10 +41,10 @@ _log = get_logger("service")
 
 
 class Transport(Protocol):
-    """What is asked of the socket under a connection."""
+    """The part of a socket's interface that is used here."""
 
     def is_closing(self) -> bool:
-        """Whether it was closed, perhaps with bytes left to write."""
+        """True after `close`, perhaps with bytes left to write."""
 
     def get_write_buffer_size(self) -> int:
         """How many bytes are left to write."""
@@ -57,7 +57,7 @@ class Transport(Protocol):
 
 
 class Connection(Protocol):
-    """What is asked of a protocol of the server.
+    """The part of a protocol's interface that is used here.
 
     Attributes:
         has_received: set when bytes arrive; reset here.
@@ -69,7 +69,7 @@ class Connection(Protocol):
 
     @property
     def client(self) -> tuple[str, int] | None:
-        """Address and port of the peer; None where it has none."""
+        """Address and port of the peer; None where they are not known."""
 
     @property
     def transport(self) -> Transport:
@@ -77,11 +77,11 @@ class Connection(Protocol):
 
     @property
     def is_write_paused(self) -> bool:
-        """Whether more waits to be written than is held."""
+        """True while so much waits to be written that no more is taken."""
 
     @property
     def waits_for_peer(self) -> bool:
-        """Whether it is the peer's turn to send or to read."""
+        """True while the peer has to send or to read before anything can happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class ConnectionLimits:
 
 
 class _Watched:
-    """What is known of one connection."""
+    """The record of one connection."""
 
     __slots__ = ("active_at", "groups", "still_since", "unwritten")
 

@@ -17,7 +17,7 @@ MAX_OWN_COOKIES = 32
 def own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     """The same as `parse_cookies` for cookies of ours, at a price that others do not raise.
 
-    A header with more of ours than a browser can have is left out as a whole: somebody wrote it.
+    A header with more of ours than a browser can have is left out as a whole: it was made up.
     """
     pairs: list[tuple[str, str]] = []
     for name, value in headers:
@@ -30,7 +30,7 @@ def own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]
             begin = value.rfind(b";", 0, at) + 1
             end = value.find(b";", at)
             end = len(value) if end < 0 else end
-            # Within the value or the name of another cookie it is none.
+            # Within the value or the name of another cookie it is text.
             if not value[begin:at].strip(b" \t"):
                 pairs += parse_cookies([(b"cookie", value[at:end])])
             at = value.find(OWN_PREFIX, end)

@@ -1,7 +1,7 @@
 """File descriptors: how many this process may have, and how the two sides share them.
 
-The public side is open to everybody, so it gets what is left: the private side, the database, the
-connections to Zoom and the accept queues have their own share, which no flood can use up.
+The private side, the database, the connections to Zoom and the accept queues have a share of their
+own, which no flood can use up. The public side is open to everybody, and gets the rest.
 """
 
 from __future__ import annotations

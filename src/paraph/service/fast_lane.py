@@ -146,7 +146,7 @@ class Turn:
 
     @staticmethod
     def _isolate(together: Sequence[Request], error: BaseException) -> None:
-        """Have those that were not reached judged one by one, so that the bad one ends alone."""
+        """Check those that were not reached one by one, so that the bad one ends alone."""
         for request in together:
             if request.response_complete or request.is_begun:
                 continue

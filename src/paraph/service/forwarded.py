@@ -1,9 +1,9 @@
 """The hops that proxies report: `X-Forwarded-For` and `-Proto`, or `Forwarded` (RFC 7239).
 
 Each proxy appends what it saw: who connected to it, and by which scheme. So both lists are read
-from the right, nearest proxy first. Everything that the sender of the request wrote himself stands
-to the left of what the first proxy wrote, and may be anything: a quote that never ends, a thousand
-commas. Only the last `MAX_HOPS` entries of the last `MAX_BYTES` bytes are read.
+from the right, nearest proxy first. The text of the sender himself stands to the left of the first
+proxy's entry. It may be anything: a quote that never ends, a thousand commas. Only the last
+`MAX_HOPS` entries of the last `MAX_BYTES` bytes are read.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LAST_ELEMENT = re.compile(rb'((?:[^",]++|"[^"]*+")*+)(,|\Z)')
 
 
 class Hop(NamedTuple):
-    """What one proxy says of the connection that it took.
+    """The statement of one proxy about a connection that it accepted.
 
     Attributes:
         address: who connected to it, as it was written; empty where nothing was.

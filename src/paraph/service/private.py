@@ -1,8 +1,8 @@
 """The private side, which the public never reaches: management API, operator pages, metrics.
 
 It listens on loopback, where any page of the web may send a browser under a name of its own (DNS
-rebinding). So a request must name this listener by a `Host` that an outsider cannot point here,
-except for a call of the API that shows a key: no page of the web has one.
+rebinding). So a request must name this listener by a `Host` that an outsider cannot point here.
+A call of the API that shows a key may use any name: no page of the web has a key.
 """
 
 from __future__ import annotations

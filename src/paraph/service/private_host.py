@@ -51,7 +51,7 @@ class PrivateHosts:
         self._names = frozenset(name.lower().rstrip(".") for name in names)
 
     def are_ours(self, headers: Headers) -> bool:
-        """Whether a request names this side by one `Host`, and one that no outsider can own."""
+        """True for exactly one `Host` header with a name that no outsider can own."""
         values = [value for name, value in headers if name == b"host"]
         match = _HOST.fullmatch(values[0]) if len(values) == 1 else None
         if match is None:
@@ -61,5 +61,5 @@ class PrivateHosts:
         name = match[2].decode("ascii").lower().rstrip(".")
         if name in self._names or name.endswith(_RESERVED):
             return True
-        # What browsers take for an address is one here too; of digits and dots alone nothing else.
+        # A name of digits alone is another spelling of an address to some browsers.
         return parse_address(name) is not None or ("." not in name and not name.isdigit())

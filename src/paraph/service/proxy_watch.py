@@ -1,8 +1,8 @@
 """Refuses what trusted proxies say came over plain http: counted by reason, logged with a remedy.
 
-Zoom never sends again what was answered 4xx. A proxy that is not named in `trusted_proxies` would
-otherwise lose every delivery without a word, so each refusal is counted, and the first one of each
-reason in an interval is logged.
+Zoom never sends again what was answered 4xx, so a proxy that is missing in `trusted_proxies` could
+lose every delivery without a word. Each refusal is counted. The first one of each reason in an
+interval is logged.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Reading a delivery's body: within seconds, within bytes, and without a timer for each.
 
-Until its MAC has verified, a body is whatever somebody sends. The first `FREE_BYTES` of each are
-counted against no limit: honest deliveries are a few kilobytes, often in two pieces, and must pass
-whatever else is under way. What is longer shares a limit for each address and one for all. Where
-one is reached the oldest body under it ends, as if its time were over, and not the newest: the
-one that stalls has had its time.
+Until its MAC has verified, a body may come from anybody. The first `FREE_BYTES` of each are counted
+against no limit: honest deliveries are a few kilobytes, often in two pieces, and must always pass.
+Longer bodies share a limit for each address and one for all. Where a limit is reached the oldest
+body under it ends, as if its time were over. The newest is not refused: the one that stalls has
+had its time.
 """
 
 from __future__ import annotations
