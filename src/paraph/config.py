@@ -88,6 +88,8 @@ class Settings:
     event_order: Literal["none", "account"] = "none"
     fast_lane: bool = True
     dead_letter_retention: int = 30 * 86400
+    # Names, besides addresses and names without dots, by which the private side is reached.
+    private_hosts: tuple[str, ...] = ()
 
     @property
     def redirect_uri(self) -> str:
@@ -142,6 +144,7 @@ class _Values(BaseSettings):
     event_timeout: int = Field(default=30, ge=1, le=900)
     event_order: Literal["none", "account"] = "none"
     fast_lane: bool = True
+    private_hosts: list[str] = Field(default_factory=list)
 
     @classmethod
     def settings_customise_sources(
@@ -247,6 +250,7 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
         event_timeout=values.event_timeout,
         event_order=values.event_order,
         fast_lane=values.fast_lane,
+        private_hosts=tuple(judge.host("private_hosts", name) for name in values.private_hosts),
     )
     if not settings.api_servers:
         judge.problems.append("api_servers is empty: no host would be allowed to see a token")

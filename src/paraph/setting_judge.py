@@ -40,6 +40,7 @@ _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.IGNORECASE)
 # libpq's words for a connection that is encrypted or does not come about.
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 # RFC 6749 section 3.3.
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _CONTACT = re.compile(r"(?:mailto:|https://|tel:)[\x21-\x7e]+")
 
@@ -159,6 +160,12 @@ class SettingJudge:
                     f"{name} leads to another machine without TLS: write tls:// for nats://"
                 )
         return value
+
+    def host(self, name: str, value: str) -> str:
+        """A host name, without scheme and port."""
+        if not _HOST_NAME.fullmatch(value):
+            self.problems.append(f"{name}: {value!r} is no host name; write paraph.example.com")
+        return value.lower()
 
     def bind(self, name: str, value: str) -> tuple[str, int]:
         """HOST:PORT; port 0 picks a free one."""

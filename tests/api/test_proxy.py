@@ -136,6 +136,25 @@ async def test_a_redirect_is_not_followed(one: Installed) -> None:
     assert ["/v2/users/me/meetings"] == [seen.target for seen in one.rest.seen]
 
 
+@pytest.mark.parametrize("status", [300, 304, 305, 306])
+async def test_what_is_no_redirect_is_passed_on(one: Installed, status: int) -> None:
+    """A 304 answers a question about an etag, and has no body whatever length it announces."""
+    one.rest.script.append(Scripted(status, headers=[("etag", '"v2"')], pieces=[b""]))
+    answer = await one.call("GET", "/v2/users/me", headers={"if-none-match": '"v2"'})
+    assert (status, '"v2"', b"") == (answer.status_code, answer.headers["etag"], answer.content)
+    assert '"v2"' == one.rest.seen[0].header("if-none-match")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_no_redirect_is_passed_on(one: Installed, status: int) -> None:
+    """Each of those that a client would follow ends as a problem."""
+    for _ in range(2):
+        one.rest.script.append(Scripted(status, headers=[("Location", "https://evil.example/")]))
+    answer = await one.call("GET", "/v2/users/me")
+    assert (503, "transport") == (answer.status_code, answer.json()["code"])
+    assert "location" not in answer.headers
+
+
 async def test_the_allow_list_counts(tmp_path: Path) -> None:
     """What no rule covers is a 403 and reaches nobody."""
     async with installed(tmp_path, proxy_allow=("GET /v2/users/me",)) as one:

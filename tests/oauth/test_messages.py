@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paraph.errors import MessageMalformed
-from paraph.oauth.messages import Request, Response, parse_query
+from paraph.oauth import messages
+from paraph.oauth.messages import (
+    MAX_ESCAPES,
+    MAX_PARAMETERS,
+    Request,
+    Response,
+    parse_query,
+)
 
 
 def test_reprs_hide_what_is_carried() -> None:
@@ -50,3 +57,35 @@ def test_any_query_is_read_or_refused(query: bytes) -> None:
     except MessageMalformed:
         return
     assert all(value.isascii() and (value.isprintable() or not value) for value in found.values())
+
+
+@pytest.mark.parametrize(
+    ("query", "is_read"),
+    [
+        (b"a=b&" * (MAX_PARAMETERS - 1) + b"state=s", True),
+        (b"a=b&" * MAX_PARAMETERS + b"state=s", False),
+        (b"&" * 4000, False),
+        (b"state=s&a=" + b"%61" * MAX_ESCAPES, True),
+        (b"state=s&a=" + b"%61" * (MAX_ESCAPES + 1), False),
+        (b"%" * 4000, False),
+    ],
+)
+def test_the_parts_of_a_query_are_counted_before_they_are_read(
+    query: bytes, monkeypatch: pytest.MonkeyPatch, *, is_read: bool
+) -> None:
+    """Each parameter and each escape costs work of its own, so there may be so many of them."""
+    read: list[bytes] = []
+    real = messages._unquote
+
+    def noting(raw: bytes) -> bytes:
+        read.append(raw)
+        return real(raw)
+
+    monkeypatch.setattr(messages, "_unquote", noting)
+    if is_read:
+        assert {"state": "s"} == parse_query(query, once={"state"})
+        assert len(read) <= MAX_PARAMETERS + 1
+    else:
+        with pytest.raises(MessageMalformed):
+            parse_query(query, once={"state"})
+        assert [] == read

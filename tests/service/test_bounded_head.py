@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from paraph.service import bounded_head
-from paraph.service.bounded_head import MOST_BEHIND, MOST_HEAD_BYTES
+from paraph.service.bounded_head import (
+    MOST_BEHIND,
+    MOST_HEAD_BYTES,
+    MOST_HEADERS,
+    MOST_PATH_ESCAPES,
+    MOST_SMALL_PIECES,
+    MOST_TRAILERS,
+)
 from paraph.service.server import _Listener, _listener
 
 pytestmark = pytest.mark.anyio
@@ -138,3 +145,65 @@ async def _trickle(writer: asyncio.StreamWriter) -> None:
             writer.write(b"x")
             await writer.drain()
             await asyncio.sleep(0.05)
+
+
+OK, BAD = b"HTTP/1.1 200", b"HTTP/1.1 400"
+LAST = b"connection: close\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n" + LAST + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * (MOST_HEADERS - 1) + LAST + b"\r\n", OK),
+        (b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * MOST_HEADERS + LAST + b"\r\n", BAD),
+        (b"GET /" + b"%61" * MOST_PATH_ESCAPES + b" HTTP/1.1\r\n" + LAST + b"\r\n", OK),
+        (b"GET /" + b"%61" * (MOST_PATH_ESCAPES + 1) + b" HTTP/1.1\r\n" + LAST + b"\r\n", BAD),
+        (b"GET /?" + b"%61" * 1000 + b" HTTP/1.1\r\n" + LAST + b"\r\n", OK),
+        (CHUNKED + b"1\r\na\r\n" * MOST_SMALL_PIECES + b"0\r\n\r\n", OK),
+        (CHUNKED + b"1\r\na\r\n" * (MOST_SMALL_PIECES + 1) + b"0\r\n\r\n", BAD),
+        (CHUNKED + (b"40\r\n" + b"a" * 64 + b"\r\n") * 1000 + b"0\r\n\r\n", OK),
+        (CHUNKED + b"0\r\n" + b"a:b\r\n" * MOST_TRAILERS + b"\r\n", OK),
+        (CHUNKED + b"0\r\n" + b"a:b\r\n" * (MOST_TRAILERS + 1) + b"\r\n", BAD),
+    ],
+    ids=[
+        *("headers", "too many headers", "escapes", "too many escapes", "escapes in a query"),
+        *("small chunks", "too many small chunks", "chunks", "trailers", "too many trailers"),
+    ],
+)
+async def test_a_request_has_so_many_parts(port: int, data: bytes, status: bytes) -> None:
+    """Each part costs work of its own, however short it is."""
+    assert (await sent(port, data)).startswith(status)
+
+
+@pytest.mark.parametrize("count", [2, 20])
+async def test_each_request_has_its_own_parts(port: int, count: int) -> None:
+    """What one request on a connection had is not counted against the next one."""
+    head = b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * (MOST_HEADERS - 2)
+    body = CHUNKED.replace(LAST, b"") + b"1\r\na\r\n" * 70 + b"0\r\n\r\n"
+    answer = await sent(port, (head + b"\r\n") * count, body * count, head + LAST + b"\r\n")
+    assert 2 * count + 1 == answer.count(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("to", [b"websocket", b"h2c", b"foo, bar"])
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "at once"])
+@pytest.mark.parametrize(
+    "length", [b"", b"content-length: 50\r\n", b"transfer-encoding: chunked\r\n"]
+)
+async def test_nothing_behind_a_request_to_upgrade_is_read(
+    port: int, to: bytes, length: bytes, *, apart: bool
+) -> None:
+    """It is answered as any other, and is the last one: what follows may be anything."""
+    head = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: " + to + b"\r\n"
+    behind = b"POST /at-once HTTP/1.1\r\nhost: x\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    pieces = [head + length + b"\r\n", behind] if apart else [head + length + b"\r\n" + behind]
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    writer.close()
+    assert 1 == answer.count(b"HTTP/1.1")
+    assert b"connection: close" in answer.lower()

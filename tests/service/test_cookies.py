@@ -1,8 +1,18 @@
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from paraph.service.cookies import MAX_HEADER_BYTES, parse_cookies
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paraph.service import cookies
+from paraph.service.cookies import (
+    MAX_HEADER_BYTES,
+    MAX_OWN_COOKIES,
+    own_cookies,
+    parse_cookies,
+)
 
 
 def pairs(*headers: bytes) -> list[tuple[str, str]]:
@@ -30,3 +40,40 @@ def test_odd_pieces_are_left_out() -> None:
     """Whatever stands there, nothing is raised, and a header beyond all measure is not read."""
     assert [("a", "1")] == pairs(b";;a=1; b ;  ;\x00\xff")
     assert [] == pairs(b"a=" + b"x" * MAX_HEADER_BYTES)
+
+
+OWN = "__Host-paraph-"
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["; ", ";", "=", " ", "\t", "a", '"', OWN, OWN + "a=b", "\xa0", "__Host-", "é"]
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_our_cookies_are_found_as_all_are(text: str) -> None:
+    """Looking for ours alone gives what reading all of them and leaving the others out gives."""
+    headers = [(b"cookie", text.encode("latin-1"))]
+    ours = [pair for pair in parse_cookies(headers) if pair[0].startswith(OWN)]
+
+    assert ours == own_cookies(headers)
+
+
+def test_cookies_of_others_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, no piece of them is read; more of ours than can be are not either."""
+    read: list[bytes] = []
+
+    def counting(headers: Any) -> list[tuple[str, str]]:
+        read.extend(value for _, value in headers)
+        return parse_cookies(headers)
+
+    monkeypatch.setattr(cookies, "parse_cookies", counting)
+    others = b";a=b" * 1000
+    assert [] == own_cookies([(b"cookie", others)])
+    assert [(f"{OWN}a", "1")] == own_cookies(
+        [(b"cookie", others + b"; __Host-paraph-a=1" + others)]
+    )
+    assert [] == own_cookies([(b"cookie", b"__Host-paraph-a=1;" * (MAX_OWN_COOKIES + 1))])
+    assert [b"__Host-paraph-a=1"] == read

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events.inbox_kit import SECRET
+from paraph.answer import Answer, Fields
 from paraph.service.bounded_head import MOST_BEHIND
 from paraph.service.fast_lane import Request, Turn
 from paraph.service.lanes import public_judges
@@ -129,6 +131,23 @@ CASES: dict[str, list[bytes]] = {
     "closes, forged": [request(signature="v0=", more=[b"Connection: close"])],
     "version 1.0": [request(line=b"POST /webhook HTTP/1.0")],
     "upgrade": [request(more=[b"Connection: upgrade", b"Upgrade: websocket"])],
+    "a delivery behind an upgrade": [
+        request(more=[b"Connection: upgrade", b"Upgrade: h2c"]),
+        request(),
+    ],
+    "many headers": [request(more=[b"a: b"] * 94)],
+    "too many headers": [request(more=[b"a: b"] * 95)],
+    "a refusal with many small chunks": [
+        FORGED[: FORGED.index(b"Content-Length")]
+        + b"Transfer-Encoding: chunked\r\n\r\n"
+        + b"1\r\na\r\n" * 79
+        + b"0\r\n\r\n"
+    ],
+    "many small chunks in two pieces": [
+        request(chunked=True, signature="")[:-200].partition(b"\r\n\r\n")[0] + b"\r\n\r\n",
+        b"1\r\na\r\n" * 50,
+        b"1\r\na\r\n" * 40 + b"0\r\n\r\n",
+    ],
     "another method": [request(line=b"PUT /webhook HTTP/1.1")],
     "another spelling": [request(line=b"POST /%77ebhook HTTP/1.1")],
     "a query": [request(line=b"POST /webhook?x=1 HTTP/1.1")],
@@ -255,33 +274,77 @@ def test_a_connection_lost_before_its_turn() -> None:
     assert written.count(b"HTTP/1.1 200 OK") == 1
 
 
-def test_a_judge_that_raises_ends_its_connections(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody waits for ever, no other judge's request is lost, and no word of it is logged."""
+def test_a_check_that_fails_ends_one_connection(capsys: pytest.CaptureFixture[str]) -> None:
+    """Others of its batch are answered, those of other checks too, and no word of it is logged."""
 
-    def raises(_requests: Sequence[Request]) -> None:
-        raise RuntimeError("a-canary")
+    def raises(requests: Sequence[Request]) -> None:
+        for one in requests:
+            if b"bad" in one.body:
+                raise RuntimeError("a-canary")
+            one.answer(Answer(200, Fields(), b"fine"))
 
-    def broken(_scope: Any, _named: Any) -> Request:
+    def fragile(_scope: Any, _named: Any) -> Request:
         return Request(raises, None)
 
-    async def run() -> tuple[Transport, Transport]:
+    async def run() -> list[Transport]:
         judge, turn = endpoint(otherwise=elsewhere), Turn()
         lane = public_judges(judge, nobody)
-        async with (
-            connection(judge, lambda _target: broken, turn=turn) as (other, ended),
-            connection(judge, lane, turn=turn) as (serving, transport),
-        ):
-            other.data_received(request())
-            serving.data_received(request())
+        async with AsyncExitStack() as stack:
+            opened = [
+                await stack.enter_async_context(connection(judge, judges, turn=turn))
+                for judges in (*[lambda _target: fragile] * 4, lane)
+            ]
+            bodies = (b"good", b"bad", b"good", b"bad", EVENT)
+            for (serving, _), body in zip(opened, bodies, strict=True):
+                serving.data_received(request(body))
             await settle()
-            assert (ended.closed, transport.closed) == (True, False)
+            closed = [transport.closed for _, transport in opened]
+            assert [False, True, False, True, False] == closed
         judge.watch.close()
-        return ended, transport
+        return [transport for _, transport in opened]
 
-    ended, transport = asyncio.run(run())
-    assert ended.written == b""
-    assert transport.written.count(b"HTTP/1.1 200 OK") == 1
+    counts = [one.written.count(b"HTTP/1.1 200 OK") for one in asyncio.run(run())]
+    assert [1, 0, 1, 0, 1] == counts
     assert "a-canary" not in "".join(capsys.readouterr())
+
+
+def test_a_delivery_whose_check_fails_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is answered 503 on both paths, since Zoom sends that again; those beside it are kept."""
+    bad = b'{"event":"a.bad","payload":{"account_id":"x"}}'
+    real = WebhookEndpoint.judge_body
+
+    def failing(self: WebhookEndpoint, fresh: Any, body: bytes) -> Any:
+        if body == bad:
+            raise RuntimeError
+        return real(self, fresh, body)
+
+    monkeypatch.setattr(WebhookEndpoint, "judge_body", failing)
+
+    async def run(*, lane: bool) -> list[bytes]:
+        judge, turn = endpoint(otherwise=elsewhere), Turn()
+        judges = public_judges(judge, nobody) if lane else None
+        async with AsyncExitStack() as stack:
+            opened = [
+                await stack.enter_async_context(connection(judge, judges, turn=turn))
+                for _ in range(3)
+            ]
+            for (serving, _), body in zip(opened, (EVENT, bad, CHALLENGE), strict=True):
+                serving.data_received(request(body))
+            await settle()
+        judge.watch.close()
+        return [transport.written[9:12] for _, transport in opened]
+
+    for lane in (True, False):
+        assert [b"200", b"503", b"200"] == asyncio.run(run(lane=lane))
+
+
+@pytest.mark.parametrize(
+    "path", ["/%77ebhook", "/webhoo%6b", "/%2fwebhook", "/webhook%2f", "//webhook"]
+)
+def test_another_spelling_is_not_the_webhook(path: str) -> None:
+    """Paths are compared as they stand in the request, on both paths."""
+    for written in both([request(line=f"POST {path} HTTP/1.1".encode())]):
+        assert written[0][0].startswith(b"HTTP/1.1 404")
 
 
 def test_a_body_in_many_chunks_is_read() -> None:

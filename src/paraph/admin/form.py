@@ -13,6 +13,8 @@ from paraph.admin.refusal import Refusal
 MAX_BYTES = 16 * 1024
 READ_SECONDS = 10.0
 _MAX_FIELDS = 100
+# Each costs as much as a hundred plain bytes, and these pages need a few.
+_MAX_ESCAPES = 512
 _MEDIA_TYPE = b"application/x-www-form-urlencoded"
 
 
@@ -72,6 +74,8 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _parsed(text: bytes) -> Fields:
+    if text.count(b"%") > _MAX_ESCAPES:
+        raise _unreadable()
     try:
         return Fields(
             parse_qsl(
@@ -82,4 +86,8 @@ def _parsed(text: bytes) -> Fields:
             )
         )
     except ValueError:
-        raise Refusal(400, "This cannot be read", "Open the page itself, and try again.") from None
+        raise _unreadable() from None
+
+
+def _unreadable() -> Refusal:
+    return Refusal(400, "This cannot be read", "Open the page itself, and try again.")

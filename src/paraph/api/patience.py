@@ -54,6 +54,10 @@ class Patience:
             if until > now:
                 self._timer = loop.call_at(until, self._end_overdue)
                 break
-            if task not in self._overdue:
-                self._overdue.add(task)
-                task.cancel()
+            self.end(task)
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """Have a task that is in such a block get its `TimeoutError` now."""
+        if task in self._until and task not in self._overdue:
+            self._overdue.add(task)
+            task.cancel()

@@ -25,6 +25,7 @@ from paraph.zoom.api_path import AllowList, parse_target
 
 MAX_BODY_BYTES = 64 << 20
 REPEATABLE_BYTES = 1 << 20
+_BODILESS = frozenset({204, 304})
 
 _log = get_logger("api")
 
@@ -112,7 +113,12 @@ async def _rest(begun: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[byt
 
 
 async def _pass_on(passed: PassedOn, send: Send) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in passed.headers]
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1"))
+        for name, value in passed.headers
+        # A 304 may announce the length that the body of a 200 would have (RFC 9110 section 15.4.5).
+        if not (passed.status in _BODILESS and name == "content-length")
+    ]
     await send(
         {
             "type": "http.response.start",

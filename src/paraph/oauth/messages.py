@@ -11,6 +11,12 @@ from urllib.parse import unquote_to_bytes
 from paraph.errors import MessageMalformed
 
 MAX_QUERY_BYTES = 4096
+# Zoom sends a handful of parameters, and sometimes adds two of its own. Each parameter and each
+# escape costs as much as a hundred other bytes, so their number is looked at before they are.
+MAX_PARAMETERS = 32
+MAX_ESCAPES = 128
+# Three times the longest that anybody asks for: nothing longer can be an encoded spelling of one.
+_LONGEST_NAME = 64
 MAX_RESPONSE_BODY_BYTES = 1 << 20
 
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -92,14 +98,19 @@ def parse_query(raw_query: bytes, *, once: Collection[str]) -> dict[str, str]:
         once: the parameters of interest; each may stand there once (section 3.1).
 
     Raises:
-        MessageMalformed: the query is longer than `MAX_QUERY_BYTES`, one of `once` is repeated,
-            or its value is not percent-encoded printable ASCII.
+        MessageMalformed: the query is longer than `MAX_QUERY_BYTES`, has more than
+            `MAX_PARAMETERS` parameters or `MAX_ESCAPES` escapes, one of `once` is repeated, or its
+            value is not percent-encoded printable ASCII.
     """
     if len(raw_query) > MAX_QUERY_BYTES:
         raise MessageMalformed("the query is too long")
+    if raw_query.count(b"&") >= MAX_PARAMETERS or raw_query.count(b"%") > MAX_ESCAPES:
+        raise MessageMalformed("the query has too many parts")
     found: dict[str, str] = {}
     for piece in raw_query.split(b"&"):
         raw_name, _, raw_value = piece.partition(b"=")
+        if len(raw_name) > _LONGEST_NAME:
+            continue
         name = _decode_name(raw_name)
         if name not in once:
             continue

@@ -28,6 +28,7 @@ from paraph.oauth.messages import MAX_RESPONSE_BODY_BYTES, Request, Response
 DEADLINE_SECONDS = 6.0
 USER_AGENT = "paraph"
 
+_REDIRECTED = "the answer was a redirect, which is never followed"
 Headers = tuple[tuple[str, str], ...]
 Result = TypeVar("Result")
 
@@ -164,7 +165,8 @@ class Transport:
             headers=list(request.headers),
             content=request.body or None,
         ) as answer:
-            _refuse_redirect(answer)
+            if 300 <= answer.status_code < 400:
+                raise TransportError(_REDIRECTED)
             if answer.headers.get("content-encoding", "identity").lower() != "identity":
                 raise TransportError("the answer was compressed although that was refused")
             body = bytearray()
@@ -200,8 +202,9 @@ class Transport:
                         answer = await self._streams.send(outgoing, stream=True)
                 try:
                     self._observe_head(answer)
-                    _refuse_redirect(answer)
-                    if int(answer.headers.get("content-length", "0")) > limits.answer_bytes:
+                    if answer.has_redirect_location:
+                        raise TransportError(_REDIRECTED)
+                    if _announced(answer) > limits.answer_bytes:
                         raise AnswerTooLarge("an answer announces more than what is passed on")
                     yield StreamedResponse(answer, limit=limits.answer_bytes)
                 finally:
@@ -241,9 +244,9 @@ def _own_errors(origin: str) -> Iterator[None]:
         raise TransportError(f"{origin or 'the answer'}: {type(error).__name__}") from None
 
 
-def _refuse_redirect(answer: httpx.Response) -> None:
-    if answer.is_redirect or 300 <= answer.status_code < 400:
-        raise TransportError("the answer was a redirect, which is never followed")
+def _announced(answer: httpx.Response) -> int:
+    """The announced length of a body; a 304 never has a body, whatever it announces."""
+    return 0 if answer.status_code == 304 else int(answer.headers.get("content-length", "0"))
 
 
 def _headers_of(answer: httpx.Response) -> Headers:

@@ -1,81 +1,180 @@
-"""Whose request this is: the client address, behind any number of trusted proxies.
+"""Client address and scheme of a request, behind any number of trusted proxies.
 
-A forwarded address or scheme is believed only from a configured network, and then the
-rightmost hop that is not itself trusted: everything to the left of it was written by whoever
-sent the request (ASVS 4.1.3; RFC 9700 section 4.13).
+Reports of a proxy are believed only from a configured network. The walk begins at the peer and
+goes on, hop by hop, for as long as the reporting hop is itself trusted. Everything to the left of
+the first untrusted hop may have been written by the sender of the request (ASVS 4.1.3; RFC 9700
+section 4.13). Address and scheme are taken from the same hop.
+
+`X-Forwarded-For` and `X-Forwarded-Proto` count where there is one of them, else `Forwarded`. Most
+proxies maintain one family and pass the other on as the sender wrote it. So where a request has
+both and they contradict each other, plain http wins, and limits count by the nearest proxy.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
 
 from starlette.types import Scope
 
+from paraph.service.forwarded import (
+    FOR,
+    FORWARDED,
+    HTTP,
+    HTTPS,
+    PROTO,
+    UNIX_SOCKET,
+    Address,
+    Hop,
+    forwarded_hops,
+    parse_address,
+    x_forwarded_hops,
+)
 from paraph.setting_judge import Network
 
 _IPV6_PREFIX = 64
+# RFC 6052: clients of IPv4 behind a translator. In one /64 they would share every limit.
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_FORWARDING = frozenset({FOR, PROTO, FORWARDED})
+
+Reason = Literal["plain_http", "untrusted_hop", "unreadable_scheme", "untrusted_peer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The end of the walk.
+
+    Attributes:
+        address: the client's; None where even the peer is unknown.
+        scheme: by which the client reached the first proxy; empty where no proxy says.
+        is_peer_trusted: whether anything was believed at all.
+        hops_left: whether further hops were reported beyond the one where the walk ended.
+    """
+
+    address: Address | None
+    scheme: str
+    is_peer_trusted: bool
+    hops_left: bool = False
+
+
+def find_origin(scope: Scope, trusted: Sequence[Network]) -> Origin:
+    """Walk from the peer to the first hop that is not trusted."""
+    peer = scope.get("client")
+    address = parse_address(peer[0]) if peer else None
+    if address is None or not is_trusted(address, trusted):
+        return Origin(address, "", is_peer_trusted=False)
+    names = {name for name, _ in scope["headers"]} & _FORWARDING
+    if not names:
+        return Origin(address, "", is_peer_trusted=True)
+    families = []
+    if FOR in names or PROTO in names:
+        families.append(_walk(address, x_forwarded_hops(scope["headers"]), trusted))
+    if FORWARDED in names:
+        families.append(_walk(address, forwarded_hops(scope["headers"]), trusted))
+    if len(families) == 1:
+        return families[0]
+    return _of_both(address, *families)
+
+
+def _walk(peer: Address, hops: Sequence[Hop], trusted: Sequence[Network]) -> Origin:
+    address, scheme, ended = peer, "", 0
+    for hop in hops:
+        ended += 1
+        # A hop that does not say leaves what the nearer one said: a single scheme speaks for all.
+        scheme = hop.scheme or scheme
+        if hop.address == UNIX_SOCKET:
+            # A process of the trusted host itself: what it appended stands to the left.
+            continue
+        parsed = parse_address(hop.address)
+        if parsed is None:
+            break
+        address = parsed
+        if not is_trusted(parsed, trusted):
+            break
+    return Origin(address, scheme, is_peer_trusted=True, hops_left=ended < len(hops))
+
+
+def _of_both(peer: Address, x_forwarded: Origin, forwarded: Origin) -> Origin:
+    address = x_forwarded.address if x_forwarded.address == forwarded.address else peer
+    worse = next(
+        (one for one in (x_forwarded, forwarded) if one.scheme not in {"", HTTPS}), x_forwarded
+    )
+    scheme = worse.scheme or forwarded.scheme
+    return Origin(address, scheme, is_peer_trusted=True, hops_left=worse.hops_left)
 
 
 def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
     """The address that limits count by; an IPv6 client is its /64, since it owns all of it."""
-    peer = scope.get("client")
-    address = _parse(peer[0]) if peer else None
-    if address is None:
-        return "unknown"
-    if _is_trusted(address, trusted):
-        for hop in reversed(_forwarded_for(scope["headers"])):
-            parsed = _parse(hop)
-            if parsed is None:
-                break
-            address = parsed
-            if not _is_trusted(parsed, trusted):
-                break
-    return _bucket(address)
+    address = find_origin(scope, trusted).address
+    return "unknown" if address is None else counted_address(address)
 
 
 def arrived_in_clear(scope: Scope, trusted: Sequence[Network]) -> bool:
-    """Whether a trusted proxy says that the browser or Zoom reached it over plain http."""
-    # Nobody is trusted, or nobody claims anything: the usual cases, decided without parsing.
+    """True where trusted proxies say that the request reached the first of them over plain http."""
+    return refusal_of(scope, trusted) not in {None, "untrusted_peer"}
+
+
+def refusal_of(scope: Scope, trusted: Sequence[Network]) -> Reason | None:
+    """Why a request to an https address is refused on what proxies say of it; None: it is not.
+
+    Where no proxy is trusted, or none says a scheme, nothing is known, and nothing is refused.
+    """
     if not trusted:
-        return False
-    schemes = [v.strip().lower() for n, v in scope["headers"] if n == b"x-forwarded-proto"]
-    if not schemes or schemes[-1].rsplit(b",")[-1].strip() != b"http":
-        return False
-    peer = scope.get("client")
-    address = _parse(peer[0]) if peer else None
-    return address is not None and _is_trusted(address, trusted)
-
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-# Some proxies write the port behind a forwarded address: 203.0.113.9:4711, [2001:db8::1]:4711.
-_WITH_PORT = re.compile(r"([0-9.]+)(?::[0-9]{1,5})?|\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
-
-
-def _parse(text: str) -> Address | None:
-    hop = text.strip(" \t")
-    match = _WITH_PORT.fullmatch(hop)
-    try:
-        address = ipaddress.ip_address((match[1] or match[2]) if match else hop)
-    except ValueError:
         return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address if mapped is None else mapped
+    schemes: Any = None
+    has_forwarded = False
+    for name, value in scope["headers"]:
+        if name == PROTO:
+            schemes = value if schemes is None else b""
+        elif name == FORWARDED:
+            has_forwarded = True
+    if schemes is None and not has_forwarded:
+        return None
+    # The usual case: one proxy, or several of which the last one speaks for all, says https.
+    if schemes == b"https" and not has_forwarded and _is_trusted_peer(scope, trusted):
+        return None
+    origin = find_origin(scope, trusted)
+    if not origin.is_peer_trusted:
+        return "untrusted_peer"
+    if origin.scheme in {"", HTTPS}:
+        return None
+    if origin.scheme != HTTP:
+        return "unreadable_scheme"
+    return "untrusted_hop" if origin.hops_left else "plain_http"
 
 
-def _is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
+def _is_trusted_peer(scope: Scope, trusted: Sequence[Network]) -> bool:
+    peer = scope.get("client")
+    address = parse_address(peer[0]) if peer else None
+    return address is not None and is_trusted(address, trusted)
+
+
+def is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
+    """True for an address in one of the networks."""
     return any(address in network for network in trusted)
 
 
-def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
-    values = [v.decode("latin-1") for n, v in headers if n == b"x-forwarded-for"]
-    return [hop for value in values for hop in value.split(",")]
-
-
-def _bucket(address: Address) -> str:
+@lru_cache(maxsize=4096)
+def counted_address(address: Address) -> str:
+    """An address, or the /64 of an IPv6 one, as limits count it."""
     if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
     return str(address)
+
+
+@lru_cache(maxsize=4096)
+def wider_networks(address: str) -> tuple[str, ...]:
+    """The networks that an address of `client_address` lies in, and that one person may own.
+
+    Hosting companies and tunnel brokers give a /56 or a /48 to anybody (RFC 6177), so a limit by
+    /64 alone limits nothing. An IPv4 address stands alone.
+    """
+    if not address.endswith(f"/{_IPV6_PREFIX}"):
+        return ()
+    network = ipaddress.ip_network(address)
+    return tuple(str(network.supernet(new_prefix=length)) for length in (56, 48))

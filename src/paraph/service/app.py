@@ -37,8 +37,8 @@ from paraph.remote.authorization_server import RemoteAuthorizationServer
 from paraph.remote.resource_server import RemoteResourceServer
 from paraph.remote.transport import Transport
 from paraph.service.address import client_address
-from paraph.service.budget import ExchangeBudget, RateBudget
-from paraph.service.cookies import parse_cookies
+from paraph.service.budget import ExchangeBudget, FailedExchanges, RateBudget
+from paraph.service.cookies import own_cookies
 from paraph.service.deliveries import open_deliveries
 from paraph.service.fast_lane import Judges
 from paraph.service.install import InstallEndpoint
@@ -47,6 +47,8 @@ from paraph.service.lanes import RedirectJudge, private_judges, public_judges
 from paraph.service.marketplace import MarketplacePage
 from paraph.service.page import Pages, style
 from paraph.service.private import PrivateSide
+from paraph.service.private_host import PrivateHosts, private_names
+from paraph.service.proxy_watch import ProxyWatch
 from paraph.service.public import PublicSide, plain_routes
 from paraph.service.readiness import Readiness
 from paraph.service.redirection_endpoint import RedirectionEndpoint
@@ -166,8 +168,10 @@ async def open_service(
         )
         headers = page_headers(content_security_policy(style()))
         redirection = _redirection_endpoint(settings, context, pages)
+        proxies = ProxyWatch(settings, monotonic=time.monotonic)
         public = SecurityHeaders(
-            _public_side(settings, context, pages, readiness, redirection), headers
+            _public_side(settings, context, pages, readiness, redirection, proxies=proxies),
+            headers,
         )
         refresher = Refresher(context)
         access = ActiveAccess(context, refresher)
@@ -181,6 +185,7 @@ async def open_service(
                 context,
                 refresher=refresher,
                 otherwise=public,
+                proxies=proxies,
                 monotonic=time.monotonic,
                 targets=targets(context),
             ) as deliveries,
@@ -190,6 +195,7 @@ async def open_service(
                 api,
                 operator_pages=_operator_pages(settings, context),
                 metrics=deliveries.metrics,
+                hosts=PrivateHosts(private_names(settings)),
             )
             yield Service(
                 context=context,
@@ -199,7 +205,7 @@ async def open_service(
                 private=SecurityHeaders(private, MACHINE_HEADERS),
                 public_lane=public_judges(
                     deliveries.endpoint,
-                    RedirectJudge(redirection, settings, headers),
+                    RedirectJudge(redirection, settings, headers, proxies),
                 ),
                 private_lane=private_judges(api, MACHINE_HEADERS),
             )
@@ -208,7 +214,10 @@ async def open_service(
 def _redirection_endpoint(
     settings: Settings, context: Context, pages: Pages
 ) -> RedirectionEndpoint:
-    exchanges = ExchangeBudget(RateBudget(burst=40, per_second=0.5, clock=time.monotonic))
+    exchanges = ExchangeBudget(
+        RateBudget(burst=40, per_second=0.5, clock=time.monotonic),
+        failed=FailedExchanges(clock=time.monotonic),
+    )
     return RedirectionEndpoint(context, settings, pages, exchanges)
 
 
@@ -218,6 +227,8 @@ def _public_side(
     pages: Pages,
     readiness: Readiness,
     redirection: RedirectionEndpoint,
+    *,
+    proxies: ProxyWatch | None = None,
 ) -> PublicSide:
     starts = RateBudget(burst=120, per_second=2, clock=time.monotonic)
     install = InstallEndpoint(context, settings, pages, starts)
@@ -225,6 +236,7 @@ def _public_side(
     return PublicSide(
         settings,
         pages,
+        proxies=proxies,
         routes={
             "/install": install.answer,
             "/oauth/redirect": redirection.answer,
@@ -238,7 +250,7 @@ def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
     surroundings = Surroundings(
         app_name=settings.app_name,
         operator_url=settings.operator_url,
-        cookies=parse_cookies,
+        cookies=own_cookies,
         address_of=partial(client_address, trusted=settings.trusted_proxies),
         budget=RateBudget(burst=10, per_second=0.05, clock=time.monotonic),
     )

@@ -3,6 +3,8 @@
 The parser takes any number of headers of any length, and waits for them for ever; and any number
 of requests are taken in behind one that is not answered yet. So one sender without a cookie, a
 key or a signature could fill the memory, and many could hold all places.
+Each header, each escape of a path and each chunk costs work of its own, however short it is. Their
+number is bounded as well, so that no kilobyte costs much more than another.
 Proxies before us have such bounds; the service must not depend on there being one.
 """
 
@@ -11,17 +13,32 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NoReturn
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from paraph.service.connections import Connections
 
 # Five sealed cookies and a long query are a sixth of it.
 MOST_HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 10.0
 # Each that waits is fifty times what was sent for it, and browsers and Zoom send one at a time.
 MOST_BEHIND = 64
+# Browsers send about twenty, Zoom ten, and each proxy adds some.
+MOST_HEADERS = 100
+MOST_TRAILERS = 32
+# The ids in our paths need none; e-mail addresses in those of Zoom's API need a few.
+MOST_PATH_ESCAPES = 64
+# Pieces of a body below this size; a sender that streams sends kilobytes at a time.
+SMALL_PIECE_BYTES = 64
+MOST_SMALL_PIECES = 78
 
 
 class TooManyBehind(Exception):
     """Ends the parser's work on a connection that is over."""
+
+
+class TooManyParts(Exception):
+    """A request of more headers, trailers, escapes or pieces than any client has use for."""
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
@@ -31,10 +48,24 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     A connection on which no request is under way rests, and ends after the server's keep-alive
     time; so does one whose request was answered before its body had come. It ends at once where
     more requests than any client has use for wait behind an unanswered one.
+
+    A request to upgrade is answered as any other, and is the last one of its connection. The bytes
+    behind it belong to the other protocol, or to a request that a proxy in front did not see.
+
+    Args:
+        connections: all of the listener's, for their limits; None: without limits.
     """
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    def __init__(
+        self, *arguments: Any, connections: Connections | None = None, **named: Any
+    ) -> None:
         super().__init__(*arguments, **named)
+        self.has_received = self.has_written = False
+        self._connections = connections
+        self._is_upgraded = False
+        self._headers_left = 0
+        self._trailers_left = MOST_TRAILERS
+        self._small_pieces_left = MOST_SMALL_PIECES
         self._fruitless = 0
         self._got_on = False
         self._in_head = False
@@ -45,9 +76,13 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """Wait for a first request, not for ever."""
         super().connection_made(transport)
         self._be_patient()
+        if self._connections is not None:
+            self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
+        if self._connections is not None:
+            self._connections.remove(self)
         self._stop_waiting()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
@@ -59,20 +94,53 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._begin_head()
 
+    @property
+    def is_write_paused(self) -> bool:
+        """True while the peer reads more slowly than it is written to."""
+        return self.flow.write_paused
+
+    @property
+    def waits_for_peer(self) -> bool:
+        """True while the peer has to send a request or the rest of one, or to read."""
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete or self.flow.write_paused:
+            return True
+        return bool(getattr(cycle, "more_body", False))
+
+    def resume_writing(self) -> None:
+        """Most of what waited has been written."""
+        self.has_written = True
+        super().resume_writing()
+
     def _begin_head(self) -> None:
         self._in_head, self._resting_since = True, None
+        self._headers_left = MOST_HEADERS
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; a trailer is none, and is not read as one (RFC 9110 section 6.5.1)."""
-        if self._in_head:
+        left = self._headers_left
+        if left:
+            self._headers_left = left - 1
             super().on_header(name, value)
+        else:
+            self._count_trailer()
+
+    def _count_trailer(self) -> None:
+        self._trailers_left -= 1
+        if self._in_head or self._trailers_left < 0:
+            raise TooManyParts
 
     def on_headers_complete(self) -> None:
         """It is over."""
         self._end_head()
         if len(self.pipeline) >= MOST_BEHIND:
             self._cut_off()
+        if b"%" in self.url and self.url.partition(b"?")[0].count(b"%") > MOST_PATH_ESCAPES:
+            raise TooManyParts
         super().on_headers_complete()
+        parser: Any = self.parser
+        if parser.should_upgrade():
+            self.cycle.keep_alive = False
 
     def _cut_off(self) -> NoReturn:
         self.transport.close()
@@ -80,13 +148,25 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def _end_head(self) -> None:
         self._got_on, self._in_head, self._resting_since = True, False, None
+        self._headers_left, self._small_pieces_left = 0, MOST_SMALL_PIECES
         if self._patience is not None:
             self._stop_waiting()
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body: whoever reads it has bounds of its own."""
         self._got_on = True
-        super().on_body(body)
+        # As the server's own does, which asks first whether this is an upgrade: here none is made.
+        cycle: Any = self.cycle
+        answered = cycle.response_complete
+        if not answered:
+            cycle.body += body
+            cycle.message_event.set()
+        if len(body) < SMALL_PIECE_BYTES:
+            self._small_pieces_left -= 1
+            if self._small_pieces_left < 0:
+                raise TooManyParts
+        elif not answered and len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """A request is here as a whole."""
@@ -95,6 +175,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what brought the request no further."""
+        self.has_received = True
+        if self._is_upgraded:
+            return
         self._got_on = False
         super().data_received(data)
         self._fruitless = 0 if self._got_on else self._fruitless + len(data)
@@ -136,6 +219,10 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(
             seconds, self.timeout_keep_alive_handler
         )
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read nothing of what follows a request to upgrade."""
+        self._is_upgraded = True
 
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong, unless it is over already."""

@@ -1,8 +1,11 @@
-"""Budgets: how much one address may make us do.
+"""Rate limits: how much one address may make us do, and one network of addresses.
 
-Starts are cheap and get a generous budget. Exchanges make us call Zoom, so they are counted,
+Starts are cheap and get a generous limit. Exchanges make us call Zoom, so they are counted,
 never the requests that arrive: random requests fail before they cost a call, and must not use
 up what an honest person behind the same address needs (RFC 6819 section 4.4.1.12).
+
+An IPv6 client is counted by its /64, and by the /56 and the /48 around it, since one person may
+own any of them. The wider ones allow more, because they may also be an office or a provider.
 """
 
 from __future__ import annotations
@@ -11,9 +14,13 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from paraph.errors import Busy, Conflict
+from paraph.errors import Busy, Conflict, TokenErrorResponse
+from paraph.service.address import wider_networks
 
 _REMEMBERED = 20_000
+_BLAMED_SECONDS = 600.0
+# How much more a /56 and a /48 may do than a /64.
+_WIDER_FACTORS = (2.0, 4.0)
 
 
 class RateBudget:
@@ -32,33 +39,115 @@ class RateBudget:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def spend(self, address: str) -> None:
-        """Take one. `Busy` when the address has none left."""
+        """Take one. `Busy` when the address, or a network around it, has none left."""
         now = self._clock()
-        level, since = self._levels.pop(address, (self._burst, now))
-        level = min(self._burst, level + (now - since) * self._per_second)
-        spent = level >= 1
-        self._levels[address] = (level - 1 if spent else level, now)
-        if len(self._levels) > _REMEMBERED:
+        names = (address, *wider_networks(address))
+        levels = [self._level(name, factor, now) for name, factor in self._with_factors(names)]
+        # From all or from none: a refused address must not use up what its network may do.
+        taken = 1 if min(levels) >= 1 else 0
+        for name, level in zip(names, levels, strict=True):
+            self._levels[name] = (level - taken, now)
+            self._levels.move_to_end(name)
+        while len(self._levels) > _REMEMBERED:
             self._levels.popitem(last=False)
-        if not spent:
-            raise Busy("an address has used up its budget")
+        if not taken:
+            raise Busy("an address has used up its rate limit")
 
     def give_back(self, address: str) -> None:
         """Return one that was taken and not needed."""
-        level, since = self._levels.get(address, (self._burst, self._clock()))
-        self._levels[address] = (min(self._burst, level + 1), since)
+        now = self._clock()
+        for name, factor in self._with_factors((address, *wider_networks(address))):
+            level, since = self._levels.get(name, (self._burst * factor, now))
+            self._levels[name] = (min(self._burst * factor, level + 1), since)
+
+    def _level(self, name: str, factor: float, now: float) -> float:
+        level, since = self._levels.get(name, (self._burst * factor, now))
+        return min(self._burst * factor, level + (now - since) * self._per_second * factor)
+
+    @staticmethod
+    def _with_factors(names: tuple[str, ...]) -> list[tuple[str, float]]:
+        return list(zip(names, (1.0, *_WIDER_FACTORS)[: len(names)], strict=True))
+
+
+class FailedExchanges:
+    """One limit in all for exchanges that Zoom refuses.
+
+    An attacker with real starts and invented codes must not flood Zoom through us from many
+    addresses. While the limit is reached, addresses whose own exchanges failed are refused. Others
+    go on, at a rate of their own, so that failing on purpose locks out no honest person.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        burst: float = 60,
+        per_second: float = 0.5,
+        others_burst: float = 20,
+        others_per_second: float = 2,
+    ) -> None:
+        self._failed = RateBudget(burst=burst, per_second=per_second, clock=clock)
+        self._others = RateBudget(burst=others_burst, per_second=others_per_second, clock=clock)
+        self._clock = clock
+        self._blamed: OrderedDict[str, float] = OrderedDict()
+
+    def admit(self, address: str) -> bool:
+        """Take one, in case this exchange fails.
+
+        Returns:
+            Whether one was taken, to be given back where it does not fail.
+
+        Raises:
+            Busy: too many have failed.
+        """
+        try:
+            self._failed.spend("")
+        except Busy:
+            blamed_at = self._blamed.get(_network_of(address))
+            if blamed_at is not None and self._clock() - blamed_at < _BLAMED_SECONDS:
+                raise
+            self._others.spend("")
+            return False
+        return True
+
+    def settle(self, address: str, *, failed: bool, taken: bool) -> None:
+        """Note how an admitted exchange ended."""
+        if failed:
+            network = _network_of(address)
+            self._blamed[network] = self._clock()
+            self._blamed.move_to_end(network)
+            if len(self._blamed) > _REMEMBERED:
+                self._blamed.popitem(last=False)
+        elif taken:
+            self._failed.give_back("")
 
 
 class ExchangeBudget:
-    """How many exchanges run at once and how often, for an address and in all."""
+    """How many exchanges run at once and how often, for an address, its network, and in all.
+
+    The last places are for networks without an exchange under way, so that a few networks cannot
+    lock out all others for as long as Zoom is slow.
+    """
 
     def __init__(
-        self, rate: RateBudget, *, at_once: int = 48, at_once_per_address: int = 6
+        self,
+        rate: RateBudget,
+        *,
+        at_once: int = 48,
+        at_once_per_address: int = 6,
+        failed: FailedExchanges | None = None,
     ) -> None:
         self._rate = rate
+        self._failed = failed
         self._at_once = at_once
+        self._reserved = at_once // 4
         self._per_address = at_once_per_address
+        self._per_network = 2 * at_once_per_address
         self._running: dict[str, int] = {}
+        self._running_in: dict[str, int] = {}
 
     @asynccontextmanager
     async def place(self, address: str) -> AsyncIterator[None]:
@@ -67,19 +156,53 @@ class ExchangeBudget:
         Where the state turns out to have been used, Zoom was not asked: that costs the address
         nothing, or one flow, replayed, would lock out everybody behind it.
         """
-        mine = self._running.get(address, 0)
-        if mine >= self._per_address or sum(self._running.values()) >= self._at_once:
-            raise Busy("too many exchanges at once")
+        network = _network_of(address)
+        self._demand_place(address, network)
         self._rate.spend(address)
-        self._running[address] = mine + 1
+        taken = False
+        if self._failed is not None:
+            try:
+                taken = self._failed.admit(address)
+            except Busy:
+                self._rate.give_back(address)
+                raise
+        failed = False
+        _add(self._running, address, 1)
+        _add(self._running_in, network, 1)
         try:
             yield
         except Conflict:
             self._rate.give_back(address)
             raise
+        except TokenErrorResponse:
+            failed = True
+            raise
         finally:
-            left = self._running[address] - 1
-            if left:
-                self._running[address] = left
-            else:
-                del self._running[address]
+            _add(self._running, address, -1)
+            _add(self._running_in, network, -1)
+            if self._failed is not None:
+                self._failed.settle(address, failed=failed, taken=taken)
+
+    def _demand_place(self, address: str, network: str) -> None:
+        free = self._at_once - sum(self._running.values())
+        theirs = self._running_in.get(network, 0)
+        if (
+            free <= 0
+            or self._running.get(address, 0) >= self._per_address
+            or theirs >= self._per_network
+            or (free <= self._reserved and theirs)
+        ):
+            raise Busy("too many exchanges at once")
+
+
+def _network_of(address: str) -> str:
+    """The /48 of an IPv6 address; an IPv4 address itself."""
+    return (address, *wider_networks(address))[-1]
+
+
+def _add(counts: dict[str, int], name: str, more: int) -> None:
+    left = counts.get(name, 0) + more
+    if left:
+        counts[name] = left
+    else:
+        del counts[name]

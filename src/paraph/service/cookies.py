@@ -9,6 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 MAX_HEADER_BYTES = 64 * 1024
+OWN_PREFIX = b"__Host-paraph-"
+# Five pending authorizations, a session and a mark are what a browser can have of ours.
+MAX_OWN_COOKIES = 32
+
+
+def own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """The same as `parse_cookies` for cookies of ours, at a price that others do not raise.
+
+    A header with more of ours than a browser can have is left out as a whole: it was made up.
+    """
+    pairs: list[tuple[str, str]] = []
+    for name, value in headers:
+        if name != b"cookie" or OWN_PREFIX not in value or len(value) > MAX_HEADER_BYTES:
+            continue
+        if value.count(OWN_PREFIX) > MAX_OWN_COOKIES:
+            continue
+        at = value.find(OWN_PREFIX)
+        while at >= 0:
+            begin = value.rfind(b";", 0, at) + 1
+            end = value.find(b";", at)
+            end = len(value) if end < 0 else end
+            # Within the value or the name of another cookie it is text.
+            if not value[begin:at].strip(b" \t"):
+                pairs += parse_cookies([(b"cookie", value[at:end])])
+            at = value.find(OWN_PREFIX, end)
+    return pairs
 
 
 def parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
@@ -18,8 +18,9 @@ from paraph.events.forward import DEADLINE_SECONDS, Forwarder
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.service.address import arrived_in_clear
+from paraph.service.address import client_address
 from paraph.service.metrics import DeliveryMetrics
+from paraph.service.proxy_watch import ProxyWatch
 from paraph.service.security_headers import MACHINE_HEADERS
 from paraph.service.webhook_endpoint import WebhookEndpoint
 from paraph.zoom.webhook import Freshness
@@ -48,6 +49,7 @@ async def open_deliveries(
     *,
     refresher: Refresher,
     otherwise: ASGIApp,
+    proxies: ProxyWatch,
     monotonic: Callable[[], float],
     targets: Sequence[Target] = (),
 ) -> AsyncIterator[Deliveries]:
@@ -58,6 +60,7 @@ async def open_deliveries(
         context: see there.
         refresher: decides unclear deauthorizations.
         otherwise: answers all public requests that are no delivery.
+        proxies: refuses what trusted proxies say came over plain http.
         monotonic: a clock for durations.
         targets: who is handed the events, besides the host's URL where there is one.
     """
@@ -81,11 +84,13 @@ async def open_deliveries(
             timeout=settings.event_timeout,
             ordered=settings.event_order == "account",
         )
-        endpoint = _endpoint(settings, context, inbox, otherwise, monotonic)
+        endpoint = _endpoint(
+            settings, context, inbox, otherwise, proxies=proxies, monotonic=monotonic
+        )
         carrying = asyncio.create_task(_carry(stream, inbox), name="carry")
         dispatching = asyncio.create_task(dispatcher.run(), name="dispatch")
         try:
-            metrics = DeliveryMetrics(context, endpoint.watch, inbox, dispatcher)
+            metrics = DeliveryMetrics(context, endpoint.watch, inbox, dispatcher, proxies)
             yield Deliveries(inbox, dispatcher, endpoint, metrics)
         finally:
             # The listeners have ended: first what was taken in is kept, then what is under way
@@ -129,10 +134,10 @@ def _endpoint(
     context: Context,
     inbox: Inbox,
     otherwise: ASGIApp,
+    *,
+    proxies: ProxyWatch,
     monotonic: Callable[[], float],
 ) -> WebhookEndpoint:
-    tls = settings.public_url.startswith("https://")
-    in_clear = functools.partial(arrived_in_clear, trusted=settings.trusted_proxies)
     return WebhookEndpoint(
         context,
         inbox,
@@ -142,5 +147,6 @@ def _endpoint(
         headers=MACHINE_HEADERS,
         monotonic=monotonic,
         rotation_until=settings.webhook_rotation_until,
-        in_clear=in_clear if tls and settings.trusted_proxies else None,
+        in_clear=proxies.refuses if proxies.is_active else None,
+        address_of=partial(client_address, trusted=settings.trusted_proxies),
     )

@@ -24,7 +24,13 @@ from starlette.types import Scope
 
 from paraph.answer import Answer, Headers
 from paraph.logs import get_logger
-from paraph.service.bounded_head import MOST_BEHIND, BoundedHeadProtocol
+from paraph.service.bounded_head import (
+    MOST_BEHIND,
+    SMALL_PIECE_BYTES,
+    BoundedHeadProtocol,
+    TooManyParts,
+)
+from paraph.service.connections import Connections
 from paraph.service.wire import Wire
 
 _log = get_logger("service")
@@ -46,6 +52,7 @@ class Request:
 
     Attributes:
         body: all of it, as soon as it is whole.
+        is_begun: whether work that will answer it is under way.
     """
 
     __slots__ = (
@@ -53,6 +60,7 @@ class Request:
         "body",
         "disconnected",
         "head",
+        "is_begun",
         "judges",
         "keep_alive",
         "protocol",
@@ -64,6 +72,7 @@ class Request:
     def __init__(self, judges: Callable[[Sequence[Request]], None], head: Any) -> None:
         self.judges = judges
         self.head = head
+        self.is_begun = False
         self.body = b""
         self.disconnected = False
         self.keep_alive = True
@@ -86,11 +95,21 @@ class Request:
         return self.body
 
     def answer(self, answer: Answer) -> None:
-        """Answer it, once."""
-        self.protocol.answer_late(self, answer)
+        """Answer it, once. Never raises: others of its batch wait behind it."""
+        try:
+            self.protocol.answer_late(self, answer)
+        except Exception as error:  # noqa: BLE001 - Its connection ends, and no other.
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Close its connection, since it gets no answer."""
+        _log.error("lane.failed", why=type(error).__name__)
+        self.response_complete = True
+        self.protocol.transport.close()
 
     def answer_by(self, work: Coroutine[Any, Any, Answer]) -> None:
         """Answer it by work that may not raise, once."""
+        self.is_begun = True
         self.protocol.answer_by(self, work)
 
 
@@ -123,10 +142,21 @@ class Turn:
             try:
                 judge(together)
             except Exception as error:  # noqa: BLE001 - The last net: nobody waits for ever.
-                _log.error("lane.failed", why=type(error).__name__)
-                for request in together:
-                    if not request.response_complete:
-                        request.protocol.transport.close()
+                self._isolate(together, error)
+
+    @staticmethod
+    def _isolate(together: Sequence[Request], error: BaseException) -> None:
+        """Check those that were not reached one by one, so that the bad one ends alone."""
+        for request in together:
+            if request.response_complete or request.is_begun:
+                continue
+            if len(together) == 1:
+                request.fail(error)
+                return
+            try:
+                request.judges([request])
+            except Exception as again:  # noqa: BLE001 - The last net: nobody waits for ever.
+                request.fail(again)
 
 
 # What still comes of a request that was answered is read past.
@@ -134,14 +164,23 @@ _ANSWERED: Any = Request(lambda _requests: None, None)
 _ANSWERED.response_complete = True
 
 
-def fast_lane(judges: Judges, *, turn: Turn | None = None) -> Callable[..., FastLaneProtocol]:
+def fast_lane(
+    judges: Judges, *, turn: Turn | None = None, connections: Connections | None = None
+) -> Callable[..., FastLaneProtocol]:
     """What makes the protocols of a listener's connections, which share a turn.
 
     Args:
         judges: who judges what.
         turn: the listener's; a new one by default.
+        connections: all of the listener's, for their limits.
     """
-    return partial(FastLaneProtocol, judges=judges, wire=Wire(), turn=turn or Turn())
+    return partial(
+        FastLaneProtocol,
+        judges=judges,
+        wire=Wire(),
+        turn=turn or Turn(),
+        connections=connections,
+    )
 
 
 class FastLaneProtocol(BoundedHeadProtocol):
@@ -169,8 +208,12 @@ class FastLaneProtocol(BoundedHeadProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, and nothing else about it yet; a trailer is none."""
-        if self._in_head:
+        left = self._headers_left
+        if left:
+            self._headers_left = left - 1
             self.headers.append((name.lower(), value))
+        else:
+            self._count_trailer()
 
     def on_headers_complete(self) -> None:
         """Judge a request here, or let ASGI answer."""
@@ -183,12 +226,17 @@ class FastLaneProtocol(BoundedHeadProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of a body."""
         coming = self._coming
-        if coming is not None:
-            coming.add(body)
-        elif self.cycle is _ANSWERED:
+        if coming is None and self.cycle is not _ANSWERED:
+            BoundedHeadProtocol.on_body(self, body)
+            return
+        if len(body) < SMALL_PIECE_BYTES:
+            self._small_pieces_left -= 1
+            if self._small_pieces_left < 0:
+                raise TooManyParts
+        if coming is None:
             self._got_on = True
         else:
-            super().on_body(body)
+            coming.add(body)
 
     def on_message_complete(self) -> None:
         """A request is here as a whole."""
@@ -220,9 +268,11 @@ class FastLaneProtocol(BoundedHeadProtocol):
             nothing: Any = None
             # As before a first request.
             self.cycle = nothing
+            pieces_left = self._small_pieces_left
             self._go_the_plain_way()
             if body := coming.join():
                 super().on_body(body)
+            self._small_pieces_left = pieces_left
 
     def _under_way(self) -> int:
         """How many would wait on the plain way by now: a first one, and the others behind it."""

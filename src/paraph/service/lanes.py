@@ -20,9 +20,10 @@ from paraph.api.own_headers import holds_own_header
 from paraph.config import Settings
 from paraph.errors import ApiKeyMissing, ParaphError, StaleTimestamp, StorageError
 from paraph.lifecycle.api_key import Presented, parse_authorization
-from paraph.service.address import arrived_in_clear
 from paraph.service.fast_lane import Judge, Judges, Request
 from paraph.service.private import failed
+from paraph.service.proxy_watch import ProxyWatch
+from paraph.service.public import in_clear_response
 from paraph.service.redirection_endpoint import RedirectionEndpoint
 from paraph.service.visit import Visit
 from paraph.service.webhook_endpoint import PATH, WebhookEndpoint
@@ -81,10 +82,13 @@ class DeliveryJudge:
         return Request(self._judge_whole, (verdict, scope["headers"]))
 
     def _judge_whole(self, requests: Sequence[Request]) -> None:
-        """The MAC of each; then those that are good are kept."""
+        """The MAC of each; then those that are good are kept. One that fails ends alone."""
         good = []
         for request in requests:
-            verdict = self._endpoint.judge_body(request.head[0], request.body)
+            try:
+                verdict = self._endpoint.judge_body(request.head[0], request.body)
+            except Exception as error:  # noqa: BLE001 - Told apart there.
+                verdict = self._endpoint.failed(error)
             if isinstance(verdict, Answer):
                 request.answer(verdict)
             else:
@@ -95,6 +99,7 @@ class DeliveryJudge:
                 request.answer(begun)
             elif isinstance(begun, asyncio.Future):
                 # No task for each: thousands wait for one commit.
+                request.is_begun = True
                 begun.add_done_callback(partial(self._end, request))
             else:
                 request.answer_by(begun)
@@ -106,16 +111,27 @@ class DeliveryJudge:
 class RedirectJudge:
     """Refuses authorization responses that are no answer to a request of this browser.
 
+    One without `state` proves nothing either, and is answered by a redirect to a new flow.
+
     Args:
         endpoint: judges.
-        settings: for what the public side refuses before it asks the endpoint.
+        settings: for whose forwarded addresses are believed.
         headers: what every page carries.
+        proxies: what the public side asks before it asks the endpoint.
     """
 
-    def __init__(self, endpoint: RedirectionEndpoint, settings: Settings, headers: Headers) -> None:
+    def __init__(
+        self,
+        endpoint: RedirectionEndpoint,
+        settings: Settings,
+        headers: Headers,
+        proxies: ProxyWatch,
+    ) -> None:
         self._endpoint = endpoint
         self._trusted = settings.trusted_proxies
-        self._tls = settings.public_url.startswith("https://")
+        self._proxies = proxies
+        self._in_clear = Answer.of(in_clear_response(), *headers, again=True)
+        self._restart = Answer.of(endpoint.restart, *headers, again=True)
         self._refusal = Answer.of(endpoint.refusal, *headers, again=True)
 
     def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Answer | None:
@@ -126,11 +142,15 @@ class RedirectJudge:
             or scope["method"] != b"GET"
             or b"content-length" in named
             or b"transfer-encoding" in named
-            or (self._tls and arrived_in_clear(scope, self._trusted))
         ):
             return None
+        if self._proxies.refuses(scope) is not None:
+            return self._in_clear
         visit = Visit({**scope, "query_string": match[1]}, self._trusted)
-        return self._refusal if self._endpoint.refuses(visit) else None
+        found = self._endpoint.standing(visit)
+        if found is None:
+            return None
+        return self._refusal if found is self._endpoint.refusal else self._restart
 
 
 class VendJudge:
@@ -176,6 +196,8 @@ class VendJudge:
             self._fail(requests, error)
             return
         if isinstance(rows, asyncio.Future):
+            for request in requests:
+                request.is_begun = True
             rows.add_done_callback(partial(self._go_on, requests))
         else:
             self._decide(requests, rows)

@@ -15,6 +15,7 @@ from paraph.errors import ParaphError
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
+from paraph.service.proxy_watch import ProxyWatch
 from paraph.service.webhook_watch import WebhookWatch
 from paraph.storage.records import Backlog, Outcome
 
@@ -31,16 +32,22 @@ class DeliveryMetrics(Collector):
 
     Args:
         context: for the backlog.
-        watch, inbox, dispatcher: whose counters these are.
+        watch, inbox, dispatcher, proxies: whose counters these are.
     """
 
     def __init__(
-        self, context: Context, watch: WebhookWatch, inbox: Inbox, dispatcher: Dispatcher
+        self,
+        context: Context,
+        watch: WebhookWatch,
+        inbox: Inbox,
+        dispatcher: Dispatcher,
+        proxies: ProxyWatch,
     ) -> None:
         self._context = context
         self._watch = watch
         self._inbox = inbox
         self._dispatcher = dispatcher
+        self._proxies = proxies
         self._backlog: Backlog | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -87,6 +94,12 @@ class DeliveryMetrics(Collector):
         )
         yield _counter(
             "paraph_deliveries_refused", "Deliveries refused.", self._watch.refused, "reason"
+        )
+        yield _counter(
+            "paraph_requests_refused_by_proxy_headers",
+            "Requests refused because trusted proxies do not say that they came over https.",
+            self._proxies.refused,
+            "reason",
         )
         for name, help_text, value in (
             (

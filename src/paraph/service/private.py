@@ -1,4 +1,9 @@
-"""The private side, which the public never reaches: management API, operator pages, metrics."""
+"""The private side, which the public never reaches: management API, operator pages, metrics.
+
+It listens on loopback, where any page of the web may send a browser under a name of its own (DNS
+rebinding). So a request must name this listener by a `Host` that an outsider cannot point here.
+A call of the API that shows a key may use any name: no page of the web has a key.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +16,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from paraph.answer import Answer
 from paraph.api.problem import UNEXPECTED, problem_answer
 from paraph.logs import get_logger
+from paraph.problems import Problem
+from paraph.service.private_host import PrivateHosts
+from paraph.service.visit import path_of
 
 _OPERATORS = re.compile(rb"/admin(?:/|$)")
+_API = "/v1/"
+_WRONG_HOST = Problem(
+    421,
+    "wrong_host",
+    "This side of the service is not served under this name.",
+    "Use an address, a name without dots, or one of operator_url; or add it to private_hosts.",
+)
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _log = get_logger("service")
@@ -25,6 +40,7 @@ class PrivateSide:
         management_api: answers `/v1`, and whatever nobody else does.
         operator_pages: answers `/admin/`.
         metrics: gives the text that Prometheus reads.
+        hosts: the names by which this side may be reached; None: any.
     """
 
     def __init__(
@@ -33,19 +49,33 @@ class PrivateSide:
         *,
         operator_pages: ASGIApp,
         metrics: Callable[[], Awaitable[bytes]],
+        hosts: PrivateHosts | None = None,
     ) -> None:
         self._management_api = management_api
         self._operator_pages = operator_pages
         self._metrics = metrics
+        self._hosts = hosts
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/metrics" and scope["method"] == "GET":
+        path = path_of(scope)
+        if not self._is_reached_by_own_name(path, scope):
+            await Answer.of(problem_answer(_WRONG_HOST)).send(send)
+        elif path == "/metrics" and scope["method"] == "GET":
             page = Response(await self._metrics(), media_type=METRICS_TYPE)
             await page(scope, receive, send)
-        elif _OPERATORS.match(scope.get("raw_path") or b""):
+        elif _OPERATORS.match(path.encode("latin-1")):
             await self._operator_pages(scope, receive, send)
         else:
             await self._management_api(scope, receive, send)
+
+    def _is_reached_by_own_name(self, path: str, scope: Scope) -> bool:
+        if self._hosts is None:
+            return True
+        headers = scope["headers"]
+        if path.startswith(_API) and any(name == b"authorization" for name, _ in headers):
+            return True
+        # The operator pages have a rule of their own, which is stricter, and a page for it.
+        return bool(_OPERATORS.match(path.encode("latin-1"))) or self._hosts.are_ours(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on to whom it is for."""

@@ -11,10 +11,10 @@ from starlette.types import Receive, Scope, Send
 from paraph.config import Settings
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.service.address import arrived_in_clear
 from paraph.service.page import Pages
+from paraph.service.proxy_watch import ProxyWatch
 from paraph.service.readiness import Readiness
-from paraph.service.visit import Visit
+from paraph.service.visit import Visit, path_of
 
 PageAnswer = Callable[[Visit], Awaitable[Response]]
 
@@ -29,6 +29,7 @@ class PublicSide:
         settings: see there.
         pages: writes the pages.
         routes: the pages that a browser reaches by GET.
+        proxies: refuses what trusted proxies say came over plain http.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class PublicSide:
         pages: Pages,
         *,
         routes: dict[str, PageAnswer],
+        proxies: ProxyWatch | None = None,
     ) -> None:
         self._trusted = settings.trusted_proxies
-        self._tls = settings.public_url.startswith("https://")
+        self._proxies = proxies
         self._pages = pages
         self._routes = routes
         # Written once: scanners ask for thousands of pages that are not here.
@@ -53,27 +55,26 @@ class PublicSide:
         await response(scope, receive, send)
 
     async def _page(self, scope: Scope) -> Response:
-        path, method = scope["path"], scope["method"]
-        # `raw_path` too: "%2F" and "/" are decoded to the same path and are not the same URL.
-        # A server need not tell it (ASGI); then the decoded path has to do.
-        raw = scope.get("raw_path")
-        answer = self._routes.get(path) if raw is None or raw == path.encode() else None
+        path, method = path_of(scope), scope["method"]
+        answer = self._routes.get(path)
         if path == "/webhook" or (answer is not None and method != "GET"):
             # HEAD as well: a link scanner must not use anything up (RFC 9110 section 9.2.1).
             allowed = "POST" if path == "/webhook" else "GET"
             return PlainTextResponse("", status_code=405, headers={"allow": allowed})
         if answer is None:
             return self._nothing
-        if self._tls and arrived_in_clear(scope, self._trusted):
-            return self._in_clear()
+        if self._proxies is not None and self._proxies.refuses(scope) is not None:
+            return in_clear_response()
         try:
             return await answer(Visit(scope, self._trusted))
         except Exception as error:  # noqa: BLE001 - The last net: a page, never a stack trace.
             _log.error("page.failed", path=path, why=type(error).__name__)
             return self._pages.page("Something went wrong here", "Try again.", status=500)
 
-    def _in_clear(self) -> Response:
-        return PlainTextResponse("This address is served over https only.\n", status_code=400)
+
+def in_clear_response() -> Response:
+    """The response to a request that a trusted proxy took over plain http."""
+    return PlainTextResponse("This address is served over https only.\n", status_code=400)
 
 
 def plain_routes(

@@ -62,6 +62,7 @@ class RedirectionEndpoint:
         self._used: OrderedDict[bytes, None] = OrderedDict()
         # Written once: a flood of random requests must not make us write a page for each.
         self.refusal = pages.refused()
+        self.restart = RedirectResponse("/marketplace", status_code=303)
 
     async def answer(self, visit: Visit) -> Response:
         """The answer to `GET /oauth/redirect`."""
@@ -74,9 +75,10 @@ class RedirectionEndpoint:
             answer.raw_headers.append(expired_cookie(pending.cookie_name))
         return answer
 
-    def refuses(self, visit: Visit) -> bool:
-        """Whether the answer is `refusal`. If so it is counted, as it is to be given."""
-        return self._judge(visit) is self.refusal
+    def standing(self, visit: Visit) -> Response | None:
+        """The response where it is `refusal` or `restart`; a refusal is counted, to be given."""
+        judged = self._judge(visit)
+        return judged if judged is self.refusal or judged is self.restart else None
 
     def _judge(self, visit: Visit) -> Response | tuple[PendingAuthorization, AuthorizationResponse]:
         """What can be said without any I/O, or what there is to go on with."""
@@ -86,7 +88,7 @@ class RedirectionEndpoint:
         try:
             response = parse_authorization_response(visit.raw_query)
             if response.state is None and response.error is None:
-                return RedirectResponse("/marketplace", status_code=303)
+                return self.restart
             return self._recognise(visit, response), response
         except (MessageMalformed, AuthorizationResponseInvalid) as error:
             # A counter and no line for each: a flood must not become a flood of log lines.

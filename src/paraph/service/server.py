@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -18,9 +19,16 @@ from paraph.errors import ConfigurationError
 from paraph.logs import get_logger
 from paraph.service.app import open_service
 from paraph.service.bounded_head import BoundedHeadProtocol
+from paraph.service.connections import ConnectionLimits, Connections
+from paraph.service.descriptors import ExhaustionLog, raise_limit, shares_of
 from paraph.service.fast_lane import Judges, fast_lane
+from paraph.service.proxy_watch import log_what_is_believed
+from paraph.setting_judge import Network
 
 _GRACE_SECONDS = 10
+# How often the server's own loop comes round.
+_TICKS_PER_SECOND = 10
+_USUAL_LIMITS = ConnectionLimits()
 _log = get_logger("service")
 
 
@@ -29,11 +37,25 @@ class _Listener(uvicorn.Server):
 
     on_started: Callable[[], None] = staticmethod(lambda: None)
 
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self._connections = connections
+        self.exhaustion: ExhaustionLog | None = None
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Bind, then say so."""
         await super().startup(sockets)
         if self.started:
             self.on_started()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections, once a second."""
+        if counter % _TICKS_PER_SECOND == 0:
+            now = asyncio.get_running_loop().time()
+            self._connections.look_after(now)
+            if self.exhaustion is not None:
+                self.exhaustion.probe(now)
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -41,14 +63,28 @@ class _Listener(uvicorn.Server):
         yield
 
 
-def _listener(app: ASGIApp, bind: tuple[str, int], *, lane: Judges | None = None) -> _Listener:
-    protocol: Any = BoundedHeadProtocol if lane is None else fast_lane(lane)
+def _listener(
+    app: ASGIApp,
+    bind: tuple[str, int],
+    *,
+    lane: Judges | None = None,
+    limits: ConnectionLimits = _USUAL_LIMITS,
+    trusted: Sequence[Network] = (),
+    backlog: int = 2048,
+) -> _Listener:
+    connections = Connections(limits, trusted=trusted)
+    protocol: Any = (
+        functools.partial(BoundedHeadProtocol, connections=connections)
+        if lane is None
+        else fast_lane(lane, connections=connections)
+    )
     return _Listener(
         uvicorn.Config(
             app,
             host=bind[0],
             port=bind[1],
             http=protocol,
+            backlog=backlog,
             ws="none",
             lifespan="off",
             # No access log: the query of the redirection endpoint holds codes.
@@ -58,7 +94,8 @@ def _listener(app: ASGIApp, bind: tuple[str, int], *, lane: Judges | None = None
             # Forwarded headers are judged in paraph.service.address, hop by hop.
             proxy_headers=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
+        ),
+        connections,
     )
 
 
@@ -81,14 +118,28 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
             host=settings.private_bind[0],
             remedy="API keys and tokens cross it in clear: let nobody but your backend reach it.",
         )
+    log_what_is_believed(settings)
+    exhaustion = ExhaustionLog()
+    exhaustion.watch(asyncio.get_running_loop())
+    shares = shares_of(raise_limit())
     fast = settings.fast_lane
     async with open_service(settings) as service:
         public = _listener(
-            service.public, settings.public_bind, lane=service.public_lane if fast else None
+            service.public,
+            settings.public_bind,
+            lane=service.public_lane if fast else None,
+            limits=shares.public,
+            trusted=settings.trusted_proxies,
+            backlog=shares.backlog,
         )
         private = _listener(
-            service.private, settings.private_bind, lane=service.private_lane if fast else None
+            service.private,
+            settings.private_bind,
+            lane=service.private_lane if fast else None,
+            limits=shares.private,
+            backlog=shares.backlog,
         )
+        public.exhaustion = exhaustion
         stop = _stop_on_signals(public, private)
         async with asyncio.TaskGroup() as tasks:
             for word, listener in (("listening", public), ("private", private)):

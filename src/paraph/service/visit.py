@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from paraph.service.address import client_address
-from paraph.service.cookies import parse_cookies
+from paraph.service.cookies import own_cookies
 from paraph.setting_judge import Network
 
 
@@ -32,8 +32,8 @@ class Visit:
 
     @property
     def cookies(self) -> list[tuple[str, str]]:
-        """All cookies, in the order they came."""
-        return parse_cookies(self.scope["headers"])
+        """Those of our cookies that came, in their order, two of one name as two."""
+        return own_cookies(self.scope["headers"])
 
     @property
     def address(self) -> str:
@@ -50,6 +50,17 @@ class Visit:
     def cross_site(self) -> bool:
         """Another site made the browser come (Fetch Metadata)."""
         return [v for n, v in self.scope["headers"] if n == b"sec-fetch-site"] == [b"cross-site"]
+
+
+def path_of(scope: Scope) -> str:
+    """The path as it stood in the URL, by which everything is found.
+
+    Percent-encoded spellings are other URLs: a proxy in front that limits `/webhook` by its path
+    sees none in `/%77ebhook`. A server need not tell the raw path (ASGI); then the decoded one has
+    to do.
+    """
+    raw = scope.get("raw_path")
+    return str(scope["path"]) if raw is None else bytes(raw).decode("latin-1")
 
 
 _PURPOSE_HEADERS = frozenset({b"sec-purpose", b"purpose", b"x-moz"})

@@ -1,42 +1,79 @@
 """Reading a delivery's body: within seconds, within bytes, and without a timer for each.
 
-Until its MAC has verified, a body is whatever somebody sends. One sender may hold a megabyte for
-five seconds; all of them together may hold no more than a fixed amount.
+Until its MAC has verified, a body may come from anybody. The first `FREE_BYTES` of each are counted
+against no limit: honest deliveries are a few kilobytes, often in two pieces, and must always pass.
+Longer bodies share a limit for each address and one for all. Where a limit is reached the oldest
+body under it ends, as if its time were over. The newest is not refused: the one that stalls has
+had its time.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 from paraph.api.patience import Patience
-from paraph.errors import DeliveryRejected, InboxFull
+from paraph.errors import DeliveryRejected
 from paraph.zoom.webhook import MAX_BODY_BYTES
 
 READ_SECONDS = 5.0
-MOST_HELD_BYTES = 64 << 20
+FREE_BYTES = 64 << 10
+MOST_BYTES = 64 << 20
+MOST_BYTES_PER_ADDRESS = 16 << 20
+
+
+class _Reading:
+    """A long body that is being read: its address, its task, and its counted bytes."""
+
+    __slots__ = ("address", "counted", "task")
+
+    def __init__(self, address: str, task: asyncio.Task[Any]) -> None:
+        self.address = address
+        self.task = task
+        self.counted = 0
+
+
+class _Share:
+    """Long bodies that share a limit, oldest first, and the bytes that they hold together."""
+
+    __slots__ = ("counted", "readings")
+
+    def __init__(self) -> None:
+        self.counted = 0
+        self.readings: dict[_Reading, None] = {}
+
+    def oldest_but(self, reading: _Reading) -> _Reading | None:
+        """The oldest one other than this."""
+        return next((one for one in self.readings if one is not reading), None)
 
 
 class BodyReader:
-    """Reads bodies, and counts what all of them together hold."""
+    """Reads bodies, and counts what the long ones among them hold.
 
-    def __init__(self) -> None:
+    Args:
+        address_of: the client address that limits count by.
+    """
+
+    def __init__(self, address_of: Callable[[Scope], str] = lambda _scope: "") -> None:
         self._patience = Patience(READ_SECONDS)
-        self._held = 0
+        self._address_of = address_of
+        self._all = _Share()
+        self._by_address: dict[str, _Share] = {}
 
-    async def read(self, receive: Receive) -> bytes:
+    async def read(self, receive: Receive, scope: Scope) -> bytes:
         """The whole body.
 
         Raises:
             DeliveryRejected: too long, too slow, or the sender went away.
-            InboxFull: too much is being read already.
         """
         try:
             with self._patience:
                 message = await receive()
                 if message["type"] != "http.request" or message.get("more_body", False):
-                    return await self._read_on(message, receive)
+                    return await self._read_on(message, receive, scope)
                 body: bytes = message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
                     raise DeliveryRejected("the body is longer than it may be")
@@ -45,21 +82,55 @@ class BodyReader:
             # Ours, not the server's: this task goes on, to give the answer.
             raise DeliveryRejected("the body came too slowly") from None
 
-    async def _read_on(self, message: Any, receive: Receive) -> bytes:
+    async def _read_on(self, message: Any, receive: Receive, scope: Scope) -> bytes:
         body = bytearray()
+        long: _Reading | None = None
         try:
             while True:
                 if message["type"] != "http.request":
                     raise DeliveryRejected("the sender went away")
-                part = message.get("body", b"")
-                body += part
-                self._held += len(part)
+                body += message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
                     raise DeliveryRejected("the body is longer than it may be")
-                if self._held > MOST_HELD_BYTES:
-                    raise InboxFull("too many long bodies at once")
+                if len(body) > FREE_BYTES:
+                    if long is None:
+                        long = self._begin(scope)
+                    self._count(long, len(body) - FREE_BYTES)
                 if not message.get("more_body", False):
                     return bytes(body)
                 message = await receive()
         finally:
-            self._held -= len(body)
+            if long is not None:
+                self._end(long)
+
+    def _begin(self, scope: Scope) -> _Reading:
+        task: Any = asyncio.current_task()
+        reading = _Reading(self._address_of(scope), task)
+        self._all.readings[reading] = None
+        self._by_address.setdefault(reading.address, _Share()).readings[reading] = None
+        return reading
+
+    def _count(self, reading: _Reading, counted: int) -> None:
+        """Note how much a body holds by now, and end older ones where that is too much."""
+        more, reading.counted = counted - reading.counted, counted
+        for share, limit in (
+            (self._by_address[reading.address], MOST_BYTES_PER_ADDRESS),
+            (self._all, MOST_BYTES),
+        ):
+            share.counted += more
+            while share.counted > limit:
+                oldest = share.oldest_but(reading)
+                if oldest is None:
+                    break
+                self._end(oldest)
+                self._patience.end(oldest.task)
+
+    def _end(self, reading: _Reading) -> None:
+        if reading not in self._all.readings:
+            return
+        share = self._by_address[reading.address]
+        for one in (share, self._all):
+            del one.readings[reading]
+            one.counted -= reading.counted
+        if not share.readings:
+            del self._by_address[reading.address]

@@ -35,6 +35,7 @@ from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 from paraph.secret import Secret
 from paraph.service.budget import RateBudget
+from paraph.service.visit import path_of
 from paraph.service.webhook_body import BodyReader
 from paraph.service.webhook_watch import WebhookWatch
 from paraph.storage.records import Outcome
@@ -69,7 +70,8 @@ class WebhookEndpoint:
         headers: what every answer carries.
         monotonic: a clock for budgets.
         rotation_until: epoch seconds until which a wrong MAC is answered 503; 0: never.
-        in_clear: whether a proxy took the request over plain http; None where nobody could say.
+        in_clear: why a request is refused on what proxies say of it; None where none could say.
+        address_of: the client address that limits count by.
     """
 
     def __init__(
@@ -83,7 +85,8 @@ class WebhookEndpoint:
         headers: Headers,
         monotonic: Callable[[], float],
         rotation_until: int = 0,
-        in_clear: Callable[[Scope], bool] | None = None,
+        in_clear: Callable[[Scope], str | None] | None = None,
+        address_of: Callable[[Scope], str] = lambda _scope: "",
     ) -> None:
         self._clock = context.clock
         self._inbox = inbox
@@ -95,7 +98,7 @@ class WebhookEndpoint:
         self._in_clear = in_clear
         # Asked once: whoever collects spans has begun before the service does.
         self._is_measured = is_measured()
-        self._bodies = BodyReader()
+        self._bodies = BodyReader(address_of)
         self._challenges = RateBudget(
             burst=CHALLENGE_BURST, per_second=CHALLENGES_PER_SECOND, clock=monotonic
         )
@@ -117,7 +120,7 @@ class WebhookEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["method"] != "POST" or path_of(scope) != PATH:
             await self._otherwise(scope, receive, send)
             return
         await (await self._judge(scope, receive)).send(send)
@@ -128,17 +131,16 @@ class WebhookEndpoint:
             fresh = self.judge_headers(scope)
             if isinstance(fresh, Answer):
                 return fresh
-            delivery = self.judge_body(fresh, await self._bodies.read(receive))
+            delivery = self.judge_body(fresh, await self._bodies.read(receive, scope))
         except StaleTimestamp as error:
             self.watch.refuse(error.code)
-            await self._sample(headers, receive)
+            await self._sample(scope, receive)
             return self._refused
         except DeliveryRejected as error:
             self.watch.refuse(error.code)
             return self._refused
-        except StorageError as error:
-            self.watch.refuse(error.code)
-            return self._later
+        except Exception as error:  # noqa: BLE001 - Told apart there.
+            return self.failed(error)
         return delivery if isinstance(delivery, Answer) else await self.take(delivery, headers)
 
     def judge_headers(
@@ -154,7 +156,8 @@ class WebhookEndpoint:
             StaleTimestamp: it is to be refused, and counted, once its body was looked at: one of
                 those that are sampled.
         """
-        if self._in_clear is not None and self._in_clear(scope):
+        if self._in_clear is not None and (reason := self._in_clear(scope)) is not None:
+            self.watch.refuse(reason)
             return self._no_tls
         headers = scope["headers"]
         if named is None:
@@ -179,10 +182,10 @@ class WebhookEndpoint:
         self.watch.refuse(SignatureMismatch.code)
         return self._later if self._clock() < self._rotation_until else self._refused
 
-    async def _sample(self, headers: Headers, receive: Receive) -> None:
+    async def _sample(self, scope: Scope, receive: Receive) -> None:
         self.watch.note_sample()
         try:
-            self.watch.judge_stale(headers, await self._bodies.read(receive))
+            self.watch.judge_stale(scope["headers"], await self._bodies.read(receive, scope))
         except (DeliveryRejected, StorageError):
             return
 
@@ -196,7 +199,7 @@ class WebhookEndpoint:
         try:
             await taken
         except Exception as error:  # noqa: BLE001 - Told apart there.
-            return self._answer_to(error)
+            return self.failed(error)
         return self._taken
 
     def begin(
@@ -208,8 +211,8 @@ class WebhookEndpoint:
             The answer; or what is done when the event is kept, and `end` makes an answer of; or
             the work that is left.
         """
-        self.watch.note_secret(delivery.secret_index)
         try:
+            self.watch.note_secret(delivery.secret_index)
             event = parse_event(delivery)
             if event.name == URL_VALIDATION:
                 self._challenges.spend("")
@@ -219,7 +222,7 @@ class WebhookEndpoint:
                 return self._keep_measured(delivery, event, parent)
             kept = self._inbox.begin(delivery, event, trace=parent)
         except Exception as error:  # noqa: BLE001 - Told apart there.
-            return self._answer_to(error)
+            return self.failed(error)
         return self._taken if isinstance(kept, Outcome) else kept
 
     def end(self, kept: asyncio.Future[Outcome]) -> Answer:
@@ -227,7 +230,7 @@ class WebhookEndpoint:
         if kept.cancelled():
             return self._later
         error = kept.exception()
-        return self._taken if error is None else self._answer_to(error)
+        return self._taken if error is None else self.failed(error)
 
     async def _keep_measured(self, delivery: VerifiedDelivery, event: Event, parent: str) -> Answer:
         try:
@@ -236,11 +239,11 @@ class WebhookEndpoint:
             ) as trace:
                 await self._inbox.keep(delivery, event, trace=trace)
         except Exception as error:  # noqa: BLE001 - Told apart there.
-            return self._answer_to(error)
+            return self.failed(error)
         return self._taken
 
-    def _answer_to(self, error: BaseException) -> Answer:
-        """What is said where a delivery was verified and its event is not kept."""
+    def failed(self, error: BaseException) -> Answer:
+        """The answer where a delivery could not be judged or kept. Never raises."""
         if isinstance(error, EventInvalid):
             self.watch.refuse(error.code)
             _log.warning("delivery.no_event", why=error.detail)

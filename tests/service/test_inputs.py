@@ -1,0 +1,80 @@
+"""No four kilobytes make the service do much more than a usual refusal makes it do.
+
+What is counted are calls, of Python and of C: the same on every machine. `bench/inputs.py` shows
+the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paraph.service.fast_lane import Judges
+from service.input_kinds import PRIVATE, PUBLIC, SIZE, USUAL_PRIVATE, USUAL_PUBLIC, Input
+from service.lane_kit import connection
+from service_kit import Kit, running
+
+pytestmark = pytest.mark.anyio
+
+MOST = 5
+
+
+@pytest.fixture
+async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
+    """A service that believes what its peer says of other hops: then all lists are read."""
+    async with running(tmp_path, trusted_proxies=(ip_network("127.0.0.0/8"),)) as kit:
+        yield kit
+
+
+async def calls(app: Any, judges: Judges | None, one: Input) -> int:
+    """How many calls an input takes until it is answered."""
+    count = 0
+
+    def note(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    async with connection(app, judges) as (serving, transport):
+        before = sys.getprofile()
+        sys.setprofile(note)
+        try:
+            for piece in one.pieces:
+                if not transport.closed:
+                    serving.data_received(piece)
+            for _ in range(100):
+                if transport.written or transport.closed:
+                    break
+                await asyncio.sleep(0)
+        finally:
+            sys.setprofile(before)
+    return count // one.requests
+
+
+async def least(app: Any, judges: Judges | None, one: Input) -> int:
+    """The same without what is done once for all requests, or by others meanwhile."""
+    return min([await calls(app, judges, one) for _ in range(3)])
+
+
+@pytest.mark.parametrize("is_fast", [True, False], ids=["fast path", "ASGI path"])
+@pytest.mark.parametrize("side", ["public", "private"])
+async def test_no_input_takes_many_calls(kit: Kit, side: str, *, is_fast: bool) -> None:
+    """At most five times what a usual refusal takes, whatever is repeated in it."""
+    app = getattr(kit.service, side)
+    judges = getattr(kit.service, f"{side}_lane") if is_fast else None
+    usual, inputs = (USUAL_PUBLIC, PUBLIC) if side == "public" else (USUAL_PRIVATE, PRIVATE)
+    most = MOST * await least(app, judges, usual)
+    counted = {one.name: await least(app, judges, one) for one in inputs}
+
+    assert {} == {name: count for name, count in counted.items() if count > most}
+
+
+def test_the_inputs_have_their_size() -> None:
+    """About four kilobytes each, and each of another kind."""
+    for one in (*PUBLIC, *PRIVATE):
+        assert sum(map(len, one.pieces)) < SIZE + 1000, one.name
