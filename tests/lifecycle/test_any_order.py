@@ -448,17 +448,15 @@ LOOK = settings(
 )
 
 
-@pytest.mark.slow
-class TestAnyOrder(AnyOrder.TestCase):  # type: ignore[misc, name-defined]
-    """At length, on SQLite."""
-
-    settings = LOOK
-
-
-class TestShortAnyOrder(AnyOrder.TestCase):  # type: ignore[misc, name-defined]
+class ShortAnyOrder(AnyOrder):
     """A few orders, on SQLite, in every run of the tests."""
 
-    settings = settings(LOOK, max_examples=2)
+
+TestAnyOrder = pytest.mark.slow(AnyOrder.TestCase)
+TestAnyOrder.settings = LOOK
+
+TestShortAnyOrder = ShortAnyOrder.TestCase
+TestShortAnyOrder.settings = settings(LOOK, max_examples=2)
 
 
 @pytest.fixture(scope="class")
@@ -466,9 +464,7 @@ def _server(postgres: PostgresServer) -> None:
     AnyOrderOnPostgresql.server = postgres
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("_server")
-class TestAnyOrderOnPostgresql(AnyOrderOnPostgresql.TestCase):  # type: ignore[misc, name-defined]
-    """At length, on PostgreSQL."""
-
-    settings = settings(LOOK, max_examples=max(1, EXAMPLES // 2))
+TestAnyOrderOnPostgresql = pytest.mark.slow(
+    pytest.mark.usefixtures("_server")(AnyOrderOnPostgresql.TestCase)
+)
+TestAnyOrderOnPostgresql.settings = settings(LOOK, max_examples=max(1, EXAMPLES // 2))
