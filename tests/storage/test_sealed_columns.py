@@ -26,7 +26,6 @@ HASHES = {
     "links.claim_hash",
     "link_requests.request_hash",
     "used_states.state_hash",
-    "notice_counters.identity_hash",
     "tombstones.identity_hash",
     "audit_entries.previous",
     "audit_entries.digest",
