@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from paraph.errors import UsageError
 from paraph.events.event_pattern import NOTICES, EventPattern
+from paraph.zoom.events import APP_DEAUTHORIZED
+from vector_files import FOLDER
 
 ALL_NOTICES = ", ".join(NOTICES)
 
@@ -23,6 +27,18 @@ ALL_NOTICES = ", ".join(NOTICES)
 def test_names_that_can_occur_are_taken(pattern: str) -> None:
     """Zoom's names, its chatbots' names and ours can be registered, and beginnings of them."""
     assert pattern == EventPattern.parse(pattern).text
+
+
+def test_every_event_of_zooms_can_be_registered() -> None:
+    """No name of Zoom's own lists is taken for a slip, nor is its family."""
+    content = json.loads((FOLDER / "concerned_users.json").read_text(encoding="utf-8"))
+    names = {case["event"] for case in content["cases"]} - {APP_DEAUTHORIZED}
+    assert 200 < len(names)
+    for name in names:
+        assert name == EventPattern.parse(name).text
+        family, dot, _ = name.partition(".")
+        if dot:
+            EventPattern.parse(f"{family}.*")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +81,9 @@ def test_names_that_can_occur_are_taken(pattern: str) -> None:
         ("meeting-ended", '"meeting.ended"'),
         ("meeting_ended", '"meeting.ended"'),
         ("meetings.ended", '"meeting.ended"'),
+        ("meting.ended", '"meeting.ended"'),
+        ("recordings.completed", '"recording.completed"'),
+        ("phone_callee_ringing", '"phone.callee_ringing"'),
         ("meeting", '"meeting.*"'),
         ("recording", '"recording.*"'),
         ("Installation.Removed", '"installation.removed"'),

@@ -15,10 +15,11 @@ from lifecycle.test_outbox import installation, tell
 from paraph.errors import TransportError, UsageError
 from paraph.events import dispatch
 from paraph.events.inbox import Inbox
+from paraph.events.recipients import Recipients
 from paraph.events.redelivery import redeliver
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import STALE_SECONDS
-from paraph.storage.records import Concerned, EventStatus, KeptEvent
+from paraph.storage.records import EventStatus, KeptEvent
 
 pytestmark = pytest.mark.anyio
 
@@ -41,9 +42,9 @@ class Listener:
         self.heard: list[int] = []
         self._changed = asyncio.Event()
 
-    async def hand_on(self, event: KeptEvent, concerned: Sequence[Concerned]) -> None:
+    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
         """Note the sequence; refuse it as often as was asked for."""
-        del concerned
+        del recipients
         sequence = json.loads(event.body or b"{}")["installation"]["sequence"]
         self.tried.append(sequence)
         self._changed.set()

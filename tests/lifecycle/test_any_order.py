@@ -9,6 +9,7 @@ any step of any of these.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import tempfile
 import time
@@ -392,6 +393,29 @@ class AnyOrder(RuleBasedStateMachine):
 
     async def _installations(self) -> list[Installation]:
         return list(await self.kit.installations())
+
+    @invariant()
+    def notices_alone_tell_what_is_installed(self) -> None:
+        """A host that knows nothing but its notices, in order, knows what the store holds."""
+        told = self.runner.run(self._told())
+        counted: dict[str, int] = {}
+        for one in told:
+            person = one["zoom"]["user_id"]
+            counted[person] = counted.get(person, 0) + 1
+            assert counted[person] == one["sequence"]
+        believed = {one["id"]: one["phase"] for one in told}
+        found = self.runner.run(self._installations())
+        held = {one.link.link_id: one.phase.value for one in found}
+        assert set(held) == {one for one, phase in believed.items() if phase != "ended"}
+        # While a removal is decided the host is told nothing.
+        assert all(phase in {believed[one], "undecided"} for one, phase in held.items())
+
+    async def _told(self) -> list[dict[str, Any]]:
+        async with self.context.store.reading() as tx:
+            page = await tx.events.page(limit=1000)
+            found = [await tx.events.get(one.event_id) for one in page if one.notice]
+        notices = sorted((one for one in found if one), key=lambda one: one.arrival)
+        return [json.loads(one.body or b"")["installation"] for one in notices]
 
     @invariant()
     def every_code_and_state_was_used_once(self) -> None:
