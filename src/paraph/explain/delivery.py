@@ -7,11 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from paraph.errors import DeliveryRejected, MessageMalformed, PeerError, SignatureMismatch
+from paraph.errors import DeliveryRejected, PeerError, SignatureMismatch
 from paraph.explain.capture import CapturedRequest
 from paraph.explain.explanation import Explanation, Finding, FirstStep, Outcome, Step
 from paraph.explain.signature_search import Cause, Side, find_cause
-from paraph.oauth.strict_json import parse_json_object
 from paraph.secret import Secret
 from paraph.zoom import webhook
 from paraph.zoom.concerned_users import describe
@@ -19,9 +18,9 @@ from paraph.zoom.events import (
     APP_DEAUTHORIZED,
     URL_VALIDATION,
     Event,
-    parse_account_id,
     parse_app_deauthorized,
     parse_event,
+    parse_kept_event,
     parse_url_validation,
 )
 
@@ -207,7 +206,7 @@ class _DeliveryCheck:
 
     def _note_unverified_event(self) -> None:
         with suppress(PeerError):
-            event = _unverified_event(self._captured.body)
+            event = parse_kept_event(self._captured.body)
             self._notes.append("it is not verified. What would become of it if it were genuine:")
             self._note_event(event)
 
@@ -217,19 +216,6 @@ class _DeliveryCheck:
         self._notes.append(effect)
         if event.name not in {URL_VALIDATION, APP_DEAUTHORIZED}:
             self._notes.extend(describe(event, level=self._settings.level))
-
-
-def _unverified_event(body: bytes) -> Event:
-    """Read an event from a body that was not verified, only to show it.
-
-    Raises:
-        MessageMalformed: it is not an event.
-    """
-    content = parse_json_object(body, max_depth=32)
-    name, payload = content.get("event"), content.get("payload", {})
-    if not isinstance(name, str) or not isinstance(payload, dict):
-        raise MessageMalformed("the body is not an event")
-    return Event(name, None, parse_account_id(payload), payload)
 
 
 def _counted(name: bytes, count: int) -> str:
