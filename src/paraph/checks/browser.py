@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from html import unescape
 from typing import Any
@@ -125,16 +126,20 @@ class Sender:
         ]
         answer.body = bytes(body)
 
-    def raw(self, url: str, content: bytes, *, timeout: float = 5.0) -> Answer:
-        """Bytes over a bare socket; the first answer that comes, or none."""
+    def raw(self, url: str, *pieces: bytes, timeout: float = 5.0, pause: float = 0.0) -> Answer:
+        """Bytes over a bare socket, with a pause between pieces; the first answer, or none."""
         parts = urlsplit(url)
+        content = b"".join(pieces)
         head = content[:80].decode("latin-1")
         answer = Answer("RAW", url, sent_body=content[:4096])
         begun = time.monotonic()
         received = b""
         try:
             with self.connect(url, timeout=timeout) as connection:
-                connection.sendall(content)
+                for number, piece in enumerate(pieces if pause else [content]):
+                    if number:
+                        time.sleep(pause)
+                    connection.sendall(piece)
                 received = _receive_all(connection, begun + timeout)
         except OSError as error:
             answer.problem = f"{type(error).__name__}: {error}"
@@ -169,6 +174,29 @@ class Sender:
         )
         if parts.scheme == "https":
             return _trusting().wrap_socket(connection, server_hostname=parts.hostname)
+        return connection
+
+    def connect_narrow(self, url: str, *, timeout: float = 5.0) -> socket.socket:
+        """A bare connection that announces small segments and a small window.
+
+        The buffers on both sides then hold little, so that a peer that does not read is felt soon.
+        """
+        parts = urlsplit(url)
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            with suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+            if self._address:
+                connection.bind((self._address, 0))
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            connection.connect((parts.hostname or "", port))
+            if parts.scheme == "https":
+                return _trusting().wrap_socket(connection, server_hostname=parts.hostname)
+        except OSError:
+            connection.close()
+            raise
         return connection
 
 
