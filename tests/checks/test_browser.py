@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paraph.checks.answer import Answer
-from paraph.checks.browser import links_of, loaded_by, sent_on_by
+from paraph.checks.markup import links_of, loaded_by, sent_on_by
 
 
 def page(text: str, *headers: tuple[str, str]) -> Answer:

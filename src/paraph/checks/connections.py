@@ -69,7 +69,7 @@ def _upgraded(t: Trial) -> None:
             outer = door if method == "POST" else base
         pieces = _upgrade(outer, method, protocol, inner, chunked=chunked)
         sender = t.sender()
-        answer = sender.raw(outer, *pieces, timeout=3, pause=pause)
+        answer = sender.raw(outer, *pieces, timeout=3, pause=pause, whole=True)
         return _answered_twice(b"HTTP/1.1 %d\r\n" % answer.status + answer.body)
 
     with ThreadPoolExecutor(8) as pool:

@@ -134,7 +134,7 @@ def _race(t: Trial) -> None:
         t.control(gate.reached.wait(10), "an expired token was not refreshed")
         # Zoom answered the refresh before the removal; the answer arrives after it.
         t.zoom.simulator.ledger.remove(t.zoom.app.client_id, done.user.id)
-        send(t, t.removal(done.user))
+        send(t, t.removal(done.user, deauthorization_time=iso(t.now())))
         within = t.stage.target.limits.effect_within
         t.until(lambda: not t.linked(done.subject, done.user.id), within)
     finally:

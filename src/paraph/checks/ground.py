@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from paraph.checks.answer import Answer
-from paraph.checks.browser import Browser, Form, Sender, forms_of
+from paraph.checks.browser import Browser, Sender
+from paraph.checks.markup import Form, forms_of
 from paraph.checks.stage import Stage
 from paraph.checks.target import Hook, fill
 from paraph.checks.verdict import ControlFailedError, ExpectationFailedError, HookMissingError
