@@ -113,7 +113,7 @@ def _in_two_pieces(t: Trial) -> int:
 
 
 def _stall(t: Trial, door: str) -> list[socket.socket]:
-    """Unsigned deliveries that stop in their body: half of them at once, the others near its end."""
+    """Unsigned deliveries that stop in their body, half of them near its end."""
     parts = urlsplit(door)
     senders = [t.sender() for _ in range(4)]
     held = []
