@@ -1,4 +1,4 @@
-"""Connections that misbehave: bytes behind an upgrade, and peers that never read."""
+"""Group J, third part: bytes behind a request to upgrade, and peers that never read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _upgrade(url: str, method: str, protocol: str, inner: bytes, *, chunked: boo
 
 
 def _answered_twice(received: bytes) -> bool:
-    """Whether the body was answered as a request; a refusal to read it does not count."""
+    """Return True if the body was answered as a request; a refusal to read it does not count."""
     statuses = [int(one) for one in _STATUS.findall(received) if not one.startswith(b"1")]
     return len(statuses) > 1 and statuses[1] not in {400, 408, 431, 501, 505}
 
@@ -74,7 +74,8 @@ def _upgraded(t: Trial) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         ran = [one for one, twice in zip(tries, pool.map(strike, tries), strict=True) if twice]
-    t.expect(not ran, f"the body of a request to upgrade is run as a request: {ran[:1]}")
+    what = f"{ran[0][0]}, {ran[0][1]}" if ran else ""
+    t.expect(not ran, f"the body of a request to upgrade ({what}) is run as a request")
     if door and t.has("events"):
         t.control_delivery(user)
         t.expect(
@@ -113,6 +114,7 @@ def _never_read(t: Trial, url: str, size: int) -> list[socket.socket]:
 
 @case("net-unread-responses")
 def _unread(t: Trial) -> None:
+    t.demand_addresses()
     url, size = _largest_page(t)
     t.control(size, "no page is answered")
     door = t.stage.url("webhook")

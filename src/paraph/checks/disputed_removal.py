@@ -1,8 +1,8 @@
-"""Removals that are genuine and yet must not be believed word by word.
+"""Group I, third part: removals that are genuine and yet must not be believed word by word.
 
-Zoom signs `app_deauthorized`, and what it says can still be wrong: in an account-level app another
-admin may have removed an authorization that no longer counts, and the time can lie in the future.
-Only Zoom knows whether the grant lives, and the token endpoint tells it.
+Zoom signs `app_deauthorized`, and its content can still be wrong. In an account-level app an admin
+may remove an authorization that no longer counts, and the time can lie in the future. Only Zoom
+knows which grants live: its token endpoint tells.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What proxies say of the client, and what a client says in a proxy's name."""
+"""Group J, fourth part: headers in which proxies describe the client, genuine and spoofed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _list(t: Trial) -> None:
 
 
 def _start(t: Trial, browser: Browser) -> bool:
-    """Whether an authorization may begin; False where the app says that it is too much."""
+    """Begin an authorization; False where the app answers that its limit is reached."""
     if t.try_begin(browser):
         return True
     page = browser.page
@@ -88,5 +88,5 @@ def _limits(t: Trial) -> None:
                 passed += _start(t, browser)
             if passed < _SPOOFED:
                 break
-            # The limit may have ended by itself in between: then it does so once.
+            # The limit may have expired in between: that happens once, not twice.
         t.expect(passed < _SPOOFED, f"a client that names itself in {name} is not limited")

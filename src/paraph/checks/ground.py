@@ -72,11 +72,23 @@ class Ground:
         """The Zoom behind the app."""
         return self.stage.zoom
 
+    @property
+    def has_addresses(self) -> bool:
+        """True if each sender has its own address, as attackers and honest senders have."""
+        return self.stage.base.startswith("http://127.")
+
+    def demand_addresses(self) -> None:
+        """End a case as not applicable where all senders have one address."""
+        if not self.has_addresses:
+            raise HookMissingError(
+                "needs an app at http://127.0.0.1, to attack from other addresses"
+            )
+
     def sender(self) -> Sender:
         """A client of its own, at an address that no other case uses."""
         count = len(self._senders)
         address = ""
-        if self.stage.base.startswith("http://127."):
+        if self.has_addresses:
             address = f"127.{20 + self._number % 200}.{os.getpid() % 250 + 1}.{count % 250 + 1}"
         made = Sender(address, self.exchanges.append, reach=self.stage.reach)
         self._senders.append(made)

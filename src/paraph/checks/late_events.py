@@ -1,4 +1,4 @@
-"""Events about a user who has removed the app.
+"""Group I, second part: events about a user who has removed the app.
 
 Zoom repeats deliveries for 85 minutes, so events of before a removal arrive after it. At user level
 the account may still have other installations: an app that looks at the account alone keeps them.
@@ -19,7 +19,6 @@ from paraph.checks.verdict import HookMissingError
 from paraph.simulator.world import User
 
 _LATE = 600.0
-_ABSENT = "absent"
 
 
 def _mark() -> str:
@@ -60,7 +59,11 @@ def _late_event(t: Trial) -> None:
     remove(t, done, deauthorization_time=iso(t.now()))
     control_gone(t, done)
     markers = {}
-    times = {"one minute": t.now() - 60, "ten minutes": t.now() - _LATE, "unknown time": None}
+    times = {
+        "one minute old": t.now() - 60,
+        "ten minutes old": t.now() - _LATE,
+        "without a time": None,
+    }
     for what, at in times.items():
         marker, delivery = _meeting(t, done.user, at)
         t.expect_answered(t.post(delivery), f"an event of a removed user ({what})")
@@ -69,10 +72,10 @@ def _late_event(t: Trial) -> None:
     marker, delivery = _meeting(t, done.user, t.now() - 60)
     delivery.timestamp = str(int(t.now() - min(60, t.stage.target.limits.freshness_past / 2)))
     t.expect_answered(t.post(delivery), "a repeated event of a removed user")
-    markers["one minute, repeated"] = marker
+    markers["one minute old, repeated"] = marker
     t.control_delivery(other)
     for what, marker in markers.items():
-        t.expect(not t.effects(marker), f"an event of a removed user ({what} ago) had an effect")
+        t.expect(not t.effects(marker), f"an event of a removed user ({what}) had an effect")
 
 
 Shape = Callable[[User, dict[str, Any]], dict[str, Any]]

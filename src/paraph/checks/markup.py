@@ -70,7 +70,7 @@ def buttons_of(page: Answer) -> list[str]:
 
 
 def loaded_by(page: Answer) -> list[str]:
-    """What a browser fetches to show a page, sending the page's address along."""
+    """URLs that a browser fetches to show a page; it sends the page's address along."""
     sources = [one.get("src", "") for one in tags_of(page, *_LOADING)]
     links = [
         one.get("href", "")

@@ -20,7 +20,7 @@ def installed(t: Trial, **changes: Any) -> Installed:
 
 
 def works(t: Trial, done: Installed) -> bool:
-    """Whether the app still acts for the user."""
+    """Return True if the app still acts for the user."""
     if t.has("links") and not t.linked(done.subject, done.user.id):
         return False
     if not t.has("use"):

@@ -137,6 +137,7 @@ def _stall(t: Trial, door: str) -> list[socket.socket]:
 
 @case("wh-stalled-bodies")
 def _stalled_bodies(t: Trial) -> None:
+    t.demand_addresses()
     before = _in_two_pieces(t)
     t.control(200 <= before < 300, f"an honest delivery in two pieces was answered {before}")
     held: list[socket.socket] = []

@@ -103,7 +103,7 @@ class Twin:
         await answer(self._dressed(request, response), send)
 
     async def _read(self, receive: Receive, limit: int) -> bytes | None:
-        """The body; a wrong app counts those that are under way, whoever sends them."""
+        """The body; a wrong app counts all bodies under way together."""
         if not self.settings.is_weak("wh-stalled-bodies"):
             return await read_body(receive, limit)
         first = await receive()

@@ -13,8 +13,8 @@ _TRUSTED = ipaddress.ip_network("127.0.0.0/8")
 def client_scheme(request: Request, settings: Settings) -> str:
     """Walk from the nearest proxy outwards, past every hop that is trusted.
 
-    Each proxy appends the address and the scheme of the connection that it took. What stands
-    before the first untrusted address was written by the client.
+    Each proxy appends the address and the scheme of the connection that it took. Entries
+    before the first untrusted address were written by the client.
     """
     if not _is_trusted(request.address):
         return request.scheme

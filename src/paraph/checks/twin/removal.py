@@ -18,7 +18,7 @@ _NEAR = 60
 
 
 class Removals:
-    """What a removal ends, and what it leaves behind for late events and late installations."""
+    """Ends installations, and keeps tombstones for late events and late installations."""
 
     def __init__(self, settings: Settings, vault: Vault, tokens: Tokens) -> None:
         self.settings, self.vault, self.tokens = settings, vault, tokens
@@ -30,7 +30,7 @@ class Removals:
         if payload.get("client_id") != self.settings.client_id and not weak("deauth-wrong-client"):
             return 200
         at = _instant(payload.get("deauthorization_time"))
-        # What Zoom reports has happened already. The time has whole seconds.
+        # Zoom reports removals that have happened. The time has whole seconds.
         future = at > signed_at + 1 and not weak("deauth-future")
         user_id, account_id = str(payload.get("user_id")), str(payload.get("account_id"))
         self.vault.run(
@@ -47,7 +47,7 @@ class Removals:
             if self._must_ask(link, user_id, future=future):
                 ended = not await self._is_alive(link)
             else:
-                # The message's time has whole seconds: what is older is another story.
+                # The event's time has whole seconds.
                 ended = at + 1 >= link.granted_at or weak("deauth-replay-reinstall")
             if ended:
                 self._erase(link, payload)
@@ -61,14 +61,14 @@ class Removals:
         return self.vault.links("account_id = ? and user_id = ?", account_id, user_id)
 
     def _must_ask(self, link: Link, user_id: str, *, future: bool) -> bool:
-        """Whether only Zoom knows: another admin's removal, or one of a time to come."""
+        """True where only Zoom knows: another admin's removal, or one dated in the future."""
         weak = self.settings.is_weak
         if weak("deauth-other-tenant", "deauth-wrong-client", "deauth-forged"):
             return False
         return future or (link.user_id != user_id and not weak("deauth-stale-admin"))
 
     async def _is_alive(self, link: Link) -> bool:
-        """Whether Zoom still honours the grant; an error of Zoom's decides nothing."""
+        """True if Zoom still honours the grant; an error of Zoom's decides nothing."""
         current = await self.tokens.fresh(link)
         if current is None or current.dead:
             return False
@@ -94,7 +94,7 @@ class Removals:
         self.vault.delete(link)
 
     def work_off(self) -> None:
-        """What a hasty app keeps in memory instead."""
+        """Carry out the removals that a hasty app keeps in memory."""
         now = self.settings.now()
         due = [one for one in self._memory if one[0] <= now]
         self._memory = [one for one in self._memory if one[0] > now]
@@ -109,7 +109,7 @@ class Removals:
     # ------------------------------------------------------------ events
 
     def handle(self, body: bytes) -> None:
-        """The effect of an event: it is kept where it concerns somebody who has the app."""
+        """Keep an event that concerns an installed user."""
         content = json.loads(body)
         payload = content.get("payload", {})
         if self._concerns_us(content, payload) or self.settings.is_weak("wh-tenant"):
@@ -145,7 +145,7 @@ class Removals:
         )
 
     def _is_of_grant(self, moment: object, link: Link) -> bool:
-        """Whether an event belongs to the present grant, and not to the one that was removed."""
+        """True if an event belongs to the present grant and not to the removed one."""
         if self.settings.is_weak("deauth-event-reinstalled"):
             return True
         if not isinstance(moment, int):
