@@ -16,7 +16,7 @@ _DEAF_PEERS = 64
 _UNREAD = 400_000
 _MOST_REQUESTS = 400
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
-_UPGRADES = {
+UPGRADES = {
     "h2c": "upgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
     "websocket": (
         "upgrade: websocket\r\nsec-websocket-version: 13\r\n"
@@ -26,19 +26,19 @@ _UPGRADES = {
 }
 
 
-def _upgrade(url: str, method: str, protocol: str, inner: bytes, *, chunked: bool) -> list[bytes]:
+def upgrade(url: str, method: str, protocol: str, inner: bytes, *, chunked: bool) -> list[bytes]:
     """A request to upgrade whose body is a whole request: head and body."""
     parts = urlsplit(url)
     length = "transfer-encoding: chunked" if chunked else f"content-length: {len(inner)}"
     head = (
         f"{method} {parts.path or '/'} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
-        f"connection: Upgrade\r\n{_UPGRADES[protocol]}{length}\r\n\r\n"
+        f"connection: Upgrade\r\n{UPGRADES[protocol]}{length}\r\n\r\n"
     )
     body = f"{len(inner):x}\r\n".encode() + inner + b"\r\n0\r\n\r\n" if chunked else inner
     return [head.encode(), body]
 
 
-def _answered_twice(received: bytes) -> bool:
+def answered_twice(received: bytes) -> bool:
     """Return True if the body was answered as a request; a refusal to read it does not count."""
     statuses = [int(one) for one in _STATUS.findall(received) if not one.startswith(b"1")]
     return len(statuses) > 1 and statuses[1] not in {400, 408, 431, 501, 505}
@@ -53,7 +53,7 @@ def _upgraded(t: Trial) -> None:
     tries = [
         (method, protocol, chunked, pause)
         for method in ("GET", "POST")
-        for protocol in _UPGRADES
+        for protocol in UPGRADES
         for chunked in (False, True)
         for pause in (0.0, 0.3)
     ]
@@ -67,10 +67,10 @@ def _upgraded(t: Trial) -> None:
             markers.append(marker)
             inner = b"".join(request_of(door, delivery))
             outer = door if method == "POST" else base
-        pieces = _upgrade(outer, method, protocol, inner, chunked=chunked)
+        pieces = upgrade(outer, method, protocol, inner, chunked=chunked)
         sender = t.sender()
         answer = sender.raw(outer, *pieces, timeout=3, pause=pause, whole=True)
-        return _answered_twice(b"HTTP/1.1 %d\r\n" % answer.status + answer.body)
+        return answered_twice(b"HTTP/1.1 %d\r\n" % answer.status + answer.body)
 
     with ThreadPoolExecutor(8) as pool:
         ran = [one for one, twice in zip(tries, pool.map(strike, tries), strict=True) if twice]

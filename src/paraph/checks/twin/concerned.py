@@ -23,7 +23,13 @@ KNOWN = frozenset(
         *("meeting.ended", "meeting.started", "app_deauthorized", "endpoint.url_validation"),
         *("phone.callee_ended", "phone.caller_ended", "phone.voicemail_received"),
         *("phone.recording_completed", "phone.sms_received", "contact_center.engagement_ended"),
-        *("user.updated", "bot_notification", "chat_message.sent", "whiteboard.created"),
+        *(
+            "user.updated",
+            "bot_notification",
+            "chat_message.sent",
+            "whiteboard.created",
+            "meeting.rtms_stopped",
+        ),
     }
 )
 

@@ -121,7 +121,7 @@ class Removals:
         account = account_of(payload)
         users = users_of(str(content.get("event")), payload, host_only=weak("deauth-odd-places"))
         links = self.vault.links("account_id = ?", account) if account else []
-        if not account:
+        if not account and not weak("wh-no-account"):
             links = [one for user in users for one in self.vault.links("user_id = ?", user)]
         if not links or weak("deauth-late-event"):
             return bool(links)
