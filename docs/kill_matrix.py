@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 from pathlib import Path
 
 from paraph.checks import judged
@@ -10,8 +12,11 @@ from paraph.checks.catalogue import GROUPS, catalogue
 from paraph.checks.report.document import to_json
 from paraph.checks.report.terminal import kill_line
 from paraph.checks.runner import select
-from paraph.checks.self_test import Matrix, self_test
+from paraph.checks.self_test import Kill, Matrix, self_test
+from paraph.checks.verdict import Finding, Verdict
 
+DOCUMENT = Path(__file__).with_name("check-matrix.md")
+_ROW = re.compile(r"\| `([a-z0-9-]+)` \|.*\| ([a-z-]+) \| ([a-z-]+) \|")
 _HEAD = """# The kill matrix of `paraph check`
 
 Written by `make matrix`; do not edit. Each case runs against the hardened reference, where it must
@@ -37,11 +42,31 @@ def table(matrix: Matrix) -> str:
     return _HEAD + "\n".join(lines)
 
 
+def merged(matrix: Matrix, document: str) -> Matrix:
+    """The self-test of some cases, and the rows of the other cases as the document has them."""
+    kills = {one.id: one for one in matrix.kills}
+    for name, reference, twin in _ROW.findall(document):
+        if name in catalogue() and name not in kills:
+            kills[name] = Kill(name, _finding(name, reference), _finding(name, twin))
+    return Matrix([kills[name] for name in catalogue()], matrix.seconds, matrix.started_at)
+
+
+def _finding(name: str, verdict: str) -> Finding:
+    entry = catalogue()[name]
+    return Finding(name, entry.group, entry.severity, Verdict(verdict))
+
+
 def main() -> None:
-    """Run the self-test and write the table."""
-    jobs = min(4, os.cpu_count() or 1)
-    matrix = self_test(select(), jobs=jobs, told=lambda one: print(kill_line(one)))
-    Path(__file__).with_name("check-matrix.md").write_text(table(matrix), encoding="utf-8")
+    """Run the self-test and write the table; with `--only` the other rows stay as they are."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", default=[], help="a case, or a pattern")
+    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
+    given = parser.parse_args()
+    chosen = select(given.only)
+    matrix = self_test(chosen, jobs=given.jobs, told=lambda one: print(kill_line(one), flush=True))
+    if given.only:
+        matrix = merged(matrix, DOCUMENT.read_text(encoding="utf-8"))
+    DOCUMENT.write_text(table(matrix), encoding="utf-8")
     kept = to_json(judged.summary_of(matrix))
     Path(judged.__file__).with_name(judged.FILE).write_text(kept, encoding="utf-8")
     print(f"{matrix.killed} of {len(matrix.kills)} in {matrix.seconds:.0f} seconds")

@@ -1,11 +1,16 @@
-"""What a page makes a browser do."""
+"""Answers as a browser shows them, and bytes over a bare socket."""
 
 from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from paraph.checks.answer import Answer
-from paraph.checks.browser import links_of, loaded_by, sent_on_by
+from paraph.checks.browser import Sender
 
 
 def page(text: str, *headers: tuple[str, str]) -> Answer:
@@ -14,31 +19,61 @@ def page(text: str, *headers: tuple[str, str]) -> Answer:
     return Answer("GET", "http://app.example/a", 200, given, text.encode())
 
 
-@pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        (page("x", ("refresh", "0; url=//evil.example")), ["http://evil.example"]),
-        (
-            page("<META content=\"1;URL='https://evil.example/x'\" http-equiv=Refresh>"),
-            ["https://evil.example/x"],
-        ),
-        (page('<meta name=refresh content="0;url=/x">'), []),
-        (page('<meta http-equiv="refresh" content="30">'), []),
-    ],
-)
-def test_a_page_may_send_a_browser_on(shown: Answer, expected: list[str]) -> None:
-    """By a header or by a tag: a redirect by another name."""
-    assert expected == sent_on_by(shown)
+@contextmanager
+def server(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that sends one answer for each piece that it receives."""
+    received: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            for answer in answers:
+                received.append(connection.recv(65536))
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/", received
+        thread.join(10)
 
 
-def test_what_a_page_loads_is_told_from_what_it_links() -> None:
-    """Only what is loaded learns the page's address at once."""
-    shown = page(
-        "<link rel=canonical href=https://a.example><link rel=stylesheet href=//b.example/s.css>"
-        "<script src='https://c.example/j.js'></script><a href='https://d.example'>d</a>"
-    )
-    assert ["https://c.example/j.js", "http://b.example/s.css"] == loaded_by(shown)
-    assert ["https://d.example"] == links_of(shown)
+def sender() -> Sender:
+    """A client whose exchanges are not recorded."""
+    return Sender("", lambda _answer: None)
+
+
+EMPTY = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+
+
+def test_raw_bytes_are_sent_in_pieces() -> None:
+    """The server receives the second piece after it has answered the first one."""
+    with server(b"HTTP/1.1 200 OK\r\n", b"content-length: 0\r\n\r\n") as (url, received):
+        answer = sender().raw(url, b"one", b"two", pause=0.05)
+    assert [b"one", b"two"] == received
+    assert 200 == answer.status
+
+
+def test_all_answers_are_read_on_demand() -> None:
+    """A second answer stands behind the first body, or is not waited for."""
+    with server(EMPTY, EMPTY) as (url, _):
+        assert EMPTY == sender().raw(url, b"one", b"two", pause=0.05, whole=True).body
+    with server(EMPTY) as (url, _):
+        assert b"" == sender().raw(url, b"one").body
+
+
+def test_a_narrow_connection_is_not_made_to_another_machine() -> None:
+    """The reach of a sender holds for its bare connections as well."""
+    with pytest.raises(OSError, match="not this machine"):
+        sender().connect_narrow("http://192.0.2.1/")
+
+
+def test_a_narrow_connection_announces_a_small_window() -> None:
+    """A peer that does not read is felt after a few kilobytes."""
+    with server(EMPTY) as (url, _), sender().connect_narrow(url) as connection:
+        window = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        connection.sendall(b"x")
+    assert window < 65536
 
 
 @pytest.mark.parametrize(

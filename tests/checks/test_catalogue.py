@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from paraph.checks.cases import CASES
 from paraph.checks.catalogue import GROUPS, catalogue
 
+ROOT = Path(__file__).parents[2]
 IDS = (Path(__file__).parent / "ids.txt").read_text("utf-8").split()
 
 
@@ -27,3 +30,17 @@ def test_every_entry_says_all_of_it() -> None:
         for text in (entry.title, entry.attack, entry.expectation, entry.mending):
             assert len(text) >= 8, entry.id
         assert entry.standards, entry.id
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ("README.md", "in {} cases"),
+        ("docs/design.md", "the {} cases"),
+        ("docs/check.md", "of all {} cases"),
+        ("docs/check-matrix.md", "**{0} of {0}** cases"),
+    ],
+)
+def test_documents_name_the_number_of_cases(document: str, words: str) -> None:
+    """A case that is added is counted wherever the number stands."""
+    assert words.format(len(IDS)) in (ROOT / document).read_text("utf-8")

@@ -55,6 +55,7 @@ def test_a_sign_in_without_an_identity_is_found() -> None:
         ("sign_in", "start-csrf-link"),
         ("links", "start-fixation-url"),
         ("events", "wh-tenant"),
+        ("events", "deauth-late-event"),
     ],
 )
 def test_what_only_a_hook_could_show_is_not_judged_without_it(hook: str, name: str) -> None:

@@ -10,7 +10,10 @@ from paraph.checks.report.document import matrix_document
 from paraph.checks.runner import select
 from paraph.checks.self_test import self_test
 
-QUICK = ("start-pkce-s256", "cb-state-missing", "cb-state-cross-browser", "cb-error-xss")
+QUICK = (
+    *("start-pkce-s256", "cb-state-missing", "cb-state-cross-browser", "cb-error-xss"),
+    *("wh-path-variants", "deauth-late-event"),
+)
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -11,28 +11,21 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
-from html import unescape
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from paraph.checks.address import resolved
 from paraph.checks.answer import Answer
 from paraph.checks.cookie_jar import CookieJar, site_of
 from paraph.checks.destination import THIS_MACHINE, Reach
+from paraph.checks.markup import Form
 
 MAX_BODY = 4_000_000
 PATIENCE = 20.0
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/138.0.0.0 Safari/537.36"
-_FORM = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.IGNORECASE | re.DOTALL)
-_FIELD = re.compile(r"<(?:input|button)\b([^>]*)>", re.IGNORECASE)
-_TAG = re.compile(r"<([a-zA-Z]+)\b([^>]*)>")
-_LOADING = ("script", "img", "iframe", "frame", "embed", "audio", "video", "source")
-_LOADING_LINK = {"stylesheet", "icon", "preload", "modulepreload", "manifest"}
-_REFRESH = re.compile(r"(?i)url\s*=\s*['\"]?([^'\"]+)")
-_ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
 
 
 class Sender:
@@ -125,17 +118,31 @@ class Sender:
         ]
         answer.body = bytes(body)
 
-    def raw(self, url: str, content: bytes, *, timeout: float = 5.0) -> Answer:
-        """Bytes over a bare socket; the first answer that comes, or none."""
+    def raw(
+        self,
+        url: str,
+        *pieces: bytes,
+        timeout: float = 5.0,
+        pause: float = 0.0,
+        whole: bool = False,
+    ) -> Answer:
+        """Bytes over a bare socket, with a pause between pieces; the first answer, or none.
+
+        With `whole` everything that comes in the time is read; it stands behind the first body.
+        """
         parts = urlsplit(url)
+        content = b"".join(pieces)
         head = content[:80].decode("latin-1")
         answer = Answer("RAW", url, sent_body=content[:4096])
         begun = time.monotonic()
         received = b""
         try:
             with self.connect(url, timeout=timeout) as connection:
-                connection.sendall(content)
-                received = _receive_all(connection, begun + timeout)
+                for number, piece in enumerate(pieces if pause else [content]):
+                    if number:
+                        time.sleep(pause)
+                    connection.sendall(piece)
+                received = _receive_all(connection, begun + timeout, whole=whole)
         except OSError as error:
             answer.problem = f"{type(error).__name__}: {error}"
         answer.seconds = time.monotonic() - begun
@@ -171,6 +178,33 @@ class Sender:
             return _trusting().wrap_socket(connection, server_hostname=parts.hostname)
         return connection
 
+    def connect_narrow(self, url: str, *, timeout: float = 5.0) -> socket.socket:
+        """A bare connection that announces small segments and a small window.
+
+        The buffers on both sides then hold little, so that a peer that does not read is felt soon.
+        """
+        if problem := self._reach.problem(url):
+            raise OSError(problem)
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        found = socket.getaddrinfo(parts.hostname or "", port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(timeout)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            with suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+            if self._address:
+                connection.bind((self._address, 0))
+            connection.connect(address)
+            if parts.scheme == "https":
+                return _trusting().wrap_socket(connection, server_hostname=parts.hostname)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
 
 @cache
 def _trusting() -> ssl.SSLContext:
@@ -180,7 +214,7 @@ def _trusting() -> ssl.SSLContext:
     return context
 
 
-def _receive_all(connection: socket.socket, deadline: float) -> bytes:
+def _receive_all(connection: socket.socket, deadline: float, *, whole: bool) -> bytes:
     received = bytearray()
     while time.monotonic() < deadline and len(received) < MAX_BODY:
         try:
@@ -190,7 +224,7 @@ def _receive_all(connection: socket.socket, deadline: float) -> bytes:
         if not chunk:
             break
         received += chunk
-        if _is_complete(bytes(received)):
+        if not whole and _is_complete(bytes(received)):
             break
     return bytes(received)
 
@@ -199,77 +233,6 @@ def _is_complete(received: bytes) -> bool:
     head, gap, body = received.partition(b"\r\n\r\n")
     found = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
     return bool(gap and found and len(body) >= int(found[1]))
-
-
-class Form:
-    """A form of a page, as pressing its first button would send it."""
-
-    def __init__(self, page: Answer, attributes: str, content: str) -> None:
-        values = _attributes(attributes)
-        self.method = values.get("method", "get").upper()
-        self.action = resolved(page.url, values.get("action") or page.url)
-        self.fields: dict[str, str] = {}
-        pressed = False
-        for found in _FIELD.finditer(content):
-            field = _attributes(found[1])
-            name, kind = field.get("name", ""), field.get("type", "").lower()
-            is_button = found[0].lower().startswith("<button") or kind == "submit"
-            if not name or (is_button and pressed):
-                continue
-            if kind in {"checkbox", "radio"} and "checked" not in found[1]:
-                continue
-            pressed = pressed or is_button
-            self.fields[name] = field.get("value", "")
-
-
-def _attributes(text: str) -> dict[str, str]:
-    return {
-        found[1].lower(): unescape(found[2] or found[3] or found[4] or "")
-        for found in _ATTRIBUTE.finditer(text)
-    }
-
-
-def forms_of(page: Answer) -> list[Form]:
-    """The forms of a page, in order."""
-    return [Form(page, one[1], one[2]) for one in _FORM.finditer(page.text)]
-
-
-def links_of(page: Answer) -> list[str]:
-    """Where the links of a page lead."""
-    return [resolved(page.url, one["href"]) for one in tags_of(page, "a") if "href" in one]
-
-
-def tags_of(page: Answer, *names: str) -> list[dict[str, str]]:
-    """The attributes of each tag with one of these names."""
-    return [_attributes(one[2]) for one in _TAG.finditer(page.text) if one[1].lower() in names]
-
-
-def buttons_of(page: Answer) -> list[str]:
-    """Where links lead that look like buttons."""
-    return [
-        resolved(page.url, one["href"])
-        for one in tags_of(page, "a")
-        if "href" in one and ("button" in one.get("class", "") or "btn" in one.get("class", ""))
-    ]
-
-
-def loaded_by(page: Answer) -> list[str]:
-    """What a browser fetches to show a page, sending the page's address along."""
-    sources = [one.get("src", "") for one in tags_of(page, *_LOADING)]
-    links = [
-        one.get("href", "")
-        for one in tags_of(page, "link")
-        if _LOADING_LINK & set(one.get("rel", "").lower().split())
-    ]
-    return [resolved(page.url, one) for one in (*sources, *links) if one]
-
-
-def sent_on_by(page: Answer) -> list[str]:
-    """Where a header or a tag sends a browser on: redirects by another name."""
-    tags = tags_of(page, "meta") if page.is_html else []
-    said = [o.get("content", "") for o in tags if o.get("http-equiv", "").lower() == "refresh"]
-    found = [_REFRESH.search(one) for one in (page.header("refresh"), *said)]
-    return [resolved(page.url, one[1]) for one in found if one]
 
 
 class Browser:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from paraph.checks import (
+    connections,
     deauthorization,
+    disputed_removal,
     exposure,
+    forwarding,
     identity,
+    late_events,
     marketplace,
     platform,
     redirection_endpoint,
@@ -17,6 +21,7 @@ from paraph.checks import (
     url_validation,
     webhook,
     webhook_load,
+    webhook_requests,
 )
 from paraph.checks.trial import CASES
 
@@ -31,10 +36,15 @@ GROUP_MODULES = (
     refresh,
     webhook,
     webhook_load,
+    webhook_requests,
     url_validation,
     deauthorization,
+    late_events,
+    disputed_removal,
     platform,
     exposure,
+    connections,
+    forwarding,
 )
 
 __all__ = ["CASES", "GROUP_MODULES"]

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from paraph.checks.address import resolved
 from paraph.checks.answer import Answer
-from paraph.checks.browser import forms_of
+from paraph.checks.markup import forms_of
 from paraph.checks.secrets_at_rest import acts
 from paraph.checks.stored import is_shown, stored_size
 from paraph.checks.trial import Trial, case

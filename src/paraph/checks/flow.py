@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from paraph.checks.answer import Answer
-from paraph.checks.browser import Browser, buttons_of, forms_of, links_of
+from paraph.checks.browser import Browser
 from paraph.checks.ground import Ground
+from paraph.checks.markup import buttons_of, forms_of, links_of
 from paraph.checks.zoom import TOKEN
 from paraph.simulator.world import User
 

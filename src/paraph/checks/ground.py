@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from paraph.checks.answer import Answer
-from paraph.checks.browser import Browser, Form, Sender, forms_of
+from paraph.checks.browser import Browser, Sender
+from paraph.checks.markup import Form, forms_of
 from paraph.checks.stage import Stage
 from paraph.checks.target import Hook, fill
 from paraph.checks.verdict import ControlFailedError, ExpectationFailedError, HookMissingError
@@ -71,11 +72,23 @@ class Ground:
         """The Zoom behind the app."""
         return self.stage.zoom
 
+    @property
+    def has_addresses(self) -> bool:
+        """True if each sender has its own address, as attackers and honest senders have."""
+        return self.stage.base.startswith("http://127.")
+
+    def demand_addresses(self) -> None:
+        """End a case as not applicable where all senders have one address."""
+        if not self.has_addresses:
+            raise HookMissingError(
+                "needs an app at http://127.0.0.1, to attack from other addresses"
+            )
+
     def sender(self) -> Sender:
         """A client of its own, at an address that no other case uses."""
         count = len(self._senders)
         address = ""
-        if self.stage.base.startswith("http://127."):
+        if self.has_addresses:
             address = f"127.{20 + self._number % 200}.{os.getpid() % 250 + 1}.{count % 250 + 1}"
         made = Sender(address, self.exchanges.append, reach=self.stage.reach)
         self._senders.append(made)

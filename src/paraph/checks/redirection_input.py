@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from paraph.checks.browser import links_of, loaded_by, sent_on_by
+from paraph.checks.markup import links_of, loaded_by, sent_on_by
 from paraph.checks.redirection_endpoint import code_of
 from paraph.checks.trial import Trial, case
 from paraph.checks.zoom import ME, Reply

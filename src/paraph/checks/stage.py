@@ -90,6 +90,12 @@ class Stage:
         base = chosen.base or self.target.urls.base or "http://127.0.0.1:{port}"
         return fill(base, {"port": str(self.port)})
 
+    @property
+    def level(self) -> str:
+        """The level of the app's registration at Zoom: "user" or "account"."""
+        chosen = self.target.variants.get(self.variant, Variant())
+        return chosen.level or self.target.zoom.level
+
     def values(self) -> dict[str, str]:
         """What placeholders stand for."""
         app = self.zoom.app
@@ -192,6 +198,7 @@ class Stage:
 
     def _register(self) -> None:
         app = self.zoom.app
+        app.level = "account" if self.level == "account" else "user"
         primary = self.url("marketplace") or self.redirect_uri
         app.redirect_uris = [primary, self.redirect_uri]
         if second := self.url("second_redirect"):

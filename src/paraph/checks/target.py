@@ -86,9 +86,13 @@ class Hooks(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Variant(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The app started again with other settings."""
+    """The app started again with other settings.
+
+    `level` is the level of its registration at Zoom, where the variant changes it.
+    """
 
     base: str = ""
+    level: Literal["", "user", "account"] = ""
     environment: dict[str, str] = {}
     command: list[str] = []
 

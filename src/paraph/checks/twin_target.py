@@ -70,6 +70,8 @@ def twin_target() -> Target:
             "two_registrations": Variant(environment={"TWIN_SECOND_SERVER": "{trap}"}),
             "tls_zoom": Variant(environment={"TWIN_CA_FILE": "{ca_file}"}),
             "no_webhook_secret": Variant(environment={"TWIN_WEBHOOK_SECRET": ""}),
+            "account": Variant(level="account", environment={"TWIN_LEVEL": "account"}),
+            "behind_proxies": Variant(environment={"TWIN_BEHIND_PROXIES": "1"}),
             "key_added": Variant(environment={"TWIN_KEYS": f"{_NEW},{_OLD}"}),
             "key_retired": Variant(environment={"TWIN_KEYS": _NEW}),
             "tls": Variant(

@@ -177,6 +177,8 @@ class Zoom:
             "account_id": f"A{mark}{self._count:05d}zCheckQ",
             "email": f"person-{mark}@example.com",
             "display_name": f"Person {mark}",
+            # Only an administrator can add an account-level app.
+            "role": "admin" if self.app.level == "account" else "member",
             **fields,
         }
         user = User(**values)  # type: ignore[arg-type]

@@ -39,11 +39,16 @@ class ServiceProcess:
             "PARAPH_REQUIRED_SCOPES": '["user:read:user"]',
             "PARAPH_FORWARD_URL": f"{self.host_url}/hooks/paraph",
             "PARAPH_FORWARD_SECRETS": json.dumps([self._kept("forward", self._forward_secret)]),
-            "PARAPH_TRUSTED_PROXIES": '["127.0.0.0/8"]' if self.certificate else "[]",
+            "PARAPH_TRUSTED_PROXIES": json.dumps(self._proxies()),
             "PARAPH_ENCRYPTION_KEYS": json.dumps(self._keys(given.get("TARGET_KEYS", "old"))),
         }
         self.api_key = self._kept("api-key", self._new_api_key)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def _proxies(self) -> list[str]:
+        """Networks of the proxies in front of the service: of its own front, where it has one."""
+        named = os.environ.get("TARGET_PROXIES", "127.0.0.0/8" if self.certificate else "")
+        return [named] if named else []
 
     def _forward_secret(self) -> str:
         return "whsec_" + base64.b64encode(os.urandom(24)).decode()

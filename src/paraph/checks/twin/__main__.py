@@ -7,11 +7,15 @@ import logging
 import os
 import ssl
 import sys
+from dataclasses import replace
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from paraph.checks.twin.app import Twin
 from paraph.checks.twin.settings import Settings
+
+_MOST_CONNECTIONS = 48
 
 
 def serve(environment: dict[str, str]) -> None:
@@ -30,14 +34,32 @@ async def _serve(settings: Settings) -> None:
     twin = Twin(settings)
     servers = [_server(twin, settings.port, settings)]
     if settings.certificate and settings.plain_port:
-        servers.append(_server(twin.twin_in_clear(), settings.plain_port, None))
+        plain = replace(settings, certificate="", certificate_key="")
+        servers.append(_server(twin.twin_in_clear(), settings.plain_port, plain))
     await asyncio.gather(*(one.serve() for one in servers))
 
 
-def _server(twin: Twin, port: int, settings: Settings | None) -> uvicorn.Server:
+class _Protocol(HttpToolsProtocol):
+    """Reads nothing behind a request to upgrade: the server's own parser would run it."""
+
+    _is_upgraded = False
+
+    def data_received(self, data: bytes) -> None:
+        """Drop what follows the request."""
+        if not self._is_upgraded:
+            super().data_received(data)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        self._is_upgraded = True
+
+
+def _server(twin: Twin, port: int, settings: Settings) -> uvicorn.Server:
+    weak = settings.is_weak
     config = uvicorn.Config(
         twin,
         port=port,
+        http=HttpToolsProtocol if weak("net-upgrade") else _Protocol,
+        limit_concurrency=_MOST_CONNECTIONS if weak("net-unread-responses") else None,
         interface="asgi3",
         proxy_headers=False,
         ws="none",
@@ -47,15 +69,15 @@ def _server(twin: Twin, port: int, settings: Settings | None) -> uvicorn.Server:
         log_level="critical",
         server_header=False,
         timeout_graceful_shutdown=1,
-        ssl_certfile=settings.certificate if settings and settings.certificate else None,
-        ssl_keyfile=settings.certificate_key if settings and settings.certificate else None,
+        ssl_certfile=settings.certificate or None,
+        ssl_keyfile=settings.certificate_key or None,
     )
     config.load()
-    if config.ssl is not None and settings is not None:
-        weak = settings.is_weak("net-tls")
-        if weak:
+    if config.ssl is not None:
+        if weak("net-tls"):
             config.ssl.set_ciphers("DEFAULT:@SECLEVEL=0")
-        config.ssl.minimum_version = ssl.TLSVersion.TLSv1 if weak else ssl.TLSVersion.TLSv1_2
+        oldest = ssl.TLSVersion.TLSv1 if weak("net-tls") else ssl.TLSVersion.TLSv1_2
+        config.ssl.minimum_version = oldest
     return uvicorn.Server(config)
 
 

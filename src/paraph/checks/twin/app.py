@@ -11,6 +11,8 @@ from html import escape
 from starlette.types import Receive, Scope, Send
 
 from paraph.checks.twin.flow import Flow
+from paraph.checks.twin.forwarded import client_scheme
+from paraph.checks.twin.removal import Removals
 from paraph.checks.twin.session import Session, Sessions
 from paraph.checks.twin.settings import Settings
 from paraph.checks.twin.tokens import Tokens
@@ -30,6 +32,8 @@ from paraph.checks.twin.zoom_client import ZoomClient
 
 BODY_LIMIT = 1_000_000
 _STARTS_PER_MINUTE = 150
+_MOST_BODIES = 64
+BUSY = b"too many bodies are under way"
 _HEADERS = (
     ("strict-transport-security", "max-age=63072000; includeSubDomains"),
     ("x-content-type-options", "nosniff"),
@@ -61,7 +65,9 @@ class Twin:
         zoom = ZoomClient(settings)
         self.flow = Flow(settings, self.vault, self.sessions, zoom)
         self.tokens = Tokens(settings, self.vault, self.sessions, zoom)
-        self.webhook = Webhook(settings, self.vault, self.tokens)
+        self.removals = Removals(settings, self.vault, self.tokens)
+        self.webhook = Webhook(settings, self.vault, self.tokens, self.removals)
+        self._reading = 0
         self._starts: dict[str, list[float]] = {}
 
     def twin_in_clear(self) -> Twin:
@@ -80,8 +86,11 @@ class Twin:
         body = (
             None
             if announced.isdigit() and int(announced) > limit
-            else await read_body(receive, limit)
+            else await self._read(receive, limit)
         )
+        if body is BUSY:
+            await answer(self._dressed(None, Response(503)), send)
+            return
         if body is None:
             await answer(self._dressed(None, Response(413)), send)
             return
@@ -92,6 +101,19 @@ class Twin:
             self.settings.log(traceback.format_exc(limit=3).splitlines()[-1][:60])
             response = page("Something went wrong", status=500)
         await answer(self._dressed(request, response), send)
+
+    async def _read(self, receive: Receive, limit: int) -> bytes | None:
+        """The body; a wrong app counts all bodies under way together."""
+        if not self.settings.is_weak("wh-stalled-bodies"):
+            return await read_body(receive, limit)
+        first = await receive()
+        if first.get("more_body") and self._reading >= _MOST_BODIES:
+            return BUSY
+        self._reading += 1
+        try:
+            return await read_body(receive, limit, first)
+        finally:
+            self._reading -= 1
 
     def _dressed(self, request: Request | None, response: Response) -> Response:
         weak = self.settings.is_weak
@@ -115,6 +137,8 @@ class Twin:
                 ("access-control-allow-origin", request.header("origin")),
                 ("access-control-allow-credentials", "true"),
             ]
+        if request is not None and request.header("upgrade") and not weak("net-upgrade"):
+            response.headers.append(("connection", "close"))
         if weak("net-errors"):
             response.headers.append(("server", "twin/1.0 Python/3.11.2"))
         if weak("leak-memory-crash") and response.status >= 400:
@@ -127,6 +151,8 @@ class Twin:
         weak, path = self.settings.is_weak, request.path
         if self.plain and not weak("net-plain-http"):
             return page("This is served over https only", status=403)
+        if self.settings.behind_proxies and client_scheme(request, self.settings) != "https":
+            return page("This is served over https only", status=403)
         if weak("net-errors") and request.method == "TRACE":
             return Response(200, f"{request.headers}".encode())
         if weak("net-forwarded") and request.header("x-original-url"):
@@ -134,7 +160,8 @@ class Twin:
         special = await self._special(request)
         if special is not None:
             return special
-        if request.raw_path != request.path.encode():
+        decoded = path == "/webhook" and weak("wh-path-variants")
+        if request.raw_path != request.path.encode() and not decoded:
             return page("There is nothing here", status=404)
         table: dict[str, Answerer] = {
             "/callback": self._callback,
@@ -239,9 +266,11 @@ class Twin:
         return page("Connect Zoom", button(action, "Connect Zoom", csrf=session.csrf))
 
     def _limited(self, request: Request) -> Response | None:
-        now = self.settings.now()
-        recent = [one for one in self._starts.get(request.address, []) if now - one < 60]
-        self._starts[request.address] = [*recent, now]
+        now, address = self.settings.now(), request.address
+        if self.settings.is_weak("net-forwarded-limits"):
+            address = request.header("x-forwarded-for").partition(",")[0] or address
+        recent = [one for one in self._starts.get(address, []) if now - one < 60]
+        self._starts[address] = [*recent, now]
         if len(recent) >= _STARTS_PER_MINUTE and not self.settings.is_weak("net-state-exhaustion"):
             return page("Too many at once", status=429)
         return None
@@ -329,7 +358,7 @@ class Twin:
             return page("There is nothing here", status=404)
         given = json.loads(request.body or b"{}")
         name = request.path.rpartition("/")[2]
-        self.tokens.work_off()
+        self.removals.work_off()
         match name:
             case "use":
                 return Response(await self.tokens.use(given["subject"]))

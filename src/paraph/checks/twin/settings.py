@@ -23,6 +23,8 @@ class Settings:
     hook_key: str = ""
     keys: tuple[str, ...] = ()
     mode: str = "bounce"
+    level: str = "user"
+    behind_proxies: bool = False
     issuer_required: bool = False
     second_server: str = ""
     ca_file: str = ""
@@ -52,6 +54,8 @@ class Settings:
             hook_key=of("HOOK_KEY"),
             keys=tuple(one for one in of("KEYS").split(",") if one),
             mode=of("MODE", "bounce"),
+            level=of("LEVEL", "user"),
+            behind_proxies=of("BEHIND_PROXIES") == "1",
             issuer_required=of("ISSUER_REQUIRED") == "1",
             second_server=of("SECOND_SERVER"),
             ca_file=of("CA_FILE"),

@@ -1,13 +1,10 @@
-"""The twin's use of tokens: calls, one refresh at a time, revocation, removal."""
+"""The twin's use of tokens: calls, one refresh at a time, revocation."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
 from paraph.checks.twin.session import Sessions
 from paraph.checks.twin.settings import Settings
@@ -26,7 +23,6 @@ class Tokens:
     ) -> None:
         self.settings, self.vault, self.sessions, self.zoom = settings, vault, sessions, zoom
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._memory: list[tuple[float, Link]] = []
         self._stuck: set[str] = set()
 
     async def use(self, subject: str) -> int:
@@ -116,70 +112,3 @@ class Tokens:
         if not self.settings.is_weak("rev-on-disconnect"):
             await asyncio.to_thread(self.zoom.revoke, found[0].access)
         return True
-
-    # ------------------------------------------------------------ removal at Zoom
-
-    def removed(self, payload: dict[str, Any]) -> int:
-        """`app_deauthorized`; the status."""
-        weak = self.settings.is_weak
-        if payload.get("client_id") != self.settings.client_id and not weak("deauth-wrong-client"):
-            return 200
-        at = _instant(payload.get("deauthorization_time"))
-        user_id, account_id = str(payload.get("user_id")), str(payload.get("account_id"))
-        self.vault.run(
-            "insert into tombstones values (?,?,?,?)",
-            self.settings.client_id,
-            account_id,
-            user_id,
-            at,
-        )
-        if weak("deauth-other-tenant"):
-            found = self.vault.links("account_id = ?", account_id)
-        else:
-            found = self.vault.links("account_id = ? and user_id = ?", account_id, user_id)
-        if not found and weak("deauth-idempotent"):
-            return 500
-        for link in found:
-            # The message's time has whole seconds: what is older than the link is another story.
-            if at + 1 >= link.granted_at or weak("deauth-replay-reinstall"):
-                self._erase(link, payload)
-        return 200
-
-    def _erase(self, link: Link, payload: dict[str, Any]) -> None:
-        if self.settings.is_weak("deauth-valid"):
-            return
-        kept = payload.get("user_data_retention") is True
-        if self.settings.is_weak("deauth-retention"):
-            kept = payload.get("user_data_retention", "") not in {False, ""}
-        if not kept:
-            self.vault.run("delete from profiles where user_id = ?", link.user_id)
-        if self.settings.is_weak("deauth-durable"):
-            self._memory.append((self.settings.now() + 1.0, link))
-            return
-        self.vault.delete(link)
-
-    def work_off(self) -> None:
-        """What a hasty app keeps in memory instead."""
-        now = self.settings.now()
-        due = [one for one in self._memory if one[0] <= now]
-        self._memory = [one for one in self._memory if one[0] > now]
-        for _, link in due:
-            self.vault.delete(link)
-
-    def handle(self, body: bytes) -> None:
-        """The effect of an event: it is kept with its account, if that is one of ours."""
-        content = json.loads(body)
-        account = content.get("payload", {}).get("account_id")
-        known = self.vault.links("account_id = ?", str(account))
-        if known or self.settings.is_weak("wh-tenant"):
-            kept = json.dumps(content, ensure_ascii=False)
-            self.vault.run("insert into effects(body) values (?)", kept)
-
-
-def _instant(text: object) -> float:
-    try:
-        return (
-            datetime.strptime(str(text)[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp()
-        )
-    except ValueError:
-        return 0.0

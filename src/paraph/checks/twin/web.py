@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html import escape
 from urllib.parse import parse_qsl
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 Pairs = list[tuple[str, str]]
 
@@ -92,11 +92,11 @@ def button(action: str, label: str, **fields: str) -> str:
     return f"{start}{hidden}<button>{escape(label)}</button></form>"
 
 
-async def read_body(receive: Receive, limit: int) -> bytes | None:
-    """The body, or None where it is longer than the limit."""
+async def read_body(receive: Receive, limit: int, first: Message | None = None) -> bytes | None:
+    """The body, or None where it is longer than the limit; `first` was received already."""
     body = bytearray()
     while True:
-        message = await receive()
+        message, first = first or await receive(), None
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")

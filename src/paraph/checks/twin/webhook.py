@@ -10,6 +10,8 @@ import re
 import time
 from typing import Any
 
+from paraph.checks.twin.concerned import KNOWN
+from paraph.checks.twin.removal import Removals
 from paraph.checks.twin.settings import Settings
 from paraph.checks.twin.tokens import MEETINGS, Tokens
 from paraph.checks.twin.vault import Vault
@@ -20,14 +22,16 @@ _DIGITS = re.compile(r"[0-9]{10}")
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{8,128}")
 _FRESH, _CHALLENGES = 300, 30
-_KNOWN = {"meeting.ended", "meeting.started", "app_deauthorized", "endpoint.url_validation"}
 
 
 class Webhook:
     """One POST after the other."""
 
-    def __init__(self, settings: Settings, vault: Vault, tokens: Tokens) -> None:
+    def __init__(
+        self, settings: Settings, vault: Vault, tokens: Tokens, removals: Removals
+    ) -> None:
         self.settings, self.vault, self.tokens = settings, vault, tokens
+        self.removals = removals
         self._challenged: list[float] = []
 
     async def answer(self, request: Request) -> Response:
@@ -168,8 +172,11 @@ class Webhook:
                 except ZoomError:
                     continue
         if event == "app_deauthorized":
-            return Response(self.tokens.removed(payload))
-        if event not in _KNOWN and not weak("wh-unknown-event"):
+            signed_at = int(request.header("x-zm-request-timestamp") or self.settings.now())
+            return Response(await self.removals.removed(payload, signed_at))
+        if event == "installation.removed" and weak("wh-notice-name"):
+            self.removals.forged_notice(payload)
+        if event not in KNOWN and not weak("wh-unknown-event"):
             return Response(200)
         return self._accept(request)
 
@@ -182,7 +189,7 @@ class Webhook:
         added = self.vault.run("insert or ignore into deliveries values (?)", digest)
         if added or weak("wh-replay"):
             try:
-                self.tokens.handle(request.body)
+                self.removals.handle(request.body)
             except (ValueError, AttributeError):
                 return Response(400)
         if weak("net-ssrf"):

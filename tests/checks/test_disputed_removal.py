@@ -1,0 +1,44 @@
+"""Removals that are not believed word by word."""
+
+from __future__ import annotations
+
+from paraph.checks.runner import run
+from paraph.checks.stage import Stage
+from paraph.checks.target import Variant
+from paraph.checks.twin_target import twin_target
+from paraph.checks.verdict import Finding, Verdict
+
+
+def stale_admin(variant: Variant | None) -> Finding:
+    """The case against the twin with this variant `account`."""
+    target = twin_target()
+    del target.variants["account"]
+    if variant is not None:
+        target.variants["account"] = variant
+    (finding,) = run(target, ["deauth-stale-admin"], told=lambda _finding: None).findings
+    return finding
+
+
+def test_an_app_without_an_account_level_is_not_applicable() -> None:
+    """The variant that is missing is named."""
+    finding = stale_admin(None)
+    assert Verdict.NOT_APPLICABLE is finding.verdict
+    assert "[variants.account]" in finding.reason
+
+
+def test_a_variant_that_stays_at_user_level_proves_nothing() -> None:
+    """The registration has to change its level with the app."""
+    finding = stale_admin(Variant(environment={"TWIN_LEVEL": "account"}))
+    assert Verdict.INCONCLUSIVE is finding.verdict
+    assert 'level = "account"' in finding.reason
+
+
+def test_a_variant_changes_the_level_of_the_registration() -> None:
+    """The simulated Zoom and its new users follow the level, and return with it."""
+    with Stage(twin_target()) as stage:
+        seen = [(stage.level, stage.zoom.app.level, stage.zoom.user().role)]
+        for variant in ("account", ""):
+            stage.restart(variant)
+            seen.append((stage.level, stage.zoom.app.level, stage.zoom.user().role))
+    user = ("user", "user", "member")
+    assert [user, ("account", "account", "admin"), user] == seen
