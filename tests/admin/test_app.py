@@ -152,6 +152,8 @@ async def test_a_neighbouring_address_is_the_apis(signed_in: Desk, path: str) ->
     ("content", "media_type", "status"),
     [
         (b"key=" + b"x" * 20_000, "application/x-www-form-urlencoded", 413),
+        (b"key=" + b"%61" * 600, "application/x-www-form-urlencoded", 400),
+        (b"&" * 4000, "application/x-www-form-urlencoded", 400),
         (b"a=b&" * 5000, "application/x-www-form-urlencoded", 413),
         (b"a=b&" * 200, "application/x-www-form-urlencoded", 400),
         (b"key=%ff%fe", "application/x-www-form-urlencoded", 400),

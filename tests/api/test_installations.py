@@ -38,6 +38,19 @@ async def test_found_by_subject_by_zoom_ids_and_by_id(one: Installed) -> None:
     assert tokens.access_token.reveal() not in str(shown)
 
 
+@pytest.mark.parametrize("query", ["&" * 4000, "a=b&" * 40, "%61=&" * 800, "a=" + "%" * 2000])
+async def test_the_parts_of_a_query_are_counted_first(one: Installed, query: str) -> None:
+    """The framework reads all of a query before it asks for the key, so it may have so many."""
+    answer = await one.api.get(f"/v1/installations?{query}", headers={"authorization": ""})
+    assert (422, "malformed") == (answer.status_code, answer.json()["code"])
+
+
+async def test_the_longest_subject_is_found_in_escapes_alone(one: Installed) -> None:
+    """A subject of 255 characters of four bytes each is a query like any other."""
+    answer = await one.api.get("/v1/installations", params={"subject": "\U0001f600" * 255})
+    assert (200, []) == (answer.status_code, answer.json()["installations"])
+
+
 async def test_another_tenants_key_sees_nothing(one: Installed) -> None:
     """Outside a key's prefix there is a 404 for everything, the same as for an unknown id."""
     async with await one.kit.api("read", "remove", "proxy", subject_prefix="b:") as foreign:

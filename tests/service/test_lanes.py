@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from api.installed import SUBJECT, installed
+from paraph.answer import Answer, Fields
 from paraph.errors import StorageError
 from paraph.lifecycle.api_key import create_key, revoke_key
-from paraph.service.fast_lane import Judges, Turn
+from paraph.service.fast_lane import Judges, Request, Turn
+from paraph.service.lanes import VendJudge
 from service.lane_kit import TURNS, Transport, connection
 from service_kit import Kit, running
 
@@ -268,3 +270,44 @@ async def test_a_turn_asks_once_and_each_turn_anew(
                 await tx.grants.delete((await one.stored()).grant_id)
             asked.clear()
             assert await statuses([first, second]) == [b"401", b"404"]
+
+
+class OneByOne(Request):
+    """A request that keeps its answer."""
+
+    given: Answer
+
+    def answer(self, answer: Answer) -> None:
+        """Keep it."""
+        self.given = answer
+
+
+class Vending:
+    """Fails for one installation."""
+
+    def ask(self, calls: Sequence[tuple[Any, str]]) -> Sequence[str]:
+        """The rows."""
+        if any(one == "bad" for _, one in calls):
+            raise RuntimeError
+        return [one for _, one in calls]
+
+    @staticmethod
+    def at_hand(row: str, *_more: Any) -> Answer:
+        """The answer of a row."""
+        return Answer(200, Fields(), row.encode())
+
+
+class Api:
+    """As much of the management API as a vend asks for."""
+
+    vending = Vending()
+
+
+async def test_a_vend_whose_read_fails_fails_alone() -> None:
+    """Others that came at the same time get their tokens."""
+    vend: Any = VendJudge(cast(Any, Api()), ())
+    requests = [OneByOne(lambda _requests: None, (None, one)) for one in ("a", "bad", "b")]
+    vend._judge_whole(requests)
+
+    assert [200, 500, 200] == [one.given.status for one in requests]
+    assert [b"a", b"b"] == [requests[0].given.body, requests[2].given.body]

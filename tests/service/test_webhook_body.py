@@ -120,6 +120,15 @@ class Readings:
         """Which of them are over."""
         return [number for number, task in enumerate(self._tasks) if task.done()]
 
+    def result(self, number: int) -> str:
+        """How one ended."""
+        return self._tasks[number].result()
+
+    def cancel(self) -> None:
+        """End them all."""
+        for task in self._tasks:
+            task.cancel()
+
     async def all(self) -> list[str]:
         """How they ended."""
         return await asyncio.gather(*self._tasks)
@@ -156,6 +165,24 @@ async def test_the_oldest_long_body_of_all_ends(monkeypatch: pytest.MonkeyPatch)
     senders[2].send(0, more=False)
     assert [SLOW, SLOW, "800", SLOW, SLOW] == await readings.all()
     assert (0, {}) == (readings.reader._all.counted, readings.reader._by_address)
+
+
+async def test_a_body_that_gets_on_is_not_the_one_that_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An honest long body outlives any number of stalled ones, also newer ones."""
+    monkeypatch.setattr(webhook_body, "MOST_BYTES", 1000)
+    readings = Readings()
+    honest = await readings.begin(10, "honest")
+    for number in range(20):
+        await readings.begin(300, str(number))
+        honest.send(1)
+        await turns()
+    honest.send(0, more=False)
+    await turns()
+    assert 0 in readings.ended()
+    assert "30" == readings.result(0)
+    readings.cancel()
 
 
 async def test_short_bodies_are_counted_against_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ def _entries(headers: Headers, wanted: bytes) -> list[bytes]:
     text = values[0] if len(values) == 1 else b",".join(values)
     # One more than the limit: what stands before it is left as one piece, and not read.
     pieces = text[-MAX_BYTES:].rsplit(b",", 4 * MAX_HOPS)[-4 * MAX_HOPS :]
-    return [entry for piece in reversed(pieces) if (entry := piece.strip(b" \t"))][: MAX_HOPS + 1]
+    return [entry for piece in reversed(pieces) if (entry := piece.strip(b' \t"'))][: MAX_HOPS + 1]
 
 
 @lru_cache(maxsize=4096)

@@ -193,7 +193,12 @@ class VendJudge:
         try:
             rows = self._api.vending.ask([request.head for request in requests])
         except Exception as error:  # noqa: BLE001 - Told apart there.
-            self._fail(requests, error)
+            if len(requests) == 1:
+                self._fail(requests, error)
+            else:
+                # One of them may be the reason: each is asked about alone.
+                for request in requests:
+                    self._judge_whole([request])
             return
         if isinstance(rows, asyncio.Future):
             for request in requests:

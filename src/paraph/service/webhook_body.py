@@ -2,9 +2,8 @@
 
 Until its MAC has verified, a body may come from anybody. The first `FREE_BYTES` of each are counted
 against no limit: honest deliveries are a few kilobytes, often in two pieces, and must always pass.
-Longer bodies share a limit for each address and one for all. Where a limit is reached the oldest
-body under it ends, as if its time were over. The newest is not refused: the one that stalls has
-had its time.
+Longer bodies share a limit for each address and one for all. Where a limit is reached, the body
+that has stalled longest ends, as if its time were over. The newest is not refused.
 """
 
 from __future__ import annotations
@@ -37,7 +36,10 @@ class _Reading:
 
 
 class _Share:
-    """Long bodies that share a limit, oldest first, and the bytes that they hold together."""
+    """Long bodies that share a limit, and the bytes that they hold together.
+
+    The one that has waited longest for its next piece comes first.
+    """
 
     __slots__ = ("counted", "readings")
 
@@ -46,7 +48,7 @@ class _Share:
         self.readings: dict[_Reading, None] = {}
 
     def oldest_but(self, reading: _Reading) -> _Reading | None:
-        """The oldest one other than this."""
+        """The first one other than this."""
         return next((one for one in self.readings if one is not reading), None)
 
 
@@ -111,13 +113,18 @@ class BodyReader:
         return reading
 
     def _count(self, reading: _Reading, counted: int) -> None:
-        """Note how much a body holds by now, and end older ones where that is too much."""
+        """Note how much a body holds by now, and end stalled ones where that is too much."""
         more, reading.counted = counted - reading.counted, counted
+        if not more:
+            return
         for share, limit in (
             (self._by_address[reading.address], MOST_BYTES_PER_ADDRESS),
             (self._all, MOST_BYTES),
         ):
             share.counted += more
+            # To the end: it has just got on, and others have not.
+            del share.readings[reading]
+            share.readings[reading] = None
             while share.counted > limit:
                 oldest = share.oldest_but(reading)
                 if oldest is None:
