@@ -33,8 +33,9 @@ PHASES: Mapping[NoticeKind, Phase] = {
     NEEDS_REAUTHORIZATION: Phase.NEEDS_REAUTHORIZATION,
 }
 # A stale notice that waits for a later attempt holds up those behind it for this long at most.
-# Longer than any claim, so that an attempt that is under way ends first.
-STALE_SECONDS = 60
+# Longer than any claim, so that an attempt that is under way ends first: `event_timeout` is at most
+# 900 seconds.
+STALE_SECONDS = 960
 
 
 class _Told(TypedDict):
