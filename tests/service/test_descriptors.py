@@ -37,6 +37,7 @@ def test_the_shares_fit_the_limit(limit: int) -> None:
 def serve(folder: Path, *, soft: int, hard: int) -> tuple[subprocess.Popen[str], dict[str, str]]:
     """The service in a process with so few descriptors, and its URLs."""
     (folder / "paraph.toml").write_text(GOOD)
+    (folder / "paraph.toml").chmod(0o600)
     program = (
         "import resource, runpy, sys;"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from events.inbox_kit import SECRET
@@ -35,8 +36,10 @@ def endpoint(*, otherwise: Any = None) -> WebhookEndpoint:
     """An endpoint at `NOW` that keeps whatever it is given."""
     client = Client(sample.CLIENT, Secret("unused"), "https://app.example")
     nothing: Any = None
+    # Removals of users are marked by a keyed hash.
+    store: Any = SimpleNamespace(hash_keys={"tombstone": bytes(32)})
     context = Context(
-        store=nothing,
+        store=store,
         ring=nothing,
         client=client,
         authorization_server=nothing,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NoReturn
 
+import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -26,7 +27,8 @@ MOST_BEHIND = 64
 # Browsers send about twenty, Zoom ten, and each proxy adds some.
 MOST_HEADERS = 100
 MOST_TRAILERS = 32
-# The ids in our paths need none; e-mail addresses in those of Zoom's API need a few.
+# The ids in our paths need none; e-mail addresses in those of Zoom's API need a few. A path with
+# more is not decoded.
 MOST_PATH_ESCAPES = 64
 # Pieces of a body below this size; a sender that streams sends kilobytes at a time.
 SMALL_PIECE_BYTES = 64
@@ -38,7 +40,7 @@ class TooManyBehind(Exception):
 
 
 class TooManyParts(Exception):
-    """A request of more headers, trailers, escapes or pieces than any client has use for."""
+    """A request of more headers, trailers or pieces than any client has use for."""
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
@@ -64,7 +66,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._connections = connections
         self._is_upgraded = False
         self._headers_left = 0
-        self._trailers_left = MOST_TRAILERS
+        self._trailers_left = 0
+        self._trailers_of: object = None
         self._small_pieces_left = MOST_SMALL_PIECES
         self._fruitless = 0
         self._got_on = False
@@ -126,6 +129,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._count_trailer()
 
     def _count_trailer(self) -> None:
+        if self._trailers_of is not self.headers:
+            # Each request has its own list, so nothing has to be reset for those without trailers.
+            self._trailers_of, self._trailers_left = self.headers, MOST_TRAILERS
         self._trailers_left -= 1
         if self._in_head or self._trailers_left < 0:
             raise TooManyParts
@@ -136,11 +142,24 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MOST_BEHIND:
             self._cut_off()
         if b"%" in self.url and self.url.partition(b"?")[0].count(b"%") > MOST_PATH_ESCAPES:
-            raise TooManyParts
-        super().on_headers_complete()
+            self._complete_without_decoding()
+        else:
+            super().on_headers_complete()
         parser: Any = self.parser
         if parser.should_upgrade():
             self.cycle.keep_alive = False
+
+    def _complete_without_decoding(self) -> None:
+        """Begin a request whose path the server would decode at length, escape by escape.
+
+        Everything is found by its raw path, and nothing under one like this.
+        """
+        url = self.url
+        self.url = url.replace(b"%", b"-")
+        super().on_headers_complete()
+        raw: bytes = httptools.parse_url(url).path
+        self.scope["raw_path"], self.scope["path"] = raw, raw.decode("ascii")
+        self.scope["query_string"] = url.partition(b"?")[2].partition(b"#")[0]
 
     def _cut_off(self) -> NoReturn:
         self.transport.close()
