@@ -118,12 +118,13 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
             host=settings.private_bind[0],
             remedy="API keys and tokens cross it in clear: let nobody but your backend reach it.",
         )
-    log_what_is_believed(settings)
     exhaustion = ExhaustionLog()
     exhaustion.watch(asyncio.get_running_loop())
     shares = shares_of(raise_limit())
     fast = settings.fast_lane
     async with open_service(settings) as service:
+        # Not before: a start that fails says what failed and nothing else.
+        log_what_is_believed(settings)
         public = _listener(
             service.public,
             settings.public_bind,
