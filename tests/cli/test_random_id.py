@@ -21,6 +21,7 @@ from paraph.cli.main import app
 from paraph.config import load_settings
 from paraph.service.app import open_context
 from paraph.storage.encryption import new_encryption_key
+from private_file import write_private
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
 
@@ -104,8 +105,8 @@ def test_an_installation_whose_id_begins_with_a_hyphen_is_shown_and_removed(
     tmp_path: Path,
 ) -> None:
     """Ids of earlier versions work on a real database, as one argument of a shell command."""
-    settings = tmp_path / "paraph.toml"
-    settings.write_text(
+    settings = write_private(
+        tmp_path / "paraph.toml",
         f"""
 client_id = "AbCdEf123456"
 client_secret = "kF93-2bXq0-Zr8sLpW"
@@ -116,7 +117,7 @@ encryption_keys = ["{new_encryption_key()}"]
 linking = "none"
 authorization_server = "http://127.0.0.1:9"
 api_servers = ["http://127.0.0.1:9"]
-"""
+""",
     )
     wanted = "-cUxy0123456789abcdefg"
 

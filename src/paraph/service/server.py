@@ -123,6 +123,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     shares = shares_of(raise_limit())
     fast = settings.fast_lane
     async with open_service(settings) as service:
+        # Not before: a start that fails says what failed and nothing else.
         log_what_is_believed(settings)
         public = _listener(
             service.public,
