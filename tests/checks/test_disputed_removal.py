@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from paraph.checks.runner import run
-from paraph.checks.stage import Stage
 from paraph.checks.target import Variant
 from paraph.checks.twin_target import twin_target
 from paraph.checks.verdict import Finding, Verdict
@@ -31,14 +30,3 @@ def test_a_variant_that_stays_at_user_level_proves_nothing() -> None:
     finding = stale_admin(Variant(environment={"TWIN_LEVEL": "account"}))
     assert Verdict.INCONCLUSIVE is finding.verdict
     assert 'level = "account"' in finding.reason
-
-
-def test_a_variant_changes_the_level_of_the_registration() -> None:
-    """The simulated Zoom and its new users follow the level, and return with it."""
-    with Stage(twin_target()) as stage:
-        seen = [(stage.level, stage.zoom.app.level, stage.zoom.user().role)]
-        for variant in ("account", ""):
-            stage.restart(variant)
-            seen.append((stage.level, stage.zoom.app.level, stage.zoom.user().role))
-    user = ("user", "user", "member")
-    assert [user, ("account", "account", "admin"), user] == seen

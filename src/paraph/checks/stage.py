@@ -204,7 +204,9 @@ class Stage:
         if second := self.url("second_redirect"):
             app.redirect_uris.append(second)
         app.allow_list = [self.base + "/"]
-        app.event_url = app.deauthorization_url = self.url("webhook")
+        app.event_url = self.url("webhook")
+        # A revoked token removes the app. The cases deliver removals themselves, and no others.
+        app.deauthorization_url = ""
 
     # ------------------------------------------------------------ its doors
 
