@@ -179,9 +179,7 @@ async def test_what_is_not_ours_has_no_effect(
     assert await kept(kit) == []
 
 
-@pytest.mark.parametrize(
-    ("event", "payload"), [("foo.bar", {}), ("meeting.ended", {"object": {}})]
-)
+@pytest.mark.parametrize(("event", "payload"), [("foo.bar", {}), ("meeting.ended", {"object": {}})])
 async def test_an_event_without_an_account_is_kept(
     kit: Kit, event: str, payload: dict[str, Any]
 ) -> None:
