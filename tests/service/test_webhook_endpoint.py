@@ -166,18 +166,26 @@ async def test_a_replay_has_one_effect(kit: Kit) -> None:
 @pytest.mark.parametrize(
     ("event", "payload"),
     [
-        ("foo.bar", {}),
+        ("foo.bar", {"account_id": "another-account"}),
         ("meeting.ended", {"account_id": "another-account", "object": {}}),
-        ("meeting.ended", {"object": {}}),
         ("app_deauthorized", {"client_id": "other", "account_id": ACCOUNT, "user_id": "u"}),
     ],
 )
 async def test_what_is_not_ours_has_no_effect(
     kit: Kit, event: str, payload: dict[str, Any]
 ) -> None:
-    """Signed events of nobody here are answered 200 and not kept."""
+    """Signed events of another account or client are answered 200 and not kept."""
     assert (await kit.post_webhook(event, payload)).status_code == 200
     assert await kept(kit) == []
+
+
+@pytest.mark.parametrize(("event", "payload"), [("foo.bar", {}), ("meeting.ended", {"object": {}})])
+async def test_an_event_without_an_account_is_kept(
+    kit: Kit, event: str, payload: dict[str, Any]
+) -> None:
+    """An event that names no account is this app's, because the app's secret signed it."""
+    assert (await kit.post_webhook(event, payload)).status_code == 200
+    assert [event] == [one.name for one in await kept(kit)]
 
 
 async def test_the_challenge_is_answered_when_signed(kit: Kit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from paraph.storage.database import Database
-from paraph.storage.records import EventStatus, KeptEvent
+from paraph.storage.records import EventStatus, KeptEvent, Outcome
+from paraph.storage.scope import account
 from storage import sample
 from storage.sample import ACCOUNT, CLIENT
 from tampering import tamper
@@ -148,3 +150,21 @@ async def test_rows_of_an_earlier_version_are_read_first(
     await tamper(database_url, "UPDATE events SET concerned = NULL")
     assert 2 == await purge(store, JANE, ACCOUNT)
     assert {"admin": (BOB,)} == await left(store)
+
+
+@pytest.mark.parametrize("account_id", [ACCOUNT, ""])
+async def test_no_event_overtakes_a_removal(store: Database, account_id: str) -> None:
+    """An event that comes while its user is removed waits for the removal, and is dropped."""
+    await installed(store, "1", "2")
+    mark = b"m" * 32
+    late = event("late", JANE, account_id=account_id, marks=((JANE, mark),))
+    scopes = account(CLIENT, ACCOUNT), account(CLIENT, "")
+    async with store.transaction(*scopes) as tx:
+        await tx.grants.delete(sample.grant("1").grant_id)
+        keeping = asyncio.create_task(store.keep_events([late], client_id=CLIENT))
+        await asyncio.wait({keeping}, timeout=0.1)
+        assert not keeping.done()
+        await tx.removals.add_tombstone(mark, zoom_time=None, now=1_000)
+        await tx.events.purge_user(CLIENT, JANE, account_ids=["", ACCOUNT])
+    assert [Outcome.REMOVED_USER] == await keeping
+    assert {} == await left(store)

@@ -81,10 +81,10 @@ async def test_pages_follow_each_other(installed: Database) -> None:
     assert ["link-1", "link-2", "link-3"] == seen
 
 
-async def test_installations_of_an_account(installed: Database) -> None:
-    """Active ones of this client in this account."""
+async def test_active_installations_by_id(installed: Database) -> None:
+    """Those of the given links that are active, ordered by id; others are left out."""
     async with installed.reading() as tx:
-        found = await tx.installations.in_account(CLIENT, ACCOUNT)
-        assert [] == list(await tx.installations.in_account("another", ACCOUNT))
+        found = await tx.installations.active(["link-2", "link-4", "unknown", "link-1"])
+        assert [] == list(await tx.installations.active([]))
 
     assert [Installation(grant(mark), link(mark)) for mark in "12"] == list(found)

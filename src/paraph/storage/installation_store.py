@@ -60,14 +60,6 @@ class SqlInstallationStore:
         found = await self._installations(links.c.link_id == link_id, limit=1)
         return found[0] if found else None
 
-    async def in_account(self, client_id: str, account_id: str) -> Sequence[Installation]:
-        """All with an active link in one Zoom account."""
-        return await self._installations(
-            links.c.client_id == client_id,
-            grants.c.account_id == account_id,
-            links.c.phase == Phase.ACTIVE.value,
-        )
-
     async def active(self, link_ids: Sequence[str]) -> Sequence[Installation]:
         """Those of these links that are active, ordered by installation id."""
         found: list[Installation] = []

@@ -164,9 +164,6 @@ class InstallationStore(Protocol):
     async def get(self, link_id: str) -> Installation | None:
         """One, whatever its link's phase."""
 
-    async def in_account(self, client_id: str, account_id: str) -> Sequence[Installation]:
-        """All with an active link in one Zoom account."""
-
     async def active(self, link_ids: Sequence[str]) -> Sequence[Installation]:
         """Those of these links that are active, ordered by installation id."""
 

@@ -127,7 +127,10 @@ FAMILIES: Mapping[str, Places] = {
     "team_chat": _CHAT,
     "chat_message": _CHAT,
     "chat_channel": _CHAT,
-    "whiteboard": _OWNED,
+    "whiteboard": Places(
+        (*_OWNED.users, "object.collaborators[][role=0].user_id"),  # Role 0 is the owner.
+        _OWNED.otherwise,
+    ),
     "docs": _OWNED,
     "scheduler": _ORGANIZER,
     "calendar": _ORGANIZER,
