@@ -105,6 +105,7 @@ bench: $(DEV)  ## hot paths beside the ceiling, in one run
 	PYTHONPATH=src:tests $(BIN)/python bench/scale.py
 	PYTHONPATH=src:tests $(BIN)/python bench/handing_on.py
 	PYTHONPATH=src:tests $(BIN)/python bench/steps.py
+	PYTHONPATH=src:tests $(BIN)/python bench/inputs.py
 
 docs: $(DEV)  ## write docs/reference/ and the generated tables anew
 	$(BIN)/python docs/generate.py
