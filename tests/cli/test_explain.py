@@ -348,3 +348,13 @@ def test_nothing_of_a_capture_moves_the_cursor(folder: Path) -> None:
     for kind in ("webhook", "redirect", "context"):
         _, said = explain(folder, kind, hostile)
         assert all(line.isprintable() for line in said.splitlines()), said
+
+
+@pytest.mark.parametrize("name", ["public_url", "authorization_server"])
+def test_a_setting_that_is_no_url_is_named(folder: Path, name: str) -> None:
+    """A URL that cannot be read is one line and exit code 2."""
+    request = b"GET /oauth/redirect?code=a&state=b HTTP/1.1\r\nCookie: a=b\r\n\r\n"
+
+    code, said = explain(folder, "redirect", request, **{f"PARAPH_{name.upper()}": "http://["})
+
+    assert (2, f"paraph: {name} is no URL") == (code, said.splitlines()[0])

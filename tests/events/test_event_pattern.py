@@ -132,3 +132,24 @@ def test_source_and_name_both_decide(
 ) -> None:
     """A pattern for notices chooses none of Zoom's events, whatever their name; and the reverse."""
     assert matches is EventPattern.parse(pattern).matches(name, is_notice=is_notice)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("app.deauthorization", "installation.removed"),
+        ("user.deauthorized", "installation.removed"),
+        ("app_deauthorized.*", "installation.removed"),
+        ("installation.deauthorised", "installation.removed"),
+        ("needs_reauthorization", "installation.needs_reauthorization"),
+        ("removed", "installation.removed"),
+        ("url_validation", "paraph answers Zoom's URL validation itself"),
+        ("contact_center_user_status_changed", "contact_center.user_status_changed"),
+        ("team_chat_file_shared", "team_chat.file_shared"),
+    ],
+)
+def test_relatives_of_names_that_cannot_occur_are_refused(text: str, meant: str) -> None:
+    """Other spellings of the removal, bare names of notices, and a family without its dot."""
+    with pytest.raises(UsageError) as caught:
+        EventPattern.parse(text)
+    assert meant in caught.value.remedy

@@ -252,3 +252,22 @@ def test_a_handler_with_other_parameters_is_refused() -> None:
     """One to three values are handed in."""
     with pytest.raises(UsageError):
         Handlers().on("*")(lambda: None)
+
+
+async def test_a_handlers_own_keyword_is_left_to_its_default(context: Context) -> None:
+    """A keyword is no value to hand in; one without a default is refused."""
+    handlers = Handlers()
+    seen: list[tuple[str, bool]] = []
+
+    @handlers.on("meeting.*")
+    async def keyword(event: HandedEvent, *, verbose: bool = False) -> None:
+        seen.append((event.name, verbose))
+
+    event = await _kept(context)
+    await handlers.bind(context).hand_on(event, await _recipients(context, event))
+    assert [("meeting.ended", False)] == seen
+
+    async def demanding(event: HandedEvent, *, verbose: bool) -> None: ...
+
+    with pytest.raises(UsageError, match="verbose"):
+        handlers.on("meeting.*")(demanding)

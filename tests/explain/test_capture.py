@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,39 @@ NAMES = st.sampled_from(
     ]
 )
 CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+LOG = zoom_log()
+CMD_DATA = re.sub(r"([^A-Za-z0-9 :,._-])", r"^\1", DOUBLE)
 FORMS: dict[str, bytes] = {
+    "raw behind empty lines": b"\r\n \n" + raw(),
+    "raw with a blank in the empty line": raw().replace(b"\r\n\r\n", b"\r\n \r\n"),
+    "raw of HTTP/2 without a request line": raw().replace(
+        b"POST /webhook HTTP/1.1", b":method: POST\r\n:path: /webhook"
+    ),
+    "raw in UTF-16": raw().decode().encode("utf-16"),
+    "function URL in UTF-16": json.dumps(gateway_v2()).encode("utf-16"),
+    "function URL in a string": json.dumps(json.dumps(gateway_v2())).encode(),
+    "headers of a gateway in two cases": json.dumps(
+        {**gateway_v1(), "multiValueHeaders": {k.lower(): [v] for k, v in headers().items()}}
+    ).encode(),
+    "Zoom's log in a string": json.dumps(json.dumps(LOG)).encode(),
+    "Zoom's log with its list in a string": json.dumps(
+        {"webhook_logs": json.dumps(LOG["webhook_logs"])}
+    ).encode(),
+    "Zoom's log with its entry in a string": json.dumps(
+        {"webhook_logs": [json.dumps(LOG["webhook_logs"][0])]}
+    ).encode(),
+    "Zoom's log with strings in strings": json.dumps(
+        {
+            "request_headers": json.dumps(json.dumps(headers())),
+            "request_body": json.dumps(TEXT),
+        }
+    ).encode(),
+    "curl for cmd": curl(f'--data-raw ^"{CMD_DATA}^"').replace(b"'", b'^"'),
+    "curl for cmd over lines": curl(f'^\r\n  --data-raw ^"{CMD_DATA}^"').replace(b"'", b'^"'),
+    "curl for cmd with plain quotes": curl(f'^\r\n  -d "{DOUBLE}"').replace(b"'", b'"'),
+    "curl for cmd with doubled quotes": curl(
+        '^\r\n  -d "{}"'.format(TEXT.replace('"', '""'))
+    ).replace(b"'", b'"'),
     "raw CRLF": raw(),
     "raw LF": raw(end=b"\n"),
     "raw with Content-Length": raw(signed=headers(**{"Content-Length": str(len(BODY))})),
@@ -140,7 +173,12 @@ def test_headers_and_body_apart_are_one_delivery(end: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "no HTTP request line"),
+        (b"", "the capture is empty"),
+        (b" \r\n\n", "the capture is empty"),
+        (raw().replace(b"\r\n\r\n", b"\r\n"), "an empty line is missing"),
+        (b":method: POST\r\n\r\n", "no HTTP request line"),
+        (b'"no capture"', "no capture of a request"),
+        (b'curl ^"http://x^" -H "a', "does not end"),
         (b"\x00\xff", "no HTTP request line"),
         (b"POST /webhook", "no HTTP request line"),
         (b"POST / HTTP/1.1\r\nno colon\r\n\r\n", "no name and colon"),

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -17,6 +18,7 @@ VALUE = json.loads(BODY)
 ESCAPED = json.dumps(VALUE, separators=(",", ":")).encode()
 SLASHED = BODY.replace(b"/", b"\\/")
 PRETTY = json.dumps(VALUE, indent=2, ensure_ascii=False).encode()
+UPPER = ESCAPED.replace(b"\\u00e9", b"\\u00E9")
 UNSORTED = json.dumps(
     {name: VALUE[name] for name in ("payload", "event_ts", "event")},
     separators=(",", ":"),
@@ -46,6 +48,10 @@ def cause(
 @pytest.mark.parametrize(
     ("signed", "seen", "said"),
     [
+        (BODY, quote(BODY).encode(), "percent-encoded"),
+        (BODY, quote_plus(BODY).encode(), "percent-encoded"),
+        (BODY, repr(BODY).encode(), "Python's printed form of bytes"),
+        (UPPER, BODY, "with \\u escapes in upper case"),
         (BODY, BODY + b"\n", "an added line end"),
         (BODY, BODY + b"\r\n", "an added line end"),
         (BODY, BODY + b"\n\n\n", "added line ends"),
@@ -91,6 +97,7 @@ def test_a_body_that_was_changed_is_recognised(signed: bytes, seen: bytes, said:
         (f" {SECRET}", "the secret without the blank or line end"),
         (f'"{SECRET} "', "the secret without quotes and blanks"),
         (f"\u201c{SECRET}\u201d", "the secret without the quotes around it"),
+        (f"\ufeff{SECRET}\u200b", "the secret without its invisible characters"),
         (SECRET.upper(), "the secret in lower case"),
     ],
 )
@@ -130,6 +137,10 @@ def test_the_secret_that_fits_is_named_among_several() -> None:
     [
         ({"stamp": f"{NOW}123"}, "the timestamp header is in milliseconds"),
         ({"header": signature(stamp=f"{NOW}000")}, "milliseconds were signed"),
+        (
+            {"header": signature(stamp=f"{NOW}123"), "stamp": f"{NOW}123"},
+            "in the header and in what was signed",
+        ),
         ({"stamp": f" {NOW}"}, "the timestamp has blanks"),
         ({"base": "{}:"}, "v0: is missing in front"),
         ({"header": signature(base="")}, "the body alone was signed"),

@@ -147,6 +147,28 @@ async def test_a_near_one_that_overtakes_is_decided_by_a_refresh(tmp_path: Path)
         assert len(await kit.installations()) == 1
 
 
+async def test_one_that_overtakes_and_is_dated_too_early_is_decided_by_a_refresh(
+    tmp_path: Path,
+) -> None:
+    """A removal told during an installation is believed to be older only after one refresh."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+        await carry(kit, time.time() - 8 * 3600)
+        assert 303 == (await browser.get(location)).status_code
+        grants = [dict(one["form"])["grant_type"] for one in kit.token_requests()]
+        assert ["authorization_code", "refresh_token"] == grants
+        assert 1 == len(await kit.installations())
+
+
+async def test_an_old_removal_asks_nothing_of_a_later_install(tmp_path: Path) -> None:
+    """A removal that was told long before an installation costs no refresh."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        await carry(kit, time.time() - 8 * 3600, later=-7 * 3600)
+        assert 303 == (await kit.install(browser)).status_code
+        grants = [dict(one["form"])["grant_type"] for one in kit.token_requests()]
+        assert ["authorization_code"] == grants
+
+
 async def test_only_the_named_user_goes(tmp_path: Path) -> None:
     """At user level another user of the same account stays."""
     async with running(tmp_path) as kit, kit.browser() as browser:

@@ -172,6 +172,7 @@ def _explain_redirect(
         raise ConfigurationError(
             missing, remedy="Give a paraph.toml with them: they open the cookie of the browser."
         )
+    known.demand_urls("public_url", "authorization_server")
     redirect_uri = f"{known.text('public_url').rstrip('/')}/oauth/redirect"
     opener = CookieOpener(
         _ring(known, config),

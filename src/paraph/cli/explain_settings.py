@@ -11,17 +11,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import click
 
 from paraph.errors import ConfigurationError
 from paraph.settings_source import read_file, read_variables
 
+_MOST_DIGITS = 15
 _LISTS = ("webhook_secrets", "encryption_keys")
 _TEXTS = (
     *("client_id", "client_secret", "public_url", "authorization_server", "level"),
     *("encryption_keys_file", "freshness_past", "freshness_future"),
 )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return not text or bool(parts.scheme and parts.netloc)
 
 
 class ExplainSettings:
@@ -66,7 +76,20 @@ class ExplainSettings:
         value = self._values.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             return default
-        return int(value) if str(value).isdecimal() else default
+        text = value if isinstance(value, str) else f"{value:x}"
+        # More digits than any time has.
+        is_number = len(text) <= _MOST_DIGITS and str(value).isdecimal()
+        return int(value) if is_number else default
+
+    def demand_urls(self, *names: str) -> None:
+        """Check settings that are URLs, where they are given.
+
+        Raises:
+            ConfigurationError: one of them cannot be read as a URL.
+        """
+        unreadable = [f"{name} is no URL" for name in names if not _is_url(self.text(name))]
+        if unreadable:
+            raise ConfigurationError(unreadable)
 
     def level(self) -> Literal["user", "account"]:
         """The app's level."""

@@ -29,6 +29,8 @@ _PATTERN = re.compile(r"[a-z0-9_.]{1,100}|[a-z0-9_.]{0,99}\*")
 _HTTP_PREFIX = "zoom."
 # How much of `app_deauthorized` a beginning has to repeat before it can mean nothing else.
 _APP_DEAUTHORIZED_STEM = "app_deauth"
+# In every spelling of it; no other event of Zoom's has it in its name.
+_DEAUTHORIZED = "deauthori"
 # Families whose names all have a dot behind the family.
 _DOTTED = frozenset(one for one in FAMILIES if not one.endswith("_"))
 # How alike two words are that differ by a slip: a name of ours, and a family of Zoom's. The second
@@ -106,14 +108,18 @@ def _remedy_of_name(name: str) -> str:
         return _VALIDATION
     if name in NOTICES:
         return ""
-    if name.startswith(NOTICE_PREFIX):
+    if _DEAUTHORIZED in name:
+        return _REMOVED
+    if name.startswith(NOTICE_PREFIX) or f"{NOTICE_PREFIX}{name}" in NOTICES:
         return _NOTICE_LIST
     family, dot, rest = name.partition(".")
     if not dot and family in _DOTTED:
         return f'Register "{family}.*".'
-    before, _, after = family.partition("_")
-    if not dot and before in _DOTTED:
-        return f'Register "{before}.{after}".'
+    before = max((one for one in _DOTTED if family.startswith(f"{one}_")), key=len, default="")
+    if not dot and before:
+        return f'Register "{before}.{family.removeprefix(before)[1:]}".'
+    if name == URL_VALIDATION.partition(".")[2]:
+        return _VALIDATION
     if dot and family not in _DOTTED:
         meant = get_close_matches(family, _DOTTED, n=1, cutoff=_ALIKE_FAMILY)
         if meant:
@@ -124,6 +130,8 @@ def _remedy_of_name(name: str) -> str:
 
 
 def _remedy_of_beginning(stem: str) -> str:
+    if _DEAUTHORIZED in stem:
+        return _REMOVED
     if APP_DEAUTHORIZED.startswith(stem) and stem.startswith(_APP_DEAUTHORIZED_STEM):
         return _REMOVED
     if URL_VALIDATION.startswith(stem) and stem.startswith("endpoint"):

@@ -95,11 +95,7 @@ class Handlers:
         checked = EventPattern.parse(pattern)
 
         def register(handler: Handler) -> Handler:
-            wanted = len(inspect.signature(handler).parameters)
-            if not 1 <= wanted <= 3:
-                raise UsageError(
-                    f"a handler takes event, installation and zoom; this one takes {wanted}"
-                )
+            wanted = _wanted(handler)
             self._registered.append(_Registered(checked, handler, wanted))
             return handler
 
@@ -118,6 +114,18 @@ class Handlers:
             client_of: makes the client that a handler calls Zoom with.
         """
         return HandlerTarget(context, self._registered, client_of)
+
+
+def _wanted(handler: Callable[..., Any]) -> int:
+    """How many of event, installation and zoom a handler takes, in this order."""
+    parameters = inspect.signature(handler).parameters.values()
+    named = [one for one in parameters if one.kind is one.KEYWORD_ONLY]
+    if required := [one.name for one in named if one.default is one.empty]:
+        raise UsageError(f"nothing gives a handler its keyword {required[0]!r}")
+    wanted = sum(one.kind not in {one.KEYWORD_ONLY, one.VAR_KEYWORD} for one in parameters)
+    if not 1 <= wanted <= 3:
+        raise UsageError(f"a handler takes event, installation and zoom; this one takes {wanted}")
+    return wanted
 
 
 class HandlerTarget:

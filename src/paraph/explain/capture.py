@@ -6,7 +6,9 @@ an event of API Gateway or of a Lambda function URL, or an entry of Zoom's webho
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -68,11 +70,11 @@ def read_capture(content: bytes, *, entry: int | None = None, fits: Fits) -> Cap
     from paraph.explain.json_capture import read_json_capture
     from paraph.explain.raw_request import read_raw_request
 
-    content = bounded(content)
-    # The HAR format asks readers to live with a byte order mark.
-    content = content.removeprefix(BYTE_ORDER_MARK)
+    content = _unmarked(bounded(content))
     start = content.lstrip()
-    if start[:1] in {b"{", b"["}:
+    if not start:
+        raise UsageError("the capture is empty", remedy=REMEDY)
+    if start[:1] in {b"{", b"[", b'"'}:
         return read_json_capture(content, entry=entry, fits=fits)
     if is_curl_command(start):
         return read_curl_command(start)
@@ -88,12 +90,21 @@ def join_capture(head: bytes, body: bytes) -> CapturedRequest:
     from paraph.explain.json_capture import read_json_headers
     from paraph.explain.raw_request import read_head
 
-    head = bounded(head).removeprefix(BYTE_ORDER_MARK)
+    head = _unmarked(bounded(head))
     if head.lstrip()[:1] in {b"{", b"["}:
         found = request("POST", b"/", read_json_headers(head), b"")
     else:
         found = read_head(head)
     return replace(found, body=bounded(body), has_exact_body=False)
+
+
+def _unmarked(content: bytes) -> bytes:
+    """The content as UTF-8 without its byte order mark; Windows shells write UTF-16 to files."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        with suppress(UnicodeError):
+            return content.decode("utf-16").encode("utf-8")
+    # The HAR format asks readers to live with a byte order mark.
+    return content.removeprefix(BYTE_ORDER_MARK)
 
 
 def bounded(content: bytes) -> bytes:

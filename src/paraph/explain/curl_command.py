@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from paraph.errors import UsageError
 from paraph.explain.capture import REMEDY, CapturedRequest, Headers, request
+from paraph.explain.cmd_words import cmd_words, is_cmd_text
 
 _CURL = re.compile(rb"(?:[$>#]\s+)?(?:\S*/)?curl(?:\.exe)?\s")
 _DATA = {"-d", "--data", "--data-ascii", "--data-raw", "--data-binary", "--json"}
@@ -69,7 +70,8 @@ def read_curl_command(content: bytes) -> CapturedRequest:
         UsageError: a quote does not end, a file is meant, or there is no URL.
     """
     # Latin-1 keeps every byte of the command as one character.
-    words = _words(content.decode("latin-1").strip())[1:]
+    text = content.decode("latin-1").strip()
+    words = (cmd_words(text) if is_cmd_text(text) else _words(text))[1:]
     while words and words[0] == "curl":
         words.pop(0)
     command = _Command()

@@ -15,6 +15,7 @@ _NOT_A_REQUEST = (
     *(AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError),
     binascii.Error,
 )
+_DEEPEST_STRING = 4
 _PARSED = "The capture holds the body as parsed JSON, not its bytes: the compact form is checked."
 
 
@@ -25,7 +26,7 @@ def read_json_capture(content: bytes, *, entry: int | None, fits: Fits) -> Captu
         UsageError: it is no capture, or several of its entries could be meant.
     """
     try:
-        document: Any = json.loads(content)
+        document = _unwrapped(json.loads(content))
         entries = _entries(document)
         if entry is not None:
             if not 1 <= entry <= len(entries):
@@ -58,13 +59,23 @@ def read_json_headers(content: bytes) -> Headers:
         raise UsageError("this JSON holds no headers", remedy=REMEDY) from None
 
 
+def _unwrapped(value: Any) -> Any:
+    """The JSON inside a string, as deep as logs nest it; any other value as it is."""
+    for _ in range(_DEEPEST_STRING):
+        if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "[", '"'}:
+            break
+        value = json.loads(value)
+    return value
+
+
 def _entries(document: Any) -> list[Any]:
     if isinstance(document, list):
         return document
     if "log" in document:
         return list(document["log"]["entries"])
-    if isinstance(document.get("webhook_logs"), list):
-        return list(document["webhook_logs"])
+    logs = _unwrapped(document.get("webhook_logs"))
+    if isinstance(logs, list):
+        return logs
     return [document]
 
 
@@ -77,6 +88,7 @@ def _may_be_meant(entry: Any, fits: Fits) -> bool:
 
 
 def _read(entry: Any) -> CapturedRequest:
+    entry = _unwrapped(entry)
     found = entry.get("request", entry)
     for reader, marks in _READERS:
         if all(any(mark in found for mark in names.split("|")) for names in marks):
@@ -100,8 +112,11 @@ def _from_gateway(found: Mapping[str, Any]) -> CapturedRequest:
     """An event of API Gateway (REST, HTTP), of a load balancer, or of a function URL."""
     http = (found.get("requestContext") or {}).get("http") or {}
     several = found.get("multiValueHeaders") or {}
+    named = {str(name).lower() for name in several}
     single = {
-        name: value for name, value in (found.get("headers") or {}).items() if name not in several
+        name: value
+        for name, value in (found.get("headers") or {}).items()
+        if str(name).lower() not in named
     }
     headers = _headers(several) + _headers(single)
     if found.get("cookies"):
@@ -128,7 +143,11 @@ def _from_zoom_log(found: Mapping[str, Any]) -> CapturedRequest:
     """An entry of the webhook log that Zoom's Marketplace and its API show."""
     headers = found["request_headers"]
     parsed = _text_headers(headers) if isinstance(headers, str) else _headers(headers)
-    body, notes = _body(found.get("request_body"))
+    sent = found.get("request_body")
+    while isinstance(sent, str) and sent.startswith('"'):
+        # A string in a string. No event begins with a quote.
+        sent = json.loads(sent)
+    body, notes = _body(sent)
     return request("POST", str(found.get("endpoint") or "/").encode(), parsed, body, notes=notes)
 
 
@@ -137,7 +156,7 @@ def _text_headers(text: str) -> Headers:
     from paraph.explain.raw_request import read_head
 
     try:
-        return _headers(json.loads(text))
+        return _headers(_unwrapped(json.loads(text)))
     except ValueError:
         return read_head(text.encode("utf-8", "surrogatepass")).headers
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice, permutations
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+|\s+', re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 _LARGEST = 1 << 20
 _MOST_KEYS = 4
 
@@ -19,6 +20,8 @@ def other_forms(body: bytes) -> Iterator[tuple[str, bytes]]:
     try:
         text = body.decode("utf-8")
         value = json.loads(text)
+        # Printing needs a deeper stack than reading.
+        json.dumps(value, indent=2)
     except (ValueError, RecursionError):
         return
     if isinstance(value, str):
@@ -69,6 +72,10 @@ def _ascii_only(token: str) -> str:
     return json.dumps(json.loads(token), ensure_ascii=True)
 
 
+def _ascii_only_upper(token: str) -> str:
+    return _ESCAPE.sub(lambda found: found[0][:2] + found[0][2:].upper(), _ascii_only(token))
+
+
 def _slashes_escaped(token: str) -> str:
     return token.replace("\\/", "/").replace("/", "\\/")
 
@@ -92,6 +99,7 @@ _SPELLINGS: dict[str, Callable[[str], str]] = {
     " with escaped slashes": _slashes_escaped,
     " with letters in place of \\u escapes": _unescaped,
     " with \\u escapes in place of letters": _ascii_only,
+    " with \\u escapes in upper case": _ascii_only_upper,
     " with \\u escapes and escaped slashes": _both_escaped,
     " with <, > and & as escapes": _markup_escaped,
 }

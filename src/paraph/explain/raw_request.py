@@ -9,6 +9,7 @@ from paraph.explain.capture import REMEDY, CapturedRequest, Headers, request
 
 _REQUEST_LINE = re.compile(rb"([!-~]+) ([!-~]\S*) HTTP/[0-9.]+")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LEADING_BLANKS = re.compile(rb"\A(?:[ \t]*\r?\n)+")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[^\r\n]*)?\r?\n")
 
 
@@ -18,16 +19,30 @@ def read_raw_request(content: bytes) -> CapturedRequest:
     Raises:
         UsageError: there is no request line, or a header line has no colon.
     """
-    head, body = _split_head(content)
+    head, body = _split_head(_LEADING_BLANKS.sub(b"", content))
     lines = _lines(head)
-    line = _REQUEST_LINE.fullmatch(lines[0])
-    if line is None:
-        raise UsageError("the first line is no HTTP request line", remedy=REMEDY)
-    headers = _headers(lines[1:])
+    if line := _REQUEST_LINE.fullmatch(lines[0]):
+        method, target = line.groups()
+        del lines[0]
+    else:
+        method, target = _pseudo_headers(lines)
+    headers = _headers(lines)
     body, notes, is_exact = _body_of(headers, body)
     return request(
-        line[1].decode("latin-1"), line[2], headers, body, notes=notes, has_exact_body=is_exact
+        method.decode("latin-1"), target, headers, body, notes=notes, has_exact_body=is_exact
     )
+
+
+def _pseudo_headers(lines: list[bytes]) -> tuple[bytes, bytes]:
+    """Method and target of an HTTP/2 request, which has no request line."""
+    found = {
+        name: value.strip()
+        for name, colon, value in (line[1:].partition(b":") for line in lines if line[:1] == b":")
+        if colon
+    }
+    if not {b"method", b"path"} <= found.keys():
+        raise UsageError("the first line is no HTTP request line", remedy=REMEDY)
+    return found[b"method"], found[b"path"]
 
 
 def read_head(content: bytes) -> CapturedRequest:
@@ -36,7 +51,7 @@ def read_head(content: bytes) -> CapturedRequest:
     Raises:
         UsageError: a line has no colon, or there is no header.
     """
-    lines = _lines(_split_head(content)[0])
+    lines = _lines(_split_head(_LEADING_BLANKS.sub(b"", content))[0])
     line = _REQUEST_LINE.fullmatch(lines[0])
     headers = _headers(lines if line is None else lines[1:])
     if not headers:
@@ -47,7 +62,7 @@ def read_head(content: bytes) -> CapturedRequest:
 
 def _split_head(content: bytes) -> tuple[bytes, bytes]:
     # The earliest empty line ends the head, whichever kind of line end it has.
-    found = re.search(rb"\r?\n\r?\n", content)
+    found = re.search(rb"\r?\n[ \t]*\r?\n", content)
     if found is None:
         return content.rstrip(b"\r\n"), b""
     return content[: found.start()], content[found.end() :]
@@ -63,6 +78,8 @@ def _headers(lines: list[bytes]) -> Headers:
         if line.startswith(b":"):
             # A pseudo-header of HTTP/2, as browsers copy it.
             continue
+        if line.lstrip()[:1] in {b"{", b"["}:
+            raise UsageError("an empty line is missing between headers and body", remedy=REMEDY)
         name, colon, value = line.partition(b":")
         if not colon or not _NAME.fullmatch(name.strip()):
             raise UsageError("a header line has no name and colon", remedy=REMEDY)

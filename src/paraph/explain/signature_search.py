@@ -6,6 +6,7 @@ is the signature names the cause. Nothing here accepts a delivery: that is `veri
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
 import hmac
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import unquote_to_bytes
 
 from paraph.explain.json_forms import other_forms
 
@@ -21,6 +23,9 @@ _HEX = re.compile(rb"\s*(v0=)?\s*\"?([0-9A-Fa-f]{64})\"?\s*")
 _BASE64 = re.compile(rb"\s*(v0=)?([A-Za-z0-9+/]{43}=)\s*")
 _DIGITS = re.compile(rb"\s*([0-9]{10})([0-9]{3})?(?:\.[0-9]+)?\s*")
 _IS_BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}\s*")
+_LARGEST_LITERAL = 1 << 20
+# Not seen, and pasted along from web pages: zero-width characters and a byte order mark.
+_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -133,8 +138,10 @@ _BASES = (
 
 
 def _stamps(timestamp: bytes) -> Iterator[_Change]:
-    yield _Change("", timestamp, Side.SENDER)
     found = _DIGITS.fullmatch(timestamp)
+    is_long = found is not None and found[2] is not None
+    name = "the timestamp is in milliseconds, in the header and in what was signed"
+    yield _Change(name if is_long else "", timestamp, Side.SENDER)
     if found is None:
         return
     if found[2]:
@@ -180,6 +187,9 @@ def _spellings(secret: str) -> Iterator[tuple[str, str]]:
     plain = secret.strip()
     if plain != secret:
         yield "{} without the blank or line end around it signed this", plain
+    seen = secret.translate(dict.fromkeys(map(ord, _UNSEEN))).strip()
+    if seen != plain:
+        yield "{} without its invisible characters signed this", seen
     unquoted = plain.strip("\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}")
     if unquoted != plain:
         yield "{} without the quotes around it signed this", unquoted
@@ -240,6 +250,13 @@ def _decodings(body: bytes) -> Iterator[tuple[str, bytes]]:
             yield f"the body was decoded as {encoding}, and Zoom sends UTF-8", again
         with suppress(UnicodeError):
             yield f"the capture is written in {encoding}", body.decode(encoding).encode("utf-8")
+    if b"%7B%22" in body[:16].upper():
+        plain = unquote_to_bytes(body.replace(b"+", b"%20"))
+        yield "the body is percent-encoded, and Zoom sends plain JSON", plain
+    if body.startswith((b"b'", b'b"')) and len(body) <= _LARGEST_LITERAL:
+        with suppress(ValueError, SyntaxError):
+            printed = ast.literal_eval(body.decode("ascii"))
+            yield "the body is Python's printed form of bytes", bytes(printed)
     if _IS_BASE64.fullmatch(body):
         with suppress(binascii.Error):
             yield "the body is base64 of what was sent", base64.b64decode(body.strip())

@@ -28,7 +28,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, mark_removed, remove_grant
 from paraph.oauth.phase import Phase
 from paraph.storage.protocols import Transaction
-from paraph.storage.records import UNKNOWN_TIME, Grant, ZoomIdentity
+from paraph.storage.records import UNKNOWN_TIME, Grant, TombstoneTimes, ZoomIdentity
 from paraph.storage.scope import Scope, account
 from paraph.zoom.events import AppDeauthorized
 
@@ -67,19 +67,32 @@ class Tombstone:
     """
 
     order: Order
-    times: tuple[int | None, ...]
+    times: tuple[TombstoneTimes | None, ...]
 
 
 async def find_tombstone(
-    tx: Transaction, context: Context, identity: ZoomIdentity, *, consented_at: int | None
+    tx: Transaction,
+    context: Context,
+    identity: ZoomIdentity,
+    *,
+    consented_at: int | None,
+    received_at: int,
 ) -> Tombstone | None:
-    """Look for deauthorizations that concern an identity; the worst order for it counts."""
+    """Look for deauthorizations that concern an identity; the worst order for it counts.
+
+    Args:
+        tx: reads the tombstones.
+        context: of the app.
+        identity: of the consent.
+        consented_at: the consent's time on Zoom's clock.
+        received_at: when its tokens arrived, on our clock.
+    """
     found = [
         await tx.removals.find_tombstone(identity_hash)
         for identity_hash in context.tombstone_hashes(identity)
     ]
     own, *of_account = [
-        None if time is None else order_of(_known(time), consented_at) for time in found
+        None if times is None else _order_to(times, consented_at, received_at) for times in found
     ]
     # Another user's removal says nothing certain about this consent.
     orders = {own, *(Order.UNCLEAR if one is Order.AFTER else one for one in of_account)}
@@ -87,6 +100,17 @@ async def find_tombstone(
         if order in orders:
             return Tombstone(order, tuple(found))
     return None
+
+
+def _order_to(times: TombstoneTimes, consented_at: int | None, received_at: int) -> Order:
+    """The order of a deauthorization to a consent whose tokens have just arrived.
+
+    One that is told during the installation may have ended it, however early it is dated: Zoom's
+    time can be hours off.
+    """
+    order = order_of(_known(times.zoom_time), consented_at)
+    is_told_meanwhile = times.told_at >= received_at - NEAR_SECONDS
+    return Order.UNCLEAR if order is Order.BEFORE and is_told_meanwhile else order
 
 
 def believed_time(removed_at: int | None, *, signed_at: int | None, received_at: int) -> int | None:

@@ -142,13 +142,15 @@ async def _activate(
     context: Context, pending: PendingAuthorization, consent: _Consent
 ) -> Installation | Handoff:
     identity = _identity(context, consent.user)
-    consented_at = consent.tokens.zoom_time
+    consented_at, received_at = consent.tokens.zoom_time, consent.tokens.received_at
     proved: Tombstone | None = None
     while True:
         async with context.store.transaction(
             account(identity.client_id, identity.account_id)
         ) as tx:
-            found = await find_tombstone(tx, context, identity, consented_at=consented_at)
+            found = await find_tombstone(
+                tx, context, identity, consented_at=consented_at, received_at=received_at
+            )
             removed = found is not None and found.order is Order.AFTER
             if removed:
                 await queue_revocation(tx, context, consent.tokens)

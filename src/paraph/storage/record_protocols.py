@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from paraph.storage.records import ApiKey, AuditEntry, NoticeCount, Receipt, RemovalExport
+from paraph.storage.records import (
+    ApiKey,
+    AuditEntry,
+    NoticeCount,
+    Receipt,
+    RemovalExport,
+    TombstoneTimes,
+)
 
 
 class RemovalStore(Protocol):
@@ -17,8 +24,8 @@ class RemovalStore(Protocol):
         It is exported, too.
         """
 
-    async def find_tombstone(self, identity_hash: bytes) -> int | None:
-        """The deauthorization time on Zoom's clock; -1 when it is unknown; None: no tombstone."""
+    async def find_tombstone(self, identity_hash: bytes) -> TombstoneTimes | None:
+        """The times of a deauthorization; None: no tombstone."""
 
     async def add_receipt(self, receipt: Receipt, *, identity_hash: bytes) -> None:
         """Keep a receipt, and export it; the hash says outside whose removal it was."""

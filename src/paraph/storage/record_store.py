@@ -10,7 +10,7 @@ from sqlalchemy import Row, case, delete, insert, select, update
 
 from paraph.storage.connection import Connection
 from paraph.storage.receipt_book import Line, ReceiptLine, TombstoneLine, encode_line
-from paraph.storage.records import UNKNOWN_TIME, ApiKey, Receipt, RemovalExport
+from paraph.storage.records import UNKNOWN_TIME, ApiKey, Receipt, RemovalExport, TombstoneTimes
 from paraph.storage.tables import api_keys, receipts, removal_exports, tombstones, used_states
 
 
@@ -78,14 +78,16 @@ class SqlRemovalStore(_SqlStore):
         line = TombstoneLine(identity=identity_hash.hex(), zoom_time=time, created_at=now)
         await self._export(f"tombstone {line.identity} {time}", line)
 
-    async def find_tombstone(self, identity_hash: bytes) -> int | None:
-        """The deauthorization time on Zoom's clock; -1 when it is unknown; None: no tombstone."""
+    async def find_tombstone(self, identity_hash: bytes) -> TombstoneTimes | None:
+        """The times of a deauthorization; None: no tombstone."""
         row = (
             await self._connection.execute(
-                select(tombstones.c.zoom_time).where(tombstones.c.identity_hash == identity_hash)
+                select(tombstones.c.zoom_time, tombstones.c.created_at).where(
+                    tombstones.c.identity_hash == identity_hash
+                )
             )
         ).first()
-        return None if row is None else int(row.zoom_time)
+        return None if row is None else TombstoneTimes(int(row.zoom_time), int(row.created_at))
 
     async def add_receipt(self, receipt: Receipt, *, identity_hash: bytes) -> None:
         """Keep a receipt, and export it; the hash says outside whose removal it was."""

@@ -32,6 +32,18 @@ class ZoomIdentity:
     user_id: str
 
 
+class TombstoneTimes(NamedTuple):
+    """When a deauthorization happened, and when it was last told.
+
+    Attributes:
+        zoom_time: on Zoom's clock, as the event says it; `UNKNOWN_TIME` where it does not.
+        told_at: on our clock.
+    """
+
+    zoom_time: int
+    told_at: int
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """One token set. `zoom_time` is the `Date` of the token response: Zoom's own clock."""

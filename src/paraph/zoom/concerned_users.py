@@ -275,5 +275,5 @@ def _arrive(value: object, branch: _Branch, found: dict[str, str]) -> None:
         # An e-mail or a chat address is no user id, wherever it stands.
         if user_id is not None and "@" not in user_id:
             found.setdefault(user_id, path)
-    if isinstance(value, dict) and (only is None or str(value.get(only[0])) == only[1]):
+    if isinstance(value, dict) and (only is None or str(value.get(only[0], "")) == only[1]):
         _walk(value, below, found)

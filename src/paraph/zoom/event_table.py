@@ -7,7 +7,7 @@ the administrator who did it, and the agent of an engagement, not the consumer.
 
 A place is a path below `payload`. `object.host_id` is a member. `object.users[].user_id` is the
 member of every element of a list. `object.owner[type=user].id` counts only where the object also
-has the member `type` with the value `user`.
+has the member `type` with the value `user`, `object.owner[type=].id` where it has no `type`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _CHAT = Places(
     ("operator_id", "object.owner_id", "user_id", "object.user_id", "userId"),
     ("object.operator_id",),
 )
+_SESSION = Places(("object.host_id",), _OPERATOR)
 _CHATBOT = Places(("userId", "user_id"), ("operator_id", "object.userId"))
 _ORGANIZER = Places(
     (
@@ -87,8 +88,14 @@ FAMILIES: Mapping[str, Places] = {
             "object.recordings[].owner[type=user].id",
             "object.voicemails[].user_id",
             "object.voicemails[].callee_user_id",
+            "object.recordings[].accepted_by.user_id",
+            "object.recordings[].outgoing_by.user_id",
             "object.call_logs[].user_id",
+            "object.call_logs[].caller_user_id",
+            "object.call_logs[].callee_user_id",
             "object.call_elements[].user_id",
+            "object.call_elements[].caller_user_id",
+            "object.call_elements[].callee_user_id",
             "object.user.id",
             "object.users[].user_id",
             "object.user_ids[]",
@@ -108,6 +115,8 @@ FAMILIES: Mapping[str, Places] = {
             "object.agents[].agent_id",
             "object.assigned_user_id",
             "object.assigned_agent_id",
+            "object.assignee_id",
+            "object.assignee.user_id",
             "object.transfer_to_user_id",
             "object.transfer_from_user_id",
             "object.previous_user_id",
@@ -135,7 +144,8 @@ FAMILIES: Mapping[str, Places] = {
     "scheduler": _ORGANIZER,
     "calendar": _ORGANIZER,
     # Their users are the app's own, not Zoom's.
-    "session": Places(("object.host_id",), _OPERATOR),
+    "session": _SESSION,
+    "video_sdk": _SESSION,
     "clinical_notes": Places(
         ("object.note_owner_user_id", "object.owner_id", "object.meeting_host_id"), _OPERATOR
     ),
@@ -150,14 +160,22 @@ FAMILIES: Mapping[str, Places] = {
 UNKNOWN_FAMILY = Places(
     (
         "object.host_id",
+        "object.hostId",
         "object.meeting_host_id",
+        "object.host.id",
+        "object.host.user_id",
         "host_id",
         "object.owner_id",
+        "object.ownerId",
+        "object.owner_user_id",
+        # Without a type, no owner of these families is a group.
+        "object.owner[type=].id",
         "object.owner[type=user].id",
         "object.owner.user_id",
         "owner_id",
         "object.organizer_id",
         "object.organizer.id",
+        "object.organizer.user_id",
         "object.user_id",
         "object.userId",
         "object.user.id",
@@ -166,7 +184,15 @@ UNKNOWN_FAMILY = Places(
         "object.users[].id",
         "object.user_ids[]",
         "object.agent_id",
+        "object.agent_user_id",
+        "object.agent.id",
+        "object.agent.user_id",
+        "object.agents[].user_id",
+        "object.agents[].agent_id",
         "object.assignee_id",
+        "object.assignee.id",
+        "object.assignee.user_id",
+        "object.creator_id",
         "object.callee.user_id",
         "object.caller.user_id",
         "user_id",
