@@ -251,3 +251,55 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     """A named file must exist; the default one need not."""
     with pytest.raises(ConfigurationError, match="cannot be read"):
         load_settings(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"public_url": "https://zoom.tidemark.example?"}, "public_url holds a : ? or #"),
+        ({"public_url": "https://zoom.tidemark.example#"}, "public_url holds a : ? or #"),
+        ({"public_url": "https://zoom.tidemark.example:"}, "public_url holds a : ? or #"),
+        ({"public_url": "https://zoom.tidemark.example:443"}, "public_url names the default port"),
+        ({"public_url": "https://zoom.tidemark.example:0"}, "public_url has port 0"),
+        ({"public_url": "HTTPS://zoom.tidemark.example"}, "public_url must be in lower case"),
+        ({"public_url": "https://0x7f.1"}, "public_url has a host that no name can be"),
+        ({"public_url": "https://999.1.1.1"}, "public_url has a host that no name can be"),
+        ({"start_url": "https://tidemark.example/s?"}, "start_url holds a : ? or #"),
+        ({"client_secret": "${ZOOM_CLIENT_SECRET}"}, "client_secret looks like a placeholder"),
+        ({"client_secret": "$(cat /run/zoom)aB3"}, "client_secret looks like a placeholder"),
+        (
+            {"client_secret": "ZOOM_TOKEN=kF93-2bXq0-Zr8sLpW"},
+            "client_secret holds more than its value",
+        ),
+        ({"client_secret": "kF93-2bXq0-Zr8sLpW,"}, "client_secret holds more than its value"),
+        ({"client_secret": "kF93-2bXq0-Zr8sLpW\\n"}, "client_secret holds more than its value"),
+        ({"client_id": "AbCdEf123456;"}, "client_id holds more than its value"),
+        ({"required_scopes": ["user:read,meeting:read"]}, "required_scopes[0] is no scope"),
+        ({"public_bind": "http://127.0.0.1:8000"}, "public_bind must be HOST:PORT"),
+        ({"public_bind": "*:8000"}, "public_bind must be HOST:PORT"),
+        ({"trusted_proxies": ["0.0.0.0/1", "128.0.0.0/1"]}, "trusted_proxies are everybody"),
+        ({"trusted_proxies": ["::/1"]}, "trusted_proxies are everybody"),
+        ({"trusted_proxies": ["::ffff:0:0/96"]}, "trusted_proxies[0] is everybody"),
+        ({"events_url": "nats://127.0.0.1:4222/,one.internal"}, "events_url is not a URL"),
+        ({"events_url": "tls://one.internal,nats://two.internal"}, "events_url is not a URL"),
+        ({"events_url": "tls://one.internal\u0001"}, "events_url is not a URL"),
+        ({"database_url": "postgresql:///db?service=far"}, "another machine without TLS"),
+        ({"app_name": "Tidemark\u001b[31m"}, "app_name holds control characters"),
+        ({"receipts_folder": "/srv/\u0000x"}, "receipts_folder holds control characters"),
+        ({"encryption_keys": None, "encryption_keys_file": "/srv/\u0000x"}, "holds a zero byte"),
+        ({"event_retention": 10**18}, "event_retention: must be"),
+        ({"CLIENT_SECRET": "kF93-2bXq0-Zr8sLpW"}, "CLIENT_SECRET: this is no setting"),
+    ],
+)
+def test_a_value_with_something_around_it_is_named(
+    tmp_path: Path, changes: dict[str, Any], named: str
+) -> None:
+    """A value that would be another one to browsers, Zoom or a library is one problem."""
+    assert named in problems(tmp_path, **changes)
+
+
+def test_a_proxy_named_by_its_mapped_address_is_trusted(tmp_path: Path) -> None:
+    """An IPv4 network within IPv6 is the IPv4 network, as the addresses of peers are."""
+    settings = load_settings(write(tmp_path, trusted_proxies=["::ffff:10.0.0.0/104"]))
+
+    assert ["10.0.0.0/8"] == list(map(str, settings.trusted_proxies))

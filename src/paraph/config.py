@@ -23,7 +23,7 @@ from paraph.key_settings import KeyService, KeySource, judge_keys, judge_service
 from paraph.secret import Secret
 from paraph.setting_judge import Network, SettingJudge, is_loopback
 from paraph.setting_types import type_problem
-from paraph.settings_source import close_names, read_file, read_variables, unwrap
+from paraph.settings_source import close_names, exact_names, read_file, read_variables, unwrap
 from paraph.zoom_cloud import REGIONAL_API_SERVERS, default_api_servers, mixed_clouds
 
 __all__ = [
@@ -43,6 +43,8 @@ DEFAULT_PROXY_ALLOW = (
     "POST,PUT,PATCH,DELETE /v2/meetings/**",
     "POST,PUT,PATCH,DELETE /v2/webinars/**",
 )
+# A hundred years: a time before that is still a time.
+_LONGEST = 100 * 365 * 86400
 # Where the service itself answers: a host's page there would send browsers round in circles.
 _OWN_PATHS = frozenset({"/install", "/installed", "/marketplace", "/oauth/redirect", "/webhook"})
 
@@ -133,8 +135,8 @@ class _Values(BaseSettings):
     trusted_proxies: list[str] = Field(default_factory=list)
     freshness_past: int = Field(default=7200, ge=300, le=86400)
     freshness_future: int = Field(default=300, ge=0, le=3600)
-    event_retention: int = Field(default=7 * 86400, ge=0)
-    dead_letter_retention: int = Field(default=30 * 86400, ge=0)
+    event_retention: int = Field(default=7 * 86400, ge=0, le=_LONGEST)
+    dead_letter_retention: int = Field(default=30 * 86400, ge=0, le=_LONGEST)
     app_name: str = Field(default="this app", max_length=80)
     verify_zoom: str = ""
     security_contact: str = ""
@@ -177,6 +179,8 @@ def _load_values(file: Path | None) -> tuple[_Values, list[str]]:
     given, problems = ({}, []) if file is None and not path.exists() else read_file(path)
     variables = EnvSettingsSource(_Values).env_vars
     fields = _Values.model_fields
+    given, wrong = exact_names(given, fields)
+    problems += wrong
     from_variables, wrong = read_variables(
         {name: text for name, text in variables.items() if name.removeprefix("paraph_") in fields},
         [name for name, field in fields.items() if field.annotation == list[str]],
@@ -224,23 +228,20 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
         proxy_allow=tuple(judge.rule("proxy_allow", rule) for rule in values.proxy_allow),
         forward_url=judge.url("forward_url", values.forward_url) if values.forward_url else "",
         forward_secrets=judge.signing_secrets("forward_secrets", values.forward_secrets),
-        trusted_proxies=tuple(
-            judge.network(f"trusted_proxies[{n}]", proxy)
-            for n, proxy in enumerate(values.trusted_proxies)
-        ),
+        trusted_proxies=judge.networks("trusted_proxies", values.trusted_proxies),
         freshness_past=values.freshness_past,
         freshness_future=values.freshness_future,
         event_retention=values.event_retention,
         dead_letter_retention=values.dead_letter_retention,
-        app_name=values.app_name,
-        verify_zoom=values.verify_zoom,
+        app_name=judge.text("app_name", values.app_name),
+        verify_zoom=judge.text("verify_zoom", values.verify_zoom),
         security_contact=judge.contact("security_contact", values.security_contact),
         operator_url=(
             judge.url("operator_url", values.operator_url, origin_only=True)
             if values.operator_url
             else ""
         ),
-        receipts_folder=_receipts_folder(values),
+        receipts_folder=judge.text("receipts_folder", _receipts_folder(values)),
         key_service=_key_service(judge, values),
         webhook_rotation_until=(
             0

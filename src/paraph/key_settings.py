@@ -55,7 +55,7 @@ def read_private_lines(name: str, file: str) -> tuple[list[str], list[str]]:
         file: which. Empty lines and lines that begin with # are left out.
     """
     try:
-        with Path(file).open(encoding="utf-8") as opened:
+        with Path(file).open(encoding="utf-8-sig") as opened:
             # Of what was opened, not of the name: that could mean another file a moment later.
             mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
             if mode & 0o077:
@@ -67,6 +67,8 @@ def read_private_lines(name: str, file: str) -> tuple[list[str], list[str]]:
         return [], [f"{name}: {file} cannot be read: {error.strerror}"]
     except UnicodeDecodeError:
         return [], [f"{name}: {file} is no text"]
+    except ValueError:
+        return [], [f"{name} holds a zero byte: remove it"]
     found = [line for line in lines if line and not line.startswith("#")]
     return found, [] if found else [f"{name}: {file} is empty"]
 

@@ -9,7 +9,8 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from paraph.secret import Secret
@@ -22,6 +23,14 @@ _SIGNING_PREFIX = "whsec_"
 _SIGNING_BYTES = range(24, 65)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# Every address that a stranger may have; of IPv6 no others are assigned (RFC 4291).
+_EVERYBODY: tuple[Network, ...] = (
+    ipaddress.IPv4Network("0.0.0.0/0"),
+    ipaddress.IPv6Network("2000::/3"),
+)
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+_ALONE = "paste the value alone"
+
 _METHOD = "(?:GET|POST|PUT|PATCH|DELETE)"
 _PROXY_RULE = re.compile(
     rf"(?:\*|{_METHOD}(?:,{_METHOD})*) /v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?)"
@@ -30,7 +39,7 @@ _PROXY_RULE = re.compile(
 # Words that a generated secret does not hold: short ones are asked for as whole words.
 _PLACEHOLDER = re.compile(
     r"change.?me|your[-_ ]|placeholder|example|password|^secret|x{6}|^x{4}|123456789|^<|>$"
-    r"|\btodo\b|replace",
+    r"|\btodo\b|replace|^\$[({A-Z]|^%[({A-Z]",
     re.IGNORECASE,
 )
 # RFC 3986 section 2, of which urlsplit drops or accepts more than a browser would.
@@ -43,6 +52,19 @@ _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _CONTACT = re.compile(r"(?:mailto:|https://|tel:)[\x21-\x7e]+")
+
+
+# What a copied line of a file or of a program leaves around a value. Zoom's own values hold none.
+_COPIED = re.compile(r"^(?:export )?[A-Za-z_]{3,}=[^=]|[,;]$|\\[nrt]$")
+# Marks that urlsplit drops, and a default port, which browsers and Zoom leave out of an origin.
+_EMPTY_PART = re.compile(r"https?://[^/?#]*:(?:[/?#]|\Z)|[^?#]*(?:\?#?|#)\Z", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# Such a host is a number to some resolvers: 127.1 and 0x7f.1 are 127.0.0.1.
+_ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
+_EVENTS_SERVER = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_EVENTS_URL = re.compile(
+    rf"(nats|tls)://(?:[^@\s/?#]+@)?({_EVENTS_SERVER}(?:,{_EVENTS_SERVER})*)/?(?:\?[\x21-\x7e]*)?"
+)
 
 
 class SettingJudge:
@@ -61,6 +83,8 @@ class SettingJudge:
             self.problems.append(f"{name} looks like a placeholder")
         elif not _is_plain(value):
             self.problems.append(f"{name} holds spaces, line ends or non-ASCII characters")
+        elif _COPIED.search(value):
+            self.problems.append(f"{name} holds more than its value: {_ALONE}")
         return Secret(value)
 
     def secrets(self, name: str, values: Sequence[str]) -> tuple[Secret, ...]:
@@ -89,12 +113,14 @@ class SettingJudge:
             self.problems.append("client_id holds spaces, line ends or non-ASCII characters")
         elif _PLACEHOLDER.search(value):
             self.problems.append("client_id looks like a placeholder")
+        elif _COPIED.search(value):
+            self.problems.append(f"client_id holds more than its value: {_ALONE}")
         return value
 
     def scopes(self, name: str, values: Sequence[str]) -> frozenset[str]:
         """One scope in each; two in one would be granted by nobody."""
         for place, value in enumerate(values):
-            if not _SCOPE.fullmatch(value):
+            if not _SCOPE.fullmatch(value) or "," in value:
                 self.problems.append(f'{name}[{place}] is no scope; write ["one", "two"]')
         return frozenset(values)
 
@@ -111,13 +137,13 @@ class SettingJudge:
             return value
         try:
             parts = urlsplit(value)
-            host, _ = parts.hostname or "", parts.port
+            host, port = parts.hostname or "", parts.port
         except ValueError:
             self.problems.append(f"{name} is not a URL")
             return value
         if parts.scheme not in {"http", "https"} or not host or not value.isascii():
             self.problems.append(f"{name} is not an absolute http or https URL")
-        elif "[" not in parts.netloc and not _HOST.fullmatch(host):
+        elif "[" not in parts.netloc and not _is_host(host):
             self.problems.append(f"{name} has a host that no name can be: write host or host:port")
         elif not _URL_CHARACTERS.fullmatch(value):
             self.problems.append(f"{name} holds characters that no URL has")
@@ -127,8 +153,12 @@ class SettingJudge:
             self.problems.append(f"{name} must hold no credentials and no fragment")
         elif origin_only and (parts.path not in {"", "/"} or parts.query):
             self.problems.append(f"{name} must be an origin like https://zoom.app.example")
-        elif host != parts.netloc.rsplit("@")[-1].partition(":")[0] and "[" not in parts.netloc:
+        elif not value.startswith(parts.scheme) or (
+            host != parts.netloc.rsplit("@")[-1].partition(":")[0] and "[" not in parts.netloc
+        ):
             self.problems.append(f"{name} must be in lower case, as browsers send it")
+        elif problem := _spelling_problem(value, parts.scheme, port, is_origin=origin_only):
+            self.problems.append(f"{name} {problem}")
         return value.rstrip("/") if origin_only else value
 
     def database_url(self, name: str, value: str) -> str:
@@ -150,15 +180,26 @@ class SettingJudge:
 
     def events_url(self, name: str, value: str) -> str:
         """Nothing, or NATS servers that are here or behind TLS."""
-        if value and not re.match(r"(nats|tls)://.", value):
+        if not value:
+            return value
+        match = _EVENTS_URL.fullmatch(value)
+        if not re.match(r"(nats|tls)://.", value):
             self.problems.append(f"{name} must begin with nats:// or tls://, or be empty")
-        elif value.startswith("nats://"):
-            netloc = re.split(r"[/?#]", value.removeprefix("nats://"), maxsplit=1)[0]
-            hosts = [_host_of(one) for one in netloc.split(",")]
-            if not all(map(is_loopback, hosts)):
-                self.problems.append(
-                    f"{name} leads to another machine without TLS: write tls:// for nats://"
-                )
+        elif match is None:
+            self.problems.append(
+                f"{name} is not a URL: write tls://HOST:PORT,HOST:PORT with one scheme for all "
+                "servers, and percent-encode its password"
+            )
+        elif match[1] == "nats" and not all(is_loopback(_host_of(s)) for s in match[2].split(",")):
+            self.problems.append(
+                f"{name} leads to another machine without TLS: write tls:// for nats://"
+            )
+        return value
+
+    def text(self, name: str, value: str) -> str:
+        """A path or a text to show, in which a control character is a slip or an attack."""
+        if not value.isprintable():
+            self.problems.append(f"{name} holds control characters: remove them")
         return value
 
     def host(self, name: str, value: str) -> str:
@@ -170,7 +211,8 @@ class SettingJudge:
     def bind(self, name: str, value: str) -> tuple[str, int]:
         """HOST:PORT; port 0 picks a free one."""
         host, colon, port = value.rpartition(":")
-        if not (colon and host and re.fullmatch(r"[0-9]{1,5}", port) and int(port) < 65536):
+        numbered = colon and re.fullmatch(r"[0-9]{1,5}", port) and int(port) < 65536
+        if not numbered or not (_is_address(host) or _HOST.fullmatch(host)):
             self.problems.append(f"{name} must be HOST:PORT, like 127.0.0.1:8001")
             return "127.0.0.1", 0
         return host.strip("[]"), int(port)
@@ -181,10 +223,18 @@ class SettingJudge:
             self.problems.append(f"{name}: {value!r} is no rule; write GET,POST /v2/path/* or **")
         return value
 
+    def networks(self, name: str, values: Sequence[str]) -> tuple[Network, ...]:
+        """Networks of proxies, which together may not be everybody."""
+        before = len(self.problems)
+        found = tuple(self.network(f"{name}[{n}]", value) for n, value in enumerate(values))
+        if len(self.problems) == before and any(map(_covers(found), _EVERYBODY)):
+            self.problems.append(f"{name} are everybody: name the networks of your own proxies")
+        return found
+
     def network(self, name: str, value: str) -> Network:
         """An address or a network in CIDR form."""
         try:
-            network = ipaddress.ip_network(value)
+            network = _unmapped(ipaddress.ip_network(value.partition("%")[0]))
         except ValueError:
             self.problems.append(f"{name} is no network: write 10.0.0.0/8 or an address")
             return ipaddress.ip_network("192.0.2.0/32")
@@ -203,6 +253,49 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _spelling_problem(value: str, scheme: str, port: int | None, *, is_origin: bool) -> str:
+    """Why a good URL would be another text than the one that browsers and Zoom make of it."""
+    if _EMPTY_PART.match(value):
+        return "holds a : ? or # with nothing behind it: remove it"
+    if port == 0:
+        return "has port 0: write the port that is listened on"
+    if is_origin and port == _DEFAULT_PORTS[scheme]:
+        return f"names the default port: leave :{port} out"
+    return ""
+
+
+def _covers(networks: Sequence[Network]) -> Callable[[Network], bool]:
+    """What tells whether all of another network lies in these, taken together."""
+    whole: list[Any] = [
+        *ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network)),
+        *ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv6Network)),
+    ]
+    return lambda other: any(other.version == one.version and other.subnet_of(one) for one in whole)
+
+
+def _unmapped(network: Network) -> Network:
+    """IPv4 addresses within IPv6 ones as what they are: peers are compared as IPv4."""
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        address = int(network.network_address) & 0xFFFFFFFF
+        return ipaddress.IPv4Network((address, network.prefixlen - 96))
+    return network
+
+
+def _is_host(host: str) -> bool:
+    """Return true if every reader takes it for the same name or the same IPv4 address."""
+    if _ENDS_IN_A_NUMBER.fullmatch(host):
+        return _is_address(host)
+    return _HOST.fullmatch(host) is not None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_local_host(host: str) -> bool:
     """Return true if a database's host is this machine: loopback, or a folder with a socket."""
     return host.startswith(("/", "@")) or host == "" or is_loopback(host)
@@ -215,6 +308,8 @@ def _postgresql_hosts(url: str) -> tuple[list[str], list[str]]:
     query = parse_qs(parts.query, keep_blank_values=True)
     texts = [*query.get("host", []), *query.get("hostaddr", [])]
     named = [one for text in texts for one in text.split(",")]
+    # A service of libpq's may name any host.
+    named += query.get("service", [])
     within = [unquote(_host_of(one)) for one in parts.netloc.split(",")]
     return [*named, *(one for one in within if one or not named)], query.get("sslmode", [])
 

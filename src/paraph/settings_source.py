@@ -12,13 +12,13 @@ import json
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from paraph.errors import ConfigurationError
+from paraph.toml_text import parse_toml
 
 # A file with one of these must not be readable by others; URLs may hold a password.
 _SECRET = frozenset(
@@ -54,10 +54,10 @@ def read_file(path: Path) -> Found:
         with path.open("rb") as opened:
             # Of what was opened, not of the name: that could mean another file a moment later.
             status = os.fstat(opened.fileno())
-            values = tomllib.loads(opened.read().decode("utf-8-sig"))
+            values = parse_toml(opened.read())
     except OSError as error:
         raise ConfigurationError([f"{path} cannot be read: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigurationError([f"{path} is no TOML: {error}"]) from None
     problems = []
     if _holds_secrets(values) and (mode := _too_open(status)):
@@ -115,6 +115,17 @@ def close_names(variables: Iterable[str], known: Collection[str]) -> list[str]:
         near = get_close_matches(name, known, n=1, cutoff=0.85)
         problems += [f"PARAPH_{name.upper()} is no setting; is {one} meant?" for one in near]
     return problems
+
+
+def exact_names(values: Mapping[str, Any], known: Collection[str]) -> Found:
+    """The values without those whose names are settings in another case, which are problems.
+
+    Such a name would be read as the setting later, after the checks that go by name.
+    """
+    wrong = [name for name in values if name not in known and name.lower() in known]
+    return {name: value for name, value in values.items() if name not in wrong}, [
+        f"{name}: this is no setting; is {name.lower()} meant?" for name in wrong
+    ]
 
 
 def unwrap(values: Mapping[str, Any]) -> Found:

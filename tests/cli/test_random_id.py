@@ -139,3 +139,12 @@ api_servers = ["http://127.0.0.1:9"]
 
     assert (0, True) == (shown.returncode, "active" in shown.stdout)
     assert (0, True) == (removed.returncode, f"{wanted} is removed" in removed.stdout)
+
+
+@pytest.mark.parametrize("word", ["\udcff", "\u00e9", "\uff0d"])
+def test_an_argument_of_other_characters_is_a_usage_error(word: str) -> None:
+    """Bytes that are not UTF-8 reach a command as halves of pairs, which no database stores."""
+    result = CliRunner().invoke(app, ["installations", "show", word])
+
+    assert 2 == result.exit_code
+    assert "an id is letters, digits, _ and -" in result.output

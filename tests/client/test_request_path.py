@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from paraph.client import AsyncClient, Client, Refused
-from paraph.client.request_path import demand_intended, service_url, zoom_path
+from paraph.client.request_path import caller_headers, demand_intended, service_url, zoom_path
 from vector_files import cases
 
 OWN, OTHER = "Own0000000000000000000", "Other00000000000000000"
@@ -191,3 +191,20 @@ def test_a_url_that_came_out_differently_is_refused() -> None:
     for url in variations():
         with pytest.raises(Refused):
             demand_intended(httpx.Request("GET", url), base, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("x-a", "b\r\nparaph-subject: c"), ("x\r\ny", "z"), ("authorization ", "z"), ("", "z")],
+)
+def test_a_header_is_one_header(name: str, value: str) -> None:
+    """A name is a word, and a value has no line end."""
+    with pytest.raises(Refused):
+        caller_headers({name: value})
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8001?", "http://127.0.0.1:8001#"])
+def test_the_services_url_ends_with_no_mark(url: str) -> None:
+    """An empty query would change every URL that is made from it."""
+    with pytest.raises(Refused):
+        service_url(url)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from paraph.errors import CallRefused
 from paraph.zoom.api_path import AllowList, parse_target
-from paraph.zoom.credential_fields import names_credential
+from paraph.zoom.credential_fields import names_credential, requested_credentials
 
 RECORDINGS = b"/v2/meetings/5/recordings"
 EVERYTHING = AllowList(["* /v2/**"])
@@ -155,3 +155,11 @@ def test_whatever_text_arrives(text: str) -> None:
     except CallRefused:
         return
     assert not re.search(rb"(?:^|[&;])zak=", query.lower())
+
+
+@pytest.mark.parametrize("hidden", ["%C2%AD", "%E2%80%8B", "%E2%81%A0", "%EF%BB%BF"])
+def test_characters_without_width_hide_no_credential(hidden: str) -> None:
+    """Some servers drop them, and would read the name of the field."""
+    asked = f"include_fields=download_access_to{hidden}ken"
+
+    assert {("includefields", "downloadaccesstoken")} == requested_credentials(asked)

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from paraph.errors import ConfigurationError
+from paraph.toml_text import parse_toml
 
 
 class Hook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -136,10 +137,10 @@ class Target(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 def load_target(path: Path) -> Target:
     """Read a target file; every problem becomes one line."""
     try:
-        target = msgspec.toml.decode(path.read_bytes(), type=Target)
+        target = msgspec.convert(parse_toml(path.read_bytes()), Target)
     except OSError as error:
         raise ConfigurationError([f"{path}: {error.strerror}"]) from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise ConfigurationError(
             [f"{path}: {error}"], remedy="docs/check.md lists every name of a target file."
         ) from None

@@ -85,6 +85,14 @@ def main() -> None:
         _fail(_one_line(error), _usage_remedy(error), code=2)
     except click.ClickException as error:
         _fail(_one_line(error), "Run `paraph --help` to see what is possible.", code=1)
+    except OSError as error:
+        # Most often: the disk that the output is written to is full.
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(
+            f"{where}{error.strerror or type(error).__name__}",
+            "Make room or give access there, and run the command again.",
+            code=1,
+        )
     except click.Abort as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             _fail("interrupted", "Run the command again to start over.", code=130)

@@ -37,6 +37,8 @@ class IdCommand(click.Command):
                         # Click says so; a `--` behind it would be taken as the value.
                         return super().parse_args(ctx, options)
                     options.append(value)
+        if not "".join(ids).isascii():
+            raise click.UsageError("an id is letters, digits, _ and -", ctx)
         return super().parse_args(ctx, [*options, "--", *ids])
 
     def _is_id(self, ctx: click.Context, word: str) -> bool:

@@ -20,6 +20,8 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _ZOOM_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~@+=:,-]|%(?:40|2[BbCc]|3[AaDd]))+")
 _DOTS = re.compile(r"\.+")
 _METHOD = re.compile(r"[A-Za-z]{1,16}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _API_PREFIX = "/v2/"
 # Set by the client itself: another value would change whose call it is, or how long it is.
 _OWN_HEADERS = frozenset(
@@ -73,12 +75,14 @@ def caller_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers of the caller's for a call of Zoom's API.
 
     Raises:
-        Refused: a header is the client's own to set.
+        Refused: a header is the client's own to set, or could hold a second header.
     """
     for name in headers:
         lowered = name.lower()
         if lowered in _OWN_HEADERS or lowered.startswith("paraph-"):
             raise _refused("header", "Leave authorization, host, cookie and paraph-* headers out.")
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(headers[name]):
+            raise _refused("header", "A header is a word, and a line of printable ASCII.")
     return dict(headers)
 
 
@@ -94,7 +98,7 @@ def service_url(text: str) -> httpx.URL:
         url = httpx.URL("")
     if url.scheme not in {"http", "https"} or not url.host:
         raise _refused("url", "Give an absolute URL, like http://127.0.0.1:8001.")
-    if url.userinfo or url.query or url.fragment:
+    if url.userinfo or "?" in text or "#" in text:
         raise _refused("url", "Give the URL without credentials, query and fragment.")
     return url
 

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from paraph.errors import ConfigurationError
+from paraph.toml_text import parse_toml
 
 DEFAULT_CLIENT_ID = "SimulatedZoomClientId1"
 DEFAULT_CLIENT_SECRET = "simulated-zoom-client-credential-0001"
@@ -149,7 +150,7 @@ def load_world(path: Path) -> World:
         ConfigurationError: it cannot be read, or a key is unknown or has another type.
     """
     try:
-        world = msgspec.toml.decode(path.read_bytes(), type=World)
+        world = msgspec.convert(parse_toml(path.read_bytes()), World)
     except OSError as error:
         raise ConfigurationError([f"{path} cannot be read: {error.strerror}"]) from None
     except (msgspec.MsgspecError, ValueError) as error:

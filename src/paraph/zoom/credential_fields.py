@@ -90,7 +90,11 @@ def _words(text: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    if plain.isascii():
+        return plain
+    # Characters without width, like a soft hyphen, are dropped by some servers.
+    return "".join(one for one in plain if unicodedata.category(one) != "Cf")
 
 
 def _plain(word: str) -> str:
