@@ -54,7 +54,7 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _CONTACT = re.compile(r"(?:mailto:|https://|tel:)[\x21-\x7e]+")
 
 
-# What a copied line of a file or of a program leaves around a value. Zoom's own values hold none.
+# Text that a copied line of a file or program leaves around a value. Zoom's values never hold it.
 _COPIED = re.compile(r"^(?:export )?[A-Za-z_]{3,}=[^=]|[,;]$|\\[nrt]$")
 # Marks that urlsplit drops, and a default port, which browsers and Zoom leave out of an origin.
 _EMPTY_PART = re.compile(r"https?://[^/?#]*:(?:[/?#]|\Z)|[^?#]*(?:\?#?|#)\Z", re.IGNORECASE)
@@ -265,7 +265,7 @@ def _spelling_problem(value: str, scheme: str, port: int | None, *, is_origin: b
 
 
 def _covers(networks: Sequence[Network]) -> Callable[[Network], bool]:
-    """What tells whether all of another network lies in these, taken together."""
+    """A test of whether all of another network lies in these, taken together."""
     whole: list[Any] = [
         *ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network)),
         *ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv6Network)),
