@@ -110,10 +110,12 @@ def _hop_of(element: bytes) -> Hop:
         pairs[name] = match[2] if match[2] is not None else match[3]
     if position < len(element):
         return Hop("", UNREADABLE)
+    if b"for" not in pairs:
+        # It reports no hop, and a scheme is believed together with its hop only.
+        return Hop("", "")
     scheme = pairs.get(b"proto")
     return Hop(
-        # Without it the walk ends here, with what this hop says about its scheme.
-        pairs.get(b"for", b"").decode("latin-1"),
+        pairs[b"for"].decode("latin-1"),
         "" if scheme is None else _SCHEMES.get(scheme.lower(), UNREADABLE),
     )
 
