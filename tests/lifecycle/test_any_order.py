@@ -56,7 +56,17 @@ from paraph.storage.encryption import new_encryption_key
 from paraph.storage.records import Installation
 from paraph.zoom.events import AppDeauthorized
 from postgres_server import PostgresServer
-from service_kit import ACCOUNT, JANE, PUBLIC_URL, RAVI, Kit, agree_as, settings_for, simulated_zoom
+from service_kit import (
+    ACCOUNT,
+    JANE,
+    PUBLIC_URL,
+    RAVI,
+    Kit,
+    agree_as,
+    give_back,
+    settings_for,
+    simulated_zoom,
+)
 
 SUBJECTS = st.sampled_from(["tenant-a:alice", "tenant-b:bob"])
 PEOPLE = st.sampled_from([JANE, RAVI])
@@ -142,7 +152,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _clear_away(self) -> None:
         self.runner.close()
-        self.zoom.stop()
+        give_back(self.zoom)
         self.folder.cleanup()
 
     def _browser(self, jar: int) -> httpx.AsyncClient:

@@ -36,7 +36,7 @@ from paraph.storage.database import open_store
 from paraph.storage.encryption import KeyRing, new_encryption_key
 from paraph.storage.receipt_book import ReceiptBook, ReceiptLine, encode_line
 from paraph.storage.trust import BACKUP, NO_OLDER_KEY, Trust
-from service_kit import JANE, RAVI, Kit, agree_as, settings_for, simulated_zoom
+from service_kit import JANE, RAVI, Kit, agree_as, give_back, settings_for, simulated_zoom
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -111,7 +111,7 @@ def place(tmp_path: Path, database_url: str) -> Iterator[Place]:
     """Nothing is there yet."""
     zoom = simulated_zoom()
     yield Place(settings_for(zoom, tmp_path, database_url=database_url), zoom)
-    zoom.stop()
+    give_back(zoom)
 
 
 async def install(kit: Kit, *users: str) -> None:

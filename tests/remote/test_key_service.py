@@ -18,7 +18,7 @@ from paraph.secret import Secret
 from paraph.service.app import open_context
 from paraph.service.keys import new_wrapped_key, open_ring
 from paraph.storage.encryption import new_encryption_key
-from service_kit import settings_for, simulated_zoom
+from service_kit import give_back, settings_for, simulated_zoom
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ def settings(tmp_path: Path, service: KeyService) -> Iterator[Settings]:
     """Settings of a service with a key service."""
     zoom = simulated_zoom()
     yield replace(settings_for(zoom, tmp_path), key_service=service)
-    zoom.stop()
+    give_back(zoom)
 
 
 async def test_a_wrapped_key_seals_and_opens(settings: Settings, service: KeyService) -> None:

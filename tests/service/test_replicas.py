@@ -18,7 +18,7 @@ from paraph.lifecycle.api_key import create_key, revoke_key
 from paraph.lifecycle.context import Context
 from paraph.service.app import open_service
 from scripted_zoom import ScriptedZoom, scripted_zoom
-from service_kit import settings_for, simulated_zoom
+from service_kit import give_back, settings_for, simulated_zoom
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +56,7 @@ async def replicas(tmp_path: Path, database_url: str) -> AsyncIterator[Replicas]
                 for service in services
             ]
             yield Replicas(context, clients[0], clients[1], rest, key.reveal().split("_")[1])
-    zoom.stop()
+    give_back(zoom)
 
 
 @asynccontextmanager

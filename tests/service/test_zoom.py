@@ -22,7 +22,7 @@ from paraph.errors import CallRefused, NotFound, UsageError
 from paraph.events.handlers import HandedEvent
 from paraph.service.zoom import Zoom
 from scripted_zoom import Scripted, ScriptedZoom, scripted_zoom
-from service_kit import ACCOUNT, JANE, PUBLIC_URL, Kit, settings_for, simulated_zoom
+from service_kit import ACCOUNT, JANE, PUBLIC_URL, Kit, give_back, settings_for, simulated_zoom
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +78,7 @@ async def running_app(
             async with zoom:
                 yield App(zoom, _kit(zoom, simulated, settings, app), rest, app)
         finally:
-            simulated.stop()
+            give_back(simulated)
 
 
 def _kit(zoom: Zoom, simulated: Any, settings: Any, app: Any) -> Kit:

@@ -19,13 +19,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import aiohttp
-import certifi
 import msgspec
 from standardwebhooks import Webhook
 
 from paraph.errors import PeerUnavailable, TransportError
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
+from paraph.remote.transport import public_tls
 from paraph.secret import Secret
 from paraph.storage.records import KeptEvent
 
@@ -63,7 +63,7 @@ class Forwarder:
         self._url = url
         self._signers = [Webhook(_key(secret)) for secret in secrets]
         self._deadline = deadline
-        self._verify = verify or ssl.create_default_context(cafile=certifi.where())
+        self._verify = verify or public_tls()
         self._http = self._session(keep_alive=True)
         self._anew = self._session(keep_alive=False)
 

@@ -17,9 +17,11 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import certifi
 import httpx
 
 from paraph.errors import AnswerTooLarge, TransportError
@@ -99,6 +101,12 @@ class StreamedResponse:
                 yield piece
 
 
+@cache
+def public_tls() -> ssl.SSLContext:
+    """TLS that trusts the public certificate authorities. Loading them costs 30 ms of CPU, once."""
+    return ssl.create_default_context(cafile=certifi.where())
+
+
 class Transport:
     """Sends requests and brings back what came.
 
@@ -119,7 +127,7 @@ class Transport:
         self._origins = frozenset(origins)
         self._deadline = deadline
         self._observe = observe
-        self._verify: ssl.SSLContext | bool = True if verify is None else verify
+        self._verify = verify or public_tls()
         self._http = self._client(httpx.Timeout(deadline, connect=min(deadline, 4.0)))
         self._streams: httpx.AsyncClient | None = None
 

@@ -169,8 +169,14 @@ class Simulator:
         self.deeplinks.clear()
         self.validation.forget()
 
-    def reset(self) -> None:
-        """Back to the world as it was loaded, with clock, journal, faults and consent."""
+    def reset(self, world: World | None = None) -> None:
+        """Return to the world as it was loaded, with clock, journal, faults and consent.
+
+        Args:
+            world: the world to load from now on; the one before by default.
+        """
+        if world is not None:
+            self._loaded = copy.deepcopy(world)
         self.clock.reset()
         self.timers.clear()
         self.replace_world(copy.deepcopy(self._loaded))

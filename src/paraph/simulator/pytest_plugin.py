@@ -1,5 +1,7 @@
 """A Zoom for tests: the `zoom` fixture is a simulator on a free port.
 
+One server runs for the whole session, and each test gets it as fresh as at its start.
+
 pytest loads this module wherever paraph is installed, so importing it loads neither a server nor
 a database driver; the fixture loads the server when it is asked for.
 """
@@ -25,8 +27,26 @@ def zoom_world() -> World | None:
     return None
 
 
+@pytest.fixture(scope="session")
+def _zoom_servers() -> Iterator[list[SimulatedZoom]]:
+    servers: list[SimulatedZoom] = []
+    yield servers
+    for one in servers:
+        one.stop()
+
+
 @pytest.fixture
-def zoom(zoom_world: World | None) -> Iterator[SimulatedZoom]:
+def zoom(zoom_world: World | None, _zoom_servers: list[SimulatedZoom]) -> Iterator[SimulatedZoom]:
     """A simulated Zoom on a free port."""
-    with SimulatedZoom(zoom_world) as simulated:
-        yield simulated
+    from paraph.simulator.world import default_world
+
+    if not _zoom_servers or not _zoom_servers[-1].is_running:
+        # The first test, or the one before stopped its Zoom.
+        _zoom_servers.append(SimulatedZoom())
+        _zoom_servers[-1].start()
+    simulated = _zoom_servers[-1]
+    simulated.reset(zoom_world or default_world())
+    yield simulated
+    if simulated.is_running:
+        # Nothing of this test reaches the next one, such as a delivery that is still retried.
+        simulated.reset()

@@ -84,6 +84,11 @@ class SimulatedZoom:
         await asyncio.to_thread(self.stop)
 
     @property
+    def is_running(self) -> bool:
+        """The server accepts connections."""
+        return self._started.is_set() and self._thread.is_alive()
+
+    @property
     def world(self) -> World:
         """Who and what exists; change it in place, it counts at once."""
         return self.simulator.world
@@ -236,9 +241,15 @@ class SimulatedZoom:
         finally:
             self._call(lambda: faults.switch_off(name))
 
-    def reset(self) -> None:
-        """Back to the world as it was at the start, with clock, journal, faults and consent."""
-        self._call(self.simulator.reset)
+    def reset(self, world: World | None = None) -> None:
+        """Return to the world as it was at the start, with clock, journal, faults and consent.
+
+        This takes milliseconds, so one server can serve many tests.
+
+        Args:
+            world: another world from now on.
+        """
+        self._call(lambda: self.simulator.reset(world))
 
     def _describe_deliveries(self) -> list[dict[str, Any]]:
         from paraph.simulator.control import describe_delivery
