@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from paraph.key_settings import new_encryption_key
-from private_file import write_private
-
 SERVERS = frozenset({"fastapi", "starlette", "uvicorn", "aiohttp", "uvloop", "jinja2"})
 STORAGE = frozenset({"sqlalchemy", "alembic", "aiosqlite", "asyncpg", "nats"})
 HEAVY = SERVERS | STORAGE | {"pydantic", "pydantic_settings", "httpx", "rich", "typer"}
@@ -71,20 +68,9 @@ def test_help_imports_nothing_heavy(tmp_path: Path, words: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize("kind", ["webhook", "context", "redirect"])
-def test_explain_needs_no_server_and_no_database(tmp_path: Path, kind: str) -> None:
+def test_explain_needs_no_server_and_no_database(folder: Path, kind: str) -> None:
     """An explanation loads the core, and neither HTTP client nor storage nor judged settings."""
-    write_private(
-        tmp_path / "paraph.toml",
-        f"""
-client_id = "AbCdEf123456"
-client_secret = "kF93-2bXq0-Zr8sLpW"
-webhook_secrets = ["hN71_0cYwe-Ty6dRmVq"]
-public_url = "https://zoom.tidemark.example"
-encryption_keys = ["{new_encryption_key(os.urandom)}"]
-linking = "none"
-""",
-    )
-    imported = of_command(tmp_path, "explain", kind, "-")
+    imported = of_command(folder, "explain", kind, "-")
 
     assert "click" in imported
     assert set() == imported & (STORAGE | SERVERS | {"httpx", "rich"}) - {"starlette"}

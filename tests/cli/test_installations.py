@@ -9,34 +9,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from installing import install
 from paraph.config import load_settings
 from paraph.lifecycle.context import Context
 from paraph.service.app import open_context
-from paraph.storage.encryption import new_encryption_key
-from private_file import write_private
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Settings of an app whose Zoom does not answer, and a database of its own."""
-    write_private(
-        tmp_path / "paraph.toml",
-        f"""
-client_id = "AbCdEf123456"
-client_secret = "kF93-2bXq0-Zr8sLpW"
-webhook_secrets = ["hN71_0cYwe-Ty6dRmVq"]
-public_url = "https://zoom.tidemark.example"
-database_url = "sqlite:///{tmp_path / "paraph.db"}"
-encryption_keys = ["{new_encryption_key()}"]
-linking = "none"
-authorization_server = "http://127.0.0.1:9"
-api_servers = ["http://127.0.0.1:9"]
-""",
-    )
-    return tmp_path
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:

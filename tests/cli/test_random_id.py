@@ -20,8 +20,6 @@ from paraph.cli import events, installations
 from paraph.cli.main import app
 from paraph.config import load_settings
 from paraph.service.app import open_context
-from paraph.storage.encryption import new_encryption_key
-from private_file import write_private
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
 
@@ -102,23 +100,10 @@ def test_help_is_not_an_id() -> None:
 
 
 def test_an_installation_whose_id_begins_with_a_hyphen_is_shown_and_removed(
-    tmp_path: Path,
+    folder: Path,
 ) -> None:
     """Ids of earlier versions work on a real database, as one argument of a shell command."""
-    settings = write_private(
-        tmp_path / "paraph.toml",
-        f"""
-client_id = "AbCdEf123456"
-client_secret = "kF93-2bXq0-Zr8sLpW"
-webhook_secrets = ["hN71_0cYwe-Ty6dRmVq"]
-public_url = "https://zoom.tidemark.example"
-database_url = "sqlite:///{tmp_path / "paraph.db"}"
-encryption_keys = ["{new_encryption_key()}"]
-linking = "none"
-authorization_server = "http://127.0.0.1:9"
-api_servers = ["http://127.0.0.1:9"]
-""",
-    )
+    settings = folder / "paraph.toml"
     wanted = "-cUxy0123456789abcdefg"
 
     async def work() -> None:
