@@ -8,11 +8,20 @@ from pathlib import Path
 import pytest
 
 import suites
+from cheap_process import keep_modules_out_of_collections, load_authorities_once
 from databases import new_sqlite
 from postgres_server import PostgresServer
 
 # A test that takes `database_url` runs once for each kind of database.
 DATABASES = ["sqlite", "postgresql"]
+
+
+load_authorities_once()
+
+
+def pytest_collection_finish() -> None:
+    """Save CPU from here on."""
+    keep_modules_out_of_collections()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -145,7 +145,7 @@ def test_a_revoked_key_ends_the_session(operated: RunningDemo, page: Page) -> No
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_every_page_fits_a_phone_and_can_be_read(
     operated: RunningDemo, browser: Browser, scheme: str
 ) -> None:

@@ -27,7 +27,7 @@ def test_after_chaos_the_books_agree(database: str, seconds: int) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "faults.chaos", "--database", database),
-            *("--seconds", str(seconds), "--installations", str(8 * seconds)),
+            *("--seconds", str(seconds), "--installations", str(max(50, 4 * seconds))),
         ],
         env=ENVIRONMENT,
         capture_output=True,

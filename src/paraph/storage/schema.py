@@ -16,6 +16,7 @@ The kind stands in the revision's own name, so that older code can judge a step 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -67,11 +68,7 @@ def is_contracting(revision: str) -> bool:
 def _apply(
     connection: Connection, place: str, *, contracting: bool, revision: str = ""
 ) -> list[str]:
-    config = Config()
-    own = place or str(files("paraph.storage") / "migrations")
-    # A percent sign in the path would be taken for an interpolation.
-    config.set_main_option("script_location", own.replace("%", "%%"))
-    script = ScriptDirectory.from_config(config)
+    config, script = _load_steps(place) if place else _own_steps()
     known = {one.revision for one in script.walk_revisions()}
     applied: list[str] = []
 
@@ -97,6 +94,18 @@ def _apply(
         environment.configure(connection=connection, target_metadata=metadata)
         environment.run_migrations()
     return applied
+
+
+@cache
+def _own_steps() -> tuple[Config, ScriptDirectory]:
+    return _load_steps(str(files("paraph.storage") / "migrations"))
+
+
+def _load_steps(place: str) -> tuple[Config, ScriptDirectory]:
+    config = Config()
+    # A percent sign in the path would be taken for an interpolation.
+    config.set_main_option("script_location", place.replace("%", "%%"))
+    return config, ScriptDirectory.from_config(config)
 
 
 def identify(connection: Connection, *, randomness: Callable[[int], bytes], now: int) -> str:
