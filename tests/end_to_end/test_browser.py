@@ -137,6 +137,7 @@ def test_the_host_answers_what_is_not_there(host_demo: RunningDemo, page: Page) 
     assert answer is not None and answer.status == 404
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 def test_zoom_service_and_host_on_three_sites(page: Page) -> None:
     """Every step between them is cross-site, and the whole way through works all the same.
@@ -162,6 +163,7 @@ def test_zoom_service_and_host_on_three_sites(page: Page) -> None:
         demo.stop()
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_demo() -> None:
     """It ends on SIGTERM with exit code 0: no process, no port and no file of it stays."""
     demo = start_demo("none")

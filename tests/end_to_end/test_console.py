@@ -269,7 +269,7 @@ def test_the_console_reads_without_javascript(running: SimulatedZoom, browser: B
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_every_page_fits_a_phone(
     running: SimulatedZoom, receiver: Receiver, browser: Browser, scheme: str
 ) -> None:
@@ -319,7 +319,7 @@ _CONTRAST = """() => {
   return poor; }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_all_text_can_be_read(running: SimulatedZoom, browser: Browser, scheme: str) -> None:
     """All text of console and consent has a contrast of 4.5 to its ground (WCAG 2.2, 1.4.3)."""
     running.consent("approve")
