@@ -10,7 +10,8 @@ LOG := .make-step.log
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # One worker more than cores: a test waits for a browser or a server for a third of its time.
 WORKERS ?= $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
-PYTEST = $(BIN)/python -m pytest --numprocesses
+# Tests start many processes: they find compiled modules, whatever this shell says about them.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -37,7 +38,8 @@ $(BIN)/python:
 
 $(RUN): $(BIN)/python requirements/run.txt requirements/build.txt pyproject.toml
 	$(call step,Installing paraph and its dependencies into $(VENV),$(PIP) --require-hashes \
-		-r requirements/run.txt -r requirements/build.txt && $(PIP) --no-deps --no-build-isolation -e .)
+		-r requirements/run.txt -r requirements/build.txt && $(PIP) --no-deps --no-build-isolation -e . \
+		&& $(BIN)/python -m compileall -q src)
 	@touch $@
 
 $(DEV): $(RUN) requirements/dev.txt

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import ssl
+from functools import cache
 from typing import Any
 
 import certifi
@@ -16,11 +18,13 @@ def load_authorities_once() -> None:
     of a test's own certificate authority is made as before.
     """
     create = ssl.create_default_context
-    public = create(cafile=certifi.where())
+    # httpx prefers the file that the environment names.
+    public = {certifi.where(), os.environ.get("SSL_CERT_FILE")}
+    create_once = cache(lambda cafile: create(cafile=cafile))
 
     def create_default_context(*arguments: Any, **options: Any) -> ssl.SSLContext:
-        if not arguments and options == {"cafile": certifi.where()}:
-            return public
+        if not arguments and set(options) == {"cafile"} and options["cafile"] in public:
+            return create_once(options["cafile"])
         return create(*arguments, **options)
 
     ssl.create_default_context = create_default_context

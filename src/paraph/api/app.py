@@ -10,6 +10,7 @@ the one because it is hot, the other because it streams and judges raw paths.
 # No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
 # stand inside others, and as text their names could not be found.
 import re
+from functools import cache
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
@@ -192,10 +193,18 @@ def create_management_api(
     host_linked = settings.linking == "host"
     problems = Problems(settings.start_url if host_linked else f"{settings.public_url}/install")
     patience = Patience(READ_SECONDS)
+
+    # FastAPI takes 35 ms to build the routes. An application that embeds the service never calls
+    # them, so they are built for the first request that needs them.
+    @cache
+    def framework() -> FastAPI:
+        return _framework(context, keys, problems, public_url=settings.public_url)
+
+    async def call_framework(scope: Scope, receive: Receive, send: Send) -> None:
+        await framework()(scope, receive, send)
+
     return ManagementApi(
-        Idempotency(
-            _framework(context, keys, problems, public_url=settings.public_url), keys, context
-        ),
+        Idempotency(call_framework, keys, context),
         vending=AccessTokenEndpoint(context.store, keys, access),
         proxy=ProxyEndpoint(keys, caller, AllowList(settings.proxy_allow)),
         context=context,
