@@ -17,7 +17,7 @@ import uvloop
 import kit
 import service_under_load as load
 from paraph.config import load_settings
-from paraph.service.app import open_context
+from paraph.service.context import open_context
 from token_vend import Installed, fill_context
 
 INSTALLATIONS = 100_000

@@ -27,7 +27,7 @@ from paraph.lifecycle.api_key import create_key
 from paraph.lifecycle.context import Context
 from paraph.oauth.phase import Phase
 from paraph.secret import Secret
-from paraph.service.app import open_context
+from paraph.service.context import open_context
 from paraph.storage.records import Grant, Link, Tokens, ZoomIdentity
 from postgres_server import PostgresServer
 

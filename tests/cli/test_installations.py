@@ -12,7 +12,7 @@ from pathlib import Path
 from installing import install
 from paraph.config import load_settings
 from paraph.lifecycle.context import Context
-from paraph.service.app import open_context
+from paraph.service.context import open_context
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:

@@ -19,7 +19,7 @@ from installing import install
 from paraph.cli import events, installations
 from paraph.cli.main import app
 from paraph.config import load_settings
-from paraph.service.app import open_context
+from paraph.service.context import open_context
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
 

@@ -12,7 +12,7 @@ from typing import Any
 from faults.chaos_replica import settings_of
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import Access, ActiveAccess
-from paraph.service.app import open_context
+from paraph.service.context import open_context
 
 
 async def _main(plan: dict[str, Any], tasks: int) -> None:

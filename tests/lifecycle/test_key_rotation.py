@@ -19,7 +19,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.key_rotation import SHORT_LIVED_SECONDS
 from paraph.lifecycle.replica import LIVE_SECONDS, Presence
 from paraph.secret import Secret
-from paraph.service.app import open_context
+from paraph.service.context import open_context
 from paraph.storage.records import Grant, Replica
 from service_kit import Kit, running
 from storage import sample

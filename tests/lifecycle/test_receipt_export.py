@@ -16,7 +16,8 @@ from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.lifecycle.receipt_export import MARK_SECONDS, ReceiptExport
-from paraph.service.app import open_context, open_service, receipt_book
+from paraph.service.app import open_service
+from paraph.service.context import open_context, receipt_book
 from paraph.storage.receipt_book import Line, MarkLine, ReceiptBook, ReceiptLine, TombstoneLine
 from service_kit import Kit, running
 from storage import sample

@@ -28,7 +28,8 @@ from paraph.lifecycle.receipt_export import ReceiptExport, heads_of, refuse_olde
 from paraph.lifecycle.restore import NewEpoch, prove_suspended
 from paraph.oauth.phase import Phase
 from paraph.secret import Secret
-from paraph.service.app import open_context, open_service, receipt_book
+from paraph.service.app import open_service
+from paraph.service.context import open_context, receipt_book
 from paraph.service.restoration import Circumstances, begin_epoch_in_place, restore_backup
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.storage.backup_file import BackupReader, BackupWriter

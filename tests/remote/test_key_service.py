@@ -15,7 +15,7 @@ from paraph.errors import ConfigurationError, TransportError
 from paraph.key_settings import KeyService, is_wrapped
 from paraph.remote.key_service import open_key_service
 from paraph.secret import Secret
-from paraph.service.app import open_context
+from paraph.service.context import open_context
 from paraph.service.keys import new_wrapped_key, open_ring
 from paraph.storage.encryption import new_encryption_key
 from service_kit import give_back, settings_for, simulated_zoom

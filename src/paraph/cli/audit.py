@@ -45,7 +45,7 @@ def verify(*, head: tuple[str, ...], config: Path | None) -> None:
     async def work(context: Context) -> tuple[ChainVerdict, int]:
         from paraph.lifecycle.audit import walk_chain
         from paraph.lifecycle.receipt_export import heads_of
-        from paraph.service.app import receipt_book
+        from paraph.service.context import receipt_book
 
         book = receipt_book(settings, context)
         heads = {**({} if book is None else heads_of(book.read().lines)), **given}

@@ -115,7 +115,7 @@ async def _restore(
 async def _reissue(settings: Settings, began: NewEpoch) -> list[tuple[str, Secret]]:
     """API keys that can do what the ended ones could."""
     from paraph.lifecycle.api_key import create_key
-    from paraph.service.app import open_context
+    from paraph.service.context import open_context
 
     async with open_context(settings) as (context, _readiness):
         return [

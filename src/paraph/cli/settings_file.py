@@ -27,7 +27,7 @@ def with_context(config: Path | None, work: Callable[[Context], Awaitable[Result
 
     from paraph.config import load_settings
     from paraph.logs import set_up_logs
-    from paraph.service.app import open_context
+    from paraph.service.context import open_context
 
     set_up_logs()
     settings = load_settings(config)

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from starlette.types import ASGIApp
 
@@ -32,17 +31,13 @@ from paraph.lifecycle.replica import BEAT_SECONDS, Presence
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.lifecycle.restore import prove_suspended
 from paraph.logs import get_logger
-from paraph.oauth.roles import Client
-from paraph.remote.authorization_server import RemoteAuthorizationServer
-from paraph.remote.resource_server import RemoteResourceServer
-from paraph.remote.transport import Transport
 from paraph.service.address import client_address
 from paraph.service.budget import ExchangeBudget, FailedExchanges, RateBudget
+from paraph.service.context import open_context, receipt_book
 from paraph.service.cookies import own_cookies
 from paraph.service.deliveries import open_deliveries
 from paraph.service.fast_lane import Judges
 from paraph.service.install import InstallEndpoint
-from paraph.service.keys import open_ring
 from paraph.service.lanes import RedirectJudge, private_judges, public_judges
 from paraph.service.marketplace import MarketplacePage
 from paraph.service.page import Pages, style
@@ -59,11 +54,6 @@ from paraph.service.security_headers import (
     page_headers,
     shown_headers,
 )
-from paraph.storage.database import open_store
-from paraph.storage.encryption import KeyRing
-from paraph.storage.protocols import Store
-from paraph.storage.receipt_book import ReceiptBook
-from paraph.zoom.server_metadata import zoom_authorization_server
 from paraph.zoom.webhook import Freshness
 
 TIDY_SECONDS = 2.0
@@ -88,62 +78,6 @@ class Service:
     private: ASGIApp
     public_lane: Judges
     private_lane: Judges
-
-
-@asynccontextmanager
-async def open_context(
-    settings: Settings,
-    *,
-    clock: Callable[[], float] = time.time,
-    random_bytes: Callable[[int], bytes] = os.urandom,
-) -> AsyncIterator[tuple[Context, Readiness]]:
-    """Store, transport and policy, ready to work; all of it is let go of at the end."""
-    ring = await open_ring(settings)
-    store = await open_store(settings.database_url, ring, randomness=random_bytes, now=int(clock()))
-    try:
-        async with context_over(
-            settings, store, ring, clock=clock, random_bytes=random_bytes
-        ) as composed:
-            yield composed
-    finally:
-        await store.close()
-
-
-@asynccontextmanager
-async def context_over(
-    settings: Settings,
-    store: Store,
-    ring: KeyRing,
-    *,
-    clock: Callable[[], float],
-    random_bytes: Callable[[int], bytes],
-) -> AsyncIterator[tuple[Context, Readiness]]:
-    """Transport and policy over a store that somebody else opened and will close."""
-    readiness = Readiness(store, clock=clock, tolerance=settings.freshness_future)
-    transport = Transport(
-        {settings.authorization_server, *settings.api_servers}, observe=readiness.observe
-    )
-    client = Client(settings.client_id, settings.client_secret, settings.redirect_uri)
-    server = zoom_authorization_server(settings.authorization_server)
-    context = Context(
-        store=store,
-        ring=ring,
-        client=client,
-        authorization_server=RemoteAuthorizationServer(transport, server, client),
-        resource_server=RemoteResourceServer(transport, settings.api_servers),
-        linking=settings.linking,
-        level=settings.level,
-        required_scopes=settings.required_scopes,
-        clock=clock,
-        random_bytes=random_bytes,
-        mend_url=f"{settings.public_url}/install"
-        if settings.linking == "none"
-        else settings.start_url,
-    )
-    try:
-        yield context, readiness
-    finally:
-        await transport.close()
 
 
 @asynccontextmanager
@@ -362,16 +296,3 @@ async def _outlived(job: Callable[[], Awaitable[None]]) -> None:
         _log.warning("tidy.interrupted", error_code=error.code, why=error.detail)
     except Exception as error:  # noqa: BLE001 - Housekeeping must outlive a bad row.
         _log.error("tidy.failed", why=type(error).__name__)
-
-
-def receipt_book(settings: Settings, context: Context) -> ReceiptBook | None:
-    """The book of the settings' folder; None where no folder is set."""
-    if not settings.receipts_folder:
-        return None
-    return ReceiptBook(
-        Path(settings.receipts_folder),
-        database_id=context.store.database_id,
-        ring=context.ring,
-        first_key=context.store.hash_keys["receipts"],
-        writer=socket.gethostname(),
-    )

@@ -13,7 +13,7 @@ from paraph.lifecycle.key_rotation import seal_with_newest
 from paraph.lifecycle.receipt_export import ReceiptExport
 from paraph.lifecycle.replica import LIVE_SECONDS, live_replicas
 from paraph.lifecycle.restore import NewEpoch, begin_epoch
-from paraph.service.app import context_over, open_context, receipt_book
+from paraph.service.context import context_over, open_context, receipt_book
 from paraph.service.keys import open_ring
 from paraph.storage.backup_file import BackupReader
 from paraph.storage.receipt_book import Line, ReceiptBook

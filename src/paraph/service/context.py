@@ -1,0 +1,102 @@
+"""Open the context in which the service and the commands work, from settings."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from paraph.config import Settings
+from paraph.lifecycle.context import Context
+from paraph.oauth.roles import Client
+from paraph.remote.authorization_server import RemoteAuthorizationServer
+from paraph.remote.resource_server import RemoteResourceServer
+from paraph.remote.transport import Transport
+from paraph.service.keys import open_ring
+from paraph.service.readiness import Readiness
+from paraph.storage.database import open_store
+from paraph.storage.encryption import KeyRing
+from paraph.storage.protocols import Store
+from paraph.storage.receipt_book import ReceiptBook
+from paraph.zoom.server_metadata import zoom_authorization_server
+
+
+@asynccontextmanager
+async def open_context(
+    settings: Settings,
+    *,
+    clock: Callable[[], float] = time.time,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+) -> AsyncIterator[tuple[Context, Readiness]]:
+    """Open a store, a transport and the policy of the settings, and close them at the end.
+
+    Args:
+        settings: checked settings.
+        clock: returns epoch seconds.
+        random_bytes: returns as many random bytes as it is asked for.
+
+    Yields:
+        The context, and the readiness that observes Zoom's responses.
+    """
+    ring = await open_ring(settings)
+    store = await open_store(settings.database_url, ring, randomness=random_bytes, now=int(clock()))
+    try:
+        async with context_over(
+            settings, store, ring, clock=clock, random_bytes=random_bytes
+        ) as composed:
+            yield composed
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def context_over(
+    settings: Settings,
+    store: Store,
+    ring: KeyRing,
+    *,
+    clock: Callable[[], float],
+    random_bytes: Callable[[int], bytes],
+) -> AsyncIterator[tuple[Context, Readiness]]:
+    """Open a transport and the policy of the settings over a store that the caller closes."""
+    readiness = Readiness(store, clock=clock, tolerance=settings.freshness_future)
+    transport = Transport(
+        {settings.authorization_server, *settings.api_servers}, observe=readiness.observe
+    )
+    client = Client(settings.client_id, settings.client_secret, settings.redirect_uri)
+    server = zoom_authorization_server(settings.authorization_server)
+    context = Context(
+        store=store,
+        ring=ring,
+        client=client,
+        authorization_server=RemoteAuthorizationServer(transport, server, client),
+        resource_server=RemoteResourceServer(transport, settings.api_servers),
+        linking=settings.linking,
+        level=settings.level,
+        required_scopes=settings.required_scopes,
+        clock=clock,
+        random_bytes=random_bytes,
+        mend_url=f"{settings.public_url}/install"
+        if settings.linking == "none"
+        else settings.start_url,
+    )
+    try:
+        yield context, readiness
+    finally:
+        await transport.close()
+
+
+def receipt_book(settings: Settings, context: Context) -> ReceiptBook | None:
+    """The book of the settings' folder; None where no folder is set."""
+    if not settings.receipts_folder:
+        return None
+    return ReceiptBook(
+        Path(settings.receipts_folder),
+        database_id=context.store.database_id,
+        ring=context.ring,
+        first_key=context.store.hash_keys["receipts"],
+        writer=socket.gethostname(),
+    )
