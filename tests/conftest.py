@@ -58,9 +58,8 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgresql_url(postgres: PostgresServer) -> Iterator[str]:
     """The URL of a new PostgreSQL database with all tables and no row."""
-    url = postgres.create_database()
-    yield url
-    postgres.drop_database(url)
+    with postgres.lend_database() as url:
+        yield url
 
 
 @pytest.fixture(params=DATABASES)
@@ -96,6 +95,5 @@ def other_database_url(
         yield new_sqlite(tmp_path / "other.db")
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    url = server.create_database()
-    yield url
-    server.drop_database(url)
+    with server.lend_database() as url:
+        yield url
