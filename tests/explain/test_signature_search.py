@@ -149,6 +149,12 @@ def test_the_secret_that_fits_is_named_among_several() -> None:
         ({"header": signature().removeprefix("v0=")}, "the signature lacks v0="),
         ({"header": "v0=" + signature()[3:].upper()}, "the signature is in upper case"),
         ({"header": f'"{signature()[3:]}"'}, "lacks v0="),
+        ({"header": f'"{signature()}"'}, "blanks or quotes around it"),
+        ({"header": f"'{signature()}',"}, "blanks or quotes around it"),
+        ({"header": f"v0= {signature()[3:]}"}, "blanks or quotes around it"),
+        ({"header": signature().replace("v0", "V0")}, "the signature is in upper case"),
+        ({"header": signature().replace("v0", "sha256")}, "lacks v0="),
+        ({"stamp": f'"{NOW}"'}, "the timestamp has blanks, quotes"),
         (
             {
                 "header": base64.b64encode(

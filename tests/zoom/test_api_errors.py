@@ -154,6 +154,12 @@ def test_missing_scopes_are_named() -> None:
         ("scopes: a:b. Please ask your administrator", "a:b"),
         ("scope:[imchat:userapp]", "imchat:userapp"),
         ("Scopes:[a:b, a:b]", "a:b"),
+        ("one of the scopes:[a:b, c:d]", "a:b c:d"),
+        ("the required scopes: a:b or c:d", "a:b c:d"),
+        ("scopes:[&quot;a:b&quot;,&quot;c:d&quot;]", "a:b c:d"),
+        ("scopes:[a:b|c:d]", "a:b c:d"),
+        ("scopes:\n- a:b\n- c:d", "a:b c:d"),
+        ("scopes:[[a:b]]", "a:b"),
     ],
 )
 def test_missing_scopes_are_named_in_every_writing(listed: str, missing: str) -> None:

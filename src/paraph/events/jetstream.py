@@ -40,14 +40,14 @@ from paraph.errors import (
 )
 from paraph.events.drops import DroppedEvents
 from paraph.events.inbox import Inbox, reopen_event
-from paraph.events.stream_setup import CONNECT_SECONDS, FETCH, ROADS, StreamUrl, prepare
+from paraph.events.stream_pull import Pull
+from paraph.events.stream_setup import CONNECT_SECONDS, ROADS, StreamUrl, prepare
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 from paraph.storage.encryption import DAY_SECONDS
 from paraph.storage.records import EventStatus, KeptEvent, Outcome
 
 PUBLISH_SECONDS = 2.0
-FETCH_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 _ENVELOPE_BYTES = 2048
 _USE = "stream"
@@ -150,33 +150,33 @@ class JetStreamInbox:
                 tasks.create_task(self._carry(inbox.arrived[urgent], urgent=urgent))
 
     async def _carry(self, arrived: asyncio.Event, *, urgent: bool) -> None:
-        road = ROADS[urgent]
-        subscription: Any = None
-        while True:
-            _obey_cancellation()
-            try:
-                if subscription is None:
-                    subscription = await self._stream.pull_subscribe_bind(
-                        consumer=road, stream=self._name
-                    )
-                messages = await subscription.fetch(FETCH, timeout=FETCH_SECONDS)
-            except (TimeoutError, nats.errors.TimeoutError):
-                continue
-            except (nats.errors.Error, JetStreamError, OSError) as error:
-                _log.warning("stream.interrupted", why=type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            try:
-                waits = await self._store(messages, urgent=urgent)
-            except Exception as error:  # noqa: BLE001 - Whatever it was, the road goes on.
-                # Not acknowledged: they come again. Nothing is lost, and nobody is told less.
-                why = error.detail if isinstance(error, ParaphError) else type(error).__name__
-                _log.warning("stream.not_carried", count=len(messages), why=why)
-                await self._give_back(messages)
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                if waits:
-                    arrived.set()
+        pull = Pull(self._client, self._name, ROADS[urgent])
+        try:
+            while True:
+                await self._carry_some(pull, arrived, urgent=urgent)
+        finally:
+            await pull.close()
+
+    async def _carry_some(self, pull: Pull, arrived: asyncio.Event, *, urgent: bool) -> None:
+        try:
+            messages = await pull.fetch()
+        except (nats.errors.Error, JetStreamError, OSError) as error:
+            _log.warning("stream.interrupted", why=type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        try:
+            waits = await self._store(messages, urgent=urgent)
+        except Exception as error:  # noqa: BLE001 - Whatever it was, the road goes on.
+            # Not acknowledged: they come again. Nothing is lost, and nobody is told less.
+            why = error.detail if isinstance(error, ParaphError) else type(error).__name__
+            _log.warning("stream.not_carried", count=len(messages), why=why)
+            await self._give_back(messages)
+            pull.settled()
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            pull.settled()
+            if waits:
+                arrived.set()
 
     async def _store(self, messages: Sequence[Any], *, urgent: bool) -> bool:
         """Whether any of them waits to be handed on now."""
@@ -294,13 +294,6 @@ async def open_jetstream(
     finally:
         with suppress(nats.errors.Error, OSError):
             await client.close()
-
-
-def _obey_cancellation() -> None:
-    """The client's fetch turns a cancellation into a timeout of its own, and goes on."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def _note(error: Exception) -> None:

@@ -15,10 +15,10 @@ from nats.js import api
 from nats.js.errors import NotFoundError
 
 from paraph.errors import ConfigurationError
+from paraph.events.stream_pull import BATCH
 
 REPLICAS = 3
 CONNECT_SECONDS = 5.0
-FETCH = 256
 # A carrier that died leaves its messages to another after so long. A removal does not wait for
 # the dead: what comes twice is known to the table, and costs a statement.
 ACK_SECONDS = {True: 3.0, False: 10.0}
@@ -94,7 +94,7 @@ async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: i
                 ack_policy=api.AckPolicy.EXPLICIT,
                 ack_wait=ACK_SECONDS[urgent],
                 max_deliver=-1,
-                max_ack_pending=FETCH * 16,
+                max_ack_pending=BATCH * 16,
             ),
         )
 

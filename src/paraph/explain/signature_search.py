@@ -19,9 +19,11 @@ from urllib.parse import unquote_to_bytes
 
 from paraph.explain.json_forms import other_forms
 
-_HEX = re.compile(rb"\s*(v0=)?\s*\"?([0-9A-Fa-f]{64})\"?\s*")
-_BASE64 = re.compile(rb"\s*(v0=)?([A-Za-z0-9+/]{43}=)\s*")
-_DIGITS = re.compile(rb"\s*([0-9]{10})([0-9]{3})?(?:\.[0-9]+)?\s*")
+# Around a header's value: blanks and quotes, and what stood behind it in a list or an object.
+_BEFORE, _BEHIND = rb"[\s\"'`]{0,9}", rb"[\s\"'`,;]{0,9}"
+_HEX = re.compile(_BEFORE + rb"([Vv]0=|sha256=)?" + _BEFORE + rb"([0-9A-Fa-f]{64})" + _BEHIND)
+_BASE64 = re.compile(_BEFORE + rb"(v0=)?([A-Za-z0-9+/]{43}=)" + _BEHIND)
+_DIGITS = re.compile(_BEFORE + rb"([0-9]{10})([0-9]{3})?(?:\.[0-9]+)?" + _BEHIND)
 _IS_BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}\s*")
 _LARGEST_LITERAL = 1 << 20
 # Not seen, and pasted along from web pages: zero-width characters and a byte order mark.
@@ -115,9 +117,9 @@ def _wanted(signature: bytes) -> tuple[bytes, list[_Change]] | None:
     """The MAC in a signature header, and what is odd about its shape."""
     if found := _HEX.fullmatch(signature):
         shape = []
-        if not found[1]:
+        if found[1] not in {b"v0=", b"V0="}:
             shape.append(_Change("the signature lacks v0= in front", b"", Side.SENDER))
-        if found[2] != found[2].lower():
+        if found[1] == b"V0=" or found[2] != found[2].lower():
             shape.append(_Change("the signature is in upper case", b"", Side.SENDER))
         if not shape and signature != b"v0=" + found[2]:
             shape.append(_Change("the signature has blanks or quotes around it", b"", Side.CAPTURE))
@@ -157,7 +159,7 @@ def _stamps(timestamp: bytes) -> Iterator[_Change]:
             Side.SENDER,
         )
     if found[1] != timestamp and not found[2]:
-        yield _Change("the timestamp has blanks or a fraction", found[1], Side.CAPTURE)
+        yield _Change("the timestamp has blanks, quotes or a fraction", found[1], Side.CAPTURE)
 
 
 def _keys(secrets: Sequence[str], client_secret: str) -> Iterator[_Change]:

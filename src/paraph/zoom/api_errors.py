@@ -33,15 +33,16 @@ _HTTP_DATE = re.compile(
     rf"(?P<month>{_MONTHS.replace(' ', '|')}) (?P<year>[0-9]{{4}}) "
     r"(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2}) GMT",
 )
+_LACKS_SCOPES = re.compile(r"does not contain (?:[a-z]{1,9} ){0,4}scope")
 # `scopes:[a, b]`, `scopes:["a","b"]` (devforum.zoom.us thread 111305), and without brackets. The
 # list ends with a bracket or the message, so that no half of another word is taken for a scope.
 _SCOPE_LIST = re.compile(
-    r"""scopes?['"]?\s*[:=]?\s*([\[({]?)([a-z0-9_:*.,;\s'"`\\\u2018-\u201d-]{1,1000})(?=[\])}]|\Z)""",
+    r"""scopes?['"]?\s*[:=]?\s*([\[({]?)([a-z0-9_:*.,;|\[\s'"`\\\u2018-\u201d-]{1,1000})(?=[\])}]|\Z)""",
     re.ASCII | re.IGNORECASE,
 )
 _SCOPE = re.compile(r"[a-z][a-z0-9_]*(?:[:.-][a-z0-9_*-]+)*", re.ASCII | re.IGNORECASE)
 _SCOPE_WITH_COLON = re.compile(rf"(?=[^:]*:){_SCOPE.pattern}", _SCOPE.flags)
-_BETWEEN_SCOPES = re.compile(r"""[,;\s'"`\\\u2018-\u201d]+""")
+_BETWEEN_SCOPES = re.compile(r"""[,;|\[\s'"`\\\u2018-\u201d]+""")
 
 
 class ApiErrorKind(StrEnum):
@@ -152,7 +153,7 @@ def _kind(status: int, text: str) -> ApiErrorKind:
         return ApiErrorKind.NOT_FOUND
     if status in (400, 401, 403):
         # "Invalid access token, does not contain scopes:[…]" is about scopes, so it comes first.
-        if "does not contain scope" in text:
+        if _LACKS_SCOPES.search(text):
             return ApiErrorKind.SCOPE_MISSING
         if re.search(r"access token (is|has) expired", text):
             return ApiErrorKind.ACCESS_TOKEN_EXPIRED
@@ -186,9 +187,10 @@ def _read_header(response: Response, name: str) -> str | None:
 
 def _missing_scopes(message: str) -> list[str]:
     """The scopes that a message names, in whichever way it lists them."""
-    for match in _SCOPE_LIST.finditer(message):
+    for match in _SCOPE_LIST.finditer(message.replace("&quot;", '"')):
         bracket, listed = match.groups()
-        words = [word.rstrip(".:") for word in _BETWEEN_SCOPES.split(listed) if word.strip(".:")]
+        words = [word.rstrip(".:") for word in _BETWEEN_SCOPES.split(listed) if word.strip(".:-")]
+        words = [word for word in words if word not in {"or", "and"}]
         # Without brackets a sentence may follow, whose words have no colon.
         scope = _SCOPE if bracket else _SCOPE_WITH_COLON
         if found := list(dict.fromkeys(takewhile(scope.fullmatch, words))):

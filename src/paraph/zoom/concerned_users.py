@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from paraph.zoom.event_table import FAMILIES, UNKNOWN_FAMILY, family_of
+from paraph.zoom.event_table import FAMILIES, UNKNOWN_FAMILY, Places, family_of
 from paraph.zoom.events import APP_DEAUTHORIZED, URL_VALIDATION, Event
 from paraph.zoom.identifier import parse_identifier
+from paraph.zoom.named_users import named_users
 
 Level = Literal["user", "account"]
 
@@ -205,14 +206,12 @@ class _Branch(NamedTuple):
 
     Attributes:
         key: the member's name.
-        each: the member is a list, whose elements are meant.
         only: a member and the value that it must have.
         path: the place that ends here.
         below: the members further down.
     """
 
     key: str
-    each: bool
     only: tuple[str, str] | None
     path: str | None
     below: tuple[_Branch, ...]
@@ -231,7 +230,6 @@ def _branches(paths: Iterable[tuple[str, Sequence[str]]]) -> tuple[_Branch, ...]
         found.append(
             _Branch(
                 key,
-                condition.startswith("]"),
                 (name, value) if name else None,
                 ends[0] if ends else None,
                 _branches([one for one in rest if one[1]]),
@@ -244,15 +242,31 @@ def _tree(paths: Iterable[str]) -> tuple[_Branch, ...]:
     return _branches([(path, path.split(".")) for path in paths])
 
 
-_UNKNOWN = tuple(map(_tree, UNKNOWN_FAMILY))
-_BY_FAMILY = {family: tuple(map(_tree, places)) for family, places in FAMILIES.items()}
+def _trees(places: Places) -> _Trees:
+    return _Trees(_tree(places.users), _tree(places.otherwise), places.closed)
+
+
+class _Trees(NamedTuple):
+    """The places of one family."""
+
+    users: tuple[_Branch, ...]
+    otherwise: tuple[_Branch, ...]
+    closed: bool
+
+
+_UNKNOWN = _trees(UNKNOWN_FAMILY)
+_BY_FAMILY = {family: _trees(places) for family, places in FAMILIES.items()}
 
 
 def _users_and_places(event: Event) -> dict[str, str]:
     found: dict[str, str] = {}
-    for tree in _BY_FAMILY.get(family_of(event.name), _UNKNOWN):
-        if not found:
-            _walk(event.payload, tree, found)
+    users, otherwise, closed = _BY_FAMILY.get(family_of(event.name), _UNKNOWN)
+    _walk(event.payload, users, found)
+    if not found and not closed:
+        for place, value in named_users(event.payload):
+            _note(value, place, found)
+    if not found:
+        _walk(event.payload, otherwise, found)
     return found
 
 
@@ -261,19 +275,21 @@ def _walk(node: Mapping[str, Any], tree: tuple[_Branch, ...], found: dict[str, s
         value = node.get(branch.key)
         if value is None:
             continue
-        if branch.each:
-            for one in value if isinstance(value, list) else ():
-                _arrive(one, branch, found)
-        else:
-            _arrive(value, branch, found)
+        # One object instead of a list of them, and the reverse, is read alike.
+        for one in value if isinstance(value, list) else (value,):
+            _arrive(one, branch, found)
 
 
 def _arrive(value: object, branch: _Branch, found: dict[str, str]) -> None:
-    _, _, only, path, below = branch
+    _, only, path, below = branch
     if path is not None:
-        user_id = parse_identifier(value)
-        # An e-mail or a chat address is no user id, wherever it stands.
-        if user_id is not None and "@" not in user_id:
-            found.setdefault(user_id, path)
-    if isinstance(value, dict) and (only is None or str(value.get(only[0], "")) == only[1]):
+        _note(value, path, found)
+    if isinstance(value, dict) and (only is None or str(value.get(only[0], "")).lower() == only[1]):
         _walk(value, below, found)
+
+
+def _note(value: object, path: str, found: dict[str, str]) -> None:
+    user_id = parse_identifier(value)
+    # An e-mail or a chat address is no user id, wherever it stands.
+    if user_id is not None and "@" not in user_id:
+        found.setdefault(user_id, path)

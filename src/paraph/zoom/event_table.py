@@ -8,6 +8,7 @@ the administrator who did it, and the agent of an engagement, not the consumer.
 A place is a path below `payload`. `object.host_id` is a member. `object.users[].user_id` is the
 member of every element of a list. `object.owner[type=user].id` counts only where the object also
 has the member `type` with the value `user`, `object.owner[type=].id` where it has no `type`.
+If no place of `users` names a user, `named_users` searches the payload, except in closed families.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ class Places(NamedTuple):
 
     Attributes:
         users: every user named at one of these is concerned.
-        otherwise: read only where `users` names no user: the one who acted, for instance.
+        otherwise: read only where no other place names a user: the one who acted, for instance.
+        closed: ids at other places are not those of Zoom users, so they are not searched for.
     """
 
     users: tuple[str, ...]
     otherwise: tuple[str, ...] = ()
+    closed: bool = False
 
 
 # Chatbot events spell their keys in camel case. Events without an account: `*.rtms_*`,
@@ -33,10 +36,24 @@ class Places(NamedTuple):
 ACCOUNT_KEYS = ("account_id", "accountId")
 
 _OPERATOR = ("operator_id",)
-_NO_USER = Places(())
+_NO_USER = Places((), closed=True)
+# Within a meeting `user_id` is the number of a participant.
 _HOST = Places(
-    ("object.host_id", "object.meeting_host_id", "host_id", "meeting_host_id"),
+    (
+        "object.host_id",
+        "object.hostId",
+        "object.host.id",
+        "object.host.user_id",
+        "object.meeting_host_id",
+        "object.meeting.host_id",
+        "object.owner_id",
+        "host_id",
+        "hostId",
+        "host.id",
+        "meeting_host_id",
+    ),
     _OPERATOR,
+    closed=True,
 )
 _OWNED = Places(
     ("operator_id", "object.owner_id", "object.owner.id", "object.owner_user_id"),
@@ -46,7 +63,7 @@ _CHAT = Places(
     ("operator_id", "object.owner_id", "user_id", "object.user_id", "userId"),
     ("object.operator_id",),
 )
-_SESSION = Places(("object.host_id",), _OPERATOR)
+_SESSION = Places(("object.host_id",), _OPERATOR, closed=True)
 _CHATBOT = Places(("userId", "user_id"), ("operator_id", "object.userId"))
 _ORGANIZER = Places(
     (
