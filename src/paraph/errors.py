@@ -38,6 +38,7 @@
     │   └── Busy                          our own limit, not the network's
     └── StorageError                      the store could not keep or read it
         ├── InboxFull                     it cannot keep up; nothing was queued
+        ├── StorageUnavailable            no connection, no room, or read-only
         ├── UnknownEncryptionKey          "try later", never "dead"
         ├── SealBroken                    the ciphertext is not what we sealed here
         └── Conflict                      somebody else was first
@@ -364,6 +365,15 @@ class StorageError(ParaphError):
     code = "storage"
     public_message = "The service cannot keep anything at the moment."
     default_remedy = "Try again in a few minutes."
+
+
+class StorageUnavailable(StorageError):
+    """The database cannot be reached, is full or is read-only: no block can be written to it.
+
+    The code stays that of `StorageError`: callers outside need not tell these apart.
+    """
+
+    default_remedy = "The service connects again by itself; look at the database's own log."
 
 
 class InboxFull(StorageError):

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from paraph.errors import StorageError
+from paraph.postgresql_url import is_postgresql
 from paraph.secret import Secret
 from paraph.storage import schema
 from paraph.storage.audit_store import SqlAuditStore
@@ -244,6 +245,6 @@ async def contract_schema(database_url: str) -> list[str]:
 
 def engine_for(database_url: str) -> Engine:
     """The engine of the kind that a URL names."""
-    if database_url.startswith("postgresql://"):
+    if is_postgresql(database_url):
         return PostgresqlEngine(database_url)
     return SqliteEngine(database_url)

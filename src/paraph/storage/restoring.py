@@ -171,6 +171,9 @@ class _Within:
         """Never used: nothing is handed on while it is being restored."""
         return self._engine.concerned_reader()
 
+    async def demand_writable(self, connection: AsyncConnection) -> None:
+        """The transaction has written already."""
+
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Nobody else is here."""
 

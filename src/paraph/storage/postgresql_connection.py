@@ -1,0 +1,262 @@
+"""Connections to PostgreSQL, direct or through a pooler, and what is different between them.
+
+A pooler in transaction mode gives each transaction another connection of its own to the server.
+What outlives a transaction there is lost or, worse, found by another client: prepared
+statements, settings of the session. So behind a pooler
+
+- every statement runs inside a transaction, is unnamed and is prepared for that one use;
+- the limits of time are set within each transaction, in the message that begins it;
+- no startup parameter is sent but the application's name (PgBouncer refuses unknown ones).
+
+A pooler is recognised by each new connection: it invents the process id that it tells a client
+at the start (for cancelling), which a server never does. That holds for every pooling mode, so
+a pooler in session mode is treated the same: slower than it could be, never wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from importlib import import_module
+from typing import Any
+
+from paraph.errors import ConfigurationError, StorageUnavailable
+from paraph.logs import get_logger
+from paraph.postgresql_url import SYSTEM, PostgresqlUrl, parse_postgresql_url
+from paraph.storage.outage import unavailable
+
+_log = get_logger("storage")
+
+CONNECT_SECONDS = 10
+CLOSE_SECONDS = 2
+# The server gives up first, and says why; the client's own time is for a server that is gone.
+STATEMENT_SECONDS = 15
+COMMAND_SECONDS = 25
+LOCK_SECONDS = 10
+# The driver's and SQLAlchemy's own default.
+_CACHED_STATEMENTS = 100
+
+_SETTINGS = {
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    # A process that stopped in the middle of a block must not keep its locks.
+    "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
+    "timezone": "UTC",
+}
+_FACTS = (
+    "SELECT pg_backend_pid(), current_setting('transaction_read_only') = 'on', pg_is_in_recovery()"
+)
+
+
+class Connector:
+    """Opens connections to the server that a URL names.
+
+    Args:
+        database_url: see `paraph.postgresql_url`.
+
+    Raises:
+        ConfigurationError: with every problem of the URL, or the driver is not installed.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._driver = _driver()
+        try:
+            self._url = parse_postgresql_url(database_url)
+        except ConfigurationError as error:
+            raise ConfigurationError([f"database_url {one}" for one in error.problems]) from None
+        self._tls = _tls(self._url)
+        self._class = _connection_class(self._driver)
+        self.is_pooled = False
+        if self._url.is_pooled:
+            self._note_pooler()
+
+    @property
+    def cached_statements(self) -> int:
+        """How many prepared statements a connection may keep."""
+        return 0 if self.is_pooled else _CACHED_STATEMENTS
+
+    def statement_name(self) -> str | None:
+        """The name for a prepared statement; None lets the driver choose one."""
+        return "" if self.is_pooled else None
+
+    async def connect(self, **more_settings: str) -> Any:
+        """Open a connection to the first host that can be written.
+
+        Args:
+            more_settings: of the session, where it is the server's own.
+
+        Raises:
+            StorageUnavailable: there is no such host; nothing of the URL is in the message.
+        """
+        failure = StorageUnavailable("the database cannot be reached")
+        for host, port in self._url.hosts:
+            try:
+                return await self._prepared(await self._open(host, port), more_settings)
+            except StorageUnavailable as error:
+                failure = error
+            except (OSError, self._driver.PostgresError, self._driver.InterfaceError) as error:
+                failure = unavailable(error) or StorageUnavailable(
+                    f"the database cannot be reached: {type(error).__name__}"
+                )
+        raise failure
+
+    async def look(self) -> None:
+        """Find out whether a pooler stands before the server, before anything is prepared.
+
+        Raises:
+            StorageUnavailable: as `connect`.
+        """
+        was_pooled = self.is_pooled
+        try:
+            connection = await self.connect()
+        except StorageUnavailable:
+            if self.is_pooled == was_pooled:
+                raise
+        else:
+            await connection.close()
+
+    async def _open(self, host: str, port: int) -> Any:
+        url = self._url
+        settings = {"application_name": url.application_name or "paraph"}
+        if url.options:
+            settings["options"] = url.options
+        return await self._driver.connect(
+            host=[host],
+            port=[port],
+            user=url.user or None,
+            password=None if url.password is None else url.password.reveal(),
+            passfile=url.passfile or None,
+            database=url.database or None,
+            ssl=self._tls,
+            direct_tls=url.direct_tls,
+            connection_class=self._class,
+            timeout=url.connect_timeout or CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            statement_cache_size=self.cached_statements,
+            server_settings=settings,
+            # Judged below, in a transaction: the driver's own look would not survive a pooler.
+            target_session_attrs="any",
+        )
+
+    async def _prepared(self, connection: Any, more_settings: dict[str, str]) -> Any:
+        try:
+            await self._judge(connection)
+            connection.is_pooled = self.is_pooled
+            if not self.is_pooled:
+                await connection.execute(_statements("SET", {**_SETTINGS, **more_settings}))
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _judge(self, connection: Any) -> None:
+        """Refuse a server that cannot be written, and a pooler that was not known of."""
+        async with connection.transaction():
+            statement = await connection.prepare(_FACTS, name="")
+            process_id, is_read_only, is_standby = await statement.fetchrow()
+        if is_read_only:
+            raise read_only(is_standby=is_standby)
+        if process_id != connection.get_server_pid() and not self.is_pooled:
+            self._note_pooler()
+            # The caller was told to keep prepared statements on this one.
+            raise StorageUnavailable("a pooler stands before the database now")
+
+    def _note_pooler(self) -> None:
+        self.is_pooled = True
+        _log.info(
+            "database.pooler_found",
+            cost="statements are prepared anew for each use, so a statement takes about two round "
+            "trips for one; a direct connection is faster",
+        )
+
+
+def read_only(*, is_standby: bool) -> StorageUnavailable:
+    """The error where a database that must be written is read-only."""
+    if is_standby:
+        return StorageUnavailable(
+            "the database is read-only: this server is a standby",
+            remedy="Let database_url name the primary, or all servers separated by commas.",
+        )
+    return StorageUnavailable(
+        "the database is read-only: default_transaction_read_only is on",
+        remedy="Set it to off for the user and the database of database_url.",
+    )
+
+
+def _statements(verb: str, settings: dict[str, str]) -> str:
+    """Settings as statements; names and values are this module's own."""
+    return "".join(f" {verb} {name} = '{value}';" for name, value in settings.items())
+
+
+def _driver() -> Any:
+    try:
+        return import_module("asyncpg")
+    except ImportError:
+        raise ConfigurationError(
+            ["database_url names PostgreSQL, whose driver is not installed"],
+            remedy="Install it: pip install 'paraph[postgres]'.",
+        ) from None
+
+
+def _connection_class(driver: Any) -> type[Any]:
+    class Connection(driver.Connection):  # type: ignore[misc]  # Of a driver that may be absent.
+        """A connection that knows whether a pooler stands before its server."""
+
+        is_pooled = False
+
+        async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
+            """Begin a transaction with its limits of time, in one message, behind a pooler."""
+            if self.is_pooled and query.startswith("BEGIN"):
+                limits = _statements("SET LOCAL", _SETTINGS)
+                query = query.replace(";", f";{limits}", 1)
+            return str(await super().execute(query, *args, timeout=timeout))
+
+        async def fetch_alone(self, query: str, *values: Any) -> list[Any]:
+            """Run one reading statement that is a transaction by itself."""
+            if not self.is_pooled:
+                return list(await self.fetch(query, *values))
+            async with self.transaction(readonly=True):
+                return list(await self.fetch(query, *values))
+
+        async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
+            """Close without waiting for ever for a server that went away without a word."""
+            with contextlib.suppress(TimeoutError):
+                await super().close(timeout=CLOSE_SECONDS if timeout is None else timeout)
+
+    return Connection
+
+
+def _tls(url: PostgresqlUrl) -> ssl.SSLContext | str:
+    """The TLS context that an sslmode stands for, or its name where TLS is optional."""
+    if url.sslmode in ("disable", "allow", "prefer"):
+        return url.sslmode
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = url.sslmode == "verify-full"
+    if not url.root_certificates:
+        context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = _tls_version(url.tls_versions[0]) or ssl.TLSVersion.TLSv1_2
+    context.maximum_version = _tls_version(url.tls_versions[1]) or context.maximum_version
+    # Servers since PostgreSQL 17 look at it, and direct TLS demands it.
+    context.set_alpn_protocols(["postgresql"])
+    try:
+        if url.root_certificates == SYSTEM:
+            context.load_default_certs()
+        elif url.root_certificates:
+            context.load_verify_locations(cafile=url.root_certificates)
+        if url.sslcrl:
+            context.load_verify_locations(cafile=url.sslcrl)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+        if url.sslcert:
+            password = "" if url.sslpassword is None else url.sslpassword.reveal()
+            context.load_cert_chain(url.sslcert, url.sslkey or None, password=lambda: password)
+    except (OSError, ValueError):
+        # Also ssl.SSLError: a file that is not PEM, or a key of another certificate.
+        raise ConfigurationError(
+            ["database_url has a file that is not usable (sslrootcert, sslcert, sslkey, sslcrl)"],
+            remedy="Give PEM files, and the key that belongs to the certificate.",
+        ) from None
+    return context
+
+
+def _tls_version(name: str) -> ssl.TLSVersion | None:
+    return ssl.TLSVersion[name.replace(".", "_")] if name else None
