@@ -83,6 +83,8 @@ def parse_postgresql_url(url: str) -> PostgresqlUrl:
     problems: list[str] = []
     netloc, path, query = _parts(url)
     given = _parameters(query, problems)
+    # An unknown name may be the rest of a password with an & in it.
+    hides_names = "password" in given or "sslpassword" in given
     userinfo, _, within = netloc.rpartition("@")
     user, _, password = userinfo.partition(":")
     for name, text in (
@@ -94,7 +96,7 @@ def parse_postgresql_url(url: str) -> PostgresqlUrl:
     for name, value in given.items():
         rule = _RULES.get(name)
         if rule is None:
-            problems.append(_unknown(name, given))
+            problems.append(_unknown(name, hidden=hides_names))
         elif not rule.takes(value):
             problems.append(f"{name} {rule.remedy}")
     hosts = _hosts(within, given, problems)
@@ -183,11 +185,10 @@ def _place(given: dict[str, str], name: str, value: str, problems: list[str]) ->
     given[name] = value
 
 
-def _unknown(name: str, given: dict[str, str]) -> str:
+def _unknown(name: str, *, hidden: bool) -> str:
     if name in _REFUSED:
         return f"{name} {_REFUSED[name]}"
-    if "password" in given or "sslpassword" in given:
-        # It may be the rest of a password with an & in it.
+    if hidden:
         return "has a parameter that is not supported: remove it, or percent-encode & in values"
     return (
         f"{name} is not a supported parameter: remove it; a setting of the server is written as "

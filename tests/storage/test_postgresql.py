@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 import asyncpg
 import pytest
 
-from paraph.errors import ConfigurationError, StorageError
-from paraph.storage import postgresql
+from paraph.errors import ConfigurationError, StorageError, StorageUnavailable
+from paraph.storage import postgresql, postgresql_connection
 from paraph.storage.database import Database, open_store
 from paraph.storage.records import Outcome
 from paraph.storage.scope import NOTHING_READ, Scope, account
@@ -106,7 +106,7 @@ async def test_a_lock_that_is_never_given_is_a_storage_error(
     store: Database, replica: Database, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
 ) -> None:
     """A block that cannot begin says so in a while, and the next one goes on."""
-    monkeypatch.setitem(postgresql._SETTINGS, "lock_timeout", "50ms")
+    monkeypatch.setitem(postgresql_connection._SETTINGS, "lock_timeout", "50ms")
     hasty = await open_store(postgresql_url, ring(), randomness=os.urandom)
 
     async with store.transaction(A):
@@ -122,7 +122,9 @@ async def test_an_abandoned_block_lets_go(
     store: Database, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
 ) -> None:
     """A process that stands still in the middle of a block loses it, not everybody else."""
-    monkeypatch.setitem(postgresql._SETTINGS, "idle_in_transaction_session_timeout", "500ms")
+    monkeypatch.setitem(
+        postgresql_connection._SETTINGS, "idle_in_transaction_session_timeout", "500ms"
+    )
     sleepy = await open_store(postgresql_url, ring(), randomness=os.urandom)
     stands, rests = asyncio.Event(), asyncio.Event()
 
@@ -194,26 +196,29 @@ async def test_a_server_that_was_away_is_found_again(own_server: PostgresServer)
     await store.close()
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "postgresql://canary-user:canary-password@127.0.0.1:9/database",
-        "postgresql://canary-user:canary-password@[canary-host/database",
-        "postgresql://canary-user:canary-password@127.0.0.1:9/database?sslmode=canary",
-    ],
-)
-async def test_a_server_that_cannot_be_reached_is_said_plainly(url: str) -> None:
-    """One sentence, and nothing of the URL in it."""
-    with pytest.raises(StorageError, match="cannot be reached") as caught:
+async def test_a_server_that_cannot_be_reached_is_said_plainly() -> None:
+    """One sentence and its remedy, and nothing of the URL in them."""
+    url = "postgresql://canary-user:canary-password@127.0.0.1:9/canary-database"
+    with pytest.raises(StorageUnavailable, match="nothing listens at the address") as caught:
         await open_store(url, ring(), randomness=os.urandom)
 
-    assert "canary" not in str(caught.value)
+    assert "canary" not in str(caught.value) + caught.value.remedy
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("wrong", ["[canary-host/database", "h/d?sslmode=canary", "h/d?a=canary"])
+async def test_a_url_with_problems_is_a_configuration_error(wrong: str) -> None:
+    """Whoever opens a store without the settings' own look is told the same."""
+    with pytest.raises(ConfigurationError) as caught:
+        await open_store(f"postgresql://u:canary-pw@{wrong}", ring(), randomness=os.urandom)
+
+    assert caught.value.problems[0].startswith("database_url ")
+    assert "canary" not in str(caught.value)
 
 
 async def test_an_unknown_database_is_a_storage_error(postgres: PostgresServer) -> None:
     """What the server refuses at the door arrives as one error."""
-    with pytest.raises(StorageError, match="InvalidCatalogNameError"):
+    with pytest.raises(StorageError, match="does not exist on its server"):
         await open_store(postgres.url("missing"), ring(), randomness=os.urandom)
 
 
@@ -269,7 +274,7 @@ async def test_a_server_that_went_away_without_a_word_holds_up_no_end(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network that swallows everything: closing gives up after a while, on every connection."""
-    monkeypatch.setattr(postgresql, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(postgresql_connection, "CLOSE_SECONDS", 0.1)
     async with _swallowing(postgresql_url) as (url, swallow):
         opened = await open_store(url, ring(), randomness=os.urandom)
         async with opened.transaction() as tx:

@@ -96,6 +96,7 @@ class Connection:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self._failed = False
+        self.has_written = False
 
     async def execute(
         self,
@@ -108,6 +109,7 @@ class Connection:
             Conflict: a unique or foreign key refused it.
             StorageError: anything else that went wrong.
         """
+        self.has_written |= getattr(statement, "is_dml", False)
         try:
             with storage_errors():
                 return await finish(self._connection.execute(statement, parameters))

@@ -170,16 +170,26 @@ class OutageLog:
     """Logs the beginning of each outage once, and its end once, however many blocks fail."""
 
     def __init__(self) -> None:
-        self.current: StorageUnavailable | None = None
+        self._current: StorageUnavailable | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Return true while the disk is full: only a write that succeeds shows that it is not."""
+        return self._current is not None and self._current.detail.startswith(_FULL.detail)
 
     def fail(self, error: StorageUnavailable) -> None:
         """Note a block that failed because of the database as a whole."""
-        if self.current is None or self.current.detail != error.detail:
+        if self._current is None or self._current.detail != error.detail:
             _log.error("database.unavailable", why=error.detail, remedy=error.remedy)
-        self.current = error
+        self._current = error
 
     def recover(self) -> None:
-        """Note that something was written."""
-        if self.current is not None:
-            _log.info("database.available", after=self.current.detail)
-            self.current = None
+        """Note that the database can be written."""
+        if self._current is not None:
+            _log.info("database.available", after=self._current.detail)
+            self._current = None
+
+    def demand_room(self) -> None:
+        """Raise `StorageUnavailable` while the disk is full."""
+        if self.is_full:
+            raise StorageUnavailable(_FULL.detail, remedy=_FULL.remedy)

@@ -176,6 +176,11 @@ def _open(connector: Connector, *, connections: int, read_only: bool) -> AsyncEn
         if connection.driver_connection.is_closed():
             raise DisconnectionError("the server closed this connection")
 
+    @event.listens_for(engine.sync_engine, "checkin")
+    def release(connection: Any, record: Any) -> None:
+        if connection is not None and connector.closes_after_use:
+            record.invalidate()
+
     @event.listens_for(engine.sync_engine, "handle_error")
     def leave_read_only(context: Any) -> None:
         # A primary that was demoted keeps its connections: new ones find the primary of now.

@@ -9,12 +9,14 @@ statements, settings of the session. So behind a pooler
 - no startup parameter is sent but the application's name (PgBouncer refuses unknown ones).
 
 A pooler is recognised by each new connection: it invents the process id that it tells a client
-at the start (for cancelling), which a server never does. That holds for every pooling mode, so
-a pooler in session mode is treated the same: slower than it could be, never wrong.
+at the start (for cancelling), which a server never does. That holds for every pooling mode. In
+session mode a connection keeps its server until it is closed; then every connection is closed
+after its use, so that any number of replicas share the pooler's few.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from importlib import import_module
@@ -46,6 +48,15 @@ _SETTINGS = {
 _FACTS = (
     "SELECT pg_backend_pid(), current_setting('transaction_read_only') = 'on', pg_is_in_recovery()"
 )
+_PROBES = 5
+_PROBE_SECONDS = 2
+_TRANSACTION_COST = (
+    "statements are prepared for each use, so most take two round trips to the database for one"
+)
+_SESSION_COST = (
+    "a new connection is made for each transaction, so that replicas share the pooler's servers; "
+    "transaction mode is faster"
+)
 
 
 class Connector:
@@ -66,9 +77,8 @@ class Connector:
             raise ConfigurationError([f"database_url {one}" for one in error.problems]) from None
         self._tls = _tls(self._url)
         self._class = _connection_class(self._driver)
-        self.is_pooled = False
-        if self._url.is_pooled:
-            self._note_pooler()
+        self.is_pooled = self._url.is_pooled
+        self.closes_after_use = False
 
     @property
     def cached_statements(self) -> int:
@@ -108,12 +118,36 @@ class Connector:
         """
         was_pooled = self.is_pooled
         try:
-            connection = await self.connect()
+            first = await self.connect()
         except StorageUnavailable:
             if self.is_pooled == was_pooled:
                 raise
-        else:
-            await connection.close()
+            first = await self.connect()
+        try:
+            if self.is_pooled:
+                self.closes_after_use = not await self._shares_servers(first)
+                _log.info(
+                    "database.pooler_found",
+                    mode="session" if self.closes_after_use else "transaction",
+                    cost=_SESSION_COST if self.closes_after_use else _TRANSACTION_COST,
+                )
+        finally:
+            await first.close()
+
+    async def _shares_servers(self, first: Any) -> bool:
+        """Return true if two open connections were seen on one server: transaction mode."""
+        with contextlib.suppress(TimeoutError, StorageUnavailable):
+            async with asyncio.timeout(_PROBE_SECONDS):
+                second = await self.connect()
+                try:
+                    for _ in range(_PROBES):
+                        if first.server_process == second.server_process:
+                            return True
+                        await first.ask_facts()
+                        await second.ask_facts()
+                finally:
+                    second.terminate()
+        return False
 
     async def _open(self, host: str, port: int) -> Any:
         url = self._url
@@ -142,6 +176,7 @@ class Connector:
         try:
             await self._judge(connection)
             connection.is_pooled = self.is_pooled
+            connection.closes_after_use = self.closes_after_use
             if not self.is_pooled:
                 await connection.execute(_statements("SET", {**_SETTINGS, **more_settings}))
         except BaseException:
@@ -151,23 +186,13 @@ class Connector:
 
     async def _judge(self, connection: Any) -> None:
         """Refuse a server that cannot be written, and a pooler that was not known of."""
-        async with connection.transaction():
-            statement = await connection.prepare(_FACTS, name="")
-            process_id, is_read_only, is_standby = await statement.fetchrow()
+        is_read_only, is_standby = await connection.ask_facts()
         if is_read_only:
             raise read_only(is_standby=is_standby)
-        if process_id != connection.get_server_pid() and not self.is_pooled:
-            self._note_pooler()
+        if connection.server_process != connection.get_server_pid() and not self.is_pooled:
+            self.is_pooled = True
             # The caller was told to keep prepared statements on this one.
             raise StorageUnavailable("a pooler stands before the database now")
-
-    def _note_pooler(self) -> None:
-        self.is_pooled = True
-        _log.info(
-            "database.pooler_found",
-            cost="statements are prepared anew for each use, so a statement takes about two round "
-            "trips for one; a direct connection is faster",
-        )
 
 
 def read_only(*, is_standby: bool) -> StorageUnavailable:
@@ -203,6 +228,26 @@ def _connection_class(driver: Any) -> type[Any]:
         """A connection that knows whether a pooler stands before its server."""
 
         is_pooled = False
+        closes_after_use = False
+        server_process = 0
+
+        async def ask_facts(self) -> tuple[bool, bool]:
+            """Note the server's process; return whether it is read-only, and a standby."""
+            async with self.transaction():
+                # Unnamed, so that nothing of it is left behind a pooler.
+                statement = await self.prepare(_FACTS, name="")
+                self.server_process, is_read_only, is_standby = await statement.fetchrow()
+            return is_read_only, is_standby
+
+        async def release(self) -> None:
+            """Give the server back after use, where the pooler keeps it for this connection."""
+            if not self.closes_after_use:
+                return
+            try:
+                await self.close()
+            except (OSError, driver.PostgresError, driver.InterfaceError):
+                # What was done on it is done: its end must not look like a failure of that.
+                self.terminate()
 
         async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
             """Begin a transaction with its limits of time, in one message, behind a pooler."""
