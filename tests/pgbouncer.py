@@ -28,6 +28,8 @@ auth_file = {folder}/users
 pool_mode = {mode}
 default_pool_size = {pool}
 max_client_conn = 200
+query_wait_timeout = 20
+server_login_retry = 1
 logfile = {folder}/log
 pidfile = {folder}/pid
 """

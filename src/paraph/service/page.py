@@ -9,7 +9,7 @@ from importlib.resources import files
 from jinja2 import Environment, Template, select_autoescape
 from starlette.responses import HTMLResponse
 
-from paraph.errors import ParaphError, StorageError
+from paraph.errors import ParaphError, StorageError, StorageUnavailable
 from paraph.problems import problem_of
 
 
@@ -76,11 +76,15 @@ class Pages:
         """An installation that began well and did not end well."""
         problem = problem_of(error)
         # What helps with a store (which key, which backup) is for whoever runs it.
-        ours = isinstance(error, StorageError)
+        remedy = problem.remedy
+        if isinstance(error, StorageUnavailable):
+            remedy = "Reload this page in a minute. If it then says otherwise, start again."
+        elif isinstance(error, StorageError):
+            remedy = StorageError.default_remedy
         response = self.page(
             "The app was not installed",
             problem.title,
-            StorageError.default_remedy if ours else problem.remedy,
+            remedy,
             button=Button("Start again", self.start),
             status=problem.status,
         )

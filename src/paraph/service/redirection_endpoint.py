@@ -71,7 +71,8 @@ class RedirectionEndpoint:
             return judged
         pending, response = judged
         answer = await self._finish(visit, pending, response)
-        if answer.status_code != 429:
+        # A reload may still succeed after these: nothing was asked of Zoom, or the store was away.
+        if answer.status_code not in {429, 503}:
             answer.raw_headers.append(expired_cookie(pending.cookie_name))
         return answer
 

@@ -98,7 +98,9 @@ def _name(error: BaseException) -> str:
 def _of_server(error: BaseException) -> _Failure | None:
     state = str(getattr(error, "sqlstate", None) or "")
     if not state:
-        return None
+        # The driver's own word for a connection that ended between two statements.
+        lost = type(error).__name__ == "InterfaceError" and "closed" in str(error)
+        return _STATES["08"] if lost else None
     said = str(error)
     if state.startswith("08"):
         for sentence, found in _POOLER_SENTENCES.items():

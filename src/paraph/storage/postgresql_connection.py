@@ -108,7 +108,8 @@ class Connector:
                 failure = unavailable(error) or StorageUnavailable(
                     f"the database cannot be reached: {type(error).__name__}"
                 )
-        raise failure
+        # Neither the driver's words nor its traceback: both may hold the URL with its password.
+        raise failure from None
 
     async def look(self) -> None:
         """Find out whether a pooler stands before the server, before anything is prepared.
