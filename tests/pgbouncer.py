@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ports import reserve_ports
-from postgres_server import PostgresServer, _die_with_parent
+from postgres_server import PostgresServer, die_with_parent
 from programs import need_program
 
 _NOBODY = 65534
@@ -42,18 +42,26 @@ class PgBouncer:
         server: what it pools connections to.
         mode: `session`, `transaction` or `statement`.
         pool: connections to the server for each database.
+        tls: files of a certificate and its key, where TLS is offered to clients.
     """
 
-    def __init__(self, server: PostgresServer, *, mode: str, pool: int) -> None:
+    def __init__(
+        self, server: PostgresServer, *, mode: str, pool: int, tls: tuple[Path, Path] | None = None
+    ) -> None:
         self._program = need_program("pgbouncer")
         self._folder = Path(tempfile.mkdtemp(prefix="paraph-pgbouncer-", dir="/tmp"))
         (self.port,) = reserve_ports(1)
         (self._folder / "users").write_text('"paraph" ""\n')
-        (self._folder / "pgbouncer.ini").write_text(
-            _CONFIGURATION.format(
-                server_port=server.port, port=self.port, folder=self._folder, mode=mode, pool=pool
-            )
+        lines = _CONFIGURATION.format(
+            server_port=server.port, port=self.port, folder=self._folder, mode=mode, pool=pool
         )
+        if tls is not None:
+            for kind, source in zip(("cert", "key"), tls, strict=True):
+                shutil.copy(source, self._folder / kind)
+                (self._folder / kind).chmod(0o644)
+                lines += f"client_tls_{kind}_file = {self._folder / kind}\n"
+            lines += "client_tls_sslmode = allow\n"
+        (self._folder / "pgbouncer.ini").write_text(lines)
         self._owner: dict[str, Any] = {}
         if os.geteuid() == 0:
             # PgBouncer refuses to run as root.
@@ -67,7 +75,7 @@ class PgBouncer:
             [self._program, self._folder / "pgbouncer.ini"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - It takes no lock: one system call.
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - It takes no lock: one system call.
             **self._owner,
         )
         deadline = time.monotonic() + 10

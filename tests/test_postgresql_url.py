@@ -47,7 +47,6 @@ def problems(url: str) -> tuple[str, ...]:
         ("postgresql://h/d?pgbouncer=false&supa=base-pooler.x", {"is_pooled": False}),
         ("postgresql://h/d?channel_binding=prefer&gssencmode=disable", {"database": "d"}),
         ("postgresql://h/d?target_session_attrs=read-write", {"database": "d"}),
-        ("postgresql://h/d?sslmode=require&sslnegotiation=direct", {"direct_tls": True}),
     ],
 )
 def test_a_url_is_read_as_libpq_reads_it(
@@ -84,7 +83,7 @@ def test_a_password_is_decoded_and_kept_secret() -> None:
         ("sslrootcert=/nowhere/ca.pem", "sslrootcert names a file that cannot be read"),
         ("sslcert=/nowhere/c.pem", "sslcert names a file that cannot be read"),
         ("sslkey=/etc/hosts", "sslkey is set without sslcert"),
-        ("sslnegotiation=direct", "sslnegotiation=direct needs sslmode=require"),
+        ("sslnegotiation=direct", "sslnegotiation must be postgres"),
         ("ssl_min_protocol_version=TLSv1", "ssl_min_protocol_version must be TLSv1.2 or TLSv1.3"),
         ("connect_timeout=0", "connect_timeout must be a number of seconds from 1 to 600"),
         ("connect_timeout=ten", "connect_timeout must be a number of seconds"),

@@ -48,7 +48,6 @@ class PostgresqlUrl:
     sslpassword: Secret | None = None
     sslcrl: str = ""
     tls_versions: tuple[str, str] = ("", "")
-    direct_tls: bool = False
     passfile: str = ""
     connect_timeout: int = 0
     application_name: str = ""
@@ -103,8 +102,6 @@ def parse_postgresql_url(url: str) -> PostgresqlUrl:
     root = _root_certificates(given, problems)
     if "sslkey" in given and "sslcert" not in given:
         problems.append("sslkey is set without sslcert: add sslcert=FILE or remove sslkey")
-    if given.get("sslnegotiation") == "direct" and _mode(given) in ("disable", "allow", "prefer"):
-        problems.append("sslnegotiation=direct needs sslmode=require, verify-ca or verify-full")
     if problems:
         raise ConfigurationError(problems)
     return _assembled(hosts, given, root)
@@ -129,7 +126,6 @@ def _assembled(hosts: Sequence[tuple[str, int]], given: dict[str, str], root: st
             given.get("ssl_min_protocol_version", ""),
             given.get("ssl_max_protocol_version", ""),
         ),
-        direct_tls=given.get("sslnegotiation") == "direct",
         passfile=given.get("passfile", ""),
         connect_timeout=int(given.get("connect_timeout", "0")),
         application_name=given.get("application_name")
@@ -287,7 +283,7 @@ _RULES: dict[str, _Rule] = {
     **dict.fromkeys(("ssl_min_protocol_version", "ssl_max_protocol_version"), _TLS),
     "sslrootcert": _Rule(lambda value: value == SYSTEM or _is_file(value), _FILE.remedy),
     "sslmode": _one_of("disable", "allow", "prefer", "require", *_VERIFYING),
-    "sslnegotiation": _one_of("postgres", "direct"),
+    "sslnegotiation": _one_of("postgres"),
     "connect_timeout": _Rule(
         lambda value: re.fullmatch(r"[0-9]{1,3}", value) and 0 < int(value) <= _LONGEST_CONNECT,
         f"must be a number of seconds from 1 to {_LONGEST_CONNECT}",

@@ -163,7 +163,7 @@ class Connector:
             passfile=url.passfile or None,
             database=url.database or None,
             ssl=self._tls,
-            direct_tls=url.direct_tls,
+            direct_tls=False,
             connection_class=self._class,
             timeout=url.connect_timeout or CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
@@ -282,8 +282,6 @@ def _tls(url: PostgresqlUrl) -> ssl.SSLContext | str:
         context.verify_mode = ssl.CERT_NONE
     context.minimum_version = _tls_version(url.tls_versions[0]) or ssl.TLSVersion.TLSv1_2
     context.maximum_version = _tls_version(url.tls_versions[1]) or context.maximum_version
-    # Servers since PostgreSQL 17 look at it, and direct TLS demands it.
-    context.set_alpn_protocols(["postgresql"])
     try:
         if url.root_certificates == SYSTEM:
             context.load_default_certs()
