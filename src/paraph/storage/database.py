@@ -163,9 +163,10 @@ class Database:
 
     async def ping(self) -> None:
         """Raise `StorageError` unless the database answers and can be written."""
+        # Outside the block: an old failure that is repeated here is no new one.
+        self._outages.demand_room()
         async with self._block(), self._engine.writing((NOTHING_READ,)) as begun:
             await self._engine.demand_writable(begun)
-            self._outages.demand_room()
         self._outages.recover()
 
     async def close(self) -> None:

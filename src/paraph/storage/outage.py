@@ -5,6 +5,7 @@ The driver's own words are never repeated: they may quote values, or the URL wit
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sqlite3
 import ssl
@@ -14,6 +15,9 @@ from paraph.errors import StorageUnavailable
 from paraph.logs import get_logger
 
 _log = get_logger("storage")
+
+# Without a failed write, after which a full disk counts as having room again.
+FULL_SECONDS = 10.0
 
 
 class _Failure(NamedTuple):
@@ -42,6 +46,10 @@ _NO_CONNECTION = _Failure(
 # By SQLSTATE (PostgreSQL documentation, appendix A); the longest beginning that matches counts.
 _STATES = {
     "08": _Failure("the connection to the database was lost", _RECONNECTS),
+    "08P01": _Failure(
+        "the pooler or the database refused the connection",
+        "Look at its log, and check user, password and database in database_url.",
+    ),
     "25006": _READ_ONLY,
     "28": _REFUSED,
     "3D000": _Failure(
@@ -59,9 +67,11 @@ _STATES = {
 # PgBouncer gives most of its refusals one SQLSTATE (08P01), so its sentences decide.
 _POOLER_SENTENCES = {
     "no such database": _STATES["3D000"],
+    "does not exist": _STATES["3D000"],
+    "bouncer config error": _STATES["3D000"],
     "no such user": _REFUSED,
     "auth failed": _REFUSED,
-    "password authentication failed": _REFUSED,
+    "authentication failed": _REFUSED,
     "no more connections allowed": _NO_CONNECTION,
     "query_wait_timeout": _Failure(
         "the pooler gave no connection in time",
@@ -173,10 +183,10 @@ class OutageLog:
 
     def __init__(self) -> None:
         self._current: StorageUnavailable | None = None
+        self._failed_at = 0.0
 
     @property
-    def is_full(self) -> bool:
-        """Return true while the disk is full: only a write that succeeds shows that it is not."""
+    def _is_full(self) -> bool:
         return self._current is not None and self._current.detail.startswith(_FULL.detail)
 
     def fail(self, error: StorageUnavailable) -> None:
@@ -184,14 +194,22 @@ class OutageLog:
         if self._current is None or self._current.detail != error.detail:
             _log.error("database.unavailable", why=error.detail, remedy=error.remedy)
         self._current = error
+        self._failed_at = asyncio.get_running_loop().time()
 
     def recover(self) -> None:
-        """Note that the database can be written."""
-        if self._current is not None:
+        """Note that something was written.
+
+        On a full disk a small row may still find room between two large ones that do not, so
+        that outage ends when no write has failed for a while.
+        """
+        if self._current is None:
+            return
+        quiet = asyncio.get_running_loop().time() - self._failed_at
+        if not self._is_full or quiet >= FULL_SECONDS:
             _log.info("database.available", after=self._current.detail)
             self._current = None
 
     def demand_room(self) -> None:
         """Raise `StorageUnavailable` while the disk is full."""
-        if self.is_full:
-            raise StorageUnavailable(_FULL.detail, remedy=_FULL.remedy)
+        if self._current is not None and self._is_full:
+            raise StorageUnavailable(self._current.detail, remedy=self._current.remedy)
