@@ -6,6 +6,7 @@ The driver's own words are never repeated: they may quote values, or the URL wit
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import sqlite3
 import ssl
@@ -100,6 +101,11 @@ def unavailable(error: BaseException) -> StorageUnavailable | None:
     return StorageUnavailable(f"{found.detail} ({_name(error)})", remedy=found.remedy)
 
 
+def _cause(error: StorageUnavailable) -> str:
+    """Return what happened, without how it was noticed."""
+    return re.split(r"[:(]", error.detail, maxsplit=1)[0].strip()
+
+
 def _name(error: BaseException) -> str:
     state = getattr(error, "sqlstate", None)
     return f"{type(error).__name__}{f' {state}' if state else ''}"
@@ -191,7 +197,7 @@ class OutageLog:
 
     def fail(self, error: StorageUnavailable) -> None:
         """Note a block that failed because of the database as a whole."""
-        if self._current is None or self._current.detail != error.detail:
+        if self._current is None or _cause(self._current) != _cause(error):
             _log.error("database.unavailable", why=error.detail, remedy=error.remedy)
         self._current = error
         self._failed_at = asyncio.get_running_loop().time()
