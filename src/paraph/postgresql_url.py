@@ -52,8 +52,9 @@ class PostgresqlUrl:
     connect_timeout: int = 0
     application_name: str = ""
     options: str = ""
-    # `pgbouncer=true`, as providers print it for their poolers.
-    is_pooled: bool = False
+    # `pgbouncer=true`, as providers print it for their poolers. False: each connection has a
+    # server of its own, whatever is between. None: not said.
+    pooler: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _assembled(hosts: Sequence[tuple[str, int]], given: dict[str, str], root: st
         application_name=given.get("application_name")
         or given.get("fallback_application_name", ""),
         options=given.get("options", ""),
-        is_pooled=given.get("pgbouncer") == "true",
+        pooler={"true": True, "false": False}.get(given.get("pgbouncer", "")),
     )
 
 

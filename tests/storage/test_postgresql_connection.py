@@ -184,6 +184,19 @@ async def test_a_url_that_names_a_pooler_is_believed(postgresql_url: str) -> Non
     assert [] == kept
 
 
+@pytest.mark.parametrize(("mode", "is_believed"), [("session", True), ("transaction", False)])
+async def test_a_url_that_denies_a_pooler_is_believed_in_session_mode(
+    postgres: PostgresServer, postgresql_url: str, mode: str, *, is_believed: bool
+) -> None:
+    """`pgbouncer=false` keeps connections and statements, unless servers are seen to be shared."""
+    with pooler(postgres, mode, 4) as bouncer:
+        connector = Connector(f"{bouncer.url(postgresql_url)}?pgbouncer=false")
+        await connector.look()
+
+    assert is_believed is not connector.is_pooled
+    assert not connector.closes_after_use
+
+
 async def test_a_busy_replica_holds_the_connections_that_the_docs_state(
     postgresql_url: str,
 ) -> None:
@@ -376,6 +389,15 @@ async def test_every_form_of_a_url_leads_to_the_database(
     await connection.close()
 
     assert name == found
+
+
+async def test_of_several_hosts_the_one_that_answered_is_told_of(postgresql_url: str) -> None:
+    """A host where nothing listens, before or after it, hides no other cause."""
+    here = postgresql_url.partition("@")[2].partition("/")[0]
+    for hosts in (f"{here},127.0.0.1:9", f"127.0.0.1:9,{here}"):
+        connector = Connector(f"postgresql://paraph@{hosts}/missing")
+        with pytest.raises(StorageUnavailable, match="does not exist on its server"):
+            await connector.connect()
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ _TRANSACTION_COST = (
 )
 _SESSION_COST = (
     "a new connection is made for each transaction, so that replicas share the pooler's servers; "
-    "transaction mode is faster"
+    "transaction mode is faster, and so is pgbouncer=false in database_url where the pooler has "
+    "15 servers for each process"
 )
 
 
@@ -77,7 +78,7 @@ class Connector:
             raise ConfigurationError([f"database_url {one}" for one in error.problems]) from None
         self._tls = _tls(self._url)
         self._class = _connection_class(self._driver)
-        self.is_pooled = self._url.is_pooled
+        self.is_pooled = self._url.pooler is True
         self.closes_after_use = False
 
     @property
@@ -98,18 +99,21 @@ class Connector:
         Raises:
             StorageUnavailable: there is no such host; nothing of the URL is in the message.
         """
-        failure = StorageUnavailable("the database cannot be reached")
+        failures: list[StorageUnavailable] = []
         for host, port in self._url.hosts:
             try:
                 return await self._prepared(await self._open(host, port), more_settings)
             except StorageUnavailable as error:
-                failure = error
+                failures.append(error)
             except (OSError, self._driver.PostgresError, self._driver.InterfaceError) as error:
-                failure = unavailable(error) or StorageUnavailable(
+                found = unavailable(error) or StorageUnavailable(
                     f"the database cannot be reached: {type(error).__name__}"
                 )
+                # A host that answered says more than one where nothing listens.
+                is_silent = isinstance(error, ConnectionRefusedError | FileNotFoundError)
+                failures.insert(0 if is_silent else len(failures), found)
         # Neither the driver's words nor its traceback: both may hold the URL with its password.
-        raise failure from None
+        raise failures[-1] from None
 
     async def look(self) -> None:
         """Find out whether a pooler stands before the server, before anything is prepared.
@@ -117,23 +121,25 @@ class Connector:
         Raises:
             StorageUnavailable: as `connect`.
         """
-        was_pooled = self.is_pooled
+        # Until it is known, nothing is prepared and no session is set.
+        self.is_pooled, self.closes_after_use = True, False
+        first = await self.connect()
         try:
-            first = await self.connect()
-        except StorageUnavailable:
-            if self.is_pooled == was_pooled:
-                raise
-            first = await self.connect()
-        try:
-            if self.is_pooled:
-                self.closes_after_use = not await self._shares_servers(first)
-                _log.info(
-                    "database.pooler_found",
-                    mode="session" if self.closes_after_use else "transaction",
-                    cost=_SESSION_COST if self.closes_after_use else _TRANSACTION_COST,
-                )
+            shares = first.is_behind_pooler and await self._shares_servers(first)
         finally:
             await first.close()
+        said = self._url.pooler
+        self.closes_after_use = first.is_behind_pooler and not shares and said is not False
+        self.is_pooled = shares or said is True or self.closes_after_use
+        if self.is_pooled:
+            self._tell()
+
+    def _tell(self) -> None:
+        _log.info(
+            "database.pooler_found",
+            mode="session" if self.closes_after_use else "transaction",
+            cost=_SESSION_COST if self.closes_after_use else _TRANSACTION_COST,
+        )
 
     async def _shares_servers(self, first: Any) -> bool:
         """Return true if two open connections were seen on one server: transaction mode."""
@@ -190,8 +196,10 @@ class Connector:
         is_read_only, is_standby = await connection.ask_facts()
         if is_read_only:
             raise read_only(is_standby=is_standby)
-        if connection.server_process != connection.get_server_pid() and not self.is_pooled:
+        is_news = not self.is_pooled and self._url.pooler is None
+        if is_news and connection.is_behind_pooler:
             self.is_pooled = True
+            self._tell()
             # The caller was told to keep prepared statements on this one.
             raise StorageUnavailable("a pooler stands before the database now")
 
@@ -231,6 +239,11 @@ def _connection_class(driver: Any) -> type[Any]:
         is_pooled = False
         closes_after_use = False
         server_process = 0
+
+        @property
+        def is_behind_pooler(self) -> bool:
+            """Return true if the process that was announced is not the server's own."""
+            return bool(self.server_process != self.get_server_pid())
 
         async def ask_facts(self) -> tuple[bool, bool]:
             """Note the server's process; return whether it is read-only, and a standby."""
