@@ -1,6 +1,6 @@
 """The URL of a PostgreSQL server, in libpq's form and as hosting providers print it.
 
-This is the only place that reads such a URL: what was judged is what is connected to. A
+This is the only place that reads such a URL: what was checked is what is connected to. A
 parameter works as libpq documents it (PostgreSQL documentation, "Database Connection Control
 Functions", section 32.1.2), or it is a problem that names the parameter and the remedy. No
 problem shows a value: a password that was not percent-encoded may stand anywhere in the URL.

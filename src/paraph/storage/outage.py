@@ -22,7 +22,7 @@ FULL_SECONDS = 10.0
 
 
 class _Failure(NamedTuple):
-    """What happened, and what to do."""
+    """The words for one cause: the fact, and the remedy."""
 
     detail: str
     remedy: str

@@ -1,12 +1,11 @@
 """Connections to PostgreSQL, direct or through a pooler, and what is different between them.
 
 A pooler in transaction mode gives each transaction another connection of its own to the server.
-What outlives a transaction there is lost or, worse, found by another client: prepared
-statements, settings of the session. So behind a pooler
-
-- every statement runs inside a transaction, is unnamed and is prepared for that one use;
-- the limits of time are set within each transaction, in the message that begins it;
-- no startup parameter is sent but the application's name (PgBouncer refuses unknown ones).
+Prepared statements and settings of the session that outlive a transaction there are lost or,
+worse, found by another client. So behind a pooler every statement runs inside a transaction, is
+unnamed and is prepared for that one use. The limits of time are set within each transaction, in
+the message that begins it. No startup parameter is sent but the application's name: PgBouncer
+refuses unknown ones.
 
 A pooler is recognised by each new connection: it invents the process id that it tells a client
 at the start (for cancelling), which a server never does. That holds for every pooling mode. In
@@ -175,7 +174,7 @@ class Connector:
             command_timeout=COMMAND_SECONDS,
             statement_cache_size=self.cached_statements,
             server_settings=settings,
-            # Judged below, in a transaction: the driver's own look would not survive a pooler.
+            # Checked below, in a transaction: the driver's own look would not survive a pooler.
             target_session_attrs="any",
         )
 
@@ -260,7 +259,7 @@ def _connection_class(driver: Any) -> type[Any]:
             try:
                 await self.close()
             except (OSError, driver.PostgresError, driver.InterfaceError):
-                # What was done on it is done: its end must not look like a failure of that.
+                # The statements on it are committed: its end must not look like their failure.
                 self.terminate()
 
         async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
