@@ -368,12 +368,7 @@ class StorageError(ParaphError):
 
 
 class StorageUnavailable(StorageError):
-    """The database cannot be reached, is full or is read-only: no block can be written to it.
-
-    The code stays that of `StorageError`: callers outside need not tell these apart.
-    """
-
-    default_remedy = "The service connects again by itself; look at the database's own log."
+    """The database cannot be reached, is full or is read-only: no block can be written to it."""
 
 
 class InboxFull(StorageError):
