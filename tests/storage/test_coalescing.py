@@ -28,7 +28,7 @@ class Connection:
         """End it at once."""
         self.ended = True
 
-    async def release(self) -> None:
+    def release(self) -> None:
         """Nothing is given back between batches."""
 
     async def close(self) -> None:

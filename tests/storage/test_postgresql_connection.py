@@ -194,7 +194,7 @@ async def test_a_url_that_denies_a_pooler_is_believed_in_session_mode(
         await connector.look()
 
     assert is_believed is not connector.is_pooled
-    assert not connector.closes_after_use
+    assert not connector.is_session_mode
 
 
 async def test_a_busy_replica_holds_the_connections_that_the_docs_state(

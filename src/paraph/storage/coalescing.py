@@ -65,9 +65,7 @@ class Coalescing(Generic[Question, Answer]):
                 if not future.done():
                     future.set_result(answers[start:end])
                 start = end
-            if not self._waiting:
-                # Within the loop: what is asked meanwhile is seen when it goes round.
-                await self._connection.release()
+            self._connection.release()
 
     def _take(self) -> list[_Waiting[Question, Answer]]:
         """What was asked together stays together, however much it is."""

@@ -172,14 +172,15 @@ def _open(connector: Connector, *, connections: int, read_only: bool) -> AsyncEn
 
     @event.listens_for(engine.sync_engine, "checkout")
     def demand_open(connection: Any, _record: Any, _proxy: Any) -> None:
-        # The server went away while nobody spoke to it: another connection, and nobody notices.
+        # The server went away, or it was given back to a pooler: another one, and nobody notices.
         if connection.driver_connection.is_closed():
-            raise DisconnectionError("the server closed this connection")
+            raise DisconnectionError("this connection is closed")
+        connection.driver_connection.take()
 
     @event.listens_for(engine.sync_engine, "checkin")
-    def release(connection: Any, record: Any) -> None:
-        if connection is not None and connector.closes_after_use:
-            record.invalidate()
+    def release(connection: Any, _record: Any) -> None:
+        if connection is not None:
+            connection.driver_connection.release()
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def leave_read_only(context: Any) -> None:

@@ -9,7 +9,7 @@ refuses unknown ones.
 
 A pooler is recognised by each new connection: it invents the process id that it tells a client
 at the start (for cancelling), which a server never does. That holds for every pooling mode. In
-session mode a connection keeps its server until it is closed; then every connection is closed
+session mode a connection keeps its server until it is closed; then a connection is closed a moment
 after its use, so that any number of replicas share the pooler's few.
 """
 
@@ -47,13 +47,16 @@ _SETTINGS = {
 _FACTS = (
     "SELECT pg_backend_pid(), current_setting('transaction_read_only') = 'on', pg_is_in_recovery()"
 )
+# For how long a connection in session mode keeps its server from others: unused, and in all.
+_SESSION_IDLE_SECONDS = 0.02
+_SESSION_AGE_SECONDS = 0.2
 _PROBES = 5
 _PROBE_SECONDS = 2
 _TRANSACTION_COST = (
     "statements are prepared for each use, so most take two round trips to the database for one"
 )
 _SESSION_COST = (
-    "a new connection is made for each transaction, so that replicas share the pooler's servers; "
+    "connections are closed a moment after their use, so that replicas share the pooler's servers; "
     "transaction mode is faster, and so is pgbouncer=false in database_url where the pooler has "
     "15 servers for each process"
 )
@@ -78,7 +81,7 @@ class Connector:
         self._tls = _tls(self._url)
         self._class = _connection_class(self._driver)
         self.is_pooled = self._url.pooler is True
-        self.closes_after_use = False
+        self.is_session_mode = False
 
     @property
     def cached_statements(self) -> int:
@@ -121,23 +124,23 @@ class Connector:
             StorageUnavailable: as `connect`.
         """
         # Until it is known, nothing is prepared and no session is set.
-        self.is_pooled, self.closes_after_use = True, False
+        self.is_pooled, self.is_session_mode = True, False
         first = await self.connect()
         try:
             shares = first.is_behind_pooler and await self._shares_servers(first)
         finally:
             await first.close()
         said = self._url.pooler
-        self.closes_after_use = first.is_behind_pooler and not shares and said is not False
-        self.is_pooled = shares or said is True or self.closes_after_use
+        self.is_session_mode = first.is_behind_pooler and not shares and said is not False
+        self.is_pooled = shares or said is True or self.is_session_mode
         if self.is_pooled:
             self._tell()
 
     def _tell(self) -> None:
         _log.info(
             "database.pooler_found",
-            mode="session" if self.closes_after_use else "transaction",
-            cost=_SESSION_COST if self.closes_after_use else _TRANSACTION_COST,
+            mode="session" if self.is_session_mode else "transaction",
+            cost=_SESSION_COST if self.is_session_mode else _TRANSACTION_COST,
         )
 
     async def _shares_servers(self, first: Any) -> bool:
@@ -181,8 +184,7 @@ class Connector:
     async def _prepared(self, connection: Any, more_settings: dict[str, str]) -> Any:
         try:
             await self._judge(connection)
-            connection.is_pooled = self.is_pooled
-            connection.closes_after_use = self.closes_after_use
+            connection.prepare_for(is_pooled=self.is_pooled, is_session_mode=self.is_session_mode)
             if not self.is_pooled:
                 await connection.execute(_statements("SET", {**_SETTINGS, **more_settings}))
         except BaseException:
@@ -231,13 +233,50 @@ def _driver() -> Any:
         ) from None
 
 
-def _connection_class(driver: Any) -> type[Any]:
-    class Connection(driver.Connection):  # type: ignore[misc]  # Of a driver that may be absent.
-        """A connection that knows whether a pooler stands before its server."""
+class _Shared:
+    """The part of a connection that shares a pooler's servers with other clients."""
 
-        is_pooled = False
-        closes_after_use = False
-        server_process = 0
+    is_pooled = False
+    is_session_mode = False
+    server_process = 0
+    _uses = 0
+    _is_used = False
+    _opened_at = 0.0
+
+    def prepare_for(self, *, is_pooled: bool, is_session_mode: bool) -> None:
+        """Note how the connection is to be used."""
+        self.is_pooled, self.is_session_mode = is_pooled, is_session_mode
+        self._opened_at = asyncio.get_running_loop().time()
+
+    def take(self) -> None:
+        """Note the beginning of a use."""
+        self._uses += 1
+        self._is_used = True
+
+    def release(self) -> None:
+        """Note the end of a use, and give the server back soon where a pooler keeps it."""
+        self._is_used = False
+        if not self.is_session_mode:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._opened_at >= _SESSION_AGE_SECONDS:
+            # Under steady load too: other replicas wait for it.
+            self.terminate()
+        else:
+            loop.call_later(_SESSION_IDLE_SECONDS, self._end_if_unused, self._uses)
+
+    def _end_if_unused(self, uses: int) -> None:
+        if uses == self._uses and not self._is_used:
+            self.terminate()
+
+    def terminate(self) -> None:
+        """End the connection at once; the driver does it."""
+        raise NotImplementedError
+
+
+def _connection_class(driver: Any) -> type[Any]:
+    class Connection(driver.Connection, _Shared):  # type: ignore[misc]  # Of a driver that may be absent.
+        """A connection that knows whether a pooler stands before its server."""
 
         @property
         def is_behind_pooler(self) -> bool:
@@ -252,19 +291,10 @@ def _connection_class(driver: Any) -> type[Any]:
                 self.server_process, is_read_only, is_standby = await statement.fetchrow()
             return is_read_only, is_standby
 
-        async def release(self) -> None:
-            """Give the server back after use, where the pooler keeps it for this connection."""
-            if not self.closes_after_use:
-                return
-            try:
-                await self.close()
-            except (OSError, driver.PostgresError, driver.InterfaceError):
-                # The statements on it are committed: its end must not look like their failure.
-                self.terminate()
-
         async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
             """Begin a transaction with its limits of time, in one message, behind a pooler."""
             if self.is_pooled and query.startswith("BEGIN"):
+                self.take()
                 limits = _statements("SET LOCAL", _SETTINGS)
                 query = query.replace(";", f";{limits}", 1)
             return str(await super().execute(query, *args, timeout=timeout))

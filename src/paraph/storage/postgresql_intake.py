@@ -93,7 +93,7 @@ class PostgresqlIntake:
             await self._connection.execute(begin)
             decided, new = await self._insert(client_id, events)
             await self._connection.execute("COMMIT")
-            await self._connection.release()
+            self._connection.release()
         except BaseException as error:
             # In what state the connection is, is not worth knowing: the next batch opens another.
             self._let_go()
