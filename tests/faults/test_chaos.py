@@ -19,7 +19,7 @@ from programs import need_program
         ("sqlite", 10),
         pytest.param("sqlite", 60, marks=pytest.mark.slow),
         pytest.param("postgresql", 60, marks=pytest.mark.slow),
-        *(pytest.param(name, 30, marks=pytest.mark.slow) for name in POOLERS),
+        *(pytest.param(name, 20, marks=pytest.mark.slow) for name in POOLERS),
     ],
 )
 def test_after_chaos_the_books_agree(database: str, seconds: int) -> None:

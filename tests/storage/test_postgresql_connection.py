@@ -112,6 +112,22 @@ async def test_two_replicas_share_the_servers_of_a_pooler(
     assert [("database.pooler_found", mode)] * 2 == [(one["event"], one["mode"]) for one in lines]
 
 
+async def test_replicas_make_the_tables_through_a_pooler(
+    postgres: PostgresServer, empty_postgresql_url: str
+) -> None:
+    """Several that start at once on an empty database, with one server for all of them."""
+    with pooler(postgres, "transaction", 1) as bouncer:
+        url = bouncer.url(empty_postgresql_url)
+        stores = await asyncio.gather(
+            *(open_store(url, ring(), randomness=os.urandom) for _ in range(2))
+        )
+        for store in stores:
+            await store.ping()
+            await store.close()
+
+    assert stores[0].database_id == stores[1].database_id
+
+
 async def test_a_pooler_without_transactions_is_refused(
     postgres: PostgresServer, postgresql_url: str
 ) -> None:

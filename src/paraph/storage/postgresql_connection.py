@@ -9,8 +9,8 @@ refuses unknown ones.
 
 A pooler is recognised by each new connection: it invents the process id that it tells a client
 at the start (for cancelling), which a server never does. That holds for every pooling mode. In
-session mode a connection keeps its server until it is closed; then a connection is closed a moment
-after its use, so that any number of replicas share the pooler's few.
+session mode a connection keeps its server until it is closed. There it is closed a moment after its
+use, so that any number of replicas share the pooler's few.
 """
 
 from __future__ import annotations
