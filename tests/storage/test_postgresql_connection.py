@@ -424,12 +424,12 @@ async def test_of_several_hosts_the_one_that_answered_is_told_of(postgresql_url:
     ],
 )
 async def test_a_database_that_cannot_be_used_is_said_so(
-    postgres: PostgresServer, postgresql_url: str, statement: str, said: str
+    postgres: PostgresServer, empty_postgresql_url: str, statement: str, said: str
 ) -> None:
     """By what is wrong with it; no password or user is in the message."""
-    postgres.ask(f"ALTER DATABASE {postgresql_url.rpartition('/')[2]} {statement}")
+    postgres.ask(f"ALTER DATABASE {empty_postgresql_url.rpartition('/')[2]} {statement}")
     postgres.ask("DO $$ BEGIN CREATE ROLE visitor LOGIN; EXCEPTION WHEN OTHERS THEN END $$")
-    url = postgresql_url.replace("paraph@", "visitor:canary-pw@")
+    url = empty_postgresql_url.replace("paraph@", "visitor:canary-pw@")
     with pytest.raises(StorageUnavailable, match=said) as caught:
         await open_store(url, ring(), randomness=os.urandom)
 
