@@ -27,7 +27,7 @@ from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
 from paraph.remote.transport import public_tls
 from paraph.secret import Secret
-from paraph.storage.records import KeptEvent
+from paraph.storage.records import ZOOM_PREFIX, KeptEvent
 
 DEADLINE_SECONDS = 10.0
 # Below what common servers allow an idle connection: the one who asks should be who hangs up.
@@ -164,7 +164,7 @@ def _content(event: KeptEvent, recipients: Recipients) -> bytes:
     ]
     return msgspec.json.encode(
         {
-            "type": f"zoom.{event.name}",
+            "type": f"{ZOOM_PREFIX}{event.name}",
             "timestamp": received,
             "data": {
                 "installations": installations,

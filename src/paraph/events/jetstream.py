@@ -194,7 +194,7 @@ class JetStreamInbox:
         )
         for (_, event), outcome in zip(opened, outcomes, strict=True):
             if outcome.is_dropped:
-                self._dropped.note(outcome, event_name=event.name, event_id=event.event_id)
+                self._dropped.note(outcome, event_name=event.shown_name, event_id=event.event_id)
         for message, _ in opened:
             # A lost acknowledgement means that it comes again, and the table knows it.
             with suppress(nats.errors.Error, OSError):

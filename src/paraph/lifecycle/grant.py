@@ -159,12 +159,12 @@ async def mark_removed(
     tx: Transaction, context: Context, identity: ZoomIdentity, *, is_last: bool
 ) -> None:
     """Remember a removal, so that late events of it are recognised and not kept."""
-    if context.level == "account" and not is_last:
-        return
-    user_id = "" if context.level == "account" else identity.user_id
-    mark = context.removal_mark(user_id, identity.account_id)
-    # Zoom's own time decides about installs alone; for events it is the time of this entry.
-    await tx.removals.add_tombstone(mark, zoom_time=None, now=context.now())
+    marks = [context.removal_mark("", identity.account_id)] if is_last else []
+    if context.level == "user":
+        marks.append(context.removal_mark(identity.user_id))
+    for mark in marks:
+        # Zoom's own time decides about installs alone; for events it is the time of this entry.
+        await tx.removals.add_tombstone(mark, zoom_time=None, now=context.now())
 
 
 async def queue_revocation(tx: Transaction, context: Context, tokens: Tokens) -> None:

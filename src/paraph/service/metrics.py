@@ -71,7 +71,7 @@ class DeliveryMetrics(Collector):
     def _taken(self) -> Iterator[Metric]:
         flow = self._inbox.flow
         dropped = self._inbox.dropped.by_reason
-        not_ours = dropped[Outcome.NOT_OURS.value] + dropped[Outcome.OTHER_CLIENT.value]
+        not_ours = dropped[Outcome.OTHER_CLIENT.value]
         outcomes = {
             "kept": flow.kept,
             "duplicate": flow.duplicate,
