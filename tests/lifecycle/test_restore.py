@@ -16,14 +16,14 @@ import pytest
 from msgspec import structs
 
 from paraph.config import Settings
-from paraph.errors import ApiKeyMissing, UnknownEncryptionKey, UsageError
+from paraph.errors import ApiKeyMissing, NotFound, UnknownEncryptionKey, UsageError
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.api_key import ApiKeys, create_key
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.backup import take_backup
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.key_rotation import begin_turn
-from paraph.lifecycle.link import request_is_live, request_link
+from paraph.lifecycle.link import open_request, request_link
 from paraph.lifecycle.receipt_export import ReceiptExport, heads_of, refuse_older_copy
 from paraph.lifecycle.restore import NewEpoch, prove_suspended
 from paraph.oauth.phase import Phase
@@ -266,11 +266,12 @@ async def test_what_was_begun_has_to_be_begun_again(place: Place) -> None:
     """A one-use code that was used since the backup is unused in it."""
     async with place.context() as context:
         code, _ = await request_link(context, subject="s", challenge="c" * 43)
-        assert await request_is_live(context, code)
+        assert "s" == (await open_request(context, code)).subject
     await place.restore(await place.backup())
 
     async with place.context() as context:
-        assert not await request_is_live(context, code)
+        with pytest.raises(NotFound):
+            await open_request(context, code)
 
 
 async def test_the_chain_verifies_and_says_that_it_was_restored(place: Place) -> None:

@@ -31,7 +31,7 @@ from paraph.lifecycle.grant import (
     queue_revocation,
     tokens_of,
 )
-from paraph.lifecycle.link import activate_unlinked, add_pending
+from paraph.lifecycle.link import activate_unlinked, add_pending, demand_unused, take_request
 from paraph.lifecycle.outbox import notify_recovery
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
 from paraph.logs import get_logger
@@ -71,6 +71,14 @@ class _Consent:
     ladder: Ladder
 
 
+@dataclass(slots=True)
+class _Flow:
+    """One browser's flow, whose last transaction may have to be tried more than once."""
+
+    pending: PendingAuthorization
+    has_taken: bool = False
+
+
 async def use_state(context: Context, state: Secret) -> None:
     """Use up a state, once, on every replica, before anything is sent to Zoom.
 
@@ -92,7 +100,7 @@ async def install(
         The active installation where nothing is linked to a host, else the handoff.
 
     Raises:
-        Conflict: the state was used before.
+        Conflict: the state was used before, or another flow used the link request up.
         InvalidGrant, TokenErrorResponse: Zoom refused the code, or the app was removed meanwhile.
         ScopesMissing: the person left out something that the app needs.
         PeerError, TransportError: Zoom did not answer as it should; nothing is installed.
@@ -101,6 +109,8 @@ async def install(
         # The setting changed since this browser began: a host's app must not end up unlinked.
         raise StateMismatch("the request was begun under another kind of linking")
     await use_state(context, pending.request.state)
+    if pending.wish is not None:
+        await demand_unused(context, pending.wish)
     ladder = _climb(context, Ladder(Phase.REQUESTED, ()), PhaseEvent.STATE_MATCHED)
     tokens = tokens_of(await context.authorization_server.exchange(validated), context=context)
     ladder = _climb(context, ladder, PhaseEvent.CODE_EXCHANGED)
@@ -153,22 +163,30 @@ async def _note_missing_scopes(
     context: Context, user: ZoomUser, tokens: Tokens, missing: Sequence[str]
 ) -> None:
     async with context.store.transaction(account(context.client.client_id, user.account_id)) as tx:
-        # A known grant keeps the newest set even so, since its older ones are dead now.
-        if await tx.grants.find(_identity(context, user)) is not None:
-            await keep_newest_tokens(tx, context, user, tokens)
-        else:
-            await queue_revocation(tx, context, tokens)
+        await _keep_or_revoke(tx, context, user, tokens)
         await audit.record(tx, context, "consent.scopes_missing", missing=" ".join(missing))
+
+
+async def _keep_or_revoke(
+    tx: Transaction, context: Context, user: ZoomUser, tokens: Tokens
+) -> None:
+    """Keep the tokens of a consent that leads to no installation only where a grant needs them.
+
+    A known grant's older tokens are dead now.
+    """
+    if await tx.grants.find(_identity(context, user)) is not None:
+        await keep_newest_tokens(tx, context, user, tokens)
+    else:
+        await queue_revocation(tx, context, tokens)
 
 
 async def _activate(
     context: Context, pending: PendingAuthorization, consent: _Consent
 ) -> Installation | Handoff:
+    flow = _Flow(pending)
     proved: Tombstone | None = None
     while True:
-        outcome = await _write_again(
-            context, partial(_try_to_keep, context, pending, consent, proved)
-        )
+        outcome = await _write_again(context, partial(_try_to_keep, context, flow, consent, proved))
         if not isinstance(outcome, Tombstone):
             return outcome
         # A deauthorization near this consent: one refresh tells which of the two came last.
@@ -178,7 +196,7 @@ async def _activate(
 
 async def _try_to_keep(
     context: Context,
-    pending: PendingAuthorization,
+    flow: _Flow,
     consent: _Consent,
     proved: Tombstone | None,
 ) -> Installation | Handoff | Tombstone:
@@ -194,10 +212,29 @@ async def _try_to_keep(
             await queue_revocation(tx, context, consent.tokens)
             await audit.record(tx, context, "consent.removed_meanwhile")
         elif found is None or found.order is Order.BEFORE or found == proved:
-            return await _keep(tx, context, pending, consent)
-    if found is None or removed:
+            if await _take_request(tx, context, flow, identity):
+                return await _keep(tx, context, flow.pending, consent)
+            await _keep_or_revoke(tx, context, consent.user, consent.tokens)
+            found = None
+    if removed:
         raise InvalidGrant("the app was removed while it was being installed")
+    if found is None:
+        raise Conflict("the link request was used by another flow")
     return found
+
+
+async def _take_request(
+    tx: Transaction, context: Context, flow: _Flow, identity: ZoomIdentity
+) -> bool:
+    """Use up the flow's link request, in the transaction that adds the link.
+
+    It may be gone after a commit that was not confirmed: then the link of that commit is there.
+    """
+    if flow.pending.wish is None or await take_request(tx, context, flow.pending.wish):
+        flow.has_taken = True
+        return True
+    grant = await tx.grants.find(identity) if flow.has_taken else None
+    return grant is not None and await tx.links.any_for_grant(grant.grant_id)
 
 
 async def _write_again(context: Context, write: Callable[[], Awaitable[T]]) -> T:

@@ -20,6 +20,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.lifecycle.outbox import notify_host
 from paraph.lifecycle.pending_authorization import LinkWish
+from paraph.oauth.authorization_request import LIFETIME_SECONDS
 from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
 from paraph.oauth.pkce import verify_challenge
 from paraph.secret import Secret
@@ -29,6 +30,8 @@ from paraph.storage.records import Grant, Installation, Link, LinkRequest
 from paraph.storage.scope import NOTHING_READ
 
 REQUEST_SECONDS = 600
+# A browser that begins in the last second of a link request has a flow's whole lifetime to finish.
+FINISH_SECONDS = LIFETIME_SECONDS + 60
 HANDOFF_SECONDS = 60
 PENDING_SECONDS = 600
 MAX_SUBJECT = 255
@@ -81,19 +84,43 @@ async def request_link(
     return code, expires_at
 
 
-async def request_is_live(context: Context, code: Secret) -> bool:
-    """Whether a link request could still be used; using it up is `use_request`."""
+async def open_request(context: Context, code: Secret) -> LinkWish:
+    """Read a link request without using it up.
+
+    Mail filters, chat previews and virus scanners open links before people do, with any headers.
+    So each opening begins a flow of its own, and the first flow that is finished uses the request
+    up (`take_request`).
+
+    Raises:
+        NotFound: it is unknown, used or expired.
+    """
     async with context.store.reading() as tx:
-        return await tx.links.peek_request(secret_hash(code), now=context.now()) is not None
-
-
-async def use_request(context: Context, code: Secret) -> LinkWish:
-    """Use a link request, once. `NotFound` when it is unknown, used or expired."""
-    async with context.store.transaction(NOTHING_READ) as tx:
-        request = await tx.links.take_request(secret_hash(code), now=context.now())
+        request = await tx.links.peek_request(secret_hash(code), now=context.now())
     if request is None:
         raise NotFound("no live link request under this code")
-    return LinkWish(request.subject, request.challenge, request.return_to)
+    return LinkWish(request.subject, request.challenge, request.return_to, request.request_hash)
+
+
+async def demand_unused(context: Context, wish: LinkWish) -> None:
+    """Refuse a flow whose link request was used up by another one, before Zoom is called.
+
+    Raises:
+        Conflict: it was used up.
+    """
+    if wish.request_hash is None:
+        return
+    async with context.store.reading() as tx:
+        before = context.now() - FINISH_SECONDS
+        if await tx.links.peek_request(wish.request_hash, now=before) is None:
+            raise Conflict("the link request was used by another flow")
+
+
+async def take_request(tx: Transaction, context: Context, wish: LinkWish) -> bool:
+    """Use up the link request of a flow that is finished; False: another flow was first."""
+    if wish.request_hash is None:
+        return True
+    before = context.now() - FINISH_SECONDS
+    return await tx.links.take_request(wish.request_hash, now=before) is not None
 
 
 async def add_pending(

@@ -39,11 +39,15 @@ _HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class LinkWish:
-    """What the host asked for when it made the link request that began this."""
+    """The host's link request that began this.
+
+    `request_hash` is None in a cookie of version 0.1, which used the request up at the start.
+    """
 
     subject: str
     challenge: str
     return_to: str
+    request_hash: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,8 @@ class _Sealed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     state: str
     code_verifier: str
     issued_at: int
-    wish: tuple[str, str, str] | None
+    # Version 0.1 wrote three texts and no hash of the link request.
+    wish: tuple[str, ...] | None
 
 
 def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[str, str]]) -> Start:
@@ -100,7 +105,7 @@ def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[st
                 request.state.reveal(),
                 request.code_verifier.reveal(),
                 request.issued_at,
-                None if wish is None else (wish.subject, wish.challenge, wish.return_to),
+                None if wish is None else _sealed_wish(wish),
             )
         ),
         associated_data=_associated_data(context, name),
@@ -166,9 +171,18 @@ def open_pending(
             code_verifier=Secret(content.code_verifier),
             issued_at=content.issued_at,
         ),
-        None if content.wish is None else LinkWish(*content.wish),
+        None if content.wish is None else _opened_wish(*content.wish),
         name,
     )
+
+
+def _sealed_wish(wish: LinkWish) -> tuple[str, ...]:
+    texts = (wish.subject, wish.challenge, wish.return_to)
+    return texts if wish.request_hash is None else (*texts, wish.request_hash.hex())
+
+
+def _opened_wish(subject: str, challenge: str, return_to: str, request: str = "") -> LinkWish:
+    return LinkWish(subject, challenge, return_to, bytes.fromhex(request) if request else None)
 
 
 def used_state_hash(state: Secret) -> bytes:
