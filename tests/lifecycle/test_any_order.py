@@ -34,7 +34,7 @@ from hypothesis.stateful import (
 
 from databases import new_sqlite
 from lifecycle.fuse import Crash, Fuse
-from lifecycle.test_link import challenge_of
+from lifecycle.linking import challenge_of
 from paraph.errors import (
     Conflict,
     NeedsReauthorization,
@@ -43,7 +43,7 @@ from paraph.errors import (
     TransportError,
     UsageError,
 )
-from paraph.lifecycle import key_rotation, link
+from paraph.lifecycle import key_rotation, link, link_request
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.audit import walk_chain
@@ -172,7 +172,7 @@ class AnyOrder(RuleBasedStateMachine):
         return self.runner.run(self._start(subject, person, jar))
 
     async def _start(self, subject: str, person: str, jar: int) -> Answer:
-        code, _ = await link.request_link(
+        code, _ = await link_request.request_link(
             self.context, subject=subject, challenge=challenge_of(verifier_of(subject))
         )
         agree_as(self.zoom, person)

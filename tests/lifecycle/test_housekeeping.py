@@ -16,7 +16,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import carry_out
 from paraph.lifecycle.grant import queue_revocation
 from paraph.lifecycle.housekeeping import OWNERLESS_ATTEMPTS, ask_owners, let_go, revoke_due
-from paraph.lifecycle.link import FINISH_SECONDS
+from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.oauth.phase import Phase
 from paraph.storage.records import Grant, OwnerlessTokens
 from paraph.zoom.events import AppDeauthorized

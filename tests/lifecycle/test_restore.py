@@ -23,7 +23,7 @@ from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.backup import take_backup
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.key_rotation import begin_turn
-from paraph.lifecycle.link import open_request, request_link
+from paraph.lifecycle.link_request import open_request, request_link
 from paraph.lifecycle.receipt_export import ReceiptExport, heads_of, refuse_older_copy
 from paraph.lifecycle.restore import NewEpoch, prove_suspended
 from paraph.oauth.phase import Phase

@@ -160,7 +160,10 @@ async def mark_removed(
 ) -> None:
     """Remember a removal, so that late events of it are recognised and not kept."""
     marks = [context.removal_mark("", identity.account_id)] if is_last else []
-    if context.level == "user":
+    others = await tx.grants.of_user(identity.client_id, identity.user_id)
+    if context.level == "user" and all(one.identity == identity for one in others):
+        # Many events have no account, and are found by their user alone. A user who was moved to
+        # another account still receives those.
         marks.append(context.removal_mark(identity.user_id))
     for mark in marks:
         # Zoom's own time decides about installs alone; for events it is the time of this entry.

@@ -31,16 +31,18 @@ from paraph.lifecycle.grant import (
     queue_revocation,
     tokens_of,
 )
-from paraph.lifecycle.link import activate_unlinked, add_pending, demand_unused, take_request
+from paraph.lifecycle.link import activate_unlinked, add_pending
+from paraph.lifecycle.link_request import demand_unused, take_request
 from paraph.lifecycle.outbox import notify_recovery
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
+from paraph.lifecycle.replacement import other_grants
 from paraph.logs import get_logger
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
 from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
 from paraph.secret import Secret
 from paraph.storage.protocols import Transaction
 from paraph.storage.records import Installation, OwnerlessTokens, Tokens, ZoomIdentity
-from paraph.storage.scope import NOTHING_READ, account
+from paraph.storage.scope import NOTHING_READ, Scope, account
 from paraph.zoom.user import ZoomUser
 
 USED_STATE_SECONDS = 3600
@@ -203,7 +205,8 @@ async def _try_to_keep(
     """Keep the consent; or return the deauthorization that is too near to tell which is newer."""
     identity = _identity(context, consent.user)
     consented_at, received_at = consent.tokens.zoom_time, consent.tokens.received_at
-    async with context.store.transaction(account(identity.client_id, identity.account_id)) as tx:
+    scopes = await _scopes(context, flow.pending, identity)
+    async with context.store.transaction(*scopes) as tx:
         found = await find_tombstone(
             tx, context, identity, consented_at=consented_at, received_at=received_at
         )
@@ -213,7 +216,7 @@ async def _try_to_keep(
             await audit.record(tx, context, "consent.removed_meanwhile")
         elif found is None or found.order is Order.BEFORE or found == proved:
             if await _take_request(tx, context, flow, identity):
-                return await _keep(tx, context, flow.pending, consent)
+                return await _keep(tx, context, flow.pending, consent, alone=not scopes)
             await _keep_or_revoke(tx, context, consent.user, consent.tokens)
             found = None
     if removed:
@@ -255,6 +258,17 @@ async def _write_again(context: Context, write: Callable[[], Awaitable[T]]) -> T
         await asyncio.sleep(_WRITE_PAUSE)
 
 
+async def _scopes(
+    context: Context, pending: PendingAuthorization, identity: ZoomIdentity
+) -> tuple[Scope, ...]:
+    """The scope of the account; no scope where a grant of another account may be replaced."""
+    if pending.wish is None:
+        async with context.store.reading() as tx:
+            if await other_grants(tx, context, identity):
+                return ()
+    return (account(identity.client_id, identity.account_id),)
+
+
 async def _refreshed(context: Context, tokens: Tokens) -> Tokens:
     if tokens.refresh_token is None:
         raise InvalidGrant("the grant has no refresh token")
@@ -264,12 +278,17 @@ async def _refreshed(context: Context, tokens: Tokens) -> Tokens:
 
 
 async def _keep(
-    tx: Transaction, context: Context, pending: PendingAuthorization, consent: _Consent
+    tx: Transaction,
+    context: Context,
+    pending: PendingAuthorization,
+    consent: _Consent,
+    *,
+    alone: bool,
 ) -> Installation | Handoff:
     grant = await keep_consent(tx, context, consent.user, consent.tokens)
     if pending.wish is None:
         ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_UNLINKED)
-        return await activate_unlinked(tx, context, grant, ladder)
+        return await activate_unlinked(tx, context, grant, ladder, alone=alone)
     # A link that is active already works again at once, whether or not the new one is confirmed.
     await notify_recovery(tx, context, grant, reason="consented again")
     ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_TO_CONFIRM)

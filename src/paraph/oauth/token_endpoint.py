@@ -50,6 +50,9 @@ _ERRORS = frozenset(
 )
 # Zoom's documented numbers for token errors, which its prose may name.
 _ZOOM_NUMBER = re.compile(r"(?<![0-9])4,?7[0-4][0-9](?![0-9])")
+# Those that say that the grant is dead, whatever word of RFC 6749 stands beside them: its user is
+# gone, its token unknown, disabled, used too often, or superseded.
+_DEAD_GRANT = frozenset({"4735", "4737", "4738", "4740", "4741"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,18 +208,27 @@ def _refusal(response: Response) -> Exception:
         return MessageMalformed(f"the token endpoint answered {response.status} without its reason")
     error, reason = content.get("error"), content.get("reason")
     reason = reason if isinstance(reason, str) else ""
-    number = _ZOOM_NUMBER.search(reason)
-    detail = f"Zoom error {number[0].replace(',', '')}" if number else ""
+    number = _zoom_number(reason, content.get("errorCode"), content.get("code"))
+    detail = f"Zoom error {number}" if number else ""
     # Zoom's older answers say invalid_request of a dead code or refresh token.
     dead = error == "invalid_request" and (
         reason.startswith(("Invalid authorization code", "Invalid Token!"))
     )
-    if error == "invalid_grant" or dead:
+    if error == "invalid_grant" or dead or number in _DEAD_GRANT:
         return InvalidGrant(detail)
     if error == "invalid_token" or content.get("code") == 124:
         return TokenErrorResponse("invalid_token", detail)
     known = error if isinstance(error, str) and error in _ERRORS else "unknown"
     return TokenErrorResponse(known, detail)
+
+
+def _zoom_number(reason: str, *codes: object) -> str:
+    """The first of Zoom's numbers in an error: in its prose, or in a member of its own."""
+    for text in (reason, *(str(one) for one in codes if isinstance(one, int | str))):
+        found = _ZOOM_NUMBER.search(text[:1000])
+        if found:
+            return found[0].replace(",", "")
+    return ""
 
 
 def _json_body(response: Response) -> bytes:

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from paraph.config import Settings
 from paraph.errors import Busy, MessageMalformed, NotFound, ParaphError
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.link import open_request
+from paraph.lifecycle.link_request import open_request
 from paraph.lifecycle.pending_authorization import LinkWish, begin
 from paraph.logs import get_logger
 from paraph.oauth.authorization_request import LIFETIME_SECONDS

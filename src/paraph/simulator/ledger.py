@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from paraph.simulator.access_token import Tokens
@@ -192,6 +192,16 @@ class Ledger:
         if grant is not None:
             self._end(grant, "removed")
         return grant
+
+    def move(self, user_id: str, account_id: str, *, keep_tokens: bool) -> None:
+        """A user belongs to another account from now on; the tokens go along or end."""
+        for grant in [one for one in self.grants.values() if one.user_id == user_id]:
+            if not keep_tokens:
+                self._end(grant, "removed")
+                continue
+            grant.account_id = account_id
+            for token in self._access_of.get((grant.client_id, user_id), []):
+                self._access[token] = replace(self._access[token], account_id=account_id)
 
     @behaviour(
         "REST API", "an access token lives an hour", "documented", source="expires_in of responses"

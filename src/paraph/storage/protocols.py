@@ -62,6 +62,9 @@ class GrantStore(Protocol):
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Grant]:
         """All grants of one Zoom account, oldest first."""
 
+    async def of_user(self, client_id: str, user_id: str) -> Sequence[Grant]:
+        """All grants of one Zoom user in whichever account, oldest first."""
+
     async def replace_tokens(
         self,
         grant_id: str,
