@@ -368,6 +368,30 @@ async def test_what_zoom_gets_wrong_installs_nothing(
         assert (await kit.install(browser)).status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        *((name, 303) for name in ("token_type_capital", "token_expires_in_text")),
+        *((name, 303) for name in ("token_expires_in_float", "token_expires_in_null")),
+        *((name, 303) for name in ("token_scope_list", "token_scope_reordered")),
+        *((name, 303) for name in ("token_extra_members", "token_byte_order_mark")),
+        *((name, 303) for name in ("token_created", "token_refresh_token_null")),
+        *((name, 400) for name in ("token_type_null", "token_expires_in_zero")),
+        *((name, 400) for name in ("token_expires_in_negative", "token_form_encoded")),
+        *((name, 403) for name in ("token_scope_null", "token_scope_absent")),
+    ],
+)
+async def test_odd_spellings_of_a_token_response(tmp_path: Path, fault: str, status: int) -> None:
+    """Every spelling that can mean one thing only installs; any other ends in a page."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        kit.zoom.simulator.faults.switch_on(fault, {"times": 1})
+        assert status == (await kit.install(browser)).status_code
+        installed = await kit.installations()
+        assert int(status == 303) == len(installed)
+        if installed:
+            assert "user:read:user" in installed[0].grant.tokens.scopes
+
+
 async def test_a_hostile_api_url_is_never_called(tmp_path: Path) -> None:
     """api_url is data: the bearer goes to an allowed host, whatever the response names."""
     async with running(tmp_path) as kit, kit.browser() as browser:

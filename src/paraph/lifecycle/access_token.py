@@ -137,7 +137,7 @@ class Refresher:
         except (PeerError, TransportError) as error:
             await self._failed(lease, error)
             raise
-        tokens = tokens_of(token_set, context=self._context)
+        tokens = tokens_of(token_set, context=self._context, scopes=lease.grant.tokens.scopes)
         return await self._judge_owner(lease, await self._keep(lease, tokens), tokens)
 
     async def _judge_owner(self, lease: Lease, kept: Grant | None, tokens: Tokens) -> Grant | None:

@@ -26,14 +26,23 @@ from paraph.storage.records import (
 from paraph.zoom.user import ZoomUser
 
 
-def tokens_of(token_set: TokenSet, *, context: Context) -> Tokens:
-    """A token response as it is kept. `api_url` is data: only an allowed host is believed."""
+def tokens_of(
+    token_set: TokenSet, *, context: Context, scopes: frozenset[str] = frozenset()
+) -> Tokens:
+    """A token response as it is kept. `api_url` is data: only an allowed host is believed.
+
+    Args:
+        token_set: the response.
+        context: of the app.
+        scopes: those of a refreshed grant, which a response without scopes leaves as they are
+            (RFC 6749 section 5.1).
+    """
     now = context.now()
     return Tokens(
         access_token=token_set.access_token,
         refresh_token=token_set.refresh_token,
         access_expires_at=now + token_set.expires_in,
-        scopes=token_set.scopes,
+        scopes=scopes if token_set.scopes is None else token_set.scopes,
         api_server=context.resource_server.server_for(token_set.api_url),
         received_at=now,
         zoom_time=token_set.issued_at_server,

@@ -274,7 +274,8 @@ async def _refreshed(context: Context, tokens: Tokens) -> Tokens:
         raise InvalidGrant("the grant has no refresh token")
     token_set = await context.authorization_server.refresh(tokens.refresh_token)
     # The consent's own time stays: it is what later deauthorizations are compared with.
-    return replace(tokens_of(token_set, context=context), zoom_time=tokens.zoom_time)
+    refreshed = tokens_of(token_set, context=context, scopes=tokens.scopes)
+    return replace(refreshed, zoom_time=tokens.zoom_time)
 
 
 async def _keep(

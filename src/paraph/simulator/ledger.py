@@ -290,6 +290,12 @@ def _remember(store: OrderedDict[str, Value], key: str, value: Value) -> None:
 
 @behaviour(
     "consent",
+    "with `admin_scopes` an app is granted the `:admin` form of each of its scopes",
+    "seen",
+    source="moodle-mod_zoom issue 474: admin apps have only such scopes",
+)
+@behaviour(
+    "consent",
     "optional scopes may be left out; the response names what was granted",
     "documented",
     source="developers.zoom.us/docs/internal-apps/oauth-scopes-overview",
@@ -300,4 +306,4 @@ def scopes_of(app: App, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
     `chosen` is None where nobody was asked: then every optional scope is granted.
     """
     optional = [scope for scope in app.optional_scopes if chosen is None or scope in chosen]
-    return (*app.scopes, *optional)
+    return app.granted_scopes(optional)
