@@ -4,9 +4,9 @@ Client authentication is HTTP Basic, parameters stand in the body and nowhere el
 up in logs. What comes back is read strictly, and of an error only registered codes and Zoom's
 documented numbers are kept: Zoom's prose repeats the code that it refused.
 
-An odd spelling that can mean one thing only is accepted. A lifetime may be a string of digits or have
-a fraction, scopes may be a list, an absent member null. Any other answer to a
-code is refused. An answer to a refresh token is the only copy of the next one. An unreadable
+An odd spelling that can mean one thing only is accepted. A lifetime may be a string of digits or
+have a fraction, scopes may be a list, an absent member null. Any other answer to a code is refused.
+An answer to a refresh token is the only copy of the next one. An unreadable
 lifetime or scope list, or a missing token type, ends no grant there.
 """
 
