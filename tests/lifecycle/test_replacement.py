@@ -307,6 +307,32 @@ async def test_an_administrator_who_leaves_is_replaced(whole: Kit) -> None:
     assert (installation, Phase.ACTIVE) == (one.link.link_id, one.phase)
 
 
+async def test_a_moved_administrator_keeps_the_subjects_installation(whole: Kit) -> None:
+    """In an account-level app, too, the host confirms the new account for the same subject."""
+    api = await whole.api()
+    installation = await link(whole, api, SUBJECT)
+    await transfer(whole)
+    assert installation == await link(whole, api, SUBJECT)
+    assert [installation] == await named_in(whole, NEW_ACCOUNT, RAVI, mark="new")
+    assert [] == await named_in(whole, ACCOUNT, RAVI, mark="old")
+
+
+async def test_a_moved_administrator_may_serve_another_subject(whole: Kit) -> None:
+    """The installation of the old account stays: another administrator there may continue it."""
+    api = await whole.api()
+    first = await link(whole, api, SUBJECT)
+    await transfer(whole)
+    second = await link(whole, api, "tenant:eve")
+    assert {first, second} == {one.link.link_id for one in await whole.installations()}
+    agree_as(whole.zoom, RAVI)
+    with pytest.raises(InvalidGrant):
+        async with whole.service.context.store.reading() as tx:
+            served = await tx.links.get(first)
+        assert served is not None
+        await Refresher(whole.service.context).refresh(served.grant_id)
+    assert first == await link(whole, api, SUBJECT)
+
+
 async def test_a_working_administrator_is_replaced_only_when_it_is_said(whole: Kit) -> None:
     """Two administrators of one account: 409 without `move`, the same id with it."""
     api = await whole.api()
