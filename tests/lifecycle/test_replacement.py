@@ -93,6 +93,13 @@ async def audited(kit: Kit, action: str) -> list[dict[str, str]]:
     return [dict(one.details) for one in entries if one.action == action]
 
 
+async def remove_ravi(kit: Kit) -> None:
+    """The host removes Ravi's installation."""
+    for one in await kit.installations():
+        if one.grant.identity.user_id == RAVI:
+            await remove_installation(kit.service.context, one.link.link_id, reason="test")
+
+
 async def revocations(kit: Kit) -> int:
     """The number of tokens that wait to be revoked."""
     async with kit.service.context.store.reading() as tx:
@@ -295,6 +302,35 @@ async def test_without_a_host_the_id_stays_and_the_subject_follows(
             ("activated", ACCOUNT, 1, "installed"),
             ("activated", NEW_ACCOUNT, 2, TRANSFERRED),
         ] == await notices(kit)
+        # The last notice of the old subject is delivered before the first one of the new.
+        context = kit.service.context
+        async with context.store.reading() as tx:
+            page = await tx.events.page(limit=99)
+        keys = {one.subject_key for one in page if one.notice}
+        assert {context.identifier(f"zoom:{ACCOUNT}:{JANE}")} == keys
+
+
+async def test_without_a_host_another_administrator_continues_a_dead_installation(
+    tmp_path: Path, database_url: str
+) -> None:
+    """At account level the installation is the account's, whoever linked it."""
+    changes: dict[str, Any] = {"level": "account"}
+    async with (
+        running(tmp_path, database_url=database_url, **changes) as kit,
+        kit.browser() as browser,
+    ):
+        await kit.install(browser)
+        (before,) = await kit.installations()
+        agree_as(kit.zoom, RAVI)
+        await kit.install(browser)
+        assert 2 == len(await kit.installations())
+        await remove_ravi(kit)
+        agree_as(kit.zoom, JANE)
+        await leave(kit)
+        agree_as(kit.zoom, RAVI)
+        await kit.install(browser)
+        (after,) = await kit.installations()
+        assert (before.link.link_id, RAVI) == (after.link.link_id, after.grant.identity.user_id)
 
 
 async def test_an_administrator_who_leaves_is_replaced(whole: Kit) -> None:

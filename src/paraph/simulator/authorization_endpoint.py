@@ -172,9 +172,17 @@ class AuthorizationEndpoint:
     "seen",
     source="forum threads 52654, 6558 and 138714",
 )
+@behaviour(
+    "authorization request",
+    "a classic scope (`user:read`) stands for the app's granular ones that begin so",
+    "unknown",
+)
 def _demand_own_scopes(app: App, asked: str) -> None:
-    if not {*app.granted_scopes(), *app.scopes, *app.optional_scopes}.issuperset(asked.split()):
-        raise Refused(4700, "Invalid scope")
+    own = {*app.granted_scopes(), *app.scopes, *app.optional_scopes}
+    for name in asked.split():
+        is_classic = name.count(":") == 1
+        if name not in own and not (is_classic and any(one.startswith(f"{name}:") for one in own)):
+            raise Refused(4700, "Invalid scope")
 
 
 def settle(device: DeviceCode, decision: Decision) -> None:

@@ -215,7 +215,7 @@ class Host:
     # ------------------------------------------------------------ hooks
 
     async def _hear(self, request: Request) -> Response:
-        """Take a notice, or an event of an installation: one of no installation is for no tenant."""
+        """Take notices, and events that name an installation: any other event has no tenant."""
         body = (await request.body()).decode("utf-8", "replace")
         data = json.loads(body)["data"]
         if data.get("installations") or "installation" in data:
