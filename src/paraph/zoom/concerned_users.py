@@ -175,11 +175,12 @@ def describe(event: Event, *, level: Level) -> tuple[str, ...]:
 
 _RECIPIENTS = {
     Selection.USERS: (
-        "Forwarded with the installations of the concerned users; with an empty list where"
-        " none of them has one."
+        "Forwarded with the installations of the concerned users; with an empty list where none of"
+        " them has one that works."
     ),
     Selection.ACCOUNT: (
-        "Forwarded with the installations of the account; with an empty list without any."
+        "Forwarded with the installations of the account; with an empty list where none of them"
+        " works."
     ),
     Selection.NO_INSTALLATION: (
         "Forwarded with an empty list of installations: the event names neither an account nor a"
