@@ -21,6 +21,7 @@ from paraph.lifecycle.outbox import notify_host
 from paraph.lifecycle.pending_authorization import LinkWish
 from paraph.lifecycle.replacement import (
     Replacement,
+    continue_count,
     kept_without_host,
     other_grants,
     reason_to_keep,
@@ -282,8 +283,11 @@ async def _end_for(tx: Transaction, context: Context, old: Installation, grant: 
     if old.grant.grant_id != grant.grant_id:
         # The subject leaves its old Zoom user, whom nobody else serves: that grant goes. That of a
         # user who was moved is dead by the new consent, and a revocation would end the new one.
-        revoke = old.grant.identity.user_id != grant.identity.user_id
-        await remove_grant(tx, context, old.grant, Removal("moved", context.now(), revoke=revoke))
+        is_moved = old.grant.identity.user_id == grant.identity.user_id
+        removal = Removal("moved", context.now(), revoke=not is_moved)
+        await remove_grant(tx, context, old.grant, removal)
+        if is_moved:
+            await continue_count(tx, context, old.grant.identity, grant.identity)
         return
     # The Zoom user leaves the old subject; the grant itself goes on serving the new one.
     await tx.links.delete(old.link.link_id)

@@ -141,14 +141,20 @@ async def _purge_former(
         await tx.events.purge_user(old.client_id, old.user_id, account_ids=[old.account_id])
 
 
+async def continue_count(
+    tx: Transaction, context: Context, old: ZoomIdentity, new: ZoomIdentity
+) -> None:
+    """Have the notices of one identity counted on from those of another one."""
+    known = await tx.notices.last(context.tombstone_hash(old))
+    if known is not None:
+        await tx.notices.raise_to(context.tombstone_hash(new), known)
+
+
 async def _tell(
     tx: Transaction, context: Context, old: Installation, new: Installation, reason: str
 ) -> None:
-    """Continue the old Zoom user's count, so that the installation's notices stay in order."""
-    former, present = (context.tombstone_hash(one.grant.identity) for one in (old, new))
-    known = await tx.notices.last(former)
-    if known is not None:
-        await tx.notices.raise_to(present, known)
+    """Queue the notice, in the order of the installation's earlier ones."""
+    await continue_count(tx, context, old.grant.identity, new.grant.identity)
     await notify_host(
         tx,
         context,
@@ -157,10 +163,8 @@ async def _tell(
         reason=reason,
         ordered_with=old.link.subject,
     )
-    told = await tx.notices.last(present)
-    if told is not None:
-        # A notice about the old grant that still waits is not true any more.
-        await tx.notices.raise_to(former, told)
+    # A notice about the old grant that still waits is not true any more.
+    await continue_count(tx, context, new.grant.identity, old.grant.identity)
     await tx.notices.hasten(
         account_id=old.grant.identity.account_id,
         user_id=old.grant.identity.user_id,
