@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -12,9 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from lifecycle.linking import claim, confirm, install_url
+from paraph.errors import StorageUnavailable
 from paraph.lifecycle.housekeeping import let_go
 from paraph.secret import Secret
 from paraph.storage.encryption import secret_hash
+from paraph.storage.protocols import Transaction
+from paraph.storage.scope import Scope
 from service_kit import JANE, Kit, agree_as, running
 
 pytestmark = pytest.mark.anyio
@@ -115,3 +118,36 @@ async def test_a_refusal_at_zoom_uses_no_link_request_up(kit: Kit) -> None:
         assert 403 == (await kit.install(browser, url)).status_code
         agree_as(kit.zoom, JANE)
         assert 303 == (await kit.install(browser, url)).status_code
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+async def test_a_commit_that_is_not_confirmed_loses_no_install(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, *, is_written: bool
+) -> None:
+    """The last transaction is tried again, whether or not it was written the first time."""
+    api = await kit.api()
+    url = await install_url(api, "tenant:ada")
+    store, lost = kit.service.context.store, False
+    transaction = store.transaction
+
+    @asynccontextmanager
+    async def unconfirmed(*scopes: Scope) -> AsyncIterator[Transaction]:
+        nonlocal lost
+        is_last = not lost and any(one.parts[0] == "account" for one in scopes)
+        lost = lost or is_last
+        async with transaction(*scopes) as tx:
+            yield tx
+            if is_last and not is_written:
+                raise StorageUnavailable("the connection is lost")
+        if is_last:
+            raise StorageUnavailable("the connection is lost")
+
+    monkeypatch.setattr(store, "transaction", unconfirmed)
+    async with kit.browser() as browser:
+        done = await kit.install(browser, url)
+        assert lost
+        assert 404 == (await browser.get(url)).status_code
+    code = parse_qs(urlsplit(done.headers["location"]).query)["handoff"][0]
+    claimed = (await claim(api, code)).json()["claim"]
+    assert 200 == (await confirm(api, claimed, "tenant:ada")).status_code
+    assert 1 == len(await kit.installations())
