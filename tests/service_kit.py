@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
 from databases import new_sqlite
 from paraph.config import DEFAULT_PROXY_ALLOW, Settings
 from paraph.lifecycle.api_key import create_key
+from paraph.lifecycle.context import Context
 from paraph.secret import Secret
-from paraph.service.app import Service, open_service
+from paraph.service.app import Service, _public_side, _redirection_endpoint, open_service
+from paraph.service.page import Pages
+from paraph.service.readiness import Readiness
 from paraph.simulator.engine import Consent
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhook_sender import sign
@@ -179,6 +183,14 @@ class Kit:
         """All active installations."""
         async with self.service.context.store.reading() as tx:
             return await tx.installations.page(self.zoom.app.client_id)
+
+
+def public_side(kit: Kit, context: Context) -> ASGIApp:
+    """The public side of a service with another context, as one with another clock."""
+    pages = Pages("Tidemark", "/install", is_linked=kit.settings.linking == "host")
+    readiness = Readiness(kit.service.context.store, clock=lambda: 0, tolerance=300)
+    redirection = _redirection_endpoint(kit.settings, context, pages)
+    return _public_side(kit.settings, context, pages, readiness, redirection)
 
 
 def iso(instant: float) -> str:

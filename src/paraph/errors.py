@@ -157,9 +157,18 @@ class AuthorizationResponseInvalid(PeerError):
 
 
 class StateMismatch(AuthorizationResponseInvalid):
-    """The state is missing, foreign, or not this browser's (RFC 6749 section 10.12)."""
+    """The state is missing, foreign, or not this browser's (RFC 6749 section 10.12).
+
+    Args:
+        detail: as for every error.
+        reason: a word for the metric, where more is known than the code says.
+    """
 
     code = "state_mismatch"
+
+    def __init__(self, detail: str = "", *, reason: str = "") -> None:
+        self.reason = reason or self.code
+        super().__init__(detail)
 
 
 class AuthorizationExpired(AuthorizationResponseInvalid):
@@ -227,14 +236,16 @@ class ScopesMissing(PeerError):
 
     Args:
         missing: the scopes that were not granted; their names are no secret.
+        granted: the scopes that were granted.
     """
 
     code = "scopes_missing"
     public_message = "Zoom did not grant every permission that the app needs."
     default_remedy = "Install again and leave every permission ticked."
 
-    def __init__(self, missing: Sequence[str]) -> None:
+    def __init__(self, missing: Sequence[str], *, granted: Sequence[str] = ()) -> None:
         self.missing = tuple(missing)
+        self.granted = tuple(granted)
         super().__init__("not granted: " + ", ".join(self.missing))
 
 
@@ -393,3 +404,7 @@ class Conflict(StorageError):
     code = "conflict"
     public_message = "This was already used."
     default_remedy = "Start again."
+
+
+class StateUsed(Conflict):
+    """The state of an authorization response was used before."""

@@ -14,7 +14,7 @@ import pytest
 
 from paraph.api.patience import Patience
 from paraph.logs import get_logger, set_up_logs
-from paraph.service import webhook_watch
+from paraph.service import refusals, webhook_watch
 from paraph.service.webhook_endpoint import CHALLENGE_BURST, WebhookEndpoint
 from paraph.simulator.webhook_sender import sign
 from service_kit import ACCOUNT, Kit, running
@@ -148,7 +148,7 @@ async def test_a_line_for_each_delivery_and_one_for_a_flood(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deliveries are named by digest, name and outcome; refusals are counted in one line."""
-    monkeypatch.setattr(webhook_watch, "SUMMARY_SECONDS", 0.3)
+    monkeypatch.setattr(refusals, "SUMMARY_SECONDS", 0.3)
     stream = io.StringIO()
     set_up_logs(stream=stream, as_json=True)
     # A logger keeps to the stream of its first line, which may have been another test's.

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from starlette.types import ASGIApp
 
 from paraph.errors import UnknownEncryptionKey
-from paraph.lifecycle.context import Context
+from paraph.service import refusals
 from paraph.service.app import open_service
-from service_kit import JANE, Kit, agree_as, running
+from paraph.service.redirection_endpoint import REASONS
+from service_kit import JANE, agree_as, public_side, running
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +70,65 @@ async def test_every_refusal_is_one_answer_and_costs_nothing(tmp_path: Path) -> 
         assert kit.token_requests() == []
 
 
+async def test_the_page_depends_on_the_browsers_cookies_alone(tmp_path: Path) -> None:
+    """Without any cookie it says how to get them; with those of other flows, where to finish."""
+    async with running(tmp_path) as kit, kit.browser() as bare, kit.browser() as begun:
+        await begun.get("/install")
+        pages: dict[str, set[bytes]] = {"bare": set(), "begun": set()}
+        for _, query in REFUSED:
+            pages["bare"].add((await bare.get(f"/oauth/redirect?{query}")).content)
+            pages["begun"].add((await begun.get(f"/oauth/redirect?{query}")).content)
+        (without,), (with_others,) = pages["bare"], pages["begun"]
+        assert b"Open Safari, Chrome, Edge or Firefox itself, allow cookies" in without
+        assert b"Finish in the tab in which you began last" in with_others
+
+
+@pytest.mark.parametrize(("linking", "words"), [("none", "Installed"), ("host", "connected")])
+async def test_no_page_says_what_its_kind_of_linking_does_not_do(
+    tmp_path: Path, linking: str, words: str
+) -> None:
+    """With a host only the host can say that all is done."""
+    async with running(tmp_path, linking=linking) as kit, kit.browser() as browser:
+        page = await browser.get(f"/oauth/redirect?code=abc&state={STATE}")
+        assert words in page.text
+        assert (linking == "none") == ("Installed" in page.text)
+        assert ("/install" if linking == "none" else kit.settings.start_url) in page.text
+
+
+async def test_refusals_are_counted_by_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The metric has every reason from the start; the log names them in one line."""
+    monkeypatch.setattr(refusals, "SUMMARY_SECONDS", 0.05)
+    async with running(tmp_path) as kit, kit.browser() as browser, kit.browser() as bare:
+        private = httpx.ASGITransport(kit.service.private)
+        location = await kit.agree(await browser.get("/install"))
+        name, value = next(iter(browser.cookies.items()))
+        for cookie in (f"{name}={value}; {name}=x", f"{name}=x"):
+            await bare.get(location, headers={"cookie": cookie})
+        for _ in range(50):
+            await bare.get(location)
+        await browser.get(f"/oauth/redirect?code=abc&state={STATE}")
+        await browser.get("/oauth/redirect?code=a&code=b")
+        async with httpx.AsyncClient(transport=private, base_url="http://private") as operator:
+            metrics = (await operator.get("/metrics")).text
+        await asyncio.sleep(0.1)
+    expected = {
+        **dict.fromkeys(REASONS, 0),
+        "doubled_cookie": 1,
+        "forged_cookie": 1,
+        "no_cookie": 50,
+        "other_cookies": 1,
+        "message_malformed": 1,
+    }
+    for reason, count in expected.items():
+        line = f'paraph_authorization_responses_refused_total{{reason="{reason}"}} {count}.0'
+        assert line in metrics
+    said = [line for line in capsys.readouterr().out.splitlines() if "install.refused" in line]
+    assert len(said) < 5
+    assert any("'no_cookie': 50" in line for line in said)
+
+
 async def test_a_thousand_random_requests_reach_nobody(tmp_path: Path) -> None:
     """1 000 random requests: no token request, no row, no 5xx; then an honest install works."""
     async with running(tmp_path) as kit, kit.browser() as browser:
@@ -119,16 +178,18 @@ async def test_twenty_parallel_answers_are_one(tmp_path: Path) -> None:
         location = await kit.agree(await browser.get("/install"))
         cookies = dict(browser.cookies)
 
-        async def once() -> int:
+        async def once() -> httpx.Response:
             transport = httpx.ASGITransport(kit.service.public)
             async with httpx.AsyncClient(
                 transport=transport, base_url="https://app.example", cookies=cookies
             ) as tab:
-                return (await tab.get(location)).status_code
+                return await tab.get(location)
 
-        statuses = await asyncio.gather(*(once() for _ in range(20)))
-        assert statuses.count(303) == 1
-        assert {303, 400, 429} >= set(statuses)
+        answers = await asyncio.gather(*(once() for _ in range(20)))
+        assert {303, 429} == {one.status_code for one in answers}
+        assert {"/installed"} == {
+            one.headers["location"] for one in answers if one.status_code == 303
+        }
         assert len(kit.token_requests()) == 1
         assert len(await kit.installations()) == 1
 
@@ -156,25 +217,33 @@ async def test_a_tossed_cookie_spoils_the_flow(tmp_path: Path) -> None:
 
 
 async def test_a_replay_does_nothing(tmp_path: Path) -> None:
-    """The same answer twice: the second is refused, also with the cookie still there."""
+    """The same answer after its minute is refused, also with the cookie still there."""
     async with running(tmp_path) as kit, kit.browser() as browser:
         location = await kit.agree(await browser.get("/install"))
         cookies = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
         assert (await browser.get(location)).status_code == 303
-        again = await browser.get(location, headers={"cookie": cookies})
-        assert again.status_code == 400
+        context = kit.service.context
+        late = replace(context, clock=lambda: context.clock() + 61)
+        transport = httpx.ASGITransport(public_side(kit, late))
+        async with httpx.AsyncClient(transport=transport, base_url="https://app.example") as tab:
+            for _ in range(2):
+                again = await tab.get(location, headers={"cookie": cookies})
+                assert again.status_code == 400
+                assert "This was already used" in again.text
+                assert "Max-Age=0" in again.headers["set-cookie"]
         assert len(kit.token_requests()) == 1
 
 
 async def test_one_flow_replayed_locks_out_nobody(tmp_path: Path) -> None:
-    """A hundred replays of one used state: refused, nothing asked, and the next install works."""
+    """A hundred replays of one used state: nothing is asked, and the next install works."""
     async with running(tmp_path) as kit, kit.browser() as attacker, kit.browser() as neighbour:
         location = await kit.agree(await attacker.get("/install"))
         cookies = "; ".join(f"{k}={v}" for k, v in attacker.cookies.items())
         assert (await attacker.get(location)).status_code == 303
-        for _ in range(100):
-            again = await attacker.get(location, headers={"cookie": cookies})
-            assert again.status_code == 400
+        replays = [await attacker.get(location, headers={"cookie": cookies}) for _ in range(100)]
+        statuses = [one.status_code for one in replays]
+        assert {303, 429} == set(statuses)
+        assert statuses.count(429) > 80
         assert (await kit.install(neighbour)).status_code == 303
         assert len(kit.token_requests()) == 2
 
@@ -231,25 +300,13 @@ async def test_an_old_flow_is_refused(tmp_path: Path) -> None:
         location = await kit.agree(await browser.get("/install"))
         context = kit.service.context
         late = replace(context, clock=lambda: context.clock() + 601)
-        endpoint = _with_context(kit, late)
+        endpoint = public_side(kit, late)
         transport = httpx.ASGITransport(endpoint)
         async with httpx.AsyncClient(
             transport=transport, base_url="https://app.example", cookies=browser.cookies
         ) as tab:
             assert (await tab.get(location)).status_code == 400
         assert kit.token_requests() == []
-
-
-def _with_context(kit: Kit, context: Context) -> ASGIApp:
-    from paraph.service.app import _public_side, _redirection_endpoint
-    from paraph.service.page import Pages
-    from paraph.service.readiness import Readiness
-
-    store = kit.service.context.store
-    readiness = Readiness(store, clock=lambda: 0, tolerance=300)
-    pages = Pages("Tidemark", "/install")
-    redirection = _redirection_endpoint(kit.settings, context, pages)
-    return _public_side(kit.settings, context, pages, readiness, redirection)
 
 
 async def test_no_at_zoom_is_said_and_burns_the_state(tmp_path: Path) -> None:
@@ -264,7 +321,7 @@ async def test_no_at_zoom_is_said_and_burns_the_state(tmp_path: Path) -> None:
         again = await browser.get(
             location.replace("error=access_denied", "code=abc"), headers={"cookie": cookies}
         )
-        assert again.status_code == 400
+        assert (403, answer.content) == (again.status_code, again.content)
         assert kit.token_requests() == []
 
 
@@ -357,7 +414,7 @@ async def test_a_re_consent_keeps_the_installation_and_takes_the_new_tokens(
 
 
 async def test_a_restart_forgets_no_used_state(tmp_path: Path) -> None:
-    """One use holds across processes: the second service refuses what the first one used."""
+    """One use holds across processes: the second service gives the outcome of the first one."""
     async with running(tmp_path) as kit, kit.browser() as browser:
         location = await kit.agree(await browser.get("/install"))
         cookies = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
@@ -366,5 +423,5 @@ async def test_a_restart_forgets_no_used_state(tmp_path: Path) -> None:
             transport = httpx.ASGITransport(other.public)
             async with httpx.AsyncClient(transport=transport, base_url="https://app.example") as b:
                 again = await b.get(location, headers={"cookie": cookies})
-        assert again.status_code == 400
+        assert (303, "/installed") == (again.status_code, again.headers["location"])
         assert len(kit.token_requests()) == 1

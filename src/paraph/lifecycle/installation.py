@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from paraph.errors import (
-    Conflict,
     InvalidGrant,
     PeerError,
     ScopesMissing,
     StateMismatch,
+    StateUsed,
     TransportError,
 )
 from paraph.lifecycle import audit
@@ -28,6 +28,7 @@ from paraph.lifecycle.grant import (
 )
 from paraph.lifecycle.link import activate_unlinked, add_pending
 from paraph.lifecycle.outbox import notify_recovery
+from paraph.lifecycle.outcome import Outcome, keep_outcome, reserve_outcome
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
 from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
@@ -62,12 +63,13 @@ async def use_state(context: Context, state: Secret) -> None:
     """Use up a state, once, on every replica, before anything is sent to Zoom.
 
     Raises:
-        Conflict: it was used (a reload, a replay, or one of several parallel requests).
+        StateUsed: it was used (a reload, a replay, or one of several parallel requests).
     """
     async with context.store.transaction(NOTHING_READ) as tx:
         expires_at = context.now() + USED_STATE_SECONDS
         if not await tx.used_states.use(used_state_hash(state), expires_at=expires_at):
-            raise Conflict("the state was used")
+            raise StateUsed("the state was used")
+        await reserve_outcome(tx, context, state)
 
 
 async def install(
@@ -79,7 +81,7 @@ async def install(
         The active installation where nothing is linked to a host, else the handoff.
 
     Raises:
-        Conflict: the state was used before.
+        StateUsed: the state was used before.
         InvalidGrant, TokenErrorResponse: Zoom refused the code, or the app was removed meanwhile.
         ScopesMissing: the person left out something that the app needs.
         PeerError, TransportError: Zoom did not answer as it should; nothing is installed.
@@ -135,7 +137,7 @@ async def _require_scopes(context: Context, user: ZoomUser, tokens: Tokens) -> N
         else:
             await queue_revocation(tx, context, tokens)
         await audit.record(tx, context, "consent.scopes_missing", missing=" ".join(missing))
-    raise ScopesMissing(missing)
+    raise ScopesMissing(missing, granted=sorted(tokens.scopes))
 
 
 async def _activate(
@@ -156,12 +158,20 @@ async def _activate(
                 await queue_revocation(tx, context, consent.tokens)
                 await audit.record(tx, context, "consent.removed_meanwhile")
             elif found is None or found.order is Order.BEFORE or found == proved:
-                return await _keep(tx, context, pending, consent)
+                kept = await _keep(tx, context, pending, consent)
+                await keep_outcome(tx, context, pending.request.state, _outcome_of(kept))
+                return kept
         if removed:
             raise InvalidGrant("the app was removed while it was being installed")
         # A deauthorization near this consent: one refresh tells which of the two came last.
         consent = replace(consent, tokens=await _refreshed(context, consent.tokens))
         proved = found
+
+
+def _outcome_of(kept: Installation | Handoff) -> Outcome:
+    if isinstance(kept, Installation):
+        return Outcome("installed", installation_id=kept.link.link_id)
+    return Outcome("handoff", handoff=kept.code.reveal(), return_to=kept.return_to)
 
 
 async def _refreshed(context: Context, tokens: Tokens) -> Tokens:

@@ -99,6 +99,7 @@ async def open_service(
         pages = Pages(
             app_name=settings.app_name,
             start="/install" if settings.linking == "none" else settings.start_url,
+            is_linked=settings.linking == "host",
         )
         headers = page_headers(content_security_policy(style()))
         redirection = _redirection_endpoint(settings, context, pages)
@@ -120,6 +121,7 @@ async def open_service(
                 refresher=refresher,
                 otherwise=public,
                 proxies=proxies,
+                redirects=redirection.refusals,
                 monotonic=time.monotonic,
                 targets=targets(context),
             ) as deliveries,
@@ -152,7 +154,7 @@ def _redirection_endpoint(
         RateBudget(burst=40, per_second=0.5, clock=time.monotonic),
         failed=FailedExchanges(clock=time.monotonic),
     )
-    return RedirectionEndpoint(context, settings, pages, exchanges)
+    return RedirectionEndpoint(context, settings, pages, exchanges, monotonic=time.monotonic)
 
 
 def _public_side(

@@ -21,6 +21,7 @@ from paraph.lifecycle.context import Context
 from paraph.service.address import client_address
 from paraph.service.metrics import DeliveryMetrics
 from paraph.service.proxy_watch import ProxyWatch
+from paraph.service.refusals import Refusals
 from paraph.service.security_headers import MACHINE_HEADERS
 from paraph.service.webhook_endpoint import WebhookEndpoint
 from paraph.zoom.webhook import Freshness
@@ -50,6 +51,7 @@ async def open_deliveries(
     refresher: Refresher,
     otherwise: ASGIApp,
     proxies: ProxyWatch,
+    redirects: Refusals,
     monotonic: Callable[[], float],
     targets: Sequence[Target] = (),
 ) -> AsyncIterator[Deliveries]:
@@ -61,6 +63,7 @@ async def open_deliveries(
         refresher: decides unclear deauthorizations.
         otherwise: answers all public requests that are no delivery.
         proxies: refuses what trusted proxies say came over plain http.
+        redirects: refusals of authorization responses, for the metrics.
         monotonic: a clock for durations.
         targets: who is handed the events, besides the host's URL where there is one.
     """
@@ -90,7 +93,14 @@ async def open_deliveries(
         carrying = asyncio.create_task(_carry(stream, inbox), name="carry")
         dispatching = asyncio.create_task(dispatcher.run(), name="dispatch")
         try:
-            metrics = DeliveryMetrics(context, endpoint.watch, inbox, dispatcher, proxies)
+            metrics = DeliveryMetrics(
+                context,
+                endpoint.watch,
+                inbox,
+                dispatcher,
+                proxies=proxies,
+                redirects=redirects,
+            )
             yield Deliveries(inbox, dispatcher, endpoint, metrics)
         finally:
             # The listeners have ended: first what was taken in is kept, then what is under way
@@ -102,6 +112,7 @@ async def open_deliveries(
             await dispatcher.stop()
             await dispatching
             endpoint.watch.close()
+            redirects.close()
             if forwarder is not None:
                 await forwarder.close()
 

@@ -16,6 +16,7 @@ from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
 from paraph.service.proxy_watch import ProxyWatch
+from paraph.service.refusals import Refusals
 from paraph.service.webhook_watch import WebhookWatch
 from paraph.storage.records import Backlog, Outcome
 
@@ -32,7 +33,7 @@ class DeliveryMetrics(Collector):
 
     Args:
         context: for the backlog.
-        watch, inbox, dispatcher, proxies: whose counters these are.
+        watch, inbox, dispatcher, proxies, redirects: owners of the counters.
     """
 
     def __init__(
@@ -41,13 +42,16 @@ class DeliveryMetrics(Collector):
         watch: WebhookWatch,
         inbox: Inbox,
         dispatcher: Dispatcher,
+        *,
         proxies: ProxyWatch,
+        redirects: Refusals,
     ) -> None:
         self._context = context
         self._watch = watch
         self._inbox = inbox
         self._dispatcher = dispatcher
         self._proxies = proxies
+        self._redirects = redirects
         self._backlog: Backlog | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -94,6 +98,12 @@ class DeliveryMetrics(Collector):
         )
         yield _counter(
             "paraph_deliveries_refused", "Deliveries refused.", self._watch.refused, "reason"
+        )
+        yield _counter(
+            "paraph_authorization_responses_refused",
+            "Requests refused at the redirection endpoint.",
+            self._redirects.by_reason,
+            "reason",
         )
         yield _counter(
             "paraph_requests_refused_by_proxy_headers",

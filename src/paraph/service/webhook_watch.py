@@ -1,21 +1,16 @@
-"""What the webhook endpoint counts, says and samples, so that its hot path only adds numbers.
-
-A flood must not become a flood of log lines: refusals are counted, and one line for each
-interval says how many there were and why.
-"""
+"""What the webhook endpoint counts, says and samples, so that its hot path only adds numbers."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from paraph.errors import DeliveryRejected
 from paraph.logs import get_logger
 from paraph.secret import Secret
+from paraph.service.refusals import Refusals
 from paraph.zoom.webhook import measure_stale_delivery
 
-SUMMARY_SECONDS = 10.0
 # One stale delivery in this many seconds is checked to the end.
 SAMPLE_SECONDS = 1.0
 
@@ -38,34 +33,24 @@ class WebhookWatch:
     def __init__(self, clock: Callable[[], float], secrets: Sequence[Secret]) -> None:
         self._clock = clock
         self._secrets = tuple(secrets)
-        self._said: Counter[str] = Counter()
-        self._summary: asyncio.TimerHandle | None = None
         self._sampled_at = 0.0
-        self.refused: Counter[str] = Counter()
+        self._refusals = Refusals(_log, "deliveries.refused")
         self.late = 0
         self.late_by: int | None = None
         self.old_secret = 0
 
-    def refuse(self, reason: str) -> None:
-        """Count a refusal; say so within the interval."""
-        self.refused[reason] += 1
-        if self._summary is None:
-            loop = asyncio.get_running_loop()
-            self._summary = loop.call_later(SUMMARY_SECONDS, self._summarise)
+    @property
+    def refused(self) -> Counter[str]:
+        """Refusals by reason."""
+        return self._refusals.by_reason
 
-    def _summarise(self) -> None:
-        self._summary = None
-        fresh = self.refused - self._said
-        self._said = self.refused.copy()
-        _log.warning(
-            "deliveries.refused", count=fresh.total(), seconds=SUMMARY_SECONDS, reasons=dict(fresh)
-        )
+    def refuse(self, reason: str) -> None:
+        """Count a refusal."""
+        self._refusals.note(reason)
 
     def close(self) -> None:
-        """Say what was not said yet."""
-        if self._summary is not None:
-            self._summary.cancel()
-            self._summarise()
+        """Write the summary that is due."""
+        self._refusals.close()
 
     def wants_sample(self, now: float) -> bool:
         """Whether a stale delivery that comes now is one to be checked."""
