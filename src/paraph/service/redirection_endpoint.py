@@ -226,7 +226,7 @@ class RedirectionEndpoint:
             _log.info("install.repeated", outcome=found.kind)
             return self._repeated(found)
         self._count(error or StateUsed())
-        return _without_cookie(self._pages.used() if found == "over" else refusal, pending)
+        return self._pages.used() if found == "over" else _without_cookie(refusal, pending)
 
     def _repeated(self, outcome: Outcome) -> Response:
         if outcome.kind == "installed":

@@ -84,7 +84,7 @@ class Repeats:
             return None
         self._rate.spend(state_hash.hex())
         found = await self._wait(state_hash, state)
-        if found is None or found == "over":
+        if found is None:
             self.note_over(state)
         return found
 
