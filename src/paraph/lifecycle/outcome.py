@@ -4,8 +4,8 @@ People click twice, reload, and go back. The state is used up by the first reque
 cannot be processed; for a minute it gets the outcome of the first one. Only the browser that holds
 the sealed cookie of the flow gets it, never the URL alone. Nothing is exchanged again.
 
-The outcome is kept in the database, sealed: browsers drop the response to the first of two clicks
-with its cookies, and the second request may reach another replica while the first one is running.
+The outcome is kept in the database, sealed. Browsers drop the response to the first of two clicks
+together with its cookies. The second request may reach another replica while the first one runs.
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ async def find_outcome(
     """Find the outcome of a used state.
 
     Returns:
-        The outcome if it is still true; `running` while the first request is being processed;
-        `over` if the installation was removed, or the handoff was claimed or has expired;
-        `unused` if no request has used the state up; None if the minute has passed.
+        The outcome if it is still true. `running` while the first request is being processed.
+        `over` if the installation was removed, or the handoff was claimed or has expired.
+        `unused` if no request has used the state up. None if the minute has passed.
 
     Raises:
         StorageError: the database did not answer.

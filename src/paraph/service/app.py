@@ -30,10 +30,11 @@ from paraph.lifecycle.receipt_export import ReceiptExport, refuse_older_copy
 from paraph.lifecycle.replica import BEAT_SECONDS, Presence
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.lifecycle.restore import prove_suspended
+from paraph.lifecycle.shared_clock import SharedClock
 from paraph.logs import get_logger
 from paraph.service.address import client_address
 from paraph.service.budget import ExchangeBudget, FailedExchanges, RateBudget
-from paraph.service.context import open_context, receipt_book
+from paraph.service.context import freshness_of, open_context, receipt_book
 from paraph.service.cookies import own_cookies
 from paraph.service.deliveries import open_deliveries
 from paraph.service.fast_lane import Judges
@@ -114,12 +115,13 @@ async def open_service(
         api = create_management_api(context, settings, access=access, caller=caller)
         export = None if book is None else ReceiptExport(context, book)
         async with (
-            _background(settings, context, refresher, export),
+            _background(settings, context, refresher, export, readiness.shared_clock),
             open_deliveries(
                 settings,
                 context,
                 refresher=refresher,
                 otherwise=public,
+                zoom_clock=readiness.zoom_clock,
                 proxies=proxies,
                 redirects=redirection.refusals,
                 monotonic=time.monotonic,
@@ -196,7 +198,11 @@ def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
 
 @asynccontextmanager
 async def _background(
-    settings: Settings, context: Context, refresher: Refresher, export: ReceiptExport | None
+    settings: Settings,
+    context: Context,
+    refresher: Refresher,
+    export: ReceiptExport | None,
+    shared_clock: SharedClock,
 ) -> AsyncIterator[None]:
     presence = Presence(context, f"{socket.gethostname()}:{os.getpid()}")
     # Before the first request: a key must not turn while nobody knows of this replica.
@@ -210,7 +216,7 @@ async def _background(
         asyncio.create_task(
             _regularly(TIDY_SECONDS, partial(prove_suspended, context, refresher)), name="prove"
         ),
-        asyncio.create_task(_be_present(presence), name="presence"),
+        asyncio.create_task(_be_present(presence, context, shared_clock), name="presence"),
     ]
     try:
         yield
@@ -236,9 +242,10 @@ async def _keep_alive(context: Context, refresher: Refresher) -> None:
         await asyncio.sleep(KEEP_ALIVE_BUSY_SECONDS if due else KEEP_ALIVE_SECONDS)
 
 
-async def _be_present(presence: Presence) -> None:
+async def _be_present(presence: Presence, context: Context, shared_clock: SharedClock) -> None:
     while True:
         await asyncio.sleep(BEAT_SECONDS)
+        await shared_clock.compare(context.store)
         try:
             await presence.beat()
         except ParaphError as error:
@@ -272,10 +279,9 @@ async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> Non
 
 
 async def _forget_regularly(settings: Settings, context: Context) -> None:
-    freshness = Freshness(settings.freshness_past, settings.freshness_future)
     retention = Retention.of(
         settings.event_retention,
-        freshness,
+        freshness_of(settings),
         dead_letter_retention=settings.dead_letter_retention,
     )
     more = False

@@ -49,7 +49,7 @@ class Repeats:
         self._rate = RateBudget(burst=_BURST, per_second=_PER_SECOND, clock=monotonic)
 
     def is_known(self, state: Secret) -> bool:
-        """Whether this process has seen the state being used, so that no exchange can begin."""
+        """Return true if this process has seen the state being used: no exchange can begin."""
         state_hash = used_state_hash(state)
         return state_hash in self._running or state_hash in self._over
 

@@ -11,7 +11,8 @@ from paraph.secret import Secret
 from paraph.service.refusals import Refusals
 from paraph.zoom.webhook import measure_stale_delivery
 
-# One stale delivery in this many seconds is checked to the end.
+# So many stale deliveries are checked to the end in so many seconds.
+SAMPLES = 20
 SAMPLE_SECONDS = 1.0
 
 _log = get_logger("webhook")
@@ -22,8 +23,8 @@ class WebhookWatch:
 
     A delivery that is out of time and truly signed means that this clock is wrong, or that
     deliveries are held up for hours on their way: Zoom never sends again what was refused, so
-    somebody must be told. Whoever captured one delivery could cause this too by replaying it, so
-    it is an alarm for people, and decides nothing.
+    an operator must be told. An attacker who captured one delivery could cause this too by
+    replaying it, so the alarm decides nothing.
 
     Args:
         clock: epoch seconds.
@@ -34,6 +35,8 @@ class WebhookWatch:
         self._clock = clock
         self._secrets = tuple(secrets)
         self._sampled_at = 0.0
+        self._sampled = 0
+        self._alarmed_at = 0.0
         self._refusals = Refusals(_log, "deliveries.refused")
         self.late = 0
         self.late_by: int | None = None
@@ -54,28 +57,45 @@ class WebhookWatch:
 
     def wants_sample(self, now: float) -> bool:
         """Whether a stale delivery that comes now is one to be checked."""
-        # A clock that was set back must not end the sampling.
-        return not 0 <= now - self._sampled_at < SAMPLE_SECONDS
+        return self._sampled < SAMPLES or not _is_within(now, self._sampled_at)
 
     def note_sample(self) -> None:
-        """It is being checked: the next one has its time."""
-        self._sampled_at = self._clock()
+        """Count one that is being checked."""
+        now = self._clock()
+        if not _is_within(now, self._sampled_at):
+            self._sampled_at, self._sampled = now, 0
+        self._sampled += 1
 
-    def judge_stale(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
-        """Raise the alarm if a stale delivery is genuine; it is refused in any case."""
+    def judge_stale(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> int | None:
+        """Raise the alarm if a stale delivery is genuine.
+
+        Returns:
+            Its timestamp; None if it is not genuine.
+        """
         try:
             timestamp = measure_stale_delivery(headers, body, secrets=self._secrets)
         except DeliveryRejected:
-            return
+            return None
+        now = self._clock()
         self.late += 1
-        self.late_by = round(self._clock() - timestamp)
-        _log.error(
-            "clock.alarm",
-            seconds=self.late_by,
-            why="a genuine delivery is out of time: this clock is wrong, or deliveries are held up",
-        )
+        self.late_by = round(now - timestamp)
+        if not _is_within(now, self._alarmed_at):
+            self._alarmed_at = now
+            _log.error(
+                "clock.alarm",
+                seconds=self.late_by,
+                why="a genuine delivery is out of time: this clock is wrong, or deliveries are "
+                "held up",
+                remedy="Synchronise this machine's clock (NTP); /readyz shows its difference.",
+            )
+        return timestamp
 
     def note_secret(self, index: int) -> None:
         """An older secret of the ring is still in use: the rotation is not over."""
         if index:
             self.old_secret += 1
+
+
+def _is_within(now: float, since: float) -> bool:
+    # A clock that was set back must not end the sampling.
+    return 0 <= now - since < SAMPLE_SECONDS

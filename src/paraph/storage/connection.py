@@ -79,6 +79,10 @@ class Engine(Protocol):
     def concerned_reader(self) -> ConcernedReader:
         """The read before an event is handed on, as this kind of database does it best."""
 
+    @property
+    def clock(self) -> Executable | None:
+        """The statement that reads the server's clock; None where it is this machine's."""
+
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Hold the end of the audit chain until this transaction's end."""
 

@@ -113,6 +113,11 @@ class PostgresqlEngine:
         """In batches too, on another one: no vend waits for it."""
         return PostgresqlConcernedReader(self._connect)
 
+    @property
+    def clock(self) -> Executable:
+        """The server's clock, which replicas on several machines share."""
+        return text("SELECT extract(epoch FROM clock_timestamp())")
+
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Hold the end of the audit chain until this transaction's end."""
         await _lock(connection, _AUDIT)
