@@ -89,21 +89,22 @@ class ZoomClock:
 
     def explains(self, timestamp: int) -> bool:
         """Whether a delivery that is stale by this clock is fresh by Zoom's."""
-        return self.is_off and self._is_fresh_at_zoom(timestamp)
+        age = self._age_at_zoom(timestamp) if self.is_off else None
+        return age is not None and -self._freshness.future <= age <= self._freshness.past
 
     def contradicts(self, timestamp: int) -> bool:
-        """Whether a delivery that is fresh by this clock is known to be stale by Zoom's.
+        """Whether a delivery that is fresh by this clock is known to be too old by Zoom's.
 
         Replays are recognised for longer than a delivery is fresh, not for longer than a clock can
         be wrong.
         """
-        return not self.is_within_settings and not self._is_fresh_at_zoom(timestamp)
+        age = None if self.is_within_settings else self._age_at_zoom(timestamp)
+        return age is not None and age > self._freshness.past
 
-    def _is_fresh_at_zoom(self, timestamp: int) -> bool:
-        if self._zoom_ahead is None:
-            return False
-        age = self._monotonic() + self._zoom_ahead - timestamp
-        return -self._freshness.future <= age <= self._freshness.past
+    def _age_at_zoom(self, timestamp: int) -> float | None:
+        return (
+            None if self._zoom_ahead is None else self._monotonic() + self._zoom_ahead - timestamp
+        )
 
     async def refresh(self, *, wait: float, older_than: float = 0.0) -> None:
         """Ask Zoom for its time, unless it was asked a moment ago. Never raises.
