@@ -2,7 +2,7 @@
 
 Every response of Zoom's carries its time. A delivery that is stale by our clock and fresh by Zoom's
 was made stale by our clock alone. Zoom never sends again what was refused with 401, so such a
-delivery is answered 503. By Zoom's clock old deliveries stay stale, so nobody keeps one alive.
+delivery is answered 503. By Zoom's clock old deliveries stay stale, so no attacker keeps one alive.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from paraph.zoom.webhook import Freshness
 
 # Zoom's time has whole seconds, and its response was on the way for some time.
 PRECISION_SECONDS = 5
-# Zoom is not asked more often than this, whoever sends what.
+# Zoom is not asked more often than this.
 ASK_SECONDS = 10.0
 # A clock that was right this long ago may have been moved, or have stopped with its machine.
 OLD_SECONDS = 60.0
@@ -77,23 +77,23 @@ class ZoomClock:
 
     @property
     def is_off(self) -> bool:
-        """Whether this clock is known to differ from Zoom's."""
+        """True if this clock is known to differ from Zoom's."""
         exact = self._exact
         return exact is not None and abs(exact) > PRECISION_SECONDS
 
     @property
     def is_within_settings(self) -> bool:
-        """Whether deliveries are fresh by this clock, as far as is known."""
+        """True unless this clock is known to be wrong by more than the settings allow."""
         exact = self._exact
         return exact is None or abs(exact) <= max(self._freshness.future, PRECISION_SECONDS)
 
     def explains(self, timestamp: int) -> bool:
-        """Whether a delivery that is stale by this clock is fresh by Zoom's."""
+        """Return true if a delivery that is stale by this clock is fresh by Zoom's."""
         age = self._age_at_zoom(timestamp) if self.is_off else None
         return age is not None and -self._freshness.future <= age <= self._freshness.past
 
     def contradicts(self, timestamp: int) -> bool:
-        """Whether a delivery that is fresh by this clock is known to be too old by Zoom's.
+        """Return true if a delivery that is fresh by this clock is too old by Zoom's.
 
         Replays are recognised for longer than a delivery is fresh, not for longer than a clock can
         be wrong.
