@@ -186,9 +186,8 @@ async def test_twenty_parallel_answers_are_one(tmp_path: Path) -> None:
                 return await tab.get(location)
 
         answers = await asyncio.gather(*(once() for _ in range(20)))
-        assert {303, 429} == {one.status_code for one in answers}
-        assert {"/installed"} == {
-            one.headers["location"] for one in answers if one.status_code == 303
+        assert {(303, "/installed")} == {
+            (one.status_code, one.headers.get("location")) for one in answers
         }
         assert len(kit.token_requests()) == 1
         assert len(await kit.installations()) == 1
@@ -243,7 +242,7 @@ async def test_one_flow_replayed_locks_out_nobody(tmp_path: Path) -> None:
         replays = [await attacker.get(location, headers={"cookie": cookies}) for _ in range(100)]
         statuses = [one.status_code for one in replays]
         assert {303, 429} == set(statuses)
-        assert statuses.count(429) > 80
+        assert statuses.count(429) > 50
         assert (await kit.install(neighbour)).status_code == 303
         assert len(kit.token_requests()) == 2
 
@@ -372,6 +371,33 @@ async def test_what_zoom_gets_wrong_installs_nothing(
         assert len(kit.token_requests()) == 1
         assert list(await kit.installations()) == []
         assert (await kit.install(browser)).status_code == 303
+
+
+@pytest.mark.parametrize("linking", ["none", "host"])
+async def test_missing_scopes_name_who_can_help(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], linking: str
+) -> None:
+    """The log has granted and missing scopes; the page the missing ones and what to do."""
+    wanted = frozenset({"user:read:user", "meeting:write:meeting", "user:read:user:admin"})
+    async with (
+        running(tmp_path, linking=linking, required_scopes=wanted) as kit,
+        kit.browser() as browser,
+    ):
+        path = "/install"
+        if linking == "host":
+            api = await kit.api("link")
+            wish = {"subject": "ada", "challenge": "c" * 43}
+            path = (await api.post("/v1/link-requests", json=wish)).json()["install_url"]
+            await api.aclose()
+        answer = await kit.install(browser, path)
+        assert answer.status_code == 403
+        assert "Missing: meeting:write:meeting, user:read:user:admin." in answer.text
+        for words in ("leave every box ticked", "Zoom administrator", "the developer of the app"):
+            assert words in answer.text
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "install.failed" in one]
+    granted = "cloud_recording:read:recording meeting:read:meeting user:read:user"
+    assert f"granted='{granted}'" in line
+    assert "missing='meeting:write:meeting user:read:user:admin'" in line
 
 
 async def test_a_hostile_api_url_is_never_called(tmp_path: Path) -> None:

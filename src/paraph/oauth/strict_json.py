@@ -49,7 +49,7 @@ def parse_json_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, A
 
 
 def readable_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> bytes:
-    """The same object for parsers that refuse broken text: a body whose text is whole stays as it is.
+    """The same object for parsers that refuse broken text; a body without any stays as it is.
 
     Args:
         body: a body that `parse_json_object` accepts.

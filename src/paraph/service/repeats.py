@@ -25,7 +25,7 @@ WAIT_SECONDS = 10.0
 # How often the database is asked about a request that another replica is processing.
 POLL_SECONDS = 0.25
 # A person reloads a few times. More of one flow is no person.
-_BURST, _PER_SECOND = 8, 0.5
+_BURST, _PER_SECOND = 30, 1.0
 _MOST_WAITING = 64
 
 Found = Outcome | Literal["running", "over", "unused"] | None
