@@ -159,9 +159,7 @@ class AuthorizationResponseInvalid(PeerError):
 class StateMismatch(AuthorizationResponseInvalid):
     """The state is missing, foreign, or not this browser's (RFC 6749 section 10.12).
 
-    Args:
-        detail: as for every error.
-        reason: a word for the metric, where more is known than the code says.
+    `reason` is a word for the metric, where more is known than `code` says.
     """
 
     code = "state_mismatch"
@@ -234,9 +232,7 @@ class ResourceErrorResponse(PeerError):
 class ScopesMissing(PeerError):
     """The granted scopes do not contain the required ones (RFC 6749 section 3.3).
 
-    Args:
-        missing: the scopes that were not granted; their names are no secret.
-        granted: the scopes that were granted.
+    `missing` and `granted` are names of scopes, which are no secret.
     """
 
     code = "scopes_missing"
@@ -404,7 +400,3 @@ class Conflict(StorageError):
     code = "conflict"
     public_message = "This was already used."
     default_remedy = "Start again."
-
-
-class StateUsed(Conflict):
-    """The state of an authorization response was used before."""

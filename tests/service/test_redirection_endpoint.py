@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from paraph.errors import UnknownEncryptionKey
-from paraph.service import refusals
+from paraph.logs import get_logger, set_up_logs
+from paraph.service import redirection_endpoint, refusals
 from paraph.service.app import open_service
 from paraph.service.redirection_endpoint import REASONS
 from service_kit import JANE, agree_as, public_side, running
@@ -39,6 +43,20 @@ REFUSED = [
     ("long query", f"code=a&state={STATE}&x={'y' * 5000}"),
     ("many parameters", f"code=a&state={STATE}" + "&p=1" * 2000),
 ]
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """The log of installs."""
+    stream = io.StringIO()
+    set_up_logs(stream=stream, as_json=True)
+    monkeypatch.setattr(redirection_endpoint, "_log", get_logger("install"))
+    return stream
+
+
+def lines_of(log: io.StringIO) -> list[dict[str, Any]]:
+    """The lines of a log."""
+    return [json.loads(line) for line in log.getvalue().splitlines()]
 
 
 def rows(folder: Path) -> dict[str, int]:
@@ -96,7 +114,7 @@ async def test_no_page_says_what_its_kind_of_linking_does_not_do(
 
 
 async def test_refusals_are_counted_by_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     """The metric has every reason from the start; the log names them in one line."""
     monkeypatch.setattr(refusals, "SUMMARY_SECONDS", 0.05)
@@ -124,9 +142,9 @@ async def test_refusals_are_counted_by_reason(
     for reason, count in expected.items():
         line = f'paraph_authorization_responses_refused_total{{reason="{reason}"}} {count}.0'
         assert line in metrics
-    said = [line for line in capsys.readouterr().out.splitlines() if "install.refused" in line]
+    said = [line for line in lines_of(log) if line["event"] == "install.refused"]
     assert len(said) < 5
-    assert any("'no_cookie': 50" in line for line in said)
+    assert sum(line["reasons"].get("no_cookie", 0) for line in said) == 50
 
 
 async def test_a_thousand_random_requests_reach_nobody(tmp_path: Path) -> None:
@@ -375,7 +393,7 @@ async def test_what_zoom_gets_wrong_installs_nothing(
 
 @pytest.mark.parametrize("linking", ["none", "host"])
 async def test_missing_scopes_name_who_can_help(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], linking: str
+    tmp_path: Path, log: io.StringIO, linking: str
 ) -> None:
     """The log has granted and missing scopes; the page the missing ones and what to do."""
     wanted = frozenset({"user:read:user", "meeting:write:meeting", "user:read:user:admin"})
@@ -394,10 +412,10 @@ async def test_missing_scopes_name_who_can_help(
         assert "Missing: meeting:write:meeting, user:read:user:admin." in answer.text
         for words in ("leave every box ticked", "Zoom administrator", "the developer of the app"):
             assert words in answer.text
-    (line,) = [one for one in capsys.readouterr().out.splitlines() if "install.failed" in one]
+    (line,) = [one for one in lines_of(log) if one["event"] == "install.failed"]
     granted = "cloud_recording:read:recording meeting:read:meeting user:read:user"
-    assert f"granted='{granted}'" in line
-    assert "missing='meeting:write:meeting user:read:user:admin'" in line
+    missing = "meeting:write:meeting user:read:user:admin"
+    assert (granted, missing) == (line["granted"], line["missing"])
 
 
 async def test_a_hostile_api_url_is_never_called(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from paraph.errors import (
     PeerError,
     ScopesMissing,
     StateMismatch,
-    StateUsed,
     TransportError,
 )
 from paraph.lifecycle import audit
@@ -28,7 +27,7 @@ from paraph.lifecycle.grant import (
 )
 from paraph.lifecycle.link import activate_unlinked, add_pending
 from paraph.lifecycle.outbox import notify_recovery
-from paraph.lifecycle.outcome import Outcome, keep_outcome, reserve_outcome
+from paraph.lifecycle.outcome import Outcome, StateUsed, keep_outcome, reserve_outcome
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
 from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from paraph.errors import StorageError
+from paraph.errors import Conflict, StorageError
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.pending_authorization import OUTCOME_SECONDS, used_state_hash
 from paraph.oauth.phase import Phase
@@ -26,6 +26,10 @@ from paraph.storage.scope import NOTHING_READ
 # More than an exchange, the request for the user and a refresh can take together.
 RUNNING_SECONDS = 30
 _ANSWERED = 200
+
+
+class StateUsed(Conflict):
+    """The state of an authorization response was used before."""
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):

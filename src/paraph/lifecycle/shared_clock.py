@@ -8,6 +8,7 @@ SQLite all processes share one machine, and its clock.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from paraph.errors import StorageError
@@ -23,6 +24,11 @@ _WORTH_A_LINE = 5.0
 _log = get_logger("clock")
 
 
+def _system_clock() -> float:
+    """This machine's clock, whatever a harness has put in the place of `time.time`."""
+    return time.time_ns() / 1e9
+
+
 class SharedClock:
     """Epoch seconds by the database's clock, as of the last comparison.
 
@@ -32,7 +38,9 @@ class SharedClock:
             purpose, as for a test; it stays moved.
     """
 
-    def __init__(self, clock: Callable[[], float], *, system: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], *, system: Callable[[], float] = _system_clock
+    ) -> None:
         self._clock = clock
         self._system = system
         self.ahead = 0.0

@@ -66,7 +66,7 @@ async def context_over(
 ) -> AsyncIterator[tuple[Context, Readiness]]:
     """Open a transport and the policy of the settings over a store that the caller closes."""
     zoom_clock = ZoomClock(clock, monotonic=time.monotonic, freshness=freshness_of(settings))
-    shared_clock = SharedClock(clock, system=lambda: time.time_ns() / 1e9)
+    shared_clock = SharedClock(clock)
     await shared_clock.compare(store)
     readiness = Readiness(
         store, monotonic=time.monotonic, zoom_clock=zoom_clock, shared_clock=shared_clock

@@ -26,11 +26,10 @@ from paraph.errors import (
     ParaphError,
     ScopesMissing,
     StateMismatch,
-    StateUsed,
 )
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.installation import Handoff, install, use_state
-from paraph.lifecycle.outcome import Outcome, keep_failure
+from paraph.lifecycle.outcome import Outcome, StateUsed, keep_failure
 from paraph.lifecycle.pending_authorization import (
     OUTCOME_SECONDS,
     PendingAuthorization,

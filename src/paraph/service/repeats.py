@@ -12,9 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from paraph.errors import StateUsed
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.outcome import Outcome, find_outcome
+from paraph.lifecycle.outcome import Outcome, StateUsed, find_outcome
 from paraph.lifecycle.pending_authorization import used_state_hash
 from paraph.secret import Secret
 from paraph.service.budget import RateBudget

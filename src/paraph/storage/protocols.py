@@ -390,11 +390,7 @@ class Store(Protocol):
         """The access token of such a row, which must have an installation."""
 
     async def read_clock(self) -> float | None:
-        """Epoch seconds by the database server's clock; None where it is this machine's.
-
-        Raises:
-            StorageError: the server did not answer.
-        """
+        """Epoch seconds by the server's clock; None where it is this machine's."""
 
     async def ping(self) -> None:
         """Raise `StorageError` unless the database answers and can be written."""
