@@ -157,10 +157,7 @@ class AuthorizationResponseInvalid(PeerError):
 
 
 class StateMismatch(AuthorizationResponseInvalid):
-    """The state is missing, foreign, or not this browser's (RFC 6749 section 10.12).
-
-    `reason` is a word for the metric, where more is known than `code` says.
-    """
+    """The state is missing, foreign, or not this browser's; `reason` says more, for the metric."""
 
     code = "state_mismatch"
 
