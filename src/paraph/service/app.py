@@ -55,7 +55,6 @@ from paraph.service.security_headers import (
     page_headers,
     shown_headers,
 )
-from paraph.zoom.webhook import Freshness
 
 TIDY_SECONDS = 2.0
 # For what takes room and nothing else: each look is a write, and vends wait for it.
