@@ -18,7 +18,7 @@ import pytest
 from paraph.errors import StorageError
 from paraph.lifecycle.context import Context
 from paraph.service.app import Service, open_service
-from service_kit import ACCOUNT, JANE, PUBLIC_URL, Kit, public_side, running
+from service_kit import ACCOUNT, JANE, PUBLIC_URL, Kit, agree_as, public_side, running
 
 pytestmark = pytest.mark.anyio
 
@@ -149,6 +149,18 @@ async def test_a_failure_is_told_again(tmp_path: Path) -> None:
         assert (first.status_code, first.content) == (again.status_code, again.content)
         assert "Missing: user:read:user." in again.text
         assert len(kit.token_requests()) == 1
+
+
+async def test_a_no_at_zoom_is_told_again_at_once(tmp_path: Path) -> None:
+    """A reload after a no waits for nothing, also where another error stands in the URL."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        agree_as(kit.zoom, JANE, "deny")
+        location = await kit.agree(await browser.get("/install"))
+        other = location.replace("access_denied", "%3Cscript%3E")
+        async with asyncio.timeout(5):
+            answers = [await browser.get(url) for url in (location, location, other)]
+        assert {(403, answers[0].content)} == {(one.status_code, one.content) for one in answers}
+        assert kit.token_requests() == []
 
 
 async def test_a_request_that_was_never_processed_can_be_loaded_again(

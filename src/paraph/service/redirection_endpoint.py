@@ -141,8 +141,7 @@ class RedirectionEndpoint:
             # The flow may have been finished in time, and be loaded again.
             return await self._again(pending, self._expired, error)
         except AuthorizationErrorResponse as error:
-            async with self._repeats.first(state):
-                return await self._said_no(pending, error)
+            return await self._said_no(pending, error)
         except Busy as error:
             self._count(error)
             return self._pages.failed(failure_of(error))
@@ -184,14 +183,16 @@ class RedirectionEndpoint:
     async def _said_no(
         self, pending: PendingAuthorization, error: AuthorizationErrorResponse
     ) -> Response:
+        state = pending.request.state
         try:
-            await use_state(self._context, pending.request.state)
+            async with self._repeats.first(state):
+                await use_state(self._context, state)
+                _log.info("install.refused_at_zoom", error_code=error.error)
+                return await self._keep(pending, failure_of(error))
         except StateUsed:
             return await self._again(pending, self._pages.used())
         except ParaphError as trouble:
             return await self._failed(pending, trouble)
-        _log.info("install.refused_at_zoom", error_code=error.error)
-        return await self._keep(pending, failure_of(error))
 
     async def _failed(self, pending: PendingAuthorization, error: ParaphError) -> Response:
         fields: dict[str, object] = {}
