@@ -108,6 +108,19 @@ async def test_zoom_is_asked_once_for_all_and_not_often() -> None:
     assert clocks.asked == 2
 
 
+@pytest.mark.parametrize("seconds", [-5000, 5000])
+async def test_a_machine_whose_every_clock_jumped_is_asked_about(seconds: int) -> None:
+    """A virtual machine may have moved its monotonic clock as well: Zoom is asked again."""
+    clocks = Clocks()
+    clock = clocks.clock()
+    await clock.refresh(wait=1)
+    clocks.wall += seconds
+    clocks.monotonic += seconds
+    assert clock.skew == 0
+    await clock.refresh(wait=1, older_than=OLD_SECONDS)
+    assert (2, seconds) == (clocks.asked, clock.skew)
+
+
 async def test_nothing_is_known_while_zoom_is_away() -> None:
     """Without an answer nothing is explained, and the replica counts as on time."""
     clocks = Clocks(is_away=True)

@@ -127,7 +127,7 @@ class Pages:
         """Answer a second request while the first one of the same flow is still running."""
         response = self.page(
             "One moment",
-            "Zoom's answer is still being processed.",
+            "Zoom's answer has not been processed yet.",
             "Load this page again in a few seconds.",
             button=Button("Load again", ""),
             status=503,

@@ -78,7 +78,7 @@ class Readiness:
     async def _store_works(self) -> bool:
         async with self._looking:
             now = self._monotonic()
-            if self._looked_at is None or now - self._looked_at >= LOOK_SECONDS:
+            if self._looked_at is None or not 0 <= now - self._looked_at < LOOK_SECONDS:
                 try:
                     await self._store.ping()
                 except StorageError:

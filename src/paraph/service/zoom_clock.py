@@ -114,11 +114,12 @@ class ZoomClock:
             older_than: seconds; a younger observation is enough.
         """
         now = self._monotonic()
-        if self._zoom_ahead is not None and now - self._observed_at < older_than:
+        # Some clocks that are wrong take the monotonic one along: it must not end the asking.
+        if self._zoom_ahead is not None and 0 <= now - self._observed_at < older_than:
             return
         if self._asking is None:
             if self._ask is None or (
-                self._asked_at is not None and now - self._asked_at < ASK_SECONDS
+                self._asked_at is not None and 0 <= now - self._asked_at < ASK_SECONDS
             ):
                 return
             self._asked_at = now
