@@ -170,7 +170,7 @@ def deliver(zoom: SimulatedZoom, machine: Machine, number: int, *, age: int = 0)
         return sender.post("/webhook", content=body, headers=headers).status_code
 
 
-@pytest.mark.parametrize("ahead", [10_000, -4000])
+@pytest.mark.parametrize("ahead", [10_000, pytest.param(-4000, marks=pytest.mark.slow)])
 def test_a_machine_with_a_wrong_clock_says_so_and_loses_no_delivery(
     tmp_path: Path, ahead: int
 ) -> None:
