@@ -11,6 +11,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from paraph.errors import TransportError
@@ -187,8 +188,11 @@ async def test_a_genuine_delivery_is_sent_again_when_only_our_clock_makes_it_sta
         ready = await browser.get("/readyz")
     assert (503, False) == (ready.status_code, ready.json()["ready"])
     assert abs(ready.json()["clock_skew_seconds"] - seconds) <= 2
-    endpoint: Any = kit.service.public
-    assert endpoint.watch.refused["own_clock"] == 10
+    transport = httpx.ASGITransport(kit.service.private)
+    async with httpx.AsyncClient(transport=transport, base_url="http://private") as operator:
+        metrics = (await operator.get("/metrics")).text
+    assert 'paraph_deliveries_refused_total{reason="own_clock"} 10.0' in metrics
+    assert "paraph_clock_skew_seconds " in metrics
     assert await count(kit.service) == 0
     wrong.by(0)
     statuses = [(await kit.post_webhook("", {}, body=body)).status_code for _ in range(3)]

@@ -108,6 +108,7 @@ async def open_deliveries(
                 dispatcher,
                 proxies=proxies,
                 redirects=redirects,
+                zoom_clock=zoom_clock,
             )
             yield Deliveries(inbox, dispatcher, endpoint, metrics)
         finally:

@@ -18,6 +18,7 @@ from paraph.lifecycle.context import Context
 from paraph.service.proxy_watch import ProxyWatch
 from paraph.service.refusals import Refusals
 from paraph.service.webhook_watch import WebhookWatch
+from paraph.service.zoom_clock import ZoomClock
 from paraph.storage.records import Backlog, Outcome
 
 
@@ -34,6 +35,7 @@ class DeliveryMetrics(Collector):
     Args:
         context: for the backlog.
         watch, inbox, dispatcher, proxies, redirects: owners of the counters.
+        zoom_clock: knows the difference between this clock and Zoom's.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class DeliveryMetrics(Collector):
         *,
         proxies: ProxyWatch,
         redirects: Refusals,
+        zoom_clock: ZoomClock,
     ) -> None:
         self._context = context
         self._watch = watch
@@ -52,6 +55,7 @@ class DeliveryMetrics(Collector):
         self._dispatcher = dispatcher
         self._proxies = proxies
         self._redirects = redirects
+        self._zoom_clock = zoom_clock
         self._backlog: Backlog | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -69,6 +73,11 @@ class DeliveryMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Called by the registry."""
         yield from self._taken()
+        skew = self._zoom_clock.skew
+        if skew is not None:
+            yield GaugeMetricFamily(
+                "paraph_clock_skew_seconds", "Seconds by which this clock is ahead of Zoom's.", skew
+            )
         if self._backlog is not None:
             yield from self._waiting(self._backlog)
 
