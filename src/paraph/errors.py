@@ -38,6 +38,7 @@
     │   └── Busy                          our own limit, not the network's
     └── StorageError                      the store could not keep or read it
         ├── InboxFull                     it cannot keep up; nothing was queued
+        ├── StorageUnavailable            no connection, no room, or read-only
         ├── UnknownEncryptionKey          "try later", never "dead"
         ├── SealBroken                    the ciphertext is not what we sealed here
         └── Conflict                      somebody else was first
@@ -157,13 +158,9 @@ class AuthorizationResponseInvalid(PeerError):
 
 
 class StateMismatch(AuthorizationResponseInvalid):
-    """The state is missing, foreign, or not this browser's; `reason` says more, for the metric."""
+    """The state is missing, foreign, or not this browser's (RFC 6749 section 10.12)."""
 
     code = "state_mismatch"
-
-    def __init__(self, detail: str = "", *, reason: str = "") -> None:
-        self.reason = reason or self.code
-        super().__init__(detail)
 
 
 class AuthorizationExpired(AuthorizationResponseInvalid):
@@ -368,6 +365,10 @@ class StorageError(ParaphError):
     code = "storage"
     public_message = "The service cannot keep anything at the moment."
     default_remedy = "Try again in a few minutes."
+
+
+class StorageUnavailable(StorageError):
+    """The database cannot be reached, is full or is read-only: no block can be written to it."""
 
 
 class InboxFull(StorageError):

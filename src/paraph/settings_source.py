@@ -29,7 +29,7 @@ _SECRET = frozenset(
 )
 # Shown to people: quotes in it may be meant.
 _PROSE = frozenset({"app_name"})
-_PASSWORD = re.compile(r"//[^/?#]*:[^/?#]*@|[?&]password=")
+_PASSWORD = re.compile(r"//[^/?#]*:[^/?#]*@|[?&](?:ssl)?password=")
 _QUOTES = ('"', "'", "`", "\N{LEFT DOUBLE QUOTATION MARK}", "\N{LEFT SINGLE QUOTATION MARK}")
 _CLOSING = {
     "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}",

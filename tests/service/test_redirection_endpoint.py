@@ -13,11 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
-from paraph.errors import UnknownEncryptionKey
+from paraph.errors import StorageUnavailable, UnknownEncryptionKey
+from paraph.lifecycle import installation
 from paraph.logs import get_logger, set_up_logs
 from paraph.service import redirection_endpoint, refusals
 from paraph.service.app import open_service
 from paraph.service.redirection_endpoint import REASONS
+from paraph.storage.scope import Scope
 from service_kit import JANE, agree_as, public_side, running
 
 pytestmark = pytest.mark.anyio
@@ -309,6 +311,54 @@ async def test_a_store_that_fails_is_said_and_shows_nothing_of_it(
             assert "The app was not installed" in answer.text
             assert "encryption_keys" not in answer.text
         await api.aclose()
+
+
+async def test_an_install_waits_for_a_failover_and_finishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The code is exchanged once; what Zoom gave is written when the database is back."""
+    monkeypatch.setattr(installation, "_WRITE_PAUSE", 0)
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+        store = kit.service.context.store
+        transaction = store.transaction
+        calls = 0
+
+        def failing(*scopes: Scope) -> Any:
+            nonlocal calls
+            calls += 1
+            # The first one uses the state up; the next three write the installation.
+            if 1 < calls < 5:
+                raise StorageUnavailable("gone")
+            return transaction(*scopes)
+
+        monkeypatch.setattr(store, "transaction", failing)
+        answer = await browser.get(location)
+
+        assert 303 == answer.status_code
+        assert 1 == len(kit.token_requests())
+        assert 1 == len(await kit.installations())
+
+
+async def test_a_page_that_says_reload_can_be_reloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the code is exchanged nothing is used up while the database is away."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        location = await kit.agree(await browser.get("/install"))
+
+        def fail(*_scopes: Scope) -> None:
+            raise StorageUnavailable("gone")
+
+        with monkeypatch.context() as outage:
+            outage.setattr(kit.service.context.store, "transaction", fail)
+            refused = await browser.get(location)
+        answer = await browser.get(location)
+
+        assert 503 == refused.status_code
+        assert "Reload this page" in refused.text
+        assert 303 == answer.status_code
+        assert 1 == len(kit.token_requests())
 
 
 async def test_an_old_flow_is_refused(tmp_path: Path) -> None:

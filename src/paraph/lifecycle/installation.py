@@ -7,13 +7,18 @@ transaction: there is no half installation for a crash to leave behind.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from paraph.errors import (
     InvalidGrant,
     PeerError,
     ScopesMissing,
     StateMismatch,
+    StorageUnavailable,
     TransportError,
 )
 from paraph.lifecycle import audit
@@ -29,6 +34,7 @@ from paraph.lifecycle.link import activate_unlinked, add_pending
 from paraph.lifecycle.outbox import notify_recovery
 from paraph.lifecycle.outcome import Outcome, StateUsed, keep_outcome, reserve_outcome
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
+from paraph.logs import get_logger
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
 from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
 from paraph.secret import Secret
@@ -39,6 +45,13 @@ from paraph.zoom.user import ZoomUser
 
 USED_STATE_SECONDS = 3600
 OWNERLESS_FIRST_RETRY = 30
+# Longer than a failover takes, and shorter than proxies wait for an answer.
+_WRITE_SECONDS = 30
+_WRITE_PAUSE = 0.25
+
+T = TypeVar("T")
+
+_log = get_logger("install")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +123,36 @@ async def _owner(context: Context, tokens: Tokens) -> ZoomUser:
     except (PeerError, TransportError):
         # These may already have killed the working tokens of a known user (4741): dropping them
         # would lose that grant, so they wait, without an owner, until Zoom says whose they are.
-        async with context.store.transaction(NOTHING_READ) as tx:
-            await tx.ownerless.add(
-                OwnerlessTokens(
-                    ownerless_id=context.new_id(),
-                    client_id=context.client.client_id,
-                    tokens=tokens,
-                    created_at=context.now(),
-                    attempts=0,
-                    next_attempt_at=context.now() + OWNERLESS_FIRST_RETRY,
-                )
-            )
-            await audit.record(tx, context, "tokens.ownerless")
+        await _write_again(context, partial(_keep_ownerless, context, tokens))
         raise
+
+
+async def _keep_ownerless(context: Context, tokens: Tokens) -> None:
+    async with context.store.transaction(NOTHING_READ) as tx:
+        await tx.ownerless.add(
+            OwnerlessTokens(
+                ownerless_id=context.new_id(),
+                client_id=context.client.client_id,
+                tokens=tokens,
+                created_at=context.now(),
+                attempts=0,
+                next_attempt_at=context.now() + OWNERLESS_FIRST_RETRY,
+            )
+        )
+        await audit.record(tx, context, "tokens.ownerless")
 
 
 async def _require_scopes(context: Context, user: ZoomUser, tokens: Tokens) -> None:
     missing = sorted(context.required_scopes - tokens.scopes)
     if not missing:
         return
+    await _write_again(context, partial(_note_missing_scopes, context, user, tokens, missing))
+    raise ScopesMissing(missing, granted=sorted(tokens.scopes))
+
+
+async def _note_missing_scopes(
+    context: Context, user: ZoomUser, tokens: Tokens, missing: Sequence[str]
+) -> None:
     async with context.store.transaction(account(context.client.client_id, user.account_id)) as tx:
         # A known grant keeps the newest set even so, since its older ones are dead now.
         if await tx.grants.find(_identity(context, user)) is not None:
@@ -136,35 +160,65 @@ async def _require_scopes(context: Context, user: ZoomUser, tokens: Tokens) -> N
         else:
             await queue_revocation(tx, context, tokens)
         await audit.record(tx, context, "consent.scopes_missing", missing=" ".join(missing))
-    raise ScopesMissing(missing, granted=sorted(tokens.scopes))
 
 
 async def _activate(
     context: Context, pending: PendingAuthorization, consent: _Consent
 ) -> Installation | Handoff:
-    identity = _identity(context, consent.user)
-    consented_at, received_at = consent.tokens.zoom_time, consent.tokens.received_at
     proved: Tombstone | None = None
     while True:
-        async with context.store.transaction(
-            account(identity.client_id, identity.account_id)
-        ) as tx:
-            found = await find_tombstone(
-                tx, context, identity, consented_at=consented_at, received_at=received_at
-            )
-            removed = found is not None and found.order is Order.AFTER
-            if removed:
-                await queue_revocation(tx, context, consent.tokens)
-                await audit.record(tx, context, "consent.removed_meanwhile")
-            elif found is None or found.order is Order.BEFORE or found == proved:
-                kept = await _keep(tx, context, pending, consent)
-                await keep_outcome(tx, context, pending.request.state, _outcome_of(kept))
-                return kept
-        if removed:
-            raise InvalidGrant("the app was removed while it was being installed")
+        outcome = await _write_again(
+            context, partial(_try_to_keep, context, pending, consent, proved)
+        )
+        if not isinstance(outcome, Tombstone):
+            return outcome
         # A deauthorization near this consent: one refresh tells which of the two came last.
         consent = replace(consent, tokens=await _refreshed(context, consent.tokens))
-        proved = found
+        proved = outcome
+
+
+async def _try_to_keep(
+    context: Context,
+    pending: PendingAuthorization,
+    consent: _Consent,
+    proved: Tombstone | None,
+) -> Installation | Handoff | Tombstone:
+    """Keep the consent; or return the deauthorization that is too near to tell which is newer."""
+    identity = _identity(context, consent.user)
+    consented_at, received_at = consent.tokens.zoom_time, consent.tokens.received_at
+    async with context.store.transaction(account(identity.client_id, identity.account_id)) as tx:
+        found = await find_tombstone(
+            tx, context, identity, consented_at=consented_at, received_at=received_at
+        )
+        removed = found is not None and found.order is Order.AFTER
+        if removed:
+            await queue_revocation(tx, context, consent.tokens)
+            await audit.record(tx, context, "consent.removed_meanwhile")
+        elif found is None or found.order is Order.BEFORE or found == proved:
+            kept = await _keep(tx, context, pending, consent)
+            await keep_outcome(tx, context, pending.request.state, _outcome_of(kept))
+            return kept
+    if found is None or removed:
+        raise InvalidGrant("the app was removed while it was being installed")
+    return found
+
+
+async def _write_again(context: Context, write: Callable[[], Awaitable[T]]) -> T:
+    """Write what Zoom gave, again and again while the database is away, as in a failover.
+
+    The tokens exist nowhere else, and may have killed the working ones of a known user (4741).
+    A block whose commit was not confirmed may be written twice: as consenting twice does, the
+    second time changes nothing but the time.
+    """
+    give_up_at = context.clock() + _WRITE_SECONDS
+    while True:
+        try:
+            return await write()
+        except StorageUnavailable as error:
+            if context.clock() > give_up_at:
+                raise
+            _log.warning("install.not_written", why=error.detail)
+        await asyncio.sleep(_WRITE_PAUSE)
 
 
 def _outcome_of(kept: Installation | Handoff) -> Outcome:

@@ -23,8 +23,8 @@ from paraph.storage.encryption import secret_hash
 from paraph.storage.protocols import Transaction
 from paraph.storage.scope import NOTHING_READ
 
-# More than an exchange, the request for the user and a refresh can take together.
-RUNNING_SECONDS = 30
+# More than an exchange, the request for the user and the writes during a failover usually take.
+RUNNING_SECONDS = 60
 _ANSWERED = 200
 
 

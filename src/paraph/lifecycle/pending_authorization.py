@@ -40,6 +40,19 @@ OUTCOME_SECONDS = 60
 _KEPT_SECONDS = LIFETIME_SECONDS + OUTCOME_SECONDS
 
 
+class CookieMismatch(StateMismatch):
+    """This browser does not hold the cookie of a state, or not as it was sealed.
+
+    Args:
+        reason: `no_cookie`, `other_cookies`, `doubled_cookie` or `forged_cookie`.
+        detail: as for every error.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        super().__init__(detail)
+
+
 @dataclass(frozen=True, slots=True)
 class LinkWish:
     """What the host asked for when it made the link request that began this."""
@@ -138,9 +151,8 @@ def open_pending(
     """Find and open the cookie of a state that came back.
 
     Raises:
-        StateMismatch: this browser holds no cookie of that state, or more than one
-            (an attacker tossed a second one in), or one that we did not seal. Its `reason` is
-            `no_cookie`, `other_cookies`, `doubled_cookie` or `forged_cookie`.
+        CookieMismatch: this browser holds no cookie of that state, or more than one
+            (an attacker tossed a second one in), or one that we did not seal.
         AuthorizationExpired: the cookie's time has run out.
     """
     ours = list(_ours(cookies))
@@ -149,8 +161,8 @@ def open_pending(
     found = [(m[0], int(m[1]), value) for m, value in ours if m[2] == wanted]
     if len(found) != 1:
         reason = "doubled_cookie" if found else "other_cookies" if ours else "no_cookie"
-        raise StateMismatch(
-            f"the browser sent {len(found)} cookies of this state, not one", reason=reason
+        raise CookieMismatch(
+            reason, f"the browser sent {len(found)} cookies of this state, not one"
         )
     name, issued_at, value = found[0]
     # Outside the lifetime there is nothing to open: no key is derived for an invented hour.
@@ -165,7 +177,7 @@ def open_pending(
         )
         content = msgspec.json.decode(plaintext, type=_Sealed)
     except (StorageError, ValueError):
-        raise StateMismatch("the cookie was not sealed here", reason="forged_cookie") from None
+        raise CookieMismatch("forged_cookie", "the cookie was not sealed here") from None
     return PendingAuthorization(
         AuthorizationRequest(
             client_id=context.client.client_id,

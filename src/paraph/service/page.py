@@ -9,7 +9,7 @@ from importlib.resources import files
 from jinja2 import Environment, Template, select_autoescape
 from starlette.responses import HTMLResponse
 
-from paraph.errors import ParaphError, ScopesMissing, StorageError
+from paraph.errors import ParaphError, ScopesMissing, StorageError, StorageUnavailable
 from paraph.problems import problem_of
 
 _MOST_SCOPES = 12
@@ -164,6 +164,13 @@ class Pages:
         )
 
 
+def _remedy_for(error: ParaphError) -> str:
+    # The remedy of a storage error (which key, which backup) is for operators.
+    if isinstance(error, StorageUnavailable):
+        return "Reload this page in a minute. If it then says otherwise, start again."
+    return StorageError.default_remedy if isinstance(error, StorageError) else error.remedy
+
+
 def failure_of(error: ParaphError) -> Failure:
     """The text of the page for an error, without anything that is meant for operators."""
     problem = problem_of(error)
@@ -171,9 +178,7 @@ def failure_of(error: ParaphError) -> Failure:
     if isinstance(error, ScopesMissing):
         lines += [f"Missing: {', '.join(error.missing[:_MOST_SCOPES])}.", *_SCOPE_HELP]
     else:
-        # The remedy of a storage error (which key, which backup) is for operators.
-        ours = isinstance(error, StorageError)
-        lines.append(StorageError.default_remedy if ours else problem.remedy)
+        lines.append(_remedy_for(error))
     return Failure("The app was not installed", tuple(lines), problem.status)
 
 

@@ -26,12 +26,14 @@ from paraph.errors import (
     ParaphError,
     ScopesMissing,
     StateMismatch,
+    StorageError,
 )
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.installation import Handoff, install, use_state
 from paraph.lifecycle.outcome import Outcome, StateUsed, keep_failure
 from paraph.lifecycle.pending_authorization import (
     OUTCOME_SECONDS,
+    CookieMismatch,
     PendingAuthorization,
     holds_pending,
     open_pending,
@@ -124,7 +126,7 @@ class RedirectionEndpoint:
         return open_pending(self._context, state=response.state, cookies=visit.cookies)
 
     def _count(self, error: ParaphError) -> None:
-        self.refusals.note(error.reason if isinstance(error, StateMismatch) else error.code)
+        self.refusals.note(error.reason if isinstance(error, CookieMismatch) else error.code)
 
     async def _finish(
         self, visit: Visit, pending: PendingAuthorization, response: AuthorizationResponse
@@ -199,7 +201,10 @@ class RedirectionEndpoint:
         if isinstance(error, ScopesMissing):
             fields = {"missing": " ".join(error.missing), "granted": " ".join(error.granted)}
         _log.warning("install.failed", error_code=error.code, why=error.detail, **fields)
-        return await self._keep(pending, failure_of(error))
+        failure = failure_of(error)
+        answer = await self._keep(pending, failure)
+        # The state may be unused: the browser keeps its cookie, and a reload may still succeed.
+        return self._pages.failed(failure) if isinstance(error, StorageError) else answer
 
     async def _keep(self, pending: PendingAuthorization, failure: Failure) -> Response:
         """Answer a failure, and keep the answer for whoever loads the page again."""

@@ -121,7 +121,7 @@ class PostgresqlConcernedReader:
 async def _ask_postgresql(
     connection: Any, asked: Sequence[Asked]
 ) -> list[Sequence[Concerned] | None]:
-    rows = await connection.fetch(
+    rows = await connection.fetch_alone(
         _POSTGRESQL,
         [one.event_id for one in asked],
         [one.attempts for one in asked],

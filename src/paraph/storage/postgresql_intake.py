@@ -1,8 +1,9 @@
 """The inbox's hot statement on PostgreSQL: one INSERT of many rows for each batch.
 
 It speaks to the driver itself, on a connection of its own. Columns go over as arrays, so that
-the statement is the same for every size of a batch, and is prepared once; and a batch is three
-trips to the server: begin with its locks, the statement, commit.
+the statement is the same for every size of a batch: the driver prepares it once, unless a pooler
+stands before the server. A batch is three trips to the server: begin with its locks, the
+statement, commit.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from paraph.storage.intake_rows import (
     outcomes_of,
     rows_of,
 )
+from paraph.storage.outage import unavailable
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.scope import NOTHING_READ, Scope, account
 from paraph.storage.sealing import Sealing
@@ -77,7 +79,6 @@ class PostgresqlIntake:
         self._locks = locks
         self._sealing = sealing
         self._connection: Any = None
-        self._statement: Any = None
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
         """See `Store.keep_events`."""
@@ -88,18 +89,20 @@ class PostgresqlIntake:
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await self._connect()
-                self._statement = await self._connection.prepare(_KEEP)
             # Before the statement, and not in it: what it reads must be of after the wait.
             await self._connection.execute(begin)
             decided, new = await self._insert(client_id, events)
             await self._connection.execute("COMMIT")
+            self._connection.release()
         except BaseException as error:
             # In what state the connection is, is not worth knowing: the next batch opens another.
             self._let_go()
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
             # The driver's words may quote values; its class says enough.
-            raise StorageError(f"the database failed: {type(error).__name__}") from None
+            raise unavailable(error) or StorageError(
+                f"the database failed: {type(error).__name__}"
+            ) from None
         return outcomes_of(events, dropped=decided.dropped, new=new)
 
     async def _insert(
@@ -107,7 +110,9 @@ class PostgresqlIntake:
     ) -> tuple[Decided, set[str]]:
         accounts = accounts_of(events)
         columns = self._columns(events)
-        found = await self._statement.fetchrow(client_id, accounts, marks_of(events), *columns)
+        found = await self._connection.fetchrow(
+            _KEEP, client_id, accounts, marks_of(events), *columns
+        )
         ours, removed = set(found[0] or ()), dict(zip(found[2] or (), found[3] or (), strict=True))
         if not removed:
             return decide(events, ours=ours, removed=removed), set(found[1] or ())
@@ -118,7 +123,7 @@ class PostgresqlIntake:
             return decided, set()
         # Without marks: what they say is decided.
         columns = self._columns(decided.events)
-        found = await self._statement.fetchrow(client_id, accounts, [], *columns)
+        found = await self._connection.fetchrow(_KEEP, client_id, accounts, [], *columns)
         return decided, set(found[1] or ())
 
     def _columns(self, events: Sequence[KeptEvent]) -> list[list[Any]]:

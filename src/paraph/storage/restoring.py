@@ -176,6 +176,9 @@ class _Within:
         """The server's."""
         return self._engine.clock
 
+    async def demand_writable(self, connection: AsyncConnection) -> None:
+        """The transaction has written already."""
+
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Nobody else is here."""
 
