@@ -103,6 +103,11 @@ def test_with_nothing_every_missing_setting_is_named_at_once(tmp_path: Path) -> 
         ({"client_id": GOOD["client_secret"]}, "must all differ"),
         ({"required_scopes": ["user:read:user meeting:read"]}, "required_scopes[0] is no scope"),
         ({"required_scopes": ["user:read:user", ""]}, "required_scopes[1] is no scope"),
+        ({"required_scopes": ["user:read:user:admin"]}, "write user:read:user, or set level"),
+        (
+            {"level": "account", "required_scopes": ["user:read:user"]},
+            "write user:read:user:admin, or set level",
+        ),
         ({"start_url": "https://tidemark.example/\nx"}, "start_url holds characters"),
         ({"start_url": "https://tidemark.example\\@evil.example/"}, "start_url"),
         ({"link_url": 'https://tidemark.example/"x'}, "link_url holds characters"),

@@ -25,6 +25,7 @@ from paraph.setting_judge import Network, SettingJudge, is_loopback
 from paraph.setting_types import type_problem
 from paraph.settings_source import close_names, exact_names, read_file, read_variables, unwrap
 from paraph.zoom_cloud import REGIONAL_API_SERVERS, default_api_servers, mixed_clouds
+from paraph.zoom_scopes import never_granted
 
 __all__ = [
     "REGIONAL_API_SERVERS",
@@ -256,6 +257,7 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
     if not settings.api_servers:
         judge.problems.append("api_servers is empty: no host would be allowed to see a token")
     judge.problems += mixed_clouds(settings.authorization_server, settings.api_servers)
+    judge.problems += never_granted(settings.required_scopes, level=settings.level)
     judge.problems += _contradictions(settings, values) + _shared_secrets(values)
     # What has a wrong type was left out, and is not missing as well.
     named = {problem.partition(":")[0].partition("[")[0] for problem in problems}

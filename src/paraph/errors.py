@@ -226,16 +226,16 @@ class ResourceErrorResponse(PeerError):
 class ScopesMissing(PeerError):
     """The granted scopes do not contain the required ones (RFC 6749 section 3.3).
 
-    Args:
-        missing: the scopes that were not granted; their names are no secret.
+    `missing` and `granted` are names of scopes, which are no secret.
     """
 
     code = "scopes_missing"
     public_message = "Zoom did not grant every permission that the app needs."
     default_remedy = "Install again and leave every permission ticked."
 
-    def __init__(self, missing: Sequence[str]) -> None:
+    def __init__(self, missing: Sequence[str], *, granted: Sequence[str] = ()) -> None:
         self.missing = tuple(missing)
+        self.granted = tuple(granted)
         super().__init__("not granted: " + ", ".join(self.missing))
 
 

@@ -40,6 +40,7 @@ async def test_the_install_url_works_once(kit: Kit) -> None:
         exchanges = len(kit.token_requests())
         late = await second.get(await kit.agree(begun))
         assert (400, exchanges) == (late.status_code, len(kit.token_requests()))
+        assert "Another window has used the link" in late.text
         assert (await second.get(url)).status_code == 404
 
 

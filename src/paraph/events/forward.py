@@ -25,6 +25,7 @@ from standardwebhooks import Webhook
 from paraph.errors import PeerUnavailable, TransportError
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
+from paraph.oauth.strict_json import readable_json
 from paraph.remote.transport import public_tls
 from paraph.secret import Secret
 from paraph.storage.records import ZOOM_PREFIX, KeptEvent
@@ -151,7 +152,7 @@ class Forwarder:
 
 def _content(event: KeptEvent, recipients: Recipients) -> bytes:
     received = datetime.fromtimestamp(event.received_at, tz=UTC).isoformat()
-    raw = msgspec.Raw(event.body or b"{}")
+    raw = msgspec.Raw(readable_json(event.body or b"{}"))
     if event.notice:
         return msgspec.json.encode({"type": event.name, "timestamp": received, "data": raw})
     installations = [
@@ -170,7 +171,8 @@ def _content(event: KeptEvent, recipients: Recipients) -> bytes:
                 "installations": installations,
                 "selected_by": recipients.selected_by.value,
                 "concerned_users": recipients.concerned_users,
-                # The event itself is forwarded byte for byte as Zoom signed it.
+                # Byte for byte as Zoom signed it, unless a name in it was cut in half: many
+                # parsers would refuse the whole event for that.
                 "event": raw,
             },
         }

@@ -34,6 +34,7 @@ from paraph.lifecycle.grant import (
 from paraph.lifecycle.link import activate_unlinked, add_pending
 from paraph.lifecycle.link_request import demand_unused, take_request
 from paraph.lifecycle.outbox import notify_recovery
+from paraph.lifecycle.outcome import Outcome, StateUsed, keep_outcome, reserve_outcome
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
 from paraph.lifecycle.replacement import other_grants
 from paraph.logs import get_logger
@@ -85,12 +86,13 @@ async def use_state(context: Context, state: Secret) -> None:
     """Use up a state, once, on every replica, before anything is sent to Zoom.
 
     Raises:
-        Conflict: it was used (a reload, a replay, or one of several parallel requests).
+        StateUsed: it was used (a reload, a replay, or one of several parallel requests).
     """
     async with context.store.transaction(NOTHING_READ) as tx:
         expires_at = context.now() + USED_STATE_SECONDS
         if not await tx.used_states.use(used_state_hash(state), expires_at=expires_at):
-            raise Conflict("the state was used")
+            raise StateUsed("the state was used")
+        await reserve_outcome(tx, context, state)
 
 
 async def install(
@@ -102,7 +104,8 @@ async def install(
         The active installation where nothing is linked to a host, else the handoff.
 
     Raises:
-        Conflict: the state was used before, or another flow used the link request up.
+        StateUsed: the state was used before.
+        Conflict: another flow used the link request up.
         InvalidGrant, TokenErrorResponse: Zoom refused the code, or the app was removed meanwhile.
         ScopesMissing: the person left out something that the app needs.
         PeerError, TransportError: Zoom did not answer as it should; nothing is installed.
@@ -158,7 +161,7 @@ async def _require_scopes(context: Context, user: ZoomUser, tokens: Tokens) -> N
     if not missing:
         return
     await _write_again(context, partial(_note_missing_scopes, context, user, tokens, missing))
-    raise ScopesMissing(missing)
+    raise ScopesMissing(missing, granted=sorted(tokens.scopes))
 
 
 async def _note_missing_scopes(
@@ -216,7 +219,9 @@ async def _try_to_keep(
             await audit.record(tx, context, "consent.removed_meanwhile")
         elif found is None or found.order is Order.BEFORE or found == proved:
             if await _take_request(tx, context, flow, identity):
-                return await _keep(tx, context, flow.pending, consent, alone=not scopes)
+                kept = await _keep(tx, context, flow.pending, consent, alone=not scopes)
+                await keep_outcome(tx, context, flow.pending.request.state, _outcome_of(kept))
+                return kept
             await _keep_or_revoke(tx, context, consent.user, consent.tokens)
             found = None
     if removed:
@@ -267,6 +272,12 @@ async def _scopes(
             if await other_grants(tx, context, identity):
                 return ()
     return (account(identity.client_id, identity.account_id),)
+
+
+def _outcome_of(kept: Installation | Handoff) -> Outcome:
+    if isinstance(kept, Installation):
+        return Outcome("installed", installation_id=kept.link.link_id)
+    return Outcome("handoff", handoff=kept.code.reveal(), return_to=kept.return_to)
 
 
 async def _refreshed(context: Context, tokens: Tokens) -> Tokens:

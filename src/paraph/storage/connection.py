@@ -80,6 +80,10 @@ class Engine(Protocol):
     def concerned_reader(self) -> ConcernedReader:
         """The read before an event is handed on, as this kind of database does it best."""
 
+    @property
+    def clock(self) -> Executable | None:
+        """The statement that reads the server's clock; None where it is this machine's."""
+
     async def demand_writable(self, connection: AsyncConnection) -> None:
         """Raise `StorageUnavailable` unless this writing transaction could write."""
 

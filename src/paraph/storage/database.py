@@ -161,6 +161,14 @@ class Database:
             raise StorageError("there is no installation in this row")
         return self._sealing.open_secret(ACCESS_TOKEN, row.grant_id, row.sealed_access_token)
 
+    async def read_clock(self) -> float | None:
+        """Epoch seconds by the server's clock; None where it is this machine's."""
+        statement = self._engine.clock
+        if statement is None:
+            return None
+        async with self._block(), self._engine.reading() as begun:
+            return float((await Connection(begun).execute(statement)).scalar_one())
+
     async def ping(self) -> None:
         """Raise `StorageError` unless the database answers and can be written."""
         # Outside the block: an old failure that is repeated here is no new one.

@@ -103,6 +103,11 @@ class PostgresqlEngine:
         """In batches too, on another one: no vend waits for it."""
         return PostgresqlConcernedReader(self._connect)
 
+    @property
+    def clock(self) -> Executable:
+        """The server's clock, which replicas on several machines share."""
+        return text("SELECT extract(epoch FROM clock_timestamp())")
+
     async def demand_writable(self, connection: AsyncConnection) -> None:
         """See `Engine`: also a server that became read-only while connections stood open."""
         setting = text("SELECT current_setting('transaction_read_only')")

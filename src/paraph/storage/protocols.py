@@ -392,6 +392,9 @@ class Store(Protocol):
     def open_access_token(self, row: LiveRow) -> Secret:
         """The access token of such a row, which must have an installation."""
 
+    async def read_clock(self) -> float | None:
+        """Epoch seconds by the server's clock; None where it is this machine's."""
+
     async def ping(self) -> None:
         """Raise `StorageError` unless the database answers and can be written."""
 
