@@ -336,9 +336,10 @@ class ContextExpired(AppContextRejected):
 
 
 class TransportError(ParaphError):
-    """Timeout, TLS failure, a redirect where none is followed, an oversized body."""
+    """No usable response; `cause` is a value of `paraph.outgoing.failure.Cause`, or ""."""
 
     code = "transport"
+    cause: str = ""
     public_message = "Zoom could not be reached."
     default_remedy = "Try again in a few minutes."
 
@@ -347,6 +348,7 @@ class AnswerTooLarge(TransportError):
     """Zoom's answer is larger than what is passed on to a host."""
 
     code = "answer_too_large"
+    cause = "response_too_large"
     public_message = "Zoom's answer is larger than what is passed on."
     default_remedy = "Ask for less at once (page_size), or vend an access token and ask directly."
 

@@ -44,6 +44,7 @@ from paraph.events.stream_pull import Pull
 from paraph.events.stream_setup import CONNECT_SECONDS, ROADS, StreamUrl, prepare
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
+from paraph.outgoing.route import DIRECT, OutgoingRoute
 from paraph.storage.encryption import DAY_SECONDS
 from paraph.storage.records import EventStatus, KeptEvent, Outcome
 
@@ -253,7 +254,7 @@ class JetStreamInbox:
 
 @asynccontextmanager
 async def open_jetstream(
-    context: Context, events_url: str, *, fresh_seconds: int
+    context: Context, events_url: str, *, fresh_seconds: int, route: OutgoingRoute = DIRECT
 ) -> AsyncIterator[JetStreamInbox]:
     """Connect, make or check the stream, and let go of it at the end.
 
@@ -261,6 +262,7 @@ async def open_jetstream(
         context: see there.
         events_url: see the module.
         fresh_seconds: how long a delivery may be repeated; duplicates are known for longer.
+        route: its certificate authorities; a proxy carries HTTP only.
 
     Raises:
         ConfigurationError: an acknowledged event might not survive there.
@@ -275,6 +277,8 @@ async def open_jetstream(
             reconnect_time_wait=0.25,
             # Nothing is promised while the connection is away, so nothing is kept for it.
             pending_size=0,
+            # The client's own context would obey SSL_CERT_FILE.
+            tls=route.tls(),
             error_cb=_note,
         )
     except (nats.errors.Error, OSError, TimeoutError) as error:

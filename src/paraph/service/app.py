@@ -40,6 +40,7 @@ from paraph.service.fast_lane import Judges
 from paraph.service.install import InstallEndpoint
 from paraph.service.lanes import RedirectJudge, private_judges, public_judges
 from paraph.service.marketplace import MarketplacePage
+from paraph.service.outgoing_log import log_route
 from paraph.service.page import Pages, style
 from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
@@ -90,6 +91,7 @@ async def open_service(
         settings: see there.
         targets: who is handed the events in this process.
     """
+    log_route(settings.outgoing, os.environ)
     async with open_context(settings) as (context, readiness):
         book = receipt_book(settings, context)
         if book is None:

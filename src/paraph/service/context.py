@@ -64,7 +64,9 @@ async def context_over(
     """Open a transport and the policy of the settings over a store that the caller closes."""
     readiness = Readiness(store, clock=clock, tolerance=settings.freshness_future)
     transport = Transport(
-        {settings.authorization_server, *settings.api_servers}, observe=readiness.observe
+        {settings.authorization_server, *settings.api_servers},
+        route=settings.outgoing,
+        observe=readiness.observe,
     )
     client = Client(settings.client_id, settings.client_secret, settings.redirect_uri)
     server = zoom_authorization_server(settings.authorization_server)

@@ -74,6 +74,7 @@ async def open_deliveries(
                 secrets=settings.forward_secrets,
                 # The client gives up by itself, and says why, before the dispatcher loses patience.
                 deadline=min(DEADLINE_SECONDS, settings.event_timeout * 0.4),
+                route=settings.outgoing,
             )
         dispatcher = Dispatcher(
             context,
@@ -120,7 +121,9 @@ async def _keeping(settings: Settings, context: Context) -> AsyncIterator[JetStr
             remedy="Install it: pip install 'paraph[nats]'.",
         ) from None
     fresh = settings.freshness_past + settings.freshness_future + STREAM_MARGIN
-    async with open_jetstream(context, settings.events_url, fresh_seconds=fresh) as stream:
+    async with open_jetstream(
+        context, settings.events_url, fresh_seconds=fresh, route=settings.outgoing
+    ) as stream:
         yield stream
 
 

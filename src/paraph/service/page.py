@@ -9,7 +9,8 @@ from importlib.resources import files
 from jinja2 import Environment, Template, select_autoescape
 from starlette.responses import HTMLResponse
 
-from paraph.errors import ParaphError, StorageError, StorageUnavailable
+from paraph.errors import ParaphError, StorageError, StorageUnavailable, TransportError
+from paraph.outgoing.failure import Cause
 from paraph.problems import problem_of
 
 
@@ -75,22 +76,28 @@ class Pages:
     def failed(self, error: ParaphError) -> HTMLResponse:
         """An installation that began well and did not end well."""
         problem = problem_of(error)
-        # What helps with a store (which key, which backup) is for whoever runs it.
-        remedy = problem.remedy
-        if isinstance(error, StorageUnavailable):
-            remedy = "Reload this page in a minute. If it then says otherwise, start again."
-        elif isinstance(error, StorageError):
-            remedy = StorageError.default_remedy
         response = self.page(
             "The app was not installed",
             problem.title,
-            remedy,
+            self._advice(error),
             button=Button("Start again", self.start),
             status=problem.status,
         )
-        if problem.status in {429, 503}:
+        if problem.status in {429, 503} and _may_pass(error):
             response.headers["retry-after"] = "60"
         return response
+
+    def _advice(self, error: ParaphError) -> str:
+        """Advice for the person at the browser; settings and keys are for the operator."""
+        if isinstance(error, StorageUnavailable):
+            return "Reload this page in a minute. If it then says otherwise, start again."
+        if isinstance(error, StorageError):
+            return StorageError.default_remedy
+        if not isinstance(error, TransportError) or not error.cause:
+            return error.remedy
+        if _may_pass(error):
+            return f"Try again in a few minutes. If it stays, contact {self.app_name}."
+        return f"Trying again does not help. Contact {self.app_name}: its settings need a change."
 
     def press(self) -> HTMLResponse:
         """Instead of starting by itself: whoever sent the browser here may not be its owner."""
@@ -99,6 +106,12 @@ class Pages:
             "You will be sent to Zoom to agree.",
             button=Button("Continue to Zoom", ""),
         )
+
+
+def _may_pass(error: ParaphError) -> bool:
+    """False where an operator has to change something first."""
+    cause = error.cause if isinstance(error, TransportError) else ""
+    return not cause or Cause(cause).may_pass
 
 
 class _Style:
