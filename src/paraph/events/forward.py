@@ -66,13 +66,15 @@ class Forwarder:
         self._deadline = deadline
         self._route = route
         self._origin = origin_of(url)
+        self._proxy = route.proxy_for(url)
+        authorization = "" if self._proxy is None else self._proxy.authorization
+        self._proxy_headers = {"proxy-authorization": authorization} if authorization else None
         self._failures = FailureLog()
         self._http = self._session(keep_alive=True)
         self._anew = self._session(keep_alive=False)
 
     def _session(self, *, keep_alive: bool) -> aiohttp.ClientSession:
         verify = self._route.tls()
-        proxy = self._route.proxy_for(self._url)
         connector = (
             # Not limited here: the dispatcher bounds what is under way, and a place in a queue
             # behind slow ones would cost the quick ones their deadline.
@@ -88,12 +90,6 @@ class Forwarder:
             connector=connector,
             timeout=timeout,
             trust_env=False,
-            proxy=None if proxy is None else str(proxy),
-            proxy_auth=(
-                aiohttp.BasicAuth(proxy.username, proxy.password.reveal(), encoding="utf-8")
-                if proxy is not None and proxy.username
-                else None
-            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             headers={"user-agent": "paraph", "accept-encoding": "identity"},
@@ -147,8 +143,14 @@ class Forwarder:
     async def _post(
         self, session: aiohttp.ClientSession, body: bytes, headers: dict[str, str]
     ) -> int:
+        proxy = self._proxy
         async with session.post(
-            self._url, data=body, headers=headers, allow_redirects=False
+            self._url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            proxy=None if proxy is None else str(proxy),
+            proxy_headers=self._proxy_headers,
         ) as answer:
             left = MOST_READ_BYTES
             while left > 0 and (piece := await answer.content.read(left)):

@@ -196,10 +196,14 @@ def cause_of(error: BaseException, *, proxied: bool, tls: bool) -> tuple[Cause, 
         tls: a TLS handshake follows.
     """
     for one in _chain(error):
-        if isinstance(one, ssl.SSLCertVerificationError):
+        # aiohttp's own classes are below these as well, without what OpenSSL said.
+        if isinstance(one, ssl.SSLCertVerificationError) and hasattr(one, "verify_code"):
             return _certificate_cause(one)
         if isinstance(one, ssl.SSLError):
-            return Cause.TLS_FAILED, str(one.reason or "").lower().replace("_", " ")
+            if hasattr(one, "reason"):
+                return Cause.TLS_FAILED, str(one.reason or "").lower().replace("_", " ")
+            # Its number is OpenSSL's, not the system's.
+            continue
         if isinstance(one, socket.gaierror):
             return Cause.PROXY_NOT_RESOLVED if proxied else Cause.NAME_NOT_RESOLVED, ""
         if isinstance(one, ConnectionRefusedError):
@@ -222,12 +226,12 @@ _OTHER_NAME = frozenset({62, 63, 64})
 
 
 def _certificate_cause(error: ssl.SSLCertVerificationError) -> tuple[Cause, str]:
-    code = getattr(error, "verify_code", 0)
+    code = error.verify_code
     if code in _OUT_OF_TIME:
         return Cause.CERTIFICATE_EXPIRED, ""
     if code in _OTHER_NAME:
         return Cause.CERTIFICATE_WRONG_NAME, ""
-    return Cause.CERTIFICATE_UNTRUSTED, str(getattr(error, "verify_message", ""))
+    return Cause.CERTIFICATE_UNTRUSTED, error.verify_message
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

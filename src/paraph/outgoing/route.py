@@ -163,6 +163,8 @@ def read_ca_file(file: str) -> str:
         ) from None
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ValueError("holds a zero byte: remove it") from None
     if not context.cert_store_stats()["x509"]:
         raise ValueError(f"{file} holds no certificate")
     return file
@@ -190,9 +192,9 @@ def ignored_variables(environment: Mapping[str, str], route: OutgoingRoute) -> l
 @lru_cache(maxsize=4)
 def _trusting(ca_file: str) -> ssl.SSLContext:
     """Loading the public authorities costs 30 ms of CPU, once for each file."""
-    context = ssl.create_default_context(cafile=certifi.where())
+    context = ssl.create_default_context(cafile=ca_file or certifi.where())
     if ca_file:
-        context.load_verify_locations(cafile=ca_file)
+        context.load_verify_locations(cafile=certifi.where())
     return context
 
 
