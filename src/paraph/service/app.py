@@ -77,6 +77,7 @@ class Service:
     caller: ResourceCaller
     public: ASGIApp
     private: ASGIApp
+    readiness: Readiness
     public_lane: Judges
     private_lane: Judges
 
@@ -91,8 +92,9 @@ async def open_service(
         settings: see there.
         targets: who is handed the events in this process.
     """
-    log_route(settings.outgoing, os.environ)
     async with open_context(settings) as (context, readiness):
+        # Not before: a start that fails says what failed and nothing else.
+        log_route(settings.outgoing, os.environ)
         book = receipt_book(settings, context)
         if book is None:
             _log.warning("receipts.not_exported", remedy="Set receipts_folder; see docs/backup.md.")
@@ -139,6 +141,7 @@ async def open_service(
                 caller=caller,
                 public=deliveries.endpoint,
                 private=SecurityHeaders(private, MACHINE_HEADERS),
+                readiness=readiness,
                 public_lane=public_judges(
                     deliveries.endpoint,
                     RedirectJudge(redirection, settings, headers, proxies),

@@ -1,5 +1,8 @@
 """Whether this process can do its work: the store answers, and its clock agrees with Zoom's.
 
+A process that was told to stop is not ready, although it still answers: new requests belong to
+another one.
+
 A clock that is wrong by more than the freshness window refuses every genuine webhook, and Zoom
 never sends a refused one again.
 
@@ -40,6 +43,11 @@ class Readiness:
         self._looking = asyncio.Lock()
         self._looked_at: float | None = None
         self._kept = False
+        self._is_draining = False
+
+    def drain(self) -> None:
+        """Be ready no more: the process is about to end."""
+        self._is_draining = True
 
     def watch(self, deliveries: WebhookWatch) -> None:
         """Show what is known of genuine deliveries that were out of time."""
@@ -56,16 +64,18 @@ class Readiness:
         kept = await self._store_works()
         on_time = self._skew is None or abs(self._skew) <= self._tolerance
         late = self._deliveries
+        ready = kept and on_time and not self._is_draining
         return JSONResponse(
             {
-                "ready": kept and on_time,
+                "ready": ready,
+                "draining": self._is_draining,
                 "database": kept,
                 "clock_skew_seconds": self._skew,
                 # Told, and not judged: a replay of one captured delivery could cause it as well.
                 "late_deliveries": 0 if late is None else late.late,
                 "late_by_seconds": None if late is None else late.late_by,
             },
-            status_code=200 if kept and on_time else 503,
+            status_code=200 if ready else 503,
         )
 
     async def _store_works(self) -> bool:
