@@ -5,7 +5,7 @@ So after SIGTERM readiness turns 503 at once, and everything is answered as usua
 `drain_seconds`. Each response then ends its connection, so that no proxy keeps one for later.
 After that nothing new is accepted, and requests under way end.
 
-Ctrl-C skips the drain: a developer waits for nobody's load balancer. A second signal ends the
+Ctrl-C skips the drain: a developer has no load balancer. A second signal ends the
 process at once, as does `END_SECONDS` after the drain. That loses nothing that was acknowledged:
 the next start goes on as after a crash.
 """
