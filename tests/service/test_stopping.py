@@ -127,25 +127,42 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert "service.ended_at_once" in log
 
 
-def test_ctrl_c_does_not_drain(tmp_path: Path) -> None:
-    """A developer waits for no load balancer."""
+def test_ctrl_c_skips_the_drain_and_requests_under_way_are_answered(tmp_path: Path) -> None:
+    """A body that arrives slowly is read to its end when nothing new is accepted any more."""
     with serving(tmp_path, 600) as one:
-        one.tell(signal.SIGINT)
-        code, _log = one.end()
-    assert 0 == code
-
-
-def test_a_request_under_way_is_answered(tmp_path: Path) -> None:
-    """A body that arrives slowly is read to its end after the drain, and answered."""
-    with serving(tmp_path, 0) as one:
         host, port = one.public.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as sender:
             sender.sendall(b"POST /webhook HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{")
             # Answered on another connection after it, so the head has been read.
             assert 200 == httpx.get(f"{one.public}/healthz", trust_env=False).status_code
-            one.tell()
+            one.tell(signal.SIGINT)
             one.until_it_refuses()
             sender.sendall(b"}")
             assert sender.recv(100).startswith(b"HTTP/1.1 401 ")
         code, _log = one.end()
     assert 0 == code
+
+
+def test_a_service_that_does_not_end_is_ended() -> None:
+    """After the stated time the process ends, with exit code 1 and a line that says so."""
+    script = """
+import asyncio, os, signal
+from paraph.service import stopping
+
+async def stuck():
+    stopping.END_SECONDS = 0.1
+    one = stopping.Stopping(
+        drain=lambda: print("drain"), stop=lambda: print("stop"), drain_seconds=0.1
+    )
+    one.listen()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(60)
+
+asyncio.run(stuck())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30
+    )
+    told = [line for line in done.stdout.splitlines() if line in {"drain", "stop"}]
+    assert (1, ["drain", "stop"]) == (done.returncode, told)
+    assert "service.ended_late" in done.stdout
