@@ -61,14 +61,10 @@ class Running:
         raise AssertionError("it still accepts connections")
 
 
-@contextmanager
-def serving(folder: Path, drain_seconds: int) -> Iterator[Running]:
-    """Run a service, and kill what is left of it."""
-    text = GOOD.replace("drain_seconds = 0", f"drain_seconds = {drain_seconds}")
-    assert str(drain_seconds) in text
-    write_private(folder / "paraph.toml", text)
+def start(folder: Path) -> subprocess.Popen[str]:
+    """Run `paraph serve` in a folder with a settings file."""
     environment = {name: v for name, v in os.environ.items() if not name.startswith("PARAPH_")}
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "paraph.cli.main", "serve"],
         cwd=folder,
         env={**environment, "PYTHONUNBUFFERED": "1"},
@@ -76,6 +72,15 @@ def serving(folder: Path, drain_seconds: int) -> Iterator[Running]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@contextmanager
+def serving(folder: Path, drain_seconds: int) -> Iterator[Running]:
+    """Run a service, and kill what is left of it."""
+    text = GOOD.replace("drain_seconds = 0", f"drain_seconds = {drain_seconds}")
+    assert str(drain_seconds) in text
+    write_private(folder / "paraph.toml", text)
+    process = start(folder)
     assert process.stdout is not None
     try:
         said = dict(process.stdout.readline().split() for _ in range(2))
@@ -166,3 +171,18 @@ asyncio.run(stuck())
     told = [line for line in done.stdout.splitlines() if line in {"drain", "stop"}]
     assert (1, ["drain", "stop"]) == (done.returncode, told)
     assert "service.ended_late" in done.stdout
+
+
+def test_a_signal_ends_a_start_that_waits(tmp_path: Path) -> None:
+    """A database that accepts connections and says nothing: SIGTERM has a handler already."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        write_private(
+            tmp_path / "paraph.toml", f'{GOOD}database_url = "postgresql://a@127.0.0.1:{port}/a"\n'
+        )
+        process = start(tmp_path)
+        connection, _ = silent.accept()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        connection.close()
+    assert 128 + signal.SIGTERM == process.returncode

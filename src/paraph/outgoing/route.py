@@ -9,15 +9,16 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import certifi
-
 from paraph.secret import Secret
+
+if TYPE_CHECKING:
+    import ssl
 
 # Programs obey these variables; here they are only told about.
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -153,6 +154,9 @@ def read_ca_file(file: str) -> str:
     Raises:
         ValueError: it cannot be used; the words say why.
     """
+    # Only here: commands that make no connection read settings as well.
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cafile=file)
@@ -192,6 +196,10 @@ def ignored_variables(environment: Mapping[str, str], route: OutgoingRoute) -> l
 @lru_cache(maxsize=4)
 def _trusting(ca_file: str) -> ssl.SSLContext:
     """Loading the public authorities costs 30 ms of CPU, once for each file."""
+    import ssl
+
+    import certifi
+
     context = ssl.create_default_context(cafile=ca_file or certifi.where())
     if ca_file:
         context.load_verify_locations(cafile=certifi.where())

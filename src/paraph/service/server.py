@@ -23,7 +23,7 @@ from paraph.service.descriptors import ExhaustionLog, raise_limit, shares_of
 from paraph.service.fast_lane import Judges, fast_lane
 from paraph.service.listening_end import accept_no_more
 from paraph.service.proxy_watch import log_what_is_believed
-from paraph.service.stopping import Stopping
+from paraph.service.stopping import Stopping, end_on_signals
 from paraph.setting_judge import Network
 
 # An exchange with Zoom takes two requests of at most six seconds each.
@@ -136,6 +136,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     Raises:
         ConfigurationError: a port is taken, or the key ring or the database cannot be used.
     """
+    end_on_signals()
     # The server's own logger would print stack traces and request lines.
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())
     logging.getLogger("uvicorn").propagate = False

@@ -26,6 +26,17 @@ END_SECONDS = 30.0
 _log = get_logger("service")
 
 
+def end_on_signals() -> None:
+    """End the process on SIGTERM and SIGINT, until `Stopping.listen` takes over.
+
+    The first process of a container ignores a signal that it has no handler for, so a start that
+    waits for a database would be waited for until it is killed.
+    """
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _end, 128 + number)
+
+
 class Stopping:
     """Ends the service when it is told to.
 
