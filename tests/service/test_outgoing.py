@@ -63,13 +63,26 @@ async def tls_zoom(folder: Path) -> AsyncIterator[TlsZoom]:
 
 async def install(settings: Settings, zoom: SimulatedZoom) -> httpx.Response:
     """Install in a service with these settings; people reach Zoom at its own address."""
+    end, _metrics = await install_and_measure(settings, zoom)
+    return end
+
+
+async def install_and_measure(
+    settings: Settings, zoom: SimulatedZoom
+) -> tuple[httpx.Response, str]:
+    """The same, and the text of `/metrics` after it."""
     async with open_service(settings) as service, Kit(zoom, service, settings).browser() as browser:
         start = await browser.get("/install")
         location = start.headers["location"]
         assert location.startswith(settings.authorization_server)
         async with httpx.AsyncClient(trust_env=False) as person:
             agreed = await person.get(location.replace(settings.authorization_server, zoom.url))
-        return await browser.get(agreed.headers["location"])
+        end = await browser.get(agreed.headers["location"])
+        private = httpx.AsyncClient(
+            transport=httpx.ASGITransport(service.private), base_url="http://private"
+        )
+        async with private:
+            return end, (await private.get("/metrics")).text
 
 
 async def test_an_installation_through_a_proxy_and_a_private_authority(tmp_path: Path) -> None:
@@ -89,7 +102,9 @@ async def test_a_page_says_whether_trying_again_helps(
 ) -> None:
     """A refused connection may pass; an unknown authority stays until a setting is changed."""
     async with tls_zoom(tmp_path) as one:
-        unknown = await install(one.settings(tmp_path, "localhost", OutgoingRoute()), one.zoom)
+        unknown, metrics = await install_and_measure(
+            one.settings(tmp_path, "localhost", OutgoingRoute()), one.zoom
+        )
         away = replace(one, port=reserve_ports(1)[0])
         other = tmp_path / "other"
         other.mkdir()
@@ -105,6 +120,12 @@ async def test_a_page_says_whether_trying_again_helps(
     )
     for text in (unknown.text, refused.text):
         assert not any(word in text for word in ("ca_file", "localhost", "outgoing_proxy"))
+    counted = 'paraph_outgoing_failures_total{cause="certificate_untrusted",destination="zoom"} '
+    assert [True] == [
+        float(line.rpartition(" ")[2]) >= 1
+        for line in metrics.splitlines()
+        if line.startswith(counted)
+    ]
     said = capsys.readouterr().out
     for words in ("cause=certificate_untrusted", "cause=connection_refused", "ca_file"):
         assert words in said

@@ -49,6 +49,9 @@ class Forwarder:
         deadline: seconds for each step of a request, and twice that for all of it; below the
             dispatcher's own timeout.
         route: the proxy and the certificate authorities of the settings.
+
+    Attributes:
+        failures: the log of requests without response, and their number.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Forwarder:
         self._proxy = route.proxy_for(url)
         authorization = "" if self._proxy is None else self._proxy.authorization
         self._proxy_headers = {"proxy-authorization": authorization} if authorization else None
-        self._failures = FailureLog()
+        self.failures = FailureLog()
         self._http = self._session(keep_alive=True)
         self._anew = self._session(keep_alive=False)
 
@@ -120,7 +123,7 @@ class Forwarder:
                 status = await self._post_once_or_twice(body, headers)
         except (aiohttp.ClientError, TimeoutError) as error:
             own = failure_of(error, origin=self._origin, route=self._route, seconds=self._deadline)
-            self._failures.note(own, peer=self._origin)
+            self.failures.note(own, peer=self._origin)
             raise own from None
         if not 200 <= status < 300:
             raise PeerUnavailable(status)

@@ -18,9 +18,13 @@ class FailureLog:
 
     A destination that is down fails hundreds of requests a second; each line says how many there
     were since the one before.
+
+    Attributes:
+        by_cause: the number of failures of each cause.
     """
 
     def __init__(self) -> None:
+        self.by_cause: Counter[str] = Counter()
         self._since_line: Counter[tuple[str, str]] = Counter()
         self._logged_at: dict[tuple[str, str], float] = {}
 
@@ -33,6 +37,7 @@ class FailureLog:
         """
         kind = (peer, error.cause)
         self._since_line[kind] += 1
+        self.by_cause[str(error.cause)] += 1
         now = asyncio.get_running_loop().time()
         if kind in self._logged_at and now - self._logged_at[kind] < LOG_SECONDS:
             return

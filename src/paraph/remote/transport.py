@@ -121,6 +121,9 @@ class Transport:
         verify: TLS for a peer with authorities of its own.
         trust: the setting that names the certificate authorities of these origins.
         observe: told of every response, for what a whole service learns from them (clock skew).
+
+    Attributes:
+        failures: the log of requests without response, and their number.
     """
 
     def __init__(
@@ -139,7 +142,7 @@ class Transport:
         self._route = route
         self._verify = verify
         self._trust = trust
-        self._failures = FailureLog()
+        self.failures = FailureLog()
         self._http = self._client(deadline)
         self._streams: httpx.AsyncClient | None = None
 
@@ -186,12 +189,12 @@ class Transport:
                 seconds=_connect_seconds(seconds) if connecting else seconds,
                 trust=self._trust,
             )
-            self._failures.note(own, peer=origin)
+            self.failures.note(own, peer=origin)
             raise own from None
         except TimeoutError:
             raise self._timed_out(origin, seconds) from None
         except TransportError as error:
-            self._failures.note(error, peer=origin)
+            self.failures.note(error, peer=origin)
             raise
 
     def _timed_out(self, origin: str, seconds: float) -> TransportError:
@@ -202,7 +205,7 @@ class Transport:
             proxy="" if proxy is None else str(proxy),
             seconds=seconds,
         )
-        self._failures.note(error, peer=origin)
+        self.failures.note(error, peer=origin)
         return error
 
     async def _exchange(self, request: Request, origin: str) -> Response:

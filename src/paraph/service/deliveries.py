@@ -91,7 +91,12 @@ async def open_deliveries(
         carrying = asyncio.create_task(_carry(stream, inbox), name="carry")
         dispatching = asyncio.create_task(dispatcher.run(), name="dispatch")
         try:
-            metrics = DeliveryMetrics(context, endpoint.watch, inbox, dispatcher, proxies)
+            failures = {"zoom": context.resource_server.transport.failures.by_cause}
+            if forwarder is not None:
+                failures["host"] = forwarder.failures.by_cause
+            metrics = DeliveryMetrics(
+                context, endpoint.watch, inbox, dispatcher, proxies, failures=failures
+            )
             yield Deliveries(inbox, dispatcher, endpoint, metrics)
         finally:
             # The listeners have ended: first what was taken in is kept, then what is under way

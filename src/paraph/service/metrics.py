@@ -33,6 +33,7 @@ class DeliveryMetrics(Collector):
     Args:
         context: for the backlog.
         watch, inbox, dispatcher, proxies: whose counters these are.
+        failures: outgoing requests without response by cause, for each destination.
     """
 
     def __init__(
@@ -42,12 +43,15 @@ class DeliveryMetrics(Collector):
         inbox: Inbox,
         dispatcher: Dispatcher,
         proxies: ProxyWatch,
+        *,
+        failures: Mapping[str, Mapping[str, int]],
     ) -> None:
         self._context = context
         self._watch = watch
         self._inbox = inbox
         self._dispatcher = dispatcher
         self._proxies = proxies
+        self._failures = failures
         self._backlog: Backlog | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -65,6 +69,7 @@ class DeliveryMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Called by the registry."""
         yield from self._taken()
+        yield self._outgoing()
         if self._backlog is not None:
             yield from self._waiting(self._backlog)
 
@@ -130,6 +135,17 @@ class DeliveryMetrics(Collector):
         yield GaugeMetricFamily(
             "paraph_events_under_way", "Events being handed on.", self._dispatcher.under_way
         )
+
+    def _outgoing(self) -> Metric:
+        family = CounterMetricFamily(
+            "paraph_outgoing_failures",
+            "Outgoing requests that brought no response.",
+            labels=["destination", "cause"],
+        )
+        for destination, causes in self._failures.items():
+            for cause, count in sorted(causes.items()):
+                family.add_metric([destination, cause], count)
+        return family
 
     def _waiting(self, backlog: Backlog) -> Iterator[Metric]:
         oldest = backlog.oldest_received_at

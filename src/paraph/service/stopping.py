@@ -29,8 +29,8 @@ _log = get_logger("service")
 def end_on_signals() -> None:
     """End the process on SIGTERM and SIGINT, until `Stopping.listen` takes over.
 
-    The first process of a container ignores a signal that it has no handler for, so a start that
-    waits for a database would be waited for until it is killed.
+    The first process of a container ignores a signal without a handler. A start that waits for a
+    database would go on until it is killed.
     """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
