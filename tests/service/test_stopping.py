@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from cli.test_serve import GOOD
 from private_file import write_private
+from service.served import served
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"
 
@@ -186,3 +189,26 @@ def test_a_signal_ends_a_start_that_waits(tmp_path: Path) -> None:
         process.communicate(timeout=30)
         connection.close()
     assert 128 + signal.SIGTERM == process.returncode
+
+
+@pytest.mark.anyio
+async def test_a_request_that_does_not_end_is_answered_503(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After its time it may be tried again elsewhere; no 500 says that it broke something."""
+    monkeypatch.setattr("paraph.service.server._GRACE_SECONDS", 0.2)
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def endless(_scope: Any, _receive: Any, _send: Any) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with served(endless) as one:
+        status = asyncio.create_task(one.status(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"))
+        await begun.wait()
+        one.listener.should_exit = True
+        assert 503 == await status
+        await ended.wait()

@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from paraph.config import Settings, is_loopback
 from paraph.errors import ConfigurationError
@@ -31,6 +32,11 @@ _GRACE_SECONDS = 15
 # For connections that were completed before the listening socket took no more.
 _LAST_CONNECTIONS_SECONDS = 0.25
 _CLOSE = (b"connection", b"close")
+_ENDING: Any = {
+    "type": "http.response.start",
+    "status": 503,
+    "headers": [(b"content-length", b"0"), (b"retry-after", b"1"), (b"cache-control", b"no-store")],
+}
 # How often the server's own loop comes round.
 _TICKS_PER_SECOND = 10
 _USUAL_LIMITS = ConnectionLimits()
@@ -82,7 +88,31 @@ class _Listener(uvicorn.Server):
         if self.last_connections_seconds:
             accept_no_more(one for server in self.servers for one in server.sockets)
             await asyncio.sleep(self.last_connections_seconds)
-        await super().shutdown(sockets)
+        try:
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await super().shutdown(sockets)
+        except TimeoutError:
+            await self._end_requests()
+
+    async def _end_requests(self) -> None:
+        """Answer 503 where no answer has begun; uvicorn itself would answer 500."""
+        answered = 0
+        connections: list[Any] = list(self.server_state.connections)
+        for connection in connections:
+            cycle = connection.cycle
+            if not isinstance(cycle, RequestResponseCycle) or cycle.response_started:
+                continue
+            if not connection.flow.write_paused:
+                await cycle.send(_ENDING)
+                await cycle.send({"type": "http.response.body", "body": b""})
+                answered += 1
+        for task in self.server_state.tasks:
+            task.cancel()
+        _log.warning(
+            "service.requests_ended",
+            seconds=_GRACE_SECONDS,
+            answered_503=answered,
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -120,7 +150,6 @@ def _listener(
             server_header=False,
             # Forwarded headers are judged in paraph.service.address, hop by hop.
             proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
         ),
         connections,
     )
