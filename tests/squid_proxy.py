@@ -62,8 +62,15 @@ class Squid:
         return f"http://127.0.0.1:{self.port}"
 
     def targets(self) -> list[str]:
-        """Destinations that were asked for, each with the proxy's status."""
+        """Destinations that were asked for, each with the proxy's status, once a tunnel has ended."""
         return (self.folder / "access.log").read_text().splitlines()
+
+    def await_target(self, line: str) -> None:
+        """Wait until a tunnel has ended: the proxy writes the line a moment later."""
+        end = time.monotonic() + 10
+        while line not in self.targets():
+            assert time.monotonic() < end, self.targets()
+            time.sleep(0.01)
 
 
 @contextmanager

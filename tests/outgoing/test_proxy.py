@@ -32,7 +32,7 @@ async def test_a_request_passes_the_proxy_with_credentials(
         url = f"https://{ZOOM}:{server.port}"
         found = await door(context, url, Way(proxy.url, ca_file=authority.file), 5)
     assert ("", 1) == (found.cause, len(server.lines))
-    assert f"200 {ZOOM}:{server.port}" in proxy.targets()
+    proxy.await_target(f"200 {ZOOM}:{server.port}")
 
 
 @every_door
@@ -106,17 +106,19 @@ async def _untrusted(door: Door, context: Context, proxy: Squid, authority: Auth
 
 @pytest.mark.parametrize("name", ["zoom", "host"])
 async def test_loopback_and_the_bypass_list_are_direct(
-    name: str, context: Context, proxy: Squid, authority: Authority
+    name: str, context: Context, authority: Authority
 ) -> None:
-    """The proxy is not asked for loopback addresses, nor for the hosts of the list."""
-    before = len(proxy.targets())
+    """No proxy is asked for loopback addresses, nor for the hosts of the list: it is away."""
+    away = f"http://127.0.0.1:{reserve_ports(1)[0]}"
     for host in ("localhost", "127.0.0.1"):
         async with peer(authority.tls(host)) as server:
-            way = Way(proxy.url, ca_file=authority.file)
+            way = Way(away, ca_file=authority.file)
             assert "" == (await DOORS[name](context, f"https://{host}:{server.port}", way, 5)).cause
-    way = Way(proxy.url, bypass=(".example",))
-    found = await DOORS[name](context, f"https://{ZOOM}:9", way, 5)
-    assert (Cause.NAME_NOT_RESOLVED, before) == (found.cause, len(proxy.targets()))
+    url = f"https://{ZOOM}:9"
+    assert Cause.NAME_NOT_RESOLVED == (
+        (await DOORS[name](context, url, Way(away, bypass=(".example",)), 5)).cause
+    )
+    assert Cause.PROXY_UNREACHABLE == (await DOORS[name](context, url, Way(away), 5)).cause
 
 
 async def test_hosts_stay_fixed_behind_the_proxy(proxy: Squid, authority: Authority) -> None:
@@ -132,7 +134,8 @@ async def test_hosts_stay_fixed_behind_the_proxy(proxy: Squid, authority: Author
             await transport.send(Request("GET", f"{url}/", (), b""))
         await transport.close()
     assert Cause.REDIRECT == caught.value.cause
-    assert [f"200 {ZOOM}:{server.port}"] == proxy.targets()[before:]
+    proxy.await_target(f"200 {ZOOM}:{server.port}")
+    assert not any(OTHER in line for line in proxy.targets()[before:])
 
 
 async def test_a_proxy_that_never_answers_ends_in_time(

@@ -92,6 +92,7 @@ async def test_an_installation_through_a_proxy_and_a_private_authority(tmp_path:
             route, problems = check_route(proxy=proxy.url, bypass=(), ca_file=one.ca_file)
             assert [] == problems
             end = await install(one.settings(tmp_path, ZOOM, route), one.zoom)
+            proxy.await_target(f"200 {ZOOM}:{one.port}")
             asked = proxy.targets()
     assert (303, "/installed") == (end.status_code, end.headers["location"])
     assert {f"200 {ZOOM}:{one.port}"} == {line for line in asked if ZOOM in line}
