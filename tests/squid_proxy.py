@@ -62,7 +62,7 @@ class Squid:
         return f"http://127.0.0.1:{self.port}"
 
     def targets(self) -> list[str]:
-        """Destinations that were asked for, each with the proxy's status, once a tunnel has ended."""
+        """Destinations of tunnels that have ended, each with the proxy's status."""
         return (self.folder / "access.log").read_text().splitlines()
 
     def await_target(self, line: str) -> None:

@@ -150,6 +150,17 @@ async def test_a_proxy_that_never_answers_ends_in_time(
             assert url in found.text
 
 
+@every_door
+async def test_a_proxy_that_hangs_up_is_named(door: Door, context: Context) -> None:
+    """An end or something else in place of an answer to CONNECT: the proxy stands in the words."""
+    for answer in (b" ", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"):
+        async with peer(answer=answer) as other:
+            url = f"http://127.0.0.1:{other.port}"
+            found = await door(context, f"https://{ZOOM}", Way(url), 5)
+        assert Cause.RESPONSE_INCOMPLETE == found.cause, found
+        assert url in found.text
+
+
 async def test_the_client_shows_no_api_key_to_a_proxy() -> None:
     """A plain http URL through a proxy is refused; so are a bad proxy and a bad file."""
     for proxy, ca_file, named in (

@@ -82,22 +82,22 @@ _WORDS: dict[Cause, tuple[str, str]] = {
         _PROXY_MAY_BE_NEEDED,
     ),
     Cause.CERTIFICATE_UNTRUSTED: (
-        "the certificate of {peer} is not signed by a trusted authority{extra}",
+        "the certificate of {peer}{through} is not signed by a trusted authority{extra}",
         (
             "If a proxy or a private authority signs it, name a PEM file with that authority's "
             "certificate in {trust}."
         ),
     ),
     Cause.CERTIFICATE_EXPIRED: (
-        "the certificate of {peer} is expired or not valid yet",
+        "the certificate of {peer}{through} is expired or not valid yet",
         "Renew the certificate there, and check the clock of this machine.",
     ),
     Cause.CERTIFICATE_WRONG_NAME: (
-        "the certificate of {peer} was issued for another name",
+        "the certificate of {peer}{through} was issued for another name",
         "Use a name that the certificate contains, or have it issued for this one.",
     ),
     Cause.TLS_FAILED: (
-        "{peer} ended the TLS handshake{extra}",
+        "{peer}{through} ended the TLS handshake{extra}",
         "Check that its port speaks TLS 1.2 or newer, and that nothing in between cuts TLS off.",
     ),
     Cause.PROXY_NOT_RESOLVED: (
@@ -131,7 +131,7 @@ _WORDS: dict[Cause, tuple[str, str]] = {
         "Try again in a few minutes.",
     ),
     Cause.RESPONSE_INCOMPLETE: (
-        "{peer} closed the connection before its response was complete, or did not answer in HTTP",
+        "{peer}{through} closed the connection before its response was complete, or spoke no HTTP",
         "Try again in a few minutes; if it stays, check what answers at this address.",
     ),
     Cause.RESPONSE_TOO_LARGE: (
