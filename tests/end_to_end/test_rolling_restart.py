@@ -31,7 +31,10 @@ async def test_a_rolling_restart_loses_nothing(
 ) -> None:
     """No delivery is refused, each is kept and forwarded; each installation ends as it should."""
     demand_nginx()
-    async with two_replicas(tmp_path, empty_postgresql_url, keepalive=keepalive) as place:
+    async with (
+        asyncio.timeout(180),
+        two_replicas(tmp_path, empty_postgresql_url, keepalive=keepalive) as place,
+    ):
         # Events of an account that has not installed the app are not kept.
         await place.install("person-0")
         until = asyncio.Event()
