@@ -120,11 +120,7 @@ class LinkConflict(UsageError):
 
 
 class ConfigurationError(ParaphError):
-    """Settings that must not be started with.
-
-    Args:
-        problems: all that were found, one sentence each.
-    """
+    """Settings that must not be started with; `problems` holds one sentence for each."""
 
     code = "configuration"
     public_message = "The settings cannot be used."
