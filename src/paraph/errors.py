@@ -120,11 +120,7 @@ class LinkConflict(UsageError):
 
 
 class ConfigurationError(ParaphError):
-    """Settings that must not be started with.
-
-    Args:
-        problems: all that were found, one sentence each.
-    """
+    """Settings that must not be started with; `problems` holds one sentence for each."""
 
     code = "configuration"
     public_message = "The settings cannot be used."
@@ -336,9 +332,10 @@ class ContextExpired(AppContextRejected):
 
 
 class TransportError(ParaphError):
-    """Timeout, TLS failure, a redirect where none is followed, an oversized body."""
+    """No usable response; `cause` is a value of `paraph.outgoing.failure.Cause`, or ""."""
 
     code = "transport"
+    cause: str = ""
     public_message = "Zoom could not be reached."
     default_remedy = "Try again in a few minutes."
 
@@ -347,6 +344,7 @@ class AnswerTooLarge(TransportError):
     """Zoom's answer is larger than what is passed on to a host."""
 
     code = "answer_too_large"
+    cause = "response_too_large"
     public_message = "Zoom's answer is larger than what is passed on."
     default_remedy = "Ask for less at once (page_size), or vend an access token and ask directly."
 

@@ -135,6 +135,7 @@ linking = "none"
 forward_url = "http://127.0.0.1:{host_port}/"
 forward_secrets = ["a-forwarding-key-for-crashes-2xP"]
 event_timeout = 5
+drain_seconds = 0
 """,
         )
 

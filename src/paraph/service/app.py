@@ -41,6 +41,7 @@ from paraph.service.fast_lane import Judges
 from paraph.service.install import InstallEndpoint
 from paraph.service.lanes import RedirectJudge, private_judges, public_judges
 from paraph.service.marketplace import MarketplacePage
+from paraph.service.outgoing_log import log_route
 from paraph.service.page import Pages, style
 from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
@@ -76,6 +77,7 @@ class Service:
     caller: ResourceCaller
     public: ASGIApp
     private: ASGIApp
+    readiness: Readiness
     public_lane: Judges
     private_lane: Judges
 
@@ -91,6 +93,8 @@ async def open_service(
         targets: who is handed the events in this process.
     """
     async with open_context(settings) as (context, readiness):
+        # Not before: a start that fails says what failed and nothing else.
+        log_route(settings.outgoing, os.environ)
         book = receipt_book(settings, context)
         if book is None:
             _log.warning("receipts.not_exported", remedy="Set receipts_folder; see docs/backup.md.")
@@ -140,6 +144,7 @@ async def open_service(
                 caller=caller,
                 public=deliveries.endpoint,
                 private=SecurityHeaders(private, MACHINE_HEADERS),
+                readiness=readiness,
                 public_lane=public_judges(
                     deliveries.endpoint,
                     RedirectJudge(redirection, settings, headers, proxies),

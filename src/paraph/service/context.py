@@ -72,7 +72,9 @@ async def context_over(
         store, monotonic=time.monotonic, zoom_clock=zoom_clock, shared_clock=shared_clock
     )
     transport = Transport(
-        {settings.authorization_server, *settings.api_servers}, observe=zoom_clock.observe
+        {settings.authorization_server, *settings.api_servers},
+        route=settings.outgoing,
+        observe=zoom_clock.observe,
     )
     client = Client(settings.client_id, settings.client_secret, settings.redirect_uri)
     server = zoom_authorization_server(settings.authorization_server)

@@ -80,6 +80,7 @@ async def open_deliveries(
                 secrets=settings.forward_secrets,
                 # The client gives up by itself, and says why, before the dispatcher loses patience.
                 deadline=min(DEADLINE_SECONDS, settings.event_timeout * 0.4),
+                route=settings.outgoing,
             )
         dispatcher = Dispatcher(
             context,
@@ -101,6 +102,9 @@ async def open_deliveries(
         carrying = asyncio.create_task(_carry(stream, inbox), name="carry")
         dispatching = asyncio.create_task(dispatcher.run(), name="dispatch")
         try:
+            failures = {"zoom": context.resource_server.transport.failures.by_cause}
+            if forwarder is not None:
+                failures["host"] = forwarder.failures.by_cause
             metrics = DeliveryMetrics(
                 context,
                 endpoint.watch,
@@ -109,6 +113,7 @@ async def open_deliveries(
                 proxies=proxies,
                 redirects=redirects,
                 zoom_clock=zoom_clock,
+                failures=failures,
             )
             yield Deliveries(inbox, dispatcher, endpoint, metrics)
         finally:
@@ -140,7 +145,9 @@ async def _keeping(settings: Settings, context: Context) -> AsyncIterator[JetStr
             remedy="Install it: pip install 'paraph[nats]'.",
         ) from None
     fresh = settings.freshness_past + settings.freshness_future + STREAM_MARGIN
-    async with open_jetstream(context, settings.events_url, fresh_seconds=fresh) as stream:
+    async with open_jetstream(
+        context, settings.events_url, fresh_seconds=fresh, route=settings.outgoing
+    ) as stream:
         yield stream
 
 

@@ -21,7 +21,7 @@ from paraph.oauth.messages import parse_query
 from paraph.secret import Secret
 from paraph.service.budget import RateBudget
 from paraph.service.cookies import expired_cookie, host_cookie
-from paraph.service.page import Button, Pages, failure_of
+from paraph.service.page import Button, Pages
 from paraph.service.visit import Visit
 
 # As `Context.one_use_code` makes them: what is none is refused before anything is counted.
@@ -60,12 +60,12 @@ class InstallEndpoint:
             self._starts.spend(visit.address)
             return await self._start_for_host(visit, Secret(code))
         except Busy as error:
-            return self._pages.failed(failure_of(error))
+            return self._pages.failed(self._pages.failure_of(error))
         except NotFound:
             return self._gone()
         except ParaphError as error:
             _log.warning("install.not_begun", error_code=error.code, why=error.detail)
-            return self._pages.failed(failure_of(error))
+            return self._pages.failed(self._pages.failure_of(error))
 
     async def _start_for_host(self, visit: Visit, code: Secret) -> Response:
         wish = await open_request(self._context, code)
@@ -78,7 +78,7 @@ class InstallEndpoint:
         try:
             self._starts.spend(visit.address)
         except Busy as error:
-            return self._pages.failed(failure_of(error))
+            return self._pages.failed(self._pages.failure_of(error))
         return self._begin(visit, wish=None)
 
     def _begin(self, visit: Visit, *, wish: LinkWish | None) -> Response:

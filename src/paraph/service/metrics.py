@@ -36,6 +36,7 @@ class DeliveryMetrics(Collector):
         context: for the backlog.
         watch, inbox, dispatcher, proxies, redirects: owners of the counters.
         zoom_clock: knows the difference between this clock and Zoom's.
+        failures: outgoing requests without response by cause, for each destination.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class DeliveryMetrics(Collector):
         proxies: ProxyWatch,
         redirects: Refusals,
         zoom_clock: ZoomClock,
+        failures: Mapping[str, Mapping[str, int]],
     ) -> None:
         self._context = context
         self._watch = watch
@@ -56,6 +58,7 @@ class DeliveryMetrics(Collector):
         self._proxies = proxies
         self._redirects = redirects
         self._zoom_clock = zoom_clock
+        self._failures = failures
         self._backlog: Backlog | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -78,6 +81,7 @@ class DeliveryMetrics(Collector):
             yield GaugeMetricFamily(
                 "paraph_clock_skew_seconds", "Seconds by which this clock is ahead of Zoom's.", skew
             )
+        yield self._outgoing()
         if self._backlog is not None:
             yield from self._waiting(self._backlog)
 
@@ -149,6 +153,17 @@ class DeliveryMetrics(Collector):
         yield GaugeMetricFamily(
             "paraph_events_under_way", "Events being handed on.", self._dispatcher.under_way
         )
+
+    def _outgoing(self) -> Metric:
+        family = CounterMetricFamily(
+            "paraph_outgoing_failures",
+            "Outgoing requests that brought no response.",
+            labels=["destination", "cause"],
+        )
+        for destination, causes in self._failures.items():
+            for cause, count in sorted(causes.items()):
+                family.add_metric([destination, cause], count)
+        return family
 
     def _waiting(self, backlog: Backlog) -> Iterator[Metric]:
         oldest = backlog.oldest_received_at

@@ -9,7 +9,15 @@ from importlib.resources import files
 from jinja2 import Environment, Template, select_autoescape
 from starlette.responses import HTMLResponse
 
-from paraph.errors import Conflict, ParaphError, ScopesMissing, StorageError, StorageUnavailable
+from paraph.errors import (
+    Conflict,
+    ParaphError,
+    ScopesMissing,
+    StorageError,
+    StorageUnavailable,
+    TransportError,
+)
+from paraph.outgoing.failure import Cause
 from paraph.problems import problem_of
 
 _MOST_SCOPES = 12
@@ -46,11 +54,15 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The text of a page about a failure, and its HTTP status."""
+    """The text of a page about a failure, and its HTTP status.
+
+    `may_pass` is false where trying again cannot help.
+    """
 
     title: str
     lines: tuple[str, ...]
     status: int
+    may_pass: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,30 @@ class Pages:
     def _refused(self, title: str, *lines: str) -> HTMLResponse:
         return self.page(title, *lines, button=Button("Start again", self.start), status=400)
 
+    def failure_of(self, error: ParaphError) -> Failure:
+        """Describe an error to the person at the browser; settings and keys are for operators."""
+        if isinstance(error, Conflict):
+            return Failure("This was already used", _OTHER_FLOW_FINISHED, 400)
+        problem = problem_of(error)
+        lines = [problem.title]
+        if isinstance(error, ScopesMissing):
+            lines += [f"Missing: {', '.join(error.missing[:_MOST_SCOPES])}.", *_SCOPE_HELP]
+        else:
+            lines.append(self._advice(error))
+        title = "The app was not installed"
+        return Failure(title, tuple(lines), problem.status, may_pass=_may_pass(error))
+
+    def _advice(self, error: ParaphError) -> str:
+        if isinstance(error, StorageUnavailable):
+            return "Reload this page in a minute. If it then says otherwise, start again."
+        if isinstance(error, StorageError):
+            return StorageError.default_remedy
+        if not isinstance(error, TransportError) or not error.cause:
+            return error.remedy
+        if _may_pass(error):
+            return f"Try again in a few minutes. If it stays, contact {self.app_name}."
+        return f"Trying again does not help. Contact {self.app_name}: its settings need a change."
+
     def failed(self, failure: Failure) -> HTMLResponse:
         """Answer a flow that began well and failed."""
         response = self.page(
@@ -151,7 +187,7 @@ class Pages:
             button=Button("Start again", self.start),
             status=failure.status,
         )
-        if failure.status in {429, 503}:
+        if failure.may_pass and failure.status in {429, 503}:
             response.headers["retry-after"] = "60"
         return response
 
@@ -164,30 +200,16 @@ class Pages:
         )
 
 
-def _remedy_for(error: ParaphError) -> str:
-    # The remedy of a storage error (which key, which backup) is for operators.
-    if isinstance(error, StorageUnavailable):
-        return "Reload this page in a minute. If it then says otherwise, start again."
-    return StorageError.default_remedy if isinstance(error, StorageError) else error.remedy
-
-
 _OTHER_FLOW_FINISHED = (
     "Another window has used the link that this installation began with.",
     "Return to the app. If Zoom is not connected there, start again.",
 )
 
 
-def failure_of(error: ParaphError) -> Failure:
-    """The text of the page for an error, without anything that is meant for operators."""
-    if isinstance(error, Conflict):
-        return Failure("This was already used", _OTHER_FLOW_FINISHED, 400)
-    problem = problem_of(error)
-    lines = [problem.title]
-    if isinstance(error, ScopesMissing):
-        lines += [f"Missing: {', '.join(error.missing[:_MOST_SCOPES])}.", *_SCOPE_HELP]
-    else:
-        lines.append(_remedy_for(error))
-    return Failure("The app was not installed", tuple(lines), problem.status)
+def _may_pass(error: ParaphError) -> bool:
+    """False where an operator has to change something first."""
+    cause = error.cause if isinstance(error, TransportError) else ""
+    return not cause or Cause(cause).may_pass
 
 
 class _Style:

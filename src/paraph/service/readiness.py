@@ -1,5 +1,8 @@
 """Whether this process can do its work: the store answers, and its clock agrees with Zoom's.
 
+A process that was told to stop is not ready, although it still answers: new requests belong to
+another one.
+
 A clock that is wrong by more than the freshness window makes every genuine webhook stale.
 
 Anybody can ask, and asking the store takes the turn of a writer: one look in a while answers
@@ -50,6 +53,11 @@ class Readiness:
         self._looking = asyncio.Lock()
         self._looked_at: float | None = None
         self._kept = False
+        self._is_draining = False
+
+    def drain(self) -> None:
+        """Be ready no more: the process is about to end."""
+        self._is_draining = True
 
     def watch(self, deliveries: WebhookWatch) -> None:
         """Show what is known of genuine deliveries that were out of time."""
@@ -62,9 +70,11 @@ class Readiness:
         await self.zoom_clock.refresh(wait=CLOCK_WAIT_SECONDS, older_than=OLD_SECONDS)
         on_time = self.zoom_clock.is_within_settings
         late = self._deliveries
+        ready = kept and on_time and not self._is_draining
         return JSONResponse(
             {
-                "ready": kept and on_time,
+                "ready": ready,
+                "draining": self._is_draining,
                 "database": kept,
                 "clock_skew_seconds": self.zoom_clock.skew,
                 "database_clock_ahead_seconds": round(self.shared_clock.ahead),
@@ -72,7 +82,7 @@ class Readiness:
                 "late_deliveries": 0 if late is None else late.late,
                 "late_by_seconds": None if late is None else late.late_by,
             },
-            status_code=200 if kept and on_time else 503,
+            status_code=200 if ready else 503,
         )
 
     async def _store_works(self) -> bool:

@@ -48,7 +48,7 @@ from paraph.oauth.authorization_response import (
 from paraph.secret import Secret
 from paraph.service.budget import ExchangeBudget
 from paraph.service.cookies import expired_cookie, host_cookie
-from paraph.service.page import Failure, Pages, failure_of
+from paraph.service.page import Failure, Pages
 from paraph.service.refusals import Refusals
 from paraph.service.repeats import Repeats
 from paraph.service.visit import Visit
@@ -146,7 +146,7 @@ class RedirectionEndpoint:
             return await self._said_no(pending, error)
         except Busy as error:
             self._count(error)
-            return self._pages.failed(failure_of(error))
+            return self._pages.failed(self._pages.failure_of(error))
         except StateUsed:
             return await self._again(pending, self._pages.used())
         except AuthorizationResponseInvalid as error:
@@ -190,7 +190,7 @@ class RedirectionEndpoint:
             async with self._repeats.first(state):
                 await use_state(self._context, state)
                 _log.info("install.refused_at_zoom", error_code=error.error)
-                return await self._keep(pending, failure_of(error))
+                return await self._keep(pending, self._pages.failure_of(error))
         except StateUsed:
             return await self._again(pending, self._pages.used())
         except ParaphError as trouble:
@@ -203,7 +203,7 @@ class RedirectionEndpoint:
         if isinstance(error, ScopesMissing):
             fields = {"missing": " ".join(error.missing), "granted": " ".join(error.granted)}
         _log.warning("install.failed", error_code=error.code, why=error.detail, **fields)
-        failure = failure_of(error)
+        failure = self._pages.failure_of(error)
         answer = await self._keep(pending, failure)
         # The state may be unused: the browser keeps its cookie, and a reload may still succeed.
         return self._pages.failed(failure) if isinstance(error, StorageError) else answer
@@ -224,9 +224,9 @@ class RedirectionEndpoint:
             found = await self._repeats.find(pending.request.state)
         except Busy as busy:
             self._count(busy)
-            return self._pages.failed(failure_of(busy))
+            return self._pages.failed(self._pages.failure_of(busy))
         except ParaphError as trouble:
-            return self._pages.failed(failure_of(trouble))
+            return self._pages.failed(self._pages.failure_of(trouble))
         if found == "running" or (found == "unused" and error is None):
             return self._pages.running()
         if isinstance(found, Outcome):

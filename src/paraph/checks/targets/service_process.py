@@ -36,6 +36,7 @@ class ServiceProcess:
             "PARAPH_AUTHORIZATION_SERVER": given["TARGET_ZOOM"],
             "PARAPH_API_SERVERS": json.dumps([given["TARGET_ZOOM"]]),
             "PARAPH_LINKING": "host",
+            "PARAPH_DRAIN_SECONDS": "0",
             "PARAPH_START_URL": f"{self.host_url}/connect",
             "PARAPH_LINK_URL": f"{self.host_url}/link",
             "PARAPH_REQUIRED_SCOPES": _REQUIRED_SCOPES[given.get("PARAPH_LEVEL", "user")],
