@@ -8,21 +8,10 @@ from typing import Any
 
 import pytest
 
-from paraph.events import drops
 from paraph.events.drops import DroppedEvents
-from paraph.logs import get_logger, set_up_logs
 from paraph.storage.records import Outcome
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """The log of a test."""
-    stream = io.StringIO()
-    set_up_logs(stream=stream, as_json=True)
-    monkeypatch.setattr(drops, "_log", get_logger("inbox"))
-    return stream
 
 
 def lines(log: io.StringIO) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import ssl
 from pathlib import Path
@@ -148,20 +149,18 @@ def test_a_settings_file_with_a_proxys_password_is_private(tmp_path: Path) -> No
         load_settings(file)
 
 
-def test_the_log_says_how_connections_leave(
-    authority: Authority, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_log_says_how_connections_leave(authority: Authority, log: io.StringIO) -> None:
     """The route without credentials; and once which variables have no effect, without values."""
     log_route(DIRECT, {"PATH": "/bin"})
-    assert "" == capsys.readouterr().out
+    assert "" == log.getvalue()
     log_route(DIRECT, {"HTTPS_PROXY": PROXY, "SSL_CERT_FILE": "/x"})
-    said = capsys.readouterr().out
+    said = log.getvalue()
     assert (True, 1) == ("outgoing.environment_ignored" in said, said.count("\n"))
     for name in ("HTTPS_PROXY", "SSL_CERT_FILE", "outgoing_proxy", "ca_file"):
         assert name in said
     route, _ = check_route(proxy=PROXY, bypass=(), ca_file=authority.file)
     log_route(route, {"HTTPS_PROXY": PROXY, "SSL_CERT_FILE": "/x"})
-    told = capsys.readouterr().out
+    told = log.getvalue().removeprefix(said)
     assert "outgoing.route" in told
     assert "http://proxy.internal:3128" in told
     assert SECRET not in said + told

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from paraph.api.patience import Patience
-from paraph.logs import get_logger, set_up_logs
 from paraph.service import refusals, webhook_watch
 from paraph.service.webhook_endpoint import CHALLENGE_BURST, WebhookEndpoint
 from paraph.simulator.webhook_sender import sign
@@ -148,22 +147,15 @@ async def test_a_slow_body_gets_the_same_refusal(kit: Kit) -> None:
 
 
 async def test_a_line_for_each_delivery_and_one_for_a_flood(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     """Deliveries are named by digest, name and outcome; refusals are counted in one line."""
     monkeypatch.setattr(refusals, "SUMMARY_SECONDS", 0.3)
-    stream = io.StringIO()
-    set_up_logs(stream=stream, as_json=True)
-    # A logger keeps to the stream of its first line, which may have been another test's.
-    monkeypatch.setattr(webhook_watch, "_log", get_logger("webhook"))
-    try:
-        await kit.post_webhook("meeting.ended", MEETING)
-        for _ in range(30):
-            await kit.post_webhook("meeting.ended", MEETING, secret="somebody else's secret")
-        await asyncio.sleep(0.6)
-    finally:
-        set_up_logs(stream=io.StringIO())
-    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    await kit.post_webhook("meeting.ended", MEETING)
+    for _ in range(30):
+        await kit.post_webhook("meeting.ended", MEETING, secret="somebody else's secret")
+    await asyncio.sleep(0.6)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
     taken = [line for line in lines if line["event"] == "delivery.taken"]
     refused = [line for line in lines if line["event"] == "deliveries.refused"]
     assert [("meeting.ended", "kept", "inbox")] == [
@@ -171,7 +163,7 @@ async def test_a_line_for_each_delivery_and_one_for_a_flood(
     ]
     assert 30 == sum(line["count"] for line in refused)
     assert len(refused) < 10
-    assert "canary" not in stream.getvalue() and ACCOUNT not in stream.getvalue()
+    assert "canary" not in log.getvalue() and ACCOUNT not in log.getvalue()
 
 
 async def test_the_trace_of_a_delivery_is_kept(kit: Kit) -> None:

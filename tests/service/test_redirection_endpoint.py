@@ -15,8 +15,7 @@ import pytest
 
 from paraph.errors import StorageUnavailable, UnknownEncryptionKey
 from paraph.lifecycle import installation
-from paraph.logs import get_logger, set_up_logs
-from paraph.service import redirection_endpoint, refusals
+from paraph.service import refusals
 from paraph.service.app import open_service
 from paraph.service.redirection_endpoint import REASONS
 from paraph.storage.scope import Scope
@@ -45,15 +44,6 @@ REFUSED = [
     ("long query", f"code=a&state={STATE}&x={'y' * 5000}"),
     ("many parameters", f"code=a&state={STATE}" + "&p=1" * 2000),
 ]
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """The log of installs."""
-    stream = io.StringIO()
-    set_up_logs(stream=stream, as_json=True)
-    monkeypatch.setattr(redirection_endpoint, "_log", get_logger("install"))
-    return stream
 
 
 def lines_of(log: io.StringIO) -> list[dict[str, Any]]:

@@ -15,7 +15,6 @@ import pytest
 
 from databases import new_sqlite
 from paraph.errors import StorageError, StorageUnavailable
-from paraph.logs import get_logger, set_up_logs
 from paraph.storage import outage, sqlite
 from paraph.storage.database import Database, open_store
 from paraph.storage.outage import OutageLog, unavailable
@@ -26,15 +25,6 @@ from storage.sample import ring
 pytestmark = pytest.mark.anyio
 
 _BODY = b"x" * 100_000
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """The log of a test."""
-    stream = io.StringIO()
-    set_up_logs(stream=stream, as_json=True)
-    monkeypatch.setattr(outage, "_log", get_logger("storage"))
-    return stream
 
 
 def events(log: io.StringIO) -> list[str]:

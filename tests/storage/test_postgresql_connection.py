@@ -18,8 +18,7 @@ import pytest
 import trustme
 
 from paraph.errors import ConfigurationError, StorageUnavailable
-from paraph.logs import get_logger, set_up_logs
-from paraph.storage import postgresql, postgresql_connection
+from paraph.storage import postgresql
 from paraph.storage.database import Database, open_store
 from paraph.storage.postgresql_connection import Connector
 from paraph.storage.records import Outcome
@@ -32,15 +31,6 @@ pytestmark = pytest.mark.anyio
 
 # Said in docs/where-it-runs.md.
 CONNECTIONS_OF_A_REPLICA = 15
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """The log of a test."""
-    stream = io.StringIO()
-    set_up_logs(stream=stream, as_json=True)
-    monkeypatch.setattr(postgresql_connection, "_log", get_logger("storage"))
-    return stream
 
 
 @contextlib.contextmanager

@@ -84,8 +84,10 @@ VALIDATION_STEPS = (
 
 def step_of(error: PeerError) -> ValidationStep | None:
     """The step that an error arose at; None when it is none of these."""
-    kind = type(error)
-    return next((step for step in VALIDATION_STEPS if kind in step.errors), None)
+    steps = (
+        step for kind in type(error).__mro__ for step in VALIDATION_STEPS if kind in step.errors
+    )
+    return next(steps, None)
 
 
 class ValidatedAuthorizationResponse:
