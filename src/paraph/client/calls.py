@@ -13,6 +13,7 @@ from urllib.parse import quote
 from paraph.client import types
 from paraph.client.problem import ServiceProblem, Unreachable, problem_for
 from paraph.client.request_path import caller_headers, id_segment, zoom_path
+from paraph.errors import TransportError
 
 Result = TypeVar("Result")
 
@@ -144,10 +145,18 @@ def refusal(status: int, headers: Mapping[str, str], content: Any) -> ServicePro
     return problem_for(status, document, retry_after=headers.get("retry-after"))
 
 
-def unreachable(error: Exception) -> Unreachable:
-    """The exception for no answer at all; the library's own words may quote the URL."""
-    title = f"The service does not answer ({type(error).__name__})."
-    return Unreachable(0, {"code": "unreachable", "title": title, "remedy": "Is it running?"})
+def unreachable(error: TransportError) -> Unreachable:
+    """The exception for no answer at all."""
+    title = f"The service does not answer: {error.detail}."
+    return Unreachable(
+        0,
+        {
+            "code": "unreachable",
+            "cause": str(error.cause),
+            "title": title,
+            "remedy": error.remedy,
+        },
+    )
 
 
 def _nothing(_content: Any) -> None:

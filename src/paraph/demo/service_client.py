@@ -36,12 +36,14 @@ class ServiceClient:
             trust_env=False,
         )
 
-    async def request_link(self, subject: str, nonce: str) -> str:
+    async def request_link(self, subject: str, nonce: str, *, return_to: str = "") -> str:
         """The install URL for a signed-in user whose session keeps the nonce."""
         digest = hashlib.sha256(nonce.encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         answer = await self._call(
-            "POST", "/v1/link-requests", {"subject": subject, "challenge": challenge}
+            "POST",
+            "/v1/link-requests",
+            {"subject": subject, "challenge": challenge, "return_to": return_to},
         )
         return str(answer["install_url"])
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 COOKIE = "__Host-tidemark"
 _MAX_SESSIONS = 1000
+_MAX_LINKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,28 @@ PEOPLE = (
 
 @dataclass(slots=True)
 class Session:
-    """One signed-in browser. `nonce` is behind the challenge of its link request."""
+    """One signed-in browser.
+
+    Attributes:
+        nonces: the nonce behind the challenge of each link request, by an identifier that comes
+            back with the handoff. Two tabs have one each.
+    """
 
     person: Person
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    nonce: str = ""
+    nonces: dict[str, str] = field(default_factory=dict)
     claim: dict[str, object] | None = None
     # Stands in the form that shows the claim: what a person agrees to is what they saw.
     shown: str = ""
     notice: str = ""
+
+    def begin_link(self) -> tuple[str, str]:
+        """A new identifier and a new nonce; the oldest ones are dropped."""
+        link, nonce = secrets.token_urlsafe(9), secrets.token_urlsafe(32)
+        self.nonces[link] = nonce
+        while len(self.nonces) > _MAX_LINKS:
+            self.nonces.pop(next(iter(self.nonces)))
+        return link, nonce
 
 
 class Sessions:

@@ -25,7 +25,8 @@ from paraph.secret import Secret
 
 MAX_STATE = 1024
 MAX_CODE = 2048
-CLOCK_TOLERANCE_SECONDS = 60
+# Replicas whose clocks are this far apart finish the flows that the others began.
+CLOCK_TOLERANCE_SECONDS = 120
 
 _PARAMETERS = frozenset({"code", "state", "error", "iss"})
 # RFC 6749 section 4.1.2.1 and the IANA registry's error codes for this endpoint.

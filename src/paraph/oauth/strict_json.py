@@ -1,7 +1,11 @@
 """JSON as a peer must write it: one object, in UTF-8, saying each thing once (RFC 8259).
 
-Lenient parsers disagree about duplicate names, NaN, byte order marks and lone surrogates;
-where two readers of one message can disagree, an attacker chooses which one is asked.
+Lenient parsers disagree about duplicate names, NaN and byte order marks; where two readers of one
+message can disagree, an attacker chooses which one is asked.
+
+Text may be broken: programs cut names within a character, which leaves half of a surrogate pair or
+bytes that are not UTF-8. Such a half is read as U+FFFD, the replacement character. No identifier,
+token or name of ours contains it, so it changes no decision.
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ _MAX_NUMBER_LENGTH = 64
 _MANY_DIGITS = re.compile(rb"[0-9]{20,}")
 # Turns a look at each byte into one pass that costs a nanosecond for two of them.
 _DIGITS_ALONE = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_REPLACEMENT = "\ufffd"
+_HALF = re.compile("[\ud800-\udfff]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89abcdefABCDEF]")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 # A string, or one bracket: what is inside strings does not nest. A string that never ends is
@@ -36,16 +43,35 @@ def parse_json_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, A
 
     Raises:
         MessageMalformed: not UTF-8, a byte order mark, no object, a name twice in one object,
-            NaN or Infinity, a lone surrogate, a number of absurd length, or too deep.
+            NaN or Infinity, a number of absurd length, or too deep.
     """
+    return _parse(body, max_depth)[0]
+
+
+def readable_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> bytes:
+    """The same object for parsers that refuse broken text; a body without any stays as it is.
+
+    Args:
+        body: a body that `parse_json_object` accepts.
+        max_depth: as there.
+
+    Raises:
+        MessageMalformed: as there.
+    """
+    parsed, is_whole = _parse(body, max_depth)
+    return body if is_whole else json.dumps(parsed, separators=(",", ":")).encode("ascii")
+
+
+def _parse(body: bytes, max_depth: int) -> tuple[dict[str, Any], bool]:
+    """The object, and whether its text is whole."""
     canonical = _parse_canonical(body, max_depth)
     if canonical is not None:
-        return canonical
+        return canonical, True
     # Depth first, on bytes: the parser itself would run out of stack.
     _demand_depth(body, max_depth)
     try:
         # json.loads would guess UTF-16 and UTF-32 from bytes; RFC 8259 section 8.1 has UTF-8 only.
-        text = body.decode("utf-8")
+        text = body.decode("utf-8", "replace")
         parsed = json.loads(
             text,
             object_pairs_hook=_object,
@@ -53,14 +79,35 @@ def parse_json_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, A
             parse_int=_integer,
             parse_float=_float,
         )
-        # An escaped lone surrogate parses, and fails later wherever the text is encoded.
-        if "\\u" in text:
-            json.dumps(parsed, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise MessageMalformed("the body is not strict JSON in UTF-8") from None
     if not isinstance(parsed, dict):
         raise MessageMalformed("the body is JSON but no object")
-    return parsed
+    is_whole = _REPLACEMENT not in text or _is_utf8(body)
+    if _SURROGATE_ESCAPE.search(text):
+        # An escaped half parses, and fails later wherever the text is encoded.
+        whole = _whole(parsed)
+        return whole, is_whole and whole == parsed
+    return parsed, is_whole
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except ValueError:
+        return False
+    return True
+
+
+def _whole(value: Any) -> Any:
+    """The value with every half of a surrogate pair replaced."""
+    if isinstance(value, str):
+        return _HALF.sub(_REPLACEMENT, value)
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(one) for name, one in value.items()}
+    return value
 
 
 def _parse_canonical(body: bytes, max_depth: int) -> dict[str, Any] | None:
@@ -103,7 +150,9 @@ def _demand_depth(body: bytes, max_depth: int) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise MessageMalformed("the body names something twice in one object")
+        names = [name for name, _ in pairs if _REPLACEMENT not in name]
+        if len(set(names)) != len(names):
+            raise MessageMalformed("the body names something twice in one object")
     return result
 
 

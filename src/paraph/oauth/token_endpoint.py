@@ -3,14 +3,20 @@
 Client authentication is HTTP Basic, parameters stand in the body and nowhere else: a URL ends
 up in logs. What comes back is read strictly, and of an error only registered codes and Zoom's
 documented numbers are kept: Zoom's prose repeats the code that it refused.
+
+An odd spelling that can mean one thing only is accepted. A lifetime may be a string of digits or
+have a fraction, scopes may be a list, an absent member null. Any other answer to a code is refused.
+An answer to a refresh token is the only copy of the next one. An unreadable
+lifetime or scope list, or a missing token type, ends no grant there.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 from urllib.parse import quote_plus, urlencode
 
 from paraph.errors import (
@@ -31,7 +37,10 @@ DEFAULT_EXPIRES_IN = 1800
 MAX_EXPIRES_IN = 10 * 365 * 86400
 MAX_TOKEN = 8192
 
+T = TypeVar("T")
+
 _TOKEN = re.compile(rf"[\x21-\x7e]{{1,{MAX_TOKEN}}}")
+_DIGITS = re.compile(r"[0-9]{1,9}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _ERRORS = frozenset(
     {
@@ -50,19 +59,22 @@ _ERRORS = frozenset(
 )
 # Zoom's documented numbers for token errors, which its prose may name.
 _ZOOM_NUMBER = re.compile(r"(?<![0-9])4,?7[0-4][0-9](?![0-9])")
+# Those that say that the grant is dead, whatever word of RFC 6749 stands beside them: its user is
+# gone, its token unknown, disabled, used too often, or superseded.
+_DEAD_GRANT = frozenset({"4735", "4737", "4738", "4740", "4741"})
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSet:
     """A successful token response.
 
-    `scopes` is empty where the response named none; `issued_at_server` is its `Date`.
+    `scopes` may be None, where the response named no scope. `issued_at_server` is its `Date`.
     """
 
     access_token: Secret
     refresh_token: Secret | None
     expires_in: int
-    scopes: frozenset[str]
+    scopes: frozenset[str] | None
     api_url: str | None
     issued_at_server: int | None
 
@@ -140,36 +152,34 @@ def parse_token_response(response: Response) -> TokenSet:
         PeerUnavailable: 5xx or 429.
         MessageMalformed: anything that is no token response.
     """
-    if response.status != 200:
-        raise _refusal(response)
-    content = parse_json_object(_json_body(response))
+    content = _content(response)
     token_type = content.get("token_type")
     if not isinstance(token_type, str) or token_type.lower() != "bearer":
         raise MessageMalformed("the token type is not bearer")
-    api_url = content.get("api_url")
-    return TokenSet(
-        access_token=_token(content, "access_token"),
-        refresh_token=_token(content, "refresh_token") if "refresh_token" in content else None,
-        expires_in=_expires_in(content),
-        scopes=_scopes(content),
-        api_url=api_url if isinstance(api_url, str) else None,
-        issued_at_server=response.date(),
-    )
+    return _token_set(response, content, expires_in=_expires_in(content), scopes=_scopes(content))
 
 
 def parse_refresh_response(response: Response, *, previous: Secret) -> TokenSet:
-    """As `parse_token_response`; without a new refresh token the previous one stays (section 6)."""
-    token_set = parse_token_response(response)
-    if token_set.refresh_token is not None:
-        return token_set
-    return TokenSet(
-        access_token=token_set.access_token,
-        refresh_token=previous,
-        expires_in=token_set.expires_in,
-        scopes=token_set.scopes,
-        api_url=token_set.api_url,
-        issued_at_server=token_set.issued_at_server,
+    """The token set of a successful answer to a refresh token (section 6).
+
+    Without a new refresh token the previous one stays. The answer is the only copy of a rotated
+    one, so an unreadable lifetime or scope list counts as absent. A missing token type means that
+    of the grant.
+
+    Raises:
+        As `parse_token_response`; MessageMalformed also for a token type other than bearer.
+    """
+    content = _content(response)
+    token_type = content.get("token_type")
+    if isinstance(token_type, str) and token_type.lower() not in {"", "bearer"}:
+        raise MessageMalformed("the token type is not bearer")
+    token_set = _token_set(
+        response,
+        content,
+        expires_in=_or_absent(_expires_in, content, DEFAULT_EXPIRES_IN),
+        scopes=_or_absent(_scopes, content, None),
     )
+    return token_set if token_set.refresh_token else replace(token_set, refresh_token=previous)
 
 
 def parse_revocation_response(response: Response) -> None:
@@ -205,18 +215,60 @@ def _refusal(response: Response) -> Exception:
         return MessageMalformed(f"the token endpoint answered {response.status} without its reason")
     error, reason = content.get("error"), content.get("reason")
     reason = reason if isinstance(reason, str) else ""
-    number = _ZOOM_NUMBER.search(reason)
-    detail = f"Zoom error {number[0].replace(',', '')}" if number else ""
+    number = _zoom_number(reason, content.get("errorCode"), content.get("code"))
+    detail = f"Zoom error {number}" if number else ""
     # Zoom's older answers say invalid_request of a dead code or refresh token.
     dead = error == "invalid_request" and (
         reason.startswith(("Invalid authorization code", "Invalid Token!"))
     )
-    if error == "invalid_grant" or dead:
+    if error == "invalid_grant" or dead or number in _DEAD_GRANT:
         return InvalidGrant(detail)
     if error == "invalid_token" or content.get("code") == 124:
         return TokenErrorResponse("invalid_token", detail)
     known = error if isinstance(error, str) and error in _ERRORS else "unknown"
     return TokenErrorResponse(known, detail)
+
+
+def _zoom_number(reason: str, *codes: object) -> str:
+    """The first of Zoom's numbers in an error: in its prose, or in a member of its own."""
+    for text in (reason, *(str(one) for one in codes if isinstance(one, int | str))):
+        found = _ZOOM_NUMBER.search(text[:1000])
+        if found:
+            return found[0].replace(",", "")
+    return ""
+
+
+def _content(response: Response) -> dict[str, Any]:
+    if response.status not in {200, 201}:
+        raise _refusal(response)
+    # RFC 8259 section 8.1: a byte order mark must not be written, and may be ignored.
+    return parse_json_object(_json_body(response).removeprefix(b"\xef\xbb\xbf"))
+
+
+def _token_set(
+    response: Response,
+    content: dict[str, Any],
+    *,
+    expires_in: int,
+    scopes: frozenset[str] | None,
+) -> TokenSet:
+    has_refresh_token = content.get("refresh_token") not in {None, ""}
+    api_url = content.get("api_url")
+    return TokenSet(
+        access_token=_token(content, "access_token"),
+        refresh_token=_token(content, "refresh_token") if has_refresh_token else None,
+        expires_in=expires_in,
+        scopes=scopes,
+        api_url=api_url if isinstance(api_url, str) else None,
+        issued_at_server=response.date(),
+    )
+
+
+def _or_absent(read: Callable[[dict[str, Any]], T], content: dict[str, Any], absent: T) -> T:
+    try:
+        return read(content)
+    except MessageMalformed:
+        return absent
 
 
 def _json_body(response: Response) -> bytes:
@@ -234,21 +286,25 @@ def _token(content: dict[str, Any], name: str) -> Secret:
 
 
 def _expires_in(content: dict[str, Any]) -> int:
-    value = content.get("expires_in", DEFAULT_EXPIRES_IN)
-    # bool is an int in Python; "3600" and 3600.5 are a sign of a peer that means something else.
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise MessageMalformed("expires_in is no whole number")
-    if not 0 < value <= MAX_EXPIRES_IN:
+    value = content.get("expires_in")
+    if value is None:
+        return DEFAULT_EXPIRES_IN
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    # bool is an int in Python.
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise MessageMalformed("expires_in is no number of seconds")
+    if not 1 <= value <= MAX_EXPIRES_IN:
         raise MessageMalformed("expires_in is out of range")
-    return value
+    return int(value)
 
 
-def _scopes(content: dict[str, Any]) -> frozenset[str]:
-    value = content.get("scope", "")
-    if not isinstance(value, str):
-        raise MessageMalformed("scope is no string")
-    names = value.split(" ") if value else []
-    names = [name for name in names if name]
-    if not all(_SCOPE.fullmatch(name) for name in names):
+def _scopes(content: dict[str, Any]) -> frozenset[str] | None:
+    value = content.get("scope")
+    names = value.split(" ") if isinstance(value, str) else [] if value is None else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise MessageMalformed("scope is neither a string nor a list of strings")
+    named = [name for name in names if name]
+    if not all(_SCOPE.fullmatch(name) for name in named):
         raise MessageMalformed("scope has characters that no scope has")
-    return frozenset(names)
+    return frozenset(named) if named else None

@@ -62,6 +62,9 @@ class GrantStore(Protocol):
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Grant]:
         """All grants of one Zoom account, oldest first."""
 
+    async def of_user(self, client_id: str, user_id: str) -> Sequence[Grant]:
+        """All grants of one Zoom user in whichever account, oldest first."""
+
     async def replace_tokens(
         self,
         grant_id: str,
@@ -388,6 +391,9 @@ class Store(Protocol):
 
     def open_access_token(self, row: LiveRow) -> Secret:
         """The access token of such a row, which must have an installation."""
+
+    async def read_clock(self) -> float | None:
+        """Epoch seconds by the server's clock; None where it is this machine's."""
 
     async def ping(self) -> None:
         """Raise `StorageError` unless the database answers and can be written."""

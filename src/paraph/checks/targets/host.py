@@ -215,8 +215,11 @@ class Host:
     # ------------------------------------------------------------ hooks
 
     async def _hear(self, request: Request) -> Response:
-        """What the service hands on."""
-        self._events.append((await request.body()).decode("utf-8", "replace"))
+        """Take notices, and events that name an installation: any other event has no tenant."""
+        body = (await request.body()).decode("utf-8", "replace")
+        data = json.loads(body)["data"]
+        if data.get("installations") or "installation" in data:
+            self._events.append(body)
         return Response(status_code=204)
 
     async def _hook(self, request: Request) -> Response:

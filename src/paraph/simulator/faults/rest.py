@@ -186,6 +186,18 @@ def user_hostile_name(answer: Answer, *, name: str = "<script>alert(1)</script>\
 
 
 @fault("user")
+def user_half_character(answer: Answer) -> None:
+    """Names and department end in half a character: a lone surrogate, as an escape."""
+    answer.change(display_name="Jane \ud83d", last_name="\ud83d", dept="\udc4d Team")
+
+
+@fault("user")
+def user_error_half_character(answer: Answer) -> None:
+    """users/me answers 401 with a message that ends in half a character."""
+    _refused(answer, 401, 124, "Invalid access token of Jane \ud83d")
+
+
+@fault("user")
 def user_long_name(answer: Answer, *, length: int = 10_000) -> None:
     """The display name has `length` characters."""
     answer.change(display_name="x" * min(max(length, 0), 1 << 20))
