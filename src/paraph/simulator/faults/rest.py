@@ -163,7 +163,7 @@ def user_other_account(answer: Answer, *, account_id: str = "AnotherAccountOfZoo
 def user_same_email(
     answer: Answer, *, email: str = "jane@example.com", user_id: str = "AnotherUserSameEmail01"
 ) -> None:
-    """users/me describes user `user_id` with the e-mail address of somebody else."""
+    """users/me describes user `user_id` with the e-mail address of another user."""
     answer.change(id=user_id, account_id="AnotherAccountOfZoom01", email=email)
 
 
@@ -175,7 +175,7 @@ def user_verified_absent(answer: Answer) -> None:
 
 @fault("user")
 def user_unverified(answer: Answer) -> None:
-    """users/me says that nobody has verified the e-mail address."""
+    """users/me says that the e-mail address is not verified."""
     answer.change(verified=0)
 
 

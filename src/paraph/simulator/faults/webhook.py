@@ -254,7 +254,7 @@ def webhook_media_type(delivery: Delivery, *, media_type: str = "text/plain") ->
 
 @fault("webhook")
 def webhook_event_unknown(delivery: Delivery) -> None:
-    """An event that nobody knows yet."""
+    """An unknown event."""
     delivery.change(event="foo.bar")
 
 
