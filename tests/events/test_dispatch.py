@@ -128,7 +128,7 @@ async def test_a_handler_that_takes_too_long_is_left(context: Context) -> None:
     async with dispatching(context, host, inbox=inbox, timeout=0.05):
         await host.until("stubborn")
         one = await until_failed(context, "stubborn")
-    assert "timeout: not handed on within 0.05 s" == one.failure
+    assert "timeout: not delivered within 0.05 s" == one.failure
 
 
 async def test_the_last_attempt_makes_a_dead_letter(database_url: str) -> None:

@@ -1,1 +1,1 @@
-"""From a verified delivery to the host: inbox, dispatch, forwarding."""
+"""Carries verified deliveries to the host: inbox, dispatch, forwarding."""

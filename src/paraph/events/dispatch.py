@@ -1,21 +1,21 @@
-"""Dispatch: what was kept is handed on, at least once, until it is done or dead.
+"""Delivers kept events to the host, at least once, until each is delivered or dead.
 
-Deauthorizations have a road of their own: no backlog and no slow host delays them, and they
-are never given up. Everything else is retried with growing waits and then kept as a dead
-letter, which blocks nobody.
+Deauthorizations have a claim queue of their own: no backlog and no slow host delays them, and
+paraph never gives up on them. Every other event is retried with growing waits and then becomes a
+dead letter, which blocks no other event.
 
-A worker claims what it takes for the length of a lease (see `event_store`), so any number of
-processes share one database, and what a dead one had in hand is taken up by another. Within a
-process a bounded number is under way at once. One that takes long gives its place back, up to
-a limit for its name: a handler that hangs keeps only its own kind of event waiting. How many are
-claimed at once, and when, stands in `road`.
+A worker claims events for the length of a lease (see `event_store`). So any number of processes
+share one database, and when a process dies another one claims its events. Each process delivers
+a bounded number of events at once. A slow delivery gives up its worker slot, up to a limit for each
+event name: a handler that hangs delays only its own kind of event. The module `road` decides when
+to claim and how many.
 
-Notices of one installation are delivered in order: the store gives out a notice only when no
-earlier one waits, is under way, or is to be tried again. Before a notice is delivered that a later
-one made untrue, it is dropped (`outbox.is_stale`).
+The notices of one installation are delivered in order: the store gives out a notice only when no
+earlier one waits, is being delivered, or is to be retried. A notice that a later one made untrue is
+dropped instead of delivered (`outbox.is_stale`).
 
-Just before an event is handed on the store is asked whether it still waits under this claim, and
-for its recipients (`recipients`): a removal counts for what was claimed before it.
+Just before each delivery the dispatcher asks the store for the event's recipients (`recipients`),
+and whether this claim still holds. So a removal also applies to events claimed before it.
 """
 
 from __future__ import annotations
@@ -49,30 +49,30 @@ FIRST_WAIT = 5
 POLL_SECONDS = 1.0
 NOBODY_BATCH = 1000
 GRACE_SECONDS = 10.0
-# Of a failure's words, in characters.
+# The longest failure text that is kept, in characters.
 LONGEST_FAILURE = 500
 
 _log = get_logger("dispatch")
 
 
 class Target(Protocol):
-    """Who is handed an event: the host's URL, or handlers in this process."""
+    """A destination of events: the host's URL, or handlers in this process."""
 
     async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
-        """Return when the other side has it; raise when it has not."""
+        """Deliver the event. Return when the destination has accepted it; raise otherwise."""
 
 
 class Dispatcher:
-    """Takes what is due from the inbox and sees it through.
+    """Claims due events from the inbox and delivers them.
 
     Args:
-        context: see there.
-        inbox: whose arrivals wake the dispatcher.
+        context: the store and the clock.
+        inbox: its arrivals wake the dispatcher.
         refresher: decides unclear deauthorizations.
-        targets: all of them are handed each event; none where the host wants nothing.
+        targets: each event is delivered to all of them; empty when the host wants no events.
         monotonic: a clock for durations.
         timeout: seconds after which one attempt has failed.
-        ordered: events of one Zoom account are handed on one after the other, as they came.
+        ordered: deliver the events of one Zoom account one after the other, in order of arrival.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Dispatcher:
         self._travels: set[asyncio.Task[None]] = set()
         self._roads = {
             True: Road(urgent=True, monotonic=monotonic, pause=0.0),
-            # What is next in an account is due when what was before it is written down: at once.
+            # An account's next event is due as soon as the previous outcome is stored: no pause.
             False: Road(urgent=False, monotonic=monotonic, pause=0.0 if ordered else None),
         }
         self._timers: dict[Road, asyncio.TimerHandle] = {}
@@ -112,7 +112,7 @@ class Dispatcher:
 
     @property
     def under_way(self) -> int:
-        """How many events are being handed on, or are claimed for it."""
+        """The number of events that are being delivered, or are claimed for delivery."""
         return sum(len(road) + road.in_hand for road in self._roads.values())
 
     async def run(self) -> None:
@@ -122,20 +122,20 @@ class Dispatcher:
                 self._travels.add(tasks.create_task(self._travel(road), name="claims"))
 
     async def stop(self, *, grace: float = GRACE_SECONDS) -> None:
-        """Claim and begin nothing more, let what is under way end, give the rest back undone."""
+        """Stop claiming, wait for running deliveries, and release all other claims."""
         self._stopping.set()
         for signal in self._inbox.arrived.values():
             signal.set()
         self._give_back()
         if self._travels:
-            # A claim that is just being made: what it takes is given back too.
+            # A claim may be running at this moment: its events are released too.
             await asyncio.wait(self._travels, timeout=grace)
         self._give_back()
         roads = self._roads.values()
         tasks = [work.task for road in roads for work in road if work.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
-        # One that ended in the last moment is noted by a callback of its task's.
+        # A delivery that ended just now is recorded by its task's callback.
         await asyncio.sleep(0)
         for timer in self._timers.values():
             timer.cancel()
@@ -146,7 +146,7 @@ class Dispatcher:
         await self._settlements.close()
 
     def _written(self, events: Sequence[KeptEvent]) -> None:
-        """The next event in order is due as soon as the outcome of the one before is written."""
+        """Wake the claim queue: the next event in order is due once this outcome is stored."""
         if self._ordered or any(event.notice for event in events):
             self._inbox.arrived[False].set()
 
@@ -176,15 +176,16 @@ class Dispatcher:
                 await asyncio.sleep(patience)
 
     async def _claim(self, road: Road) -> bool:
-        """Begin what is in hand and what is due, as far as there are places.
+        """Start as many claimed and due events as there are free worker slots.
 
-        True: there may be more at once.
+        Returns:
+            True if there may be more events to claim at once.
         """
         now = self._context.now()
         if not self._targets and not road.urgent:
             return await self._hand_to_nobody(now)
         self._begin(road)
-        # Asked once for all that are claimed together: it costs a look at the environment.
+        # Asked once per batch, because it reads the environment.
         self._measured = is_measured()
         limit = road.reckon()
         if not limit:
@@ -203,9 +204,10 @@ class Dispatcher:
         return road.hungry
 
     async def _hand_to_nobody(self, now: int) -> bool:
-        """What waits from a time when the host wanted something, and notices of our own.
+        """Mark waiting events as delivered, because the host wants no events.
 
-        Nothing of it is claimed, opened or tried; what arrives now is kept as handed on at once.
+        These are notices, and events kept when the host still wanted some. They are not claimed,
+        decrypted or tried. New arrivals are stored as delivered at once.
         """
         async with self._context.store.transaction(NOTHING_READ) as tx:
             done = await tx.events.hand_to_nobody(now=now, limit=NOBODY_BATCH)
@@ -229,13 +231,13 @@ class Dispatcher:
             self._look_at_the_clock(road)
 
     def _look_at_the_clock(self, road: Road) -> None:
-        """One timer for all that is under way: the oldest is the first to have had its time."""
+        """Set one timer for all running deliveries: the oldest one times out first."""
         self._timers.pop(road, None)
         late, left = road.overdue(self._timeout)
         for work in late:
-            # Left to itself: a handler that will not be cancelled must not hold this place.
+            # Abandoned, not awaited: a handler that ignores cancellation must not keep this slot.
             self._leave(road, work)
-            self._failed(work.event, f"timeout: not handed on within {self._timeout:g} s")
+            self._failed(work.event, f"timeout: not delivered within {self._timeout:g} s")
         if left is not None:
             loop = asyncio.get_running_loop()
             self._timers[road] = loop.call_later(left, self._look_at_the_clock, road)
@@ -259,7 +261,7 @@ class Dispatcher:
         if isinstance(error, ParaphError):
             self._failed(event, f"{error.code}: {error.detail}")
         elif error is not None:
-            # The words of a foreign exception may hold anything: its class must do.
+            # The text of a foreign exception may contain secrets, so only its class is kept.
             self._failed(event, f"raised: {type(error).__name__}")
         elif task.result():
             self.outcomes["handed_on"] += 1
@@ -267,13 +269,13 @@ class Dispatcher:
         self._go_on(road)
 
     def _go_on(self, road: Road) -> None:
-        """A place is free: somebody takes it, from what is in hand or from the store."""
+        """Fill a free worker slot with a claimed event, or claim more from the store."""
         self._begin(road)
         if road.hungry:
             self._inbox.arrived[road.urgent].set()
 
     async def _attempt(self, event: KeptEvent) -> bool:
-        """Hand it on. False: it was not ours to hand on any more."""
+        """Deliver one event. Return False if this worker no longer holds its claim."""
         if event.urgent:
             await deauthorization.carry_out(
                 self._context,
@@ -300,7 +302,7 @@ class Dispatcher:
         return True
 
     async def _dropped(self, notice: KeptEvent) -> bool:
-        """Drop a notice that is not true any more."""
+        """Drop a notice if a later notice made it untrue."""
         async with self._context.store.reading() as tx:
             if not await is_stale(tx, self._context, notice):
                 return False
@@ -330,15 +332,16 @@ class Dispatcher:
             self._settlements.add(Verdict.dead(event, failure))
             return
         wait = wait_before(event.attempts - 1, first=FIRST_WAIT)
-        # Spread by a quarter either way, so that what failed together does not return together.
+        # Random jitter of a quarter either way: events that failed together retry apart.
         spread = wait * (self._context.random_bytes(1)[0] - 128) // 512
         at = self._context.now() + max(1, wait + spread)
         self._settlements.add(Verdict.postponed(event, failure, at=at))
 
 
 def _storable(failure: str) -> str:
-    """Words that every database takes. One that it refused would hold up what became of others.
+    """Return a failure text that every database accepts.
 
-    A handler of the host's may raise an error of ours, with anything of an event in it.
+    A handler may raise a paraph error whose text contains parts of an event. If the database
+    refused that text, the other outcomes of its batch would not be stored either.
     """
     return "".join(one if one.isprintable() else "?" for one in failure[:LONGEST_FAILURE])

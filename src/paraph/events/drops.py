@@ -1,7 +1,7 @@
-"""Events that were verified and not kept: counted by reason, and logged without a flood.
+"""Counts verified events that were dropped, by reason, and logs them without a flood.
 
-Nothing is dropped in silence: each reason is logged once in an interval, with the event's name,
-and the summary at its end says how many there were.
+No event is dropped silently. The first one of each reason in an interval is logged with its name;
+a summary at the end of the interval gives the number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SUMMARY_SECONDS = 10.0
 _WHY = {
     Outcome.OTHER_CLIENT: "the deauthorization names another client id",
     Outcome.REMOVED_ACCOUNT: "the app was removed from its account",
-    Outcome.REMOVED_USER: "it concerns a removed user and none with an installation",
+    Outcome.REMOVED_USER: "it concerns a removed user and no user with an installation",
     Outcome.OLDER_THAN_GRANT: "it is older than the present installation of a removed user",
     Outcome.UNDATED: "it has no event_ts and concerns a user who was removed a short time ago",
 }
@@ -26,7 +26,7 @@ _log = get_logger("inbox")
 
 
 class DroppedEvents:
-    """Counters by reason, and their log."""
+    """Counts dropped events by reason, and logs them."""
 
     def __init__(self) -> None:
         self.by_reason: Counter[str] = Counter()
@@ -35,7 +35,7 @@ class DroppedEvents:
         self._summary: asyncio.TimerHandle | None = None
 
     def note(self, outcome: Outcome, *, event_name: str, event_id: str) -> None:
-        """Count one; log the first of its reason in an interval."""
+        """Count one dropped event; log the first of its reason in each interval."""
         reason = outcome.value
         self.by_reason[reason] += 1
         if reason not in self._fresh:
@@ -63,7 +63,7 @@ class DroppedEvents:
             )
 
     def close(self) -> None:
-        """Log what was not logged yet."""
+        """Log the drops that were counted and not logged yet."""
         if self._summary is not None:
             self._summary.cancel()
             self._summarise()

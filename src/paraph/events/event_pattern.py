@@ -1,12 +1,12 @@
 """Patterns that choose events for handlers, and the names that can never occur.
 
-A pattern is a name ("meeting.ended"), the beginning of names ("meeting.*"), or "*" for all. It is
-matched against the source as well: a pattern that begins with `installation.` receives notices of
-paraph's own and nothing else. So an event that an attacker signs with a leaked webhook secret under
-the name of a notice reaches no handler of notices.
+A pattern is a name ("meeting.ended"), the beginning of names ("meeting.*"), or "*" for all names.
+The event's source must match as well: a pattern that begins with `installation.` matches only
+paraph's own notices. So an attacker who has the webhook secret and signs an event with a notice's
+name still reaches no handler of notices.
 
-A name that no event can have is refused when it is registered: its handler would never be called,
-without any error.
+A pattern that no event can match is refused at registration. Otherwise its handler would never be
+called, without any error.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ ALL = "*"
 NOTICES = tuple(PHASES)
 
 _PATTERN = re.compile(r"[a-z0-9_.]{1,100}|[a-z0-9_.]{0,99}\*")
-# How much of `app_deauthorized` a beginning has to repeat before it can mean nothing else.
+# The fewest characters of `app_deauthorized` that make a pattern mean this event and no other.
 _APP_DEAUTHORIZED_STEM = "app_deauth"
-# In every spelling of it; no other event of Zoom's has it in its name.
+# Found in every spelling of that name, and in no other name of a Zoom event.
 _DEAUTHORIZED = "deauthori"
-# Families whose names all have a dot behind the family.
+# Event families in whose names a dot always follows the family.
 _DOTTED = frozenset(one for one in FAMILIES if not one.endswith("_"))
-# How alike two words are that differ by a slip: a name of ours, and a family of Zoom's. The second
-# is stricter, because Zoom may have families that the table does not know.
+# Similarity above which a word counts as a misspelling of a notice's name or of an event family.
+# The second is stricter, because Zoom may have families that the table does not list.
 _ALIKE, _ALIKE_FAMILY = 0.85, 0.9
 _EXAMPLES = 'Write a name as Zoom does: "meeting.ended", "meeting.*" for all that begin so, or "*".'
 _REMOVED = (
@@ -45,7 +45,7 @@ _NOTICE_LIST = f"The notices are {', '.join(NOTICES)}; {NOTICE_PREFIX}* receives
 
 @dataclass(frozen=True, slots=True)
 class EventPattern:
-    """A pattern that was checked. Made by `parse`."""
+    """A checked pattern. Create it with `parse`."""
 
     text: str
 
@@ -62,7 +62,7 @@ class EventPattern:
         return cls(text)
 
     def matches(self, name: str, *, is_notice: bool) -> bool:
-        """Say whether the pattern chooses an event or a notice of this name."""
+        """Return True if the pattern matches an event, or a notice, of this name."""
         if self.text == ALL:
             return True
         if is_notice is not self.text.startswith(NOTICE_PREFIX):
@@ -73,7 +73,7 @@ class EventPattern:
 
 
 def _remedy_of(text: object) -> str:
-    """The advice for a pattern that cannot match; empty for one that can."""
+    """Return the advice for a pattern that cannot match, or "" for one that can."""
     if not isinstance(text, str):
         return _EXAMPLES
     if text == ALL:
@@ -92,7 +92,7 @@ def _remedy_of(text: object) -> str:
 
 
 def _remedy_of_form(text: str) -> str:
-    """For what is not written as an event name is: the nearest name that is."""
+    """Return the advice for text not in the form of an event name: the nearest valid name."""
     meant = re.sub(r"[^a-z0-9_*]+", ".", text.strip().lower()).strip(".")
     if meant == text or not _PATTERN.fullmatch(meant):
         return _EXAMPLES
@@ -135,7 +135,7 @@ def _remedy_of_beginning(stem: str) -> str:
     if URL_VALIDATION.startswith(stem) and stem.startswith("endpoint"):
         return _VALIDATION
     if NOTICE_PREFIX.startswith(stem) and stem != NOTICE_PREFIX:
-        # It would choose notices as well as events of Zoom's, among them any forged notice.
+        # This pattern would match notices and also Zoom events, such as a forged notice.
         return f'Register "{NOTICE_PREFIX}*" for notices, "{ALL}" for everything.'
     if stem.startswith(NOTICE_PREFIX) and not any(one.startswith(stem) for one in NOTICES):
         return _NOTICE_LIST

@@ -1,13 +1,12 @@
-"""Handing on to the host by HTTP, signed to the Standard Webhooks specification.
+"""Forwards events to the host by HTTP, signed as the Standard Webhooks specification says.
 
     webhook-id, webhook-timestamp, webhook-signature (v1, HMAC-SHA256, one for each secret)
 
-The id stays the same over all attempts: it is what the host deduplicates on.
+The id is the same in every attempt: the host uses it to recognise duplicates.
 
-Nothing from outside decides where an event goes: no redirect is followed, no proxy but that of the
-settings is asked, no cookie is kept. An answer's status is all that counts, once the answer has
-ended or has become long: of its body a little is read, so that the connection can serve again, and
-nothing is decompressed.
+Only the settings decide where an event goes: no redirect is followed, no proxy from the environment
+is used, no cookie is kept. Only the status of the response counts. A small part of its body is
+read, so that the connection can be reused. Nothing is decompressed.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ from paraph.secret import Secret
 from paraph.storage.records import ZOOM_PREFIX, KeptEvent
 
 DEADLINE_SECONDS = 10.0
-# Below what common servers allow an idle connection: the one who asks should be who hangs up.
+# Below the idle timeout of common servers, so that the client closes the connection first.
 KEEP_ALIVE_SECONDS = 4.0
-# A connection that was closed while it was idle is found out within it.
+# A post that fails this soon (seconds) most likely met a connection closed while idle.
 MOMENT_SECONDS = 1.0
-# Of an answer's body; with a longer one the connection is closed instead.
+# Bytes read of a response body; after a longer body the connection is closed.
 MOST_READ_BYTES = 64 << 10
 
 
@@ -44,15 +43,15 @@ class Forwarder:
     """Posts events and notices to the host's URL.
 
     Args:
-        context: for the time.
+            context: the clock that dates each request.
         url: the host's endpoint.
         secrets: signing secrets, newest first; all of them sign, so that the host can rotate.
-        deadline: seconds for each step of a request, and twice that for all of it; below the
-            dispatcher's own timeout.
+            deadline: seconds for each step of a request; the whole request may take twice that.
+                It must be below the dispatcher's timeout.
         route: the proxy and the certificate authorities of the settings.
 
     Attributes:
-        failures: the log of requests without response, and their number.
+            failures: logs and counts requests without a response.
     """
 
     def __init__(
@@ -80,13 +79,13 @@ class Forwarder:
     def _session(self, *, keep_alive: bool) -> aiohttp.ClientSession:
         verify = self._route.tls()
         connector = (
-            # Not limited here: the dispatcher bounds what is under way, and a place in a queue
-            # behind slow ones would cost the quick ones their deadline.
+            # No limit here: the dispatcher limits concurrency. Waiting for a connection behind slow
+            # requests would use up the deadline of fast ones.
             aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=verify)
             if keep_alive
             else aiohttp.TCPConnector(limit=0, force_close=True, ssl=verify)
         )
-        # For its steps; `hand_on` has a time for the whole, which a second post shares.
+        # For each step. `hand_on` sets the deadline of the whole, including a second post.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self._deadline, sock_read=self._deadline
         )
@@ -100,11 +99,11 @@ class Forwarder:
         )
 
     async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
-        """Post one event; a 2xx means that the host has it.
+        """Post one event. A 2xx response means that the host accepted it.
 
         Raises:
-            PeerUnavailable: the host answered anything else.
-            TransportError: it did not answer.
+            PeerUnavailable: the host sent a response other than 2xx.
+            TransportError: the host sent no response.
         """
         now = datetime.fromtimestamp(self._context.now(), tz=UTC)
         body = _content(event, recipients)
@@ -137,11 +136,11 @@ class Forwarder:
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            # Later than that the host had it in hand, and a removal may have counted meanwhile.
+            # Later, the host may already have the event, and a removal may have been applied.
             if loop.time() - begun > MOMENT_SECONDS:
                 raise
-        # Most likely a connection that the host closed while it was idle, in the moment in which
-        # it was taken. Once more on a new one; the id says that it is the same.
+        # Most likely the host closed an idle connection just as it was reused. Post once more on
+        # a new connection; the id marks it as the same event.
         return await self._post(self._anew, body, headers)
 
     async def _post(
@@ -162,7 +161,7 @@ class Forwarder:
             return answer.status
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         await self._http.close()
         await self._anew.close()
 
@@ -188,8 +187,8 @@ def _content(event: KeptEvent, recipients: Recipients) -> bytes:
                 "installations": installations,
                 "selected_by": recipients.selected_by.value,
                 "concerned_users": recipients.concerned_users,
-                # Byte for byte as Zoom signed it, unless a name in it was cut in half: many
-                # parsers would refuse the whole event for that.
+                # Byte for byte as Zoom signed it, unless it contains half a surrogate pair:
+                # many parsers would refuse the whole event for that.
                 "event": raw,
             },
         }
@@ -197,7 +196,7 @@ def _content(event: KeptEvent, recipients: Recipients) -> bytes:
 
 
 def _key(secret: Secret) -> str:
-    """The library takes base64; a secret that is none is used by its own bytes."""
+    """Encode a secret for the library, which takes base64; other secrets are used as bytes."""
     text = secret.reveal()
     if text.startswith("whsec_"):
         return text

@@ -1,4 +1,4 @@
-"""Causes of a forward that brought no response, read from the exceptions of aiohttp."""
+"""Finds the cause of a forward that got no response, from the exceptions of aiohttp."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paraph.outgoing.route import OutgoingRoute
 def failure_of(
     error: Exception, *, origin: str, route: OutgoingRoute, seconds: float
 ) -> TransportError:
-    """The error for an exception of aiohttp, whose own words quote the host and are not repeated.
+    """Return the error for an exception of aiohttp, without its text, which quotes the host.
 
     Args:
         error: a `ClientError` or a `TimeoutError`.

@@ -1,16 +1,15 @@
-"""Handlers in Python: functions that are handed events, chosen by name.
+"""Handlers in Python: functions that receive events, chosen by name.
 
     @handlers.on("meeting.*")
     async def meeting(event, installation, zoom): ...
 
-A handler takes as many of the three as it names: the event, the installation that it concerns
-(None when there is not exactly one), and the client for that installation. Plain functions run in
-a thread.
+A handler takes one to three arguments: the event, the installation that it concerns (None unless
+there is exactly one), and the API client of that installation. Plain functions run in a thread.
 
-All handlers of an event run, one after the other, whatever one of them raises. A handler's
-exception is logged with its traceback to the logger `paraph.handlers`. If any handler failed, the
-event counts as not delivered: it is tried again later, with all of its handlers. So a handler may
-see an event again: after a crash, and when another handler of the same event failed. `event.id`
+Every handler of an event runs, one after the other, even if an earlier one raised. Exceptions are
+logged with their traceback to the logger `paraph.handlers`. If any handler failed, the event counts
+as not delivered and is tried again later, with all of its handlers. So a handler may receive
+an event again: after a crash, and when another handler of the same event failed. `event.id`
 stays the same.
 """
 
@@ -32,7 +31,7 @@ from paraph.oauth.strict_json import parse_json_object
 from paraph.storage.records import Installation, KeptEvent
 
 THREADS = 32
-# The standard library's, as hosts configure it: a traceback belongs in the host's own log.
+# The standard logging module, as hosts configure it: tracebacks belong in the host's own log.
 _log = logging.getLogger("paraph.handlers")
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -40,21 +39,22 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class HandedEvent:
-    """One event as a handler sees it.
+    """One event as a handler receives it.
 
     Attributes:
-        id: the same over all attempts: deduplicate on it.
-        name: such as `meeting.ended`; notices of paraph's own begin with `installation.`.
+        id: the same in every attempt; use it to recognise duplicates.
+        name: such as `meeting.ended`; paraph's own notices begin with `installation.`.
         account_id: the Zoom account.
-        received_at: when it arrived here, epoch seconds.
+        received_at: when paraph received it, in epoch seconds.
         attempt: 1 for the first.
         payload: the event's own fields, as Zoom signed them.
-        body: the signed bytes themselves.
-        installations: the active ones of the users whom the event concerns, or of its account;
-            for a notice, the one that it is about, if it is still active.
-        is_notice: whether paraph itself made it. An event of Zoom's can have any name, also that
-            of a notice, but never this mark.
+        body: the signed bytes.
+        installations: the active installations of the users whom the event concerns, or of its
+            account; for a notice, its own installation if that is still active.
+        is_notice: True if paraph itself created it. A Zoom event can have any name, also that
+            of a notice, but never this flag.
         selected_by: "concerned_users" or "account", the rule that selected them; "none" where the
+            event names neither a user nor an account, and for notices.
             event names neither a user nor an account, and for notices.
         concerned_users: the Zoom users whom the event concerns.
     """
@@ -80,17 +80,17 @@ class _Registered:
 
 
 class Handlers:
-    """A registry of handlers. `bind` makes the target that the dispatcher hands events to."""
+    """A registry of handlers. `bind` creates the target to which the dispatcher delivers events."""
 
     def __init__(self) -> None:
         self._registered: list[_Registered] = []
 
     def on(self, pattern: str) -> Callable[[Handler], Handler]:
-        """Register a function for a name, or for all names that begin as `meeting.*` does.
+        """Register a function for an event name or a pattern such as `meeting.*`.
 
         Raises:
-            UsageError: no event can ever match the pattern, or the function takes other than one
-                to three values.
+                UsageError: no event can ever match the pattern, or the function does not take one
+                    to three arguments.
         """
         checked = EventPattern.parse(pattern)
 
@@ -107,17 +107,17 @@ class Handlers:
     def bind(
         self, context: Context, *, client_of: Callable[[Installation], Any] | None = None
     ) -> HandlerTarget:
-        """The target for the dispatcher.
+        """Create the target for the dispatcher.
 
         Args:
-            context: for the installations that an event concerns.
-            client_of: makes the client that a handler calls Zoom with.
+            context: looks up the installations that an event concerns.
+            client_of: creates the client with which a handler calls Zoom.
         """
         return HandlerTarget(context, self._registered, client_of)
 
 
 def _wanted(handler: Callable[..., Any]) -> int:
-    """How many of event, installation and zoom a handler takes, in this order."""
+    """Count the arguments of a handler: event, installation and zoom, in this order."""
     parameters = inspect.signature(handler).parameters.values()
     named = [one for one in parameters if one.kind is one.KEYWORD_ONLY]
     if required := [one.name for one in named if one.default is one.empty]:
@@ -129,7 +129,7 @@ def _wanted(handler: Callable[..., Any]) -> int:
 
 
 class HandlerTarget:
-    """Calls every handler that wants an event, one after the other."""
+    """Calls every handler registered for an event, one after the other."""
 
     def __init__(
         self,
@@ -140,14 +140,14 @@ class HandlerTarget:
         self._context = context
         self._registered = registered
         self._client_of = client_of
-        # Of its own: a plain function that hangs must not use up the threads of others.
+        # A pool of its own: a handler that hangs must not use up the threads of other code.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="handler")
 
     async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
-        """Call every handler that wants the event.
+        """Call every handler registered for the event.
 
         Raises:
-            Exception: the first that a handler raised, after all of them ran.
+            Exception: the first one that a handler raised, after all handlers ran.
         """
         wanting = [
             one
@@ -169,7 +169,7 @@ class HandlerTarget:
             if isinstance(failure, Exception):
                 raise failure
             if failure is not None:
-                # Such as SystemExit, which would end the event loop.
+                # For example SystemExit, which would end the event loop.
                 raise RuntimeError(f"a handler raised {type(failure).__name__}") from failure
 
     async def _handed(self, event: KeptEvent, recipients: Recipients) -> HandedEvent:
@@ -193,10 +193,10 @@ class HandlerTarget:
     async def _installations(
         self, event: KeptEvent, recipients: Recipients, content: Mapping[str, Any]
     ) -> Sequence[Installation]:
-        """The whole installations, which a handler may want."""
+        """Read the complete installations, which a handler may ask for."""
         wanted = [one.link_id for one in recipients.installations]
         if event.notice:
-            # Its installation may be removed by now; that of another user is never handed in.
+            # The notice's installation may be removed by now; never pass one of another user.
             wanted = [str(content.get("installation", {}).get("id", ""))]
         if not wanted:
             return ()
@@ -206,7 +206,7 @@ class HandlerTarget:
     async def _failure_of(
         self, handler: Callable[..., Any], values: tuple[Any, ...], event: HandedEvent
     ) -> BaseException | None:
-        """Call one handler. Its exception is logged, and returned so that the others still run."""
+        """Call one handler. Log its exception and return it, so that the others still run."""
         task = asyncio.current_task()
         cancelled = 0 if task is None else task.cancelling()
         try:
@@ -215,7 +215,7 @@ class HandlerTarget:
             raise
         except BaseException as error:
             if task is not None and task.cancelling() > cancelled:
-                # The attempt ended from outside: its time ran out, or the service stops.
+                # The attempt was cancelled from outside: it timed out, or the service stops.
                 raise
             name = getattr(handler, "__qualname__", type(handler).__name__)
             _log.exception(
@@ -240,18 +240,18 @@ class HandlerTarget:
             await result
 
     def close(self) -> None:
-        """Let go of the threads; one that hangs is left behind."""
+        """Release the threads, without waiting for one that hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _outcome_of(
     handler: Callable[..., Any], values: tuple[Any, ...]
 ) -> tuple[Any, BaseException | None]:
-    """Call a plain function in a thread: what it returned, and what it raised.
+    """Call a plain function in a thread; return its result and its exception.
 
-    As a value, because a future refuses a StopIteration: its waiter would never wake up.
+    The exception is returned because a future refuses a StopIteration: its waiter would hang.
     """
     try:
         return handler(*values), None
-    except BaseException as error:  # noqa: BLE001 - Raised again where the handler is waited for.
+    except BaseException as error:  # noqa: BLE001 - Raised again where the handler is awaited.
         return None, error

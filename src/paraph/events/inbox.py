@@ -1,13 +1,13 @@
-"""The inbox: a verified delivery becomes an event that survives us.
+"""The inbox: stores a verified delivery as an event that survives a crash.
 
-Only a `VerifiedDelivery` gets in. It is kept under a digest of what was signed, so that a
-replay with new unsigned headers, or Zoom's own retry, is recognised; the caller answers 200
-only after `keep` has returned, when the event is on disk.
+It accepts only a `VerifiedDelivery`. The event's id is a digest of the signed bytes. So Zoom's own
+retry is recognised, and so is a replay with new unsigned headers. The caller responds 200 only
+after `keep` has returned, when the event is on disk.
 
-Group commit, without a timer: while one transaction is being flushed, whatever arrives waits
-together, and goes into the next one. Under load a flush is shared by hundreds of deliveries;
-without load the first one goes at once. The queue is bounded, in number, in bytes and in time:
-what cannot be kept soon is refused while Zoom is still listening, and Zoom comes again.
+Deliveries are committed in groups, without a timer: those that arrive during one flush wait and
+share the next transaction. Under load hundreds of deliveries share a flush; without load the first
+one is written at once. The queue is bounded in number, in bytes and in time. A delivery that cannot
+be stored soon is refused while Zoom still waits for the response, and Zoom sends it again.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ from paraph.zoom.webhook import VerifiedDelivery, delivery_digest
 LARGEST_BATCH = 512
 MOST_WAITING = 4096
 MOST_WAITING_BYTES = 64 << 20
-# Zoom hangs up after three seconds. Who would be answered later than that is refused at once.
+# Zoom closes the connection after three seconds. A delivery that would wait longer is refused.
 PATIENCE_SECONDS = 2.5
-# A full disk fails every batch: one line says so in this many seconds.
+# A full disk fails every batch: one log line in this many seconds reports it.
 FAILURE_SECONDS = 10.0
 
 _log = get_logger("inbox")
 
 
 class Keeping(Protocol):
-    """Where batches of events are made durable: the database, or a stream."""
+    """The place where batches of events become durable: the database, or a stream."""
 
     def keep_events(
         self, events: Sequence[KeptEvent], *, client_id: str
     ) -> Awaitable[list[Outcome]]:
-        """Keep them; return when they survive a crash. `StorageError` when they may not."""
+        """Store events durably. Raise `StorageError` if they may not survive a crash."""
 
 
 @dataclass(slots=True)
 class Flow:
-    """What has gone through, for the metrics."""
+    """Counts for the metrics."""
 
     kept: int = 0
     duplicate: int = 0
@@ -77,15 +77,15 @@ class _Waiting:
 
 
 class Inbox:
-    """Keeps events in batches and wakes whoever hands them on.
+    """Stores events in batches and wakes the dispatcher.
 
-    `arrived` holds a signal for each road: True for urgent events, False for the others.
+    `arrived` holds a signal for each claim queue: True for urgent events, False for the others.
 
     Args:
-        context: see there.
-        keeping: where they are kept; the context's store unless said otherwise.
-        wanted: whether anybody is handed events. Where nobody is, they are kept as handed on, in
-            the one write, and nothing has to take them up again.
+        context: the store and the clock.
+        keeping: where events are stored; default: the store of the context.
+        wanted: False if the host receives no events. They are then stored as delivered, in
+            one write, and the dispatcher never claims them.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Inbox:
         self._client_id = context.client.client_id
         store: Store = context.store
         self._keeping: Keeping = store if keeping is None else keeping
-        # Deauthorizations stand in a line of their own, in front, which is never full.
+        # Deauthorizations have a queue of their own, which goes first and is never full.
         self._lines: dict[bool, deque[_Waiting]] = {True: deque(), False: deque()}
         self._bytes = 0
         self._last_arrival = 0
@@ -109,15 +109,15 @@ class Inbox:
 
     @property
     def waiting(self) -> int:
-        """How many deliveries wait for a commit."""
+        """The number of deliveries that wait for a commit."""
         return len(self._lines[True]) + len(self._lines[False])
 
     async def keep(self, delivery: VerifiedDelivery, event: Event, *, trace: str = "") -> Outcome:
-        """Keep the event of a delivery, durably, once.
+        """Store the event of a delivery durably, and only once.
 
         Raises:
-            EventInvalid, InboxFull: as `begin` does.
-            StorageError: it could not be kept, or not in time; Zoom must be told to try again.
+            EventInvalid, InboxFull: see `begin`.
+            StorageError: the event was not stored, or not in time; Zoom must send it again.
         """
         begun = self.begin(delivery, event, trace=trace)
         return begun if isinstance(begun, Outcome) else await begun
@@ -125,11 +125,11 @@ class Inbox:
     def begin(
         self, delivery: VerifiedDelivery, event: Event, *, trace: str = ""
     ) -> Outcome | asyncio.Future[Outcome]:
-        """Take an event in. What comes of it is known when it is kept, or could not be.
+        """Queue an event. The returned future ends when the event is stored, or has failed.
 
         Raises:
             EventInvalid: an `app_deauthorized` without the ids that it needs.
-            InboxFull: the store cannot keep up; nothing was queued.
+            InboxFull: the store cannot keep up; the event was not queued.
         """
         kept = self._describe(delivery, event, trace)
         if kept is None:
@@ -155,12 +155,12 @@ class Inbox:
         return future
 
     async def close(self) -> None:
-        """Wait until everything that was taken in is kept."""
+        """Wait until every accepted event is stored."""
         if self._work is not None:
             await asyncio.wait((self._work,))
 
     async def _keep_all(self) -> None:
-        """The one writer. It ends when nothing waits, and the next arrival begins it again."""
+        """Write batches until the queue is empty. The next arrival starts this task again."""
         try:
             while batch := self._take():
                 await self._keep_batch(batch)
@@ -174,7 +174,7 @@ class Inbox:
             while line and len(batch) < LARGEST_BATCH:
                 one = line.popleft()
                 self._bytes -= one.size
-                # Somebody who was told 503 meanwhile sends again: nothing to write for now.
+                # This delivery was refused with 503 and will be sent again: do not write it now.
                 if not one.kept.done():
                     batch.append(one)
         return batch
@@ -185,8 +185,8 @@ class Inbox:
         )
         done, _ = await asyncio.wait((work,), timeout=PATIENCE_SECONDS)
         if not done:
-            # A disk or a database that hangs. It may still finish, and then the retry is a
-            # duplicate; until it does, everybody is told to come again.
+            # The disk or the database hangs. The write may still succeed, and then the retry is
+            # a duplicate; until then every sender is told to try again.
             self._stuck = True
             self._refuse([*batch, *self._lines[False], *self._lines[True]])
             await asyncio.wait((work,))
@@ -195,7 +195,7 @@ class Inbox:
             outcomes = work.result()
         except ParaphError as error:
             self._refuse(batch, error.detail)
-        except Exception as error:  # noqa: BLE001 - Whatever it was, nobody waits for ever.
+        except Exception as error:  # noqa: BLE001 - Whatever failed, every waiting caller must end.
             self._refuse(batch, f"unexpected: {type(error).__name__}")
         else:
             self._settle(batch, outcomes)
@@ -243,7 +243,7 @@ class Inbox:
     def _describe(self, delivery: VerifiedDelivery, event: Event, trace: str) -> KeptEvent | None:
         clock = self._context.clock()
         now = int(clock)
-        # One more than the last one's: within a process no two events arrive at once.
+        # Later than the last one: no two events of a process have the same arrival time.
         self._last_arrival = arrival = max(self._last_arrival + 1, int(clock * 1_000_000))
         event_id = delivery_digest(self._client_id, delivery.body).hex()
         if event.name == APP_DEAUTHORIZED:
@@ -286,7 +286,7 @@ def reopen_event(kept: KeptEvent, context: Context) -> KeptEvent:
     """Read the users of a kept event from its body again.
 
     Raises:
-        EventInvalid: the body is no event.
+        EventInvalid: the body is not an event.
     """
     content = parse_kept_event(kept.body or b"")
     account_id, users = content.account_id or "", concerned_users(content)
@@ -301,6 +301,6 @@ def reopen_event(kept: KeptEvent, context: Context) -> KeptEvent:
 
 
 def reopen_deauthorization(kept: KeptEvent) -> AppDeauthorized:
-    """Read a kept `app_deauthorized` again. Its seal says that it was verified when it came."""
+    """Parse a kept `app_deauthorized` again. Its encryption proves that it was verified."""
     content = parse_json_object(kept.body or b"")
     return parse_app_deauthorized(Event(kept.name, None, kept.account_id, content["payload"]))

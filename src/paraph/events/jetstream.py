@@ -1,17 +1,17 @@
-"""JetStream as the inbox: deliveries are answered 200 when the stream has them.
+"""JetStream as the inbox: a delivery gets its 200 when the stream has stored it.
 
     events_url = "nats://one:4222,two:4222,three:4222"               three replicas
     events_url = "nats://one:4222?replicas=1&monitor=http://one:8222" one, flushed per message
 
-The stream takes deliveries in while the database is away or slow. From there they are carried
-into the table, in batches of one transaction, and only then acknowledged to the stream; the
-table is the outbox as ever, with its dead letters, retention and purges. Both recognise
-duplicates: the stream by message id for as long as a delivery is fresh, the table for longer.
+The stream accepts deliveries while the database is down or slow. A carrier copies them into the
+table, in batches of one transaction, and only then acknowledges them to the stream. The table
+remains the outbox, with its dead letters, retention and purges. Both recognise duplicates: the
+stream by message id for as long as a delivery is fresh, the table for longer.
 
-JetStream acknowledges before it flushes, by default. So an acknowledged event survives only
-where another server has it too (three replicas), or where the server is told to flush first
-(`sync_interval: always`). Anything less is refused at start. What three replicas do not survive
-is the loss of power in all their places within two minutes; for that, set both.
+By default JetStream acknowledges before it flushes. So an acknowledged event survives only if
+another server has it too (three replicas), or if the server flushes first
+(`sync_interval: always`). A weaker set-up is refused at start. Three replicas lose events if all
+their sites lose power within two minutes; to survive that, set both.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from paraph.storage.encryption import DAY_SECONDS
 from paraph.storage.records import EventStatus, KeptEvent, Outcome
 
 PUBLISH_SECONDS = 2.0
-# At a start: two tries of each of three servers that do not answer at all.
+# At start: two attempts for each of three servers that do not respond at all.
 FIRST_CONNECT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 _ENVELOPE_BYTES = 2048
@@ -60,7 +60,7 @@ _log = get_logger("jetstream")
 
 
 class _Envelope(msgspec.Struct, array_like=True):
-    """What is sealed into one message."""
+    """The encrypted content of one message."""
 
     name: str
     received_at: int
@@ -69,13 +69,13 @@ class _Envelope(msgspec.Struct, array_like=True):
     user_id: str
     arrival: int
     trace: str
-    # Kept for nobody: when, in place of waiting in the table for somebody to take it up.
+    # When it was kept as delivered, because the host wants no events; None if it waits.
     handed_on_at: int | None = None
     signed_at: int | None = None
 
 
 class JetStreamInbox:
-    """`Keeping` in a stream, and the carriers that empty it into the table."""
+    """Stores events in a stream, and runs the carriers that copy them into the table."""
 
     def __init__(self, context: Context, client: Client, name: str) -> None:
         self._context = context
@@ -87,14 +87,14 @@ class JetStreamInbox:
         )
 
     async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """Publish all of them at once; return when every one is acknowledged.
+        """Publish all events at once; return when every one is acknowledged.
 
         Raises:
-            StorageError: one was not, or not in time. It may be in the stream even so, and then
-                the retry is a duplicate.
+            StorageError: an event was not acknowledged in time. The stream may have it even so,
+                and then the retry is a duplicate.
         """
         limit = self._client.max_payload - _ENVELOPE_BYTES
-        # Longer than the server takes: these few go into the table at once.
+        # Too large for the server: these few go straight into the table.
         large = [one for one in events if len(one.body or b"") > limit]
         stored: Sequence[Outcome] = ()
         if large:
@@ -139,14 +139,14 @@ class JetStreamInbox:
         return "\n".join(parts).encode()
 
     async def waiting(self) -> int:
-        """How many events are in the stream and not in the table yet."""
+        """The number of events that are in the stream and not in the table yet."""
         return (await self._stream.stream_info(self._name)).state.messages
 
     async def carry(self, inbox: Inbox) -> None:
-        """Carry both roads into the table until cancelled.
+        """Copy urgent and other events into the table until cancelled.
 
         Args:
-            inbox: woken for what waits, and told what was dropped.
+            inbox: woken for waiting events, and told which events were dropped.
         """
         self._dropped = inbox.dropped
         async with asyncio.TaskGroup() as tasks:
@@ -170,8 +170,8 @@ class JetStreamInbox:
             return
         try:
             waits = await self._store(messages, urgent=urgent)
-        except Exception as error:  # noqa: BLE001 - Whatever it was, the road goes on.
-            # Not acknowledged: they come again. Nothing is lost, and nobody is told less.
+        except Exception as error:  # noqa: BLE001 - Whatever failed, the carrier continues.
+            # Not acknowledged, so the stream delivers the messages again. Nothing is lost.
             why = error.detail if isinstance(error, ParaphError) else type(error).__name__
             _log.warning("stream.not_carried", count=len(messages), why=why)
             await self._give_back(messages)
@@ -183,7 +183,7 @@ class JetStreamInbox:
                 arrived.set()
 
     async def _store(self, messages: Sequence[Any], *, urgent: bool) -> bool:
-        """Whether any of them waits to be handed on now."""
+        """Store messages in the table. Return True if any of them waits to be delivered now."""
         opened = []
         for message in messages:
             event = await self._open(message, urgent=urgent)
@@ -200,7 +200,7 @@ class JetStreamInbox:
             if outcome.is_dropped:
                 self._dropped.note(outcome, event_name=event.shown_name, event_id=event.event_id)
         for message, _ in opened:
-            # A lost acknowledgement means that it comes again, and the table knows it.
+            # If the acknowledgement is lost the message comes again, and the table knows it.
             with suppress(nats.errors.Error, OSError):
                 await message.ack()
         return any(
@@ -219,7 +219,7 @@ class JetStreamInbox:
             await message.nak(delay=60)
             return None
         except (SealBroken, msgspec.MsgspecError):
-            # Not written by us: it would come back for ever, and must not hold up the others.
+            # Not written by paraph: it would return for ever, and must not block the others.
             _log.error("stream.foreign_message", event_id=event_id[:16])
             await message.term()
             return None
@@ -240,11 +240,11 @@ class JetStreamInbox:
         )
 
     async def _read_again(self, message: Any, event: KeptEvent) -> KeptEvent | None:
-        """Read the users from the body: an earlier version may have published the event."""
+        """Read the users from the body again, as an earlier version may have published it."""
         try:
             return reopen_event(event, self._context)
         except EventInvalid:
-            # It was an event when it was published; nothing is gained by a repetition.
+            # It was a valid event when it was published; trying again would not help.
             _log.error("stream.unreadable_event", event_id=event.event_id[:16])
             await message.term()
             return None
@@ -259,17 +259,17 @@ class JetStreamInbox:
 async def open_jetstream(
     context: Context, events_url: str, *, fresh_seconds: int, route: OutgoingRoute = DIRECT
 ) -> AsyncIterator[JetStreamInbox]:
-    """Connect, make or check the stream, and let go of it at the end.
+    """Connect, create or check the stream, and close the connection at the end.
 
     Args:
-        context: see there.
-        events_url: see the module.
-        fresh_seconds: how long a delivery may be repeated; duplicates are known for longer.
+        context: the store, the keys and the clock.
+        events_url: the servers, in the form that the module shows.
+        fresh_seconds: how long a delivery may be repeated; duplicates are recognised for longer.
         route: its certificate authorities; a proxy carries HTTP only.
 
     Raises:
-        ConfigurationError: an acknowledged event might not survive there.
-        StorageError: it cannot be reached.
+        ConfigurationError: the stream could lose an acknowledged event.
+        StorageError: the stream cannot be reached.
     """
     url = StreamUrl.parse(events_url)
     client = await _connect(url, route)
@@ -294,7 +294,7 @@ async def _connect(url: StreamUrl, route: OutgoingRoute) -> Client:
     """Connect to one of the servers.
 
     Raises:
-        StorageError: none of them can be reached; its words are those of the last one's failure.
+            StorageError: no server can be reached; the text is that of the last failure.
     """
     client = Client()
     errors: list[Exception] = []
@@ -304,16 +304,16 @@ async def _connect(url: StreamUrl, route: OutgoingRoute) -> Client:
         await _note(error)
 
     try:
-        # The client itself tries for ever: it is told to reconnect for ever.
+        # The client itself retries without end, so it is told to reconnect without end.
         async with asyncio.timeout(FIRST_CONNECT_SECONDS):
             await client.connect(
                 list(url.servers),
                 connect_timeout=int(CONNECT_SECONDS),
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.25,  # type: ignore[arg-type]  # It takes parts of a second.
-                # Nothing is promised while the connection is away, so nothing is kept for it.
+                # Nothing is acknowledged while disconnected, so nothing is buffered.
                 pending_size=0,
-                # The client's own context would obey SSL_CERT_FILE.
+                # The client's default TLS context would obey SSL_CERT_FILE.
                 tls=route.tls(),
                 error_cb=note,
             )
@@ -330,7 +330,7 @@ def _unreachable(url: StreamUrl, error: Exception) -> StorageError:
         cause, extra = Cause.CONNECT_TIMEOUT, ""
     else:
         cause, extra = cause_of(error, proxied=False, tls=scheme == "tls")
-    # Without user name and password.
+    # Without the user name and the password of the URL.
     peer = f"{scheme}://{server.rpartition('@')[2]}"
     words = failure(cause, peer=peer, seconds=CONNECT_SECONDS, extra=extra)
     return StorageError(f"events_url: {words.detail}", remedy=words.remedy)

@@ -1,4 +1,4 @@
-"""The installations that an event is forwarded with: one decision for handlers and for HTTP."""
+"""Selects the installations that an event is forwarded with, for handlers and for HTTP alike."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ class Recipients:
 
     @property
     def lacking(self) -> str:
-        """The reason why there is no installation, for the metric; empty where there is one."""
+        """The reason why there is no installation, for the metric; "" if there is one."""
         if self.installations:
             return ""
         return "no_installation" if self.selected_by is not Selection.NO_INSTALLATION else "no_user"
 
 
 async def find_recipients(context: Context, event: KeptEvent) -> Recipients | None:
-    """Look up the recipients of a claimed event at this moment.
+    """Look up the current recipients of a claimed event.
 
-    None where the event does not wait under this claim any more: it was deleted with a removal,
-    or another worker has taken it over.
+    Returns:
+        None if this claim no longer holds: the event was deleted with a removal, or another
+        worker has claimed it.
 
     Raises:
-        StorageError: the database did not answer.
+        StorageError: the database did not respond.
     """
     client_id = context.client.client_id
     if event.notice:

@@ -1,4 +1,4 @@
-"""Redelivery: an operator has an event handed on once more."""
+"""Redelivery: an operator has an event delivered again."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ID = re.compile(r"[A-Za-z0-9_-]{4,80}")
 
 
 async def find_event(context: Context, event_id: str) -> KeptEvent:
-    """One event without its body, by its id or the beginning that lists show.
+    """Find one event, without its body, by its id or by the short id that lists show.
 
     Raises:
-        NotFound: none, or more than one.
+        NotFound: no event, or more than one, has this id.
     """
     found = None
     if _ID.fullmatch(event_id):
@@ -29,20 +29,20 @@ async def find_event(context: Context, event_id: str) -> KeptEvent:
 
 
 async def redeliver(context: Context, event_id: str, *, operator: str = "") -> KeptEvent:
-    """Hand a kept event on again, from its first attempt.
+    """Deliver a kept event again, counting from its first attempt.
 
-    A notice keeps its `sequence`. It is delivered before those of its installation that still
-    wait, and after those that were delivered: by its sequence the host sees that it is late.
+    A notice keeps its `sequence`. It is delivered before the waiting notices of its installation,
+    and after those that were delivered: its `sequence` tells the host that it is late.
 
     Args:
-        context: see there.
-        event_id: which one.
-        operator: the id of the API key of who is signed in to the operator pages, for the audit.
+        context: the store and the clock.
+        event_id: the id of the event, or its beginning.
+        operator: the id of the operator's API key, for the audit log.
 
     Raises:
         NotFound: there is no such event.
-        UsageError: its body is gone, or its installation was removed: nothing of a removed
-            installation is handed on; or it is a notice that a later one made untrue.
+        UsageError: its body was deleted; its installation was removed, and events of a removed
+            installation are never delivered; or a later notice made this notice untrue.
     """
     event = await find_event(context, event_id)
     async with context.store.transaction() as tx:
@@ -61,7 +61,7 @@ async def redeliver(context: Context, event_id: str, *, operator: str = "") -> K
     if done:
         return event
     raise UsageError(
-        "the event cannot be handed on again: it is a deauthorization, its body was deleted, or"
+        "the event cannot be delivered again: it is a deauthorization, its body was deleted, or"
         " its installation was removed",
         remedy="Ask Zoom for the data itself, for an account that is installed.",
     )

@@ -1,7 +1,7 @@
-"""Events are forgotten on schedule: their bodies first, their rows when no replay can be fresh.
+"""Deletes events on schedule: first their bodies, then their rows once no replay can be fresh.
 
-In small writes, so that nobody waits long behind one of them, and one after the other for as long
-as there is something: events are forgotten as quickly as they come, on any number of replicas.
+Deletions are small writes, so that no other write waits long behind one. They repeat while rows
+are due, so events are deleted as fast as they arrive, on any number of replicas.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from paraph.storage.scope import NOTHING_READ
 from paraph.zoom.webhook import Freshness
 
 AT_ONCE = 1000
-# A row is what a replay is recognised by: it stays a day longer than any delivery can be fresh.
+# A replay is recognised by the row, so a row stays a day longer than any delivery is fresh.
 ROW_MARGIN_SECONDS = 86400
 
 
@@ -22,9 +22,9 @@ class Retention:
     """Seconds for which events are kept.
 
     Attributes:
-        body: of a body, after its event was forwarded.
-        row: of a row, after its event came.
-        dead_body: of a dead letter's body, after it was given up.
+        body: for a body, after its event was forwarded.
+        row: for a row, after its event arrived.
+        dead_body: for a dead letter's body, after the last attempt.
     """
 
     body: int
@@ -35,16 +35,16 @@ class Retention:
     def of(
         cls, event_retention: int, freshness: Freshness, *, dead_letter_retention: int
     ) -> Retention:
-        """As the settings want it, and never shorter than deduplication needs."""
+        """Take the values of the settings, raised where deduplication needs longer ones."""
         window = freshness.past + freshness.future + ROW_MARGIN_SECONDS
         return cls(event_retention, max(window, event_retention), dead_letter_retention)
 
 
 async def forget_some(context: Context, retention: Retention) -> bool:
-    """Forget what is due, up to a number; whether there may be more.
+    """Delete up to a fixed number of due events. Return True if there may be more.
 
     Raises:
-        StorageError: nothing was forgotten.
+        StorageError: nothing was deleted.
     """
     now = context.now()
     async with context.store.transaction(NOTHING_READ) as tx:

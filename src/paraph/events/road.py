@@ -1,12 +1,13 @@
-"""A road: what of the events was claimed, what is under way, and when more are to be claimed.
+"""A claim queue: decides when events are claimed, how many, and which of them start.
 
-Claiming is a transaction, whether it takes one event or two hundred. So a road that is busy
-claims ahead, as many as it has lately handed on in half a second, and a road on which little
-arrives waits for a moment and claims what has gathered. What was claimed ahead is *in hand*: it
-begins as soon as it has a place, at the latest when its hold runs out, by which its lease is
-longer; after that it is given back undone, as is all that is in hand at a stop.
+A claim is one transaction, whether it takes one event or two hundred. So a busy queue claims
+ahead: as many events as it lately delivered in half a second. A queue on which few events
+arrive waits for a moment and claims those that have gathered.
 
-There is no I/O here, and no waiting.
+An event claimed ahead starts when a worker slot is free. If none frees up within HOLD_SECONDS the
+claim is released; the lease is longer than that hold. Stopping the service also releases it.
+
+This module does no I/O and never waits.
 """
 
 from __future__ import annotations
@@ -23,21 +24,21 @@ PLACES = 32
 SLOW_SECONDS = 1.0
 MOST_SLOW = 256
 MOST_SLOW_OF_A_NAME = 32
-# A claim's price is shared by so many at most.
+# The most events in one claim, to share its cost.
 MOST_AHEAD = 224
 AHEAD_SECONDS = 0.5
-# What is in hand may wait so long before it begins.
+# Seconds for which an event claimed ahead may wait for a worker slot.
 HOLD_SECONDS = 2
-# A lease outlasts hold and attempt by so much: half of it for a slow claim, and half to write down
-# what became of the event.
+# Seconds by which a lease is longer than hold and attempt: half of them for a slow claim, and
+# half to store the outcome.
 LEASE_MARGIN = 10
-# What arrives within this time of a claim is claimed together.
+# Seconds from one claim to the next: arrivals in between are claimed together.
 PAUSE_SECONDS = 0.1
 
 
 @dataclass(eq=False, slots=True)
 class Work:
-    """One event under way. `left`: what becomes of its task decides nothing any more."""
+    """One event being delivered. `left`: it was abandoned, and its task's result is ignored."""
 
     event: KeptEvent
     begun: float
@@ -46,10 +47,10 @@ class Work:
 
 
 class Road:
-    """The books of one road.
+    """The state of one claim queue.
 
     Args:
-        urgent: whose events these are.
+        urgent: True for the queue of urgent events.
         monotonic: a clock for durations.
         pause: seconds from one claim to the next, unless there is much to claim.
     """
@@ -60,7 +61,7 @@ class Road:
         self.urgent = urgent
         self._monotonic = monotonic
         self._pause = PAUSE_SECONDS if pause is None else pause
-        # Both in the order in which they came, so that the oldest is found first.
+        # Both in order of arrival, so that the oldest is found first.
         self._under_way: dict[Work, None] = {}
         self._in_hand: deque[tuple[float, KeptEvent]] = deque()
         self._ahead = 0
@@ -77,16 +78,16 @@ class Road:
 
     @property
     def in_hand(self) -> int:
-        """How many are claimed and have not begun."""
+        """The number of claimed events that have not started."""
         return len(self._in_hand)
 
     @property
     def crowded(self) -> list[str]:
-        """The kinds of event that have too many slow ones under way."""
+        """The kinds of event with too many slow deliveries."""
         return self._places()[1]
 
     def _places(self) -> tuple[int, list[str]]:
-        """How many may begin, and which kinds have too many slow ones under way."""
+        """Return the number of free worker slots, and the kinds with too many slow deliveries."""
         slow_since = self._monotonic() - SLOW_SECONDS
         slow: Counter[str] = Counter()
         for work in self._under_way:
@@ -98,31 +99,31 @@ class Road:
         return free, [name for name, count in slow.items() if count >= MOST_SLOW_OF_A_NAME]
 
     def room(self) -> int:
-        """How many may be claimed. None while enough of what was claimed has not begun."""
+        """Return how many events may be claimed: 0 while enough claimed ones have not started."""
         if len(self._in_hand) > self._ahead // 2:
             return 0
         return max(0, self._places()[0] + self._ahead - len(self._in_hand))
 
     @property
     def hungry(self) -> bool:
-        """There was more to claim the last time, and there is room for it."""
+        """True if the last claim was full, and there is room for another."""
         return self._more and self.room() > 0
 
     def patience(self) -> float:
-        """Seconds until the next claim is worth its price."""
+        """Return the seconds until the next claim is worth its cost."""
         if self._more and self.room() >= (PLACES + self._ahead) // 2:
             return 0.0
         return max(0.0, self._claimed_at + self._pause - self._monotonic())
 
     @staticmethod
     def lease(timeout: float) -> int:
-        """Seconds for which an event is claimed, so that its attempt ends while it is ours."""
+        """Return the seconds of a lease that outlasts hold and attempt."""
         return HOLD_SECONDS + ceil(timeout) + LEASE_MARGIN
 
     def reckon(self) -> int:
-        """A claim is about to be made: how many it may take, by what the road has lately done."""
+        """Begin a claim: return how many events it may take, from the recent delivery rate."""
         if not self.room():
-            # Not looked for what has arrived: that is made up for as soon as there is room.
+            # There may be new arrivals: claim again as soon as there is room.
             self._more = True
             return 0
         now = self._monotonic()
@@ -134,8 +135,8 @@ class Road:
         return self.room()
 
     def take(self, events: Iterable[KeptEvent], *, asked: int) -> None:
-        """What was claimed, of so many as were asked for."""
-        # A lease runs from before its claim was made, and a claim may have to wait for a disk.
+        """Add the claimed events; `asked` is the number that the claim asked for."""
+        # A lease starts before its claim, and a claim may have to wait for a slow disk.
         latest = self._claimed_at + HOLD_SECONDS + LEASE_MARGIN / 2
         until = min(self._monotonic() + HOLD_SECONDS, latest)
         before = len(self._in_hand)
@@ -145,7 +146,7 @@ class Road:
         self._more = taken >= asked
 
     def turn(self) -> tuple[list[Work], list[KeptEvent]]:
-        """What begins now, and what is given back: held for too long, or of a crowded name."""
+        """Return the events to start, and those to release: held too long, or of a crowded kind."""
         begun: list[Work] = []
         back: list[KeptEvent] = []
         if self._in_hand:
@@ -163,18 +164,18 @@ class Road:
         return begun, back
 
     def give_back(self) -> list[KeptEvent]:
-        """All that is in hand: nothing of it begins any more."""
+        """Release every claimed event that has not started."""
         back = [event for _, event in self._in_hand]
         self._in_hand.clear()
         return back
 
     def end(self, work: Work) -> None:
-        """It is not under way any more."""
+        """Remove an event that is no longer being delivered."""
         del self._under_way[work]
         self._ended += 1
 
     def overdue(self, timeout: float) -> tuple[list[Work], float | None]:
-        """What has had its time, and in how many seconds the next one will have had it."""
+        """Return the timed-out events, and the seconds until the next one times out."""
         now = self._monotonic()
         late: list[Work] = []
         for work in self._under_way:

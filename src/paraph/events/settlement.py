@@ -1,8 +1,8 @@
-"""What became of events under way, written down together.
+"""Stores the outcomes of deliveries, many in one transaction.
 
-Nobody waits for a verdict to be written, so verdicts gather for a moment, and while one
-transaction is being flushed. A verdict that cannot be written is tried again; at worst the lease
-runs out and the event is handed on once more, as it is when the process dies in that moment.
+No delivery waits until its outcome is stored. Outcomes gather for a moment, and while a
+transaction is being flushed. An outcome that could not be stored is tried again. At worst the lease
+runs out and the event is delivered again, as it is when the process dies at that moment.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome of one claim. Made by its class methods."""
+    """The outcome of one claim. Create it with a class method."""
 
     kind: _Kind
     event: KeptEvent
@@ -45,37 +45,37 @@ class Verdict:
 
     @classmethod
     def handed_on(cls, event: KeptEvent) -> Verdict:
-        """The other side has it."""
+        """The destination accepted the event."""
         return cls(_Kind.HANDED_ON, event)
 
     @classmethod
     def postponed(cls, event: KeptEvent, failure: str, *, at: int) -> Verdict:
-        """It failed, and is tried again at this time."""
+        """The attempt failed; the next one is at `at`."""
         return cls(_Kind.POSTPONED, event, failure, at)
 
     @classmethod
     def dead(cls, event: KeptEvent, failure: str) -> Verdict:
-        """It failed for the last time."""
+        """The last attempt failed."""
         return cls(_Kind.DEAD, event, failure)
 
     @classmethod
     def dropped(cls, event: KeptEvent, why: str) -> Verdict:
-        """It is not delivered at all: it is not true any more."""
+        """The event is not delivered, because it is no longer true."""
         return cls(_Kind.DROPPED, event, why)
 
     @classmethod
     def released(cls, event: KeptEvent) -> Verdict:
-        """Nothing happened: somebody else may have it at once."""
+        """The event was not tried: another worker may claim it at once."""
         return cls(_Kind.RELEASED, event)
 
 
 class Settlements:
-    """Writes verdicts, in batches, in the background.
+    """Stores outcomes in batches, in the background.
 
     Args:
-        context: see there.
-        gather: seconds for which verdicts gather before they are written.
-        written: called with the events of each batch after it was written.
+        context: the store.
+        gather: seconds for which outcomes gather before they are stored.
+        written: called with the events of each batch after it was stored.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Settlements:
         self._closing = False
 
     def add(self, verdict: Verdict) -> None:
-        """Have it written soon."""
+        """Queue an outcome to be stored soon."""
         self._waiting.append(verdict)
         if len(self._waiting) >= LARGEST:
             self._enough.set()
@@ -103,7 +103,7 @@ class Settlements:
             self._work = asyncio.create_task(self._write_all(), name="settlements")
 
     async def close(self) -> None:
-        """Write what there is; what cannot be written now is left to the leases."""
+        """Store the queued outcomes. If that fails their leases run out."""
         self._closing = True
         self._enough.set()
         if self._work is not None:
@@ -141,7 +141,7 @@ class Settlements:
             return
 
     def _tell(self, batch: Sequence[Verdict]) -> None:
-        """A line for each event that was handed on: once, however often it is to be written."""
+        """Log each delivered event once, however often storing it is tried."""
         fresh, self._told = batch[self._told :], max(self._told, len(batch))
         done = [one.event for one in fresh if one.kind is _Kind.HANDED_ON]
         if done:

@@ -1,9 +1,9 @@
-"""Messages of one consumer of the stream: requested, and returned if they were not stored.
+"""Fetches messages of one consumer of the stream, and returns those that were not stored.
 
-The client's own `fetch` keeps messages to itself until its request is complete. If it is cancelled
-meanwhile, the stream delivers them again only when their lease ends. Here every message that has
-arrived is known, so that a process that stops returns all of them, and the next one has them at
-once (NATS JetStream API, `$JS.API.CONSUMER.MSG.NEXT`).
+The client's own `fetch` holds messages back until its request is complete. If it is cancelled
+meanwhile, the stream delivers them again only when their lease ends. This class knows every message
+that has arrived, so a process that stops returns all of them, and the next one has them at once
+(NATS JetStream API, `$JS.API.CONSUMER.MSG.NEXT`).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from nats.aio.subscription import Subscription
 
 BATCH = 256
 REQUEST_SECONDS = 1.0
-# The server answers a request that ran out; after this it is taken for lost, by a reconnect say.
+# The server answers an expired request; without an answer by then the request counts as lost.
 _LATE_SECONDS = 0.5
 _RETURN_SECONDS = 1.0
-# A request that ran out, or was ended by the server, is followed by another one.
+# A request that expired, or that the server ended, is followed by another one.
 _ENDED = {"404", "408", "409"}
 
 
 class Pull:
-    """One consumer, as one process reads it.
+    """Reads one consumer in one process.
 
     Args:
         client: the connection.
@@ -44,12 +44,12 @@ class Pull:
         self._held: list[Any] = []
 
     async def fetch(self) -> list[Any]:
-        """Wait for messages, and return all that have arrived; none after REQUEST_SECONDS.
+        """Wait for messages and return all that have arrived; empty after REQUEST_SECONDS.
 
         The messages are held until `settled` is called.
 
         Raises:
-            nats.errors.Error: the connection or the stream does not answer.
+                nats.errors.Error: the connection or the stream does not respond.
         """
         if self._subscription is None:
             self._subscription = await self._client.subscribe(self._client.new_inbox())
@@ -66,7 +66,7 @@ class Pull:
         return list(self._held)
 
     async def _take(self, subscription: Subscription, seconds: float) -> None:
-        """Hold what has arrived, after waiting for the first message."""
+        """Wait for the first message, then hold all that have arrived."""
         while True:
             message = await subscription.next_msg(timeout=seconds)
             status = (message.headers or {}).get("Status")
@@ -82,7 +82,7 @@ class Pull:
                 return
 
     def settled(self) -> None:
-        """Hold the fetched messages no longer: they were stored, or returned."""
+        """Stop holding the fetched messages: they were stored, or returned."""
         self._held = []
 
     async def close(self) -> None:
@@ -100,12 +100,12 @@ class Pull:
         self._subscription, self._held = None, []
 
     async def _drain(self, subscription: Subscription) -> None:
-        """End the subscription, and hold what the server had already sent to it."""
+        """End the subscription, and hold the messages that the server had already sent to it."""
         draining: Coroutine[Any, Any, None] = subscription.drain()  # type: ignore[no-untyped-call]  # The client's.
         ending = asyncio.create_task(draining)
         try:
             await asyncio.sleep(0)
-            # The answer to this comes behind everything that was sent before the end.
+            # The server answers this after everything that it sent before the end.
             await self._client.flush()
             while subscription.pending_msgs:
                 await self._take(subscription, _LATE_SECONDS)

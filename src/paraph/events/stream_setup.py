@@ -1,6 +1,6 @@
-"""The stream that JetStream keeps events in: its URL, how it is made, and how it is checked.
+"""Creates and checks the stream that JetStream keeps events in, and parses its URL.
 
-If an existing stream would lose or double events, the service does not start.
+If an existing stream would lose or duplicate events, the service does not start.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from paraph.events.stream_pull import BATCH
 
 REPLICAS = 3
 CONNECT_SECONDS = 5.0
-# A carrier that died leaves its messages to another after so long. A removal does not wait for
-# the dead: what comes twice is known to the table, and costs a statement.
+# After this the stream redelivers the messages of a carrier that died. A removal does not wait
+# for them: the table recognises a duplicate, at the cost of one statement.
 ACK_SECONDS = {True: 3.0, False: 10.0}
 ROADS = {True: "urgent", False: "event"}
 
@@ -35,11 +35,11 @@ class StreamUrl:
 
     @classmethod
     def parse(cls, value: str) -> StreamUrl:
-        """Take apart `nats://[user:password@]host:port[,host:port…][?replicas=N&monitor=URL]`.
+        """Parse `nats://[user:password@]host:port[,host:port…][?replicas=N&monitor=URL]`.
 
         Raises:
-            ConfigurationError: another kind of URL; its words, which may hold a password, are
-                not repeated.
+                ConfigurationError: the value has another form. It may hold a password, so the
+                    error does not repeat it.
         """
         base, _, query = value.partition("?")
         scheme, _, hosts = base.partition("://")
@@ -56,10 +56,10 @@ class StreamUrl:
 
 
 async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: int) -> None:
-    """Make the stream and its consumers, or check the stream that is there.
+    """Create the stream and its consumers, or check an existing stream.
 
     Raises:
-        ConfigurationError: an acknowledged event might not survive there.
+        ConfigurationError: the stream could lose an acknowledged event.
     """
     stream = client.jetstream(timeout=CONNECT_SECONDS)
     wanted = api.StreamConfig(
@@ -67,7 +67,7 @@ async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: i
         subjects=[f"{name}.*"],
         retention=api.RetentionPolicy.WORK_QUEUE,
         storage=api.StorageType.FILE,
-        # A full stream refuses the newest, which Zoom sends again, and never deletes the oldest.
+        # A full stream refuses the newest event, which Zoom sends again, and keeps the oldest.
         discard=api.DiscardPolicy.NEW,
         num_replicas=url.replicas,
         duplicate_window=fresh_seconds,
@@ -100,7 +100,7 @@ async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: i
 
 
 def _weaknesses(config: api.StreamConfig, *, fresh_seconds: int) -> list[str]:
-    """Problems of an existing stream that would lose or double an event."""
+    """List the settings of an existing stream that would lose or duplicate an event."""
     checks: list[tuple[bool, str]] = [
         (config.storage == api.StorageType.FILE, "it is kept in memory"),
         (config.discard == api.DiscardPolicy.NEW, "it deletes the oldest when it is full"),
@@ -113,7 +113,7 @@ def _weaknesses(config: api.StreamConfig, *, fresh_seconds: int) -> list[str]:
 
 
 async def _flushes(monitor: str) -> bool:
-    """Ask the server (its /varz) if it flushes before it acknowledges."""
+    """Ask the server (its /varz) whether it flushes before it acknowledges."""
     parts = urlsplit(monitor)
     if parts.scheme != "http" or not parts.hostname:
         return False

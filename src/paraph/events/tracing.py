@@ -1,7 +1,7 @@
-"""Traces: the delivery's `traceparent` continued to the host, where somebody collects spans.
+"""Traces: continues the delivery's `traceparent` to the host if spans are collected.
 
-Only the OpenTelemetry API is spoken; without an SDK in the process nothing is made or measured.
-`traceparent` is not signed by Zoom, so it decides nothing and is only passed on in its one form.
+Only the OpenTelemetry API is used; without an SDK in the process nothing is created or measured.
+Zoom does not sign `traceparent`, so it decides nothing and is passed on only if well formed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _propagator = TraceContextTextMapPropagator()
 
 
 def traceparent_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The header of that name if there is one, well formed; else empty."""
+    """Return the `traceparent` header if there is one, well formed; else ""."""
     for name, value in headers:
         if name == b"traceparent":
             return value.decode("ascii") if _TRACEPARENT.fullmatch(value) else ""
@@ -27,14 +27,14 @@ def traceparent_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def is_measured() -> bool:
-    """Whether somebody in this process collects spans. Costs a look at the environment."""
+    """Return True if an OpenTelemetry SDK collects spans here. Reads the environment."""
     provider = trace.get_tracer_provider()
     return not isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider))
 
 
 @contextmanager
 def span(name: str, *, parent: str, kind: trace.SpanKind, **attributes: Any) -> Iterator[str]:
-    """Measure a block as one span below `parent`. Gives the `traceparent` to pass on."""
+    """Measure a block as one span below `parent`. Yields the `traceparent` to forward."""
     if not is_measured():
         yield parent
         return
@@ -45,7 +45,7 @@ def span(name: str, *, parent: str, kind: trace.SpanKind, **attributes: Any) -> 
         context=context,
         kind=kind,
         attributes=attributes,
-        # An exception's words may hold anything: of a host's handler too.
+        # An exception's text may contain secrets, also that of a host's handler.
         record_exception=False,
         set_status_on_exception=False,
     ) as measured:
