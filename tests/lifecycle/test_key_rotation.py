@@ -65,7 +65,7 @@ async def granted(context: Context) -> Grant:
 async def test_no_key_turns_that_a_live_replica_cannot_open(kit: Kit) -> None:
     """Otherwise that replica would meet rows that it cannot read."""
     async with opened(kit.settings, NEW_KEY, OLD_KEY) as operator:
-        with pytest.raises(UsageError, match="the key new is not held yet by"):
+        with pytest.raises(UsageError, match="these replicas do not hold the key new yet"):
             await key_rotation.begin_turn(operator)
 
     assert "old" == kit.service.context.ring.key_id

@@ -43,15 +43,15 @@ class Forwarder:
     """Posts events and notices to the host's URL.
 
     Args:
-            context: the clock that dates each request.
+        context: the clock that dates each request.
         url: the host's endpoint.
         secrets: signing secrets, newest first; all of them sign, so that the host can rotate.
-            deadline: seconds for each step of a request; the whole request may take twice that.
-                It must be below the dispatcher's timeout.
+        deadline: seconds for each step of a request; the whole request may take twice that.
+            It must be below the dispatcher's timeout.
         route: the proxy and the certificate authorities of the settings.
 
     Attributes:
-            failures: logs and counts requests without a response.
+        failures: logs and counts requests without a response.
     """
 
     def __init__(

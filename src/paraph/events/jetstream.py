@@ -294,7 +294,7 @@ async def _connect(url: StreamUrl, route: OutgoingRoute) -> Client:
     """Connect to one of the servers.
 
     Raises:
-            StorageError: no server can be reached; the text is that of the last failure.
+        StorageError: no server can be reached; the text is that of the last failure.
     """
     client = Client()
     errors: list[Exception] = []

@@ -1,1 +1,1 @@
-"""What happens to grants, links and installations over time, and its audit."""
+"""The lifecycle of grants, links and installations, and their audit chain."""

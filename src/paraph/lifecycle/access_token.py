@@ -1,15 +1,14 @@
-"""Refreshing a grant's tokens, so that the newest set is never lost and never brought back.
+"""Refreshes a grant's tokens, so that the newest token set is never lost and never overwritten.
 
-- One refresh is in flight for each grant: within the process by its task, between processes and
-  machines by a lease in the store. Everybody else waits and gets its result.
-- A flight belongs to nobody who waits for it: a caller that goes away does not end it, since
-  Zoom may have rotated the tokens already.
-- A new set is written before anything uses it, over the version that was read and no other. If
-  the store cannot be reached it is tried again for minutes: nobody else has this set.
-- `invalid_grant` is believed only when the store was read again and no earlier attempt with the
-  same refresh token is unaccounted for; else one more lease has to pass.
-- A refused grant keeps its row and its version: a good answer that comes late mends it. A set
-  that arrives after the removal is made dead at Zoom.
+- Each grant has at most one refresh in progress: within the process by its task, between
+  processes and machines by a lease in the store. Every other caller waits and gets its result.
+- A refresh is not cancelled when its caller is, since Zoom may have rotated the tokens already.
+- A new set is written before it is used, and only over the version that was read. If the store
+  cannot be reached the write is retried for minutes, because no other copy of the set exists.
+- `invalid_grant` is believed only after the store was read again, and if no earlier attempt with
+  the same refresh token has an unknown outcome. Otherwise the refresher waits for one more lease.
+- A refused grant keeps its row and its version, so a valid response that comes late restores it.
+  A set that arrives after the removal is revoked at Zoom.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ from paraph.storage.records import Grant, Installation, Tokens
 from paraph.storage.scope import Scope, account
 from paraph.zoom.token_errors import in_zooms_words
 
-# A little more than the deadline of the request that is waited for, and than its write.
+# A little more than the deadline of the awaited request and its write.
 PATIENCE_SECONDS = 10.0
-# Each pause is about a tenth of what was waited before it: whoever waits for a refresh learns of
-# its end a tenth too late at worst, however long it takes.
+# Each pause is about a tenth of the time waited so far. So a caller that waits for a refresh
+# learns of its end a tenth too late at worst, however long it takes.
 _FIRST_PAUSE, _LONGEST_PAUSE, _SLOWER = 0.01, 0.25, 1.1
 _WRITE_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, *(5.0,) * 24)
 
@@ -50,12 +49,12 @@ _log = get_logger("refresh")
 
 
 class Refresher:
-    """Refreshes grants, one refresh at a time for each, on however many replicas.
+    """Refreshes grants, one refresh at a time for each grant, on any number of replicas.
 
     Args:
-        context: see there.
-        lease_seconds: how long a holder may take; well longer than a request's deadline.
-        sleep: waits.
+        context: the app's store, keys and clock, and Zoom's token endpoint.
+        lease_seconds: the length of a lease; well longer than a request's deadline.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -71,21 +70,21 @@ class Refresher:
         self._flights: dict[str, asyncio.Task[Grant | None]] = {}
 
     async def refresh(self, grant_id: str) -> Grant | None:
-        """Get the next token set, or the one that somebody else is getting just now.
+        """Refresh a grant, or wait for the refresh that is already in progress.
 
         Returns:
-            The grant as it is now; None when it was removed.
+            The refreshed grant; None if it was removed.
 
         Raises:
-            InvalidGrant: Zoom said that the grant is dead, and the store holds nothing newer.
-            PeerError, TransportError: it is not known; the tokens that are kept stand.
+            InvalidGrant: Zoom refused the refresh token, and the store holds no newer one.
+            PeerError, TransportError: the outcome is unknown; the stored tokens stay.
         """
         return await asyncio.shield(self.begin(grant_id))
 
     def begin(self, grant_id: str) -> asyncio.Task[Grant | None]:
-        """Have a grant refreshed without waiting for it."""
+        """Start the refresh of a grant without waiting for it."""
         flight = self._flights.get(grant_id)
-        # One that has just landed is no answer for who asks now.
+        # A finished refresh is not returned to a new caller.
         if flight is None or flight.done():
             flight = asyncio.create_task(self._fly(grant_id), name="refresh")
             self._flights[grant_id] = flight
@@ -93,14 +92,14 @@ class Refresher:
         return flight
 
     async def close(self) -> None:
-        """Wait for what is in flight: an answer that nobody writes down is a lost grant."""
+        """Wait for the refreshes in progress: a token set that is not written is a lost grant."""
         while self._flights:
             await asyncio.wait(list(self._flights.values()))
 
     def _landed(self, grant_id: str, flight: asyncio.Task[Grant | None]) -> None:
         if self._flights.get(grant_id) is flight:
             del self._flights[grant_id]
-        # Looked at, so that asyncio does not report what nobody waited for.
+        # Read the exception: otherwise asyncio reports one that no caller waited for.
         _ = flight.cancelled() or flight.exception()
 
     async def _fly(self, grant_id: str) -> Grant | None:
@@ -122,7 +121,7 @@ class Refresher:
                 if lease is not None:
                     return await self._ask(lease)
             if waited >= PATIENCE_SECONDS:
-                raise TransportError("a refresh that is under way elsewhere has not ended yet")
+                raise TransportError("another process is still refreshing the grant")
             await self._sleep(pause)
             waited, pause = waited + pause, min(pause * _SLOWER, _LONGEST_PAUSE)
 
@@ -141,9 +140,9 @@ class Refresher:
         return await self._judge_owner(lease, await self._keep(lease, tokens), tokens)
 
     async def _judge_owner(self, lease: Lease, kept: Grant | None, tokens: Tokens) -> Grant | None:
-        """Ask whose the new set is, once it is safe in the store: a refresh must not change that.
+        """Ask Zoom who owns the new set, once it is stored: a refresh must not change the owner.
 
-        Where Zoom cannot say it now, the set stands: it came from Zoom, for this refresh token.
+        If Zoom cannot say now, the set stays: it came from Zoom, for this refresh token.
         """
         if kept is None or kept.tokens.access_token != tokens.access_token:
             return kept
@@ -157,7 +156,7 @@ class Refresher:
         identity = lease.grant.identity
         if (user.account_id, user.user_id) == (identity.account_id, identity.user_id):
             return kept
-        # A refresh proves no consent, so a user who was moved has to consent in the new account.
+        # A refresh proves no consent: a user moved to another account has to consent there.
         reason = TRANSFERRED if user.user_id == identity.user_id else ANOTHER_USER
         async with self._context.store.transaction(_scope(kept)) as tx:
             current = await tx.grants.get(kept.grant_id)
@@ -167,11 +166,11 @@ class Refresher:
         raise InvalidGrant(reason)
 
     async def _failed(self, lease: Lease, error: PeerError | TransportError) -> None:
-        """Nothing is known: the tokens that are kept stand, and the next attempt waits a while."""
+        """Keep the stored tokens, since the outcome is unknown, and delay the next attempt."""
         try:
             at = await refresh_lease.postpone(self._context, lease)
         except StorageError:
-            # Then the lease ends by itself.
+            # If this fails the lease runs out.
             return
         _log.warning("refresh.failed", error_code=error.code, why=error.detail, again_at=at)
 
@@ -189,7 +188,7 @@ class Refresher:
         async with context.store.transaction(_scope(before)) as tx:
             current = await tx.grants.get(before.grant_id)
             if current is None:
-                # A newer grant of the same user has killed these, and a revocation would end it.
+                # A newer grant of this user invalidated these; revoking them would end that grant.
                 if not await other_grants(tx, context, before.identity):
                     await queue_revocation(tx, context, tokens)
                 await audit.record(
@@ -198,8 +197,8 @@ class Refresher:
                 return None
             await refresh_lease.end(tx, lease)
             if current.token_version != before.token_version:
-                # A consent came meanwhile and has killed this set (4741), or this very set was
-                # written by an attempt whose answer from the database was lost.
+                # A consent in between invalidated this set (4741). Or an earlier attempt wrote this
+                # very set, and the database's response to it was lost.
                 return current
             phase = _phase_after(before.phase, current.phase)
             await tx.grants.replace_tokens(
@@ -222,14 +221,14 @@ class Refresher:
             await refresh_lease.end(tx, lease)
             current = await tx.grants.get(before.grant_id)
             if current is None or current.token_version != before.token_version:
-                # The refusal was about a token that is no longer the grant's.
+                # The refused token is no longer the grant's.
                 return current
             if current.phase is not Phase.UNDECIDED:
                 await self._demand_consent(tx, current, reason)
         raise InvalidGrant(reason)
 
     async def _demand_consent(self, tx: Transaction, grant: Grant, reason: str) -> None:
-        """From here on nothing is vended until the person has agreed again; the host is told."""
+        """Vend no more tokens until the person has consented again, and notify the host."""
         await tx.grants.set_phase(grant.grant_id, Phase.NEEDS_REAUTHORIZATION, reason=reason)
         await audit.record(
             tx, self._context, "grant.needs_reauthorization", person=self._person(grant)
@@ -253,7 +252,7 @@ def _scope(grant: Grant) -> Scope:
 
 
 def _phase_after(asked_in: Phase, now_in: Phase) -> Phase:
-    """A good answer mends everything but a deauthorization that arrived after the question."""
+    """Return the phase after a valid refresh: it undoes any phase but a newer deauthorization."""
     if now_in is Phase.UNDECIDED and asked_in is not Phase.UNDECIDED:
         return Phase.UNDECIDED
     return Phase.ACTIVE

@@ -1,12 +1,13 @@
-"""A valid access token of an installation that is active at this moment.
+"""Gives out valid access tokens of installations that are active at this moment.
 
-Whoever vends a token or makes a call asks here each time, and each time the store is asked, by
-one statement for all who ask at the same time: nothing is vended from memory, so that a removal
-counts at once on every replica.
+Every vended token and every call is checked here against the store, with one statement for all
+requests that arrive together. Nothing is vended from memory, so a removal takes effect at once
+on every replica.
 
-A token that is used is refreshed by its use. In its last minutes that is done behind the caller,
-who gets the one that still works; in its last two, in front of him. When that begins is different
-for each grant, so that installations of the same minute do not come back together every hour.
+A token in use is refreshed by its use. In its last minutes it is refreshed in the background, and
+the caller gets the present one, which still works. In its last two minutes the caller waits for the
+refresh. The moment differs between grants, so that installations of the same minute are not all
+refreshed at once every hour.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ JITTER_SECONDS = 300
 
 
 class Access(NamedTuple):
-    """What a call for an installation takes.
+    """The access token and the facts that a call for an installation needs.
 
-    `token_version` says which token set it is; `scopes` are sorted, with blanks between.
+    `token_version` identifies the token set; `scopes` are sorted and separated by spaces.
     """
 
     installation_id: str
@@ -49,7 +50,7 @@ class Access(NamedTuple):
 
 
 class ActiveAccess:
-    """Proves installations active and keeps their access tokens valid."""
+    """Checks that installations are active, and keeps their access tokens valid."""
 
     def __init__(self, context: Context, refresher: Refresher) -> None:
         self._context = context
@@ -58,18 +59,18 @@ class ActiveAccess:
     async def current(
         self, installation_id: str, *, subject: str | None = None, subject_prefix: str = ""
     ) -> Access:
-        """An access token that is valid for a while, of an installation that is active now.
+        """Return an access token that stays valid for a while, of an active installation.
 
         Args:
-            installation_id: which.
-            subject: must be the installation's, when it is given.
-            subject_prefix: the installation's subject must begin so.
+            installation_id: the id of the installation.
+            subject: if given, must be the installation's subject.
+            subject_prefix: the installation's subject must begin with this.
 
         Raises:
-            NotFound: no active installation of this subject.
+            NotFound: this subject has no active installation.
             NeedsReauthorization: Zoom ended the grant.
             BeingDecided: a removal was announced and is not decided yet.
-            PeerError, TransportError: the token has run out and Zoom does not refresh it now.
+            PeerError, TransportError: the token has expired and Zoom does not refresh it now.
         """
         row = await self._context.store.read_live("", installation_id)
         return await self.current_in(
@@ -84,7 +85,7 @@ class ActiveAccess:
         subject: str | None = None,
         subject_prefix: str = "",
     ) -> Access:
-        """The same, from a row that was read just now and for this call."""
+        """Do the same from a row that was read just now for this call."""
         ready = self.at_hand(row, installation_id, subject=subject, subject_prefix=subject_prefix)
         if ready is not None:
             return ready
@@ -97,7 +98,7 @@ class ActiveAccess:
         except (PeerUnavailable, TransportError):
             if left <= 0:
                 raise
-            # Zoom does not answer now; what is kept still works for a moment.
+            # Zoom does not respond now; the stored token still works for a moment.
         row = await self._context.store.read_live("", installation_id)
         return self._prove(row, installation_id, subject, subject_prefix)
 
@@ -109,7 +110,7 @@ class ActiveAccess:
         subject: str | None = None,
         subject_prefix: str = "",
     ) -> Access | None:
-        """The same where Zoom has not to be asked first; elsewhere None."""
+        """Do the same if the stored token suffices; return None if Zoom must be asked first."""
         if row.grant_phase == Phase.SUSPENDED:
             return None
         left = (row.access_expires_at or 0) - self._context.now()
@@ -121,7 +122,7 @@ class ActiveAccess:
         return access
 
     async def installation_of(self, subject: str) -> str:
-        """The id of a subject's active installation. `NotFound` when there is none."""
+        """Return the id of a subject's active installation. Raise `NotFound` without one."""
         async with self._context.store.reading() as tx:
             link = await tx.links.active_for_subject(self._context.client.client_id, subject)
         if link is None:
@@ -129,11 +130,11 @@ class ActiveAccess:
         return link.link_id
 
     async def renew(self, refused: Access) -> None:
-        """Refresh a token that Zoom refused, unless a newer one is there already.
+        """Refresh a token that Zoom refused, unless the store already has a newer one.
 
         Raises:
             NeedsReauthorization: Zoom refused the refresh token as well.
-            PeerError, TransportError: it is not known.
+            PeerError, TransportError: the outcome of the refresh is unknown.
         """
         row = await self._context.store.read_live("", refused.installation_id)
         current = await self._proved(row, refused.installation_id, refused.subject, "")
@@ -141,7 +142,7 @@ class ActiveAccess:
             await self._refresh(current.grant_id)
 
     async def close(self) -> None:
-        """Wait for the refreshes that are in flight."""
+        """Wait for the refreshes that are in progress."""
         await self._refresher.close()
 
     async def _proved(
@@ -184,7 +185,7 @@ class ActiveAccess:
             raise NotFound("no active installation of this subject")
 
     def _refresh_soon(self, grant_id: str, left: int) -> None:
-        """Have it refreshed behind the caller, when its own moment has come."""
+        """Refresh a grant in the background if its own moment has come."""
         if left <= REFRESH_BEFORE + jitter(grant_id):
             self._refresher.begin(grant_id)
 
@@ -196,5 +197,5 @@ class ActiveAccess:
 
 
 def jitter(grant_id: str) -> int:
-    """Seconds by which a grant's refresh begins earlier than the last moment for it."""
+    """Return the seconds by which a grant is refreshed earlier than it must be."""
     return hashlib.blake2b(grant_id.encode(), digest_size=1).digest()[0] * JITTER_SECONDS // 256

@@ -1,6 +1,6 @@
-"""API keys: made by command, shown once, kept as hashes, scoped by act and by subjects.
+"""API keys: created by command, shown once, stored as hashes, limited by scope and by subject.
 
-paraph_<key id>_<secret>      the secret part has 256 bits, so a plain SHA-256 keeps it
+paraph_<key id>_<secret>      the secret part has 256 bits, so a plain SHA-256 hash is safe
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _log = get_logger("api")
 
 
 class Scope(StrEnum):
-    """What a key may do."""
+    """A permission that a key can have."""
 
     LINK = "link"
     READ = "read"
@@ -46,10 +46,10 @@ class Scope(StrEnum):
 async def create_key(
     context: Context, *, label: str, scopes: Collection[str], subject_prefix: str = ""
 ) -> Secret:
-    """Make a key; the result is the only time that it is seen.
+    """Create a key. The returned key cannot be shown again.
 
     Raises:
-        UsageError: no scope, an unknown scope, or no label.
+        UsageError: there is no scope, an unknown scope, or no label.
     """
     unknown = sorted(set(scopes) - {scope.value for scope in Scope})
     if unknown or not scopes:
@@ -80,14 +80,14 @@ async def create_key(
 
 
 class Presented(NamedTuple):
-    """A key as a call shows it: it may be anybody's."""
+    """A key as a request presents it, before it is checked."""
 
     key_id: str
     secret: bytes
 
 
 class ApiKey(NamedTuple):
-    """A live key, and what it may do."""
+    """A live key and its permissions."""
 
     key_id: str
     scopes: frozenset[str]
@@ -95,10 +95,10 @@ class ApiKey(NamedTuple):
 
 
 class ApiKeys:
-    """Recognises the keys that calls present, and remembers when each was last used.
+    """Checks the keys that requests present, and records when each was last used.
 
-    Every call reads the key's row, so revoking counts at once on every replica. The last use is
-    written at most once a minute for a key, beside the call and never in its way.
+    Every request reads the key's row, so revoking a key takes effect at once on every replica. The
+    last use is written at most once a minute for each key, without delaying the request.
     """
 
     def __init__(self, context: Context) -> None:
@@ -107,28 +107,29 @@ class ApiKeys:
         self._writing: set[asyncio.Task[None]] = set()
 
     async def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> ApiKey:
-        """The live key that these headers present.
+        """Return the live key that these headers present.
 
         Raises:
-            ApiKeyMissing: none, two, malformed, unknown, wrong or revoked: it looks alike.
+            ApiKeyMissing: no key, two keys, or one that is malformed, unknown, wrong or revoked:
+                the response is the same.
         """
         presented = present(headers)
         row = await self._context.store.read_live(presented.key_id, "")
         return self.recognise(presented, row)
 
     def recognise(self, presented: Presented, row: LiveRow) -> ApiKey:
-        """The presented key, as the store knows it in a row that was read just now.
+        """Check a presented key against a row that was read just now.
 
         Raises:
-            ApiKeyMissing: it is not live.
+            ApiKeyMissing: the key is not live.
         """
         return self.recognise_hash(presented.key_id, hashlib.sha256(presented.secret).digest(), row)
 
     def recognise_hash(self, key_id: str, presented_hash: bytes, row: LiveRow) -> ApiKey:
-        """The same for a key whose secret part was shown before, and kept as its hash alone.
+        """Check a key that was presented earlier, of whose secret part only the hash was kept.
 
         Raises:
-            ApiKeyMissing: it is not live.
+            ApiKeyMissing: the key is not live.
         """
         known = _NOBODY if row.key_secret_hash is None else bytes(row.key_secret_hash)
         same = hmac.compare_digest(presented_hash, known)
@@ -157,20 +158,20 @@ class ApiKeys:
 
 
 def present(headers: Iterable[tuple[bytes, bytes]]) -> Presented:
-    """The API key that these headers hold, not recognised yet.
+    """Return the API key in these headers, not yet checked.
 
     Raises:
-        ApiKeyMissing: none, two, or malformed.
+        ApiKeyMissing: there is no key, more than one, or a malformed one.
     """
     values = [value for name, value in headers if name == b"authorization"]
     return parse_authorization(values[0] if len(values) == 1 else b"")
 
 
 def parse_authorization(value: bytes) -> Presented:
-    """The API key in the one `Authorization` header of a request (RFC 6750 section 2.1).
+    """Parse the API key in the one `Authorization` header of a request (RFC 6750 section 2.1).
 
     Raises:
-        ApiKeyMissing: there is none in it.
+        ApiKeyMissing: the header holds no API key.
     """
     match = _BEARER.fullmatch(value)
     if match is None:
@@ -179,10 +180,10 @@ def parse_authorization(value: bytes) -> Presented:
 
 
 def parse_key(text: str) -> Presented:
-    """The API key that somebody has typed or pasted, not recognised yet.
+    """Parse an API key that a person typed or pasted; it is not yet checked.
 
     Raises:
-        ApiKeyMissing: it is none.
+        ApiKeyMissing: the text is not an API key.
     """
     match = _ALONE.fullmatch(text.encode("utf-8", "surrogatepass"))
     if match is None:
@@ -196,8 +197,8 @@ def _scopes(text: str) -> frozenset[str]:
 
 
 def require_scope(key: ApiKey, scope: Scope) -> None:
-    """`NotAllowed` unless the key has the scope."""
-    # A member of a StrEnum is its text.
+    """Raise `NotAllowed` unless the key has the scope."""
+    # A member of a StrEnum is a str.
     if scope not in key.scopes:
         raise NotAllowed(
             f"the key lacks the scope {scope.value}",
@@ -206,22 +207,22 @@ def require_scope(key: ApiKey, scope: Scope) -> None:
 
 
 def require_subject(key: ApiKey, subject: str) -> None:
-    """`NotFound`, as if it did not exist, for a subject outside the key's prefix."""
+    """Raise `NotFound`, as for an unknown subject, for one outside the key's prefix."""
     if not subject.startswith(key.subject_prefix):
         raise NotFound("the subject lies outside the key's prefix")
 
 
 def require_unlimited(key: ApiKey) -> None:
-    """`NotAllowed` for a key that is limited to some subjects."""
+    """Raise `NotAllowed` for a key that is limited to some subjects."""
     if key.subject_prefix:
         raise NotAllowed(
-            "the key is limited to some subjects, and this speaks of all of them",
+            "the key is limited to some subjects, and this request concerns all of them",
             remedy="Use a key without a subject prefix.",
         )
 
 
 async def revoke_key(context: Context, key_id: str) -> None:
-    """End a key at once. `NotFound` when there is no live one."""
+    """Revoke a key at once. Raise `NotFound` if no live key has this id."""
     async with context.store.transaction() as tx:
         if not await tx.api_keys.revoke(key_id, now=context.now()):
             raise NotFound(f"there is no live key {key_id}", remedy="paraph api-keys list")

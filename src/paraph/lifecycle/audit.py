@@ -1,9 +1,9 @@
-"""The audit chain: what was done, by what right, and in which order.
+"""The audit chain: records each action, its reason, and the order of all actions.
 
-Each entry's digest is a MAC over the entry and the digest before it, so an entry that is
-changed, dropped or moved breaks every later one. The newest digest, the *head*, is written
-to the log: whoever keeps the log elsewhere can prove tampering up to the last exported head,
-even by somebody who holds database and key and rebuilds the whole chain.
+Each entry's digest is a MAC over the entry and the previous digest. So an entry that is changed,
+deleted or moved breaks every later one. The newest digest, the *head*, is written to the log. If
+the log is stored elsewhere, it proves tampering up to the last exported head. That holds even
+against an attacker who has the database and the key and rebuilds the whole chain.
 
 Details hold no personal data and no secret: persons appear as keyed hashes.
 """
@@ -29,7 +29,7 @@ _log = get_logger("audit")
 
 
 async def record(tx: Transaction, context: Context, action: str, **details: str) -> None:
-    """Append to the chain, within the transaction that does what the entry says."""
+    """Append an entry to the chain, in the transaction of the action that it records."""
     at, key = context.now(), context.store.hash_keys["audit"]
 
     def following(head: AuditEntry | None) -> AuditEntry:
@@ -48,14 +48,14 @@ def _digest(key: bytes, entry: AuditEntry) -> bytes:
 
 
 class HeadExport:
-    """Writes the head to the log whenever it has moved."""
+    """Logs the head of the chain whenever it has changed."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._last = 0
 
     async def export(self) -> None:
-        """Log the newest committed entry's number and digest, if it is a new one."""
+        """Log the number and digest of the newest committed entry, if it is new."""
         async with self._store.reading() as tx:
             head = await tx.audit.head()
         if head is not None and head.sequence != self._last:
@@ -70,10 +70,10 @@ class HeadExport:
 
 @dataclass(frozen=True, slots=True)
 class ChainVerdict:
-    """What a walk along the chain found; `broken_at` is the first entry that does not fit.
+    """The result of checking the chain; `broken_at` is the first entry that does not fit.
 
-    `restores` counts the epochs that began in it, and `given_up` the exported heads of entries
-    that a restore left behind: no tampering, if the restore was yours.
+    `restores` counts the epochs that began in it. `given_up` counts the exported heads whose
+    entries a restore left behind: this is not tampering if you ran that restore.
     """
 
     entries: int
@@ -90,11 +90,11 @@ RESTORED = "database.restored"
 async def walk_chain(
     store: Store, *, exported_heads: Mapping[tuple[int, int], str] | None = None
 ) -> ChainVerdict:
-    """Recompute every digest, and compare with heads that were exported.
+    """Recompute every digest, and compare the chain with exported heads.
 
     Args:
-        store: whose chain.
-        exported_heads: (epoch, sequence number) to hex digest, as the log or a book kept them.
+        store: the store that holds the chain.
+        exported_heads: (epoch, sequence number) to hex digest, from the log or the receipt book.
     """
     heads = exported_heads or {}
     wanted = {sequence for _, sequence in heads}
@@ -111,18 +111,18 @@ async def walk_chain(
 
 
 class _Walk:
-    """Where a walk stands, and what it must remember for the heads."""
+    """The position of a check in the chain, and the values needed to compare the heads."""
 
     def __init__(self, key: bytes, wanted: Collection[int]) -> None:
         self._key = key
         self._wanted = wanted
         self.previous, self.sequence = _BEGINNING, 0
         self.digests: dict[int, str] = {}
-        # Epoch to the entry with which it began.
+        # From each epoch to its first entry.
         self.began: dict[int, int] = {}
 
     def step(self, entry: AuditEntry) -> str:
-        """Go on by one entry; why it does not fit, or nothing."""
+        """Check the next entry. Return the reason why it does not fit, or ""."""
         if entry.sequence != self.sequence + 1:
             return "an entry is missing"
         if entry.previous != self.previous:

@@ -1,4 +1,4 @@
-"""Taking a backup: one consistent view, while everything goes on."""
+"""Takes a backup: one consistent view of the database, while the service runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What was written. `made_with`: the key that authenticates it."""
+    """Facts about a finished backup. `made_with`: the key that authenticates it."""
 
     rows: int
     sha256: str
@@ -27,7 +27,7 @@ class Backup:
 
 
 async def count_rows(context: Context) -> int:
-    """About how many rows a backup will have."""
+    """Return about how many rows a backup will have."""
     async with context.store.reading() as tx:
         return await tx.tables.count()
 
@@ -36,9 +36,9 @@ async def take_backup(context: Context, file: BinaryIO, advance: Callable[[int],
     """Write all tables, as they are at this moment, into a file.
 
     Args:
-        context: see there.
-        file: where to; only written forward, so that it may be a pipe.
-        advance: told how many rows were written since it was called last.
+        context: the app's store and keys.
+        file: the output; it is only appended to, so it may be a pipe.
+        advance: called with the number of rows written since its last call.
 
     Raises:
         StorageError: the database failed.
@@ -74,7 +74,7 @@ async def _write_rows(
     after = None
     while page := await tx.tables.page(table, after=after, limit=_PAGE):
         after = page[-1][0]
-        # In a thread: a slow disk or pipe must not hold up the loop that keeps the view alive.
+        # In a thread: a slow disk or pipe must not block the loop that keeps the view open.
         await asyncio.to_thread(_write_page, writer, [row for _, row in page])
         advance(len(page))
 

@@ -1,19 +1,19 @@
-"""Deauthorization: what `app_deauthorized` means, and carrying it out to the end.
+"""Deauthorization: finds the grants that an `app_deauthorized` ends, and removes them.
 
-The event says that a user removed the app; it may be old, repeated, or overtaken by a new
-consent. Times are compared on Zoom's clock alone: the `Date` of the token response against
-`deauthorization_time`. Clearly newer than the consent: everything goes. Older, near, or
-unreadable: nothing more is vended, and one refresh decides, because only Zoom knows which of
-the two came last. A keyed-hash tombstone is written in any case, also when nothing matched,
-and activation looks at it: the event may overtake the installation that it ends.
+The event says that a user removed the app. It may be old, repeated, or overtaken by a new
+consent. Only times of Zoom's clock are compared: the `Date` of the token response with
+`deauthorization_time`. If the removal is clearly newer than the consent, the grant is removed. If
+it is older, too near or unreadable, no token is vended and one refresh decides, because only Zoom
+knows which of the two came last. A keyed-hash tombstone is always written, even if no grant
+matched, and activation checks it: the event may arrive before the installation that it ends.
 
-A removal cannot have happened later than Zoom signed the delivery that reports it: a later time
+A removal cannot have happened after Zoom signed the delivery that reports it: a later time
 counts as unreadable. In an account-level app the event names the user who removed the app. An admin
 who no longer holds the authorization can still remove "his" (devforum.zoom.us thread 42658). So one
 refresh decides about every other grant of the account.
 
-Every step can be done twice. The event stays in the inbox until the last one is done, so a
-crash anywhere means that it is carried out again.
+Every step may run twice. The event stays in the inbox until the last step is done, so after a
+crash all steps run again.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from paraph.storage.records import UNKNOWN_TIME, Grant, TombstoneTimes, ZoomIden
 from paraph.storage.scope import Scope, account
 from paraph.zoom.events import AppDeauthorized
 
-# Both times are Zoom's, but from different servers, one cut to the second and one measured
-# before the token was made: within a minute neither order is certain.
+# Both times are Zoom's, but from different servers. One is cut to the second and one was measured
+# before the token was created. So within a minute neither order is certain.
 NEAR_SECONDS = 60
 
 REASON = "deauthorized at Zoom"
 
 
 class Order(Enum):
-    """How a deauthorization stands to a consent, on Zoom's clock."""
+    """The order of a deauthorization and a consent, on Zoom's clock."""
 
     AFTER = "after"
     BEFORE = "before"
@@ -48,7 +48,7 @@ class Order(Enum):
 
 
 def order_of(deauthorized_at: int | None, consented_at: int | None) -> Order:
-    """Compare two times of Zoom's clock; None is a time that nobody could read."""
+    """Compare two times of Zoom's clock; None is a time that could not be read."""
     if deauthorized_at is None or consented_at is None:
         return Order.UNCLEAR
     if deauthorized_at > consented_at + NEAR_SECONDS:
@@ -60,10 +60,10 @@ def order_of(deauthorized_at: int | None, consented_at: int | None) -> Order:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """What activation finds of earlier deauthorizations.
+    """The earlier deauthorizations that activation found.
 
-    `times` tells one finding from the next: a refresh proves a consent against the tombstones
-    that were there when it was asked for, not against one that arrived meanwhile.
+    `times` distinguishes one result from the next. A refresh proves a consent only against the
+    tombstones that existed when it was requested, not against one that arrived in between.
     """
 
     order: Order
@@ -78,14 +78,14 @@ async def find_tombstone(
     consented_at: int | None,
     received_at: int,
 ) -> Tombstone | None:
-    """Look for deauthorizations that concern an identity; the worst order for it counts.
+    """Find the deauthorizations of an identity; the one that is worst for it counts.
 
     Args:
         tx: reads the tombstones.
-        context: of the app.
-        identity: of the consent.
+        context: the app's keys and level.
+        identity: the identity that consented.
         consented_at: the consent's time on Zoom's clock.
-        received_at: when its tokens arrived, on our clock.
+        received_at: when its tokens arrived, on paraph's clock.
     """
     found = [
         await tx.removals.find_tombstone(identity_hash)
@@ -94,7 +94,7 @@ async def find_tombstone(
     own, *of_account = [
         None if times is None else _order_to(times, consented_at, received_at) for times in found
     ]
-    # Another user's removal says nothing certain about this consent.
+    # Another user's removal proves nothing about this consent.
     orders = {own, *(Order.UNCLEAR if one is Order.AFTER else one for one in of_account)}
     for order in (Order.AFTER, Order.UNCLEAR, Order.BEFORE):
         if order in orders:
@@ -103,10 +103,10 @@ async def find_tombstone(
 
 
 def _order_to(times: TombstoneTimes, consented_at: int | None, received_at: int) -> Order:
-    """The order of a deauthorization to a consent whose tokens have just arrived.
+    """Return the order of a deauthorization and a consent whose tokens have just arrived.
 
-    One that is told during the installation may have ended it, however early it is dated: Zoom's
-    time can be hours off.
+    A deauthorization that is reported during the installation may have ended it, however early
+    its date is: Zoom's time can be hours off.
     """
     order = order_of(_known(times.zoom_time), consented_at)
     is_told_meanwhile = times.told_at >= received_at - NEAR_SECONDS
@@ -114,12 +114,12 @@ def _order_to(times: TombstoneTimes, consented_at: int | None, received_at: int)
 
 
 def believed_time(removed_at: int | None, *, signed_at: int | None, received_at: int) -> int | None:
-    """The time of a removal, or None if it lies behind the delivery that reports it.
+    """Return the time of a removal, or None if it is later than the delivery that reports it.
 
     Args:
-        removed_at: what the event says, on Zoom's clock.
+        removed_at: the time in the event, on Zoom's clock.
         signed_at: the time that Zoom signed with the delivery; None for events of older versions.
-        received_at: when it arrived, on our clock.
+        received_at: when the delivery arrived, on paraph's clock.
     """
     latest = received_at if signed_at is None else signed_at
     return None if removed_at is None or removed_at > latest else removed_at
@@ -133,18 +133,18 @@ async def carry_out(
     received_at: int,
     signed_at: int | None = None,
 ) -> None:
-    """Do all that an authentic `app_deauthorized` of our own client asks for.
+    """Do everything that an authentic `app_deauthorized` of this app's client requires.
 
     Args:
-        context: of the app that the event names.
+        context: the app that the event names.
         refresher: decides unclear cases.
         event: the removal.
-        received_at: when the delivery arrived, on our clock.
+        received_at: when the delivery arrived, on paraph's clock.
         signed_at: the time that Zoom signed with the delivery.
 
     Raises:
-        PeerError, TransportError, StorageError: an unclear case could not be decided yet;
-            nothing is vended meanwhile, and the caller tries again later.
+        PeerError, TransportError, StorageError: an unclear case could not be decided yet.
+            No token is vended until then, and the caller tries again later.
     """
     removal = Removal(REASON, received_at, revoke=False)
     removed_at = believed_time(
@@ -170,7 +170,7 @@ async def carry_out(
 
 
 def _scopes(client_id: str, account_id: str) -> tuple[Scope, Scope]:
-    """The scopes of a removal: its account, and the events without an account."""
+    """Return the scopes of a removal: its account, and the events without an account."""
     return account(client_id, account_id), account(client_id, "")
 
 
@@ -190,7 +190,7 @@ def _known(time: int) -> int | None:
 
 async def _concerned(tx: Transaction, context: Context, event: AppDeauthorized) -> list[Grant]:
     if context.level == "account":
-        # The payload names whoever removed the app, not whoever installed it.
+        # The payload names the user who removed the app, not the one who installed it.
         return list(await tx.grants.in_account(event.client_id, event.account_id))
     grant = await tx.grants.find(ZoomIdentity(event.client_id, event.account_id, event.user_id))
     return [] if grant is None else [grant]
@@ -200,7 +200,7 @@ async def _decide(context: Context, refresher: Refresher, known: Grant, removal:
     async with context.store.reading() as tx:
         grant = await tx.grants.get(known.grant_id)
     try:
-        # A refresh that began before the announcement decides nothing: then one more is asked for.
+        # A refresh that began before the announcement proves nothing: another one is needed.
         while grant is not None and grant.phase is Phase.UNDECIDED:
             known = grant
             grant = await refresher.refresh(known.grant_id)
@@ -208,7 +208,7 @@ async def _decide(context: Context, refresher: Refresher, known: Grant, removal:
         scopes = _scopes(known.identity.client_id, known.identity.account_id)
         async with context.store.transaction(*scopes) as tx:
             current = await tx.grants.get(known.grant_id)
-            # A consent that came while Zoom was asked is newer than the answer.
+            # A consent that came during the refresh is newer than its result.
             if current is not None and current.token_version == known.token_version:
                 await remove_grant(tx, context, current, removal)
 

@@ -1,8 +1,8 @@
-"""Grants: what Zoom gave, kept apart from the link that it serves.
+"""Grants: the tokens and scopes that Zoom issued, separate from the link that they serve.
 
-Zoom keeps one live token set per user and app: each consent kills the older tokens (4741).
-So the tokens of a new exchange replace the grant's at once, whatever becomes of the link;
-anything else would keep a set that is already dead.
+Zoom keeps one live token set per user and app: each consent invalidates older tokens (4741).
+So the tokens of a new exchange replace the grant's at once, even if the link is never
+confirmed. Otherwise the grant would keep a set that no longer works.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from paraph.zoom.user import ZoomUser
 def tokens_of(
     token_set: TokenSet, *, context: Context, scopes: frozenset[str] = frozenset()
 ) -> Tokens:
-    """A token response as it is kept. `api_url` is data: only an allowed host is believed.
+    """Build the stored token set of a token response. `api_url` must name an allowed host.
 
     Args:
         token_set: the response.
-        context: of the app.
-        scopes: those of a refreshed grant, which a response without scopes leaves as they are
+        context: the app's client and clock.
+        scopes: the scopes of a refreshed grant, which a response without scopes does not change
             (RFC 6749 section 5.1).
     """
     now = context.now()
@@ -50,7 +50,7 @@ def tokens_of(
 
 
 async def keep_consent(tx: Transaction, context: Context, user: ZoomUser, tokens: Tokens) -> Grant:
-    """Insert the grant of a new consent, or replace the tokens of the one there is."""
+    """Insert the grant of a new consent, or replace the tokens of the existing one."""
     identity = ZoomIdentity(context.client.client_id, user.account_id, user.user_id)
     known = await tx.grants.find(identity)
     grant = Grant(
@@ -77,9 +77,9 @@ async def keep_consent(tx: Transaction, context: Context, user: ZoomUser, tokens
 async def keep_newest_tokens(
     tx: Transaction, context: Context, user: ZoomUser, tokens: Tokens
 ) -> None:
-    """Give a known grant the tokens of a consent that leads to nothing else.
+    """Store the tokens of a consent that completes no installation, in a known grant.
 
-    Its older ones are dead now. A removal that is being decided stays undecided, and is decided
+    Its older tokens no longer work. An undecided removal stays undecided and is decided
     by these tokens: the consent does not say which of the two came last.
     """
     identity = ZoomIdentity(context.client.client_id, user.account_id, user.user_id)
@@ -93,7 +93,7 @@ async def keep_newest_tokens(
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Why a grant goes, and whether its access token must still be made dead at Zoom."""
+    """The reason for a removal, and whether the tokens must still be revoked at Zoom."""
 
     reason: str
     requested_at: int
@@ -103,9 +103,9 @@ class Removal:
 async def remove_grant(
     tx: Transaction, context: Context, grant: Grant, removal: Removal
 ) -> Receipt | None:
-    """Destroy tokens, links and kept event bodies; tell the host; leave receipt and audit.
+    """Delete tokens, links and event bodies; notify the host; write receipt and audit entry.
 
-    Idempotent: where the row is gone already, nothing happens, and there is no receipt.
+    Idempotent: if the row is already deleted, nothing happens and there is no receipt.
     """
     link = await tx.links.active_for_grant(grant.grant_id)
     current = await tx.grants.get(grant.grant_id)
@@ -152,10 +152,10 @@ async def remove_grant(
 async def purge_events(
     tx: Transaction, context: Context, identity: ZoomIdentity, *, is_last: bool
 ) -> int:
-    """Delete the bodies of the events that the end of this grant ends; the number of them.
+    """Delete the bodies of the events that belong to this grant. Return their number.
 
-    With the last grant of an account all its events go. Before that, at user level, those that
-    concern this user and no other one with a grant. Events without an account go by their user.
+    With the last grant of an account, all its events are deleted. Otherwise, at user level, those
+    that concern this user and no other user with a grant. Events without an account go by user.
     """
     purged = await tx.events.purge_account(identity.account_id) if is_last else 0
     accounts = [""] if is_last or context.level == "account" else ["", identity.account_id]
@@ -167,20 +167,20 @@ async def purge_events(
 async def mark_removed(
     tx: Transaction, context: Context, identity: ZoomIdentity, *, is_last: bool
 ) -> None:
-    """Remember a removal, so that late events of it are recognised and not kept."""
+    """Record a removal, so that its late events are recognised and dropped."""
     marks = [context.removal_mark("", identity.account_id)] if is_last else []
     others = await tx.grants.of_user(identity.client_id, identity.user_id)
     if context.level == "user" and all(one.identity == identity for one in others):
-        # Many events have no account, and are found by their user alone. A user who was moved to
+        # Many events name no account and are matched by their user alone. A user who was moved to
         # another account still receives those.
         marks.append(context.removal_mark(identity.user_id))
     for mark in marks:
-        # Zoom's own time decides about installs alone; for events it is the time of this entry.
+        # Zoom's own time counts only for installs; for events it is the time of this entry.
         await tx.removals.add_tombstone(mark, zoom_time=None, now=context.now())
 
 
 async def queue_revocation(tx: Transaction, context: Context, tokens: Tokens) -> None:
-    """Have a token set made dead at Zoom; kept, sealed, until Zoom has said yes."""
+    """Queue the revocation of a token set at Zoom; it stays, sealed, until Zoom confirms."""
     now = context.now()
     await tx.revocations.add(
         Revocation(

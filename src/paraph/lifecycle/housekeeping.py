@@ -1,8 +1,8 @@
-"""What is done later: owners asked about again, tokens revoked, what ran out let go.
+"""Housekeeping: finds the owners of tokens, revokes queued tokens, deletes what expired.
 
-Each task takes a few rows at a time and can be interrupted anywhere: a row goes only when its
-work is done, and doing it twice changes nothing. Every replica does this, so each attempt is
-claimed first: otherwise many of them would use up in a minute the attempts of an hour.
+Each task takes a few rows at a time and may be interrupted anywhere. A row is deleted only when
+its work is done, and doing the work twice changes nothing. Every replica runs these tasks, so each
+attempt is claimed first: otherwise many replicas would use up an hour's attempts in a minute.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _LONGEST_WAIT = 3600
 
 
 def wait_before(attempt: int, *, first: int = 30) -> int:
-    """Seconds to wait before the next attempt: doubled each time, an hour at most."""
+    """Return the seconds before the next attempt: doubled each time, at most an hour."""
     return min(first << min(attempt, 12), _LONGEST_WAIT)
 
 
 async def tidy(context: Context) -> None:
-    """One round of everything that is due."""
+    """Run one round of every task that is due."""
     await expire_pending(context)
     await ask_owners(context)
     await revoke_due(context)
 
 
 async def let_go(context: Context) -> None:
-    """Delete what ran out and is refused by its time already: it is only room that it takes."""
+    """Delete expired rows. They are refused by their time already and only take up space."""
     async with context.store.transaction(NOTHING_READ) as tx:
         await tx.links.delete_expired_requests(now=context.now() - FINISH_SECONDS)
         await tx.used_states.delete_expired(now=context.now())
@@ -44,7 +44,7 @@ async def let_go(context: Context) -> None:
 
 
 async def ask_owners(context: Context) -> None:
-    """Ask again whose ownerless tokens these are."""
+    """Ask Zoom again who owns the tokens whose owner is unknown."""
     async with context.store.reading() as tx:
         due = await tx.ownerless.due(now=context.now(), limit=BATCH)
     for ownerless in due:
@@ -65,7 +65,7 @@ async def _ask_owner(context: Context, ownerless: OwnerlessTokens) -> None:
         )
     except (PeerError, TransportError) as error:
         if isinstance(error, ResourceErrorResponse) and error.status == 401:
-            # Zoom itself no longer knows this token: there is nothing left to keep or to kill.
+            # Zoom no longer knows this token: there is nothing to keep or to revoke.
             async with context.store.transaction(NOTHING_READ) as tx:
                 await tx.ownerless.delete(ownerless.ownerless_id)
         elif attempts >= OWNERLESS_ATTEMPTS:
@@ -82,7 +82,7 @@ async def _drop(context: Context, ownerless: OwnerlessTokens) -> None:
 
 
 async def _give_to(context: Context, ownerless: OwnerlessTokens, user: ZoomUser) -> None:
-    """Replace the tokens of the grant that these belong to; without one, nobody needs them."""
+    """Replace the tokens of the grant that these belong to. Without a grant, drop them."""
     identity = ZoomIdentity(ownerless.client_id, user.account_id, user.user_id)
     async with context.store.transaction(account(identity.client_id, identity.account_id)) as tx:
         if not await tx.ownerless.delete(ownerless.ownerless_id):
@@ -96,10 +96,10 @@ async def _give_to(context: Context, ownerless: OwnerlessTokens, user: ZoomUser)
 
 
 def _is_later_consent(ownerless: OwnerlessTokens, grant: Grant) -> bool:
-    """Whether these tokens are of a later consent than the grant's.
+    """Return True if these tokens are of a later consent than the grant's.
 
-    When the grant's tokens were received says nothing: they may be of a refresh whose answer came
-    after this consent, and this consent has killed them.
+    The time at which the grant's tokens were received proves nothing. They may be of a refresh
+    whose response came after this consent, which has invalidated them.
     """
     ours, theirs = ownerless.tokens.zoom_time, grant.granted_zoom_time
     if ours is not None and theirs is not None and ours != theirs:
@@ -108,7 +108,7 @@ def _is_later_consent(ownerless: OwnerlessTokens, grant: Grant) -> bool:
 
 
 async def revoke_due(context: Context) -> None:
-    """Make queued tokens dead at Zoom."""
+    """Revoke queued tokens at Zoom."""
     async with context.store.reading() as tx:
         due = await tx.revocations.due(now=context.now(), limit=BATCH)
     for revocation in due:
@@ -125,7 +125,7 @@ async def _revoke(context: Context, revocation: Revocation) -> None:
     try:
         await context.authorization_server.revoke(revocation.token)
     except (PeerError, TransportError):
-        # An access token lives an hour: after the last attempt it is dead by itself.
+        # An access token lives an hour: after the last attempt it has expired.
         if revocation.attempts + 1 < REVOCATION_ATTEMPTS:
             return
     async with context.store.transaction(NOTHING_READ) as tx:

@@ -1,8 +1,8 @@
-"""The ladder: from a validated authorization response to an installation with its proofs.
+"""Installs the app: from a validated authorization response to an installation with its proofs.
 
-Each step is taken only when the one before it held, and what held is recorded. Nothing is
-stored before Zoom has said whose tokens these are, and grant and link are written in one
-transaction: there is no half installation for a crash to leave behind.
+Each proof requires the one before it, and is recorded. Nothing is stored before Zoom has named the
+owner of the tokens. Grant and link are written in one transaction, so a crash leaves no
+incomplete installation behind.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from paraph.zoom.user import ZoomUser
 
 USED_STATE_SECONDS = 3600
 OWNERLESS_FIRST_RETRY = 30
-# Longer than a failover takes, and shorter than proxies wait for an answer.
+# Longer than a failover takes, and shorter than the response timeout of proxies.
 _WRITE_SECONDS = 30
 _WRITE_PAUSE = 0.25
 
@@ -59,7 +59,7 @@ _log = get_logger("install")
 
 @dataclass(frozen=True, slots=True)
 class Handoff:
-    """The host must confirm: the one-use code to hand over, and the host's own return id."""
+    """The one-use code that the host must confirm, and the host's own return id."""
 
     code: Secret
     return_to: str
@@ -67,7 +67,7 @@ class Handoff:
 
 @dataclass(frozen=True, slots=True)
 class _Consent:
-    """What the ladder brought up so far: whose, with which tokens, proved how."""
+    """The consent so far: its owner, its tokens and its proofs."""
 
     user: ZoomUser
     tokens: Tokens
@@ -76,17 +76,17 @@ class _Consent:
 
 @dataclass(slots=True)
 class _Flow:
-    """One browser's flow, whose last transaction may have to be tried more than once."""
+    """The flow of one browser. Its last transaction may have to be tried more than once."""
 
     pending: PendingAuthorization
     has_taken: bool = False
 
 
 async def use_state(context: Context, state: Secret) -> None:
-    """Use up a state, once, on every replica, before anything is sent to Zoom.
+    """Use up a state, once across all replicas, before any request to Zoom.
 
     Raises:
-        StateUsed: it was used (a reload, a replay, or one of several parallel requests).
+        StateUsed: it was already used (a reload, a replay, or one of several parallel requests).
     """
     async with context.store.transaction(NOTHING_READ) as tx:
         expires_at = context.now() + USED_STATE_SECONDS
@@ -98,17 +98,17 @@ async def use_state(context: Context, state: Secret) -> None:
 async def install(
     context: Context, pending: PendingAuthorization, validated: ValidatedAuthorizationResponse
 ) -> Installation | Handoff:
-    """Climb the ladder for one validated response whose state this call uses up.
+    """Install the app for one validated response, whose state this call uses up.
 
     Returns:
-        The active installation where nothing is linked to a host, else the handoff.
+        The active installation if installations are not linked to a host, else the handoff.
 
     Raises:
-        StateUsed: the state was used before.
+        StateUsed: the state was already used.
         Conflict: another flow used the link request up.
         InvalidGrant, TokenErrorResponse: Zoom refused the code, or the app was removed meanwhile.
-        ScopesMissing: the person left out something that the app needs.
-        PeerError, TransportError: Zoom did not answer as it should; nothing is installed.
+        ScopesMissing: the person did not grant a scope that the app needs.
+        PeerError, TransportError: Zoom failed or did not respond; nothing is installed.
     """
     if (context.linking == "host") != (pending.wish is not None):
         # The setting changed since this browser began: a host's app must not end up unlinked.
@@ -135,8 +135,8 @@ async def _owner(context: Context, tokens: Tokens) -> ZoomUser:
             tokens.api_server, access_token=tokens.access_token
         )
     except (PeerError, TransportError):
-        # These may already have killed the working tokens of a known user (4741): dropping them
-        # would lose that grant, so they wait, without an owner, until Zoom says whose they are.
+        # These may have invalidated the working tokens of a known user (4741), so dropping them
+        # could lose that grant. They are stored without an owner until Zoom names it.
         await _write_again(context, partial(_keep_ownerless, context, tokens))
         raise
 
@@ -175,9 +175,9 @@ async def _note_missing_scopes(
 async def _keep_or_revoke(
     tx: Transaction, context: Context, user: ZoomUser, tokens: Tokens
 ) -> None:
-    """Keep the tokens of a consent that leads to no installation only where a grant needs them.
+    """Keep the tokens of a consent without installation if a grant needs them; else revoke them.
 
-    A known grant's older tokens are dead now.
+    A known grant's older tokens no longer work.
     """
     if await tx.grants.find(_identity(context, user)) is not None:
         await keep_newest_tokens(tx, context, user, tokens)
@@ -194,7 +194,7 @@ async def _activate(
         outcome = await _write_again(context, partial(_try_to_keep, context, flow, consent, proved))
         if not isinstance(outcome, Tombstone):
             return outcome
-        # A deauthorization near this consent: one refresh tells which of the two came last.
+        # A deauthorization is too near this consent: one refresh shows which came last.
         consent = replace(consent, tokens=await _refreshed(context, consent.tokens))
         proved = outcome
 
@@ -205,7 +205,7 @@ async def _try_to_keep(
     consent: _Consent,
     proved: Tombstone | None,
 ) -> Installation | Handoff | Tombstone:
-    """Keep the consent; or return the deauthorization that is too near to tell which is newer."""
+    """Keep the consent, or return the deauthorization that is too near to order the two."""
     identity = _identity(context, consent.user)
     consented_at, received_at = consent.tokens.zoom_time, consent.tokens.received_at
     scopes = await _scopes(context, flow.pending, identity)
@@ -236,7 +236,7 @@ async def _take_request(
 ) -> bool:
     """Use up the flow's link request, in the transaction that adds the link.
 
-    It may be gone after a commit that was not confirmed: then the link of that commit is there.
+    It may be gone after an unconfirmed commit, but then the link of that commit exists.
     """
     if flow.pending.wish is None or await take_request(tx, context, flow.pending.wish):
         flow.has_taken = True
@@ -246,11 +246,11 @@ async def _take_request(
 
 
 async def _write_again(context: Context, write: Callable[[], Awaitable[T]]) -> T:
-    """Write what Zoom gave, again and again while the database is away, as in a failover.
+    """Store the tokens that Zoom issued; retry while the database is down, as in a failover.
 
-    The tokens exist nowhere else, and may have killed the working ones of a known user (4741).
-    A block whose commit was not confirmed may be written twice: as consenting twice does, the
-    second time changes nothing but the time.
+    No other copy of the tokens exists, and they may have invalidated the working ones of a known
+    user (4741). A block whose commit was not confirmed may be written twice. Like a second
+    consent, that changes only the time.
     """
     give_up_at = context.clock() + _WRITE_SECONDS
     while True:
@@ -266,7 +266,7 @@ async def _write_again(context: Context, write: Callable[[], Awaitable[T]]) -> T
 async def _scopes(
     context: Context, pending: PendingAuthorization, identity: ZoomIdentity
 ) -> tuple[Scope, ...]:
-    """The scope of the account; no scope where a grant of another account may be replaced."""
+    """Return the account's scope; no scope if a grant of another account may be replaced."""
     if pending.wish is None:
         async with context.store.reading() as tx:
             if await other_grants(tx, context, identity):
@@ -284,7 +284,7 @@ async def _refreshed(context: Context, tokens: Tokens) -> Tokens:
     if tokens.refresh_token is None:
         raise InvalidGrant("the grant has no refresh token")
     token_set = await context.authorization_server.refresh(tokens.refresh_token)
-    # The consent's own time stays: it is what later deauthorizations are compared with.
+    # The consent's own time stays: later deauthorizations are compared with it.
     refreshed = tokens_of(token_set, context=context, scopes=tokens.scopes)
     return replace(refreshed, zoom_time=tokens.zoom_time)
 
@@ -301,7 +301,7 @@ async def _keep(
     if pending.wish is None:
         ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_UNLINKED)
         return await activate_unlinked(tx, context, grant, ladder, alone=alone)
-    # A link that is active already works again at once, whether or not the new one is confirmed.
+    # An active link works again at once, whether or not the new one is confirmed.
     await notify_recovery(tx, context, grant, reason="consented again")
     ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_TO_CONFIRM)
     handoff = await add_pending(tx, context, grant, pending.wish, ladder)

@@ -1,7 +1,7 @@
-"""Keeping idle grants alive: a refresh token that nobody uses ends after 90 days.
+"""Keeps idle grants alive: an unused refresh token expires after 90 days.
 
-A grant in use is refreshed by its use. One that nobody asked for during two thirds of that time
-is refreshed here, once; the last month is left for outages.
+A grant in use is refreshed by its use. One that was idle for two thirds of that time is refreshed
+here once; the last month is left for outages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BATCH = 20
 
 
 async def keep_alive(context: Context, refresher: Refresher) -> int:
-    """Refresh some of the grants that were idle for too long; how many were due."""
+    """Refresh some grants that were idle for too long. Return how many were due."""
     now = context.now()
     async with context.store.reading() as tx:
         idle = await tx.grants.idle_since(now - IDLE_SECONDS, now=now, limit=BATCH)
@@ -23,6 +23,6 @@ async def keep_alive(context: Context, refresher: Refresher) -> int:
         try:
             await refresher.refresh(grant.grant_id)
         except (PeerError, TransportError):
-            # The refresher has noted what it means: later, or never again.
+            # The refresher has recorded the outcome: try later, or never again.
             continue
     return len(idle)

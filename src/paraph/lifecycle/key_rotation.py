@@ -1,14 +1,14 @@
-"""Turning the encryption keys: the new one seals, then everything is sealed anew.
+"""Rotates the encryption keys: the new key seals, then every stored value is sealed again.
 
-Three classes of what a key protects, each with its own end:
+A key protects three classes of data, and each stops needing it in its own way:
 
-- *Rows* (tokens, profiles, event bodies, the sealed hash keys) are sealed anew, online.
-- *Short-lived things* (the cookies of a pending authorization and of an operator) run out by
-  themselves: the old key is kept an hour after its turn.
-- *Long-lived hashes and the audit chain* have keys of their own, which never change; only their
-  sealed form is a row like any other.
+- *Rows* (tokens, profiles, event bodies, the sealed hash keys) are sealed again, online.
+- *Short-lived cookies* (of a pending authorization and of an operator) expire: the old key is
+  kept for an hour after the rotation.
+- *Long-lived hashes and the audit chain* have keys of their own, which never change. Only the
+  sealed form of these keys is a row like any other.
 
-Every step may be done twice and be interrupted anywhere: what was sealed anew is not found again.
+Every step may run twice and may be interrupted anywhere: a value sealed again is not found again.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from paraph.storage.scope import NOTHING_READ
 
 SHORT_LIVED_SECONDS = 3600
 BATCH = 25
-# Between two batches the write lock is free, at least as long as a batch has held it: writers of
-# other processes look for it now and then, and must find it.
+# Seconds between two batches for which the write lock is free, at least as long as a batch held
+# it. Writers of other processes poll for the lock and must find it free.
 PAUSE_SECONDS = 0.02
 _POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """One key: what it still protects, and what stands against removing it.
+    """One key, the data that it still protects, and the obstacles to removing it.
 
-    `sealing_since` is None for a key that never sealed; `short_lived_until` for one that seals.
+    `sealing_since` is empty for a key that never sealed, `short_lived_until` for one that seals.
     """
 
     key_id: str
@@ -59,7 +59,7 @@ class RingStatus:
 
 
 async def ring_status(context: Context) -> RingStatus:
-    """Count what every key protects."""
+    """Count the values that each key protects."""
     now = context.now()
     async with context.store.reading() as tx:
         turns = await tx.key_turns.all()
@@ -72,7 +72,7 @@ async def ring_status(context: Context) -> RingStatus:
     keys = [
         _key_status(context, key_id, turns, replicas, counts)
         for key_id, counts in protects.items()
-        # A key of long ago that is neither held nor needed is nobody's concern.
+        # An old key that is neither configured nor needed is left out.
         if counts or key_id in context.ring.key_ids
     ]
     return RingStatus(tuple(keys), tuple(replicas), tuple(context.store.hash_keys))
@@ -96,7 +96,7 @@ def _key_status(
     elif protects:
         obstacles.append("rows are sealed with it: paraph keys rotate")
     elif not own and key_id == context.ring.newest:
-        obstacles.append("it waits for its turn: paraph keys rotate")
+        obstacles.append("it does not seal yet: paraph keys rotate")
     if until is not None and context.now() < until:
         obstacles.append("cookies that it sealed may still come back")
     if any(replica.sealing_key == key_id for replica in replicas) and not seals:
@@ -113,11 +113,14 @@ def _key_status(
 
 
 async def begin_turn(context: Context) -> bool:
-    """Let the newest key of the ring seal, for all replicas. False: it does already.
+    """Make the newest key of the ring the sealing key of all replicas.
+
+    Returns:
+        False if it already seals.
 
     Raises:
         UsageError: a live replica does not hold it yet.
-        Conflict: somebody else turned at the same time.
+        Conflict: another process rotated at the same time.
     """
     newest, now = context.ring.newest, context.now()
     async with context.store.transaction() as tx:
@@ -127,7 +130,7 @@ async def begin_turn(context: Context) -> bool:
         without = [r.label for r in await live_replicas(tx, now=now) if newest not in r.key_ids]
         if without:
             raise UsageError(
-                f"the key {newest} is not held yet by {', '.join(without)}",
+                f"these replicas do not hold the key {newest} yet: {', '.join(without)}",
                 remedy="Give it to every replica in encryption_keys, restart them, and try again.",
             )
         await tx.key_turns.add(KeyTurn(turns[-1].turn + 1, newest, now))
@@ -137,7 +140,7 @@ async def begin_turn(context: Context) -> bool:
 
 
 async def seal_with_newest(tx: Transaction, context: Context) -> None:
-    """Let the newest key seal, in a database that no replica uses yet."""
+    """Make the newest key the sealing key, in a database that no replica uses yet."""
     newest = context.ring.newest
     turns = await tx.key_turns.all()
     if turns[-1].key_id != newest:
@@ -147,17 +150,17 @@ async def seal_with_newest(tx: Transaction, context: Context) -> None:
 
 
 async def await_replicas(context: Context, waiting: Callable[[Sequence[str]], None]) -> None:
-    """Wait until every live replica seals with the key in turn, or has fallen silent.
+    """Wait until every live replica seals with the current key, or has stopped reporting.
 
     Args:
-        context: see there.
-        waiting: told the labels that are waited for, whenever they change.
+        context: the app's store and clock.
+        waiting: called with the labels of the awaited replicas, whenever they change.
 
     Raises:
-        StorageError: a replica lives and goes on sealing with another key.
+        StorageError: a live replica still seals with another key.
     """
     told: Sequence[str] = ()
-    # As long as it takes a replica to be taken for gone, and as much again.
+    # Twice the time after which a silent replica counts as stopped.
     for _ in range(int(2 * LIVE_SECONDS / _POLL_SECONDS)):
         async with context.store.reading() as tx:
             replicas = await live_replicas(tx, now=context.now())
@@ -169,14 +172,14 @@ async def await_replicas(context: Context, waiting: Callable[[Sequence[str]], No
             waiting(behind)
         await asyncio.sleep(_POLL_SECONDS)
     raise StorageError(
-        f"still sealing with another key: {', '.join(told)}",
-        remedy="See why in its log, or restart it; then run paraph keys rotate again.",
+        f"these replicas still seal with another key: {', '.join(told)}",
+        remedy="See why in their logs, or restart them; then run paraph keys rotate again.",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Resealed:
-    """What a walk over all sealed columns did; what does not open was left as it is."""
+    """The result of sealing all columns again; values that cannot be opened are left unchanged."""
 
     done: int
     unknown: Mapping[str, int]
@@ -184,7 +187,7 @@ class Resealed:
 
 
 async def count_outdated(context: Context) -> int:
-    """How many values are not sealed with the key in turn."""
+    """Return how many values are not sealed with the current key."""
     ring = context.ring
     async with context.store.reading() as tx:
         counts = [await tx.sealed.counts(place, ring.key_ids) for place in tx.sealed.places]
@@ -192,15 +195,14 @@ async def count_outdated(context: Context) -> int:
 
 
 async def seal_anew(context: Context, advance: Callable[[int], None]) -> Resealed:
-    """Seal everything with the key in turn, in batches that block nobody.
+    """Seal every value with the current key, in batches that block no other writer.
 
-    A batch is read without a lock, and written value by value only where nothing was written
-    meanwhile: whoever was faster has sealed with the key in turn already, or is found by the
-    next walk.
+    A batch is read without a lock. Each value is written only if it is unchanged. A concurrent
+    writer has sealed it with the current key already, or the next pass finds it.
 
     Args:
-        context: see there.
-        advance: told how many values were gone through since it was called last.
+        context: the app's store and keys.
+        advance: called with the number of values processed since its last call.
     """
     done, unknown, broken = 0, dict[str, int](), dict[str, int]()
     async with context.store.reading() as tx:

@@ -1,11 +1,11 @@
-"""Links: which local account a grant serves, and how the host says yes.
+"""Links: bind a grant to a local account (the subject), and let the host confirm that.
 
-Zoom proves who the Zoom user is; who the local user is, only the host knows, and the one who
+Zoom proves who the Zoom user is; only the host knows who the local user is, and the user who
 finishes must be the one who started. So a link is pending until the host has shown its
-signed-in user both accounts: the handoff opens only with the verifier that the starting
+signed-in user both accounts. The handoff opens only with the verifier that the starting
 session keeps, and the claim is confirmed only for the starting subject.
 
-Every refusal here is `NotFound`: a guesser learns nothing about what exists.
+Every refusal here is `NotFound`: an attacker who guesses learns nothing about existing links.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PENDING_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the host's backend gets for a handoff: both accounts, to be shown to its user.
+    """Both accounts of a handoff, which the host's backend shows to its user.
 
     `replaces` holds the installations that a confirmation would move or end.
     """
@@ -54,7 +54,7 @@ class Claim:
 async def add_pending(
     tx: Transaction, context: Context, grant: Grant, wish: LinkWish, ladder: Ladder
 ) -> Secret:
-    """Insert a pending link with a fresh handoff, and give the handoff's code."""
+    """Insert a pending link with a new handoff, and return the handoff's code."""
     handoff = context.one_use_code()
     now = context.now()
     await tx.links.add(
@@ -82,16 +82,16 @@ async def claim(
     """Open a handoff for the session that began it.
 
     Args:
-        context: see there.
-        handoff: what the browser brought.
+        context: the app's store, keys and clock.
+        handoff: the code that the browser brought.
         verifier: the nonce of the session.
-        subject_prefix: the subjects that the caller may know of begin so.
+        subject_prefix: the caller may act only for subjects that begin with this.
 
     Raises:
-        NotFound: unknown, expired or used handoff, a verifier that is not this session's, or a
-            subject that is not the caller's. Neither of the last two uses the handoff up: its
-            finder must not be able to spoil it for its owner. The handoff's 256 bits and 60
-            seconds forbid guessing.
+        NotFound: the handoff is unknown, expired or used, the verifier is not this session's, or
+            the subject is not the caller's. The last two do not use the handoff up, so that a
+            person who finds it cannot spoil it for its owner. Its 256 bits and 60 seconds
+            prevent guessing.
     """
     now = context.now()
     code = context.one_use_code()
@@ -126,19 +126,19 @@ async def confirm(
     move: bool = False,
     subject_prefix: str = "",
 ) -> Installation:
-    """The host's user said yes.
+    """Confirm a link: the host's user agreed.
 
     Args:
-        context: see there.
-        claim: what `claim()` gave.
-        subject: who said it; must be the subject that started.
-        move: that the person agreed to what `replaces` named.
-        subject_prefix: the subjects that the caller may know of begin so.
+        context: the app's store, keys and clock.
+        claim: the claim that `claim()` returned.
+        subject: the subject that agreed; must be the one that started.
+        move: True if the person agreed to the replacements that `replaces` named.
+        subject_prefix: the caller may act only for subjects that begin with this.
 
     Raises:
-        NotFound: no live claim, or another subject.
-        LinkConflict: something would be moved and `move` is not set, or the caller may not
-            know of it, so that nobody can have agreed.
+        NotFound: there is no live claim, or it is of another subject.
+        LinkConflict: a confirmation would move an installation and `move` is not set, or that
+            installation is outside the caller's prefix, so the person cannot have agreed.
     """
     async with context.store.transaction() as tx:
         pending, grant = await _pending(tx, context, claim, subject)
@@ -146,7 +146,7 @@ async def confirm(
         if not all(old.link.subject.startswith(subject_prefix) for old in replaced):
             raise LinkConflict(
                 "the Zoom user is linked to a subject outside the caller's prefix",
-                remedy="Have the other one removed first; this key can not.",
+                remedy="Remove the other installation first, with a key that may do so.",
             )
         if replaced and not move:
             raise LinkConflict("the subject or the Zoom user is linked elsewhere")
@@ -168,7 +168,7 @@ async def confirm(
 
 
 async def decline(context: Context, *, claim: Secret, subject_prefix: str = "") -> None:
-    """The host's user said no: the link goes, and the grant too unless another link needs it."""
+    """Decline a link: delete it, and its grant too unless another link needs that."""
     async with context.store.transaction() as tx:
         pending = await tx.links.find_claim(secret_hash(claim), now=context.now())
         if pending is None or not pending.subject.startswith(subject_prefix):
@@ -177,11 +177,11 @@ async def decline(context: Context, *, claim: Secret, subject_prefix: str = "") 
 
 
 async def expire_pending(context: Context, *, limit: int = 100) -> int:
-    """End pending links whose ten minutes are over, as if they had been declined."""
+    """End pending links that are older than ten minutes, as if they had been declined."""
     async with context.store.reading() as tx:
         found = await tx.links.expired(now=context.now(), limit=1)
     if not found:
-        # Nobody is kept from writing for nothing.
+        # Do not take the write lock if there is nothing to write.
         return 0
     async with context.store.transaction() as tx:
         links = await tx.links.expired(now=context.now(), limit=limit)
@@ -193,9 +193,9 @@ async def expire_pending(context: Context, *, limit: int = 100) -> int:
 async def activate_unlinked(
     tx: Transaction, context: Context, grant: Grant, ladder: Ladder, *, alone: bool
 ) -> Installation:
-    """Without a host to confirm: the installation belongs to the Zoom user and is active.
+    """Activate an installation without a host: it belongs to the Zoom user.
 
-    Only a transaction that is alone may continue the installation of another grant.
+    Only a transaction that holds the global lock may continue another grant's installation.
     """
     existing = await tx.links.active_for_grant(grant.grant_id)
     identity = grant.identity
@@ -226,7 +226,7 @@ async def _pending(
     tx: Transaction, context: Context, claim: Secret, subject: str
 ) -> tuple[Link, Grant]:
     link = await tx.links.find_claim(secret_hash(claim), now=context.now())
-    # Both are in clear on the host's side; comparing them in constant time would protect nothing.
+    # The host knows both values in clear text: comparing in constant time would protect nothing.
     if link is None or link.subject != subject:
         raise NotFound("no live claim of this subject")
     grant = await tx.grants.get(link.grant_id)
@@ -240,13 +240,13 @@ async def _pending(
 async def _replaced_by(
     tx: Transaction, context: Context, pending: Link, grant: Grant
 ) -> list[Installation]:
-    """Active installations that stand in a pending link's way, without those that it continues.
+    """Return the active installations that a pending link would replace, not continue.
 
-    It continues the installation of its own grant, and one whose grant this one replaces. A Zoom
-    user who was moved to another account is linked by the grant of the old account, too.
+    A link continues the installation of its own grant, and one whose grant this one replaces. The
+    old account's grant of a Zoom user who was moved to another account counts as well.
     """
     identity = grant.identity
-    # At account level an installation is its account's, and the user is only its administrator.
+    # At account level an installation is its account's; the user is only its administrator.
     grants = [] if context.level == "account" else await other_grants(tx, context, identity)
     of_user = [await tx.links.active_for_grant(one.grant_id) for one in grants]
     of_grant = await tx.links.active_for_grant(pending.grant_id)
@@ -270,7 +270,7 @@ def _continues(context: Context, pending: Link, grant: Grant, old: Installation)
 async def _kept_for(
     tx: Transaction, context: Context, pending: Link, grant: Grant, *, agreed: bool
 ) -> tuple[Installation, str] | None:
-    """The subject's installation that keeps its id under the grant of this consent, and why."""
+    """Return the subject's installation that keeps its id under the new grant, and why."""
     link = await tx.links.active_for_subject(pending.client_id, pending.subject)
     old = None if link is None else await tx.installations.get(link.link_id)
     if old is None:
@@ -281,15 +281,15 @@ async def _kept_for(
 
 async def _end_for(tx: Transaction, context: Context, old: Installation, grant: Grant) -> None:
     if old.grant.grant_id != grant.grant_id:
-        # The subject leaves its old Zoom user, whom nobody else serves: that grant goes. That of a
-        # user who was moved is dead by the new consent, and a revocation would end the new one.
+        # The subject leaves its old Zoom user, who serves no other subject, so that grant is
+        # removed. If the user was moved, it no longer works and revoking would end the new one.
         is_moved = old.grant.identity.user_id == grant.identity.user_id
         removal = Removal("moved", context.now(), revoke=not is_moved)
         await remove_grant(tx, context, old.grant, removal)
         if is_moved:
             await continue_count(tx, context, old.grant.identity, grant.identity)
         return
-    # The Zoom user leaves the old subject; the grant itself goes on serving the new one.
+    # The Zoom user leaves the old subject; the grant itself now serves the new one.
     await tx.links.delete(old.link.link_id)
     await _record(tx, context, "link.moved", old)
     await notify_host(tx, context, "installation.moved", old, reason="moved")
@@ -312,7 +312,7 @@ async def _activate(tx: Transaction, context: Context, pending: Link, ladder: La
         )
         await tx.links.update(active)
     else:
-        # A re-consent: the link that was active all along keeps its id and gets the new proofs.
+        # Another consent: the link that was active keeps its id and gets the new proofs.
         await tx.links.delete(pending.link_id)
         await tx.links.update(replace(existing, rungs=ladder.rungs, confirmed_at=now))
     await _record(tx, context, "link.activated", await _active_installation(tx, pending.grant_id))

@@ -1,9 +1,9 @@
-"""Link requests: the host's wish to link its signed-in user, used up by one finished flow.
+"""Link requests: the host asks to link its signed-in user; one finished flow uses a request up.
 
 The code of a link request stands in a URL. Mail filters, chat previews, virus scanners and
-prefetching browsers open URLs before people do, with any headers. So opening it uses nothing up. At
-most one installation results: the first flow that is finished takes it, in the transaction that
-adds the link.
+prefetching browsers open URLs before people do, with any headers. So opening it does not use it up.
+At most one installation results: the first flow to finish takes the request, in the transaction
+that adds the link.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from paraph.storage.records import LinkRequest
 from paraph.storage.scope import NOTHING_READ
 
 REQUEST_SECONDS = 600
-# A browser that begins in the last second of a link request has a flow's whole lifetime to finish.
+# A browser that begins in the last second of a link request still has a flow's full lifetime.
 FINISH_SECONDS = LIFETIME_SECONDS + 60
 MAX_SUBJECT = 255
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -31,19 +31,19 @@ _RETURN_TO = re.compile(r"[A-Za-z0-9_.~-]{0,200}")
 async def request_link(
     context: Context, *, subject: str, challenge: str, return_to: str = ""
 ) -> tuple[Secret, int]:
-    """Keep the host's wish to link its signed-in user.
+    """Store the host's request to link its signed-in user.
 
     Args:
-        context: of the app.
+        context: the app's store and clock.
         subject: the local account, opaque, 1 to 255 characters.
         challenge: S256 of a nonce in that user's session with the host (43 characters).
-        return_to: an identifier of the host's own, handed back at the end; never a URL.
+        return_to: an identifier of the host's own, returned to it at the end; never a URL.
 
     Returns:
-        The one-use code for `/install?request=`, and when it runs out.
+        The one-use code for `/install?request=`, and when it expires.
 
     Raises:
-        UsageError: one of the three has not its shape.
+        UsageError: an argument does not have its form.
     """
     if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
         raise UsageError("subject must be 1 to 255 printable characters")
@@ -61,7 +61,7 @@ async def request_link(
 
 
 async def open_request(context: Context, code: Secret) -> LinkWish:
-    """Read a link request without using it up; each opening begins a flow of its own.
+    """Read a link request without using it up; each opening begins a separate flow.
 
     Raises:
         NotFound: it is unknown, used or expired.
@@ -74,10 +74,10 @@ async def open_request(context: Context, code: Secret) -> LinkWish:
 
 
 async def demand_unused(context: Context, wish: LinkWish) -> None:
-    """Refuse a flow whose link request was used up by another one, before Zoom is called.
+    """Refuse a flow whose link request another flow used up, before Zoom is called.
 
     Raises:
-        Conflict: it was used up.
+        Conflict: the link request was used up.
     """
     if wish.request_hash is None:
         return
@@ -88,7 +88,7 @@ async def demand_unused(context: Context, wish: LinkWish) -> None:
 
 
 async def take_request(tx: Transaction, context: Context, wish: LinkWish) -> bool:
-    """Use up the link request of a flow that is finished; False: another flow was first."""
+    """Use up the link request of a finished flow. Return False if another flow was first."""
     if wish.request_hash is None:
         return True
     before = context.now() - FINISH_SECONDS

@@ -1,8 +1,8 @@
-"""Notices to the host: rows that are written in the same transaction as the fact they report.
+"""Notices to the host: rows written in the same transaction as the change that they report.
 
-Lifecycle never calls anybody; `paraph.events` delivers the rows. Each notice carries its
-position among all notices of its Zoom user (`sequence`). By it a host recognises a notice that
-comes late or twice, and one that never came.
+This layer makes no requests; `paraph.events` delivers the rows. Each notice carries its
+position among all notices of its Zoom user (`sequence`). With it a host recognises a notice that
+comes late or twice, and one that is missing.
 """
 
 from __future__ import annotations
@@ -25,21 +25,20 @@ NoticeKind = Literal[
     "installation.needs_reauthorization",
 ]
 NEEDS_REAUTHORIZATION: NoticeKind = "installation.needs_reauthorization"
-# The phase of the installation after the fact that the notice reports.
+# The phase of the installation after the change that the notice reports.
 PHASES: Mapping[NoticeKind, Phase] = {
     "installation.activated": Phase.ACTIVE,
     "installation.moved": Phase.ENDED,
     "installation.removed": Phase.ENDED,
     NEEDS_REAUTHORIZATION: Phase.NEEDS_REAUTHORIZATION,
 }
-# A stale notice that waits for a later attempt holds up those behind it for this long at most.
-# Longer than any claim, so that an attempt that is under way ends first: `event_timeout` is at most
-# 900 seconds.
+# The longest that a stale notice which waits for a retry delays the notices behind it. Longer than
+# any claim, so that a running attempt ends first: `event_timeout` is at most 900 seconds.
 STALE_SECONDS = 960
 
 
 class _Told(TypedDict):
-    """The part of a notice's body that is read again here."""
+    """The part of a notice's body that this module reads again."""
 
     sequence: int
 
@@ -57,12 +56,12 @@ async def notify_host(
 
     Args:
         tx: writes the notice.
-        context: of the app.
+        context: the app's keys and clock.
         kind: the name of the notice.
-        installation: as it is after the fact that the notice reports.
-        reason: why, in a few words.
-        ordered_with: the subject whose earlier notices are delivered first; the installation's
-            unless it had another one before.
+        installation: its state after the change.
+        reason: the cause, in a few words.
+        ordered_with: the subject whose earlier notices are delivered first. Give it if the
+            installation had another subject before.
     """
     identity, subject = installation.grant.identity, installation.link.subject
     now = context.now()
@@ -114,7 +113,7 @@ async def notify_host(
 
 
 async def notify_recovery(tx: Transaction, context: Context, grant: Grant, *, reason: str) -> None:
-    """Tell the host that a grant works again, if the last notice told that it does not."""
+    """Tell the host that a grant works again, if the last notice said that it does not."""
     last = await tx.notices.last(context.tombstone_hash(grant.identity))
     if last is None or last.last_name != NEEDS_REAUTHORIZATION:
         return
@@ -126,7 +125,7 @@ async def notify_recovery(tx: Transaction, context: Context, grant: Grant, *, re
 
 
 async def is_stale(tx: Transaction, context: Context, notice: KeptEvent) -> bool:
-    """Say whether a later notice made this one untrue; only `needs_reauthorization` can be."""
+    """Return True if a later notice made this one untrue; only `needs_reauthorization` can be."""
     if not notice.notice or notice.name != NEEDS_REAUTHORIZATION or notice.body is None:
         return False
     told = cast("_Told", parse_json_object(notice.body)["installation"])

@@ -1,11 +1,12 @@
-"""The outcome of an authorization response, given again to the browser that brought it.
+"""Keeps the outcome of an authorization response, to repeat it to the browser that brought it.
 
-People click twice, reload, and go back. The state is used up by the first request, so a second one
-cannot be processed; for a minute it gets the outcome of the first one. Only the browser that holds
-the sealed cookie of the flow gets it, never the URL alone. Nothing is exchanged again.
+People click twice, reload, and go back. The first request uses the state up, so a second one
+cannot be processed; for a minute it gets the outcome of the first. A browser needs the sealed
+cookie of the flow to get it; the URL alone is not enough. The code is not exchanged again.
 
-The outcome is kept in the database, sealed. Browsers drop the response to the first of two clicks
-together with its cookies. The second request may reach another replica while the first one runs.
+The outcome is sealed and kept in the database. Browsers drop the response to the first of two
+clicks together with its cookies, and another replica may receive the second request while the
+first one runs.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from paraph.storage.encryption import secret_hash
 from paraph.storage.protocols import Transaction
 from paraph.storage.scope import NOTHING_READ
 
-# More than an exchange, the request for the user and the writes during a failover usually take.
+# Longer than the exchange, the user request and the writes of a failover usually take.
 RUNNING_SECONDS = 60
 _ANSWERED = 200
 
@@ -37,9 +38,9 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         kind: `installed`, `handoff`, or `failed` with a page.
-        installation_id: the installation, where nothing is linked to a host.
-        handoff: the code for the host, and `return_to` for its own use.
-        status, title, lines: the page that a failure was answered with.
+        installation_id: the installation, if installations are not linked to a host.
+        handoff: the code for the host, with `return_to` for the host's own use.
+        status, title, lines: the page of a failure.
     """
 
     kind: Literal["installed", "handoff", "failed"]
@@ -56,7 +57,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 async def reserve_outcome(tx: Transaction, context: Context, state: Secret) -> None:
-    """Note in the transaction that uses up the state that its request is running."""
+    """Record that the request of a state is running, in the transaction that uses it up."""
     now = context.now()
     await tx.idempotency.begin(
         _answer_id(state),
@@ -78,7 +79,7 @@ async def keep_outcome(tx: Transaction, context: Context, state: Secret, outcome
 
 
 async def keep_failure(context: Context, state: Secret, outcome: Outcome) -> bool:
-    """Keep the outcome of a flow that ended without an installation; False if it was not kept."""
+    """Keep the outcome of a flow without installation. Return False if it was not kept."""
     try:
         async with context.store.transaction(NOTHING_READ) as tx:
             await keep_outcome(tx, context, state, outcome)
@@ -98,7 +99,7 @@ async def find_outcome(
         `unused` if no request has used the state up. None if the minute has passed.
 
     Raises:
-        StorageError: the database did not answer.
+        StorageError: the database did not respond.
     """
     now = context.now()
     async with context.store.reading() as tx:

@@ -1,10 +1,10 @@
-"""The sealed cookie: a pending authorization kept by the browser that began it.
+"""The sealed cookie: the browser that began an authorization keeps it until the response.
 
-A flood of starts stores nothing here, replicas share nothing but the key ring, and parallel
-tabs do not meet: each authorization request has a cookie of its own, named by its issue time
-and the hash of its state. So a forged or foreign state fails on a name that is not there:
-no I/O, no decryption. What binds the browser is not the name but the sealed content, which
-nobody without the key can make (RFC 9700 sections 2.1 and 4.7.1; ASVS 10.1.2).
+A flood of starts stores nothing here, replicas share only the key ring, and parallel tabs do not
+interfere. Each authorization request has a cookie of its own, named by its issue time and the
+hash of its state. So a forged or foreign state fails because no cookie has that name: without I/O
+or decryption. The sealed content binds the browser, not the name, and only the key can
+create it (RFC 9700 sections 2.1 and 4.7.1; ASVS 10.1.2).
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ KEPT_TABS = 5
 _NAME = re.compile(r"__Host-paraph-([0-9]{10})-([A-Za-z0-9_-]{22})")
 _HOUR = 3600
 OUTCOME_SECONDS = 60
-"""For how long a finished flow gives its outcome to the browser that holds its cookie."""
+"""The seconds for which a finished flow repeats its outcome to the browser with its cookie."""
 _KEPT_SECONDS = LIFETIME_SECONDS + OUTCOME_SECONDS
 
 
 class CookieMismatch(StateMismatch):
-    """This browser does not hold the cookie of a state, or not as it was sealed.
+    """The browser does not hold the cookie of a state, or holds one that was changed.
 
     Args:
         reason: `no_cookie`, `other_cookies`, `doubled_cookie` or `forged_cookie`.
-        detail: as for every error.
+        detail: the text of the error.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -55,9 +55,9 @@ class CookieMismatch(StateMismatch):
 
 @dataclass(frozen=True, slots=True)
 class LinkWish:
-    """The host's link request that began this.
+    """The host's link request that began the authorization.
 
-    `request_hash` is None in a cookie of version 0.1, which used the request up at the start.
+    `request_hash` is missing in cookies of version 0.1, which used the request up at the start.
     """
 
     subject: str
@@ -68,7 +68,7 @@ class LinkWish:
 
 @dataclass(frozen=True, slots=True)
 class PendingAuthorization:
-    """A request sent and unanswered, as this browser holds it."""
+    """An authorization request without response yet, as the browser's cookie holds it."""
 
     request: AuthorizationRequest
     wish: LinkWish | None
@@ -78,7 +78,7 @@ class PendingAuthorization:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What begins an authorization in a browser: where to send it, and what it keeps."""
+    """The start of an authorization: the URL to redirect the browser to, and its cookie."""
 
     url: str
     cookie_name: str
@@ -98,12 +98,12 @@ class _Sealed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[str, str]]) -> Start:
-    """Build an authorization request and the cookie that will recognise its answer.
+    """Build an authorization request and the cookie that will recognise its response.
 
     Args:
-        context: see there.
-        wish: the link request that this serves; None where nothing is linked to a host.
-        cookies: what the browser sent, so that old tabs beyond the newest five can go.
+        context: the app's client, keys and clock.
+        wish: the link request; None if installations are not linked to a host.
+        cookies: the cookies that the browser sent; those beyond the newest five are deleted.
     """
     now = context.now()
     request = build_authorization_request(
@@ -136,7 +136,7 @@ def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[st
 
 
 class Opener(Protocol):
-    """What of a context opens a cookie: no store is asked."""
+    """The part of a context that opens a cookie, without the store."""
 
     @property
     def ring(self) -> KeyRing:
@@ -153,15 +153,15 @@ class Opener(Protocol):
 def open_pending(
     context: Opener, *, state: Secret, cookies: Sequence[tuple[str, str]]
 ) -> PendingAuthorization:
-    """Find and open the cookie of a state that came back.
+    """Find and open the cookie of a returned state.
 
     Raises:
-        CookieMismatch: this browser holds no cookie of that state, or more than one
-            (an attacker tossed a second one in), or one that we did not seal.
-        AuthorizationExpired: the cookie's time has run out.
+        CookieMismatch: the browser holds no cookie of that state, more than one (an attacker
+            added a second one), or one that paraph did not seal.
+        AuthorizationExpired: the cookie has expired.
     """
     ours = list(_ours(cookies))
-    # A browser without any cookie of ours costs not even a hash: that is a flood's usual case.
+    # Without any such cookie not even a hash is computed: a flood usually looks like this.
     wanted = _state_hash_text(state) if ours else ""
     found = [(m[0], int(m[1]), value) for m, value in ours if m[2] == wanted]
     if len(found) != 1:
@@ -170,8 +170,8 @@ def open_pending(
             reason, f"the browser sent {len(found)} cookies of this state, not one"
         )
     name, issued_at, value = found[0]
-    # Outside the lifetime there is nothing to open: no key is derived for an invented hour.
-    # A finished flow can be loaded again for a minute; nothing else is accepted in that time.
+    # Outside its lifetime a cookie is not opened: no key is derived for an invented hour.
+    # A finished flow may be loaded again for a minute; that time allows nothing else.
     if not -CLOCK_TOLERANCE_SECONDS <= context.now() - issued_at <= _KEPT_SECONDS:
         raise AuthorizationExpired("the cookie's time has run out")
     try:
@@ -208,12 +208,12 @@ def _opened_wish(subject: str, challenge: str, return_to: str, request: str = ""
 
 
 def holds_pending(cookies: Sequence[tuple[str, str]]) -> bool:
-    """Whether the browser holds a cookie of any flow, by name alone."""
+    """Return True if the browser holds a cookie of any flow, by name alone."""
     return any(True for _ in _ours(cookies))
 
 
 def used_state_hash(state: Secret) -> bytes:
-    """Under which a state is remembered as used."""
+    """Return the hash that records a state as used."""
     return hashlib.sha256(state.reveal().encode("ascii", "surrogatepass")).digest()
 
 
@@ -242,6 +242,6 @@ def _ours(cookies: Iterable[tuple[str, str]]) -> Iterable[tuple[re.Match[str], s
 
 
 def _surplus(cookies: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    # One place is for the cookie about to be set; the fixed-width time makes names sort by age.
+    # One slot is for the cookie about to be set. Names sort by age: the time has a fixed width.
     names = sorted({match[0] for match, _ in _ours(cookies)}, reverse=True)
     return tuple(names[KEPT_TABS - 1 :])

@@ -1,14 +1,14 @@
-"""What is written outside the database, so that an older copy of it is noticed and mended.
+"""Copies facts to a file outside the database, so that an older copy of it is noticed and fixed.
 
-Removal receipts and tombstones wait in the database, written by the transaction that removes,
-and are copied into the receipt book within seconds, at least once. Beside them stand marks of
-the audit chain's head. A database that does not reach up to its newest mark is an older copy,
-put back by hand: it would bring removed users and revoked API keys back to life, so nothing
-starts on it until it begins a new epoch.
+Removal receipts and tombstones are written by the transaction that removes, and are copied into
+the receipt book within seconds, at least once. The book also holds marks of the audit chain's
+head. A database that lacks the entry of its newest mark is an older copy, restored by hand. It
+would reactivate removed users and revoked API keys, so no service starts on it until it
+begins a new epoch.
 
-After a rotation the old key authenticates no line any more. Its lines are written again under the
-key that seals now, if the database knows of them. A line that was made up with the old key is left
-behind.
+After a rotation the old key no longer authenticates any line. Lines of the old key that the
+database confirms are written again under the current key. A line that was forged with the old key
+is left behind.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _log = get_logger("receipts")
 
 
 class ReceiptExport:
-    """Copies what waits into the book, and marks how far the audit chain has come."""
+    """Copies waiting lines into the book, and marks the head of the audit chain."""
 
     def __init__(self, context: Context, book: ReceiptBook) -> None:
         self._context = context
@@ -49,16 +49,16 @@ class ReceiptExport:
         self._marked_at = 0
 
     async def export(self, *, closing: bool = False) -> None:
-        """Write what waits; at the end of a service the newest mark, too.
+        """Write the waiting lines; when the service closes, also the newest mark.
 
         Raises:
-            StorageError: it could not be written; it goes on waiting in the database.
+            StorageError: the book could not be written; the lines keep waiting in the database.
         """
         now, key_id = self._context.now(), self._context.ring.key_id
         if self._written_with != key_id:
             await self._write_again(now=now)
             self._written_with = key_id
-            # The mark, too, has to be made by this key.
+            # This key must also authenticate the mark.
             self._marked = 0
         async with self._context.store.reading() as tx:
             waiting = await tx.removals.unexported(limit=BATCH)
@@ -78,7 +78,7 @@ class ReceiptExport:
             _log.info("receipts.exported", count=len(waiting))
 
     async def _write_again(self, *, now: int) -> None:
-        """Write lines of older keys under the key that seals, if the database knows of them."""
+        """Write lines of older keys again under the current key, if the database confirms them."""
         reading = await asyncio.to_thread(self._book.read)
         present = set(map(encode_line, reading.lines))
         older = {encode_line(one): one for one in reading.older}
@@ -88,7 +88,7 @@ class ReceiptExport:
         ids = Counter(
             one.receipt_id for one in [*reading.lines, *kept] if isinstance(one, ReceiptLine)
         )
-        # Two lines of one receipt: one of them was made up, and nothing here says which.
+        # Two different lines of one receipt: one is forged, and this code cannot tell which.
         kept = [one for one in kept if not isinstance(one, ReceiptLine) or ids[one.receipt_id] == 1]
         for start in range(0, len(kept), BATCH):
             await asyncio.to_thread(self._book.append, kept[start : start + BATCH], now=now)
@@ -101,28 +101,28 @@ async def _is_known(tx: Transaction, line: Line) -> bool:
         return await tx.removals.knows_receipt(line.receipt_id)
     if isinstance(line, TombstoneLine):
         return await tx.removals.find_tombstone(bytes.fromhex(line.identity)) is not None
-    # The head is marked anew.
+    # The current key marks the head again.
     return False
 
 
 def mark_of(store: Store, head: AuditEntry, *, now: int) -> MarkLine:
-    """The mark of an entry that is the newest one."""
+    """Return the mark of the newest audit entry."""
     return MarkLine(store.epoch.number, head.sequence, head.digest.hex(), now)
 
 
 def heads_of(lines: Iterable[Line]) -> Mapping[tuple[int, int], str]:
-    """The marks among some lines: (epoch, sequence) to hex digest."""
+    """Return the marks among some lines: (epoch, sequence) to hex digest."""
     return {(one.epoch, one.sequence): one.digest for one in lines if isinstance(one, MarkLine)}
 
 
 async def refuse_older_copy(store: Store, book: ReceiptBook) -> None:
-    """Compare the database with the newest mark of it outside.
+    """Compare the database with its newest mark in the book.
 
     Raises:
         ConfigurationError: it is not the database that was written last.
     """
     reading = await asyncio.to_thread(book.read)
-    # Right after a rotation no mark of the new key is there yet.
+    # Right after a rotation the book has no mark of the new key yet.
     heads = heads_of(reading.lines) or heads_of(reading.older)
     if not heads:
         return

@@ -1,8 +1,8 @@
-"""Leases: who may ask Zoom for a grant's next token set, on any replica.
+"""Leases: allow one replica at a time to ask Zoom for a grant's next token set.
 
-Zoom's refresh tokens work once, so a second request is not only useless: it meets a spent token
-and looks as if the grant were dead. The lease is well longer than the request's whole deadline.
-Who has one is either done before it ends, or dead.
+Zoom's refresh tokens work once. So a second request is not only useless: Zoom refuses the spent
+token as if the grant had ended. A lease is well longer than the request's whole deadline, so its
+holder either finishes before it ends or has died.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ LONGEST_WAIT = 300
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to ask, for one token set. `doubtful`: an earlier holder was never heard of again.
+    """The right to refresh one token set. `doubtful`: an earlier holder's outcome is unknown.
 
-    That one may have asked, and Zoom may have answered; so a refusal need not mean what it says.
+    That holder may have asked and Zoom may have rotated the tokens, so a refusal proves nothing.
     """
 
     grant: Grant
@@ -34,14 +34,14 @@ class Lease:
 
 
 async def take(context: Context, grant: Grant, *, seconds: int) -> Lease | None:
-    """Take the lease of a grant's token set. None: somebody else has it, or the grant is gone."""
+    """Take the lease of a grant's token set. Return None if it is held, or the grant is gone."""
     now = context.now()
     attempt = RefreshAttempt(
         grant.grant_id, grant.token_version, context.new_id(), now, now + seconds
     )
     try:
         async with context.store.transaction(NOTHING_READ) as tx:
-            # Only for what is known about the attempt before; the lease itself is one statement.
+            # Only to read the previous attempt; the lease itself is a single statement.
             earlier = await tx.refreshes.get(grant.grant_id)
             if not await tx.refreshes.begin(attempt, now=now):
                 return None
@@ -49,7 +49,7 @@ async def take(context: Context, grant: Grant, *, seconds: int) -> Lease | None:
     except Conflict:
         return None
     if current is None or current.token_version != grant.token_version:
-        # A new set arrived while the lease was taken: it is the answer, and nobody need ask.
+        # A new set arrived while the lease was taken: no request is needed.
         await give_back(context, Lease(grant, attempt.holder, doubtful=False, failures=0))
         return None
     same = earlier is not None and earlier.token_version == grant.token_version
@@ -62,10 +62,10 @@ async def take(context: Context, grant: Grant, *, seconds: int) -> Lease | None:
 
 
 async def may_be_tried(tx: Transaction, context: Context, grant: Grant) -> bool:
-    """Whether it is worth to try for the lease.
+    """Return True if trying for the lease is worthwhile.
 
     Raises:
-        PeerUnavailable: nobody asks now, since asking failed a moment ago.
+        PeerUnavailable: an attempt failed a moment ago, and the next one must wait.
     """
     attempt = await tx.refreshes.get(grant.grant_id)
     now = context.now()
@@ -79,18 +79,18 @@ async def may_be_tried(tx: Transaction, context: Context, grant: Grant) -> bool:
 
 
 async def give_back(context: Context, lease: Lease) -> None:
-    """End a lease under which nothing more is to be done."""
+    """Release a lease under which nothing more will be done."""
     async with context.store.transaction(NOTHING_READ) as tx:
         await end(tx, lease)
 
 
 async def end(tx: Transaction, lease: Lease) -> None:
-    """End a lease within the transaction that writes its outcome."""
+    """Release a lease in the transaction that writes its outcome."""
     await tx.refreshes.end(lease.grant.grant_id, holder=lease.holder)
 
 
 async def postpone(context: Context, lease: Lease, *, at_least: int = 0) -> int:
-    """Give a lease back after a failure; the time before which nobody asks again."""
+    """Release a lease after a failure. Return the time before which no replica tries again."""
     wait = min(FIRST_WAIT << min(lease.failures, 10), LONGEST_WAIT)
     at = max(context.now() + wait, at_least)
     async with context.store.transaction(NOTHING_READ) as tx:

@@ -1,7 +1,7 @@
-"""Removing an installation at the host's or an operator's wish.
+"""Removes an installation at the request of the host or an operator.
 
-The local tokens are dead when the transaction ends; making them dead at Zoom as well is queued
-in it, and tried until Zoom has said yes.
+The local tokens are unusable when the transaction ends. It also queues their revocation at
+Zoom, which is retried until Zoom confirms it.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from paraph.storage.records import Receipt
 async def remove_installation(
     context: Context, installation_id: str, *, reason: str, subject_prefix: str = ""
 ) -> Receipt:
-    """End an installation: its grant, its link and what is kept of its events.
+    """Remove an installation: its grant, its link and the stored bodies of its events.
 
     Args:
-        context: see there.
-        installation_id: which.
-        reason: for receipt, audit and notice.
-        subject_prefix: the subject must begin so.
+        context: the app's store, keys and clock.
+        installation_id: the id of the installation.
+        reason: written to the receipt, the audit chain and the notice.
+        subject_prefix: the installation's subject must begin with this.
 
     Raises:
-        NotFound: there is none, or it is not the caller's.
+        NotFound: there is no such installation, or it is not the caller's.
     """
     async with context.store.transaction() as tx:
         found = await tx.installations.get(installation_id)
         if (
             found is None
-            # A link that is still to be confirmed is nobody's installation: with it would go what
-            # another subject has of the same grant.
+            # A pending link is not an installation yet: removing it would also end what another
+            # subject has of the same grant.
             or found.link.phase is not Phase.ACTIVE
             or found.grant.identity.client_id != context.client.client_id
             or not found.link.subject.startswith(subject_prefix)

@@ -1,6 +1,6 @@
-"""Replaced grants: an installation that outlives the grant that served it.
+"""Replaced grants: an installation continues under a new grant.
 
-Two things end a grant at Zoom and not the installation:
+Two events end a grant at Zoom but not the installation:
 
 - *An account transfer.* The same Zoom user belongs to another account from now on. The user id
   stays, the account id does not, and the grant is one of both.
@@ -34,7 +34,7 @@ ADMINISTRATOR_REPLACED = "another administrator of the account consented"
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """The new consent: its grant, the subject that it was made for, and its proofs."""
+    """The new consent: its grant, the subject that requested it, and its proofs."""
 
     grant: Grant
     subject: str
@@ -44,14 +44,14 @@ class Replacement:
 def reason_to_keep(
     context: Context, old: Grant, new: ZoomIdentity, *, agreed: bool = False
 ) -> str | None:
-    """The reason why an installation is kept when `new` replaces its grant; None: it is not.
+    """Return why an installation is kept when `new` replaces its grant; None if it is not kept.
 
     Args:
-        context: of the app.
+        context: the app's level and client.
         old: the grant that serves the installation.
-        new: whose the new consent is.
-        agreed: the person agreed that the installation changes hands. An administrator whose
-            grant still works is replaced only then.
+        new: the identity of the new consent.
+        agreed: the person agreed to the change of administrator, which is required if the old
+            administrator's grant still works.
     """
     known = old.identity
     if known == new or known.client_id != new.client_id:
@@ -67,10 +67,10 @@ def reason_to_keep(
 async def kept_without_host(
     tx: Transaction, context: Context, new: ZoomIdentity
 ) -> tuple[Installation, str] | None:
-    """The installation that a consent continues where no host links it, and the reason.
+    """Return the installation that a consent continues without a host, and the reason.
 
-    In an account-level app that is never one of another account: no host has confirmed that both
-    accounts are the same customer's.
+    In an account-level app it is never one of another account: no host has confirmed that both
+    accounts belong to the same customer.
     """
     grants = await other_grants(tx, context, new)
     for old in sorted(grants, key=lambda one: (one.granted_at, one.grant_id), reverse=True):
@@ -86,7 +86,7 @@ async def kept_without_host(
 async def other_grants(
     tx: Transaction, context: Context, identity: ZoomIdentity
 ) -> Sequence[Grant]:
-    """The other grants of this user, and at account level of this account."""
+    """Return the other grants of this user, and at account level those of this account."""
     found = [*await tx.grants.of_user(identity.client_id, identity.user_id)]
     if context.level == "account":
         found += await tx.grants.in_account(identity.client_id, identity.account_id)
@@ -96,9 +96,9 @@ async def other_grants(
 async def replace_grant(
     tx: Transaction, context: Context, old: Installation, new: Replacement, *, reason: str
 ) -> Installation:
-    """Have an installation served by a new grant from now on; tell the host, and audit it.
+    """Serve an installation by a new grant from now on; notify the host, and audit it.
 
-    The transaction must be alone, because the two grants may be of two accounts.
+    The transaction must hold the global lock: the two grants may be of two accounts.
     """
     now = context.now()
     link = replace(
@@ -129,7 +129,7 @@ async def replace_grant(
 async def _purge_former(
     tx: Transaction, context: Context, old: ZoomIdentity, new: ZoomIdentity
 ) -> None:
-    """Delete kept events that no later removal of this installation would find.
+    """Delete stored events that no later removal of this installation would find.
 
     Events without an account that name the user of both grants stay with the installation.
     """
@@ -144,7 +144,7 @@ async def _purge_former(
 async def continue_count(
     tx: Transaction, context: Context, old: ZoomIdentity, new: ZoomIdentity
 ) -> None:
-    """Have the notices of one identity counted on from those of another one."""
+    """Continue the notice sequence of one identity in that of another."""
     known = await tx.notices.last(context.tombstone_hash(old))
     if known is not None:
         await tx.notices.raise_to(context.tombstone_hash(new), known)
@@ -163,7 +163,7 @@ async def _tell(
         reason=reason,
         ordered_with=old.link.subject,
     )
-    # A notice about the old grant that still waits is not true any more.
+    # A waiting notice about the old grant is no longer true.
     await continue_count(tx, context, new.grant.identity, old.grant.identity)
     await tx.notices.hasten(
         account_id=old.grant.identity.account_id,

@@ -1,8 +1,8 @@
-"""What a running service says of itself, and what it is told: which encryption key seals.
+"""Records which replicas run and which keys they hold, and tells them which key seals.
 
-Every replica writes down, every few seconds, which keys it can open with. A new key may seal
-only when every live replica holds it, so that no replica ever meets a ciphertext it cannot
-open (two phases: first all can open with the new key, then it seals).
+Every few seconds each replica writes down which keys it can open values with. A new key may seal
+only when every live replica holds it, so no replica ever meets a ciphertext that it cannot
+open. There are two phases: first all replicas can open with the new key, then it seals.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from paraph.storage.records import Replica
 from paraph.storage.scope import NOTHING_READ
 
 BEAT_SECONDS = 3.0
-# Well above a beat: a replica that is slow for a moment must not count as gone.
+# Well above the interval: a replica that is slow for a moment must not count as stopped.
 LIVE_SECONDS = 30
 _FORGOTTEN_SECONDS = 86400
 
@@ -23,11 +23,11 @@ _log = get_logger("replica")
 
 
 class Presence:
-    """Keeps the row of this replica fresh.
+    """Keeps the row of this replica up to date.
 
     Args:
-        context: see there.
-        label: by which an operator knows this process, like "host:4711".
+        context: the app's store, keys and clock.
+        label: shows an operator which process this is, such as "host:4711".
     """
 
     def __init__(self, context: Context, label: str) -> None:
@@ -36,7 +36,7 @@ class Presence:
         self._replica_id = context.new_id()
 
     async def beat(self) -> None:
-        """Say that this replica lives, and seal with the key whose turn it is."""
+        """Record that this replica runs, and seal with the key that the database names."""
         ring, now = self._context.ring, self._context.now()
         async with self._context.store.transaction(NOTHING_READ) as tx:
             turns = await tx.key_turns.all()
@@ -51,18 +51,18 @@ class Presence:
         try:
             self._context.ring.seal_with(key_id)
         except UnknownEncryptionKey as error:
-            # Only if the key turned while this replica could not say that it lives. What it
-            # seals with the old key is found by the next re-encryption.
+            # Only if the keys were rotated while this replica could not report. The next
+            # re-encryption finds the values that it sealed with the old key.
             _log.error("keys.cannot_seal", why=error.detail, remedy=error.remedy)
         else:
             _log.info("keys.turned", key_id=key_id)
 
     async def end(self) -> None:
-        """Say that this replica has ended."""
+        """Record that this replica has ended."""
         async with self._context.store.transaction(NOTHING_READ) as tx:
             await tx.replicas.forget(self._replica_id)
 
 
 async def live_replicas(tx: Transaction, *, now: int) -> list[Replica]:
-    """The replicas that were seen lately."""
+    """Return the replicas that reported lately."""
     return list(await tx.replicas.seen_since(now - LIVE_SECONDS))

@@ -1,16 +1,16 @@
-"""Calling Zoom's REST API for a host, so that no OAuth token leaves.
+"""Calls Zoom's REST API for a host, so that no OAuth token leaves paraph.
 
-Every attempt proves the installation active first, so a removal counts at once. What is tried
-again, and when, is decided here and nowhere else:
+Every attempt first checks that the installation is active, so a removal takes effect at once. The
+rules for retries are here and in no other module:
 
-- A refused access token: one refresh, then once more, whatever the method: a request whose
-  bearer was refused was not acted on.
-- 429: waited for and repeated if the method is idempotent and the wait is short; else passed on
-  with Retry-After in seconds, whichever of its three styles Zoom had used.
-- No answer, 502, 503, 504: a GET once more. Anything else may have been acted on.
+- A refused access token: one refresh, then one more attempt for any method, since Zoom did not
+  act on a request whose bearer token it refused.
+- 429: wait and repeat if the method is idempotent and the wait is short. Otherwise forward the
+  response with Retry-After in seconds, whichever of its three forms Zoom used.
+- No response, 502, 503, 504: repeat a GET once. Zoom may have acted on anything else.
 
-Headers pass by name, both ways: what this module does not know stays behind, so no cookie,
-credential or hop-by-hop header can slip through (RFC 9110 section 7.6.1).
+Only listed headers are forwarded, both ways, so no cookie, credential or hop-by-hop header can
+slip through (RFC 9110 section 7.6.1).
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ _TOKEN_KINDS = frozenset({ApiErrorKind.ACCESS_TOKEN_EXPIRED, ApiErrorKind.ACCESS
 
 @dataclass(frozen=True, slots=True)
 class HostCall:
-    """What a host asks to be sent: a permitted call with its headers and body.
+    """A call that a host requests: a permitted method and path, with headers and body.
 
-    A body that is still arriving can be sent once only, so nothing is tried again then.
+    A body that is still arriving can be sent only once, so such a call is not retried.
     """
 
     call: PermittedCall
@@ -69,13 +69,13 @@ class HostCall:
 
     @property
     def repeatable(self) -> bool:
-        """Whether the body is here as a whole."""
+        """True if the whole body has arrived."""
         return isinstance(self.body, bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class PassedOn:
-    """Zoom's answer as the host gets it."""
+    """Zoom's response as the host gets it."""
 
     status: int
     headers: Headers
@@ -89,7 +89,7 @@ class _Tries:
     waits: int = 0
 
     def may_repeat(self, call: HostCall) -> bool:
-        """Whether a call without an answer is made again: a GET, once."""
+        """Return True if a call without a response is repeated: a GET, once."""
         if self.repeated or call.call.method != "GET" or not call.repeatable:
             return False
         self.repeated = True
@@ -100,10 +100,10 @@ class ResourceCaller:
     """Makes calls of Zoom's REST API for installations.
 
     Args:
-        context: see there.
-        access: proves installations active and keeps their access tokens valid.
-        transport: the door.
-        limits: time and size of one exchange.
+        context: the app's clock and the allowed API hosts.
+        access: checks that installations are active, and keeps their access tokens valid.
+        transport: sends the requests.
+        limits: the time and size limits of one exchange.
         sleep: waits, for a rate limit.
     """
 
@@ -131,13 +131,13 @@ class ResourceCaller:
         subject: str | None = None,
         subject_prefix: str = "",
     ) -> AsyncIterator[PassedOn]:
-        """Make a call; Zoom's final answer of any status, while it arrives.
+        """Make a call. Return Zoom's final response of any status, while its body arrives.
 
         Raises:
-            UsageError: a header that would be passed on is not visible ASCII.
-            NotFound, NeedsReauthorization, BeingDecided: as for `ActiveAccess.current`.
-            ResourceErrorResponse: Zoom refuses the fresh access token as well.
-            TransportError: no answer; a GET was tried twice.
+            UsageError: a header to forward is not visible ASCII.
+            NotFound, NeedsReauthorization, BeingDecided: see `ActiveAccess.current`.
+            ResourceErrorResponse: Zoom refused the new access token as well.
+            TransportError: there was no response; a GET was tried twice.
         """
         _demand_plain(call.headers)
         tries = _Tries()
@@ -164,7 +164,7 @@ class ResourceCaller:
     async def _judge(
         self, access: Access, call: HostCall, answer: StreamedResponse, tries: _Tries
     ) -> float | None:
-        """Seconds to wait before the call is made again; None to pass this answer on."""
+        """Return the seconds to wait before a repetition; None to forward this response."""
         if answer.status == 429:
             return self._wait_of(call, answer, tries)
         if answer.status in {502, 503, 504}:
@@ -176,7 +176,7 @@ class ResourceCaller:
         if kind not in _TOKEN_KINDS:
             return None
         if tries.refreshed or not call.repeatable:
-            # Not passed on: to the host a 401 would mean its own credential.
+            # Not forwarded: the host would read a 401 as a refusal of its own credential.
             raise ResourceErrorResponse(answer.status, kind)
         tries.refreshed = True
         await self._access.renew(access)
@@ -202,9 +202,9 @@ class ResourceCaller:
         return kept if wait is None else (*kept, ("retry-after", str(math.ceil(wait))))
 
     def _request(self, access: Access, call: HostCall) -> StreamedRequest:
-        # The settings may have changed since the grant was written: only today's hosts count.
+        # The settings may have changed since the grant was written: only current hosts count.
         server = self._context.resource_server.server_for(access.api_server)
-        # A body that is still arriving goes out under the length that was announced for it.
+        # A body that is still arriving is sent with the length that the host announced.
         wanted = _TO_ZOOM if call.repeatable else _TO_ZOOM | {"content-length"}
         kept = tuple((name, value) for name, value in call.headers if name in wanted)
         return StreamedRequest(
@@ -216,10 +216,10 @@ class ResourceCaller:
 
 
 def _demand_plain(headers: Headers) -> None:
-    """What every library on the way reads alike; other bytes mean one thing here, another there."""
+    """Refuse header values that libraries read differently: anything but visible ASCII."""
     for name, value in headers:
         if name in _TO_ZOOM and not (value.isascii() and value.replace("\t", " ").isprintable()):
             raise UsageError(
-                f"the header {name} holds what is not visible ASCII",
+                f"the header {name} contains characters other than visible ASCII",
                 remedy="Send only letters, digits and punctuation in headers.",
             )

@@ -1,11 +1,11 @@
-"""A restored database begins a new epoch, because it believes things that are no longer so.
+"""Begins a new epoch in a restored database, because some of its facts are out of date.
 
-- Its refresh tokens may be spent: every grant is suspended until one refresh proves it, and
-  ends in needs_reauthorization when Zoom says that it is dead.
-- Who was removed since is still in it: removals are carried out again, from the receipts that
-  were written outside.
-- API keys that were revoked since are alive in it: all of them end, and new ones are made.
-- Codes that were used since are unused in it: what was begun has to be begun again.
+- Its refresh tokens may be spent. Every grant is suspended until one refresh proves it, and
+  needs reauthorization if Zoom refuses it.
+- Users who were removed since the backup are still in it. Their removals are repeated, from the
+  receipts in the receipt book.
+- API keys that were revoked since are live in it. All keys are ended; create new ones.
+- Codes that were used since are unused in it. Every flow in progress has to begin again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _log = get_logger("restore")
 
 @dataclass(frozen=True, slots=True)
 class NewEpoch:
-    """What beginning it did. `ended_keys` are the API keys that were alive."""
+    """The effects of a new epoch. `ended_keys` are the API keys that were live."""
 
     number: int
     suspended: int
@@ -46,12 +46,12 @@ class NewEpoch:
 
 
 async def begin_epoch(tx: Transaction, context: Context, lines: Iterable[Line]) -> NewEpoch:
-    """Take the database for a restored one, in the transaction that restored it.
+    """Mark the database as restored, in the transaction that restored it.
 
     Args:
         tx: the transaction.
-        context: whose store it is.
-        lines: what was written outside the database.
+        context: the app's store, keys and clock.
+        lines: the lines of the receipt book.
     """
     lines, now = list(lines), context.now()
     known = [epoch for epoch, _ in heads_of(lines)]
@@ -81,7 +81,7 @@ async def _bury(tx: Transaction, line: TombstoneLine) -> None:
 async def _remove_again(
     tx: Transaction, context: Context, lines: Iterable[Line]
 ) -> tuple[int, int]:
-    """Carry out every removal whose receipt this database does not have."""
+    """Repeat every removal whose receipt this database lacks."""
     receipts = {line.receipt_id: line for line in lines if isinstance(line, ReceiptLine)}
     missing = [
         line for line in receipts.values() if not await tx.removals.knows_receipt(line.receipt_id)
@@ -97,7 +97,7 @@ async def _remove_again(
             removal = Removal(f"{line.reason} (before a restore)", line.requested_at, revoke=True)
             await remove_grant(tx, context, grant, removal)
             removed += 1
-        # The receipt itself, too: a second restore with the same book finds it done.
+        # Keep the receipt itself: a second restore with the same book finds the removal done.
         await tx.removals.add_receipt(
             Receipt(
                 receipt_id=line.receipt_id,
@@ -115,10 +115,10 @@ async def _remove_again(
 async def _removed_grant(
     tx: Transaction, grants: Mapping[str, str], line: ReceiptLine
 ) -> Grant | None:
-    """The grant of a removal: that of its Zoom user, or the one that served the installation.
+    """Return the grant of a removal: its Zoom user's, or the one that served the installation.
 
     The Zoom user may have been moved to another account between the backup and the removal, or an
-    administrator replaced: the identities differ then, and the installation is the same.
+    administrator replaced. Then the identities differ, and the installation is the same.
     """
     grant_id = grants.get(line.identity)
     if grant_id is None and line.installation_id:
@@ -128,13 +128,13 @@ async def _removed_grant(
 
 
 async def prove_suspended(context: Context, refresher: Refresher) -> None:
-    """Prove some suspended grants by a refresh each; whom Zoom no longer knows must come back.
+    """Prove some suspended grants, each by a refresh. Grants that Zoom refuses are given up.
 
     Raises:
-        TransportError: Zoom cannot be reached; they stay suspended.
+        TransportError: Zoom cannot be reached; the grants stay suspended.
     """
     async with context.store.reading() as tx:
-        # Only those that are due: some that Zoom does not answer for must not hold up the others.
+        # Only grants that are due: those without a response from Zoom must not block the others.
         suspended = await tx.grants.in_phase(Phase.SUSPENDED, now=context.now(), limit=BATCH)
     for grant in suspended:
         try:

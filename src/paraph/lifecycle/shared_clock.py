@@ -1,9 +1,9 @@
 """One clock for all replicas: that of the database.
 
 The lifetimes of flows, handoffs, leases and claims are written by one replica and checked by
-another. Clocks of machines differ: that of a container that has slept may be minutes behind. So
-every replica measures how far its own clock is from the database's, and uses the database's. On
-SQLite all processes share one machine, and its clock.
+another. Machine clocks differ: that of a suspended container may be minutes behind. So every
+replica measures the difference between its clock and the database's, and corrects it. With
+SQLite all processes share one machine and its clock.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from paraph.errors import StorageError
 from paraph.logs import get_logger
 from paraph.storage.protocols import Store
 
-# Below this, the time that the question takes cannot be told from a difference.
+# Below this, the difference cannot be told from the duration of the query.
 _NOISE_SECONDS = 0.5
-# An answer that took longer says too little about the clock.
+# A slower response says too little about the database's clock.
 _SLOW_SECONDS = 2.0
 _WORTH_A_LINE = 5.0
 
@@ -25,7 +25,7 @@ _log = get_logger("clock")
 
 
 def _system_clock() -> float:
-    """This machine's clock, whatever a harness has put in the place of `time.time`."""
+    """Return this machine's time, even if a test replaced `time.time`."""
     return time.time_ns() / 1e9
 
 
@@ -34,8 +34,8 @@ class SharedClock:
 
     Args:
         clock: the clock that is corrected.
-        system: this machine's clock, which is compared. The two differ where `clock` was moved on
-            purpose, as for a test; it stays moved.
+        system: this machine's clock, which is compared. The two differ if a test moved `clock`;
+            the correction keeps that shift.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SharedClock:
         return self._clock() + self.ahead
 
     async def compare(self, store: Store) -> None:
-        """Measure the difference again. If the database does not answer, the last one stands."""
+        """Measure the difference again. If the database does not respond, keep the last one."""
         before = self._system()
         try:
             there = await store.read_clock()
