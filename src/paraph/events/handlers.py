@@ -89,8 +89,8 @@ class Handlers:
         """Register a function for an event name or a pattern such as `meeting.*`.
 
         Raises:
-                UsageError: no event can ever match the pattern, or the function does not take one
-                    to three arguments.
+            UsageError: no event can ever match the pattern, or the function does not take one
+                to three arguments.
         """
         checked = EventPattern.parse(pattern)
 

@@ -49,7 +49,7 @@ class Pull:
         The messages are held until `settled` is called.
 
         Raises:
-                nats.errors.Error: the connection or the stream does not respond.
+            nats.errors.Error: the connection or the stream does not respond.
         """
         if self._subscription is None:
             self._subscription = await self._client.subscribe(self._client.new_inbox())

@@ -38,8 +38,8 @@ class StreamUrl:
         """Parse `nats://[user:password@]host:port[,host:port…][?replicas=N&monitor=URL]`.
 
         Raises:
-                ConfigurationError: the value has another form. It may hold a password, so the
-                    error does not repeat it.
+            ConfigurationError: the value has another form. It may hold a password, so the
+                error does not repeat it.
         """
         base, _, query = value.partition("?")
         scheme, _, hosts = base.partition("://")

@@ -1,1 +1,1 @@
-"""Records, the key ring, and the database behind protocols."""
+"""Stored records, the key ring, and the database."""

@@ -30,11 +30,11 @@ class SqlAuditStore:
         return None if row is None else _entry(row)
 
     def append(self, make: Callable[[AuditEntry | None], AuditEntry]) -> None:
-        """Have an entry written as the last thing of the transaction."""
+        """Add an entry, to be written as the last statement of the transaction."""
         self.waiting.append(make)
 
     async def write_waiting(self) -> None:
-        """Chain and insert what waits; the caller holds the end of the chain."""
+        """Chain and insert the added entries; the caller holds the lock of the audit chain."""
         entry = await self.head()
         rows = []
         for make in self.waiting:
@@ -53,7 +53,7 @@ class SqlAuditStore:
         await self._connection.execute(insert(audit_entries), rows)
 
     async def page(self, *, after: int, limit: int) -> Sequence[AuditEntry]:
-        """In order, behind a sequence number."""
+        """Return entries after a sequence number, in order."""
         rows = await self._connection.execute(
             select(audit_entries)
             .where(audit_entries.c.sequence > after)

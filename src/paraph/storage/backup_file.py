@@ -1,10 +1,10 @@
-"""The file of a backup: one for both kinds of database, written and read as a stream.
+"""The file of a backup: the same for both kinds of database, written and read as a stream.
 
-Lines of JSON: a head; for each table a line that names it and its columns, then a line for each
-row; at the end the number of rows, a SHA-256 of everything before, and a MAC over that hash.
-Sealed columns stay sealed. The MAC's key is derived from the encryption key that sealed when the
-backup was made, and the head names it: see `trust`. In format 1, of paraph 0.1, the MAC's key stood
-sealed in the backup itself.
+The file consists of lines of JSON. First comes a head. For each table a line names it and its
+columns, followed by a line for each row. The end holds the number of rows, a SHA-256 of everything
+before, and a MAC over that hash. Sealed columns stay sealed. The MAC's key is derived from the
+encryption key that sealed when the backup was made, and the head names it: see `trust`. In format
+1, of paraph 0.1, the MAC's key was sealed in the backup itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REMEDY = "Take another backup; this one was cut off, damaged or altered."
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What a backup is of. `rows` counts all rows, to show progress; `key_id`: who vouches."""
+    """The first line. `rows` counts all rows, for the progress; `key_id` authenticates."""
 
     paraph_backup: int
     schema: str
@@ -73,12 +73,12 @@ class BackupWriter:
         self._line(msgspec.json.encode(_TableLine(name, dict(columns))))
 
     def row(self, values: Sequence[Any]) -> None:
-        """One row of the table that was begun last."""
+        """Write one row of the table begun last."""
         self.rows += 1
         self._line(msgspec.json.encode(list(values)))
 
     def end(self, key: bytes) -> str:
-        """Close the content; its hash."""
+        """Write the end, authenticated with the key. Return the content's hash."""
         digest = self._digest.digest()
         mac = hmac.digest(key, digest, hashlib.sha256)
         self._file.write(msgspec.json.encode(_End(self.rows, digest.hex(), mac.hex())) + b"\n")
@@ -92,7 +92,7 @@ class BackupWriter:
 
 
 class BackupReader:
-    """Reads a backup from a binary file, once, from its beginning to its end."""
+    """Reads a backup from a binary file, once, from beginning to end."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -109,10 +109,10 @@ class BackupReader:
             raise UsageError("the head of the backup is damaged", remedy=_REMEDY)
 
     def batches(self, size: int) -> Iterator[TableRows]:
-        """All rows, at most so many at once.
+        """Yield all rows, at most `size` at once.
 
         Raises:
-            UsageError: the file is no whole backup.
+            UsageError: the file is not a complete backup.
         """
         table: _TableLine | None = None
         rows: list[list[Any]] = []
@@ -132,10 +132,10 @@ class BackupReader:
                 self._end = _decoded(line, _End)
 
     def demand_whole(self, key: bytes) -> str:
-        """After the last batch: that nothing is missing, changed or added. The content's hash.
+        """After the last batch, check that the backup is complete and unchanged. Return its hash.
 
         Raises:
-            UsageError: something is.
+            UsageError: something is missing, changed or added.
         """
         digest = self._digest.digest()
         mac = hmac.digest(key, digest, hashlib.sha256).hex()
@@ -153,7 +153,7 @@ class BackupReader:
         if not line.endswith(b"\n"):
             raise UsageError("the backup is cut off", remedy=_REMEDY)
         if not line.startswith(b'{"rows"'):
-            # The last line is not part of what it vouches for.
+            # The last line is not part of the content that it authenticates.
             self._digest.update(line)
         return line
 

@@ -1,7 +1,7 @@
-"""Questions that wait at the same time are answered by one statement, on one connection.
+"""Combines waiting queries into one statement on one connection.
 
-Whatever is asked while a statement is under way goes into the next one, all together. So each
-question is in a statement that begins after it was asked, and is answered as things stand then.
+Queries that arrive while a statement runs share the next one. So each query runs in a
+statement that begins after it was made, and sees the present state.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _Waiting = tuple[Sequence[Question], asyncio.Future[Sequence[Answer]]]
 
 
 class Coalescing(Generic[Question, Answer]):
-    """Asks in batches.
+    """Runs queries in batches.
 
     Args:
-        connect: opens a connection of the driver's.
-        ask: answers questions on it, each in its place.
+        connect: opens a connection of the driver.
+        ask: runs queries on it and returns their results in the same order.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Coalescing(Generic[Question, Answer]):
         self._work: asyncio.Task[None] | None = None
 
     def ask(self, questions: Sequence[Question]) -> asyncio.Future[Sequence[Answer]]:
-        """The answers as they are now; `StorageError` where the database does not give them."""
+        """Return the present results; `StorageError` if the database does not give them."""
         loop = asyncio.get_running_loop()
         answers: asyncio.Future[Sequence[Answer]] = loop.create_future()
         self._waiting.append((questions, answers))
@@ -56,7 +56,7 @@ class Coalescing(Generic[Question, Answer]):
             questions = [question for group, _ in batch for question in group]
             try:
                 answers = await self._answers(questions)
-            except Exception as error:  # noqa: BLE001 - Whatever it is, somebody waits for it.
+            except Exception as error:  # noqa: BLE001 - Whatever failed, the waiting callers must end.
                 self._fail(batch, error)
                 continue
             start = 0
@@ -68,7 +68,7 @@ class Coalescing(Generic[Question, Answer]):
             self._connection.release()
 
     def _take(self) -> list[_Waiting[Question, Answer]]:
-        """What was asked together stays together, however much it is."""
+        """Take a batch. Queries made together stay together, whatever their number."""
         batch = [self._waiting.popleft()]
         size = len(batch[0][0])
         while self._waiting and size + len(self._waiting[0][0]) <= LARGEST_BATCH:
@@ -81,27 +81,27 @@ class Coalescing(Generic[Question, Answer]):
             self._connection = await self._connect()
         answers = await self._ask(self._connection, questions)
         if len(answers) != len(questions):
-            # What is missing would shift all others to questions that are not theirs.
+            # With a result missing, all others would be matched to the wrong queries.
             raise StorageError("the database answered another number of questions")
         return answers
 
     def _fail(self, batch: Sequence[_Waiting[Question, Answer]], error: Exception) -> None:
-        # What state the connection is in is not worth knowing: the next batch opens another.
+        # The connection's state is unknown: the next batch opens another one.
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
-        # The driver's words may quote values; its class says enough. Ours say more.
+        # The driver's text may quote values, so only its class is used. paraph's own text is safe.
         known = error if isinstance(error, StorageError) else unavailable(error)
         kind = StorageError if known is None else type(known)
         detail = f"the database failed: {type(error).__name__}" if known is None else known.detail
         remedy = "" if known is None else known.remedy
         for _, future in batch:
             if not future.done():
-                # One for each: a raised exception collects tracebacks.
+                # A new exception for each, because a raised one collects tracebacks.
                 future.set_exception(kind(detail, remedy=remedy))
 
     async def close(self) -> None:
-        """Let go of the connection, after what was asked is answered."""
+        """Close the connection after the pending queries."""
         if self._work is not None:
             await self._work
         if self._connection is not None:

@@ -1,12 +1,11 @@
-"""The recipient lookup before an event is forwarded: is the claim still good, and whose is it?
+"""The recipient lookup before an event is forwarded: is the claim valid, and who receives it?
 
-It is made anew for each event, just before it is sent, so that a removal counts at once: for
-what was claimed before it too. Like the read behind a vend (`live_reader`) it is one cheap
-statement that goes past the object layers: in the event loop's thread on SQLite, together for
-all who ask at the same time on PostgreSQL.
+It runs for each event just before it is sent. So a removal takes effect at once, also for
+events claimed before it. Like the access lookup (`live_reader`) it is one statement that bypasses
+the ORM layers: in the event loop's thread on SQLite, in shared batches on PostgreSQL.
 
-An installation that needs the person's consent again is not named: Zoom has ended its grant, and
-who receives the user's or the account's events now is not known.
+An installation that needs reauthorization is left out: Zoom has ended its grant, so it is
+unknown who may receive the user's or the account's events now.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _SQLITE = (
     " WHERE e.event_id = ? AND e.attempts = ? AND e.status = 'received' ORDER BY l.link_id"
 )
 _SQLITE_ACCOUNT = _SQLITE.format(condition="g.account_id = e.account_id")
-# A removal takes its user out of `concerned`: a new installation of hers is not meant any more.
+# A removal takes its user out of `concerned`, so their new installation is not selected.
 _SQLITE_USERS = _SQLITE.format(
     condition=(
         "g.user_id IN (SELECT value FROM json_each(?))"
@@ -45,7 +44,7 @@ _INSTALLATIONS = (
     " AND l.phase = 'active'"
     " WHERE g.client_id = $3 AND g.phase <> 'needs_reauthorization' AND "
 )
-# The rows of all answers; those of what still waits have no account, and hold place and users.
+# The rows of all results; those of waiting events have no account, and hold index and users.
 _POSTGRESQL = (
     "SELECT NULL, asked.place::text, e.concerned, NULL FROM"  # noqa: S608 - Constants alone.
     " unnest($1::text[], $2::int[])"
@@ -58,7 +57,7 @@ _POSTGRESQL = (
 
 
 class Asked(NamedTuple):
-    """One claim, and whose installations are meant: `user_ids` are None for a whole account."""
+    """One claim and its recipients: users by `user_ids`, or the whole account without them."""
 
     event_id: str
     attempts: int
@@ -68,13 +67,13 @@ class Asked(NamedTuple):
 
 
 class ConcernedReader(Protocol):
-    """What a kind of database does for `Store.read_concerned`."""
+    """`Store.read_concerned` of one kind of database."""
 
     async def read(self, asked: Asked) -> Sequence[Concerned] | None:
-        """The installations; None where the event does not wait under this claim any more."""
+        """Return the installations; None if the event no longer waits under this claim."""
 
     async def close(self) -> None:
-        """Let go of its connection."""
+        """Close its connection."""
 
 
 class SqliteConcernedReader:

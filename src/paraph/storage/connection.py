@@ -1,12 +1,12 @@
-"""Connections, whichever database they lead to: how a block is begun, asked and ended.
+"""Connections to either kind of database: how a block begins, runs statements and ends.
 
-Two promises of the store are kept here, at the driver, so that nothing above can break them:
+Two promises of the store are kept here, at the driver, so that no caller can break them:
 
-- *Nothing is interrupted half-way.* A statement runs in the driver whether or not its task
-  still waits. So a cancelled task waits until the driver is done, undoes its transaction, and
-  only then goes: the lock that it held is free when the next writer asks for it.
-- *One error.* Whatever the driver raises arrives as `StorageError`, a broken uniqueness or
-  reference as `Conflict`, and from the very call that caused it.
+- *A statement is never interrupted.* It runs in the driver even if its task is cancelled. So a
+  cancelled task waits until the driver is done, rolls its transaction back, and only then
+  ends: its lock is free when the next writer asks for it.
+- *One error.* Every exception of the driver becomes `StorageError`, a violated unique or
+  foreign key `Conflict`, raised by the very call that caused it.
 """
 
 from __future__ import annotations
@@ -42,60 +42,60 @@ from paraph.storage.sealing import Sealing
 
 T = TypeVar("T")
 
-# SQLSTATE class 22, "data exception": the value is at fault, not the database.
+# SQLSTATE class 22, "data exception": the value is wrong, not the database.
 _DATA_EXCEPTION = "22"
 
 
 class Intake(Protocol):
-    """Keeps batches of events. Called by one task at a time."""
+    """Stores batches of events. Only one task at a time may call it."""
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
         """See `Store.keep_events`."""
 
     async def close(self) -> None:
-        """Let go of what it holds."""
+        """Close its connections."""
 
 
 class Engine(Protocol):
-    """One kind of database, as `Database` drives it."""
+    """One kind of database, for use by `Database`."""
 
     def writing(self, scopes: Sequence[Scope]) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction that writes within its scopes, or alone; committed at the end."""
+        """Begin a transaction that writes within its scopes, or alone; commit at the end."""
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A consistent view in which nothing can be written."""
+        """Open a consistent, read-only view."""
 
     def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction that changes the schema, one at a time among all processes."""
+        """Begin a transaction that changes the schema, one at a time among all processes."""
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """The turn of a writer with a connection of its own."""
+        """Wait for the turn of a writer with a connection of its own."""
 
     def intake(self, sealing: Sealing) -> Intake:
-        """The inbox's hot statement, as this kind of database does it best."""
+        """Return the inbox's insert statement, as it is fastest on this kind of database."""
 
     def live_reader(self) -> LiveReader:
-        """The read behind vends and proxied calls, as this kind of database does it best."""
+        """Return the access lookup, as it is fastest on this kind of database."""
 
     def concerned_reader(self) -> ConcernedReader:
-        """The read before an event is handed on, as this kind of database does it best."""
+        """Return the recipient lookup, as it is fastest on this kind of database."""
 
     @property
     def clock(self) -> Executable | None:
-        """The statement that reads the server's clock; None where it is this machine's."""
+        """The query for the server's clock; None if it is this machine's clock."""
 
     async def demand_writable(self, connection: AsyncConnection) -> None:
-        """Raise `StorageUnavailable` unless this writing transaction could write."""
+        """Raise `StorageUnavailable` if this writing transaction cannot write."""
 
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
-        """Hold the end of the audit chain until this transaction's end."""
+        """Lock the end of the audit chain until this transaction ends."""
 
     async def dispose(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
 
 
 class Connection:
-    """What the stores of one transaction speak through."""
+    """The connection that the stores of one transaction share."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -111,7 +111,7 @@ class Connection:
 
         Raises:
             Conflict: a unique or foreign key refused it.
-            StorageError: anything else that went wrong.
+            StorageError: any other failure.
         """
         self.has_written |= getattr(statement, "is_dml", False)
         try:
@@ -122,24 +122,24 @@ class Connection:
             raise
 
     def demand_whole(self) -> None:
-        """Refuse to commit a block in which a statement failed, whoever caught its error.
+        """Refuse to commit a block in which a statement failed, even if its error was caught.
 
-        PostgreSQL would answer the COMMIT with a rollback, and say so to nobody.
+        PostgreSQL would turn the COMMIT into a rollback without an error.
         """
         if self._failed:
             raise StorageError("a statement failed, so nothing of its transaction was kept")
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        """An INSERT that can say what happens on a conflict, in this database's dialect."""
+        """Begin an INSERT with a conflict clause, in this database's dialect."""
         if self._connection.dialect.name == "sqlite":
             return sqlite.insert(table)
         return postgresql.insert(table)
 
     def any_of(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
-        """That a column holds one of these."""
+        """Build the condition that a column holds one of these values."""
         if self._connection.dialect.name == "sqlite":
             return column.in_(values)
-        # One statement for any number of them; with IN each length would be prepared anew.
+        # One statement for any number of values; IN would be prepared once for each number.
         return column == any_(bindparam(None, list(values), type_=ARRAY(Text)))
 
 
@@ -147,10 +147,10 @@ class Connection:
 async def begun(
     engine: AsyncEngine, *, first: Executable | None = None
 ) -> AsyncIterator[AsyncConnection]:
-    """A connection in a transaction of its own: committed at the end, undone by any exception.
+    """Open a connection in a transaction: committed at the end, rolled back by an exception.
 
     Args:
-        engine: whose connection.
+        engine: opens the connection.
         first: a statement that takes the block's locks.
     """
     connection = engine.connect()
@@ -161,7 +161,7 @@ async def begun(
         with storage_errors():
             await finish(connection.commit())
     finally:
-        # Rolls back what was not committed. Where the start itself failed there is nothing.
+        # Rolls back what was not committed. If the start failed there is no transaction.
         if connection.sync_connection is not None:
             with storage_errors():
                 await finish(connection.close())
@@ -175,10 +175,10 @@ async def _start(connection: AsyncConnection, first: Executable | None) -> None:
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Await work to its end even if the awaiting task is cancelled; that is raised afterwards.
+    """Await work to its end even if the awaiting task is cancelled, then raise the cancellation.
 
-    Cancelling SQLAlchemy inside a driver call makes it throw the connection away in the
-    background, while its thread may still hold the database's write lock.
+    If SQLAlchemy is cancelled inside a driver call, it drops the connection in the background
+    while its thread may still hold the database's write lock.
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
@@ -188,7 +188,7 @@ async def finish(work: Coroutine[Any, Any, T]) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        # Looked at, so that asyncio does not report it as never retrieved.
+        # Read the exception, so that asyncio does not report it as never retrieved.
         _ = task.cancelled() or task.exception()
         raise cancelled
     return task.result()
@@ -196,7 +196,7 @@ async def finish(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """One error outside for whatever the driver raises. The driver's words may quote values."""
+    """Translate every exception of the driver, without its text, which may quote values."""
     try:
         yield
     except IntegrityError:
@@ -204,16 +204,16 @@ def storage_errors() -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise _translated(error) from None
     except OSError as error:
-        # Of the network, on the way to the server; a time that ran out is one too.
+        # A network error on the way to the server; a timeout is one too.
         raise _translated(error) from None
     except (OverflowError, UnicodeEncodeError) as error:
-        # The driver's own refusals of a value: an integer beyond 64 bits, half a surrogate pair.
+        # The driver refuses some values: an integer beyond 64 bits, half a surrogate pair.
         raise StorageError(f"a value cannot be stored: {type(error).__name__}") from None
 
 
 def _translated(error: Exception) -> StorageError:
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    # asyncpg's exception stands behind the one that SQLAlchemy made of it.
+    # SQLAlchemy wraps asyncpg's exception.
     cause = original.__cause__ or original
     known = unavailable(cause)
     if known is not None:
@@ -222,6 +222,6 @@ def _translated(error: Exception) -> StorageError:
     state = getattr(original, "sqlstate", None)
     if name == "DataError" or str(state or "").startswith(_DATA_EXCEPTION):
         return StorageError(f"a value cannot be stored: {name}")
-    # SQLite's operational errors are fixed sentences; others may hold values.
+    # SQLite's operational errors are fixed sentences; other texts may hold values.
     words = f": {original}" if isinstance(original, sqlite3.OperationalError) else ""
     return StorageError(f"the database failed: {name}{f' {state}' if state else ''}{words}")

@@ -1,7 +1,7 @@
-"""The database: one code path for transactions, whichever kind is behind it.
+"""The database: the same transactions on SQLite and PostgreSQL.
 
-What is different between the kinds stands in `sqlite` and `postgresql`: how a block is begun,
-and what keeps two writers apart. Statements, tables and schema steps are the same.
+The modules `sqlite` and `postgresql` hold the differences: how a block begins, and how two
+writers are kept apart. Statements, tables and schema steps are the same.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _stores(connection: Connection, sealing: Sealing, audit: SqlAuditStore) -> T
 
 
 class Database:
-    """`Store` on SQLite or PostgreSQL. Made by `open_store`."""
+    """`Store` on SQLite or PostgreSQL. Create it with `open_store`."""
 
     def __init__(
         self, engine: Engine, sealing: Sealing, keys: Mapping[str, bytes], epoch: Epoch
@@ -82,7 +82,7 @@ class Database:
 
     @property
     def database_id(self) -> str:
-        """Random, made by the first migration; part of every associated data."""
+        """A random id, created by the first migration; part of all associated data."""
         return self._sealing.database_id
 
     @property
@@ -100,7 +100,7 @@ class Database:
                 yield _stores(connection, self._sealing, audit)
                 connection.demand_whole()
                 if audit.waiting:
-                    # As late as can be: while this lock is held no other block with audit
+                    # As late as possible: while this lock is held no other block with audit
                     # entries commits, on any replica.
                     await self._engine.lock_audit_chain(begun)
                     await audit.write_waiting()
@@ -109,13 +109,13 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
-        """A consistent view for reading; a write inside raises `StorageError`."""
+        """Open a consistent, read-only view; a write inside raises `StorageError`."""
         async with self._block(), self._engine.reading() as begun:
             connection = Connection(begun)
             yield _stores(connection, self._sealing, SqlAuditStore(connection))
 
     async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """Keep many new events in one durable transaction."""
+        """Store many new events in one durable transaction."""
         async with self._block(), self._engine.turn():
             with storage_errors():
                 outcomes = await finish(self._intake.keep(events, client_id=client_id))
@@ -126,23 +126,23 @@ class Database:
     def ask_live(
         self, asked: Sequence[tuple[str, str]]
     ) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
-        """API keys and installations as they stand at this moment, in one cheap read.
+        """Read API keys and installations in one statement, as they are at this moment.
 
-        At once where nobody has to be waited for.
+        Returns the rows at once if no wait is needed, else a future.
         """
         if self._closed:
             raise StorageError("the database was closed")
         return self._live.ask(asked)
 
     async def read_live(self, key_id: str, link_id: str) -> LiveRow:
-        """The same for one of each, waited for."""
+        """Read one API key and one installation, and wait for the row."""
         rows = self.ask_live([(key_id, link_id)])
         return (await rows if isinstance(rows, asyncio.Future) else rows)[0]
 
     async def read_concerned(
         self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
     ) -> Sequence[Concerned] | None:
-        """The active installations of a claimed event; None when the claim is over."""
+        """Return the active installations of a claimed event; None if the claim is over."""
         if self._closed:
             raise StorageError("the database was closed")
         return await self._concerned.read(
@@ -156,13 +156,13 @@ class Database:
         )
 
     def open_access_token(self, row: LiveRow) -> Secret:
-        """The access token of such a row, which must have an installation."""
+        """Open the access token of a row that has an installation."""
         if row.grant_id is None or row.sealed_access_token is None:
             raise StorageError("there is no installation in this row")
         return self._sealing.open_secret(ACCESS_TOKEN, row.grant_id, row.sealed_access_token)
 
     async def read_clock(self) -> float | None:
-        """Epoch seconds by the server's clock; None where it is this machine's."""
+        """Return epoch seconds of the server's clock; None if it is this machine's clock."""
         statement = self._engine.clock
         if statement is None:
             return None
@@ -170,15 +170,15 @@ class Database:
             return float((await Connection(begun).execute(statement)).scalar_one())
 
     async def ping(self) -> None:
-        """Raise `StorageError` unless the database answers and can be written."""
-        # Outside the block: an old failure that is repeated here is no new one.
+        """Raise `StorageError` unless the database responds and accepts writes."""
+        # Outside the block: an old failure repeated here is not a new one.
         self._outages.demand_room()
         async with self._block(), self._engine.writing((NOTHING_READ,)) as begun:
             await self._engine.demand_writable(begun)
         self._outages.recover()
 
     async def close(self) -> None:
-        """Let go of every connection, after the blocks that have begun. Nothing opens later."""
+        """Close every connection after the running blocks. No block can begin later."""
         self._closed = True
         await self._idle.wait()
         await finish(self._dispose())
@@ -191,7 +191,7 @@ class Database:
 
     @asynccontextmanager
     async def _block(self) -> AsyncIterator[None]:
-        """Count an open block. SQLAlchemy would open a disposed engine again without a word."""
+        """Count an open block. SQLAlchemy would silently reopen a disposed engine."""
         if self._closed:
             raise StorageError("the database was closed")
         self._blocks += 1
@@ -214,19 +214,19 @@ async def open_store(
     randomness: Callable[[int], bytes],
     now: int = 0,
 ) -> Database:
-    """Open a database, bring its schema up to date, and check that the ring belongs to it.
+    """Open a database, update its schema, and check that the key ring belongs to it.
 
     Args:
         database_url: `sqlite:///relative.db`, `sqlite:////absolute.db`, or `postgresql://` with
-            all that libpq takes there.
+            every parameter that libpq accepts.
         ring: the encryption keys.
-        randomness: the operating system's.
-        now: epoch seconds, noted when the database is new.
+        randomness: returns a number of random bytes of the operating system.
+        now: epoch seconds, stored when the database is new.
 
     Raises:
         ConfigurationError: another kind of URL, no driver, or a database of a newer paraph.
-        UnknownEncryptionKey, SealBroken: the ring is not the one of this database.
-        StorageError: it cannot be opened.
+        UnknownEncryptionKey, SealBroken: the ring does not belong to this database.
+        StorageError: the database cannot be opened.
     """
     engine = engine_for(database_url)
     try:
@@ -250,10 +250,10 @@ async def open_store(
 
 
 async def contract_schema(database_url: str) -> list[str]:
-    """Take away what no code uses any more; the names of the steps.
+    """Remove the parts of the schema that no code uses any more; return the steps' names.
 
     Raises:
-        ConfigurationError, StorageError: as `open_store`.
+        ConfigurationError, StorageError: see `open_store`.
     """
     engine = engine_for(database_url)
     try:
@@ -266,7 +266,7 @@ async def contract_schema(database_url: str) -> list[str]:
 
 
 def engine_for(database_url: str) -> Engine:
-    """The engine of the kind that a URL names."""
+    """Return the engine for the kind of database that a URL names."""
     if is_postgresql(database_url):
         return PostgresqlEngine(database_url)
     return SqliteEngine(database_url)

@@ -1,16 +1,16 @@
-"""The key ring: every use of a cipher for what is kept, the sealed cookie included.
+"""The key ring: seals and opens every stored value, and the sealed cookie.
 
     version (1) | length of key id (1) | key id | nonce (12) | AES-256-GCM ciphertext and tag
 
 Event bodies are sealed with a key of their UTC day. Their key id is followed by a slash and the
 day's number, so that code without this rule takes it for an unknown key and tries later.
 
-Each use ("row", "cookie/<hour>") has a key of its own, derived from the ring's by HKDF with the
-use as label, so that what was sealed for one can never be opened as another. The header and
-the caller's associated data are authenticated: a ciphertext moved to another row, column or
-database does not open. Nonces are random; a derived key seals far fewer than the 2^32 messages
-after which 96 random bits would begin to be a risk (NIST SP 800-38D section 8.3). A key of one day
-reaches them at 49,000 events a second.
+Each use ("row", "cookie/<hour>") has a key of its own, derived from the ring's key by HKDF with the
+use as label. So a value sealed for one use can never be opened for another. The header and the
+caller's associated data are authenticated: a ciphertext moved to another row, column or
+database does not open. Nonces are random. A derived key seals far fewer than the 2^32 messages
+at which a random nonce of 96 bits becomes a risk (NIST SP 800-38D section 8.3). A key of one day
+reaches that number at 49,000 events a second.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _KEY = re.compile(r"([A-Za-z0-9_-]{1,32}):([A-Za-z0-9_-]{43}=?)")
 _DERIVED_KEPT = 64
-# From 1997 to 2243 the number of a day has five digits, which makes headers of one length.
+# From 1997 to 2243 the number of a day has five digits, so all headers have the same length.
 _DAY_DIGITS = 5
 DAY_SECONDS = 86400
 
 
 def new_encryption_key() -> str:
-    """A fresh encryption key as the setting `encryption_keys` takes it."""
+    """Return a new encryption key in the form of the setting `encryption_keys`."""
     return new_key_from(os.urandom)
 
 
 def secret_hash(secret: Secret) -> bytes:
-    """Under which a one-use code or key secret of 256 random bits is kept: SHA-256.
+    """Return the SHA-256 under which a one-use code or key secret of 256 random bits is stored.
 
-    Such a secret cannot be guessed from its hash, so no slow hash is needed.
+    A secret of that length cannot be guessed from its hash, so no slow hash is needed.
     """
     return hashlib.sha256(secret.reveal().encode("utf-8", "surrogatepass")).digest()
 
@@ -59,23 +59,23 @@ def secret_hash(secret: Secret) -> bytes:
 class KeyRing:
     """Encryption keys, newest first. One seals, all of them open.
 
-    Which one seals is the database's word (`seal_with`), so that no replica seals with a key
-    that another cannot open yet; until it has spoken it is the newest.
+    The database decides which one seals (`seal_with`), so that no replica seals with a key that
+    another cannot open yet. Until it has decided, the newest one seals.
     """
 
     def __init__(self, keys: Sequence[tuple[str, bytes]]) -> None:
         self._roots = dict(keys)
         self.newest = keys[0][0]
         self.key_id = self.newest
-        # Bounded: the uses of cookies change every hour.
+        # Bounded, because the uses of cookies change every hour.
         self._cipher = lru_cache(maxsize=_DERIVED_KEPT)(self._derive)
 
     @classmethod
     def parse(cls, values: Sequence[str]) -> KeyRing:
-        """Read keys as `paraph keys new` prints them, newest first.
+        """Parse keys as `paraph keys new` prints them, newest first.
 
         Raises:
-            ConfigurationError: naming every bad one by its place, never by its value.
+            ConfigurationError: it names every invalid key by its position, never by its value.
         """
         problems = []
         keys: list[tuple[str, bytes]] = []
@@ -117,13 +117,13 @@ class KeyRing:
     def seal(
         self, use: str, plaintext: bytes, *, associated_data: bytes, day: int | None = None
     ) -> bytes:
-        """Encrypt with the key that seals, bound to the use and the associated data.
+        """Encrypt with the sealing key, bound to the use and the associated data.
 
         Args:
             use: the label of the derived key.
             plaintext: the value.
-            associated_data: authenticated with it.
-            day: of the derived key, in days since 1970; None where one key serves for all days.
+            associated_data: authenticated with the ciphertext.
+            day: the day of the derived key, in days since 1970; None: one key serves for all days.
         """
         key_id = self.key_id
         header = header_of(key_id, day)
@@ -132,11 +132,11 @@ class KeyRing:
         return header + nonce + cipher.encrypt(nonce, plaintext, header + associated_data)
 
     def open(self, use: str, sealed: bytes, *, associated_data: bytes) -> bytes:
-        """Decrypt what `seal` made for the same use and associated data.
+        """Decrypt a value that `seal` made for the same use and associated data.
 
         Raises:
-            UnknownEncryptionKey: it names a key that the ring does not hold: try later.
-            SealBroken: anything else about it is not as we sealed it.
+            UnknownEncryptionKey: the ring does not hold the key that it names: try later.
+            SealBroken: it was changed, or sealed for another use or place.
         """
         name, header = _read_header(sealed)
         key_id, slash, day = name.partition("/")
@@ -151,7 +151,7 @@ class KeyRing:
             raise SealBroken("a ciphertext does not open here") from None
 
     def authentication_key(self, use: str, key_id: str) -> bytes:
-        """The MAC key of a use, derived from one key of the ring.
+        """Return the MAC key of a use, derived from one key of the ring.
 
         Raises:
             UnknownEncryptionKey: the ring does not hold it.
@@ -162,12 +162,12 @@ class KeyRing:
 
     @staticmethod
     def key_id_of(sealed: bytes) -> str:
-        """Which key a ciphertext names. `SealBroken` when it has not our layout."""
+        """Return the id of a ciphertext's key. Raise `SealBroken` for another layout."""
         return _read_header(sealed)[0].partition("/")[0]
 
     @staticmethod
     def day_of(sealed: bytes) -> int | None:
-        """The day of the key that sealed it. `SealBroken` when it has not our layout."""
+        """Return the day of the key that sealed it. Raise `SealBroken` for another layout."""
         day = _read_header(sealed)[0].partition("/")[2]
         return int(day) if day.isdecimal() else None
 
@@ -189,13 +189,13 @@ def _label(use: str, day: int) -> str:
 
 @lru_cache(maxsize=_DERIVED_KEPT)
 def header_of(key_id: str, day: int | None = None) -> bytes:
-    """How every ciphertext of a key begins, or of its key of one day."""
+    """Return the first bytes of every ciphertext of a key, or of its key of one day."""
     name = key_id if day is None else f"{key_id}/{day:0{_DAY_DIGITS}d}"
     return bytes((_VERSION, len(name))) + name.encode("ascii")
 
 
 def headers_of(key_id: str) -> tuple[bytes, bytes]:
-    """How ciphertexts of a key begin: those of the key itself, and those of its days."""
+    """Return the first bytes of a key's ciphertexts: of the key itself, and of its daily keys."""
     of_days = f"{key_id}/"
     return header_of(key_id), bytes((_VERSION, len(of_days) + _DAY_DIGITS)) + of_days.encode(
         "ascii"

@@ -1,7 +1,7 @@
-"""The users of an event in its row, and where its body stands.
+"""The users of an event in its row, and the places of its body.
 
-They stand in `events.concerned` as " id id ", so that " id " finds one of them whatever its place.
-An id contains no space. NULL is a row of an earlier version, whose body says whom it concerns.
+`events.concerned` holds them as " id id ", so that " id " finds one of them at any position.
+An id contains no space. NULL is a row of an earlier version, whose body names the users.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ BODY = "events.body"
 
 
 def column_of(user_ids: Sequence[str] | None) -> str | None:
-    """The value of `events.concerned` for these users."""
+    """Return the value of `events.concerned` for these users."""
     return None if user_ids is None else f" {' '.join(user_ids)} "
 
 
 def users_in(column: str | None) -> tuple[str, ...] | None:
-    """The users of a value of `events.concerned`."""
+    """Return the users of a value of `events.concerned`."""
     return None if column is None else tuple(column.split())
 
 
 def users_of_body(body: bytes | None) -> tuple[str, ...]:
-    """The users whom the event in the body of a row concerns."""
+    """Return the users whom the event in the body of a row concerns."""
     try:
         return concerned_users(parse_kept_event(body or b""))
     except EventInvalid:

@@ -1,7 +1,7 @@
-"""Deletion of event bodies with the removal of a user or an account.
+"""Deletes event bodies when a user or an account is removed.
 
-Deleting by user needs no index of its own: removals are rare, and reading the events of one
-account then is cheaper than an index entry for every event.
+Deletion by user has no index of its own: removals are rare, and reading the events of one
+account is cheaper than an index entry for every event.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _PURGED = {"body": None, "status": EventStatus.HANDED_ON.value, "failure": "purg
 
 
 class EventPurge:
-    """Deletes the bodies of Zoom's events with an account or with one of its users.
+    """Deletes the bodies of Zoom's events of an account or of one of its users.
 
-    Queued events and dead letters are among them. They become forwarded, so that nothing of them
-    is sent. Notices stay, and deauthorizations too: the removal may be the work of one of them.
+    This includes queued events and dead letters. They are marked as forwarded, so they are never
+    sent. Notices stay, and so do deauthorizations: one of them may have caused the removal.
     """
 
     def __init__(self, connection: Connection, sealing: Sealing) -> None:
@@ -34,17 +34,17 @@ class EventPurge:
         self._sealing = sealing
 
     async def account(self, account_id: str) -> int:
-        """Delete the bodies of all events of an account; the number of them."""
+        """Delete the bodies of all events of an account. Return their number."""
         done = await self._connection.execute(
             update(events).where(*_with_body([account_id])).values(**_PURGED)
         )
         return done.rowcount
 
     async def user(self, client_id: str, user_id: str, *, account_ids: Sequence[str]) -> int:
-        """Delete the bodies of these accounts' events that concern this user; the number of them.
+        """Delete the bodies of these accounts' events that concern this user. Return their number.
 
-        Where an event concerns another user who still has a grant its body stays. This user is
-        taken out of the row, so that a later installation of theirs does not receive it.
+        If an event concerns another user who still has a grant, its body stays. This user is
+        taken out of the row, so that their later installation does not receive it.
         """
         await self._read_users(account_ids)
         one = f" {user_id} "
@@ -87,7 +87,7 @@ class EventPurge:
         return purged
 
     async def _installed(self, client_id: str, user_ids: Sequence[str]) -> dict[str, list[str]]:
-        """The accounts in which each of these users has a grant."""
+        """Return the accounts in which each of these users has a grant."""
         found: dict[str, list[str]] = {}
         for start in range(0, len(user_ids), PAGE):
             rows = await self._connection.execute(
@@ -101,7 +101,7 @@ class EventPurge:
         return found
 
     async def _read_users(self, account_ids: Sequence[str]) -> None:
-        """Note the users of rows that an earlier version wrote: their bodies name them."""
+        """Fill in the users of rows of an earlier version: their bodies name them."""
         while True:
             rows = (
                 await self._connection.execute(
@@ -123,7 +123,7 @@ class EventPurge:
         try:
             body = self._sealing.open(BODY, row.event_id, row.body)
         except (SealBroken, UnknownEncryptionKey):
-            # The guess of the version that wrote it is better than nothing.
+            # The guess of the version that wrote the row is the best there is.
             return (row.user_id,) if row.user_id else ()
         return users_of_body(body)
 

@@ -1,9 +1,9 @@
-"""The inbox and the outbox in the database. Bodies are sealed, and go before their rows.
+"""The inbox and the outbox in the database. Bodies are sealed and deleted before their rows.
 
-A worker claims an event by moving its next attempt behind the end of a lease. Whoever dies with
-a claim does nothing more, and the event is due again when the lease has run out; so claims need
-no heartbeat and no clean-up. `attempts`, raised by each claim, tells a late worker that its
-claim was taken over: a failure is only written over the claim that it belongs to.
+A worker claims an event by setting its next attempt to the end of a lease. If a worker dies,
+the event is due again when the lease ends; so claims need no heartbeat and no clean-up. Each claim
+increments `attempts`. By that number a late worker knows that another one has claimed the event:
+a failure is written only over the claim that it belongs to.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class SqlEventStore:
         self._sealing = sealing
 
     async def add(self, event: KeptEvent) -> bool:
-        """Insert once; False: this `event_id` is known."""
+        """Insert an event once. Return False if this `event_id` exists."""
         body = event.body
         once = self._connection.insert(events).on_conflict_do_nothing(
             index_elements=[events.c.event_id]
@@ -71,18 +71,18 @@ class SqlEventStore:
         return done.rowcount == 1
 
     async def get(self, event_id: str) -> KeptEvent | None:
-        """One, with its body if it still has one."""
+        """Return an event, with its body unless that was deleted."""
         row = (
             await self._connection.execute(select(events).where(events.c.event_id == event_id))
         ).first()
         return None if row is None else self._event(row)
 
     async def find(self, beginning: str) -> KeptEvent | None:
-        """The one event whose id begins so, without its body; None when it is not one."""
+        """Return the one event whose id begins so, without its body; None if it is not unique."""
         rows = (
             await self._connection.execute(
                 select(*_WITHOUT_BODY)
-                # A range, not LIKE: it uses the key, and no letter of it is a wildcard.
+                # A range, not LIKE: it uses the index, and no character is a wildcard.
                 .where(events.c.event_id >= beginning, events.c.event_id < f"{beginning}\x7f")
                 .order_by(events.c.event_id)
                 .limit(2)
@@ -103,12 +103,12 @@ class SqlEventStore:
         ordered: bool = False,
         without: Sequence[str] = (),
     ) -> Sequence[KeptEvent]:
-        """Take what is due, oldest first, for this worker alone until the lease has run out."""
+        """Claim due events, oldest first, for this worker until the lease ends."""
         where = [_waiting, events.c.urgent == urgent, events.c.next_attempt_at <= now]
         if not urgent:
             where.append(is_next_in_order())
         if without:
-            # A notice has a kind of its own: an event of Zoom's may bear the same name.
+            # A notice has a kind of its own: a Zoom event may have the same name.
             kind = case((events.c.notice, NOTICE_MARK + events.c.name), else_=events.c.name)
             where.append(kind.not_in(without))
         if ordered:
@@ -133,7 +133,7 @@ class SqlEventStore:
                 .where(*where)
                 .order_by(events.c.next_attempt_at, events.c.arrival, events.c.event_id)
                 .limit(limit)
-                # On PostgreSQL: what another worker is just taking is passed over.
+                # On PostgreSQL, skip rows that another worker is claiming.
                 .with_for_update(skip_locked=True)
             )
         ).all()
@@ -147,7 +147,7 @@ class SqlEventStore:
         return [event for event in opened if event is not None]
 
     async def _open_claimed(self, row: Row[Any], *, now: int) -> KeptEvent | None:
-        """One event that cannot be opened must not keep the others from being handed on."""
+        """Open one event. One that cannot be opened must not block the delivery of others."""
         try:
             return self._event(row, claimed=True)
         except UnknownEncryptionKey as error:
@@ -162,7 +162,7 @@ class SqlEventStore:
     async def hand_on(
         self, event_ids: Sequence[str], *, now: int, drop_bodies: bool = False
     ) -> None:
-        """Done. Also where the claim was taken over meanwhile: handed on is handed on."""
+        """Mark an event as delivered, even if another worker has claimed it meanwhile."""
         values: dict[str, Any] = {"status": _HANDED_ON, "handed_on_at": now, "failure": ""}
         if drop_bodies:
             values["body"] = None
@@ -176,7 +176,7 @@ class SqlEventStore:
         )
 
     async def hand_to_nobody(self, *, now: int, limit: int) -> int:
-        """Mark as handed on what is due and not urgent: the host wants none of it."""
+        """Mark due events that are not urgent as delivered: the host wants no events."""
         due = (
             select(events.c.event_id)
             .where(_waiting, events.c.urgent.is_(False), events.c.next_attempt_at <= now)
@@ -192,13 +192,13 @@ class SqlEventStore:
         return done.rowcount
 
     async def postpone(self, claimed: KeptEvent, *, next_attempt_at: int, failure: str) -> None:
-        """A failed attempt: again at this time, unless the claim was taken over."""
+        """Record a failed attempt and the time of the next one, if the claim still holds."""
         await self._connection.execute(
             self._mine(claimed).values(next_attempt_at=next_attempt_at, failure=failure)
         )
 
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
-        """The last failed attempt: a dead letter, with its cause."""
+        """Record the last failed attempt: the event becomes a dead letter."""
         await self._connection.execute(self._mine(claimed).values(status=_DEAD, failure=failure))
 
     async def drop(self, claimed: KeptEvent, *, now: int, failure: str) -> None:
@@ -208,7 +208,7 @@ class SqlEventStore:
         )
 
     async def release(self, claimed: KeptEvent, *, now: int) -> None:
-        """Give a claim back undone: the attempt does not count."""
+        """Release a claim without an attempt: it does not count."""
         await self._connection.execute(
             self._mine(claimed).values(attempts=claimed.attempts - 1, next_attempt_at=now)
         )
@@ -222,7 +222,7 @@ class SqlEventStore:
         )
 
     async def redeliver(self, event_id: str, *, client_id: str, now: int) -> bool:
-        """Hand on once more, from the first attempt. False: no body, or nobody's any more."""
+        """Make an event due again. Return False without a body or a grant of its account."""
         done = await self._connection.execute(
             update(events)
             .where(
@@ -241,7 +241,7 @@ class SqlEventStore:
         return done.rowcount == 1
 
     async def backlog(self) -> Backlog:
-        """What waits, and what was given up."""
+        """Return the counts of waiting events and dead letters."""
         counts: Any = select(
             func.count(),
             func.coalesce(func.sum(case((events.c.urgent, 1), else_=0)), 0),
@@ -261,7 +261,7 @@ class SqlEventStore:
     async def page(
         self, *, status: EventStatus | None = None, after: str = "", limit: int = 50
     ) -> Sequence[KeptEvent]:
-        """For operators: newest first, without bodies."""
+        """Return events for operators: newest first, without bodies."""
         statement = select(*_WITHOUT_BODY).order_by(
             events.c.received_at.desc(), events.c.event_id.desc()
         )
@@ -281,7 +281,7 @@ class SqlEventStore:
         return await EventPurge(self._connection, self._sealing).account(account_id)
 
     async def purge_user(self, client_id: str, user_id: str, *, account_ids: Sequence[str]) -> int:
-        """Delete the bodies of Zoom's events that concern a user and no other one with a grant."""
+        """Delete bodies of Zoom's events that concern a user and no other user with a grant."""
         purge = EventPurge(self._connection, self._sealing)
         return await purge.user(client_id, user_id, account_ids=account_ids)
 
@@ -292,14 +292,14 @@ class SqlEventStore:
             .where(
                 events.c.status == _DEAD,
                 events.c.body.is_not(None),
-                # The first is implied by the second, and is what the index is ordered by.
+                # Implied by the next condition, but the index is ordered by it.
                 events.c.received_at <= given_up_before,
                 # A dead letter keeps the end of its last lease.
                 events.c.next_attempt_at <= given_up_before,
             )
             .order_by(events.c.received_at)
             .limit(at_most)
-            # Another replica is busy with the others.
+            # Skip rows that another replica is deleting.
             .with_for_update(skip_locked=True)
         )
         done = await self._connection.execute(
@@ -308,7 +308,7 @@ class SqlEventStore:
         return done.rowcount
 
     async def delete_bodies(self, *, handed_on_before: int, at_most: int) -> int:
-        """Retention: forget bodies that were handed on before this time."""
+        """Delete the bodies of events that were delivered before this time."""
         old = (
             select(events.c.event_id)
             .where(
@@ -317,7 +317,7 @@ class SqlEventStore:
                 events.c.body.is_not(None),
             )
             .limit(at_most)
-            # Another replica is busy with the others.
+            # Skip rows that another replica is deleting.
             .with_for_update(skip_locked=True)
         )
         done = await self._connection.execute(
@@ -326,7 +326,7 @@ class SqlEventStore:
         return done.rowcount
 
     async def delete_rows(self, *, received_before: int, at_most: int) -> int:
-        """Forget rows without a body that no replay can reach any more."""
+        """Delete rows without a body that are too old for any replay."""
         old = (
             select(events.c.event_id)
             .where(
@@ -335,7 +335,7 @@ class SqlEventStore:
                 events.c.body.is_(None),
             )
             .limit(at_most)
-            # Another replica is busy with the others.
+            # Skip rows that another replica is deleting.
             .with_for_update(skip_locked=True)
         )
         done = await self._connection.execute(delete(events).where(events.c.event_id.in_(old)))

@@ -28,7 +28,7 @@ class SqlGrantStore:
         self._sealing = sealing
 
     async def add(self, grant: Grant) -> None:
-        """Insert; `Conflict` when the identity or the id has a row."""
+        """Insert a grant. Raise `Conflict` if its identity or its id exists."""
         await self._connection.execute(
             insert(grants).values(
                 grant_id=grant.grant_id,
@@ -42,7 +42,7 @@ class SqlGrantStore:
         )
 
     async def find(self, identity: ZoomIdentity) -> Grant | None:
-        """By identity, byte for byte."""
+        """Return a grant by identity, byte for byte."""
         return await self._one(
             grants.c.client_id == identity.client_id,
             grants.c.account_id == identity.account_id,
@@ -54,17 +54,17 @@ class SqlGrantStore:
         return await self._one(grants.c.grant_id == grant_id)
 
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Grant]:
-        """All grants of one Zoom account, oldest first."""
+        """Return all grants of one Zoom account, oldest first."""
         return await self._all(grants.c.client_id == client_id, grants.c.account_id == account_id)
 
     async def of_user(self, client_id: str, user_id: str) -> Sequence[Grant]:
-        """All grants of one Zoom user in whichever account, oldest first."""
+        """Return all grants of one Zoom user in any account, oldest first."""
         return await self._all(grants.c.client_id == client_id, grants.c.user_id == user_id)
 
     async def replace_tokens(
         self, grant_id: str, tokens: Tokens, *, expected_version: int, phase: Phase
     ) -> bool:
-        """Write a token set and phase if the row exists at this version; version + 1."""
+        """Write a token set and phase if the row exists at this version; increment the version."""
         done = await self._connection.execute(
             update(grants)
             .where(grants.c.grant_id == grant_id, grants.c.token_version == expected_version)
@@ -78,7 +78,7 @@ class SqlGrantStore:
         return done.rowcount == 1
 
     async def renew_consent(self, grant: Grant) -> None:
-        """Write tokens, profile and times of a new consent; version + 1."""
+        """Write tokens, profile and times of a new consent; increment the version."""
         done = await self._connection.execute(
             update(grants)
             .where(grants.c.grant_id == grant.grant_id)
@@ -90,7 +90,7 @@ class SqlGrantStore:
     async def set_phase(
         self, grant_id: str, phase: Phase, *, reason: str = "", expected_version: int | None = None
     ) -> bool:
-        """Change the phase alone (if at this version, when one is given)."""
+        """Change only the phase, if the row is at this version when one is given."""
         statement = update(grants).where(grants.c.grant_id == grant_id)
         if expected_version is not None:
             statement = statement.where(grants.c.token_version == expected_version)
@@ -104,7 +104,7 @@ class SqlGrantStore:
         return done.rowcount == 1
 
     async def idle_since(self, received_before: int, *, now: int, limit: int) -> Sequence[Grant]:
-        """Active grants whose tokens nobody renewed since then, and whose refresh is due."""
+        """Return active grants without new tokens since then, whose refresh is due."""
         return await self._some(
             grants.c.received_at <= received_before,
             grants.c.phase == Phase.ACTIVE.value,
@@ -115,7 +115,7 @@ class SqlGrantStore:
         )
 
     async def in_phase(self, phase: Phase, *, now: int, limit: int) -> Sequence[Grant]:
-        """Some grants in a phase whose refresh is due, oldest first."""
+        """Return some grants in a phase whose refresh is due, oldest first."""
         return await self._some(
             grants.c.phase == phase.value,
             _refresh_is_due(now),
@@ -143,8 +143,8 @@ class SqlGrantStore:
         profile = msgspec.json.encode([grant.email, grant.display_name])
         return {
             "phase": grant.phase.value,
-            # Bound to the identity as well: a row that was given to another account, or to
-            # another client, does not open.
+            # Bound to the identity as well: a row that was assigned to another account or
+            # client does not open.
             "profile": self._sealing.seal(
                 _PROFILE, grant.grant_id, profile, *_owner(grant.identity)
             ),
@@ -166,7 +166,7 @@ class SqlGrantStore:
 
 
 def _refresh_is_due(now: int) -> ColumnElement[bool]:
-    """Neither is it under way, nor did it fail a moment ago."""
+    """Build the condition that no refresh runs, and that none failed a moment ago."""
     return ~exists().where(
         refresh_attempts.c.grant_id == grants.c.grant_id,
         refresh_attempts.c.token_version == grants.c.token_version,
@@ -179,7 +179,7 @@ def _owner(identity: ZoomIdentity) -> tuple[str, str, str]:
 
 
 def grant_of(row: Row[Any], sealing: Sealing) -> Grant:
-    """A row of `grants`, opened."""
+    """Build a grant from a row of `grants`, and open its secrets."""
     sealed_refresh = row.refresh_token
     identity = ZoomIdentity(row.client_id, row.account_id, row.user_id)
     email, display_name = msgspec.json.decode(

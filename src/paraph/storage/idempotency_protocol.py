@@ -1,4 +1,4 @@
-"""What the management API asks of a store for idempotency keys."""
+"""The store of the management API's responses to requests with an idempotency key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from paraph.storage.records import GivenAnswer
 
 
 class IdempotencyStore(Protocol):
-    """Answers that were given under an idempotency key."""
+    """Responses to requests with an idempotency key."""
 
     async def begin(
         self,
@@ -19,21 +19,21 @@ class IdempotencyStore(Protocol):
         expires_at: int,
         abandoned_before: int,
     ) -> GivenAnswer | None:
-        """Reserve an answer; of any number of parallel callers, one gets None and does the work.
+        """Reserve a response. Of parallel callers, one gets None and does the work.
 
-        What was reserved before `abandoned_before` and never finished is given away again.
+        A reservation made before `abandoned_before` and never finished may be taken again.
         """
 
     async def read(self, answer_id: str, *, now: int) -> GivenAnswer | None:
-        """Read an answer; without a body it is reserved. None: there is no live one."""
+        """Read a live response; without a body it is only reserved. None if it does not exist."""
 
     async def finish(
         self, answer_id: str, *, status: int, body: bytes, expires_at: int | None = None
     ) -> None:
-        """Keep the answer that was reserved, sealed; `expires_at` changes when it expires."""
+        """Store a reserved response, sealed; `expires_at` changes when it expires."""
 
     async def drop(self, answer_id: str) -> None:
-        """Give a reservation back: nothing was done."""
+        """Drop a reservation: nothing was done."""
 
     async def delete_expired(self, *, now: int) -> int:
-        """Forget answers whose time has run out."""
+        """Delete expired responses."""

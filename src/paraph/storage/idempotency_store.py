@@ -1,4 +1,4 @@
-"""Answers that were given under an idempotency key, so that asking again gives the same one."""
+"""Responses to requests with an idempotency key, so that a repeated request gets the same one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SqlIdempotencyStore:
         expires_at: int,
         abandoned_before: int,
     ) -> GivenAnswer | None:
-        """Reserve an answer. Not None: there is one already, or it is being made."""
+        """Reserve a response. Return the existing one, finished or in progress, or None."""
         this = given_answers.c.answer_id == answer_id
         row = (await self._connection.execute(select(given_answers).where(this))).first()
         if row is not None and row.expires_at > now:
@@ -51,7 +51,7 @@ class SqlIdempotencyStore:
         return None
 
     async def read(self, answer_id: str, *, now: int) -> GivenAnswer | None:
-        """Read an answer that has not expired."""
+        """Read a response that has not expired."""
         this = given_answers.c.answer_id == answer_id, given_answers.c.expires_at > now
         row = (await self._connection.execute(select(given_answers).where(*this))).first()
         if row is None:
@@ -62,7 +62,7 @@ class SqlIdempotencyStore:
     async def finish(
         self, answer_id: str, *, status: int, body: bytes, expires_at: int | None = None
     ) -> None:
-        """Keep the answer that was reserved."""
+        """Store a reserved response."""
         values: dict[str, Any] = {
             "status": status,
             "body": self._sealing.seal(_BODY, answer_id, body),
@@ -74,13 +74,13 @@ class SqlIdempotencyStore:
         )
 
     async def drop(self, answer_id: str) -> None:
-        """Give a reservation back: nothing was done."""
+        """Drop a reservation: nothing was done."""
         await self._connection.execute(
             delete(given_answers).where(given_answers.c.answer_id == answer_id)
         )
 
     async def delete_expired(self, *, now: int) -> int:
-        """Forget answers whose time has run out."""
+        """Delete expired responses."""
         done = await self._connection.execute(
             delete(given_answers).where(given_answers.c.expires_at <= now)
         )

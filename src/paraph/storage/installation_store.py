@@ -37,10 +37,10 @@ class SqlInstallationStore:
         after: str = "",
         limit: int = 50,
     ) -> Sequence[Installation]:
-        """Installations with an active link, ordered by installation id, behind `after`."""
+        """Return installations with an active link after `after`, ordered by installation id."""
         where = [links.c.client_id == client_id, links.c.phase == Phase.ACTIVE.value]
         if subject_prefix:
-            # Not LIKE: SQLite's takes "A" for "a", and a key limited to one tenant would see
+            # Not LIKE: SQLite's ignores case, and a key limited to one tenant would see
             # another.
             start = func.substr(links.c.subject, 1, len(subject_prefix))
             where.append(start == subject_prefix)
@@ -56,12 +56,12 @@ class SqlInstallationStore:
         return await self._installations(*where, limit=limit)
 
     async def get(self, link_id: str) -> Installation | None:
-        """One, whatever its link's phase."""
+        """Return one installation in any phase of its link."""
         found = await self._installations(links.c.link_id == link_id, limit=1)
         return found[0] if found else None
 
     async def active(self, link_ids: Sequence[str]) -> Sequence[Installation]:
-        """Those of these links that are active, ordered by installation id."""
+        """Return the active ones of these links, ordered by installation id."""
         found: list[Installation] = []
         wanted = sorted(link_ids)
         for start in range(0, len(wanted), _AT_ONCE):

@@ -1,10 +1,10 @@
-"""What the inbox's hot statements share on every database: columns, rows, decisions, outcomes.
+"""The database-independent part of inserting events: columns, rows, decisions, outcomes.
 
-The constant columns `notice`, `attempts` and `failure` are the statement's own affair.
+Each statement sets the constant columns `notice`, `attempts` and `failure` itself.
 
-A batch asks which of its marks stand for a removal. Almost always none does, and everything is
-kept: the signature says that an event is this app's, also if its account never installed the app.
-Only a batch with an event of a removed user or account asks for the grants of both as well.
+A batch asks which of its marks stand for a removal. Almost always there is no removal, and every
+event is kept. The signature proves that an event is for this app, even if its account never
+installed the app. Only a batch with an event of a removed user or account also reads their grants.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 class GrantTime(NamedTuple):
-    """One grant, and when it was given, epoch seconds on Zoom's clock where that is known."""
+    """One grant, and when it was issued: epoch seconds, on Zoom's clock if known."""
 
     account_id: str
     user_id: str
@@ -36,14 +36,14 @@ class GrantTime(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The events of a batch that are to be inserted, and those dropped, by place in the batch."""
+    """The events of a batch to insert, and the outcomes of dropped ones by index in the batch."""
 
     events: Sequence[KeptEvent]
     dropped: Mapping[int, Outcome]
 
 
 def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ...]]:
-    """A row of `COLUMNS` for each event, sealed; two of one id are one row, the later one's."""
+    """Build a sealed row of `COLUMNS` for each event. Of two with one id the later one stays."""
     rows = {
         event.event_id: (
             event.event_id,
@@ -67,14 +67,14 @@ def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ..
 
 
 def marks_of(events: Sequence[KeptEvent]) -> list[bytes]:
-    """The hashes under which removals that concern these events would be noted."""
+    """Return the hashes under which removals that concern these events are recorded."""
     return sorted({mark for event in events for _, mark in event.marks})
 
 
 def named_in(
     events: Sequence[KeptEvent], removed: Collection[bytes]
 ) -> tuple[list[str], list[str]]:
-    """The accounts and the users whose grants decide about events with a noted removal."""
+    """Return the accounts and users whose grants decide about events with a recorded removal."""
     hit = [event for event in events if any(mark in removed for _, mark in event.marks)]
     accounts = {event.account_id for event in hit for who, _ in event.marks if not who}
     return sorted(accounts), sorted({user for event in hit for user in event.concerned or ()})
@@ -90,8 +90,8 @@ def decide(
 
     Args:
         events: the batch.
-        removed: when each removal among its marks was noted.
-        grants: those of the batch's users and accounts, if any was removed.
+        removed: from the mark of each recorded removal to its time, in epoch seconds.
+        grants: the grants of the batch's users and accounts; needed only if there is a removal.
     """
     known = list(grants)
     kept: list[KeptEvent] = []
@@ -131,13 +131,13 @@ def _decide_removed(
 def _refusal_by_account(
     event: KeptEvent, removed_at: int, grants: Sequence[GrantTime]
 ) -> DropReason | None:
-    """Every grant of now was given after the account was removed."""
+    """Refuse an event if every present grant was issued after the account's removal."""
     given = [one.granted_at for one in grants if one.account_id == event.account_id]
     if given and any(who for who, _ in event.marks):
-        # At user level, in an account that has installed the app again, the users decide.
+        # At user level, if the account has installed the app again, the users decide.
         return None
     whole = Standing(min(given, default=None), removed_at)
-    # A stream may deliver late; what counts is when the delivery came.
+    # A stream may deliver late, so the delivery's arrival at paraph counts.
     reason = refusal_of(whole, event_ts=event.event_ts, now=event.received_at)
     return DropReason.REMOVED_ACCOUNT if reason is DropReason.REMOVED_USER else reason
 
@@ -155,19 +155,19 @@ def _fate_by_users(event: KeptEvent, times: Mapping[str, int], grants: Sequence[
 def outcomes_of(
     events: Sequence[KeptEvent], *, dropped: Mapping[int, Outcome], new: set[str]
 ) -> list[Outcome]:
-    """What became of each event.
+    """Return the outcome of each event.
 
     Args:
         events: the batch.
-        dropped: what was decided not to be kept, by place.
-        new: ids of rows that were not there before; used up.
+        dropped: the outcomes of dropped events, by index in the batch.
+        new: the ids of newly inserted rows; this function empties it.
     """
     outcomes = []
     for place, event in enumerate(events):
         if place in dropped:
             outcomes.append(dropped[place])
         elif event.event_id in new:
-            # The second of two in one batch is a duplicate like any other.
+            # The second of two equal ids in one batch is a duplicate like any other.
             new.discard(event.event_id)
             outcomes.append(Outcome.KEPT)
         else:

@@ -1,4 +1,4 @@
-"""Which key seals since when, and which replicas can open what, in the database."""
+"""The sealing key since each rotation, and the keys that each replica holds, in the database."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class SqlKeyTurnStore:
         self._connection = connection
 
     async def all(self) -> Sequence[KeyTurn]:
-        """Every turn, oldest first; the last one is in force."""
+        """Return every rotation, oldest first; the last one is in force."""
         rows = await self._connection.execute(select(key_turns).order_by(key_turns.c.turn))
         return [KeyTurn(row.turn, row.key_id, row.began_at) for row in rows]
 
     async def add(self, turn: KeyTurn) -> None:
-        """Insert; `Conflict` when somebody else turned at the same time."""
+        """Insert a rotation. Raise `Conflict` if another process rotated at the same time."""
         await self._connection.execute(
             insert(key_turns).values(turn=turn.turn, key_id=turn.key_id, began_at=turn.began_at)
         )
@@ -51,7 +51,7 @@ class SqlReplicaStore:
             )
 
     async def seen_since(self, since: int) -> Sequence[Replica]:
-        """Those that were seen at or after a time."""
+        """Return those that reported at or after a time."""
         rows = await self._connection.execute(
             select(replicas)
             .where(replicas.c.seen_at >= since)
@@ -73,5 +73,5 @@ class SqlReplicaStore:
         await self._connection.execute(delete(replicas).where(replicas.c.replica_id == replica_id))
 
     async def forget_before(self, seen_before: int) -> None:
-        """Those that ended without a word."""
+        """Delete those that ended without reporting it."""
         await self._connection.execute(delete(replicas).where(replicas.c.seen_at < seen_before))

@@ -23,11 +23,11 @@ class SqlLinkStore:
         self._connection = connection
 
     async def add_request(self, request: LinkRequest) -> None:
-        """Keep a link request."""
+        """Store a link request."""
         await self._connection.execute(insert(link_requests).values(**asdict(request)))
 
     async def peek_request(self, request_hash: bytes, *, now: int) -> LinkRequest | None:
-        """Look at a live request without using it."""
+        """Return a live request without using it up."""
         row = (
             await self._connection.execute(
                 select(link_requests).where(*_live_request(request_hash, now))
@@ -36,7 +36,7 @@ class SqlLinkStore:
         return None if row is None else LinkRequest(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name.
 
     async def take_request(self, request_hash: bytes, *, now: int) -> LinkRequest | None:
-        """Use it: deleting and reading are one statement, so of many callers one gets it."""
+        """Use a request up: one statement deletes and reads it, so only one caller gets it."""
         row = (
             await self._connection.execute(
                 delete(link_requests)
@@ -47,7 +47,7 @@ class SqlLinkStore:
         return None if row is None else LinkRequest(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name.
 
     async def add(self, link: Link) -> None:
-        """Insert; `Conflict` when it would be a second active link either way."""
+        """Insert a link. Raise `Conflict` for a second active one of its grant or subject."""
         await self._connection.execute(insert(links).values(**_columns(link)))
 
     async def get(self, link_id: str) -> Link | None:
@@ -55,18 +55,18 @@ class SqlLinkStore:
         return await self._one(links.c.link_id == link_id)
 
     async def active_for_grant(self, grant_id: str) -> Link | None:
-        """The active link of a grant."""
+        """Return the active link of a grant."""
         return await self._one(links.c.grant_id == grant_id, links.c.phase == Phase.ACTIVE.value)
 
     async def any_for_grant(self, grant_id: str) -> bool:
-        """Whether any link, pending or active, needs the grant."""
+        """Return True if any link, pending or active, needs the grant."""
         found = await self._connection.execute(
             select(links.c.link_id).where(links.c.grant_id == grant_id).limit(1)
         )
         return found.first() is not None
 
     async def active_for_subject(self, client_id: str, subject: str) -> Link | None:
-        """The active link of a subject."""
+        """Return the active link of a subject."""
         return await self._one(
             links.c.client_id == client_id,
             links.c.subject == subject,
@@ -74,7 +74,7 @@ class SqlLinkStore:
         )
 
     async def find_handoff(self, handoff_hash: bytes, *, now: int) -> Link | None:
-        """The pending link of a live handoff, without using it."""
+        """Return the pending link of a live handoff, without using the handoff up."""
         return await self._one(
             links.c.handoff_hash == handoff_hash,
             links.c.handoff_expires_at > now,
@@ -82,7 +82,7 @@ class SqlLinkStore:
         )
 
     async def use_handoff(self, link_id: str, *, claim_hash: bytes) -> bool:
-        """Clear the handoff and set the claim. False: somebody else did."""
+        """Clear the handoff and set the claim. Return False if another caller did so before."""
         done = await self._connection.execute(
             update(links)
             .where(links.c.link_id == link_id, links.c.handoff_hash.is_not(None))
@@ -91,7 +91,7 @@ class SqlLinkStore:
         return done.rowcount == 1
 
     async def find_claim(self, claim_hash: bytes, *, now: int) -> Link | None:
-        """The pending link of a live claim."""
+        """Return the pending link of a live claim."""
         return await self._one(
             links.c.claim_hash == claim_hash,
             links.c.expires_at > now,
@@ -99,7 +99,7 @@ class SqlLinkStore:
         )
 
     async def update(self, link: Link) -> None:
-        """Write an existing row anew; `Conflict` if it is gone."""
+        """Write an existing row. Raise `Conflict` if it is gone."""
         done = await self._connection.execute(
             update(links).where(links.c.link_id == link.link_id).values(**_columns(link))
         )
@@ -112,7 +112,7 @@ class SqlLinkStore:
         return done.rowcount == 1
 
     async def expired(self, *, now: int, limit: int) -> Sequence[Link]:
-        """Pending links whose time has run out."""
+        """Return pending links that have expired."""
         rows = await self._connection.execute(
             select(links)
             .where(links.c.phase == Phase.PENDING.value, links.c.expires_at <= now)
@@ -122,7 +122,7 @@ class SqlLinkStore:
         return [link_of(row) for row in rows]
 
     async def delete_expired_requests(self, *, now: int) -> int:
-        """Delete link requests whose time has run out."""
+        """Delete link requests that have expired."""
         done = await self._connection.execute(
             delete(link_requests).where(link_requests.c.expires_at <= now)
         )
@@ -143,7 +143,7 @@ def _columns(link: Link) -> dict[str, Any]:
 
 
 def link_of(row: Row[Any]) -> Link:
-    """A row of `links`, whatever it was joined with."""
+    """Build a link from a row that holds the columns of `links`."""
     values = {column.name: getattr(row, column.name) for column in links.columns}
     rungs = msgspec.json.decode(values["rungs"])
     return Link(

@@ -1,13 +1,13 @@
-"""The read behind every vend and every proxied call: is it still active, and is the key live?
+"""The access lookup of every vend and proxied call: installation active, API key live?
 
-It is asked anew each time, whatever was known a moment ago, so that a removal or a revoked key
-counts at once on every replica. So it is one statement and goes past the object layers:
+It reads the database each time, so that a removal or a revoked key takes effect at once on every
+replica. To be fast it is one statement that bypasses the ORM layers:
 
 - SQLite: on a bare read-only connection in the event loop's own thread. A reader of the WAL waits
-  for nobody, and a lookup by two primary keys takes less than handing it to another thread. What
-  is asked each time is `data_version`: while no other connection of any process has committed
-  anything to the file, a row that was read from it stands in it still.
-- PostgreSQL: whatever is asked while a query is under way goes into the next one, all together
+  for no other connection, and a lookup by two primary keys is faster than a switch to another
+  thread. A cached row is used only while `data_version` is unchanged: then no other connection of
+  any process has committed to the file.
+- PostgreSQL: queries that arrive while another one runs share the next statement
   (`coalescing`).
 """
 
@@ -47,17 +47,17 @@ _POSTGRESQL = (
 
 
 class LiveReader(Protocol):
-    """What a kind of database does for `Store.read_live`."""
+    """`Store.read_live` of one kind of database."""
 
     def ask(self, asked: Sequence[Asked]) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
-        """The rows as they are now, or what will be them; None stands where there is nothing."""
+        """Return the present rows, or a future of them; a missing value is None."""
 
     async def close(self) -> None:
-        """Let go of its connection."""
+        """Close its connection."""
 
 
 class SqliteLiveReader:
-    """Reads in the event loop's thread. What it remembers is sealed as in the file."""
+    """Reads in the event loop's thread. Its cached rows are sealed as in the file."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect

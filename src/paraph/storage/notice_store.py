@@ -1,8 +1,8 @@
 """Counters of notices, and the order in which notices are delivered.
 
 `sequence` and `generation` are counted for each (client, account, user), under a keyed hash. The
-counter outlives the installation: so a host sees a gap even if the lost notice was the last one of
-a removed installation. The counter holds no personal data.
+counter outlives the installation, so that a host sees a gap even if the lost notice was the last
+one of a removed installation. The counter holds no personal data.
 
 Notices about the same Zoom user are delivered one after the other. So are notices about the same
 subject: if it moves to another Zoom user, its new installation must not seem to end.
@@ -18,10 +18,10 @@ from paraph.storage.connection import Connection
 from paraph.storage.records import EventStatus, NoticeCount
 from paraph.storage.tables import database_identity, events, notice_counters
 
-# A restored database does not know which notices followed its backup. Each epoch counts from a
-# number of its own, which none of the epochs before it reached.
+# A restored database does not know which notices followed its backup. So each epoch counts from
+# a number of its own, which no earlier epoch reached.
 EPOCH_STEP = 1_000_000
-# Written out: with bound parameters, PostgreSQL's generic plans cannot use the partial indexes.
+# Literals: with bound parameters, PostgreSQL's generic plans cannot use the partial indexes.
 _RECEIVED: Any = literal_column(f"'{EventStatus.RECEIVED.value}'")
 _NO_SUBJECT: Any = literal_column("''")
 
@@ -33,7 +33,7 @@ class SqlNoticeStore:
         self._connection = connection
 
     async def last(self, identity_hash: bytes) -> NoticeCount | None:
-        """The counter as the last notice left it; None before the first one."""
+        """Return the counter after the last notice; None before the first one."""
         row = (
             await self._connection.execute(
                 select(notice_counters).where(notice_counters.c.identity_hash == identity_hash)
@@ -44,7 +44,7 @@ class SqlNoticeStore:
     async def count(
         self, identity_hash: bytes, name: str, *, subject_key: str, ends: bool, now: int
     ) -> NoticeCount:
-        """Count one more notice; `ends` raises the generation."""
+        """Count one more notice; `ends` increases the generation."""
         known = notice_counters.c
         floor = select((database_identity.c.epoch - 1) * EPOCH_STEP).scalar_subquery()
         arrival = max(now * 1_000_000, await self._last_of_subject(subject_key) + 1)
@@ -70,7 +70,7 @@ class SqlNoticeStore:
         return _count(rows.one())
 
     async def raise_to(self, identity_hash: bytes, count: NoticeCount) -> None:
-        """Have a counter continue from another one, if that is further."""
+        """Raise a counter to another one's count, if that is higher."""
         known = notice_counters.c
         added = self._connection.insert(notice_counters).values(
             identity_hash=identity_hash, **count._asdict()
@@ -100,7 +100,7 @@ class SqlNoticeStore:
         return found
 
     async def hasten(self, *, account_id: str, user_id: str, name: str, at: int) -> None:
-        """Have waiting notices of one name and user claimed at this time at the latest."""
+        """Make waiting notices of one name and user due at `at`, unless they are due earlier."""
         await self._connection.execute(
             update(events)
             .where(
@@ -116,7 +116,7 @@ class SqlNoticeStore:
 
 
 def is_next_in_order() -> Any:
-    """The condition that no earlier notice, which must be delivered before this event, waits."""
+    """Build the condition that no earlier notice, to be delivered before this event, waits."""
     earlier = events.alias("earlier_notice")
     waits_before = (
         earlier.c.status == _RECEIVED,
@@ -135,7 +135,7 @@ def is_next_in_order() -> Any:
 
 
 def _larger(one: Any, other: Any) -> Any:
-    """The larger of two values; the two databases have different functions for it."""
+    """Build the larger of two values; the two databases name that function differently."""
     return case((one > other, one), else_=other)
 
 

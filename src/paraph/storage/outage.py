@@ -1,6 +1,6 @@
-"""Failures of the database as a whole: what happened, and what an operator does about it.
+"""Failures of the whole database: the cause, and the operator's remedy for it.
 
-The driver's own words are never repeated: they may quote values, or the URL with its password.
+The driver's text is never repeated: it may quote values, or the URL with its password.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from paraph.logs import get_logger
 
 _log = get_logger("storage")
 
-# Without a failed write, after which a full disk counts as having room again.
+# Seconds without a failed write after which a full disk counts as having room again.
 FULL_SECONDS = 10.0
 
 
 class _Failure(NamedTuple):
-    """The words for one cause: the fact, and the remedy."""
+    """The text for one cause: the fact, and the remedy."""
 
     detail: str
     remedy: str
@@ -44,7 +44,7 @@ _NO_CONNECTION = _Failure(
     "Raise max_connections or the pooler's limits, or run fewer replicas: "
     "docs/where-it-runs.md says how many connections each one holds.",
 )
-# By SQLSTATE (PostgreSQL documentation, appendix A); the longest beginning that matches counts.
+# By SQLSTATE (PostgreSQL documentation, appendix A); the longest matching prefix counts.
 _STATES = {
     "08": _Failure("the connection to the database was lost", _RECONNECTS),
     "08P01": _Failure(
@@ -65,7 +65,7 @@ _STATES = {
     "53300": _NO_CONNECTION,
     "57P": _Failure("the database is starting or stopping", _RECONNECTS),
 }
-# PgBouncer gives most of its refusals one SQLSTATE (08P01), so its sentences decide.
+# PgBouncer uses one SQLSTATE (08P01) for most refusals, so its text decides.
 _POOLER_SENTENCES = {
     "no such database": _STATES["3D000"],
     "does not exist": _STATES["3D000"],
@@ -94,7 +94,7 @@ _POOLER_SENTENCES = {
 
 
 def unavailable(error: BaseException) -> StorageUnavailable | None:
-    """The failure of the whole database behind an exception of a driver; None for any other."""
+    """Return the failure of the whole database behind a driver's exception; else None."""
     found = _of_server(error) or _of_network(error) or _of_sqlite(error)
     if found is None:
         return None
@@ -102,7 +102,7 @@ def unavailable(error: BaseException) -> StorageUnavailable | None:
 
 
 def _cause(error: StorageUnavailable) -> str:
-    """Return what happened, without how it was noticed."""
+    """Return the cause, without how it was noticed."""
     return re.split(r"[:(]", error.detail, maxsplit=1)[0].strip()
 
 
@@ -114,7 +114,7 @@ def _name(error: BaseException) -> str:
 def _of_server(error: BaseException) -> _Failure | None:
     state = str(getattr(error, "sqlstate", None) or "")
     if not state:
-        # The driver's own word for a connection that ended between two statements.
+        # The driver's exception for a connection that ended between two statements.
         lost = type(error).__name__ == "InterfaceError" and "closed" in str(error)
         return _STATES["08"] if lost else None
     said = str(error)
@@ -168,7 +168,7 @@ def _of_network(error: BaseException) -> _Failure | None:
 def _of_sqlite(error: BaseException) -> _Failure | None:
     if not isinstance(error, sqlite3.Error):
         return None
-    # The low byte is the primary code; the others say more (sqlite.org/rescode.html).
+    # The low byte is the primary code; the rest gives details (sqlite.org/rescode.html).
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return _FULL
@@ -185,7 +185,7 @@ def _of_sqlite(error: BaseException) -> _Failure | None:
 
 
 class OutageLog:
-    """Logs the beginning of each outage once, and its end once, however many blocks fail."""
+    """Logs the beginning and the end of each outage once, however many blocks fail."""
 
     def __init__(self) -> None:
         self._current: StorageUnavailable | None = None
@@ -196,17 +196,17 @@ class OutageLog:
         return self._current is not None and self._current.detail.startswith(_FULL.detail)
 
     def fail(self, error: StorageUnavailable) -> None:
-        """Note a block that failed because of the database as a whole."""
+        """Record a block that failed because the whole database failed."""
         if self._current is None or _cause(self._current) != _cause(error):
             _log.error("database.unavailable", why=error.detail, remedy=error.remedy)
         self._current = error
         self._failed_at = asyncio.get_running_loop().time()
 
     def recover(self) -> None:
-        """Note that something was written.
+        """Record a successful write.
 
-        On a full disk a small row may still find room between two large ones that do not, so
-        that outage ends when no write has failed for a while.
+        On a full disk a small row may still fit where a large one does not. So that outage ends
+        only when no write has failed for a while.
         """
         if self._current is None:
             return

@@ -1,14 +1,14 @@
 """PostgreSQL: any number of replicas on one server.
 
-Every transaction is READ COMMITTED behind advisory locks that are taken before its first
-statement. So what a block reads within its scope stays true until it commits, nothing has to be
-tried again, and blocks of different scopes do not wait for each other. SERIALIZABLE would let
-the blocks run first and undo some at their end; their bodies would have to be repeatable, and
-the audit chain, whose end every one of them reads, would undo nearly all.
+Every transaction is READ COMMITTED and takes advisory locks before its first statement. So the
+rows that a block reads within its scope stay true until it commits, and nothing has to be retried.
+Blocks of different scopes do not wait for each other. With SERIALIZABLE some blocks would run first
+and be undone at their end. Their code would have to be repeatable. Nearly all would be undone,
+because every block reads the end of the audit chain.
 
-A lock is taken in two steps: everybody shares the writers' lock, a block without a scope owns
-it. All times that run out are set at the server, so that no lost client holds anybody up.
-The locks end with their transaction, so they hold behind a pooler too (`postgresql_connection`).
+Every block takes the writers' lock: shared with a scope, exclusive without one. All
+timeouts are set at the server, so that a lost client blocks no other. The locks end with
+their transaction, so they also work behind a pooler (`postgresql_connection`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ READERS = 4
 MIGRATION_LOCK_SECONDS = 120
 
 _WRITERS, _AUDIT, _MIGRATION = (Scope((name,)).key for name in ("writers", "audit", "migration"))
-# On the bare connections, where the same few statements run all day: planning one anew for each
+# Statements kept by each bare connection, which runs the same few all day. Planning one for each
 # batch takes the server as long as running it.
 _PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
 # SQLSTATE read_only_sql_transaction.
@@ -44,7 +44,7 @@ _READ_ONLY_TRANSACTION = "25006"
 
 
 class PostgresqlEngine:
-    """`Engine` on a server that `database_url` names, in libpq's form."""
+    """`Engine` on the server that `database_url` names, in libpq's form."""
 
     def __init__(self, database_url: str) -> None:
         self._connector = Connector(database_url)
@@ -56,60 +56,60 @@ class PostgresqlEngine:
 
     @asynccontextmanager
     async def writing(self, scopes: Sequence[Scope]) -> AsyncIterator[AsyncConnection]:
-        """A transaction that writes within its scopes, or alone; committed at the end."""
+        """Begin a transaction that writes within its scopes, or alone; commit at the end."""
         if scopes:
             async with begun(self.writer, first=_locks(scopes)) as connection:
                 yield connection
         else:
-            # In order within the process, and with one connection for all that wait.
+            # In order within the process; all waiting writers share one connection.
             alone = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=_WRITERS)
             async with self._alone, begun(self.writer, first=alone) as connection:
                 yield connection
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A consistent view in which nothing can be written."""
+        """Open a consistent, read-only view."""
         return begun(self.readers)
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that changes the schema, one at a time among all processes."""
-        patience = f"{MIGRATION_LOCK_SECONDS}s"
+        """Begin a transaction that changes the schema, one at a time among all processes."""
+        timeout = f"{MIGRATION_LOCK_SECONDS}s"
         waiting = text(
-            "SELECT set_config('lock_timeout', :patience, true),"
+            "SELECT set_config('lock_timeout', :timeout, true),"
             " set_config('statement_timeout', '0', true)"
-        ).bindparams(patience=patience)
-        # The first connection of all: what it finds decides how the others are used.
+        ).bindparams(timeout=timeout)
+        # The first connection of all: it finds out whether there is a pooler.
         await finish(self._connector.look())
         async with begun(self.writer, first=waiting) as connection:
-            # On its own: the schema that is read next must be that of after the wait.
+            # A statement of its own: the schema must be read after the wait for the lock.
             await _lock(connection, _MIGRATION)
             yield connection
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """The turn of a writer with a connection of its own: two on it would be one transaction."""
+        """Wait for this writer's turn: two on one connection would share a transaction."""
         async with self._turn:
             yield
 
     def intake(self, sealing: Sealing) -> Intake:
-        """The inbox's hot statement, on a connection of its own."""
+        """Return the inbox's insert statement, on a connection of its own."""
         return PostgresqlIntake(self._connect, _locks_written_out, sealing)
 
     def live_reader(self) -> LiveReader:
-        """In batches, on a connection of its own."""
+        """Return the access lookup: in batches, on a connection of its own."""
         return PostgresqlLiveReader(self._connect)
 
     def concerned_reader(self) -> ConcernedReader:
-        """In batches too, on another one: no vend waits for it."""
+        """Return the recipient lookup: in batches, on another connection, to delay no vend."""
         return PostgresqlConcernedReader(self._connect)
 
     @property
     def clock(self) -> Executable:
-        """The server's clock, which replicas on several machines share."""
+        """The query for the server's clock, which replicas on several machines share."""
         return text("SELECT extract(epoch FROM clock_timestamp())")
 
     async def demand_writable(self, connection: AsyncConnection) -> None:
-        """See `Engine`: also a server that became read-only while connections stood open."""
+        """Check as `Engine` says, also for a server that became read-only meanwhile."""
         setting = text("SELECT current_setting('transaction_read_only')")
         with storage_errors():
             found = await finish(connection.execute(setting))
@@ -117,17 +117,17 @@ class PostgresqlEngine:
             raise read_only(is_standby=False)
 
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
-        """Hold the end of the audit chain until this transaction's end."""
+        """Lock the end of the audit chain until this transaction ends."""
         await _lock(connection, _AUDIT)
 
     async def dispose(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         await self.readers.dispose()
         await self.writer.dispose()
 
 
 def _lock_calls(scopes: Sequence[Scope]) -> list[tuple[str, int]]:
-    """The locks of a block as functions of the server and their keys, in the order to be taken."""
+    """Return a block's locks as server functions and their keys, in locking order."""
     return [
         ("pg_advisory_xact_lock_shared", _WRITERS),
         *(
@@ -138,7 +138,7 @@ def _lock_calls(scopes: Sequence[Scope]) -> list[tuple[str, int]]:
 
 
 def _locks(scopes: Sequence[Scope]) -> Executable:
-    """One statement for all locks of a block; its columns are evaluated from left to right."""
+    """Build one statement for all locks of a block; columns are evaluated left to right."""
     calls = _lock_calls(scopes)
     columns = ", ".join(f"{name}(:key_{number})" for number, (name, _) in enumerate(calls))
     keys = {f"key_{number}": key for number, (_, key) in enumerate(calls)}
@@ -146,7 +146,7 @@ def _locks(scopes: Sequence[Scope]) -> Executable:
 
 
 def _locks_written_out(scopes: Sequence[Scope]) -> str:
-    """The same statement without parameters: the keys are numbers of our own making."""
+    """Build the same statement without parameters: the keys are integers computed here."""
     return f"SELECT {', '.join(f'{name}({key})' for name, key in _lock_calls(scopes))}"
 
 
@@ -165,7 +165,7 @@ def _open(connector: Connector, *, connections: int, read_only: bool) -> AsyncEn
         pool_timeout=LOCK_SECONDS,
         isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
         connect_args={"prepared_statement_name_func": connector.statement_name},
-        # A statement's parameters hold ciphertexts and ids, and belong in no message.
+        # A statement's parameters hold ciphertexts and ids, which must not appear in messages.
         hide_parameters=True,
     )
     if read_only:
@@ -177,7 +177,7 @@ def _open(connector: Connector, *, connections: int, read_only: bool) -> AsyncEn
 
     @event.listens_for(engine.sync_engine, "checkout")
     def demand_open(connection: Any, _record: Any, _proxy: Any) -> None:
-        # The server went away, or it was given back to a pooler: another one, and nobody notices.
+        # The server closed it, or it was given back to a pooler: silently open another one.
         if connection.driver_connection.is_closed():
             raise DisconnectionError("this connection is closed")
         connection.driver_connection.take()
@@ -189,7 +189,7 @@ def _open(connector: Connector, *, connections: int, read_only: bool) -> AsyncEn
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def leave_read_only(context: Any) -> None:
-        # A primary that was demoted keeps its connections: new ones find the primary of now.
+        # A demoted primary keeps its connections; new ones find the present primary.
         if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY_TRANSACTION:
             context.is_disconnect = True
 

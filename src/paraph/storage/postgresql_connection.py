@@ -1,16 +1,16 @@
-"""Connections to PostgreSQL, direct or through a pooler, and what is different between them.
+"""Connections to PostgreSQL, direct or through a pooler, and the differences between them.
 
-A pooler in transaction mode gives each transaction another connection of its own to the server.
-Prepared statements and settings of the session that outlive a transaction there are lost or,
-worse, found by another client. So behind a pooler every statement runs inside a transaction, is
-unnamed and is prepared for that one use. The limits of time are set within each transaction, in
-the message that begins it. No startup parameter is sent but the application's name: PgBouncer
+A pooler in transaction mode may run each transaction on another connection to the server.
+Prepared statements and session settings that outlive a transaction are lost there or,
+worse, seen by another client. So behind a pooler every statement runs inside a transaction, is
+unnamed and is prepared for that one use. Timeouts are set within each transaction, in
+the message that begins it. The only startup parameter is the application's name: PgBouncer
 refuses unknown ones.
 
-A pooler is recognised by each new connection: it invents the process id that it tells a client
-at the start (for cancelling), which a server never does. That holds for every pooling mode. In
-session mode a connection keeps its server until it is closed. There it is closed a moment after its
-use, so that any number of replicas share the pooler's few.
+Each new connection detects a pooler: it invents the process id that it announces to a client
+(for cancelling), which a server never does. That holds for every pooling mode. In
+session mode a connection keeps its server until it is closed. So it is closed a moment after its
+use, so that any number of replicas share the pooler's few servers.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _log = get_logger("storage")
 
 CONNECT_SECONDS = 10
 CLOSE_SECONDS = 2
-# The server gives up first, and says why; the client's own time is for a server that is gone.
+# The server times out first and reports it; the client's timeout is for an unreachable server.
 STATEMENT_SECONDS = 15
 COMMAND_SECONDS = 25
 LOCK_SECONDS = 10
-# The driver's and SQLAlchemy's own default.
+# The default of the driver and of SQLAlchemy.
 _CACHED_STATEMENTS = 100
 
 _SETTINGS = {
@@ -47,7 +47,7 @@ _SETTINGS = {
 _FACTS = (
     "SELECT pg_backend_pid(), current_setting('transaction_read_only') = 'on', pg_is_in_recovery()"
 )
-# For how long a connection in session mode keeps its server from others: unused, and in all.
+# Seconds for which a connection in session mode may keep its server: unused, and in total.
 _SESSION_IDLE_SECONDS = 0.02
 _SESSION_AGE_SECONDS = 0.2
 _PROBES = 5
@@ -69,7 +69,7 @@ class Connector:
         database_url: see `paraph.postgresql_url`.
 
     Raises:
-        ConfigurationError: with every problem of the URL, or the driver is not installed.
+        ConfigurationError: it names every problem of the URL, or the driver is not installed.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -85,21 +85,21 @@ class Connector:
 
     @property
     def cached_statements(self) -> int:
-        """How many prepared statements a connection may keep."""
+        """The number of prepared statements that a connection may keep."""
         return 0 if self.is_pooled else _CACHED_STATEMENTS
 
     def statement_name(self) -> str | None:
-        """The name for a prepared statement; None lets the driver choose one."""
+        """Return a name for a prepared statement; None lets the driver choose one."""
         return "" if self.is_pooled else None
 
     async def connect(self, **more_settings: str) -> Any:
-        """Open a connection to the first host that can be written.
+        """Open a connection to the first host that accepts writes.
 
         Args:
-            more_settings: of the session, where it is the server's own.
+            more_settings: session settings, used only without a pooler.
 
         Raises:
-            StorageUnavailable: there is no such host; nothing of the URL is in the message.
+            StorageUnavailable: there is no such host. The message holds no part of the URL.
         """
         failures: list[StorageUnavailable] = []
         for host, port in self._url.hosts:
@@ -111,19 +111,19 @@ class Connector:
                 found = unavailable(error) or StorageUnavailable(
                     f"the database cannot be reached: {type(error).__name__}"
                 )
-                # A host that answered says more than one where nothing listens.
+                # A host that answered explains more than one where nothing listens.
                 is_silent = isinstance(error, ConnectionRefusedError | FileNotFoundError)
                 failures.insert(0 if is_silent else len(failures), found)
-        # Neither the driver's words nor its traceback: both may hold the URL with its password.
+        # Neither the driver's text nor its traceback: both may hold the URL with its password.
         raise failures[-1] from None
 
     async def look(self) -> None:
-        """Find out whether a pooler stands before the server, before anything is prepared.
+        """Find out whether the server is behind a pooler, before any statement is prepared.
 
         Raises:
-            StorageUnavailable: as `connect`.
+            StorageUnavailable: see `connect`.
         """
-        # Until it is known, nothing is prepared and no session is set.
+        # Until that is known, no statement is prepared and no session setting is used.
         self.is_pooled, self.is_session_mode = True, False
         first = await self.connect()
         try:
@@ -144,7 +144,7 @@ class Connector:
         )
 
     async def _shares_servers(self, first: Any) -> bool:
-        """Return true if two open connections were seen on one server: transaction mode."""
+        """Return True if two open connections were seen on one server: transaction mode."""
         with contextlib.suppress(TimeoutError, StorageUnavailable):
             async with asyncio.timeout(_PROBE_SECONDS):
                 second = await self.connect()
@@ -177,7 +177,7 @@ class Connector:
             command_timeout=COMMAND_SECONDS,
             statement_cache_size=self.cached_statements,
             server_settings=settings,
-            # Checked below, in a transaction: the driver's own look would not survive a pooler.
+            # Checked below in a transaction: the driver's own check fails behind a pooler.
             target_session_attrs="any",
         )
 
@@ -193,7 +193,7 @@ class Connector:
         return connection
 
     async def _judge(self, connection: Any) -> None:
-        """Refuse a server that cannot be written, and a pooler that was not known of."""
+        """Refuse a read-only server, and a pooler that `look` did not see."""
         is_read_only, is_standby = await connection.ask_facts()
         if is_read_only:
             raise read_only(is_standby=is_standby)
@@ -201,12 +201,12 @@ class Connector:
         if is_news and connection.is_behind_pooler:
             self.is_pooled = True
             self._tell()
-            # The caller was told to keep prepared statements on this one.
+            # The caller was told that this connection may keep prepared statements.
             raise StorageUnavailable("a pooler stands before the database now")
 
 
 def read_only(*, is_standby: bool) -> StorageUnavailable:
-    """The error where a database that must be written is read-only."""
+    """Return the error for a read-only database."""
     if is_standby:
         return StorageUnavailable(
             "the database is read-only: this server is a standby",
@@ -219,7 +219,7 @@ def read_only(*, is_standby: bool) -> StorageUnavailable:
 
 
 def _statements(verb: str, settings: dict[str, str]) -> str:
-    """Settings as statements; names and values are this module's own."""
+    """Build statements for settings; their names and values are constants of this module."""
     return "".join(f" {verb} {name} = '{value}';" for name, value in settings.items())
 
 
@@ -244,23 +244,23 @@ class _Shared:
     _opened_at = 0.0
 
     def prepare_for(self, *, is_pooled: bool, is_session_mode: bool) -> None:
-        """Note how the connection is to be used."""
+        """Set how the connection is used."""
         self.is_pooled, self.is_session_mode = is_pooled, is_session_mode
         self._opened_at = asyncio.get_running_loop().time()
 
     def take(self) -> None:
-        """Note the beginning of a use."""
+        """Record the beginning of a use."""
         self._uses += 1
         self._is_used = True
 
     def release(self) -> None:
-        """Note the end of a use, and give the server back soon where a pooler keeps it."""
+        """Record the end of a use; in session mode, close the connection soon."""
         self._is_used = False
         if not self.is_session_mode:
             return
         loop = asyncio.get_running_loop()
         if loop.time() - self._opened_at >= _SESSION_AGE_SECONDS:
-            # Under steady load too: other replicas wait for it.
+            # Also under steady load: other replicas wait for the server.
             self.terminate()
         else:
             loop.call_later(_SESSION_IDLE_SECONDS, self._end_if_unused, self._uses)
@@ -270,29 +270,29 @@ class _Shared:
             self.terminate()
 
     def terminate(self) -> None:
-        """End the connection at once; the driver does it."""
+        """Close the connection at once; the driver implements it."""
         raise NotImplementedError
 
 
 def _connection_class(driver: Any) -> type[Any]:
     class Connection(driver.Connection, _Shared):  # type: ignore[misc]  # Of a driver that may be absent.
-        """A connection that knows whether a pooler stands before its server."""
+        """A connection that knows whether its server is behind a pooler."""
 
         @property
         def is_behind_pooler(self) -> bool:
-            """Return true if the process that was announced is not the server's own."""
+            """Return True if the announced process id is not the server's own."""
             return bool(self.server_process != self.get_server_pid())
 
         async def ask_facts(self) -> tuple[bool, bool]:
-            """Note the server's process; return whether it is read-only, and a standby."""
+            """Record the server's process id; return whether it is read-only, and a standby."""
             async with self.transaction():
-                # Unnamed, so that nothing of it is left behind a pooler.
+                # Unnamed, so that it leaves nothing behind a pooler.
                 statement = await self.prepare(_FACTS, name="")
                 self.server_process, is_read_only, is_standby = await statement.fetchrow()
             return is_read_only, is_standby
 
         async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
-            """Begin a transaction with its limits of time, in one message, behind a pooler."""
+            """Behind a pooler, begin a transaction with its timeouts, in one message."""
             if self.is_pooled and query.startswith("BEGIN"):
                 self.take()
                 limits = _statements("SET LOCAL", _SETTINGS)
@@ -300,14 +300,14 @@ def _connection_class(driver: Any) -> type[Any]:
             return str(await super().execute(query, *args, timeout=timeout))
 
         async def fetch_alone(self, query: str, *values: Any) -> list[Any]:
-            """Run one reading statement that is a transaction by itself."""
+            """Run one read-only statement as a transaction of its own."""
             if not self.is_pooled:
                 return list(await self.fetch(query, *values))
             async with self.transaction(readonly=True):
                 return list(await self.fetch(query, *values))
 
         async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
-            """Close without waiting for ever for a server that went away without a word."""
+            """Close, with a timeout for a server that disappeared."""
             with contextlib.suppress(TimeoutError):
                 await super().close(timeout=CLOSE_SECONDS if timeout is None else timeout)
 
@@ -315,7 +315,7 @@ def _connection_class(driver: Any) -> type[Any]:
 
 
 def _tls(url: PostgresqlUrl) -> ssl.SSLContext | str:
-    """The TLS context that an sslmode stands for, or its name where TLS is optional."""
+    """Return the TLS context of an sslmode, or the mode's name if TLS is optional."""
     if url.sslmode in ("disable", "allow", "prefer"):
         return url.sslmode
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -336,7 +336,7 @@ def _tls(url: PostgresqlUrl) -> ssl.SSLContext | str:
             password = "" if url.sslpassword is None else url.sslpassword.reveal()
             context.load_cert_chain(url.sslcert, url.sslkey or None, password=lambda: password)
     except (OSError, ValueError):
-        # Also ssl.SSLError: a file that is not PEM, or a key of another certificate.
+        # Includes ssl.SSLError: a file that is not PEM, or the key of another certificate.
         raise ConfigurationError(
             ["database_url has a file that is not usable (sslrootcert, sslcert, sslkey, sslcrl)"],
             remedy="Give PEM files, and the key that belongs to the certificate.",

@@ -1,9 +1,8 @@
-"""The inbox's hot statement on PostgreSQL: one INSERT of many rows for each batch.
+"""Inserts events on PostgreSQL: one INSERT of many rows for each batch.
 
-It speaks to the driver itself, on a connection of its own. Columns go over as arrays, so that
-the statement is the same for every size of a batch: the driver prepares it once, unless a pooler
-stands before the server. A batch is three trips to the server: begin with its locks, the
-statement, commit.
+It uses the driver directly, on a connection of its own. Columns are sent as arrays, so that
+the statement is the same for every batch size. The driver prepares it once, unless the server is
+behind a pooler. A batch takes three round trips: begin with its locks, the statement, commit.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ from paraph.storage.sealing import Sealing
 _TYPES = ["text", "text", "bigint", "bytea", "text", "text", "boolean", "bigint", "bigint", "text"]
 _TYPES += ["text", "bigint", "bigint", "text"]
 _ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, 2))
-# One statement for both questions: which removals were noted, and which events are new. Where a
-# removal was noted nothing is inserted before it was looked into.
+# One statement for two questions: which removals are recorded, and which events are new. If there
+# is a removal, nothing is inserted before it was examined.
 _KEEP = f"""
 WITH removed AS (
     SELECT identity_hash, created_at FROM tombstones WHERE identity_hash = ANY($1::bytea[])
@@ -53,9 +52,9 @@ _GRANTS = (
 
 
 class PostgresqlIntake:
-    """Keeps batches of events. No removal overtakes one: it shares their accounts' scopes.
+    """Stores batches of events. It shares their accounts' scopes, so no removal overtakes it.
 
-    Called by one task at a time.
+    Only one task at a time may call it.
 
     Args:
         connect: opens a connection to the server.
@@ -83,17 +82,17 @@ class PostgresqlIntake:
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await self._connect()
-            # Before the statement, and not in it: what it reads must be of after the wait.
+            # A statement of its own: the next one must read after the wait for the locks.
             await self._connection.execute(begin)
             decided, new = await self._insert(client_id, events)
             await self._connection.execute("COMMIT")
             self._connection.release()
         except BaseException as error:
-            # In what state the connection is, is not worth knowing: the next batch opens another.
+            # The connection's state is unknown: the next batch opens another one.
             self._let_go()
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
-            # The driver's words may quote values; its class says enough.
+            # The driver's text may quote values, so only its class is used.
             raise unavailable(error) or StorageError(
                 f"the database failed: {type(error).__name__}"
             ) from None
@@ -111,17 +110,17 @@ class PostgresqlIntake:
         decided = decide(events, removed=removed, grants=grants)
         if not decided.events:
             return decided, set()
-        # Without marks: what they say is decided.
+        # Without marks: the removals have been examined.
         found = await self._connection.fetchrow(_KEEP, [], *self._columns(decided.events))
         return decided, set(found[0] or ())
 
     def _columns(self, events: Sequence[KeptEvent]) -> list[list[Any]]:
-        # In one order everywhere: two replicas that keep the same retries never wait in a circle.
+        # Always in the same order: two replicas that store the same retries cannot deadlock.
         rows = sorted(rows_of(events, self._sealing))
         return list(map(list, zip(*rows, strict=True)))
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()

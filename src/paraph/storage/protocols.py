@@ -1,15 +1,15 @@
-"""What lifecycle, events and api ask of a store, and what every store owes them.
+"""The stores that lifecycle, events and api use, and the promises that every store keeps.
 
 All work happens inside a `Transaction`. A store promises:
 
-- *Serialised writers.* A transaction that read something and then wrote because of it cannot
-  be overtaken between the two: it is alone, or within its scopes (`paraph.storage.scope`) alone
+- *Serialised writers.* A transaction that reads a row and then writes because of it cannot
+  be overtaken in between: it is alone, or alone within its scopes (`paraph.storage.scope`).
   (SQLite: BEGIN IMMEDIATE; PostgreSQL: advisory locks).
-- *All or nothing.* Leaving the block normally commits, durable when `transaction()` returns;
-  leaving it by an exception undoes everything. After an error of a store it cannot commit.
-- *Sealed.* Tokens, profiles, event bodies are sealed on the way in and opened on the way out,
+- *All or nothing.* Leaving the block normally commits, durably when `transaction()` returns;
+  leaving it by an exception rolls everything back. After an error of a store it cannot commit.
+- *Sealed.* Tokens, profiles and event bodies are sealed when written and opened when read,
   bound to database, table, column and row.
-- *One error.* Whatever the driver raises arrives as `StorageError`; a lost race as `Conflict`.
+- *One error.* Every exception of the driver becomes `StorageError`; a lost race, `Conflict`.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ class GrantStore(Protocol):
     """Grants, one row for each (client, account, user)."""
 
     async def add(self, grant: Grant) -> None:
-        """Insert; `Conflict` when the identity or the id has a row."""
+        """Insert a grant. Raise `Conflict` if its identity or its id exists."""
 
     async def find(self, identity: ZoomIdentity) -> Grant | None:
-        """By identity, byte for byte."""
+        """Return a grant by identity, byte for byte."""
 
     async def get(self, grant_id: str) -> Grant | None:
         """By id."""
 
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Grant]:
-        """All grants of one Zoom account, oldest first."""
+        """Return all grants of one Zoom account, oldest first."""
 
     async def of_user(self, client_id: str, user_id: str) -> Sequence[Grant]:
-        """All grants of one Zoom user in whichever account, oldest first."""
+        """Return all grants of one Zoom user in any account, oldest first."""
 
     async def replace_tokens(
         self,
@@ -72,79 +72,79 @@ class GrantStore(Protocol):
         expected_version: int,
         phase: Phase,
     ) -> bool:
-        """Write a token set and phase if the row exists at this version; version + 1.
+        """Write a token set and phase if the row exists at this version; increment the version.
 
-        False: the row is gone or newer, and nothing was written.
+        Return False if the row is gone or newer, and nothing was written.
         """
 
     async def renew_consent(self, grant: Grant) -> None:
-        """Write tokens, profile, granted_at and granted_zoom_time of a new consent; version + 1.
+        """Write tokens, profile and both times of a new consent; increment the version.
 
-        Found by `grant.grant_id`; `Conflict` when the row is gone.
+        The row is found by `grant.grant_id`. Raise `Conflict` if it is gone.
         """
 
     async def set_phase(
         self, grant_id: str, phase: Phase, *, reason: str = "", expected_version: int | None = None
     ) -> bool:
-        """Change the phase alone (if at this version, when one is given)."""
+        """Change only the phase, if the row is at this version when one is given."""
 
     async def delete(self, grant_id: str) -> bool:
-        """Delete the row, its tokens and all its links. False: there was none."""
+        """Delete the row, its tokens and all its links. Return False if there was no row."""
 
     async def idle_since(self, received_before: int, *, now: int, limit: int) -> Sequence[Grant]:
-        """Active grants whose tokens nobody renewed since then, and whose refresh is due."""
+        """Return active grants without new tokens since then, whose refresh is due."""
 
     async def in_phase(self, phase: Phase, *, now: int, limit: int) -> Sequence[Grant]:
-        """Some grants in a phase whose refresh is due, oldest first."""
+        """Return some grants in a phase whose refresh is due, oldest first."""
 
 
 class LinkStore(Protocol):
     """Links, and the link requests that begin them."""
 
     async def add_request(self, request: LinkRequest) -> None:
-        """Keep a link request."""
+        """Store a link request."""
 
     async def peek_request(self, request_hash: bytes, *, now: int) -> LinkRequest | None:
-        """Look at a live request without using it."""
+        """Return a live request without using it up."""
 
     async def take_request(self, request_hash: bytes, *, now: int) -> LinkRequest | None:
-        """Use it: of any number of parallel callers, one gets it. None when used or expired."""
+        """Use a request up: of parallel callers, one gets it. None if it was used or expired."""
 
     async def add(self, link: Link) -> None:
-        """Insert; `Conflict` when it would be a second active link either way."""
+        """Insert a link. Raise `Conflict` for a second active one of its grant or subject."""
 
     async def get(self, link_id: str) -> Link | None:
         """By id."""
 
     async def active_for_grant(self, grant_id: str) -> Link | None:
-        """The active link of a grant."""
+        """Return the active link of a grant."""
 
     async def any_for_grant(self, grant_id: str) -> bool:
-        """Whether any link, pending or active, needs the grant."""
+        """Return True if any link, pending or active, needs the grant."""
 
     async def active_for_subject(self, client_id: str, subject: str) -> Link | None:
-        """The active link of a subject."""
+        """Return the active link of a subject."""
 
     async def find_handoff(self, handoff_hash: bytes, *, now: int) -> Link | None:
-        """The pending link of a live handoff, without using it."""
+        """Return the pending link of a live handoff, without using the handoff up."""
 
     async def use_handoff(self, link_id: str, *, claim_hash: bytes) -> bool:
-        """Clear the handoff and set the claim. False: somebody else did."""
+        """Clear the handoff and set the claim. Return False if another caller did so before."""
 
     async def find_claim(self, claim_hash: bytes, *, now: int) -> Link | None:
-        """The pending link of a live claim."""
+        """Return the pending link of a live claim."""
 
     async def update(self, link: Link) -> None:
-        """Write subject, phase, rungs, times and hashes of an existing row; `Conflict` if gone."""
+        """Write subject, phase, proofs, times and hashes. Raise `Conflict` if the row is gone."""
 
     async def delete(self, link_id: str) -> bool:
         """Delete the row."""
 
     async def expired(self, *, now: int, limit: int) -> Sequence[Link]:
-        """Pending links whose time has run out."""
+        """Return pending links that have expired."""
 
     async def delete_expired_requests(self, *, now: int) -> int:
-        """Delete link requests whose time has run out."""
+        """Delete link requests that have expired."""
 
 
 class InstallationStore(Protocol):
@@ -161,30 +161,30 @@ class InstallationStore(Protocol):
         after: str = "",
         limit: int = 50,
     ) -> Sequence[Installation]:
-        """Installations with an active link, ordered by installation id, behind `after`."""
+        """Return installations with an active link after `after`, ordered by installation id."""
 
     async def get(self, link_id: str) -> Installation | None:
-        """One, whatever its link's phase."""
+        """Return one installation in any phase of its link."""
 
     async def active(self, link_ids: Sequence[str]) -> Sequence[Installation]:
-        """Those of these links that are active, ordered by installation id."""
+        """Return the active ones of these links, ordered by installation id."""
 
 
 class UsedStateStore(Protocol):
-    """States that were used, by hash: one use, across all replicas.
+    """Used states, by hash: each can be used once, across all replicas.
 
-    What else of a sealed cookie must not count any more before it runs out stands here too: the
-    sessions that operators have ended.
+    The store also holds the operators' sessions that were ended: their cookies must not count
+    any more, although they have not expired.
     """
 
     async def use(self, state_hash: bytes, *, expires_at: int) -> bool:
-        """True for exactly one caller, ever, until `expires_at`."""
+        """Return True to exactly one caller, until `expires_at`."""
 
     async def is_used(self, state_hash: bytes) -> bool:
-        """Whether somebody did. For what is only looked at: who uses it asks `use` alone."""
+        """Return True if the state was used. Only for showing it: to use a state, call `use`."""
 
     async def delete_expired(self, *, now: int) -> int:
-        """Forget what no cookie can present any more."""
+        """Delete states whose cookies have expired."""
 
 
 class OwnerlessStore(Protocol):
@@ -194,26 +194,26 @@ class OwnerlessStore(Protocol):
         """Keep a set."""
 
     async def due(self, *, now: int, limit: int) -> Sequence[OwnerlessTokens]:
-        """Those to be asked about now."""
+        """Return the sets whose owner is to be asked now."""
 
     async def claim(self, row_id: str, *, attempts: int, next_attempt_at: int) -> bool:
-        """Take and count the next attempt, due again at a time. False: somebody else has it."""
+        """Claim and count the next attempt; set the one after. False: another replica has it."""
 
     async def delete(self, row_id: str) -> bool:
-        """Drop a set; False: somebody else did."""
+        """Delete a set. Return False if another caller did so before."""
 
 
 class EventStore(Protocol):
-    """The inbox and the outbox: what Zoom sent, and what the host must hear."""
+    """The inbox and the outbox: events from Zoom, and notices to the host."""
 
     async def add(self, event: KeptEvent) -> bool:
-        """Insert once; False: this `event_id` is known."""
+        """Insert an event once. Return False if this `event_id` exists."""
 
     async def get(self, event_id: str) -> KeptEvent | None:
-        """One, with its body if it still has one."""
+        """Return an event, with its body unless that was deleted."""
 
     async def find(self, beginning: str) -> KeptEvent | None:
-        """The one event whose id begins so, without its body; None when it is not one."""
+        """Return the one event whose id begins so, without its body; None if it is not unique."""
 
     async def claim(
         self,
@@ -225,52 +225,52 @@ class EventStore(Protocol):
         ordered: bool = False,
         without: Sequence[str] = (),
     ) -> Sequence[KeptEvent]:
-        """Take what is due, oldest first, for this worker alone until the lease has run out.
+        """Claim due events, oldest first, for this worker until the lease ends.
 
         Each claim counts as an attempt. A notice waits for every earlier one of its Zoom user
         and of its subject. With `ordered`, an event waits for every earlier one of its account.
-        Events whose `kind` stands in `without` stay where they are.
+        Events whose `kind` is in `without` are not claimed.
         """
 
     async def hand_on(
         self, event_ids: Sequence[str], *, now: int, drop_bodies: bool = False
     ) -> None:
-        """Done; with `drop_bodies` nothing of their content stays."""
+        """Mark an event as delivered; with `drop_bodies` its content is deleted."""
 
     async def hand_to_nobody(self, *, now: int, limit: int) -> int:
-        """Mark as handed on what is due and not urgent: the host wants none of it."""
+        """Mark due events that are not urgent as delivered: the host wants no events."""
 
     async def postpone(self, claimed: KeptEvent, *, next_attempt_at: int, failure: str) -> None:
-        """A failed attempt: again at this time, unless the claim was taken over meanwhile."""
+        """Record a failed attempt and the time of the next one, if the claim still holds."""
 
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
-        """The last failed attempt: a dead letter, unless the claim was taken over meanwhile."""
+        """Record the last failed attempt: a dead letter, if the claim still holds."""
 
     async def drop(self, claimed: KeptEvent, *, now: int, failure: str) -> None:
         """End a claim without delivery: a later notice made this one untrue."""
 
     async def release(self, claimed: KeptEvent, *, now: int) -> None:
-        """Give a claim back undone: the attempt does not count."""
+        """Release a claim without an attempt: it does not count."""
 
     async def redeliver(self, event_id: str, *, client_id: str, now: int) -> bool:
-        """Hand on once more, from the first attempt.
+        """Make an event due again, counting from its first attempt.
 
-        False: unknown, without a body, or of an account that has no grant of this client any more.
+        False if it is unknown, has no body, or its account has no grant of this client any more.
         """
 
     async def backlog(self) -> Backlog:
-        """What waits, and what was given up."""
+        """Return the counts of waiting events and dead letters."""
 
     async def page(
         self, *, status: EventStatus | None = None, after: str = "", limit: int = 50
     ) -> Sequence[KeptEvent]:
-        """For operators: newest first, without bodies."""
+        """Return events for operators: newest first, without bodies."""
 
     async def purge_account(self, account_id: str) -> int:
-        """Delete the bodies of Zoom's events of an account, queued ones and dead letters too.
+        """Delete the bodies of Zoom's events of an account, also of queued ones and dead letters.
 
-        They become forwarded, so that nothing of them is sent. Notices stay, and so do urgent
-        rows: the removal that purges may be the work of one of them, not finished yet.
+        They are marked as forwarded, so they are never sent. Notices stay, and so do urgent
+        rows: one of them may have caused this removal and be unfinished.
         """
 
     async def purge_user(self, client_id: str, user_id: str, *, account_ids: Sequence[str]) -> int:
@@ -281,26 +281,26 @@ class EventStore(Protocol):
         """
 
     async def delete_dead_bodies(self, *, given_up_before: int, at_most: int) -> int:
-        """Delete the bodies of dead letters that were given up before this time; how many."""
+        """Delete bodies of dead letters that were given up before this time; return the number."""
 
     async def delete_bodies(self, *, handed_on_before: int, at_most: int) -> int:
-        """Retention: forget bodies that were handed on before this time; how many."""
+        """Delete bodies of events that were delivered before this time; return the number."""
 
     async def delete_rows(self, *, received_before: int, at_most: int) -> int:
-        """Forget rows without a body that no replay can reach any more; how many."""
+        """Delete rows without a body that are too old for any replay; return the number."""
 
 
 class RevocationStore(Protocol):
-    """Tokens that must die at Zoom."""
+    """Tokens to revoke at Zoom."""
 
     async def add(self, revocation: Revocation) -> None:
-        """Keep it until it is done."""
+        """Store a token until it is revoked."""
 
     async def due(self, *, now: int, limit: int) -> Sequence[Revocation]:
-        """Those to be tried now."""
+        """Return the tokens to be revoked now."""
 
     async def claim(self, row_id: str, *, attempts: int, next_attempt_at: int) -> bool:
-        """Take and count the next attempt, due again at a time. False: somebody else has it."""
+        """Claim and count the next attempt; set the one after. False: another replica has it."""
 
     async def delete(self, row_id: str) -> bool:
         """Done."""
@@ -334,7 +334,7 @@ class Store(Protocol):
 
     @property
     def database_id(self) -> str:
-        """Random, made by the first migration; part of every associated data."""
+        """A random id, created by the first migration; part of all associated data."""
 
     @property
     def hash_keys(self) -> Mapping[str, bytes]:
@@ -342,59 +342,59 @@ class Store(Protocol):
 
     @property
     def epoch(self) -> Epoch:
-        """How often this database was restored, and when it was last."""
+        """The number of restores of this database, and the time of the last one."""
 
     def transaction(self, *scopes: Scope) -> AbstractAsyncContextManager[Transaction]:
         """Begin a write; commit at the end of the block.
 
-        Without a scope nobody else writes meanwhile. With scopes, nobody else of the same ones:
-        what the block decides because of a read must lie within them.
+        Without a scope no other block writes meanwhile; with scopes, no other block of the same
+        scopes. Decisions that the block bases on a read must lie within them.
         """
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        """A consistent view for reading; a write inside raises `StorageError`."""
+        """Open a consistent, read-only view; a write inside raises `StorageError`."""
 
     async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """The inbox's one hot statement: keep many new events in one durable transaction.
+        """Store many new events of the inbox in one durable transaction.
 
-        Each is inserted once, under its `event_id`. An event that is not urgent is dropped if it
-        names an account without a grant of this client, or only users who were removed. The
-        outcomes stand in the order given.
+        Each is inserted once, under its `event_id`. An event is dropped if it concerns only
+        removed users, or a removed account (`intake_rows`). The outcomes have the order of the
+        events.
         """
 
     def ask_live(
         self, asked: Sequence[tuple[str, str]]
     ) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
-        """API keys and installations as they stand at this moment, in one cheap read.
+        """Read API keys and installations in one statement, as they are at this moment.
 
-        At once where nobody has to be waited for.
+        Returns the rows at once if no wait is needed, else a future.
 
         Args:
             asked: the ids of an API key and of a link, for each row in its order.
         """
 
     async def read_live(self, key_id: str, link_id: str) -> LiveRow:
-        """The same for one of each, waited for."""
+        """Read one API key and one installation, and wait for the row."""
 
     async def read_concerned(
         self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
     ) -> Sequence[Concerned] | None:
-        """The active installations of a claimed event at this moment, in one cheap read.
+        """Return the active installations of a claimed event in one statement, as they are now.
 
         Those of its account; with `user_ids`, only those of these users, in the event's account
         if it names one.
 
-        None when it no longer waits under this claim: it was purged, or another worker has it.
+        None if it no longer waits under this claim: it was purged, or another worker has it.
         """
 
     def open_access_token(self, row: LiveRow) -> Secret:
-        """The access token of such a row, which must have an installation."""
+        """Open the access token of a row that has an installation."""
 
     async def read_clock(self) -> float | None:
-        """Epoch seconds by the server's clock; None where it is this machine's."""
+        """Return epoch seconds of the server's clock; None if it is this machine's clock."""
 
     async def ping(self) -> None:
-        """Raise `StorageError` unless the database answers and can be written."""
+        """Raise `StorageError` unless the database responds and accepts writes."""
 
     async def close(self) -> None:
         """Close every connection."""

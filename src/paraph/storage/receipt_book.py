@@ -1,15 +1,15 @@
-"""Receipts outside the database: what a restored backup cannot know.
+"""Receipts outside the database: the facts that a restored backup cannot know.
 
-An append-only book, one line for each removal or tombstone since the beginning, and now and
+The book is append-only: one line for each removal or tombstone since the beginning, and now and
 then a mark of how far the audit chain had come:
 
     MAC (hex) | space | JSON
 
-A line holds no personal data: an identity is a keyed hash, whose key stands sealed in the
+A line holds no personal data: an identity is a keyed hash, whose key is sealed in the
 database. The MAC makes a forged or changed line worthless. Its key is derived from the encryption
 key that sealed when the line was written. The line names that key, and a key that was rotated away
-authenticates no line any more (see `trust`). A file for each machine and month, so that no two
-machines append to the same one, and old files can be locked away.
+no longer authenticates any line (see `trust`). Each machine and month has a file of its own, so
+that no two machines append to the same file, and old files can be stored safely.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MAC_LENGTH = 64
 
 
 class ReceiptLine(msgspec.Struct, tag="receipt", frozen=True):
-    """A removal: whose (a keyed hash), why, when, and what was destroyed."""
+    """A removal: identity (a keyed hash), reason, time, and the number of deleted items."""
 
     receipt_id: str
     identity: str
@@ -45,7 +45,7 @@ class ReceiptLine(msgspec.Struct, tag="receipt", frozen=True):
 
 
 class TombstoneLine(msgspec.Struct, tag="tombstone", frozen=True):
-    """A deauthorization, also one that matched nothing; `zoom_time` is -1 when unknown."""
+    """A deauthorization, even if it matched no grant; `zoom_time` is -1 if unknown."""
 
     identity: str
     zoom_time: int
@@ -53,7 +53,7 @@ class TombstoneLine(msgspec.Struct, tag="tombstone", frozen=True):
 
 
 class MarkLine(msgspec.Struct, tag="mark", frozen=True):
-    """How far the audit chain had come: a database that has not is older than it claims."""
+    """A mark of the audit chain: a database whose chain ends before it is an older copy."""
 
     epoch: int
     sequence: int
@@ -79,10 +79,10 @@ class Reading:
     """The lines of a book about one database.
 
     Attributes:
-        lines: those that a believed key authenticates.
-        spoiled: places of lines that are torn or altered.
-        older: whole lines of keys that are not believed, or of paraph 0.1.
-        unproven: places of lines that no believed key authenticates, and their keys.
+        lines: those that a trusted key authenticates.
+        spoiled: positions of lines that are cut off or altered.
+        older: intact lines of keys that are not trusted, or of paraph 0.1.
+        unproven: positions of lines that no trusted key authenticates, and their keys.
     """
 
     lines: Sequence[Line]
@@ -92,7 +92,7 @@ class Reading:
 
 
 def encode_line(line: Line) -> str:
-    """A line as it waits in the database."""
+    """Encode a line in the form that waits in the database."""
     return msgspec.json.encode(line).decode()
 
 
@@ -100,8 +100,8 @@ class ReceiptBook:
     """The book of one database in a folder.
 
     Args:
-        folder: made when it does not exist, readable by its owner alone.
-        database_id: whose lines; those of others are passed over.
+        folder: created if it does not exist, readable by its owner alone.
+        database_id: selects the lines of this database; others are skipped.
         ring: its keys authenticate lines.
         first_key: the database's hash key "receipts", which authenticated those of paraph 0.1.
         writer: names this machine in the names of files.
@@ -118,10 +118,10 @@ class ReceiptBook:
         self._writer = re.sub(r"[^A-Za-z0-9.-]", "-", writer)[:64] or "here"
 
     def append(self, lines: Sequence[str | Line], *, now: int) -> None:
-        """Write lines; durable when this returns. Lines that waited are given as they stood.
+        """Write lines; they are durable when this returns. Waiting lines are written unchanged.
 
         Raises:
-            StorageError: they could not be kept.
+            StorageError: they could not be written.
         """
         month = f"{datetime.fromtimestamp(now, tz=UTC):%Y-%m}"
         path = self.folder / f"receipts-{self._writer}-{month}.log"
@@ -133,7 +133,7 @@ class ReceiptBook:
             try:
                 size = os.fstat(descriptor).st_size
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                    # A crash tore the last line; the next one must not go down with it.
+                    # A crash cut the last line off; the next line must not be joined to it.
                     content = b"\n" + content
                 _write_all(descriptor, content)
                 os.fsync(descriptor)
@@ -144,17 +144,17 @@ class ReceiptBook:
         except OSError as error:
             raise StorageError(
                 f"removal receipts cannot be written to {self.folder}: {error.strerror}",
-                remedy="Make room, or mend the folder's permissions; they are kept until then.",
+                remedy="Free space, or fix the folder's permissions. The receipts wait until then.",
             ) from None
 
     def read(
         self, believed: Collection[str] | None = None, *, first_version: bool = False
     ) -> Reading:
-        """Every line of this database, in the order of the files' names.
+        """Return every line of this database, in the order of the files' names.
 
         Args:
-            believed: ids of the keys whose lines are; those in force by default.
-            first_version: whether lines of paraph 0.1 are believed.
+            believed: ids of the trusted keys; default: the keys in force.
+            first_version: True if lines of paraph 0.1 are trusted.
 
         Raises:
             StorageError: a file cannot be read.
@@ -188,7 +188,7 @@ class ReceiptBook:
                     continue
                 older += [written.line] if is_whole else []
                 unproven.append((f"{place} (key {written.key or FIRST_VERSION})", written.line))
-        # A line that a believed key has written again needs no proof of its own, nor does a mark.
+        # A line that a trusted key has written again needs no proof of its own, nor does a mark.
         proven = set(map(encode_line, lines))
         missing = [
             place
@@ -209,12 +209,13 @@ class ReceiptBook:
         return self._mac(key_id, body).hex().encode() + b" " + body + b"\n"
 
     def _understood(self, raw: bytes) -> tuple[_Written, bool] | None:
-        """A line, and whether its own key authenticates it; None: empty or another database's.
+        """Parse a line, and check whether its own key authenticates it.
 
-        A key that the ring does not hold authenticates nothing.
+        A key that the ring does not hold authenticates nothing. Returns None for an empty line or
+        one of another database.
 
         Raises:
-            ValueError: the line is spoiled.
+            ValueError: the line is cut off or altered.
         """
         if not raw:
             return None
@@ -238,7 +239,7 @@ class ReceiptBook:
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
-    # One write: lines of two processes of this machine do not mix.
+    # One write, so that lines of two processes of this machine do not mix.
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]

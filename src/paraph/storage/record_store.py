@@ -1,4 +1,4 @@
-"""What is kept of what was done: used states, tombstones, receipts, API keys."""
+"""Used states, tombstones, receipts and API keys in the database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SqlUsedStateStore(_SqlStore):
     """`UsedStateStore` inside one transaction."""
 
     async def use(self, state_hash: bytes, *, expires_at: int) -> bool:
-        """True for exactly one caller: the primary key decides, not a look before."""
+        """Return True to exactly one caller: the primary key decides, not an earlier read."""
         once = self._connection.insert(used_states).on_conflict_do_nothing(
             index_elements=[used_states.c.state_hash]
         )
@@ -33,12 +33,12 @@ class SqlUsedStateStore(_SqlStore):
         return done.rowcount == 1
 
     async def is_used(self, state_hash: bytes) -> bool:
-        """Whether somebody did."""
+        """Return True if the state was used."""
         known = select(used_states.c.state_hash).where(used_states.c.state_hash == state_hash)
         return (await self._connection.execute(known)).first() is not None
 
     async def delete_expired(self, *, now: int) -> int:
-        """Forget what no cookie can present any more."""
+        """Delete states whose cookies have expired."""
         done = await self._connection.execute(
             delete(used_states).where(used_states.c.expires_at <= now)
         )
@@ -49,7 +49,7 @@ class SqlRemovalStore(_SqlStore):
     """`RemovalStore` inside one transaction."""
 
     async def add_tombstone(self, identity_hash: bytes, *, zoom_time: int | None, now: int) -> None:
-        """Insert, or raise the time of an existing one; an unknown time stays unknown."""
+        """Insert a tombstone, or raise the time of an existing one; unknown stays unknown."""
         added = self._connection.insert(tombstones).values(
             identity_hash=identity_hash,
             zoom_time=UNKNOWN_TIME if zoom_time is None else zoom_time,
@@ -59,7 +59,7 @@ class SqlRemovalStore(_SqlStore):
             added.on_conflict_do_update(
                 index_elements=[tombstones.c.identity_hash],
                 set_={
-                    # UNKNOWN_TIME is below every time: where the smaller is unknown, so is the
+                    # UNKNOWN_TIME is below every time. If the smaller time is unknown, so is the
                     # outcome, and each later consent has to prove itself.
                     "zoom_time": case(
                         (tombstones.c.zoom_time == UNKNOWN_TIME, UNKNOWN_TIME),
@@ -79,7 +79,7 @@ class SqlRemovalStore(_SqlStore):
         await self._export(f"tombstone {line.identity} {time}", line)
 
     async def find_tombstone(self, identity_hash: bytes) -> TombstoneTimes | None:
-        """The times of a deauthorization; None: no tombstone."""
+        """Return the times of a deauthorization; None if there is no tombstone."""
         row = (
             await self._connection.execute(
                 select(tombstones.c.zoom_time, tombstones.c.created_at).where(
@@ -90,7 +90,7 @@ class SqlRemovalStore(_SqlStore):
         return None if row is None else TombstoneTimes(int(row.zoom_time), int(row.created_at))
 
     async def add_receipt(self, receipt: Receipt, *, identity_hash: bytes) -> None:
-        """Keep a receipt, and export it; the hash says outside whose removal it was."""
+        """Store a receipt and queue its export, which names its identity by the hash."""
         await self._connection.execute(
             insert(receipts).values(
                 receipt_id=receipt.receipt_id,
@@ -113,19 +113,19 @@ class SqlRemovalStore(_SqlStore):
         await self._export(f"receipt {receipt.receipt_id}", line)
 
     async def knows_receipt(self, receipt_id: str) -> bool:
-        """Whether there is a receipt of this id."""
+        """Return True if a receipt of this id exists."""
         found = await self._connection.execute(
             select(receipts.c.receipt_id).where(receipts.c.receipt_id == receipt_id)
         )
         return found.first() is not None
 
     async def unexported(self, *, limit: int) -> Sequence[RemovalExport]:
-        """Some of what waits to be written outside the database."""
+        """Return some lines that wait to be written to the receipt book."""
         rows = await self._connection.execute(select(removal_exports).limit(limit))
         return [RemovalExport(row.export_id, row.line) for row in rows]
 
     async def exported(self, export_ids: Sequence[str]) -> None:
-        """These are written outside, durably."""
+        """Remove lines that were written durably to the receipt book."""
         await self._connection.execute(
             delete(removal_exports).where(removal_exports.c.export_id.in_(export_ids))
         )
@@ -176,27 +176,27 @@ class SqlApiKeyStore(_SqlStore):
         )
 
     async def get(self, key_id: str) -> ApiKey | None:
-        """By its public id."""
+        """Return a key by its public id."""
         row = (
             await self._connection.execute(select(api_keys).where(api_keys.c.key_id == key_id))
         ).first()
         return None if row is None else _key(row)
 
     async def all(self) -> Sequence[ApiKey]:
-        """Every key, revoked ones too, oldest first."""
+        """Return every key, including revoked ones, oldest first."""
         rows = await self._connection.execute(
             select(api_keys).order_by(api_keys.c.created_at, api_keys.c.key_id)
         )
         return [_key(row) for row in rows]
 
     async def touch(self, key_id: str, *, now: int) -> None:
-        """Remember the last use."""
+        """Record the last use."""
         await self._connection.execute(
             update(api_keys).where(api_keys.c.key_id == key_id).values(last_used_at=now)
         )
 
     async def revoke(self, key_id: str, *, now: int) -> bool:
-        """Revoke; False: unknown, or revoked before."""
+        """Revoke a key. Return False if it is unknown or was revoked before."""
         done = await self._connection.execute(
             update(api_keys)
             .where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))

@@ -1,7 +1,7 @@
-"""What the store keeps, as values.
+"""The records of the store, as immutable values.
 
-A secret is a `Secret` in memory and sealed in the table; nothing in between exists.
-All times are epoch seconds on our clock unless the name says `zoom`.
+A secret is a `Secret` in memory and sealed in the table; there is no form in between.
+All times are epoch seconds on paraph's clock unless the name says `zoom`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from paraph.oauth.phase import Phase, Rung
 from paraph.secret import Secret
 from paraph.zoom.concerned_users import DropReason
 
-# A tombstone's time on Zoom's clock where the event did not say it readably.
+# A tombstone's time on Zoom's clock if the event had no readable time.
 UNKNOWN_TIME = -1
-# Before the name of a notice, where its name alone could be that of an event of Zoom's.
+# Precedes a notice's name where it could be mistaken for the name of a Zoom event.
 NOTICE_MARK = "!"
-# All names of notices begin with the first; the second stands before Zoom's names where both occur.
+# Every notice's name begins with the first; the second precedes Zoom's names where both occur.
 NOTICE_PREFIX, ZOOM_PREFIX = "installation.", "zoom."
 
 
 @dataclass(frozen=True, slots=True)
 class ZoomIdentity:
-    """Whose grant it is: byte for byte, never an e-mail (RFC 9700 section 2.1; ASVS 10.5.2)."""
+    """The owner of a grant: compared byte for byte, never an e-mail (RFC 9700 2.1; ASVS 10.5.2)."""
 
     client_id: str
     account_id: str
@@ -35,11 +35,11 @@ class ZoomIdentity:
 
 
 class TombstoneTimes(NamedTuple):
-    """When a deauthorization happened, and when it was last told.
+    """The time of a deauthorization, and the time of its last report.
 
     Attributes:
-        zoom_time: on Zoom's clock, as the event says it; `UNKNOWN_TIME` where it does not.
-        told_at: on our clock.
+        zoom_time: on Zoom's clock, from the event; `UNKNOWN_TIME` if it is not there.
+        told_at: when it was last reported, on paraph's clock.
     """
 
     zoom_time: int
@@ -61,12 +61,12 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What Zoom gave to one app by one user.
+    """The authorization that one user gave to one app at Zoom.
 
     `phase` is ACTIVE, UNDECIDED, SUSPENDED or NEEDS_REAUTHORIZATION. `token_version` counts
-    token sets: who writes one names the version it read, so that a late writer cannot undo a
-    newer one.
-    `granted_zoom_time` is when the consent's code was exchanged, on Zoom's clock, or None.
+    token sets. A writer names the version that it read, so that a late writer cannot overwrite
+    a newer set. `granted_zoom_time` is when the consent's code was exchanged, on Zoom's clock, if
+    known.
     """
 
     grant_id: str
@@ -83,10 +83,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class RefreshAttempt:
-    """The one refresh of a grant that may be under way, or the last one that came to nothing.
+    """The refresh of a grant that is in progress, or the last one that failed.
 
-    The `holder` alone may ask Zoom until `lease_until`. `token_version` says which token set it
-    set out from; what is noted here about an older one means nothing any more.
+    Only `holder` may ask Zoom until `lease_until`. `token_version` is the token set that it
+    started from; an attempt for an older set no longer counts.
     """
 
     grant_id: str
@@ -100,7 +100,7 @@ class RefreshAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Which local account a grant serves. `phase` is PENDING or ACTIVE.
+    """The binding of a grant to a local account. `phase` is PENDING or ACTIVE.
 
     A pending link carries the hashes of its handoff and, once claimed, of its claim.
     """
@@ -123,20 +123,20 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """A grant with its link: what the management API, the pages and people speak of."""
+    """A grant with its link: the unit of the management API, the pages and the documents."""
 
     grant: Grant
     link: Link
 
     @property
     def phase(self) -> Phase:
-        """The grant's, once the link is active; until then the link is what is waited for."""
+        """The grant's phase once the link is active; until then the link's."""
         return self.grant.phase if self.link.phase is Phase.ACTIVE else self.link.phase
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRequest:
-    """The host's wish to link its signed-in user, kept under the hash of its one-use code."""
+    """The host's request to link its signed-in user, stored under the hash of its one-use code."""
 
     request_hash: bytes
     subject: str
@@ -147,7 +147,7 @@ class LinkRequest:
 
 @dataclass(frozen=True, slots=True)
 class OwnerlessTokens:
-    """Tokens whose owner could not be read yet: dropping the newest set kills the working one."""
+    """Tokens of a still unknown owner. Dropping the newest set could lose a working grant."""
 
     ownerless_id: str
     client_id: str
@@ -158,7 +158,7 @@ class OwnerlessTokens:
 
 
 class EventStatus(StrEnum):
-    """Where a kept event stands."""
+    """The state of a kept event."""
 
     RECEIVED = "received"
     HANDED_ON = "handed_on"
@@ -166,20 +166,20 @@ class EventStatus(StrEnum):
 
 
 class KeptEvent(msgspec.Struct, frozen=True, gc=False):
-    """One event in the inbox, or one notice of our own to the host.
+    """One event in the inbox, or one of paraph's own notices to the host.
 
     `event_id` is the hex of the delivery digest for Zoom's events (the deduplication key), and
-    random for notices. `body` is None once it was deleted; the row stays for deduplication.
+    random for notices. `body` is missing once it was deleted; the row stays for deduplication.
     `urgent` events (deauthorizations) are not delayed by any backlog.
-    `attempts` counts claims: whoever claims an event counts at once, so that an event that kills
-    its worker is counted too. `arrival` is microseconds, finer than `received_at`, and gives the
+    `attempts` counts claims. A claim counts at once, so that an event that kills its worker is
+    counted too. `arrival` is in microseconds, finer than `received_at`, and gives the
     order. `trace` is the `traceparent` of the delivery, or empty. `signed_at` is the time that Zoom
     signed with the delivery, on Zoom's clock. `subject_key` is a keyed hash of the subject, for
     notices only; notices of one subject are delivered in order.
-    `concerned` are the Zoom users whom one of Zoom's events concerns; None in a row that an older
-    version wrote, where the body says so. `event_ts` and `marks` are not stored: they decide
+    `concerned` are the Zoom users whom a Zoom event concerns. It is missing in a row of an older
+    version, whose body names them. `event_ts` and `marks` are not stored: they decide
     whether a new event is kept. Each mark is a user id, or "" for the whole account, with the hash
-    under which its removal would be noted.
+    under which its removal is recorded.
     """
 
     event_id: str
@@ -205,12 +205,12 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def kind(self) -> str:
-        """The name, marked if it is a notice's: Zoom can send an event of any name."""
+        """The name, with a prefix for a notice: Zoom can send an event of any name."""
         return f"{NOTICE_MARK}{self.name}" if self.notice else self.name
 
     @property
     def shown_name(self) -> str:
-        """The name for operators: an event of Zoom's never looks like a notice of paraph's."""
+        """The name for operators: a Zoom event never looks like one of paraph's notices."""
         is_like_notice = self.name.startswith(NOTICE_PREFIX) and not self.notice
         return f"{ZOOM_PREFIX}{self.name}" if is_like_notice else self.name
 
@@ -225,7 +225,7 @@ class NoticeCount(NamedTuple):
 
 
 class Outcome(Enum):
-    """The result of a delivery: kept, known already, or dropped for a reason. All are 200s."""
+    """The result of a delivery: kept, a duplicate, or dropped for a reason. All get a 200."""
 
     KEPT = "kept"
     DUPLICATE = "duplicate"
@@ -237,13 +237,13 @@ class Outcome(Enum):
 
     @property
     def is_dropped(self) -> bool:
-        """True where the event was verified and not kept."""
+        """True if the event was verified and not kept."""
         return self not in {Outcome.KEPT, Outcome.DUPLICATE}
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much waits to be handed on, since when, and how much was given up."""
+    """The number of waiting events, the age of the oldest, and the number of dead letters."""
 
     waiting: int
     urgent: int
@@ -253,7 +253,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A token that must die at Zoom, sealed until it has."""
+    """A token to revoke at Zoom, sealed until it is revoked."""
 
     revocation_id: str
     client_id: str
@@ -265,7 +265,7 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of a removal without personal data: what was asked, when, and what was destroyed."""
+    """Proof of a removal without personal data: the reason, the time, and what was deleted."""
 
     receipt_id: str
     installation_id: str
@@ -289,7 +289,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key of the management API: only the hash of its secret part is kept."""
+    """A key of the management API: only the hash of its secret part is stored."""
 
     key_id: str
     secret_hash: bytes
@@ -303,7 +303,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A database begins a new epoch each time it is restored; the first has number 1."""
+    """A database begins a new epoch each time it is restored; the first one has number 1."""
 
     number: int
     began_at: int
@@ -311,7 +311,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class RemovalExport:
-    """What of a removal waits to be written outside the database, as the line it will be."""
+    """The line of a removal that waits to be written to the receipt book."""
 
     export_id: str
     line: str
@@ -319,7 +319,7 @@ class RemovalExport:
 
 @dataclass(frozen=True, slots=True)
 class KeyTurn:
-    """From when on which encryption key seals; `turn` counts from 1."""
+    """The time from which an encryption key seals; `turn` counts rotations from 1."""
 
     turn: int
     key_id: str
@@ -328,7 +328,7 @@ class KeyTurn:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A running service: which keys it can open with, and which one it seals with."""
+    """A running service, the keys that it holds, and the key that it seals with."""
 
     replica_id: str
     label: str
@@ -339,9 +339,9 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class SealedValue:
-    """A ciphertext where it stands: "table.column", and what of the row it is bound to.
+    """A ciphertext, its place ("table.column"), and the parts of the row that it is bound to.
 
-    `day` is the day whose key seals it, in days since 1970; None: one key serves for all days.
+    `day` is the day whose key seals it, in days since 1970; None if one key serves for all days.
     """
 
     place: str
@@ -352,7 +352,7 @@ class SealedValue:
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
-    """The answer to a request with an idempotency key; no status yet: it is under way."""
+    """The response to a request with an idempotency key; without a status it is in progress."""
 
     request_hash: bytes
     status: int | None
@@ -360,7 +360,7 @@ class GivenAnswer:
 
 
 class Concerned(NamedTuple):
-    """An active installation that an event is forwarded with, and whose it is at Zoom."""
+    """An active installation that an event is forwarded with, and its Zoom user and account."""
 
     link_id: str
     subject: str
@@ -369,10 +369,10 @@ class Concerned(NamedTuple):
 
 
 class LiveRow(NamedTuple):
-    """What decides a vend or a proxied call, as it stands at this moment.
+    """The row that decides about a vend or a proxied call at this moment.
 
-    The first five belong to the API key, None where there is none; the rest to the installation.
-    The access token is sealed: `Store.open_access_token` opens it.
+    The first five values belong to the API key, the rest to the installation; each is None without
+    such a row. The access token is sealed: `Store.open_access_token` opens it.
     """
 
     key_secret_hash: bytes | None

@@ -18,7 +18,7 @@ class SqlRefreshStore:
         self._connection = connection
 
     async def begin(self, attempt: RefreshAttempt, *, now: int) -> bool:
-        """Take the lease: of any number of parallel callers, one gets it."""
+        """Take the lease: of parallel callers, only one gets it."""
         added = self._connection.insert(table).values(**asdict(attempt))
         new, same = added.excluded, table.c.token_version == added.excluded.token_version
         done = await self._connection.execute(
@@ -38,20 +38,20 @@ class SqlRefreshStore:
         return done.rowcount == 1
 
     async def get(self, grant_id: str) -> RefreshAttempt | None:
-        """What is noted of a grant."""
+        """Return the recorded refresh attempt of a grant."""
         row = (
             await self._connection.execute(select(table).where(table.c.grant_id == grant_id))
         ).first()
         return None if row is None else RefreshAttempt(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name.
 
     async def end(self, grant_id: str, *, holder: str) -> None:
-        """Forget the attempt of this holder."""
+        """Delete the attempt of this holder."""
         await self._connection.execute(
             delete(table).where(table.c.grant_id == grant_id, table.c.holder == holder)
         )
 
     async def postpone(self, grant_id: str, *, holder: str, next_attempt_at: int) -> None:
-        """Give the lease back after a failure, counted, with the time of the next attempt."""
+        """Release the lease after a failure, which is counted; set the next attempt's time."""
         await self._connection.execute(
             update(table)
             .where(table.c.grant_id == grant_id, table.c.holder == holder)

@@ -1,6 +1,6 @@
-"""A database that is being restored: one transaction from the first table to the last decision.
+"""Restores a database in one transaction, from the first table to the last decision.
 
-Until it ends nobody else sees anything of it, and if it fails nothing has happened. So no
+Until it ends no other process sees any of it, and if it fails nothing has changed. So no
 process can ever start on a restored database whose grants were not suspended yet.
 """
 
@@ -41,22 +41,22 @@ async def restoring(
     randomness: Callable[[int], bytes],
     advance: Callable[[int], None],
 ) -> AsyncIterator[Database]:
-    """Load a backup, and give the store of it for the rest of the one transaction.
+    """Load a backup, and yield its store for the rest of the one transaction.
 
     Args:
-        database_url: where to.
-        ring: must open what the backup's database had sealed.
+        database_url: the database to write.
+        ring: must open the sealed values of the backup.
         backup: read to its end.
-        trust: the operator's word for what older keys have made.
-        replace: whether a database that is there already may go.
-        live_since: a replica that was seen since then runs, and nothing is replaced under it.
-        randomness: the operating system's.
-        advance: told how many rows were loaded since it was called last.
+        trust: the older keys that the operator trusts.
+        replace: True if an existing database may be deleted.
+        live_since: epoch seconds; a replica that reported since then runs, and prevents replacing.
+        randomness: returns a number of random bytes of the operating system.
+        advance: called with the number of rows loaded since its last call.
 
     Raises:
-        UsageError: the backup is not whole, its key is not in force, or the place is taken.
+        UsageError: the backup is incomplete, its key is not trusted, or a database exists.
         ConfigurationError: the backup is of a newer paraph.
-        UnknownEncryptionKey, SealBroken: the ring is not the one of this backup.
+        UnknownEncryptionKey, SealBroken: the ring does not belong to this backup.
         StorageError: the database failed.
     """
     demand_trusted(backup.head.key_id, ring, trust)
@@ -96,13 +96,13 @@ def _make_room(connection: SyncConnection, *, replace: bool, live_since: int) ->
         return
     if "alembic_version" not in present:
         raise ConfigurationError(
-            ["database_url names a database that holds somebody else's tables"],
+            ["database_url names a database that holds tables of another program"],
             remedy="Name an empty database, or the one that paraph made.",
         )
     if not replace:
         raise UsageError(
-            "there is a database already, and it was not touched",
-            remedy="Move it away, or say --replace; then it is gone.",
+            "there is a database already, and it was not changed",
+            remedy="Move it away, or say --replace, which deletes it.",
         )
     refuse_under_replicas(connection, present, live_since)
     known = MetaData()
@@ -113,7 +113,7 @@ def _make_room(connection: SyncConnection, *, replace: bool, live_since: int) ->
 def refuse_under_replicas(
     connection: SyncConnection, present: Sequence[str], live_since: int
 ) -> None:
-    """`UsageError` when a service runs on this database."""
+    """Raise `UsageError` if a service runs on this database."""
     if "replicas" not in present:
         return
     live = connection.execute(
@@ -137,13 +137,13 @@ async def _load(
 
 
 class _Within:
-    """`Engine` inside one transaction that somebody else began and will end."""
+    """`Engine` inside one transaction that its creator began and will end."""
 
     def __init__(self, engine: Engine, connection: AsyncConnection) -> None:
         self._engine = engine
         self._connection = connection
 
-    def writing(self, scopes: Sequence[Scope]) -> AbstractAsyncContextManager[AsyncConnection]:  # noqa: ARG002 - Nobody else is here.
+    def writing(self, scopes: Sequence[Scope]) -> AbstractAsyncContextManager[AsyncConnection]:  # noqa: ARG002 - There is no other writer.
         """The one transaction."""
         return nullcontext(self._connection)
 
@@ -156,7 +156,7 @@ class _Within:
         return nullcontext(self._connection)
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Nobody else is here."""
+        """There is no other writer to wait for."""
         return nullcontext()
 
     def intake(self, sealing: Sealing) -> Intake:
@@ -164,11 +164,11 @@ class _Within:
         return self._engine.intake(sealing)
 
     def live_reader(self) -> LiveReader:
-        """Never used: nothing is vended while it is being restored."""
+        """Never used: no token is vended while the database is being restored."""
         return self._engine.live_reader()
 
     def concerned_reader(self) -> ConcernedReader:
-        """Never used: nothing is handed on while it is being restored."""
+        """Never used: no event is delivered while the database is being restored."""
         return self._engine.concerned_reader()
 
     @property
@@ -177,10 +177,10 @@ class _Within:
         return self._engine.clock
 
     async def demand_writable(self, connection: AsyncConnection) -> None:
-        """The transaction has written already."""
+        """The transaction has already written."""
 
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
-        """Nobody else is here."""
+        """There is no other writer to lock out."""
 
     async def dispose(self) -> None:
-        """Whoever began it lets go of it."""
+        """The creator of the transaction closes its connection."""

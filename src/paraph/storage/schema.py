@@ -1,16 +1,16 @@
-"""Bringing a database to the schema of this code, inside the caller's transaction.
+"""Migrates a database to the schema of this code, inside the caller's transaction.
 
 The caller holds the lock of migrations, so of several processes that start at once, one migrates
 and the others find it done. There are two kinds of steps, on two branches:
 
-- *Expanding* steps ("0004") only add what older code can do without knowing: tables, columns
-  that may stay empty or have a default, indexes. They run at start, while replicas of the code
-  before them go on; and that code may start again afterwards.
-- *Contracting* steps ("c0001") take away what no code uses any more. They run when an operator
+- *Expanding* steps ("0004") only add what older code can ignore: tables, columns that may stay
+  empty or have a default, indexes. They run at start, while replicas of older code
+  continue; older code may also start again afterwards.
+- *Contracting* steps ("c0001") remove what no code uses any more. They run when an operator
   says that no older code is left (`paraph migrate`). Code that does not know one of them refuses
-  to start: what it needs may be gone.
+  to start: it may need what was removed.
 
-The kind stands in the revision's own name, so that older code can judge a step it never saw.
+The revision's name shows its kind, so that older code recognises the kind of an unknown step.
 """
 
 from __future__ import annotations
@@ -37,31 +37,31 @@ _SEALED_KEY = "stored_keys.sealed"
 
 
 def expand(connection: Connection, *, revision: str = "", place: str = "") -> None:
-    """Apply every expanding step that the database has not seen.
+    """Apply every expanding step that the database does not have.
 
     Args:
-        connection: in a transaction of the caller's.
-        revision: as far as this one; as far as there are steps, by default.
-        place: the folder of the steps; the package's own by default.
+        connection: in a transaction of the caller.
+        revision: the last step to apply; default: all steps.
+        place: the folder of the steps; default: the package's own.
 
     Raises:
-        ConfigurationError: a step was taken that only a newer paraph knows how to live with, or
-            the revision is of a newer paraph.
+        ConfigurationError: the database has a step that only a newer paraph supports, or the
+            revision is of a newer paraph.
     """
     _apply(connection, place, contracting=False, revision=revision)
 
 
 def contract(connection: Connection, *, place: str = "") -> list[str]:
-    """Apply every contracting step that the database has not seen; their names.
+    """Apply every contracting step that the database does not have; return their names.
 
     Raises:
-        ConfigurationError: as `expand`.
+        ConfigurationError: see `expand`.
     """
     return _apply(connection, place, contracting=True)
 
 
 def is_contracting(revision: str) -> bool:
-    """Whether a step, also one of a newer code, may take away what older code needs."""
+    """Return True if a step, even an unknown one, may remove what older code needs."""
     return revision.startswith("c")
 
 
@@ -84,7 +84,7 @@ def _apply(
             )
         heads = [head for head in script.get_heads() if is_contracting(head) == contracting]
         if unknown or not heads:
-            # Newer code has been here, and has taken all that this code knows before its own.
+            # Newer code has run here, and has applied all steps that this code knows.
             return []
         found = script._upgrade_revs(revision or heads[0], taken)  # noqa: SLF001 - What alembic's own command calls.
         applied.extend(step.revision.revision for step in found)
@@ -103,13 +103,13 @@ def _own_steps() -> tuple[Config, ScriptDirectory]:
 
 def _load_steps(place: str) -> tuple[Config, ScriptDirectory]:
     config = Config()
-    # A percent sign in the path would be taken for an interpolation.
+    # A percent sign in the path would be read as an interpolation.
     config.set_main_option("script_location", place.replace("%", "%%"))
     return config, ScriptDirectory.from_config(config)
 
 
 def identify(connection: Connection, *, randomness: Callable[[int], bytes], now: int) -> str:
-    """The random id of this database, drawn once."""
+    """Return the random id of this database, which the first call creates."""
     known = connection.execute(select(database_identity.c.database_id)).scalar()
     if known is not None:
         return str(known)
@@ -119,7 +119,7 @@ def identify(connection: Connection, *, randomness: Callable[[int], bytes], now:
 
 
 def epoch_of(connection: Connection) -> Epoch:
-    """How often this database was restored, and when it was last."""
+    """Return the number of restores of this database, and the time of the last one."""
     row = connection.execute(
         select(database_identity.c.epoch, database_identity.c.epoch_began_at)
     ).one()
@@ -127,10 +127,10 @@ def epoch_of(connection: Connection) -> Epoch:
 
 
 def obey_turn(connection: Connection, ring: KeyRing, *, now: int) -> None:
-    """Let the ring seal with the key whose turn it is; in a new database, with its newest.
+    """Make the ring seal with the key that the database names; in a new one, with the newest.
 
     Raises:
-        UnknownEncryptionKey: the ring does not hold it, so that nothing can be sealed here.
+        UnknownEncryptionKey: the ring does not hold that key, so nothing can be sealed.
     """
     newest = select(key_turns.c.key_id).order_by(key_turns.c.turn.desc()).limit(1)
     key_id = connection.execute(newest).scalar()
@@ -147,12 +147,12 @@ def load_hash_keys(
     *,
     randomness: Callable[[int], bytes],
 ) -> Mapping[str, bytes]:
-    """The long-lived keys, made once and kept sealed.
+    """Return the long-lived hash keys, created once and stored sealed.
 
-    Rotating the ring seals them anew and never changes them: what they hashed stays findable.
+    A rotation seals them again and never changes them, so existing hashes stay valid.
 
     Raises:
-        UnknownEncryptionKey, SealBroken: the ring is not the one of this database.
+        UnknownEncryptionKey, SealBroken: the ring does not belong to this database.
     """
     sealing = Sealing(ring, database_id)
     sealed = {row.name: row.sealed for row in connection.execute(select(stored_keys))}

@@ -1,7 +1,7 @@
-"""Every sealed column there is, and how its values are counted and sealed anew.
+"""Lists every sealed column, counts their values by key, and seals them again.
 
-A column that is sealed and not named here would keep an old key in use for ever, unseen; a test
-compares this list with the tables.
+A sealed column missing here would keep an old key in use for ever, unnoticed. A test compares
+this list with the tables.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from paraph.storage.tables import (
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """One column; `bound_to` is what of the row its values are bound to, the key first.
+    """One column; `bound_to` are the columns that its values are bound to, the key first.
 
-    `dated_by` holds the epoch seconds whose day's key seals it, where each day has its own.
+    `dated_by` holds the epoch seconds of the day whose key seals it, if each day has its own.
     """
 
     column: Column[Any]
@@ -40,7 +40,7 @@ class SealedColumn:
 
     @property
     def place(self) -> str:
-        """As the associated data names it."""
+        """The column's name in the associated data."""
         return f"{self.column.table.name}.{self.column.name}"
 
 
@@ -71,11 +71,11 @@ class SqlSealedStore:
 
     @property
     def places(self) -> Sequence[str]:
-        """Every sealed column, as "table.column"."""
+        """Return every sealed column, as "table.column"."""
         return tuple(SEALED_COLUMNS)
 
     async def counts(self, place: str, key_ids: Sequence[str]) -> Mapping[str, int]:
-        """How many values of a column name each key; keys that were not asked about, too."""
+        """Count a column's values by the key that they name, including keys not asked about."""
         column = SEALED_COLUMNS[place].column
         found: dict[str, int] = {}
         wanted = list(dict.fromkeys(key_ids))
@@ -88,7 +88,7 @@ class SqlSealedStore:
                     .limit(1)
                 )
             ).scalar()
-            # A ring has few keys, so an unknown one is looked up by looking at one of its values.
+            # A ring has few keys, so an unknown one is identified by reading one of its values.
             wanted = [] if stranger is None else [KeyRing.key_id_of(bytes(stranger))]
         return {key: count for key, count in found.items() if count}
 
@@ -98,7 +98,7 @@ class SqlSealedStore:
         return {key: int(count or 0) for key, count in zip(key_ids, row, strict=True)}
 
     async def outdated(self, place: str, *, after: str, limit: int) -> Sequence[SealedValue]:
-        """Values that another key than the sealing one has sealed, by row, behind `after`."""
+        """Return values not sealed with the sealing key, by row, after `after`."""
         sealed = SEALED_COLUMNS[place]
         key = sealed.bound_to[0]
         dated_by: Any = literal(0) if sealed.dated_by is None else sealed.dated_by
@@ -126,7 +126,7 @@ class SqlSealedStore:
         """Seal a value with the sealing key, unless its row was written or deleted meanwhile.
 
         Raises:
-            UnknownEncryptionKey, SealBroken: it cannot be opened; it stays as it is.
+            UnknownEncryptionKey, SealBroken: it cannot be opened; it stays unchanged.
         """
         sealed = SEALED_COLUMNS[value.place]
         row_id, *bound = value.row

@@ -1,4 +1,4 @@
-"""Sealed columns: a ciphertext opens only in the database, column and row it was made for."""
+"""Sealed columns: a ciphertext opens only in its own database, column and row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = get_logger("storage")
 
 
 def those_that_open(rows: Iterable[Row], opened: Callable[[Row], Opened]) -> list[Opened]:
-    """What can be opened of some waiting rows: one that cannot must not hold up the others."""
+    """Open the rows that can be opened, and log the others so that they do not block the rest."""
     found = []
     for row in rows:
         try:
@@ -37,25 +37,25 @@ class Sealing:
     database_id: str
 
     def seal(self, place: str, row_id: str, value: bytes, *bound: str) -> bytes:
-        """Seal a value for `table.column`, a row, and what else of the row must not change."""
+        """Seal a value for `table.column`, a row, and further values bound to it."""
         return self.seal_on(None, place, row_id, value, *bound)
 
     def seal_body(self, place: str, row_id: str, value: bytes, *, at: int) -> bytes:
-        """Seal one of many: with the key of the day of `at`, epoch seconds. `open` opens it."""
+        """Seal a value with the key of the day of `at`, epoch seconds. `open` opens it."""
         return self.seal_on(at // DAY_SECONDS, place, row_id, value)
 
     def seal_on(self, day: int | None, place: str, row_id: str, value: bytes, *bound: str) -> bytes:
-        """The same with the number of the day; None: with the key that serves for all days."""
+        """Seal a value with the key of a day by number; None: the key that serves for all days."""
         associated_data = self._place(place, row_id, *bound)
         return self.ring.seal("row", value, associated_data=associated_data, day=day)
 
     def open(self, place: str, row_id: str, sealed: bytes, *bound: str) -> bytes:
-        """Open a value. `SealBroken` when it was made for another place."""
+        """Open a value. Raise `SealBroken` if it was sealed for another place."""
         associated_data = self._place(place, row_id, *bound)
         return self.ring.open("row", bytes(sealed), associated_data=associated_data)
 
     def seal_secret(self, place: str, row_id: str, secret: Secret | None) -> bytes | None:
-        """Seal a secret; nothing stays nothing."""
+        """Seal a secret; None stays None."""
         return None if secret is None else self.seal(place, row_id, secret.reveal().encode())
 
     def open_secret(self, place: str, row_id: str, sealed: bytes) -> Secret:
@@ -72,6 +72,6 @@ def _column(database_id: str, place: str) -> bytes:
 
 
 def _measured(part: str) -> bytes:
-    # The length in front keeps ("a", "bc") and ("ab", "c") apart.
+    # The length prefix keeps ("a", "bc") and ("ab", "c") apart.
     encoded = part.encode()
     return len(encoded).to_bytes(2, "big") + encoded

@@ -1,9 +1,9 @@
-"""The inbox's hot statement on SQLite, and the checkpoints that it would otherwise pay for.
+"""Inserts events on SQLite, and runs the checkpoints that would otherwise delay it.
 
-One thread with a connection of its own, and few calls for each batch. Every call into SQLite
-lets go of the interpreter's lock, and beside a busy event loop it comes back late: what matters
-is how often it is let go of, not how much is done in between. So a batch is one INSERT of many
-rows, prepared once for each power of two, and what has to be known before it is one SELECT.
+One thread has a connection of its own and makes few calls for each batch. Every call into SQLite
+releases the interpreter's lock and, beside a busy event loop, gets it back late. So the number of
+calls matters, not the work in each. A batch is one INSERT of many rows, prepared once for
+each power of two, and one SELECT before it.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ T = TypeVar("T")
 
 LARGEST_STATEMENT = 256
 MOST_MARKS = 8192
-# The log is copied back when it has this size, and cut when it has outgrown it: under constant
-# load no checkpoint ever reaches its end by itself, and the log would grow without bound.
+# The WAL is copied back at the first size, and truncated at the second. Under constant load no
+# checkpoint ends by itself, and the WAL would grow without bound.
 CHECKPOINT_BYTES = 4 << 20
 TRUNCATE_BYTES = 32 << 20
 CHECKPOINT_SECONDS = 0.25
 
 _ALL_COLUMNS = f"{COLUMNS}, notice, attempts, failure"
 _ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
-# One row of JSON: a call for each row would let go of the interpreter's lock each time.
+# One row of JSON: a call for each row would release the interpreter's lock each time.
 _KNOWN = (
     "SELECT json_group_object(hex(identity_hash), created_at) FROM tombstones"
     " WHERE identity_hash IN ({places})"
@@ -56,11 +56,11 @@ _GRANTS = (
 
 
 class SqliteIntake:
-    """Keeps batches of events in one file. Called by one task at a time.
+    """Stores batches of events in one file. Only one task at a time may call it.
 
     Args:
-        path: the database.
-        connect: opens a connection to it, prepared as all of ours are.
+        path: the database file.
+        connect: opens a connection to it, set up like all others.
         sealing: seals the bodies.
     """
 
@@ -88,7 +88,7 @@ class SqliteIntake:
     def _write(
         self, client_id: str, events: Sequence[KeptEvent], rows: list[tuple[Any, ...]]
     ) -> tuple[Decided, set[str]]:
-        """Decide and insert, in the thread; returns the decisions and the new ids."""
+        """Decide and insert, in the thread. Return the decisions and the new ids."""
         if self._connection is None:
             self._connection = self._open()
         run = self._connection.execute
@@ -114,7 +114,7 @@ class SqliteIntake:
         return decided, new
 
     async def call(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run something else on the connection, in its thread."""
+        """Run other work on the connection, in its thread."""
 
         def inside() -> T:
             if self._connection is None:
@@ -124,7 +124,7 @@ class SqliteIntake:
         return await asyncio.get_running_loop().run_in_executor(self._thread, inside)
 
     async def close(self) -> None:
-        """End both threads and let go of their connections."""
+        """End both threads and close their connections."""
         if self._closed:
             return
         self._closed = True
@@ -138,10 +138,10 @@ class SqliteIntake:
 
 
 def _known(run: Any, events: Sequence[KeptEvent]) -> dict[bytes, int]:
-    """The removals among the marks of these events, and when each was noted."""
+    """Return the recorded removals among the marks of these events, with their times."""
     marks = marks_of(events)
     removed: dict[bytes, int] = {}
-    # Nearly always once: an event that names thousands of users must not be too much for SQLite.
+    # Almost always once: an event that names thousands of users must not exceed SQLite's limit.
     for start in range(0, len(marks), MOST_MARKS):
         some = marks[start : start + MOST_MARKS]
         # One statement for each power of two, so that it is prepared once. NULL equals nothing.
@@ -165,7 +165,7 @@ def _insert(run: Any, rows: list[tuple[Any, ...]]) -> set[str]:
         done = run(_statement(size), [value for row in chunk for value in row])
         ids = {row[0]: row[8] for row in chunk}
         if done.rowcount < size:
-            # Which ones were there before? Those whose arrival is not the one just written.
+            # Rows that existed before have another arrival than the one just written.
             there = run(
                 "SELECT json_group_object(event_id, arrival) FROM events"
                 " WHERE event_id IN (SELECT value FROM json_each(?))",
@@ -187,7 +187,7 @@ def _statement(size: int) -> str:
 
 
 class Checkpoints:
-    """Copies the log back into the file, in a thread of its own, so that no commit waits for it."""
+    """Copies the WAL back into the file, in a thread of its own, so that no commit waits."""
 
     def __init__(self, path: str, connect: Callable[[str], sqlite3.Connection]) -> None:
         self._log = Path(f"{path}-wal")
@@ -196,7 +196,7 @@ class Checkpoints:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin, once; a process that keeps no events needs none."""
+        """Start the thread, once; a process that stores no events needs no thread."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
             self._thread.start()
@@ -215,10 +215,10 @@ class Checkpoints:
                 if size > CHECKPOINT_BYTES:
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 if size > TRUNCATE_BYTES:
-                    # Almost all was copied just now: writers are kept waiting for the rest alone.
+                    # Almost all was copied just now: writers wait only for the rest.
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except sqlite3.Error:
-                # A full disk, or somebody holds the lock: the log stays longer, nothing is lost.
+                # A full disk or a held lock: the WAL stays longer, nothing is lost.
                 continue
         connection.close()
 

@@ -1,4 +1,4 @@
-"""Whole tables, row by row: for backup, and for the epoch that begins with a restore."""
+"""Whole tables, row by row: for backups, and for the new epoch after a restore."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from paraph.storage.tables import (
     metadata,
 )
 
-# Who runs now, and what they are asking for, is no part of what is kept.
+# Not in a backup: running replicas and refreshes in progress.
 _NOT_KEPT = {"replicas", "refresh_attempts"}
 
 
@@ -43,16 +43,16 @@ class SqlTableStore:
         self._connection = connection
 
     def tables(self) -> Mapping[str, Mapping[str, str]]:
-        """Every table that is kept, those that are referred to first: column to kind."""
+        """Return the columns and kinds of every table of a backup, referenced tables first."""
         return {
-            # As plain text: SQLAlchemy's names are a class of their own.
+            # As str: SQLAlchemy's names are a class of their own.
             str(one.name): {str(each.name): _kind(each.type) for each in one.columns}
             for one in metadata.sorted_tables
             if one.name not in _NOT_KEPT
         }
 
     async def revision(self) -> str:
-        """The schema's, as far as steps add to it."""
+        """Return the schema's newest expanding step."""
         version = column("version_num", AnyText)
         statement = (
             select(version)
@@ -62,7 +62,7 @@ class SqlTableStore:
         return str((await self._connection.execute(statement)).scalar_one())
 
     async def count(self) -> int:
-        """All rows of all tables that are kept."""
+        """Count the rows of all tables of a backup."""
         total = 0
         for name in self.tables():
             rows = select(func.count()).select_from(metadata.tables[name])
@@ -72,7 +72,7 @@ class SqlTableStore:
     async def page(
         self, name: str, *, after: Sequence[Any] | None, limit: int
     ) -> Sequence[tuple[Sequence[Any], Sequence[Any]]]:
-        """Rows of a table, each with its key, in the order of their keys, behind `after`."""
+        """Return rows of a table with their keys, in the order of the keys, after `after`."""
         one = metadata.tables[name]
         key = tuple(one.primary_key.columns)
         statement = select(one).order_by(*key).limit(limit)
@@ -83,19 +83,19 @@ class SqlTableStore:
         return [([row[place] for place in places], tuple(row)) for row in rows]
 
     async def add(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows as a backup holds them, whose schema may be older than this code's."""
+        """Insert rows of a backup, whose schema may be older than this code's."""
         target = table(name, *(column(each) for each in columns))
         values = [dict(zip(columns, row, strict=True)) for row in rows]
         await self._connection.execute(insert(target), values)
 
     async def begin_epoch(self, number: int, *, now: int) -> None:
-        """Note the epoch that begins."""
+        """Record the beginning of an epoch."""
         await self._connection.execute(
             update(database_identity).values(epoch=number, epoch_began_at=now)
         )
 
     async def suspend_grants(self, *, reason: str) -> int:
-        """Nothing is vended of any grant until a refresh has proved it."""
+        """Suspend active grants: no token is vended until a refresh has proved the grant."""
         done = await self._connection.execute(
             update(grants)
             .where(grants.c.phase == Phase.ACTIVE.value)
@@ -104,7 +104,7 @@ class SqlTableStore:
         return done.rowcount
 
     async def end_pending(self, *, now: int) -> None:
-        """What was begun and not finished has to be begun again: its codes may be used up."""
+        """End everything that was begun and not finished: its codes may have been used."""
         await self._connection.execute(delete(link_requests))
         await self._connection.execute(delete(given_answers))
         await self._connection.execute(
@@ -114,7 +114,7 @@ class SqlTableStore:
         )
 
     async def identities(self) -> Mapping[str, ZoomIdentity]:
-        """Whose every grant is, by grant id."""
+        """Return the owner of every grant, by grant id."""
         owner = grants.c.client_id, grants.c.account_id, grants.c.user_id
         rows = await self._connection.execute(select(grants.c.grant_id, *owner))
         return {

@@ -1,6 +1,6 @@
-"""The tables. Secrets stand in them sealed, one-use codes as hashes.
+"""The tables. Secrets are stored sealed, one-use codes as hashes.
 
-Every text compares byte for byte: Zoom's ids differ in case alone.
+Every text column compares byte for byte: Zoom's ids can differ in case alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Text as AnyText
 
-# SQLite compares so by itself; PostgreSQL would order by the language of whoever made the database.
+# SQLite compares so by default; PostgreSQL would use the language in which the database was made.
 Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 
 metadata = MetaData(
@@ -36,7 +36,7 @@ database_identity = Table(
     metadata,
     Column("database_id", Text, primary_key=True),
     Column("created_at", BigInteger, nullable=False),
-    # A restored database begins a new epoch.
+    # Counts restores: a restored database begins a new epoch.
     Column("epoch", Integer, nullable=False, server_default="1"),
     Column("epoch_began_at", BigInteger, nullable=False, server_default="0"),
 )
@@ -87,7 +87,7 @@ grants = Table(
     Column("granted_at", BigInteger, nullable=False),
     Column("granted_zoom_time", BigInteger),
     Index("ix_grants_identity", "client_id", "account_id", "user_id", unique=True),
-    # Events without an account name users alone.
+    # Events without an account are matched by their users alone.
     Index("ix_grants_user", "client_id", "user_id"),
     Index("ix_grants_received", "received_at"),
 )
@@ -187,11 +187,11 @@ events = Table(
     Column("trace", Text, nullable=False, server_default=""),
     Column("signed_at", BigInteger),
     Column("subject_key", Text, nullable=False, server_default=""),
-    # " id id ", so that one id is found as " id "; NULL: written by code that did not know it.
+    # " id id ", so that one id is found as " id "; NULL in rows of code that did not know it.
     Column("concerned", Text),
     Index("ix_events_account", "account_id"),
     Index("ix_events_received", "received_at"),
-    # Small, because what was handed on leaves them: how long claims take depends on nothing else.
+    # Delivered events leave these indexes, so they stay small and claims stay fast.
     Index(
         "ix_events_waiting",
         "urgent",

@@ -1,4 +1,4 @@
-"""Token sets that wait: for their owner to be known, or for Zoom to make them dead."""
+"""Waiting token sets: those of a still unknown owner, and those to revoke at Zoom."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TOKENS, _TOKEN = "ownerless_tokens.tokens", "revocations.token"
 
 
 class _Queue:
-    """What both queues share: rows that are due, counted attempts, and an end."""
+    """The common part of both queues: due rows, counted attempts, deletion."""
 
     _table: Table
     _row_id: str
@@ -37,7 +37,7 @@ class _Queue:
         return rows.all()
 
     async def claim(self, row_id: str, *, attempts: int, next_attempt_at: int) -> bool:
-        """Take the next attempt: of any number of replicas one gets it."""
+        """Claim the next attempt: of any number of replicas one gets it."""
         done = await self._connection.execute(
             update(self._table)
             .where(self._table.c[self._row_id] == row_id, self._table.c.attempts == attempts)
@@ -46,7 +46,7 @@ class _Queue:
         return done.rowcount == 1
 
     async def delete(self, row_id: str) -> bool:
-        """Done; False: somebody else did it."""
+        """Delete a finished row. Return False if another caller did so before."""
         done = await self._connection.execute(
             delete(self._table).where(self._table.c[self._row_id] == row_id)
         )
@@ -74,7 +74,7 @@ class SqlOwnerlessStore(_Queue):
         )
 
     async def due(self, *, now: int, limit: int) -> Sequence[OwnerlessTokens]:
-        """Those to be asked about now."""
+        """Return the sets whose owner is to be asked now."""
         return those_that_open(await self._due_rows(now=now, limit=limit), self._ownerless)
 
     def _ownerless(self, row: Row[Any]) -> OwnerlessTokens:
@@ -94,7 +94,7 @@ class SqlRevocationStore(_Queue):
     _table, _row_id = revocations, "revocation_id"
 
     async def add(self, revocation: Revocation) -> None:
-        """Keep it until it is done."""
+        """Store a token until it is revoked."""
         await self._connection.execute(
             insert(revocations).values(
                 revocation_id=revocation.revocation_id,
@@ -107,7 +107,7 @@ class SqlRevocationStore(_Queue):
         )
 
     async def due(self, *, now: int, limit: int) -> Sequence[Revocation]:
-        """Those to be tried now."""
+        """Return the tokens to be revoked now."""
         return those_that_open(await self._due_rows(now=now, limit=limit), self._revocation)
 
     def _revocation(self, row: Row[Any]) -> Revocation:

@@ -1,1 +1,1 @@
-"""Schema steps, applied by `paraph.storage.schema`. Expanding ones run at start, under a lock."""
+"""Schema steps, applied by `paraph.storage.schema`: expanding ones at start, under a lock."""

@@ -1,6 +1,6 @@
 """The first tables.
 
-Written out once and never changed: later steps add to what this one made.
+This step is never changed: later steps add to its tables.
 """
 
 from __future__ import annotations

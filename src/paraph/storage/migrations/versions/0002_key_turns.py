@@ -1,4 +1,4 @@
-"""Which encryption key seals, and which replicas can open what."""
+"""The encryption key that seals, and the keys that each replica holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order in which events arrived, their trace, and indexes that only hold what is waited for."""
+"""The order in which events arrived, their trace, and indexes that only hold waiting rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may ask Zoom for a grant's next token set, and which grants have been idle for long."""
+"""Leases for the refresh of a grant, and an index of idle grants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Epochs of a database that was restored, and what of removals waits to be written outside it."""
+"""Epochs of a restored database, and lines that wait to be written to the receipt book."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that were given under an idempotency key."""
+"""Responses to requests with an idempotency key."""
 
 from __future__ import annotations
 

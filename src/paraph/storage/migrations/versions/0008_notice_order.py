@@ -1,4 +1,4 @@
-"""Counters of notices, what orders them, and the signed time of a removal."""
+"""Counters of notices, columns that order them, and the signed time of a removal."""
 
 from __future__ import annotations
 
