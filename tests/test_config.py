@@ -86,9 +86,9 @@ def test_with_nothing_every_missing_setting_is_named_at_once(tmp_path: Path) -> 
         ({"api_servers": ["https://api.zoom.us/v2"]}, "api_servers[0] must be an origin"),
         ({"api_servers": []}, "api_servers is empty"),
         ({"forward_url": "https://tidemark.example/h"}, "forward_secrets is missing"),
-        ({"trusted_proxies": ["10.0.0.0/33"]}, "trusted_proxies[0] is no network"),
-        ({"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies[0] is everybody"),
-        ({"trusted_proxies": ["10.0.0.0/8", "::/0"]}, "trusted_proxies[1] is everybody"),
+        ({"trusted_proxies": ["10.0.0.0/33"]}, "trusted_proxies[0] is not a network"),
+        ({"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies[0] covers every address"),
+        ({"trusted_proxies": ["10.0.0.0/8", "::/0"]}, "trusted_proxies[1] covers every address"),
         ({"private_hosts": ["https://paraph.example.com"]}, "private_hosts: 'https://"),
         ({"private_hosts": ["paraph.example.com:8001"]}, "private_hosts: 'paraph"),
         ({"private_hosts": ["*.example.com"]}, "private_hosts: '*"),
@@ -101,16 +101,16 @@ def test_with_nothing_every_missing_setting_is_named_at_once(tmp_path: Path) -> 
         ({"client_id": "your-client-id"}, "client_id looks like a placeholder"),
         ({"client_id": "AbCdEf123456 "}, "client_id holds spaces"),
         ({"client_id": GOOD["client_secret"]}, "must all differ"),
-        ({"required_scopes": ["user:read:user meeting:read"]}, "required_scopes[0] is no scope"),
-        ({"required_scopes": ["user:read:user", ""]}, "required_scopes[1] is no scope"),
+        ({"required_scopes": ["user:read:user meeting:read"]}, "required_scopes[0] is not a scope"),
+        ({"required_scopes": ["user:read:user", ""]}, "required_scopes[1] is not a scope"),
         ({"required_scopes": ["user:read:user:admin"]}, "write user:read:user, or set level"),
         (
             {"level": "account", "required_scopes": ["user:read:user"]},
             "write user:read:user:admin, or set level",
         ),
-        ({"start_url": "https://tidemark.example/\nx"}, "start_url holds characters"),
+        ({"start_url": "https://tidemark.example/\nx"}, "start_url contains characters"),
         ({"start_url": "https://tidemark.example\\@evil.example/"}, "start_url"),
-        ({"link_url": 'https://tidemark.example/"x'}, "link_url holds characters"),
+        ({"link_url": 'https://tidemark.example/"x'}, "link_url contains characters"),
         ({"start_url": "https://zoom.tidemark.example/install"}, "a page of the service itself"),
         ({"link_url": "https://zoom.tidemark.example/installed?x=1"}, "a page of the service"),
         ({"linking": "none"}, 'start_url is set, and linking = "none" links nothing'),
@@ -226,7 +226,7 @@ def test_a_variable_that_is_nearly_a_setting_is_named(
     ):
         with monkeypatch.context() as environment:
             environment.setenv(name, "[]")
-            assert problems(tmp_path) == f"{name} is no setting; is {meant} meant?"
+            assert problems(tmp_path) == f"{name} is not a setting; is {meant} meant?"
 
 
 def test_variables_of_a_platform_are_left_alone(
@@ -248,7 +248,7 @@ def test_a_file_that_is_no_toml_is_said_so(tmp_path: Path, content: str) -> None
     file = tmp_path / "broken.toml"
     file.write_text(content)
 
-    with pytest.raises(ConfigurationError, match="is no TOML"):
+    with pytest.raises(ConfigurationError, match="is not TOML"):
         load_settings(file)
 
 
@@ -267,8 +267,8 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
         ({"public_url": "https://zoom.tidemark.example:443"}, "public_url names the default port"),
         ({"public_url": "https://zoom.tidemark.example:0"}, "public_url has port 0"),
         ({"public_url": "HTTPS://zoom.tidemark.example"}, "public_url must be in lower case"),
-        ({"public_url": "https://0x7f.1"}, "public_url has a host that no name can be"),
-        ({"public_url": "https://999.1.1.1"}, "public_url has a host that no name can be"),
+        ({"public_url": "https://0x7f.1"}, "public_url has a host that is not a valid name"),
+        ({"public_url": "https://999.1.1.1"}, "public_url has a host that is not a valid name"),
         ({"start_url": "https://tidemark.example/s?"}, "start_url holds a : ? or #"),
         ({"client_secret": "${ZOOM_CLIENT_SECRET}"}, "client_secret looks like a placeholder"),
         ({"client_secret": "$(cat /run/zoom)aB3"}, "client_secret looks like a placeholder"),
@@ -279,12 +279,12 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
         ({"client_secret": "kF93-2bXq0-Zr8sLpW,"}, "client_secret holds more than its value"),
         ({"client_secret": "kF93-2bXq0-Zr8sLpW\\n"}, "client_secret holds more than its value"),
         ({"client_id": "AbCdEf123456;"}, "client_id holds more than its value"),
-        ({"required_scopes": ["user:read,meeting:read"]}, "required_scopes[0] is no scope"),
+        ({"required_scopes": ["user:read,meeting:read"]}, "required_scopes[0] is not a scope"),
         ({"public_bind": "http://127.0.0.1:8000"}, "public_bind must be HOST:PORT"),
         ({"public_bind": "*:8000"}, "public_bind must be HOST:PORT"),
-        ({"trusted_proxies": ["0.0.0.0/1", "128.0.0.0/1"]}, "trusted_proxies are everybody"),
-        ({"trusted_proxies": ["::/1"]}, "trusted_proxies are everybody"),
-        ({"trusted_proxies": ["::ffff:0:0/96"]}, "trusted_proxies[0] is everybody"),
+        ({"trusted_proxies": ["0.0.0.0/1", "128.0.0.0/1"]}, "trusted_proxies cover every address"),
+        ({"trusted_proxies": ["::/1"]}, "trusted_proxies cover every address"),
+        ({"trusted_proxies": ["::ffff:0:0/96"]}, "trusted_proxies[0] covers every address"),
         ({"events_url": "nats://127.0.0.1:4222/,one.internal"}, "events_url is not a URL"),
         ({"events_url": "tls://one.internal,nats://two.internal"}, "events_url is not a URL"),
         ({"events_url": "tls://one.internal\u0001"}, "events_url is not a URL"),
@@ -294,7 +294,7 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
         ({"receipts_folder": "/srv/\u0000x"}, "receipts_folder holds control characters"),
         ({"encryption_keys": None, "encryption_keys_file": "/srv/\u0000x"}, "holds a zero byte"),
         ({"event_retention": 10**18}, "event_retention: must be"),
-        ({"CLIENT_SECRET": "kF93-2bXq0-Zr8sLpW"}, "CLIENT_SECRET: this is no setting"),
+        ({"CLIENT_SECRET": "kF93-2bXq0-Zr8sLpW"}, "CLIENT_SECRET: this is not a setting"),
     ],
 )
 def test_a_value_with_something_around_it_is_named(

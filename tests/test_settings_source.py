@@ -129,7 +129,7 @@ def test_a_list_in_quotes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("PARAPH_WEBHOOK_ROTATION_UNTIL", "2026-12-01T12:00", "webhook_rotation_until: must be a"),
         ("PARAPH_WEBHOOK_ROTATION_UNTIL", "tomorrow", "webhook_rotation_until: must be a time"),
         ("PARAPH_APP_NAME", "x" * 81, "app_name: is too long"),
-        ("PARAPH_PUBLIC_URL", "https://zoom.tidemark.example,", "public_url has a host that no"),
+        ("PARAPH_PUBLIC_URL", "https://zoom.tidemark.example,", "public_url has a host that is not"),
         ("PARAPH_PUBLIC_URL", "https://u:p@tidemark.example", "public_url must hold no cred"),
         ("PARAPH_PUBLIC_URL", "https://tidemark.example?x=1", "public_url must be an origin"),
         ("PARAPH_API_SERVERS", '["https://api.zoom.us/v2"]', "api_servers[0] must be an origin"),
@@ -149,9 +149,9 @@ def test_a_value_of_another_type_says_what_to_write(
     [
         (
             {"webhook_secret": ["x"]},
-            "webhook_secret: this is no setting; is webhook_secrets meant?",
+            "webhook_secret: this is not a setting; is webhook_secrets meant?",
         ),
-        ({"skip_state_check": True}, "skip_state_check: this is no setting: remove it"),
+        ({"skip_state_check": True}, "skip_state_check: this is not a setting: remove it"),
         ({"client_id": 5}, 'client_id: must be text in quotes, like "text"'),
         ({"required_scopes": "user:read:user"}, 'required_scopes: must be a list, like ["first"'),
         ({"required_scopes": ["a:b", "a:b"]}, "required_scopes[1] repeats required_scopes[0]"),

@@ -1,7 +1,7 @@
-"""paraph: act only on what really came from Zoom and from the right person, and prove it.
+"""paraph: accept only messages that really came from Zoom and the right person, and prove it.
 
-The public names, listed by hand and loaded when they are asked for: importing paraph, or its
-pytest plugin, loads no server and no database driver.
+The public names are listed by hand and loaded on first use: importing paraph, or its pytest
+plugin, loads no server and no database driver.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Whole answers, whoever writes them on the wire: ASGI, or the service's fast lane.
+"""Complete HTTP responses, written by the ASGI path or by the service's fast path.
 
-On either way the length of the body is the first header, so that both write the same bytes.
+On both paths Content-Length is the first header, so that both write the same bytes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _LENGTH = b"content-length"
 
 
 class Fields:
-    """The header section of an answer but for the length of its body, written once for many.
+    """The headers of a response except its body's length, encoded once for many responses.
 
     Attributes:
         headers: names in lower case, and values.
-        lines: the same, as HTTP/1.1 has them.
+        lines: the same headers in the form of HTTP/1.1.
     """
 
     __slots__ = ("headers", "lines")
@@ -31,13 +31,13 @@ class Fields:
 
 
 class Answer:
-    """An answer as a whole.
+    """A complete response.
 
     Attributes:
-        status: of HTTP.
-        fields: its headers, but for the length of the body.
-        body: all of it.
-        again: whether this very answer is given again and again, as a refusal is.
+        status: the HTTP status code.
+        fields: its headers, except the length of the body.
+        body: the complete body.
+        again: True if the same response is sent many times, as a refusal is.
     """
 
     __slots__ = ("again", "body", "fields", "status")
@@ -50,11 +50,11 @@ class Answer:
 
     @classmethod
     def of(cls, response: Response, *more: tuple[bytes, bytes], again: bool = False) -> Answer:
-        """A response whose body is there.
+        """Convert a response whose body is complete.
 
         Args:
-            response: of Starlette.
-            more: headers that stand behind its own.
+            response: the response of Starlette.
+            more: headers to append to its own.
             again: see the class.
         """
         headers: Any = response.raw_headers
@@ -62,7 +62,7 @@ class Answer:
         return cls(response.status_code, Fields(*own, *more), bytes(response.body), again=again)
 
     async def send(self, send: Send) -> None:
-        """Write it as ASGI wants it."""
+        """Send the response by ASGI."""
         length = b"%d" % len(self.body)
         start: Message = {
             "type": "http.response.start",

@@ -1,6 +1,6 @@
-"""Settings: read once, every problem reported at once, nothing started with a weak one.
+"""Settings: read once, all problems reported together, no service started with a weak one.
 
-From `PARAPH_*` variables and a TOML file; a variable wins. There is no setting that turns a
+They are read from `PARAPH_*` variables and a TOML file; a variable wins. No setting turns a
 check off, and plain http is accepted on loopback addresses only.
 """
 
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 DEFAULT_FILE = Path("paraph.toml")
-# Reading everything that the granted scopes allow, and writing meetings and webinars.
+# Read everything that the granted scopes allow, and write meetings and webinars.
 DEFAULT_PROXY_ALLOW = (
     "GET /v2/**",
     "POST /v2/users/*/meetings",
@@ -46,15 +46,15 @@ DEFAULT_PROXY_ALLOW = (
     "POST,PUT,PATCH,DELETE /v2/meetings/**",
     "POST,PUT,PATCH,DELETE /v2/webinars/**",
 )
-# A hundred years: a time before that is still a time.
+# A hundred years in seconds, so that a time minus any setting is still a valid time.
 _LONGEST = 100 * 365 * 86400
-# Where the service itself answers: a host's page there would send browsers round in circles.
+# The service's own pages: a host's page at one of these URLs would cause a redirect loop.
 _OWN_PATHS = frozenset({"/install", "/installed", "/marketplace", "/oauth/redirect", "/webhook"})
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the service was told, judged and in its final types. Times in seconds."""
+    """All settings of the service, checked and in their final types. Times in seconds."""
 
     client_id: str
     client_secret: Secret
@@ -82,22 +82,22 @@ class Settings:
     app_name: str
     verify_zoom: str
     security_contact: str
-    # The origin of the operator pages, where loopback is not how operators come.
+    # The origin of the operator pages, unless operators reach them by loopback.
     operator_url: str = ""
-    # Where removal receipts and marks of the audit chain are written, outside the database.
+    # The folder for removal receipts and marks of the audit chain, outside the database.
     receipts_folder: str = ""
-    # What unwraps those of encryption_keys that are wrapped.
+    # Unwraps the wrapped keys of encryption_keys.
     key_service: KeyService | None = None
     webhook_rotation_until: int = 0
     event_timeout: int = 30
     event_order: Literal["none", "account"] = "none"
     fast_lane: bool = True
     dead_letter_retention: int = 30 * 86400
-    # Names, besides addresses and names without dots, by which the private side is reached.
+    # Host names of the private side, besides addresses and names without dots.
     private_hosts: tuple[str, ...] = ()
-    # Proxy and certificate authorities of all connections that the service makes.
+    # The proxy and certificate authorities of all connections that the service makes.
     outgoing: OutgoingRoute = DIRECT
-    # For how long a service that was told to stop goes on answering.
+    # Seconds for which a stopping service still answers.
     drain_seconds: int = 5
 
     @property
@@ -107,7 +107,7 @@ class Settings:
 
 
 class _Values(BaseSettings):
-    """The values as written, before they are judged together."""
+    """The values as written, before they are checked together."""
 
     model_config = SettingsConfigDict(
         env_prefix="PARAPH_", extra="forbid", hide_input_in_errors=True
@@ -168,24 +168,24 @@ class _Values(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same.
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same.
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What `_load_values` has put together, and nothing behind its back."""
+        """Use only the values of `_load_values`, so that no other source is read."""
         return (init_settings,)
 
 
 def load_settings(file: Path | None = None) -> Settings:
-    """Read the environment and a TOML file, and judge all of it.
+    """Read the environment and a TOML file, and check all settings.
 
     Args:
-        file: the TOML file; `paraph.toml` in the working directory, if there is one, by default.
+        file: the TOML file; by default `paraph.toml` in the working directory, if it exists.
 
     Raises:
-        ConfigurationError: with every problem found; no value of a secret is in it.
+        ConfigurationError: it names every problem; it holds no value of a secret.
     """
     return _judged(*_load_values(file))
 
 
 def _load_values(file: Path | None) -> tuple[_Values, list[str]]:
-    """The values, and what is wrong with their names and types; such a one has its default."""
+    """Return the values, and the problems of their names and types; a bad value has its default."""
     path = file or DEFAULT_FILE
     given, problems = ({}, []) if file is None and not path.exists() else read_file(path)
     variables = EnvSettingsSource(_Values).env_vars
@@ -272,7 +272,7 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
     judge.problems += mixed_clouds(settings.authorization_server, settings.api_servers)
     judge.problems += never_granted(settings.required_scopes, level=settings.level)
     judge.problems += _contradictions(settings, values) + _shared_secrets(values)
-    # What has a wrong type was left out, and is not missing as well.
+    # A value of a wrong type was left out above; do not report it as missing too.
     named = {problem.partition(":")[0].partition("[")[0] for problem in problems}
     missing = {f"{name} is missing" for name in named}
     problems += [one for one in judge.problems if one.partition(":")[0] not in missing]
@@ -282,19 +282,19 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
 
 
 def _api_servers(values: _Values) -> list[str]:
-    """As given; else those of the cloud that the authorization server belongs to."""
+    """Return the given hosts, else those of the authorization server's cloud."""
     if "api_servers" in values.model_fields_set:
         return values.api_servers
     return list(default_api_servers(values.authorization_server))
 
 
 def _contradictions(settings: Settings, values: _Values) -> list[str]:
-    """Settings that are good alone and mean nothing, or something else, together."""
+    """List the problems of settings that are valid alone and not together."""
     problems = []
     if settings.forward_url and not settings.forward_secrets:
         problems.append("forward_secrets is missing: forwarded events are always signed")
     if settings.forward_secrets and not settings.forward_url:
-        problems.append("forward_url is missing: forward_secrets alone hand nothing on")
+        problems.append("forward_url is missing: without it forward_secrets has no effect")
     for name in ("start_url", "link_url"):
         value: str = getattr(values, name)
         if settings.linking == "none" and value:
@@ -305,12 +305,12 @@ def _contradictions(settings: Settings, values: _Values) -> list[str]:
     if settings.operator_url and settings.operator_url == settings.public_url:
         problems.append("operator_url is public_url: the operator pages are not for the public")
     if settings.public_bind == settings.private_bind and settings.public_bind[1]:
-        problems.append("public_bind and private_bind must differ: one of them is for everybody")
+        problems.append("public_bind and private_bind must differ: the private side is not public")
     return problems
 
 
 def _shared_secrets(values: _Values) -> list[str]:
-    """One secret in two roles lets its holder in one role play the other."""
+    """List secrets with two roles: the holder in one role could act in the other."""
     lists = {
         name: list(value)
         for name in values.__class__.model_fields
@@ -338,10 +338,10 @@ def _shared_secrets(values: _Values) -> list[str]:
 
 
 def load_key_service(file: Path | None = None) -> KeyService | None:
-    """The key service alone, for making the first key, when there are no whole settings yet.
+    """Load only the key service, to create the first key before all settings exist.
 
     Raises:
-        ConfigurationError: with every problem found.
+        ConfigurationError: it names every problem.
     """
     judge = SettingJudge()
     values, problems = _load_values(file)
@@ -382,7 +382,7 @@ def _key_source(values: _Values) -> KeySource:
 
 
 def _receipts_folder(values: _Values) -> str:
-    """Beside an SQLite file unless said otherwise; a PostgreSQL server's disk is not ours."""
+    """Return the folder; by default beside an SQLite file, and no folder with PostgreSQL."""
     if values.receipts_folder or not values.database_url.startswith("sqlite:///"):
         return values.receipts_folder
     return f"{values.database_url.removeprefix('sqlite:///')}-receipts"

@@ -1,50 +1,50 @@
-"""Every exception of paraph, split by who is at fault.
+"""Every exception of paraph, by the party at fault.
 
 ::
 
     ParaphError
-    ├── UsageError                        the caller broke our contract
-    │   ├── NotFound                      no such thing, or not yours: the same answer
-    │   ├── ApiKeyMissing                 no live credential was shown
-    │   ├── NotAllowed                    the credential may not do this
-    │   │   └── CallRefused               a call of Zoom's API that is not passed on
-    │   └── LinkConflict                  linked elsewhere; moving wants an explicit yes
-    ├── ConfigurationError                carries every problem found
-    ├── PeerError                         the other side broke the protocol
-    │   ├── MessageMalformed              not even the shape of a message
+    ├── UsageError                        The caller broke paraph's contract.
+    │   ├── NotFound                      Unknown, or not the caller's: the same response.
+    │   ├── ApiKeyMissing                 No live credential was presented.
+    │   ├── NotAllowed                    The credential lacks the permission.
+    │   │   └── CallRefused               A call of Zoom's API that is not forwarded.
+    │   └── LinkConflict                  Linked elsewhere; a move must be confirmed.
+    ├── ConfigurationError                It carries every problem found.
+    ├── PeerError                         The other side broke the protocol.
+    │   ├── MessageMalformed              The bytes do not have the form of the message.
     │   ├── AuthorizationResponseInvalid
     │   │   ├── StateMismatch
     │   │   ├── AuthorizationExpired
     │   │   └── IssuerMismatch
-    │   ├── AuthorizationErrorResponse    the authorization server said no
-    │   ├── TokenErrorResponse            the token endpoint said no
-    │   │   └── InvalidGrant              the one that callers act on
-    │   ├── ResourceErrorResponse         the resource server said no
-    │   ├── ScopesMissing                 less was granted than is needed
-    │   ├── NeedsReauthorization          Zoom ended the grant; a new consent mends it
-    │   ├── BeingDecided                  nothing is vended until Zoom has said who is right
-    │   ├── PeerUnavailable               5xx or 429: later, perhaps
-    │   ├── DeliveryRejected              a webhook that proves nothing
+    │   ├── AuthorizationErrorResponse    The authorization server refused.
+    │   ├── TokenErrorResponse            The token endpoint refused.
+    │   │   └── InvalidGrant              The refusal that callers act on.
+    │   ├── ResourceErrorResponse         The resource server refused.
+    │   ├── ScopesMissing                 A required scope was not granted.
+    │   ├── NeedsReauthorization          Zoom ended the grant; it needs a new consent.
+    │   ├── BeingDecided                  No token is vended until Zoom has decided.
+    │   ├── PeerUnavailable               5xx or 429: try later.
+    │   ├── DeliveryRejected              A webhook delivery that was not verified.
     │   │   ├── SignatureMismatch
     │   │   ├── StaleTimestamp
     │   │   └── ReplayedDelivery
-    │   ├── EventInvalid                  signed, yet no event
+    │   ├── EventInvalid                  Signed, but not an event.
     │   └── AppContextRejected
     │       ├── AppContextMalformed
     │       ├── DecryptionFailed
     │       └── ContextExpired
-    ├── TransportError                    timeout, TLS, refused redirect, oversized body
-    │   ├── AnswerTooLarge                more than is passed on to a host
-    │   └── Busy                          our own limit, not the network's
-    └── StorageError                      the store could not keep or read it
-        ├── InboxFull                     it cannot keep up; nothing was queued
-        ├── StorageUnavailable            no connection, no room, or read-only
-        ├── UnknownEncryptionKey          "try later", never "dead"
-        ├── SealBroken                    the ciphertext is not what we sealed here
-        └── Conflict                      somebody else was first
+    ├── TransportError                    Timeout, TLS, refused redirect, oversized body.
+    │   ├── AnswerTooLarge                Larger than the limit for a host.
+    │   └── Busy                          paraph's own limit, not the network's.
+    └── StorageError                      The store could not write or read.
+        ├── InboxFull                     It cannot keep up; the event was not queued.
+        ├── StorageUnavailable            No connection, no space, or read-only.
+        ├── UnknownEncryptionKey          Try later; the grant is not lost.
+        ├── SealBroken                    The ciphertext is not as paraph sealed it here.
+        └── Conflict                      Another caller was first.
 
 A code is stable: hosts, logs and documentation may rely on it.
-What HTTP status an error becomes is decided in `paraph.problems`, nowhere else.
+Only `paraph.problems` decides which HTTP status an error becomes.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ from typing import ClassVar
 
 
 class ParaphError(Exception):
-    """The root. Never raised itself.
+    """The base class. It is never raised itself.
 
     Args:
-        detail: what happened, for operators. Never holds a secret, a code or a token.
-        remedy: what to do about it, when this place knows better than the class.
+        detail: the cause, for operators. It never holds a secret, a code or a token.
+        remedy: the next step, if the raising code knows better than the class.
     """
 
     code: ClassVar[str] = "error"
     public_message: ClassVar[str] = "Something went wrong."
-    default_remedy: ClassVar[str] = "Try again; if it stays, look at the log."
+    default_remedy: ClassVar[str] = "Try again; if the error persists, look at the log."
 
     def __init__(self, detail: str = "", *, remedy: str = "") -> None:
         self.detail = detail or self.public_message
@@ -72,7 +72,7 @@ class ParaphError(Exception):
 
 
 class UsageError(ParaphError):
-    """The caller broke our contract."""
+    """The caller broke paraph's contract."""
 
     code = "usage"
     public_message = "The request is not one that this service understands."
@@ -80,7 +80,7 @@ class UsageError(ParaphError):
 
 
 class NotFound(UsageError):
-    """There is no such thing, or it is not the caller's: nobody learns which."""
+    """The thing does not exist or is not the caller's; the response does not say which."""
 
     code = "not_found"
     public_message = "There is nothing here."
@@ -88,7 +88,7 @@ class NotFound(UsageError):
 
 
 class ApiKeyMissing(UsageError):
-    """No live API key: missing, malformed, unknown and revoked look alike."""
+    """No live API key: missing, malformed, unknown and revoked keys get the same response."""
 
     code = "api_key_missing"
     public_message = "A live API key is needed."
@@ -96,7 +96,7 @@ class ApiKeyMissing(UsageError):
 
 
 class NotAllowed(UsageError):
-    """The credential is good and does not cover this."""
+    """The credential is valid and lacks the permission."""
 
     code = "not_allowed"
     public_message = "The API key does not cover this."
@@ -104,7 +104,7 @@ class NotAllowed(UsageError):
 
 
 class CallRefused(NotAllowed):
-    """A call of Zoom's API that is not passed on: its path, its query, or the allow-list."""
+    """A call of Zoom's API that is not forwarded: its path, its query, or the allow-list."""
 
     code = "call_refused"
     public_message = "This call is not passed on to Zoom."
@@ -120,7 +120,7 @@ class LinkConflict(UsageError):
 
 
 class ConfigurationError(ParaphError):
-    """Settings that must not be started with; `problems` holds one sentence for each."""
+    """The settings do not allow a start; `problems` holds one sentence for each problem."""
 
     code = "configuration"
     public_message = "The settings cannot be used."
@@ -140,13 +140,13 @@ class PeerError(ParaphError):
 
 
 class MessageMalformed(PeerError):
-    """The bytes have not even the shape of the message they should be."""
+    """The bytes do not have the form of the expected message."""
 
     code = "message_malformed"
 
 
 class AuthorizationResponseInvalid(PeerError):
-    """What arrived at the redirection endpoint is no answer to a request of ours."""
+    """The redirection endpoint received something other than a response to paraph's request."""
 
     code = "authorization_response_invalid"
     public_message = "This page was not reached from an installation that began here."
@@ -172,10 +172,10 @@ class IssuerMismatch(AuthorizationResponseInvalid):
 
 
 class AuthorizationErrorResponse(PeerError):
-    """The authorization server said no (RFC 6749 section 4.1.2.1).
+    """The authorization server refused (RFC 6749 section 4.1.2.1).
 
     Args:
-        error: one of the registered error codes, or "unknown"; the peer's own words never pass.
+        error: a registered error code, or "unknown"; the peer's own text is never used.
     """
 
     code = "authorization_error"
@@ -188,7 +188,7 @@ class AuthorizationErrorResponse(PeerError):
 
 
 class TokenErrorResponse(PeerError):
-    """The token endpoint said no (RFC 6749 section 5.2); `detail` is its reason, nothing secret."""
+    """The token endpoint refused (RFC 6749 section 5.2); `detail` is its reason, not secret."""
 
     code = "token_error"
     public_message = "Zoom refused the installation."
@@ -199,7 +199,7 @@ class TokenErrorResponse(PeerError):
 
 
 class InvalidGrant(TokenErrorResponse):
-    """The code or refresh token is dead: used, expired, revoked or superseded."""
+    """The code or refresh token no longer works: used, expired, revoked or superseded."""
 
     code = "invalid_grant"
 
@@ -208,7 +208,7 @@ class InvalidGrant(TokenErrorResponse):
 
 
 class ResourceErrorResponse(PeerError):
-    """The resource server said no; `kind` is a value of `paraph.zoom.api_errors.ApiErrorKind`."""
+    """The resource server refused; `kind` is a value of `paraph.zoom.api_errors.ApiErrorKind`."""
 
     code = "resource_error"
     public_message = "Zoom refused the request."
@@ -222,7 +222,7 @@ class ResourceErrorResponse(PeerError):
 class ScopesMissing(PeerError):
     """The granted scopes do not contain the required ones (RFC 6749 section 3.3).
 
-    `missing` and `granted` are names of scopes, which are no secret.
+    `missing` and `granted` are names of scopes, which are not secret.
     """
 
     code = "scopes_missing"
@@ -236,7 +236,7 @@ class ScopesMissing(PeerError):
 
 
 class NeedsReauthorization(PeerError):
-    """Zoom ended the grant, for a `reason` in words; only a new consent brings it back."""
+    """Zoom ended the grant for `reason`, a short text; only a new consent restores it."""
 
     code = "needs_reauthorization"
     public_message = "Zoom no longer accepts this installation."
@@ -260,7 +260,7 @@ class PeerUnavailable(PeerError):
 
     Args:
         status: the HTTP status.
-        retry_at: epoch seconds before which it is pointless to ask again, if it said so.
+        retry_at: epoch seconds before which a retry is pointless, if the response says so.
     """
 
     code = "peer_unavailable"
@@ -274,14 +274,14 @@ class PeerUnavailable(PeerError):
 
 
 class DeliveryRejected(PeerError):
-    """A webhook delivery that proves nothing. Every kind gets the same answer outside."""
+    """A webhook delivery that was not verified. Every kind gets the same response."""
 
     code = "delivery_rejected"
     public_message = "The delivery was not accepted."
 
 
 class SignatureMismatch(DeliveryRejected):
-    """No secret of the ring makes this signature over these bytes."""
+    """No secret of the ring produces this signature for these bytes."""
 
     code = "signature_mismatch"
 
@@ -299,14 +299,14 @@ class ReplayedDelivery(DeliveryRejected):
 
 
 class EventInvalid(PeerError):
-    """The delivery is signed, and yet it is no event."""
+    """The delivery is signed, but it is not an event."""
 
     code = "event_invalid"
     public_message = "The body is not an event."
 
 
 class AppContextRejected(PeerError):
-    """An X-Zoom-App-Context header that proves nothing."""
+    """An X-Zoom-App-Context header that was not verified."""
 
     code = "app_context_rejected"
     public_message = "The app context was not accepted."
@@ -314,7 +314,7 @@ class AppContextRejected(PeerError):
 
 
 class AppContextMalformed(AppContextRejected):
-    """The header has not the layout of an app context."""
+    """The header does not have the layout of an app context."""
 
     code = "app_context_malformed"
 
@@ -326,7 +326,7 @@ class DecryptionFailed(AppContextRejected):
 
 
 class ContextExpired(AppContextRejected):
-    """The context was good once."""
+    """The context was valid, and has expired."""
 
     code = "context_expired"
 
@@ -341,7 +341,7 @@ class TransportError(ParaphError):
 
 
 class AnswerTooLarge(TransportError):
-    """Zoom's answer is larger than what is passed on to a host."""
+    """Zoom's response is larger than the limit for a host."""
 
     code = "answer_too_large"
     cause = "response_too_large"
@@ -350,7 +350,7 @@ class AnswerTooLarge(TransportError):
 
 
 class Busy(TransportError):
-    """Our own limit on work towards Zoom is reached."""
+    """paraph's own limit on concurrent work at Zoom is reached."""
 
     code = "busy"
     public_message = "Too many installations at once."
@@ -358,7 +358,7 @@ class Busy(TransportError):
 
 
 class StorageError(ParaphError):
-    """The store could not keep or read it."""
+    """The store could not write or read."""
 
     code = "storage"
     public_message = "The service cannot keep anything at the moment."
@@ -370,14 +370,14 @@ class StorageUnavailable(StorageError):
 
 
 class InboxFull(StorageError):
-    """The store cannot keep up: refused before anything was queued."""
+    """The store cannot keep up; the event was refused before it was queued."""
 
     code = "inbox_full"
     default_remedy = "Look at the disk or the database; Zoom sends it again."
 
 
 class UnknownEncryptionKey(StorageError):
-    """The ciphertext names a key that the ring does not hold: try later, never "dead"."""
+    """The ciphertext names a key that the ring does not hold: try later, the grant is not lost."""
 
     code = "unknown_encryption_key"
     default_remedy = "Put the missing key back into encryption_keys (paraph keys status)."
@@ -391,7 +391,7 @@ class SealBroken(StorageError):
 
 
 class Conflict(StorageError):
-    """Somebody else was first."""
+    """Another caller was first."""
 
     code = "conflict"
     public_message = "This was already used."

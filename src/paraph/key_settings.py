@@ -1,8 +1,8 @@
-"""Where encryption keys come from: the settings themselves, a file, or wrapped by a key service.
+"""Reads encryption keys from the settings or a file, in clear or wrapped by a key service.
 
-A key in clear is `ID:BASE64`; one that a key service has wrapped is `ID:vault:v1:…`, and is worth
-nothing without that service. Both may stand in one list, so that going over to a key service is
-a rotation like any other.
+A key in clear is `ID:BASE64`. One that a key service has wrapped is `ID:vault:v1:…`, and is
+useless without that service. One list may hold both, so that changing to a key service is an
+ordinary rotation.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from paraph.secret import Secret
 KEY_BYTES = 32
 _WRAPPED = re.compile(r"[A-Za-z0-9_-]{1,32}:vault:v[0-9]+:[A-Za-z0-9+/=]{16,4096}")
 _IN_CLEAR = re.compile(r"[A-Za-z0-9_-]{1,32}:([A-Za-z0-9_-]{43})=?")
-# Of 32 random bytes thirty differ; fewer than sixteen never come by chance.
+# About thirty of 32 random bytes differ; fewer than sixteen never do by chance.
 _MINIMUM_VARIETY = 16
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyService:
-    """A Vault or OpenBao with its transit engine at `mount`, and the key that wraps ours."""
+    """A Vault or OpenBao with its transit engine at `mount`, and the key that wraps paraph's."""
 
     url: str
     mount: str
@@ -39,26 +39,26 @@ class KeyService:
 
 
 def new_encryption_key(random_bytes: Callable[[int], bytes]) -> str:
-    """A fresh encryption key as the setting `encryption_keys` takes it."""
+    """Return a new encryption key in the form of the setting `encryption_keys`."""
     key = base64.urlsafe_b64encode(random_bytes(KEY_BYTES)).rstrip(b"=").decode("ascii")
     return f"{random_bytes(4).hex()}:{key}"
 
 
 def is_wrapped(value: str) -> bool:
-    """Whether a value of `encryption_keys` has to be unwrapped by a key service."""
+    """Return True if a value of `encryption_keys` must be unwrapped by a key service."""
     return _WRAPPED.fullmatch(value) is not None
 
 
 def read_private_lines(name: str, file: str) -> tuple[list[str], list[str]]:
-    """The lines of a file that its owner alone can read, and what is wrong with it.
+    """Return the lines of a file that only its owner can read, and the file's problems.
 
     Args:
-        name: the setting's, for the problems.
-        file: which. Empty lines and lines that begin with # are left out.
+        name: the name of the setting, for the problems.
+        file: the path. Empty lines and lines that begin with # are left out.
     """
     try:
         with Path(file).open(encoding="utf-8-sig") as opened:
-            # Of what was opened, not of the name: that could mean another file a moment later.
+            # Checked on the open file: a moment later the name could mean another file.
             mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
             if mode & 0o077:
                 return [], [
@@ -68,7 +68,7 @@ def read_private_lines(name: str, file: str) -> tuple[list[str], list[str]]:
     except OSError as error:
         return [], [f"{name}: {file} cannot be read: {error.strerror}"]
     except UnicodeDecodeError:
-        return [], [f"{name}: {file} is no text"]
+        return [], [f"{name}: {file} is not a text file"]
     except ValueError:
         return [], [f"{name} holds a zero byte: remove it"]
     found = [line for line in lines if line and not line.startswith("#")]
@@ -77,7 +77,7 @@ def read_private_lines(name: str, file: str) -> tuple[list[str], list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """The settings about keys as they were written."""
+    """The key settings as they were written."""
 
     encryption_keys: Sequence[str]
     encryption_keys_file: str
@@ -90,7 +90,7 @@ class KeySource:
 
 
 def judge_keys(source: KeySource) -> tuple[tuple[Secret, ...], list[str]]:
-    """The keys, newest first, and everything that is wrong."""
+    """Return the keys, newest first, and all problems."""
     values, problems = list(source.encryption_keys), []
     if source.encryption_keys_file and values:
         problems.append("give encryption_keys or encryption_keys_file, not both")
@@ -123,7 +123,7 @@ def _is_key(value: str) -> bool:
 
 
 def judge_service(source: KeySource) -> tuple[KeyService | None, list[str]]:
-    """The key service, if there is to be one, and everything that is wrong but its URL."""
+    """Return the key service, if there is one, and all problems except its URL's."""
     if not source.service_url:
         return None, []
     problems = []
@@ -134,12 +134,12 @@ def judge_service(source: KeySource) -> tuple[KeyService | None, list[str]]:
         lines, problems = read_private_lines("key_service_token_file", source.service_token_file)
         token = lines[0] if lines else ""
     if not token.isascii() or not token.isprintable():
-        problems.append("the key service's token holds characters that no header may")
+        problems.append("the key service's token contains characters that no header may contain")
     for name, value in (("mount", source.service_mount), ("key", source.service_key)):
         if not _NAME.fullmatch(value):
             problems.append(f"key_service_{name} must be a name of letters, digits, . _ -")
     if source.service_ca_file and not Path(source.service_ca_file).is_file():
-        problems.append("key_service_ca_file names no file")
+        problems.append("key_service_ca_file does not name a file")
     service = KeyService(
         url=source.service_url.rstrip("/"),
         mount=source.service_mount,

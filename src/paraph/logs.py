@@ -1,7 +1,7 @@
 """Structured logs without secrets.
 
-Redaction is a net under the rule, not the rule: nothing secret is handed to a logger
-in the first place, and what slips through by name or by type is masked here.
+Code must not pass a secret to a logger in the first place. Redaction is a second line of
+defence: it masks secrets by name and by type.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _SECRET_KEY = re.compile(
     r"state|token|verifier)(?:$|[_\-.])",
     re.IGNORECASE,
 )
-# In free text: what a query string or header would carry, whatever stands around it.
+# In free text: a secret as a query string or header carries it, whatever surrounds it.
 _SECRET_TEXT = re.compile(
     r"(?i)\b(code|state|handoff|request|access_token|refresh_token|client_secret|code_verifier|bearer|basic)"
     r"([=\s:]+)[A-Za-z0-9._~+/%=-]{8,}"
 )
-# Keys whose last word is harmless although the first looks secret.
+# Keys that look secret by one word, but are harmless by their last word.
 _PLAIN_KEYS = frozenset({"status_code", "error_code", "code_challenge_method", "token_type"})
 
 
@@ -44,7 +44,7 @@ def _redacted(key: str, value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_redacted(key, item) for item in value]
     if isinstance(value, (int, float)):
-        # A count by reason, as of "state_mismatch": no secret of ours is a number.
+        # A count by reason, such as of "state_mismatch": no secret of paraph is a number.
         return value
     if key not in _PLAIN_KEYS and _SECRET_KEY.search(key):
         return MASK
@@ -52,12 +52,12 @@ def _redacted(key: str, value: Any) -> Any:
         return f"<{len(value)} bytes>"
     if value is None:
         return None
-    # Of anything else, such as an exception, the renderer would write the words just the same.
+    # For any other type, such as an exception, the renderer would write its text unredacted.
     return _SECRET_TEXT.sub(rf"\1\2{MASK}", str(value))
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: masks what is secret by type, by name or by its look in text."""
+    """Mask secrets by type, by name or by their form in text; a structlog processor."""
     return {key: _redacted(key, value) for key, value in event.items()}
 
 
@@ -65,8 +65,8 @@ def set_up_logs(*, stream: TextIO | None = None, as_json: bool | None = None) ->
     """Send every log line to one stream, redacted.
 
     Args:
-        stream: where to; standard error when absent.
-        as_json: one JSON object a line; by default so unless the stream is a terminal.
+        stream: the output; default: standard error.
+        as_json: write one JSON object a line; default: True unless the stream is a terminal.
     """
     target = sys.stderr if stream is None else stream
     plain = target.isatty() if as_json is None else not as_json
@@ -82,8 +82,8 @@ def set_up_logs(*, stream: TextIO | None = None, as_json: bool | None = None) ->
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # No traceback processor: a stack trace shows local text. The class and our own detail
-            # are logged by whoever catches the error.
+            # No traceback processor: a stack trace shows local text. The code that catches
+            # an error logs its class and paraph's own detail.
             redact,
             _output.rendered,
         ],
@@ -96,7 +96,7 @@ def set_up_logs(*, stream: TextIO | None = None, as_json: bool | None = None) ->
 class _Output:
     """The stream and the format of all log lines.
 
-    Loggers keep what they were made with at their first line, so they keep this object: a later
+    Loggers keep the objects that they got at their first line. They keep this one, so a later
     `set_up_logs` reaches them as well.
     """
 
@@ -110,11 +110,11 @@ class _Output:
         return self.render(logger, method, event)
 
     def write(self, text: str) -> int:
-        """Write text to the present stream."""
+        """Write text to the current stream."""
         return self.stream.write(text)
 
     def flush(self) -> None:
-        """Flush the present stream."""
+        """Flush the current stream."""
         self.stream.flush()
 
 
@@ -123,18 +123,18 @@ _stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def log_many(part: str, event: str, lines: Iterable[Mapping[str, str | int]]) -> None:
-    """Many lines of one kind, written at once: a line for each delivery must cost next to nothing.
+    """Write many lines of one kind at once: a line for each delivery must cost next to nothing.
 
-    They are not looked through for secrets: only words of our own, numbers and values whose
-    alphabet was checked may be handed in.
+    The lines are not redacted. Pass only constant texts, numbers and values whose alphabet
+    was checked.
     """
     if not _output.is_json:
         logger = get_logger(part)
         for line in lines:
             logger.info(event, **line)
         return
-    # The same object whose members are told one after the other: around each line's own stand
-    # those of all.
+    # One JSON object with the common members is rendered once, and each line's own members are
+    # inserted between them.
     before = msgspec.json.encode({"part": part})[:-1] + b","
     frame = {"event": event, "level": "info", **_stamp(None, "info", {})}
     after = b"," + msgspec.json.encode(frame)[1:] + b"\n"
@@ -144,6 +144,6 @@ def log_many(part: str, event: str, lines: Iterable[Mapping[str, str | int]]) ->
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
-    """A logger that says which part speaks."""
+    """Return a logger that names its part of the service in each line."""
     logger: FilteringBoundLogger = structlog.get_logger(part=name)
     return logger

@@ -1,9 +1,9 @@
 """The URL of a PostgreSQL server, in libpq's form and as hosting providers print it.
 
-This is the only place that reads such a URL: what was checked is what is connected to. A
+No other module reads such a URL, so the checked values are those that are connected to. A
 parameter works as libpq documents it (PostgreSQL documentation, "Database Connection Control
 Functions", section 32.1.2), or it is a problem that names the parameter and the remedy. No
-problem shows a value: a password that was not percent-encoded may stand anywhere in the URL.
+problem shows a value: a password that was not percent-encoded may be anywhere in the URL.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from paraph.secret import Secret
 
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 DEFAULT_PORT = 5432
-# Where servers put their sockets, then loopback. PGHOST is not read: a variable could send the
-# passwords and tokens of this service to another machine.
+# The usual places of sockets, then loopback. PGHOST is not read: a variable could send this
+# service's passwords and tokens to another machine.
 DEFAULT_HOSTS = ("/run/postgresql", "/var/run/postgresql", "/tmp", "localhost")  # noqa: S108 - libpq's.
 SYSTEM = "system"
 
@@ -34,14 +34,14 @@ _LONGEST_CONNECT = 600
 
 @dataclass(frozen=True, slots=True)
 class PostgresqlUrl:
-    """A parsed URL. Empty texts are what the URL leaves out; times in seconds."""
+    """A parsed URL. Parts that the URL leaves out are empty; times are in seconds."""
 
     hosts: tuple[tuple[str, int], ...]
     user: str
     password: Secret | None
     database: str
     sslmode: str
-    # A file, "system", or "" where no certificate is verified.
+    # A file, "system", or "" if no certificate is verified.
     root_certificates: str
     sslcert: str = ""
     sslkey: str = ""
@@ -53,7 +53,7 @@ class PostgresqlUrl:
     application_name: str = ""
     options: str = ""
     # `pgbouncer=true`, as providers print it for their poolers. False: each connection has a
-    # server of its own, whatever is between. None: not said.
+    # server of its own, whatever is in between. None: the URL does not say.
     pooler: bool | None = None
 
 
@@ -66,7 +66,7 @@ class _Rule:
 
 
 def is_postgresql(url: str) -> bool:
-    """Return true if the URL's scheme is one of PostgreSQL's."""
+    """Return True if the URL's scheme is one of PostgreSQL's."""
     return url.partition("://")[0] in SCHEMES and "://" in url
 
 
@@ -78,12 +78,12 @@ def parse_postgresql_url(url: str) -> PostgresqlUrl:
             separated by commas, a folder with a socket is given as `?host=/var/run/postgresql`.
 
     Raises:
-        ConfigurationError: with every problem found; each names a parameter and no value.
+        ConfigurationError: it names every problem by its parameter, without the value.
     """
     problems: list[str] = []
     netloc, path, query = _parts(url)
     given = _parameters(query, problems)
-    # An unknown name may be the rest of a password with an & in it.
+    # An unknown name may be the rest of a password that contains an &.
     hides_names = "password" in given or "sslpassword" in given
     userinfo, _, within = netloc.rpartition("@")
     user, _, password = userinfo.partition(":")
@@ -137,7 +137,7 @@ def _assembled(hosts: Sequence[tuple[str, int]], given: dict[str, str], root: st
 
 
 def _parts(url: str) -> tuple[str, str, str]:
-    """Authority, path and query, or `ConfigurationError` where others could read it differently."""
+    """Return authority, path and query; `ConfigurationError` if other parsers could differ."""
     scheme, _, rest = url.partition("://")
     if scheme not in SCHEMES:
         raise ConfigurationError([f"must begin with {', '.join(f'{one}://' for one in SCHEMES)}"])
@@ -173,7 +173,7 @@ def _parameters(query: str, problems: list[str]) -> dict[str, str]:
 
 
 def _place(given: dict[str, str], name: str, value: str, problems: list[str]) -> None:
-    """Note one parameter. A second value of it is a problem: libraries differ in which counts."""
+    """Add one parameter. A second value is a problem: libraries differ in which one they use."""
     if not value and name not in ("sslmode", "pgbouncer"):
         return
     if name in given:
@@ -194,7 +194,7 @@ def _unknown(name: str, *, hidden: bool) -> str:
 
 
 def _hosts(within: str, given: dict[str, str], problems: list[str]) -> list[tuple[str, int]]:
-    """Every host with its port, as many ports as hosts or one for all (libpq's rule)."""
+    """Return every host with its port: one port for each host or one for all, as in libpq."""
     pairs = [_host_and_port(one) for one in within.split(",")] if within else []
     if any(pair is None for pair in pairs):
         raise ConfigurationError([_ENCODE])
@@ -220,7 +220,7 @@ def _hosts(within: str, given: dict[str, str], problems: list[str]) -> list[tupl
 
 
 def _host_and_port(text: str) -> tuple[str, str] | None:
-    """`host`, `host:port`, `[address]:port`, or `:port`; None for anything else."""
+    """Parse `host`, `host:port`, `[address]:port` or `:port`; None for anything else."""
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(?::([0-9]*))?", text)
     if match is None:
         return None
@@ -235,17 +235,16 @@ def _port(text: str) -> int | None:
 
 
 def _mode(given: dict[str, str]) -> str:
-    """The sslmode; libpq's own default is stricter where the system's authorities are trusted."""
+    """Return the sslmode; like libpq, default to a strict one with the system's authorities."""
     default = "verify-full" if given.get("sslrootcert") == SYSTEM else "prefer"
     return given.get("sslmode", default)
 
 
 def _root_certificates(given: dict[str, str], problems: list[str]) -> str:
-    """The authorities that a server's certificate is verified with.
+    """Return the authorities that a server's certificate is verified with.
 
-    Like libpq, `require` verifies where there is a file of authorities. Unlike libpq,
-    `verify-full` trusts the system's authorities where no file is named and none is in its
-    usual place.
+    Like libpq, `require` verifies if there is a file of authorities. Unlike libpq, `verify-full`
+    trusts the system's authorities if no file is named and the usual place has no file.
     """
     mode, named = _mode(given), given.get("sslrootcert", "")
     if named == SYSTEM and mode != "verify-full":
@@ -308,7 +307,7 @@ _RULES: dict[str, _Rule] = {
     "client_encoding": _Rule(
         lambda value: value.lower() in ("utf8", "utf-8", "auto"), "must be UTF8 or auto"
     ),
-    # A mark of Supabase's integrations that says nothing to the server.
+    # A marker of Supabase's integrations, without meaning for the server.
     "supa": _TEXT,
 }
 _REFUSED = {

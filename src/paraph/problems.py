@@ -1,6 +1,6 @@
-"""What an exception becomes outside: the one table of HTTP statuses, for every face.
+"""The HTTP status and problem of each exception: one table for all endpoints.
 
-A face shows `problem_of(error)` and nothing else of an exception,
+An endpoint shows `problem_of(error)` and no other part of an exception,
 so that no detail meant for operators can reach a browser.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from paraph import errors
 
-# The first class that matches counts, so the narrow ones stand before the wide ones.
+# The first matching class counts, so subclasses precede their base classes.
 _STATUSES: tuple[tuple[type[errors.ParaphError], int], ...] = (
     (errors.NotFound, 404),
     (errors.ApiKeyMissing, 401),
@@ -26,7 +26,7 @@ _STATUSES: tuple[tuple[type[errors.ParaphError], int], ...] = (
     (errors.BeingDecided, 503),
     (errors.PeerUnavailable, 503),
     (errors.InvalidGrant, 400),
-    # The authorization server's nonsense is no fault of ours, and no 5xx that would look like one.
+    # A malformed response of the authorization server is not an error of this service.
     (errors.TokenErrorResponse, 424),
     (errors.ResourceErrorResponse, 424),
     (errors.PeerError, 400),
@@ -40,7 +40,7 @@ _STATUSES: tuple[tuple[type[errors.ParaphError], int], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What may be shown to anybody (the members of RFC 9457)."""
+    """The public part of an error (the members of RFC 9457)."""
 
     status: int
     code: str
@@ -49,10 +49,10 @@ class Problem:
 
 
 def problem_of(error: errors.ParaphError) -> Problem:
-    """The public face of an error. Anything without a row is our own fault: 500."""
+    """Return the public part of an error. One without a row in the table is a 500."""
     return Problem(status_of(type(error)), error.code, error.public_message, error.remedy)
 
 
 def status_of(kind: type[errors.ParaphError]) -> int:
-    """The HTTP status of a class of errors."""
+    """Return the HTTP status of a class of errors."""
     return next((status for row, status in _STATUSES if issubclass(kind, row)), 500)

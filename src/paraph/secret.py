@@ -1,7 +1,7 @@
 """A string that shows itself only on request.
 
-Anything that prints, logs, compares for equality or serialises a `Secret` gets stars or an error,
-so that leaking one takes a call that a reader can search for: `.reveal()`.
+Code that prints, logs or serialises a `Secret` gets asterisks or an error. So every disclosure
+is a call that a reader can search for: `.reveal()`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NoReturn
 class Secret:
     """A client secret, token, code, state, verifier or key in text form.
 
-    Equality is constant-time on bytes. Not hashable, not picklable, no length.
+    Comparison takes constant time. It has no hash and no length, and cannot be pickled.
     """
 
     __slots__ = ("_text",)
@@ -22,7 +22,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself, for the one place that must send or store it."""
+        """Return the text, for the one place that must send or store it."""
         return self._text
 
     def __bool__(self) -> bool:
@@ -36,7 +36,7 @@ class Secret:
             other._text.encode("utf-8", "surrogatepass"),
         )
 
-    __hash__ = None  # type: ignore[assignment]  # A dictionary key would be compared in variable time.
+    __hash__ = None  # type: ignore[assignment]  # A dictionary compares its keys in variable time.
 
     def __repr__(self) -> str:
         return "Secret(***)"
@@ -47,4 +47,4 @@ class Secret:
         return "***"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled or copied by machinery; reveal it on purpose")
+        raise TypeError("a Secret cannot be pickled or copied; reveal it on purpose")

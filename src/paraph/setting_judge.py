@@ -1,6 +1,6 @@
-"""What a value of the settings must be like. Problems are collected, not raised: all at once.
+"""Checks the values of settings. Problems are collected, so that all are reported together.
 
-A problem names the setting and never shows what stands in it.
+A problem names the setting and never shows its value.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from paraph.postgresql_url import SCHEMES, is_postgresql, parse_postgresql_url
 from paraph.secret import Secret
 
 MINIMUM_SECRET_LENGTH = 12
-# What one value of a secret is drawn from, at the least; nobody's dice fall on four characters.
+# The fewest different characters of a secret: a random one never has as few as four.
 _MINIMUM_VARIETY = 5
-# Standard Webhooks, "Signature scheme": what is in whsec_ has 24 to 64 bytes.
+# Standard Webhooks, "Signature scheme": a whsec_ secret has 24 to 64 bytes.
 _SIGNING_PREFIX = "whsec_"
 _SIGNING_BYTES = range(24, 65)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Every address that a stranger may have; of IPv6 no others are assigned (RFC 4291).
+# All addresses of the internet; no other IPv6 addresses are assigned (RFC 4291).
 _EVERYBODY: tuple[Network, ...] = (
     ipaddress.IPv4Network("0.0.0.0/0"),
     ipaddress.IPv6Network("2000::/3"),
@@ -38,17 +38,17 @@ _PROXY_RULE = re.compile(
     rf"(?:\*|{_METHOD}(?:,{_METHOD})*) /v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?)"
     r"(?:\?[a-z_]+=[a-z_,]+(?:&[a-z_]+=[a-z_,]+)*)?"
 )
-# Words that a generated secret does not hold: short ones are asked for as whole words.
+# Words that no generated secret contains; short ones are matched as whole words.
 _PLACEHOLDER = re.compile(
     r"change.?me|your[-_ ]|placeholder|example|password|^secret|x{6}|^x{4}|123456789|^<|>$"
     r"|\btodo\b|replace|^\$[({A-Z]|^%[({A-Z]",
     re.IGNORECASE,
 )
-# RFC 3986 section 2, of which urlsplit drops or accepts more than a browser would.
+# RFC 3986 section 2. urlsplit drops or accepts more characters than a browser would.
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
-# Underscores stand in names of containers; Zoom and browsers need none.
+# Container names may contain underscores; names for Zoom and browsers may not.
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.IGNORECASE)
-# libpq's words for a connection that is encrypted or does not come about.
+# The sslmodes of libpq that never connect without encryption.
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 # RFC 6749 section 3.3.
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
@@ -56,12 +56,12 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _CONTACT = re.compile(r"(?:mailto:|https://|tel:)[\x21-\x7e]+")
 
 
-# Text that a copied line of a file or program leaves around a value. Zoom's values never hold it.
+# Text left around a value by a copied line of a file or program. Zoom's values never contain it.
 _COPIED = re.compile(r"^(?:export )?[A-Za-z_]{3,}=[^=]|[,;]$|\\[nrt]$")
-# Marks that urlsplit drops, and a default port, which browsers and Zoom leave out of an origin.
+# Characters that urlsplit drops, and a default port, which browsers and Zoom omit in an origin.
 _EMPTY_PART = re.compile(r"https?://[^/?#]*:(?:[/?#]|\Z)|[^?#]*(?:\?#?|#)\Z", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Such a host is a number to some resolvers: 127.1 and 0x7f.1 are 127.0.0.1.
+# Some resolvers read such a host as a number: 127.1 and 0x7f.1 are 127.0.0.1.
 _ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
 _EVENTS_SERVER = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 _EVENTS_URL = re.compile(
@@ -70,13 +70,13 @@ _EVENTS_URL = re.compile(
 
 
 class SettingJudge:
-    """Collects problems, so that all of them are reported at once."""
+    """Collects problems, so that all of them are reported together."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
 
     def secret(self, name: str, value: str) -> Secret:
-        """Long enough, and nobody's example."""
+        """Check a secret: long enough, and not a known placeholder."""
         if not value:
             self.problems.append(f"{name} is missing")
         elif len(value) < MINIMUM_SECRET_LENGTH:
@@ -90,11 +90,11 @@ class SettingJudge:
         return Secret(value)
 
     def secrets(self, name: str, values: Sequence[str]) -> tuple[Secret, ...]:
-        """A ring, newest first."""
+        """Check a list of secrets, newest first."""
         return tuple(self.secret(f"{name}[{n}]", value) for n, value in enumerate(values))
 
     def signing_secrets(self, name: str, values: Sequence[str]) -> tuple[Secret, ...]:
-        """A ring for outgoing signatures; with `whsec_` in front it must be what follows that."""
+        """Check secrets for outgoing signatures; after `whsec_` base64 must follow."""
         for place, value in enumerate(values):
             if value.startswith(_SIGNING_PREFIX):
                 try:
@@ -108,7 +108,7 @@ class SettingJudge:
         return self.secrets(name, values)
 
     def client_id(self, value: str) -> str:
-        """As Zoom shows it: no secret, and yet worth a look before Zoom refuses it."""
+        """Check a client id. It is not secret, but a wrong one is found before Zoom refuses it."""
         if not value:
             self.problems.append("client_id is missing")
         elif not _is_plain(value):
@@ -120,20 +120,20 @@ class SettingJudge:
         return value
 
     def scopes(self, name: str, values: Sequence[str]) -> frozenset[str]:
-        """One scope in each; two in one would be granted by nobody."""
+        """Check a list of scopes with one scope in each item: Zoom never grants a joined one."""
         for place, value in enumerate(values):
             if not _SCOPE.fullmatch(value) or "," in value:
-                self.problems.append(f'{name}[{place}] is no scope; write ["one", "two"]')
+                self.problems.append(f'{name}[{place}] is not a scope; write ["one", "two"]')
         return frozenset(values)
 
     def contact(self, name: str, value: str) -> str:
-        """What a `Contact` of security.txt must be (RFC 9116 section 2.5.3), or nothing."""
+        """Check an optional `Contact` of security.txt (RFC 9116 section 2.5.3)."""
         if value and not _CONTACT.fullmatch(value):
             self.problems.append(f"{name} must begin with mailto:, https:// or tel:")
         return value
 
     def url(self, name: str, value: str, *, origin_only: bool = False) -> str:
-        """Absolute, https or on loopback, without credentials or fragment."""
+        """Check a URL: absolute, https or on loopback, without credentials or fragment."""
         if not value:
             self.problems.append(f"{name} is missing")
             return value
@@ -146,9 +146,11 @@ class SettingJudge:
         if parts.scheme not in {"http", "https"} or not host or not value.isascii():
             self.problems.append(f"{name} is not an absolute http or https URL")
         elif "[" not in parts.netloc and not _is_host(host):
-            self.problems.append(f"{name} has a host that no name can be: write host or host:port")
+            self.problems.append(
+                f"{name} has a host that is not a valid name: write host or host:port"
+            )
         elif not _URL_CHARACTERS.fullmatch(value):
-            self.problems.append(f"{name} holds characters that no URL has")
+            self.problems.append(f"{name} contains characters that are not valid in a URL")
         elif parts.scheme == "http" and not is_loopback(host):
             self.problems.append(f"{name} is plain http; only loopback addresses may be")
         elif parts.username is not None or parts.password is not None or parts.fragment:
@@ -164,7 +166,7 @@ class SettingJudge:
         return value.rstrip("/") if origin_only else value
 
     def database_url(self, name: str, value: str) -> str:
-        """An SQLite file, or a PostgreSQL server that is here or behind TLS."""
+        """Check a database URL: an SQLite file, or PostgreSQL on this machine or with TLS."""
         if not is_postgresql(value):
             if not re.match(r"sqlite:///.", value):
                 self.problems.append(
@@ -185,7 +187,7 @@ class SettingJudge:
         return value
 
     def events_url(self, name: str, value: str) -> str:
-        """Nothing, or NATS servers that are here or behind TLS."""
+        """Check an optional URL of NATS servers on this machine or with TLS."""
         if not value:
             return value
         match = _EVENTS_URL.fullmatch(value)
@@ -203,19 +205,19 @@ class SettingJudge:
         return value
 
     def text(self, name: str, value: str) -> str:
-        """A path or a text to show, in which a control character is a slip or an attack."""
+        """Check a path or a text to show. A control character in it is a mistake or an attack."""
         if not value.isprintable():
             self.problems.append(f"{name} holds control characters: remove them")
         return value
 
     def host(self, name: str, value: str) -> str:
-        """A host name, without scheme and port."""
+        """Check a host name, without scheme and port."""
         if not _HOST_NAME.fullmatch(value):
-            self.problems.append(f"{name}: {value!r} is no host name; write paraph.example.com")
+            self.problems.append(f"{name}: {value!r} is not a host name; write paraph.example.com")
         return value.lower()
 
     def bind(self, name: str, value: str) -> tuple[str, int]:
-        """HOST:PORT; port 0 picks a free one."""
+        """Parse HOST:PORT; port 0 picks a free one."""
         host, colon, port = value.rpartition(":")
         numbered = colon and re.fullmatch(r"[0-9]{1,5}", port) and int(port) < 65536
         if not numbered or not (_is_address(host) or _HOST.fullmatch(host)):
@@ -224,33 +226,39 @@ class SettingJudge:
         return host.strip("[]"), int(port)
 
     def rule(self, name: str, value: str) -> str:
-        """METHODS /v2/path?fields, where `*` is one segment and a final `**` any number."""
+        """Check METHODS /v2/path?fields, where `*` is one segment and a final `**` any number."""
         if not _PROXY_RULE.fullmatch(value):
-            self.problems.append(f"{name}: {value!r} is no rule; write GET,POST /v2/path/* or **")
+            self.problems.append(
+                f"{name}: {value!r} is not a rule; write GET,POST /v2/path/* or **"
+            )
         return value
 
     def networks(self, name: str, values: Sequence[str]) -> tuple[Network, ...]:
-        """Networks of proxies, which together may not be everybody."""
+        """Check the networks of proxies, which together must not cover every address."""
         before = len(self.problems)
         found = tuple(self.network(f"{name}[{n}]", value) for n, value in enumerate(values))
         if len(self.problems) == before and any(map(_covers(found), _EVERYBODY)):
-            self.problems.append(f"{name} are everybody: name the networks of your own proxies")
+            self.problems.append(
+                f"{name} cover every address: name the networks of your own proxies"
+            )
         return found
 
     def network(self, name: str, value: str) -> Network:
-        """An address or a network in CIDR form."""
+        """Parse an address or a network in CIDR form."""
         try:
             network = _unmapped(ipaddress.ip_network(value.partition("%")[0]))
         except ValueError:
-            self.problems.append(f"{name} is no network: write 10.0.0.0/8 or an address")
+            self.problems.append(f"{name} is not a network: write 10.0.0.0/8 or an address")
             return ipaddress.ip_network("192.0.2.0/32")
         if network.prefixlen == 0:
-            self.problems.append(f"{name} is everybody: name the networks of your own proxies")
+            self.problems.append(
+                f"{name} covers every address: name the networks of your own proxies"
+            )
         return network
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a URL's host can only be this machine."""
+    """Return True if a URL's host can only be this machine."""
     if host == "localhost":
         return True
     try:
@@ -260,7 +268,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _spelling_problem(value: str, scheme: str, port: int | None, *, is_origin: bool) -> str:
-    """Why a good URL would be another text than the one that browsers and Zoom make of it."""
+    """Return the reason why browsers and Zoom would write a valid URL differently."""
     if _EMPTY_PART.match(value):
         return "holds a : ? or # with nothing behind it: remove it"
     if port == 0:
@@ -271,7 +279,7 @@ def _spelling_problem(value: str, scheme: str, port: int | None, *, is_origin: b
 
 
 def _covers(networks: Sequence[Network]) -> Callable[[Network], bool]:
-    """A test of whether all of another network lies in these, taken together."""
+    """Build a test whether another network lies entirely in these, taken together."""
     whole: list[Any] = [
         *ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network)),
         *ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv6Network)),
@@ -280,7 +288,7 @@ def _covers(networks: Sequence[Network]) -> Callable[[Network], bool]:
 
 
 def _unmapped(network: Network) -> Network:
-    """IPv4 addresses within IPv6 ones as what they are: peers are compared as IPv4."""
+    """Convert IPv4 addresses mapped into IPv6 to IPv4, because peers are compared as IPv4."""
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
         address = int(network.network_address) & 0xFFFFFFFF
         return ipaddress.IPv4Network((address, network.prefixlen - 96))
@@ -288,7 +296,7 @@ def _unmapped(network: Network) -> Network:
 
 
 def _is_host(host: str) -> bool:
-    """Return true if every reader takes it for the same name or the same IPv4 address."""
+    """Return True if every parser reads it as the same name or the same IPv4 address."""
     if _ENDS_IN_A_NUMBER.fullmatch(host):
         return _is_address(host)
     return _HOST.fullmatch(host) is not None
@@ -303,12 +311,12 @@ def _is_address(host: str) -> bool:
 
 
 def is_local_host(host: str) -> bool:
-    """Return true if a database's host is this machine: loopback, or a folder with a socket."""
+    """Return True if a database's host is this machine: loopback, or a folder with a socket."""
     return host.startswith(("/", "@")) or host == "" or is_loopback(host)
 
 
 def _host_of(text: str) -> str:
-    """The host of `user:password@host:port`."""
+    """Return the host of `user:password@host:port`."""
     host = text.rpartition("@")[2]
     if host.startswith("["):
         return host.partition("]")[0].removeprefix("[")

@@ -1,4 +1,4 @@
-"""Problems with the type of a value, each in one line that says what to write."""
+"""Describes a value of a wrong type in one line that says what to write."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _BY_TYPE = {
 
 
 def type_problem(place: Sequence[int | str], kind: str, fields: Mapping[str, Any]) -> str:
-    """One line about a value that a setting cannot have.
+    """Describe a value that a setting cannot have, in one line.
 
     Args:
-        place: where it stands: a setting, and an index of its list.
-        kind: pydantic's word for the problem.
-        fields: every setting, as pydantic knows it.
+        place: the setting, and the index in its list if it is a list.
+        kind: pydantic's name of the problem.
+        fields: every setting, by name, as pydantic knows it.
     """
     setting = str(place[0])
     name = setting + "".join(f"[{one}]" for one in place[1:])
     if kind == "extra_forbidden":
         near = get_close_matches(setting, fields, n=1, cutoff=0.7)
         meant = f"; is {near[0]} meant?" if near else ": remove it"
-        return f"{name}: this is no setting{meant}"
+        return f"{name}: this is not a setting{meant}"
     if kind == "literal_error":
         words = " or ".join(f'"{one}"' for one in get_args(fields[setting].annotation))
         return f"{name}: must be {words}"

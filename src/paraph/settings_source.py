@@ -1,9 +1,9 @@
-"""Settings as they are written in a file and in variables, before they have a meaning.
+"""Reads settings as they are written in a file and in variables, before they are checked.
 
-Every problem is collected, so that all of them are reported together. No problem contains a value.
-A value with quotes or blanks around it is a problem: whatever `docker --env-file` or a copied line
-end has added to a secret becomes part of every signature. The value is then taken without them, so
-that the rest of it is checked as well.
+All problems are collected and reported together. No problem contains a value.
+A value with quotes or spaces around it is a problem: a character that `docker --env-file` or a
+copied line end adds to a secret would become part of every signature. The value is then used
+without them, so that the rest of it is checked as well.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import Any
 from paraph.errors import ConfigurationError
 from paraph.toml_text import parse_toml
 
-# A file with one of these must not be readable by others; URLs may hold a password.
+# A file with one of these must not be readable by other users; URLs may hold a password.
 _SECRET = frozenset(
     {
         *("client_secret", "webhook_secrets", "encryption_keys", "forward_secrets"),
         "key_service_token",
     }
 )
-# Shown to people: quotes in it may be meant.
+# Texts shown to people: quotes in them may be intended.
 _PROSE = frozenset({"app_name"})
 _PASSWORD = re.compile(r"//[^/?#]*:[^/?#]*@|[?&](?:ssl)?password=")
 _QUOTES = ('"', "'", "`", "\N{LEFT DOUBLE QUOTATION MARK}", "\N{LEFT SINGLE QUOTATION MARK}")
@@ -45,20 +45,20 @@ Found = tuple[dict[str, Any], list[str]]
 
 
 def read_file(path: Path) -> Found:
-    """The values of a TOML file.
+    """Read the values of a TOML file.
 
     Raises:
-        ConfigurationError: it cannot be read, or is not TOML.
+        ConfigurationError: the file cannot be read, or is not TOML.
     """
     try:
         with path.open("rb") as opened:
-            # Of what was opened, not of the name: that could mean another file a moment later.
+            # Checked on the open file: a moment later the name could mean another file.
             status = os.fstat(opened.fileno())
             values = parse_toml(opened.read())
     except OSError as error:
         raise ConfigurationError([f"{path} cannot be read: {error.strerror}"]) from None
     except ValueError as error:
-        raise ConfigurationError([f"{path} is no TOML: {error}"]) from None
+        raise ConfigurationError([f"{path} is not TOML: {error}"]) from None
     problems = []
     if _holds_secrets(values) and (mode := _too_open(status)):
         problems.append(
@@ -69,10 +69,10 @@ def read_file(path: Path) -> Found:
 
 
 def read_variables(variables: Mapping[str, str | None], lists: Collection[str]) -> Found:
-    """The values of variables.
+    """Read the values of variables.
 
     Args:
-        variables: by their names in lower case, `paraph_` included; others are passed over.
+        variables: by their names in lower case, with `paraph_`; others are skipped.
         lists: the settings that are lists, written as JSON.
     """
     values: dict[str, Any] = {}
@@ -102,9 +102,9 @@ def read_variables(variables: Mapping[str, str | None], lists: Collection[str]) 
 
 
 def close_names(variables: Iterable[str], known: Collection[str]) -> list[str]:
-    """Variables that are nearly a setting: left alone, they would leave it at its default.
+    """Report variables that are nearly a setting: unreported, the setting would keep its default.
 
-    A name that is far from every setting may belong to something else: a container platform names
+    A name that is far from every setting may belong to another program: a container platform names
     the addresses of a service that is called paraph.
     """
     problems = []
@@ -113,23 +113,23 @@ def close_names(variables: Iterable[str], known: Collection[str]) -> list[str]:
         if name == variable.lower() or name in known or _PLATFORM.search(name):
             continue
         near = get_close_matches(name, known, n=1, cutoff=0.85)
-        problems += [f"PARAPH_{name.upper()} is no setting; is {one} meant?" for one in near]
+        problems += [f"PARAPH_{name.upper()} is not a setting; is {one} meant?" for one in near]
     return problems
 
 
 def exact_names(values: Mapping[str, Any], known: Collection[str]) -> Found:
-    """The values without those whose names are settings in another case, which are problems.
+    """Leave out names that are settings in another case, and report them as problems.
 
-    Such a name would be read as the setting later, after the checks that go by name.
+    pydantic would read such a name as the setting, after the checks that go by name.
     """
     wrong = [name for name in values if name not in known and name.lower() in known]
     return {name: value for name, value in values.items() if name not in wrong}, [
-        f"{name}: this is no setting; is {name.lower()} meant?" for name in wrong
+        f"{name}: this is not a setting; is {name.lower()} meant?" for name in wrong
     ]
 
 
 def unwrap(values: Mapping[str, Any]) -> Found:
-    """The values without quotes and blanks around their texts, which are problems."""
+    """Remove quotes and spaces around the texts, and report them as problems."""
     problems: list[str] = []
 
     def plain(name: str, value: Any) -> Any:
@@ -175,7 +175,7 @@ def _holds_secrets(values: Mapping[str, Any]) -> bool:
 
 
 def _too_open(status: os.stat_result) -> int:
-    """The mode of a file that others may read or change; 0 where only its owner may."""
+    """Return the mode of a file that others may read or change; 0 if only its owner may."""
     mode = stat.S_IMODE(status.st_mode)
     if os.name == "nt" or not stat.S_ISREG(status.st_mode):
         return 0

@@ -1,4 +1,4 @@
-"""TOML files as people save them: with the marks of some editors, and with every slip of a hand."""
+"""Parses TOML files as people save them: with byte order marks, and with every mistake."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def parse_toml(content: bytes) -> dict[str, Any]:
-    """The values of a TOML document.
+    """Parse a TOML document.
 
     A byte order mark is dropped: some editors write one.
 
@@ -23,5 +23,5 @@ def parse_toml(content: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
     except ValueError:
-        # Of an integer with thousands of digits.
+        # Raised for an integer with thousands of digits.
         raise ValueError("a number in it is too long") from None

@@ -1,21 +1,21 @@
-r"""Text from outside, shown so that no terminal, log reader or parser obeys it.
+r"""Shows text from outside so that no terminal, log reader or parser obeys it.
 
-A control character moves a cursor or starts a line of its own. A mark of direction turns a line
-around. Half a surrogate pair cannot be written at all. Each is shown as an escape such as `\x1b`.
+A control character moves a cursor or begins a new line. A direction mark reverses a line.
+Half a surrogate pair cannot be written at all. Each is shown as an escape such as `\x1b`.
 """
 
 from __future__ import annotations
 
 
 def visible(text: str, *, keep: str = "") -> str:
-    """The text with every character escaped that does not print; `keep` names exceptions."""
+    """Escape every character that is not printable; `keep` names exceptions."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
 
 
 def visible_bytes(content: bytes) -> str:
-    """Bytes as text: UTF-8 where they are, escapes where they are not."""
+    """Decode bytes as UTF-8, with escapes for the bytes that are not."""
     return visible(content.decode("utf-8", "backslashreplace"))
 
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 GOVERNMENT = "Zoom for Government"
 COMMERCIAL = "Zoom's commercial cloud"
 
-# The global name first: it always works. The regional ones are those that token responses may
-# name in `api_url` (changelog of the regional clusters), today's and the three older spellings.
+# The global name first: it always works. The regional ones may appear in the `api_url` of token
+# responses (changelog of the regional clusters): the current names and three older spellings.
 REGIONAL_API_SERVERS = (
     *(
         f"https://api{region}.zoom.us"
@@ -26,14 +26,14 @@ _DOMAINS = {
 
 
 def default_api_servers(authorization_server: str) -> Sequence[str]:
-    """The API hosts of the cloud that an authorization server belongs to."""
+    """Return the API hosts of the cloud that an authorization server belongs to."""
     if _cloud_of(authorization_server) == GOVERNMENT:
         return _GOVERNMENT_API_SERVERS
     return REGIONAL_API_SERVERS
 
 
 def mixed_clouds(authorization_server: str, api_servers: Sequence[str]) -> list[str]:
-    """Problems where a token of one cloud would be sent to the other one."""
+    """List settings that would send a token of one cloud to the other one."""
     own = _cloud_of(authorization_server)
     problems = []
     first = ""

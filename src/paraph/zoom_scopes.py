@@ -1,8 +1,8 @@
-"""Scopes that Zoom never grants to an app of a level.
+"""Finds scopes that Zoom never grants to an app of a level.
 
-An app that its users add has user scopes alone, one that an administrator adds has the `:admin`
-forms alone, and Zoom refuses a mixture. Only what is certain is told: scopes of families that have
-an `:admin` form. Others, such as `zoomapp:inmeeting` and `imchat:bot`, may be granted at any level.
+An app that its users add has only user scopes, one that an administrator adds has only `:admin`
+forms, and Zoom refuses a mixture. Only certain cases are reported: scopes of families with an
+`:admin` form. Others, such as `zoomapp:inmeeting` and `imchat:bot`, may be granted at any level.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 _WIDER = (":admin", ":master")
-# Both forms exist of every scope that begins so, classic (`meeting:read`) and granular.
+# Scopes with these prefixes exist in both forms, classic (`meeting:read`) and granular.
 _WITH_ADMIN_FORM = ("user:", "meeting:", "webinar:", "recording:", "cloud_recording:")
 
 
 def never_granted(scopes: Iterable[str], *, level: Literal["user", "account"]) -> Iterator[str]:
-    """One sentence about each required scope that can never be granted.
+    """Yield one sentence about each required scope that can never be granted.
 
     Args:
         scopes: names of scopes.
-        level: as the setting.
+        level: the setting `level`.
     """
     for scope in sorted(scopes):
         if level == "user" and scope.endswith(_WIDER):

@@ -67,7 +67,7 @@ async def test_a_dead_holder_is_waited_for_and_then_replaced(one: Refreshing) ->
     assert lease is not None and not lease.doubtful
     refresher = one.refresher()
 
-    with pytest.raises(TransportError, match="has not ended"):
+    with pytest.raises(TransportError, match="still refreshing"):
         await refresher.refresh(one.grant_id)
     assert 0 == one.asked()
     one.later += 30

@@ -109,7 +109,7 @@ def test_who_is_reached_through_the_proxy() -> None:
 )
 def test_a_bypass_that_is_no_host_is_refused(rule: str) -> None:
     """Patterns of other programs are not read differently: they are refused."""
-    with pytest.raises(ValueError, match="is no host"):
+    with pytest.raises(ValueError, match="is not a host"):
         check_bypass(rule)
 
 

@@ -1,5 +1,5 @@
-"""Outgoing connections: through which proxy, with which certificate authorities, and why they fail.
+"""Outgoing connections: their proxy, their certificate authorities, and the causes of failures.
 
-All connections to other services follow these rules: to Zoom, to the host product, to the key
+These rules apply to all connections to other services: to Zoom, to the host product, to the key
 service, and from the client to the management API.
 """

@@ -1,8 +1,8 @@
-"""Causes of a connection that brought no response, told apart, each with its remedy.
+"""Distinguishes the causes of connections that got no response, each with its remedy.
 
-An HTTP library raises exceptions of its own; below them stands what the system or OpenSSL raised.
-`cause_of` reads the latter, so that each library is understood alike. No text of a library is
-repeated: it may quote a URL.
+An HTTP library raises exceptions of its own, caused by one of the system or of OpenSSL. `cause_of`
+reads the latter, so that all libraries are treated alike. No text of a library is repeated: it
+may quote a URL.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Cause(StrEnum):
 
     @property
     def may_pass(self) -> bool:
-        """False where an operator has to change something before a repetition can succeed."""
+        """False if a repetition can succeed only after an operator has changed something."""
         return self in _PASSING
 
 
@@ -62,7 +62,7 @@ _PROXY_MAY_BE_NEEDED = (
     "If this machine reaches it through a proxy only, set outgoing_proxy; otherwise check its "
     "firewall and try again in a few minutes."
 )
-# In each: `peer` is the origin that was asked, `proxy` the proxy without its credentials, `trust`
+# In each text: `peer` is the requested origin, `proxy` the proxy without its credentials, `trust`
 # the setting that names certificate authorities, `seconds` the timeout, `extra` a detail.
 _WORDS: dict[Cause, tuple[str, str]] = {
     Cause.NAME_NOT_RESOLVED: (
@@ -132,7 +132,7 @@ _WORDS: dict[Cause, tuple[str, str]] = {
     ),
     Cause.RESPONSE_INCOMPLETE: (
         "{peer}{through} closed the connection before its response was complete, or spoke no HTTP",
-        "Try again in a few minutes; if it stays, check what answers at this address.",
+        "Try again in a few minutes; if the error persists, check what answers at this address.",
     ),
     Cause.RESPONSE_TOO_LARGE: (
         "the response of {peer} was larger than {extra}",
@@ -158,12 +158,12 @@ def failure(
     extra: str = "",
     trust: str = "ca_file",
 ) -> TransportError:
-    """The error for a cause.
+    """Return the error for a cause.
 
     Args:
         cause: the cause.
-        peer: the origin that was asked, like "https://zoom.us".
-        proxy: the proxy without credentials; "" where there is no proxy.
+        peer: the requested origin, like "https://zoom.us".
+        proxy: the proxy without credentials; "" for a direct connection.
         seconds: the timeout that has passed.
         extra: a detail, such as the status of the proxy's response.
         trust: the setting that names the certificate authorities for this peer.
@@ -181,22 +181,22 @@ def failure(
 
 
 def proxy_cause(status: int) -> Cause:
-    """The cause when a proxy answers CONNECT with this status."""
+    """Return the cause for the status with which a proxy answers CONNECT."""
     if status == 407:
         return Cause.PROXY_CREDENTIALS
     return Cause.PROXY_FAILED if status >= 500 else Cause.PROXY_REFUSED
 
 
 def cause_of(error: BaseException, *, proxied: bool, tls: bool) -> tuple[Cause, str]:
-    """The cause of a connection that was not made, and a detail of it.
+    """Return the cause of a failed connection, and a detail of it.
 
     Args:
-        error: as the HTTP library raised it.
-        proxied: the connection was to a proxy first.
-        tls: a TLS handshake follows.
+        error: the exception of the HTTP library.
+        proxied: True if the connection went to a proxy first.
+        tls: True if a TLS handshake follows.
     """
     for one in _chain(error):
-        # aiohttp's own classes are below these as well, without what OpenSSL said.
+        # aiohttp's own classes derive from these too, but lack OpenSSL's reason.
         if isinstance(one, ssl.SSLCertVerificationError) and hasattr(one, "verify_code"):
             return _certificate_cause(one)
         if isinstance(one, ssl.SSLError):
@@ -220,7 +220,7 @@ _NO_ROUTE = frozenset(
         *(errno.EADDRNOTAVAIL, errno.EPERM, errno.EACCES, errno.ETIMEDOUT),
     }
 )
-# Numbers of OpenSSL (x509_vfy.h).
+# Error numbers of OpenSSL (x509_vfy.h).
 _OUT_OF_TIME = frozenset({9, 10})
 _OTHER_NAME = frozenset({62, 63, 64})
 
@@ -235,7 +235,7 @@ def _certificate_cause(error: ssl.SSLCertVerificationError) -> tuple[Cause, str]
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and those that caused it, the innermost of a group included."""
+    """Yield the error and those that caused it, including the innermost of a group."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):

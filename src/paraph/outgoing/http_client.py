@@ -1,4 +1,4 @@
-"""httpx over a route: its arguments, and the causes of its exceptions."""
+"""Builds the arguments of httpx for a route, and translates its exceptions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from paraph.outgoing.route import OutgoingRoute
 def client_arguments(
     route: OutgoingRoute, origins: Iterable[str], *, verify: ssl.SSLContext | None = None
 ) -> dict[str, Any]:
-    """Arguments of `httpx.Client` and `httpx.AsyncClient` that every caller needs.
+    """Return the arguments of `httpx.Client` and `httpx.AsyncClient` that every caller needs.
 
-    The environment is not asked, no redirect is followed, and TLS always verifies.
+    The environment is not read, no redirect is followed, and TLS always verifies.
 
     Args:
         route: the route.
-        origins: all that the client will be asked for; each has its own decision.
-        verify: TLS for a peer that has authorities of its own.
+        origins: all origins that the client will request; each may use the proxy or not.
+        verify: the TLS context of a peer that has authorities of its own.
     """
     arguments: dict[str, Any] = {
         "verify": verify or route.tls(),
@@ -38,7 +38,7 @@ def client_arguments(
             if route.proxy.authorization
             else None,
         )
-        # No transport of its own: the usual one, which is direct.
+        # No transport here: the default one is direct.
         arguments["mounts"] = dict.fromkeys(direct)
     return arguments
 
@@ -51,11 +51,11 @@ def failure_of(
     seconds: float,
     trust: str = "ca_file",
 ) -> TransportError:
-    """The error for an exception of httpx.
+    """Return the error for an exception of httpx.
 
     Args:
-        error: the exception; its own words may quote the URL and are not repeated.
-        origin: the origin that was asked.
+        error: the exception; its text may quote the URL and is not repeated.
+        origin: the requested origin.
         route: the route of the request.
         seconds: the timeout of the step that failed.
         trust: the setting that names the certificate authorities for this peer.

@@ -1,7 +1,7 @@
-"""The route of outgoing connections: a proxy or none, and the certificate authorities.
+"""The route of outgoing connections: an optional proxy, and the certificate authorities.
 
-The environment is never asked. `HTTPS_PROXY` and `SSL_CERT_FILE` reach every process that a
-shell starts: a person who sets them can read each secret that is sent. Settings name both instead.
+The environment is never read. `HTTPS_PROXY` and `SSL_CERT_FILE` reach every process that a
+shell starts: a person who sets them could read each secret that is sent. Use the settings instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from paraph.secret import Secret
 if TYPE_CHECKING:
     import ssl
 
-# Programs obey these variables; here they are only told about.
+# Other programs obey these variables; paraph only reports that it does not.
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -31,12 +31,12 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True, slots=True)
 class OutgoingProxy:
-    """An HTTP proxy that is asked by CONNECT. Its text never shows the credentials.
+    """An HTTP proxy, used with CONNECT. Its text never shows the credentials.
 
     Attributes:
         host: name or address; IPv6 without brackets.
         port: its port.
-        username: "" where it asks for no credentials.
+        username: "" if it needs no credentials.
         password: the password.
     """
 
@@ -66,9 +66,9 @@ class OutgoingRoute:
     """The route of all outgoing connections.
 
     Attributes:
-        proxy: the proxy; None: connections are direct.
+        proxy: the proxy; None for direct connections.
         bypass: hosts that are reached directly: names, `.suffix` for all names below, networks.
-        ca_file: a PEM file with certificate authorities, beside the public ones; "": no more.
+        ca_file: a PEM file with certificate authorities besides the public ones; "" for no more.
     """
 
     proxy: OutgoingProxy | None = None
@@ -76,9 +76,9 @@ class OutgoingRoute:
     ca_file: str = ""
 
     def proxy_for(self, url: str) -> OutgoingProxy | None:
-        """The proxy for a URL; None where it is reached directly.
+        """Return the proxy for a URL; None if it is reached directly.
 
-        Loopback is always direct: for a proxy on another machine it would be another service.
+        Loopback is always direct: on a proxy's machine that address would be another service.
         """
         host = (urlsplit(url).hostname or "").rstrip(".")
         if self.proxy is None or _is_loopback(host):
@@ -86,7 +86,7 @@ class OutgoingRoute:
         return None if any(_covers(rule, host) for rule in self.bypass) else self.proxy
 
     def tls(self) -> ssl.SSLContext:
-        """TLS that trusts the public certificate authorities and those of `ca_file`."""
+        """Build a TLS context that trusts the public authorities and those of `ca_file`."""
         return _trusting(self.ca_file)
 
 
@@ -94,16 +94,16 @@ DIRECT = OutgoingRoute()
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL; its path may hold a secret of the host's."""
+    """Return scheme, host and port of a URL; its path may hold a secret of the host's."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def parse_proxy(text: str) -> OutgoingProxy:
-    """Read a proxy's URL.
+    """Parse a proxy's URL.
 
     Raises:
-        ValueError: it cannot be used; the words say why and never repeat the value.
+        ValueError: it cannot be used; the text gives the reason and never repeats the value.
     """
     try:
         parts = urlsplit(text)
@@ -137,24 +137,24 @@ def _unquoted(text: str) -> str:
 
 
 def check_bypass(rule: str) -> str:
-    """Read an entry of the bypass list, in lower case.
+    """Check an entry of the bypass list, and return it in lower case.
 
     Raises:
         ValueError: it is neither a host name, nor `.suffix`, nor a network.
     """
     rule = rule.lower()
     if _network(rule) is None and not _HOST.fullmatch(rule.removeprefix(".")):
-        raise ValueError("is no host: write vault.internal, .internal or 10.0.0.0/8")
+        raise ValueError("is not a host: write vault.internal, .internal or 10.0.0.0/8")
     return rule.rstrip(".")
 
 
 def read_ca_file(file: str) -> str:
-    """The path of a PEM file with certificate authorities.
+    """Check a PEM file with certificate authorities, and return its path.
 
     Raises:
-        ValueError: it cannot be used; the words say why.
+        ValueError: it cannot be used; the text gives the reason.
     """
-    # Only here: commands that make no connection read settings as well.
+    # Imported here, because commands that make no connection read settings as well.
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -170,16 +170,16 @@ def read_ca_file(file: str) -> str:
     except ValueError:
         raise ValueError("holds a zero byte: remove it") from None
     if not context.cert_store_stats()["x509"]:
-        raise ValueError(f"{file} holds no certificate")
+        raise ValueError(f"{file} contains no certificate")
     return file
 
 
 def ignored_variables(environment: Mapping[str, str], route: OutgoingRoute) -> list[str]:
-    """Names of variables that other programs obey and that have no effect here.
+    """Return the names of variables that other programs obey and paraph ignores.
 
     Args:
         environment: the variables of this process.
-        route: a setting that is given takes the place of its variables.
+        route: its settings replace the variables of the same purpose.
     """
     names = [
         *(() if route.proxy else PROXY_VARIABLES),
@@ -195,7 +195,7 @@ def ignored_variables(environment: Mapping[str, str], route: OutgoingRoute) -> l
 
 @lru_cache(maxsize=4)
 def _trusting(ca_file: str) -> ssl.SSLContext:
-    """Loading the public authorities costs 30 ms of CPU, once for each file."""
+    """Build and cache the context: loading the public authorities costs 30 ms of CPU."""
     import ssl
 
     import certifi

@@ -1,4 +1,4 @@
-"""The settings of outgoing connections: checked together, and reported with all others."""
+"""The settings of outgoing connections, checked together and reported with all others."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Value = TypeVar("Value")
 def check_route(
     *, proxy: str, bypass: Sequence[str], ca_file: str
 ) -> tuple[OutgoingRoute, list[str]]:
-    """The route that some settings describe, and every problem; none of them repeats the proxy.
+    """Build the route from its settings, and list every problem without repeating the proxy.
 
     Args:
         proxy: `outgoing_proxy`; "" for direct connections.
         bypass: `outgoing_proxy_bypass`.
-        ca_file: `ca_file`; "" for the public certificate authorities alone.
+        ca_file: `ca_file`; "" to trust only the public certificate authorities.
     """
     problems: list[str] = []
 

@@ -50,7 +50,7 @@ class LiveReader(Protocol):
     """`Store.read_live` of one kind of database."""
 
     def ask(self, asked: Sequence[Asked]) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
-        """Return the present rows, or a future of them; a missing value is None."""
+        """Return the present rows, or a future of them; missing values are empty."""
 
     async def close(self) -> None:
         """Close its connection."""

@@ -101,7 +101,7 @@ def _make_room(connection: SyncConnection, *, replace: bool, live_since: int) ->
         )
     if not replace:
         raise UsageError(
-            "there is a database already, and it was not changed",
+            "there is a database already, and it was not touched",
             remedy="Move it away, or say --replace, which deletes it.",
         )
     refuse_under_replicas(connection, present, live_since)
