@@ -1,9 +1,9 @@
 """Reads settings as they are written in a file and in variables, before they are checked.
 
 All problems are collected and reported together. No problem contains a value.
-A value with quotes or spaces around it is a problem: a character that `docker --env-file` or a
+A value with quotes or spaces around it is a problem. A character that `docker --env-file` or a
 copied line end adds to a secret would become part of every signature. The value is then used
-without them, so that the rest of it is checked as well.
+without these characters, so that the rest of it is checked as well.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def read_variables(variables: Mapping[str, str | None], lists: Collection[str]) 
 def close_names(variables: Iterable[str], known: Collection[str]) -> list[str]:
     """Report variables that are nearly a setting: unreported, the setting would keep its default.
 
-    A name that is far from every setting may belong to another program: a container platform names
-    the addresses of a service that is called paraph.
+    A name that is far from every setting may belong to another program. For example, a container
+    platform names the addresses of a service that is called paraph.
     """
     problems = []
     for variable in variables:
@@ -151,7 +151,7 @@ def _unwrapped(text: str) -> tuple[str, list[str]]:
         wrong.append("holds spaces or a line end before or after its text: remove them")
     first = plain[:1]
     if len(plain) > 1 and first in _QUOTES and plain[-1] == _CLOSING.get(first, first):
-        wrong.append("stands in quotes: write it without them (docker --env-file keeps quotes)")
+        wrong.append("is in quotes: write it without them (docker --env-file keeps quotes)")
         plain = plain[1:-1].strip(_AROUND)
     elif plain[:1] in _QUOTES or plain[-1:] in {*_QUOTES, *_CLOSING.values()}:
         wrong.append("begins or ends with a quote: remove it")

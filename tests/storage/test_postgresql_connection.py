@@ -352,7 +352,7 @@ async def test_authorities_in_libpqs_usual_place_are_used(
 async def test_a_server_without_tls_is_said_so(postgres: PostgresServer) -> None:
     """Where TLS is demanded there is no connection without it."""
     connector = Connector(f"{postgres.url('postgres')}?sslmode=require")
-    with pytest.raises(StorageUnavailable, match="speaks no TLS"):
+    with pytest.raises(StorageUnavailable, match="does not support TLS"):
         await connector.connect()
 
 

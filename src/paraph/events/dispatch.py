@@ -6,11 +6,11 @@ dead letter, which blocks no other event.
 
 A worker claims events for the length of a lease (see `event_store`). So any number of processes
 share one database, and when a process dies another one claims its events. Each process delivers
-a bounded number of events at once. A slow delivery gives up its worker slot, up to a limit for each
-event name: a handler that hangs delays only its own kind of event. The module `road` decides when
+a bounded number of events at once. A handler that hangs delays only its own kind of event: a slow
+delivery gives up its worker slot, up to a limit for each event name. The module `road` decides when
 to claim and how many.
 
-The notices of one installation are delivered in order: the store gives out a notice only when no
+The notices of one installation are delivered in order. The store gives out a notice only when no
 earlier one waits, is being delivered, or is to be retried. A notice that a later one made untrue is
 dropped instead of delivered (`outbox.is_stale`).
 

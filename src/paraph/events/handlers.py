@@ -3,8 +3,9 @@
     @handlers.on("meeting.*")
     async def meeting(event, installation, zoom): ...
 
-A handler takes one to three arguments: the event, the installation that it concerns (None unless
-there is exactly one), and the API client of that installation. Plain functions run in a thread.
+A handler takes one to three arguments: the event, its installation, and the API client of that
+installation. The last two are missing unless the event concerns exactly one installation. Plain
+functions run in a thread.
 
 Every handler of an event runs, one after the other, even if an earlier one raised. Exceptions are
 logged with their traceback to the logger `paraph.handlers`. If any handler failed, the event counts
@@ -49,8 +50,8 @@ class HandedEvent:
         attempt: 1 for the first.
         payload: the event's own fields, as Zoom signed them.
         body: the signed bytes.
-        installations: the active installations of the users whom the event concerns, or of its
-            account; for a notice, its own installation if that is still active.
+        installations: the active installations of the event's users, or of its account. For a
+            notice, its own installation if that is still active.
         is_notice: True if paraph itself created it. A Zoom event can have any name, also that
             of a notice, but never this flag.
         selected_by: "concerned_users" or "account", the rule that selected them; "none" where the

@@ -41,8 +41,8 @@ async def redeliver(context: Context, event_id: str, *, operator: str = "") -> K
 
     Raises:
         NotFound: there is no such event.
-        UsageError: its body was deleted; its installation was removed, and events of a removed
-            installation are never delivered; or a later notice made this notice untrue.
+        UsageError: the event is a deauthorization, its body was deleted, its installation was
+            removed, or a later notice made this notice untrue.
     """
     event = await find_event(context, event_id)
     async with context.store.transaction() as tx:

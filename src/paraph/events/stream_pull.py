@@ -2,7 +2,7 @@
 
 The client's own `fetch` holds messages back until its request is complete. If it is cancelled
 meanwhile, the stream delivers them again only when their lease ends. This class knows every message
-that has arrived, so a process that stops returns all of them, and the next one has them at once
+that has arrived. So a process that stops returns all of them, and the next one has them at once
 (NATS JetStream API, `$JS.API.CONSUMER.MSG.NEXT`).
 """
 

@@ -105,9 +105,9 @@ def _weaknesses(config: api.StreamConfig, *, fresh_seconds: int) -> list[str]:
         (config.storage == api.StorageType.FILE, "it is kept in memory"),
         (config.discard == api.DiscardPolicy.NEW, "it deletes the oldest when it is full"),
         (not config.max_age, "it deletes by age"),
-        (config.retention == api.RetentionPolicy.WORK_QUEUE, "it is no work queue"),
+        (config.retention == api.RetentionPolicy.WORK_QUEUE, "it is not a work queue"),
         (not config.no_ack, "it does not acknowledge"),
-        (config.duplicate_window >= fresh_seconds, "it knows duplicates for too short a time"),
+        (config.duplicate_window >= fresh_seconds, "its duplicate window is too short"),
     ]
     return [f"events_url: the stream {config.name}: {words}" for good, words in checks if not good]
 

@@ -3,7 +3,7 @@
 The event says that a user removed the app. It may be old, repeated, or overtaken by a new
 consent. Only times of Zoom's clock are compared: the `Date` of the token response with
 `deauthorization_time`. If the removal is clearly newer than the consent, the grant is removed. If
-it is older, too near or unreadable, no token is vended and one refresh decides, because only Zoom
+it is older, too near or unreadable, no token is vended until one refresh has decided: only Zoom
 knows which of the two came last. A keyed-hash tombstone is always written, even if no grant
 matched, and activation checks it: the event may arrive before the installation that it ends.
 

@@ -1,6 +1,6 @@
 """Links: bind a grant to a local account (the subject), and let the host confirm that.
 
-Zoom proves who the Zoom user is; only the host knows who the local user is, and the user who
+Zoom proves who the Zoom user is. Only the host knows who the local user is, and the user who
 finishes must be the one who started. So a link is pending until the host has shown its
 signed-in user both accounts. The handoff opens only with the verifier that the starting
 session keeps, and the claim is confirmed only for the starting subject.
@@ -137,8 +137,8 @@ async def confirm(
 
     Raises:
         NotFound: there is no live claim, or it is of another subject.
-        LinkConflict: a confirmation would move an installation and `move` is not set, or that
-            installation is outside the caller's prefix, so the person cannot have agreed.
+        LinkConflict: a confirmation would move an installation. Either `move` is not set, or
+            the caller may not see that installation, so the person cannot have agreed.
     """
     async with context.store.transaction() as tx:
         pending, grant = await _pending(tx, context, claim, subject)

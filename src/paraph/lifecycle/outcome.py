@@ -4,9 +4,9 @@ People click twice, reload, and go back. The first request uses the state up, so
 cannot be processed; for a minute it gets the outcome of the first. A browser needs the sealed
 cookie of the flow to get it; the URL alone is not enough. The code is not exchanged again.
 
-The outcome is sealed and kept in the database. Browsers drop the response to the first of two
-clicks together with its cookies, and another replica may receive the second request while the
-first one runs.
+The outcome is sealed and kept in the database, not in a cookie. Browsers drop the response to the
+first of two clicks together with its cookies. Another replica may also receive the second request
+while the first one runs.
 """
 
 from __future__ import annotations

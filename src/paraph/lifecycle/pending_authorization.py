@@ -156,8 +156,8 @@ def open_pending(
     """Find and open the cookie of a returned state.
 
     Raises:
-        CookieMismatch: the browser holds no cookie of that state, more than one (an attacker
-            added a second one), or one that paraph did not seal.
+        CookieMismatch: the browser holds no cookie of that state, one that paraph did not
+            seal, or more than one. An attacker may have added the second one.
         AuthorizationExpired: the cookie has expired.
     """
     ours = list(_ours(cookies))

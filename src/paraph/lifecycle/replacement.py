@@ -9,7 +9,7 @@ Two events end a grant at Zoom but not the installation:
 
 Both need a new consent with all the proofs of an install, and the host's confirmation for the same
 subject. Then the installation keeps its id, its subject and the order of its notices. The old
-grant's tokens are deleted and not revoked: at Zoom a revocation removes the app, and with it the
+grant's tokens are deleted and not revoked. At Zoom a revocation removes the app, and with it the
 new grant (devforum.zoom.us thread 18432).
 
 An installation that was removed is not kept: a removal that Zoom reports before the new consent

@@ -3,8 +3,8 @@
 Every attempt first checks that the installation is active, so a removal takes effect at once. The
 rules for retries are here and in no other module:
 
-- A refused access token: one refresh, then one more attempt for any method, since Zoom did not
-  act on a request whose bearer token it refused.
+- A refused access token: one refresh, then one more attempt, for any method. Zoom did not act on
+  a request whose bearer token it refused.
 - 429: wait and repeat if the method is idempotent and the wait is short. Otherwise forward the
   response with Retry-After in seconds, whichever of its three forms Zoom used.
 - No response, 502, 503, 504: repeat a GET once. Zoom may have acted on anything else.

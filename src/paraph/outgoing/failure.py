@@ -62,8 +62,9 @@ _PROXY_MAY_BE_NEEDED = (
     "If this machine reaches it through a proxy only, set outgoing_proxy; otherwise check its "
     "firewall and try again in a few minutes."
 )
-# In each text: `peer` is the requested origin, `proxy` the proxy without its credentials, `trust`
-# the setting that names certificate authorities, `seconds` the timeout, `extra` a detail.
+# In each text: `peer` is the requested origin, `proxy` the proxy without its credentials.
+# `trust` is the setting that names certificate authorities, `seconds` the timeout, and `extra` a
+# detail.
 _WORDS: dict[Cause, tuple[str, str]] = {
     Cause.NAME_NOT_RESOLVED: (
         "the host name of {peer} cannot be resolved",

@@ -162,7 +162,7 @@ def _decoded(line: bytes, kind: type[Kind]) -> Kind:
     try:
         return msgspec.json.decode(line, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise UsageError("this is no backup, or a damaged one", remedy=_REMEDY) from None
+        raise UsageError("the file is not a backup, or it is damaged", remedy=_REMEDY) from None
 
 
 def _row(line: bytes, table: _TableLine) -> list[Any]:

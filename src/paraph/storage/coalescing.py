@@ -82,7 +82,7 @@ class Coalescing(Generic[Question, Answer]):
         answers = await self._ask(self._connection, questions)
         if len(answers) != len(questions):
             # With a result missing, all others would be matched to the wrong queries.
-            raise StorageError("the database answered another number of questions")
+            raise StorageError("the database returned another number of rows than requested")
         return answers
 
     def _fail(self, batch: Sequence[_Waiting[Question, Answer]], error: Exception) -> None:

@@ -2,9 +2,9 @@
 
 It runs for each event just before it is sent. So a removal takes effect at once, also for
 events claimed before it. Like the access lookup (`live_reader`) it is one statement that bypasses
-the ORM layers: in the event loop's thread on SQLite, in shared batches on PostgreSQL.
+the ORM layers. SQLite runs it in the event loop's thread, PostgreSQL in shared batches.
 
-An installation that needs reauthorization is left out: Zoom has ended its grant, so it is
+An installation that needs reauthorization is left out. Zoom has ended its grant, so it is
 unknown who may receive the user's or the account's events now.
 """
 

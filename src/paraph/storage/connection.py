@@ -4,9 +4,9 @@ Two promises of the store are kept here, at the driver, so that no caller can br
 
 - *A statement is never interrupted.* It runs in the driver even if its task is cancelled. So a
   cancelled task waits until the driver is done, rolls its transaction back, and only then
-  ends: its lock is free when the next writer asks for it.
-- *One error.* Every exception of the driver becomes `StorageError`, a violated unique or
-  foreign key `Conflict`, raised by the very call that caused it.
+  ends. Its lock is free when the next writer asks for it.
+- *One error.* Every exception of the driver becomes `StorageError`. A violated unique or
+  foreign key becomes `Conflict`. It is raised by the very call that caused it.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def storage_errors() -> Iterator[None]:
     try:
         yield
     except IntegrityError:
-        raise Conflict("another row stands in the way, or the row that it needs is gone") from None
+        raise Conflict("another row conflicts, or a row that it refers to is gone") from None
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise _translated(error) from None
     except OSError as error:

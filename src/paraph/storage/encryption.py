@@ -3,7 +3,7 @@
     version (1) | length of key id (1) | key id | nonce (12) | AES-256-GCM ciphertext and tag
 
 Event bodies are sealed with a key of their UTC day. Their key id is followed by a slash and the
-day's number, so that code without this rule takes it for an unknown key and tries later.
+day's number. Older code takes that for an unknown key and tries later.
 
 Each use ("row", "cookie/<hour>") has a key of its own, derived from the ring's key by HKDF with the
 use as label. So a value sealed for one use can never be opened for another. The header and the
@@ -207,5 +207,5 @@ def _read_header(sealed: bytes) -> tuple[str, bytes]:
     header = sealed[: 2 + length]
     shortest = len(header) + _NONCE_BYTES + _TAG_BYTES
     if not length or sealed[0] != _VERSION or len(sealed) < shortest or not header.isascii():
-        raise SealBroken("this is no ciphertext of ours")
+        raise SealBroken("the value is not a ciphertext of paraph")
     return header[2:].decode("ascii"), header

@@ -1,6 +1,6 @@
 """Deletes event bodies when a user or an account is removed.
 
-Deletion by user has no index of its own: removals are rare, and reading the events of one
+Deletion by user has no index of its own. Removals are rare, and reading the events of one
 account is cheaper than an index entry for every event.
 """
 

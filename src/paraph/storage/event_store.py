@@ -2,8 +2,8 @@
 
 A worker claims an event by setting its next attempt to the end of a lease. If a worker dies,
 the event is due again when the lease ends; so claims need no heartbeat and no clean-up. Each claim
-increments `attempts`. By that number a late worker knows that another one has claimed the event:
-a failure is written only over the claim that it belongs to.
+increments `attempts`. By that number a late worker knows that another one has claimed the event.
+A failure is written only over the claim that it belongs to.
 """
 
 from __future__ import annotations

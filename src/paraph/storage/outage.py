@@ -34,7 +34,9 @@ _READ_ONLY = _Failure(
     "Let database_url name the primary, and set default_transaction_read_only to off for its user"
     " and database.",
 )
-_FULL = _Failure("the database's disk is full", "Free space on it; the service goes on by itself.")
+_FULL = _Failure(
+    "the database's disk is full", "Free space on it; the service continues by itself."
+)
 _REFUSED = _Failure(
     "the database refuses the user or the password",
     "Check the user and the password in database_url, and the server's pg_hba.conf.",
@@ -150,7 +152,7 @@ def _of_network(error: BaseException) -> _Failure | None:
         )
     if isinstance(error, ConnectionError) and "SSL" in str(error):
         return _Failure(
-            "the database speaks no TLS, or refused before it",
+            "the database does not support TLS, or closed the connection before it",
             "Let the server offer TLS; on this machine or its loopback sslmode can be left out.",
         )
     if isinstance(error, TimeoutError):

@@ -3,7 +3,7 @@
 All work happens inside a `Transaction`. A store promises:
 
 - *Serialised writers.* A transaction that reads a row and then writes because of it cannot
-  be overtaken in between: it is alone, or alone within its scopes (`paraph.storage.scope`).
+  be overtaken: it is alone, or alone within its scopes (`paraph.storage.scope`).
   (SQLite: BEGIN IMMEDIATE; PostgreSQL: advisory locks).
 - *All or nothing.* Leaving the block normally commits, durably when `transaction()` returns;
   leaving it by an exception rolls everything back. After an error of a store it cannot commit.

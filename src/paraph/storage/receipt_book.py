@@ -1,15 +1,15 @@
 """Receipts outside the database: the facts that a restored backup cannot know.
 
-The book is append-only: one line for each removal or tombstone since the beginning, and now and
-then a mark of how far the audit chain had come:
+The book is append-only. It has a line for each removal or tombstone since the beginning, and
+regular marks of how far the audit chain had come:
 
     MAC (hex) | space | JSON
 
 A line holds no personal data: an identity is a keyed hash, whose key is sealed in the
 database. The MAC makes a forged or changed line worthless. Its key is derived from the encryption
 key that sealed when the line was written. The line names that key, and a key that was rotated away
-no longer authenticates any line (see `trust`). Each machine and month has a file of its own, so
-that no two machines append to the same file, and old files can be stored safely.
+no longer authenticates any line (see `trust`). Each machine and month has a file of its own. So
+no two machines append to the same file, and old files can be stored safely.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
 A block without a scope is alone: no other writes while it runs, on any replica. That is correct
 for every block, so it is the default. A block with scopes runs beside all blocks of other scopes.
-The rows that it reads and writes must lie within its scopes: a decision that it bases on a
-row must be about a row of its scope.
+The rows that it reads and writes must lie within its scopes. So must every row on which it
+bases a decision.
 
 SQLite has one writer at a time in any case. PostgreSQL takes advisory locks for the scopes
-before the first statement, always in the same order, so that two blocks never wait for each
+before the first statement. Their order is always the same, so two blocks never wait for each
 other in a cycle.
 """
 

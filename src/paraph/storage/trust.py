@@ -68,7 +68,7 @@ def demand_trusted(key_id: str, ring: KeyRing, trust: Trust) -> None:
         )
     if key_id not in trust.keys(ring):
         raise UsageError(
-            f"the backup was made with the key {key_id}, and {ring.newest} stands first in "
+            f"the backup was made with the key {key_id}, and {ring.newest} is first in "
             f"encryption_keys: anyone who holds {key_id} could have made it",
             remedy=f"If {key_id} never leaked, say --made-with-key {key_id}.",
         )
