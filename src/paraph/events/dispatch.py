@@ -116,7 +116,7 @@ class Dispatcher:
         return sum(len(road) + road.in_hand for road in self._roads.values())
 
     async def run(self) -> None:
-        """Dispatch until `stop`."""
+        """Deliver events until `stop` is called."""
         async with asyncio.TaskGroup() as tasks:
             for road in self._roads.values():
                 self._travels.add(tasks.create_task(self._travel(road), name="claims"))

@@ -4,7 +4,7 @@
     async def meeting(event, installation, zoom): ...
 
 A handler takes one to three arguments: the event, its installation, and the API client of that
-installation. The last two are missing unless the event concerns exactly one installation. Plain
+installation. The last two are `None` unless the event concerns exactly one installation. Plain
 functions run in a thread.
 
 Every handler of an event runs, one after the other, even if an earlier one raised. Exceptions are

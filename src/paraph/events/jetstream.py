@@ -139,7 +139,7 @@ class JetStreamInbox:
         return "\n".join(parts).encode()
 
     async def waiting(self) -> int:
-        """The number of events that are in the stream and not in the table yet."""
+        """Return the number of events that are in the stream and not in the table yet."""
         return (await self._stream.stream_info(self._name)).state.messages
 
     async def carry(self, inbox: Inbox) -> None:

@@ -27,7 +27,7 @@ ROADS = {True: "urgent", False: "event"}
 
 @dataclass(frozen=True, slots=True)
 class StreamUrl:
-    """`events_url`, taken apart."""
+    """The parsed value of `events_url`."""
 
     servers: tuple[str, ...]
     replicas: int

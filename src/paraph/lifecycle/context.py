@@ -45,7 +45,7 @@ class Context:
     mend_url: str = ""
 
     def now(self) -> int:
-        """Epoch seconds, whole."""
+        """Return the time in whole epoch seconds."""
         return int(self.clock())
 
     def one_use_code(self) -> Secret:

@@ -144,10 +144,10 @@ class Opener(Protocol):
 
     @property
     def client(self) -> Client:
-        """Our app."""
+        """The app's client at Zoom."""
 
     def now(self) -> int:
-        """Epoch seconds."""
+        """Return the time in whole epoch seconds."""
 
 
 def open_pending(

@@ -47,7 +47,7 @@ class SharedClock:
         """Seconds by which the database's clock is ahead of this machine's."""
 
     def __call__(self) -> float:
-        """Epoch seconds."""
+        """Return the time in epoch seconds, by the database's clock."""
         return self._clock() + self.ahead
 
     async def compare(self, store: Store) -> None:

@@ -21,7 +21,7 @@ class SqlAuditStore:
         self.waiting: list[Callable[[AuditEntry | None], AuditEntry]] = []
 
     async def head(self) -> AuditEntry | None:
-        """The newest entry."""
+        """Return the newest entry."""
         row = (
             await self._connection.execute(
                 select(audit_entries).order_by(audit_entries.c.sequence.desc()).limit(1)

@@ -69,7 +69,7 @@ class BackupWriter:
         self._line(msgspec.json.encode(head))
 
     def table(self, name: str, columns: Mapping[str, str]) -> None:
-        """Begin a table."""
+        """Write the line that begins a table."""
         self._line(msgspec.json.encode(_TableLine(name, dict(columns))))
 
     def row(self, values: Sequence[Any]) -> None:

@@ -50,7 +50,7 @@ class SqlGrantStore:
         )
 
     async def get(self, grant_id: str) -> Grant | None:
-        """By id."""
+        """Return a grant by its id."""
         return await self._one(grants.c.grant_id == grant_id)
 
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Grant]:

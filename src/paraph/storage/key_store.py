@@ -36,7 +36,7 @@ class SqlReplicaStore:
         self._connection = connection
 
     async def put(self, replica: Replica) -> None:
-        """Insert or update."""
+        """Insert or update the row of a replica."""
         values = {
             "label": replica.label,
             "key_ids": " ".join(replica.key_ids),
@@ -69,7 +69,7 @@ class SqlReplicaStore:
         ]
 
     async def forget(self, replica_id: str) -> None:
-        """It ended."""
+        """Delete the row of a replica that has ended."""
         await self._connection.execute(delete(replicas).where(replicas.c.replica_id == replica_id))
 
     async def forget_before(self, seen_before: int) -> None:

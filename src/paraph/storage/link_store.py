@@ -51,7 +51,7 @@ class SqlLinkStore:
         await self._connection.execute(insert(links).values(**_columns(link)))
 
     async def get(self, link_id: str) -> Link | None:
-        """By id."""
+        """Return a link by its id."""
         return await self._one(links.c.link_id == link_id)
 
     async def active_for_grant(self, grant_id: str) -> Link | None:
@@ -107,7 +107,7 @@ class SqlLinkStore:
             raise Conflict("the link was removed meanwhile")
 
     async def delete(self, link_id: str) -> bool:
-        """Delete the row."""
+        """Delete a link. Return False if there was no row."""
         done = await self._connection.execute(delete(links).where(links.c.link_id == link_id))
         return done.rowcount == 1
 

@@ -22,13 +22,13 @@ class ReplicaStore(Protocol):
     """The running services that reported lately."""
 
     async def put(self, replica: Replica) -> None:
-        """Insert or update."""
+        """Insert or update the row of a replica."""
 
     async def seen_since(self, since: int) -> Sequence[Replica]:
         """Return those that reported at or after a time."""
 
     async def forget(self, replica_id: str) -> None:
-        """It ended."""
+        """Delete the row of a replica that has ended."""
 
     async def forget_before(self, seen_before: int) -> None:
         """Delete those that ended without reporting it."""
@@ -61,7 +61,7 @@ class TableStore(Protocol):
         """Return the columns and kinds of every table of a backup, referenced tables first."""
 
     async def revision(self) -> str:
-        """The schema's."""
+        """Return the schema's newest expanding step."""
 
     async def count(self) -> int:
         """Count the rows of all tables of a backup."""

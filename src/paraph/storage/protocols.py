@@ -56,7 +56,7 @@ class GrantStore(Protocol):
         """Return a grant by identity, byte for byte."""
 
     async def get(self, grant_id: str) -> Grant | None:
-        """By id."""
+        """Return a grant by its id."""
 
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Grant]:
         """Return all grants of one Zoom account, oldest first."""
@@ -114,7 +114,7 @@ class LinkStore(Protocol):
         """Insert a link. Raise `Conflict` for a second active one of its grant or subject."""
 
     async def get(self, link_id: str) -> Link | None:
-        """By id."""
+        """Return a link by its id."""
 
     async def active_for_grant(self, grant_id: str) -> Link | None:
         """Return the active link of a grant."""
@@ -138,7 +138,7 @@ class LinkStore(Protocol):
         """Write subject, phase, proofs, times and hashes. Raise `Conflict` if the row is gone."""
 
     async def delete(self, link_id: str) -> bool:
-        """Delete the row."""
+        """Delete a link. Return False if there was no row."""
 
     async def expired(self, *, now: int, limit: int) -> Sequence[Link]:
         """Return pending links that have expired."""
@@ -191,7 +191,7 @@ class OwnerlessStore(Protocol):
     """Token sets without a known owner."""
 
     async def add(self, ownerless: OwnerlessTokens) -> None:
-        """Keep a set."""
+        """Store a token set."""
 
     async def due(self, *, now: int, limit: int) -> Sequence[OwnerlessTokens]:
         """Return the sets whose owner is to be asked now."""
@@ -303,7 +303,7 @@ class RevocationStore(Protocol):
         """Claim and count the next attempt; set the one after. False: another replica has it."""
 
     async def delete(self, row_id: str) -> bool:
-        """Done."""
+        """Delete a finished row. Return False if another caller did so before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class RemovalStore(Protocol):
         """Return True if a receipt of this id exists."""
 
     async def receipts(self, *, limit: int) -> Sequence[Receipt]:
-        """Newest first."""
+        """Return receipts, newest first."""
 
     async def unexported(self, *, limit: int) -> Sequence[RemovalExport]:
         """Return some lines that wait to be written to the receipt book."""
@@ -70,7 +70,7 @@ class AuditStore(Protocol):
     """The rows of the audit chain; `lifecycle.audit` defines their meaning."""
 
     async def head(self) -> AuditEntry | None:
-        """The newest entry."""
+        """Return the newest entry."""
 
     def append(self, make: Callable[[AuditEntry | None], AuditEntry]) -> None:
         """Add an entry, to be written as the last statement of the transaction.
@@ -87,7 +87,7 @@ class ApiKeyStore(Protocol):
     """Keys of the management API."""
 
     async def add(self, key: ApiKey) -> None:
-        """Insert."""
+        """Insert a key."""
 
     async def get(self, key_id: str) -> ApiKey | None:
         """Return a key by its public id."""

@@ -138,7 +138,7 @@ class SqlRemovalStore(_SqlStore):
         )
 
     async def receipts(self, *, limit: int) -> Sequence[Receipt]:
-        """Newest first."""
+        """Return receipts, newest first."""
         rows = await self._connection.execute(
             select(receipts)
             .order_by(receipts.c.completed_at.desc(), receipts.c.receipt_id)
@@ -161,7 +161,7 @@ class SqlApiKeyStore(_SqlStore):
     """`ApiKeyStore` inside one transaction."""
 
     async def add(self, key: ApiKey) -> None:
-        """Insert."""
+        """Insert a key."""
         await self._connection.execute(
             insert(api_keys).values(
                 key_id=key.key_id,

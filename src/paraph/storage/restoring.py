@@ -144,15 +144,15 @@ class _Within:
         self._connection = connection
 
     def writing(self, scopes: Sequence[Scope]) -> AbstractAsyncContextManager[AsyncConnection]:  # noqa: ARG002 - There is no other writer.
-        """The one transaction."""
+        """Return the one transaction."""
         return nullcontext(self._connection)
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """The one transaction."""
+        """Return the one transaction."""
         return nullcontext(self._connection)
 
     def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """The one transaction."""
+        """Return the one transaction."""
         return nullcontext(self._connection)
 
     def turn(self) -> AbstractAsyncContextManager[None]:
@@ -173,7 +173,7 @@ class _Within:
 
     @property
     def clock(self) -> Executable | None:
-        """The server's."""
+        """The query for the server's clock."""
         return self._engine.clock
 
     async def demand_writable(self, connection: AsyncConnection) -> None:

@@ -59,7 +59,7 @@ class SqlOwnerlessStore(_Queue):
     _table, _row_id = ownerless_tokens, "ownerless_id"
 
     async def add(self, ownerless: OwnerlessTokens) -> None:
-        """Keep a set."""
+        """Store a token set."""
         await self._connection.execute(
             insert(ownerless_tokens).values(
                 ownerless_id=ownerless.ownerless_id,
