@@ -137,7 +137,11 @@ def _assembled(hosts: Sequence[tuple[str, int]], given: dict[str, str], root: st
 
 
 def _parts(url: str) -> tuple[str, str, str]:
-    """Return authority, path and query; `ConfigurationError` if other parsers could differ."""
+    """Split a URL into authority, path and query.
+
+    Raises:
+        ConfigurationError: other parsers could split it differently.
+    """
     scheme, _, rest = url.partition("://")
     if scheme not in SCHEMES:
         raise ConfigurationError([f"must begin with {', '.join(f'{one}://' for one in SCHEMES)}"])

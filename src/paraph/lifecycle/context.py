@@ -131,6 +131,9 @@ def random_text(value: bytes) -> str:
 
     Args:
         value: its length must not be a multiple of three, which would leave no padding bits.
+
+    Raises:
+        ValueError: its length is a multiple of three.
     """
     missing = -len(value) % 3
     if not missing:

@@ -168,7 +168,16 @@ async def confirm(
 
 
 async def decline(context: Context, *, claim: Secret, subject_prefix: str = "") -> None:
-    """Decline a link: delete it, and its grant too unless another link needs that."""
+    """Decline a link: delete it, and its grant too unless another link needs that.
+
+    Args:
+        context: the app's store, keys and clock.
+        claim: the claim that `claim()` returned.
+        subject_prefix: the caller may act only for subjects that begin with this.
+
+    Raises:
+        NotFound: there is no live claim, or its subject is not the caller's.
+    """
     async with context.store.transaction() as tx:
         pending = await tx.links.find_claim(secret_hash(claim), now=context.now())
         if pending is None or not pending.subject.startswith(subject_prefix):

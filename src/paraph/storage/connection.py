@@ -196,7 +196,12 @@ async def finish(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Translate every exception of the driver, without its text, which may quote values."""
+    """Translate every exception of the driver, without its text, which may quote values.
+
+    Raises:
+        Conflict: a unique or foreign key refused a row.
+        StorageError: any other failure.
+    """
     try:
         yield
     except IntegrityError:

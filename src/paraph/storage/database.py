@@ -115,7 +115,11 @@ class Database:
             yield _stores(connection, self._sealing, SqlAuditStore(connection))
 
     async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """Store many new events in one durable transaction."""
+        """Store many new events in one durable transaction.
+
+        Raises:
+            StorageError: the events may not have been stored.
+        """
         async with self._block(), self._engine.turn():
             with storage_errors():
                 outcomes = await finish(self._intake.keep(events, client_id=client_id))
@@ -129,6 +133,9 @@ class Database:
         """Read API keys and installations in one statement, as they are at this moment.
 
         Returns the rows at once if no wait is needed, else a future.
+
+        Raises:
+            StorageError: the database failed or was closed; a future raises it when awaited.
         """
         if self._closed:
             raise StorageError("the database was closed")
@@ -142,7 +149,11 @@ class Database:
     async def read_concerned(
         self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
     ) -> Sequence[Concerned] | None:
-        """Return the active installations of a claimed event; None if the claim is over."""
+        """Return the active installations of a claimed event; None if the claim is over.
+
+        Raises:
+            StorageError: the database failed or was closed.
+        """
         if self._closed:
             raise StorageError("the database was closed")
         return await self._concerned.read(
@@ -156,7 +167,12 @@ class Database:
         )
 
     def open_access_token(self, row: LiveRow) -> Secret:
-        """Open the access token of a row that has an installation."""
+        """Open the access token of a row.
+
+        Raises:
+            StorageError: the row has no installation.
+            UnknownEncryptionKey, SealBroken: the token cannot be opened.
+        """
         if row.grant_id is None or row.sealed_access_token is None:
             raise StorageError("there is no installation in this row")
         return self._sealing.open_secret(ACCESS_TOKEN, row.grant_id, row.sealed_access_token)

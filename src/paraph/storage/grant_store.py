@@ -78,7 +78,11 @@ class SqlGrantStore:
         return done.rowcount == 1
 
     async def renew_consent(self, grant: Grant) -> None:
-        """Write tokens, profile and times of a new consent; increment the version."""
+        """Write tokens, profile and times of a new consent; increment the version.
+
+        Raises:
+            Conflict: the grant was removed meanwhile.
+        """
         done = await self._connection.execute(
             update(grants)
             .where(grants.c.grant_id == grant.grant_id)

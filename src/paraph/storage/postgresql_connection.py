@@ -315,7 +315,11 @@ def _connection_class(driver: Any) -> type[Any]:
 
 
 def _tls(url: PostgresqlUrl) -> ssl.SSLContext | str:
-    """Return the TLS context of an sslmode, or the mode's name if TLS is optional."""
+    """Return the TLS context of an sslmode, or the mode's name if TLS is optional.
+
+    Raises:
+        ConfigurationError: a certificate or key file cannot be used.
+    """
     if url.sslmode in ("disable", "allow", "prefer"):
         return url.sslmode
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
