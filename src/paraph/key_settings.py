@@ -21,7 +21,7 @@ from paraph.secret import Secret
 KEY_BYTES = 32
 _WRAPPED = re.compile(r"[A-Za-z0-9_-]{1,32}:vault:v[0-9]+:[A-Za-z0-9+/=]{16,4096}")
 _IN_CLEAR = re.compile(r"[A-Za-z0-9_-]{1,32}:([A-Za-z0-9_-]{43})=?")
-# About thirty of 32 random bytes differ; fewer than sixteen never do by chance.
+# The fewest different bytes of a key: of 32 random bytes about thirty differ.
 _MINIMUM_VARIETY = 16
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 

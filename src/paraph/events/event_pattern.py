@@ -25,7 +25,7 @@ ALL = "*"
 NOTICES = tuple(PHASES)
 
 _PATTERN = re.compile(r"[a-z0-9_.]{1,100}|[a-z0-9_.]{0,99}\*")
-# The fewest characters of `app_deauthorized` that make a pattern mean this event and no other.
+# A pattern that begins so can mean only `app_deauthorized`.
 _APP_DEAUTHORIZED_STEM = "app_deauth"
 # Found in every spelling of that name, and in no other name of a Zoom event.
 _DEAUTHORIZED = "deauthori"

@@ -24,7 +24,7 @@ PLACES = 32
 SLOW_SECONDS = 1.0
 MOST_SLOW = 256
 MOST_SLOW_OF_A_NAME = 32
-# The most events in one claim, to share its cost.
+# The most events claimed ahead, so that they share the cost of one claim.
 MOST_AHEAD = 224
 AHEAD_SECONDS = 0.5
 # Seconds for which an event claimed ahead may wait for a worker slot.

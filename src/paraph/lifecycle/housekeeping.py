@@ -82,7 +82,7 @@ async def _drop(context: Context, ownerless: OwnerlessTokens) -> None:
 
 
 async def _give_to(context: Context, ownerless: OwnerlessTokens, user: ZoomUser) -> None:
-    """Replace the tokens of the grant that these belong to. Without a grant, drop them."""
+    """Replace the tokens of the grant that these belong to. Without a grant, revoke them."""
     identity = ZoomIdentity(ownerless.client_id, user.account_id, user.user_id)
     async with context.store.transaction(account(identity.client_id, identity.account_id)) as tx:
         if not await tx.ownerless.delete(ownerless.ownerless_id):

@@ -36,8 +36,8 @@ READERS = 4
 MIGRATION_LOCK_SECONDS = 120
 
 _WRITERS, _AUDIT, _MIGRATION = (Scope((name,)).key for name in ("writers", "audit", "migration"))
-# Statements kept by each bare connection, which runs the same few all day. Planning one for each
-# batch takes the server as long as running it.
+# For the bare connections, which run the same few statements all day. Planning one for each batch
+# takes the server as long as running it.
 _PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
 # SQLSTATE read_only_sql_transaction.
 _READ_ONLY_TRANSACTION = "25006"

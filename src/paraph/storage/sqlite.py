@@ -37,7 +37,7 @@ _PRAGMAS = (
     "foreign_keys = ON",
     # A deleted token's bytes are overwritten in the file, not only unlinked.
     "secure_delete = ON",
-    # Pages. A service that stores events has a thread that does this earlier, without a writer.
+    # In pages. A service that stores events has a thread that copies earlier than any writer.
     "wal_autocheckpoint = 8000",
 )
 
