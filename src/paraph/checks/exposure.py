@@ -1,4 +1,4 @@
-"""Group J, second part: networks, limits, errors, and what is open to whom."""
+"""Group J, part 2: networks, limits, errors, and access to pages and data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _forwarded(t: Trial) -> None:
 
 
 def _expect_no_detour(t: Trial, page: str, plain: Answer) -> None:
-    """A header does not make the front page another one."""
+    """Check that no header makes the server answer for another path."""
     path = urlsplit(page).path
     for name in ("x-original-url", "x-rewrite-url", "x-forwarded-uri"):
         answer = t.direct.send("GET", plain.url, headers=[(name, path)])
@@ -194,7 +194,7 @@ def _exhaustion(t: Trial) -> None:
     other.sender = t.sender()
     t.sign_in(other, t.subject())
     begun_at = time.monotonic()
-    t.expect(t.try_begin(other), "after the flood nobody else can begin")
+    t.expect(t.try_begin(other), "after the flood no other user can begin")
     t.expect(time.monotonic() - begun_at < 5, "after the flood the app is slow")
 
 
@@ -239,14 +239,14 @@ def _admin(t: Trial) -> None:
                 browser.follow(browser.request("GET", url, headers=more)),
             ):
                 t.expect(answer.status < 500, f"{page} is answered {answer.status}")
-                # Some apps show one and the same page for whatever they do not know.
+                # Some apps show the same page for every unknown path.
                 same = answer.status == nothing.status and answer.body == nothing.body
                 shut = answer.status >= 300 or same or _asks_who(answer)
-                t.expect(shut, f"{page} is open to anybody")
+                t.expect(shut, f"{page} is open to anyone")
 
 
 def _asks_who(page: Answer) -> bool:
-    """Whether a page asks its reader to sign in. One that offers to sign out has let him in."""
+    """Return True if a page asks to sign in; a page that offers to sign out is signed in."""
     text = page.text.lower()
     inside = re.search(r"\b(?:sign|log)[ -]?out\b", text)
     asks = 'type="password"' in text or re.search(r"\b(?:sign|log)[ -]?in\b", text)
@@ -278,7 +278,7 @@ def _idor(t: Trial) -> None:
         for form in forms_of(page):
             if "sign" in form.action or "log" in form.action:
                 continue
-            # The stranger's own form token, with the owner's ids.
+            # The request combines the stranger's own form token with the owner's ids.
             fields = {
                 n: marks.get(n, v) if "csrf" in n.lower() else v for n, v in form.fields.items()
             }

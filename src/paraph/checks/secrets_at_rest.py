@@ -1,4 +1,4 @@
-"""Group E: where tokens and secrets must not be found."""
+"""Group E: places at which tokens and secrets must not be found."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _installs(t: Trial) -> None:
 
 
 def find(t: Trial, text: str, *, but: Iterable[str] = ()) -> str:
-    """What kind of secret stands in a text, or nothing."""
+    """Return the kind of the first secret found in a text; "" if it contains no secret."""
     for value, what in t.canaries().items():
         if what not in but and any(spelling in text for spelling in spellings(value)):
             return what
@@ -45,12 +45,12 @@ def find(t: Trial, text: str, *, but: Iterable[str] = ()) -> str:
 
 
 def acts(url: str) -> bool:
-    """Whether following a link would sign out, or remove something, in a careless app."""
+    """Return True if following a link could sign out or delete something in a careless app."""
     return any(word in url.lower() for word in _ACTS)
 
 
 def crawl(t: Trial, browser: Browser) -> list[Answer]:
-    """The pages that a browser reaches from the target's pages, two links deep."""
+    """Return the pages within two links of the target's pages."""
     waiting = [t.stage.absolute(one) for one in (*t.stage.target.urls.pages, "/")]
     seen: dict[str, Answer] = {}
     while waiting and len(seen) < 40:
@@ -73,7 +73,7 @@ def _http(t: Trial) -> None:
             what = find(t, answer.everything(), but=("authorization code",))
             t.expect(not what, f"the {what} stands in {urlsplit(answer.url).path}")
     for one in t.exchanges:
-        # What Zoom itself answers holds codes, and is nobody's leak.
+        # Zoom's own responses contain codes, which is no leak.
         if one.url.startswith(tuple(t.stage.origins)):
             what = find(t, one.everything())
             t.expect(not what, f"the {what} stands in an answer of {urlsplit(one.url).path}")
@@ -155,7 +155,7 @@ def _swap(t: Trial) -> None:
     columns = sealed_columns(t)
     first, second = t.install(), t.install()
     status, seen = t.use(first.subject, first.user.id)
-    t.control(seen and status < 300, f"`use` works for nobody ({status})")
+    t.control(seen and status < 300, f"`use` works for no user ({status})")
     token = t.zoom.access_token_of(second.user)
     t.stage.restart()
     kept = {one: read_cells(t, *one) for one in columns}
@@ -183,10 +183,10 @@ def _swap(t: Trial) -> None:
 
 
 def _tokens_of_others(t: Trial, user: User) -> set[str]:
-    """Live access tokens of the other installed users.
+    """Return the valid access tokens of the other installed users.
 
-    A user without a link is left out where links can be seen: the app may ask meanwhile whose such
-    a token is.
+    If links can be seen, a user without a link is left out: the app may be asking Zoom at that
+    moment who owns the token.
     """
     linked = {one[1] for one in t.links()}
     users = [one for one in t.zoom.simulator.world.users if one.id != user.id]

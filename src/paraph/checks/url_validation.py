@@ -1,4 +1,4 @@
-"""Group H: the URL-validation challenge, which is a signing oracle where it is answered blindly."""
+"""Group H: the URL validation challenge, a signing oracle if an app answers it unverified."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _oracle(t: Trial) -> None:
     removal = t.removal(user)
     base = f"v0:{removal.timestamp}:{removal.body.decode()}"
     challenge = _challenge(t, base)
-    # Whoever could sign the challenge needs no oracle: only these are in an attacker's reach.
+    # An attacker cannot sign the challenge, so only these unsigned forms are in reach.
     forged = _challenge(t, base)
     forged.signature = "v0=" + "0" * 64
     for sent in (without(challenge, "x-zm-signature", "x-zm-request-timestamp"), forged):

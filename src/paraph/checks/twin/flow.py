@@ -27,7 +27,7 @@ class Flow(Claims):
     # ------------------------------------------------------------ start
 
     def start_page(self, request: Request, session: Session | None) -> Response:
-        """GET: a button, never the flow itself."""
+        """Handle GET of the start: show a button, but do not begin the flow."""
         if session is None:
             return see("/sign-in")
         if self.settings.is_weak("start-csrf-link"):
@@ -35,7 +35,7 @@ class Flow(Claims):
         return page("Connect Zoom", button("/connect", "Connect Zoom", csrf=session.csrf))
 
     def start(self, request: Request, session: Session | None) -> Response:
-        """POST: to Zoom."""
+        """Handle POST of the start: redirect to Zoom."""
         if session is None:
             return see("/sign-in")
         if self.sessions.forgery(request, session, "start-csrf-link"):
@@ -45,7 +45,7 @@ class Flow(Claims):
         return self.begin(request, session)
 
     def begin(self, request: Request, session: Session, *, subject: str = "") -> Response:
-        """The authorization request."""
+        """Build the authorization request and redirect to it."""
         weak, query = self.settings.is_weak, dict(request.query)
         self._counter += 1
         verifier = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
@@ -138,7 +138,7 @@ class Flow(Claims):
     async def callback(
         self, request: Request, session: Session | None, *, checked: bool = True
     ) -> Response:
-        """The answer to a browser that comes from Zoom, or says so."""
+        """Handle a request to the redirection endpoint."""
         weak = self.settings.is_weak
         head = request.method == "HEAD"
         prefetch = "prefetch" in request.header("sec-purpose") + request.header("purpose")
@@ -368,7 +368,7 @@ class Flow(Claims):
         return await self._identify(session, pending, {**tokens, "given": given})
 
     async def _hold(self, session: Session | None, given: dict[str, str]) -> Response:
-        """Pending mode: exchanged, owned by nobody until a person says so in this browser."""
+        """Exchange the code in pending mode: the claim has no owner until this browser confirms."""
         response = await self._exchange(None, None, given)
         if self.settings.is_weak("mp-pending-unowned") and session is not None:
             for claim in self.claims.values():
