@@ -1,4 +1,4 @@
-"""The host's own sessions: opaque cookie, everything else on the server, a CSRF token in each."""
+"""The sessions of the host: an opaque cookie, with the data and a CSRF token on the server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_SESSIONS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A made-up user of the host product."""
+    """An invented user of the host product."""
 
     subject: str
     name: str
@@ -33,29 +33,29 @@ PEOPLE = (
 
 @dataclass(slots=True)
 class Session:
-    """One signed-in browser. `nonce` is behind the challenge of its link request."""
+    """The session of one browser. `nonce` belongs to the challenge of its link request."""
 
     person: Person
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     nonce: str = ""
     claim: dict[str, object] | None = None
-    # Stands in the form that shows the claim: what a person agrees to is what they saw.
+    # The confirmation form contains this id, so that users confirm the claim that they saw.
     shown: str = ""
     notice: str = ""
 
 
 class Sessions:
-    """All sessions, in memory."""
+    """All sessions, in memory only."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Session] = {}
 
     def of(self, request: Request) -> Session | None:
-        """The session of a request."""
+        """Return the session of a request."""
         return self._by_id.get(request.cookies.get(COOKIE, ""))
 
     def begin(self, response: Response, person: Person) -> None:
-        """A fresh session: signing in never continues an older one."""
+        """Begin a new session; signing in never continues an older one."""
         session_id = secrets.token_urlsafe(32)
         self._by_id[session_id] = Session(person)
         while len(self._by_id) > _MAX_SESSIONS:
@@ -65,16 +65,16 @@ class Sessions:
         )
 
     def end(self, request: Request, response: Response) -> None:
-        """Sign out, on the server too."""
+        """End the session on the server and in the browser."""
         self._by_id.pop(request.cookies.get(COOKIE, ""), None)
         response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax", path="/")
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form; the last of several wins."""
+    """Return the fields of a posted form; of a repeated field the last value counts."""
     return dict(parse_qsl((await request.body())[:8192].decode("utf-8", "replace")))
 
 
 def is_from_session(session: Session, fields: dict[str, str]) -> bool:
-    """Whether a form was written by us for this session."""
+    """Return True if a form has the CSRF token of this session."""
     return hmac.compare_digest(session.csrf.encode(), fields.get("csrf", "").encode())

@@ -1,8 +1,8 @@
 """The token and revocation endpoints (RFC 6749 sections 4.1.3, 5 and 6; RFC 7009).
 
-Client authentication is HTTP Basic, parameters stand in the body and nowhere else: a URL ends
-up in logs. What comes back is read strictly, and of an error only registered codes and Zoom's
-documented numbers are kept: Zoom's prose repeats the code that it refused.
+Client authentication is HTTP Basic. Parameters are sent in the body only, because URLs are logged.
+Responses are parsed strictly. Of an error, only registered codes and Zoom's documented numbers are
+kept, because Zoom's error text repeats the code that it refused.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from paraph.oauth.roles import AuthorizationServer, Client
 from paraph.oauth.strict_json import parse_json_object
 from paraph.secret import Secret
 
-# RFC 6749 section 5.1 only recommends `expires_in`. Too short costs a refresh, too long a 401.
+# RFC 6749 section 5.1 only recommends `expires_in`. Too short a default costs a refresh, too long
+# a default a 401.
 DEFAULT_EXPIRES_IN = 1800
 MAX_EXPIRES_IN = 10 * 365 * 86400
 MAX_TOKEN = 8192
@@ -48,7 +49,7 @@ _ERRORS = frozenset(
         "unsupported_token_type",
     }
 )
-# Zoom's documented numbers for token errors, which its prose may name.
+# Zoom's documented numbers of token errors, which its error text may contain.
 _ZOOM_NUMBER = re.compile(r"(?<![0-9])4,?7[0-4][0-9](?![0-9])")
 
 
@@ -56,7 +57,8 @@ _ZOOM_NUMBER = re.compile(r"(?<![0-9])4,?7[0-4][0-9](?![0-9])")
 class TokenSet:
     """A successful token response.
 
-    `scopes` is empty where the response named none; `issued_at_server` is its `Date`.
+    `scopes` is empty if the response names no scope; `issued_at_server` is its `Date` header in
+    epoch seconds.
     """
 
     access_token: Secret
@@ -70,7 +72,7 @@ class TokenSet:
 def build_token_request(
     server: AuthorizationServer, client: Client, validated: ValidatedAuthorizationResponse
 ) -> Request:
-    """The access token request for a code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+    """Build the token request for a code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
 
     Raises:
         UsageError: the response was not validated, or belongs to another client or redirect URI.
@@ -99,7 +101,7 @@ def build_token_request(
 def build_refresh_request(
     server: AuthorizationServer, client: Client, *, refresh_token: Secret
 ) -> Request:
-    """The refresh request (RFC 6749 section 6)."""
+    """Build the refresh request (RFC 6749 section 6)."""
     return _form(
         server.token_endpoint,
         client,
@@ -110,13 +112,13 @@ def build_refresh_request(
 def build_revocation_request(
     server: AuthorizationServer, client: Client, *, token: Secret
 ) -> Request:
-    """The revocation request (RFC 7009 section 2.1)."""
+    """Build the revocation request (RFC 7009 section 2.1)."""
     return _form(server.revocation_endpoint, client, {"token": token.reveal()})
 
 
 def _form(url: str, client: Client, parameters: dict[str, str]) -> Request:
-    # RFC 6749 section 2.3.1: id and secret are form-encoded before Basic joins them. Zoom's are
-    # letters, digits, "_" and "-", which that leaves as they are.
+    # Id and secret are form-encoded before Basic joins them (RFC 6749 section 2.3.1). Zoom's have
+    # only letters, digits, "_" and "-", which stay unchanged.
     name, password = quote_plus(client.client_id), quote_plus(client.client_secret.reveal())
     credentials = base64.b64encode(f"{name}:{password}".encode()).decode("ascii")
     return Request(
@@ -132,13 +134,13 @@ def _form(url: str, client: Client, parameters: dict[str, str]) -> Request:
 
 
 def parse_token_response(response: Response) -> TokenSet:
-    """The token set of a successful response (RFC 6749 section 5.1).
+    """Parse a token response (RFC 6749 sections 5.1 and 5.2).
 
     Raises:
-        InvalidGrant: the code or refresh token is dead.
-        TokenErrorResponse: another refusal (section 5.2).
+        InvalidGrant: the code or the refresh token is not valid any more.
+        TokenErrorResponse: the server refused for another reason.
         PeerUnavailable: 5xx or 429.
-        MessageMalformed: anything that is no token response.
+        MessageMalformed: the response is not a valid token response.
     """
     if response.status != 200:
         raise _refusal(response)
@@ -158,7 +160,7 @@ def parse_token_response(response: Response) -> TokenSet:
 
 
 def parse_refresh_response(response: Response, *, previous: Secret) -> TokenSet:
-    """As `parse_token_response`; without a new refresh token the previous one stays (section 6)."""
+    """Parse a refresh response; without a new refresh token, `previous` is kept (section 6)."""
     token_set = parse_token_response(response)
     if token_set.refresh_token is not None:
         return token_set
@@ -173,14 +175,14 @@ def parse_refresh_response(response: Response, *, previous: Secret) -> TokenSet:
 
 
 def parse_revocation_response(response: Response) -> None:
-    """Return when the token is dead (RFC 7009 section 2.2).
+    """Return if the token is revoked (RFC 7009 section 2.2).
 
-    A token that the server does not know is dead too, whichever way it says so: 200 by the RFC,
-    400 or 401 at Zoom. Wrong client credentials are not taken for that.
+    A token that the server does not know counts as revoked: the RFC requires 200, Zoom sends
+    400 or 401. Wrong client credentials do not count as that.
 
     Raises:
         PeerUnavailable: 5xx or 429.
-        TokenErrorResponse: any other refusal.
+        TokenErrorResponse: the server refused for another reason.
     """
     if response.status == 200:
         return
@@ -207,7 +209,7 @@ def _refusal(response: Response) -> Exception:
     reason = reason if isinstance(reason, str) else ""
     number = _ZOOM_NUMBER.search(reason)
     detail = f"Zoom error {number[0].replace(',', '')}" if number else ""
-    # Zoom's older answers say invalid_request of a dead code or refresh token.
+    # Zoom's older responses use invalid_request for an invalid code or refresh token.
     dead = error == "invalid_request" and (
         reason.startswith(("Invalid authorization code", "Invalid Token!"))
     )
@@ -229,15 +231,15 @@ def _json_body(response: Response) -> bytes:
 def _token(content: dict[str, Any], name: str) -> Secret:
     value = content.get(name)
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise MessageMalformed(f"{name} is missing or has not the shape of a token")
+        raise MessageMalformed(f"{name} is missing or does not have the form of a token")
     return Secret(value)
 
 
 def _expires_in(content: dict[str, Any]) -> int:
     value = content.get("expires_in", DEFAULT_EXPIRES_IN)
-    # bool is an int in Python; "3600" and 3600.5 are a sign of a peer that means something else.
+    # bool is an int in Python; "3600" and 3600.5 suggest that the peer means something else.
     if not isinstance(value, int) or isinstance(value, bool):
-        raise MessageMalformed("expires_in is no whole number")
+        raise MessageMalformed("expires_in is not an integer")
     if not 0 < value <= MAX_EXPIRES_IN:
         raise MessageMalformed("expires_in is out of range")
     return value
@@ -246,9 +248,9 @@ def _expires_in(content: dict[str, Any]) -> int:
 def _scopes(content: dict[str, Any]) -> frozenset[str]:
     value = content.get("scope", "")
     if not isinstance(value, str):
-        raise MessageMalformed("scope is no string")
+        raise MessageMalformed("scope is not a string")
     names = value.split(" ") if value else []
     names = [name for name in names if name]
     if not all(_SCOPE.fullmatch(name) for name in names):
-        raise MessageMalformed("scope has characters that no scope has")
+        raise MessageMalformed("scope contains invalid characters")
     return frozenset(names)
