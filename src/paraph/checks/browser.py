@@ -318,7 +318,7 @@ class Browser:
         ]
 
     def open(self, url: str, *, initiator: str | None = None, **more: Any) -> Answer:
-        """GET a page and follow redirects inside the app, as a browser does."""
+        """Open a page with GET and follow redirects inside the app, as a browser does."""
         answer = self.request("GET", url, initiator=initiator, **more)
         return self.follow(answer, initiator=initiator)
 

@@ -116,7 +116,7 @@ def _never_read(t: Trial, url: str, size: int) -> list[socket.socket]:
 def _unread(t: Trial) -> None:
     t.demand_addresses()
     url, size = _largest_page(t)
-    t.control(size, "no page is answered")
+    t.control(size, "no page got a response")
     door = t.stage.url("webhook")
     user = t.known_user() if door else None
     before = t.direct.send("GET", url)

@@ -73,15 +73,15 @@ def _plain(t: Trial) -> None:
     cookies = browser.jar.header(callback, cross_site=True, safe=True)
     url = urljoin(plain, f"{parts.path}?{parts.query}")
     answer = t.direct.send("GET", url, headers=[("cookie", cookies)])
-    t.expect(answer.status < 500, f"a callback in clear was answered {answer.status}")
-    t.expect(not 200 <= answer.status < 300, "a callback in clear was accepted")
-    t.expect_no_exchange(before, "a callback in clear")
+    t.expect(answer.status < 500, f"a callback over plain http was answered {answer.status}")
+    t.expect(not 200 <= answer.status < 300, "a callback over plain http was accepted")
+    t.expect_no_exchange(before, "a callback over plain http")
     if t.stage.url("webhook"):
         marker, delivery = t.marked()
         del marker
         door = urljoin(plain, urlsplit(t.url("webhook")).path)
         answer = t.post(delivery, url=door)
-        t.expect(not 200 <= answer.status < 300, "a delivery in clear was accepted")
+        t.expect(not 200 <= answer.status < 300, "a delivery over plain http was accepted")
 
 
 def _shakes(t: Trial, version: ssl.TLSVersion) -> bool:
@@ -214,7 +214,7 @@ def _errors(t: Trial) -> None:
         t.expect("trace-canary-0001" not in text, "TRACE is answered")
         t.expect("Traceback" not in text and 'File "/' not in text, "a stack trace is shown")
         version = _VERSIONS.search(text.lower())
-        t.expect(not version, f"a version is told: {version[0] if version else ''}")
+        t.expect(not version, f"a server version is shown: {version[0] if version else ''}")
     host = urlsplit(base).netloc
     smuggled = (
         f"POST /healthz HTTP/1.1\r\nHost: {host}\r\nContent-Length: 6\r\n"

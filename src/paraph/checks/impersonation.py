@@ -46,7 +46,7 @@ def demand_possible() -> None:
     elif subprocess.run(
         [shutil.which("unshare") or "unshare", *_flags(), "true"], capture_output=True, check=False
     ).returncode:
-        problems.append("this system does not allow a mount namespace of one's own")
+        problems.append("this system does not allow new mount namespaces")
     try:
         with socket.socket() as probe:
             # The listener sets this too: connections of an earlier run may still be in TIME_WAIT.

@@ -76,7 +76,7 @@ class Listener:
         self._server.run(sockets=[self._socket])
 
     def start(self) -> None:
-        """Accept connections."""
+        """Start the server; return when it accepts connections."""
         self._socket.listen(256)
         self._thread.start()
 

@@ -211,7 +211,7 @@ def _encodings(t: Trial) -> None:
 def _implicit(t: Trial) -> None:
     done = t.install()
     token = t.zoom.access_token_of(done.user)
-    t.control(token, "no access token has been handed out")
+    t.control(token, "Zoom has issued no access token")
     browser = t.browser(t.subject())
     state = t.begin(browser).state
     for query in (
@@ -333,7 +333,7 @@ def _clean(t: Trial) -> None:
         if not secret:
             continue
         t.expect(secret not in last.url, f"the {what} stays in the address bar")
-        t.expect(secret not in last.text, f"the {what} stands in the page")
+        t.expect(secret not in last.text, f"the {what} is in the page")
     t.expect(
         answer.header("referrer-policy") or last.header("referrer-policy"), "no Referrer-Policy"
     )

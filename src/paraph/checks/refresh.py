@@ -110,7 +110,7 @@ def _not_rotated(t: Trial) -> None:
         t.expect(found, "after an answer without a refresh token nothing is refreshed any more")
         presented.append(found[0].parameters.get("refresh_token"))
         _again(t, done)
-    t.expect(presented[0] == presented[1], "the old refresh token was thrown away")
+    t.expect(presented[0] == presented[1], "the old refresh token was dropped")
 
 
 @case("ref-invalid-grant")

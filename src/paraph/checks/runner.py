@@ -117,7 +117,7 @@ def run_group(
     halted: threading.Event | None = None,
     reach: Reach = THIS_MACHINE,
 ) -> list[Finding]:
-    """Run the control of one group, then its cases, in an environment of its own."""
+    """Run the control of one group, then its cases, in its own environment."""
     findings: list[Finding] = []
 
     def note(finding: Finding) -> None:

@@ -66,7 +66,7 @@ def _s256(t: Trial) -> None:
         query.get("code_challenge_method") == "S256",
         f"code_challenge_method is {query.get('code_challenge_method', 'absent')!r}",
     )
-    t.expect(re.fullmatch(r"[A-Za-z0-9_-]{43}", challenge), "the challenge is no SHA-256 value")
+    t.expect(re.fullmatch(r"[A-Za-z0-9_-]{43}", challenge), "the challenge is not a SHA-256 value")
 
 
 @case("start-pkce-unique")
@@ -176,10 +176,10 @@ def _secrets(t: Trial) -> None:
     for one in t.exchanges[first:]:
         shown = f"{one.url} {one.location} {one.text}"
         for value, what in secrets.items():
-            t.expect(value not in shown, f"the {what} stands in an address or page")
+            t.expect(value not in shown, f"the {what} is in a URL or page")
         t.expect(
             not any(value in f"{one.url} {one.location}" for value in session),
-            "a cookie's value stands in an address",
+            "a cookie's value is in a URL",
         )
 
 

@@ -75,8 +75,8 @@ def _client(t: Trial) -> None:
         query = " ".join(value for _, value in seen.query)
         secret = t.zoom.app.client_secret
         code = seen.parameters.get("code", "?")
-        t.expect(secret not in query, "the client secret stands in the query")
-        t.expect(code not in query, "the code stands in the query")
+        t.expect(secret not in query, "the client secret is in the query")
+        t.expect(code not in query, "the code is in the query")
         basic = seen.header("authorization").lower().startswith("basic ")
         in_body = "client_secret" in seen.form
         t.expect(basic or in_body, "the client is not authenticated")

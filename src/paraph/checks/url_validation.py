@@ -52,7 +52,7 @@ def _valid(t: Trial) -> None:
     wanted = {"plainToken": plain, "encryptedToken": _mac(t, plain)}
     t.expect(isinstance(content, dict) and content == wanted, "the answer is not what Zoom wants")
     t.expect(answer.seconds < 3, f"the answer took {answer.seconds:.1f} seconds")
-    t.expect("json" in answer.header("content-type"), "the answer is not said to be JSON")
+    t.expect("json" in answer.header("content-type"), "the response's content type is not JSON")
 
 
 @case("crc-unsigned")

@@ -48,7 +48,7 @@ class _Without(Delivery):
     lacking: tuple[str, ...] = ()
 
     def headers(self) -> list[tuple[str, str]]:
-        """The others."""
+        """Return the headers without the removed ones."""
         return [(n, v) for n, v in super().headers() if n not in self.lacking]
 
 

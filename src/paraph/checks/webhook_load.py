@@ -264,8 +264,13 @@ def _uniform(t: Trial) -> None:
     shapes = set()
     for what, delivery in variants.items():
         answer = t.expect_answered(t.post(delivery), f"a bad delivery ({what})")
-        t.expect(right[3:] not in answer.everything(), "the expected signature is told")
-        t.expect(delivery.right()[3:] not in answer.everything(), "the expected signature is told")
+        t.expect(
+            right[3:] not in answer.everything(), "the response contains the expected signature"
+        )
+        t.expect(
+            delivery.right()[3:] not in answer.everything(),
+            "the response contains the expected signature",
+        )
         shapes.add((answer.status, answer.body))
     t.expect(len(shapes) == 1, f"bad deliveries are answered in {len(shapes)} different ways")
 

@@ -159,11 +159,11 @@ class Zoom:
         return self._listener.reached_at + url.removeprefix(self.url)
 
     def start(self) -> None:
-        """Accept connections."""
+        """Start serving; return when it accepts connections."""
         self._listener.start()
 
     def stop(self) -> None:
-        """Stop."""
+        """Stop serving and close all connections."""
         self._listener.stop()
 
     # ------------------------------------------------------------ users

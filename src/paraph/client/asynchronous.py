@@ -71,7 +71,11 @@ class AsyncClient:
         return await self._do(calls.claim_handoff(handoff, nonce))
 
     async def confirm(self, claim: str, *, subject: str, move: bool = False) -> types.Installation:
-        """Confirm a claim; set `move` if the user agreed to end the links in `replaces`."""
+        """Confirm a claim; set `move` if the user agreed to end the links in `replaces`.
+
+        Raises:
+            AlreadyLinked: the subject or the Zoom user is linked, and `move` is not set.
+        """
         return await self._do(calls.confirm_claim(claim, subject, move=move))
 
     async def decline(self, claim: str) -> None:
@@ -97,11 +101,15 @@ class AsyncClient:
             after = page.next
 
     async def installation(self, installation_id: str) -> types.Installation:
-        """One installation."""
+        """Return one installation."""
         return await self._do(calls.get_installation(installation_id))
 
     async def access_token(self, installation_id: str, *, subject: str) -> types.AccessToken:
-        """Return a valid access token of an active installation; request one for each use."""
+        """Return a valid access token of an active installation; request one for each use.
+
+        Raises:
+            NeedsNewConsent: Zoom ended the grant; send the user to its `mend_url`.
+        """
         return await self._do(calls.vend(installation_id, subject))
 
     async def remove(self, installation_id: str) -> types.Receipt:

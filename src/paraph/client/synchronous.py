@@ -69,7 +69,11 @@ class Client:
         return self._do(calls.claim_handoff(handoff, nonce))
 
     def confirm(self, claim: str, *, subject: str, move: bool = False) -> types.Installation:
-        """Confirm a claim; set `move` if the user agreed to end the links in `replaces`."""
+        """Confirm a claim; set `move` if the user agreed to end the links in `replaces`.
+
+        Raises:
+            AlreadyLinked: the subject or the Zoom user is linked, and `move` is not set.
+        """
         return self._do(calls.confirm_claim(claim, subject, move=move))
 
     def decline(self, claim: str) -> None:
@@ -94,11 +98,15 @@ class Client:
             after = page.next
 
     def installation(self, installation_id: str) -> types.Installation:
-        """One installation."""
+        """Return one installation."""
         return self._do(calls.get_installation(installation_id))
 
     def access_token(self, installation_id: str, *, subject: str) -> types.AccessToken:
-        """Return a valid access token of an active installation; request one for each use."""
+        """Return a valid access token of an active installation; request one for each use.
+
+        Raises:
+            NeedsNewConsent: Zoom ended the grant; send the user to its `mend_url`.
+        """
         return self._do(calls.vend(installation_id, subject))
 
     def remove(self, installation_id: str) -> types.Receipt:

@@ -41,12 +41,12 @@ class Feed:
         self._more = asyncio.Event()
 
     async def receive(self, request: Request) -> Response:
-        """POST /hooks/paraph."""
+        """Handle `POST /hooks/paraph`: verify a delivery and store it."""
         body = await request.body()
         try:
             self._webhook.verify(body, dict(request.headers))
             content = json.loads(body)
-        except Exception:  # noqa: BLE001 - The library raises many kinds of errors for malformed headers: refuse all.
+        except Exception:  # noqa: BLE001 - Malformed headers raise many kinds: refuse all.
             return Response(status_code=401)
         event_id = request.headers["webhook-id"]
         if event_id not in self._seen:

@@ -66,7 +66,7 @@ class Host:
         )
 
     def app(self) -> Starlette:
-        """The ASGI application."""
+        """Build the ASGI application."""
         routes = [
             Route("/", self._signed_in(self._dashboard)),
             Route("/sign-in", self._sign_in_page, methods=["GET"]),

@@ -25,7 +25,7 @@ _LETTERS = {
 
 
 def to_html(run: Run) -> str:
-    """The page."""
+    """Render a run as an HTML page."""
     run = visible_run(run)
     environment = Environment(
         loader=PackageLoader("paraph.checks.report", "templates"),

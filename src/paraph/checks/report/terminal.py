@@ -18,7 +18,7 @@ _SIGNS = {
 
 
 def line_of(finding: Finding) -> str:
-    """One case."""
+    """Format one case as a line."""
     reason = f"  {visible(finding.reason)}" if finding.reason else ""
     return f"{_SIGNS[finding.verdict]}  {finding.severity:<8}  {finding.id:<30}{reason}"
 

@@ -59,7 +59,7 @@ class Host:
         self._events: list[str] = []
 
     def app(self) -> ASGIApp:
-        """The ASGI application."""
+        """Build the ASGI application."""
         return _Dressed(
             Starlette(
                 routes=[

@@ -78,7 +78,7 @@ class Twin:
         return other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             return
         limit = 10**9 if self.settings.is_weak("wh-big-slow") else BODY_LIMIT

@@ -20,7 +20,7 @@ _MAX_PENDING = 400
 
 
 class Flow(Claims):
-    """Installs."""
+    """The steps of the authorization flow."""
 
     _counter = 0
 
@@ -175,7 +175,7 @@ class Flow(Claims):
             return page("Something broke", status=500 if weak("cb-oversize") else 400)
         names = [name for name, _ in request.query]
         if any(names.count(one) > 1 for one in _ONCE) and not weak("cb-dup-params"):
-            return page("A parameter stands twice", status=400)
+            return page("A parameter is repeated", status=400)
         known = {*_ONCE, "error_description", "error_uri"}
         if weak("cb-unknown-params") and set(names) - known:
             return page("Unknown parameter", status=400)
@@ -205,7 +205,7 @@ class Flow(Claims):
             self.pending.pop(pending.state, None)
         if weak("cb-error-xss"):
             return page(
-                "Zoom said no",
+                "Zoom refused",
                 given.get("error", "") + given.get("error_description", ""),
                 status=400,
             )

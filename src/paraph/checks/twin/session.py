@@ -14,7 +14,7 @@ COOKIE = "__Host-twin"
 
 @dataclass(slots=True)
 class Session:
-    """One browser's session."""
+    """The session of one browser."""
 
     id: str
     subject: str
@@ -53,7 +53,7 @@ class Sessions:
         return session
 
     def end(self, request: Request, response: Response) -> None:
-        """Sign out."""
+        """End the session on the server and in the browser."""
         if not self._settings.is_weak("ck-logout"):
             self._known.pop(request.cookie(self.cookie_name), None)
         response.set_cookie(self.cookie_name, "", age=0)

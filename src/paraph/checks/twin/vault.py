@@ -95,7 +95,7 @@ class Vault:
     # ------------------------------------------------------------ links
 
     def put(self, link: Link) -> None:
-        """Write a link."""
+        """Insert or replace a link."""
         with self.lock, self._db:
             self._db.execute(
                 "insert or replace into links values (?,?,?,?,?,?,?,?,?,?,?,?,?)",

@@ -122,7 +122,7 @@ def request_of(scope: Scope, body: bytes) -> Request:
 
 
 async def answer(response: Response, send: Send) -> None:
-    """Send it."""
+    """Send a response."""
     headers = [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in response.headers]
     headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})

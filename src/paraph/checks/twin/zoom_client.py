@@ -112,10 +112,10 @@ class ZoomClient:
             )
         except (ValueError, RecursionError, TypeError):
             shown = body[:2000].decode("utf-8", "replace")
-            why = shown if self._settings.is_weak("tok-html-200") else "the answer is no JSON"
+            why = shown if self._settings.is_weak("tok-html-200") else "the response is not JSON"
             raise ZoomError(why, status=status) from None
         if not isinstance(content, dict):
-            raise ZoomError("the answer is no object", status=status)
+            raise ZoomError("the response is not an object", status=status)
         return content
 
     def _checked(self, content: dict[str, Any]) -> dict[str, Any]:
@@ -133,15 +133,15 @@ class ZoomClient:
         if not isinstance(access, str) or not access.isascii() or not access:
             raise ZoomError("there is no access token")
         if isinstance(lifetime, bool) or not isinstance(lifetime, int) or not 0 < lifetime < 10**8:
-            raise ZoomError("expires_in is no number of seconds")
+            raise ZoomError("expires_in is not a number of seconds")
         if content.get(
             "client_id", self._settings.client_id
         ) != self._settings.client_id and not weak("tok-wrong-client"):
             raise ZoomError("the token belongs to another client")
         if not isinstance(content.get("refresh_token", ""), str):
-            raise ZoomError("the refresh token is no text")
+            raise ZoomError("the refresh token is not a string")
         if not isinstance(content.get("scope", ""), str):
-            raise ZoomError("the scope is no text")
+            raise ZoomError("the scope is not a string")
         return {**content, "expires_in": lifetime}
 
     # ------------------------------------------------------------ the wire
@@ -195,7 +195,7 @@ class ZoomClient:
             if connection.sock is not None:
                 connection.sock.settimeout(left)
             if len(body) > limit:
-                raise ZoomError("the answer is too large")
+                raise ZoomError("the response is too large")
         if answer.getheader("content-encoding") == "gzip" and self._settings.is_weak("tok-huge"):
             return gzip.decompress(bytes(body))
         if answer.length:
@@ -206,9 +206,9 @@ class ZoomClient:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name is repeated")
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
