@@ -1,8 +1,7 @@
 """The operator pages at `/admin/`, on the private side only.
 
-The cheapest checks come first, and nothing is done before all have passed. The order is: the `Host`
-header, the path, the method, the origin of a form, the session (in the store), and the session's
-proof in the form.
+The cheapest checks come first, and nothing is done before all have passed. The order is: `Host`
+header, path, method, origin of a form, session (in the store), CSRF token of a form.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Proof of ownership: required before the check attacks a target on another machine.
 
 The proof is a file that the target serves, because only its owner can put files there. Every URL of
-the target file is checked as it will be requested, with its placeholders filled in and resolved
-against the base of the app and of each variant. `Sender` checks every single request again.
+the target file is checked as it will be requested: its placeholders are filled in first. Then it is
+resolved against the base of the app and of each variant. `Sender` checks every request once more.
 """
 
 from __future__ import annotations

@@ -185,8 +185,8 @@ def _swap(t: Trial) -> None:
 def _tokens_of_others(t: Trial, user: User) -> set[str]:
     """Return the valid access tokens of the other installed users.
 
-    If links can be seen, a user without a link is left out: the app may be asking Zoom at that
-    moment who owns the token.
+    If links can be seen, users without a link are left out: the app may be asking Zoom for the
+    owner of their tokens.
     """
     linked = {one[1] for one in t.links()}
     users = [one for one in t.zoom.simulator.world.users if one.id != user.id]

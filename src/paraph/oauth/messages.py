@@ -98,9 +98,8 @@ def parse_query(raw_query: bytes, *, once: Collection[str]) -> dict[str, str]:
         once: the names to return; each may occur at most once (section 3.1).
 
     Raises:
-        MessageMalformed: the query is longer than `MAX_QUERY_BYTES`, has more than
-            `MAX_PARAMETERS` parameters or `MAX_ESCAPES` escapes, one of `once` is repeated, or its
-            value is not percent-encoded printable ASCII.
+        MessageMalformed: the query exceeds `MAX_QUERY_BYTES`, `MAX_PARAMETERS` or `MAX_ESCAPES`,
+            repeats one of `once`, or its value is not percent-encoded printable ASCII.
     """
     if len(raw_query) > MAX_QUERY_BYTES:
         raise MessageMalformed("the query is too long")

@@ -4,7 +4,7 @@ The rules:
 
 - A phase is left only by an event of the table; any other event is a programming error.
 - Each proof of an installation is an event, and it is recorded in order.
-- Nothing that a browser sends leads to ACTIVE by itself: Zoom confirms every step from
+- Nothing that a browser sends leads to ACTIVE by itself. Zoom confirms every step from
   REQUESTED to PENDING, and the host confirms the step from PENDING to ACTIVE.
 - In UNDECIDED, while a deauthorization is being decided, no access token is vended.
 - In SUSPENDED, after a restore, no access token is vended until a refresh has proved the grant.

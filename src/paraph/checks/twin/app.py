@@ -179,7 +179,7 @@ class Twin:
         }
         if path == "/webhook":
             if request.method != "POST":
-                return page("Not this way", status=405)
+                return page("Method not allowed", status=405)
             return await self.webhook.answer(request)
         if path.startswith("/installations/"):
             return self._installation(request)
@@ -187,7 +187,7 @@ class Twin:
         if found is None:
             return page("There is nothing here", status=404)
         if request.method not in {"GET", "POST", "HEAD"}:
-            return page("Not this way", status=405)
+            return page("Method not allowed", status=405)
         return await found(request)
 
     async def _special(self, request: Request) -> Response | None:
@@ -280,7 +280,7 @@ class Twin:
         if request.method != "POST" or not subject:
             return page("Sign in", button("/sign-in", "Sign in", user=""))
         if request.is_cross_site:
-            return page("Not from there", status=403)
+            return page("This form was sent from another site", status=403)
         response = see("/account")
         self.sessions.begin(request, response, subject)
         return response
@@ -348,7 +348,7 @@ class Twin:
         return (
             page("Administration", "<p>secret figures</p>")
             if local
-            else page("Not for you", status=403)
+            else page("Access denied", status=403)
         )
 
     # ------------------------------------------------------------ hooks

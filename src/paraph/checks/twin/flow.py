@@ -147,7 +147,7 @@ class Flow(Claims):
         if request.method not in {"GET", "HEAD"} and not weak(
             "cb-query-vs-body", "cb-state-type-confusion"
         ):
-            return page("Not this way", status=405)
+            return page("Method not allowed", status=405)
         refusal = self._shape(request)
         if refusal is not None:
             return refusal
@@ -181,7 +181,7 @@ class Flow(Claims):
             return page("Unknown parameter", status=400)
         for name, value in request.query:
             if name in _ONCE and not (value.isascii() and value.isprintable()):
-                return page("Not this way", status=500 if weak("cb-encodings") else 400)
+                return page("Malformed request", status=500 if weak("cb-encodings") else 400)
         return None
 
     def _given(self, request: Request) -> dict[str, str]:
