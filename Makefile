@@ -61,7 +61,7 @@ faults: $(DEV)  ## kill the service at every step of install and deauthorization
 interoperability: $(DEV)  ## published clients against the simulated Zoom
 	$(BIN)/python -m pytest tests/interoperability $(ARGS)
 
-crash: $(DEV)  ## kill -9 under load, compare the books; KILLS= INBOX=sqlite|postgresql|jetstream|cluster|restart
+crash: $(DEV)  ## kill -9 under load, compare the books; KILLS= INBOX=sqlite|postgresql|jetstream|cluster|restart|transaction|session|pooler
 	PYTHONPATH=src:tests $(BIN)/python tests/faults/crash.py \
 		--kills $(or $(KILLS),200) --inbox $(or $(INBOX),sqlite)
 

@@ -223,8 +223,8 @@ def measure(name: str, folder: Path, url: str, database: Callable[[], float]) ->
     """Both loads, several times; print a row for each."""
     key = load.new_key()
     asyncio.run(install(url, key))
-    kinds = "taken", "taken and handed on"
-    loads = ["handed on, from a backlog"]
+    kinds = "accepted", "accepted and forwarded"
+    loads = ["forwarded, from a backlog"]
     loads += [f"{kind}, {rate:,} a second" for kind in kinds for rate in RATES]
     rounds: dict[str, list[Figure]] = {one: [] for one in loads}
     for _ in range(ROUNDS):

@@ -13,16 +13,16 @@ from kit import Target
 from webhook import install
 
 GOALS = {
-    "forged webhook, refused by its headers, fast lane": 2.0,
-    "forged webhook, refused by its headers, plain ASGI": 0.95,
-    "forged webhook, refused by its MAC, fast lane": 1.4,
-    "forged webhook, refused by its MAC, plain ASGI": 0.85,
-    "forged redirect, fast lane": 0.80,
-    "forged redirect, plain ASGI": 0.80,
-    "verified webhook, fast lane": 0.45,
-    "verified webhook, plain ASGI": 0.35,
+    "forged webhook, refused by its headers, fast path": 2.0,
+    "forged webhook, refused by its headers, ASGI path": 0.95,
+    "forged webhook, refused by its MAC, fast path": 1.4,
+    "forged webhook, refused by its MAC, ASGI path": 0.85,
+    "forged redirect, fast path": 0.80,
+    "forged redirect, ASGI path": 0.80,
+    "verified webhook, fast path": 0.45,
+    "verified webhook, ASGI path": 0.35,
 }
-LANES = {"fast lane": True, "plain ASGI": False}
+LANES = {"fast path": True, "ASGI path": False}
 PATHS = {
     "forged webhook, refused by its headers": (load.forged_by_shape, 401),
     "forged webhook, refused by its MAC": (load.forged_by_key, 401),
@@ -32,7 +32,7 @@ PATHS = {
 
 
 def ours(folder: Path, stack: ExitStack) -> list[Target]:
-    """The service on SQLite, with the fast lane and without it."""
+    """The service on SQLite, with the fast path and without it."""
     running = {}
     for lane, on in LANES.items():
         place = folder / lane

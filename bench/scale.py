@@ -134,7 +134,7 @@ def main() -> None:
         postgres.start()
         nats.start()
         print(f"{kit.machine()}; fdatasync of 4 kB: {kit.flush_millis(Path(name)):.2f} ms\n")
-        print("| inbox, processes | CPU µs an event, ours | the inbox's servers |", end="")
+        print("| inbox, processes | CPU µs an event, service | the inbox's servers |", end="")
         print(" an idle process, CPU ms a second | events a second, here |")
         print("|---|--:|--:|--:|--:|", flush=True)
         for kind, events_url in (("PostgreSQL", ""), ("JetStream, flushed", nats.events_url)):

@@ -67,6 +67,7 @@ database_url = "{database_url or f"sqlite:///{folder / 'paraph.db'}"}"
 events_url = "{events_url}"
 encryption_keys = ["{key}"]
 linking = "none"
+drain_seconds = 0
 fast_lane = {str(fast_lane).lower()}
 forward_url = "{forward_url}"
 forward_secrets = {["bench-forwarding-key-6wRx4T"] if forward_url else []}

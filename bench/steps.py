@@ -122,8 +122,8 @@ async def steps() -> list[tuple[str, float]]:
         logged = micros(lambda: log_many("inbox", "delivery.taken", [line] * BATCH)) / BATCH
     task = await _task_and_future()
     costs = {
-        "the parser, with nothing behind it": micros(_feed(raw)),
-        "headers judged": micros(judge),
+        "the parser alone": micros(_feed(raw)),
+        "headers checked": micros(judge),
         "the MAC over the body": micros(
             lambda: verify_webhook(judge(), parsed.body, secrets=secrets)
         ),
@@ -140,7 +140,7 @@ async def steps() -> list[tuple[str, float]]:
         "one log line": logged,
     }
     # Measured together with what comes before them.
-    costs["the MAC over the body"] -= costs["headers judged"]
+    costs["the MAC over the body"] -= costs["headers checked"]
     costs["the event in it"] -= costs["strict JSON"]
     return [*costs.items(), *await _stored()]
 
@@ -169,7 +169,7 @@ async def _stored() -> list[tuple[str, float]]:
             nowhere = await _keep_many(Inbox(context, _Nowhere(), wanted=False))
             kept = await _keep_many(Inbox(context, wanted=False))
     return [
-        ("the inbox as a whole, keeping nowhere", nowhere),
+        ("the whole inbox, without storage", nowhere),
         ("a row in SQLite: sealed, written, flushed, copied back", kept - nowhere),
     ]
 

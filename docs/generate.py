@@ -15,6 +15,7 @@ from typing import Any
 
 from paraph.errors import ParaphError
 from paraph.oauth.phase import to_mermaid
+from paraph.outgoing.failure import Cause, failure
 from paraph.problems import status_of
 from paraph.simulator.app import create_simulator
 from paraph.simulator.behaviours import all_behaviours
@@ -70,12 +71,29 @@ def errors() -> str:
     return _table(("code", "status", "what happened"), rows)
 
 
+def causes() -> str:
+    """Every cause of an outgoing request that brought no response."""
+    example = {"peer": "https://zoom.us", "proxy": "http://proxy.internal:3128", "seconds": 6.0}
+    rows = []
+    for cause in Cause:
+        extra = {Cause.PROXY_REFUSED: "403", Cause.PROXY_FAILED: "503"}.get(cause, "")
+        if cause is Cause.RESPONSE_TOO_LARGE:
+            extra = "one mebibyte"
+        error = failure(cause, extra=extra, **example)
+        rows.append((f"`{cause}`", error.detail.replace(_THROUGH, ""), error.remedy))
+    return _table(("cause", "log (an example)", "remedy"), rows)
+
+
+_THROUGH = " (through the proxy http://proxy.internal:3128)"
+
+
 def _below(root: type[ParaphError]) -> set[type[ParaphError]]:
     return {one for kind in root.__subclasses__() for one in {kind, *_below(kind)}}
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "design.md": {"phases": phases},
+    "outgoing.md": {"causes": causes},
     "management-api.md": {"errors": errors},
     "simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},
 }

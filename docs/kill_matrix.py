@@ -20,7 +20,7 @@ _ROW = re.compile(r"\| `([a-z0-9-]+)` \|.*\| ([a-z-]+) \| ([a-z-]+) \|")
 _HEAD = """# The kill matrix of `paraph check`
 
 Written by `make matrix`; do not edit. Each case runs against the hardened reference, where it must
-pass, and against the same app with one switch on, where it must fail. Nothing else says that a
+pass, and against the same app with one switch on, where it must fail. This comparison shows that a
 check works.
 
 """

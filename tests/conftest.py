@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import suites
 from cheap_process import keep_modules_out_of_collections, load_authorities_once
 from databases import new_sqlite
+from paraph.logs import set_up_logs
 from postgres_server import PostgresServer
 
 # A test that takes `database_url` runs once for each kind of database.
@@ -36,6 +38,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[suites.COLLECTED] = found
     if config.getoption("--write-suites"):
         suites.write_list(found)
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """The log lines of a test, each a JSON object."""
+    stream = io.StringIO()
+    set_up_logs(stream=stream, as_json=True)
+    yield stream
+    set_up_logs(stream=io.StringIO())
 
 
 @pytest.fixture

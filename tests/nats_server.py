@@ -23,12 +23,14 @@ class NatsServer:
     Args:
         members: how many.
         flushed: whether each message is flushed before it is acknowledged.
+        pem: a key with its certificate, for TLS.
     """
 
-    def __init__(self, members: int = 1, *, flushed: bool = True) -> None:
+    def __init__(self, members: int = 1, *, flushed: bool = True, pem: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="paraph-nats-"))
         self.members = members
         self.flushed = flushed
+        self.pem = pem
         ports = reserve_ports(members * 3)
         self.ports = ports[:members]
         self.routes = ports[members : 2 * members]
@@ -38,10 +40,11 @@ class NatsServer:
     @property
     def events_url(self) -> str:
         """As the setting takes it."""
+        scheme = "tls" if self.pem else "nats"
         hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
         if self.members == 1:
-            return f"nats://{hosts}?replicas=1&monitor=http://127.0.0.1:{self.monitors[0]}"
-        return f"nats://{hosts}"
+            return f"{scheme}://{hosts}?replicas=1&monitor=http://127.0.0.1:{self.monitors[0]}"
+        return f"{scheme}://{hosts}"
 
     def start(self) -> None:
         """Start every member, and wait until JetStream answers."""
@@ -60,6 +63,7 @@ class NatsServer:
             if self.members > 1
             else ""
         )
+        tls = f'tls {{ cert_file: "{self.pem}", key_file: "{self.pem}" }}' if self.pem else ""
         config.write_text(
             f"""
 server_name: "member-{member}"
@@ -68,6 +72,7 @@ http: "127.0.0.1:{self.monitors[member]}"
 jetstream {{ store_dir: "{self.folder / f"store-{member}"}"
 {"sync_interval: always" if self.flushed else ""} }}
 {cluster}
+{tls}
 """
         )
         program = Path(sys.executable).with_name("nats-server")

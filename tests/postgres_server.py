@@ -65,9 +65,10 @@ class PostgresServer:
 
     Args:
         durable: flush what is committed, and tidy up, as a server does that is not for tests.
+        port: the port to listen on; a free one is reserved by default.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, port: int | None = None) -> None:
         self._options = _OPTIONS if durable else {**_OPTIONS, **_IN_A_HURRY}
         self._folder = Path(tempfile.mkdtemp(prefix="paraph-postgres-", dir="/tmp"))
         self.data = self._folder / "data"
@@ -77,7 +78,7 @@ class PostgresServer:
             self._owner = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
             os.chown(self._folder, _NOBODY, _NOBODY)
         self._programs = self._reachable_programs()
-        (self.port,) = reserve_ports(1)
+        self.port = reserve_ports(1)[0] if port is None else port
         self._administrator = _Administrator(self.url("postgres"))
         self._process: subprocess.Popen[bytes] | None = None
         self._has_template = False
@@ -101,9 +102,14 @@ class PostgresServer:
                 [self._programs / "postgres", "-D", self.data, *words],
                 stdout=log,
                 stderr=log,
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - It takes no lock: one system call.
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - It takes no lock: one system call.
                 **self._owner,
             )
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the server; its socket is in it."""
+        return self._folder
 
     @property
     def pid(self) -> int:
@@ -288,7 +294,7 @@ def _has_english() -> bool:
     return "en_US.utf8" in listed.stdout.split()
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
     """Let the kernel end the server when the tests are killed."""
     if not sys.platform.startswith("linux"):
         return None

@@ -11,17 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
 from databases import new_sqlite
 from paraph.config import DEFAULT_PROXY_ALLOW, Settings
 from paraph.lifecycle.api_key import create_key
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.shared_clock import SharedClock
 from paraph.secret import Secret
-from paraph.service.app import Service, open_service
+from paraph.service.app import Service, _public_side, _redirection_endpoint, open_service
+from paraph.service.page import Pages
+from paraph.service.readiness import Readiness
+from paraph.service.zoom_clock import ZoomClock
 from paraph.simulator.engine import Consent
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhook_sender import sign
 from paraph.simulator.world import default_world
 from paraph.storage.encryption import new_encryption_key
+from paraph.zoom.webhook import Freshness
 
 PUBLIC_URL = "https://app.example"
 JANE = "KDcuGIm1QgePTO8WbOqwIQ"
@@ -179,6 +186,19 @@ class Kit:
         """All active installations."""
         async with self.service.context.store.reading() as tx:
             return await tx.installations.page(self.zoom.app.client_id)
+
+
+def public_side(kit: Kit, context: Context) -> ASGIApp:
+    """The public side of a service with another context, as one with another clock."""
+    pages = Pages("Tidemark", "/install", is_linked=kit.settings.linking == "host")
+    readiness = Readiness(
+        kit.service.context.store,
+        monotonic=time.monotonic,
+        zoom_clock=ZoomClock(time.time, monotonic=time.monotonic, freshness=Freshness()),
+        shared_clock=SharedClock(time.time, system=time.time),
+    )
+    redirection = _redirection_endpoint(kit.settings, context, pages)
+    return _public_side(kit.settings, context, pages, readiness, redirection)
 
 
 def iso(instant: float) -> str:

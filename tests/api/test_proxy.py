@@ -43,6 +43,14 @@ async def test_a_call_goes_through(one: Installed) -> None:
     assert f"Bearer {token}" == seen.header("authorization")
 
 
+async def test_a_uuid_with_slashes_arrives_encoded_twice(one: Installed) -> None:
+    """No layer decodes or encodes a meeting's UUID on its way to Zoom."""
+    path = "/v2/past_meetings/%252Fajx%252FqU1Q1yYq2Vd1q3Xig%253D%253D/participants"
+    one.rest.script.append(Scripted(200, {"participants": []}))
+    assert 200 == (await one.call("GET", path)).status_code
+    assert [path] == [seen.target for seen in one.rest.seen]
+
+
 async def test_the_traversal_corpus_reaches_nobody(one: Installed) -> None:
     """Over the whole stack no hostile path leads anywhere: 403 or 404, and Zoom sees nothing."""
     statuses = {}

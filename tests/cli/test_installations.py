@@ -86,3 +86,27 @@ def test_elsewhere_than_on_a_terminal_nothing_is_cut_or_read_as_markup(folder: P
     assert [installation_id, odd, "active"] == line.split("\t")[:3]
     code, text = run(folder, "show", installation_id)
     assert (0, f"subject\t{odd}") == (code, text.splitlines()[0])
+
+
+def test_a_name_that_the_output_cannot_write_is_escaped(folder: Path) -> None:
+    """An encoding without a character of a name ends no command."""
+    installation_id = installed(folder)
+
+    async def rename() -> None:
+        async with open_context(load_settings(folder / "paraph.toml")) as (context, _readiness):
+            async with context.store.reading() as tx:
+                found = await tx.installations.get(installation_id)
+            assert found is not None
+            async with context.store.transaction() as tx:
+                await tx.grants.renew_consent(replace(found.grant, display_name="Zo\xeb \ufffd"))
+
+    asyncio.run(rename())
+    done = subprocess.run(
+        [sys.executable, "-m", "paraph.cli.main", "installations", "show", installation_id],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PYTHONIOENCODING": "iso8859-1"},
+    )
+    assert 0 == done.returncode, done.stderr
+    assert b"Zo\xeb \\ufffd" in done.stdout

@@ -24,6 +24,7 @@ public_bind = "127.0.0.1:0"
 private_bind = "127.0.0.1:0"
 encryption_keys = ["{new_encryption_key()}"]
 linking = "none"
+drain_seconds = 0
 trusted_proxies = ["127.0.0.1"]
 """
 

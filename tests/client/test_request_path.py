@@ -23,6 +23,8 @@ HOSTILE_PATHS = (
     "/users/%2e%2e/me",
     "/users/.%2E/me",
     "/users/%252e%252e/me",
+    "/meetings/a%252Fb",
+    "/users/%252Fajx%252FqU1Q1yYq2Vd1q3Xig%253D%253D",
     "/users/..%2f..%2fme",
     "/users\\..\\me",
     "/users/..;/me",

@@ -89,6 +89,22 @@ def nginx(folder: Path, *, port: int, to: int, source: str, pem: Path | None) ->
         # The second one appends its own, as the first one's stands in front of it.
         scheme="$scheme" if pem else '"$http_x_forwarded_proto, $scheme"',
     )
+    with run_nginx(folder, text, port=port):
+        yield
+
+
+@contextmanager
+def run_nginx(folder: Path, text: str, *, port: int) -> Iterator[None]:
+    """Run nginx with a configuration, until the block ends.
+
+    Args:
+        folder: for the configuration and its temporary files.
+        text: the configuration; it must not leave the foreground.
+        port: one of its ports.
+
+    Raises:
+        OSError: it did not come up; perhaps the port was taken.
+    """
     (folder / "nginx.conf").write_text(text)
     process = subprocess.Popen(
         [demand_nginx(), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"],

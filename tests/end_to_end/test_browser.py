@@ -8,7 +8,7 @@ import sys
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from end_to_end.running_demo import RunningDemo, start_demo
 
@@ -189,10 +189,8 @@ def test_install_without_linking(plain_demo: RunningDemo, page: Page) -> None:
     expect(page.locator(".installation .ladder li.paraph")).to_have_count(5)
 
 
-def test_another_browser_cannot_finish(
-    plain_demo: RunningDemo, page: Page, browser: Browser
-) -> None:
-    """An answer that is delivered to another browser than the one that began is refused there."""
+def keep_from(page: Page) -> list[str]:
+    """Keep Zoom's answers from this page; their URLs."""
     answers: list[str] = []
 
     def keep_the_answer(route: Route) -> None:
@@ -200,8 +198,16 @@ def test_another_browser_cannot_finish(
         answers.append(route.fetch(max_redirects=0).headers["location"])
         route.fulfill(status=200, body="kept from this browser")
 
-    page.goto(f"{plain_demo.service}/install")
     page.route(re.compile("/oauth/authorize$"), keep_the_answer)
+    return answers
+
+
+def test_another_browser_cannot_finish(
+    plain_demo: RunningDemo, page: Page, browser: Browser
+) -> None:
+    """An answer that is delivered to another browser than the one that began is refused there."""
+    answers = keep_from(page)
+    page.goto(f"{plain_demo.service}/install")
     page.get_by_role("button", name="Allow").click()
     expect(page.locator("body")).to_have_text("kept from this browser")
     before = len(plain_demo.token_requests())
@@ -224,3 +230,111 @@ def test_host_pages_fit_a_phone(host_demo: RunningDemo, browser: Browser, path: 
     page.goto(host_demo.zoom)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     context.close()
+
+
+def exchanges(demo: RunningDemo) -> int:
+    """The number of codes that were sent to Zoom's token endpoint; refreshes are not counted."""
+    return sum("authorization_code" in str(one) for one in demo.token_requests())
+
+
+def keep_answers(page: Page) -> list[str]:
+    """The URLs of the redirection endpoint that this page asks for, in their order."""
+    answers: list[str] = []
+
+    def note(request: Request) -> None:
+        if "/oauth/redirect?" in request.url:
+            answers.append(request.url)
+
+    page.on("request", note)
+    return answers
+
+
+def begin(page: Page, demo: RunningDemo) -> None:
+    """Go to Zoom's consent page, with linking as Ada."""
+    if not page.context.cookies(demo.host):
+        page.goto(demo.host)
+        sign_in(page, "Ada Lund")
+    page.goto(f"{demo.host}/zoom/start")
+    page.get_by_role("button", name="Continue to Zoom").click()
+
+
+def test_double_click_reload_and_back_without_linking(plain_demo: RunningDemo, page: Page) -> None:
+    """Two clicks, another load of Zoom's answer, and back: installed, by one exchange."""
+    answers, before = keep_answers(page), exchanges(plain_demo)
+    page.goto(f"{plain_demo.service}/install")
+    page.get_by_role("button", name="Allow").dblclick()
+    expect(page.get_by_role("heading")).to_have_text("Installed")
+    page.goto(answers[0])
+    expect(page.get_by_role("heading")).to_have_text("Installed")
+    page.reload()
+    expect(page.get_by_role("heading")).to_have_text("Installed")
+    page.goto(f"{plain_demo.service}/healthz")
+    page.go_back()
+    expect(page.get_by_role("heading")).to_have_text("Installed")
+    page.go_back()
+    page.go_back()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_role("heading")).to_have_text("Installed")
+    assert before + 1 == exchanges(plain_demo)
+
+
+def test_double_click_reload_and_back_with_linking(host_demo: RunningDemo, page: Page) -> None:
+    """Two clicks lead to the confirmation; a later load says where to continue, not "installed"."""
+    answers, before = keep_answers(page), exchanges(host_demo)
+    begin(page, host_demo)
+    page.get_by_label(re.compile("Jane Dev")).check()
+    page.get_by_role("button", name="Allow").dblclick()
+    expect(page.locator(".accounts")).to_contain_text("Jane Dev")
+    page.reload()
+    expect(page.locator(".accounts")).to_contain_text("Jane Dev")
+    page.goto(answers[0])
+    expect(page.locator("main")).to_contain_text("Continue in Tidemark")
+    page.go_back()
+    expect(page.locator(".accounts")).to_contain_text("Jane Dev")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.locator(".installation")).to_have_count(1)
+    page.goto(answers[0])
+    expect(page.locator("main")).to_contain_text("Continue in Tidemark")
+    assert before + 1 == exchanges(host_demo)
+
+
+def test_a_second_load_before_the_claim_leads_to_the_host(
+    host_demo: RunningDemo, page: Page
+) -> None:
+    """The redirect to the host that a browser dropped comes again when the answer is loaded."""
+    answers, before = keep_from(page), exchanges(host_demo)
+    begin(page, host_demo)
+    consent(page)
+    expect(page.locator("body")).to_have_text("kept from this browser")
+    dropped = page.context.request.get(answers[0], max_redirects=0)
+    assert dropped.status == 303
+    page.goto(answers[0])
+    expect(page.locator(".accounts")).to_contain_text("Jane Dev")
+    page.get_by_role("button", name="No, not these").click()
+    expect(page.get_by_role("status")).to_have_text("Nothing was connected.")
+    assert before + 1 == exchanges(host_demo)
+
+
+def test_two_tabs_without_linking(plain_demo: RunningDemo, page: Page) -> None:
+    """Two tabs of one browser both end well, in either order, with one installation."""
+    other = page.context.new_page()
+    page.goto(f"{plain_demo.service}/install")
+    other.goto(f"{plain_demo.service}/install")
+    for tab in (other, page):
+        consent(tab)
+        expect(tab.get_by_role("heading")).to_have_text("Installed")
+    page.goto(plain_demo.host)
+    sign_in(page, "Ada Lund")
+    expect(page.locator(".installation")).to_have_count(1)
+
+
+def test_two_tabs_with_linking(host_demo: RunningDemo, page: Page) -> None:
+    """Two tabs of one person are both confirmed, in either order, with one installation."""
+    begin(page, host_demo)
+    other = page.context.new_page()
+    begin(other, host_demo)
+    for tab in (other, page):
+        consent(tab)
+        expect(tab.locator(".accounts")).to_contain_text("Jane Dev")
+        tab.get_by_role("button", name="Connect", exact=True).click()
+        expect(tab.locator(".installation")).to_have_count(1)

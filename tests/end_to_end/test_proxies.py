@@ -81,6 +81,7 @@ def started(folder: Path, zoom: SimulatedZoom, public_url: str, trusted: Sequenc
         "private_bind": "127.0.0.1:0",
         "encryption_keys": [new_encryption_key()],
         "linking": "none",
+        "drain_seconds": 0,
         "authorization_server": zoom.url,
         "api_servers": [zoom.url],
         "trusted_proxies": list(trusted),

@@ -58,6 +58,7 @@ database_url = "{self.database_url}"
 encryption_keys = [{keys}]
 receipts_folder = "{self.folder / "receipts"}"
 linking = "none"
+drain_seconds = 0
 required_scopes = ["user:read:user"]
 authorization_server = "{self.zoom.url}"
 api_servers = ["{self.zoom.url}"]

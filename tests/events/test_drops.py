@@ -8,21 +8,10 @@ from typing import Any
 
 import pytest
 
-from paraph.events import drops
 from paraph.events.drops import DroppedEvents
-from paraph.logs import get_logger, set_up_logs
 from paraph.storage.records import Outcome
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """The log of a test."""
-    stream = io.StringIO()
-    set_up_logs(stream=stream, as_json=True)
-    monkeypatch.setattr(drops, "_log", get_logger("inbox"))
-    return stream
 
 
 def lines(log: io.StringIO) -> list[dict[str, Any]]:
@@ -35,9 +24,9 @@ async def test_a_flood_becomes_two_lines_for_each_reason(log: io.StringIO) -> No
     dropped = DroppedEvents()
     for number in range(500):
         dropped.note(Outcome.REMOVED_USER, event_name="meeting.ended", event_id=f"{number:064x}")
-    dropped.note(Outcome.NOT_OURS, event_name="user.updated", event_id="b" * 64)
+    dropped.note(Outcome.REMOVED_ACCOUNT, event_name="user.updated", event_id="b" * 64)
     dropped.close()
-    assert {"removed_user": 500, "account_not_installed": 1} == dropped.by_reason
+    assert {"removed_user": 500, "removed_account": 1} == dropped.by_reason
     first, other, summary = lines(log)
     assert ("event.dropped", "removed_user", "meeting.ended", "0" * 16) == (
         first["event"],
@@ -45,7 +34,7 @@ async def test_a_flood_becomes_two_lines_for_each_reason(log: io.StringIO) -> No
         first["event_name"],
         first["event_id"],
     )
-    assert "account_not_installed" == other["reason"]
+    assert "removed_account" == other["reason"]
     assert (499, {"removed_user": 499}) == (summary["count"], summary["reasons"])
 
 

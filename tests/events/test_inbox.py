@@ -127,13 +127,13 @@ async def test_a_sender_that_goes_away_costs_nobody_else(context: Context) -> No
     assert 2 == len(await kept(context))
 
 
-async def test_an_account_counts_from_the_moment_it_is_installed(database_url: str) -> None:
-    """Nothing remembers that an account was unknown a moment ago."""
+async def test_an_event_of_an_account_without_an_installation_is_kept(database_url: str) -> None:
+    """The signature makes it this app's, whether or not its account has installed the app."""
     async with open_context(database_url, installed=False) as context:
         inbox = Inbox(context)
-        assert Outcome.NOT_OURS is await keep(inbox, meeting())
+        assert Outcome.KEPT is await keep(inbox, meeting("before"))
         await install(context)
-        assert Outcome.KEPT is await keep(inbox, meeting())
+        assert Outcome.KEPT is await keep(inbox, meeting("after"))
 
 
 async def test_the_order_of_arrival_is_kept(context: Context) -> None:

@@ -128,15 +128,13 @@ async def test_an_event_survives_the_process(place: Place) -> None:
         assert Outcome.DUPLICATE is await box.keep(meeting())
 
 
-async def test_what_is_nobodys_is_not_kept(place: Place) -> None:
-    """An event of another account and the removal of another client leave no row, but a count."""
+async def test_an_event_of_another_account_is_kept(place: Place) -> None:
+    """A sub-account's event is kept without an installation; another client's removal is not."""
     async with place.open() as box:
-        outcome = await box.keep(meeting(account_id="another"))
-        # A stream takes it in and finds out when it is carried into the table.
-        assert outcome is Outcome.NOT_OURS or box.stream is not None
+        assert Outcome.KEPT is await box.keep(meeting(account_id="another"))
         assert Outcome.OTHER_CLIENT is await box.keep(removal(client_id="another"))
-        assert [] == await box.kept()
-        assert {"account_not_installed": 1, "other_client": 1} == box.inbox.dropped.by_reason
+        assert ["another"] == [one.account_id for one in await box.kept()]
+        assert {"other_client": 1} == box.inbox.dropped.by_reason
 
 
 async def test_an_event_without_an_account_is_kept(place: Place) -> None:
@@ -273,6 +271,33 @@ async def test_an_event_that_names_thousands_of_users(place: Place) -> None:
         assert [None] == [one.body for one in await box.kept()]
         again = {**content, "event_ts": 1}
         assert {"removed_user": 1} == await dropped(box, again)
+
+
+async def test_late_events_of_an_account_that_has_no_user_left(place: Place) -> None:
+    """At user level, too, the last removal of an account ends its events until a new grant."""
+    now = int(time.time() * 1000)
+    async with place.open() as box:
+        context = box.context
+        await remove_installation(context, "link-1", reason="test")
+        lost = [
+            call(mark="nobody", event_ts=now),
+            call("user-9", mark="stranger", event_ts=now),
+            call("user-1", mark="removed", event_ts=now),
+        ]
+        assert {"removed_account": 2, "removed_user": 1} == await dropped(box, *lost)
+        other = {"event": "account.updated", "payload": {"account_id": "another"}}
+        assert Outcome.KEPT is await box.keep(other)
+        at = context.now()
+        async with context.store.transaction() as tx:
+            await tx.grants.add(sample.grant("2", granted_at=at, granted_zoom_time=at))
+            await tx.links.add(sample.link("2"))
+        assert {"older_than_grant": 1} == await dropped(box, call(mark="old", event_ts=1))
+        for content in (
+            call(mark="new", event_ts=at * 1000),
+            call("user-9", mark="stranger again", event_ts=1),
+        ):
+            assert Outcome.KEPT is await box.keep(content)
+        assert 3 == len([one for one in await box.kept() if one.body and not one.notice])
 
 
 async def test_late_events_of_a_removed_account(place: Place) -> None:

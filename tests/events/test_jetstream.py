@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nats
 import pytest
+import trustme
 from nats.js import api
 
 from databases import new_sqlite
@@ -20,7 +21,9 @@ from paraph.events.inbox import Inbox
 from paraph.events.jetstream import JetStreamInbox, open_jetstream
 from paraph.events.stream_setup import StreamUrl
 from paraph.lifecycle.context import Context
+from paraph.outgoing.route import OutgoingRoute
 from paraph.storage.records import Outcome
+from ports import reserve_ports
 
 pytestmark = pytest.mark.anyio
 
@@ -104,6 +107,36 @@ async def test_three_replicas_need_three_servers(context: Context, flushed: Nats
     with pytest.raises(ConfigurationError, match="replicas > 1 not supported"):
         async with open_jetstream(context, url, fresh_seconds=60):
             raise AssertionError
+
+
+async def test_a_stream_with_a_private_authority(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ca_file` is trusted; without it, and where nothing listens, a start ends and says why."""
+    monkeypatch.setattr("paraph.events.jetstream.FIRST_CONNECT_SECONDS", 1.0)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    pem = tmp_path / "nats.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    server = NatsServer(pem=pem)
+    known = OutgoingRoute(ca_file=str(tmp_path / "ca.pem"))
+    closed = f"tls://user:canary@127.0.0.1:{reserve_ports(1)[0]}"
+    try:
+        await asyncio.to_thread(server.start)
+        url = server.events_url
+        async with open_jetstream(context, url, fresh_seconds=60, route=known) as stream:
+            assert Outcome.KEPT is await keep(Inbox(context, stream), meeting())
+        for address, words, remedy in (
+            (url, "not signed by a trusted authority", "ca_file"),
+            (closed, "refused the connection", "a server listens there"),
+        ):
+            with pytest.raises(StorageError, match=words) as caught:
+                async with open_jetstream(context, address, fresh_seconds=60):
+                    raise AssertionError
+            assert remedy in caught.value.remedy
+            assert "canary" not in caught.value.detail
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,15 @@ async def test_without_an_account(
     )
 
 
+@pytest.mark.parametrize("level", ["user", "account"])
+async def test_an_account_without_an_installation(context: Context, level: Any) -> None:
+    """An event of such an account, a sub-account for one, has an empty list and is counted."""
+    whole = replace(context, level=level)
+    for content in (phone(account_id="sub-account"), phone(account_id="sub-account", callee=JANE)):
+        recipients = await found(whole, content)
+        assert ((), "no_installation") == (recipients.installations, recipients.lacking)
+
+
 async def test_account_level(context: Context) -> None:
     """At account level every event of the account goes to the account's installation."""
     whole = replace(context, level="account")

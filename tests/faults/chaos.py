@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from paraph.oauth.phase import Phase
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.world import User
 from paraph.storage.encryption import new_encryption_key
+from pgbouncer import PgBouncer
 from postgres_server import PostgresServer
 from service_kit import simulated_zoom
 
@@ -45,6 +46,11 @@ REPLICAS = 4
 SETTLE_SECONDS = 90
 # How often a replica that takes a killed one's place brings a new encryption key.
 NEW_KEY = 0.1
+# Names of PostgreSQL behind PgBouncer: its mode, and connections to the server.
+POOLERS = {
+    f"{mode}-{pool}": (mode, pool) for mode in ("transaction", "session") for pool in (4, 20)
+}
+DATABASES = ["sqlite", "postgresql", *POOLERS]
 FAULTS: dict[str, dict[str, Any]] = {
     "token_unavailable": {"times": 3},
     "token_reset": {"times": 2},
@@ -72,6 +78,7 @@ class Chaos:
     folder: Path
     zoom: SimulatedZoom
     server: PostgresServer | None
+    pooler: PgBouncer | None
     host: NoticeHost
     happened: Counter[str] = field(default_factory=Counter)
     replicas: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -100,7 +107,6 @@ class Chaos:
     def first_plan(self) -> dict[str, Any]:
         """What every replica is told; with one encryption key for now."""
         app = self.zoom.app
-        url = f"sqlite:///{self.folder / 'paraph.db'}"
         return {
             "folder": str(self.folder),
             "zoom_url": self.zoom.url,
@@ -109,11 +115,17 @@ class Chaos:
                 "client_secret": app.client_secret,
                 "webhook_secret": app.webhook_secret,
             },
-            "database_url": url if self.server is None else self.server.url("postgres"),
+            "database_url": self._database_url(),
             "encryption_keys": [new_encryption_key()],
             "forward_url": self.host.url,
             "users": [user.id for user in self.zoom.world.users],
         }
+
+    def _database_url(self) -> str:
+        if self.server is None:
+            return f"sqlite:///{self.folder / 'paraph.db'}"
+        url = self.server.url("postgres")
+        return url if self.pooler is None else self.pooler.url(url)
 
     async def set_up(self, plan: dict[str, Any]) -> None:
         """Install the app for as many people as are wanted."""
@@ -174,6 +186,10 @@ class Chaos:
             self.server.kill()
             self.server.start()
             self.happened["database restarted"] += 1
+        elif choice < 0.5 and self.pooler is not None:
+            self.pooler.kill()
+            self.pooler.start()
+            self.happened["pooler restarted"] += 1
         else:
             name = self.random.choice(sorted(FAULTS))
             self.zoom.simulator.faults.switch_on(name, FAULTS[name])
@@ -332,18 +348,22 @@ def prepared(*, seed: int, seconds: float, installations: int, database: str) ->
         for number in range(installations + installations // 4)
     )  # fmt: skip
     zoom.app.event_url = zoom.app.deauthorization_url = ""
-    server = PostgresServer() if database == "postgresql" else None
-    host = NoticeHost(seed)
-    try:
-        if server is not None:
+    with ExitStack() as stack:
+        stack.callback(zoom.stop)
+        server = pooler = None
+        if database != "sqlite":
+            server = PostgresServer()
+            stack.callback(server.stop)
             server.start()
-        with tempfile.TemporaryDirectory(prefix="paraph-chaos-") as folder:
-            yield Chaos(seed, seconds, installations, database, Path(folder), zoom, server, host)
-    finally:
-        host.close()
-        if server is not None:
-            server.stop()
-        zoom.stop()
+        if server is not None and database in POOLERS:
+            mode, pool = POOLERS[database]
+            pooler = PgBouncer(server, mode=mode, pool=pool)
+            stack.callback(pooler.stop)
+            pooler.start()
+        host = NoticeHost(seed)
+        stack.callback(host.close)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="paraph-chaos-")))
+        yield Chaos(seed, seconds, installations, database, folder, zoom, server, pooler, host)
 
 
 def main() -> None:
@@ -352,7 +372,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--installations", type=int, default=200)
-    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="postgresql")
+    parser.add_argument("--database", choices=DATABASES, default="postgresql")
     with prepared(**vars(parser.parse_args())) as chaos:
         found = chaos.run()
     sys.stdout.write(json.dumps(found, indent=2) + "\n")

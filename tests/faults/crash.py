@@ -32,6 +32,7 @@ from events.inbox_kit import open_context
 from faults.retrying_sender import WAITS, WEBHOOK_SECRET, Delivery, Sender
 from nats_server import NatsServer
 from paraph.storage.encryption import KeyRing, new_encryption_key
+from pgbouncer import PgBouncer
 from ports import reserve_ports
 from postgres_server import PostgresServer
 from private_file import write_private
@@ -39,8 +40,10 @@ from storage import sample
 
 STILL_SECONDS = 120
 INBOXES = ("sqlite", "postgresql", "jetstream")
+# PostgreSQL behind PgBouncer with four servers; the service or the pooler is killed.
+POOLED = {"transaction": "transaction", "session": "session", "pooler": "transaction"}
 # Here not the service dies but what keeps its events: one member of three, or PostgreSQL.
-KEEPERS = ("cluster", "restart")
+KEEPERS = ("cluster", "restart", *POOLED)
 
 
 @dataclass
@@ -132,6 +135,7 @@ linking = "none"
 forward_url = "http://127.0.0.1:{host_port}/"
 forward_secrets = ["a-forwarding-key-for-crashes-2xP"]
 event_timeout = 5
+drain_seconds = 0
 """,
         )
 
@@ -251,8 +255,8 @@ def member_killer(stream: NatsServer) -> Disturbance:
     return kill_member
 
 
-def database_restarter(server: PostgresServer) -> Disturbance:
-    """`kill -9` of PostgreSQL, and a new life of it a moment later."""
+def database_restarter(server: PostgresServer | PgBouncer) -> Disturbance:
+    """`kill -9` of PostgreSQL or of its pooler, and a new life of it a moment later."""
 
     async def restart(_service: Service) -> None:
         await asyncio.to_thread(server.kill)
@@ -268,13 +272,20 @@ async def opened(inbox: str, folder: Path) -> AsyncIterator[tuple[Service, Host,
     async with AsyncExitStack() as stack:
         database_url, events_url = f"sqlite:///{folder / 'paraph.db'}", ""
         disturb: Disturbance = kill_service
-        if inbox in {"postgresql", "restart"}:
+        if inbox in {"postgresql", "restart", *POOLED}:
             server = PostgresServer()
             stack.callback(server.stop)
             await asyncio.to_thread(server.start)
             database_url = await asyncio.to_thread(server.create_database)
             if inbox == "restart":
                 disturb = database_restarter(server)
+            if inbox in POOLED:
+                pooler = PgBouncer(server, mode=POOLED[inbox], pool=4)
+                stack.callback(pooler.stop)
+                await asyncio.to_thread(pooler.start)
+                database_url = pooler.url(database_url)
+                if inbox == "pooler":
+                    disturb = database_restarter(pooler)
         elif inbox == "cluster":
             cluster = NatsServer(members=3, flushed=False)
             stack.callback(cluster.stop)

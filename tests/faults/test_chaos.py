@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from faults.chaos import ENVIRONMENT
+from faults.chaos import ENVIRONMENT, POOLERS
 from faults.stampede import herd
+from programs import need_program
 
 
 @pytest.mark.parametrize(
@@ -18,10 +19,13 @@ from faults.stampede import herd
         ("sqlite", 10),
         pytest.param("sqlite", 60, marks=pytest.mark.slow),
         pytest.param("postgresql", 60, marks=pytest.mark.slow),
+        *(pytest.param(name, 20, marks=pytest.mark.slow) for name in POOLERS),
     ],
 )
 def test_after_chaos_the_books_agree(database: str, seconds: int) -> None:
     """Every installation works or says why not; nothing lives at Zoom alone; the chain holds."""
+    if database in POOLERS:
+        need_program("pgbouncer")
     # A process of its own, because it shortens waits for everything that runs in it. There are
     # more installations than a fast machine can end in the time.
     done = subprocess.run(

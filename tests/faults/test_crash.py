@@ -9,6 +9,7 @@ import pytest
 
 from faults import crash
 from faults.retrying_sender import Delivery
+from programs import need_program
 
 
 @pytest.mark.slow
@@ -18,6 +19,8 @@ from faults.retrying_sender import Delivery
 )
 def test_the_books_agree_after_kills_under_load(inbox: str, kills: int) -> None:
     """Every delivery answered 200 is kept once and forwarded; none is lost after the retries."""
+    if inbox in crash.POOLED:
+        need_program("pgbouncer")
     books = asyncio.run(crash.run(inbox, kills))
     assert [] == books.problems()
     assert len(books.sent) > 20

@@ -78,6 +78,7 @@ encryption_keys = ["{self.key}"]
 linking = "{self.linking}"
 {host_pages}
 event_timeout = 7
+drain_seconds = 0
 required_scopes = ["user:read:user"]
 authorization_server = "{self.zoom.url}"
 api_servers = ["{self.zoom.url}"]

@@ -1,6 +1,6 @@
 """Runs every case against every published kit: `make kits`. Writes the table of docs/kits.md.
 
-The whole reports, with evidence, stay in `.interoperability/kit-reports/`.
+The complete reports, with evidence, stay in `.interoperability/kit-reports/`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ORDER = (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICAB
 
 
 def versions() -> dict[str, str]:
-    """What is pinned: the packages that the kits consist of."""
+    """The pinned version of each package that the kits consist of."""
     packages: dict[str, str] = json.loads((HERE / "kits" / "package.json").read_text())[
         "dependencies"
     ]
@@ -35,7 +35,7 @@ def versions() -> dict[str, str]:
 
 
 def table(runs: dict[str, Run]) -> str:
-    """A kit a row, a group a column: pass / fail / inconclusive / not applicable."""
+    """One row per kit, one column per group: pass / fail / inconclusive / not applicable."""
     known = versions()
     rows = [
         (
@@ -50,14 +50,23 @@ def table(runs: dict[str, Run]) -> str:
         name = found.target.lower()
         cells = [_cell(found, group) for group in (*GROUPS, "")]
         rows.append(f"| {found.target} | {known[name]} | {' | '.join(cells)} |")
-    rows += ["", "What fails, in full:", ""]
-    rows += [f"- {one.target}: {_failing(one)}" for one in runs.values()]
+    rows += ["", "All failing cases:", ""]
+    for found in runs.values():
+        rows += [f"- {found.target}", *_failing(found)]
     return "\n".join(rows) + "\n"
 
 
-def _failing(found: Run) -> str:
-    failing = [one.id for one in found.findings if one.verdict is Verdict.FAIL]
-    return ", ".join(f"`{one}`" for one in failing)
+def _failing(found: Run) -> list[str]:
+    lines = []
+    for group in GROUPS:
+        failing = [
+            f"`{one.id}`"
+            for one in found.findings
+            if one.group == group and one.verdict is Verdict.FAIL
+        ]
+        if failing:
+            lines.append(f"  - {group}: {', '.join(failing)}")
+    return lines
 
 
 def _cell(found: Run, group: str) -> str:

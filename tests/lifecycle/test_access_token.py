@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from databases import new_sqlite
 from lifecycle.refreshing import Refreshing, refreshing
-from paraph.errors import InvalidGrant, PeerUnavailable, TransportError
+from paraph.errors import InvalidGrant, PeerError, PeerUnavailable, TransportError
 from paraph.lifecycle import refresh_lease
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.keep_alive import IDLE_SECONDS, keep_alive
@@ -320,3 +321,57 @@ async def test_an_owner_that_cannot_be_read_now_changes_nothing(one: Refreshing)
     await one.refresher().refresh(one.grant_id)
     after = await one.grant()
     assert (Phase.ACTIVE, before.token_version + 1) == (after.phase, after.token_version)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *("token_type_null", "token_type_missing", "token_type_capital"),
+        *("token_expires_in_text", "token_expires_in_float", "token_expires_in_zero"),
+        *("token_expires_in_null", "token_expires_in_missing", "token_expires_in_negative"),
+        *("token_expires_in_huge", "token_scope_list", "token_scope_null", "token_scope_absent"),
+        *("token_scope_missing", "token_scope_reordered", "token_extra_members"),
+        *("token_byte_order_mark", "token_indented", "token_created"),
+    ],
+)
+async def test_an_oddly_spelled_answer_loses_no_grant(tmp_path: Path, fault: str) -> None:
+    """The next refresh token is taken from it, the scopes stay, and the next refresh works."""
+    async with refreshing(tmp_path, new_sqlite(tmp_path / "odd.db")) as one:
+        before = await one.grant()
+        one.fault(fault, times=1)
+        await one.refresher().refresh(one.grant_id)
+        odd = await one.grant()
+        assert (before.token_version + 1, before.tokens.scopes, Phase.ACTIVE) == (
+            odd.token_version,
+            odd.tokens.scopes,
+            odd.phase,
+        )
+        assert before.tokens.refresh_token != odd.tokens.refresh_token
+        assert 0 < odd.tokens.access_expires_at - odd.tokens.received_at <= 3600
+        await one.refresher().refresh(one.grant_id)
+        assert Phase.ACTIVE is (await one.grant()).phase
+
+
+@pytest.mark.parametrize("fault", ["token_refresh_token_null", "token_refresh_token_empty"])
+async def test_without_a_new_refresh_token_the_old_one_is_kept(tmp_path: Path, fault: str) -> None:
+    """Null and an empty string are no refresh token (RFC 6749 section 6)."""
+    async with refreshing(tmp_path, new_sqlite(tmp_path / "odd.db")) as one:
+        before = await one.grant()
+        one.fault(fault, times=1)
+        await one.refresher().refresh(one.grant_id)
+        after = await one.grant()
+        assert before.tokens.refresh_token == after.tokens.refresh_token
+        assert before.tokens.access_token != after.tokens.access_token
+
+
+async def test_an_answer_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A form-encoded answer is refused; the host hears of the grant that it has cost."""
+    async with refreshing(tmp_path, new_sqlite(tmp_path / "odd.db")) as one:
+        one.fault("token_form_encoded", times=1)
+        with pytest.raises(PeerError):
+            await one.refresher().refresh(one.grant_id)
+        one.later += 3600
+        with pytest.raises(InvalidGrant):
+            await one.refresher().refresh(one.grant_id)
+        names = [notice.name for notice in await one.all_notices()]
+        assert NEEDS_REAUTHORIZATION in names

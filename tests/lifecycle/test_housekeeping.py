@@ -16,6 +16,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import carry_out
 from paraph.lifecycle.grant import queue_revocation
 from paraph.lifecycle.housekeeping import OWNERLESS_ATTEMPTS, ask_owners, let_go, revoke_due
+from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.oauth.phase import Phase
 from paraph.storage.records import Grant, OwnerlessTokens
 from paraph.zoom.events import AppDeauthorized
@@ -178,7 +179,9 @@ async def test_what_ran_out_takes_no_room(kit: Kit) -> None:
     context = kit.service.context
     now = context.now()
     async with context.store.transaction() as tx:
-        await tx.links.add_request(replace(sample.link_request(), expires_at=now + 30))
+        await tx.links.add_request(
+            replace(sample.link_request(), expires_at=now + 30 - FINISH_SECONDS)
+        )
         await tx.used_states.use(b"state", expires_at=now + 30)
     for later, left in ((context, 0), (in_a_minute(kit), 1)):
         await let_go(later)
@@ -186,4 +189,4 @@ async def test_what_ran_out_takes_no_room(kit: Kit) -> None:
             # Used anew where nothing of it is left.
             assert bool(left) is await tx.used_states.use(b"state", expires_at=now + 30)
     async with context.store.transaction() as tx:
-        assert 0 == await tx.links.delete_expired_requests(now=now + 60)
+        assert 0 == await tx.links.delete_expired_requests(now=now)

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
-from paraph.lifecycle.link import expire_pending, request_is_live
+from lifecycle.linking import NONCE, challenge_of, claim, confirm, handoff_of, install_url, link
+from paraph.lifecycle.link import expire_pending
+from paraph.lifecycle.link_request import open_request
 from paraph.secret import Secret
 from service_kit import JANE, RAVI, Kit, agree_as, running
 
 pytestmark = pytest.mark.anyio
-
-NONCE = "n" * 43
-
-
-def challenge_of(nonce: str) -> str:
-    """S256 of a nonce."""
-    digest = hashlib.sha256(nonce.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 @pytest.fixture
@@ -32,47 +23,6 @@ async def kit(tmp_path: Path, database_url: str) -> AsyncIterator[Kit]:
     """A service that links to a host, on every kind of store."""
     async with running(tmp_path, linking="host", database_url=database_url) as kit:
         yield kit
-
-
-async def install_url(api: httpx.AsyncClient, subject: str, nonce: str = NONCE) -> str:
-    """What the host's backend asks for."""
-    answer = await api.post(
-        "/v1/link-requests", json={"subject": subject, "challenge": challenge_of(nonce)}
-    )
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["install_url"])
-
-
-async def handoff_of(kit: Kit, api: httpx.AsyncClient, subject: str, nonce: str = NONCE) -> str:
-    """The handoff at the end of the ladder."""
-    async with kit.browser() as browser:
-        done = await kit.install(browser, await install_url(api, subject, nonce))
-    assert done.status_code == 303, done.text
-    location = done.headers["location"]
-    assert location.startswith("https://host.example/zoom/link?handoff=")
-    return parse_qs(urlsplit(location).query)["handoff"][0]
-
-
-async def claim(api: httpx.AsyncClient, handoff: str, nonce: str = NONCE) -> httpx.Response:
-    """The host's backend opens the handoff."""
-    return await api.post("/v1/handoffs/claim", json={"handoff": handoff, "verifier": nonce})
-
-
-async def confirm(
-    api: httpx.AsyncClient, code: str, subject: str, *, move: bool = False
-) -> httpx.Response:
-    """The host's user says yes."""
-    body = {"subject": subject, "move": move}
-    return await api.post(f"/v1/claims/{code}/confirm", json=body)
-
-
-async def link(kit: Kit, api: httpx.AsyncClient, subject: str, *, move: bool = False) -> str:
-    """The whole way through; the installation's id."""
-    handoff = await handoff_of(kit, api, subject)
-    code = (await claim(api, handoff)).json()["claim"]
-    answer = await confirm(api, code, subject, move=move)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["id"])
 
 
 async def test_the_whole_way(kit: Kit) -> None:
@@ -86,15 +36,6 @@ async def test_the_whole_way(kit: Kit) -> None:
     installed = (await confirm(api, claimed["claim"], "tenant:ada")).json()
     words = {one["name"]: one["word"] for one in installed["proofs"]}
     assert (installed["phase"], len(words), words["confirmation"]) == ("active", 6, "host")
-
-
-async def test_the_install_url_works_once(kit: Kit) -> None:
-    """A link request is used up by the start; a second browser gets nothing."""
-    api = await kit.api()
-    url = await install_url(api, "tenant:ada")
-    async with kit.browser() as browser:
-        assert (await browser.get(url)).status_code == 303
-        assert (await browser.get(url)).status_code == 404
 
 
 async def test_a_cross_site_visit_starts_nothing(kit: Kit) -> None:
@@ -260,7 +201,7 @@ async def test_a_flood_of_made_up_requests_meets_a_budget_and_spoils_none(kit: K
         assert {404, 429} == {answer.status_code for answer in answers}
         assert 429 == (await browser.get(url)).status_code
     code = Secret(parse_qs(urlsplit(url).query)["request"][0])
-    assert await request_is_live(kit.service.context, code)
+    assert "tenant:ada" == (await open_request(kit.service.context, code)).subject
 
 
 async def test_what_is_not_confirmed_is_no_installation_yet(kit: Kit) -> None:

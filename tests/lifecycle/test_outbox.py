@@ -111,6 +111,22 @@ async def test_each_user_is_counted_alone(context: Context) -> None:
     assert [1, 2] == [sequence for _, sequence, _ in await numbers(context, "link-2")]
 
 
+async def test_a_count_continues_from_the_further_one(context: Context) -> None:
+    """Two Zoom users of one installation: the next notice comes after those of both."""
+    one, two = (context.tombstone_hash(installation(mark).grant.identity) for mark in "12")
+    for kind in ("activated", "removed", "activated"):
+        await tell(context, kind)
+    await tell(context, "activated", installation("2"))
+    for source, target in ((one, two), (two, one)):
+        async with context.store.transaction() as tx:
+            known = await tx.notices.last(source)
+            assert known is not None
+            await tx.notices.raise_to(target, known)
+            assert (3, 2) == (known.sequence, known.generation)
+    await tell(context, "removed", installation("2"))
+    assert ("removed", 4, 3) == (await numbers(context, "link-2"))[-1]
+
+
 async def test_what_is_undone_is_not_counted(context: Context) -> None:
     """The counter belongs to the transaction of the fact: undone together, no gap."""
 

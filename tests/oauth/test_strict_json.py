@@ -6,12 +6,13 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paraph.errors import MessageMalformed
-from paraph.oauth.strict_json import parse_json_object
+from paraph.oauth.strict_json import parse_json_object, readable_json
 from vector_files import cases
 
 
@@ -20,7 +21,7 @@ def test_vectors(case: dict[str, Any]) -> None:
     """Each vector is read, or refused with MessageMalformed."""
     body = bytes.fromhex(case["body_hex"]) if "body_hex" in case else case["body"].encode()
     if case["result"] == "valid":
-        assert json.loads(body) == parse_json_object(body)
+        assert json.loads(case.get("cleaned", body)) == parse_json_object(body)
     else:
         with pytest.raises(MessageMalformed):
             parse_json_object(body)
@@ -90,3 +91,26 @@ def test_the_short_way_and_the_long_way_agree(body: bytes) -> None:
         patch.setattr("paraph.oauth.strict_json._parse_canonical", lambda *_: None)
         thorough = _verdict(body)
     assert repr(thorough) == repr(quick)
+
+
+_VALID = [case for case in cases("strict_json") if case.values[0]["result"] == "valid"]
+
+
+@pytest.mark.parametrize("case", _VALID)
+def test_what_is_passed_on_can_be_read_by_every_parser(case: dict[str, Any]) -> None:
+    """A whole body stays as it is, byte for byte; a broken one is UTF-8 that means the same."""
+    body = bytes.fromhex(case["body_hex"]) if "body_hex" in case else case["body"].encode()
+    readable = readable_json(body)
+    msgspec.json.decode(readable)
+    assert parse_json_object(body) == parse_json_object(readable)
+    is_broken = "\ufffd" in case.get("cleaned", "")
+    assert is_broken == (readable != body)
+
+
+@given(_COMPACT)
+def test_broken_text_changes_no_other_value(body: bytes) -> None:
+    """Whatever is read holds no half of a pair, and can be written and read again."""
+    with suppress(MessageMalformed):
+        readable = readable_json(body)
+        assert parse_json_object(readable) == parse_json_object(body)
+        json.dumps(parse_json_object(body), ensure_ascii=False).encode("utf-8")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oauth.exchange_kit import CLIENT, SERVER, validated
-from paraph.errors import PeerError, PeerUnavailable, TokenErrorResponse, UsageError
+from paraph.errors import InvalidGrant, PeerError, PeerUnavailable, TokenErrorResponse, UsageError
 from paraph.oauth.messages import Response
 from paraph.oauth.token_endpoint import (
     DEFAULT_EXPIRES_IN,
@@ -119,3 +119,13 @@ def test_any_answer_is_a_value_or_a_peer_error(status: int, body: bytes, kind: s
     """Whatever the token endpoint answers: a token set, or a PeerError."""
     with suppress(PeerError):
         parse_token_response(response(body, status=status, content_type=kind))
+
+
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\\ude00", b"\xf0\x9f"])
+def test_broken_text_beside_an_error_hides_nothing(half: bytes) -> None:
+    """A dead code is known as one, whatever text Zoom cut in half beside it."""
+    body = b'{"reason":"Invalid Token! %b","error":"invalid_grant"}' % half
+    with pytest.raises(InvalidGrant):
+        parse_token_response(response(body, status=400))
+    with pytest.raises(PeerError):
+        parse_token_response(response(b'{"access_token":"a%b","token_type":"bearer"}' % half))

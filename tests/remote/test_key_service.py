@@ -13,6 +13,7 @@ from bao_server import BaoServer
 from paraph.config import Settings
 from paraph.errors import ConfigurationError, TransportError
 from paraph.key_settings import KeyService, is_wrapped
+from paraph.outgoing.route import OutgoingRoute
 from paraph.remote.key_service import open_key_service
 from paraph.secret import Secret
 from paraph.service.context import open_context
@@ -144,3 +145,14 @@ async def test_without_a_key_service_nothing_is_wrapped() -> None:
     """The command says which setting is missing."""
     with pytest.raises(ConfigurationError, match="key_service_url is missing"):
         await new_wrapped_key(None, os.urandom)
+
+
+async def test_the_common_ca_file_is_trusted_where_the_service_has_none(
+    service: KeyService,
+) -> None:
+    """Without `key_service_ca_file` the authorities of `ca_file` count; without both, no others."""
+    common = replace(service, ca_file="", route=OutgoingRoute(ca_file=service.ca_file))
+    assert is_wrapped(await new_wrapped_key(common, os.urandom))
+    with pytest.raises(TransportError, match="not signed by a trusted authority") as caught:
+        await new_wrapped_key(replace(service, ca_file=""), os.urandom)
+    assert "key_service_ca_file" in caught.value.remedy

@@ -164,8 +164,10 @@ async def test_ready_says_what_is_wrong(kit: Kit, monkeypatch: pytest.MonkeyPatc
     skew = well.json()["clock_skew_seconds"]
     assert {
         "ready": True,
+        "draining": False,
         "database": True,
         "clock_skew_seconds": skew,
+        "database_clock_ahead_seconds": 0,
         "late_deliveries": 0,
         "late_by_seconds": None,
     } == well.json()

@@ -12,6 +12,7 @@ from paraph.lifecycle.context import Context
 from paraph.oauth.roles import Client
 from paraph.secret import Secret
 from paraph.service.webhook_endpoint import WebhookEndpoint
+from paraph.service.zoom_clock import ZoomClock
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.zoom.webhook import Freshness
 from storage import sample
@@ -52,7 +53,7 @@ def endpoint(*, otherwise: Any = None) -> WebhookEndpoint:
     )
 
     return WebhookEndpoint(
-        context,
+        ZoomClock(lambda: NOW, monotonic=lambda: 0.0, freshness=Freshness()),
         Inbox(context, _Everything()),
         secrets=[SECRET],
         freshness=Freshness(),

@@ -49,6 +49,7 @@ def test_a_good_app_has_no_finding() -> None:
             "refused: scopes of users and of admins are mixed",
         ),
         ({"scopes": ["user:read:user:admin"]}, "weak: admin scopes in a user-managed app"),
+        ({"level": "account"}, "weak: scopes without :admin in an admin-managed app"),
         ({"redirect_uris": []}, "refused: there is no redirect URL"),
         (
             {"redirect_uris": ["http://app.example/cb"]},

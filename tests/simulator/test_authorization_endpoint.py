@@ -95,10 +95,33 @@ def test_a_strict_world_refuses_repeated_parameters(plain: PlainClient) -> None:
     assert 400 == plain.http.get(twice, params=None).status_code
 
 
-def test_scope_is_ignored(plain: PlainClient) -> None:
-    """Scopes come from the app's settings, whatever the request names."""
-    tokens = plain.exchange(plain.code(scope="account:master")).json()
+@pytest.mark.parametrize("scope", ["user:read:user", "user:read meeting:read:meeting"])
+def test_an_own_scope_chooses_nothing(plain: PlainClient, scope: str) -> None:
+    """Scopes come from the app's settings, whatever of them the request names."""
+    tokens = plain.exchange(plain.code(scope=scope)).json()
     assert "user:read:user meeting:read:meeting cloud_recording:read:recording" == tokens["scope"]
+
+
+@pytest.mark.parametrize(
+    "scope", ["account:master", "user:read:user meeting:write:meeting", "user:write", "user"]
+)
+def test_a_scope_outside_the_apps_list_is_refused(plain: PlainClient, scope: str) -> None:
+    """Zoom's page says `Invalid scope (4,700)`, and no code is given."""
+    answer = plain.authorize(scope=scope)
+    assert 400 == answer.status_code
+    assert "Invalid scope (4,700)" in answer.text
+    as_json = plain.http.get(answer.request.url, headers={"accept": "application/json"}).json()
+    assert (4700, "Invalid scope") == (as_json["errorCode"], as_json["errorMessage"])
+
+
+def test_an_account_level_app_is_granted_admin_scopes(plain: PlainClient) -> None:
+    """With `admin_scopes` each scope is granted in its `:admin` form, also after a refresh."""
+    app = plain.zoom.app
+    app.level, app.admin_scopes, app.optional_scopes = "account", True, ["a:read:b:admin"]
+    tokens = plain.install()
+    assert "user:read:user:admin meeting:read:meeting:admin a:read:b:admin" == tokens["scope"]
+    assert 200 == plain.api("/v2/users/me", tokens["access_token"]).status_code
+    assert tokens["scope"] == plain.refresh(tokens["refresh_token"]).json()["scope"]
 
 
 def test_a_link_scanner_gets_nothing(plain: PlainClient) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from paraph.simulator.app import create_app
 from paraph.simulator.pytest_plugin import SimulatedZoom
+from simulator.plain_client import JANE
 from simulator.receiver import receiving
-from simulator.test_control import JANE, authorize, exchange
+from simulator.test_control import authorize, exchange
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 
 from paraph.simulator.app import create_app, is_loopback
 from paraph.simulator.pytest_plugin import SimulatedZoom
+from simulator.plain_client import JANE, PlainClient
 from simulator.receiver import receiving
 
-JANE = "KDcuGIm1QgePTO8WbOqwIQ"
 JSON = {"content-type": "application/json"}
 
 
@@ -449,3 +449,31 @@ def test_an_app_or_user_that_does_not_exist_is_a_404(control: httpx.Client) -> N
     assert 404 == control.post("/validate-url", json=nobody).status_code
     assert 404 == control.post("/events", json={**nobody, "event": "x"}).status_code
     assert 404 == control.post("/deauthorize", json={**nobody, "user_id": JANE}).status_code
+
+
+@pytest.mark.parametrize(("tokens", "status"), [("kept", 200), ("ended", 401)])
+def test_a_user_is_moved_to_another_account(
+    simulated: SimulatedZoom, control: httpx.Client, tokens: str, status: int
+) -> None:
+    """The user id stays and the account id changes; the tokens go along, or end."""
+    simulated.consent("approve", JANE)
+    plain = PlainClient(simulated)
+    bearer = plain.install()["access_token"]
+    order = {"account_id": "AnotherAccountOfZoom01", "tokens": tokens}
+    moved = control.patch(f"/users/{JANE}", json=order).json()
+    assert (JANE, "AnotherAccountOfZoom01") == (moved["id"], moved["account_id"])
+    answer = plain.api("/v2/users/me", bearer)
+    assert status == answer.status_code
+    if status == 200:
+        assert "AnotherAccountOfZoom01" == answer.json()["account_id"]
+        (grant,) = control.get("/grants").json()["grants"]
+        assert "AnotherAccountOfZoom01" == grant["account_id"]
+    plain.close()
+
+
+@pytest.mark.parametrize("order", [{}, {"account_id": ""}, {"account_id": "a", "tokens": "x"}])
+def test_a_move_that_is_none_is_refused(control: httpx.Client, order: dict[str, str]) -> None:
+    """A move names an account, and what becomes of the tokens by one of two words."""
+    assert 400 == control.patch(f"/users/{JANE}", json=order).status_code
+    order = {"account_id": "AnotherAccountOfZoom01"}
+    assert 404 == control.patch("/users/nobody", json=order).status_code

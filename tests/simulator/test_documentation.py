@@ -44,9 +44,9 @@ def test_generated_parts_are_up_to_date() -> None:
 
 
 def test_the_page_opens_with_its_limits() -> None:
-    """What the simulator does not do and where it differs stand before everything else."""
+    """The limits and the intended differences are the first sections."""
     headings = re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
-    assert ["What it does not do", "Where it differs on purpose"] == headings[:2]
+    assert ["Limits", "Intended differences"] == headings[:2]
 
 
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.splitlines()[0][2:])

@@ -162,14 +162,19 @@ def test_an_app_has_at_most_twenty(subscriber: Subscriber, receiver: Receiver) -
     assert 20 == len(subscriber.call("GET").json()["event_subscriptions"])
 
 
-def test_a_users_token_and_one_without_the_scope_are_refused(
-    simulated: SimulatedZoom, plain: PlainClient
-) -> None:
-    """Only a token of the app's own with the scope may subscribe."""
-    narrow = plain.token(grant_type="client_credentials").json()["access_token"]
+def test_the_scopes_of_subscriptions_need_not_be_selected(plain: PlainClient) -> None:
+    """A token of the app's own has them, whatever the app's list of scopes names."""
+    own = plain.token(grant_type="client_credentials").json()
+    assert SCOPES == own["scope"].split()
+    assert 200 == plain.api(PATH, own["access_token"]).status_code
+
+
+def test_a_users_token_is_refused(simulated: SimulatedZoom, plain: PlainClient) -> None:
+    """Only a token of the app's own may subscribe, whatever scopes a user has granted."""
+    narrow = plain.install()["access_token"]
+    assert 4711 == plain.api(PATH, narrow).json()["code"]
     simulated.app.scopes = [*simulated.app.scopes, *SCOPES]
     of_user = plain.install()["access_token"]
-    assert 4711 == plain.api(PATH, narrow).json()["code"]
     assert 4700 == plain.api(PATH, of_user).json()["code"]
     assert 401 == plain.api(PATH, "no token").status_code
 

@@ -244,6 +244,8 @@ def test_the_limit_of_a_day(plain: PlainClient) -> None:
         ("user_other_account", lambda a: a.json()["account_id"] == "AnotherAccountOfZoom01"),
         ("user_of_another", lambda a: a.json()["id"] != JANE),
         ("user_same_email", lambda a: a.json()["email"] == "jane@example.com"),
+        ("user_half_character", lambda a: a.json()["display_name"] == "Jane \ud83d"),
+        ("user_error_half_character", lambda a: a.json()["message"].endswith("\ud83d")),
         ("user_long_name", lambda a: len(a.json()["display_name"]) == 10_000),
     ],
 )

@@ -378,7 +378,7 @@ def test_wrong_orders_are_refused(
 
 
 def test_client_credentials_bring_the_apps_own_scopes(plain: PlainClient) -> None:
-    """Only chatbot, event-subscription and websocket scopes; no refresh token."""
+    """Chatbot and websocket scopes that are selected, all of subscriptions; no refresh token."""
     plain.zoom.app.scopes = [
         "user:read:user",
         "imchat:bot",
@@ -387,7 +387,8 @@ def test_client_credentials_bring_the_apps_own_scopes(plain: PlainClient) -> Non
     ]
     content = plain.token(grant_type="client_credentials").json()
     assert "refresh_token" not in content
-    assert " ".join(plain.zoom.app.scopes[1:]) == content["scope"]
+    unselected = (f"marketplace:{one}:event_subscription" for one in ("read", "update", "delete"))
+    assert [*plain.zoom.app.scopes[1:], *unselected] == content["scope"].split()
     answer = plain.api("/v2/users/me", content["access_token"])
     assert (400, 4711) == (answer.status_code, answer.json()["code"])
 

@@ -165,6 +165,10 @@ SPOILT: dict[str, tuple[dict[str, Any], Check]] = {
             and not is_signed(s, one, compact(one.body))
         ),
     ),
+    "webhook_half_character": (
+        {},
+        lambda s, one: is_signed(s, one) and b'"Jane \\ud83d"' in one.body,
+    ),
     "webhook_body_spaced": (
         {},
         lambda s, one: not is_signed(s, one) and is_signed(s, one, compact(one.body)),
@@ -347,6 +351,7 @@ async def test_the_kit_accepts_what_is_valid_and_refuses_what_is_not() -> None:
         "webhook_body_text",
         "webhook_body_bomb",
         "webhook_mixed_escapes",
+        "webhook_half_character",
         "webhook_key_doubled",
         "webhook_body_deep",
         "webhook_body_no_json",

@@ -28,6 +28,9 @@ class Connection:
         """End it at once."""
         self.ended = True
 
+    def release(self) -> None:
+        """Nothing is given back between batches."""
+
     async def close(self) -> None:
         """End it."""
         self.ended = True

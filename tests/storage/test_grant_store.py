@@ -88,6 +88,18 @@ async def test_grants_of_an_account(store: Database) -> None:
     assert ["grant-2", "grant-3", "grant-1"] == [one.grant_id for one in found]
 
 
+async def test_the_grants_of_a_user_are_found_in_every_account(store: Database) -> None:
+    """Oldest first, of this client and user alone."""
+    here = grant("1").identity
+    await _add(store, grant("1", granted_at=1_300), grant("2"))
+    await _add(store, grant("3", identity=replace(here, account_id="another"), granted_at=1_200))
+    await _add(store, grant("4", identity=replace(here, client_id="another")))
+
+    async with store.reading() as tx:
+        found = await tx.grants.of_user(CLIENT, here.user_id)
+    assert ["grant-3", "grant-1"] == [one.grant_id for one in found]
+
+
 async def test_tokens_are_replaced_at_the_expected_version(store: Database) -> None:
     """The new set, the phase and a version more, while consent and profile stay."""
     await _add(store, grant(phase=Phase.UNDECIDED, reason="doubt"))

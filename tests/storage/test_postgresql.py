@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 
-from paraph.errors import ConfigurationError, StorageError
-from paraph.storage import postgresql
+from paraph.errors import ConfigurationError, StorageError, StorageUnavailable
+from paraph.storage import outage, postgresql, postgresql_connection
 from paraph.storage.database import Database, open_store
 from paraph.storage.records import Outcome
 from paraph.storage.scope import NOTHING_READ, Scope, account
@@ -106,7 +111,7 @@ async def test_a_lock_that_is_never_given_is_a_storage_error(
     store: Database, replica: Database, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
 ) -> None:
     """A block that cannot begin says so in a while, and the next one goes on."""
-    monkeypatch.setitem(postgresql._SETTINGS, "lock_timeout", "50ms")
+    monkeypatch.setitem(postgresql_connection._SETTINGS, "lock_timeout", "50ms")
     hasty = await open_store(postgresql_url, ring(), randomness=os.urandom)
 
     async with store.transaction(A):
@@ -122,7 +127,9 @@ async def test_an_abandoned_block_lets_go(
     store: Database, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
 ) -> None:
     """A process that stands still in the middle of a block loses it, not everybody else."""
-    monkeypatch.setitem(postgresql._SETTINGS, "idle_in_transaction_session_timeout", "500ms")
+    monkeypatch.setitem(
+        postgresql_connection._SETTINGS, "idle_in_transaction_session_timeout", "500ms"
+    )
     sleepy = await open_store(postgresql_url, ring(), randomness=os.urandom)
     stands, rests = asyncio.Event(), asyncio.Event()
 
@@ -194,27 +201,126 @@ async def test_a_server_that_was_away_is_found_again(own_server: PostgresServer)
     await store.close()
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "postgresql://canary-user:canary-password@127.0.0.1:9/database",
-        "postgresql://canary-user:canary-password@[canary-host/database",
-        "postgresql://canary-user:canary-password@127.0.0.1:9/database?sslmode=canary",
-    ],
-)
-async def test_a_server_that_cannot_be_reached_is_said_plainly(url: str) -> None:
-    """One sentence, and nothing of the URL in it."""
-    with pytest.raises(StorageError, match="cannot be reached") as caught:
+async def test_a_server_that_cannot_be_reached_is_said_plainly() -> None:
+    """One sentence and its remedy, and nothing of the URL in them."""
+    url = "postgresql://canary-user:canary-password@127.0.0.1:9/canary-database"
+    with pytest.raises(StorageUnavailable, match="nothing listens at the address") as caught:
         await open_store(url, ring(), randomness=os.urandom)
 
-    assert "canary" not in str(caught.value)
+    assert "canary" not in str(caught.value) + caught.value.remedy
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("wrong", ["[canary-host/database", "h/d?sslmode=canary", "h/d?a=canary"])
+async def test_a_url_with_problems_is_a_configuration_error(wrong: str) -> None:
+    """Whoever opens a store without the settings' own look is told the same."""
+    with pytest.raises(ConfigurationError) as caught:
+        await open_store(f"postgresql://u:canary-pw@{wrong}", ring(), randomness=os.urandom)
+
+    assert caught.value.problems[0].startswith("database_url ")
+    assert "canary" not in str(caught.value)
 
 
 async def test_an_unknown_database_is_a_storage_error(postgres: PostgresServer) -> None:
     """What the server refuses at the door arrives as one error."""
-    with pytest.raises(StorageError, match="InvalidCatalogNameError"):
+    with pytest.raises(StorageError, match="does not exist on its server"):
         await open_store(postgres.url("missing"), ring(), randomness=os.urandom)
+
+
+async def test_a_server_that_became_read_only_is_noticed_on_open_connections(
+    own_server: PostgresServer,
+) -> None:
+    """A demoted primary, or a setting: writes and `ping` say so, and go on when it ends."""
+    store = await open_store(own_server.url("postgres"), ring(), randomness=os.urandom)
+    async with store.transaction() as tx:
+        await tx.grants.add(sample.grant())
+    await store.keep_events([sample.event("1")], client_id=sample.CLIENT)
+
+    own_server.ask("ALTER SYSTEM SET default_transaction_read_only = on")
+    own_server.ask("SELECT pg_reload_conf()")
+    with pytest.raises(StorageUnavailable, match="read-only"):
+        await _keep_until_refused(store)
+    with pytest.raises(StorageUnavailable, match="read-only"):
+        async with store.transaction() as tx:
+            await tx.grants.add(sample.grant("2"))
+    with pytest.raises(StorageUnavailable, match="read-only"):
+        await store.ping()
+
+    own_server.ask("ALTER SYSTEM RESET default_transaction_read_only")
+    own_server.ask("SELECT pg_reload_conf()")
+    again = await _until_kept(store)
+    await store.ping()
+    await store.close()
+    assert [Outcome.KEPT] == again
+
+
+async def _keep_until_refused(store: Database, *, body: bytes = b"{}") -> None:
+    """Keep events, each of them new, until one is refused."""
+    for number in itertools.count():
+        event = sample.event(f"more-{number}", body=body)
+        assert [Outcome.KEPT] == await store.keep_events([event], client_id=sample.CLIENT)
+
+
+async def _until_kept(store: Database) -> list[Outcome]:
+    while True:
+        with contextlib.suppress(StorageUnavailable):
+            return await store.keep_events([sample.event("2")], client_id=sample.CLIENT)
+        await asyncio.sleep(0.01)
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder with little room, as a file system of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system")
+    folder = Path(tempfile.mkdtemp(prefix="paraph-small-disk-", dir="/tmp"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0777", "none", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip("this system allows no mount")
+    yield folder
+    _run("umount", "-l", str(folder))
+    folder.rmdir()
+
+
+@pytest.mark.slow
+async def test_a_full_disk_loses_nothing(
+    own_server: PostgresServer, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was kept stays; deliveries are refused by name until there is room again."""
+    monkeypatch.setattr(outage, "FULL_SECONDS", 0.0)
+    place = small_disk / "tablespace"
+    place.mkdir()
+    shutil.chown(place, 65534, 65534)
+    own_server.ask(f"CREATE TABLESPACE small LOCATION '{place}'")
+    own_server.ask("CREATE DATABASE small TABLESPACE small")
+    store = await open_store(own_server.url("small"), ring(), randomness=os.urandom)
+    async with store.transaction() as tx:
+        await tx.grants.add(sample.grant())
+    body = b"x" * 100_000
+    with pytest.raises(StorageUnavailable, match="disk is full"):
+        await _keep_until_refused(store, body=body)
+    with pytest.raises(StorageUnavailable, match="disk is full"):
+        await store.ping()
+
+    await asyncio.to_thread(_run, "mount", "-o", "remount,size=64m", str(small_disk))
+    event = sample.event("again", body=body)
+    again = await store.keep_events([event], client_id=sample.CLIENT)
+    await store.ping()
+    async with store.reading() as reader:
+        kept = {one.event_id for one in await reader.events.page(limit=1_000)}
+    await store.close()
+    assert [Outcome.KEPT] == again
+    assert kept == {"event-again", *(f"event-more-{number}" for number in range(len(kept) - 1))}
+    assert len(kept) > 10
 
 
 async def test_a_missing_driver_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +375,7 @@ async def test_a_server_that_went_away_without_a_word_holds_up_no_end(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network that swallows everything: closing gives up after a while, on every connection."""
-    monkeypatch.setattr(postgresql, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(postgresql_connection, "CLOSE_SECONDS", 0.1)
     async with _swallowing(postgresql_url) as (url, swallow):
         opened = await open_store(url, ring(), randomness=os.urandom)
         async with opened.transaction() as tx:

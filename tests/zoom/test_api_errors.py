@@ -38,6 +38,10 @@ def answer(status: int, content: Any = None, *headers: tuple[str, str]) -> Respo
         (401, 124, "Invalid access token.", ApiErrorKind.ACCESS_TOKEN_INVALID),
         (401, 124, "Invalid access token", ApiErrorKind.ACCESS_TOKEN_INVALID),
         (400, 124, "Invalid access token.", ApiErrorKind.ACCESS_TOKEN_INVALID),
+        (400, 4735, "User does not exist.", ApiErrorKind.ACCESS_TOKEN_INVALID),
+        (403, 4738, "Disabled by the admin.", ApiErrorKind.ACCESS_TOKEN_INVALID),
+        (404, 4735, "User does not exist.", ApiErrorKind.NOT_FOUND),
+        (400, 1001, "User does not exist: 4735.", ApiErrorKind.REFUSED),
         (401, 124, "Access token is expired.", ApiErrorKind.ACCESS_TOKEN_EXPIRED),
         (401, 124, "Access token has expired.", ApiErrorKind.ACCESS_TOKEN_EXPIRED),
         (

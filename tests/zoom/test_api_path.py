@@ -74,6 +74,16 @@ def test_a_target_is_made_by_judging_alone() -> None:
         ("* /v2/**", "TRACE", "/v2/meetings/1", False),
         ("* /v2/**", "GET", "/v2/users/me/token", False),
         ("* /v2/users/me/*", "GET", "/v2/users/me/zak", False),
+        ("* /v2/**", "GET", "/v2/meetings/1/livestream", False),
+        ("* /v2/**", "PATCH", "/v2/webinars/1/livestream/status", False),
+        ("* /v2/webinars/*/*", "GET", "/v2/webinars/1/LiveStream", False),
+        ("GET /v2/meetings/*/livestream", "GET", "/v2/meetings/1/livestream", True),
+        (
+            "GET /v2/past_meetings/*/participants",
+            "GET",
+            "/v2/past_meetings/%252Fajx%252FqU1Q1yYq2Vd1q3Xig%253D%253D/participants",
+            True,
+        ),
         ("* /v2/**", "GET", "/v2/users/me/Token", False),
         ("* /v2/**", "GET", "/v2/users/me/zak.json", False),
         ("* /v2/**", "GET", "/v2/meetings/1/jointoken/local_recording", False),
@@ -122,6 +132,8 @@ def test_the_default_reads_and_writes_meetings_only() -> None:
         ("PATCH", "/v2/accounts/me/settings"),
         ("POST", "/v2/marketplace/app/event_subscription"),
         ("GET", "/v2/users/me/zak"),
+        ("GET", "/v2/meetings/123/livestream"),
+        ("PATCH", "/v2/webinars/123/livestream"),
     ):
         with pytest.raises(CallRefused):
             allowed.permit(method, target(path))

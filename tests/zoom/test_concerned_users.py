@@ -150,7 +150,11 @@ def test_fate(jane: Standing, bob: Standing, event_ts: int | None, expected: Fat
             "user.updated",
             {"account_id": "A1", "operator_id": BOB, "object": {"id": JANE}},
             "account",
-            ["Forwarded with the installations of the account.", "account_not_installed"],
+            [
+                "Forwarded with the installations of the account;",
+                "removed_account",
+                "never installed",
+            ],
         ),
         ("app_deauthorized", {"account_id": "A1", "user_id": JANE}, "user", ["deauthorization"]),
         ("endpoint.url_validation", {"plainToken": "x" * 20}, "user", ["challenge"]),

@@ -82,7 +82,7 @@ def _answer_of(event: KeptEvent) -> EventAnswer:
     waits = event.status is EventStatus.RECEIVED
     return EventAnswer(
         id=event.event_id,
-        name=event.name,
+        name=event.shown_name,
         account_id=event.account_id,
         received_at=event.received_at,
         status=event.status,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Response
 
 from paraph.api import models
 from paraph.api.keys import ApiKeyDependency
-from paraph.lifecycle import link
+from paraph.lifecycle import link, link_request
 from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_subject
 from paraph.lifecycle.context import Context
 from paraph.secret import Secret
@@ -27,7 +27,7 @@ def linking_routes(context: Context, key: ApiKeyDependency, public_url: str) -> 
         """Begin to link the host's signed-in user; send the browser to `install_url`."""
         require_scope(key, Scope.LINK)
         require_subject(key, body.subject)
-        code, expires_at = await link.request_link(
+        code, expires_at = await link_request.request_link(
             context, subject=body.subject, challenge=body.challenge, return_to=body.return_to
         )
         url = f"{public_url}/install?request={code.reveal()}"

@@ -43,7 +43,7 @@ def list_events(*, status: str | None, limit: int, config: Path | None) -> None:
     rows = [
         (
             one.event_id[:24],
-            one.name,
+            one.shown_name,
             day(one.received_at),
             str(one.status.value),
             str(one.attempts),
@@ -69,7 +69,7 @@ def show(*, event: str, config: Path | None) -> None:
     found = with_context(config, work)
     for label, value in (
         ("event", found.event_id),
-        ("name", found.name),
+        ("name", found.shown_name),
         ("received", day(found.received_at)),
         ("status", found.status.value),
         ("attempts", found.attempts),
@@ -94,4 +94,4 @@ def redeliver_event(*, event: str, config: Path | None) -> None:
         return await redeliver(context, event)
 
     found = with_context(config, work)
-    click.echo(f"{found.event_id} ({found.name}) is due again")
+    click.echo(f"{found.event_id} ({found.shown_name}) is due again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import NoReturn
 
@@ -75,6 +76,7 @@ app.params.append(
 
 def main() -> None:
     """Run a command. An error is one line that says what happened and one that says what to do."""
+    _write_everything()
     try:
         # Click gives back the code of an explicit exit; a command itself returns nothing.
         code = app.main(prog_name="paraph", standalone_mode=False)
@@ -98,6 +100,13 @@ def main() -> None:
             _fail("interrupted", "Run the command again to start over.", code=130)
         _fail("the input ended before the last question", "Answer on a terminal.", code=1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _write_everything() -> None:
+    """Escape what a terminal's or a file's encoding lacks: a name must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fail(*lines: str, code: int) -> NoReturn:

@@ -10,6 +10,7 @@ import httpx
 
 from paraph.client import calls, types
 from paraph.client.calls import Call
+from paraph.client.connection import Connection
 from paraph.client.nonce import challenge_of
 from paraph.client.request_path import demand_intended, http_method, service_url
 
@@ -25,6 +26,9 @@ class AsyncClient:
         url: the URL of the private listener, like "http://127.0.0.1:8001".
         api_key: an API key from `paraph api-keys create`.
         timeout: the timeout of one call in seconds.
+        outgoing_proxy: the URL of an HTTP proxy, as http://USER:PASSWORD@HOST:PORT. Loopback
+            addresses are reached without it; proxies of the environment are never used.
+        ca_file: a PEM file of additional certificate authorities.
         transport: an HTTP transport to use in place of the network.
 
     Every method raises a `ServiceProblem` if the service refuses the call. An id or a path that
@@ -38,16 +42,19 @@ class AsyncClient:
         api_key: str,
         *,
         timeout: float = TIMEOUT_SECONDS,
+        outgoing_proxy: str = "",
+        ca_file: str = "",
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = service_url(url)
+        self._connection = Connection(
+            self._url, outgoing_proxy=outgoing_proxy, ca_file=ca_file, timeout=timeout
+        )
         self._http = httpx.AsyncClient(
             base_url=self._url,
             headers={"authorization": f"Bearer {api_key}"},
-            timeout=timeout,
             transport=transport,
-            trust_env=False,
-            follow_redirects=False,
+            **self._connection.arguments,
         )
 
     async def __aenter__(self) -> Self:
@@ -183,7 +190,7 @@ class AsyncClient:
             return await self._http.send(request)
         except httpx.TransportError as error:
             if not again:
-                raise calls.unreachable(error) from None
+                raise self._connection.failed(error) from None
         return await self._send(method, path, **more)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from paraph.client import types
 from paraph.client.problem import ServiceProblem, Unreachable, problem_for
 from paraph.client.request_path import caller_headers, id_segment, zoom_path
+from paraph.errors import TransportError
 
 Result = TypeVar("Result")
 
@@ -144,11 +145,17 @@ def refusal(status: int, headers: Mapping[str, str], content: Any) -> ServicePro
     return problem_for(status, document, retry_after=headers.get("retry-after"))
 
 
-def unreachable(error: Exception) -> Unreachable:
-    """Build the exception for a missing response; the library's text could quote the URL."""
-    title = f"The service does not respond ({type(error).__name__})."
+def unreachable(error: TransportError) -> Unreachable:
+    """Build the exception for a missing response."""
+    title = f"The service does not respond: {error.detail}."
     return Unreachable(
-        0, {"code": "unreachable", "title": title, "remedy": "Check that it is running."}
+        0,
+        {
+            "code": "unreachable",
+            "cause": str(error.cause),
+            "title": title,
+            "remedy": error.remedy,
+        },
     )
 
 

@@ -53,9 +53,19 @@ class ServiceProblem(ParaphError):
 
 
 class Unreachable(ServiceProblem):
-    """No response came: the service or the network is down."""
+    """No response came: the service or the network is down.
+
+    Attributes:
+        cause: a value of `paraph.outgoing.failure.Cause`, like "connection_refused".
+    """
 
     code = "service_unreachable"
+
+    def __init__(
+        self, status: int, document: Mapping[str, Any], *, retry_after: int | None = None
+    ) -> None:
+        super().__init__(status, document, retry_after=retry_after)
+        self.cause = str(document.get("cause", ""))
 
 
 class KeyRefused(ServiceProblem):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
 
 import httpx
 
@@ -19,6 +20,10 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # The service's rule for a segment of Zoom's path, so that a refused path is never sent.
 _ZOOM_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~@+=:,-]|%(?:40|2[BbCc]|3[AaDd]))+")
 _DOTS = re.compile(r"\.+")
+# A meeting UUID; Zoom requires that a slash in it is percent-encoded twice.
+_TWICE_ENCODED = re.compile(r"(?:[A-Za-z0-9+=]|%(?:2[Bb]|3[Dd])|%25(?:2[BbFf]|3[Dd])){24}")
+_UUID = re.compile(rb"[A-Za-z0-9+/]{22}==")
+_NAMED_BY_UUID = frozenset({"meetings", "past_meetings", "webinars", "past_webinars"})
 _METHOD = re.compile(r"[A-Za-z]{1,16}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -48,16 +53,27 @@ def zoom_path(path: str) -> str:
     """
     whole = path if path.startswith(_API_PREFIX) else f"/v2{path}"
     segments = whole.removeprefix(_API_PREFIX).split("/")
-    for segment in segments:
-        if not _ZOOM_SEGMENT.fullmatch(segment) or _DOTS.fullmatch(segment):
+    for before, segment in zip(["", *segments], segments, strict=False):
+        if not _is_plain(segment) and not (before in _NAMED_BY_UUID and _is_uuid(segment)):
             raise _refused(
                 "path",
                 "Use segments of letters, digits and ._~@+=:,- without dot segments; "
-                "@ + , : = may be percent-encoded. Pass the query as the argument query.",
+                "@ + , : = may be percent-encoded. Encode a meeting UUID that contains a slash "
+                "twice. Pass the query as the argument query.",
             )
     if not whole.startswith(_API_PREFIX):
         raise _refused("path", "Begin the path with /, as in /users/me.")
     return whole
+
+
+def _is_plain(segment: str) -> bool:
+    return bool(_ZOOM_SEGMENT.fullmatch(segment)) and not _DOTS.fullmatch(segment)
+
+
+def _is_uuid(segment: str) -> bool:
+    if not _TWICE_ENCODED.fullmatch(segment):
+        return False
+    return bool(_UUID.fullmatch(unquote_to_bytes(unquote_to_bytes(segment))))
 
 
 def http_method(method: str) -> str:

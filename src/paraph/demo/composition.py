@@ -151,6 +151,7 @@ authorization_server = "{zoom}"
 api_servers = ["{zoom}", "http://127.0.0.1:{ports.zoom}"]
 forward_url = "{host}/hooks/paraph"
 forward_secrets = ["{webhook_key}"]
+drain_seconds = 0
 """
     for name, text in (("world.toml", world), ("paraph.toml", settings)):
         path = folder / name
@@ -223,6 +224,8 @@ async def _start(log: Path, *arguments: str) -> asyncio.subprocess.Process:
             stdout=output,
             stderr=output,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            # Only the demo receives Ctrl-C, because the service ends at once on a second signal.
+            process_group=0,
             preexec_fn=_die_with_parent(),
         )
 

@@ -206,14 +206,15 @@ class Host:
     async def _connect(self, _request: Request, session: Session) -> Response:
         if self._places.linking == "none":
             return RedirectResponse(f"{self._places.service_url}/install", status_code=303)
-        session.nonce = new_nonce()
-        url = await self._service.request_link(session.person.subject, session.nonce)
+        link, nonce = session.begin_link()
+        url = await self._service.request_link(session.person.subject, nonce, return_to=link)
         return RedirectResponse(url, status_code=303)
 
     async def _linked(self, request: Request, session: Session) -> Response:
+        link = request.query_params.get("return_to", "")
         try:
             session.claim = await self._service.claim(
-                request.query_params.get("handoff", ""), session.nonce or new_nonce()
+                request.query_params.get("handoff", ""), session.nonces.get(link) or new_nonce()
             )
         except ServiceRefused as refusal:
             if refusal.status != 404:
@@ -226,7 +227,8 @@ class Host:
                 title="This did not start in this session",
                 text="Begin again, and finish within a minute in the same browser.",
             )
-        session.nonce, session.shown = "", secrets.token_urlsafe(16)
+        session.nonces.pop(link, None)
+        session.shown = secrets.token_urlsafe(16)
         # Redirect to a clean URL, so that the used handoff does not stay in the address bar.
         return RedirectResponse("/zoom/confirm", status_code=303)
 

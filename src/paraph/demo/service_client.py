@@ -36,12 +36,14 @@ class ServiceClient:
             trust_env=False,
         )
 
-    async def request_link(self, subject: str, nonce: str) -> str:
+    async def request_link(self, subject: str, nonce: str, *, return_to: str = "") -> str:
         """Create a link request for a signed-in user; return the install URL."""
         digest = hashlib.sha256(nonce.encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         answer = await self._call(
-            "POST", "/v1/link-requests", {"subject": subject, "challenge": challenge}
+            "POST",
+            "/v1/link-requests",
+            {"subject": subject, "challenge": challenge, "return_to": return_to},
         )
         return str(answer["install_url"])
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 COOKIE = "__Host-tidemark"
 _MAX_SESSIONS = 1000
+_MAX_LINKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,28 @@ PEOPLE = (
 
 @dataclass(slots=True)
 class Session:
-    """The session of one browser. `nonce` belongs to the challenge of its link request."""
+    """The session of one browser.
+
+    Attributes:
+        nonces: the nonce of each link request, by an identifier that returns with the handoff.
+            Each tab has its own.
+    """
 
     person: Person
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    nonce: str = ""
+    nonces: dict[str, str] = field(default_factory=dict)
     claim: dict[str, object] | None = None
     # The confirmation form contains this id, so that users confirm the claim that they saw.
     shown: str = ""
     notice: str = ""
+
+    def begin_link(self) -> tuple[str, str]:
+        """Make an identifier and a nonce for a link request; the oldest ones are dropped."""
+        link, nonce = secrets.token_urlsafe(9), secrets.token_urlsafe(32)
+        self.nonces[link] = nonce
+        while len(self.nonces) > _MAX_LINKS:
+            self.nonces.pop(next(iter(self.nonces)))
+        return link, nonce
 
 
 class Sessions:

@@ -293,7 +293,7 @@ class Dispatcher:
             "paraph.hand_on",
             parent=event.trace,
             kind=SpanKind.PRODUCER,
-            event_name=event.name,
+            event_name=event.shown_name,
             attempt=event.attempts,
         ) as trace:
             await self._hand_on(replace(event, trace=trace), recipients)
@@ -322,7 +322,7 @@ class Dispatcher:
         _log.warning(
             "event.dead" if dead else "event.not_handed_on",
             event_id=event.event_id[:16],
-            event_name=event.name,
+            event_name=event.shown_name,
             attempts=event.attempts,
             why=failure,
         )

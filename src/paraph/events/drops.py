@@ -16,7 +16,6 @@ SUMMARY_SECONDS = 10.0
 
 _WHY = {
     Outcome.OTHER_CLIENT: "the deauthorization names another client id",
-    Outcome.NOT_OURS: "no user of its account has the app installed",
     Outcome.REMOVED_ACCOUNT: "the app was removed from its account",
     Outcome.REMOVED_USER: "it concerns a removed user and none with an installation",
     Outcome.OLDER_THAN_GRANT: "it is older than the present installation of a removed user",

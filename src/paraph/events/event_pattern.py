@@ -17,16 +17,14 @@ from difflib import get_close_matches
 
 from paraph.errors import UsageError
 from paraph.lifecycle.outbox import PHASES
+from paraph.storage.records import NOTICE_PREFIX, ZOOM_PREFIX
 from paraph.zoom.event_table import FAMILIES
 from paraph.zoom.events import APP_DEAUTHORIZED, URL_VALIDATION
 
 ALL = "*"
-NOTICE_PREFIX = "installation."
 NOTICES = tuple(PHASES)
 
 _PATTERN = re.compile(r"[a-z0-9_.]{1,100}|[a-z0-9_.]{0,99}\*")
-# Before the names in what is forwarded by HTTP, to tell Zoom's events from notices there.
-_HTTP_PREFIX = "zoom."
 # How much of `app_deauthorized` a beginning has to repeat before it can mean nothing else.
 _APP_DEAUTHORIZED_STEM = "app_deauth"
 # In every spelling of it; no other event of Zoom's has it in its name.
@@ -82,10 +80,10 @@ def _remedy_of(text: object) -> str:
         return ""
     if not _PATTERN.fullmatch(text):
         return _remedy_of_form(text)
-    if text.startswith(_HTTP_PREFIX):
-        meant = text.removeprefix(_HTTP_PREFIX)
+    if text.startswith(ZOOM_PREFIX):
+        meant = text.removeprefix(ZOOM_PREFIX)
         return _remedy_of(meant) or (
-            f'Register "{meant}": the prefix "{_HTTP_PREFIX}" stands only in forwarded requests.'
+            f'Register "{meant}": the prefix "{ZOOM_PREFIX}" stands only in forwarded requests.'
         )
     stem = text.removesuffix("*")
     if stem.startswith(".") or ".." in stem or text.endswith("."):

@@ -4,8 +4,8 @@
 
 The id stays the same over all attempts: it is what the host deduplicates on.
 
-Nothing from outside decides where an event goes: no redirect is followed, no proxy of the
-environment is asked, no cookie is kept. An answer's status is all that counts, once the answer has
+Nothing from outside decides where an event goes: no redirect is followed, no proxy but that of the
+settings is asked, no cookie is kept. An answer's status is all that counts, once the answer has
 ended or has become long: of its body a little is read, so that the connection can serve again, and
 nothing is decompressed.
 """
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -22,12 +21,15 @@ import aiohttp
 import msgspec
 from standardwebhooks import Webhook
 
-from paraph.errors import PeerUnavailable, TransportError
+from paraph.errors import PeerUnavailable
+from paraph.events.forward_failure import failure_of
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
-from paraph.remote.transport import public_tls
+from paraph.oauth.strict_json import readable_json
+from paraph.outgoing.route import DIRECT, OutgoingRoute, origin_of
+from paraph.remote.failure_log import FailureLog
 from paraph.secret import Secret
-from paraph.storage.records import KeptEvent
+from paraph.storage.records import ZOOM_PREFIX, KeptEvent
 
 DEADLINE_SECONDS = 10.0
 # Below what common servers allow an idle connection: the one who asks should be who hangs up.
@@ -47,7 +49,10 @@ class Forwarder:
         secrets: signing secrets, newest first; all of them sign, so that the host can rotate.
         deadline: seconds for each step of a request, and twice that for all of it; below the
             dispatcher's own timeout.
-        verify: whom TLS trusts, if not the usual authorities.
+        route: the proxy and the certificate authorities of the settings.
+
+    Attributes:
+        failures: the log of requests without response, and their number.
     """
 
     def __init__(
@@ -57,23 +62,29 @@ class Forwarder:
         url: str,
         secrets: Sequence[Secret],
         deadline: float = DEADLINE_SECONDS,
-        verify: ssl.SSLContext | None = None,
+        route: OutgoingRoute = DIRECT,
     ) -> None:
         self._context = context
         self._url = url
         self._signers = [Webhook(_key(secret)) for secret in secrets]
         self._deadline = deadline
-        self._verify = verify or public_tls()
+        self._route = route
+        self._origin = origin_of(url)
+        self._proxy = route.proxy_for(url)
+        authorization = "" if self._proxy is None else self._proxy.authorization
+        self._proxy_headers = {"proxy-authorization": authorization} if authorization else None
+        self.failures = FailureLog()
         self._http = self._session(keep_alive=True)
         self._anew = self._session(keep_alive=False)
 
     def _session(self, *, keep_alive: bool) -> aiohttp.ClientSession:
+        verify = self._route.tls()
         connector = (
             # Not limited here: the dispatcher bounds what is under way, and a place in a queue
             # behind slow ones would cost the quick ones their deadline.
-            aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._verify)
+            aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=verify)
             if keep_alive
-            else aiohttp.TCPConnector(limit=0, force_close=True, ssl=self._verify)
+            else aiohttp.TCPConnector(limit=0, force_close=True, ssl=verify)
         )
         # For its steps; `hand_on` has a time for the whole, which a second post shares.
         timeout = aiohttp.ClientTimeout(
@@ -112,8 +123,9 @@ class Forwarder:
             async with asyncio.timeout(2 * self._deadline):
                 status = await self._post_once_or_twice(body, headers)
         except (aiohttp.ClientError, TimeoutError) as error:
-            # The library's own words quote the host; its class says enough.
-            raise TransportError(f"the host did not answer: {type(error).__name__}") from None
+            own = failure_of(error, origin=self._origin, route=self._route, seconds=self._deadline)
+            self.failures.note(own, peer=self._origin)
+            raise own from None
         if not 200 <= status < 300:
             raise PeerUnavailable(status)
 
@@ -135,8 +147,14 @@ class Forwarder:
     async def _post(
         self, session: aiohttp.ClientSession, body: bytes, headers: dict[str, str]
     ) -> int:
+        proxy = self._proxy
         async with session.post(
-            self._url, data=body, headers=headers, allow_redirects=False
+            self._url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            proxy=None if proxy is None else str(proxy),
+            proxy_headers=self._proxy_headers,
         ) as answer:
             left = MOST_READ_BYTES
             while left > 0 and (piece := await answer.content.read(left)):
@@ -151,7 +169,7 @@ class Forwarder:
 
 def _content(event: KeptEvent, recipients: Recipients) -> bytes:
     received = datetime.fromtimestamp(event.received_at, tz=UTC).isoformat()
-    raw = msgspec.Raw(event.body or b"{}")
+    raw = msgspec.Raw(readable_json(event.body or b"{}"))
     if event.notice:
         return msgspec.json.encode({"type": event.name, "timestamp": received, "data": raw})
     installations = [
@@ -164,13 +182,14 @@ def _content(event: KeptEvent, recipients: Recipients) -> bytes:
     ]
     return msgspec.json.encode(
         {
-            "type": f"zoom.{event.name}",
+            "type": f"{ZOOM_PREFIX}{event.name}",
             "timestamp": received,
             "data": {
                 "installations": installations,
                 "selected_by": recipients.selected_by.value,
                 "concerned_users": recipients.concerned_users,
-                # The event itself is forwarded byte for byte as Zoom signed it.
+                # Byte for byte as Zoom signed it, unless a name in it was cut in half: many
+                # parsers would refuse the whole event for that.
                 "event": raw,
             },
         }

@@ -224,13 +224,15 @@ class Inbox:
             elif outcome is Outcome.DUPLICATE:
                 flow.duplicate += 1
             else:
-                self.dropped.note(outcome, event_name=one.event.name, event_id=one.event.event_id)
+                self.dropped.note(
+                    outcome, event_name=one.event.shown_name, event_id=one.event.event_id
+                )
         log_many(
             "inbox",
             "delivery.taken",
             [
                 {
-                    "event_name": one.event.name,
+                    "event_name": one.event.shown_name,
                     "event_id": one.event.event_id[:16],
                     "outcome": outcome.value,
                 }

@@ -44,10 +44,14 @@ from paraph.events.stream_pull import Pull
 from paraph.events.stream_setup import CONNECT_SECONDS, ROADS, StreamUrl, prepare
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
+from paraph.outgoing.failure import Cause, cause_of, failure
+from paraph.outgoing.route import DIRECT, OutgoingRoute
 from paraph.storage.encryption import DAY_SECONDS
 from paraph.storage.records import EventStatus, KeptEvent, Outcome
 
 PUBLISH_SECONDS = 2.0
+# At a start: two tries of each of three servers that do not answer at all.
+FIRST_CONNECT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 _ENVELOPE_BYTES = 2048
 _USE = "stream"
@@ -194,7 +198,7 @@ class JetStreamInbox:
         )
         for (_, event), outcome in zip(opened, outcomes, strict=True):
             if outcome.is_dropped:
-                self._dropped.note(outcome, event_name=event.name, event_id=event.event_id)
+                self._dropped.note(outcome, event_name=event.shown_name, event_id=event.event_id)
         for message, _ in opened:
             # A lost acknowledgement means that it comes again, and the table knows it.
             with suppress(nats.errors.Error, OSError):
@@ -253,7 +257,7 @@ class JetStreamInbox:
 
 @asynccontextmanager
 async def open_jetstream(
-    context: Context, events_url: str, *, fresh_seconds: int
+    context: Context, events_url: str, *, fresh_seconds: int, route: OutgoingRoute = DIRECT
 ) -> AsyncIterator[JetStreamInbox]:
     """Connect, make or check the stream, and let go of it at the end.
 
@@ -261,24 +265,14 @@ async def open_jetstream(
         context: see there.
         events_url: see the module.
         fresh_seconds: how long a delivery may be repeated; duplicates are known for longer.
+        route: its certificate authorities; a proxy carries HTTP only.
 
     Raises:
         ConfigurationError: an acknowledged event might not survive there.
         StorageError: it cannot be reached.
     """
     url = StreamUrl.parse(events_url)
-    try:
-        client = await nats.connect(
-            list(url.servers),
-            connect_timeout=int(CONNECT_SECONDS),
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,
-            # Nothing is promised while the connection is away, so nothing is kept for it.
-            pending_size=0,
-            error_cb=_note,
-        )
-    except (nats.errors.Error, OSError, TimeoutError) as error:
-        raise StorageError(f"the event stream cannot be reached: {type(error).__name__}") from None
+    client = await _connect(url, route)
     try:
         digest = hashlib.blake2b(context.client.client_id.encode(), digest_size=6).hexdigest()
         name = f"paraph-{digest}"
@@ -294,6 +288,52 @@ async def open_jetstream(
     finally:
         with suppress(nats.errors.Error, OSError):
             await client.close()
+
+
+async def _connect(url: StreamUrl, route: OutgoingRoute) -> Client:
+    """Connect to one of the servers.
+
+    Raises:
+        StorageError: none of them can be reached; its words are those of the last one's failure.
+    """
+    client = Client()
+    errors: list[Exception] = []
+
+    async def note(error: Exception) -> None:
+        errors[:] = [error]
+        await _note(error)
+
+    try:
+        # The client itself tries for ever: it is told to reconnect for ever.
+        async with asyncio.timeout(FIRST_CONNECT_SECONDS):
+            await client.connect(
+                list(url.servers),
+                connect_timeout=int(CONNECT_SECONDS),
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # It takes parts of a second.
+                # Nothing is promised while the connection is away, so nothing is kept for it.
+                pending_size=0,
+                # The client's own context would obey SSL_CERT_FILE.
+                tls=route.tls(),
+                error_cb=note,
+            )
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        with suppress(nats.errors.Error, OSError, TimeoutError):
+            await client.close()
+        raise _unreachable(url, errors[-1] if errors else error) from None
+    return client
+
+
+def _unreachable(url: StreamUrl, error: Exception) -> StorageError:
+    scheme, _, server = url.servers[0].partition("://")
+    if isinstance(error, TimeoutError):
+        cause, extra = Cause.CONNECT_TIMEOUT, ""
+    else:
+        cause, extra = cause_of(error, proxied=False, tls=scheme == "tls")
+    # Without user name and password.
+    peer = f"{scheme}://{server.rpartition('@')[2]}"
+    words = failure(cause, peer=peer, seconds=CONNECT_SECONDS, extra=extra)
+    return StorageError(f"events_url: {words.detail}", remedy=words.remedy)
 
 
 async def _note(error: Exception) -> None:

@@ -29,6 +29,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import queue_revocation, tokens_of
 from paraph.lifecycle.outbox import notify_host, notify_recovery
 from paraph.lifecycle.refresh_lease import LEASE_SECONDS, Lease
+from paraph.lifecycle.replacement import TRANSFERRED, other_grants
 from paraph.logs import get_logger
 from paraph.oauth.phase import Phase
 from paraph.storage.protocols import Transaction
@@ -136,7 +137,7 @@ class Refresher:
         except (PeerError, TransportError) as error:
             await self._failed(lease, error)
             raise
-        tokens = tokens_of(token_set, context=self._context)
+        tokens = tokens_of(token_set, context=self._context, scopes=lease.grant.tokens.scopes)
         return await self._judge_owner(lease, await self._keep(lease, tokens), tokens)
 
     async def _judge_owner(self, lease: Lease, kept: Grant | None, tokens: Tokens) -> Grant | None:
@@ -156,12 +157,14 @@ class Refresher:
         identity = lease.grant.identity
         if (user.account_id, user.user_id) == (identity.account_id, identity.user_id):
             return kept
+        # A refresh proves no consent, so a user who was moved has to consent in the new account.
+        reason = TRANSFERRED if user.user_id == identity.user_id else ANOTHER_USER
         async with self._context.store.transaction(_scope(kept)) as tx:
             current = await tx.grants.get(kept.grant_id)
             if current is None or current.token_version != kept.token_version:
                 return current
-            await self._demand_consent(tx, current, ANOTHER_USER)
-        raise InvalidGrant(ANOTHER_USER)
+            await self._demand_consent(tx, current, reason)
+        raise InvalidGrant(reason)
 
     async def _failed(self, lease: Lease, error: PeerError | TransportError) -> None:
         """Nothing is known: the tokens that are kept stand, and the next attempt waits a while."""
@@ -186,7 +189,9 @@ class Refresher:
         async with context.store.transaction(_scope(before)) as tx:
             current = await tx.grants.get(before.grant_id)
             if current is None:
-                await queue_revocation(tx, context, tokens)
+                # A newer grant of the same user has killed these, and a revocation would end it.
+                if not await other_grants(tx, context, before.identity):
+                    await queue_revocation(tx, context, tokens)
                 await audit.record(
                     tx, context, "grant.late_tokens_dropped", person=self._person(before)
                 )

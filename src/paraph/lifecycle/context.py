@@ -110,6 +110,9 @@ def _removal_marks(
 ) -> tuple[tuple[str, bytes], ...]:
     whose = user_ids if level == "user" else ("",) if account_id else ()
     marks = [(user_id, _removal_mark(key, client_id, user_id, account_id)) for user_id in whose]
+    if account_id and level == "user":
+        # The last user of an account who removes the app removes it from the account.
+        marks.append(("", _removal_mark(key, client_id, "", account_id)))
     if account_id:
         # Tombstones of removals that a version without marks carried out.
         marks += [

@@ -181,7 +181,6 @@ async def _bury(
     for identity_hash in context.tombstone_hashes(identity):
         await tx.removals.add_tombstone(identity_hash, zoom_time=removed_at, now=context.now())
     if context.level == "user":
-        # Many events have no account, and are found by their user alone.
         await mark_removed(tx, context, identity, is_last=False)
 
 

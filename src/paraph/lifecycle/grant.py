@@ -26,14 +26,23 @@ from paraph.storage.records import (
 from paraph.zoom.user import ZoomUser
 
 
-def tokens_of(token_set: TokenSet, *, context: Context) -> Tokens:
-    """A token response as it is kept. `api_url` is data: only an allowed host is believed."""
+def tokens_of(
+    token_set: TokenSet, *, context: Context, scopes: frozenset[str] = frozenset()
+) -> Tokens:
+    """A token response as it is kept. `api_url` is data: only an allowed host is believed.
+
+    Args:
+        token_set: the response.
+        context: of the app.
+        scopes: those of a refreshed grant, which a response without scopes leaves as they are
+            (RFC 6749 section 5.1).
+    """
     now = context.now()
     return Tokens(
         access_token=token_set.access_token,
         refresh_token=token_set.refresh_token,
         access_expires_at=now + token_set.expires_in,
-        scopes=token_set.scopes,
+        scopes=scopes if token_set.scopes is None else token_set.scopes,
         api_server=context.resource_server.server_for(token_set.api_url),
         received_at=now,
         zoom_time=token_set.issued_at_server,
@@ -159,12 +168,15 @@ async def mark_removed(
     tx: Transaction, context: Context, identity: ZoomIdentity, *, is_last: bool
 ) -> None:
     """Remember a removal, so that late events of it are recognised and not kept."""
-    if context.level == "account" and not is_last:
-        return
-    user_id = "" if context.level == "account" else identity.user_id
-    mark = context.removal_mark(user_id, identity.account_id)
-    # Zoom's own time decides about installs alone; for events it is the time of this entry.
-    await tx.removals.add_tombstone(mark, zoom_time=None, now=context.now())
+    marks = [context.removal_mark("", identity.account_id)] if is_last else []
+    others = await tx.grants.of_user(identity.client_id, identity.user_id)
+    if context.level == "user" and all(one.identity == identity for one in others):
+        # Many events have no account, and are found by their user alone. A user who was moved to
+        # another account still receives those.
+        marks.append(context.removal_mark(identity.user_id))
+    for mark in marks:
+        # Zoom's own time decides about installs alone; for events it is the time of this entry.
+        await tx.removals.add_tombstone(mark, zoom_time=None, now=context.now())
 
 
 async def queue_revocation(tx: Transaction, context: Context, tokens: Tokens) -> None:

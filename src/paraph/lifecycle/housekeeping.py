@@ -12,6 +12,7 @@ from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import keep_newest_tokens, queue_revocation
 from paraph.lifecycle.link import expire_pending
+from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.storage.records import Grant, OwnerlessTokens, Revocation, ZoomIdentity
 from paraph.storage.scope import NOTHING_READ, account
 from paraph.zoom.user import ZoomUser
@@ -37,7 +38,7 @@ async def tidy(context: Context) -> None:
 async def let_go(context: Context) -> None:
     """Delete what ran out and is refused by its time already: it is only room that it takes."""
     async with context.store.transaction(NOTHING_READ) as tx:
-        await tx.links.delete_expired_requests(now=context.now())
+        await tx.links.delete_expired_requests(now=context.now() - FINISH_SECONDS)
         await tx.used_states.delete_expired(now=context.now())
         await tx.idempotency.delete_expired(now=context.now())
 

@@ -7,7 +7,11 @@ transaction: there is no half installation for a crash to leave behind.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from paraph.errors import (
     Conflict,
@@ -15,6 +19,7 @@ from paraph.errors import (
     PeerError,
     ScopesMissing,
     StateMismatch,
+    StorageUnavailable,
     TransportError,
 )
 from paraph.lifecycle import audit
@@ -27,18 +32,29 @@ from paraph.lifecycle.grant import (
     tokens_of,
 )
 from paraph.lifecycle.link import activate_unlinked, add_pending
+from paraph.lifecycle.link_request import demand_unused, take_request
 from paraph.lifecycle.outbox import notify_recovery
+from paraph.lifecycle.outcome import Outcome, StateUsed, keep_outcome, reserve_outcome
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
+from paraph.lifecycle.replacement import other_grants
+from paraph.logs import get_logger
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
 from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
 from paraph.secret import Secret
 from paraph.storage.protocols import Transaction
 from paraph.storage.records import Installation, OwnerlessTokens, Tokens, ZoomIdentity
-from paraph.storage.scope import NOTHING_READ, account
+from paraph.storage.scope import NOTHING_READ, Scope, account
 from paraph.zoom.user import ZoomUser
 
 USED_STATE_SECONDS = 3600
 OWNERLESS_FIRST_RETRY = 30
+# Longer than a failover takes, and shorter than proxies wait for an answer.
+_WRITE_SECONDS = 30
+_WRITE_PAUSE = 0.25
+
+T = TypeVar("T")
+
+_log = get_logger("install")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +74,25 @@ class _Consent:
     ladder: Ladder
 
 
+@dataclass(slots=True)
+class _Flow:
+    """One browser's flow, whose last transaction may have to be tried more than once."""
+
+    pending: PendingAuthorization
+    has_taken: bool = False
+
+
 async def use_state(context: Context, state: Secret) -> None:
     """Use up a state, once, on every replica, before anything is sent to Zoom.
 
     Raises:
-        Conflict: it was used (a reload, a replay, or one of several parallel requests).
+        StateUsed: it was used (a reload, a replay, or one of several parallel requests).
     """
     async with context.store.transaction(NOTHING_READ) as tx:
         expires_at = context.now() + USED_STATE_SECONDS
         if not await tx.used_states.use(used_state_hash(state), expires_at=expires_at):
-            raise Conflict("the state was used")
+            raise StateUsed("the state was used")
+        await reserve_outcome(tx, context, state)
 
 
 async def install(
@@ -79,7 +104,8 @@ async def install(
         The active installation where nothing is linked to a host, else the handoff.
 
     Raises:
-        Conflict: the state was used before.
+        StateUsed: the state was used before.
+        Conflict: another flow used the link request up.
         InvalidGrant, TokenErrorResponse: Zoom refused the code, or the app was removed meanwhile.
         ScopesMissing: the person left out something that the app needs.
         PeerError, TransportError: Zoom did not answer as it should; nothing is installed.
@@ -88,6 +114,8 @@ async def install(
         # The setting changed since this browser began: a host's app must not end up unlinked.
         raise StateMismatch("the request was begun under another kind of linking")
     await use_state(context, pending.request.state)
+    if pending.wish is not None:
+        await demand_unused(context, pending.wish)
     ladder = _climb(context, Ladder(Phase.REQUESTED, ()), PhaseEvent.STATE_MATCHED)
     tokens = tokens_of(await context.authorization_server.exchange(validated), context=context)
     ladder = _climb(context, ladder, PhaseEvent.CODE_EXCHANGED)
@@ -109,59 +137,147 @@ async def _owner(context: Context, tokens: Tokens) -> ZoomUser:
     except (PeerError, TransportError):
         # These may already have killed the working tokens of a known user (4741): dropping them
         # would lose that grant, so they wait, without an owner, until Zoom says whose they are.
-        async with context.store.transaction(NOTHING_READ) as tx:
-            await tx.ownerless.add(
-                OwnerlessTokens(
-                    ownerless_id=context.new_id(),
-                    client_id=context.client.client_id,
-                    tokens=tokens,
-                    created_at=context.now(),
-                    attempts=0,
-                    next_attempt_at=context.now() + OWNERLESS_FIRST_RETRY,
-                )
-            )
-            await audit.record(tx, context, "tokens.ownerless")
+        await _write_again(context, partial(_keep_ownerless, context, tokens))
         raise
+
+
+async def _keep_ownerless(context: Context, tokens: Tokens) -> None:
+    async with context.store.transaction(NOTHING_READ) as tx:
+        await tx.ownerless.add(
+            OwnerlessTokens(
+                ownerless_id=context.new_id(),
+                client_id=context.client.client_id,
+                tokens=tokens,
+                created_at=context.now(),
+                attempts=0,
+                next_attempt_at=context.now() + OWNERLESS_FIRST_RETRY,
+            )
+        )
+        await audit.record(tx, context, "tokens.ownerless")
 
 
 async def _require_scopes(context: Context, user: ZoomUser, tokens: Tokens) -> None:
     missing = sorted(context.required_scopes - tokens.scopes)
     if not missing:
         return
+    await _write_again(context, partial(_note_missing_scopes, context, user, tokens, missing))
+    raise ScopesMissing(missing, granted=sorted(tokens.scopes))
+
+
+async def _note_missing_scopes(
+    context: Context, user: ZoomUser, tokens: Tokens, missing: Sequence[str]
+) -> None:
     async with context.store.transaction(account(context.client.client_id, user.account_id)) as tx:
-        # A known grant keeps the newest set even so, since its older ones are dead now.
-        if await tx.grants.find(_identity(context, user)) is not None:
-            await keep_newest_tokens(tx, context, user, tokens)
-        else:
-            await queue_revocation(tx, context, tokens)
+        await _keep_or_revoke(tx, context, user, tokens)
         await audit.record(tx, context, "consent.scopes_missing", missing=" ".join(missing))
-    raise ScopesMissing(missing)
+
+
+async def _keep_or_revoke(
+    tx: Transaction, context: Context, user: ZoomUser, tokens: Tokens
+) -> None:
+    """Keep the tokens of a consent that leads to no installation only where a grant needs them.
+
+    A known grant's older tokens are dead now.
+    """
+    if await tx.grants.find(_identity(context, user)) is not None:
+        await keep_newest_tokens(tx, context, user, tokens)
+    else:
+        await queue_revocation(tx, context, tokens)
 
 
 async def _activate(
     context: Context, pending: PendingAuthorization, consent: _Consent
 ) -> Installation | Handoff:
-    identity = _identity(context, consent.user)
-    consented_at, received_at = consent.tokens.zoom_time, consent.tokens.received_at
+    flow = _Flow(pending)
     proved: Tombstone | None = None
     while True:
-        async with context.store.transaction(
-            account(identity.client_id, identity.account_id)
-        ) as tx:
-            found = await find_tombstone(
-                tx, context, identity, consented_at=consented_at, received_at=received_at
-            )
-            removed = found is not None and found.order is Order.AFTER
-            if removed:
-                await queue_revocation(tx, context, consent.tokens)
-                await audit.record(tx, context, "consent.removed_meanwhile")
-            elif found is None or found.order is Order.BEFORE or found == proved:
-                return await _keep(tx, context, pending, consent)
-        if removed:
-            raise InvalidGrant("the app was removed while it was being installed")
+        outcome = await _write_again(context, partial(_try_to_keep, context, flow, consent, proved))
+        if not isinstance(outcome, Tombstone):
+            return outcome
         # A deauthorization near this consent: one refresh tells which of the two came last.
         consent = replace(consent, tokens=await _refreshed(context, consent.tokens))
-        proved = found
+        proved = outcome
+
+
+async def _try_to_keep(
+    context: Context,
+    flow: _Flow,
+    consent: _Consent,
+    proved: Tombstone | None,
+) -> Installation | Handoff | Tombstone:
+    """Keep the consent; or return the deauthorization that is too near to tell which is newer."""
+    identity = _identity(context, consent.user)
+    consented_at, received_at = consent.tokens.zoom_time, consent.tokens.received_at
+    scopes = await _scopes(context, flow.pending, identity)
+    async with context.store.transaction(*scopes) as tx:
+        found = await find_tombstone(
+            tx, context, identity, consented_at=consented_at, received_at=received_at
+        )
+        removed = found is not None and found.order is Order.AFTER
+        if removed:
+            await queue_revocation(tx, context, consent.tokens)
+            await audit.record(tx, context, "consent.removed_meanwhile")
+        elif found is None or found.order is Order.BEFORE or found == proved:
+            if await _take_request(tx, context, flow, identity):
+                kept = await _keep(tx, context, flow.pending, consent, alone=not scopes)
+                await keep_outcome(tx, context, flow.pending.request.state, _outcome_of(kept))
+                return kept
+            await _keep_or_revoke(tx, context, consent.user, consent.tokens)
+            found = None
+    if removed:
+        raise InvalidGrant("the app was removed while it was being installed")
+    if found is None:
+        raise Conflict("the link request was used by another flow")
+    return found
+
+
+async def _take_request(
+    tx: Transaction, context: Context, flow: _Flow, identity: ZoomIdentity
+) -> bool:
+    """Use up the flow's link request, in the transaction that adds the link.
+
+    It may be gone after a commit that was not confirmed: then the link of that commit is there.
+    """
+    if flow.pending.wish is None or await take_request(tx, context, flow.pending.wish):
+        flow.has_taken = True
+        return True
+    grant = await tx.grants.find(identity) if flow.has_taken else None
+    return grant is not None and await tx.links.any_for_grant(grant.grant_id)
+
+
+async def _write_again(context: Context, write: Callable[[], Awaitable[T]]) -> T:
+    """Write what Zoom gave, again and again while the database is away, as in a failover.
+
+    The tokens exist nowhere else, and may have killed the working ones of a known user (4741).
+    A block whose commit was not confirmed may be written twice: as consenting twice does, the
+    second time changes nothing but the time.
+    """
+    give_up_at = context.clock() + _WRITE_SECONDS
+    while True:
+        try:
+            return await write()
+        except StorageUnavailable as error:
+            if context.clock() > give_up_at:
+                raise
+            _log.warning("install.not_written", why=error.detail)
+        await asyncio.sleep(_WRITE_PAUSE)
+
+
+async def _scopes(
+    context: Context, pending: PendingAuthorization, identity: ZoomIdentity
+) -> tuple[Scope, ...]:
+    """The scope of the account; no scope where a grant of another account may be replaced."""
+    if pending.wish is None:
+        async with context.store.reading() as tx:
+            if await other_grants(tx, context, identity):
+                return ()
+    return (account(identity.client_id, identity.account_id),)
+
+
+def _outcome_of(kept: Installation | Handoff) -> Outcome:
+    if isinstance(kept, Installation):
+        return Outcome("installed", installation_id=kept.link.link_id)
+    return Outcome("handoff", handoff=kept.code.reveal(), return_to=kept.return_to)
 
 
 async def _refreshed(context: Context, tokens: Tokens) -> Tokens:
@@ -169,16 +285,22 @@ async def _refreshed(context: Context, tokens: Tokens) -> Tokens:
         raise InvalidGrant("the grant has no refresh token")
     token_set = await context.authorization_server.refresh(tokens.refresh_token)
     # The consent's own time stays: it is what later deauthorizations are compared with.
-    return replace(tokens_of(token_set, context=context), zoom_time=tokens.zoom_time)
+    refreshed = tokens_of(token_set, context=context, scopes=tokens.scopes)
+    return replace(refreshed, zoom_time=tokens.zoom_time)
 
 
 async def _keep(
-    tx: Transaction, context: Context, pending: PendingAuthorization, consent: _Consent
+    tx: Transaction,
+    context: Context,
+    pending: PendingAuthorization,
+    consent: _Consent,
+    *,
+    alone: bool,
 ) -> Installation | Handoff:
     grant = await keep_consent(tx, context, consent.user, consent.tokens)
     if pending.wish is None:
         ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_UNLINKED)
-        return await activate_unlinked(tx, context, grant, ladder)
+        return await activate_unlinked(tx, context, grant, ladder, alone=alone)
     # A link that is active already works again at once, whether or not the new one is confirmed.
     await notify_recovery(tx, context, grant, reason="consented again")
     ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_TO_CONFIRM)

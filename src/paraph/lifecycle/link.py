@@ -10,7 +10,6 @@ Every refusal here is `NotFound`: a guesser learns nothing about what exists.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,20 +19,23 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.lifecycle.outbox import notify_host
 from paraph.lifecycle.pending_authorization import LinkWish
+from paraph.lifecycle.replacement import (
+    Replacement,
+    continue_count,
+    kept_without_host,
+    other_grants,
+    reason_to_keep,
+    replace_grant,
+)
 from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
 from paraph.oauth.pkce import verify_challenge
 from paraph.secret import Secret
 from paraph.storage.encryption import secret_hash
 from paraph.storage.protocols import Transaction
-from paraph.storage.records import Grant, Installation, Link, LinkRequest
-from paraph.storage.scope import NOTHING_READ
+from paraph.storage.records import Grant, Installation, Link
 
-REQUEST_SECONDS = 600
 HANDOFF_SECONDS = 60
 PENDING_SECONDS = 600
-MAX_SUBJECT = 255
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-_RETURN_TO = re.compile(r"[A-Za-z0-9_.~-]{0,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,53 +49,6 @@ class Claim:
     installation: Installation
     expires_at: int
     replaces: Sequence[Installation]
-
-
-async def request_link(
-    context: Context, *, subject: str, challenge: str, return_to: str = ""
-) -> tuple[Secret, int]:
-    """Keep the host's wish to link its signed-in user.
-
-    Args:
-        context: see there.
-        subject: the local account, opaque, 1 to 255 characters.
-        challenge: S256 of a nonce in that user's session with the host (43 characters).
-        return_to: an identifier of the host's own, handed back at the end; never a URL.
-
-    Returns:
-        The one-use code for `/install?request=`, and when it runs out.
-
-    Raises:
-        UsageError: one of the three has not its shape.
-    """
-    if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
-        raise UsageError("subject must be 1 to 255 printable characters")
-    if not _CHALLENGE.fullmatch(challenge):
-        raise UsageError("challenge must be the S256 of a nonce: 43 base64url characters")
-    if not _RETURN_TO.fullmatch(return_to):
-        raise UsageError("return_to must be an identifier (letters, digits, _.~-), not a URL")
-    code = context.one_use_code()
-    expires_at = context.now() + REQUEST_SECONDS
-    async with context.store.transaction(NOTHING_READ) as tx:
-        await tx.links.add_request(
-            LinkRequest(secret_hash(code), subject, challenge, return_to, expires_at)
-        )
-    return code, expires_at
-
-
-async def request_is_live(context: Context, code: Secret) -> bool:
-    """Whether a link request could still be used; using it up is `use_request`."""
-    async with context.store.reading() as tx:
-        return await tx.links.peek_request(secret_hash(code), now=context.now()) is not None
-
-
-async def use_request(context: Context, code: Secret) -> LinkWish:
-    """Use a link request, once. `NotFound` when it is unknown, used or expired."""
-    async with context.store.transaction(NOTHING_READ) as tx:
-        request = await tx.links.take_request(secret_hash(code), now=context.now())
-    if request is None:
-        raise NotFound("no live link request under this code")
-    return LinkWish(request.subject, request.challenge, request.return_to)
 
 
 async def add_pending(
@@ -157,7 +112,7 @@ async def claim(
             raise NotFound("the installation is gone")
         replaces = [
             one
-            for one in await _replaced_by(tx, link)
+            for one in await _replaced_by(tx, context, link, installation.grant)
             if one.link.subject.startswith(subject_prefix)
         ]
     return Claim(code, installation, link.expires_at or now, replaces)
@@ -186,8 +141,8 @@ async def confirm(
             know of it, so that nobody can have agreed.
     """
     async with context.store.transaction() as tx:
-        pending = await _pending(tx, context, claim, subject)
-        replaced = await _replaced_by(tx, pending)
+        pending, grant = await _pending(tx, context, claim, subject)
+        replaced = await _replaced_by(tx, context, pending, grant)
         if not all(old.link.subject.startswith(subject_prefix) for old in replaced):
             raise LinkConflict(
                 "the Zoom user is linked to a subject outside the caller's prefix",
@@ -195,11 +150,17 @@ async def confirm(
             )
         if replaced and not move:
             raise LinkConflict("the subject or the Zoom user is linked elsewhere")
-        for old in replaced:
-            await _end_for(tx, context, old, pending)
         ladder = advance(
             Ladder(pending.phase, pending.rungs), PhaseEvent.HOST_CONFIRMED, now=context.now()
         )
+        kept = await _kept_for(tx, context, pending, grant, agreed=move)
+        for old in replaced:
+            if kept is None or old.link.link_id != kept[0].link.link_id:
+                await _end_for(tx, context, old, grant)
+        if kept is not None:
+            await tx.links.delete(pending.link_id)
+            new = Replacement(grant, subject, ladder.rungs)
+            return await replace_grant(tx, context, kept[0], new, reason=kept[1])
         await _activate(tx, context, pending, ladder)
         installation = await _active_installation(tx, pending.grant_id)
         await notify_host(tx, context, "installation.activated", installation, reason="confirmed")
@@ -230,16 +191,25 @@ async def expire_pending(context: Context, *, limit: int = 100) -> int:
 
 
 async def activate_unlinked(
-    tx: Transaction, context: Context, grant: Grant, ladder: Ladder
+    tx: Transaction, context: Context, grant: Grant, ladder: Ladder, *, alone: bool
 ) -> Installation:
-    """Without a host to confirm: the installation belongs to the Zoom user and is active."""
+    """Without a host to confirm: the installation belongs to the Zoom user and is active.
+
+    Only a transaction that is alone may continue the installation of another grant.
+    """
     existing = await tx.links.active_for_grant(grant.grant_id)
     identity = grant.identity
+    subject = f"zoom:{identity.account_id}:{identity.user_id}"
+    if existing is None and alone:
+        kept = await kept_without_host(tx, context, identity)
+        if kept is not None:
+            new = Replacement(grant, subject, ladder.rungs)
+            return await replace_grant(tx, context, kept[0], new, reason=kept[1])
     link = Link(
         link_id=context.new_id() if existing is None else existing.link_id,
         grant_id=grant.grant_id,
         client_id=identity.client_id,
-        subject=f"zoom:{identity.account_id}:{identity.user_id}",
+        subject=subject,
         phase=ladder.phase,
         rungs=ladder.rungs,
         created_at=context.now() if existing is None else existing.created_at,
@@ -252,7 +222,9 @@ async def activate_unlinked(
     return installation
 
 
-async def _pending(tx: Transaction, context: Context, claim: Secret, subject: str) -> Link:
+async def _pending(
+    tx: Transaction, context: Context, claim: Secret, subject: str
+) -> tuple[Link, Grant]:
     link = await tx.links.find_claim(secret_hash(claim), now=context.now())
     # Both are in clear on the host's side; comparing them in constant time would protect nothing.
     if link is None or link.subject != subject:
@@ -262,26 +234,60 @@ async def _pending(tx: Transaction, context: Context, claim: Secret, subject: st
         raise NotFound("the grant was removed meanwhile")
     if grant.phase is not Phase.ACTIVE:
         raise Conflict("the grant is being decided; ask again in a moment")
-    return link
+    return link, grant
 
 
-async def _replaced_by(tx: Transaction, pending: Link) -> list[Installation]:
-    """Active installations that stand in a pending link's way, without its own re-consent."""
+async def _replaced_by(
+    tx: Transaction, context: Context, pending: Link, grant: Grant
+) -> list[Installation]:
+    """Active installations that stand in a pending link's way, without those that it continues.
+
+    It continues the installation of its own grant, and one whose grant this one replaces. A Zoom
+    user who was moved to another account is linked by the grant of the old account, too.
+    """
+    identity = grant.identity
+    # At account level an installation is its account's, and the user is only its administrator.
+    grants = [] if context.level == "account" else await other_grants(tx, context, identity)
+    of_user = [await tx.links.active_for_grant(one.grant_id) for one in grants]
     of_grant = await tx.links.active_for_grant(pending.grant_id)
     of_subject = await tx.links.active_for_subject(pending.client_id, pending.subject)
-    found = {link.link_id: link for link in (of_grant, of_subject) if link is not None}
-    installations = [
-        await tx.installations.get(link.link_id)
-        for link in found.values()
-        if not (link.grant_id == pending.grant_id and link.subject == pending.subject)
+    links = (of_grant, of_subject, *of_user)
+    found = {link.link_id: await tx.installations.get(link.link_id) for link in links if link}
+    return [
+        one
+        for one in found.values()
+        if one is not None and not _continues(context, pending, grant, one)
     ]
-    return [installation for installation in installations if installation is not None]
 
 
-async def _end_for(tx: Transaction, context: Context, old: Installation, pending: Link) -> None:
-    if old.grant.grant_id != pending.grant_id:
-        # The subject leaves its old Zoom user, whom nobody else serves: that grant goes.
-        await remove_grant(tx, context, old.grant, Removal("moved", context.now(), revoke=True))
+def _continues(context: Context, pending: Link, grant: Grant, old: Installation) -> bool:
+    return old.link.subject == pending.subject and (
+        old.grant.grant_id == grant.grant_id
+        or reason_to_keep(context, old.grant, grant.identity) is not None
+    )
+
+
+async def _kept_for(
+    tx: Transaction, context: Context, pending: Link, grant: Grant, *, agreed: bool
+) -> tuple[Installation, str] | None:
+    """The subject's installation that keeps its id under the grant of this consent, and why."""
+    link = await tx.links.active_for_subject(pending.client_id, pending.subject)
+    old = None if link is None else await tx.installations.get(link.link_id)
+    if old is None:
+        return None
+    reason = reason_to_keep(context, old.grant, grant.identity, agreed=agreed)
+    return None if reason is None else (old, reason)
+
+
+async def _end_for(tx: Transaction, context: Context, old: Installation, grant: Grant) -> None:
+    if old.grant.grant_id != grant.grant_id:
+        # The subject leaves its old Zoom user, whom nobody else serves: that grant goes. That of a
+        # user who was moved is dead by the new consent, and a revocation would end the new one.
+        is_moved = old.grant.identity.user_id == grant.identity.user_id
+        removal = Removal("moved", context.now(), revoke=not is_moved)
+        await remove_grant(tx, context, old.grant, removal)
+        if is_moved:
+            await continue_count(tx, context, old.grant.identity, grant.identity)
         return
     # The Zoom user leaves the old subject; the grant itself goes on serving the new one.
     await tx.links.delete(old.link.link_id)

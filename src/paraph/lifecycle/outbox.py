@@ -45,12 +45,28 @@ class _Told(TypedDict):
 
 
 async def notify_host(
-    tx: Transaction, context: Context, kind: NoticeKind, installation: Installation, *, reason: str
+    tx: Transaction,
+    context: Context,
+    kind: NoticeKind,
+    installation: Installation,
+    *,
+    reason: str,
+    ordered_with: str | None = None,
 ) -> None:
-    """Queue one notice about an installation. The host learns ids, never tokens."""
+    """Queue one notice about an installation. The host learns ids, never tokens.
+
+    Args:
+        tx: writes the notice.
+        context: of the app.
+        kind: the name of the notice.
+        installation: as it is after the fact that the notice reports.
+        reason: why, in a few words.
+        ordered_with: the subject whose earlier notices are delivered first; the installation's
+            unless it had another one before.
+    """
     identity, subject = installation.grant.identity, installation.link.subject
     now = context.now()
-    subject_key = context.identifier(subject)
+    subject_key = context.identifier(subject if ordered_with is None else ordered_with)
     count = await tx.notices.count(
         context.tombstone_hash(identity),
         kind,

@@ -13,7 +13,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -26,24 +26,44 @@ from paraph.oauth.authorization_request import (
     authorization_request_url,
     build_authorization_request,
 )
+from paraph.oauth.authorization_response import CLOCK_TOLERANCE_SECONDS
 from paraph.oauth.roles import Client
 from paraph.secret import Secret
 from paraph.storage.encryption import KeyRing
 
 COOKIE_PREFIX = "__Host-paraph-"
 KEPT_TABS = 5
-_CLOCK_TOLERANCE = 60
 _NAME = re.compile(r"__Host-paraph-([0-9]{10})-([A-Za-z0-9_-]{22})")
 _HOUR = 3600
+OUTCOME_SECONDS = 60
+"""For how long a finished flow gives its outcome to the browser that holds its cookie."""
+_KEPT_SECONDS = LIFETIME_SECONDS + OUTCOME_SECONDS
+
+
+class CookieMismatch(StateMismatch):
+    """This browser does not hold the cookie of a state, or not as it was sealed.
+
+    Args:
+        reason: `no_cookie`, `other_cookies`, `doubled_cookie` or `forged_cookie`.
+        detail: as for every error.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        super().__init__(detail)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkWish:
-    """What the host asked for when it made the link request that began this."""
+    """The host's link request that began this.
+
+    `request_hash` is None in a cookie of version 0.1, which used the request up at the start.
+    """
 
     subject: str
     challenge: str
     return_to: str
+    request_hash: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +73,7 @@ class PendingAuthorization:
     request: AuthorizationRequest
     wish: LinkWish | None
     cookie_name: str
+    cookie_value: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +93,8 @@ class _Sealed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     state: str
     code_verifier: str
     issued_at: int
-    wish: tuple[str, str, str] | None
+    # Version 0.1 wrote three texts and no hash of the link request.
+    wish: tuple[str, ...] | None
 
 
 def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[str, str]]) -> Start:
@@ -100,7 +122,7 @@ def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[st
                 request.state.reveal(),
                 request.code_verifier.reveal(),
                 request.issued_at,
-                None if wish is None else (wish.subject, wish.challenge, wish.return_to),
+                None if wish is None else _sealed_wish(wish),
             )
         ),
         associated_data=_associated_data(context, name),
@@ -134,8 +156,8 @@ def open_pending(
     """Find and open the cookie of a state that came back.
 
     Raises:
-        StateMismatch: this browser holds no cookie of that state, or more than one
-            (somebody tossed a second one in), or one that we did not seal.
+        CookieMismatch: this browser holds no cookie of that state, or more than one
+            (an attacker tossed a second one in), or one that we did not seal.
         AuthorizationExpired: the cookie's time has run out.
     """
     ours = list(_ours(cookies))
@@ -143,10 +165,14 @@ def open_pending(
     wanted = _state_hash_text(state) if ours else ""
     found = [(m[0], int(m[1]), value) for m, value in ours if m[2] == wanted]
     if len(found) != 1:
-        raise StateMismatch(f"the browser sent {len(found)} cookies of this state, not one")
+        reason = "doubled_cookie" if found else "other_cookies" if ours else "no_cookie"
+        raise CookieMismatch(
+            reason, f"the browser sent {len(found)} cookies of this state, not one"
+        )
     name, issued_at, value = found[0]
     # Outside the lifetime there is nothing to open: no key is derived for an invented hour.
-    if not -_CLOCK_TOLERANCE <= context.now() - issued_at <= LIFETIME_SECONDS:
+    # A finished flow can be loaded again for a minute; nothing else is accepted in that time.
+    if not -CLOCK_TOLERANCE_SECONDS <= context.now() - issued_at <= _KEPT_SECONDS:
         raise AuthorizationExpired("the cookie's time has run out")
     try:
         plaintext = context.ring.open(
@@ -156,7 +182,7 @@ def open_pending(
         )
         content = msgspec.json.decode(plaintext, type=_Sealed)
     except (StorageError, ValueError):
-        raise StateMismatch("the cookie was not sealed here") from None
+        raise CookieMismatch("forged_cookie", "the cookie was not sealed here") from None
     return PendingAuthorization(
         AuthorizationRequest(
             client_id=context.client.client_id,
@@ -166,9 +192,24 @@ def open_pending(
             code_verifier=Secret(content.code_verifier),
             issued_at=content.issued_at,
         ),
-        None if content.wish is None else LinkWish(*content.wish),
+        None if content.wish is None else _opened_wish(*content.wish),
         name,
+        value,
     )
+
+
+def _sealed_wish(wish: LinkWish) -> tuple[str, ...]:
+    texts = (wish.subject, wish.challenge, wish.return_to)
+    return texts if wish.request_hash is None else (*texts, wish.request_hash.hex())
+
+
+def _opened_wish(subject: str, challenge: str, return_to: str, request: str = "") -> LinkWish:
+    return LinkWish(subject, challenge, return_to, bytes.fromhex(request) if request else None)
+
+
+def holds_pending(cookies: Sequence[tuple[str, str]]) -> bool:
+    """Whether the browser holds a cookie of any flow, by name alone."""
+    return any(True for _ in _ours(cookies))
 
 
 def used_state_hash(state: Secret) -> bytes:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from paraph.errors import InvalidGrant, PeerError
@@ -92,7 +92,7 @@ async def _remove_again(
     }
     removed = 0
     for line in missing:
-        grant = None if line.identity not in grants else await tx.grants.get(grants[line.identity])
+        grant = await _removed_grant(tx, grants, line)
         if grant is not None:
             removal = Removal(f"{line.reason} (before a restore)", line.requested_at, revoke=True)
             await remove_grant(tx, context, grant, removal)
@@ -110,6 +110,21 @@ async def _remove_again(
             identity_hash=bytes.fromhex(line.identity),
         )
     return len(missing), removed
+
+
+async def _removed_grant(
+    tx: Transaction, grants: Mapping[str, str], line: ReceiptLine
+) -> Grant | None:
+    """The grant of a removal: that of its Zoom user, or the one that served the installation.
+
+    The Zoom user may have been moved to another account between the backup and the removal, or an
+    administrator replaced: the identities differ then, and the installation is the same.
+    """
+    grant_id = grants.get(line.identity)
+    if grant_id is None and line.installation_id:
+        link = await tx.links.get(line.installation_id)
+        grant_id = None if link is None else link.grant_id
+    return None if grant_id is None else await tx.grants.get(grant_id)
 
 
 async def prove_suspended(context: Context, refresher: Refresher) -> None:

@@ -25,7 +25,8 @@ from paraph.secret import Secret
 
 MAX_STATE = 1024
 MAX_CODE = 2048
-CLOCK_TOLERANCE_SECONDS = 60
+# Replicas with clocks up to this far apart can finish each other's flows.
+CLOCK_TOLERANCE_SECONDS = 120
 
 _PARAMETERS = frozenset({"code", "state", "error", "iss"})
 # The error codes of RFC 6749 section 4.1.2.1 and of the IANA registry for this endpoint.
@@ -83,8 +84,10 @@ VALIDATION_STEPS = (
 
 def step_of(error: PeerError) -> ValidationStep | None:
     """Return the step that raises an error; None if no step does."""
-    kind = type(error)
-    return next((step for step in VALIDATION_STEPS if kind in step.errors), None)
+    steps = (
+        step for kind in type(error).__mro__ for step in VALIDATION_STEPS if kind in step.errors
+    )
+    return next(steps, None)
 
 
 class ValidatedAuthorizationResponse:

@@ -1,7 +1,11 @@
 """A strict JSON parser: one object, in UTF-8, without duplicate names (RFC 8259).
 
-Lenient parsers disagree about duplicate names, NaN, byte order marks and lone surrogates. If two
-programs can read one message differently, an attacker uses the difference.
+Lenient parsers disagree about duplicate names, NaN and byte order marks. If two programs can read
+one message differently, an attacker uses the difference.
+
+Broken text is accepted: programs that truncate names leave half of a surrogate pair, or bytes that
+are not UTF-8. Each is read as U+FFFD, the replacement character. No identifier, token or name that
+paraph compares contains it, so it changes no decision.
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ _MAX_NUMBER_LENGTH = 64
 _MANY_DIGITS = re.compile(rb"[0-9]{20,}")
 # Translates the body in one pass, at half a nanosecond per byte.
 _DIGITS_ALONE = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_REPLACEMENT = "\ufffd"
+_HALF = re.compile("[\ud800-\udfff]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89abcdefABCDEF]")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 # Matches a string, or one bracket: brackets inside strings do not nest. An unterminated string
@@ -35,18 +42,36 @@ def parse_json_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, A
         max_depth: the allowed nesting depth of arrays and objects.
 
     Raises:
-        MessageMalformed: the body is not one JSON object in UTF-8 within these limits. Names must
-            not repeat, and byte order marks, NaN, Infinity, lone surrogates and overlong numbers
-            are refused.
+        MessageMalformed: the body is not one JSON object within these limits. Repeated names,
+            byte order marks, NaN, Infinity and overlong numbers are refused.
     """
+    return _parse(body, max_depth)[0]
+
+
+def readable_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> bytes:
+    """Rewrite a body for parsers that refuse broken text; other bodies are returned unchanged.
+
+    Args:
+        body: a body that `parse_json_object` accepts.
+        max_depth: the allowed nesting depth of arrays and objects.
+
+    Raises:
+        MessageMalformed: `parse_json_object` refuses the body.
+    """
+    parsed, is_whole = _parse(body, max_depth)
+    return body if is_whole else json.dumps(parsed, separators=(",", ":")).encode("ascii")
+
+
+def _parse(body: bytes, max_depth: int) -> tuple[dict[str, Any], bool]:
+    """Return the object, and True if no text in it is broken."""
     canonical = _parse_canonical(body, max_depth)
     if canonical is not None:
-        return canonical
+        return canonical, True
     # Check the depth first, on bytes, because deep nesting exhausts the parser's stack.
     _demand_depth(body, max_depth)
     try:
         # json.loads detects UTF-16 and UTF-32 in bytes; RFC 8259 section 8.1 allows UTF-8 only.
-        text = body.decode("utf-8")
+        text = body.decode("utf-8", "replace")
         parsed = json.loads(
             text,
             object_pairs_hook=_object,
@@ -54,14 +79,35 @@ def parse_json_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, A
             parse_int=_integer,
             parse_float=_float,
         )
-        # An escaped lone surrogate parses, but fails later when the text is encoded.
-        if "\\u" in text:
-            json.dumps(parsed, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise MessageMalformed("the body is not strict JSON in UTF-8") from None
     if not isinstance(parsed, dict):
         raise MessageMalformed("the body is JSON but not an object")
-    return parsed
+    is_whole = _REPLACEMENT not in text or _is_utf8(body)
+    if _SURROGATE_ESCAPE.search(text):
+        # An escaped lone surrogate parses, but fails later when the text is encoded.
+        whole = _whole(parsed)
+        return whole, is_whole and whole == parsed
+    return parsed, is_whole
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except ValueError:
+        return False
+    return True
+
+
+def _whole(value: Any) -> Any:
+    """Replace every lone surrogate in a value."""
+    if isinstance(value, str):
+        return _HALF.sub(_REPLACEMENT, value)
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(one) for name, one in value.items()}
+    return value
 
 
 def _parse_canonical(body: bytes, max_depth: int) -> dict[str, Any] | None:
@@ -105,7 +151,9 @@ def _demand_depth(body: bytes, max_depth: int) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise MessageMalformed("the body repeats a name in one object")
+        names = [name for name, _ in pairs if _REPLACEMENT not in name]
+        if len(set(names)) != len(names):
+            raise MessageMalformed("the body repeats a name in one object")
     return result
 
 

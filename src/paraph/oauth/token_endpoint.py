@@ -3,14 +3,20 @@
 Client authentication is HTTP Basic. Parameters are sent in the body only, because URLs are logged.
 Responses are parsed strictly. Of an error, only registered codes and Zoom's documented numbers are
 kept, because Zoom's error text repeats the code that it refused.
+
+Unusual but unambiguous values are accepted: a lifetime as a string of digits or with a fraction,
+scopes as a list, null for an absent member. Any other response to a code is refused. A refresh
+response is the only copy of the next refresh token. So an unreadable lifetime or scope list, or a
+missing token type, does not end the grant there.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 from urllib.parse import quote_plus, urlencode
 
 from paraph.errors import (
@@ -32,7 +38,10 @@ DEFAULT_EXPIRES_IN = 1800
 MAX_EXPIRES_IN = 10 * 365 * 86400
 MAX_TOKEN = 8192
 
+T = TypeVar("T")
+
 _TOKEN = re.compile(rf"[\x21-\x7e]{{1,{MAX_TOKEN}}}")
+_DIGITS = re.compile(r"[0-9]{1,9}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _ERRORS = frozenset(
     {
@@ -51,20 +60,22 @@ _ERRORS = frozenset(
 )
 # Zoom's documented numbers of token errors, which its error text may contain.
 _ZOOM_NUMBER = re.compile(r"(?<![0-9])4,?7[0-4][0-9](?![0-9])")
+# Numbers that mean an invalid grant, whatever RFC 6749 error accompanies them: the user is deleted,
+# or the token is unknown, disabled, used too often, or superseded.
+_DEAD_GRANT = frozenset({"4735", "4737", "4738", "4740", "4741"})
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSet:
     """A successful token response.
 
-    `scopes` is empty if the response names no scope; `issued_at_server` is its `Date` header in
-    epoch seconds.
+    `scopes` may be None, where the response named no scope. `issued_at_server` is its `Date`.
     """
 
     access_token: Secret
     refresh_token: Secret | None
     expires_in: int
-    scopes: frozenset[str]
+    scopes: frozenset[str] | None
     api_url: str | None
     issued_at_server: int | None
 
@@ -142,36 +153,34 @@ def parse_token_response(response: Response) -> TokenSet:
         PeerUnavailable: 5xx or 429.
         MessageMalformed: the response is not a valid token response.
     """
-    if response.status != 200:
-        raise _refusal(response)
-    content = parse_json_object(_json_body(response))
+    content = _content(response)
     token_type = content.get("token_type")
     if not isinstance(token_type, str) or token_type.lower() != "bearer":
         raise MessageMalformed("the token type is not bearer")
-    api_url = content.get("api_url")
-    return TokenSet(
-        access_token=_token(content, "access_token"),
-        refresh_token=_token(content, "refresh_token") if "refresh_token" in content else None,
-        expires_in=_expires_in(content),
-        scopes=_scopes(content),
-        api_url=api_url if isinstance(api_url, str) else None,
-        issued_at_server=response.date(),
-    )
+    return _token_set(response, content, expires_in=_expires_in(content), scopes=_scopes(content))
 
 
 def parse_refresh_response(response: Response, *, previous: Secret) -> TokenSet:
-    """Parse a refresh response; without a new refresh token, `previous` is kept (section 6)."""
-    token_set = parse_token_response(response)
-    if token_set.refresh_token is not None:
-        return token_set
-    return TokenSet(
-        access_token=token_set.access_token,
-        refresh_token=previous,
-        expires_in=token_set.expires_in,
-        scopes=token_set.scopes,
-        api_url=token_set.api_url,
-        issued_at_server=token_set.issued_at_server,
+    """Parse a refresh response (RFC 6749 section 6).
+
+    Without a new refresh token, `previous` is kept. The response is the only copy of a rotated
+    token, so an unreadable lifetime or scope list counts as absent. A missing token type counts as
+    bearer.
+
+    Raises:
+        The same errors as `parse_token_response`; a missing token type is accepted.
+    """
+    content = _content(response)
+    token_type = content.get("token_type")
+    if isinstance(token_type, str) and token_type.lower() not in {"", "bearer"}:
+        raise MessageMalformed("the token type is not bearer")
+    token_set = _token_set(
+        response,
+        content,
+        expires_in=_or_absent(_expires_in, content, DEFAULT_EXPIRES_IN),
+        scopes=_or_absent(_scopes, content, None),
     )
+    return token_set if token_set.refresh_token else replace(token_set, refresh_token=previous)
 
 
 def parse_revocation_response(response: Response) -> None:
@@ -207,18 +216,60 @@ def _refusal(response: Response) -> Exception:
         return MessageMalformed(f"the token endpoint answered {response.status} without its reason")
     error, reason = content.get("error"), content.get("reason")
     reason = reason if isinstance(reason, str) else ""
-    number = _ZOOM_NUMBER.search(reason)
-    detail = f"Zoom error {number[0].replace(',', '')}" if number else ""
+    number = _zoom_number(reason, content.get("errorCode"), content.get("code"))
+    detail = f"Zoom error {number}" if number else ""
     # Zoom's older responses use invalid_request for an invalid code or refresh token.
     dead = error == "invalid_request" and (
         reason.startswith(("Invalid authorization code", "Invalid Token!"))
     )
-    if error == "invalid_grant" or dead:
+    if error == "invalid_grant" or dead or number in _DEAD_GRANT:
         return InvalidGrant(detail)
     if error == "invalid_token" or content.get("code") == 124:
         return TokenErrorResponse("invalid_token", detail)
     known = error if isinstance(error, str) and error in _ERRORS else "unknown"
     return TokenErrorResponse(known, detail)
+
+
+def _zoom_number(reason: str, *codes: object) -> str:
+    """Return the first of Zoom's numbers in an error text or in a separate member."""
+    for text in (reason, *(str(one) for one in codes if isinstance(one, int | str))):
+        found = _ZOOM_NUMBER.search(text[:1000])
+        if found:
+            return found[0].replace(",", "")
+    return ""
+
+
+def _content(response: Response) -> dict[str, Any]:
+    if response.status not in {200, 201}:
+        raise _refusal(response)
+    # Senders must not add a byte order mark; receivers may ignore one (RFC 8259 section 8.1).
+    return parse_json_object(_json_body(response).removeprefix(b"\xef\xbb\xbf"))
+
+
+def _token_set(
+    response: Response,
+    content: dict[str, Any],
+    *,
+    expires_in: int,
+    scopes: frozenset[str] | None,
+) -> TokenSet:
+    has_refresh_token = content.get("refresh_token") not in {None, ""}
+    api_url = content.get("api_url")
+    return TokenSet(
+        access_token=_token(content, "access_token"),
+        refresh_token=_token(content, "refresh_token") if has_refresh_token else None,
+        expires_in=expires_in,
+        scopes=scopes,
+        api_url=api_url if isinstance(api_url, str) else None,
+        issued_at_server=response.date(),
+    )
+
+
+def _or_absent(read: Callable[[dict[str, Any]], T], content: dict[str, Any], absent: T) -> T:
+    try:
+        return read(content)
+    except MessageMalformed:
+        return absent
 
 
 def _json_body(response: Response) -> bytes:
@@ -236,21 +287,25 @@ def _token(content: dict[str, Any], name: str) -> Secret:
 
 
 def _expires_in(content: dict[str, Any]) -> int:
-    value = content.get("expires_in", DEFAULT_EXPIRES_IN)
-    # bool is an int in Python; "3600" and 3600.5 suggest that the peer means something else.
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise MessageMalformed("expires_in is not an integer")
-    if not 0 < value <= MAX_EXPIRES_IN:
+    value = content.get("expires_in")
+    if value is None:
+        return DEFAULT_EXPIRES_IN
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    # bool is an int in Python.
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise MessageMalformed("expires_in is not a number of seconds")
+    if not 1 <= value <= MAX_EXPIRES_IN:
         raise MessageMalformed("expires_in is out of range")
-    return value
+    return int(value)
 
 
-def _scopes(content: dict[str, Any]) -> frozenset[str]:
-    value = content.get("scope", "")
-    if not isinstance(value, str):
-        raise MessageMalformed("scope is not a string")
-    names = value.split(" ") if value else []
-    names = [name for name in names if name]
-    if not all(_SCOPE.fullmatch(name) for name in names):
+def _scopes(content: dict[str, Any]) -> frozenset[str] | None:
+    value = content.get("scope")
+    names = value.split(" ") if isinstance(value, str) else [] if value is None else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise MessageMalformed("scope is neither a string nor a list of strings")
+    named = [name for name in names if name]
+    if not all(_SCOPE.fullmatch(name) for name in named):
         raise MessageMalformed("scope contains invalid characters")
-    return frozenset(names)
+    return frozenset(named) if named else None

@@ -112,7 +112,12 @@ async def open_key_service(service: KeyService) -> AsyncIterator[TransitKeyWrapp
             context = ssl.create_default_context(cafile=service.ca_file)
         except (OSError, ssl.SSLError):
             raise ConfigurationError(["key_service_ca_file holds no certificate"]) from None
-    transport = Transport({service.url}, verify=context)
+    transport = Transport(
+        {service.url},
+        route=service.route,
+        verify=context,
+        trust="key_service_ca_file" if context else "ca_file or key_service_ca_file",
+    )
     try:
         yield TransitKeyWrapper(transport, service)
     finally:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from paraph.remote.transport import Transport
 from paraph.secret import Secret
 from paraph.zoom.server_metadata import api_server_for
-from paraph.zoom.user import ZoomUser, build_user_request, parse_user
+from paraph.zoom.user import ZoomUser, build_time_request, build_user_request, parse_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,14 @@ class RemoteResourceServer:
     def server_for(self, api_url: str | None) -> str:
         """The host to use: what the token response named if it is allowed, else the first one."""
         return api_server_for(api_url, allowed=self.allowed)
+
+    async def ask_time(self) -> None:
+        """Have Zoom answer, with its time, a request that it refuses for want of a token.
+
+        Raises:
+            TransportError: it did not answer.
+        """
+        await self.transport.send(build_time_request(self.allowed[0]))
 
     async def read_user(self, api_server: str, *, access_token: Secret) -> ZoomUser:
         """The owner of an access token: the only proof of identity (RFC 6749 section 1.4).

@@ -2,8 +2,9 @@
 
 What every request through it has in common, so that no caller can forget it:
 fixed hosts only, no redirects (a redirected token request would carry the secret along,
-RFC 9700 section 4.12), no proxies from the environment, one deadline for the whole exchange,
-a limit on what is read, nothing decompressed (a small answer cannot become a large one).
+RFC 9700 section 4.12), the proxy of the settings and none from the environment, one deadline for
+the whole exchange, a limit on what is read, nothing decompressed (a small answer cannot become a
+large one).
 
 Two ways through: `send` reads a whole answer of at most one mebibyte, for the protocol; `stream`
 passes an answer on piece by piece, for calls that a host makes. Each has connections of its own,
@@ -15,22 +16,24 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-import certifi
 import httpx
 
 from paraph.errors import AnswerTooLarge, TransportError
 from paraph.oauth.messages import MAX_RESPONSE_BODY_BYTES, Request, Response
+from paraph.outgoing.failure import Cause, failure
+from paraph.outgoing.http_client import client_arguments, failure_of
+from paraph.outgoing.route import DIRECT, OutgoingRoute, origin_of
+from paraph.remote.failure_log import FailureLog
 
 DEADLINE_SECONDS = 6.0
+CONNECT_SECONDS = 4.0
 USER_AGENT = "paraph"
 
-_REDIRECTED = "the answer was a redirect, which is never followed"
 Headers = tuple[tuple[str, str], ...]
 Result = TypeVar("Result")
 
@@ -68,9 +71,16 @@ class StreamedRequest:
 class StreamedResponse:
     """An answer whose body is still arriving."""
 
-    def __init__(self, answer: httpx.Response, *, limit: int) -> None:
+    def __init__(
+        self,
+        answer: httpx.Response,
+        *,
+        limit: int,
+        own_errors: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._answer = answer
         self._limit = limit
+        self._own_errors = own_errors
         self._begun = b""
         self._pieces: AsyncIterator[bytes] = answer.aiter_raw()
         self.status = answer.status_code
@@ -78,7 +88,7 @@ class StreamedResponse:
 
     async def beginning(self, size: int) -> bytes:
         """The first bytes of the body, `size` or a few more of them; `pieces` gives them again."""
-        with _own_errors(""):
+        with self._own_errors():
             while len(self._begun) < size and (piece := await anext(self._pieces, b"")):
                 self._begun += piece
         return self._begun
@@ -93,18 +103,12 @@ class StreamedResponse:
         passed = len(self._begun)
         if self._begun:
             yield self._begun
-        with _own_errors(""):
+        with self._own_errors():
             async for piece in self._pieces:
                 passed += len(piece)
                 if passed > self._limit:
                     raise AnswerTooLarge("an answer was longer than what is passed on")
                 yield piece
-
-
-@cache
-def public_tls() -> ssl.SSLContext:
-    """TLS that trusts the public certificate authorities. Loading them costs 30 ms of CPU, once."""
-    return ssl.create_default_context(cafile=certifi.where())
 
 
 class Transport:
@@ -113,7 +117,13 @@ class Transport:
     Args:
         origins: the only ones that anything is sent to, like "https://zoom.us".
         deadline: seconds for one request from connecting to the last byte.
+        route: the proxy and the certificate authorities of the settings.
+        verify: TLS for a peer with authorities of its own.
+        trust: the setting that names the certificate authorities of these origins.
         observe: told of every response, for what a whole service learns from them (clock skew).
+
+    Attributes:
+        failures: the log of requests without response, and their number.
     """
 
     def __init__(
@@ -121,22 +131,25 @@ class Transport:
         origins: Iterable[str],
         *,
         deadline: float = DEADLINE_SECONDS,
+        route: OutgoingRoute = DIRECT,
         verify: ssl.SSLContext | None = None,
+        trust: str = "ca_file",
         observe: Callable[[Response], None] | None = None,
     ) -> None:
         self._origins = frozenset(origins)
         self._deadline = deadline
         self._observe = observe
-        self._verify = verify or public_tls()
-        self._http = self._client(httpx.Timeout(deadline, connect=min(deadline, 4.0)))
+        self._route = route
+        self._verify = verify
+        self._trust = trust
+        self.failures = FailureLog()
+        self._http = self._client(deadline)
         self._streams: httpx.AsyncClient | None = None
 
-    def _client(self, timeout: httpx.Timeout) -> httpx.AsyncClient:
+    def _client(self, seconds: float) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            verify=self._verify,
-            follow_redirects=False,
-            trust_env=False,
-            timeout=timeout,
+            **client_arguments(self._route, self._origins, verify=self._verify),
+            timeout=httpx.Timeout(seconds, connect=_connect_seconds(seconds)),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
             headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
         )
@@ -149,24 +162,53 @@ class Transport:
                 too large or compressed, or an origin that is not on the list.
         """
         origin = self._origin_of(request.url)
-        try:
-            with _own_errors(origin):
-                async with asyncio.timeout(self._deadline):
-                    response = await self._exchange(request)
-        except TimeoutError:
-            raise TransportError(f"{origin} did not answer in {self._deadline:g} s") from None
+        with self._own_errors(origin, self._deadline):
+            async with asyncio.timeout(self._deadline):
+                response = await self._exchange(request, origin)
         if self._observe is not None:
             self._observe(response)
         return response
 
     def _origin_of(self, url: str) -> str:
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
+        origin = origin_of(url)
         if origin not in self._origins:
             raise TransportError("a request was about to leave for a host that is not configured")
         return origin
 
-    async def _exchange(self, request: Request) -> Response:
+    @contextmanager
+    def _own_errors(self, origin: str, seconds: float) -> Iterator[None]:
+        """Raise errors of ours for those of the library, and log each cause."""
+        try:
+            yield
+        except httpx.HTTPError as error:
+            connecting = isinstance(error, httpx.ConnectTimeout)
+            own = failure_of(
+                error,
+                origin=origin,
+                route=self._route,
+                seconds=_connect_seconds(seconds) if connecting else seconds,
+                trust=self._trust,
+            )
+            self.failures.note(own, peer=origin)
+            raise own from None
+        except TimeoutError:
+            raise self._timed_out(origin, seconds) from None
+        except TransportError as error:
+            self.failures.note(error, peer=origin)
+            raise
+
+    def _timed_out(self, origin: str, seconds: float) -> TransportError:
+        proxy = self._route.proxy_for(origin)
+        error = failure(
+            Cause.READ_TIMEOUT,
+            peer=origin,
+            proxy="" if proxy is None else str(proxy),
+            seconds=seconds,
+        )
+        self.failures.note(error, peer=origin)
+        return error
+
+    async def _exchange(self, request: Request, origin: str) -> Response:
         async with self._http.stream(
             request.method,
             request.url,
@@ -174,14 +216,14 @@ class Transport:
             content=request.body or None,
         ) as answer:
             if 300 <= answer.status_code < 400:
-                raise TransportError(_REDIRECTED)
+                raise failure(Cause.REDIRECT, peer=origin)
             if answer.headers.get("content-encoding", "identity").lower() != "identity":
-                raise TransportError("the answer was compressed although that was refused")
+                raise failure(Cause.RESPONSE_COMPRESSED, peer=origin)
             body = bytearray()
             async for piece in answer.aiter_raw():
                 body += piece
                 if len(body) > MAX_RESPONSE_BODY_BYTES:
-                    raise TransportError("the answer was larger than one mebibyte")
+                    raise failure(Cause.RESPONSE_TOO_LARGE, peer=origin, extra="one mebibyte")
             return Response(answer.status_code, _headers_of(answer), bytes(body))
 
     @asynccontextmanager
@@ -196,7 +238,7 @@ class Transport:
         """
         origin = self._origin_of(request.url)
         if self._streams is None:
-            self._streams = self._client(httpx.Timeout(limits.between, connect=4.0))
+            self._streams = self._client(limits.between)
         outgoing = self._streams.build_request(
             request.method, request.url, headers=list(request.headers), content=request.body or None
         )
@@ -205,20 +247,35 @@ class Transport:
             raise TransportError("a URL is not in the form in which it would be sent")
         try:
             async with asyncio.timeout(limits.whole):
-                with _own_errors(origin):
-                    async with asyncio.timeout(limits.first_byte):
-                        answer = await self._streams.send(outgoing, stream=True)
+                answer = await self._begin(self._streams, outgoing, origin, limits)
                 try:
-                    self._observe_head(answer)
-                    if answer.has_redirect_location:
-                        raise TransportError(_REDIRECTED)
-                    if _announced(answer) > limits.answer_bytes:
-                        raise AnswerTooLarge("an answer announces more than what is passed on")
-                    yield StreamedResponse(answer, limit=limits.answer_bytes)
+                    yield StreamedResponse(
+                        answer,
+                        limit=limits.answer_bytes,
+                        own_errors=partial(self._own_errors, origin, limits.between),
+                    )
                 finally:
                     await answer.aclose()
         except TimeoutError:
-            raise TransportError(f"{origin} did not answer in time") from None
+            raise self._timed_out(origin, limits.whole) from None
+
+    async def _begin(
+        self, client: httpx.AsyncClient, outgoing: httpx.Request, origin: str, limits: StreamLimits
+    ) -> httpx.Response:
+        """The head of an answer that may be passed on; its body is still arriving."""
+        with self._own_errors(origin, limits.first_byte):
+            async with asyncio.timeout(limits.first_byte):
+                answer = await client.send(outgoing, stream=True)
+            try:
+                self._observe_head(answer)
+                if answer.has_redirect_location:
+                    raise failure(Cause.REDIRECT, peer=origin)
+                if _announced(answer) > limits.answer_bytes:
+                    raise AnswerTooLarge("an answer announces more than what is passed on")
+            except TransportError:
+                await answer.aclose()
+                raise
+            return answer
 
     def _observe_head(self, answer: httpx.Response) -> None:
         if self._observe is not None:
@@ -243,13 +300,9 @@ class Transport:
             await self._streams.aclose()
 
 
-@contextmanager
-def _own_errors(origin: str) -> Iterator[None]:
-    # The library's own words may quote the URL; its class says enough.
-    try:
-        yield
-    except httpx.HTTPError as error:
-        raise TransportError(f"{origin or 'the answer'}: {type(error).__name__}") from None
+def _connect_seconds(seconds: float) -> float:
+    """The timeout of a connection: shorter than the whole, so that it is told apart."""
+    return min(CONNECT_SECONDS, seconds * 2 / 3)
 
 
 def _announced(answer: httpx.Response) -> int:

@@ -30,16 +30,18 @@ from paraph.lifecycle.receipt_export import ReceiptExport, refuse_older_copy
 from paraph.lifecycle.replica import BEAT_SECONDS, Presence
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.lifecycle.restore import prove_suspended
+from paraph.lifecycle.shared_clock import SharedClock
 from paraph.logs import get_logger
 from paraph.service.address import client_address
 from paraph.service.budget import ExchangeBudget, FailedExchanges, RateBudget
-from paraph.service.context import open_context, receipt_book
+from paraph.service.context import freshness_of, open_context, receipt_book
 from paraph.service.cookies import own_cookies
 from paraph.service.deliveries import open_deliveries
 from paraph.service.fast_lane import Judges
 from paraph.service.install import InstallEndpoint
 from paraph.service.lanes import RedirectJudge, private_judges, public_judges
 from paraph.service.marketplace import MarketplacePage
+from paraph.service.outgoing_log import log_route
 from paraph.service.page import Pages, style
 from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
@@ -54,7 +56,6 @@ from paraph.service.security_headers import (
     page_headers,
     shown_headers,
 )
-from paraph.zoom.webhook import Freshness
 
 TIDY_SECONDS = 2.0
 # For what takes room and nothing else: each look is a write, and vends wait for it.
@@ -76,6 +77,7 @@ class Service:
     caller: ResourceCaller
     public: ASGIApp
     private: ASGIApp
+    readiness: Readiness
     public_lane: Judges
     private_lane: Judges
 
@@ -91,6 +93,8 @@ async def open_service(
         targets: who is handed the events in this process.
     """
     async with open_context(settings) as (context, readiness):
+        # Not before: a start that fails says what failed and nothing else.
+        log_route(settings.outgoing, os.environ)
         book = receipt_book(settings, context)
         if book is None:
             _log.warning("receipts.not_exported", remedy="Set receipts_folder; see docs/backup.md.")
@@ -99,6 +103,7 @@ async def open_service(
         pages = Pages(
             app_name=settings.app_name,
             start="/install" if settings.linking == "none" else settings.start_url,
+            is_linked=settings.linking == "host",
         )
         headers = page_headers(content_security_policy(style()))
         redirection = _redirection_endpoint(settings, context, pages)
@@ -113,13 +118,15 @@ async def open_service(
         api = create_management_api(context, settings, access=access, caller=caller)
         export = None if book is None else ReceiptExport(context, book)
         async with (
-            _background(settings, context, refresher, export),
+            _background(settings, context, refresher, export, readiness.shared_clock),
             open_deliveries(
                 settings,
                 context,
                 refresher=refresher,
                 otherwise=public,
+                zoom_clock=readiness.zoom_clock,
                 proxies=proxies,
+                redirects=redirection.refusals,
                 monotonic=time.monotonic,
                 targets=targets(context),
             ) as deliveries,
@@ -137,6 +144,7 @@ async def open_service(
                 caller=caller,
                 public=deliveries.endpoint,
                 private=SecurityHeaders(private, MACHINE_HEADERS),
+                readiness=readiness,
                 public_lane=public_judges(
                     deliveries.endpoint,
                     RedirectJudge(redirection, settings, headers, proxies),
@@ -152,7 +160,7 @@ def _redirection_endpoint(
         RateBudget(burst=40, per_second=0.5, clock=time.monotonic),
         failed=FailedExchanges(clock=time.monotonic),
     )
-    return RedirectionEndpoint(context, settings, pages, exchanges)
+    return RedirectionEndpoint(context, settings, pages, exchanges, monotonic=time.monotonic)
 
 
 def _public_side(
@@ -194,7 +202,11 @@ def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
 
 @asynccontextmanager
 async def _background(
-    settings: Settings, context: Context, refresher: Refresher, export: ReceiptExport | None
+    settings: Settings,
+    context: Context,
+    refresher: Refresher,
+    export: ReceiptExport | None,
+    shared_clock: SharedClock,
 ) -> AsyncIterator[None]:
     presence = Presence(context, f"{socket.gethostname()}:{os.getpid()}")
     # Before the first request: a key must not turn while nobody knows of this replica.
@@ -208,7 +220,7 @@ async def _background(
         asyncio.create_task(
             _regularly(TIDY_SECONDS, partial(prove_suspended, context, refresher)), name="prove"
         ),
-        asyncio.create_task(_be_present(presence), name="presence"),
+        asyncio.create_task(_be_present(presence, context, shared_clock), name="presence"),
     ]
     try:
         yield
@@ -234,9 +246,10 @@ async def _keep_alive(context: Context, refresher: Refresher) -> None:
         await asyncio.sleep(KEEP_ALIVE_BUSY_SECONDS if due else KEEP_ALIVE_SECONDS)
 
 
-async def _be_present(presence: Presence) -> None:
+async def _be_present(presence: Presence, context: Context, shared_clock: SharedClock) -> None:
     while True:
         await asyncio.sleep(BEAT_SECONDS)
+        await shared_clock.compare(context.store)
         try:
             await presence.beat()
         except ParaphError as error:
@@ -270,10 +283,9 @@ async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> Non
 
 
 async def _forget_regularly(settings: Settings, context: Context) -> None:
-    freshness = Freshness(settings.freshness_past, settings.freshness_future)
     retention = Retention.of(
         settings.event_retention,
-        freshness,
+        freshness_of(settings),
         dead_letter_retention=settings.dead_letter_retention,
     )
     more = False

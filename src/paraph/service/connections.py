@@ -110,6 +110,9 @@ class Connections:
     Args:
         limits: how many there may be.
         trusted: networks whose connections are not limited by address.
+
+    Attributes:
+        is_draining: set when the listener is about to end: each response ends its connection.
     """
 
     def __init__(self, limits: ConnectionLimits, *, trusted: Sequence[Network] = ()) -> None:
@@ -119,6 +122,7 @@ class Connections:
         self._groups: dict[str, dict[Connection, None]] = {}
         self._logged_at: float | None = None
         self.ended = 0
+        self.is_draining = False
 
     def __len__(self) -> int:
         return len(self._watched)

@@ -11,17 +11,20 @@ from pathlib import Path
 
 from paraph.config import Settings
 from paraph.lifecycle.context import Context
+from paraph.lifecycle.shared_clock import SharedClock
 from paraph.oauth.roles import Client
 from paraph.remote.authorization_server import RemoteAuthorizationServer
 from paraph.remote.resource_server import RemoteResourceServer
 from paraph.remote.transport import Transport
 from paraph.service.keys import open_ring
 from paraph.service.readiness import Readiness
+from paraph.service.zoom_clock import ZoomClock
 from paraph.storage.database import open_store
 from paraph.storage.encryption import KeyRing
 from paraph.storage.protocols import Store
 from paraph.storage.receipt_book import ReceiptBook
 from paraph.zoom.server_metadata import zoom_authorization_server
+from paraph.zoom.webhook import Freshness
 
 
 @asynccontextmanager
@@ -39,7 +42,7 @@ async def open_context(
         random_bytes: returns as many random bytes as it is asked for.
 
     Yields:
-        The context, and the readiness that observes Zoom's responses.
+        The context, and the readiness that compares its clocks.
     """
     ring = await open_ring(settings)
     store = await open_store(settings.database_url, ring, randomness=random_bytes, now=int(clock()))
@@ -62,9 +65,16 @@ async def context_over(
     random_bytes: Callable[[int], bytes],
 ) -> AsyncIterator[tuple[Context, Readiness]]:
     """Open a transport and the policy of the settings over a store that the caller closes."""
-    readiness = Readiness(store, clock=clock, tolerance=settings.freshness_future)
+    zoom_clock = ZoomClock(clock, monotonic=time.monotonic, freshness=freshness_of(settings))
+    shared_clock = SharedClock(clock)
+    await shared_clock.compare(store)
+    readiness = Readiness(
+        store, monotonic=time.monotonic, zoom_clock=zoom_clock, shared_clock=shared_clock
+    )
     transport = Transport(
-        {settings.authorization_server, *settings.api_servers}, observe=readiness.observe
+        {settings.authorization_server, *settings.api_servers},
+        route=settings.outgoing,
+        observe=zoom_clock.observe,
     )
     client = Client(settings.client_id, settings.client_secret, settings.redirect_uri)
     server = zoom_authorization_server(settings.authorization_server)
@@ -77,16 +87,23 @@ async def context_over(
         linking=settings.linking,
         level=settings.level,
         required_scopes=settings.required_scopes,
-        clock=clock,
+        clock=shared_clock,
         random_bytes=random_bytes,
         mend_url=f"{settings.public_url}/install"
         if settings.linking == "none"
         else settings.start_url,
     )
+    zoom_clock.ask_by(context.resource_server.ask_time)
     try:
         yield context, readiness
     finally:
+        await zoom_clock.close()
         await transport.close()
+
+
+def freshness_of(settings: Settings) -> Freshness:
+    """The window for deliveries."""
+    return Freshness(settings.freshness_past, settings.freshness_future)
 
 
 def receipt_book(settings: Settings, context: Context) -> ReceiptBook | None:

@@ -21,8 +21,10 @@ from paraph.lifecycle.context import Context
 from paraph.service.address import client_address
 from paraph.service.metrics import DeliveryMetrics
 from paraph.service.proxy_watch import ProxyWatch
+from paraph.service.refusals import Refusals
 from paraph.service.security_headers import MACHINE_HEADERS
 from paraph.service.webhook_endpoint import WebhookEndpoint
+from paraph.service.zoom_clock import ZoomClock
 from paraph.zoom.webhook import Freshness
 
 if TYPE_CHECKING:
@@ -49,7 +51,9 @@ async def open_deliveries(
     *,
     refresher: Refresher,
     otherwise: ASGIApp,
+    zoom_clock: ZoomClock,
     proxies: ProxyWatch,
+    redirects: Refusals,
     monotonic: Callable[[], float],
     targets: Sequence[Target] = (),
 ) -> AsyncIterator[Deliveries]:
@@ -60,7 +64,9 @@ async def open_deliveries(
         context: see there.
         refresher: decides unclear deauthorizations.
         otherwise: answers all public requests that are no delivery.
+        zoom_clock: tells deliveries that only our own clock makes stale.
         proxies: refuses what trusted proxies say came over plain http.
+        redirects: refusals of authorization responses, for the metrics.
         monotonic: a clock for durations.
         targets: who is handed the events, besides the host's URL where there is one.
     """
@@ -74,6 +80,7 @@ async def open_deliveries(
                 secrets=settings.forward_secrets,
                 # The client gives up by itself, and says why, before the dispatcher loses patience.
                 deadline=min(DEADLINE_SECONDS, settings.event_timeout * 0.4),
+                route=settings.outgoing,
             )
         dispatcher = Dispatcher(
             context,
@@ -85,12 +92,29 @@ async def open_deliveries(
             ordered=settings.event_order == "account",
         )
         endpoint = _endpoint(
-            settings, context, inbox, otherwise, proxies=proxies, monotonic=monotonic
+            settings,
+            inbox,
+            otherwise,
+            zoom_clock=zoom_clock,
+            proxies=proxies,
+            monotonic=monotonic,
         )
         carrying = asyncio.create_task(_carry(stream, inbox), name="carry")
         dispatching = asyncio.create_task(dispatcher.run(), name="dispatch")
         try:
-            metrics = DeliveryMetrics(context, endpoint.watch, inbox, dispatcher, proxies)
+            failures = {"zoom": context.resource_server.transport.failures.by_cause}
+            if forwarder is not None:
+                failures["host"] = forwarder.failures.by_cause
+            metrics = DeliveryMetrics(
+                context,
+                endpoint.watch,
+                inbox,
+                dispatcher,
+                proxies=proxies,
+                redirects=redirects,
+                zoom_clock=zoom_clock,
+                failures=failures,
+            )
             yield Deliveries(inbox, dispatcher, endpoint, metrics)
         finally:
             # The listeners have ended: first what was taken in is kept, then what is under way
@@ -102,6 +126,7 @@ async def open_deliveries(
             await dispatcher.stop()
             await dispatching
             endpoint.watch.close()
+            redirects.close()
             if forwarder is not None:
                 await forwarder.close()
 
@@ -120,7 +145,9 @@ async def _keeping(settings: Settings, context: Context) -> AsyncIterator[JetStr
             remedy="Install it: pip install 'paraph[nats]'.",
         ) from None
     fresh = settings.freshness_past + settings.freshness_future + STREAM_MARGIN
-    async with open_jetstream(context, settings.events_url, fresh_seconds=fresh) as stream:
+    async with open_jetstream(
+        context, settings.events_url, fresh_seconds=fresh, route=settings.outgoing
+    ) as stream:
         yield stream
 
 
@@ -131,15 +158,15 @@ async def _carry(stream: JetStreamInbox | None, inbox: Inbox) -> None:
 
 def _endpoint(
     settings: Settings,
-    context: Context,
     inbox: Inbox,
     otherwise: ASGIApp,
     *,
+    zoom_clock: ZoomClock,
     proxies: ProxyWatch,
     monotonic: Callable[[], float],
 ) -> WebhookEndpoint:
     return WebhookEndpoint(
-        context,
+        zoom_clock,
         inbox,
         secrets=settings.webhook_secrets,
         freshness=Freshness(settings.freshness_past, settings.freshness_future),

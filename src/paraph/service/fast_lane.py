@@ -159,6 +159,7 @@ class Turn:
                 request.fail(again)
 
 
+_CLOSE = (b"connection", b"close")
 # What still comes of a request that was answered is read past.
 _ANSWERED: Any = Request(lambda _requests: None, None)
 _ANSWERED.response_complete = True
@@ -296,6 +297,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
             )
             or b"expect" in named
             or self.flow.write_paused
+            or (self._connections is not None and self._connections.is_draining)
         ):
             return False
         scope = {
@@ -341,12 +343,14 @@ class FastLaneProtocol(BoundedHeadProtocol):
             self.cycle = _ANSWERED
         if request.disconnected or self.transport.is_closing():
             return
-        written = self._wire.carry(answer, self._own_headers())
-        if not request.keep_alive:
-            # The server is stopping.
+        own = self._own_headers()
+        # Where the server drains, its own headers say so to all.
+        ends = not request.keep_alive or _CLOSE in own
+        written = self._wire.carry(answer, own)
+        if ends and _CLOSE not in own:
             written = written.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
         self.transport.write(written)
-        if not request.keep_alive:
+        if ends:
             self.transport.close()
         self.on_response_complete()
 

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from paraph.config import Settings
 from paraph.errors import Busy, MessageMalformed, NotFound, ParaphError
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.link import request_is_live, use_request
+from paraph.lifecycle.link_request import open_request
 from paraph.lifecycle.pending_authorization import LinkWish, begin
 from paraph.logs import get_logger
 from paraph.oauth.authorization_request import LIFETIME_SECONDS
@@ -56,32 +56,29 @@ class InstallEndpoint:
         if not _CODE.fullmatch(code):
             return self._gone()
         try:
-            # Before the store is asked: a wrong code costs a look-up, and a right one must not be
-            # used up by an address that may not start now.
+            # Before the store is asked: a wrong code costs a look-up.
             self._starts.spend(visit.address)
             return await self._start_for_host(visit, Secret(code))
         except Busy as error:
-            return self._pages.failed(error)
+            return self._pages.failed(self._pages.failure_of(error))
         except NotFound:
             return self._gone()
         except ParaphError as error:
             _log.warning("install.not_begun", error_code=error.code, why=error.detail)
-            return self._pages.failed(error)
+            return self._pages.failed(self._pages.failure_of(error))
 
     async def _start_for_host(self, visit: Visit, code: Secret) -> Response:
+        wish = await open_request(self._context, code)
         if visit.cross_site or visit.unasked:
-            # Looked at only: the press that follows uses the request up.
-            if not await request_is_live(self._context, code):
-                return self._gone()
             return self._pages.press()
-        return self._begin(visit, wish=await use_request(self._context, code))
+        return self._begin(visit, wish=wish)
 
     def start(self, visit: Visit) -> Response:
         """Send the browser to Zoom, with the sealed cookie that will recognise the answer."""
         try:
             self._starts.spend(visit.address)
         except Busy as error:
-            return self._pages.failed(error)
+            return self._pages.failed(self._pages.failure_of(error))
         return self._begin(visit, wish=None)
 
     def _begin(self, visit: Visit, *, wish: LinkWish | None) -> Response:

@@ -131,8 +131,9 @@ class RedirectJudge:
         self._trusted = settings.trusted_proxies
         self._proxies = proxies
         self._in_clear = Answer.of(in_clear_response(), *headers, again=True)
-        self._restart = Answer.of(endpoint.restart, *headers, again=True)
-        self._refusal = Answer.of(endpoint.refusal, *headers, again=True)
+        self._written_once = {
+            id(one): Answer.of(one, *headers, again=True) for one in endpoint.written_once
+        }
 
     def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Answer | None:
         """The refusal; None where there is more to say."""
@@ -148,9 +149,7 @@ class RedirectJudge:
             return self._in_clear
         visit = Visit({**scope, "query_string": match[1]}, self._trusted)
         found = self._endpoint.standing(visit)
-        if found is None:
-            return None
-        return self._refusal if found is self._endpoint.refusal else self._restart
+        return None if found is None else self._written_once[id(found)]
 
 
 class VendJudge:

@@ -16,7 +16,9 @@ from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
 from paraph.service.proxy_watch import ProxyWatch
+from paraph.service.refusals import Refusals
 from paraph.service.webhook_watch import WebhookWatch
+from paraph.service.zoom_clock import ZoomClock
 from paraph.storage.records import Backlog, Outcome
 
 
@@ -32,7 +34,9 @@ class DeliveryMetrics(Collector):
 
     Args:
         context: for the backlog.
-        watch, inbox, dispatcher, proxies: whose counters these are.
+        watch, inbox, dispatcher, proxies, redirects: owners of the counters.
+        zoom_clock: knows the difference between this clock and Zoom's.
+        failures: outgoing requests without response by cause, for each destination.
     """
 
     def __init__(
@@ -41,13 +45,20 @@ class DeliveryMetrics(Collector):
         watch: WebhookWatch,
         inbox: Inbox,
         dispatcher: Dispatcher,
+        *,
         proxies: ProxyWatch,
+        redirects: Refusals,
+        zoom_clock: ZoomClock,
+        failures: Mapping[str, Mapping[str, int]],
     ) -> None:
         self._context = context
         self._watch = watch
         self._inbox = inbox
         self._dispatcher = dispatcher
         self._proxies = proxies
+        self._redirects = redirects
+        self._zoom_clock = zoom_clock
+        self._failures = failures
         self._backlog: Backlog | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -65,13 +76,19 @@ class DeliveryMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Called by the registry."""
         yield from self._taken()
+        skew = self._zoom_clock.skew
+        if skew is not None:
+            yield GaugeMetricFamily(
+                "paraph_clock_skew_seconds", "Seconds by which this clock is ahead of Zoom's.", skew
+            )
+        yield self._outgoing()
         if self._backlog is not None:
             yield from self._waiting(self._backlog)
 
     def _taken(self) -> Iterator[Metric]:
         flow = self._inbox.flow
         dropped = self._inbox.dropped.by_reason
-        not_ours = dropped[Outcome.NOT_OURS.value] + dropped[Outcome.OTHER_CLIENT.value]
+        not_ours = dropped[Outcome.OTHER_CLIENT.value]
         outcomes = {
             "kept": flow.kept,
             "duplicate": flow.duplicate,
@@ -94,6 +111,12 @@ class DeliveryMetrics(Collector):
         )
         yield _counter(
             "paraph_deliveries_refused", "Deliveries refused.", self._watch.refused, "reason"
+        )
+        yield _counter(
+            "paraph_authorization_responses_refused",
+            "Requests refused at the redirection endpoint.",
+            self._redirects.by_reason,
+            "reason",
         )
         yield _counter(
             "paraph_requests_refused_by_proxy_headers",
@@ -130,6 +153,17 @@ class DeliveryMetrics(Collector):
         yield GaugeMetricFamily(
             "paraph_events_under_way", "Events being handed on.", self._dispatcher.under_way
         )
+
+    def _outgoing(self) -> Metric:
+        family = CounterMetricFamily(
+            "paraph_outgoing_failures",
+            "Outgoing requests that brought no response.",
+            labels=["destination", "cause"],
+        )
+        for destination, causes in self._failures.items():
+            for cause, count in sorted(causes.items()):
+                family.add_metric([destination, cause], count)
+        return family
 
     def _waiting(self, backlog: Backlog) -> Iterator[Metric]:
         oldest = backlog.oldest_received_at

@@ -1,14 +1,15 @@
 """`/oauth/redirect`: the redirection endpoint, the only place where a code is accepted.
 
 The order of the checks is the defence. Shape, then this browser's cookie, then the response:
-none of it does any I/O, so random requests fail here for nothing. Then the budget, so that
-somebody with real starts and invented codes cannot flood Zoom through us; only then is the
-state used up, and only then is Zoom called. Every refusal is one and the same page.
+none of it does any I/O, so random requests fail here for nothing. Then the rate limits, so that
+an attacker with real starts and invented codes cannot flood Zoom through us; only then is the
+state used up, and only then is Zoom called. Which page a refusal shows depends on nothing but the
+cookies that the browser sent.
 """
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
@@ -16,18 +17,26 @@ from starlette.responses import RedirectResponse, Response
 from paraph.config import Settings
 from paraph.errors import (
     AuthorizationErrorResponse,
+    AuthorizationExpired,
     AuthorizationResponseInvalid,
     Busy,
     Conflict,
+    IssuerMismatch,
     MessageMalformed,
     ParaphError,
+    ScopesMissing,
+    StateMismatch,
+    StorageError,
 )
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.installation import Handoff, install, use_state
+from paraph.lifecycle.outcome import Outcome, StateUsed, keep_failure
 from paraph.lifecycle.pending_authorization import (
+    OUTCOME_SECONDS,
+    CookieMismatch,
     PendingAuthorization,
+    holds_pending,
     open_pending,
-    used_state_hash,
 )
 from paraph.logs import get_logger
 from paraph.oauth.authorization_response import (
@@ -36,92 +45,113 @@ from paraph.oauth.authorization_response import (
     parse_authorization_response,
     validate_authorization_response,
 )
+from paraph.secret import Secret
 from paraph.service.budget import ExchangeBudget
-from paraph.service.cookies import expired_cookie
-from paraph.service.page import Pages
+from paraph.service.cookies import expired_cookie, host_cookie
+from paraph.service.page import Failure, Pages
+from paraph.service.refusals import Refusals
+from paraph.service.repeats import Repeats
 from paraph.service.visit import Visit
 from paraph.storage.records import Installation
 
-# Used states that are refused from memory: a replay costs the store one look, not one each time.
-_REMEMBERED = 4096
-
 _log = get_logger("install")
+
+# Every reason that the metric can show.
+REASONS = (
+    *("no_cookie", "other_cookies", "doubled_cookie", "forged_cookie"),
+    *(AuthorizationExpired.code, MessageMalformed.code, AuthorizationResponseInvalid.code),
+    *(IssuerMismatch.code, StateMismatch.code, Conflict.code, Busy.code),
+)
 
 
 class RedirectionEndpoint:
     """Receives authorization responses."""
 
     def __init__(
-        self, context: Context, settings: Settings, pages: Pages, exchanges: ExchangeBudget
+        self,
+        context: Context,
+        settings: Settings,
+        pages: Pages,
+        exchanges: ExchangeBudget,
+        *,
+        monotonic: Callable[[], float],
     ) -> None:
         self._context = context
         self._settings = settings
         self._pages = pages
         self._exchanges = exchanges
-        self.refused: Counter[str] = Counter()
-        self._used: OrderedDict[bytes, None] = OrderedDict()
+        self._repeats = Repeats(context, monotonic)
+        self.refusals = Refusals(_log, "install.refused", reasons=REASONS)
         # Written once: a flood of random requests must not make us write a page for each.
-        self.refusal = pages.refused()
-        self.restart = RedirectResponse("/marketplace", status_code=303)
+        self._no_cookie = pages.no_cookie()
+        self._other_flow = pages.other_flow()
+        self._expired = pages.expired()
+        self._restart = RedirectResponse("/marketplace", status_code=303)
+        self.written_once = (self._no_cookie, self._other_flow, self._expired, self._restart)
 
     async def answer(self, visit: Visit) -> Response:
         """The answer to `GET /oauth/redirect`."""
-        judged = self._judge(visit)
-        if isinstance(judged, Response):
-            return judged
-        pending, response = judged
-        answer = await self._finish(visit, pending, response)
-        if answer.status_code != 429:
-            answer.raw_headers.append(expired_cookie(pending.cookie_name))
-        return answer
+        found = self._recognise(visit)
+        if isinstance(found, Response):
+            return found
+        pending, response = found
+        return await self._finish(visit, pending, response)
 
     def standing(self, visit: Visit) -> Response | None:
-        """The response where it is `refusal` or `restart`; a refusal is counted, to be given."""
-        judged = self._judge(visit)
-        return judged if judged is self.refusal or judged is self.restart else None
+        """The response where it is one of `written_once`; a refusal is counted, to be given."""
+        found = self._recognise(visit)
+        return found if isinstance(found, Response) and found in self.written_once else None
 
-    def _judge(self, visit: Visit) -> Response | tuple[PendingAuthorization, AuthorizationResponse]:
-        """What can be said without any I/O, or what there is to go on with."""
+    def _recognise(
+        self, visit: Visit
+    ) -> Response | tuple[PendingAuthorization, AuthorizationResponse]:
+        """Decide without any I/O: the response, or the flow of this browser."""
         if visit.unasked:
             # A scanner or a prefetch may see the URL before its owner does: it uses nothing up.
             return Response(status_code=204)
         try:
             response = parse_authorization_response(visit.raw_query)
             if response.state is None and response.error is None:
-                return self.restart
-            return self._recognise(visit, response), response
+                return self._restart
+            return self._pending_of(visit, response), response
         except (MessageMalformed, AuthorizationResponseInvalid) as error:
-            # A counter and no line for each: a flood must not become a flood of log lines.
-            self.refused[error.code] += 1
-            return self.refusal
+            self._count(error)
+            if isinstance(error, AuthorizationExpired):
+                return self._expired
+            return self._other_flow if holds_pending(visit.cookies) else self._no_cookie
 
-    def _recognise(self, visit: Visit, response: AuthorizationResponse) -> PendingAuthorization:
+    def _pending_of(self, visit: Visit, response: AuthorizationResponse) -> PendingAuthorization:
         if response.state is None:
             raise AuthorizationResponseInvalid("an error response without state")
         return open_pending(self._context, state=response.state, cookies=visit.cookies)
+
+    def _count(self, error: ParaphError) -> None:
+        self.refusals.note(error.reason if isinstance(error, CookieMismatch) else error.code)
 
     async def _finish(
         self, visit: Visit, pending: PendingAuthorization, response: AuthorizationResponse
     ) -> Response:
         """From here on it is this browser's own flow: what goes wrong may be said."""
-        if used_state_hash(pending.request.state) in self._used:
-            return self._refused_as_used()
+        state = pending.request.state
+        if self._repeats.is_known(state):
+            return await self._again(pending, self._pages.used())
         try:
             validated = self._validate(pending, response)
-            async with self._exchanges.place(visit.address):
-                outcome = await install(self._context, pending, validated)
+            async with self._repeats.first(state):
+                return await self._first(visit, pending, validated)
+        except AuthorizationExpired as error:
+            # The flow may have been finished in time, and be loaded again.
+            return await self._again(pending, self._expired, error)
         except AuthorizationErrorResponse as error:
             return await self._said_no(pending, error)
         except Busy as error:
-            return self._pages.failed(error)
-        except Conflict:
-            return self._note_used(pending)
+            self._count(error)
+            return self._pages.failed(self._pages.failure_of(error))
+        except StateUsed:
+            return await self._again(pending, self._pages.used())
         except AuthorizationResponseInvalid as error:
-            self.refused[error.code] += 1
-            return self._pages.refused()
-        except ParaphError as error:
-            return self._failed(error)
-        return self._done(outcome)
+            self._count(error)
+            return _without_cookie(self._pages.other_flow(), pending)
 
     def _validate(
         self, pending: PendingAuthorization, response: AuthorizationResponse
@@ -133,40 +163,107 @@ class RedirectionEndpoint:
             now=self._context.now(),
         )
 
+    async def _first(
+        self,
+        visit: Visit,
+        pending: PendingAuthorization,
+        validated: ValidatedAuthorizationResponse,
+    ) -> Response:
+        try:
+            async with self._exchanges.place(visit.address):
+                done = await install(self._context, pending, validated)
+        except (AuthorizationResponseInvalid, Busy, StateUsed):
+            raise
+        except ParaphError as error:
+            return await self._failed(pending, error)
+        if isinstance(done, Installation):
+            _log.info("install.active", installation=done.link.link_id)
+            return _for_a_minute(self._installed(), pending)
+        _log.info("install.handed_over")
+        return _for_a_minute(self._handed_over(done), pending)
+
     async def _said_no(
         self, pending: PendingAuthorization, error: AuthorizationErrorResponse
     ) -> Response:
+        state = pending.request.state
         try:
-            await use_state(self._context, pending.request.state)
-        except Conflict:
-            return self._note_used(pending)
+            async with self._repeats.first(state):
+                await use_state(self._context, state)
+                _log.info("install.refused_at_zoom", error_code=error.error)
+                return await self._keep(pending, self._pages.failure_of(error))
+        except StateUsed:
+            return await self._again(pending, self._pages.used())
         except ParaphError as trouble:
-            return self._failed(trouble)
-        _log.info("install.refused_at_zoom", error_code=error.error)
-        return self._pages.failed(error)
+            return await self._failed(pending, trouble)
 
-    def _failed(self, error: ParaphError) -> Response:
-        _log.warning("install.failed", error_code=error.code, why=error.detail)
-        return self._pages.failed(error)
+    async def _failed(self, pending: PendingAuthorization, error: ParaphError) -> Response:
+        fields: dict[str, object] = {}
+        if isinstance(error, Conflict):
+            self._count(error)
+        if isinstance(error, ScopesMissing):
+            fields = {"missing": " ".join(error.missing), "granted": " ".join(error.granted)}
+        _log.warning("install.failed", error_code=error.code, why=error.detail, **fields)
+        failure = self._pages.failure_of(error)
+        answer = await self._keep(pending, failure)
+        # The state may be unused: the browser keeps its cookie, and a reload may still succeed.
+        return self._pages.failed(failure) if isinstance(error, StorageError) else answer
 
-    def _note_used(self, pending: PendingAuthorization) -> Response:
-        self._used[used_state_hash(pending.request.state)] = None
-        if len(self._used) > _REMEMBERED:
-            self._used.popitem(last=False)
-        return self._refused_as_used()
+    async def _keep(self, pending: PendingAuthorization, failure: Failure) -> Response:
+        """Answer a failure, and keep the answer for whoever loads the page again."""
+        outcome = Outcome("failed", status=failure.status, title=failure.title, lines=failure.lines)
+        if not await keep_failure(self._context, pending.request.state, outcome):
+            # The state may be unused yet: the browser keeps its cookie and can try again.
+            return self._pages.failed(failure)
+        return _for_a_minute(self._pages.failed(failure), pending)
 
-    def _refused_as_used(self) -> Response:
-        self.refused[Conflict.code] += 1
-        return self._pages.refused()
+    async def _again(
+        self, pending: PendingAuthorization, refusal: Response, error: ParaphError | None = None
+    ) -> Response:
+        """Give the outcome of a used state again, or refuse."""
+        try:
+            found = await self._repeats.find(pending.request.state)
+        except Busy as busy:
+            self._count(busy)
+            return self._pages.failed(self._pages.failure_of(busy))
+        except ParaphError as trouble:
+            return self._pages.failed(self._pages.failure_of(trouble))
+        if found == "running" or (found == "unused" and error is None):
+            return self._pages.running()
+        if isinstance(found, Outcome):
+            _log.info("install.repeated", outcome=found.kind)
+            return self._repeated(found)
+        self._count(error or StateUsed())
+        return self._pages.used() if found == "over" else _without_cookie(refusal, pending)
 
-    def _done(self, outcome: Installation | Handoff) -> Response:
-        if isinstance(outcome, Installation):
-            _log.info("install.active", installation=outcome.link.link_id)
-            return RedirectResponse("/installed", status_code=303)
-        query = {"handoff": outcome.code.reveal()}
-        if outcome.return_to:
-            query["return_to"] = outcome.return_to
-        _log.info("install.handed_over")
+    def _repeated(self, outcome: Outcome) -> Response:
+        if outcome.kind == "installed":
+            return self._installed()
+        if outcome.kind == "handoff":
+            return self._handed_over(Handoff(Secret(outcome.handoff), outcome.return_to))
+        return self._pages.failed(Failure(outcome.title, outcome.lines, outcome.status))
+
+    def _installed(self) -> Response:
+        return RedirectResponse("/installed", status_code=303)
+
+    def _handed_over(self, handoff: Handoff) -> Response:
+        query = {"handoff": handoff.code.reveal()}
+        if handoff.return_to:
+            query["return_to"] = handoff.return_to
         link_url = self._settings.link_url
         joined = "&" if "?" in link_url else "?"
         return RedirectResponse(f"{link_url}{joined}{urlencode(query)}", status_code=303)
+
+
+def _for_a_minute(response: Response, pending: PendingAuthorization) -> Response:
+    """Let the browser keep the cookie by which it gets the outcome again."""
+    response.raw_headers.append(
+        host_cookie(pending.cookie_name, pending.cookie_value, max_age=OUTCOME_SECONDS)
+    )
+    return response
+
+
+def _without_cookie(response: Response, pending: PendingAuthorization) -> Response:
+    """A copy of a response that deletes the cookie of a flow that is over."""
+    copy = Response(response.body, status_code=response.status_code)
+    copy.raw_headers = [*response.raw_headers, expired_cookie(pending.cookie_name)]
+    return copy

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import functools
 import logging
-import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from paraph.config import Settings, is_loopback
 from paraph.errors import ConfigurationError
@@ -22,10 +22,21 @@ from paraph.service.bounded_head import BoundedHeadProtocol
 from paraph.service.connections import ConnectionLimits, Connections
 from paraph.service.descriptors import ExhaustionLog, raise_limit, shares_of
 from paraph.service.fast_lane import Judges, fast_lane
+from paraph.service.listening_end import accept_no_more
 from paraph.service.proxy_watch import log_what_is_believed
+from paraph.service.stopping import Stopping, end_on_signals
 from paraph.setting_judge import Network
 
-_GRACE_SECONDS = 10
+# An exchange with Zoom takes two requests of at most six seconds each.
+_GRACE_SECONDS = 15
+# For connections that were completed before the listening socket took no more.
+_LAST_CONNECTIONS_SECONDS = 0.25
+_CLOSE = (b"connection", b"close")
+_ENDING: Any = {
+    "type": "http.response.start",
+    "status": 503,
+    "headers": [(b"content-length", b"0"), (b"retry-after", b"1"), (b"cache-control", b"no-store")],
+}
 # How often the server's own loop comes round.
 _TICKS_PER_SECOND = 10
 _USUAL_LIMITS = ConnectionLimits()
@@ -33,8 +44,14 @@ _log = get_logger("service")
 
 
 class _Listener(uvicorn.Server):
-    """One listener; signals are handled for both together."""
+    """One listener; signals are handled for both together.
 
+    Attributes:
+        on_started: called when it accepts connections.
+        last_connections_seconds: seconds for connections that were completed just before the end.
+    """
+
+    last_connections_seconds = 0.0
     on_started: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
@@ -56,6 +73,46 @@ class _Listener(uvicorn.Server):
             if self.exhaustion is not None:
                 self.exhaustion.probe(now)
         return await super().on_tick(counter)
+
+    def drain(self) -> None:
+        """Answer as usual, and let each response end its connection."""
+        self._connections.is_draining = True
+        if not self.config.loaded:
+            # Told to stop before it has begun: no response will be sent.
+            return
+        self.config.encoded_headers = [*self.config.encoded_headers, _CLOSE]
+        self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept what was connected, then nothing; let requests under way end."""
+        if self.last_connections_seconds:
+            accept_no_more(one for server in self.servers for one in server.sockets)
+            await asyncio.sleep(self.last_connections_seconds)
+        try:
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await super().shutdown(sockets)
+        except TimeoutError:
+            await self._end_requests()
+
+    async def _end_requests(self) -> None:
+        """Answer 503 where no answer has begun; uvicorn itself would answer 500."""
+        answered = 0
+        connections: list[Any] = list(self.server_state.connections)
+        for connection in connections:
+            cycle = connection.cycle
+            if not isinstance(cycle, RequestResponseCycle) or cycle.response_started:
+                continue
+            if not connection.flow.write_paused:
+                await cycle.send(_ENDING)
+                await cycle.send({"type": "http.response.body", "body": b""})
+                answered += 1
+        for task in self.server_state.tasks:
+            task.cancel()
+        _log.warning(
+            "service.requests_ended",
+            seconds=_GRACE_SECONDS,
+            answered_503=answered,
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -93,7 +150,6 @@ def _listener(
             server_header=False,
             # Forwarded headers are judged in paraph.service.address, hop by hop.
             proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
         ),
         connections,
     )
@@ -109,6 +165,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     Raises:
         ConfigurationError: a port is taken, or the key ring or the database cannot be used.
     """
+    end_on_signals()
     # The server's own logger would print stack traces and request lines.
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())
     logging.getLogger("uvicorn").propagate = False
@@ -141,7 +198,21 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
             backlog=shares.backlog,
         )
         public.exhaustion = exhaustion
-        stop = _stop_on_signals(public, private)
+        listeners = (public, private)
+
+        def drain() -> None:
+            service.readiness.drain()
+            for listener in listeners:
+                listener.drain()
+                listener.last_connections_seconds = min(
+                    _LAST_CONNECTIONS_SECONDS, settings.drain_seconds
+                )
+
+        def stop() -> None:
+            for listener in listeners:
+                listener.should_exit = True
+
+        Stopping(drain=drain, stop=stop, drain_seconds=settings.drain_seconds).listen()
         async with asyncio.TaskGroup() as tasks:
             for word, listener in (("listening", public), ("private", private)):
                 tasks.create_task(_run(listener, word, announce, stop))
@@ -150,17 +221,6 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
                 ["a listener could not start: is its port taken? (public_bind, private_bind)"],
                 remedy="Stop what holds the port, or choose another one.",
             )
-
-
-def _stop_on_signals(*listeners: _Listener) -> Callable[[], None]:
-    def stop() -> None:
-        for listener in listeners:
-            listener.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    return stop
 
 
 async def _run(

@@ -31,13 +31,13 @@ from paraph.errors import (
 )
 from paraph.events.inbox import Inbox
 from paraph.events.tracing import is_measured, span, traceparent_of
-from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 from paraph.secret import Secret
 from paraph.service.budget import RateBudget
 from paraph.service.visit import path_of
 from paraph.service.webhook_body import BodyReader
 from paraph.service.webhook_watch import WebhookWatch
+from paraph.service.zoom_clock import OLD_SECONDS, ZoomClock
 from paraph.storage.records import Outcome
 from paraph.zoom.events import URL_VALIDATION, Event, answer_url_validation, parse_event
 from paraph.zoom.webhook import (
@@ -53,6 +53,8 @@ from paraph.zoom.webhook import (
 PATH = "/webhook"
 # Zoom asks every three days. Whoever asks oftener makes us sign what they chose.
 CHALLENGE_BURST = 20
+# Zoom hangs up after three seconds.
+_ASK_ZOOM_SECONDS = 1.5
 CHALLENGES_PER_SECOND = 0.5
 
 _log = get_logger("webhook")
@@ -62,7 +64,7 @@ class WebhookEndpoint:
     """The ASGI application of the public side: `/webhook` is the first thing it looks for.
 
     Args:
-        context: see there.
+        zoom_clock: this machine's clock, and what is known of Zoom's.
         inbox: where events are kept.
         secrets: the ring of webhook secrets, newest first.
         freshness: the window.
@@ -76,7 +78,7 @@ class WebhookEndpoint:
 
     def __init__(
         self,
-        context: Context,
+        zoom_clock: ZoomClock,
         inbox: Inbox,
         *,
         secrets: Sequence[Secret],
@@ -88,7 +90,8 @@ class WebhookEndpoint:
         in_clear: Callable[[Scope], str | None] | None = None,
         address_of: Callable[[Scope], str] = lambda _scope: "",
     ) -> None:
-        self._clock = context.clock
+        self._zoom_clock = zoom_clock
+        self._clock = zoom_clock.now
         self._inbox = inbox
         self._secrets = tuple(secrets)
         self._freshness = freshness
@@ -102,7 +105,7 @@ class WebhookEndpoint:
         self._challenges = RateBudget(
             burst=CHALLENGE_BURST, per_second=CHALLENGES_PER_SECOND, clock=monotonic
         )
-        self.watch = WebhookWatch(context.clock, secrets)
+        self.watch = WebhookWatch(zoom_clock.now, secrets)
         self._refused = self._standing(401, b'{"error":"the delivery was not accepted"}')
         self._too_long = self._standing(413, b'{"error":"the body is too long"}')
         self._no_event = self._standing(400, b'{"error":"the body is not an event"}')
@@ -133,9 +136,7 @@ class WebhookEndpoint:
                 return fresh
             delivery = self.judge_body(fresh, await self._bodies.read(receive, scope))
         except StaleTimestamp as error:
-            self.watch.refuse(error.code)
-            await self._sample(scope, receive)
-            return self._refused
+            return await self._answer_stale(error, scope, receive)
         except DeliveryRejected as error:
             self.watch.refuse(error.code)
             return self._refused
@@ -153,8 +154,8 @@ class WebhookEndpoint:
             named: the headers as a mapping, from whoever has made one already.
 
         Raises:
-            StaleTimestamp: it is to be refused, and counted, once its body was looked at: one of
-                those that are sampled.
+            StaleTimestamp: it is stale by this clock, and its body is to be looked at: one of
+                those that are sampled, or one that Zoom's clock may call fresh.
         """
         if self._in_clear is not None and (reason := self._in_clear(scope)) is not None:
             self.watch.refuse(reason)
@@ -168,8 +169,10 @@ class WebhookEndpoint:
         now = self._clock()
         found = assess_delivery_headers(headers, named, now=now, freshness=self._freshness)
         if isinstance(found, FreshHeaders):
-            return found
-        if found is FRESHNESS and self.watch.wants_sample(now):
+            if not self._zoom_clock.contradicts(found.timestamp):
+                return found
+            found = FRESHNESS
+        if found is FRESHNESS and (self._zoom_clock.is_off or self.watch.wants_sample(now)):
             raise StaleTimestamp
         self.watch.refuse(found.refusal.code)
         return self._refused
@@ -182,12 +185,29 @@ class WebhookEndpoint:
         self.watch.refuse(SignatureMismatch.code)
         return self._later if self._clock() < self._rotation_until else self._refused
 
-    async def _sample(self, scope: Scope, receive: Receive) -> None:
+    async def _answer_stale(self, error: StaleTimestamp, scope: Scope, receive: Receive) -> Answer:
+        """401; 503 where our own clock alone makes a genuine delivery stale."""
         self.watch.note_sample()
         try:
-            self.watch.judge_stale(scope["headers"], await self._bodies.read(receive, scope))
+            body = await self._bodies.read(receive, scope)
         except (DeliveryRejected, StorageError):
-            return
+            timestamp = None
+        else:
+            timestamp = self.watch.judge_stale(scope["headers"], body)
+        if timestamp is not None and await self._is_stale_by_us(timestamp):
+            self.watch.refuse("own_clock")
+            return self._later
+        self.watch.refuse(error.code)
+        return self._refused
+
+    async def _is_stale_by_us(self, timestamp: int) -> bool:
+        """Only a genuine delivery has Zoom asked for its time, and only now and then."""
+        zoom = self._zoom_clock
+        await zoom.refresh(wait=_ASK_ZOOM_SECONDS, older_than=OLD_SECONDS)
+        if not zoom.explains(timestamp):
+            # This machine may have slept since: then its monotonic clock slept as well.
+            await zoom.refresh(wait=_ASK_ZOOM_SECONDS)
+        return zoom.explains(timestamp)
 
     async def take(self, delivery: VerifiedDelivery, headers: Headers) -> Answer:
         """Keep the event of a delivery, or answer its challenge. Never raises."""

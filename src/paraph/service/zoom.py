@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from paraph.config import Settings, load_settings
 from paraph.errors import AnswerTooLarge, CallRefused, UsageError
 from paraph.events.handlers import Handler, Handlers, HandlerTarget
-from paraph.lifecycle import link
+from paraph.lifecycle import link, link_request
 from paraph.lifecycle.active_access import Access
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link import Claim
@@ -139,7 +139,7 @@ class Zoom:
             challenge: S256 of a nonce that stays in this user's session (`challenge_of`).
             return_to: an identifier of the app's own, handed back at the end; never a URL.
         """
-        code, _expires_at = await link.request_link(
+        code, _expires_at = await link_request.request_link(
             self.service.context, subject=subject, challenge=challenge, return_to=return_to
         )
         return f"{self.settings.public_url}/install?request={code.reveal()}"

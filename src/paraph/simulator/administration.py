@@ -6,14 +6,15 @@ disabled client, a withdrawn approval, a deleted user, or scopes that were chang
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from starlette.requests import Request
 
 from paraph.errors import NotFound, UsageError
+from paraph.simulator.behaviours import behaviour
 from paraph.simulator.engine import Simulator
-from paraph.simulator.world import App, World, find_contradictions
+from paraph.simulator.world import Account, App, User, World, find_contradictions
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -31,6 +32,13 @@ class ApprovalOrder(AppOrder):
 
     account_id: str
     approved: bool
+
+
+class UserOrder(Order):
+    """How a user changes. An unknown account is added; `tokens` says whether theirs live on."""
+
+    account_id: str
+    tokens: Literal["kept", "ended"] = "kept"
 
 
 class Administration:
@@ -68,14 +76,39 @@ class Administration:
             self._simulator.standing.disabled.add(app.client_id)
         return {**msgspec.to_builtins(app), "disabled": disabled}
 
+    @behaviour(
+        "accounts",
+        "a user who is moved to another account keeps the user id",
+        "documented",
+        source="PUT /accounts/{accountId}/users/{userId}/account",
+    )
+    @behaviour(
+        "accounts",
+        "the tokens of a moved user live on and act in the new account; no event is sent",
+        "unknown",
+    )
+    async def change_user(self, request: Request, order: UserOrder) -> Any:
+        """PATCH /users/{user_id}: the user is moved to another account."""
+        simulator = self._simulator
+        user = self._user(request)
+        if not order.account_id:
+            raise UsageError("account_id must be the id of an account")
+        if simulator.world.account(order.account_id) is None:
+            simulator.world.accounts.append(Account(id=order.account_id))
+        simulator.ledger.move(user.id, order.account_id, keep_tokens=order.tokens == "kept")
+        user.account_id = order.account_id
+        return msgspec.to_builtins(user)
+
     async def delete_user(self, request: Request, _order: None) -> Any:
         """DELETE /users/{user_id}: the user is gone; their tokens answer 4735."""
-        world = self._simulator.world
-        user = world.user(request.path_params["user_id"])
+        self._simulator.world.users.remove(self._user(request))
+        return {}
+
+    def _user(self, request: Request) -> User:
+        user = self._simulator.world.user(request.path_params["user_id"])
         if user is None:
             raise NotFound("there is no such user")
-        world.users.remove(user)
-        return {}
+        return user
 
     def _app(self, client_id: str) -> App:
         app = self._simulator.world.app(client_id)

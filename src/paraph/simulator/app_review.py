@@ -72,6 +72,9 @@ def _scopes(app: App) -> Iterator[Finding]:
         )
     elif admin and app.level == "user" and app.kind == "general":
         yield Finding("weak", "admin scopes in a user-managed app", "Only admins can add it.")
+    elif app.level == "account" and app.kind == "general" and not (admin or app.admin_scopes):
+        text = "Zoom grants admin-managed apps scopes with :admin only; set admin_scopes."
+        yield Finding("weak", "scopes without :admin in an admin-managed app", text)
     else:
         yield Finding("fine", "scopes are of one kind")
 

@@ -78,6 +78,7 @@ class AuthorizationEndpoint:
         response_type = query.get("response_type", "" if world.zoom.strict else "code")
         if response_type != "code":
             raise Refused(4700, "Invalid response_type")
+        _demand_own_scopes(app, query.get("scope", ""))
         challenge, method = self._challenge(request, app)
         state = query.get("state")
         return PendingConsent(app.client_id, redirect_uri, state, challenge, method), app
@@ -146,12 +147,6 @@ class AuthorizationEndpoint:
         "documented",
         source=_REFERENCE,
     )
-    @behaviour(
-        "authorization request",
-        "scope is ignored: scopes come from the app's settings",
-        "inferred",
-        source="absent from Zoom's parameter list; two clients disagree",
-    )
     def _back(
         self, pending: PendingConsent, app: App, parameters: list[tuple[str, str]]
     ) -> Response:
@@ -163,6 +158,31 @@ class AuthorizationEndpoint:
         if pending.state is not None:
             response.put("state", pending.state)
         return self._simulator.faults.spoil("authorization", response).send()
+
+
+@behaviour(
+    "authorization request",
+    "a scope parameter chooses nothing: scopes come from the app's settings",
+    "inferred",
+    source="absent from Zoom's parameter list; two clients disagree",
+)
+@behaviour(
+    "authorization request",
+    "a scope parameter that names a scope outside the app's list is refused: Invalid scope (4,700)",
+    "seen",
+    source="forum threads 52654, 6558 and 138714",
+)
+@behaviour(
+    "authorization request",
+    "a classic scope (`user:read`) stands for the app's granular ones that begin so",
+    "unknown",
+)
+def _demand_own_scopes(app: App, asked: str) -> None:
+    own = {*app.granted_scopes(), *app.scopes, *app.optional_scopes}
+    for name in asked.split():
+        is_classic = name.count(":") == 1
+        if name not in own and not (is_classic and any(one.startswith(f"{name}:") for one in own)):
+            raise Refused(4700, "Invalid scope")
 
 
 def settle(device: DeviceCode, decision: Decision) -> None:
@@ -189,4 +209,6 @@ def refuse(request: Request, number: int, message: str) -> Response:
     line = message
     if message == "Invalid redirect url":
         line = f"Invalid redirect: {request.query_params.get('redirect_uri', '')} (4,700)"
+    if message == "Invalid scope":
+        line = "Invalid scope (4,700)"
     return render("refused.html", status=400, number=number, message=message, line=line)

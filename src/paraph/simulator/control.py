@@ -18,7 +18,13 @@ from starlette.routing import Route
 
 from paraph.errors import NotFound, ParaphError, UsageError
 from paraph.problems import problem_of
-from paraph.simulator.administration import Administration, AppOrder, ApprovalOrder, Order
+from paraph.simulator.administration import (
+    Administration,
+    AppOrder,
+    ApprovalOrder,
+    Order,
+    UserOrder,
+)
 from paraph.simulator.deauthorization import deauthorize
 from paraph.simulator.engine import Consent, Simulator
 from paraph.simulator.gate import Gate, Refusal
@@ -107,6 +113,7 @@ class Control:
             *HooksControl(self._simulator).table(),
             ("PUT", "/approvals", administration.decide_approval, ApprovalOrder),
             ("PATCH", "/apps/{client_id}", administration.change_app, dict[str, Any]),
+            ("PATCH", "/users/{user_id}", administration.change_user, UserOrder),
             ("DELETE", "/users/{user_id}", administration.delete_user, None),
         ]
         return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from paraph.simulator.world import App
 MAX_DELIVERIES = 10_000
 MAX_BODY_BYTES = 32 << 20
 MAX_ATTEMPTS = 100
+_HALF = re.compile("[\ud800-\udfff]")
 # From here on JavaScript writes an exponent.
 _EXPONENT_FROM = 1e21
 
@@ -25,6 +27,12 @@ _EXPONENT_FROM = 1e21
     "compact bytes: no spaces, `/` as it is, whole numbers without `.0`, as JavaScript writes them",
     "seen",
     source="zoom/webhook-sample",
+)
+@behaviour(
+    "webhooks",
+    "half a character (a lone surrogate) is written as an escape, as JavaScript does",
+    "inferred",
+    source="ECMA-262: well-formed JSON.stringify; not seen from Zoom",
 )
 @behaviour(
     "webhooks", "mixed escapes: emoji as `\\u`, the rest as it is", "seen", source="captures"
@@ -41,7 +49,12 @@ def encode_body(content: Any, *, variant: str = "") -> bytes:
             json.dumps(character)[1:-1] if ord(character) > 0xFFFF else character
             for character in text
         )
-    return text.encode("utf-8")
+    return utf8_of(text)
+
+
+def utf8_of(json_text: str) -> bytes:
+    """JSON text in UTF-8, in which half a character is an escape."""
+    return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", json_text).encode("utf-8")
 
 
 def _as_javascript(content: Any) -> Any:

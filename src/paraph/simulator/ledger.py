@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from paraph.simulator.access_token import Tokens
@@ -193,6 +193,16 @@ class Ledger:
             self._end(grant, "removed")
         return grant
 
+    def move(self, user_id: str, account_id: str, *, keep_tokens: bool) -> None:
+        """A user belongs to another account from now on; the tokens go along or end."""
+        for grant in [one for one in self.grants.values() if one.user_id == user_id]:
+            if not keep_tokens:
+                self._end(grant, "removed")
+                continue
+            grant.account_id = account_id
+            for token in self._access_of.get((grant.client_id, user_id), []):
+                self._access[token] = replace(self._access[token], account_id=account_id)
+
     @behaviour(
         "REST API", "an access token lives an hour", "documented", source="expires_in of responses"
     )
@@ -280,6 +290,12 @@ def _remember(store: OrderedDict[str, Value], key: str, value: Value) -> None:
 
 @behaviour(
     "consent",
+    "with `admin_scopes` an app is granted the `:admin` form of each of its scopes",
+    "seen",
+    source="moodle-mod_zoom issue 474: admin apps have only such scopes",
+)
+@behaviour(
+    "consent",
     "optional scopes may be left out; the response names what was granted",
     "documented",
     source="developers.zoom.us/docs/internal-apps/oauth-scopes-overview",
@@ -290,4 +306,4 @@ def scopes_of(app: App, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
     `chosen` is None where nobody was asked: then every optional scope is granted.
     """
     optional = [scope for scope in app.optional_scopes if chosen is None or scope in chosen]
-    return (*app.scopes, *optional)
+    return app.granted_scopes(optional)

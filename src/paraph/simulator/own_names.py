@@ -18,7 +18,7 @@ ZOOM_NAMES = {"zoom.us", "api.zoom.us", "marketplace.zoom.us"}
 
 @behaviour(
     "token endpoint",
-    "api_url is https://api.zoom.us for whoever calls by Zoom's names, else this simulator",
+    "api_url is https://api.zoom.us for clients that call by Zoom's names, else this simulator",
     "documented",
     source="changelog/platform/api_url_access_token_response",
 )

@@ -24,6 +24,9 @@ from paraph.simulator.world import App
 
 EXPIRES_IN = 3599
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_SUBSCRIPTION_SCOPES = tuple(
+    f"marketplace:{verb}:event_subscription" for verb in ("read", "write", "update", "delete")
+)
 _APP_SCOPES = ("imchat:bot", "marketplace:write:websocket_connection")
 
 Work = Callable[[App, Parameters], Answer]
@@ -102,7 +105,7 @@ class TokenEndpoint:
             raise oauth_refusals.user_gone()
         if simulator.standing.is_withdrawn(app.client_id, grant.account_id):
             raise oauth_refusals.approval_withdrawn()
-        if not {*app.scopes, *app.optional_scopes}.issuperset(grant.scopes):
+        if not set(app.granted_scopes()).issuperset(grant.scopes):
             raise oauth_refusals.scopes_changed()
         kept = faults.take("refresh_not_rotated")
         answer = self._success(
@@ -154,18 +157,25 @@ class TokenEndpoint:
 
     @behaviour(
         "token endpoint",
+        "the scopes of event subscriptions need not be selected in the app: client_credentials "
+        "grants them to every general app",
+        "seen",
+        source="forum thread 129108, staff",
+    )
+    @behaviour(
+        "token endpoint",
         "client_credentials gives a token of the app's own, for chatbot, event-subscription and "
         "websocket scopes only, and no refresh token",
         "documented",
         source="github zoom/skills: oauth; webhook documentation",
     )
     def _for_app(self, app: App, _parameters: Parameters) -> Answer:
-        mine = [
+        selected = [
             scope
             for scope in (*app.scopes, *app.optional_scopes)
             if scope in _APP_SCOPES or (scope.startswith("marketplace:") and "event_sub" in scope)
         ]
-        return self._own_token(app, tuple(mine))
+        return self._own_token(app, tuple(dict.fromkeys((*selected, *_SUBSCRIPTION_SCOPES))))
 
     @behaviour(
         "token endpoint",

@@ -56,6 +56,8 @@ class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     scopes: list[str] = msgspec.field(default_factory=lambda: ["user:read:user"])
     optional_scopes: list[str] = []
     level: Literal["user", "account"] = "user"
+    # With level "account": Zoom grants the `:admin` form of each scope, and names it so.
+    admin_scopes: bool = False
     public: bool = False
     published: bool = True
     home_url: str = ""
@@ -67,6 +69,15 @@ class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     webhook_token_url: str = ""
     webhook_header: str = "x-simulated-zoom"
     webhook_header_value: str = "simulated-zoom-webhook-header-0001"
+
+    def granted_scopes(self, optional: Sequence[str] | None = None) -> tuple[str, ...]:
+        """The names that a consent grants: all required scopes and these optional ones, or all."""
+        chosen = self.optional_scopes if optional is None else optional
+        return tuple(self._granted(one) for one in (*self.scopes, *chosen))
+
+    def _granted(self, scope: str) -> str:
+        is_plain = not scope.endswith((":admin", ":master"))
+        return f"{scope}:admin" if self.admin_scopes and is_plain else scope
 
 
 class Zoom(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from paraph.errors import StorageError
+from paraph.storage.outage import unavailable
 
 LARGEST_BATCH = 512
 
@@ -64,6 +65,7 @@ class Coalescing(Generic[Question, Answer]):
                 if not future.done():
                     future.set_result(answers[start:end])
                 start = end
+            self._connection.release()
 
     def _take(self) -> list[_Waiting[Question, Answer]]:
         """What was asked together stays together, however much it is."""
@@ -89,11 +91,14 @@ class Coalescing(Generic[Question, Answer]):
         if connection is not None:
             connection.terminate()
         # The driver's words may quote values; its class says enough. Ours say more.
-        name = type(error).__name__
-        why = error.detail if isinstance(error, StorageError) else f"the database failed: {name}"
+        known = error if isinstance(error, StorageError) else unavailable(error)
+        kind = StorageError if known is None else type(known)
+        detail = f"the database failed: {type(error).__name__}" if known is None else known.detail
+        remedy = "" if known is None else known.remedy
         for _, future in batch:
             if not future.done():
-                future.set_exception(StorageError(why))
+                # One for each: a raised exception collects tracebacks.
+                future.set_exception(kind(detail, remedy=remedy))
 
     async def close(self) -> None:
         """Let go of the connection, after what was asked is answered."""

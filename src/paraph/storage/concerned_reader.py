@@ -4,6 +4,9 @@ It is made anew for each event, just before it is sent, so that a removal counts
 what was claimed before it too. Like the read behind a vend (`live_reader`) it is one cheap
 statement that goes past the object layers: in the event loop's thread on SQLite, together for
 all who ask at the same time on PostgreSQL.
+
+An installation that needs the person's consent again is not named: Zoom has ended its grant, and
+who receives the user's or the account's events now is not known.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from paraph.storage.records import Concerned
 _SQLITE = (
     "SELECT l.link_id, l.subject, g.user_id, g.account_id FROM events e"
     " LEFT JOIN grants g ON g.client_id = ? AND {condition}"
+    " AND g.phase <> 'needs_reauthorization'"
     " LEFT JOIN links l ON l.grant_id = g.grant_id AND l.client_id = g.client_id"
     " AND l.phase = 'active'"
     " WHERE e.event_id = ? AND e.attempts = ? AND e.status = 'received' ORDER BY l.link_id"
@@ -39,7 +43,7 @@ _INSTALLATIONS = (
     " SELECT g.account_id, l.link_id, l.subject, g.user_id FROM grants g"
     " JOIN links l ON l.grant_id = g.grant_id AND l.client_id = g.client_id"
     " AND l.phase = 'active'"
-    " WHERE g.client_id = $3 AND "
+    " WHERE g.client_id = $3 AND g.phase <> 'needs_reauthorization' AND "
 )
 # The rows of all answers; those of what still waits have no account, and hold place and users.
 _POSTGRESQL = (
@@ -121,7 +125,7 @@ class PostgresqlConcernedReader:
 async def _ask_postgresql(
     connection: Any, asked: Sequence[Asked]
 ) -> list[Sequence[Concerned] | None]:
-    rows = await connection.fetch(
+    rows = await connection.fetch_alone(
         _POSTGRESQL,
         [one.event_id for one in asked],
         [one.attempts for one in asked],

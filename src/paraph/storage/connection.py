@@ -35,6 +35,7 @@ from sqlalchemy.sql.base import Executable
 from paraph.errors import Conflict, StorageError
 from paraph.storage.concerned_reader import ConcernedReader
 from paraph.storage.live_reader import LiveReader
+from paraph.storage.outage import unavailable
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.scope import Scope
 from paraph.storage.sealing import Sealing
@@ -79,6 +80,13 @@ class Engine(Protocol):
     def concerned_reader(self) -> ConcernedReader:
         """The read before an event is handed on, as this kind of database does it best."""
 
+    @property
+    def clock(self) -> Executable | None:
+        """The statement that reads the server's clock; None where it is this machine's."""
+
+    async def demand_writable(self, connection: AsyncConnection) -> None:
+        """Raise `StorageUnavailable` unless this writing transaction could write."""
+
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Hold the end of the audit chain until this transaction's end."""
 
@@ -92,6 +100,7 @@ class Connection:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self._failed = False
+        self.has_written = False
 
     async def execute(
         self,
@@ -104,6 +113,7 @@ class Connection:
             Conflict: a unique or foreign key refused it.
             StorageError: anything else that went wrong.
         """
+        self.has_written |= getattr(statement, "is_dml", False)
         try:
             with storage_errors():
                 return await finish(self._connection.execute(statement, parameters))
@@ -195,7 +205,7 @@ def storage_errors() -> Iterator[None]:
         raise _translated(error) from None
     except OSError as error:
         # Of the network, on the way to the server; a time that ran out is one too.
-        raise StorageError(f"the database cannot be reached: {type(error).__name__}") from None
+        raise _translated(error) from None
     except (OverflowError, UnicodeEncodeError) as error:
         # The driver's own refusals of a value: an integer beyond 64 bits, half a surrogate pair.
         raise StorageError(f"a value cannot be stored: {type(error).__name__}") from None
@@ -205,6 +215,9 @@ def _translated(error: Exception) -> StorageError:
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     # asyncpg's exception stands behind the one that SQLAlchemy made of it.
     cause = original.__cause__ or original
+    known = unavailable(cause)
+    if known is not None:
+        return known
     name = type(cause).__name__
     state = getattr(original, "sqlstate", None)
     if name == "DataError" or str(state or "").startswith(_DATA_EXCEPTION):

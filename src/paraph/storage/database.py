@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from paraph.errors import StorageError
+from paraph.errors import StorageError, StorageUnavailable
+from paraph.postgresql_url import is_postgresql
 from paraph.secret import Secret
 from paraph.storage import schema
 from paraph.storage.audit_store import SqlAuditStore
@@ -24,6 +25,7 @@ from paraph.storage.installation_store import SqlInstallationStore
 from paraph.storage.key_store import SqlKeyTurnStore, SqlReplicaStore
 from paraph.storage.link_store import SqlLinkStore
 from paraph.storage.notice_store import SqlNoticeStore
+from paraph.storage.outage import OutageLog
 from paraph.storage.postgresql import PostgresqlEngine
 from paraph.storage.protocols import Transaction
 from paraph.storage.record_store import SqlApiKeyStore, SqlRemovalStore, SqlUsedStateStore
@@ -72,6 +74,7 @@ class Database:
         self._sealing = sealing
         self._keys = dict(keys)
         self.epoch = epoch
+        self._outages = OutageLog()
         self._closed = False
         self._blocks = 0
         self._idle = asyncio.Event()
@@ -90,16 +93,19 @@ class Database:
     @asynccontextmanager
     async def transaction(self, *scopes: Scope) -> AsyncIterator[Transaction]:
         """Begin a write, alone or within scopes; commit at the end of the block."""
-        async with self._block(), self._engine.writing(scopes) as begun:
-            connection = Connection(begun)
-            audit = SqlAuditStore(connection)
-            yield _stores(connection, self._sealing, audit)
-            connection.demand_whole()
-            if audit.waiting:
-                # As late as can be: while this lock is held no other block with audit entries
-                # commits, on any replica.
-                await self._engine.lock_audit_chain(begun)
-                await audit.write_waiting()
+        async with self._block():
+            async with self._engine.writing(scopes) as begun:
+                connection = Connection(begun)
+                audit = SqlAuditStore(connection)
+                yield _stores(connection, self._sealing, audit)
+                connection.demand_whole()
+                if audit.waiting:
+                    # As late as can be: while this lock is held no other block with audit
+                    # entries commits, on any replica.
+                    await self._engine.lock_audit_chain(begun)
+                    await audit.write_waiting()
+            if connection.has_written:
+                self._outages.recover()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -112,7 +118,10 @@ class Database:
         """Keep many new events in one durable transaction."""
         async with self._block(), self._engine.turn():
             with storage_errors():
-                return await finish(self._intake.keep(events, client_id=client_id))
+                outcomes = await finish(self._intake.keep(events, client_id=client_id))
+            if Outcome.KEPT in outcomes:
+                self._outages.recover()
+            return outcomes
 
     def ask_live(
         self, asked: Sequence[tuple[str, str]]
@@ -152,10 +161,21 @@ class Database:
             raise StorageError("there is no installation in this row")
         return self._sealing.open_secret(ACCESS_TOKEN, row.grant_id, row.sealed_access_token)
 
+    async def read_clock(self) -> float | None:
+        """Epoch seconds by the server's clock; None where it is this machine's."""
+        statement = self._engine.clock
+        if statement is None:
+            return None
+        async with self._block(), self._engine.reading() as begun:
+            return float((await Connection(begun).execute(statement)).scalar_one())
+
     async def ping(self) -> None:
         """Raise `StorageError` unless the database answers and can be written."""
-        async with self.transaction(NOTHING_READ):
-            pass
+        # Outside the block: an old failure that is repeated here is no new one.
+        self._outages.demand_room()
+        async with self._block(), self._engine.writing((NOTHING_READ,)) as begun:
+            await self._engine.demand_writable(begun)
+        self._outages.recover()
 
     async def close(self) -> None:
         """Let go of every connection, after the blocks that have begun. Nothing opens later."""
@@ -178,6 +198,9 @@ class Database:
         self._idle.clear()
         try:
             yield
+        except StorageUnavailable as error:
+            self._outages.fail(error)
+            raise
         finally:
             self._blocks -= 1
             if not self._blocks:
@@ -244,6 +267,6 @@ async def contract_schema(database_url: str) -> list[str]:
 
 def engine_for(database_url: str) -> Engine:
     """The engine of the kind that a URL names."""
-    if database_url.startswith("postgresql://"):
+    if is_postgresql(database_url):
         return PostgresqlEngine(database_url)
     return SqliteEngine(database_url)

@@ -55,12 +55,11 @@ class SqlGrantStore:
 
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Grant]:
         """All grants of one Zoom account, oldest first."""
-        rows = await self._connection.execute(
-            select(grants)
-            .where(grants.c.client_id == client_id, grants.c.account_id == account_id)
-            .order_by(grants.c.granted_at, grants.c.grant_id)
-        )
-        return [grant_of(row, self._sealing) for row in rows]
+        return await self._all(grants.c.client_id == client_id, grants.c.account_id == account_id)
+
+    async def of_user(self, client_id: str, user_id: str) -> Sequence[Grant]:
+        """All grants of one Zoom user in whichever account, oldest first."""
+        return await self._all(grants.c.client_id == client_id, grants.c.user_id == user_id)
 
     async def replace_tokens(
         self, grant_id: str, tokens: Tokens, *, expected_version: int, phase: Phase
@@ -123,6 +122,12 @@ class SqlGrantStore:
             order=grants.c.granted_at,
             limit=limit,
         )
+
+    async def _all(self, *where: Any) -> Sequence[Grant]:
+        rows = await self._connection.execute(
+            select(grants).where(*where).order_by(grants.c.granted_at, grants.c.grant_id)
+        )
+        return [grant_of(row, self._sealing) for row in rows]
 
     async def _one(self, *where: Any) -> Grant | None:
         row = (await self._connection.execute(select(grants).where(*where))).first()

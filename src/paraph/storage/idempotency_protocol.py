@@ -24,8 +24,13 @@ class IdempotencyStore(Protocol):
         What was reserved before `abandoned_before` and never finished is given away again.
         """
 
-    async def finish(self, answer_id: str, *, status: int, body: bytes) -> None:
-        """Keep the answer that was reserved, sealed."""
+    async def read(self, answer_id: str, *, now: int) -> GivenAnswer | None:
+        """Read an answer; without a body it is reserved. None: there is no live one."""
+
+    async def finish(
+        self, answer_id: str, *, status: int, body: bytes, expires_at: int | None = None
+    ) -> None:
+        """Keep the answer that was reserved, sealed; `expires_at` changes when it expires."""
 
     async def drop(self, answer_id: str) -> None:
         """Give a reservation back: nothing was done."""

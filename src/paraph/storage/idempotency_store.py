@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import delete, insert, select, update
 
 from paraph.storage.connection import Connection
@@ -48,12 +50,27 @@ class SqlIdempotencyStore:
         )
         return None
 
-    async def finish(self, answer_id: str, *, status: int, body: bytes) -> None:
+    async def read(self, answer_id: str, *, now: int) -> GivenAnswer | None:
+        """Read an answer that has not expired."""
+        this = given_answers.c.answer_id == answer_id, given_answers.c.expires_at > now
+        row = (await self._connection.execute(select(given_answers).where(*this))).first()
+        if row is None:
+            return None
+        body = None if row.body is None else self._sealing.open(_BODY, answer_id, row.body)
+        return GivenAnswer(bytes(row.request_hash), row.status, body)
+
+    async def finish(
+        self, answer_id: str, *, status: int, body: bytes, expires_at: int | None = None
+    ) -> None:
         """Keep the answer that was reserved."""
+        values: dict[str, Any] = {
+            "status": status,
+            "body": self._sealing.seal(_BODY, answer_id, body),
+        }
+        if expires_at is not None:
+            values["expires_at"] = expires_at
         await self._connection.execute(
-            update(given_answers)
-            .where(given_answers.c.answer_id == answer_id)
-            .values(status=status, body=self._sealing.seal(_BODY, answer_id, body))
+            update(given_answers).where(given_answers.c.answer_id == answer_id).values(**values)
         )
 
     async def drop(self, answer_id: str) -> None:

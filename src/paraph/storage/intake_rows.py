@@ -2,9 +2,9 @@
 
 The constant columns `notice`, `attempts` and `failure` are the statement's own affair.
 
-A batch asks two things in one statement: which of its accounts have a grant, and which of its
-marks stand for a removal. Almost always there is no removal, and the accounts decide alone. Only a
-batch with an event of a removed user asks for the grants of its users as well.
+A batch asks which of its marks stand for a removal. Almost always none does, and everything is
+kept: the signature says that an event is this app's, also if its account never installed the app.
+Only a batch with an event of a removed user or account asks for the grants of both as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from paraph.storage.event_columns import BODY, column_of
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.sealing import Sealing
-from paraph.zoom.concerned_users import DropReason, Standing, fate_of, refusal_of
+from paraph.zoom.concerned_users import DropReason, Fate, Standing, fate_of, refusal_of
 
 COLUMNS = (
     "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
@@ -66,11 +66,6 @@ def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ..
     return list(rows.values())
 
 
-def accounts_of(events: Sequence[KeptEvent]) -> list[str]:
-    """The accounts that must be ours for these events to be kept; removals are kept anyway."""
-    return sorted({event.account_id for event in events if not event.urgent and event.account_id})
-
-
 def marks_of(events: Sequence[KeptEvent]) -> list[bytes]:
     """The hashes under which removals that concern these events would be noted."""
     return sorted({mark for event in events for _, mark in event.marks})
@@ -88,7 +83,6 @@ def named_in(
 def decide(
     events: Sequence[KeptEvent],
     *,
-    ours: Collection[str],
     removed: Mapping[bytes, int],
     grants: Iterable[GrantTime] = (),
 ) -> Decided:
@@ -96,23 +90,19 @@ def decide(
 
     Args:
         events: the batch.
-        ours: the accounts of it that have a grant.
         removed: when each removal among its marks was noted.
-        grants: those of the batch's users, and at account level of its accounts, if any was
-            removed.
+        grants: those of the batch's users and accounts, if any was removed.
     """
-    known, accounts = list(grants), {"", *ours}
+    known = list(grants)
     kept: list[KeptEvent] = []
     dropped: dict[int, Outcome] = {}
-    if not removed and all(one.urgent or one.account_id in accounts for one in events):
+    if not removed:
         return Decided(events, dropped)
     for place, event in enumerate(events):
         outcome: Outcome | None = None
         one = event
-        if removed and any(mark in removed for _, mark in event.marks):
+        if any(mark in removed for _, mark in event.marks):
             one, outcome = _decide_removed(event, removed, known)
-        if outcome is None and not event.urgent and event.account_id not in accounts:
-            outcome = Outcome.NOT_OURS
         if outcome is None:
             kept.append(one)
         else:
@@ -123,30 +113,43 @@ def decide(
 def _decide_removed(
     event: KeptEvent, removed: Mapping[bytes, int], grants: Sequence[GrantTime]
 ) -> tuple[KeptEvent, Outcome | None]:
-    # A stream may deliver late; what counts is when the delivery came.
-    now = event.received_at
     times: dict[str, int] = {}
     for who, mark in event.marks:
         if mark in removed:
             times[who] = max(removed[mark], times.get(who, 0))
-    if "" in times:
-        # At account level: every grant of now was given after the account was removed.
-        given = [one.granted_at for one in grants if one.account_id == event.account_id]
-        whole = Standing(min(given, default=None), times[""])
-        reason = refusal_of(whole, event_ts=event.event_ts, now=now)
-        if reason is DropReason.REMOVED_USER:
-            reason = DropReason.REMOVED_ACCOUNT
-        return event, None if reason is None else Outcome(reason.value)
+    fate = _fate_by_users(event, times, grants) if any(times) else None
+    reason = None if fate is None else fate.dropped
+    if reason is None and "" in times:
+        reason = _refusal_by_account(event, times[""], grants)
+    if reason is not None:
+        return event, Outcome(reason.value)
+    if fate is None:
+        return event, None
+    return replace(event, concerned=fate.user_ids, user_id=(*fate.user_ids, "")[0]), None
+
+
+def _refusal_by_account(
+    event: KeptEvent, removed_at: int, grants: Sequence[GrantTime]
+) -> DropReason | None:
+    """Every grant of now was given after the account was removed."""
+    given = [one.granted_at for one in grants if one.account_id == event.account_id]
+    if given and any(who for who, _ in event.marks):
+        # At user level, in an account that has installed the app again, the users decide.
+        return None
+    whole = Standing(min(given, default=None), removed_at)
+    # A stream may deliver late; what counts is when the delivery came.
+    reason = refusal_of(whole, event_ts=event.event_ts, now=event.received_at)
+    return DropReason.REMOVED_ACCOUNT if reason is DropReason.REMOVED_USER else reason
+
+
+def _fate_by_users(event: KeptEvent, times: Mapping[str, int], grants: Sequence[GrantTime]) -> Fate:
     given_to: dict[str, int] = {}
     for one in grants:
         if event.account_id in ("", one.account_id):
             given_to[one.user_id] = max(one.granted_at, given_to.get(one.user_id, 0))
     users = event.concerned or ()
     standing = {user: Standing(given_to.get(user), times.get(user)) for user in users}
-    fate = fate_of(users, standing, event_ts=event.event_ts, now=now)
-    if fate.dropped is not None:
-        return event, Outcome(fate.dropped.value)
-    return replace(event, concerned=fate.user_ids, user_id=(*fate.user_ids, "")[0]), None
+    return fate_of(users, standing, event_ts=event.event_ts, now=event.received_at)
 
 
 def outcomes_of(

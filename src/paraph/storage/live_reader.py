@@ -108,4 +108,4 @@ class PostgresqlLiveReader:
 
 async def _ask_postgresql(connection: Any, asked: Sequence[Asked]) -> list[LiveRow]:
     keys, links = zip(*asked, strict=True)
-    return [LiveRow._make(row) for row in await connection.fetch(_POSTGRESQL, keys, links)]
+    return [LiveRow._make(row) for row in await connection.fetch_alone(_POSTGRESQL, keys, links)]

@@ -69,6 +69,27 @@ class SqlNoticeStore:
         )
         return _count(rows.one())
 
+    async def raise_to(self, identity_hash: bytes, count: NoticeCount) -> None:
+        """Have a counter continue from another one, if that is further."""
+        known = notice_counters.c
+        added = self._connection.insert(notice_counters).values(
+            identity_hash=identity_hash, **count._asdict()
+        )
+        given = added.excluded
+        await self._connection.execute(
+            added.on_conflict_do_update(
+                index_elements=[known.identity_hash],
+                set_={
+                    "sequence": _larger(known.sequence, given.sequence),
+                    "generation": _larger(known.generation, given.generation),
+                    "arrival": _larger(known.arrival, given.arrival),
+                    "last_name": case(
+                        (known.sequence > given.sequence, known.last_name), else_=given.last_name
+                    ),
+                },
+            )
+        )
+
     async def _last_of_subject(self, subject_key: str) -> int:
         waiting: Any = select(func.coalesce(func.max(events.c.arrival), 0)).where(
             events.c.status == _RECEIVED,

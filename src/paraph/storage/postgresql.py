@@ -8,61 +8,49 @@ the audit chain, whose end every one of them reads, would undo nearly all.
 
 A lock is taken in two steps: everybody shares the writers' lock, a block without a scope owns
 it. All times that run out are set at the server, so that no lost client holds anybody up.
+The locks end with their transaction, so they hold behind a pooler too (`postgresql_connection`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib import import_module
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Executable, event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from paraph.errors import ConfigurationError, StorageError
 from paraph.storage.concerned_reader import ConcernedReader, PostgresqlConcernedReader
 from paraph.storage.connection import Intake, begun, finish, storage_errors
 from paraph.storage.live_reader import LiveReader, PostgresqlLiveReader
+from paraph.storage.postgresql_connection import LOCK_SECONDS, Connector, read_only
 from paraph.storage.postgresql_intake import PostgresqlIntake
 from paraph.storage.scope import Scope, in_order
 from paraph.storage.sealing import Sealing
 
 WRITERS = 8
 READERS = 4
-CONNECT_SECONDS = 10
-CLOSE_SECONDS = 2
-# The server gives up first, and says why; the client's own time is for a server that is gone.
-STATEMENT_SECONDS = 15
-COMMAND_SECONDS = 25
-LOCK_SECONDS = 10
 MIGRATION_LOCK_SECONDS = 120
 
 _WRITERS, _AUDIT, _MIGRATION = (Scope((name,)).key for name in ("writers", "audit", "migration"))
-_SETTINGS = {
-    "application_name": "paraph",
-    "statement_timeout": f"{STATEMENT_SECONDS}s",
-    "lock_timeout": f"{LOCK_SECONDS}s",
-    # A process that stopped in the middle of a block must not keep its locks.
-    "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
-    "timezone": "UTC",
-}
 # On the bare connections, where the same few statements run all day: planning one anew for each
 # batch takes the server as long as running it.
 _PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
+# SQLSTATE read_only_sql_transaction.
+_READ_ONLY_TRANSACTION = "25006"
 
 
 class PostgresqlEngine:
     """`Engine` on a server that `database_url` names, in libpq's form."""
 
     def __init__(self, database_url: str) -> None:
-        driver = _driver()
-        self.writer = _open(driver, database_url, connections=WRITERS, read_only=False)
-        self.readers = _open(driver, database_url, connections=READERS, read_only=True)
-        self._connect = _connector(driver, database_url, **_PLANNED_ONCE)
+        self._connector = Connector(database_url)
+        self.writer = _open(self._connector, connections=WRITERS, read_only=False)
+        self.readers = _open(self._connector, connections=READERS, read_only=True)
+        self._connect = partial(self._connector.connect, **_PLANNED_ONCE)
         self._alone = asyncio.Lock()
         self._turn = asyncio.Lock()
 
@@ -90,6 +78,8 @@ class PostgresqlEngine:
             "SELECT set_config('lock_timeout', :patience, true),"
             " set_config('statement_timeout', '0', true)"
         ).bindparams(patience=patience)
+        # The first connection of all: what it finds decides how the others are used.
+        await finish(self._connector.look())
         async with begun(self.writer, first=waiting) as connection:
             # On its own: the schema that is read next must be that of after the wait.
             await _lock(connection, _MIGRATION)
@@ -113,6 +103,19 @@ class PostgresqlEngine:
         """In batches too, on another one: no vend waits for it."""
         return PostgresqlConcernedReader(self._connect)
 
+    @property
+    def clock(self) -> Executable:
+        """The server's clock, which replicas on several machines share."""
+        return text("SELECT extract(epoch FROM clock_timestamp())")
+
+    async def demand_writable(self, connection: AsyncConnection) -> None:
+        """See `Engine`: also a server that became read-only while connections stood open."""
+        setting = text("SELECT current_setting('transaction_read_only')")
+        with storage_errors():
+            found = await finish(connection.execute(setting))
+        if found.scalar_one() == "on":
+            raise read_only(is_standby=False)
+
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Hold the end of the audit chain until this transaction's end."""
         await _lock(connection, _AUDIT)
@@ -121,16 +124,6 @@ class PostgresqlEngine:
         """Let go of every connection."""
         await self.readers.dispose()
         await self.writer.dispose()
-
-
-def _driver() -> Any:
-    try:
-        return import_module("asyncpg")
-    except ImportError:
-        raise ConfigurationError(
-            ["database_url names PostgreSQL, whose driver is not installed"],
-            remedy="Install it: pip install 'paraph[postgres]'.",
-        ) from None
 
 
 def _lock_calls(scopes: Sequence[Scope]) -> list[tuple[str, int]]:
@@ -163,53 +156,41 @@ async def _lock(connection: AsyncConnection, key: int) -> None:
         await finish(connection.execute(statement))
 
 
-def _connector(
-    driver: Any, database_url: str, **more_settings: str
-) -> Callable[[], Awaitable[Any]]:
-    class Connection(driver.Connection):  # type: ignore[misc]  # Of a driver that may be absent.
-        """One whose end does not wait for ever for a server that went away without a word."""
-
-        async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
-            with contextlib.suppress(TimeoutError):
-                await super().close(timeout=CLOSE_SECONDS if timeout is None else timeout)
-
-    async def connect() -> Any:
-        try:
-            return await driver.connect(
-                database_url,
-                connection_class=Connection,
-                timeout=CONNECT_SECONDS,
-                command_timeout=COMMAND_SECONDS,
-                server_settings={**_SETTINGS, **more_settings},
-                # With several hosts in the URL: the one that can be written, after a failover too.
-                target_session_attrs="read-write",
-            )
-        except (OSError, ValueError, driver.PostgresError, driver.InterfaceError) as error:
-            # Its own words may hold the URL with its password.
-            name = type(error).__name__
-            raise StorageError(f"the database cannot be reached: {name}") from None
-
-    return connect
-
-
-def _open(driver: Any, database_url: str, *, connections: int, read_only: bool) -> AsyncEngine:
+def _open(connector: Connector, *, connections: int, read_only: bool) -> AsyncEngine:
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=_connector(driver, database_url),
+        async_creator=connector.connect,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=LOCK_SECONDS,
         isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
+        connect_args={"prepared_statement_name_func": connector.statement_name},
         # A statement's parameters hold ciphertexts and ids, and belong in no message.
         hide_parameters=True,
     )
     if read_only:
         engine = engine.execution_options(postgresql_readonly=True)
 
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def size_cache(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
+        parameters["prepared_statement_cache_size"] = connector.cached_statements
+
     @event.listens_for(engine.sync_engine, "checkout")
     def demand_open(connection: Any, _record: Any, _proxy: Any) -> None:
-        # The server went away while nobody spoke to it: another connection, and nobody notices.
+        # The server went away, or it was given back to a pooler: another one, and nobody notices.
         if connection.driver_connection.is_closed():
-            raise DisconnectionError("the server closed this connection")
+            raise DisconnectionError("this connection is closed")
+        connection.driver_connection.take()
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def release(connection: Any, _record: Any) -> None:
+        if connection is not None:
+            connection.driver_connection.release()
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def leave_read_only(context: Any) -> None:
+        # A primary that was demoted keeps its connections: new ones find the primary of now.
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY_TRANSACTION:
+            context.is_disconnect = True
 
     return engine

@@ -1,8 +1,9 @@
 """The inbox's hot statement on PostgreSQL: one INSERT of many rows for each batch.
 
 It speaks to the driver itself, on a connection of its own. Columns go over as arrays, so that
-the statement is the same for every size of a batch, and is prepared once; and a batch is three
-trips to the server: begin with its locks, the statement, commit.
+the statement is the same for every size of a batch: the driver prepares it once, unless a pooler
+stands before the server. A batch is three trips to the server: begin with its locks, the
+statement, commit.
 """
 
 from __future__ import annotations
@@ -15,39 +16,34 @@ from paraph.storage.intake_rows import (
     COLUMNS,
     Decided,
     GrantTime,
-    accounts_of,
     decide,
     marks_of,
     named_in,
     outcomes_of,
     rows_of,
 )
+from paraph.storage.outage import unavailable
 from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.scope import NOTHING_READ, Scope, account
 from paraph.storage.sealing import Sealing
 
 _TYPES = ["text", "text", "bigint", "bytea", "text", "text", "boolean", "bigint", "bigint", "text"]
 _TYPES += ["text", "bigint", "bigint", "text"]
-_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, 4))
-# One statement for all questions: which accounts have a grant, which removals were noted, and
-# which events are new. Where a removal was noted nothing is inserted before it was looked into.
+_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, 2))
+# One statement for both questions: which removals were noted, and which events are new. Where a
+# removal was noted nothing is inserted before it was looked into.
 _KEEP = f"""
-WITH ours AS (
-    SELECT account_id FROM unnest($2::text[]) AS given (account_id)
-    WHERE EXISTS (SELECT FROM grants
-                  WHERE client_id = $1 AND grants.account_id = given.account_id)
-), removed AS (
-    SELECT identity_hash, created_at FROM tombstones WHERE identity_hash = ANY($3::bytea[])
+WITH removed AS (
+    SELECT identity_hash, created_at FROM tombstones WHERE identity_hash = ANY($1::bytea[])
 ), added AS (
     INSERT INTO events ({COLUMNS}, notice, attempts, failure)
     SELECT {COLUMNS}, false, 0, ''
     FROM unnest({_ARRAYS}) AS given ({COLUMNS})
     WHERE NOT EXISTS (SELECT FROM removed)
-    AND (urgent OR account_id = '' OR account_id IN (SELECT account_id FROM ours))
     ON CONFLICT (event_id) DO NOTHING
     RETURNING event_id
 )
-SELECT (SELECT array_agg(account_id) FROM ours), (SELECT array_agg(event_id) FROM added),
+SELECT (SELECT array_agg(event_id) FROM added),
     (SELECT array_agg(identity_hash) FROM removed), (SELECT array_agg(created_at) FROM removed)
 """  # noqa: S608 - Constants and numbered placeholders; no value is ever written into it.
 _GRANTS = (
@@ -77,7 +73,6 @@ class PostgresqlIntake:
         self._locks = locks
         self._sealing = sealing
         self._connection: Any = None
-        self._statement: Any = None
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
         """See `Store.keep_events`."""
@@ -88,38 +83,37 @@ class PostgresqlIntake:
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await self._connect()
-                self._statement = await self._connection.prepare(_KEEP)
             # Before the statement, and not in it: what it reads must be of after the wait.
             await self._connection.execute(begin)
             decided, new = await self._insert(client_id, events)
             await self._connection.execute("COMMIT")
+            self._connection.release()
         except BaseException as error:
             # In what state the connection is, is not worth knowing: the next batch opens another.
             self._let_go()
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
             # The driver's words may quote values; its class says enough.
-            raise StorageError(f"the database failed: {type(error).__name__}") from None
+            raise unavailable(error) or StorageError(
+                f"the database failed: {type(error).__name__}"
+            ) from None
         return outcomes_of(events, dropped=decided.dropped, new=new)
 
     async def _insert(
         self, client_id: str, events: Sequence[KeptEvent]
     ) -> tuple[Decided, set[str]]:
-        accounts = accounts_of(events)
-        columns = self._columns(events)
-        found = await self._statement.fetchrow(client_id, accounts, marks_of(events), *columns)
-        ours, removed = set(found[0] or ()), dict(zip(found[2] or (), found[3] or (), strict=True))
+        found = await self._connection.fetchrow(_KEEP, marks_of(events), *self._columns(events))
+        removed = dict(zip(found[1] or (), found[2] or (), strict=True))
         if not removed:
-            return decide(events, ours=ours, removed=removed), set(found[1] or ())
+            return decide(events, removed=removed), set(found[0] or ())
         rows = await self._connection.fetch(_GRANTS, client_id, *named_in(events, removed))
         grants = [GrantTime(*row) for row in rows]
-        decided = decide(events, ours=ours, removed=removed, grants=grants)
+        decided = decide(events, removed=removed, grants=grants)
         if not decided.events:
             return decided, set()
         # Without marks: what they say is decided.
-        columns = self._columns(decided.events)
-        found = await self._statement.fetchrow(client_id, accounts, [], *columns)
-        return decided, set(found[1] or ())
+        found = await self._connection.fetchrow(_KEEP, [], *self._columns(decided.events))
+        return decided, set(found[0] or ())
 
     def _columns(self, events: Sequence[KeptEvent]) -> list[list[Any]]:
         # In one order everywhere: two replicas that keep the same retries never wait in a circle.

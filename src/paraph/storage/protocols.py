@@ -6,8 +6,7 @@ All work happens inside a `Transaction`. A store promises:
   be overtaken between the two: it is alone, or within its scopes (`paraph.storage.scope`) alone
   (SQLite: BEGIN IMMEDIATE; PostgreSQL: advisory locks).
 - *All or nothing.* Leaving the block normally commits, durable when `transaction()` returns;
-  leaving it by an exception undoes everything. An error of a store ends the block: whoever
-  catches it inside cannot commit any more.
+  leaving it by an exception undoes everything. After an error of a store it cannot commit.
 - *Sealed.* Tokens, profiles, event bodies are sealed on the way in and opened on the way out,
   bound to database, table, column and row.
 - *One error.* Whatever the driver raises arrives as `StorageError`; a lost race as `Conflict`.
@@ -61,6 +60,9 @@ class GrantStore(Protocol):
 
     async def in_account(self, client_id: str, account_id: str) -> Sequence[Grant]:
         """All grants of one Zoom account, oldest first."""
+
+    async def of_user(self, client_id: str, user_id: str) -> Sequence[Grant]:
+        """All grants of one Zoom user in whichever account, oldest first."""
 
     async def replace_tokens(
         self,
@@ -382,15 +384,17 @@ class Store(Protocol):
         Those of its account; with `user_ids`, only those of these users, in the event's account
         if it names one.
 
-        None when it does not wait under this claim any more: it was purged with its
-        installation, or another worker has taken it over.
+        None when it no longer waits under this claim: it was purged, or another worker has it.
         """
 
     def open_access_token(self, row: LiveRow) -> Secret:
         """The access token of such a row, which must have an installation."""
 
+    async def read_clock(self) -> float | None:
+        """Epoch seconds by the server's clock; None where it is this machine's."""
+
     async def ping(self) -> None:
         """Raise `StorageError` unless the database answers and can be written."""
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""

@@ -59,6 +59,9 @@ class NoticeStore(Protocol):
         this subject, whatever the clock says.
         """
 
+    async def raise_to(self, identity_hash: bytes, count: NoticeCount) -> None:
+        """Have a counter continue from another identity's count, if that is further."""
+
     async def hasten(self, *, account_id: str, user_id: str, name: str, at: int) -> None:
         """Have waiting notices of one name and user claimed at this time at the latest."""
 

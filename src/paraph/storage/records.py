@@ -21,6 +21,8 @@ from paraph.zoom.concerned_users import DropReason
 UNKNOWN_TIME = -1
 # Before the name of a notice, where its name alone could be that of an event of Zoom's.
 NOTICE_MARK = "!"
+# All names of notices begin with the first; the second stands before Zoom's names where both occur.
+NOTICE_PREFIX, ZOOM_PREFIX = "installation.", "zoom."
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,12 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
         """The name, marked if it is a notice's: Zoom can send an event of any name."""
         return f"{NOTICE_MARK}{self.name}" if self.notice else self.name
 
+    @property
+    def shown_name(self) -> str:
+        """The name for operators: an event of Zoom's never looks like a notice of paraph's."""
+        is_like_notice = self.name.startswith(NOTICE_PREFIX) and not self.notice
+        return f"{ZOOM_PREFIX}{self.name}" if is_like_notice else self.name
+
 
 class NoticeCount(NamedTuple):
     """The counter of one Zoom user's notices. `arrival` orders them, in microseconds."""
@@ -222,7 +230,6 @@ class Outcome(Enum):
     KEPT = "kept"
     DUPLICATE = "duplicate"
     OTHER_CLIENT = DropReason.OTHER_CLIENT.value
-    NOT_OURS = DropReason.NOT_INSTALLED.value
     REMOVED_ACCOUNT = DropReason.REMOVED_ACCOUNT.value
     REMOVED_USER = DropReason.REMOVED_USER.value
     OLDER_THAN_GRANT = DropReason.OLDER_THAN_GRANT.value

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import MetaData, inspect, text
+from sqlalchemy import Executable, MetaData, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from paraph.errors import ConfigurationError, UsageError
@@ -170,6 +170,14 @@ class _Within:
     def concerned_reader(self) -> ConcernedReader:
         """Never used: nothing is handed on while it is being restored."""
         return self._engine.concerned_reader()
+
+    @property
+    def clock(self) -> Executable | None:
+        """The server's."""
+        return self._engine.clock
+
+    async def demand_writable(self, connection: AsyncConnection) -> None:
+        """The transaction has written already."""
 
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Nobody else is here."""

@@ -86,6 +86,14 @@ class SqliteEngine:
         """The same, on another one."""
         return SqliteConcernedReader(lambda: _connect_reader(self._path))
 
+    @property
+    def clock(self) -> None:
+        """No clock of a server: every process is on this machine."""
+        return None
+
+    async def demand_writable(self, connection: AsyncConnection) -> None:
+        """BEGIN IMMEDIATE has found out already."""
+
     async def lock_audit_chain(self, connection: AsyncConnection) -> None:
         """Held already: there is one writer."""
 

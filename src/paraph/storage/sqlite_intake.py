@@ -22,7 +22,6 @@ from paraph.storage.intake_rows import (
     COLUMNS,
     Decided,
     GrantTime,
-    accounts_of,
     decide,
     marks_of,
     named_in,
@@ -46,10 +45,8 @@ _ALL_COLUMNS = f"{COLUMNS}, notice, attempts, failure"
 _ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
 # One row of JSON: a call for each row would let go of the interpreter's lock each time.
 _KNOWN = (
-    "SELECT (SELECT json_group_array(given.value) FROM json_each(?) AS given WHERE EXISTS"
-    " (SELECT 1 FROM grants WHERE client_id = ? AND account_id = given.value)),"
-    " (SELECT json_group_object(hex(identity_hash), created_at) FROM tombstones"
-    " WHERE identity_hash IN ({places}))"
+    "SELECT json_group_object(hex(identity_hash), created_at) FROM tombstones"
+    " WHERE identity_hash IN ({places})"
 )
 _GRANTS = (
     "SELECT account_id, user_id, coalesce(granted_zoom_time, granted_at) FROM grants"
@@ -97,12 +94,12 @@ class SqliteIntake:
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         try:
-            ours, removed = _known(run, client_id, events)
+            removed = _known(run, events)
             grants: Iterable[GrantTime] = ()
             if removed:
                 accounts, users = map(json.dumps, named_in(events, removed))
                 grants = [GrantTime(*row) for row in run(_GRANTS, (client_id, accounts, users))]
-            decided = decide(events, ours=ours, removed=removed, grants=grants)
+            decided = decide(events, removed=removed, grants=grants)
             if removed:
                 rows = rows_of(decided.events, self._sealing)
             elif decided.dropped:
@@ -140,26 +137,20 @@ class SqliteIntake:
             self._connection.close()
 
 
-def _known(
-    run: Any, client_id: str, events: Sequence[KeptEvent]
-) -> tuple[set[str], dict[bytes, int]]:
-    """The accounts of these events that have a grant, and the removals among their marks."""
+def _known(run: Any, events: Sequence[KeptEvent]) -> dict[bytes, int]:
+    """The removals among the marks of these events, and when each was noted."""
     marks = marks_of(events)
-    ours: set[str] = set()
     removed: dict[bytes, int] = {}
-    asked = accounts_of(events)
     # Nearly always once: an event that names thousands of users must not be too much for SQLite.
-    for start in range(0, len(marks) or 1, MOST_MARKS):
+    for start in range(0, len(marks), MOST_MARKS):
         some = marks[start : start + MOST_MARKS]
         # One statement for each power of two, so that it is prepared once. NULL equals nothing.
-        places = 1 << (len(some) - 1).bit_length() if some else 1
+        places = 1 << (len(some) - 1).bit_length()
         values = [*some, *[None] * (places - len(some))]
         statement = _KNOWN.format(places=", ".join("?" * places))
-        accounts, removals = run(statement, (json.dumps(asked), client_id, *values)).fetchone()
-        ours |= set(json.loads(accounts))
-        for mark, noted_at in json.loads(removals).items():
+        for mark, noted_at in json.loads(run(statement, values).fetchone()[0]).items():
             removed[bytes.fromhex(mark)] = noted_at
-    return ours, removed
+    return removed
 
 
 def _insert(run: Any, rows: list[tuple[Any, ...]]) -> set[str]:

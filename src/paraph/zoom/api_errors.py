@@ -18,6 +18,7 @@ from paraph.errors import MessageMalformed, PeerUnavailable, ResourceErrorRespon
 from paraph.oauth.messages import Response
 from paraph.oauth.strict_json import parse_json_object
 from paraph.zoom.events import parse_date_time
+from paraph.zoom.token_errors import MEANINGS
 
 _MAX_DEPTH = 8
 _LONGEST_WAIT = 2 * 86_400
@@ -84,7 +85,8 @@ class RateLimit:
 
 def kind_of_answer(response: Response) -> ApiErrorKind:
     """What an answer with any status but 2xx means."""
-    return _kind(response.status, _read_body(response)[1].lower())
+    code, message = _read_body(response)
+    return _kind(response.status, code, message.lower())
 
 
 def classify_api_error(
@@ -104,7 +106,7 @@ def classify_api_error(
         message itself: it may quote an e-mail address or whatever the request held.
     """
     code, message = _read_body(response)
-    kind = _kind(response.status, message.lower())
+    kind = _kind(response.status, code, message.lower())
     if kind in (ApiErrorKind.RATE_LIMITED, ApiErrorKind.UNAVAILABLE):
         limits = parse_rate_limit(response, now=now)
         return PeerUnavailable(response.status, limits.retry_at if limits else None)
@@ -143,7 +145,7 @@ def parse_rate_limit(response: Response, *, now: float) -> RateLimit | None:
     )
 
 
-def _kind(status: int, text: str) -> ApiErrorKind:
+def _kind(status: int, code: int | None, text: str) -> ApiErrorKind:
     """`text` is the message in lower case; the order of the lines matters."""
     if status == 429:
         return ApiErrorKind.RATE_LIMITED
@@ -160,8 +162,9 @@ def _kind(status: int, text: str) -> ApiErrorKind:
         # The request is at fault here, not the access token; a refresh would change nothing.
         if "not supported as query parameter" in text:
             return ApiErrorKind.REFUSED
-        # RFC 6750 section 3.1: 401 is the status of a token that does not hold.
-        if status == 401 or text.startswith("invalid access token"):
+        # RFC 6750 section 3.1: 401 is the status of a token that does not hold. Zoom's numbers of
+        # a dead grant mean the same, such as 4735: the administrator who installed the app left.
+        if status == 401 or str(code) in MEANINGS or text.startswith("invalid access token"):
             return ApiErrorKind.ACCESS_TOKEN_INVALID
     return ApiErrorKind.REFUSED
 

@@ -34,6 +34,13 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # percent-encodings only those that such ids need: @ + , : =
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9._~@+=:,-]|%(?:40|2[BbCc]|3[AaDd]))+")
 _DOTS = re.compile(r"\.+")
+# A meeting's UUID is 16 bytes in base64. Zoom demands that one with a slash is encoded twice
+# (developers.zoom.us/docs/api: meeting and webinar UUIDs). Only here does a separator pass, only
+# behind these segments, and only as part of such a UUID. It ends with `==`, so that no server that
+# decodes it twice finds another resource.
+_TWICE_ENCODED = re.compile(r"(?:[A-Za-z0-9+=]|%(?:2[Bb]|3[Dd])|%25(?:2[BbFf]|3[Dd])){24}")
+_UUID = re.compile(rb"[A-Za-z0-9+/]{22}==")
+_NAMED_BY_UUID = frozenset({"meetings", "past_meetings", "webinars", "past_webinars"})
 _QUERY = re.compile(r"(?:[A-Za-z0-9._~@+=:,!$&'()*;/?\[\]|-]|%[0-9A-Fa-f]{2})*")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 # A rule may name query fields that hand out a credential: "GET /v2/x?include_fields=a,b".
@@ -82,14 +89,17 @@ def parse_target(raw_path: bytes, raw_query: bytes = b"") -> Target:
             f"only paths under {API_PREFIX} are called",
             remedy=f"Write Zoom's path behind /zoom, as in …/zoom{API_PREFIX}users/me.",
         )
+    before = ""
     for segment in path[len(API_PREFIX) :].split("/"):
-        if not _SEGMENT.fullmatch(segment) or _DOTS.fullmatch(segment):
+        if not _is_plain(segment) and not (before in _NAMED_BY_UUID and _is_uuid(segment)):
             raise CallRefused(
                 "a segment of the path is empty, made of dots, or holds a character or an "
                 "encoding that no id of Zoom's needs",
                 remedy="A segment is letters, digits and ._~@+=:,- with @ + , : = perhaps encoded; "
-                "no dot segments, no encoded separators. Name a meeting by its number.",
+                "no dot segments, no encoded separators. Name a meeting by its number, or encode "
+                "its UUID twice.",
             )
+        before = segment
     if not _QUERY.fullmatch(query) or _CONTROL.search(unquote_to_bytes(query)):
         raise CallRefused(
             "the query is not plainly encoded",
@@ -101,6 +111,16 @@ def parse_target(raw_path: bytes, raw_query: bytes = b"") -> Target:
             remedy="Leave access_token, zak and other tokens out: the access token is added here.",
         )
     return Target(path, query, _NOT_MADE)
+
+
+def _is_plain(segment: str) -> bool:
+    return bool(_SEGMENT.fullmatch(segment)) and not _DOTS.fullmatch(segment)
+
+
+def _is_uuid(segment: str) -> bool:
+    if not _TWICE_ENCODED.fullmatch(segment):
+        return False
+    return bool(_UUID.fullmatch(unquote_to_bytes(unquote_to_bytes(segment))))
 
 
 @dataclass(frozen=True, slots=True)

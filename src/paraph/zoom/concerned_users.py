@@ -30,7 +30,6 @@ class DropReason(StrEnum):
     """The reason why a verified event is not kept; a label of the metric."""
 
     OTHER_CLIENT = "other_client"
-    NOT_INSTALLED = "account_not_installed"
     REMOVED_ACCOUNT = "removed_account"
     REMOVED_USER = "removed_user"
     OLDER_THAN_GRANT = "older_than_grant"
@@ -176,10 +175,13 @@ def describe(event: Event, *, level: Level) -> tuple[str, ...]:
 
 _RECIPIENTS = {
     Selection.USERS: (
-        "Forwarded with the installations of the concerned users; with an empty list where"
-        " none of them has one."
+        "Forwarded with the installations of the concerned users; with an empty list where none of"
+        " them has one that works."
     ),
-    Selection.ACCOUNT: "Forwarded with the installations of the account.",
+    Selection.ACCOUNT: (
+        "Forwarded with the installations of the account; with an empty list where none of them"
+        " works."
+    ),
     Selection.NO_INSTALLATION: (
         "Forwarded with an empty list of installations: the event names neither an account nor a"
         " user."
@@ -190,8 +192,8 @@ _RECIPIENTS = {
 def _conditions(concern: Concern, level: Level) -> Iterator[str]:
     if concern.account_id:
         yield (
-            "Dropped and counted as account_not_installed if no user of the account has the app"
-            " installed."
+            "Dropped and counted as removed_account if the app was removed from the account; kept"
+            " and forwarded with an empty list if the account never installed it."
         )
     if concern.user_ids and (level == "user" or not concern.account_id):
         yield (

@@ -33,6 +33,9 @@ _CONTINUES_A_LIST = frozenset(
 _FREE_TEXT = frozenset(
     {"searchkey", "searchkeyword", "keyword", "keywords", "query", "q", "search"}
 )
+# Resources whose representation holds a credential that their name does not say: the stream key
+# of `/v2/meetings/{id}/livestream`.
+_HAND_OUT_CREDENTIALS = frozenset({"livestream", "livestreams"})
 # In these a wildcard asks for everything, credentials included.
 _SELECTORS = re.compile(r"field|include|expand|select|embed")
 _WILDCARD = re.compile(r"\*|\ball\b")
@@ -42,9 +45,11 @@ _DECODINGS = 4
 
 
 def names_credential(text: str) -> bool:
-    """Return true if a segment of a path, in any case, names a credential."""
+    """Return true if a segment of a path, in any case, names a credential or what holds one."""
     # An e-mail address is a user's id, whatever words are in it.
-    return "@" not in text and any(_is_credential(word) for word in _words(text))
+    return "@" not in text and any(
+        _is_credential(word) or _plain(word) in _HAND_OUT_CREDENTIALS for word in _words(text)
+    )
 
 
 def carried_credentials(query: str) -> frozenset[str]:

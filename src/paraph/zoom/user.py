@@ -68,6 +68,12 @@ def build_user_request(api_server: str, *, access_token: Secret) -> Request:
     )
 
 
+def build_time_request(api_server: str) -> Request:
+    """A request without a token: the refusal carries Zoom's time in its `Date`."""
+    headers = (("accept", "application/json"),)
+    return Request(method="GET", url=f"{api_server}/v2/users/me", headers=headers, body=b"")
+
+
 def parse_user(response: Response, *, now: float | None = None) -> ZoomUser:
     """The user in the answer to `build_user_request`.
 

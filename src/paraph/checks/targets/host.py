@@ -215,8 +215,11 @@ class Host:
     # ------------------------------------------------------------ hooks
 
     async def _hear(self, request: Request) -> Response:
-        """Accept events that the service delivers."""
-        self._events.append((await request.body()).decode("utf-8", "replace"))
+        """Accept notices, and events that name an installation; other events have no tenant."""
+        body = (await request.body()).decode("utf-8", "replace")
+        data = json.loads(body)["data"]
+        if data.get("installations") or "installation" in data:
+            self._events.append(body)
         return Response(status_code=204)
 
     async def _hook(self, request: Request) -> Response:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 _SCOPES = ("link", "read", "vend", "remove")
+# The simulated Zoom of the checks grants scopes without `:admin` at both levels.
+_REQUIRED_SCOPES = {"user": '["user:read:user"]', "account": "[]"}
 
 
 class ServiceProcess:
@@ -34,9 +36,10 @@ class ServiceProcess:
             "PARAPH_AUTHORIZATION_SERVER": given["TARGET_ZOOM"],
             "PARAPH_API_SERVERS": json.dumps([given["TARGET_ZOOM"]]),
             "PARAPH_LINKING": "host",
+            "PARAPH_DRAIN_SECONDS": "0",
             "PARAPH_START_URL": f"{self.host_url}/connect",
             "PARAPH_LINK_URL": f"{self.host_url}/link",
-            "PARAPH_REQUIRED_SCOPES": '["user:read:user"]',
+            "PARAPH_REQUIRED_SCOPES": _REQUIRED_SCOPES[given.get("PARAPH_LEVEL", "user")],
             "PARAPH_FORWARD_URL": f"{self.host_url}/hooks/paraph",
             "PARAPH_FORWARD_SECRETS": json.dumps([self._kept("forward", self._forward_secret)]),
             "PARAPH_TRUSTED_PROXIES": json.dumps(self._proxies()),

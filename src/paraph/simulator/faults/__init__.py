@@ -9,7 +9,14 @@ whoever adds a file adds it to the imports here.
 from __future__ import annotations
 
 from paraph.simulator.answer import Answer
-from paraph.simulator.faults import authorization, rest, token, token_shape, webhook
+from paraph.simulator.faults import (
+    authorization,
+    rest,
+    token,
+    token_dialect,
+    token_shape,
+    webhook,
+)
 from paraph.simulator.faults.registry import Faults, check, fault
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "fault",
     "rest",
     "token",
+    "token_dialect",
     "token_shape",
     "webhook",
 ]

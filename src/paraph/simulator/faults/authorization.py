@@ -111,7 +111,7 @@ def token_in_front(response: AuthorizationResponse) -> None:
 
 @fault("authorization")
 def parameters_added(response: AuthorizationResponse) -> None:
-    """The redirect carries parameters that nobody has heard of; apps must ignore them."""
+    """The redirect carries unknown parameters; apps must ignore them."""
     response.parameters += [("foo", "bar"), ("zoom_session", "1")]
 
 

@@ -163,7 +163,7 @@ def user_other_account(answer: Answer, *, account_id: str = "AnotherAccountOfZoo
 def user_same_email(
     answer: Answer, *, email: str = "jane@example.com", user_id: str = "AnotherUserSameEmail01"
 ) -> None:
-    """users/me describes user `user_id` with the e-mail address of somebody else."""
+    """users/me describes user `user_id` with the e-mail address of another user."""
     answer.change(id=user_id, account_id="AnotherAccountOfZoom01", email=email)
 
 
@@ -175,7 +175,7 @@ def user_verified_absent(answer: Answer) -> None:
 
 @fault("user")
 def user_unverified(answer: Answer) -> None:
-    """users/me says that nobody has verified the e-mail address."""
+    """users/me says that the e-mail address is not verified."""
     answer.change(verified=0)
 
 
@@ -183,6 +183,18 @@ def user_unverified(answer: Answer) -> None:
 def user_hostile_name(answer: Answer, *, name: str = "<script>alert(1)</script>\u202e") -> None:
     """The display name is markup, and turns the direction of reading."""
     answer.change(display_name=name)
+
+
+@fault("user")
+def user_half_character(answer: Answer) -> None:
+    """Names and department end in half a character: a lone surrogate, as an escape."""
+    answer.change(display_name="Jane \ud83d", last_name="\ud83d", dept="\udc4d Team")
+
+
+@fault("user")
+def user_error_half_character(answer: Answer) -> None:
+    """users/me answers 401 with a message that ends in half a character."""
+    _refused(answer, 401, 124, "Invalid access token of Jane \ud83d")
 
 
 @fault("user")

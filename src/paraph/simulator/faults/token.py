@@ -55,6 +55,13 @@ def token_refused(
     answer.status, answer.body, answer.headers = refusal.status, refusal.body, refusal.headers
 
 
+@fault("token_refusal")
+def token_refused_half_character(answer: Answer, *, error: str = "invalid_grant") -> None:
+    """The token endpoint answers 400 with `error` and a reason that ends in half a character."""
+    refusal = Answer.of_json(400, {"reason": "Invalid Token of Jane \ud83d", "error": error})
+    answer.status, answer.body, answer.headers = refusal.status, refusal.body, refusal.headers
+
+
 @fault("token")
 def token_html(answer: Answer) -> None:
     """The token endpoint answers 200 with an HTML page."""

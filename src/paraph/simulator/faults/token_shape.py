@@ -1,4 +1,7 @@
-"""Faults of the token response's shape: a success that no client should take as it is."""
+"""Faults of the token response's shape: a success that no client should take as it is.
+
+Odd shapes that providers of OAuth really use stand in `token_dialect`.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import base64
 import json
 from contextlib import suppress
 
-from paraph.simulator.delivery import Delivery, encode_body
+from paraph.simulator.delivery import Delivery, encode_body, utf8_of
 from paraph.simulator.faults.registry import check, fault
 from paraph.simulator.faults.transport import compressed
 
@@ -152,11 +152,19 @@ def webhook_mixed_escapes(delivery: Delivery) -> None:
 
 
 @fault("webhook")
+def webhook_half_character(delivery: Delivery) -> None:
+    """Texts in the payload end in half a character (a lone surrogate), rightly signed."""
+    payload = delivery.payload()
+    payload = {**payload, "note": "Jane \ud83d", "operator": "\udc4d@example.com"}
+    delivery.change(payload=payload)
+
+
+@fault("webhook")
 def webhook_body_spaced(delivery: Delivery) -> None:
     """The compact form is signed, the same JSON with spaces is sent."""
     content = delivery.content()
     if content is not None:
-        delivery.body = json.dumps(content, ensure_ascii=False).encode()
+        delivery.body = utf8_of(json.dumps(content, ensure_ascii=False))
 
 
 @fault("webhook")
@@ -246,7 +254,7 @@ def webhook_media_type(delivery: Delivery, *, media_type: str = "text/plain") ->
 
 @fault("webhook")
 def webhook_event_unknown(delivery: Delivery) -> None:
-    """An event that nobody knows yet."""
+    """An unknown event."""
     delivery.change(event="foo.bar")
 
 

@@ -1,0 +1,95 @@
+"""Link requests: the host's wish to link its signed-in user, used up by one finished flow.
+
+The code of a link request stands in a URL. Mail filters, chat previews, virus scanners and
+prefetching browsers open URLs before people do, with any headers. So opening it uses nothing up. At
+most one installation results: the first flow that is finished takes it, in the transaction that
+adds the link.
+"""
+
+from __future__ import annotations
+
+import re
+
+from paraph.errors import Conflict, NotFound, UsageError
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.pending_authorization import LinkWish
+from paraph.oauth.authorization_request import LIFETIME_SECONDS
+from paraph.secret import Secret
+from paraph.storage.encryption import secret_hash
+from paraph.storage.protocols import Transaction
+from paraph.storage.records import LinkRequest
+from paraph.storage.scope import NOTHING_READ
+
+REQUEST_SECONDS = 600
+# A browser that begins in the last second of a link request has a flow's whole lifetime to finish.
+FINISH_SECONDS = LIFETIME_SECONDS + 60
+MAX_SUBJECT = 255
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_RETURN_TO = re.compile(r"[A-Za-z0-9_.~-]{0,200}")
+
+
+async def request_link(
+    context: Context, *, subject: str, challenge: str, return_to: str = ""
+) -> tuple[Secret, int]:
+    """Keep the host's wish to link its signed-in user.
+
+    Args:
+        context: of the app.
+        subject: the local account, opaque, 1 to 255 characters.
+        challenge: S256 of a nonce in that user's session with the host (43 characters).
+        return_to: an identifier of the host's own, handed back at the end; never a URL.
+
+    Returns:
+        The one-use code for `/install?request=`, and when it runs out.
+
+    Raises:
+        UsageError: one of the three has not its shape.
+    """
+    if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
+        raise UsageError("subject must be 1 to 255 printable characters")
+    if not _CHALLENGE.fullmatch(challenge):
+        raise UsageError("challenge must be the S256 of a nonce: 43 base64url characters")
+    if not _RETURN_TO.fullmatch(return_to):
+        raise UsageError("return_to must be an identifier (letters, digits, _.~-), not a URL")
+    code = context.one_use_code()
+    expires_at = context.now() + REQUEST_SECONDS
+    async with context.store.transaction(NOTHING_READ) as tx:
+        await tx.links.add_request(
+            LinkRequest(secret_hash(code), subject, challenge, return_to, expires_at)
+        )
+    return code, expires_at
+
+
+async def open_request(context: Context, code: Secret) -> LinkWish:
+    """Read a link request without using it up; each opening begins a flow of its own.
+
+    Raises:
+        NotFound: it is unknown, used or expired.
+    """
+    async with context.store.reading() as tx:
+        request = await tx.links.peek_request(secret_hash(code), now=context.now())
+    if request is None:
+        raise NotFound("no live link request under this code")
+    return LinkWish(request.subject, request.challenge, request.return_to, request.request_hash)
+
+
+async def demand_unused(context: Context, wish: LinkWish) -> None:
+    """Refuse a flow whose link request was used up by another one, before Zoom is called.
+
+    Raises:
+        Conflict: it was used up.
+    """
+    if wish.request_hash is None:
+        return
+    async with context.store.reading() as tx:
+        before = context.now() - FINISH_SECONDS
+        if await tx.links.peek_request(wish.request_hash, now=before) is None:
+            raise Conflict("the link request was used by another flow")
+
+
+async def take_request(tx: Transaction, context: Context, wish: LinkWish) -> bool:
+    """Use up the link request of a flow that is finished; False: another flow was first."""
+    if wish.request_hash is None:
+        return True
+    before = context.now() - FINISH_SECONDS
+    return await tx.links.take_request(wish.request_hash, now=before) is not None

@@ -1,0 +1,124 @@
+"""The outcome of an authorization response, given again to the browser that brought it.
+
+People click twice, reload, and go back. The state is used up by the first request, so a second one
+cannot be processed; for a minute it gets the outcome of the first one. Only the browser that holds
+the sealed cookie of the flow gets it, never the URL alone. Nothing is exchanged again.
+
+The outcome is kept in the database, sealed. Browsers drop the response to the first of two clicks
+together with its cookies. The second request may reach another replica while the first one runs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from paraph.errors import Conflict, StorageError
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.pending_authorization import OUTCOME_SECONDS, used_state_hash
+from paraph.oauth.phase import Phase
+from paraph.secret import Secret
+from paraph.storage.encryption import secret_hash
+from paraph.storage.protocols import Transaction
+from paraph.storage.scope import NOTHING_READ
+
+# More than an exchange, the request for the user and the writes during a failover usually take.
+RUNNING_SECONDS = 60
+_ANSWERED = 200
+
+
+class StateUsed(Conflict):
+    """The state of an authorization response was used before."""
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The outcome of one flow.
+
+    Attributes:
+        kind: `installed`, `handoff`, or `failed` with a page.
+        installation_id: the installation, where nothing is linked to a host.
+        handoff: the code for the host, and `return_to` for its own use.
+        status, title, lines: the page that a failure was answered with.
+    """
+
+    kind: Literal["installed", "handoff", "failed"]
+    installation_id: str = ""
+    handoff: str = ""
+    return_to: str = ""
+    status: int = 0
+    title: str = ""
+    lines: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # The handoff is a secret.
+        return f"Outcome({self.kind})"
+
+
+async def reserve_outcome(tx: Transaction, context: Context, state: Secret) -> None:
+    """Note in the transaction that uses up the state that its request is running."""
+    now = context.now()
+    await tx.idempotency.begin(
+        _answer_id(state),
+        request_hash=b"",
+        now=now,
+        expires_at=now + RUNNING_SECONDS,
+        abandoned_before=now,
+    )
+
+
+async def keep_outcome(tx: Transaction, context: Context, state: Secret, outcome: Outcome) -> None:
+    """Keep the outcome for a minute."""
+    await tx.idempotency.finish(
+        _answer_id(state),
+        status=_ANSWERED,
+        body=msgspec.json.encode(outcome),
+        expires_at=context.now() + OUTCOME_SECONDS,
+    )
+
+
+async def keep_failure(context: Context, state: Secret, outcome: Outcome) -> bool:
+    """Keep the outcome of a flow that ended without an installation; False if it was not kept."""
+    try:
+        async with context.store.transaction(NOTHING_READ) as tx:
+            await keep_outcome(tx, context, state, outcome)
+    except StorageError:
+        return False
+    return True
+
+
+async def find_outcome(
+    context: Context, state: Secret
+) -> Outcome | Literal["running", "over", "unused"] | None:
+    """Find the outcome of a used state.
+
+    Returns:
+        The outcome if it is still true. `running` while the first request is being processed.
+        `over` if the installation was removed, or the handoff was claimed or has expired.
+        `unused` if no request has used the state up. None if the minute has passed.
+
+    Raises:
+        StorageError: the database did not answer.
+    """
+    now = context.now()
+    async with context.store.reading() as tx:
+        kept = await tx.idempotency.read(_answer_id(state), now=now)
+        if kept is None:
+            is_used = await tx.used_states.is_used(used_state_hash(state))
+            return None if is_used else "unused"
+        if kept.body is None:
+            return "running"
+        outcome = msgspec.json.decode(kept.body, type=Outcome)
+        if outcome.kind == "installed":
+            found = await tx.installations.get(outcome.installation_id)
+            is_true = found is not None and found.grant.phase is Phase.ACTIVE
+        elif outcome.kind == "handoff":
+            code = secret_hash(Secret(outcome.handoff))
+            is_true = await tx.links.find_handoff(code, now=now) is not None
+        else:
+            is_true = True
+    return outcome if is_true else "over"
+
+
+def _answer_id(state: Secret) -> str:
+    return f"outcome/{used_state_hash(state).hex()}"

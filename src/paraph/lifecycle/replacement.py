@@ -1,0 +1,177 @@
+"""Replaced grants: an installation that outlives the grant that served it.
+
+Two things end a grant at Zoom and not the installation:
+
+- *An account transfer.* The same Zoom user belongs to another account from now on. The user id
+  stays, the account id does not, and the grant is one of both.
+- *An administrator who leaves* (Zoom error 4735). In an account-level app the installation is the
+  account's, and another administrator of the same account consents.
+
+Both need a new consent with all the proofs of an install, and the host's confirmation for the same
+subject. Then the installation keeps its id, its subject and the order of its notices. The old
+grant's tokens are deleted and not revoked: at Zoom a revocation removes the app, and with it the
+new grant (devforum.zoom.us thread 18432).
+
+An installation that was removed is not kept: a removal that Zoom reports before the new consent
+is confirmed ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from paraph.lifecycle import audit
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, STALE_SECONDS, notify_host
+from paraph.oauth.phase import Phase, Rung
+from paraph.storage.protocols import Transaction
+from paraph.storage.records import Grant, Installation, ZoomIdentity
+
+TRANSFERRED = "the Zoom user was moved to another account"
+ADMINISTRATOR_REPLACED = "another administrator of the account consented"
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The new consent: its grant, the subject that it was made for, and its proofs."""
+
+    grant: Grant
+    subject: str
+    proofs: tuple[Rung, ...]
+
+
+def reason_to_keep(
+    context: Context, old: Grant, new: ZoomIdentity, *, agreed: bool = False
+) -> str | None:
+    """The reason why an installation is kept when `new` replaces its grant; None: it is not.
+
+    Args:
+        context: of the app.
+        old: the grant that serves the installation.
+        new: whose the new consent is.
+        agreed: the person agreed that the installation changes hands. An administrator whose
+            grant still works is replaced only then.
+    """
+    known = old.identity
+    if known == new or known.client_id != new.client_id:
+        return None
+    if known.user_id == new.user_id:
+        return TRANSFERRED
+    same_account = context.level == "account" and known.account_id == new.account_id
+    if same_account and (agreed or old.phase is Phase.NEEDS_REAUTHORIZATION):
+        return ADMINISTRATOR_REPLACED
+    return None
+
+
+async def kept_without_host(
+    tx: Transaction, context: Context, new: ZoomIdentity
+) -> tuple[Installation, str] | None:
+    """The installation that a consent continues where no host links it, and the reason.
+
+    In an account-level app that is never one of another account: no host has confirmed that both
+    accounts are the same customer's.
+    """
+    grants = await other_grants(tx, context, new)
+    for old in sorted(grants, key=lambda one: (one.granted_at, one.grant_id), reverse=True):
+        if context.level == "account" and old.identity.account_id != new.account_id:
+            continue
+        link = await tx.links.active_for_grant(old.grant_id)
+        reason = reason_to_keep(context, old, new)
+        if link is not None and reason is not None:
+            return Installation(old, link), reason
+    return None
+
+
+async def other_grants(
+    tx: Transaction, context: Context, identity: ZoomIdentity
+) -> Sequence[Grant]:
+    """The other grants of this user, and at account level of this account."""
+    found = [*await tx.grants.of_user(identity.client_id, identity.user_id)]
+    if context.level == "account":
+        found += await tx.grants.in_account(identity.client_id, identity.account_id)
+    return list({one.grant_id: one for one in found if one.identity != identity}.values())
+
+
+async def replace_grant(
+    tx: Transaction, context: Context, old: Installation, new: Replacement, *, reason: str
+) -> Installation:
+    """Have an installation served by a new grant from now on; tell the host, and audit it.
+
+    The transaction must be alone, because the two grants may be of two accounts.
+    """
+    now = context.now()
+    link = replace(
+        old.link,
+        grant_id=new.grant.grant_id,
+        subject=new.subject,
+        rungs=new.proofs,
+        confirmed_at=now,
+    )
+    await tx.links.update(link)
+    await tx.grants.delete(old.grant.grant_id)
+    await _purge_former(tx, context, old.grant.identity, new.grant.identity)
+    installation = Installation(new.grant, link)
+    await audit.record(
+        tx,
+        context,
+        "installation.grant_replaced",
+        installation=link.link_id,
+        subject=context.identifier(link.subject),
+        person=_person(context, new.grant.identity),
+        former=_person(context, old.grant.identity),
+        reason=reason,
+    )
+    await _tell(tx, context, old, installation, reason)
+    return installation
+
+
+async def _purge_former(
+    tx: Transaction, context: Context, old: ZoomIdentity, new: ZoomIdentity
+) -> None:
+    """Delete kept events that no later removal of this installation would find.
+
+    Events without an account that name the user of both grants stay with the installation.
+    """
+    if old.account_id == new.account_id:
+        await tx.events.purge_user(old.client_id, old.user_id, account_ids=[""])
+    elif not await tx.grants.in_account(old.client_id, old.account_id):
+        await tx.events.purge_account(old.account_id)
+    elif context.level == "user":
+        await tx.events.purge_user(old.client_id, old.user_id, account_ids=[old.account_id])
+
+
+async def continue_count(
+    tx: Transaction, context: Context, old: ZoomIdentity, new: ZoomIdentity
+) -> None:
+    """Have the notices of one identity counted on from those of another one."""
+    known = await tx.notices.last(context.tombstone_hash(old))
+    if known is not None:
+        await tx.notices.raise_to(context.tombstone_hash(new), known)
+
+
+async def _tell(
+    tx: Transaction, context: Context, old: Installation, new: Installation, reason: str
+) -> None:
+    """Queue the notice, in the order of the installation's earlier ones."""
+    await continue_count(tx, context, old.grant.identity, new.grant.identity)
+    await notify_host(
+        tx,
+        context,
+        "installation.activated",
+        new,
+        reason=reason,
+        ordered_with=old.link.subject,
+    )
+    # A notice about the old grant that still waits is not true any more.
+    await continue_count(tx, context, new.grant.identity, old.grant.identity)
+    await tx.notices.hasten(
+        account_id=old.grant.identity.account_id,
+        user_id=old.grant.identity.user_id,
+        name=NEEDS_REAUTHORIZATION,
+        at=context.now() + STALE_SECONDS,
+    )
+
+
+def _person(context: Context, identity: ZoomIdentity) -> str:
+    return context.identifier(identity.account_id, identity.user_id)
