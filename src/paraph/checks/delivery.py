@@ -103,7 +103,7 @@ class Deliveries(Flow):
         return sum(marker in json.dumps(one, ensure_ascii=False) for one in content)
 
     def known_user(self) -> User:
-        """Return a user whose events the app should accept; installed once for each stage."""
+        """Return a user whose events the app should accept; installed once for each environment."""
         if self.stage.known_user is None or not self._is_installed(self.stage.known_user):
             self.stage.known_user = self.install().user
         return self.stage.known_user
