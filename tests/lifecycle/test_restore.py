@@ -546,7 +546,7 @@ async def test_a_backup_of_the_first_version_has_a_way_in(place: Place) -> None:
     place.trust = Trust(first_version=True)
 
     assert 2 == (await place.restore(first)).number
-    with pytest.raises(UsageError, match="its MAC does not fit"):
+    with pytest.raises(UsageError, match="its MAC differs"):
         await place.restore(_altered(content, b"x" * 32, paraph_backup=1, key_id=""))
 
 

@@ -122,7 +122,7 @@ def _wanted(handler: Callable[..., Any]) -> int:
     parameters = inspect.signature(handler).parameters.values()
     named = [one for one in parameters if one.kind is one.KEYWORD_ONLY]
     if required := [one.name for one in named if one.default is one.empty]:
-        raise UsageError(f"nothing gives a handler its keyword {required[0]!r}")
+        raise UsageError(f"a handler needs the keyword {required[0]!r}, which is never passed")
     wanted = sum(one.kind not in {one.KEYWORD_ONLY, one.VAR_KEYWORD} for one in parameters)
     if not 1 <= wanted <= 3:
         raise UsageError(f"a handler takes event, installation and zoom; this one takes {wanted}")

@@ -105,7 +105,7 @@ class JetStreamInbox:
                 answers = await asyncio.gather(*acks)
         except (TimeoutError, nats.errors.Error, JetStreamError, OSError) as error:
             name = type(error).__name__
-            raise StorageError(f"the event stream did not take it: {name}") from None
+            raise StorageError(f"the event stream did not accept an event: {name}") from None
         published = (Outcome.DUPLICATE if one.duplicate else Outcome.KEPT for one in answers)
         rest = iter(stored)
         return [next(published) if len(one.body or b"") <= limit else next(rest) for one in events]

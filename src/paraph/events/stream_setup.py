@@ -79,7 +79,7 @@ async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: i
     problems = _weaknesses(info.config, fresh_seconds=fresh_seconds)
     if (info.config.num_replicas or 1) < REPLICAS and not await _flushes(url.monitor):
         problems.append(
-            "events_url: one replica loses what it acknowledged when its server dies: use three, "
+            "events_url: one replica loses acknowledged events if its server fails: use three, "
             "or set sync_interval: always in its jetstream block and name its monitoring port, "
             "?replicas=1&monitor=http://HOST:8222"
         )

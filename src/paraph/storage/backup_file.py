@@ -141,10 +141,12 @@ class BackupReader:
         mac = hmac.digest(key, digest, hashlib.sha256).hex()
         end = self._end
         if end is None or self._file.read(1) or end.sha256 != digest.hex():
-            raise UsageError("the backup is not whole: its hash does not fit", remedy=_REMEDY)
+            raise UsageError(
+                "the backup is incomplete or changed: its hash differs", remedy=_REMEDY
+            )
         if end.rows != self._rows or not hmac.compare_digest(mac, end.mac):
             raise UsageError(
-                "the backup was not made with this key: its MAC does not fit", remedy=_REMEDY
+                "the backup was not made with this key: its MAC differs", remedy=_REMEDY
             )
         return digest.hex()
 
