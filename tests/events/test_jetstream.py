@@ -145,7 +145,7 @@ async def test_a_stream_with_a_private_authority(
         ({"storage": api.StorageType.MEMORY}, "kept in memory"),
         ({"discard": api.DiscardPolicy.OLD}, "deletes the oldest"),
         ({"max_age": 100.0}, "deletes by age"),
-        ({"duplicate_window": 2.0}, "too short a time"),
+        ({"duplicate_window": 2.0}, "window is too short"),
     ],
 )
 async def test_a_stream_that_would_lose_or_double_is_refused(

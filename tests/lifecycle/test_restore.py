@@ -389,7 +389,7 @@ async def test_a_damaged_backup_changes_nothing(place: Place) -> None:
     altered = content.replace(b'"active"', b'"Active"', 1)
     assert altered != content
 
-    with pytest.raises(UsageError, match="not whole"):
+    with pytest.raises(UsageError, match="incomplete or changed"):
         await place.restore(altered)
     assert {JANE: Phase.ACTIVE} == await place.phases()
 

@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> N
 
     with pytest.raises(StorageError, match="removal receipts cannot be written") as caught:
         book(tmp_path / "taken").append([RECEIPT], now=NOVEMBER)
-    assert "kept until then" in caught.value.remedy
+    assert "wait until then" in caught.value.remedy
 
 
 def ring_of(*keys: tuple[str, bytes], seals: str = "") -> KeyRing:
