@@ -1,4 +1,4 @@
-"""`paraph installations`: what is installed, and by what proof."""
+"""`paraph installations`: shows installations with their proofs, and removes them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def show(*, installation_id: str, config: Path | None) -> None:
         ("Zoom account", one.grant.identity.account_id),
         ("scopes", " ".join(sorted(one.grant.tokens.scopes))),
         *(
-            (f"proof: {rung.name}", f"{day(rung.held_at)}, the word of {rung.word}")
+            (f"proof: {rung.name}", f"{day(rung.held_at)}, confirmed by {rung.word}")
             for rung in one.link.rungs
         ),
     ]

@@ -1,4 +1,4 @@
-"""`paraph migrate`: the schema steps that older code could not live with."""
+"""`paraph migrate`: the schema changes that older versions cannot work with."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ def migrate(*, config: Path | None) -> None:
     for step in taken:
         click.echo(f"taken: {step}")
     if not taken:
-        click.echo("There is nothing to take away.")
+        click.echo("There is nothing to remove.")

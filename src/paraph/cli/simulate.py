@@ -1,4 +1,4 @@
-"""`paraph simulate`: a Zoom on localhost."""
+"""`paraph simulate`: runs a simulated Zoom on localhost."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def simulate(
     try:
         server.run()
     except SystemExit:
-        # uvicorn leaves the process when it cannot bind.
+        # uvicorn exits the process if it cannot bind.
         raise ConfigurationError(
             [f"cannot listen on {host}:{port}: the port is taken or not allowed"],
             remedy="Stop what holds the port, or choose another with --port.",
@@ -78,7 +78,7 @@ def simulate(
 
 
 def _check_tls(certificate: Path | None, key: Path | None) -> None:
-    """Both or neither, and fit for use: the server would answer the rest with a stack trace."""
+    """Require both or neither, and a usable pair: the server would print a stack trace."""
     if (certificate is None) != (key is None):
         raise ConfigurationError(["--tls-certificate and --tls-key go together"])
     if certificate is None:
@@ -86,7 +86,7 @@ def _check_tls(certificate: Path | None, key: Path | None) -> None:
     import ssl
 
     try:
-        # An empty passphrase: the start must not stop to ask for one.
+        # An empty passphrase: the start must not block on a prompt.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
