@@ -34,7 +34,7 @@ async def test_newest_first_page_by_page(signed_in: Desk) -> None:
 async def test_by_status(signed_in: Desk) -> None:
     """Each list holds its own, and says so where there are none."""
     empty = (await signed_in.get("/admin/events?status=dead")).text
-    assert "nothing was given up" in empty
+    assert "no event was given up" in empty
     now = signed_in.kit.service.context.now()
     dead = await signed_in.keep(1)
     waits = await signed_in.keep(2, status=EventStatus.RECEIVED, next_attempt_at=now + 600)
@@ -97,7 +97,7 @@ async def test_redelivery(signed_in: Desk) -> None:
     event = await signed_in.event(event_id)
     assert (EventStatus.DEAD, "") != (event.status, event.failure)
     shown = (await signed_in.get(answer.headers["location"])).text
-    assert 'role="status">It is handed on again' in shown
+    assert 'role="status">It will be delivered again' in shown
     operator = signed_in.key.split("_")[1]
     assert ("event.redelivered", {"event": event_id[:16], "operator": operator}) in (
         await signed_in.audited()
@@ -117,7 +117,7 @@ async def test_a_removed_installation_gets_nothing_again(signed_in: Desk) -> Non
         f"/admin/events/{event_id}/redeliver", data={"proof": proof}
     )
     assert 400 == refused.status_code
-    assert "It was not handed on again." in refused.text
+    assert "It was not delivered again." in refused.text
     assert "Ask Zoom for the data itself, for an account that is installed." in refused.text
     assert EventStatus.HANDED_ON is (await signed_in.event(event_id)).status
 
@@ -137,7 +137,7 @@ async def test_a_deauthorization_has_no_button(signed_in: Desk) -> None:
     """It is a workflow of ours; the same POST is refused."""
     event_id = await signed_in.keep(1, urgent=True, failure="")
     shown = await signed_in.get(f"/admin/events/{event_id}")
-    assert "never handed on by hand" in shown.text
+    assert "cannot be redelivered by hand" in shown.text
     assert "Redeliver</button>" not in shown.text
     assert 400 == (await signed_in.press(f"/admin/events/{event_id}/redeliver")).status_code
 
@@ -151,7 +151,7 @@ async def test_all_dead_letters_that_are_shown(signed_in: Desk) -> None:
     assert [*kept, gone] == shown
     answer = await signed_in.press("/admin/dead-letters/redeliver", event=shown[1:])
     told = (await signed_in.get(answer.headers["location"])).text
-    assert "2 events are being handed on again" in told
+    assert "2 events are being delivered again" in told
     assert "1 was refused: the body was deleted" in told
     assert [kept[0], gone] == _links(told)
 
@@ -177,7 +177,7 @@ async def test_what_is_no_list_is_not_found(signed_in: Desk, query: str) -> None
 async def test_a_made_up_notice_says_nothing(signed_in: Desk, query: str) -> None:
     """A number is a small number, or none."""
     answer = await signed_in.get(f"/admin/events?{query}")
-    assert (200, False) == (answer.status_code, "handed on again" in answer.text)
+    assert (200, False) == (answer.status_code, "delivered again" in answer.text)
 
 
 async def test_names_are_escaped(signed_in: Desk) -> None:

@@ -137,5 +137,5 @@ async def test_a_link_from_elsewhere_offers_to_go_on(signed_in: Desk) -> None:
         path = "/admin/sign-in?back=/admin/audit"
         led = await client.get(path, headers={"sec-fetch-site": "cross-site"})
         own = await client.get(path)
-    assert '<a href="/admin/audit">go on</a>' in led.text
-    assert "go on" not in own.text
+    assert '<a href="/admin/audit">continue</a>' in led.text
+    assert "continue" not in own.text

@@ -97,14 +97,14 @@ def test_a_dead_letter_is_redelivered_by_page(operated: RunningDemo, page: Page)
 
     page.get_by_role("button", name="Redeliver").click()
     expect(page.get_by_role("status")).to_have_text(
-        "It is handed on again, from the first attempt."
+        "It will be delivered again, from the first attempt."
     )
     for _ in range(100):
-        if page.locator("h1 + .badge").text_content() == "handed on":
+        if page.locator("h1 + .badge").text_content() == "delivered":
             break
         page.wait_for_timeout(100)
         page.reload()
-    expect(page.locator("h1 + .badge")).to_have_text("handed on")
+    expect(page.locator("h1 + .badge")).to_have_text("delivered")
     page.get_by_role("link", name="Audit").click()
     expect(page.locator(".entry", has_text="event.redelivered").first).to_be_visible()
     page.get_by_role("button", name="Verify the chain").click()
@@ -128,9 +128,9 @@ def test_all_that_are_shown_by_keyboard(operated: RunningDemo, page: Page) -> No
     page.goto(f"{operated.private}/admin/events?status=dead")
     page.get_by_role("button", name="Redeliver the one shown").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("1 event is being handed on again")
+    expect(page.get_by_role("status")).to_contain_text("1 event is being delivered again")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
 
 
 def test_a_revoked_key_ends_the_session(operated: RunningDemo, page: Page) -> None:

@@ -1,1 +1,1 @@
-"""Operator pages: what a person signed in to the private side can see and do."""
+"""The operator pages of the private listener, for people who are signed in."""

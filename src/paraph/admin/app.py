@@ -1,8 +1,7 @@
 """The operator pages at `/admin/`, on the private side only.
 
-The order of the checks is that of their cost, and nothing is done before all of them have held:
-the name by which we were reached, the address, the method, for a form its origin, the session by
-the store, and the session's own proof in the form.
+The cheapest checks come first, and nothing is done before all have passed. The order is: `Host`
+header, path, method, origin of a form, session (in the store), CSRF token of a form.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ _log = get_logger("admin")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the composition root knows and these pages need.
+    """Values that the composition root passes to these pages.
 
     Attributes:
-        app_name: how the app calls itself.
-        operator_url: the origin by which operators come, besides loopback; may be empty.
-        cookies: reads all cookies of a request, two of one name as two.
-        address_of: the address that budgets count by.
-        budget: of failed sign-ins.
+        app_name: the name of the app, for display.
+        operator_url: the origin of these pages besides loopback; "" if there is no other.
+        cookies: returns all cookies of a request, repeated names included.
+        address_of: returns the client address that the rate limit counts by.
+        `budget`: the rate limit of failed sign-ins.
     """
 
     app_name: str
@@ -63,7 +62,7 @@ class _Route:
 
 
 class OperatorPages:
-    """ASGI application of everything below `/admin`."""
+    """The ASGI application of all paths below `/admin`."""
 
     def __init__(self, context: Context, surroundings: Surroundings) -> None:
         self._context = context
@@ -91,7 +90,7 @@ class OperatorPages:
         return [_Route(re.compile(path), views) for path, views in routes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever it is, with a page."""
+        """Handle one request; every response is a page."""
         try:
             answer = await self._answer(scope, receive)
         except Refusal as refusal:
@@ -102,10 +101,10 @@ class OperatorPages:
             if problem.status >= 500:
                 _log.error("admin.failed", error_code=error.code, why=error.detail)
             answer = self._message(problem.status, problem.title, problem.remedy)
-        except Exception as error:  # noqa: BLE001 - The last net: a page, never a stack trace.
+        except Exception as error:  # noqa: BLE001 - Show a page, never a stack trace.
             _log.error("admin.failed", why=type(error).__name__)
             answer = self._message(
-                500, "Something went wrong", "Try again; if it stays, look at the log."
+                500, "Something went wrong", "Try again. If it fails again, read the log."
             )
         await answer(scope, receive, send)
 
@@ -164,7 +163,7 @@ class OperatorPages:
         raise nothing_here()
 
     def _message(self, status: int, title: str, text: str) -> Response:
-        # Without what only an operator sees: it may be anybody who is refused.
+        # Show nothing that only operators may see: the refused client may be anyone.
         return render(
             "message.html",
             status=status,
@@ -187,7 +186,7 @@ async def _own_form(
         raise Refusal(
             403,
             "This form belongs to another session",
-            "Nothing was done. Load the page again, and press the button there.",
+            "Nothing was done. Load the page again and use its form.",
         )
     return form
 
@@ -203,5 +202,8 @@ def _static(method: str, name: str) -> Response:
 
 def _wrong_method(allowed: str) -> Refusal:
     return Refusal(
-        405, "This is not done by this method", "Open the page itself.", headers={"allow": allowed}
+        405,
+        "This page does not accept this method",
+        "Open the page itself.",
+        headers={"allow": allowed},
     )

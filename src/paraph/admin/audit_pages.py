@@ -1,4 +1,4 @@
-"""The audit: its newest entries, and whether the chain is whole."""
+"""The audit pages: the newest entries, and the verification of the chain."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _DIGITS = 18
 
 
 class AuditPages:
-    """The page of the audit."""
+    """The pages of the audit."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     async def show(self, visit: Visit) -> Response:
-        """Newest first, page by page."""
+        """Show a page of entries, newest first."""
         return await self._page(visit)
 
     async def verify(self, visit: Visit) -> Response:
-        """Walk the whole chain. What was exported elsewhere is compared by command and API."""
+        """Verify the complete chain; the command and the API also compare exported heads."""
         return await self._page(visit, await walk_chain(self._context.store))
 
     async def _page(self, visit: Visit, verdict: ChainVerdict | None = None) -> Response:

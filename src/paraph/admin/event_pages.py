@@ -1,4 +1,4 @@
-"""Events: what waits, what is dead and why, and handing it on again. Never a body."""
+"""The event pages: waiting events, dead letters with their cause, and redelivery. No bodies."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from paraph.storage.records import Backlog, EventStatus, KeptEvent
 
 PAGE = 25
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{0,80}")
-# What a removal leaves in place of a failure when it purges an event.
+# The failure text of an event whose body a removal has deleted.
 _PURGED = "purged"
-# Where the scales of the picture end.
+# The maximum values of the bars.
 _MOST_EVENTS = 1_000_000
 _LONGEST_SECONDS = 3 * 86_400
 
@@ -32,7 +32,7 @@ class EventPages:
         self._context = context
 
     async def show_all(self, visit: Visit) -> Response:
-        """Newest first, page by page, of every status or one."""
+        """Show a page of events, newest first, with every status or with one."""
         chosen, after = visit.query.one("status"), visit.query.one("after")
         known = {status.value for status in EventStatus}
         if (chosen and chosen not in known) or not _CURSOR.fullmatch(after):
@@ -55,15 +55,15 @@ class EventPages:
         )
 
     async def show_one(self, visit: Visit) -> Response:
-        """One event with its cause."""
+        """Show one event with the cause of its failure."""
         event = await find_event(self._context, visit.argument)
         if event.event_id != visit.argument:
-            # By the beginning of its id, as lists show it: on to its own address.
+            # The path has a prefix of the id, as lists show it: redirect to the full id.
             return see_other(f"/admin/events/{event.event_id}")
         return self._page(visit, event)
 
     async def redeliver_one(self, visit: Visit) -> Response:
-        """Hand one on again, or say why not."""
+        """Deliver one event again, or show why that is refused."""
         event = await find_event(self._context, visit.argument)
         try:
             await redeliver(self._context, event.event_id, operator=visit.session.key.key_id)
@@ -75,7 +75,7 @@ class EventPages:
         return see_other(f"/admin/events/{event.event_id}?redelivered=1")
 
     async def redeliver_shown(self, visit: Visit) -> Response:
-        """Hand on again the dead letters that one page has shown, and count what was refused."""
+        """Redeliver the dead letters that a page has shown, and count the refused ones."""
         done = refused = 0
         for event_id in visit.form.all("event")[:PAGE]:
             try:
@@ -98,23 +98,21 @@ class EventPages:
 
 
 def _hindrance(event: KeptEvent) -> str:
-    """Why an event cannot be handed on by hand, as far as its row says so."""
+    """Return the reason why an event cannot be redelivered; "" if its row shows none."""
     if event.urgent:
-        return (
-            "A deauthorization is carried out here until it is done, and never handed on by hand."
-        )
+        return "The service retries a deauthorization by itself. It cannot be redelivered by hand."
     if event.failure == _PURGED:
         return (
-            "Its body was deleted when its installation was removed. Nothing of a removed"
-            " installation is handed on."
+            "Its body was deleted when its installation was removed. Events of a removed"
+            " installation are not delivered."
         )
     return ""
 
 
 def _bars(backlog: Backlog, now: int) -> dict[str, float]:
-    """How long the bars of the picture are, in hundredths.
+    """Compute the lengths of the bars in percent.
 
-    The scale is logarithmic: one event can be seen, and a thousand are told from a million.
+    The scale is logarithmic, so that one event is visible and a thousand differ from a million.
     """
     oldest = backlog.oldest_received_at
     return {

@@ -1,4 +1,4 @@
-"""What a form of these pages sends, and what stands in a query: few fields, little text."""
+"""Parses the forms and queries of these pages, within small limits."""
 
 from __future__ import annotations
 
@@ -13,46 +13,50 @@ from paraph.admin.refusal import Refusal
 MAX_BYTES = 16 * 1024
 READ_SECONDS = 10.0
 _MAX_FIELDS = 100
-# Each costs as much as a hundred plain bytes, and these pages need a few.
+# Parsing one costs as much as a hundred other bytes, and these pages need only a few.
 _MAX_ESCAPES = 512
 _MEDIA_TYPE = b"application/x-www-form-urlencoded"
 
 
 class Fields:
-    """Names and values in their order."""
+    """The fields of a form or query, in order."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = list(pairs)
 
     def one(self, name: str) -> str:
-        """The value of a field; empty where it is missing, or there are two."""
+        """Return the value of a field; "" if it is missing or repeated."""
         found = self.all(name)
         return found[0] if len(found) == 1 else ""
 
     def all(self, name: str) -> list[str]:
-        """Every value of a field."""
+        """Return every value of a field."""
         return [value for key, value in self._pairs if key == name]
 
 
 def parse_query(query: bytes) -> Fields:
-    """The fields of a query. `Refusal` when it is none."""
+    """Parse a query.
+
+    Raises:
+        Refusal: the query is invalid or exceeds a limit.
+    """
     return _parsed(query[:MAX_BYTES])
 
 
 async def read_form(headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> Fields:
-    """The fields of a form, read within some seconds.
+    """Read and parse a form, within a deadline of some seconds.
 
     Raises:
-        Refusal: it is no form, too long or too slow.
+        Refusal: the body is not a form, is too long, or arrives too slowly.
     """
     types = [v.partition(b";")[0].strip().lower() for n, v in headers if n == b"content-type"]
     if types != [_MEDIA_TYPE]:
-        raise Refusal(415, "This is no form", "Open the page itself, and press the button there.")
+        raise Refusal(415, "This is not a form", "Open the page itself and use its form.")
     try:
         async with asyncio.timeout(READ_SECONDS):
             return _parsed(await _read(receive))
     except TimeoutError:
-        # What is left of it must not be taken for a next request.
+        # The rest of the body must not be read as the next request.
         raise Refusal(
             408, "The form did not arrive", "Send it again.", headers={"connection": "close"}
         ) from None

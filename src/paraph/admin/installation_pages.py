@@ -1,4 +1,4 @@
-"""Installations: whose they are, how they stand and what was proved. No token, no e-mail."""
+"""The installation page: owner, phase and proofs. It shows no token and no e-mail address."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class InstallationPages:
         self._context = context
 
     async def show_all(self, visit: Visit) -> Response:
-        """Installations with an active link, page by page."""
+        """Show a page of installations with an active link."""
         after = visit.query.one("after")
         if not _CURSOR.fullmatch(after):
             raise nothing_here()

@@ -1,16 +1,16 @@
-"""Times as people read them: about when in words, exactly when in the markup."""
+"""Formats times for people: approximate in the text, exact in the markup."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-_LAST = 253_402_300_799  # The end of the year 9999, the last that a datetime can say.
+_LAST = 253_402_300_799  # The end of the year 9999, the latest time of a datetime.
 _STEPS = ((86_400, "d"), (3600, "h"), (60, "min"))
 _LONG = 60 * 86_400
 
 
 def about(at: int, now: int) -> str:
-    """How long ago, or in how long; a date where that says more."""
+    """Format a time relative to `now`, or as a date if it is far away."""
     distance = abs(now - at)
     if distance >= _LONG:
         return f"{_moment(at):%Y-%m-%d}"
@@ -21,7 +21,7 @@ def about(at: int, now: int) -> str:
 
 
 def span(seconds: int) -> str:
-    """A length of time in its largest unit; empty for less than a minute."""
+    """Format a duration in its largest unit; "" for less than a minute."""
     for size, unit in _STEPS:
         if seconds >= size:
             return f"{seconds // size} {unit}"
@@ -29,12 +29,12 @@ def span(seconds: int) -> str:
 
 
 def exact(at: int) -> str:
-    """For people who want to know exactly."""
+    """Format a time to the second, for tooltips."""
     return f"{_moment(at):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def machine(at: int) -> str:
-    """The same for `<time datetime>`."""
+    """Format a time for the attribute `datetime` of `<time>`."""
     return f"{_moment(at):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -1,9 +1,9 @@
-"""Whether a request was made to these pages, and a form by them.
+"""Checks that a request is meant for these pages and that a form was sent by them.
 
-The private side listens on loopback, where any page of the web may send a browser: by a name of
-its own that it points to 127.0.0.1 (DNS rebinding), or by a form. So the `Host` must be a loopback
-address or the configured `operator_url`, and a form must come from that very origin. A name that
-somebody else can point here is none of ours; a literal loopback address cannot be pointed anywhere.
+The private side listens on loopback, and any web page can make a browser send requests there. It
+can use a form, or a DNS name that it points to 127.0.0.1 (DNS rebinding). So the `Host` must be a
+literal loopback address or the configured `operator_url`, and a form must come from that origin.
+An attacker controls the address of their own DNS name, but not of a literal one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(:[0-9]{1,5})?")
 
 
 class OwnOrigin:
-    """Decides by headers alone.
+    """Checks requests by their headers alone.
 
     Args:
-        operator_url: the origin by which operators reach these pages, besides loopback; may be
-            empty.
+        operator_url: the origin of these pages besides loopback; "" if there is no other.
     """
 
     def __init__(self, operator_url: str) -> None:
@@ -33,10 +32,10 @@ class OwnOrigin:
         self._host = urlsplit(operator_url).netloc
 
     def demand_host(self, headers: Headers) -> frozenset[str]:
-        """The origins that the pages have for who reaches them by this `Host`.
+        """Check the `Host` header; return the origins that a form for this host may have.
 
         Raises:
-            Refusal: it is missing, there are two, or it is none of ours.
+            Refusal: the header is missing, repeated, or names another host.
         """
         hosts = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
         match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
@@ -44,18 +43,22 @@ class OwnOrigin:
             if self._host and match[0] == self._host:
                 return frozenset({self._url})
             if is_loopback(match[1]):
-                # Over TLS too: what stands in front may end it.
+                # Accept https too, because a proxy in front may terminate TLS.
                 return frozenset({f"http://{match[0]}", f"https://{match[0]}"})
         raise Refusal(
             421,
             "These pages are not served under this name",
-            "Open them by a loopback address, like http://127.0.0.1:8001/admin/ through a tunnel,"
+            "Open them at a loopback address, like http://127.0.0.1:8001/admin/ through a tunnel,"
             " or set operator_url.",
         )
 
     @staticmethod
     def demand_form(headers: Headers, origins: frozenset[str]) -> None:
-        """`Refusal` unless a page of ours, in the same origin, has sent this form."""
+        """Check that a page of the same origin has sent a form.
+
+        Raises:
+            Refusal: the headers do not show that.
+        """
         found = list(headers)
         origin = [value.decode("latin-1") for name, value in found if name == b"origin"]
         site = [value for name, value in found if name == b"sec-fetch-site"]
@@ -64,10 +67,10 @@ class OwnOrigin:
             raise Refusal(
                 403,
                 "This form was not sent from here",
-                "Nothing was done. Open the page itself, and press the button there.",
+                "Nothing was done. Open the page itself and use its form.",
             )
 
 
 def came_from_elsewhere(headers: Headers) -> bool:
-    """Whether a link outside has led here: then the browser keeps the session's cookie back."""
+    """Return True if a link on another site led here; then the browser sends no session cookie."""
     return any(n == b"sec-fetch-site" and v in {b"cross-site", b"same-site"} for n, v in headers)

@@ -1,4 +1,4 @@
-"""Pages for operators: server-rendered, one style sheet, no script, nothing from elsewhere."""
+"""Renders the pages for operators: one style sheet, no script, nothing from other sites."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from paraph.admin import moment
 
-# What the pages may load and where their forms may go: here, and nowhere else.
+# Pages may load only from their own origin and send forms only to it.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-# Not "no-referrer": that makes browsers send "Origin: null" with forms, and these pages tell their
-# own forms from those of others by their origin.
+# Not "no-referrer": with that, browsers send "Origin: null" with forms, and these pages need the
+# origin to recognise their own forms.
 REFERRER_POLICY = "same-origin"
 _MEDIA_TYPES = {"operator.css": "text/css", "icon.svg": "image/svg+xml"}
 
@@ -40,22 +40,22 @@ def _environment() -> Environment:
 
 
 def _breakable(name: str) -> Markup:
-    """A long name, which may go on in the next line where its words end."""
+    """Allow line breaks between the words of a long name."""
     return Markup().join(Markup("{}<wbr>").format(word) for word in re.split(r"(?<=[._])", name))
 
 
 def render(name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page from a template; every value is escaped."""
+    """Render a template to a page; every value is escaped."""
     return HTMLResponse(_environment().get_template(name).render(**values), status_code=status)
 
 
 def see_other(path: str) -> Response:
-    """Go on, by GET, to a page of ours."""
+    """Redirect with 303 to one of these pages."""
     return RedirectResponse(path, status_code=303)
 
 
 def static_file(name: str) -> Response | None:
-    """One of the files that pages load."""
+    """Return a static file; None if there is no such file."""
     media_type = _MEDIA_TYPES.get(name)
     if media_type is None:
         return None

@@ -1,4 +1,4 @@
-"""A request that is not answered with what it asked for, and the page that says why."""
+"""The exception for refused requests, and the page that it shows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 
 class Refusal(Exception):
-    """What is shown instead; nothing of the request is repeated in it.
+    """A refused request; its page repeats nothing of the request.
 
     Args:
-        status: of the answer.
+        status: the HTTP status.
         title: what happened.
         text: what to do.
-        headers: to send with it.
+        headers: additional response headers.
     """
 
     def __init__(
@@ -26,5 +26,5 @@ class Refusal(Exception):
 
 
 def nothing_here() -> Refusal:
-    """For every address that is none of ours, and every event or cursor that is not one."""
-    return Refusal(404, "There is nothing here", "Check the address, or begin at the events.")
+    """Build the refusal for an unknown path, event or cursor."""
+    return Refusal(404, "There is nothing here", "Check the URL, or begin at the events page.")

@@ -1,9 +1,9 @@
-"""The session of an operator: a sealed cookie that names an API key and proves it anew each time.
+"""The session of an operator: a sealed cookie that names an API key.
 
-Who signs in shows an API key once. The cookie holds its id and the hash of its secret part, as
-the database does: nothing that could be used as an API key. Each page asks the store whether that
-key is still live, so revoking it ends the session at once on every replica. Signing out is noted
-in the store too: a copy of the cookie must not outlive it (ASVS 7.4.1).
+An operator enters an API key once, at sign-in. The cookie contains the key's id and a hash of its
+secret part, as the database does; neither can be used as an API key. Each request checks in the
+store that the key is still valid, so revoking it ends the session at once on every replica.
+Signing out is stored too, because a copy of the cookie must not work afterwards (ASVS 7.4.1).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SetCookie = tuple[bytes, bytes]
 
 
 class _Sealed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """The content of the cookie; database, client and time are its associated data."""
+    """The content of the cookie. Its associated data are the database, the client and the time."""
 
     session_id: str
     key_id: str
@@ -49,7 +49,7 @@ class _Sealed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in operator."""
+    """The session of a signed-in operator."""
 
     session_id: str
     key: ApiKey
@@ -57,16 +57,16 @@ class Session:
 
     @property
     def form_proof(self) -> str:
-        """What every form of this session carries; nobody finds the session by it (ASVS 3.5.1)."""
+        """The CSRF token of this session's forms; it does not reveal the session (ASVS 3.5.1)."""
         return hashlib.sha256(b"operator form:" + self.session_id.encode()).hexdigest()
 
     def has_made(self, proof: str) -> bool:
-        """Whether a form carries it."""
+        """Return True if a form has the CSRF token of this session."""
         return hmac.compare_digest(self.form_proof.encode(), proof.encode("utf-8", "replace"))
 
     @property
     def end_mark(self) -> bytes:
-        """Under which the store remembers that this session was ended."""
+        """The key under which the store records that this session has ended."""
         return hashlib.sha256(b"operator session:" + self.session_id.encode()).digest()
 
 
@@ -81,8 +81,8 @@ class Sessions:
         """Sign in with an API key.
 
         Raises:
-            ApiKeyMissing: it is not live, or none at all.
-            NotAllowed: it may not read, or speaks of some subjects only.
+            ApiKeyMissing: the text is not a valid API key.
+            NotAllowed: the key lacks the scope `read`, or has a subject prefix.
         """
         context = self._context
         presented = parse_key(typed)
@@ -100,24 +100,24 @@ class Sessions:
         return _cookie(f"{now:010d}.{value}", max_age=LIFETIME_SECONDS)
 
     async def of(self, cookies: Sequence[tuple[str, str]]) -> Session | None:
-        """The live session of a browser; None where it has none, or two.
+        """Return the session of a browser; None without exactly one valid cookie.
 
         Raises:
-            StorageError: the store cannot say.
+            StorageError: the store is not available.
         """
         values = [value for name, value in cookies if name == COOKIE]
         match = _VALUE.fullmatch(values[0]) if len(values) == 1 else None
         if match is None:
             return None
         issued_at = int(match[1])
-        # Outside the lifetime there is nothing to open: no key is derived for an invented hour.
+        # Check the lifetime first, so that no key is derived for an invented hour.
         if not -_CLOCK_TOLERANCE <= self._context.now() - issued_at < LIFETIME_SECONDS:
             return None
         content = self._opened(match[2], issued_at)
         return None if content is None else await self._proved(content, issued_at)
 
     async def end(self, session: Session) -> SetCookie:
-        """Sign out, on every replica."""
+        """End a session on every replica; return the cookie header that deletes it."""
         async with self._context.store.transaction(NOTHING_READ) as tx:
             expires_at = session.expires_at + _CLOCK_TOLERANCE
             await tx.used_states.use(session.end_mark, expires_at=expires_at)
@@ -136,7 +136,7 @@ class Sessions:
             return None
 
     async def _proved(self, content: _Sealed, issued_at: int) -> Session | None:
-        """The session, if its key is still live and an operator's, and nobody has ended it."""
+        """Return the session if its API key is still valid and the session was not ended."""
         store = self._context.store
         row = await store.read_live(content.key_id, "")
         try:
@@ -154,12 +154,12 @@ class Sessions:
 
 
 def forgotten_cookie() -> SetCookie:
-    """A Set-Cookie header that takes the session away from a browser."""
+    """Build the Set-Cookie header that deletes the session cookie."""
     return _cookie("", max_age=0)
 
 
 def _operators(key: ApiKey) -> ApiKey:
-    """These pages speak of all subjects, as events and the audit do on the management API."""
+    """Check that a key has the scope `read` and no subject prefix: pages show all subjects."""
     require_scope(key, Scope.READ)
     require_unlimited(key)
     return key
@@ -170,6 +170,6 @@ def _use(issued_at: int) -> str:
 
 
 def _cookie(value: str, *, max_age: int) -> SetCookie:
-    # SameSite=Strict: no other site has a reason to send an operator here signed in.
+    # SameSite=Strict: no other site needs to link to these pages with a session.
     attributes = f"Path=/; Max-Age={max_age}; Secure; HttpOnly; SameSite=Strict"
     return b"set-cookie", f"{COOKIE}={value}; {attributes}".encode("ascii")

@@ -1,4 +1,4 @@
-"""Signing in with an API key, and out again. Whatever is wrong with a key looks alike."""
+"""Sign-in with an API key, and sign-out. Every invalid key gets the same response."""
 
 from __future__ import annotations
 
@@ -15,29 +15,33 @@ from paraph.logs import get_logger
 
 START = "/admin/events"
 BUSY_SECONDS = 60
-# Where a person may be sent after signing in: to a page of ours, never to an address given whole.
+# After sign-in the browser is sent only to a path of these pages, never to a complete URL.
 _BACK = re.compile(r"/admin/(?:events(?:/[A-Za-z0-9_-]{4,80})?|installations|audit)")
 
 _log = get_logger("admin")
 
 
 class Budget(Protocol):
-    """How many sign-ins may fail for one address."""
+    """The rate limit of failed sign-ins per address."""
 
     def spend(self, address: str) -> None:
-        """Take one. `Busy` when there is none left."""
+        """Count an attempt.
+
+        Raises:
+            Busy: the rate limit of the address is reached.
+        """
 
     def give_back(self, address: str) -> None:
-        """Return one that was taken and not needed."""
+        """Take back an attempt that did not fail."""
 
 
 class SignIn:
-    """The form, what it does, and the end of it.
+    """The sign-in form, its processing, and sign-out.
 
     Args:
-        sessions: begins and ends them.
-        budget: of failures, for each address.
-        app_name: how the app calls itself.
+        sessions: begins and ends sessions.
+        `budget`: the rate limit of failures per address.
+        app_name: the name of the app, for display.
     """
 
     def __init__(self, sessions: Sessions, budget: Budget, app_name: str) -> None:
@@ -46,14 +50,14 @@ class SignIn:
         self._app_name = app_name
 
     def form(self, back: str, *, from_elsewhere: bool) -> Response:
-        """The form. Who was led here by a link outside may be signed in all the same."""
+        """Show the form. After a link on another site the operator may already be signed in."""
         return self._page(back, from_elsewhere=from_elsewhere)
 
     async def sign_in(self, typed: str, back: str, *, address: str) -> Response:
-        """Begin a session, and go on to where it was wanted.
+        """Begin a session and redirect to the page that was requested.
 
-        The budget is spent before the store is asked, and given back to whoever had a good key.
-        A failure is logged and not kept: who is not signed in makes us store nothing.
+        The attempt is counted before the store is read, and taken back if the key is valid.
+        A failure is logged but not stored: requests without a session must store nothing.
         """
         try:
             self._budget.spend(address)
@@ -67,7 +71,7 @@ class SignIn:
             _log.warning("operator.sign_in_refused")
             return self._page(back, status=403, failure="key")
         except StorageError:
-            # Nothing was wrong with the key, as far as anybody knows.
+            # The store failed, so the key may be valid.
             self._budget.give_back(address)
             raise
         self._budget.give_back(address)
@@ -76,13 +80,13 @@ class SignIn:
         return answer
 
     async def sign_out(self, visit: Visit) -> Response:
-        """End the session here and in the browser."""
+        """End the session in the store and in the browser."""
         answer = see_other("/admin/sign-in")
         answer.raw_headers.append(await self._sessions.end(visit.session))
         return answer
 
     def needed(self, path: str, *, had_cookie: bool) -> Response:
-        """Instead of a page that only operators see."""
+        """Show the sign-in form in place of a page that needs a session."""
         back = f"?back={path}" if _BACK.fullmatch(path) and path != START else ""
         answer = see_other(f"/admin/sign-in{back}")
         if had_cookie:
@@ -104,5 +108,5 @@ class SignIn:
 
 
 def destination(back: str) -> str:
-    """Where to go on after signing in."""
+    """Return the path to redirect to after sign-in."""
     return back if _BACK.fullmatch(back) else START

@@ -1,4 +1,4 @@
-"""One request of a signed-in operator, as the pages see it."""
+"""One request of a signed-in operator."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from paraph.admin.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Who asks, and what for.
+    """An operator request: the session, the query and the form.
 
-    `argument` is the part of the path that names one thing, or empty; `form` is empty for a GET.
+    `argument` is the id in the path, or ""; `form` is empty for a GET.
     """
 
     session: Session
@@ -27,7 +27,7 @@ class Visit:
     form: Fields
 
     def page(self, name: str, *, status: int = 200, **values: Any) -> Response:
-        """A page with what all of them show."""
+        """Render a page with the values that all pages need."""
         return render(
             name,
             status=status,
@@ -38,6 +38,6 @@ class Visit:
         )
 
     def count(self, name: str) -> int:
-        """A small number in the query: what an act before this page has done."""
+        """Return a small number from the query: the result of the preceding action."""
         value = self.query.one(name)
         return int(value) if value.isascii() and value.isdigit() and len(value) <= 3 else 0

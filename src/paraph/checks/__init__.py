@@ -1,1 +1,1 @@
-"""Attacks on any OAuth app, over HTTP alone, with a simulated Zoom behind it."""
+"""Attack cases for any OAuth app. They use HTTP alone and a simulated Zoom."""

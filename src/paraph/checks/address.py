@@ -1,7 +1,8 @@
-r"""Addresses as a browser reads them, which is not as RFC 3986 does.
+r"""URL resolution as browsers do it, which differs from RFC 3986.
 
 A browser drops control characters, takes `\` for `/`, and any number of slashes before a host for
-two (WHATWG URL Standard, section 4.4). What leads away only in a browser leads away.
+two (WHATWG URL Standard, section 4.4). A redirect that leaves the app only in a browser is still an
+open redirect, so the checks resolve addresses the browser's way.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 
 
 def resolved(base: str, text: str) -> str:
-    """Where an address on the page `base` leads; INVALID where a browser would stay."""
+    """Resolve an address found on the page `base`; INVALID if a browser would not follow it."""
     text = text.strip(_AROUND).translate(_WITHIN)
     scheme = urlsplit(base).scheme
     if found := _SCHEME.match(text):
@@ -26,7 +27,7 @@ def resolved(base: str, text: str) -> str:
         rest = _slashed(found[2])
         if named != scheme or rest.startswith("//"):
             return _valid(f"{named}://{rest.lstrip('/')}")
-        # `http:a/b` on a page of http is a relative address.
+        # On an http page, `http:a/b` is a relative address.
         text = rest
     text = _slashed(text)
     if text.startswith("//"):

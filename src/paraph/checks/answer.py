@@ -1,4 +1,4 @@
-"""What came back, and the exchange as a line of evidence."""
+"""The response to a request of the check, and the exchange as evidence for the report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN = 600
 
 @dataclass(slots=True)
 class Answer:
-    """An HTTP answer. Status 0: none came, and `problem` says why."""
+    """An HTTP response. With status 0 no response came, and `problem` says why."""
 
     method: str
     url: str
@@ -28,49 +28,49 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body, whatever its bytes."""
+        """Return the body as text; invalid bytes are replaced."""
         return self.body.decode("utf-8", "replace")
 
     def header(self, name: str) -> str:
-        """All values of a header, joined, or nothing."""
+        """Return all values of a header, joined; "" if the header is absent."""
         return ", ".join(v for n, v in self.headers if n == name)
 
     @property
     def location(self) -> str:
-        """Where a redirect leads, absolute, or nothing."""
+        """Return the absolute URL of a redirect; "" if there is no Location header."""
         value = self.header("location") if 300 <= self.status < 400 else ""
         return resolved(self.url, value) if value else ""
 
     @property
     def query(self) -> dict[str, str]:
-        """The query of the location."""
+        """Return the query parameters of the location."""
         return dict(parse_qsl(urlsplit(self.location).query, keep_blank_values=True))
 
     @property
     def set_cookies(self) -> list[str]:
-        """The Set-Cookie lines."""
+        """Return the values of all Set-Cookie headers."""
         return [v for n, v in self.headers if n == "set-cookie"]
 
     @property
     def is_html(self) -> bool:
-        """Whether a browser would show it as a page: it guesses where no type is named."""
+        """Return True if a browser would show it as a page; browsers guess a missing type."""
         kind = self.header("content-type")
         guessed = not kind and self.body.lstrip()[:1] == b"<"
         return kind.startswith(("text/html", "application/xhtml")) or guessed
 
     def json(self) -> Any:
-        """The content, or None where it is not JSON."""
+        """Return the parsed content, or None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
             return None
 
     def everything(self) -> str:
-        """All that a caller can read: for the search for secrets."""
+        """Return everything that a caller can read, to search it for secrets."""
         return "\n".join([*(f"{n}: {v}" for n, v in self.headers), self.text])
 
     def evidence(self) -> str:
-        """The exchange as a reader of the report sees it; secrets are masked later."""
+        """Return the exchange as the report shows it; secrets are masked later."""
         sent = "".join(f"\n{n}: {v[:_SHOWN]}" for n, v in self.sent)
         body = f"\n\n{self.sent_body[:_SHOWN].decode('utf-8', 'replace')}" if self.sent_body else ""
         if not self.status:

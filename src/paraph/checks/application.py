@@ -1,4 +1,4 @@
-"""The app under attack as a process: started with the simulator's URLs, watched, ended, killed."""
+"""The process of the app under attack: start it with the simulator's URLs, watch, stop, kill it."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ class Application(Protocol):
 
     @property
     def alive(self) -> bool:
-        """Whether its process lives, as far as that can be known."""
+        """Return True if its process is running, as far as the check can tell."""
 
     def stop(self) -> None:
-        """End it in good order."""
+        """Stop it with SIGTERM and wait until it has ended."""
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill it at once, as a crash would end it."""
 
     def output(self) -> str:
-        """What it has printed so far."""
+        """Return what it has printed so far."""
 
 
 class Running:
-    """An app that somebody else has started."""
+    """An app that was running before the check began; the check never stops it."""
 
     alive = True
 
     def stop(self) -> None:
-        """It is not ours to end."""
+        """Do nothing: the check did not start it."""
 
     def kill(self) -> None:
-        """It is not ours to end."""
+        """Do nothing: the check did not start it."""
 
     def output(self) -> str:
-        """Unknown."""
+        """Return "": the check cannot read its output."""
         return ""
 
 
 class Started:
-    """An app that the check has started, with everything that belongs to its process group."""
+    """An app that the check started, with every process of its process group."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process = process
@@ -59,11 +59,11 @@ class Started:
 
     @property
     def alive(self) -> bool:
-        """Whether its process lives."""
+        """Return True if its process is running."""
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL after five seconds."""
+        """Send SIGTERM, then SIGKILL after five seconds."""
         self._signal(signal.SIGTERM)
         try:
             self._process.wait(5)
@@ -71,12 +71,12 @@ class Started:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the whole group."""
+        """Send SIGKILL to the whole process group."""
         self._signal(signal.SIGKILL)
         self._process.wait(5)
 
     def output(self) -> str:
-        """What it has printed so far."""
+        """Return what it has printed so far."""
         return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
 
     def _signal(self, number: signal.Signals) -> None:
@@ -85,7 +85,11 @@ class Started:
 
 
 def start(target: Target, variant: Variant, values: Mapping[str, str]) -> Application:
-    """Run the app's command; the values fill its placeholders."""
+    """Start the app's command with its placeholders replaced by `values`.
+
+    Raises:
+        ControlFailedError: the command cannot be run.
+    """
     if not target.is_started_here:
         return Running()
     command = [fill(part, values) for part in variant.command or target.start.command]
@@ -111,14 +115,18 @@ def start(target: Target, variant: Variant, values: Mapping[str, str]) -> Applic
 
 
 def free_port() -> int:
-    """A port that nobody holds at the moment."""
+    """Return a port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_until_ready(app: Application, url: str, patience: float) -> None:
-    """Return when the app accepts connections; say why it never will."""
+    """Wait at most `patience` seconds until the app accepts connections at `url`.
+
+    Raises:
+        ControlFailedError: the app ended, or accepted no connection in time.
+    """
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     deadline = time.monotonic() + patience

@@ -1,4 +1,4 @@
-"""The one door to the app under attack: two browsers, bare requests, and raw bytes.
+"""All requests to the app under attack: by browser, as single requests, or as raw bytes.
 
 A browser here keeps a browser's rules, because a jar that ignores SameSite, or a request without
 Sec-Fetch headers, gives wrong verdicts. Malformed requests go over a bare socket.
@@ -29,13 +29,13 @@ _AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/138.0.0.0 Sa
 
 
 class Sender:
-    """Sends single requests, from an address of its own where the system lets it.
+    """Sends single requests, from its own source address where the system allows that.
 
     Args:
-        address: the loopback address to send from; "" for the system's choice.
-        record: is told every exchange.
-        timeout: for each single wait, in seconds; a whole answer may take twice as long.
-        reach: where requests may go; a request to another place is not sent.
+        address: the loopback address to send from; "" lets the system choose.
+        record: called with every exchange.
+        timeout: seconds for each single wait; a complete response may take twice as long.
+        reach: the allowed destinations; a request to any other one is not sent.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Sender:
         self._reach = reach
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         self._transport.close()
 
     def send(
@@ -65,7 +65,7 @@ class Sender:
         body: bytes | None = None,
         timeout: float = 0.0,
     ) -> Answer:
-        """One request, exactly as said; the target is not normalised. Never raises."""
+        """Send one request exactly as given, without normalising its target. Never raises."""
         if problem := self._reach.problem(url):
             answer = Answer(method, url, sent=list(headers), problem=problem)
             self._record(answer)
@@ -126,9 +126,9 @@ class Sender:
         pause: float = 0.0,
         whole: bool = False,
     ) -> Answer:
-        """Bytes over a bare socket, with a pause between pieces; the first answer, or none.
+        """Send bytes over a bare socket, pausing between pieces; return the first response.
 
-        With `whole` everything that comes in the time is read; it stands behind the first body.
+        With `whole`, everything that arrives within the timeout is appended to the first body.
         """
         parts = urlsplit(url)
         content = b"".join(pieces)
@@ -165,7 +165,11 @@ class Sender:
         return answer
 
     def connect(self, url: str, *, timeout: float = 5.0) -> socket.socket:
-        """A bare connection to where a URL points. `OSError` where it may not be made."""
+        """Open a bare connection to the host and port of a URL.
+
+        Raises:
+            OSError: the connection fails or the destination is not allowed.
+        """
         if problem := self._reach.problem(url):
             raise OSError(problem)
         parts = urlsplit(url)
@@ -179,9 +183,9 @@ class Sender:
         return connection
 
     def connect_narrow(self, url: str, *, timeout: float = 5.0) -> socket.socket:
-        """A bare connection that announces small segments and a small window.
+        """Open a bare connection that announces small segments and a small window.
 
-        The buffers on both sides then hold little, so that a peer that does not read is felt soon.
+        The buffers on both sides then hold little, so the app soon notices a peer that never reads.
         """
         if problem := self._reach.problem(url):
             raise OSError(problem)
@@ -208,7 +212,7 @@ class Sender:
 
 @cache
 def _trusting() -> ssl.SSLContext:
-    """The app's certificate is a throw-away one; its TLS is judged by cases of its own."""
+    """Accept any certificate: the app's is a throw-away one, and separate cases check its TLS."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
@@ -236,11 +240,11 @@ def _is_complete(received: bytes) -> bool:
 
 
 class Browser:
-    """One browser profile: cookies, the current page, and the headers that Chromium sends.
+    """One browser profile with cookies, a current page, and the headers that Chromium sends.
 
     Args:
-        sender: what carries its requests.
-        origins: the app's own; navigation elsewhere is never followed.
+        sender: sends its requests.
+        origins: the app's own origins; navigation to any other origin is not followed.
     """
 
     def __init__(self, sender: Sender, origins: Sequence[str]) -> None:
@@ -251,7 +255,7 @@ class Browser:
         self._origins = tuple(origins)
 
     def is_ours(self, url: str) -> bool:
-        """Whether a URL belongs to the app."""
+        """Return True if a URL belongs to the app."""
         parts = urlsplit(url)
         return f"{parts.scheme}://{parts.netloc}" in self._origins
 
@@ -266,16 +270,16 @@ class Browser:
         headers: Sequence[tuple[str, str]] = (),
         timeout: float = 0.0,
     ) -> Answer:
-        """One top-level request, redirects not followed.
+        """Send one top-level request without following redirects.
 
         Args:
-            method: GET and HEAD are safe, and carry cookies that say Lax across sites.
-            url: where to.
-            initiator: the URL of the page that caused it; None: typed by the person.
-            form: fields of a form, sent in the body.
-            body: other content.
-            headers: more, or other ones.
-            timeout: see there.
+            method: GET and HEAD are safe, so they carry SameSite=Lax cookies across sites.
+            url: the URL to request.
+            initiator: the URL of the page that caused it; None if the person typed the address.
+            form: form fields, sent in the body.
+            body: any other body.
+            headers: headers to add or to replace.
+            timeout: seconds for each single wait; 0 means the sender's own.
         """
         cross = initiator is not None and site_of(initiator) != site_of(url)
         sent = [*self._fetch_headers(method, url, initiator, cross=cross), *self.more, *headers]
@@ -299,7 +303,7 @@ class Browser:
             same = urlsplit(initiator)[:2] == urlsplit(url)[:2]
             relation = "cross-site" if cross else ("same-origin" if same else "same-site")
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(initiator))
-            # The default policy: the whole URL within an origin, else the origin alone.
+            # The default referrer policy: the full URL within an origin, else the origin alone.
             headers.append(("referer", initiator if same else f"{origin}/"))
             if method not in {"GET", "HEAD"}:
                 headers.append(("origin", origin))
@@ -314,12 +318,12 @@ class Browser:
         ]
 
     def open(self, url: str, *, initiator: str | None = None, **more: Any) -> Answer:
-        """GET a page and follow redirects inside the app, as a browser does."""
+        """Open a page with GET and follow redirects inside the app, as a browser does."""
         answer = self.request("GET", url, initiator=initiator, **more)
         return self.follow(answer, initiator=initiator)
 
     def follow(self, answer: Answer, *, initiator: str | None = None) -> Answer:
-        """Follow redirects as long as they stay inside the app."""
+        """Follow redirects while they stay inside the app."""
         for _ in range(10):
             if not answer.location or not self.is_ours(answer.location):
                 return answer
@@ -327,7 +331,7 @@ class Browser:
         return answer
 
     def submit(self, form: Form, **changes: str) -> Answer:
-        """Press a form's button on the current page and follow redirects inside the app."""
+        """Submit a form of the current page and follow redirects inside the app."""
         page = self.page.url if self.page else form.action
         fields = {**form.fields, **changes}
         if form.method == "GET":

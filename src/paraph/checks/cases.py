@@ -1,4 +1,4 @@
-"""All cases: importing this registers every group."""
+"""Registers all cases: importing this module imports the modules of every group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue: every case in words, read from `catalogue/*.toml`, one file for each group."""
+"""The descriptions of all cases, read from `catalogue/*.toml` with one file for each group."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROUPS = {
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """One case in words."""
+    """The description of one case."""
 
     id: str
     severity: Severity
@@ -39,7 +39,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
 
 @cache
 def catalogue() -> dict[str, Entry]:
-    """Every case by id, in order."""
+    """Return the descriptions by case id, in the order of the files."""
     found: dict[str, Entry] = {}
     for group in GROUPS:
         text = (files("paraph.checks") / "catalogue" / f"{group}.toml").read_bytes()

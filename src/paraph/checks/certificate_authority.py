@@ -1,4 +1,4 @@
-"""A throw-away certificate authority, and the certificates that a careful client must refuse."""
+"""A throw-away certificate authority. It also issues certificates that clients must refuse."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _DAY = timedelta(days=1)
 
 
 class CertificateAuthority:
-    """Makes certificates below one root, as files in a folder.
+    """Issues certificates under one root and stores them as files in a folder.
 
     Args:
-        folder: where the files go; made when the first one is needed.
+        folder: where the files are stored; created with the first file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,14 +29,20 @@ class CertificateAuthority:
         self._root: x509.Certificate | None = None
 
     def prepare(self) -> None:
-        """Make the root."""
+        """Create the root certificate."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._root = self._sign("Throw-away authority of a check", [], self._key, root=True)
         self.file.write_bytes(self._root.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, *names: str, expired: bool = False, self_signed: bool = False) -> Certificate:
-        """A server certificate for host names, or one that nobody must accept."""
+        """Issue a server certificate.
+
+        Args:
+            names: the host names it is valid for.
+            expired: make its validity end in the past; clients must refuse it.
+            self_signed: sign it with its own key; clients must refuse it.
+        """
         if self._key is None:
             self.prepare()
         key = ec.generate_private_key(ec.SECP256R1())

@@ -1,4 +1,4 @@
-"""Group J, third part: bytes behind a request to upgrade, and peers that never read."""
+"""Group J, part 3: bytes after an upgrade request, and peers that never read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paraph.checks.trial import Trial, case
 from paraph.checks.webhook_requests import request_of
 
 _DEAF_PEERS = 64
-# More than the buffers on the way hold for a peer that announces a small window.
+# More than the buffers in between hold for a peer that announces a small window.
 _UNREAD = 400_000
 _MOST_REQUESTS = 400
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
@@ -27,7 +27,7 @@ UPGRADES = {
 
 
 def upgrade(url: str, method: str, protocol: str, inner: bytes, *, chunked: bool) -> list[bytes]:
-    """A request to upgrade whose body is a whole request: head and body."""
+    """Build an upgrade request whose body is a complete request; return its head and body."""
     parts = urlsplit(url)
     length = "transfer-encoding: chunked" if chunked else f"content-length: {len(inner)}"
     head = (
@@ -39,7 +39,7 @@ def upgrade(url: str, method: str, protocol: str, inner: bytes, *, chunked: bool
 
 
 def answered_twice(received: bytes) -> bool:
-    """Return True if the body was answered as a request; a refusal to read it does not count."""
+    """Return True if the body was processed as a request; a refusal to read it does not count."""
     statuses = [int(one) for one in _STATUS.findall(received) if not one.startswith(b"1")]
     return len(statuses) > 1 and statuses[1] not in {400, 408, 431, 501, 505}
 
@@ -84,7 +84,7 @@ def _upgraded(t: Trial) -> None:
 
 
 def _largest_page(t: Trial) -> tuple[str, int]:
-    """The page whose answer is largest, and its bytes."""
+    """Find the page with the largest response; return its URL and size in bytes."""
     urls = [t.url("start"), t.stage.base + "/", t.stage.absolute("/no-such-page")]
     urls += [t.stage.absolute(one) for one in t.stage.target.urls.pages]
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(t.stage.base))
@@ -106,7 +106,7 @@ def _never_read(t: Trial, url: str, size: int) -> list[socket.socket]:
         connection = sender.connect_narrow(url)
         held.append(connection)
         connection.settimeout(0.5)
-        # A server that stops reading has answered enough.
+        # If the server stops reading, its buffers are full, which is the state wanted here.
         with suppress(OSError):
             connection.sendall(requests)
     return held
@@ -116,7 +116,7 @@ def _never_read(t: Trial, url: str, size: int) -> list[socket.socket]:
 def _unread(t: Trial) -> None:
     t.demand_addresses()
     url, size = _largest_page(t)
-    t.control(size, "no page is answered")
+    t.control(size, "no page got a response")
     door = t.stage.url("webhook")
     user = t.known_user() if door else None
     before = t.direct.send("GET", url)

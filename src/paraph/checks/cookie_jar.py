@@ -1,4 +1,4 @@
-"""Cookies as a browser keeps them: SameSite, Secure, `__Host-`, paths, and no ports."""
+"""A cookie jar with a browser's rules: SameSite, Secure, `__Host-` and paths, ports ignored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOCAL = {"127.0.0.1", "localhost", "::1"}
 
 @dataclass(slots=True)
 class Cookie:
-    """One cookie with what the server asked of the browser."""
+    """One cookie with the attributes that the server set."""
 
     name: str
     value: str
@@ -28,7 +28,7 @@ class Cookie:
 
 
 def parse_set_cookie(line: str, url: str) -> Cookie | None:
-    """The cookie that a browser makes of a Set-Cookie line, or None where it refuses it."""
+    """Parse a Set-Cookie header; return None if a browser would reject the cookie."""
     first, *rest = line.split(";")
     name, equals, value = first.strip().partition("=")
     if not equals or not name or len(first) > MAX_SIZE:
@@ -62,7 +62,7 @@ def parse_set_cookie(line: str, url: str) -> Cookie | None:
 
 
 def _path_of(given: str, page: str) -> str:
-    """The path that a cookie is for: without the attribute, the folder of the page."""
+    """Return the path of a cookie; without a Path attribute, the folder of the page."""
     if given.startswith("/"):
         return given
     return page.rpartition("/")[0] or "/"
@@ -73,14 +73,14 @@ def _end_of(given: dict[str, str]) -> float | None:
     if age.lstrip("-").isdigit():
         return time.time() + int(age)
     try:
-        # Some write dashes into the date, as cookies once had them.
+        # Some servers write dashes into the date, as the first cookie specification did.
         return parsedate_to_datetime(given.get("expires", "").replace("-", " ")).timestamp()
     except (ValueError, OverflowError):
         return None
 
 
 def site_of(url: str) -> str:
-    """Scheme and host: loopback names have no registrable domain of their own."""
+    """Return scheme and host as the site: loopback names have no registrable domain."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}"
 
@@ -92,7 +92,12 @@ class CookieJar:
         self._cookies: list[Cookie] = list(cookies)
 
     def store(self, lines: Iterable[str], url: str) -> None:
-        """Take what an answer sets."""
+        """Store the cookies of a response.
+
+        Args:
+            lines: the values of its Set-Cookie headers.
+            url: the URL that was requested.
+        """
         for line in lines:
             cookie = parse_set_cookie(line, url)
             if cookie is None:
@@ -106,24 +111,24 @@ class CookieJar:
                 self._cookies.append(cookie)
 
     def put(self, cookie: Cookie) -> None:
-        """Plant a cookie, as an attacker on a neighbouring host would."""
+        """Store a cookie directly, as an attacker on a neighbouring host could."""
         self._cookies.append(cookie)
 
     def all(self, host: str = "") -> list[Cookie]:
-        """Every cookie, or those of a host."""
+        """Return all cookies, or those of one host."""
         return [one for one in self._cookies if not host or one.host == host]
 
     def drop(self, name: str) -> None:
-        """Forget a cookie."""
+        """Delete a cookie."""
         self._cookies = [one for one in self._cookies if one.name != name]
 
     def header(self, url: str, *, cross_site: bool, safe: bool) -> str:
-        """The Cookie header for a top-level navigation.
+        """Build the Cookie header for a top-level navigation.
 
         Args:
-            url: where it goes.
-            cross_site: whether another site caused it.
-            safe: whether the method is GET or HEAD: only then do cookies that say Lax travel
+            url: the URL it requests.
+            cross_site: True if a page of another site caused it.
+            safe: True if the method is GET or HEAD: only then are SameSite=Lax cookies sent
                 across sites.
         """
         parts = urlsplit(url)
@@ -140,13 +145,13 @@ class CookieJar:
 
 
 def _is_below(path: str, folder: str) -> bool:
-    """Whether a cookie of a folder is sent to a path."""
+    """Return True if a cookie for `folder` is sent to `path` (RFC 6265 section 5.1.4)."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _may_travel(cookie: Cookie, *, cross_site: bool, safe: bool) -> bool:
     if not cross_site or cookie.same_site in {"", "none"}:
-        # Without the attribute Firefox and Safari send it always, Chromium in its first two
-        # minutes; every cookie of a check is as young as that.
+        # Firefox and Safari always send a cookie without SameSite. Chromium does so for two
+        # minutes after it was set, and no cookie of a check is older.
         return True
     return cookie.same_site != "strict" and safe

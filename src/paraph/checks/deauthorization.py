@@ -1,4 +1,4 @@
-"""Group I: the user removes the app at Zoom."""
+"""Group I, part 1: the user removes the app at Zoom."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _early(t: Trial) -> None:
         status, seen = t.use(subject, user.id)
         t.expect(not [o for o in seen if o.status < 300], "a removed user's token is used")
         t.expect(status >= 400, f"`use` of a removed user answers {status}")
-    t.expect(gone, "a removal that came before the link is forgotten")
+    t.expect(gone, "a removal that came before the link had no effect")
 
 
 @case("deauth-refresh-race")
@@ -132,7 +132,7 @@ def _race(t: Trial) -> None:
     waiting.start()
     try:
         t.control(gate.reached.wait(10), "an expired token was not refreshed")
-        # Zoom answered the refresh before the removal; the answer arrives after it.
+        # Zoom sent its response to the refresh before the removal, but it arrives afterwards.
         t.zoom.simulator.ledger.remove(t.zoom.app.client_id, done.user.id)
         send(t, t.removal(done.user, deauthorization_time=iso(t.now())))
         within = t.stage.target.limits.effect_within
@@ -185,6 +185,6 @@ def _durable(t: Trial) -> None:
         t.stage.restart(kill=True)
         patience = t.stage.target.limits.recovery_within
         if patience and t.has("advance"):
-            # What the dead process had claimed is free again after this time.
+            # The claims of the killed process expire after this time.
             t.advance(patience)
         expect_gone(t, done, "after a crash")

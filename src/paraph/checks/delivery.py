@@ -1,4 +1,4 @@
-"""Webhook deliveries: signed as Zoom signs them, or spoilt in one part."""
+"""Webhook deliveries, signed as Zoom signs them or altered in one part."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from paraph.simulator.world import User
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """`v0=` and the HMAC-SHA256 of `v0:timestamp:body`."""
+    """Return `v0=` and the hexadecimal HMAC-SHA256 of `v0:timestamp:body`."""
     message = b"v0:" + timestamp.encode("latin-1", "replace") + b":" + body
     return "v0=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 def iso(instant: float) -> str:
-    """A time as Zoom writes it."""
+    """Format a time (epoch seconds) as Zoom does."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(instant)) + ".000Z"
 
 
 class Delivery:
-    """One webhook POST under construction; every part may be replaced before it is sent."""
+    """One webhook POST under construction; every part can be replaced before it is sent."""
 
     def __init__(self, secret: str, body: bytes, now: float) -> None:
         self.body = body
@@ -38,7 +38,7 @@ class Delivery:
 
     @property
     def signature(self) -> str:
-        """The right one, unless another was put in its place."""
+        """The correct signature, unless another value was set."""
         return self._signature if self._signature is not None else self.right()
 
     @signature.setter
@@ -46,11 +46,11 @@ class Delivery:
         self._signature = value
 
     def right(self) -> str:
-        """What Zoom would send."""
+        """Return the correct signature, as Zoom would compute it."""
         return sign(self.secret, self.timestamp, self.body)
 
     def headers(self) -> list[tuple[str, str]]:
-        """As Zoom sends them."""
+        """Return the headers that Zoom sends."""
         return [
             ("content-type", self.content_type),
             ("x-zm-request-timestamp", self.timestamp),
@@ -60,10 +60,10 @@ class Delivery:
 
 
 class Deliveries(Flow):
-    """Sending deliveries, and seeing what they did."""
+    """Steps that send deliveries and observe their effects."""
 
     def event(self, name: str = "meeting.ended", payload: dict[str, Any] | None = None) -> bytes:
-        """A body as Zoom writes it."""
+        """Build the body of an event as Zoom does."""
         content = {
             "event": name,
             "event_ts": int(self.now() * 1000),
@@ -74,7 +74,7 @@ class Deliveries(Flow):
         return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
 
     def marked(self, user: User | None = None, name: str = "meeting.ended") -> tuple[str, Delivery]:
-        """An honest delivery with a marker in it by which its effect is found again."""
+        """Build an honest delivery; return the marker that identifies its effect, and it."""
         marker = f"marker-{os.urandom(6).hex()}"
         account = user.account_id if user else "CheckAccount0000000001"
         payload = {"account_id": account, "object": {"topic": marker, "uuid": marker}}
@@ -83,11 +83,11 @@ class Deliveries(Flow):
         return marker, self.delivery(self.event(name, payload))
 
     def delivery(self, body: bytes) -> Delivery:
-        """A rightly signed delivery of a body."""
+        """Build a correctly signed delivery of a body."""
         return Delivery(self.zoom.app.webhook_secret, body, self.now())
 
     def post(self, delivery: Delivery, *, url: str = "", timeout: float = 0.0) -> Answer:
-        """Send it to the app's webhook URL."""
+        """Send a delivery to the app's webhook URL, or to `url`."""
         return self.direct.send(
             "POST",
             url or self.url("webhook"),
@@ -97,13 +97,13 @@ class Deliveries(Flow):
         )
 
     def effects(self, marker: str) -> int:
-        """How many effects the app shows for a marker."""
+        """Return the number of effects that the app reports for a marker."""
         content = self.call("events")
         self.control(isinstance(content, list), "the hook `events` must answer with a JSON list")
         return sum(marker in json.dumps(one, ensure_ascii=False) for one in content)
 
     def known_user(self) -> User:
-        """Somebody whose events the app has a reason to take: installed once for each stage."""
+        """Return a user whose events the app should accept; installed once for each environment."""
         if self.stage.known_user is None or not self._is_installed(self.stage.known_user):
             self.stage.known_user = self.install().user
         return self.stage.known_user
@@ -112,7 +112,7 @@ class Deliveries(Flow):
         return not self.has("links") or self.linked(user=user.id)
 
     def control_delivery(self, user: User | None = None) -> None:
-        """An honest delivery is accepted and, where it can be seen, has its effect."""
+        """Check that an honest delivery is accepted and, where the app reports effects, has one."""
         marker, good = self.marked(user)
         answer = self.post(good)
         why = answer.problem or f"status {answer.status}"
@@ -125,18 +125,18 @@ class Deliveries(Flow):
             )
 
     def expect_no_effect(self, marker: str, what: str, user: User | None = None) -> None:
-        """Nothing came of it, known once a later honest delivery has had its effect."""
+        """Check that a delivery had no effect, once a later honest delivery has had its own."""
         if self.has("events"):
             self.control_delivery(user)
             self.expect(not self.effects(marker), f"{what} had an effect")
 
     def expect_rejected(self, answer: Answer, what: str, *, unbroken: bool = False) -> None:
-        """A delivery that nobody may accept; `unbroken` where breaking would be the finding."""
+        """Check that a delivery was rejected; with `unbroken` a 5xx status fails the case too."""
         (self.expect_answered if unbroken else self.expect_came)(answer, what)
         self.expect(answer.status >= 400, f"{what} was accepted with {answer.status}")
 
     def removal(self, user: User, **changes: Any) -> Delivery:
-        """`app_deauthorized` of a user, a minute and more after now."""
+        """Build `app_deauthorized` for a user, dated at least a minute after now."""
         payload = {
             "account_id": user.account_id,
             "user_id": user.id,

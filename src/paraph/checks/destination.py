@@ -1,8 +1,8 @@
-r"""The place that a request goes to, read from the URL as it will be sent, and its permission.
+r"""The destination of a request, parsed from the URL as it is sent, and whether it is allowed.
 
-URL parsers differ about userinfo, backslashes, tabs, numbers as hosts and letters of other scripts.
-So the authority has to be of one plain form that all of them read alike; everything else goes
-nowhere (WHATWG URL Standard, section 4.4; CWE-918).
+URL parsers disagree about userinfo, backslashes, tabs, numeric hosts and non-ASCII letters.
+So only authorities that all parsers read alike are accepted; a request to any other one is not
+sent (WHATWG URL Standard, section 4.4; CWE-918).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 
 _URL = re.compile(r"(https?)://([^/?#]*)(?:[/?#].*)?", re.DOTALL | re.IGNORECASE)
 _AUTHORITY = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.IGNORECASE)
-# Such a host is a number to some resolvers: 127.1, 0x7f.1 and 2130706433 are all 127.0.0.1.
+# Some resolvers read such a host as a number: 127.1, 0x7f.1 and 2130706433 are all 127.0.0.1.
 _ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Scheme, host and port that a URL reaches; a host is in lower case and canonical."""
+    """The scheme, host and port that a URL reaches; the host is canonical and in lower case."""
 
     scheme: str
     host: str
@@ -30,13 +30,13 @@ class Destination:
 
     @property
     def origin(self) -> str:
-        """As it stands in a URL, without the default port."""
+        """The origin as written in a URL, without the default port."""
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{self.host}{port}"
 
     @property
     def is_loopback(self) -> bool:
-        """True if it can only be this machine."""
+        """True if the host can only be this machine."""
         if self.host == "localhost":
             return True
         try:
@@ -46,10 +46,10 @@ class Destination:
 
 
 def destination_of(url: str) -> Destination:
-    """Where a URL leads.
+    """Parse the destination of a URL.
 
     Raises:
-        ValueError: it is not a URL that every parser reads alike; the message says what to write.
+        ValueError: URL parsers could disagree about it; the message says what to write instead.
     """
     whole = _URL.fullmatch(url)
     if whole is None:
@@ -88,12 +88,12 @@ def _canonical(host: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where the check may send requests: to this machine, and to origins that proved ownership."""
+    """The allowed destinations: this machine, and origins with a proof of ownership."""
 
     proven: frozenset[str] = frozenset()
 
     def problem(self, url: str) -> str:
-        """Why a request to this URL is not sent; "" when it may be."""
+        """Return why a request to this URL is not allowed; "" if it is."""
         try:
             destination = destination_of(url)
         except ValueError as error:
@@ -103,7 +103,7 @@ class Reach:
         return f"not sent: {destination.origin} is not this machine and has not proved ownership"
 
     def with_proven(self, origins: Iterable[str]) -> Reach:
-        """The same, and these."""
+        """Return a copy that also allows these origins."""
         return Reach(self.proven | frozenset(origins))
 
 

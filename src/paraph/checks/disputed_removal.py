@@ -1,8 +1,8 @@
-"""Group I, third part: removals that are genuine and yet must not be believed word by word.
+"""Group I, part 3: genuine removals whose content can be wrong.
 
-Zoom signs `app_deauthorized`, and its content can still be wrong. In an account-level app an admin
-may remove an authorization that no longer counts, and the time can lie in the future. Only Zoom
-knows which grants live: its token endpoint tells.
+A signed `app_deauthorized` can still be wrong. In an account-level app an admin may remove an
+authorization that was already replaced, and its time can be in the future. Only Zoom knows which
+grants are valid: a request to its token endpoint tells.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CLEARLY = 300
 
 
 def _account_level(t: Trial) -> User:
-    """Run the app at account level; a user who has installed it and is not concerned."""
+    """Run the app at account level; return an installed user whom the removal does not concern."""
     bystander = t.known_user()
     if t.stage.level != "account":
         t.stage.restart("account")
@@ -28,7 +28,7 @@ def _account_level(t: Trial) -> User:
 
 
 def _two_admins(t: Trial) -> tuple[Installed, User]:
-    """An admin's installation, and another admin of the account, whose removal is newer."""
+    """Return an admin's installation and another admin of the account."""
     holder = installed(t, user=t.zoom.user(role="admin"))
     other = t.zoom.user(account_id=holder.user.account_id, role="admin")
     if t.has("advance"):
@@ -65,7 +65,7 @@ def _future(t: Trial) -> None:
     send(t, t.removal(newcomer, deauthorization_time=future))
     remove(t, done, deauthorization_time=future)
     control_gone(t, done)
-    # Times on the wire have whole seconds: what follows is clearly later.
+    # Times on the wire are whole seconds, so wait until the next one is certainly later.
     begun = t.now()
     t.until(lambda: t.now() > begun + 2, 5)
     for user in (newcomer, done.user):
@@ -78,7 +78,7 @@ def _future(t: Trial) -> None:
 
 
 def _installed_later(t: Trial, user: User) -> Installed:
-    """An installation like the one that worked: when it fails, the removal has barred it."""
+    """Install again as before; if that fails, the removal has blocked it."""
     try:
         return installed(t, user=user)
     except ControlFailedError as failed:

@@ -1,4 +1,4 @@
-"""Group J, second part: networks, limits, errors, and what is open to whom."""
+"""Group J, part 2: networks, limits, errors, and access to pages and data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _forwarded(t: Trial) -> None:
 
 
 def _expect_no_detour(t: Trial, page: str, plain: Answer) -> None:
-    """A header does not make the front page another one."""
+    """Check that no header makes the server answer for another path."""
     path = urlsplit(page).path
     for name in ("x-original-url", "x-rewrite-url", "x-forwarded-uri"):
         answer = t.direct.send("GET", plain.url, headers=[(name, path)])
@@ -73,15 +73,15 @@ def _plain(t: Trial) -> None:
     cookies = browser.jar.header(callback, cross_site=True, safe=True)
     url = urljoin(plain, f"{parts.path}?{parts.query}")
     answer = t.direct.send("GET", url, headers=[("cookie", cookies)])
-    t.expect(answer.status < 500, f"a callback in clear was answered {answer.status}")
-    t.expect(not 200 <= answer.status < 300, "a callback in clear was accepted")
-    t.expect_no_exchange(before, "a callback in clear")
+    t.expect(answer.status < 500, f"a callback over plain http was answered {answer.status}")
+    t.expect(not 200 <= answer.status < 300, "a callback over plain http was accepted")
+    t.expect_no_exchange(before, "a callback over plain http")
     if t.stage.url("webhook"):
         marker, delivery = t.marked()
         del marker
         door = urljoin(plain, urlsplit(t.url("webhook")).path)
         answer = t.post(delivery, url=door)
-        t.expect(not 200 <= answer.status < 300, "a delivery in clear was accepted")
+        t.expect(not 200 <= answer.status < 300, "a delivery over plain http was accepted")
 
 
 def _shakes(t: Trial, version: ssl.TLSVersion) -> bool:
@@ -194,7 +194,7 @@ def _exhaustion(t: Trial) -> None:
     other.sender = t.sender()
     t.sign_in(other, t.subject())
     begun_at = time.monotonic()
-    t.expect(t.try_begin(other), "after the flood nobody else can begin")
+    t.expect(t.try_begin(other), "after the flood no other user can begin")
     t.expect(time.monotonic() - begun_at < 5, "after the flood the app is slow")
 
 
@@ -214,7 +214,7 @@ def _errors(t: Trial) -> None:
         t.expect("trace-canary-0001" not in text, "TRACE is answered")
         t.expect("Traceback" not in text and 'File "/' not in text, "a stack trace is shown")
         version = _VERSIONS.search(text.lower())
-        t.expect(not version, f"a version is told: {version[0] if version else ''}")
+        t.expect(not version, f"a server version is shown: {version[0] if version else ''}")
     host = urlsplit(base).netloc
     smuggled = (
         f"POST /healthz HTTP/1.1\r\nHost: {host}\r\nContent-Length: 6\r\n"
@@ -239,14 +239,14 @@ def _admin(t: Trial) -> None:
                 browser.follow(browser.request("GET", url, headers=more)),
             ):
                 t.expect(answer.status < 500, f"{page} is answered {answer.status}")
-                # Some apps show one and the same page for whatever they do not know.
+                # Some apps show the same page for every unknown path.
                 same = answer.status == nothing.status and answer.body == nothing.body
                 shut = answer.status >= 300 or same or _asks_who(answer)
-                t.expect(shut, f"{page} is open to anybody")
+                t.expect(shut, f"{page} is open to anyone")
 
 
 def _asks_who(page: Answer) -> bool:
-    """Whether a page asks its reader to sign in. One that offers to sign out has let him in."""
+    """Return True if a page asks to sign in; a page that offers to sign out is signed in."""
     text = page.text.lower()
     inside = re.search(r"\b(?:sign|log)[ -]?out\b", text)
     asks = 'type="password"' in text or re.search(r"\b(?:sign|log)[ -]?in\b", text)
@@ -278,7 +278,7 @@ def _idor(t: Trial) -> None:
         for form in forms_of(page):
             if "sign" in form.action or "log" in form.action:
                 continue
-            # The stranger's own form token, with the owner's ids.
+            # The request combines the stranger's own form token with the owner's ids.
             fields = {
                 n: marks.get(n, v) if "csrf" in n.lower() else v for n, v in form.fields.items()
             }

@@ -1,4 +1,4 @@
-"""An installation as a person makes it: start, consent at Zoom, callback, confirmation."""
+"""The steps of an installation: start, consent at Zoom, redirection endpoint, confirmation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from paraph.checks.markup import buttons_of, forms_of, links_of
 from paraph.checks.zoom import TOKEN
 from paraph.simulator.world import User
 
-# Tokens of forms, and the names that the check gives to local accounts.
+# Form tokens, and the names that the check gives to local accounts.
 _VARYING = re.compile(r"[A-Za-z0-9_+/=-]{16,}|person-[0-9a-f]{8}")
 _NOT_A_START = ("disconnect", "sign-out", "signout", "logout", "remove", "delete", "confirm")
 
 
 @dataclass(slots=True)
 class Begun:
-    """An authorization request under way in a browser."""
+    """A pending authorization request in a browser."""
 
     browser: Browser
     answer: Answer
@@ -29,18 +29,18 @@ class Begun:
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters that Zoom is sent."""
+        """Return the parameters of the authorization request."""
         return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
 
     @property
     def state(self) -> str:
-        """The parameter `state`."""
+        """Return the parameter `state`."""
         return self.query.get("state", "")
 
 
 @dataclass(slots=True)
 class Installed:
-    """A finished installation."""
+    """A completed installation."""
 
     browser: Browser
     subject: str
@@ -50,10 +50,13 @@ class Installed:
 
 
 class Flow(Ground):
-    """Installing, step by step or in one go."""
+    """Installation steps, one by one or all in one call."""
 
     def try_begin(self, browser: Browser, url: str = "", **more: Any) -> Begun | None:
-        """Go to the start and press what must be pressed until Zoom's page is named."""
+        """Open the start URL and press its buttons until the app redirects to Zoom.
+
+        Returns None if the app never redirects to Zoom.
+        """
         answer = browser.open(url or self.url("start"), **more)
         for _ in range(4):
             if self.leads_to_zoom(answer):
@@ -68,7 +71,7 @@ class Flow(Ground):
         return None
 
     def pressed(self, browser: Browser, page: Answer) -> Answer | None:
-        """What follows the first button of a page that is no button for something else."""
+        """Press the first button that could start the installation; return the response."""
         form = next((one for one in forms_of(page) if self._starts(one.action)), None)
         if form is not None:
             return browser.submit(form)
@@ -79,7 +82,11 @@ class Flow(Ground):
         return not any(word in action for word in _NOT_A_START)
 
     def begin(self, browser: Browser, url: str = "", **more: Any) -> Begun:
-        """As `try_begin`; the case proves nothing if the app leads nowhere."""
+        """Begin an authorization as `try_begin` does.
+
+        Raises:
+            ControlFailedError: the app does not redirect to Zoom.
+        """
         begun = self.try_begin(browser, url, **more)
         self.control(
             begun, f"the start does not lead to Zoom's authorization page: {self._ended(browser)}"
@@ -88,7 +95,7 @@ class Flow(Ground):
         return begun
 
     def _ended(self, browser: Browser) -> str:
-        """Where a browser has come to instead, and what may be missing."""
+        """Describe where the browser ended instead, and what may be missing."""
         page = browser.page
         if page is None or not page.status:
             return page.problem if page else "nothing was asked"
@@ -100,7 +107,7 @@ class Flow(Ground):
         return f"it ends at {urlsplit(page.url).path} with {page.status}{hint}"
 
     def leads_to_zoom(self, answer: Answer) -> bool:
-        """Whether an answer sends the browser to Zoom's authorization page."""
+        """Return True if a response redirects the browser to Zoom's authorization page."""
         return self._is_zoom(answer.location)
 
     def _is_zoom(self, url: str) -> bool:
@@ -108,16 +115,16 @@ class Flow(Ground):
         return where.path == "/oauth/authorize" and where.netloc == urlsplit(self.zoom.url).netloc
 
     def agree(self, url: str, user: User, auto: str = "approve") -> str:
-        """Consent at Zoom as a user; where Zoom sends the browser."""
+        """Consent at Zoom as a user; return the URL that Zoom redirects to."""
         self.zoom.agree_as(user, auto)
         answer = self.direct.send("GET", self.zoom.reach(url))
-        # The record shows the name that a browser would show.
+        # The record shows the host name that a browser would show.
         answer.url = url
         self.control(answer.location, f"Zoom refused the authorization request ({answer.status})")
         return answer.location
 
     def code_for(self, user: User, **query: str) -> str:
-        """A genuine code of a user, got without the app: as a Marketplace link does."""
+        """Get a genuine code for a user without the app, as a Marketplace install does."""
         parameters = {
             "response_type": "code",
             "client_id": self.zoom.app.client_id,
@@ -128,19 +135,19 @@ class Flow(Ground):
         return dict(parse_qsl(urlsplit(where).query))["code"]
 
     def callback_url(self, **query: str) -> str:
-        """The redirection endpoint with parameters."""
+        """Return the URL of the redirection endpoint with these parameters."""
         return f"{self.url('redirect')}?{urlencode(query)}"
 
     def visit(self, browser: Browser, url: str, **more: Any) -> Answer:
-        """Open a URL as a link from Zoom, and follow inside the app; never raises."""
+        """Open a URL as if linked from Zoom, and follow redirects inside the app; never raises."""
         return browser.open(url, initiator=f"{self.zoom.url}/", **more)
 
     def arrive(self, browser: Browser, url: str, **more: Any) -> Answer:
-        """The first answer of the redirection endpoint, redirects not followed."""
+        """Request a URL as if redirected by Zoom; redirects are not followed."""
         return browser.request("GET", url, initiator=f"{self.zoom.url}/", **more)
 
     def finish(self, browser: Browser, url: str) -> Answer:
-        """Come back from Zoom and press the confirmation, if there is one."""
+        """Open the redirect from Zoom and press the confirmation button, if there is one."""
         page = self.visit(browser, url)
         for _ in range(3):
             form = self.form(page, "confirm", "link", "claim")
@@ -152,7 +159,11 @@ class Flow(Ground):
     def install(
         self, user: User | None = None, subject: str = "", browser: Browser | None = None
     ) -> Installed:
-        """The whole way through; the case proves nothing if it does not work."""
+        """Make a complete installation.
+
+        Raises:
+            ControlFailedError: it does not work, so the case would prove nothing.
+        """
         user = user or self.zoom.user()
         subject = subject or self.subject()
         browser = browser or self.browser(subject)
@@ -168,15 +179,15 @@ class Flow(Ground):
             )
         return Installed(browser, subject, user, callback, page)
 
-    # ------------------------------------------------------------ what the pages tell
+    # ------------------------------------------------------------ the app's pages
 
     def shows(self, browser: Browser, *texts: str) -> bool:
-        """Whether one of the target's pages shows a browser one of these texts."""
+        """Return True if a page of the target shows one of these texts to a browser."""
         pages = [browser.open(self.stage.absolute(one)) for one in self.stage.target.urls.pages]
         return any(text in page.text for text in texts for page in pages)
 
     def is_stranger(self, browser: Browser) -> bool:
-        """Whether the pages take a browser for nobody they know; False where they do not tell."""
+        """Return True if the pages treat a browser as signed out; False if that cannot be seen."""
         if self.stage.pages_tell is None:
             self.stage.pages_tell = self._view(self.install().browser) != self._view(self._fresh())
         return self.stage.pages_tell and self._view(browser) == self._view(self._fresh())
@@ -185,18 +196,18 @@ class Flow(Ground):
         return self.browser(self.subject())
 
     def _view(self, browser: Browser) -> list[tuple[int, str, str]]:
-        """The target's pages without what differs from one visit to the next."""
+        """Return the target's pages without the parts that change with every request."""
         seen = [browser.open(self.stage.absolute(one)) for one in self.stage.target.urls.pages]
         return [(one.status, urlsplit(one.url).path, _VARYING.sub("", one.text)) for one in seen]
 
-    # ------------------------------------------------------------ what must come to nothing
+    # ------------------------------------------------------------ callbacks to refuse
 
     def expect_refused(
         self, browser: Browser, url: str, what: str, *, unbroken: bool = False
     ) -> Answer:
-        """A callback that must come to nothing: no exchange and no link.
+        """Check that a callback is refused: no token request is sent and no link is made.
 
-        `unbroken` is for cases whose point is that the app must not break; see `expect_came`.
+        With `unbroken` a 5xx status fails the case as well.
         """
         before, linked = self.mark(), self.links()
         answer = self.arrive(browser, url)
@@ -212,5 +223,5 @@ class Flow(Ground):
     def _to_the_end(self, browser: Browser, answer: Answer) -> Answer:
         last = browser.follow(answer, initiator=f"{self.zoom.url}/")
         form = self.form(last, "confirm", "claim")
-        # A page that asks to link is pressed: an attacker's victim might press it as well.
+        # A confirmation is pressed, because the attacker's victim might press it too.
         return browser.submit(form) if form is not None and last.status == 200 else last

@@ -1,4 +1,4 @@
-"""Group J, fourth part: headers in which proxies describe the client, genuine and spoofed."""
+"""Group J, part 4: genuine and spoofed headers in which proxies describe the client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CLAIMS = (
 
 
 def _delivered(t: Trial, schemes: str, addresses: str) -> Answer:
-    """An honest delivery as the last of the proxies sends it."""
+    """Send an honest delivery as the last proxy would forward it."""
     delivery = t.marked()[1]
     delivery.more = [("x-forwarded-proto", schemes), ("x-forwarded-for", addresses)]
     return t.post(delivery)
@@ -43,14 +43,14 @@ def _list(t: Trial) -> None:
         )
     if _accepted(_delivered(t, "http", _CLIENT)):
         return
-    # Each proxy appends: what the client wrote itself stands before what the first one saw.
+    # Each proxy appends, so values that the client forged come before the genuine ones.
     for addresses in (f"127.0.0.1, {_CLIENT}", f"198.51.100.1, {_CLIENT}"):
         answer = _delivered(t, "https, http", addresses)
         t.expect(not _accepted(answer), "a client's own X-Forwarded-Proto is believed")
 
 
 def _start(t: Trial, browser: Browser) -> bool:
-    """Begin an authorization; False where the app answers that its limit is reached."""
+    """Begin an authorization; return False if the app reports that its rate limit is reached."""
     if t.try_begin(browser):
         return True
     page = browser.page
@@ -65,7 +65,7 @@ def _until_limited(t: Trial, browser: Browser) -> bool:
 
 
 def _claim(name: str) -> tuple[str, str]:
-    """A header in which the client calls itself another address."""
+    """Return a header in which the client claims another address."""
     address = f"203.0.{os.urandom(1)[0]}.{os.urandom(1)[0]}"
     if name == "forwarded":
         return name, f"for={address}"
@@ -88,5 +88,5 @@ def _limits(t: Trial) -> None:
                 passed += _start(t, browser)
             if passed < _SPOOFED:
                 break
-            # The limit may have expired in between: that happens once, not twice.
+            # The rate limit may have expired in between, but hardly twice in a row.
         t.expect(passed < _SPOOFED, f"a client that names itself in {name} is not limited")

@@ -1,4 +1,4 @@
-"""What every case stands on: expectations, hooks, browsers, and the marks in Zoom's record."""
+"""The base of every case: expectations, hooks, browsers, and marks in the record of requests."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _MAX_EVIDENCE = 40
 
 
 class Ground:
-    """One case on one stage.
+    """The context of one case.
 
     Args:
-        stage: where it plays.
-        number: tells cases apart: each sends from an address of its own where it can.
+        stage: the environment with the app and the simulated Zoom.
+        number: the number of the case, from which it derives its own source addresses.
     """
 
     def __init__(self, stage: Stage, number: int = 0) -> None:
@@ -40,27 +40,35 @@ class Ground:
     # ------------------------------------------------------------ verdicts
 
     def expect(self, holds: object, otherwise: str) -> None:
-        """The case fails unless this holds."""
+        """Fail the case with the reason `otherwise` unless `holds` is true.
+
+        Raises:
+            ExpectationFailedError: `holds` is false.
+        """
         if not holds:
             raise ExpectationFailedError(otherwise)
 
     def control(self, holds: object, otherwise: str) -> None:
-        """The case proves nothing unless this holds."""
+        """End the case as inconclusive unless `holds` is true.
+
+        Raises:
+            ControlFailedError: `holds` is false.
+        """
         if not holds:
             raise ControlFailedError(otherwise)
 
     def expect_answered(self, answer: Answer, what: str) -> Answer:
-        """An answer came, and it is no 5xx."""
+        """Fail the case unless a response came whose status is no server error."""
         self.expect(answer.status, f"{what}: no answer came ({answer.problem})")
-        # 501 and 505 are words for "not here", no failure.
+        # 501 and 505 mean "not supported here", which is a refusal and no failure.
         fine = answer.status < 500 or answer.status in {501, 505}
         self.expect(fine, f"{what} was answered {answer.status}")
         return answer
 
     def expect_came(self, answer: Answer, what: str) -> Answer:
-        """Any answer at all: an app that breaks and does nothing has refused, in an ugly way.
+        """Fail the case unless any response came: a 5xx without an effect is an ugly refusal.
 
-        `expect_answered` is for cases whose point is that it must not break.
+        Use `expect_answered` in cases that check that the app does not break.
         """
         self.expect(answer.status, f"{what}: no answer came ({answer.problem})")
         return answer
@@ -69,23 +77,23 @@ class Ground:
 
     @property
     def zoom(self) -> Zoom:
-        """The Zoom behind the app."""
+        """The simulated Zoom behind the app."""
         return self.stage.zoom
 
     @property
     def has_addresses(self) -> bool:
-        """True if each sender has its own address, as attackers and honest senders have."""
+        """True if each sender can have its own address, as attackers and users do."""
         return self.stage.base.startswith("http://127.")
 
     def demand_addresses(self) -> None:
-        """End a case as not applicable where all senders have one address."""
+        """End the case as not applicable if all senders share one address."""
         if not self.has_addresses:
             raise HookMissingError(
                 "needs an app at http://127.0.0.1, to attack from other addresses"
             )
 
     def sender(self) -> Sender:
-        """A client of its own, at an address that no other case uses."""
+        """Make a sender with an address that no other case uses."""
         count = len(self._senders)
         address = ""
         if self.has_addresses:
@@ -95,26 +103,26 @@ class Ground:
         return made
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         for one in self._senders:
             one.close()
 
     def subject(self) -> str:
-        """Another local account that no case has used."""
+        """Return a local account that no other case has used."""
         if self.stage.target.subjects:
             self.control(self._subjects, "the target names too few subjects")
             return self._subjects.pop(0)
         return f"person-{os.urandom(4).hex()}"
 
     def browser(self, subject: str = "") -> Browser:
-        """A fresh profile; signed in as a local account where the app has such."""
+        """Open a browser with a new profile, signed in where the target has local accounts."""
         made = Browser(self.direct, self.stage.origins)
         if subject:
             self.sign_in(made, subject)
         return made
 
     def sign_in(self, browser: Browser, subject: str) -> None:
-        """Sign a browser in, where the target has local accounts."""
+        """Sign a browser in, if the target has local accounts."""
         hook = self.stage.target.hooks.sign_in
         if hook is not None:
             answer = self._in_browser(browser, hook, subject=subject)
@@ -123,25 +131,33 @@ class Ground:
     # ------------------------------------------------------------ hooks
 
     def hook(self, name: str) -> Hook:
-        """A hook of the target, or the case ends as not applicable."""
+        """Return a hook of the target.
+
+        Raises:
+            HookMissingError: the target has no such hook; the case is not applicable.
+        """
         found: Hook | None = getattr(self.stage.target.hooks, name)
         if found is None:
             raise HookMissingError(f"needs the hook `{name}`")
         return found
 
     def has(self, name: str) -> bool:
-        """Whether the target has a hook."""
+        """Return True if the target has a hook."""
         return bool(getattr(self.stage.target.hooks, name))
 
     def url(self, name: str) -> str:
-        """One of the app's URLs, or the case ends as not applicable."""
+        """Return one of the app's URLs.
+
+        Raises:
+            HookMissingError: the target names no such URL; the case is not applicable.
+        """
         found = self.stage.url(name)
         if not found:
             raise HookMissingError(f"needs urls.{name}")
         return found
 
     def call(self, name: str, **values: str) -> Any:
-        """Call a hook beside the browsers; its JSON answer, or its status where it has none."""
+        """Call a hook outside the browsers; return its JSON, or its status if it sends no JSON."""
         return self._call(self.hook(name), name, values)
 
     def _call(self, hook: Hook, name: str, values: Mapping[str, str]) -> Any:
@@ -161,7 +177,7 @@ class Ground:
         return answer.status if content is None else content
 
     def ask(self, hook: Hook, **values: str) -> Answer:
-        """Send a hook's request beside the browsers."""
+        """Send a hook's request outside the browsers."""
         known = {**self.stage.values(), **values}
         headers = [(n, fill(v, known)) for n, v in hook.headers.items()]
         body = None
@@ -175,7 +191,7 @@ class Ground:
             made.close()
 
     def in_browser(self, name: str, browser: Browser, **values: str) -> Answer:
-        """Do what a hook says in a browser."""
+        """Send a hook's request in a browser."""
         return self._in_browser(browser, self.hook(name), **values)
 
     def _in_browser(self, browser: Browser, hook: Hook, **values: str) -> Answer:
@@ -189,19 +205,19 @@ class Ground:
         return browser.follow(answer, initiator=page)
 
     def press(self, browser: Browser, page: Answer, *words: str) -> Answer | None:
-        """Submit the first form of a page whose action has one of the words, if there is one."""
+        """Submit the first form whose action contains one of the words; None if none does."""
         form = self.form(page, *words)
         return None if form is None else browser.submit(form)
 
     def form(self, page: Answer, *words: str) -> Form | None:
-        """The first form of a page whose action has one of the words."""
+        """Find the first form whose action contains one of the words."""
         found = [one for one in forms_of(page) if not words or any(w in one.action for w in words)]
         return found[0] if found else None
 
     # ------------------------------------------------------------ state of the app
 
     def links(self) -> list[tuple[str, str, str]]:
-        """Every link as (subject, Zoom user, Zoom account); nothing where there is no hook."""
+        """Return every link as (subject, Zoom user, Zoom account); empty without the hook."""
         if not self.has("links"):
             return []
         content = self.call("links")
@@ -212,14 +228,14 @@ class Ground:
         )
 
     def linked(self, subject: str = "", user: str = "") -> bool:
-        """Whether a local account, or a Zoom user, has a link."""
+        """Return True if a local account, or a Zoom user, has a link."""
         return any(
             (not subject or one[0] == subject) and (not user or one[1] == user)
             for one in self.links()
         )
 
     def use(self, subject: str, user: str = "") -> tuple[int, Sequence[Seen]]:
-        """Let the app call Zoom's API for somebody: its status, and what Zoom saw."""
+        """Let the app call Zoom's API for a subject; return its status and the calls seen."""
         before = self.mark()
         answer = self.ask(self.hook("use"), subject=subject, user_id=user)
         return answer.status, [
@@ -232,17 +248,17 @@ class Ground:
         self.call("advance", seconds=str(self.stage.offset))
 
     def now(self) -> float:
-        """The time as the app sees it."""
+        """Return the app's time in epoch seconds, moved by `advance`."""
         return time.time() + self.stage.offset
 
-    # ------------------------------------------------------------ what Zoom saw
+    # ------------------------------------------------------------ requests seen by Zoom
 
     def mark(self) -> int:
-        """A place in Zoom's record."""
+        """Return the current position in Zoom's record."""
         return len(self.zoom.seen)
 
     def token_requests(self, since: int, kind: str = "") -> list[Seen]:
-        """Requests to the token endpoint since a mark."""
+        """Return the requests to the token endpoint since a mark, of all grant types or of one."""
         return [
             one
             for one in self.zoom.requests(TOKEN, since=since)
@@ -250,13 +266,13 @@ class Ground:
         ]
 
     def expect_no_exchange(self, since: int, what: str) -> None:
-        """Zoom has seen no token request."""
+        """Fail the case if Zoom has received a token request since a mark."""
         count = len(self.token_requests(since))
         requests = "a token request" if count == 1 else f"{count} token requests"
         self.expect(not count, f"{what}: the app sent {requests} to Zoom")
 
     def until(self, holds: Callable[[], object], seconds: float) -> bool:
-        """Wait until something holds, at most so long."""
+        """Wait until `holds` returns a true value, at most `seconds`; return whether it did."""
         deadline = time.monotonic() + seconds
         while True:
             if holds():
@@ -266,6 +282,6 @@ class Ground:
             time.sleep(0.05)
 
     def evidence(self) -> list[str]:
-        """The recorded exchanges, newest last, and what Zoom saw."""
+        """Return the recorded exchanges, newest last, and the requests that Zoom received."""
         seen = [one.line() for one in self.zoom.seen[self._begun :]]
         return [one.evidence() for one in self.exchanges[-_MAX_EVIDENCE:]] + seen[-_MAX_EVIDENCE:]

@@ -1,4 +1,4 @@
-"""Group D, second part: whose token it is, and which account it belongs to here."""
+"""Group D, part 2: the owner of a token, and the local account that it is linked to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORDS = ("scope", "permission", "access", "allow", "grant", "missing")
 
 @case("tok-scope-down")
 def _scope(t: Trial) -> None:
-    # Words that stand on the page anyhow say nothing.
+    # Words that are on the page in any case prove nothing.
     usual = t.install().page.text.lower()
     words = [word for word in _WORDS if word not in usual]
     subject, user = t.subject(), t.zoom.user()
@@ -104,7 +104,7 @@ def _identity_fails(t: Trial) -> None:
 def _email(t: Trial) -> None:
     done = t.install()
     if not t.has("links"):
-        # Then a page must tell whose account it is.
+        # Without the hook, a page must show which account is signed in.
         shown = t.shows(done.browser, done.user.display_name, done.user.id)
         if not shown:
             raise HookMissingError("needs the hook `links`, or urls.pages that name the Zoom user")
@@ -128,11 +128,11 @@ def _collation(t: Trial) -> None:
     t.hook("links")
     plain = t.zoom.user().id.lower()
     first = t.install(user=t.zoom.user(id=plain))
-    # In small letters as well: what an app makes of capitals is the question, not the control.
+    # In lower case, because the handling of capitals is tested below and not by this control.
     t.install(user=t.zoom.user(id=t.zoom.user().id.lower(), account_id=first.user.account_id))
     apart = t.linked(first.subject, plain)
     t.control(apart, "a colleague with another id takes the link as well (tok-overwrite-tenant)")
-    # The same letters in another case are an id; a space and a full-width letter need not be.
+    # An id in another case is a valid id; one with a space or a full-width letter may be refused.
     for twin, valid in (
         (plain.swapcase(), True),
         (f"{plain} ", False),

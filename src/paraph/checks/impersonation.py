@@ -1,8 +1,8 @@
-"""Apps with Zoom's addresses in their code: `zoom.us` is the simulator for their process alone.
+"""Redirects `zoom.us` to the simulator for the process of an app with hard-coded Zoom URLs.
 
-Linux only. The command runs in a mount namespace of its own, in which /etc/hosts and the system's
-certificate bundle are others: `zoom.us` and `api.zoom.us` are a loopback address at which the
-simulator stands behind a throw-away authority. Nothing outside that process changes.
+Linux only. The command runs in its own mount namespace with another /etc/hosts and another
+certificate bundle. There `zoom.us` and `api.zoom.us` are a loopback address. The simulator listens
+at it with a certificate of a throw-away authority. Nothing outside that process changes.
 """
 
 from __future__ import annotations
@@ -28,12 +28,16 @@ _SCRIPT = 'mount --bind "$1" /etc/hosts && mount --bind "$2" "$3" && shift 3 && 
 
 
 def address() -> str:
-    """A loopback address of this process's own, so that port 443 is free there."""
+    """Return a loopback address for this process alone, so that its port 443 is free."""
     return f"127.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}.1"
 
 
 def demand_possible() -> None:
-    """Say in one go what is missing on this machine."""
+    """Check that this machine supports impersonation.
+
+    Raises:
+        ConfigurationError: lists everything that is missing.
+    """
     problems = []
     if not sys.platform.startswith("linux"):
         problems.append("--impersonate needs Linux (mount namespaces)")
@@ -42,10 +46,10 @@ def demand_possible() -> None:
     elif subprocess.run(
         [shutil.which("unshare") or "unshare", *_flags(), "true"], capture_output=True, check=False
     ).returncode:
-        problems.append("this system does not allow a mount namespace of one's own")
+        problems.append("this system does not allow new mount namespaces")
     try:
         with socket.socket() as probe:
-            # As the listener does it: what an earlier run has closed may still be lingering.
+            # The listener sets this too: connections of an earlier run may still be in TIME_WAIT.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address(), 443))
     except OSError:
@@ -63,7 +67,7 @@ def _flags() -> list[str]:
 
 
 def wrapped(command: Sequence[str], folder: Path, authority: Path) -> list[str]:
-    """The command in its own namespace."""
+    """Wrap the command so that it runs in its own mount namespace."""
     hosts = folder / "hosts"
     own = Path("/etc/hosts").read_text("utf-8", "replace") if Path("/etc/hosts").exists() else ""
     hosts.write_text(f"{address()} {' '.join(NAMES)}\n{own}", "utf-8")
@@ -77,5 +81,5 @@ def wrapped(command: Sequence[str], folder: Path, authority: Path) -> list[str]:
 
 
 def trusting(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """What common runtimes read to find the authorities that they trust."""
+    """Add the variables from which common runtimes read their trusted authorities."""
     return {**dict.fromkeys(_VARIABLES, str(folder / "bundle.pem")), **environment}

@@ -1,4 +1,4 @@
-"""What the last self-test said of this version: the only figure that says that the check works."""
+"""The summary of the self-test of this version: the evidence that the check works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "kill_matrix.json"
 
 
 def summary_of(matrix: Matrix) -> dict[str, Any]:
-    """What is kept of a matrix: `make matrix` writes it into this package."""
+    """Summarize a matrix; `make matrix` writes the summary into this package."""
     return {
         "killed": matrix.killed,
         "cases": len(matrix.kills),
@@ -24,13 +24,13 @@ def summary_of(matrix: Matrix) -> dict[str, Any]:
 
 @cache
 def judged() -> dict[str, Any]:
-    """The summary that this version was released with."""
+    """Read the summary that this version was released with."""
     found: dict[str, Any] = json.loads((files("paraph.checks") / FILE).read_text("utf-8"))
     return found
 
 
 def in_words() -> str:
-    """One sentence of it, for reports."""
+    """Return the summary as one sentence for reports."""
     known = judged()
     return (
         f"{known['killed']} of {known['cases']} cases pass on a hardened reference and fail on the "

@@ -1,7 +1,8 @@
-"""Group I, second part: events about a user who has removed the app.
+"""Group I, part 2: events about a user who has removed the app.
 
-Zoom repeats deliveries for 85 minutes, so events of before a removal arrive after it. At user level
-the account may still have other installations: an app that looks at the account alone keeps them.
+Zoom repeats deliveries for 85 minutes, so events from before a removal can arrive after it. At user
+level the account may have other installations. An app that checks the account alone then stores
+events of a removed user.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def _mark() -> str:
 
 
 def _event(t: Trial, name: str, payload: dict[str, Any], at: float | None) -> Delivery:
-    """A delivery of now about something that happened at a time; None: it does not say when."""
+    """Build a delivery sent now for an event at the time `at`; None leaves the time out."""
     content: dict[str, Any] = {"event": name, "payload": payload}
     if at is not None:
         content["event_ts"] = int(at * 1000)
@@ -40,10 +41,10 @@ def _meeting(t: Trial, user: User, at: float | None) -> tuple[str, Delivery]:
 
 
 def _remaining_user(t: Trial, done: Installed) -> User:
-    """An installed user whose events still have their effect once the other one is removed.
+    """Install a user whose events still have their effect after the other user's removal.
 
-    A colleague, because at user level the account then stays known to the app. At account level
-    the removal ends the installation of all the account, so that it is a user of another one.
+    At user level this is a colleague, so that the account stays known to the app. At account
+    level a removal ends the installation of the whole account, so it is a user of another one.
     """
     if t.stage.level == "account":
         return t.known_user()
@@ -68,7 +69,7 @@ def _late_event(t: Trial) -> None:
         marker, delivery = _meeting(t, done.user, at)
         t.expect_answered(t.post(delivery), f"an event of a removed user ({what})")
         markers[what] = marker
-    # A repeated delivery may carry the time of the first one.
+    # A repeated delivery may carry the timestamp of the first one.
     marker, delivery = _meeting(t, done.user, t.now() - 60)
     delivery.timestamp = str(int(t.now() - min(60, t.stage.target.limits.freshness_past / 2)))
     t.expect_answered(t.post(delivery), "a repeated event of a removed user")
@@ -83,7 +84,7 @@ _CALLER = {"phone_number": "+15550100", "extension_type": "pstnNumber"}
 
 
 def _object(**more: Any) -> Shape:
-    """A payload with an account, whose object has these members; `User` stands for the id."""
+    """Build a payload with an account and an object with these members; `User` is the user id."""
     return lambda user, item: {
         "account_id": user.account_id,
         "object": {**item, **_named(more, user)},
@@ -98,7 +99,7 @@ def _named(value: Any, user: User) -> Any:
     return [_named(one, user) for one in value] if isinstance(value, list) else value
 
 
-# Where Zoom's published events name their user (developers.zoom.us, event references).
+# The places at which Zoom's events name their user (developers.zoom.us, event references).
 SHAPES: dict[str, tuple[str, Shape]] = {
     "object.callee.user_id": ("phone.callee_ended", _object(callee={"user_id": User})),
     "object.caller.user_id": ("phone.caller_ended", _object(caller={"user_id": User})),
@@ -133,7 +134,7 @@ SHAPES: dict[str, tuple[str, Shape]] = {
 
 
 def _send_shapes(t: Trial, user: User, places: list[str]) -> dict[str, str]:
-    """Deliver an event of each of these shapes about a user; the marker of each."""
+    """Deliver an event of each of these shapes about a user; return the marker of each."""
     markers = {}
     for place in places:
         name, shape = SHAPES[place]

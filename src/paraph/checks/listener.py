@@ -1,4 +1,4 @@
-"""A server on a free loopback port, in a thread: for the simulated Zoom and for the attacker."""
+"""A server on a loopback port in a thread, for the simulated Zoom and for the attacker."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Listener:
     """Serves an ASGI application from `start` to `stop`.
 
     Args:
-        app: what answers.
-        host: the name in the URL.
-        port: 0 picks a free one.
-        certificate: serves https.
+        app: the ASGI application to serve.
+        host: the host name in the URL.
+        port: the port to listen on; 0 picks a free one.
+        certificate: the certificate for https; None serves plain http.
         address: the loopback address to listen on.
     """
 
@@ -51,7 +51,7 @@ class Listener:
         self._socket.bind((address, port))
         scheme = "https" if certificate else "http"
         port = self._socket.getsockname()[1]
-        # Where it really stands; the URL may be another name for it.
+        # The address it really listens on; the URL may use another name for it.
         self.reached_at = f"{scheme}://{address}:{port}"
         self.url = f"{scheme}://{host}" + ("" if port == 443 else f":{port}")
         self._server = uvicorn.Server(
@@ -76,12 +76,12 @@ class Listener:
         self._server.run(sockets=[self._socket])
 
     def start(self) -> None:
-        """Accept connections."""
+        """Start the server; return when it accepts connections."""
         self._socket.listen(256)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and free the port."""
+        """Stop serving and free the port."""
         self._server.should_exit = True
         self._thread.join(5)
         self._socket.close()
@@ -89,12 +89,12 @@ class Listener:
 
 @dataclass(slots=True)
 class Trap:
-    """The attacker's own server: whatever arrives here was lured here."""
+    """The attacker's own server: the app must never send a request to it."""
 
     hits: list[str] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Note the request, headers and body included, and answer something harmless."""
+        """Record the request with headers and body, and send a harmless response."""
         if scope["type"] != "http":
             return
         body = b""

@@ -1,4 +1,4 @@
-"""Group C: installs that begin at the Marketplace, without `state` by design."""
+"""Group C: installs that begin at the Marketplace and by design carry no `state`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _no_auto_link(t: Trial) -> None:
 
 
 def _bounce(t: Trial, browser: Browser, code: str) -> list[Answer]:
-    """Arrive with a code and follow, noting each answer."""
+    """Arrive with a code and follow redirects; return every response."""
     first = len(t.exchanges)
     t.visit(browser, f"{t.url('marketplace')}?{urlencode({'code': code})}")
     return t.exchanges[first:]

@@ -1,4 +1,4 @@
-"""Forms, links and other tags of a page, found without a parser of HTML."""
+"""Finds forms, links and other tags of a page without an HTML parser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+)
 
 
 class Form:
-    """A form of a page, as pressing its first button would send it."""
+    """A form of a page with the fields that pressing its first button would send."""
 
     def __init__(self, page: Answer, attributes: str, content: str) -> None:
         values = _attributes(attributes)
@@ -46,22 +46,22 @@ def _attributes(text: str) -> dict[str, str]:
 
 
 def forms_of(page: Answer) -> list[Form]:
-    """The forms of a page, in order."""
+    """Return the forms of a page, in order."""
     return [Form(page, one[1], one[2]) for one in _FORM.finditer(page.text)]
 
 
 def links_of(page: Answer) -> list[str]:
-    """Where the links of a page lead."""
+    """Return the targets of the links of a page."""
     return [resolved(page.url, one["href"]) for one in tags_of(page, "a") if "href" in one]
 
 
 def tags_of(page: Answer, *names: str) -> list[dict[str, str]]:
-    """The attributes of each tag with one of these names."""
+    """Return the attributes of each tag with one of these names."""
     return [_attributes(one[2]) for one in _TAG.finditer(page.text) if one[1].lower() in names]
 
 
 def buttons_of(page: Answer) -> list[str]:
-    """Where links lead that look like buttons."""
+    """Return the targets of links that look like buttons."""
     return [
         resolved(page.url, one["href"])
         for one in tags_of(page, "a")
@@ -70,7 +70,7 @@ def buttons_of(page: Answer) -> list[str]:
 
 
 def loaded_by(page: Answer) -> list[str]:
-    """URLs that a browser fetches to show a page; it sends the page's address along."""
+    """Return the URLs that a browser loads for a page; it sends the page's URL as the referrer."""
     sources = [one.get("src", "") for one in tags_of(page, *_LOADING)]
     links = [
         one.get("href", "")
@@ -81,7 +81,7 @@ def loaded_by(page: Answer) -> list[str]:
 
 
 def sent_on_by(page: Answer) -> list[str]:
-    """Where a header or a tag sends a browser on: redirects by another name."""
+    """Return the targets of a Refresh header or of meta refresh tags, which act as redirects."""
     tags = tags_of(page, "meta") if page.is_html else []
     said = [o.get("content", "") for o in tags if o.get("http-equiv", "").lower() == "refresh"]
     found = [_REFRESH.search(one) for one in (page.header("refresh"), *said)]

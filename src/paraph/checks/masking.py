@@ -1,4 +1,4 @@
-"""Nothing secret in what is written: each value becomes its kind and a short fingerprint."""
+"""Masks secrets in reports: each value becomes its kind and a short fingerprint."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-# What an app made itself cannot be known beforehand; its place tells.
+# Values that the app made itself are not known beforehand; they are recognised by their place.
 _HEADER = re.compile(r"(?im)^((?:set-)?cookie|authorization): (.+)$")
-# In a URL, in one that HTML or JSON quotes, and in one inside another's query.
+# Matches in a URL, in one quoted by HTML or JSON, and in one inside another's query.
 _PARAMETER = re.compile(
     r"(?i)((?:[?&;\s\"']|\\u0026|%26|%3f)"
     r"(?:state|code|code_verifier|handoff|request|csrf|token|claim)(?:=|%3d))"
@@ -21,12 +21,12 @@ _PAIR = re.compile(r"([^=;,\s]+)=([^;,\s]{8,})")
 
 
 def fingerprint(value: str) -> str:
-    """Six letters by which equal values are recognised, and nothing else."""
+    """Return six letters that are the same for equal values and reveal nothing else."""
     return hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()[:6]
 
 
 def mask(text: str, secrets: Mapping[str, str]) -> str:
-    """A text without its secrets, in every spelling that they may have."""
+    """Mask the secrets in a text, in every spelling of `spellings`."""
     for value, what in sorted(secrets.items(), key=lambda one: -len(one[0])):
         for spelling in spellings(value):
             if spelling in text:
@@ -38,7 +38,7 @@ def mask(text: str, secrets: Mapping[str, str]) -> str:
 
 
 def printable(text: str) -> str:
-    """A line that an app has a say in, without what a terminal would obey."""
+    """Remove control characters from a line, because the app may have influenced it."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -58,12 +58,12 @@ def _mask_pairs(text: str) -> str:
 
 
 def spellings(value: str) -> list[str]:
-    """A secret as it is, percent-encoded, and in base64 with each of three alignments."""
+    """Return a secret as it is, percent-encoded, and in base64 at each of the three alignments."""
     raw = value.encode()
     found = [value, quote(value, safe="")]
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + raw)
-        # The characters at both ends depend on the neighbours.
+        # The characters at both ends depend on the neighbouring bytes.
         middle = encoded[(4 if shift else 0) : len(encoded) - 4].decode().rstrip("=")
         if len(middle) >= 12:
             found += [middle, middle.replace("+", "-").replace("/", "_")]

@@ -1,8 +1,8 @@
-"""Ownership of a target: off this machine, nothing is attacked without a proof of it.
+"""Proof of ownership: required before the check attacks a target on another machine.
 
-The proof is a file that the target serves: only its owner can put files there. Every URL of the
-target file is checked as it will be requested: its placeholders filled in, resolved against the
-base of the app and of each variant. `Sender` checks every single request once more.
+The proof is a file that the target serves, because only its owner can put files there. Every URL of
+the target file is checked as it will be requested: its placeholders are filled in first. Then it is
+resolved against the base of the app and of each variant. `Sender` checks every request once more.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from paraph.errors import ConfigurationError
 PROOF_PATH = "/.well-known/paraph-check.txt"
 _MINIMUM = 16
 _HERE = "http://127.0.0.1:{port}"
-# Placeholders as the check itself will fill them in: its own servers are on loopback.
+# The check fills these placeholders in itself; its own servers are on loopback.
 _LOCAL_SERVER = "http://127.0.0.1:1"
 _PORTS = dict.fromkeys(("port", "port2", "port3", "port4", "port5", "zoom_port"), "1")
 _SAMPLES = {**_PORTS, "zoom": _LOCAL_SERVER, "trap": _LOCAL_SERVER}
 
 
 def is_loopback(url: str) -> bool:
-    """Return true if a URL, or a path on this machine, can only mean this machine."""
+    """Return True if a URL, or a path on this machine, can only mean this machine."""
     try:
         return destination_of(_requested(fill(_HERE, _SAMPLES), url)).is_loopback
     except ValueError:
@@ -33,10 +33,10 @@ def is_loopback(url: str) -> bool:
 
 
 def demand_ownership(target: Target) -> Reach:
-    """Where the check of this target may send requests.
+    """Determine where the check of this target may send requests.
 
     Raises:
-        ConfigurationError: a URL is not plain, or its file does not say that it is the caller's.
+        ConfigurationError: a URL is ambiguous, or its host serves no proof of ownership.
     """
     problems, elsewhere = [], set()
     for name, url in _requested_urls(target):
@@ -58,7 +58,7 @@ def demand_ownership(target: Target) -> Reach:
 
 
 def _requested_urls(target: Target) -> Iterator[tuple[str, str]]:
-    """Every URL that a check may request, by its name in the target file."""
+    """Yield every URL that a check may request with its name in the target file."""
     urls, hooks = target.urls, target.hooks
     named = [
         (f"urls.{name}", str(getattr(urls, name)))
@@ -83,19 +83,19 @@ def _requested_urls(target: Target) -> Iterator[tuple[str, str]]:
         for place in hooks.__struct_fields__:
             url = getattr(getattr(hooks, place), "url", "")
             if url:
-                # A hook's URL is absolute once it is filled in.
+                # A hook's URL is absolute once its placeholders are filled in.
                 yield f"hooks.{place}", fill(url, {**_SAMPLES, "url": filled})
 
 
 def _requested(base: str, path: str) -> str:
-    """As `Stage.absolute` makes it."""
+    """Resolve a path or URL as `Stage.absolute` does."""
     return urljoin(f"{base}/", fill(path, _SAMPLES))
 
 
 def _missing(origin: str, target: Target) -> str:
     if len(target.ownership_token) < _MINIMUM:
         return f"{origin} is not this machine, and ownership_token has under {_MINIMUM} characters"
-    # The question itself may go there, and nothing else.
+    # Only the request for the proof itself may go there.
     sender = Sender("", lambda _answer: None, reach=THIS_MACHINE.with_proven({origin}))
     try:
         answer = sender.send("GET", urljoin(origin, PROOF_PATH))

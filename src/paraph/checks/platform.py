@@ -1,4 +1,4 @@
-"""Group J, first part: sessions, cookies, headers."""
+"""Group J, part 1: sessions, cookies, headers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def _installs(t: Trial) -> None:
 
 
 def _all_answers(t: Trial) -> list[Answer]:
-    """Every answer of the app itself that this case has seen."""
+    """Return every response of the app itself that this case has received."""
     ours = tuple(t.stage.origins)
     return [one for one in t.exchanges if one.url.startswith(ours) and one.status]
 
 
 def _walk(t: Trial) -> Browser:
-    """A whole installation, errors and pages included."""
+    """Make a complete installation and open the app's pages and error pages."""
     done = t.install()
     browser = done.browser
     t.visit(browser, t.callback_url(code="x", state="forged" * 7))
@@ -64,7 +64,7 @@ def _attributes(t: Trial) -> None:
 
 
 def _session_cookies(t: Trial) -> list[Cookie]:
-    """What signing in sets, learnt in a browser of its own."""
+    """Return the cookies that signing in sets, learned in a separate browser."""
     browser = t.browser(t.subject())
     found = browser.jar.all()
     t.control(found, "signing in sets no cookie")
@@ -79,7 +79,7 @@ def _fixation(t: Trial) -> None:
     subject = t.subject()
     victim, attacker = t.browser(), t.browser()
     for one in known:
-        # Only where a neighbouring host could plant it; the app's own page is no help here.
+        # Only a neighbouring host could plant this cookie; the app's own pages cannot help.
         if not one.name.startswith("__Host-"):
             cookie = Cookie(one.name, planted, one.host, one.path, http_only=True, same_site="lax")
             victim.jar.put(cookie)
@@ -98,7 +98,7 @@ def _fixation(t: Trial) -> None:
 
 
 def _issued(t: Trial) -> None:
-    """A session id of the app's own making, which even a strict server takes for a session."""
+    """Try a session id issued by the app itself, which even a strict server accepts."""
     attacker, victim = t.browser(), t.browser()
     for url in (t.stage.base, t.url("start"), *t.stage.target.urls.pages):
         attacker.open(t.stage.absolute(url))
@@ -138,7 +138,7 @@ def _no_token(t: Trial) -> None:
 
 
 def _readings(value: str) -> list[str]:
-    """A cookie as it is, and what its parts say in base64, packed or not."""
+    """Return a cookie as it is and with its parts decoded from base64 and decompressed."""
     found = [value]
     for part in re.split(r"[.|:!]", unquote(value)):
         text = part.strip('"').rstrip("=").replace("-", "+").replace("_", "/")
@@ -147,7 +147,7 @@ def _readings(value: str) -> list[str]:
         except ValueError:
             continue
         found.append(raw.decode("utf-8", "replace"))
-        # As Flask and others keep what is long; no more than a bomb's first bytes.
+        # Flask and others compress long values; the limit keeps out decompression bombs.
         with suppress(zlib.error):
             found.append(zlib.decompressobj().decompress(raw, 100_000).decode("utf-8", "replace"))
     return found

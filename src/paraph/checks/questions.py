@@ -1,4 +1,4 @@
-"""`paraph check init`: a target file from a running app and a few questions."""
+"""`paraph check init`: writes a target file from a running app and a few questions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Ask = Callable[[str, str], str]
 
 @dataclass(slots=True)
 class Found:
-    """What a running app tells about itself."""
+    """Facts about a running app that its responses reveal."""
 
     start: str = ""
     redirect: str = ""
@@ -38,7 +38,7 @@ class Found:
 
 
 def read_app(base: str) -> Found:
-    """Look at an app's usual doors; only requests that any visitor could make."""
+    """Request an app's usual URLs; only requests that every browser could send."""
     if not is_loopback(base):
         raise ConfigurationError(
             [f"{base} is not this machine"], remedy="Answer the questions instead."
@@ -72,7 +72,7 @@ def _refuses(sender: Sender, url: str) -> bool:
 
 
 def target_text(ask: Ask) -> str:
-    """A target file; every answer has a default that fits many apps."""
+    """Build a target file; every question has a default that fits many apps."""
     name = ask("What is the app called?", "my app")
     command = ask("Which command starts it? (empty: it runs already)", "")
     base = ask("Where does it answer?", "http://127.0.0.1:3000")

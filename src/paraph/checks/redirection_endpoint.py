@@ -1,4 +1,4 @@
-"""Group B, first part: `state`, and which browser it belongs to."""
+"""Group B, part 1: `state` and its binding to one browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVIL = "https://evil.example/"
 
 
 def code_of(url: str) -> str:
-    """The code in a callback URL."""
+    """Return the code in a callback URL."""
     return dict(parse_qsl(urlsplit(url).query)).get("code", "")
 
 
@@ -26,7 +26,7 @@ def _installs(t: Trial) -> None:
 
 
 def _stray(t: Trial, browser: Browser, what: str, **query: str) -> None:
-    """A genuine code of the attacker's, delivered with this much of a state."""
+    """Check that a genuine code of the attacker is refused with these query parameters."""
     code = t.code_for(t.zoom.user())
     t.expect_refused(browser, t.callback_url(code=code, **query), what)
 
@@ -86,8 +86,8 @@ def _mutated(t: Trial) -> None:
         lambda state: quote(state + state),
     )
     for mutate in mutations:
-        # A flow of its own: an app that ends a flow at the first wrong answer would refuse the
-        # rest unseen.
+        # A new flow each time: an app that ends a flow at the first wrong response would
+        # refuse all later ones for that reason alone.
         begun = t.begin(browser)
         mutated = mutate(begun.state)
         if mutated != quote(begun.state):
@@ -125,7 +125,7 @@ def _expired(t: Trial) -> None:
     callback = t.agree(t.begin(browser).url, t.zoom.user())
     t.advance(t.stage.target.limits.state_lifetime + 60)
     t.expect_refused(browser, callback, "a state past its lifetime")
-    # An app that the moved clock has broken altogether proves nothing.
+    # An app that fails completely once its clock is moved proves nothing.
     t.install()
 
 
@@ -139,7 +139,7 @@ def _replayed(t: Trial) -> None:
 
 @case("cb-state-cross-browser")
 def _cross_browser(t: Trial) -> None:
-    # The attacker consents as himself and lets the victim's browser finish.
+    # The attacker consents as themself and lets the victim's browser finish.
     mallory, victim = t.browser(t.subject()), t.browser(t.subject())
     callback = t.agree(t.begin(mallory).url, t.zoom.user())
     t.expect_refused(victim, callback, "the attacker's flow in the victim's browser")
@@ -151,7 +151,7 @@ def _cross_browser(t: Trial) -> None:
 
 @case("cb-session-fixation")
 def _fixation(t: Trial) -> None:
-    # The victim consents on the attacker's authorization URL: PKCE does not help here.
+    # The victim consents at the attacker's authorization URL: PKCE does not help here.
     mallory = t.subject()
     attacker, victim = t.browser(mallory), t.browser(t.subject())
     user = t.zoom.user()
@@ -180,7 +180,7 @@ def _cross_user(t: Trial) -> None:
     if page.status == 200 and t.form(page, "confirm", "claim"):
         t.expect(second in page.text, "the confirmation does not name the person who is signed in")
     elif t.token_requests(before):
-        # Something was exchanged, for somebody: only the links tell for whom.
+        # A code was exchanged; only the links show for which subject.
         t.hook("links")
 
 
@@ -192,7 +192,7 @@ def _tossing(t: Trial) -> None:
     own = t.begin(victim)
     del own
     binding = [c for c in mallory.jar.all() if c.name not in known] or mallory.jar.all()
-    # A neighbouring host cannot plant cookies with this prefix: browsers see to it.
+    # Browsers prevent a neighbouring host from planting cookies with this prefix.
     plantable = [c for c in binding if not c.name.startswith("__Host-")]
     callback = t.agree(theirs.url, t.zoom.user())
     header = victim.jar.header(callback, cross_site=True, safe=True)
@@ -246,7 +246,7 @@ def _race(t: Trial) -> None:
 
 @case("cb-code-injection")
 def _code_injection(t: Trial) -> str:
-    # The victim's code comes from the victim's own flow, so it carries the victim's challenge.
+    # The victim's code comes from the victim's own flow, so it is bound to their challenge.
     mallory, victim = t.subject(), t.subject()
     user = t.zoom.user()
     stolen = code_of(t.agree(t.begin(t.browser(victim)).url, user))
@@ -261,7 +261,7 @@ def _code_injection(t: Trial) -> str:
 
 
 def _left_over(t: Trial) -> str:
-    """What remains with a server that ignores a verifier nobody asked for (RFC 9700, 4.8)."""
+    """Check for PKCE downgrade at a server that ignores an unneeded verifier (RFC 9700, 4.8)."""
     attacker = t.browser(t.subject())
     begun = t.begin(attacker)
     before = t.mark()
@@ -323,7 +323,7 @@ def _carries_url(t: Trial) -> None:
     user = t.zoom.user()
     victim, browser = t.subject(), t.browser(t.subject())
     for number in range(len(_altered(t.begin(browser).state, victim))):
-        # A flow of its own, as above.
+        # A new flow each time, as above.
         state = _altered(t.begin(browser).state, victim)[number]
         url = t.callback_url(code=t.code_for(user), state=state)
         answer = t.expect_refused(browser, url, "a state with altered content")
@@ -332,10 +332,10 @@ def _carries_url(t: Trial) -> None:
 
 
 def _altered(state: str, victim: str) -> list[str]:
-    """The same state with other data in it, in every form that it may have.
+    """Return variants of a state with other data, in every format that apps use.
 
-    What the app put in beside the data stays: a nonce that is compared would hide that the rest
-    is believed.
+    Everything beside the data is kept: a changed nonce would be refused and so hide that the data
+    are trusted.
     """
     forged: dict[str, Any] = dict(_content_of(state) or {})
     for name in ("returnTo", "return_to", "onErrorReturnTo", "redirect", "next", "url"):
@@ -347,10 +347,10 @@ def _altered(state: str, victim: str) -> list[str]:
     header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
     found = [raw.decode(), encoded, base64.b64encode(raw).decode(), f"{header}.{encoded}."]
     if state.count(".") == 2:
-        # A signature that nobody checks.
+        # A JWT whose signature the app may not verify.
         first, _, last = state.split(".")
         found.append(f"{first}.{encoded}.{last}")
-    # A nonce, a separator, an address: `nonce:/account`.
+    # A nonce, a separator and an address, such as `nonce:/account`.
     kept = [(state.rpartition(one)[0] or state) + one for one in ":|,;"]
     return [*found, *(one + _EVIL for one in kept), f"{state}&{urlencode({'returnTo': _EVIL})}"]
 

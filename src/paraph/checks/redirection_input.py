@@ -1,4 +1,4 @@
-"""Group B, second part: everything else that can be wrong with a callback."""
+"""Group B, part 2: every other invalid request to the redirection endpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RETURN_NAMES = (
     *("return_to", "returnTo", "next", "redirect", "redirect_to", "redirect_url", "url"),
     *("continue", "back", "callback", "onErrorReturnTo", "goto", "rd", "dest"),
 )
-# What validators have taken for a path, and browsers for the way to another host.
+# Validators have read these as paths, and browsers as URLs of another host.
 _LEADS = (
     *("//", "///", "////", "/\\", "\\\\", "\\/", "/\\/", "\t//", " //", "\x00//", "/\t/", "/\r\n/"),
     *("/%09/", "/%0d%0a/", "/%5c", "/%2f%2f", "/.", "/..//", "/;//", "/%00//", "/@", "."),
@@ -24,7 +24,7 @@ _OTHER_SCHEMES = ("javascript:alert(1)", "java\tscript:alert(1)", "data:text/htm
 
 
 def _foreign(own: str) -> list[str]:
-    """Addresses of the attacker's; some with the app's own name where careless tests look."""
+    """Return the attacker's URLs; some contain the app's name where careless checks look."""
     hosts = (*("evil.example", f"{own}@evil.example", f"evil.example/{own}"), f"{own}.evil.example")
     found = [lead + hosts[0] for lead in _LEADS]
     found += [lead + host for lead in ("//", "https://", "/\\", "https:") for host in hosts[1:]]
@@ -129,7 +129,7 @@ def _sources(t: Trial) -> None:
         callback = t.agree(t.begin(browser).url, t.zoom.user())
         values = {"state": "", **dict(parse_qsl(urlsplit(callback).query))}
         url = t.callback_url(**{n: values[n] for n in query})
-        # A page of the app itself, so that SameSite does not decide in the app's place.
+        # A page of the app itself sends it, so that SameSite does not hide the app's own decision.
         cookies = browser.jar.header(url, cross_site=False, safe=True)
         cookies = "; ".join([cookies, *(f"{n}={values[n]}" for n in cookie)])
         form = {n: values[n] for n in body}
@@ -177,7 +177,7 @@ def _oversize(t: Trial) -> None:
     ):
         before = t.mark()
         answer = t.arrive(browser, f"{t.url('redirect')}?{query}")
-        # A server that cuts the connection has refused as well.
+        # A server that closes the connection has refused, too.
         t.expect(answer.status < 500 or answer.status in {501, 505}, f"answered {answer.status}")
         t.expect(answer.seconds < 2, f"took {answer.seconds:.1f} seconds")
         t.expect_no_exchange(before, "an oversized callback")
@@ -211,7 +211,7 @@ def _encodings(t: Trial) -> None:
 def _implicit(t: Trial) -> None:
     done = t.install()
     token = t.zoom.access_token_of(done.user)
-    t.control(token, "no access token has been handed out")
+    t.control(token, "Zoom has issued no access token")
     browser = t.browser(t.subject())
     state = t.begin(browser).state
     for query in (
@@ -257,7 +257,7 @@ def _iss_removed(t: Trial) -> None:
 
 
 def _refused_states(t: Trial) -> list[dict[str, str]]:
-    """What the redirection endpoint itself refuses: only that can show that a spelling does not."""
+    """Return requests that the redirection endpoint refuses, to compare other spellings with."""
     found: list[dict[str, str]] = []
     for state in ({}, {"state": "forged" * 7}):
         before = t.mark()
@@ -302,7 +302,7 @@ def _open_redirect(t: Trial) -> None:
         stranger.request("GET", f"{start}{joined}{names}")
         stranger.request("GET", f"{t.url('redirect')}?{names}&error=x")
         stranger.request("GET", f"{t.url('redirect')}?{names}&state=x&code=y")
-        # An app may send people on after a yes, or after a no.
+        # An app may redirect after consent or after a refusal, so both are tried.
         begun = t.try_begin(browser, f"{start}{joined}{names}")
         if begun is not None:
             said = "deny" if number % 3 == 1 else "approve"
@@ -311,7 +311,7 @@ def _open_redirect(t: Trial) -> None:
 
 
 def _expect_none_away(t: Trial, first: int) -> None:
-    """No redirect of the app leads anywhere but to itself and to Zoom."""
+    """Check that the app redirects only to itself and to Zoom."""
     ours = {urlsplit(one).netloc for one in (*t.stage.origins, t.zoom.url)}
     for one in t.exchanges[first:]:
         for where in (one.location, *sent_on_by(one)):
@@ -333,7 +333,7 @@ def _clean(t: Trial) -> None:
         if not secret:
             continue
         t.expect(secret not in last.url, f"the {what} stays in the address bar")
-        t.expect(secret not in last.text, f"the {what} stands in the page")
+        t.expect(secret not in last.text, f"the {what} is in the page")
     t.expect(
         answer.header("referrer-policy") or last.header("referrer-policy"), "no Referrer-Policy"
     )
@@ -350,7 +350,7 @@ def _half(t: Trial) -> None:
     page = t.finish(browser, t.agree(t.begin(browser).url, t.zoom.user()))
     t.expect(page.status, f"no answer: {page.problem}")
     t.expect(page.status != 500, "the app broke with 500")
-    t.expect(t.links() == linked, "an account is linked although nobody knows whose")
+    t.expect(t.links() == linked, "an account is linked although its Zoom user is unknown")
     t.expect(
         not (not t.has("links") and page.status < 300 and "connected" in page.text.lower()),
         "the app says that it is connected",

@@ -33,7 +33,7 @@ def _expired(t: Trial) -> Installed:
 
 
 def expire(t: Trial, done: Installed) -> None:
-    """The access token counts as expired: by a hook, or by a consent that gives a short one."""
+    """Make the access token expire: by a hook, or by consenting to a short-lived one."""
     if t.has("expire"):
         t.call("expire", subject=done.subject, user_id=done.user.id)
         return
@@ -46,7 +46,7 @@ def _shorten(content: dict[str, Any]) -> None:
 
 
 def _again(t: Trial, done: Installed) -> None:
-    """Expired once more, where the answers were not short anyhow."""
+    """Make it expire again, unless Zoom issues short-lived tokens already."""
     if t.has("expire"):
         expire(t, done)
 
@@ -110,7 +110,7 @@ def _not_rotated(t: Trial) -> None:
         t.expect(found, "after an answer without a refresh token nothing is refreshed any more")
         presented.append(found[0].parameters.get("refresh_token"))
         _again(t, done)
-    t.expect(presented[0] == presented[1], "the old refresh token was thrown away")
+    t.expect(presented[0] == presented[1], "the old refresh token was dropped")
 
 
 @case("ref-invalid-grant")
@@ -191,7 +191,7 @@ def _swapped(t: Trial) -> None:
 
 
 def _forms(t: Trial, done: Installed) -> tuple[str, dict[str, str]]:
-    """Where disconnecting leads, and the fields that an honest person sends."""
+    """Return the URL that disconnects, and the fields that an honest request sends."""
     page = t.in_browser("disconnect", done.browser)
     form = t.form(page, "disconnect", "remove", "revoke", "delete", "unlink")
     t.control(form, "the page of the hook `disconnect` has no such form")
@@ -228,7 +228,7 @@ def _csrf(t: Trial) -> None:
     t.hook("disconnect")
     done = _installed(t)
     action, fields = _forms(t, done)
-    # A foreign site sends everything but the token, which it cannot read; it may invent one.
+    # Another site sends every field but the form token, which it cannot read; it may invent one.
     marks = [n for n in fields if "csrf" in n.lower() or "token" in n.lower()]
     without = {n: v for n, v in fields.items() if n not in marks}
     stranger = t.browser(t.subject())
@@ -243,7 +243,7 @@ def _csrf(t: Trial) -> None:
         answer = browser.request(method, action, initiator=initiator, form=form)
         t.expect_came(answer, "a forged disconnect")
         status, seen = t.use(done.subject, done.user.id)
-        t.expect(status < 300 and seen, f"a forged {method} has disconnected somebody")
+        t.expect(status < 300 and seen, f"a forged {method} has disconnected a user")
     action, fields = _forms(t, done)
     done.browser.request("POST", action, initiator=action, form=fields)
     status, seen = t.use(done.subject, done.user.id)

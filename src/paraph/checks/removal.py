@@ -1,4 +1,4 @@
-"""Steps that cases about removals share: an installation, its removal, and what is left of it."""
+"""Steps that cases about removals share: an installation, its removal, and its remains."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from paraph.checks.verdict import ControlFailedError, ExpectationFailedError, Ho
 
 
 def installed(t: Trial, **changes: Any) -> Installed:
-    """Install, and see that the installation works; without a way to see it nothing applies."""
+    """Install the app and check that the installation works.
+
+    Raises:
+        HookMissingError: the target has neither of the hooks `use` and `links`.
+        ControlFailedError: the installation does not work.
+    """
     if not (t.has("use") or t.has("links")):
         raise HookMissingError("needs the hook `use` or `links`")
     done = t.install(**changes)
@@ -20,7 +25,7 @@ def installed(t: Trial, **changes: Any) -> Installed:
 
 
 def works(t: Trial, done: Installed) -> bool:
-    """Return True if the app still acts for the user."""
+    """Return True if the app can still act for the user."""
     if t.has("links") and not t.linked(done.subject, done.user.id):
         return False
     if not t.has("use"):
@@ -30,7 +35,7 @@ def works(t: Trial, done: Installed) -> bool:
 
 
 def expect_gone(t: Trial, done: Installed, what: str) -> None:
-    """The link is gone and the token unused, within the time that the target names."""
+    """Check that the link and the use of the token end within the time that the target names."""
     within = t.stage.target.limits.effect_within
     gone = t.until(lambda: not t.linked(done.subject, done.user.id), within)
     t.expect(gone, f"{what}: the link is still there")
@@ -41,7 +46,7 @@ def expect_gone(t: Trial, done: Installed, what: str) -> None:
 
 
 def control_gone(t: Trial, done: Installed) -> None:
-    """The same where it is not the question: an app that removes nothing proves nothing more."""
+    """Check the same as a control: an app that ignores removals proves nothing else."""
     try:
         expect_gone(t, done, "after an honest removal")
     except ExpectationFailedError as failed:
@@ -49,14 +54,14 @@ def control_gone(t: Trial, done: Installed) -> None:
 
 
 def send(t: Trial, delivery: Delivery) -> None:
-    """Deliver a removal, which is accepted in time."""
+    """Deliver a removal and check that it is accepted in time."""
     answer = t.post(delivery)
     t.expect(200 <= answer.status < 300, f"an honest removal was answered {answer.status}")
     t.expect(answer.seconds < 3, f"an honest removal took {answer.seconds:.1f} seconds")
 
 
 def remove(t: Trial, done: Installed, **changes: Any) -> Delivery:
-    """As Zoom does it: the tokens die, then the app is told."""
+    """Remove the app as Zoom does: revoke the tokens, then send the event."""
     t.zoom.simulator.ledger.remove(t.zoom.app.client_id, done.user.id)
     delivery = t.removal(done.user, **changes)
     send(t, delivery)

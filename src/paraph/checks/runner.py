@@ -1,4 +1,4 @@
-"""Runs cases: a stage for each group, its positive control first, then one case after another."""
+"""Runs cases: each group gets its own environment, its positive control, then its cases."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Told = Callable[[Finding], None]
 
 @dataclass(slots=True)
 class Run:
-    """What a run has found."""
+    """The findings of a run."""
 
     target: str
     started_at: str
@@ -37,11 +37,11 @@ class Run:
     seconds: float = 0.0
 
     def summary(self) -> dict[str, int]:
-        """How many of each verdict."""
+        """Count the findings of each verdict."""
         return {one.value: sum(f.verdict is one for f in self.findings) for one in Verdict}
 
     def exit_code(self) -> int:
-        """1: something fails; 3: nothing fails but something is inconclusive; else 0."""
+        """The exit code: 1 if a case fails, else 3 if one is inconclusive, else 0."""
         verdicts = {one.verdict for one in self.findings}
         if Verdict.FAIL in verdicts:
             return 1
@@ -51,7 +51,7 @@ class Run:
 def select(
     only: Sequence[str] = (), groups: Sequence[str] = (), severities: Sequence[str] = ()
 ) -> list[str]:
-    """The ids that are asked for, in the catalogue's order; `only` takes patterns like `cb-*`."""
+    """Select case ids in the catalogue's order; `only` takes patterns like `cb-*`."""
     from fnmatch import fnmatch
 
     return [
@@ -64,7 +64,16 @@ def select(
 
 
 def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run:
-    """Run cases against a target; the order of the findings is the catalogue's."""
+    """Run cases against a target.
+
+    Args:
+        target: the app.
+        ids: the cases to run.
+        jobs: the number of groups that run at the same time.
+        told: called with each finding as soon as it is known.
+
+    Returns the findings in the catalogue's order.
+    """
     reach = demand_ownership(target)
     if target.impersonate:
         if not target.is_started_here:
@@ -77,7 +86,7 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
     begun = time.monotonic()
     by_group = {g: [i for i in ids if catalogue()[i].group == g] for g in GROUPS}
     work = [(group, chosen) for group, chosen in by_group.items() if chosen]
-    # A running app is told one Zoom: it cannot be attacked from two sides at once.
+    # A running app is configured for one Zoom, so its groups cannot run at the same time.
     workers = jobs if target.is_started_here and not target.impersonate else 1
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool, _until_left() as halted:
         for findings in pool.map(
@@ -90,7 +99,7 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
 
 @contextmanager
 def _until_left() -> Iterator[threading.Event]:
-    """An event that is set when the block is left: by Ctrl-C too, and then groups end soon."""
+    """Yield an event that is set when the block ends, on Ctrl-C too, so that groups stop soon."""
     halted = threading.Event()
     try:
         yield halted
@@ -108,7 +117,7 @@ def run_group(
     halted: threading.Event | None = None,
     reach: Reach = THIS_MACHINE,
 ) -> list[Finding]:
-    """A stage for one group: its control, then its cases."""
+    """Run the control of one group, then its cases, in its own environment."""
     findings: list[Finding] = []
 
     def note(finding: Finding) -> None:
@@ -131,7 +140,7 @@ def run_group(
 
 
 def failed_by_control(name: str, control: Finding) -> Finding:
-    """A case whose group cannot be judged."""
+    """Return the finding of a case whose group's control failed."""
     finding = _finding(name, Verdict.INCONCLUSIVE, f"the group's control failed: {control.reason}")
     finding.evidence = control.evidence[-3:]
     if control.verdict is Verdict.NOT_APPLICABLE:
@@ -140,7 +149,7 @@ def failed_by_control(name: str, control: Finding) -> Finding:
 
 
 def group_control(stage: Stage, group: str) -> Finding | None:
-    """None, or why nothing in this group can be judged."""
+    """Run the control of a group; return None, or the finding if it failed."""
     act = CONTROLS.get(group)
     if act is None:
         return None
@@ -149,7 +158,7 @@ def group_control(stage: Stage, group: str) -> Finding | None:
 
 
 def run_case(stage: Stage, name: str, number: int) -> Finding:
-    """One case, and the stage put in order after it."""
+    """Run one case, then reset the environment."""
     entry = catalogue()[name]
     known = cases.CASES.get(name)
     if known is None:
@@ -158,7 +167,7 @@ def run_case(stage: Stage, name: str, number: int) -> Finding:
         with _tidied(stage):
             finding = _judge(stage, known, entry.group, entry.severity, number)
     except CaseEndedError as ended:
-        # The case has its verdict; the next one will say what it cannot do.
+        # This case has its verdict; if the reset failed, the next case reports it.
         finding.reason = finding.reason or f"afterwards: {ended.reason}"
     return finding
 
@@ -166,7 +175,7 @@ def run_case(stage: Stage, name: str, number: int) -> Finding:
 @contextmanager
 def _tidied(stage: Stage) -> Iterator[None]:
     stage.zoom.mend()
-    # What another case has lured to the attacker's server says nothing about this one.
+    # Requests that earlier cases lured to the attacker's server do not count for this one.
     stage.trap.hits.clear()
     try:
         yield
@@ -182,7 +191,7 @@ def _restart(stage: Stage) -> None:
     try:
         stage.restart()
     except CaseEndedError:
-        # Keys that were retired, for one, cannot come back.
+        # Some changes cannot be undone, such as retired encryption keys.
         stage.renew()
 
 
@@ -214,5 +223,5 @@ def _finding(name: str, verdict: Verdict, reason: str) -> Finding:
 
 
 def instant() -> str:
-    """Now, as a report says it."""
+    """Return the current time in the format of the reports."""
     return datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""Group E: where tokens and secrets must not be found."""
+"""Group E: places at which tokens and secrets must not be found."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _installs(t: Trial) -> None:
 
 
 def find(t: Trial, text: str, *, but: Iterable[str] = ()) -> str:
-    """What kind of secret stands in a text, or nothing."""
+    """Return the kind of the first secret found in a text; "" if it contains no secret."""
     for value, what in t.canaries().items():
         if what not in but and any(spelling in text for spelling in spellings(value)):
             return what
@@ -45,12 +45,12 @@ def find(t: Trial, text: str, *, but: Iterable[str] = ()) -> str:
 
 
 def acts(url: str) -> bool:
-    """Whether following a link would sign out, or remove something, in a careless app."""
+    """Return True if following a link could sign out or delete something in a careless app."""
     return any(word in url.lower() for word in _ACTS)
 
 
 def crawl(t: Trial, browser: Browser) -> list[Answer]:
-    """The pages that a browser reaches from the target's pages, two links deep."""
+    """Return the pages within two links of the target's pages."""
     waiting = [t.stage.absolute(one) for one in (*t.stage.target.urls.pages, "/")]
     seen: dict[str, Answer] = {}
     while waiting and len(seen) < 40:
@@ -71,12 +71,12 @@ def _http(t: Trial) -> None:
     for browser in (t.browser(), done.browser, t.browser(t.subject())):
         for answer in crawl(t, browser):
             what = find(t, answer.everything(), but=("authorization code",))
-            t.expect(not what, f"the {what} stands in {urlsplit(answer.url).path}")
+            t.expect(not what, f"the {what} is in {urlsplit(answer.url).path}")
     for one in t.exchanges:
-        # What Zoom itself answers holds codes, and is nobody's leak.
+        # Zoom's own responses contain codes, which is no leak.
         if one.url.startswith(tuple(t.stage.origins)):
             what = find(t, one.everything())
-            t.expect(not what, f"the {what} stands in an answer of {urlsplit(one.url).path}")
+            t.expect(not what, f"the {what} is in a response of {urlsplit(one.url).path}")
 
 
 @case("leak-token-route")
@@ -129,14 +129,14 @@ def _logs(t: Trial) -> None:
         content = t.post(t.delivery(challenge)).json()
         answered = content.get("encryptedToken") if isinstance(content, dict) else None
     text = _log_text(t)
-    t.expect(not answered or answered not in text, "the answer to a challenge stands in the log")
+    t.expect(not answered or answered not in text, "the answer to a challenge is in the log")
     what = find(t, text)
-    t.expect(not what, f"the {what} stands in the log")
+    t.expect(not what, f"the {what} is in the log")
     for callback in callbacks:
         state = urlsplit(callback).query.rpartition("state=")[2].partition("&")[0]
-        t.expect(not state or state not in text, "a state stands in the log")
+        t.expect(not state or state not in text, "a state is in the log")
     cookies = [c.value for c in done.browser.jar.all() if len(c.value) >= 16]
-    t.expect(not any(value in text for value in cookies), "a cookie stands in the log")
+    t.expect(not any(value in text for value in cookies), "a cookie is in the log")
 
 
 @case("leak-db")
@@ -146,7 +146,7 @@ def _db(t: Trial) -> None:
     content = stored_text(t)
     t.control(content != before, "an installation leaves no trace in the hook `database_file`")
     what = find(t, content)
-    t.expect(not what, f"the {what} of {done.user.display_name} is stored in clear")
+    t.expect(not what, f"the {what} of {done.user.display_name} is stored in plaintext")
 
 
 @case("leak-swap")
@@ -155,7 +155,7 @@ def _swap(t: Trial) -> None:
     columns = sealed_columns(t)
     first, second = t.install(), t.install()
     status, seen = t.use(first.subject, first.user.id)
-    t.control(seen and status < 300, f"`use` works for nobody ({status})")
+    t.control(seen and status < 300, f"`use` works for no user ({status})")
     token = t.zoom.access_token_of(second.user)
     t.stage.restart()
     kept = {one: read_cells(t, *one) for one in columns}
@@ -173,8 +173,8 @@ def _swap(t: Trial) -> None:
         write_cells(t, *one, [(row, _flipped(value)) for row, value in cells])
     t.stage.restart()
     status, seen = t.use(first.subject, first.user.id)
-    t.expect(not seen, "a spoilt ciphertext was used")
-    t.expect(status != 200, "a spoilt ciphertext goes unnoticed")
+    t.expect(not seen, "an altered ciphertext was used")
+    t.expect(status != 200, "an altered ciphertext is not detected")
     for one, cells in kept.items():
         write_cells(t, *one, cells)
     t.stage.restart()
@@ -183,10 +183,10 @@ def _swap(t: Trial) -> None:
 
 
 def _tokens_of_others(t: Trial, user: User) -> set[str]:
-    """Live access tokens of the other installed users.
+    """Return the valid access tokens of the other installed users.
 
-    A user without a link is left out where links can be seen: the app may ask meanwhile whose such
-    a token is.
+    If links can be seen, users without a link are left out: the app may be asking Zoom for the
+    owner of their tokens.
     """
     linked = {one[1] for one in t.links()}
     users = [one for one in t.zoom.simulator.world.users if one.id != user.id]
@@ -232,8 +232,8 @@ def _bearer(t: Trial) -> None:
     asked = t.zoom.requests("/v2/", since=before)
     t.control(asked, "the app never called the API")
     for one in asked:
-        t.expect("access_token" not in one.parameters, "the token stands in query or body")
-        t.expect(one.bearer, "the token does not stand in the Authorization header")
+        t.expect("access_token" not in one.parameters, "the token is in the query or body")
+        t.expect(one.bearer, "the token is not in the Authorization header")
     t.zoom.replace(ME, Reply(302, b"", {"location": f"{t.stage.trap_url}/v2/users/me"}))
     browser = t.browser(t.subject())
     t.finish(browser, t.agree(t.begin(browser).url, t.zoom.user()))

@@ -1,4 +1,4 @@
-"""The kill matrix: every case against the hardened reference, and against its own switch."""
+"""The kill matrix: every case runs on the hardened reference and on its weakened twin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paraph.checks.verdict import CaseEndedError, Finding, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """What one case says of the reference and of the twin with its switch on."""
+    """The verdicts of one case on the reference and on the twin with its switch on."""
 
     id: str
     reference: Finding
@@ -25,13 +25,13 @@ class Kill:
 
     @property
     def works(self) -> bool:
-        """Whether the case tells the two apart."""
+        """True if the case passes on the reference and fails on the twin."""
         return self.reference.verdict is Verdict.PASS and self.twin.verdict is Verdict.FAIL
 
 
 @dataclass(slots=True)
 class Matrix:
-    """All of it."""
+    """The results of all cases."""
 
     kills: list[Kill]
     seconds: float
@@ -39,12 +39,18 @@ class Matrix:
 
     @property
     def killed(self) -> int:
-        """How many cases work."""
+        """The number of cases that work."""
         return sum(one.works for one in self.kills)
 
 
 def self_test(ids: Sequence[str], *, jobs: int, told: Callable[[Kill], None]) -> Matrix:
-    """Run it; every single run has a Zoom, an app and a folder of its own."""
+    """Run the self-test; every run has its own Zoom, app and folder.
+
+    Args:
+        ids: the cases to run.
+        jobs: the number of cases that run at the same time.
+        told: called with each result as soon as it is known.
+    """
     begun, started_at = time.monotonic(), instant()
 
     def one(name: str) -> Kill:
@@ -61,7 +67,7 @@ def _alone(name: str, overlay: Variant) -> Finding:
     entry = catalogue()[name]
     try:
         with Stage(twin_target(), overlay) as stage:
-            # The control is judged on the reference: a switch may spoil what it looks at.
+            # The control runs on the reference, because a switch may break what it checks.
             failed = None if overlay.environment else group_control(stage, entry.group)
             return failed_by_control(name, failed) if failed else run_case(stage, name, 1)
     except CaseEndedError as ended:

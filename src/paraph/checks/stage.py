@@ -1,4 +1,4 @@
-"""A stage: one simulated Zoom and one running app, wired to each other in a temporary folder."""
+"""The environment of cases: a simulated Zoom and a running app, connected to each other."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Stage:
 
     Args:
         target: the app.
-        overlay: settings that hold for every start, as the self-test's switches.
-        reach: where requests may go.
+        overlay: settings for every start, such as the switches of the self-test.
+        reach: the allowed destinations of requests.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Stage:
         self.close()
 
     def close(self) -> None:
-        """End everything and remove the folder."""
+        """Stop all processes and servers and delete the folder."""
         if self.app is not None:
             self.app.stop()
         self.zoom.stop()
@@ -85,7 +85,7 @@ class Stage:
 
     @property
     def base(self) -> str:
-        """The app's origin."""
+        """The app's base URL."""
         chosen = self.target.variants.get(self.variant, Variant())
         base = chosen.base or self.target.urls.base or "http://127.0.0.1:{port}"
         return fill(base, {"port": str(self.port)})
@@ -97,7 +97,7 @@ class Stage:
         return chosen.level or self.target.zoom.level
 
     def values(self) -> dict[str, str]:
-        """What placeholders stand for."""
+        """Return the values of the placeholders of the target file."""
         app = self.zoom.app
         names = ("port", *_SPARE)
         ports = dict(zip(names, [str(self.port), *self._spare_ports], strict=True))
@@ -119,7 +119,16 @@ class Stage:
         }
 
     def start(self, variant: str = "", **environment: str) -> None:
-        """Start the app, as it is or as a variant of the target file says."""
+        """Start the app, or a variant of it from the target file.
+
+        Args:
+            variant: the name of the variant; "" for the app itself.
+            environment: environment variables to add.
+
+        Raises:
+            HookMissingError: the target file has no such variant or no command.
+            ControlFailedError: the app did not become ready.
+        """
         chosen = Variant()
         if variant:
             found = self.target.variants.get(variant)
@@ -144,7 +153,7 @@ class Stage:
         wait_until_ready(self.app, where, ready.patience)
 
     def _impersonating(self, variant: Variant) -> Variant:
-        """The same in a namespace in which Zoom's names are the simulator."""
+        """Wrap the command in a namespace in which Zoom's host names lead to the simulator."""
         command = variant.command or self.target.start.command
         return Variant(
             command=impersonation.wrapped(command, self.folder, self.authority.file),
@@ -152,7 +161,11 @@ class Stage:
         )
 
     def restart(self, variant: str = "", *, kill: bool = False, **environment: str) -> None:
-        """End the app and start it again, perhaps with other settings; its data stay."""
+        """Stop the app and start it again, optionally with other settings; its data are kept.
+
+        Raises:
+            HookMissingError: the target file has no command.
+        """
         if not self.target.is_started_here or self.app is None:
             raise HookMissingError("needs a command in [start]")
         if kill:
@@ -162,7 +175,7 @@ class Stage:
         self.start(variant, **environment)
 
     def renew(self) -> None:
-        """Begin anew, without the data: a case has left what the app cannot start with."""
+        """Start the app without its data, because a case left data that it cannot start with."""
         if self.app is not None:
             self.app.stop()
         for one in self.folder.iterdir():
@@ -176,7 +189,7 @@ class Stage:
         self.start()
 
     def replace_zoom(self, certificate: Certificate | None) -> None:
-        """Another Zoom, behind TLS or not; the app must be started again."""
+        """Replace the simulated Zoom, with TLS or without; the app must then be started again."""
         self.zoom.stop()
         self.zoom = self._new_zoom(certificate)
         self.zoom.start()
@@ -205,18 +218,18 @@ class Stage:
             app.redirect_uris.append(second)
         app.allow_list = [self.base + "/"]
         app.event_url = self.url("webhook")
-        # A revoked token removes the app. The cases deliver removals themselves, and no others.
+        # Zoom would send a removal for each revoked token; the cases send all removals themselves.
         app.deauthorization_url = ""
 
-    # ------------------------------------------------------------ its doors
+    # ------------------------------------------------------------ its URLs
 
     def url(self, name: str) -> str:
-        """One of the app's URLs, absolute; empty where it has none."""
+        """Return one of the app's URLs, absolute; "" if the target file does not name it."""
         path: str = getattr(self.target.urls, name)
         return self.absolute(path) if path else ""
 
     def absolute(self, path: str) -> str:
-        """A path or URL of the target file, absolute."""
+        """Return a path or URL of the target file as an absolute URL."""
         return urljoin(self.base + "/", fill(path, {"port": str(self.port), **self._ports()}))
 
     def _ports(self) -> dict[str, str]:
@@ -224,19 +237,23 @@ class Stage:
 
     @property
     def redirect_uri(self) -> str:
-        """What is registered at Zoom as the redirection endpoint."""
+        """The redirect URI that is registered at Zoom."""
         wanted = self.target.zoom.redirect_uri
         return fill(wanted, {"port": str(self.port)}) if wanted else self.url("redirect")
 
     @property
     def origins(self) -> list[str]:
-        """Scheme, host and port of everything that belongs to the app."""
+        """Return the origins of all URLs of the app."""
         urls = [self.base, self.url("redirect"), self.url("start"), self.url("marketplace")]
         urls += [self.absolute(one) for one in self.target.urls.more_origins]
         parts = [urlsplit(one) for one in urls if one]
         return sorted({f"{one.scheme}://{one.netloc}" for one in parts})
 
     def demand_alive(self) -> None:
-        """Say so where the app has died."""
+        """Check that the app's process is running.
+
+        Raises:
+            ControlFailedError: it has ended.
+        """
         if self.app is None or not self.app.alive:
             raise ControlFailedError("the app's process has ended")

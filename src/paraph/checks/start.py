@@ -1,4 +1,4 @@
-"""Group A: what an app sends to Zoom, and who may make it do so."""
+"""Group A: the authorization request, and the requests that may cause it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlencode
 from paraph.checks.flow import Begun
 from paraph.checks.trial import Trial, case, control
 
-# 128 bits (RFC 6749 section 10.10) in base64. A signed state may begin like every other one.
+# 128 bits (RFC 6749 section 10.10) in base64. Signed states may all begin with the same letters.
 _LETTERS = 22
 _STATE = re.compile(r"[A-Za-z0-9_.~+/=-]+")
 _EVIL = "https://evil.example"
@@ -40,7 +40,7 @@ def _entropy(t: Trial) -> None:
 
 
 def _decoded(state: str) -> str:
-    """A state with what its parts say in base64, as a JWT's do."""
+    """Return a state together with its parts decoded from base64, as in a JWT."""
     return state + "".join(_reading(part) for part in re.split(r"[.~]", state))
 
 
@@ -66,7 +66,7 @@ def _s256(t: Trial) -> None:
         query.get("code_challenge_method") == "S256",
         f"code_challenge_method is {query.get('code_challenge_method', 'absent')!r}",
     )
-    t.expect(re.fullmatch(r"[A-Za-z0-9_-]{43}", challenge), "the challenge is no SHA-256 value")
+    t.expect(re.fullmatch(r"[A-Za-z0-9_-]{43}", challenge), "the challenge is not a SHA-256 value")
 
 
 @case("start-pkce-unique")
@@ -88,7 +88,7 @@ def _bound(t: Trial) -> None:
     begun = t.begin(browser)
     new = [c for c in browser.jar.all() if known.get(c.name) != c.value]
     if not new:
-        # The session may carry the binding: then another session of the same person is refused.
+        # The session may hold the binding; then another session of the same user is refused.
         t.expect(browser.jar.all(), "the start sets no cookie: nothing binds it to this browser")
         t.expect_refused(
             t.browser(subject), t.agree(begun.url, t.zoom.user()), "the state in another browser"
@@ -162,7 +162,7 @@ def _host(t: Trial) -> None:
 
 @case("start-no-secrets")
 def _secrets(t: Trial) -> None:
-    # A whole installation first: then Zoom has seen a verifier and given tokens out.
+    # Install completely first, so that Zoom has received a verifier and issued tokens.
     done = t.install()
     browser = t.browser(done.subject)
     first = len(t.exchanges)
@@ -171,26 +171,26 @@ def _secrets(t: Trial) -> None:
     t.finish(browser, callback)
     secrets = {v: w for v, w in t.canaries().items() if w != "authorization code"}
     session = [c.value for c in browser.jar.all() if len(c.value) >= 16 and not _is_url(c.value)]
-    # A cookie that is the state itself is another case's matter (start-browser-bound).
+    # A cookie that equals the state is checked by another case (start-browser-bound).
     session = [value for value in session if unquote(value) != begun.state]
     for one in t.exchanges[first:]:
         shown = f"{one.url} {one.location} {one.text}"
         for value, what in secrets.items():
-            t.expect(value not in shown, f"the {what} stands in an address or page")
+            t.expect(value not in shown, f"the {what} is in a URL or page")
         t.expect(
             not any(value in f"{one.url} {one.location}" for value in session),
-            "a cookie's value stands in an address",
+            "a cookie's value is in a URL",
         )
 
 
 def _is_url(value: str) -> bool:
-    """Some keep the page to come back to in a cookie: no secret, and part of other addresses."""
+    """Return True for a URL: some apps keep the return page in a cookie, which is no secret."""
     return unquote(value).startswith(("/", "http://", "https://"))
 
 
 @case("start-csrf-link")
 def _csrf(t: Trial) -> None:
-    # Where Zoom is the only sign-in, there is no account of the victim's to be linked unseen.
+    # If Zoom is the only sign-in, the victim has no account that could be linked unseen.
     t.hook("sign_in")
     for method in ("GET", "POST"):
         subject, user = t.subject(), t.zoom.user()
@@ -205,7 +205,7 @@ def _csrf(t: Trial) -> None:
             answer = browser.follow(answer, initiator=f"{_EVIL}/page")
             if not t.leads_to_zoom(answer):
                 continue
-            # The flow begins; then it must not end without the person's word.
+            # If the flow begins, it must not complete without a confirmation.
             page = t.visit(browser, t.agree(answer.location, user))
             t.expect(page.status < 500, f"the flow ended with {page.status}")
             silent = t.links() != linked if t.has("links") else t.form(page) is None
@@ -213,7 +213,7 @@ def _csrf(t: Trial) -> None:
 
 
 def _form_actions(t: Trial, subject: str) -> list[str]:
-    """Where the start page's own button leads: the step that a forger would aim at."""
+    """Return the URLs of the start page's buttons: the step that a forged request would use."""
     browser = t.browser(subject)
     page = browser.open(t.url("start"))
     form = t.form(page)
@@ -223,7 +223,7 @@ def _form_actions(t: Trial, subject: str) -> list[str]:
 @case("start-fixation-url")
 def _fixation(t: Trial) -> None:
     t.hook("links")
-    # What an honest person gets done, an attacker must not: the same steps in two browsers.
+    # The steps that install the app in one browser must fail across two browsers.
     t.install()
     mallory = t.subject()
     attacker, victim = t.browser(mallory), t.browser(t.subject())

@@ -1,4 +1,4 @@
-"""What an app has stored: in a database file, or, on a server, as its hooks tell."""
+"""The data that an app has stored, read from its database file or through hooks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from paraph.checks.target import fill
 from paraph.checks.trial import Trial
 from paraph.checks.verdict import HookMissingError
 
-# A row by whatever names it, and one value of it.
+# The identifier of a row and one value of it.
 Cell = tuple[int | str, bytes | str]
 
 
 def is_shown(t: Trial) -> bool:
-    """Whether the target shows what it has stored."""
+    """Return True if the target gives access to its stored data."""
     return t.has("database_file") or t.has("stored")
 
 
 def stored_text(t: Trial) -> str:
-    """All of it, with journal and write-ahead log where there is a file."""
+    """Return all stored data; for a file, with its journal and write-ahead log."""
     if t.has("stored"):
         content = t.call("stored")
         t.control(isinstance(content, list), "the hook `stored` must answer with a JSON list")
@@ -33,14 +33,18 @@ def stored_text(t: Trial) -> str:
 
 
 def stored_size(t: Trial) -> int:
-    """What the app keeps, in bytes, as far as the target shows it."""
+    """Return the size of the stored data in bytes, as far as the target shows it."""
     if t.has("stored"):
         return len(stored_text(t))
     return sum(one.stat().st_size for one in _files(t)) if t.has("database_file") else 0
 
 
 def sealed_columns(t: Trial) -> Sequence[tuple[str, str]]:
-    """Tables with the columns whose values are ciphertexts, or the case does not apply."""
+    """Return the (table, column) pairs whose values are encrypted.
+
+    Raises:
+        HookMissingError: the target does not name them; the case is not applicable.
+    """
     columns = t.stage.target.hooks.sealed_columns
     if not columns or not t.stage.target.is_started_here:
         raise HookMissingError("needs the hooks `sealed_columns` and `database_file`")
@@ -48,7 +52,7 @@ def sealed_columns(t: Trial) -> Sequence[tuple[str, str]]:
 
 
 def read_cells(t: Trial, table: str, column: str) -> list[Cell]:
-    """A column's values, always in the same order."""
+    """Return the values of a column, always in the same order."""
     if t.has("cells"):
         content = t.call("cells", table=table, column=column, cells="")
         return [(row, base64.b64decode(value)) for row, value in content]
@@ -57,7 +61,7 @@ def read_cells(t: Trial, table: str, column: str) -> list[Cell]:
 
 
 def write_cells(t: Trial, table: str, column: str, cells: Sequence[Cell]) -> None:
-    """Write values over those that are there."""
+    """Overwrite the values of a column."""
     if t.has("cells"):
         coded = [
             [row, base64.b64encode(v if isinstance(v, bytes) else v.encode()).decode()]

@@ -1,4 +1,4 @@
-"""The target file: how an app is started, where its doors are, and which hooks it offers."""
+"""The target file: the command that starts an app, the app's URLs, and its hooks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from paraph.toml_text import parse_toml
 
 
 class Hook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A request or a command; `{subject}`, `{seconds}`, `{url}` and the like are filled in.
+    """A request or a command; placeholders such as `{subject}` and `{seconds}` are filled in.
 
-    A request of the hooks `sign_in`, `sign_out`, `start` and `disconnect` is made in the browser
-    that the case is about, every other one beside it. A command's standard output is its answer.
+    The requests of the hooks `sign_in`, `sign_out`, `start` and `disconnect` are sent in the
+    browser of the case, all others outside it. The standard output of a command is its response.
     """
 
     method: str = "POST"
@@ -28,7 +28,7 @@ class Hook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Start(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """How the app is started; without a command it runs already."""
+    """The command that starts the app; without one the app must be running already."""
 
     command: list[str] = []
     directory: str = "."
@@ -38,7 +38,7 @@ class Start(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Urls(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The app's doors, as paths below `base` or as whole URLs. Empty: there is none."""
+    """The app's URLs, as paths below `base` or as complete URLs. Empty: the app has no such URL."""
 
     base: str = ""
     start: str = "/"
@@ -54,7 +54,7 @@ class Urls(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What the app says about itself, in seconds."""
+    """The limits that the app states; times are in seconds."""
 
     freshness_past: int = 300
     freshness_future: int = 300
@@ -67,7 +67,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Hooks(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What a case may ask the app for; each missing one makes some cases not applicable."""
+    """The hooks of the app. Some cases are not applicable without a certain hook."""
 
     sign_in: Hook | None = None
     sign_out: Hook | None = None
@@ -87,9 +87,9 @@ class Hooks(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Variant(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The app started again with other settings.
+    """Settings to start the app again with.
 
-    `level` is the level of its registration at Zoom, where the variant changes it.
+    `level` is the level of its registration at Zoom, if the variant changes it.
     """
 
     base: str = ""
@@ -99,7 +99,7 @@ class Variant(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Registration(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The app's registration at the simulated Zoom; empty values are made up."""
+    """The app's registration at the simulated Zoom; values are generated for empty fields."""
 
     port: int = 0
     client_id: str = ""
@@ -114,7 +114,7 @@ class Registration(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Target(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Everything that is known about an app."""
+    """The content of a target file."""
 
     name: str
     profile: Literal["web", "embedded"] = "web"
@@ -130,12 +130,16 @@ class Target(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def is_started_here(self) -> bool:
-        """Whether the check owns the app's process."""
+        """True if the check starts the app's process."""
         return bool(self.start.command)
 
 
 def load_target(path: Path) -> Target:
-    """Read a target file; every problem becomes one line."""
+    """Read a target file.
+
+    Raises:
+        ConfigurationError: lists every problem of the file.
+    """
     try:
         target = msgspec.convert(parse_toml(path.read_bytes()), Target)
     except OSError as error:
@@ -155,7 +159,7 @@ def load_target(path: Path) -> Target:
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Put values in place of `{name}`; other braces stay as they are."""
+    """Replace each `{name}` by its value; other braces are kept."""
     for name, value in values.items():
         text = text.replace("{" + name + "}", value)
     return text

@@ -1,4 +1,4 @@
-"""Group D, first part: what the app says to the token endpoint, and what it believes of it."""
+"""Group D, part 1: the app's token requests, and the token responses that it accepts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _installs(t: Trial) -> None:
 
 
 def _attempt(t: Trial, browser: Browser | None = None) -> tuple[Answer, int]:
-    """An install against a Zoom that is spoilt: the last page, and the mark before it."""
+    """Install while Zoom misbehaves; return the last page, and the mark before the callback."""
     browser = browser or t.browser(t.subject())
     callback = t.agree(t.begin(browser).url, t.zoom.user())
     before = t.mark()
@@ -40,7 +40,7 @@ def _attempt(t: Trial, browser: Browser | None = None) -> tuple[Answer, int]:
 
 
 def expect_no_install(t: Trial, spoil: Callable[[], None], what: str) -> Answer:
-    """An install that must come to nothing, and to no failure of the app."""
+    """Check that an install makes no link and does not break the app."""
     t.zoom.mend()
     linked = t.links()
     browser = t.browser(t.subject())
@@ -75,8 +75,8 @@ def _client(t: Trial) -> None:
         query = " ".join(value for _, value in seen.query)
         secret = t.zoom.app.client_secret
         code = seen.parameters.get("code", "?")
-        t.expect(secret not in query, "the client secret stands in the query")
-        t.expect(code not in query, "the code stands in the query")
+        t.expect(secret not in query, "the client secret is in the query")
+        t.expect(code not in query, "the code is in the query")
         basic = seen.header("authorization").lower().startswith("basic ")
         in_body = "client_secret" in seen.form
         t.expect(basic or in_body, "the client is not authenticated")
@@ -169,7 +169,7 @@ def _shape(t: Trial) -> None:
 
 
 def _accept_bad_tokens(t: Trial) -> None:
-    """An API that knows whoever asks: only the app's own strictness is left."""
+    """Make the API accept every token, so that only the app's own validation can refuse it."""
     user = t.zoom.user()
     t.zoom.replace(ME, Reply.of_json(description_of(user)))
 

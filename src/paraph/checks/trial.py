@@ -1,4 +1,4 @@
-"""A case's view of the world, and the list of all cases."""
+"""The interface of a case to its environment, and the registry of all cases."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from paraph.checks.delivery import Deliveries
 
 
 class Trial(Deliveries):
-    """Everything that a case may do and see."""
+    """All steps and observations that a case can use."""
 
     def canaries(self) -> dict[str, str]:
-        """Every secret of this stage that must not be seen anywhere, and what it is."""
+        """Return every secret that must not appear anywhere, with its kind."""
         return self.zoom.secrets()
 
 
@@ -22,7 +22,7 @@ Act = Callable[[Trial], Any]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case's code; its words are in the catalogue."""
+    """The code of a case; its description is in the catalogue."""
 
     id: str
     act: Act
@@ -34,9 +34,9 @@ CONTROLS: dict[str, Act] = {}
 
 
 def case(name: str, *, variant: str = "") -> Callable[[Act], Act]:
-    """Register a function as a case. It returns where the app has withstood, and raises if not.
+    """Register a function as a case. It returns if the app withstands the attack, else it raises.
 
-    A text that it returns says what nevertheless remains.
+    If it returns a text, the text names a remaining weakness.
     """
 
     def register(act: Act) -> Act:

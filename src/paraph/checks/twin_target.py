@@ -1,4 +1,4 @@
-"""The twin as a target: every hook, every variant."""
+"""The twin as a target with every hook and every variant."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _hook(name: str, *fields: str) -> Hook:
 
 
 def twin_target() -> Target:
-    """All that a case may want."""
+    """Return a target with every hook and variant that cases use."""
     return Target(
         name="the twin",
         start=Start(
@@ -87,5 +87,5 @@ def twin_target() -> Target:
 
 
 def weakened(switches: Sequence[str]) -> Variant:
-    """The twin with some switches on."""
+    """Return a variant of the twin with these switches on."""
     return Variant(environment={"TWIN_WEAK": ",".join(switches)})

@@ -1,4 +1,4 @@
-"""Group H: the URL-validation challenge, which is a signing oracle where it is answered blindly."""
+"""Group H: the URL validation challenge, a signing oracle if an app answers it unverified."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _valid(t: Trial) -> None:
     wanted = {"plainToken": plain, "encryptedToken": _mac(t, plain)}
     t.expect(isinstance(content, dict) and content == wanted, "the answer is not what Zoom wants")
     t.expect(answer.seconds < 3, f"the answer took {answer.seconds:.1f} seconds")
-    t.expect("json" in answer.header("content-type"), "the answer is not said to be JSON")
+    t.expect("json" in answer.header("content-type"), "the response's content type is not JSON")
 
 
 @case("crc-unsigned")
@@ -88,7 +88,7 @@ def _oracle(t: Trial) -> None:
     removal = t.removal(user)
     base = f"v0:{removal.timestamp}:{removal.body.decode()}"
     challenge = _challenge(t, base)
-    # Whoever could sign the challenge needs no oracle: only these are in an attacker's reach.
+    # An attacker cannot sign the challenge, so only these unsigned forms are in reach.
     forged = _challenge(t, base)
     forged.signature = "v0=" + "0" * 64
     for sent in (without(challenge, "x-zm-signature", "x-zm-request-timestamp"), forged):

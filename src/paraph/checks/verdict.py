@@ -1,4 +1,4 @@
-"""How a case ends, and what was recorded on the way."""
+"""The verdict of a case, and what was recorded for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """The four ways; nothing else is ever reported."""
+    """The four possible results of a case."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -16,7 +16,7 @@ class Verdict(StrEnum):
 
 
 class CaseEndedError(Exception):
-    """A case has come to its verdict before its last line."""
+    """Ends a case early; the subclass decides the verdict."""
 
     verdict = Verdict.INCONCLUSIVE
 
@@ -26,24 +26,24 @@ class CaseEndedError(Exception):
 
 
 class ExpectationFailedError(CaseEndedError):
-    """The app did what it must not do, or did not do what it must."""
+    """The app did something forbidden, or failed to do something required: the case fails."""
 
     verdict = Verdict.FAIL
 
 
 class ControlFailedError(CaseEndedError):
-    """The app does not even do what is allowed, so that refusing proves nothing."""
+    """The app refuses even a valid request, so its refusals prove nothing: inconclusive."""
 
 
 class HookMissingError(CaseEndedError):
-    """The case needs something that the target does not have."""
+    """The target lacks something that the case needs: not applicable."""
 
     verdict = Verdict.NOT_APPLICABLE
 
 
 @dataclass(slots=True)
 class Finding:
-    """One case and what came of it."""
+    """The result of one case, with its evidence."""
 
     id: str
     group: str

@@ -1,4 +1,4 @@
-"""Group G, first part: what a delivery must carry to be believed."""
+"""Group G, part 1: the signature and the timestamp of a delivery."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _accepted(t: Trial) -> None:
 def _expect_all_rejected(
     t: Trial, spoilt: dict[str, Callable[[Delivery], None]], *, unbroken: bool = False
 ) -> None:
-    """Each of these is an honest delivery with one part spoilt."""
+    """Check that deliveries are rejected: each is an honest one with one part changed."""
     user = t.known_user()
     markers = []
     for what, spoil in spoilt.items():
@@ -48,12 +48,12 @@ class _Without(Delivery):
     lacking: tuple[str, ...] = ()
 
     def headers(self) -> list[tuple[str, str]]:
-        """The others."""
+        """Return the headers without the removed ones."""
         return [(n, v) for n, v in super().headers() if n not in self.lacking]
 
 
 def without(delivery: Delivery, *names: str) -> Delivery:
-    """The same delivery without some headers."""
+    """Return the same delivery without some headers."""
     made = _Without(delivery.secret, delivery.body, float(delivery.timestamp))
     made.lacking = names
     made.more = delivery.more
@@ -134,7 +134,7 @@ def _format(t: Trial) -> None:
             "no prefix": _shape(lambda r: r[3:]),
             "a space inside": _shape(lambda r: "v0= " + r[3:]),
             "a list": _shape(lambda r: f"v0={'0' * 64},{r}"),
-            "a list the other way": _shape(lambda r: f"{r},v0={'0' * 64}"),
+            "a list in reverse order": _shape(lambda r: f"{r},v0={'0' * 64}"),
             "base64": _shape(base64_form),
         },
     )
@@ -184,7 +184,7 @@ def _stale(t: Trial) -> None:
     window = t.stage.target.limits.freshness_past
     _expect_stale(t, (window + 2, window + 3600, window + _DAY, time.time()))
     if window > 300:
-        # Inside a wide window a replay is fresh; then it must not count twice.
+        # Within a wide window a replay is still fresh; then it must not have a second effect.
         marker, delivery = _aged(t, window / 2)
         for _ in range(2):
             answer = t.post(delivery)
@@ -267,7 +267,7 @@ def _shift(t: Trial) -> None:
     user = t.known_user()
     marker, delivery = t.marked(user)
     right, stamp, body = delivery.right(), delivery.timestamp, delivery.body
-    # The colon between time and body is not part of either: the same MAC fits other cuts.
+    # The MAC covers `time:body`, so it also fits other splits at another colon.
     rest = json.dumps({"event": "meeting.ended", "payload": {"account_id": user.account_id}})
     for cut in (1, 10, len(body) // 2):
         delivery.timestamp, delivery.body = f"{stamp}:{body[:cut].decode()}", body[cut:]

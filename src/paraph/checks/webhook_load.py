@@ -1,4 +1,4 @@
-"""Group G, second part: repeats, parsers, size, time."""
+"""Group G, part 2: repeated deliveries, parsers, size and time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _tracking(t: Trial) -> None:
 
 
 def _other_forms(marker: str, account: str) -> dict[str, bytes]:
-    """The same event as a parser of another kind would read it."""
+    """Return the same event in the formats of other parsers."""
     payload = json.dumps({"account_id": account, "object": {"topic": marker, "uuid": marker}})
     fields = {"event": "meeting.ended", "payload": payload}
     parts = "".join(
@@ -74,7 +74,7 @@ def _other_forms(marker: str, account: str) -> dict[str, bytes]:
 def _content_type(t: Trial) -> None:
     user = t.known_user()
     for kind in ("text/plain", "text/xml", *_other_forms("", "")):
-        # Read as JSON whatever is said: harmless, and so is a refusal.
+        # Reading the body as JSON despite its content type is harmless, and so is a refusal.
         delivery = t.marked(user)[1]
         delivery.content_type = kind
         t.expect_answered(t.post(delivery), f"a signed delivery as {kind}")
@@ -166,7 +166,7 @@ def _head(door: str, *lines: str) -> bytes:
 
 
 def _endless(t: Trial, door: str) -> bool:
-    """Whether a chunked body is refused, or cut, before it has grown too large."""
+    """Return True if a chunked body is refused or cut off before it grows too large."""
     chunk = f"{_CHUNK:x}\r\n".encode() + b"x" * _CHUNK + b"\r\n"
     try:
         with t.direct.connect(door, timeout=3) as connection:
@@ -221,7 +221,7 @@ def _unknown(t: Trial) -> None:
     for name in ("foo.bar", "__init__", "constructor", "os.system", "meeting.", "x" * 300):
         marker, delivery = t.marked(user, name)
         answer = t.post(delivery)
-        # What is no event name at all may be refused.
+        # A value that is no event name may be refused.
         fine = 200 <= answer.status < 300 or (answer.status == 400 and name != "foo.bar")
         t.expect(fine, f"an unknown event was answered {answer.status}")
         if t.stage.target.limits.hands_on_unknown_events:
@@ -264,8 +264,13 @@ def _uniform(t: Trial) -> None:
     shapes = set()
     for what, delivery in variants.items():
         answer = t.expect_answered(t.post(delivery), f"a bad delivery ({what})")
-        t.expect(right[3:] not in answer.everything(), "the expected signature is told")
-        t.expect(delivery.right()[3:] not in answer.everything(), "the expected signature is told")
+        t.expect(
+            right[3:] not in answer.everything(), "the response contains the expected signature"
+        )
+        t.expect(
+            delivery.right()[3:] not in answer.everything(),
+            "the response contains the expected signature",
+        )
         shapes.add((answer.status, answer.body))
     t.expect(len(shapes) == 1, f"bad deliveries are answered in {len(shapes)} different ways")
 
@@ -285,7 +290,7 @@ def _timing(t: Trial) -> None:
         differences.append(spent[1] - spent[0])
     middle = statistics.median(differences)
     slower = sum(one > 0 for one in differences) / len(differences)
-    # Only what an attacker could measure through all the noise is a failure.
+    # Only a difference that an attacker could measure despite the noise is a failure.
     t.expect(
         not (middle > 0.004 and slower > 0.9),
         f"63 right digits take {middle * 1000:.1f} ms longer than none, in {slower:.0%} of pairs",

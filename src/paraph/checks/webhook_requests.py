@@ -1,4 +1,4 @@
-"""Group G, third part: forged names, other spellings of the path, and senders that stall."""
+"""Group G, part 3: forged event names, other spellings of the path, and stalling senders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paraph.checks.verdict import HookMissingError
 from paraph.simulator.world import User
 
 _STALLED = 200
-# Just below what servers usually allow.
+# Just below the usual body limit of servers.
 _LONG = 999_000
 _PIECES_APART = 0.3
 _NOTICES = (
@@ -27,7 +27,7 @@ _NOTICES = (
 
 
 def _notice_bodies(t: Trial, done: Installed, name: str) -> list[dict[str, Any]]:
-    """Bodies that look like an app's own notice about an installation."""
+    """Return bodies that look like an app's own notice about an installation."""
     ids = {"user_id": done.user.id, "account_id": done.user.account_id}
     installation = {"subject": done.subject, "zoom": ids, "phase": "removed", "generation": 9}
     payload = {
@@ -58,12 +58,12 @@ def _notice_name(t: Trial) -> None:
     t.expect(works(t, done), "an event with the name of a notice has ended an installation")
 
 
-# Zoom sends these without an account, some of them since a certain day only.
+# Zoom sends these events without an account, some of them only since a certain day.
 _WITHOUT_ACCOUNT = ("whiteboard.created", "meeting.rtms_stopped", "whiteboard.updated")
 
 
 def _send_owned(t: Trial, user: User, name: str, **account: str) -> str:
-    """Deliver an event whose user stands at two usual places; its marker."""
+    """Deliver an event that names its user at two usual places; return its marker."""
     marker = f"marker-{os.urandom(6).hex()}"
     item = {"title": marker, "uuid": marker, "owner_id": user.id}
     payload = {**account, "operator_id": user.id, "object": item}
@@ -91,7 +91,7 @@ def _no_account(t: Trial) -> None:
 
 
 def spellings(door: str) -> list[str]:
-    """Other paths that a careless decoder takes for the webhook's."""
+    """Return other paths that a careless decoder could read as the webhook's."""
     path = urlsplit(door).path
     head, _, last = path.rstrip("/").rpartition("/")
     every = "".join(f"%{ord(one):02X}" for one in last)
@@ -108,7 +108,7 @@ def _path_variants(t: Trial) -> None:
     door = t.url("webhook")
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(door))
     nowhere = t.post(t.marked(user)[1], url=f"{origin}/no-such-page-{os.urandom(4).hex()}")
-    # Some apps answer every path with one page: then only effects tell.
+    # Some apps show one page for every path; then only effects show what was accepted.
     told_by_status = not 200 <= nowhere.status < 300
     t.control(told_by_status or t.has("events"), "the app accepts a POST to any path")
     markers = {}
@@ -125,7 +125,7 @@ def _path_variants(t: Trial) -> None:
 
 
 def request_of(door: str, delivery: Delivery) -> tuple[bytes, bytes]:
-    """A delivery as two pieces on the wire: the head with the first half of the body, the rest."""
+    """Split a delivery in two: the head with the first half of the body, and the rest."""
     parts = urlsplit(door)
     lines = [
         f"POST {parts.path} HTTP/1.1",
@@ -140,14 +140,14 @@ def request_of(door: str, delivery: Delivery) -> tuple[bytes, bytes]:
 
 
 def _in_two_pieces(t: Trial) -> int:
-    """The status of an honest delivery whose body comes in two pieces."""
+    """Send an honest delivery whose body comes in two pieces; return the status."""
     door = t.url("webhook")
     pieces = request_of(door, t.marked(t.known_user())[1])
     return t.direct.raw(door, *pieces, timeout=15, pause=_PIECES_APART).status
 
 
 def _stall(t: Trial, door: str) -> list[socket.socket]:
-    """Unsigned deliveries that stop in their body, half of them near its end."""
+    """Send unsigned deliveries that stall in their body, half of them near its end."""
     parts = urlsplit(door)
     senders = [t.sender() for _ in range(4)]
     held = []
@@ -163,7 +163,7 @@ def _stall(t: Trial, door: str) -> list[socket.socket]:
         connection = senders[number % 4].connect(door)
         held.append(connection)
         connection.settimeout(1)
-        # A server may refuse what is too long, or read no more of it.
+        # A server may refuse a body that is too long, or stop reading it.
         with suppress(OSError):
             connection.sendall(head.encode() + body)
     return held

@@ -1,7 +1,7 @@
-"""The Zoom that stands behind the app under attack: the simulator, recorded, and spoilt on demand.
+"""The simulated Zoom behind the app under attack; it records requests and misbehaves on demand.
 
-Every request is kept with its answer. A case may replace, change, hold or lose the answer of a
-path, so that it states the very bytes that the app must survive.
+Every request is recorded with its response. A case can replace, change, hold or lose the response
+of a path, so that it controls the exact bytes that the app receives.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _SECRET_FIELDS = ("access_token", "refresh_token")
 
 @dataclass(slots=True)
 class Reply:
-    """An answer as a case wants it.
+    """A response that a case defines.
 
-    `delay` comes before the first byte, `drip` between single bytes; `copies` sends the body that
-    many times; `cut` closes the connection instead.
+    `delay` is the wait in seconds before the first byte, `drip` the one between single bytes.
+    `copies` is how many times the body is sent. `cut` closes the connection instead.
     """
 
     status: int = 200
@@ -46,13 +46,13 @@ class Reply:
 
     @classmethod
     def of_json(cls, content: Any, status: int = 200) -> Reply:
-        """A JSON answer."""
+        """Make a JSON response."""
         return cls(status, json.dumps(content).encode())
 
 
 @dataclass(slots=True)
 class Seen:
-    """One request that reached this Zoom, and its answer."""
+    """One request that Zoom received, and its response."""
 
     at: float
     method: str
@@ -65,25 +65,25 @@ class Seen:
 
     @property
     def form(self) -> dict[str, str]:
-        """The parameters of the body."""
+        """The parameters in the body."""
         return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The parameters wherever they stood."""
+        """The parameters in the query and in the body."""
         return {**dict(self.query), **self.form}
 
     def header(self, name: str) -> str:
-        """A header's value, or nothing."""
+        """Return the value of a header; "" if it is absent."""
         return next((v for n, v in self.headers if n == name), "")
 
     @property
     def bearer(self) -> str:
-        """The access token that was presented in the header."""
+        """The access token in the Authorization header."""
         return self.header("authorization").removeprefix("Bearer ").removeprefix("bearer ")
 
     def line(self) -> str:
-        """One line of evidence."""
+        """Return the request as one line of evidence."""
         names = ", ".join(sorted(self.parameters))
         return f"Zoom saw {self.method} {self.path} ({names}) and answered {self.status}"
 
@@ -99,18 +99,18 @@ class _Rule:
 
 
 class Gate:
-    """Holds answers back until it is opened."""
+    """Holds responses back until it is opened."""
 
     def __init__(self) -> None:
         self._open = threading.Event()
         self.reached = threading.Event()
 
     def open(self) -> None:
-        """Let the held answers go."""
+        """Release the held responses."""
         self._open.set()
 
     async def passed(self) -> None:
-        """Wait, at most half a minute."""
+        """Wait until the gate is opened, at most half a minute."""
         self.reached.set()
         for _ in range(600):
             if self._open.is_set():
@@ -122,10 +122,10 @@ class Zoom:
     """One simulated Zoom with the app under test registered.
 
     Args:
-        app: its registration; redirect URIs may be put right later.
-        port: 0 picks a free one.
-        certificate: serves https.
-        address: stands for the real `zoom.us` at this loopback address.
+        app: the registration of the app; its redirect URIs may be corrected later.
+        port: the port to listen on; 0 picks a free one.
+        certificate: the certificate for https; None serves plain http.
+        address: the loopback address at which it stands in for the real `zoom.us`.
     """
 
     def __init__(
@@ -155,21 +155,21 @@ class Zoom:
         return self.simulator.world.apps[0]
 
     def reach(self, url: str) -> str:
-        """One of this Zoom's URLs, as it is reached from here."""
+        """Return one of this Zoom's URLs as it is reached from this process."""
         return self._listener.reached_at + url.removeprefix(self.url)
 
     def start(self) -> None:
-        """Accept connections."""
+        """Start serving; return when it accepts connections."""
         self._listener.start()
 
     def stop(self) -> None:
-        """Stop."""
+        """Stop serving and close all connections."""
         self._listener.stop()
 
-    # ------------------------------------------------------------ who there is
+    # ------------------------------------------------------------ users
 
     def user(self, **fields: str) -> User:
-        """A new user, in an account of its own unless one is given."""
+        """Add a user, in a new account unless one is given."""
         self._count += 1
         mark = os.urandom(6).hex()
         values = {
@@ -189,19 +189,19 @@ class Zoom:
         return user
 
     def agree_as(self, user: User, auto: Any = "approve") -> None:
-        """Whose consent the next authorization request gets, without asking."""
+        """Make this user consent to the next authorization request without a page."""
         self.simulator.consent = Consent(auto, user.id)
 
-    # ------------------------------------------------------------ what it does wrong
+    # ------------------------------------------------------------ misbehaviour
 
     def replace(self, path: str, reply: Reply, *, times: int | None = None) -> None:
-        """Answer a path with these bytes; the genuine endpoint is not asked."""
+        """Send this response for a path; the genuine endpoint is not called."""
         self._rules.append(_Rule(path, lambda _reply, _seen: reply, genuine=False, times=times))
 
     def change(
         self, path: str, change: Callable[[dict[str, Any]], Any], *, times: int | None = None
     ) -> None:
-        """Alter the content of a path's genuine good answer."""
+        """Change the content of a path's genuine successful response."""
 
         def act(reply: Reply, _seen: Seen) -> Reply:
             if reply.status == 200:
@@ -213,7 +213,7 @@ class Zoom:
         self._rules.append(_Rule(path, act, genuine=True, times=times))
 
     def hold(self, path: str, *, times: int | None = 1) -> Gate:
-        """Keep a path's genuine answers back until the gate is opened."""
+        """Hold a path's genuine responses back until the gate is opened."""
         gate = Gate()
         self._rules.append(
             _Rule(path, lambda reply, _seen: reply, genuine=True, times=times, gate=gate)
@@ -221,7 +221,7 @@ class Zoom:
         return gate
 
     def lose(self, path: str, *, times: int | None = 1) -> None:
-        """Do a path's genuine work, then cut the connection."""
+        """Process requests to a path, then close the connection without a response."""
 
         def act(reply: Reply, _seen: Seen) -> Reply:
             reply.cut = True
@@ -230,18 +230,18 @@ class Zoom:
         self._rules.append(_Rule(path, act, genuine=True, times=times))
 
     def mend(self) -> None:
-        """Everything genuine again."""
+        """End all misbehaviour."""
         self._rules.clear()
         self.simulator.faults.clear()
 
-    # ------------------------------------------------------------ what it saw
+    # ------------------------------------------------------------ received requests
 
     def requests(self, path: str = "", *, since: int = 0) -> Sequence[Seen]:
-        """What came, all of it or below one path."""
+        """Return the received requests, all or those below one path, since a mark."""
         return [one for one in self.seen[since:] if one.path.startswith(path)]
 
     def secrets(self) -> dict[str, str]:
-        """Every secret value that was handed out or presented, and what it is."""
+        """Return every secret value that Zoom issued or received, with its kind."""
         found = {self.app.client_secret: "client secret", self.app.webhook_secret: "webhook secret"}
         for one in list(self.seen):
             if verifier := one.parameters.get("code_verifier"):
@@ -253,7 +253,7 @@ class Zoom:
         return {value: what for value, what in found.items() if len(value) >= 12}
 
     def access_token_of(self, user: User) -> str:
-        """The live access token of a user."""
+        """Return the valid access token of a user."""
         grant = self.simulator.ledger.grants.get((self.app.client_id, user.id))
         return grant.access_token if grant else ""
 
@@ -307,7 +307,7 @@ class Zoom:
         await self._inner(scope, receive, send)
         reply.body = b"".join(chunks)
         if reply.status == 404 and scope["path"] == MEETINGS:
-            # A resource for apps to call, also where the simulator has none.
+            # Apps need a resource to call, so add one that the simulator does not have.
             headers = dict(scope["headers"])
             token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")[2]
             known = self.simulator.ledger.by_access_token(token)[0]
@@ -316,7 +316,7 @@ class Zoom:
 
 
 def description_of(user: User, **changes: Any) -> dict[str, Any]:
-    """What `users/me` says of a user: all that clients are used to find."""
+    """Return the `users/me` response for a user, with all fields that clients expect."""
     first, _, last = user.display_name.partition(" ")
     return {
         "id": user.id,
@@ -374,7 +374,7 @@ async def _send(reply: Reply, send: Send) -> None:
     headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if reply.cut:
-        # Less than was announced: the server closes the connection.
+        # The body is shorter than announced, so the server closes the connection.
         return
     if reply.drip:
         for index in range(len(reply.body)):

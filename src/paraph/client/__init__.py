@@ -1,7 +1,7 @@
 """A typed client of the management API, synchronous and asynchronous.
 
-It stands alone: of paraph it needs the root of the errors and nothing else, so that a host may
-take it without the service's libraries.
+Of paraph it imports only the base class of the errors, so a host can use it without the libraries
+of the service.
 """
 
 from paraph.client.asynchronous import AsyncClient

@@ -20,20 +20,20 @@ TIMEOUT_SECONDS = 30.0
 
 
 class AsyncClient:
-    """The management API, for asyncio.
+    """A client of the management API for asyncio.
 
     Args:
-        url: where the private side listens, like "http://127.0.0.1:8001".
-        api_key: from `paraph api-keys create`.
-        timeout: seconds for one call.
+        url: the URL of the private listener, like "http://127.0.0.1:8001".
+        api_key: an API key from `paraph api-keys create`.
+        timeout: the timeout of one call in seconds.
         outgoing_proxy: the URL of an HTTP proxy, as http://USER:PASSWORD@HOST:PORT. Loopback
             addresses are reached without it; proxies of the environment are never used.
-        ca_file: a PEM file with certificate authorities, beside the public ones.
-        transport: how to reach it, where not over the network.
+        ca_file: a PEM file of additional certificate authorities.
+        transport: an HTTP transport to use in place of the network.
 
-    Every method raises a `ServiceProblem` for what the service refuses. An id or a path that could
-    mean another call raises `Refused` with status 0 and is not sent. A POST carries an
-    idempotency key of its own, so a call that got no answer is made once more, safely.
+    Every method raises a `ServiceProblem` if the service refuses the call. An id or a path that
+    could name another call raises `Refused` with status 0, and nothing is sent. Each POST has its
+    own idempotency key, so a call without a response is safely repeated once.
     """
 
     def __init__(
@@ -64,25 +64,29 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def request_link(
         self, subject: str, *, nonce: str, return_to: str = ""
     ) -> types.LinkRequest:
-        """Begin to link the signed-in user; `nonce` stays in their session, its hash is sent."""
+        """Begin to link the signed-in user; keep `nonce` in their session. Its hash is sent."""
         return await self._do(calls.request_link(subject, challenge_of(nonce), return_to))
 
     async def claim(self, handoff: str, *, nonce: str) -> types.Claim:
-        """Open the handoff that the browser brought, with the nonce of the session."""
+        """Open the handoff that the browser delivered, with the nonce of the session."""
         return await self._do(calls.claim_handoff(handoff, nonce))
 
     async def confirm(self, claim: str, *, subject: str, move: bool = False) -> types.Installation:
-        """The person said yes; `move` when they agreed to what `replaces` named."""
+        """Confirm a claim; set `move` if the user agreed to end the links in `replaces`.
+
+        Raises:
+            AlreadyLinked: the subject or the Zoom user is linked, and `move` is not set.
+        """
         return await self._do(calls.confirm_claim(claim, subject, move=move))
 
     async def decline(self, claim: str) -> None:
-        """The person said no."""
+        """Decline a claim."""
         await self._do(calls.decline_claim(claim))
 
     async def installations(
@@ -93,7 +97,7 @@ class AsyncClient:
         user_id: str | None = None,
         page_size: int = 100,
     ) -> AsyncIterator[types.Installation]:
-        """All installations that fit, page after page."""
+        """Iterate over all matching installations; pages are fetched as needed."""
         after: str | None = ""
         while after is not None:
             page = await self._do(
@@ -104,11 +108,15 @@ class AsyncClient:
             after = page.next
 
     async def installation(self, installation_id: str) -> types.Installation:
-        """One installation."""
+        """Return one installation."""
         return await self._do(calls.get_installation(installation_id))
 
     async def access_token(self, installation_id: str, *, subject: str) -> types.AccessToken:
-        """A valid access token of an installation that is active now; ask for each use."""
+        """Return a valid access token of an active installation; request one for each use.
+
+        Raises:
+            NeedsNewConsent: Zoom ended the grant; send the user to its `mend_url`.
+        """
         return await self._do(calls.vend(installation_id, subject))
 
     async def remove(self, installation_id: str) -> types.Receipt:
@@ -127,7 +135,7 @@ class AsyncClient:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> types.ZoomAnswer:
-        """Call Zoom's REST API through the service; gives Zoom's answer of any status."""
+        """Call Zoom's REST API through the service; return Zoom's response with any status."""
         answer = await self._send(
             http_method(method),
             calls.zoom_url(installation_id, path),
@@ -143,7 +151,7 @@ class AsyncClient:
     async def audit(
         self, *, after: int = 0, page_size: int = 200
     ) -> AsyncIterator[types.AuditEntry]:
-        """All audit entries behind a number, oldest first."""
+        """Iterate over the audit entries after a sequence number, oldest first."""
         cursor: str | None = str(after)
         while cursor is not None:
             page = await self._do(calls.list_audit(cursor, page_size))
@@ -152,11 +160,11 @@ class AsyncClient:
             cursor = page.next
 
     async def verify_audit(self, heads: Mapping[int, str] | None = None) -> types.Verdict:
-        """Walk the audit chain, and compare it with heads that the log kept."""
+        """Verify the audit chain, and compare it with heads kept outside the database."""
         return await self._do(calls.verify_audit(heads or {}))
 
     async def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document."""
+        """Return the OpenAPI document."""
         return await self._do(calls.openapi())
 
     async def _do(self, call: Call[Result]) -> Result:

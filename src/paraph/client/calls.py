@@ -1,6 +1,6 @@
-"""Every call of the API as a value: what to send, and how to read the answer.
+"""Every call of the API as a value: its request, and the parser of its response.
 
-The two clients only carry these; what a call is stands here once.
+The two clients only send these, so each call is defined once.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Call(Generic[Result]):
     """One call of the API.
 
     Attributes:
-        keyed: it carries an idempotency key, so doing it twice is the same as doing it once.
-        repeatable: it may be made again when no answer came.
+        keyed: it has an idempotency key, so repeating it has no further effect.
+        repeatable: it may be repeated if no response came.
     """
 
     method: str
@@ -39,7 +39,7 @@ class Call(Generic[Result]):
 
     @property
     def repeatable(self) -> bool:
-        """Whether a call without an answer may be made again."""
+        """True if the call may be repeated when no response came."""
         return self.method == "GET" or self.keyed or self.harmless
 
 
@@ -92,7 +92,7 @@ def remove_installation(installation_id: str) -> Call[types.Receipt]:
 
 
 def vend(installation_id: str, subject: str) -> Call[types.AccessToken]:
-    """`POST /v1/installations/{id}/access-token`; vending twice is as good as once."""
+    """`POST /v1/installations/{id}/access-token`; repeating it has no further effect."""
     path = f"{_installation(installation_id)}/access-token"
     return Call("POST", path, types.access_token_of, json={"subject": subject}, harmless=True)
 
@@ -116,38 +116,38 @@ def openapi() -> Call[dict[str, Any]]:
 
 
 def zoom_url(installation_id: str, path: str) -> str:
-    """The proxy's path for a path of Zoom's, like "/v2/users/me" or "/users/me".
+    """Build the proxy's path for a path of Zoom's API, like "/v2/users/me" or "/users/me".
 
     Raises:
-        Refused: the path has a segment that would not arrive as it is written.
+        Refused: the path has a segment that would not arrive unchanged.
     """
     return f"{_installation(installation_id)}/zoom{zoom_path(path)}"
 
 
 def zoom_headers(headers: Mapping[str, str] | None, subject: str | None) -> dict[str, str]:
-    """The caller's headers, and the one that binds a call of Zoom's to a subject.
+    """Build the headers of a proxy call: the caller's, and the one that names the subject.
 
     Raises:
-        Refused: the caller sets a header that is the client's own.
+        Refused: the caller sets a header that only the client may set.
     """
     bound = {} if subject is None else {"paraph-subject": quote(subject, safe="")}
     return {**caller_headers(headers or {}), **bound}
 
 
 def from_zoom(headers: Mapping[str, str]) -> bool:
-    """Whether an answer is Zoom's own, not this API's."""
+    """Return True if a response comes from Zoom and not from the service."""
     return headers.get("paraph-answer") == "zoom"
 
 
 def refusal(status: int, headers: Mapping[str, str], content: Any) -> ServiceProblem:
-    """The exception for an answer that is no success."""
+    """Build the exception for an error response."""
     document = content if isinstance(content, dict) else {}
     return problem_for(status, document, retry_after=headers.get("retry-after"))
 
 
 def unreachable(error: TransportError) -> Unreachable:
-    """The exception for no answer at all."""
-    title = f"The service does not answer: {error.detail}."
+    """Build the exception for a missing response."""
+    title = f"The service does not respond: {error.detail}."
     return Unreachable(
         0,
         {

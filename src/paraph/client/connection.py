@@ -1,4 +1,4 @@
-"""The connection of a client to the service: its route, and the errors of a call without answer."""
+"""The connection of a client to the service: its route, and the errors of failed calls."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Connection:
     """The route to one service.
 
     Args:
-        url: the service's URL.
+        url: the URL of the service.
         outgoing_proxy: the URL of an HTTP proxy; "" for a direct connection.
-        ca_file: a PEM file with further certificate authorities; "" for the public ones alone.
+        ca_file: a PEM file of additional certificate authorities; "" for the public ones only.
         timeout: seconds for each step of a call.
 
     Raises:
@@ -33,19 +33,17 @@ class Connection:
         self._timeout = timeout
         self._route, problems = check_route(proxy=outgoing_proxy, bypass=(), ca_file=ca_file)
         if self._route.proxy_for(self._origin) is not None and url.scheme != "https":
-            problems.append(
-                "outgoing_proxy would be shown the API key: give an https URL, or no proxy"
-            )
+            problems.append("outgoing_proxy would see the API key: use an https URL, or no proxy")
         if problems:
             raise _refused(problems)
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Arguments of the HTTP library's client."""
+        """Return the arguments for the client of the HTTP library."""
         return {**client_arguments(self._route, [self._origin]), "timeout": self._timeout}
 
     def failed(self, error: httpx.TransportError) -> Unreachable:
-        """The exception for an exception of the HTTP library, whose words may quote the URL."""
+        """Convert an exception of the HTTP library, whose text may quote the URL."""
         return unreachable(
             failure_of(error, origin=self._origin, route=self._route, seconds=self._timeout)
         )

@@ -1,18 +1,18 @@
-"""What the service refuses, as exceptions: one class for each thing that a caller does about it.
+"""Exceptions for refusals of the service: one class for each reaction of the caller.
 
 ::
 
     ServiceProblem
-    ├── Unreachable        no answer: the service is away, or something between
-    ├── KeyRefused         401: the API key is not live
-    ├── NotCovered         403: the key has not the scope, or the proxy's allow-list not the call
-    ├── Missing            404: not there, or not this key's to see
-    ├── Conflicting        409
-    │   ├── NeedsNewConsent    Zoom ended the grant; send the person to `mend_url`
-    │   └── AlreadyLinked      ask the person, then confirm with `move=True`
-    ├── Refused            any other 4xx: the call is not as documented
-    ├── TooMuch            429: wait for `retry_after` seconds
-    └── Unavailable        5xx: later
+    ├── Unreachable        no response: the service or the network is down.
+    ├── KeyRefused         401: the API key is invalid or revoked.
+    ├── NotCovered         403: the key lacks the scope, or the allow-list of the proxy the call.
+    ├── Missing            404: it does not exist, or this key may not see it.
+    ├── Conflicting        409.
+    │   ├── NeedsNewConsent    Zoom ended the grant; send the user to `mend_url`.
+    │   └── AlreadyLinked      ask the user, then confirm with `move=True`.
+    ├── Refused            any other 4xx: the call is invalid.
+    ├── TooMuch            429: wait for `retry_after` seconds.
+    └── Unavailable        5xx: try again later.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from paraph.errors import ParaphError
 
 
 class ServiceProblem(ParaphError):
-    """The service said no, or nothing.
+    """The service refused a call, or did not respond.
 
     Attributes:
-        status: the HTTP status; 0 when there was no answer.
+        status: the HTTP status; 0 if there was no response.
         problem_code: the stable code of the problem document.
         title: what happened.
-        retry_after: seconds to wait, when the service said so.
+        retry_after: seconds to wait; None if the service did not say.
     """
 
     code = "service_problem"
-    public_message = "The service did not do what was asked."
+    public_message = "The service refused the call."
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class ServiceProblem(ParaphError):
     ) -> None:
         self.status = status
         self.problem_code = str(document.get("code", "unknown"))
-        self.title = str(document.get("title", "The service refused."))
+        self.title = str(document.get("title", "The service refused the call."))
         self.retry_after = retry_after
         super().__init__(
             f"{status} {self.problem_code}: {self.title}", remedy=str(document.get("remedy", ""))
@@ -53,7 +53,7 @@ class ServiceProblem(ParaphError):
 
 
 class Unreachable(ServiceProblem):
-    """No answer: the service is away, or something between.
+    """No response came: the service or the network is down.
 
     Attributes:
         cause: a value of `paraph.outgoing.failure.Cause`, like "connection_refused".
@@ -69,31 +69,31 @@ class Unreachable(ServiceProblem):
 
 
 class KeyRefused(ServiceProblem):
-    """The API key is not live."""
+    """The API key is invalid or revoked."""
 
     code = "key_refused"
 
 
 class NotCovered(ServiceProblem):
-    """The key has not the scope, or the proxy's allow-list does not cover the call."""
+    """The key lacks the scope, or the allow-list of the proxy does not contain the call."""
 
     code = "not_covered"
 
 
 class Missing(ServiceProblem):
-    """It is not there, or not this key's to see."""
+    """The object does not exist, or this key may not see it."""
 
     code = "missing"
 
 
 class Conflicting(ServiceProblem):
-    """Something stands in the way."""
+    """The current state does not allow the call."""
 
     code = "conflicting"
 
 
 class NeedsNewConsent(Conflicting):
-    """Zoom ended the grant: send the person to `mend_url`; `reason` says why."""
+    """Zoom ended the grant: send the user to `mend_url`; `reason` says why."""
 
     code = "needs_new_consent"
 
@@ -106,25 +106,25 @@ class NeedsNewConsent(Conflicting):
 
 
 class AlreadyLinked(Conflicting):
-    """Subject or Zoom user is linked elsewhere: ask the person, then confirm with `move=True`."""
+    """The subject or the Zoom user is linked already: ask the user, then use `move=True`."""
 
     code = "already_linked"
 
 
 class Refused(ServiceProblem):
-    """The call is not as documented."""
+    """The call is invalid; it does not follow the documentation."""
 
     code = "refused"
 
 
 class TooMuch(ServiceProblem):
-    """Wait for `retry_after` seconds."""
+    """The rate limit is reached: wait for `retry_after` seconds."""
 
     code = "too_much"
 
 
 class Unavailable(ServiceProblem):
-    """The service or Zoom cannot answer at the moment."""
+    """The service or Zoom is unavailable at the moment; try again later."""
 
     code = "unavailable"
 
@@ -145,7 +145,7 @@ _BY_STATUS: dict[int, type[ServiceProblem]] = {
 def problem_for(
     status: int, document: Mapping[str, Any], *, retry_after: str | None
 ) -> ServiceProblem:
-    """The exception that stands for a problem document."""
+    """Build the exception for a problem document (RFC 9457)."""
     kind = _BY_CODE.get(str(document.get("code", "")))
     if kind is None:
         kind = _BY_STATUS.get(status, Unavailable if status >= 500 else Refused)

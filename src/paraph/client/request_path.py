@@ -1,8 +1,8 @@
-"""Request paths: built from segments that are refused or kept byte for byte, then compared.
+"""Builds request paths from segments that are kept byte for byte or refused.
 
-A caller's id or path may come from the caller's own user. An HTTP library resolves `..`, drops
-fragments and follows an absolute URL. So a segment that means anything but itself is refused here.
-The URL that the library has made is then compared with the path that was meant (CWE-22).
+An id or path may come from an untrusted user of the host. HTTP libraries resolve `..`, drop
+fragments and accept absolute URLs. So a segment that could be read in another way is refused here.
+Then the URL that the library has built is compared with the intended path (CWE-22).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import httpx
 
 from paraph.client.problem import Refused
 
-# Ids, claims and the like, as the service makes them.
+# The form of the ids and claims that the service creates.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-# The service's own rule for a segment of Zoom's path: what is refused there never leaves here.
+# The service's rule for a segment of Zoom's path, so that a refused path is never sent.
 _ZOOM_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~@+=:,-]|%(?:40|2[BbCc]|3[AaDd]))+")
 _DOTS = re.compile(r"\.+")
-# A meeting's UUID, in which Zoom demands that a slash is encoded twice.
+# A meeting UUID; Zoom requires that a slash in it is percent-encoded twice.
 _TWICE_ENCODED = re.compile(r"(?:[A-Za-z0-9+=]|%(?:2[Bb]|3[Dd])|%25(?:2[BbFf]|3[Dd])){24}")
 _UUID = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _NAMED_BY_UUID = frozenset({"meetings", "past_meetings", "webinars", "past_webinars"})
@@ -28,17 +28,17 @@ _METHOD = re.compile(r"[A-Za-z]{1,16}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _API_PREFIX = "/v2/"
-# Set by the client itself: another value would change whose call it is, or how long it is.
+# Only the client sets these: another value could change the caller or the length of the call.
 _OWN_HEADERS = frozenset(
     {"authorization", "content-length", "cookie", "host", "idempotency-key", "transfer-encoding"}
 )
 
 
 def id_segment(text: str) -> str:
-    """One id as one segment of a path.
+    """Check an id and return it as a path segment.
 
     Raises:
-        Refused: the text is not an id, so it could name something else.
+        Refused: the text is not an id, so it could name another resource.
     """
     if not _ID.fullmatch(text):
         raise _refused("id", "An id is 1 to 128 letters, digits, _ or -.")
@@ -46,10 +46,10 @@ def id_segment(text: str) -> str:
 
 
 def zoom_path(path: str) -> str:
-    """A path of Zoom's REST API below `/v2/`, from "/v2/users/me" or "/users/me".
+    """Check a path of Zoom's REST API; return the part below `/v2/`, as of "/v2/users/me".
 
     Raises:
-        Refused: a segment is empty, made of dots, or would not arrive as it is written.
+        Refused: a segment is empty, consists of dots, or would not arrive unchanged.
     """
     whole = path if path.startswith(_API_PREFIX) else f"/v2{path}"
     segments = whole.removeprefix(_API_PREFIX).split("/")
@@ -57,12 +57,12 @@ def zoom_path(path: str) -> str:
         if not _is_plain(segment) and not (before in _NAMED_BY_UUID and _is_uuid(segment)):
             raise _refused(
                 "path",
-                "A path of Zoom's is segments of letters, digits and ._~@+=:,- without dot "
-                "segments; @ + , : = may be percent-encoded. Encode a meeting's UUID with a slash "
-                "twice. Give a query as query.",
+                "Use segments of letters, digits and ._~@+=:,- without dot segments; "
+                "@ + , : = may be percent-encoded. Encode a meeting UUID that contains a slash "
+                "twice. Pass the query as the argument query.",
             )
     if not whole.startswith(_API_PREFIX):
-        raise _refused("path", "A path of Zoom's begins with / as in /users/me.")
+        raise _refused("path", "Begin the path with /, as in /users/me.")
     return whole
 
 
@@ -77,36 +77,36 @@ def _is_uuid(segment: str) -> bool:
 
 
 def http_method(method: str) -> str:
-    """A method for a call of Zoom's API.
+    """Check an HTTP method for a call of Zoom's API.
 
     Raises:
-        Refused: it is not a word, so it could hold a second request line.
+        Refused: it is not a word, so it could contain a second request line.
     """
     if not _METHOD.fullmatch(method):
-        raise _refused("method", "A method is a word like GET or POST.")
+        raise _refused("method", "Use a method like GET or POST.")
     return method
 
 
 def caller_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers of the caller's for a call of Zoom's API.
+    """Check the caller's headers for a call of Zoom's API.
 
     Raises:
-        Refused: a header is the client's own to set, or could hold a second header.
+        Refused: only the client may set a header, or it could contain a second header.
     """
     for name in headers:
         lowered = name.lower()
         if lowered in _OWN_HEADERS or lowered.startswith("paraph-"):
-            raise _refused("header", "Leave authorization, host, cookie and paraph-* headers out.")
+            raise _refused("header", "Remove the authorization, host, cookie and paraph-* headers.")
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(headers[name]):
-            raise _refused("header", "A header is a word, and a line of printable ASCII.")
+            raise _refused("header", "Use a word as name and one line of printable ASCII as value.")
     return dict(headers)
 
 
 def service_url(text: str) -> httpx.URL:
-    """The URL of the service's private side.
+    """Check the URL of the service's private listener.
 
     Raises:
-        Refused: it is not an http or https URL, or holds credentials, a query or a fragment.
+        Refused: it is not an http or https URL, or has credentials, a query or a fragment.
     """
     try:
         url = httpx.URL(text)
@@ -120,10 +120,10 @@ def service_url(text: str) -> httpx.URL:
 
 
 def demand_intended(request: httpx.Request, service: httpx.URL, path: str) -> None:
-    """Compare the URL that was built with the one that was meant.
+    """Check that the built URL is the intended one.
 
     Raises:
-        Refused: the HTTP library has made another URL of it.
+        Refused: the HTTP library has changed the URL.
     """
     built = request.url
     expected = service.raw_path.rstrip(b"/") + path.encode("ascii", "replace")
@@ -133,10 +133,10 @@ def demand_intended(request: httpx.Request, service: httpx.URL, path: str) -> No
         service.port,
     )
     if not same_place or built.raw_path.partition(b"?")[0] != expected:
-        raise _refused("path", "The path would have reached another URL than the one meant.")
+        raise _refused("path", "Check the path: the HTTP library would send it to another URL.")
 
 
 def _refused(code: str, remedy: str) -> Refused:
-    # The value is not repeated: it may be long, or hold control characters.
-    title = f"The {code} of this call is not one that the service has."
+    # The message omits the value, which may be long or contain control characters.
+    title = f"The {code} of this call is not valid."
     return Refused(0, {"code": code, "title": title, "remedy": remedy})

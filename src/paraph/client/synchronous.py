@@ -20,20 +20,20 @@ TIMEOUT_SECONDS = 30.0
 
 
 class Client:
-    """The management API, for synchronous programs.
+    """A client of the management API for synchronous programs.
 
     Args:
-        url: where the private side listens, like "http://127.0.0.1:8001".
-        api_key: from `paraph api-keys create`.
-        timeout: seconds for one call.
+        url: the URL of the private listener, like "http://127.0.0.1:8001".
+        api_key: an API key from `paraph api-keys create`.
+        timeout: the timeout of one call in seconds.
         outgoing_proxy: the URL of an HTTP proxy, as http://USER:PASSWORD@HOST:PORT. Loopback
             addresses are reached without it; proxies of the environment are never used.
-        ca_file: a PEM file with certificate authorities, beside the public ones.
-        transport: how to reach it, where not over the network.
+        ca_file: a PEM file of additional certificate authorities.
+        transport: an HTTP transport to use in place of the network.
 
-    Every method raises a `ServiceProblem` for what the service refuses. An id or a path that could
-    mean another call raises `Refused` with status 0 and is not sent. A POST carries an
-    idempotency key of its own, so a call that got no answer is made once more, safely.
+    Every method raises a `ServiceProblem` if the service refuses the call. An id or a path that
+    could name another call raises `Refused` with status 0, and nothing is sent. Each POST has its
+    own idempotency key, so a call without a response is safely repeated once.
     """
 
     def __init__(
@@ -64,23 +64,27 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         self._http.close()
 
     def request_link(self, subject: str, *, nonce: str, return_to: str = "") -> types.LinkRequest:
-        """Begin to link the signed-in user; `nonce` stays in their session, its hash is sent."""
+        """Begin to link the signed-in user; keep `nonce` in their session. Its hash is sent."""
         return self._do(calls.request_link(subject, challenge_of(nonce), return_to))
 
     def claim(self, handoff: str, *, nonce: str) -> types.Claim:
-        """Open the handoff that the browser brought, with the nonce of the session."""
+        """Open the handoff that the browser delivered, with the nonce of the session."""
         return self._do(calls.claim_handoff(handoff, nonce))
 
     def confirm(self, claim: str, *, subject: str, move: bool = False) -> types.Installation:
-        """The person said yes; `move` when they agreed to what `replaces` named."""
+        """Confirm a claim; set `move` if the user agreed to end the links in `replaces`.
+
+        Raises:
+            AlreadyLinked: the subject or the Zoom user is linked, and `move` is not set.
+        """
         return self._do(calls.confirm_claim(claim, subject, move=move))
 
     def decline(self, claim: str) -> None:
-        """The person said no."""
+        """Decline a claim."""
         self._do(calls.decline_claim(claim))
 
     def installations(
@@ -91,7 +95,7 @@ class Client:
         user_id: str | None = None,
         page_size: int = 100,
     ) -> Iterator[types.Installation]:
-        """All installations that fit, page after page."""
+        """Iterate over all matching installations; pages are fetched as needed."""
         after: str | None = ""
         while after is not None:
             page = self._do(
@@ -101,11 +105,15 @@ class Client:
             after = page.next
 
     def installation(self, installation_id: str) -> types.Installation:
-        """One installation."""
+        """Return one installation."""
         return self._do(calls.get_installation(installation_id))
 
     def access_token(self, installation_id: str, *, subject: str) -> types.AccessToken:
-        """A valid access token of an installation that is active now; ask for each use."""
+        """Return a valid access token of an active installation; request one for each use.
+
+        Raises:
+            NeedsNewConsent: Zoom ended the grant; send the user to its `mend_url`.
+        """
         return self._do(calls.vend(installation_id, subject))
 
     def remove(self, installation_id: str) -> types.Receipt:
@@ -124,7 +132,7 @@ class Client:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> types.ZoomAnswer:
-        """Call Zoom's REST API through the service; gives Zoom's answer of any status."""
+        """Call Zoom's REST API through the service; return Zoom's response with any status."""
         answer = self._send(
             http_method(method),
             calls.zoom_url(installation_id, path),
@@ -138,7 +146,7 @@ class Client:
         return types.ZoomAnswer(answer.status_code, dict(answer.headers), answer.content)
 
     def audit(self, *, after: int = 0, page_size: int = 200) -> Iterator[types.AuditEntry]:
-        """All audit entries behind a number, oldest first."""
+        """Iterate over the audit entries after a sequence number, oldest first."""
         cursor: str | None = str(after)
         while cursor is not None:
             page = self._do(calls.list_audit(cursor, page_size))
@@ -146,11 +154,11 @@ class Client:
             cursor = page.next
 
     def verify_audit(self, heads: Mapping[int, str] | None = None) -> types.Verdict:
-        """Walk the audit chain, and compare it with heads that the log kept."""
+        """Verify the audit chain, and compare it with heads kept outside the database."""
         return self._do(calls.verify_audit(heads or {}))
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document."""
+        """Return the OpenAPI document."""
         return self._do(calls.openapi())
 
     def _do(self, call: Call[Result]) -> Result:

@@ -1,4 +1,4 @@
-"""What the service answers, as values. All times are epoch seconds."""
+"""The responses of the service as values. All times are epoch seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class LinkRequest:
-    """Where to send the browser of the signed-in user, once."""
+    """The URL to which the browser of the signed-in user is sent, once."""
 
     install_url: str = field(repr=False)
     expires_at: int
@@ -20,7 +20,7 @@ class LinkRequest:
 
 @dataclass(frozen=True, slots=True)
 class ZoomIds:
-    """A Zoom user by ids alone."""
+    """A Zoom user, identified by ids only."""
 
     user_id: str
     account_id: str
@@ -28,7 +28,7 @@ class ZoomIds:
 
 @dataclass(frozen=True, slots=True)
 class ZoomPerson:
-    """A Zoom user as Zoom describes them. Never match accounts by e-mail."""
+    """A Zoom user with name and e-mail address. Never match accounts by e-mail address."""
 
     user_id: str
     account_id: str
@@ -47,7 +47,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Both accounts, to be shown to the signed-in user before they are confirmed."""
+    """Both accounts; show them to the signed-in user for confirmation."""
 
     claim: str = field(repr=False)
     subject: str
@@ -59,7 +59,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One rung of the ladder that held, when, and whose word it is (paraph or host)."""
+    """One proof of an installation, its time, and who vouches for it (paraph or host)."""
 
     name: str
     held_at: int
@@ -68,7 +68,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What Zoom granted, and the subject that it serves. `reason`: why it needs a new consent."""
+    """A grant and the subject that it serves. `reason` says why it needs a new consent."""
 
     id: str
     subject: str
@@ -82,7 +82,7 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A vended access token; ask again for each use. Its repr hides it."""
+    """A vended access token; request one for each use. Its repr hides the token."""
 
     access_token: str = field(repr=False)
     token_type: str
@@ -116,7 +116,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a walk along the audit chain found."""
+    """The result of verifying the audit chain."""
 
     whole: bool
     entries: int
@@ -127,38 +127,38 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ZoomAnswer:
-    """An answer of Zoom's, of any status, as the proxy passed it on."""
+    """A response of Zoom with any status, as forwarded by the proxy."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """Parse the body as JSON."""
         return json.loads(self.body)
 
     @property
     def retry_after(self) -> int | None:
-        """Seconds to wait, with 429 and 503, when Zoom said so."""
+        """The seconds to wait after 429 or 503; None if Zoom did not say."""
         value = self.headers.get("retry-after", "")
         return int(value) if value.isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """One page; `next` is where the next one begins, None on the last."""
+    """One page of a list; `next` is the cursor of the next page, None on the last."""
 
     items: tuple[Item, ...]
     next: str | None
 
 
 def link_request_of(content: Any) -> LinkRequest:
-    """From the answer of `POST /v1/link-requests`."""
+    """Parse the response of `POST /v1/link-requests`."""
     return LinkRequest(str(content["install_url"]), int(content["expires_at"]))
 
 
 def claim_of(content: Any) -> Claim:
-    """From the answer of `POST /v1/handoffs/claim`."""
+    """Parse the response of `POST /v1/handoffs/claim`."""
     return Claim(
         claim=str(content["claim"]),
         subject=str(content["subject"]),
@@ -177,7 +177,7 @@ def claim_of(content: Any) -> Claim:
 
 
 def installation_of(content: Any) -> Installation:
-    """From one installation."""
+    """Parse an installation."""
     return Installation(
         id=str(content["id"]),
         subject=str(content["subject"]),
@@ -194,12 +194,12 @@ def installation_of(content: Any) -> Installation:
 
 
 def installations_of(content: Any) -> Page[Installation]:
-    """From a page of installations."""
+    """Parse a page of installations."""
     return Page(tuple(map(installation_of, content["installations"])), _cursor(content["next"]))
 
 
 def access_token_of(content: Any) -> AccessToken:
-    """From the answer of vending."""
+    """Parse the response of vending an access token."""
     return AccessToken(
         access_token=str(content["access_token"]),
         token_type=str(content["token_type"]),
@@ -210,7 +210,7 @@ def access_token_of(content: Any) -> AccessToken:
 
 
 def receipt_of(content: Any) -> Receipt:
-    """From the answer of a removal."""
+    """Parse the response of a removal."""
     return Receipt(
         id=str(content["id"]),
         installation_id=str(content["installation_id"]),
@@ -222,7 +222,7 @@ def receipt_of(content: Any) -> Receipt:
 
 
 def audit_page_of(content: Any) -> Page[AuditEntry]:
-    """From a page of the audit."""
+    """Parse a page of the audit."""
     entries = tuple(
         AuditEntry(
             int(one["sequence"]),
@@ -237,7 +237,7 @@ def audit_page_of(content: Any) -> Page[AuditEntry]:
 
 
 def verdict_of(content: Any) -> Verdict:
-    """From the answer of verifying the audit."""
+    """Parse the response of an audit verification."""
     broken_at = content["broken_at"]
     return Verdict(
         whole=bool(content["whole"]),

@@ -1,1 +1,1 @@
-"""A small host product, and the composition of simulator, service and host."""
+"""The demo: a small host product, composed with the simulator and the service."""

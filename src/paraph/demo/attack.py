@@ -1,4 +1,4 @@
-"""The attacks of the panel: one short function each, and a verdict computed from what happened."""
+"""The attacks of the panel, one function each; the verdict is computed from what was observed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Act = Callable[[Attacker, "Stage"], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One button of the panel."""
+    """One attack, shown as a button of the panel."""
 
     name: str
     title: str
@@ -32,7 +32,7 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the attacks play against."""
+    """The parties of an attack: the service, its app, and the Zoom users."""
 
     service: ServiceClient
     feed: Feed
@@ -41,25 +41,25 @@ class Stage:
 
     @property
     def client_id(self) -> str:
-        """The app under attack: public knowledge."""
+        """Return the client id of the app under attack; it is public."""
         return str(self.world["apps"][0]["client_id"])
 
     @property
     def victim(self) -> dict[str, Any]:
-        """Whose Zoom account the attacker is after; ids are no secret."""
+        """Return the Zoom user whose account is attacked; ids are not secret."""
         found: dict[str, Any] = self.world["users"][0]
         return found
 
     @property
     def accomplice(self) -> dict[str, Any]:
-        """The attacker's own Zoom user."""
+        """Return the attacker's own Zoom user."""
         found: dict[str, Any] = self.world["users"][-1]
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an attack did, and what became of it."""
+    """The requests of an attack and its result."""
 
     title: str
     assumed: str
@@ -72,12 +72,12 @@ class Report:
 
     @property
     def told(self) -> list[tuple[int, Exchange]]:
-        """The exchanges, those that are alike and follow each other as one with their number."""
+        """Return the exchanges; equal ones in a row are returned once with their count."""
         return [(len(list(run)), one) for one, run in groupby(self.exchanges)]
 
     @property
     def verdict(self) -> str:
-        """One sentence, from what was seen."""
+        """Return the result as one sentence."""
         asked = len(self.reached_zoom)
         seen = [
             f"{asked} request{'' if asked == 1 else 's'} reached Zoom",
@@ -89,14 +89,14 @@ class Report:
 
     @property
     def withstood(self) -> bool:
-        """Nothing asked of Zoom, nothing changed, nothing given away, nothing broken."""
+        """True if Zoom got no request, no installation changed, and nothing leaked or broke."""
         broken = any(one.status >= 500 for one in self.exchanges)
         unchanged = list(self.before) == list(self.after)
         return unchanged and not (self.reached_zoom or self.leaks or broken)
 
 
 async def carry_out(attack: Attack, attacker: Attacker, stage: Stage) -> Report:
-    """Really attack, and compare before with after."""
+    """Carry out an attack with real requests, and compare the state before and after."""
     attacker.attempt = Attempt()
     before = await _installed(stage)
     since = await attacker.newest_entry()
@@ -140,7 +140,7 @@ async def _other_browser(attacker: Attacker, stage: Stage) -> None:
         start = await stage.service.request_link("estuary:dov", new_nonce())
     begun = await attacker.send("GET", start)
     location = await attacker.consent(begun.headers["location"], stage.accomplice["id"])
-    # Delivered to the victim: a browser without the cookie that the attacker's start has set.
+    # The victim's browser does not have the cookie that the attacker's start has set.
     await attacker.send("GET", location)
 
 
@@ -175,7 +175,7 @@ async def _replayed_webhook(attacker: Attacker, stage: Stage) -> None:
             attacker.attempt.exchanges.append(
                 Exchange("POST /webhook (the same signed bytes again)", statuses[-1], "")
             )
-    # A second effect would arrive within the dispatcher's poll; the first one already has.
+    # A second effect would arrive within the dispatcher's poll interval, as the first one did.
     await asyncio.sleep(1.2)
     shown = [one for one in stage.feed.items if one.text == topic]
     if len(shown) > 1:
@@ -210,7 +210,7 @@ async def _forged_deauthorization(attacker: Attacker, stage: Stage) -> None:
 
 
 async def _code_of(attacker: Attacker, stage: Stage, user: dict[str, Any]) -> str:
-    """A genuine code for this app, got by the attacker at the Marketplace."""
+    """Return a genuine code for this app that the attacker got at the Marketplace."""
     uri = stage.world["apps"][0]["redirect_uris"][0]
     url = f"/oauth/authorize?response_type=code&client_id={stage.client_id}&redirect_uri={uri}"
     return parameter_of(await attacker.consent(url, user["id"]), "code")

@@ -1,7 +1,7 @@
-"""What an attacker has: a network connection, Zoom accounts of their own, and patience.
+"""The attacker: a client with a network connection and its own Zoom accounts.
 
-Nothing here is staged: every request really goes to the service's public side, and what
-reached Zoom is read from the simulator's own journal.
+All requests are really sent to the public listener of the service. The requests that reached Zoom
+are read from the simulator's journal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TRANSACTION = re.compile(r'name="transaction" value="([^"]+)"')
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request that was sent, and what came back. Secrets are masked."""
+    """One request and its response, with masked secrets."""
 
     sent: str
     status: int
@@ -29,20 +29,20 @@ class Exchange:
 
 @dataclass(slots=True)
 class Attempt:
-    """An attack under way: what was sent so far."""
+    """A running attack with the exchanges so far."""
 
     exchanges: list[Exchange] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
-    # What else was looked at, and was as it should be.
+    # Other observations that were as expected.
     held: list[str] = field(default_factory=list)
 
 
 class Attacker:
-    """Sends requests to the service's public side, and drives Zoom with accounts of its own.
+    """Sends requests to the public listener of the service, and uses its own Zoom accounts.
 
     Args:
         service_url: the service's public origin.
-        zoom_url: the simulated Zoom.
+        zoom_url: the URL of the simulated Zoom.
     """
 
     def __init__(self, service_url: str, zoom_url: str) -> None:
@@ -60,9 +60,9 @@ class Attacker:
         body: bytes = b"",
         note: str = "",
     ) -> httpx.Response:
-        """One request to the service, noted with what came back, and with a word about it."""
+        """Send one request to the service and record it with its response and a note."""
         url = target if target.startswith("http") else f"{self.service_url}{target}"
-        # A new jar for each request: what an attacker keeps is said explicitly.
+        # Each request has a new cookie jar: cookies that the attacker keeps are passed explicitly.
         self._http.cookies.clear()
         answer = await self._http.request(method, url, headers=headers or {}, content=body)
         sent = f"{method} {mask(_path_of(url))}{f' ({note})' if note else ''}"
@@ -70,7 +70,7 @@ class Attacker:
         return answer
 
     async def consent(self, authorization_url: str, user_id: str) -> str:
-        """Agree at Zoom as a user, and give back where Zoom then sends the browser."""
+        """Consent at Zoom as a user; return the URL that Zoom redirects to."""
         url = authorization_url
         if url.startswith("/"):
             url = f"{self.zoom_url}{url}"
@@ -86,19 +86,19 @@ class Attacker:
             return str(answer.headers.get("location", ""))
 
     async def ask_zoom(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """Use the simulator's control API."""
+        """Call the simulator's control API; return the JSON of the response."""
         answer = await self._http.request(method, f"{self.zoom_url}/_simulator{path}", json=body)
         answer.raise_for_status()
         content: dict[str, Any] = answer.json()
         return content
 
     async def newest_entry(self) -> int:
-        """The number of the journal's newest entry."""
+        """Return the number of the newest entry of the journal."""
         entries = (await self.ask_zoom("GET", "/journal"))["entries"]
         return int(entries[-1]["number"]) if entries else 0
 
     async def reached_zoom(self, since: int) -> list[str]:
-        """What the service asked of Zoom since an entry: paths of token and API requests."""
+        """Return the paths of the token and API requests that Zoom received since an entry."""
         entries = (await self.ask_zoom("GET", f"/journal?since={since}"))["entries"]
         return [
             f"{one['method']} {one['path']}"
@@ -107,7 +107,7 @@ class Attacker:
         ]
 
     async def until_delivered(self, delivery_id: str, attempts: int) -> list[int]:
-        """Wait until a delivery has had so many attempts; their statuses."""
+        """Wait until a delivery has had this many attempts; return their statuses."""
         for _ in range(40):
             deliveries = (await self.ask_zoom("GET", "/deliveries"))["deliveries"]
             found = [one for one in deliveries if one["id"] == delivery_id]
@@ -117,17 +117,17 @@ class Attacker:
         return []
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         await self._http.aclose()
 
 
 def parameter_of(url: str, name: str) -> str:
-    """A query parameter of a URL."""
+    """Return a query parameter of a URL."""
     return parse_qs(urlsplit(url).query).get(name, [""])[0]
 
 
 def mask(text: str) -> str:
-    """Take codes and states out of what is shown."""
+    """Mask codes and states in a text."""
     return _MASKED.sub(r"\1***", text)
 
 

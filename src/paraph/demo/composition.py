@@ -1,7 +1,8 @@
-"""Simulator, service and host product together, each a process of its own.
+"""Runs simulator, service and host product together, each as a process.
 
-Zoom stands on `localhost`, the service on `127.0.0.1`: two sites for a browser, so that
-SameSite is exercised. Keys are fresh, in a folder that only the user can read and that goes.
+Zoom listens on `localhost` and the service on `127.0.0.1`. These are two sites for a browser, so
+SameSite is exercised. New keys are stored in a folder that only the user can read; it is deleted
+at the end.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A demo that is up: its URLs, its folder, and its processes by name."""
+    """A running demo: its URLs, its folder, and its processes by name."""
 
     host_url: str
     zoom_url: str
@@ -51,12 +52,12 @@ class Running:
 async def compose(
     linking: str, ports: Ports = _DEFAULT_PORTS, *, log: Path | None = None
 ) -> AsyncIterator[Running]:
-    """Start everything; stop it and remove the folder at the end of the block.
+    """Start all parts; at the end of the block stop them and delete the folder.
 
     Args:
-        linking: "host" or "none".
-        ports: all four must be free.
-        log: where the service's log goes; into the temporary folder by default.
+        linking: "host" or "none", as in the setting of that name.
+        ports: four free ports.
+        log: the file of the service's log; by default a file in the temporary folder.
 
     Raises:
         ConfigurationError: a port is taken, or a part did not start.
@@ -193,11 +194,11 @@ async def _host(
 
 
 class _HostServer(uvicorn.Server):
-    """Signals belong to the demo as a whole."""
+    """A server that leaves signals to the demo."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
+        """Install no signal handlers."""
         yield
 
 
@@ -223,14 +224,14 @@ async def _start(log: Path, *arguments: str) -> asyncio.subprocess.Process:
             stdout=output,
             stderr=output,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            # Ctrl-C reaches the demo alone: to the service a second signal means to end at once.
+            # Only the demo receives Ctrl-C, because the service ends at once on a second signal.
             process_group=0,
             preexec_fn=_die_with_parent(),
         )
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """Children must not outlive a demo that was killed: the ports would stay taken."""
+    """Make child processes end with the demo, so that a killed demo leaves no port in use."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None, use_errno=True)

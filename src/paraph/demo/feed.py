@@ -1,4 +1,4 @@
-"""Events and notices as the service hands them on: verified, deduplicated, shown as they come."""
+"""The feed of events and notices that the service delivers to the host."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEARTBEAT_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line of the feed, for the tenant whose it is; numbered as they came."""
+    """One line of the feed with its tenants, numbered in order of arrival."""
 
     number: int
     at: str
@@ -31,7 +31,7 @@ class Item:
 
 
 class Feed:
-    """What arrived at the host's webhook."""
+    """The events and notices that arrived at the host's webhook."""
 
     def __init__(self, secret: str) -> None:
         self._webhook = Webhook(secret)
@@ -41,12 +41,12 @@ class Feed:
         self._more = asyncio.Event()
 
     async def receive(self, request: Request) -> Response:
-        """POST /hooks/paraph."""
+        """Handle `POST /hooks/paraph`: verify a delivery and store it."""
         body = await request.body()
         try:
             self._webhook.verify(body, dict(request.headers))
             content = json.loads(body)
-        except Exception:  # noqa: BLE001 - The library raises many kinds for odd headers: all are a no.
+        except Exception:  # noqa: BLE001 - Malformed headers raise many kinds: refuse all.
             return Response(status_code=401)
         event_id = request.headers["webhook-id"]
         if event_id not in self._seen:
@@ -57,16 +57,16 @@ class Feed:
         return Response(status_code=204)
 
     def for_tenant(self, prefix: str) -> list[Item]:
-        """The newest items that concern a tenant."""
+        """Return the newest items that concern a tenant."""
         return [one for one in reversed(self.items) if _concerns(one, prefix)]
 
     async def stream(self, prefix: str, *, after: int) -> StreamingResponse:
-        """Server-sent events for a tenant, from those on that came behind a number."""
+        """Stream the items of a tenant after a number, as server-sent events."""
         return StreamingResponse(self._lines(prefix, after), media_type="text/event-stream")
 
     async def _lines(self, prefix: str, after: int) -> AsyncIterator[str]:
         yield "retry: 2000\n\n"
-        # A number from before a restart would hide what has come since.
+        # After a restart the numbers begin again: an older, higher one would hide new items.
         sent = min(after, self.received)
         while True:
             more = self._more
@@ -84,7 +84,7 @@ class Feed:
     def _show(self, content: dict[str, Any]) -> None:
         self.received += 1
         self.items.append(_item(self.received, content))
-        # Whoever waits for the old one looks again, and then waits for the new one.
+        # Streams that wait for the old event wake up, then wait for the new one.
         more, self._more = self._more, asyncio.Event()
         more.set()
 

@@ -1,4 +1,4 @@
-"""Tidemark, a made-up product that lets its users connect Zoom: a host like any other."""
+"""Tidemark, an invented host product that lets its users connect Zoom."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ RUNGS = (
     ("state", "This browser started it", "state, sealed to this browser, once"),
     ("pkce", "The code belongs to this request", "PKCE S256"),
     ("exchange", "Zoom issued the code, to this app, now", "client-authenticated exchange"),
-    ("identity", "Zoom says whose it is", "users/me with the new token"),
-    ("scopes", "The person agreed to what is needed", "granted scopes"),
+    ("identity", "Zoom named the user of the token", "users/me with the new token"),
+    ("scopes", "The user granted the needed scopes", "granted scopes"),
     ("confirmation", "The right Tidemark account", "both accounts confirmed"),
 )
 
@@ -38,7 +38,7 @@ Act = Callable[[Request, Session], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the parts of the demo are."""
+    """The URLs of the parts of the demo."""
 
     service_url: str
     zoom_url: str
@@ -46,7 +46,7 @@ class Places:
 
 
 class Host:
-    """The host product's pages."""
+    """The pages of the host product."""
 
     def __init__(self, places: Places, service: ServiceClient, feed: Feed) -> None:
         self._places = places
@@ -55,7 +55,7 @@ class Host:
         self._sessions = Sessions()
         self._attacker = Attacker(places.service_url, places.zoom_url)
         self._reports: dict[str, Report] = {}
-        # One at a time: a report compares the world before an attack with the world after it.
+        # One attack at a time: a report compares the state before and after it.
         self._attacking = asyncio.Lock()
         self._templates = Environment(
             loader=PackageLoader("paraph.demo", "templates"),
@@ -66,7 +66,7 @@ class Host:
         )
 
     def app(self) -> Starlette:
-        """The ASGI application."""
+        """Build the ASGI application."""
         routes = [
             Route("/", self._signed_in(self._dashboard)),
             Route("/sign-in", self._sign_in_page, methods=["GET"]),
@@ -89,7 +89,7 @@ class Host:
         )
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         await self._attacker.close()
         await self._service.close()
 
@@ -162,7 +162,7 @@ class Host:
 
     async def _sign_in(self, request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-            # Signing somebody in from another site would put them into a stranger's account.
+            # Another site that signs a user in would put them into another person's account.
             return RedirectResponse("/sign-in", status_code=303)
         fields = await read_form(request)
         person = next((one for one in PEOPLE if one.subject == fields.get("subject")), None)
@@ -195,7 +195,7 @@ class Host:
         )
 
     def _prefix(self, session: Session) -> str:
-        # Without linking an installation belongs to a Zoom user, and to no tenant of ours.
+        # Without linking, an installation belongs to a Zoom user and to no tenant of this product.
         if self._places.linking == "none":
             return ""
         return session.person.subject.partition(":")[0] + ":"
@@ -219,17 +219,17 @@ class Host:
         except ServiceRefused as refusal:
             if refusal.status != 404:
                 raise
-            # The nonce stays: whoever sends a person here must not end what they began.
+            # Keep the nonce: a forged link to this page must not end a pending link request.
             return self._page(
                 "message.html",
                 session=session,
                 status=400,
                 title="This did not start in this session",
-                text="A connection is finished within a minute, once, where it was begun.",
+                text="Begin again, and finish within a minute in the same browser.",
             )
         session.nonces.pop(link, None)
         session.shown = secrets.token_urlsafe(16)
-        # A clean address: the handoff, used up as it is, leaves the address bar.
+        # Redirect to a clean URL, so that the used handoff does not stay in the address bar.
         return RedirectResponse("/zoom/confirm", status_code=303)
 
     async def _confirm_page(self, _request: Request, session: Session) -> Response:
@@ -240,7 +240,7 @@ class Host:
     async def _confirm(self, request: Request, session: Session) -> Response:
         shown = request.state.fields.get("shown", "")
         if not hmac.compare_digest(session.shown.encode(), shown.encode()):
-            # Another tab has begun anew since: these are not the accounts that were on this page.
+            # Another tab has begun a new link request: this page showed other accounts.
             return RedirectResponse("/zoom/confirm", status_code=303)
         claim, session.claim, session.shown = session.claim, None, ""
         if claim is not None and request.state.fields.get("decision") == "yes":
@@ -264,7 +264,7 @@ class Host:
         return RedirectResponse(f"/#{request.path_params['name']}", status_code=303)
 
     async def _events(self, request: Request, session: Session) -> Response:
-        # The browser itself says where it was when it comes back after a break.
+        # After a lost connection the browser sends the number of its last event.
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
         return await self._feed.stream(
             self._prefix(session), after=int(after[:18]) if after.isdecimal() else 0
@@ -272,6 +272,6 @@ class Host:
 
 
 def _ladder(installation: dict[str, Any]) -> Sequence[tuple[str, str, str]]:
-    """The rungs in order: title, how, and whose word it is ("" where it did not hold)."""
+    """Return the proofs in order: title, means, and who vouches for it ("" if it is missing)."""
     words = {one["name"]: one["word"] for one in installation["proofs"]}
     return [(title, how, words.get(name, "")) for name, title, how in RUNGS]

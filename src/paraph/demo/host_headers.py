@@ -1,4 +1,4 @@
-"""Security headers of the host product, on every answer."""
+"""The security headers of the host product."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HEADERS = [
 
 
 class HostHeaders:
-    """ASGI middleware that adds them."""
+    """ASGI middleware that adds the headers to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with the headers."""
+        """Call the app and add the headers to its response."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

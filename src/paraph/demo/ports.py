@@ -14,21 +14,21 @@ _STEP = 10
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where everything listens."""
+    """The ports of all parts of the demo."""
 
     zoom: int = 8100
     service: int = 8000
     private: int = 8001
     host: int = 8200
-    # Another loopback address is another site for a browser, which a cookie's SameSite goes by.
+    # For browsers, and so for SameSite cookies, another loopback address is another site.
     host_address: str = "127.0.0.1"
 
 
 def demand_free(ports: Ports) -> None:
-    """Find out that every port can be listened on, before anything is started.
+    """Check that every port is free before any part is started.
 
     Raises:
-        ConfigurationError: it names each port that cannot, and ports that can.
+        ConfigurationError: names each port that is not free, and ports that are.
     """
     problems = list(_problems(ports))
     if problems:
@@ -51,16 +51,16 @@ def _problems(ports: Ports) -> Iterator[str]:
 
 
 def _is_taken_on_ipv6(port: int) -> bool:
-    # Zoom is reached as `localhost`, which a browser looks for there first.
+    # Browsers resolve `localhost`, the host of Zoom, to the IPv6 address first.
     return _failure("::1", port) == errno.EADDRINUSE
 
 
 def _failure(address: str, port: int) -> int:
-    """The error number of listening there; 0 where it succeeds."""
+    """Return the error number of listening on an address and port; 0 if it succeeds."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family) as probe:
-            # As the servers do: a port whose last connections are still closing is free.
+            # The servers set this too: a port with connections in TIME_WAIT counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
             probe.listen()
@@ -70,7 +70,7 @@ def _failure(address: str, port: int) -> int:
 
 
 def _free_ports(ports: Ports) -> Ports:
-    """The defaults, moved upwards together until all four are free."""
+    """Return the default ports, increased together until all four are free."""
     for shift in range(_STEP, 10_000, _STEP):
         zoom, service, private, host = (port + shift for port in _numbers(Ports()))
         moved = Ports(zoom, service, private, host, ports.host_address)

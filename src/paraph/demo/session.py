@@ -1,4 +1,4 @@
-"""The host's own sessions: opaque cookie, everything else on the server, a CSRF token in each."""
+"""The sessions of the host: an opaque cookie, with the data and a CSRF token on the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_LINKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A made-up user of the host product."""
+    """An invented user of the host product."""
 
     subject: str
     name: str
@@ -34,23 +34,23 @@ PEOPLE = (
 
 @dataclass(slots=True)
 class Session:
-    """One signed-in browser.
+    """The session of one browser.
 
     Attributes:
-        nonces: the nonce behind the challenge of each link request, by an identifier that comes
-            back with the handoff. Two tabs have one each.
+        nonces: the nonce of each link request, by an identifier that returns with the handoff.
+            Each tab has its own.
     """
 
     person: Person
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     nonces: dict[str, str] = field(default_factory=dict)
     claim: dict[str, object] | None = None
-    # Stands in the form that shows the claim: what a person agrees to is what they saw.
+    # The confirmation form contains this id, so that users confirm the claim that they saw.
     shown: str = ""
     notice: str = ""
 
     def begin_link(self) -> tuple[str, str]:
-        """A new identifier and a new nonce; the oldest ones are dropped."""
+        """Make an identifier and a nonce for a link request; the oldest ones are dropped."""
         link, nonce = secrets.token_urlsafe(9), secrets.token_urlsafe(32)
         self.nonces[link] = nonce
         while len(self.nonces) > _MAX_LINKS:
@@ -59,17 +59,17 @@ class Session:
 
 
 class Sessions:
-    """All sessions, in memory."""
+    """All sessions, in memory only."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Session] = {}
 
     def of(self, request: Request) -> Session | None:
-        """The session of a request."""
+        """Return the session of a request."""
         return self._by_id.get(request.cookies.get(COOKIE, ""))
 
     def begin(self, response: Response, person: Person) -> None:
-        """A fresh session: signing in never continues an older one."""
+        """Begin a new session; signing in never continues an older one."""
         session_id = secrets.token_urlsafe(32)
         self._by_id[session_id] = Session(person)
         while len(self._by_id) > _MAX_SESSIONS:
@@ -79,16 +79,16 @@ class Sessions:
         )
 
     def end(self, request: Request, response: Response) -> None:
-        """Sign out, on the server too."""
+        """End the session on the server and in the browser."""
         self._by_id.pop(request.cookies.get(COOKIE, ""), None)
         response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax", path="/")
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form; the last of several wins."""
+    """Return the fields of a posted form; of a repeated field the last value counts."""
     return dict(parse_qsl((await request.body())[:8192].decode("utf-8", "replace")))
 
 
 def is_from_session(session: Session, fields: dict[str, str]) -> bool:
-    """Whether a form was written by us for this session."""
+    """Return True if a form has the CSRF token of this session."""
     return hmac.compare_digest(session.csrf.encode(), fields.get("csrf", "").encode())

@@ -13,13 +13,13 @@ from paraph.secret import Secret
 
 LIFETIME_SECONDS = 600
 
-# 256 bits in base64url; less would be guessable in theory, more serves nobody.
+# 256 bits in base64url: too many to guess, and more would add nothing.
 _STATE = re.compile(r"[A-Za-z0-9_-]{43,128}")
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """A request that was sent: what its response must fit to. Times in epoch seconds."""
+    """A sent authorization request, which its response must match. Times are epoch seconds."""
 
     client_id: str
     redirect_uri: str
@@ -30,7 +30,7 @@ class AuthorizationRequest:
 
     @property
     def expires_at(self) -> int:
-        """When its response is no longer accepted."""
+        """The time from which its response is refused."""
         return self.issued_at + LIFETIME_SECONDS
 
 
@@ -42,17 +42,17 @@ def build_authorization_request(
     code_verifier: Secret,
     now: int,
 ) -> AuthorizationRequest:
-    """A request with a state and verifier of its own (RFC 9700 sections 2.1 and 2.1.1).
+    """Build a request with its own state and verifier (RFC 9700 sections 2.1 and 2.1.1).
 
     Args:
-        server: where it goes.
-        client: whose it is; its redirect URI is the only one that is ever sent.
-        state: 43 or more base64url characters, fresh.
-        code_verifier: as RFC 7636 section 4.1, fresh.
-        now: epoch seconds.
+        server: the authorization server that receives the request.
+        client: the app; its registered redirect URI is the one that is sent.
+        state: a new random value of 43 to 128 base64url characters.
+        code_verifier: a new random value of 43 to 128 characters (RFC 7636 section 4.1).
+        now: the current time in epoch seconds.
 
     Raises:
-        UsageError: state or verifier has not its shape.
+        UsageError: the state or the verifier has the wrong form.
     """
     if not _STATE.fullmatch(state.reveal()):
         raise UsageError("a state is 43 to 128 base64url characters")
@@ -69,10 +69,10 @@ def build_authorization_request(
 
 
 def authorization_request_url(server: AuthorizationServer, request: AuthorizationRequest) -> str:
-    """The URL to send the browser to.
+    """Build the URL that the browser is redirected to.
 
-    The method is always named: Zoom takes a challenge without one for `plain`. There is no
-    `scope`: Zoom takes the scopes from the app's configuration.
+    It always contains `code_challenge_method`, because Zoom treats a challenge without one as
+    `plain`. It contains no `scope`, because Zoom takes the scopes from the app's configuration.
     """
     query = urlencode(
         {

@@ -1,7 +1,7 @@
 """The authorization response (RFC 6749 section 4.1.2, RFC 9207).
 
-Only `validate_authorization_response` can make the `ValidatedAuthorizationResponse` that a
-token request is built from: skipping a check is not a mistake that can be made by omission.
+A token request is built from a `ValidatedAuthorizationResponse`, and only
+`validate_authorization_response` can make one. So no code path can skip the checks by mistake.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from paraph.secret import Secret
 
 MAX_STATE = 1024
 MAX_CODE = 2048
-# Replicas whose clocks are this far apart finish the flows that the others began.
+# Replicas with clocks up to this far apart can finish each other's flows.
 CLOCK_TOLERANCE_SECONDS = 120
 
 _PARAMETERS = frozenset({"code", "state", "error", "iss"})
-# RFC 6749 section 4.1.2.1 and the IANA registry's error codes for this endpoint.
+# The error codes of RFC 6749 section 4.1.2.1 and of the IANA registry for this endpoint.
 _REGISTERED_ERRORS = frozenset(
     {
         "access_denied",
@@ -45,7 +45,7 @@ _REGISTERED_ERRORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationResponse:
-    """What stood in the query. None is absent; an empty value is present, and will not pass."""
+    """The parameters of the query. None means absent; an empty value is present and refused."""
 
     code: Secret | None
     state: Secret | None
@@ -55,7 +55,7 @@ class AuthorizationResponse:
 
 @dataclass(frozen=True, slots=True)
 class ValidationStep:
-    """One check: its name, what it proves once passed, and the errors that it ends in."""
+    """One check: its name, the fact that it proves, and the errors that it raises."""
 
     name: str
     proves: str
@@ -76,14 +76,14 @@ VALIDATION_STEPS = (
     ValidationStep("age", "the request is at most ten minutes old", (AuthorizationExpired,)),
     ValidationStep("issuer", "no other authorization server sent this response", (IssuerMismatch,)),
     ValidationStep(
-        "consent", "the authorization server did not say no", (AuthorizationErrorResponse,)
+        "consent", "the response is not an error response", (AuthorizationErrorResponse,)
     ),
     ValidationStep("code", "there is a code to exchange", (AuthorizationResponseInvalid,)),
 )
 
 
 def step_of(error: PeerError) -> ValidationStep | None:
-    """The step that an error arose at; None when it is none of these."""
+    """Return the step that raises an error; None if no step does."""
     steps = (
         step for kind in type(error).__mro__ for step in VALIDATION_STEPS if kind in step.errors
     )
@@ -91,11 +91,11 @@ def step_of(error: PeerError) -> ValidationStep | None:
 
 
 class ValidatedAuthorizationResponse:
-    """A code that answers a request of ours, in the browser that made it.
+    """The code of a valid response to our request, from the browser that made the request.
 
     Attributes:
-        code: to be exchanged, once.
-        request: the authorization request that it answers.
+        code: the authorization code; exchange it once.
+        request: the authorization request that the response belongs to.
     """
 
     __slots__ = ("code", "request")
@@ -114,10 +114,10 @@ _PROOF = object()
 
 
 def parse_authorization_response(raw_query: bytes) -> AuthorizationResponse:
-    """Read the query of the redirection endpoint; unknown parameters are ignored.
+    """Parse the query of the redirection endpoint; unknown parameters are ignored.
 
     Raises:
-        MessageMalformed: too long, a parameter twice, or not printable ASCII.
+        MessageMalformed: the query is too long, repeats a parameter, or is not printable ASCII.
     """
     found = parse_query(raw_query, once=_PARAMETERS)
     code, state = found.get("code"), found.get("state")
@@ -140,20 +140,20 @@ def validate_authorization_response(
     server: AuthorizationServer,
     now: int,
 ) -> ValidatedAuthorizationResponse:
-    """Judge a response against the request that this browser made.
+    """Validate a response against the pending request of this browser (RFC 6749 section 10.12).
 
     Args:
-        response: as parsed.
-        request: from the browser's own pending authorization.
-        server: to whom the request went.
-        now: epoch seconds.
+        response: the parsed response.
+        request: the request in the pending authorization of this browser.
+        server: the server that the request was sent to.
+        now: the current time in epoch seconds.
 
     Raises:
-        StateMismatch: missing or foreign state. Missing equals mismatch.
-        AuthorizationExpired: older than ten minutes, or from the future.
-        IssuerMismatch: another issuer, or none where one is promised.
-        AuthorizationErrorResponse: the server said no, also where a code came along.
-        AuthorizationResponseInvalid: neither error nor code.
+        StateMismatch: the state is missing or is not this browser's.
+        AuthorizationExpired: the request is older than ten minutes, or from the future.
+        IssuerMismatch: the issuer differs, or is missing although the server always sends it.
+        AuthorizationErrorResponse: the response has an `error`, even beside a code.
+        AuthorizationResponseInvalid: the response has neither `error` nor `code`.
     """
     _demand_state(response.state, request.state)
     if not request.issued_at - CLOCK_TOLERANCE_SECONDS <= now <= request.expires_at:
@@ -163,24 +163,24 @@ def validate_authorization_response(
         known = response.error if response.error in _REGISTERED_ERRORS else "unknown"
         raise AuthorizationErrorResponse(known)
     if not response.code:
-        raise AuthorizationResponseInvalid("the response holds neither error nor code")
+        raise AuthorizationResponseInvalid("the response has neither an error nor a code")
     return ValidatedAuthorizationResponse(_PROOF, response.code, request)
 
 
 def _demand_state(presented: Secret | None, expected: Secret) -> None:
-    # An empty expectation must not be met by an empty presentation: undefined is not undefined.
+    # Two missing values must not match: an empty expected state refuses every response.
     if not presented or not expected:
         raise StateMismatch("the response has no state")
     if not hmac.compare_digest(
         presented.reveal().encode("utf-8", "surrogatepass"),
         expected.reveal().encode("utf-8", "surrogatepass"),
     ):
-        raise StateMismatch("the state is another one")
+        raise StateMismatch("the state is not the one that was sent")
 
 
 def _demand_issuer(presented: str | None, server: AuthorizationServer) -> None:
     if presented is None:
         if server.sends_issuer:
-            raise IssuerMismatch("the response lacks the issuer that the server promises")
+            raise IssuerMismatch("the response has no issuer, although the server always sends one")
     elif presented != server.issuer:
         raise IssuerMismatch("the response names another issuer")

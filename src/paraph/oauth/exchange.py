@@ -1,6 +1,6 @@
 """Exchanges as generators: yield a request, receive the response.
 
-The protocol is written once; whoever drives it owns every hop, and tests drive it by hand.
+The protocol is written once. The caller sends each request, and tests do so without a network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from paraph.secret import Secret
 def exchange_code(
     server: AuthorizationServer, client: Client, validated: ValidatedAuthorizationResponse
 ) -> Generator[Request, Response, TokenSet]:
-    """A validated code for a token set. One request: a code is never sent twice."""
+    """Exchange a validated code for a token set. A code is sent only once."""
     response = yield build_token_request(server, client, validated)
     return parse_token_response(response)
 
@@ -33,7 +33,7 @@ def exchange_code(
 def refresh(
     server: AuthorizationServer, client: Client, refresh_token: Secret
 ) -> Generator[Request, Response, TokenSet]:
-    """A refresh token for the next token set. One request: a refresh token works once."""
+    """Exchange a refresh token for the next token set. A refresh token is sent only once."""
     response = yield build_refresh_request(server, client, refresh_token=refresh_token)
     return parse_refresh_response(response, previous=refresh_token)
 
@@ -41,6 +41,6 @@ def refresh(
 def revoke(
     server: AuthorizationServer, client: Client, token: Secret
 ) -> Generator[Request, Response, None]:
-    """Make a token dead."""
+    """Revoke a token (RFC 7009)."""
     response = yield build_revocation_request(server, client, token=token)
     parse_revocation_response(response)

@@ -1,4 +1,4 @@
-"""HTTP messages as values, and the query string of the redirection endpoint."""
+"""HTTP messages as values, and the parser of query strings."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from urllib.parse import unquote_to_bytes
 from paraph.errors import MessageMalformed
 
 MAX_QUERY_BYTES = 4096
-# Zoom sends a handful of parameters, and sometimes adds two of its own. Each parameter and each
-# escape costs as much as a hundred other bytes, so their number is looked at before they are.
+# Zoom sends few parameters and sometimes adds two of its own. Parsing one parameter or escape
+# costs as much as a hundred other bytes, so their number is checked before they are parsed.
 MAX_PARAMETERS = 32
 MAX_ESCAPES = 128
-# Three times the longest that anybody asks for: nothing longer can be an encoded spelling of one.
+# Three times the longest known name: a longer one cannot be a percent-encoded spelling of it.
 _LONGEST_NAME = 64
 MAX_RESPONSE_BODY_BYTES = 1 << 20
 
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-# RFC 6749 appendix A: codes and states are printable ASCII.
+# Codes and states are printable ASCII (RFC 6749 appendix A).
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - One line.
-# IMF-fixdate, the only form that a sender may write today (RFC 9110 section 5.6.7).
+# IMF-fixdate, the only form that senders may generate (RFC 9110 section 5.6.7).
 _IMF_FIXDATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (" + "|".join(_MONTHS) + r") ([0-9]{4}) "
     r"([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
@@ -32,7 +32,7 @@ _IMF_FIXDATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An outgoing request. Its repr shows where it goes and nothing of what it carries."""
+    """An outgoing request. Its repr shows the method and the URL, never headers or body."""
 
     method: str
     url: str
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An incoming response. Its repr hides the body, which may hold tokens."""
+    """An incoming response. Its repr hides the body, which may contain tokens."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -55,10 +55,10 @@ class Response:
         return f"Response({self.status}, <{len(self.body)} bytes>)"
 
     def header(self, name: str) -> str | None:
-        """A header by name, whatever its case; None when absent.
+        """Return a header by its case-insensitive name; None if it is absent.
 
         Raises:
-            MessageMalformed: it stands there twice.
+            MessageMalformed: the header is repeated.
         """
         found = [value for key, value in self.headers if key.lower() == name.lower()]
         if len(found) > 1:
@@ -66,7 +66,7 @@ class Response:
         return found[0] if found else None
 
     def date(self) -> int | None:
-        """The sender's clock: `Date` in epoch seconds, None when absent or garbled."""
+        """Return the `Date` header in epoch seconds; None if it is absent or invalid."""
         try:
             value = self.header("date")
         except MessageMalformed:
@@ -91,16 +91,15 @@ class Response:
 
 
 def parse_query(raw_query: bytes, *, once: Collection[str]) -> dict[str, str]:
-    """The parameters that are asked for; unknown ones are ignored (RFC 6749 section 4.1.2).
+    """Parse some parameters of a query; unknown ones are ignored (RFC 6749 section 4.1.2).
 
     Args:
-        raw_query: as it stood in the URL, still encoded.
-        once: the parameters of interest; each may stand there once (section 3.1).
+        raw_query: the query as it was in the URL, still encoded.
+        once: the names to return; each may occur at most once (section 3.1).
 
     Raises:
-        MessageMalformed: the query is longer than `MAX_QUERY_BYTES`, has more than
-            `MAX_PARAMETERS` parameters or `MAX_ESCAPES` escapes, one of `once` is repeated, or its
-            value is not percent-encoded printable ASCII.
+        MessageMalformed: the query exceeds `MAX_QUERY_BYTES`, `MAX_PARAMETERS` or `MAX_ESCAPES`,
+            repeats one of `once`, or its value is not percent-encoded printable ASCII.
     """
     if len(raw_query) > MAX_QUERY_BYTES:
         raise MessageMalformed("the query is too long")
@@ -121,12 +120,12 @@ def parse_query(raw_query: bytes, *, once: Collection[str]) -> dict[str, str]:
 
 
 def _decode_name(raw: bytes) -> str:
-    # An encoded spelling of a name is that name: "%63ode" is "code", and counts as a repetition.
+    # "%63ode" is the name "code", so it counts as a repetition of it.
     return _unquote(raw).decode("latin-1")
 
 
 def _unquote(raw: bytes) -> bytes:
-    # Most pieces hold nothing encoded, and random requests must cost next to nothing.
+    # Most values contain no escape, and random requests must cost almost nothing.
     if b"%" in raw or b"+" in raw:
         return unquote_to_bytes(raw.replace(b"+", b" "))
     return raw
@@ -136,7 +135,7 @@ def _decode_value(name: str, raw: bytes) -> str:
     if b"%" in raw and _BROKEN_PERCENT.search(raw):
         raise MessageMalformed(f"the query's {name} is not percent-encoded")
     value = _unquote(raw).decode("latin-1")
-    # NUL, line ends and everything beyond ASCII end here, before any message is built from it.
+    # NUL, line breaks and non-ASCII characters are refused before any message contains them.
     if not _PRINTABLE.fullmatch(value):
         raise MessageMalformed(f"the query's {name} is not printable ASCII")
     return value

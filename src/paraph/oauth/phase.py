@@ -1,14 +1,14 @@
-"""The life of an installation: which event leads from which phase to which.
+"""The phases of an installation, and the events that lead from one to another.
 
 The rules:
 
-- A phase is left only by an event that the table names; anything else is a programming error.
-- Each step of the ladder is an event, and what it proved is recorded as a rung, in order.
-- Nothing that a browser sends leads to ACTIVE by itself: REQUESTED to PENDING takes Zoom's
-  word for every step, and PENDING to ACTIVE the host's.
-- While a deauthorization is being decided (UNDECIDED) nothing is vended.
-- After a restore (SUSPENDED) nothing is vended until one refresh has proved the grant.
-- ENDED is final: who comes back begins anew.
+- A phase is left only by an event of the table; any other event is a programming error.
+- Each proof of an installation is an event, and it is recorded in order.
+- Nothing that a browser sends leads to ACTIVE by itself. Zoom confirms every step from
+  REQUESTED to PENDING, and the host confirms the step from PENDING to ACTIVE.
+- In UNDECIDED, while a deauthorization is being decided, no access token is vended.
+- In SUSPENDED, after a restore, no access token is vended until a refresh has proved the grant.
+- ENDED is final: a user who comes back begins a new installation.
 
 The diagram in the documentation is generated from the table.
 """
@@ -23,7 +23,7 @@ from paraph.errors import UsageError
 
 
 class Phase(StrEnum):
-    """Where an installation stands."""
+    """A phase of an installation."""
 
     REQUESTED = "requested"
     RESPONDED = "responded"
@@ -38,7 +38,7 @@ class Phase(StrEnum):
 
 
 class PhaseEvent(StrEnum):
-    """What moves it on."""
+    """An event that leads from one phase to another."""
 
     STATE_MATCHED = "state matched"
     CODE_EXCHANGED = "code exchanged"
@@ -94,7 +94,7 @@ TRANSITIONS: dict[tuple[Phase, PhaseEvent], Phase] = {
 
 Word = Literal["paraph", "host"]
 
-# What an event proves, and on whose word it stands.
+# The proofs that each event gives, with the side that vouches for them.
 _PROOFS: dict[PhaseEvent, tuple[tuple[str, Word], ...]] = {
     PhaseEvent.STATE_MATCHED: (("state", "paraph"),),
     PhaseEvent.CODE_EXCHANGED: (("pkce", "paraph"), ("exchange", "paraph")),
@@ -108,7 +108,7 @@ RUNG_NAMES = tuple(dict.fromkeys(name for proofs in _PROOFS.values() for name, _
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One proof that held: when (epoch seconds), and whether paraph saw it or the host said so."""
+    """One proof: its name, its time in epoch seconds, and who vouches for it."""
 
     name: str
     held_at: int
@@ -117,14 +117,18 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """A phase with the rungs that led to it."""
+    """A phase with the proofs that led to it."""
 
     phase: Phase
     rungs: tuple[Rung, ...]
 
 
 def next_phase(phase: Phase, event: PhaseEvent) -> Phase:
-    """The phase that an event leads to. `UsageError` when the table names none."""
+    """Return the phase that an event leads to.
+
+    Raises:
+        UsageError: the table has no transition for this event in this phase.
+    """
     following = TRANSITIONS.get((phase, event))
     if following is None:
         raise UsageError(f"{event.value!r} cannot happen in phase {phase.value!r}")
@@ -132,13 +136,17 @@ def next_phase(phase: Phase, event: PhaseEvent) -> Phase:
 
 
 def advance(record: Ladder, event: PhaseEvent, *, now: int) -> Ladder:
-    """The record after an event, with the rungs that the event proved."""
+    """Apply an event at `now` (epoch seconds): return the next phase with the added proofs.
+
+    Raises:
+        UsageError: the table has no transition for this event in this phase.
+    """
     proved = tuple(Rung(name, now, word) for name, word in _PROOFS.get(event, ()))
     return Ladder(next_phase(record.phase, event), record.rungs + proved)
 
 
 def to_mermaid() -> str:
-    """The table as a Mermaid state diagram."""
+    """Return the table as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", f"    [*] --> {Phase.REQUESTED.name}"]
     lines += [
         f"    {before.name} --> {after.name}: {event.value}"

@@ -18,10 +18,10 @@ CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def code_challenge_of(code_verifier: Secret) -> str:
-    """BASE64URL(SHA256(ASCII(code_verifier))) without padding (RFC 7636 section 4.2).
+    """Compute BASE64URL(SHA256(ASCII(code_verifier))) unpadded (RFC 7636 section 4.2).
 
     Raises:
-        UsageError: the verifier has not the shape of section 4.1.
+        UsageError: the verifier does not have the form of section 4.1.
     """
     verifier = code_verifier.reveal()
     if not VERIFIER.fullmatch(verifier):
@@ -31,13 +31,13 @@ def code_challenge_of(code_verifier: Secret) -> str:
 
 
 def verify_challenge(verifier: str, challenge: str) -> None:
-    """Whether S256 of a verifier is the challenge (RFC 7636 section 4.6).
+    """Check that a challenge is the S256 of a verifier (RFC 7636 section 4.6).
 
     Raises:
-        StateMismatch: it is not, or either has the wrong shape.
+        StateMismatch: it is not, or one of them has the wrong form.
     """
     if not (VERIFIER.fullmatch(verifier) and CHALLENGE.fullmatch(challenge)):
-        raise StateMismatch("verifier or challenge has the wrong shape")
+        raise StateMismatch("the verifier or the challenge has the wrong form")
     computed = code_challenge_of(Secret(verifier))
     if not hmac.compare_digest(computed.encode("ascii"), challenge.encode("ascii")):
-        raise StateMismatch("the verifier is not the one behind the challenge")
+        raise StateMismatch("the verifier does not match the challenge")

@@ -1,4 +1,4 @@
-"""The two roles that meet here (RFC 6749 section 1.1)."""
+"""The roles of client and authorization server (RFC 6749 section 1.1)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from paraph.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Our app as it is registered: a confidential client with one exact redirect URI."""
+    """The registered app: a confidential client with one exact redirect URI."""
 
     client_id: str
     client_secret: Secret
@@ -18,10 +18,10 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationServer:
-    """Where the authorization server listens.
+    """The endpoints of the authorization server.
 
-    `sends_issuer` says whether it promises the `iss` parameter (RFC 9207 section 2.3);
-    then a response without it is refused.
+    If `sends_issuer` is true, the server always sends the `iss` parameter
+    (RFC 9207 section 2.3), and a response without it is refused.
     """
 
     issuer: str

@@ -1,11 +1,11 @@
-"""JSON as a peer must write it: one object, in UTF-8, saying each thing once (RFC 8259).
+"""A strict JSON parser: one object, in UTF-8, without duplicate names (RFC 8259).
 
-Lenient parsers disagree about duplicate names, NaN and byte order marks; where two readers of one
-message can disagree, an attacker chooses which one is asked.
+Lenient parsers disagree about duplicate names, NaN and byte order marks. If two programs can read
+one message differently, an attacker uses the difference.
 
-Text may be broken: programs cut names within a character, which leaves half of a surrogate pair or
-bytes that are not UTF-8. Such a half is read as U+FFFD, the replacement character. No identifier,
-token or name of ours contains it, so it changes no decision.
+Broken text is accepted: programs that truncate names leave half of a surrogate pair, or bytes that
+are not UTF-8. Each is read as U+FFFD, the replacement character. No identifier, token or name that
+paraph compares contains it, so it changes no decision.
 """
 
 from __future__ import annotations
@@ -22,55 +22,55 @@ MAX_DEPTH = 32
 _MAX_INTEGER_DIGITS = 20
 _MAX_NUMBER_LENGTH = 64
 _MANY_DIGITS = re.compile(rb"[0-9]{20,}")
-# Turns a look at each byte into one pass that costs a nanosecond for two of them.
+# Translates the body in one pass, at half a nanosecond per byte.
 _DIGITS_ALONE = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _REPLACEMENT = "\ufffd"
 _HALF = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89abcdefABCDEF]")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-# A string, or one bracket: what is inside strings does not nest. A string that never ends is
-# taken as one match to the end of the body, so that the scan stays linear.
+# Matches a string, or one bracket: brackets inside strings do not nest. An unterminated string
+# is one match to the end of the body, so that the scan stays linear.
 _STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def parse_json_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """The object that the body is.
+    """Parse a body that is one JSON object.
 
     Args:
-        body: the raw bytes.
-        max_depth: how many arrays and objects may stand inside each other.
+        body: the raw bytes of the body.
+        max_depth: the allowed nesting depth of arrays and objects.
 
     Raises:
-        MessageMalformed: not UTF-8, a byte order mark, no object, a name twice in one object,
-            NaN or Infinity, a number of absurd length, or too deep.
+        MessageMalformed: the body is not one JSON object within these limits. Repeated names,
+            byte order marks, NaN, Infinity and overlong numbers are refused.
     """
     return _parse(body, max_depth)[0]
 
 
 def readable_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> bytes:
-    """The same object for parsers that refuse broken text; a body without any stays as it is.
+    """Rewrite a body for parsers that refuse broken text; other bodies are returned unchanged.
 
     Args:
         body: a body that `parse_json_object` accepts.
-        max_depth: as there.
+        max_depth: the allowed nesting depth of arrays and objects.
 
     Raises:
-        MessageMalformed: as there.
+        MessageMalformed: `parse_json_object` refuses the body.
     """
     parsed, is_whole = _parse(body, max_depth)
     return body if is_whole else json.dumps(parsed, separators=(",", ":")).encode("ascii")
 
 
 def _parse(body: bytes, max_depth: int) -> tuple[dict[str, Any], bool]:
-    """The object, and whether its text is whole."""
+    """Return the object, and True if no text in it is broken."""
     canonical = _parse_canonical(body, max_depth)
     if canonical is not None:
         return canonical, True
-    # Depth first, on bytes: the parser itself would run out of stack.
+    # Check the depth first, on bytes, because deep nesting exhausts the parser's stack.
     _demand_depth(body, max_depth)
     try:
-        # json.loads would guess UTF-16 and UTF-32 from bytes; RFC 8259 section 8.1 has UTF-8 only.
+        # json.loads detects UTF-16 and UTF-32 in bytes; RFC 8259 section 8.1 allows UTF-8 only.
         text = body.decode("utf-8", "replace")
         parsed = json.loads(
             text,
@@ -82,10 +82,10 @@ def _parse(body: bytes, max_depth: int) -> tuple[dict[str, Any], bool]:
     except (ValueError, RecursionError):
         raise MessageMalformed("the body is not strict JSON in UTF-8") from None
     if not isinstance(parsed, dict):
-        raise MessageMalformed("the body is JSON but no object")
+        raise MessageMalformed("the body is JSON but not an object")
     is_whole = _REPLACEMENT not in text or _is_utf8(body)
     if _SURROGATE_ESCAPE.search(text):
-        # An escaped half parses, and fails later wherever the text is encoded.
+        # An escaped lone surrogate parses, but fails later when the text is encoded.
         whole = _whole(parsed)
         return whole, is_whole and whole == parsed
     return parsed, is_whole
@@ -100,7 +100,7 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _whole(value: Any) -> Any:
-    """The value with every half of a surrogate pair replaced."""
+    """Replace every lone surrogate in a value."""
     if isinstance(value, str):
         return _HALF.sub(_REPLACEMENT, value)
     if isinstance(value, list):
@@ -111,13 +111,13 @@ def _whole(value: Any) -> Any:
 
 
 def _parse_canonical(body: bytes, max_depth: int) -> dict[str, Any] | None:
-    """The same object, for compact JSON, at a tenth of the price. None: ask the long way.
+    """Parse compact JSON at a tenth of the cost; None if the full parser is needed.
 
-    What is written back byte for byte as it was read can hold nothing that two readers could
-    take differently: a name given twice, blanks, a mark in front or a lone surrogate would not
-    come back. Machines write like this, so nearly all bodies are read here.
+    The body is parsed and serialized again. If the bytes are equal, it contains nothing ambiguous:
+    duplicate names, whitespace, a byte order mark and lone surrogates would not be reproduced.
+    Most programs write compact JSON, so this path reads nearly all bodies.
     """
-    # More brackets than levels may still be shallow: then the long way counts.
+    # Many brackets can still be shallow; the full parser then measures the depth.
     if body.count(b"{") + body.count(b"[") > max_depth or _may_hold_long_integer(body):
         return None
     try:
@@ -131,7 +131,8 @@ def _parse_canonical(body: bytes, max_depth: int) -> dict[str, Any] | None:
 def _may_hold_long_integer(body: bytes) -> bool:
     if b"0" * _MAX_INTEGER_DIGITS not in body.translate(_DIGITS_ALONE):
         return False
-    # What stands before digits tells a number from a part of a string, a comma in one aside.
+    # The character before the digits distinguishes a number from digits in a string. A comma in a
+    # string is taken for a number, too: that only costs the full parser.
     return any(body[run.start() - 1] in b":,[-" for run in _MANY_DIGITS.finditer(body))
 
 
@@ -152,22 +153,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         names = [name for name, _ in pairs if _REPLACEMENT not in name]
         if len(set(names)) != len(names):
-            raise MessageMalformed("the body names something twice in one object")
+            raise MessageMalformed("the body repeats a name in one object")
     return result
 
 
 def _constant(_text: str) -> NoReturn:
-    raise MessageMalformed("the body holds NaN or Infinity, which JSON has not")
+    raise MessageMalformed("the body contains NaN or Infinity, which JSON does not allow")
 
 
 def _integer(text: str) -> int:
     if len(text) > _MAX_INTEGER_DIGITS:
-        raise MessageMalformed("the body holds an integer of absurd length")
+        raise MessageMalformed("the body contains an integer with too many digits")
     return int(text)
 
 
 def _float(text: str) -> float:
     value = float(text) if len(text) <= _MAX_NUMBER_LENGTH else float("inf")
     if value in {float("inf"), float("-inf")}:
-        raise MessageMalformed("the body holds a number out of range")
+        raise MessageMalformed("the body contains a number out of range")
     return value

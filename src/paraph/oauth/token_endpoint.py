@@ -1,13 +1,13 @@
 """The token and revocation endpoints (RFC 6749 sections 4.1.3, 5 and 6; RFC 7009).
 
-Client authentication is HTTP Basic, parameters stand in the body and nowhere else: a URL ends
-up in logs. What comes back is read strictly, and of an error only registered codes and Zoom's
-documented numbers are kept: Zoom's prose repeats the code that it refused.
+Client authentication is HTTP Basic. Parameters are sent in the body only, because URLs are logged.
+Responses are parsed strictly. Of an error, only registered codes and Zoom's documented numbers are
+kept, because Zoom's error text repeats the code that it refused.
 
-An odd spelling that can mean one thing only is accepted. A lifetime may be a string of digits or
-have a fraction, scopes may be a list, an absent member null. Any other answer to a code is refused.
-An answer to a refresh token is the only copy of the next one. An unreadable
-lifetime or scope list, or a missing token type, ends no grant there.
+Unusual but unambiguous values are accepted: a lifetime as a string of digits or with a fraction,
+scopes as a list, null for an absent member. Any other response to a code is refused. A refresh
+response is the only copy of the next refresh token. So an unreadable lifetime or scope list, or a
+missing token type, does not end the grant there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from paraph.oauth.roles import AuthorizationServer, Client
 from paraph.oauth.strict_json import parse_json_object
 from paraph.secret import Secret
 
-# RFC 6749 section 5.1 only recommends `expires_in`. Too short costs a refresh, too long a 401.
+# RFC 6749 section 5.1 only recommends `expires_in`. Too short a default costs a refresh, too long
+# a default a 401.
 DEFAULT_EXPIRES_IN = 1800
 MAX_EXPIRES_IN = 10 * 365 * 86400
 MAX_TOKEN = 8192
@@ -57,10 +58,10 @@ _ERRORS = frozenset(
         "unsupported_token_type",
     }
 )
-# Zoom's documented numbers for token errors, which its prose may name.
+# Zoom's documented numbers of token errors, which its error text may contain.
 _ZOOM_NUMBER = re.compile(r"(?<![0-9])4,?7[0-4][0-9](?![0-9])")
-# Those that say that the grant is dead, whatever word of RFC 6749 stands beside them: its user is
-# gone, its token unknown, disabled, used too often, or superseded.
+# Numbers that mean an invalid grant, whatever RFC 6749 error accompanies them: the user is deleted,
+# or the token is unknown, disabled, used too often, or superseded.
 _DEAD_GRANT = frozenset({"4735", "4737", "4738", "4740", "4741"})
 
 
@@ -82,7 +83,7 @@ class TokenSet:
 def build_token_request(
     server: AuthorizationServer, client: Client, validated: ValidatedAuthorizationResponse
 ) -> Request:
-    """The access token request for a code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+    """Build the token request for a code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
 
     Raises:
         UsageError: the response was not validated, or belongs to another client or redirect URI.
@@ -111,7 +112,7 @@ def build_token_request(
 def build_refresh_request(
     server: AuthorizationServer, client: Client, *, refresh_token: Secret
 ) -> Request:
-    """The refresh request (RFC 6749 section 6)."""
+    """Build the refresh request (RFC 6749 section 6)."""
     return _form(
         server.token_endpoint,
         client,
@@ -122,13 +123,13 @@ def build_refresh_request(
 def build_revocation_request(
     server: AuthorizationServer, client: Client, *, token: Secret
 ) -> Request:
-    """The revocation request (RFC 7009 section 2.1)."""
+    """Build the revocation request (RFC 7009 section 2.1)."""
     return _form(server.revocation_endpoint, client, {"token": token.reveal()})
 
 
 def _form(url: str, client: Client, parameters: dict[str, str]) -> Request:
-    # RFC 6749 section 2.3.1: id and secret are form-encoded before Basic joins them. Zoom's are
-    # letters, digits, "_" and "-", which that leaves as they are.
+    # Id and secret are form-encoded before Basic joins them (RFC 6749 section 2.3.1). Zoom's have
+    # only letters, digits, "_" and "-", which stay unchanged.
     name, password = quote_plus(client.client_id), quote_plus(client.client_secret.reveal())
     credentials = base64.b64encode(f"{name}:{password}".encode()).decode("ascii")
     return Request(
@@ -144,13 +145,13 @@ def _form(url: str, client: Client, parameters: dict[str, str]) -> Request:
 
 
 def parse_token_response(response: Response) -> TokenSet:
-    """The token set of a successful response (RFC 6749 section 5.1).
+    """Parse a token response (RFC 6749 sections 5.1 and 5.2).
 
     Raises:
-        InvalidGrant: the code or refresh token is dead.
-        TokenErrorResponse: another refusal (section 5.2).
+        InvalidGrant: the code or the refresh token is not valid any more.
+        TokenErrorResponse: the server refused for another reason.
         PeerUnavailable: 5xx or 429.
-        MessageMalformed: anything that is no token response.
+        MessageMalformed: the response is not a valid token response.
     """
     content = _content(response)
     token_type = content.get("token_type")
@@ -160,14 +161,14 @@ def parse_token_response(response: Response) -> TokenSet:
 
 
 def parse_refresh_response(response: Response, *, previous: Secret) -> TokenSet:
-    """The token set of a successful answer to a refresh token (section 6).
+    """Parse a refresh response (RFC 6749 section 6).
 
-    Without a new refresh token the previous one stays. The answer is the only copy of a rotated
-    one, so an unreadable lifetime or scope list counts as absent. A missing token type means that
-    of the grant.
+    Without a new refresh token, `previous` is kept. The response is the only copy of a rotated
+    token, so an unreadable lifetime or scope list counts as absent. A missing token type counts as
+    bearer.
 
     Raises:
-        As `parse_token_response`; MessageMalformed also for a token type other than bearer.
+        The same errors as `parse_token_response`; a missing token type is accepted.
     """
     content = _content(response)
     token_type = content.get("token_type")
@@ -183,14 +184,14 @@ def parse_refresh_response(response: Response, *, previous: Secret) -> TokenSet:
 
 
 def parse_revocation_response(response: Response) -> None:
-    """Return when the token is dead (RFC 7009 section 2.2).
+    """Return if the token is revoked (RFC 7009 section 2.2).
 
-    A token that the server does not know is dead too, whichever way it says so: 200 by the RFC,
-    400 or 401 at Zoom. Wrong client credentials are not taken for that.
+    A token that the server does not know counts as revoked: the RFC requires 200, Zoom sends
+    400 or 401. Wrong client credentials do not count as that.
 
     Raises:
         PeerUnavailable: 5xx or 429.
-        TokenErrorResponse: any other refusal.
+        TokenErrorResponse: the server refused for another reason.
     """
     if response.status == 200:
         return
@@ -217,7 +218,7 @@ def _refusal(response: Response) -> Exception:
     reason = reason if isinstance(reason, str) else ""
     number = _zoom_number(reason, content.get("errorCode"), content.get("code"))
     detail = f"Zoom error {number}" if number else ""
-    # Zoom's older answers say invalid_request of a dead code or refresh token.
+    # Zoom's older responses use invalid_request for an invalid code or refresh token.
     dead = error == "invalid_request" and (
         reason.startswith(("Invalid authorization code", "Invalid Token!"))
     )
@@ -230,7 +231,7 @@ def _refusal(response: Response) -> Exception:
 
 
 def _zoom_number(reason: str, *codes: object) -> str:
-    """The first of Zoom's numbers in an error: in its prose, or in a member of its own."""
+    """Return the first of Zoom's numbers in an error text or in a separate member."""
     for text in (reason, *(str(one) for one in codes if isinstance(one, int | str))):
         found = _ZOOM_NUMBER.search(text[:1000])
         if found:
@@ -241,7 +242,7 @@ def _zoom_number(reason: str, *codes: object) -> str:
 def _content(response: Response) -> dict[str, Any]:
     if response.status not in {200, 201}:
         raise _refusal(response)
-    # RFC 8259 section 8.1: a byte order mark must not be written, and may be ignored.
+    # Senders must not add a byte order mark; receivers may ignore one (RFC 8259 section 8.1).
     return parse_json_object(_json_body(response).removeprefix(b"\xef\xbb\xbf"))
 
 
@@ -281,7 +282,7 @@ def _json_body(response: Response) -> bytes:
 def _token(content: dict[str, Any], name: str) -> Secret:
     value = content.get(name)
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise MessageMalformed(f"{name} is missing or has not the shape of a token")
+        raise MessageMalformed(f"{name} is missing or does not have the form of a token")
     return Secret(value)
 
 
@@ -293,7 +294,7 @@ def _expires_in(content: dict[str, Any]) -> int:
         value = int(value)
     # bool is an int in Python.
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise MessageMalformed("expires_in is no number of seconds")
+        raise MessageMalformed("expires_in is not a number of seconds")
     if not 1 <= value <= MAX_EXPIRES_IN:
         raise MessageMalformed("expires_in is out of range")
     return int(value)
@@ -306,5 +307,5 @@ def _scopes(content: dict[str, Any]) -> frozenset[str] | None:
         raise MessageMalformed("scope is neither a string nor a list of strings")
     named = [name for name in names if name]
     if not all(_SCOPE.fullmatch(name) for name in named):
-        raise MessageMalformed("scope has characters that no scope has")
+        raise MessageMalformed("scope contains invalid characters")
     return frozenset(named) if named else None

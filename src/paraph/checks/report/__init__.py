@@ -1,1 +1,1 @@
-"""What a run has found, written for people and for machines."""
+"""Reports of a run, for people and for machines."""

@@ -1,4 +1,4 @@
-"""The JSON report; its names are used from outside."""
+"""The JSON report; other programs rely on its names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paraph.checks.self_test import Matrix
 
 
 def document(run: Run) -> dict[str, Any]:
-    """A run against a target."""
+    """Build the report of a run against a target."""
     return {
         "target": run.target,
         "started_at": run.started_at,
@@ -36,7 +36,7 @@ def document(run: Run) -> dict[str, Any]:
 
 
 def matrix_document(matrix: Matrix) -> dict[str, Any]:
-    """The kill matrix."""
+    """Build the report of a self-test."""
     cases = [
         {
             "id": one.id,
@@ -60,5 +60,5 @@ def matrix_document(matrix: Matrix) -> dict[str, Any]:
 
 
 def to_json(content: dict[str, Any]) -> str:
-    """Readable, and the same for the same findings."""
+    """Serialize a report: indented, and identical for identical findings."""
     return json_text(content)

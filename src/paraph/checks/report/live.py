@@ -1,4 +1,4 @@
-"""The live table on a terminal: a row for each group, and what matters as it comes."""
+"""The live table on a terminal: a row for each group, and a line for each important case."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from rich.text import Text
 from paraph.checks.catalogue import GROUPS, catalogue
 
 Noted = Callable[[str, str, str], None]
-# The words of a run, and those of a self-test, with their colours.
+# The verdicts of a run and the results of a self-test, with their colours.
 VERDICTS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "not-applicable": "dim"}
 KILLS = {"ok": "green", "open": "bold red"}
 
 
 @contextmanager
 def progress(ids: Sequence[str], words: Mapping[str, str], loud: Sequence[str]) -> Iterator[Noted]:
-    """What is to be told of each case: its id, a word of `words`, and a line.
+    """Yield a function to call for each case with its id, a word of `words`, and a line.
 
-    On a terminal a table grows, and only the lines of `loud` words stay. Elsewhere every line is
-    printed: a log has no cursor.
+    On a terminal a table is updated, and only lines with a word of `loud` are printed above it.
+    Elsewhere every line is printed, because a log cannot be overwritten.
     """
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal or console.is_dumb_terminal:
@@ -50,7 +50,7 @@ def progress(ids: Sequence[str], words: Mapping[str, str], loud: Sequence[str]) 
 
 
 class Board:
-    """The figures of a run under way; cases end in several threads."""
+    """The counts of the current run; cases end in several threads."""
 
     def __init__(self, ids: Sequence[str], words: Mapping[str, str]) -> None:
         self._words = words
@@ -60,12 +60,12 @@ class Board:
         self._lock = threading.Lock()
 
     def count(self, name: str, word: str) -> None:
-        """A case has ended."""
+        """Count a case that has ended."""
         with self._lock:
             self._done[catalogue()[name].group][word] += 1
 
     def table(self) -> Table:
-        """As it stands."""
+        """Return the current table."""
         table = Table(box=None, pad_edge=False, padding=(0, 1))
         table.add_column("", no_wrap=True, overflow="ellipsis")
         table.add_column("", width=12)

@@ -1,4 +1,4 @@
-"""JUnit for build servers, SARIF for code-scanning pages."""
+"""Reports as JUnit for build servers and as SARIF for code-scanning pages."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from paraph.checks.verdict import Finding, Verdict
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
-# The scale that code-scanning pages sort by.
+# Code-scanning pages sort by this scale.
 _SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "3.0"}
 
 
 def to_junit(run: Run) -> str:
-    """One suite for each group."""
+    """Return a JUnit report with a suite for each group."""
     run = visible_run(run)
     suites = ET.Element("testsuites", name=f"paraph check: {run.target}")
     for group, title in GROUPS.items():
@@ -64,7 +64,7 @@ def _junit_case(suite: ET.Element, finding: Finding) -> None:
 
 
 def to_sarif(run: Run) -> str:
-    """Failures as results, inconclusive cases as open ones; every case as a rule."""
+    """Return a SARIF report: a rule for each case, a result for each failed or inconclusive one."""
     file, run = run.file, visible_run(run)
     content = {
         "$schema": _SCHEMA,
@@ -114,7 +114,7 @@ def _result(index: int, finding: Finding, run: Run, file: str) -> dict[str, Any]
         "message": {"text": finding.reason},
         "locations": [
             {
-                # A finding has no line of code; its place is the file that describes the app.
+                # A finding has no line of code, so its location is the target file.
                 "physicalLocation": {
                     "artifactLocation": {"uri": quote(file, errors="replace") or "target"},
                     "region": {"startLine": 1},

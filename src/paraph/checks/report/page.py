@@ -1,4 +1,4 @@
-"""The report as one self-contained page that a reviewer reads from top to bottom."""
+"""The report as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LETTERS = {
 
 
 def to_html(run: Run) -> str:
-    """The page."""
+    """Render a run as an HTML page."""
     run = visible_run(run)
     environment = Environment(
         loader=PackageLoader("paraph.checks.report", "templates"),
@@ -57,7 +57,7 @@ def to_html(run: Run) -> str:
 
 
 def _marked(text: str) -> Markup:
-    """What stands between backticks is code."""
+    """Convert text between backticks to code elements."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - Escaped before.
 
 
@@ -67,7 +67,7 @@ def _worst(findings: list[Finding]) -> list[Finding]:
 
 
 def _severities(findings: list[Finding]) -> list[str]:
-    """How many failures of each severity."""
+    """Count the failures of each severity."""
     counts = Counter(one.severity for one in findings if one.verdict is Verdict.FAIL)
     return [f"{counts[name]} {name}" for name in SEVERITIES if counts[name]]
 

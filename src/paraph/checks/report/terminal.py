@@ -1,4 +1,4 @@
-"""The report as text: a line for each case as it ends, a table of the groups at the end."""
+"""The report as text: a line for each case as it ends, then a table of the groups."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _SIGNS = {
 
 
 def line_of(finding: Finding) -> str:
-    """One case."""
+    """Format one case as a line."""
     reason = f"  {visible(finding.reason)}" if finding.reason else ""
     return f"{_SIGNS[finding.verdict]}  {finding.severity:<8}  {finding.id:<30}{reason}"
 
 
 def kill_line(kill: Kill) -> str:
-    """One case of the self-test."""
+    """Format one case of the self-test as a line."""
     sign = "ok  " if kill.works else "OPEN"
     why = "" if kill.works else f"  {visible(kill.reference.reason or kill.twin.reason)}"
     return f"{sign}  {kill.id:<30} {kill.reference.verdict.value} / {kill.twin.verdict.value}{why}"
 
 
 def to_text(run: Run) -> str:
-    """Failures in full, then one line for each group."""
+    """Format a run: failures in full, then one line for each group."""
     run = visible_run(run)
     parts = [f"paraph check: {run.target}, {run.started_at}, {run.seconds:.0f} seconds"]
     for one in run.findings:
@@ -44,7 +44,7 @@ def to_text(run: Run) -> str:
                 f"  expectation  {entry.expectation}",
                 f"  found        {one.reason}",
                 f"  standards    {'; '.join(entry.standards)}",
-                f"  mending      {entry.mending}",
+                f"  fix          {entry.mending}",
             ]
     parts.append("")
     for group, title in GROUPS.items():
@@ -58,7 +58,7 @@ def to_text(run: Run) -> str:
 
 
 def matrix_text(matrix: Matrix) -> str:
-    """The kill matrix in one line, and what is open."""
+    """Format the kill matrix: the cases that do not work, then one line in total."""
     open_ones = [kill_line(one) for one in matrix.kills if not one.works]
     counts = f"{matrix.killed} of {len(matrix.kills)}"
     line = f"{counts} cases pass on the reference and fail on their switch"

@@ -1,7 +1,7 @@
-"""Runs and JSON whose texts can be written into any report.
+"""Makes runs and JSON safe to write into any report.
 
-Names come from a target file, reasons and evidence from the app under attack: a control character
-in one of them breaks XML (XML 1.0 section 2.2) and is obeyed by terminals.
+Names come from a target file, reasons and evidence from the app under attack. A control character
+in one of them breaks XML (XML 1.0 section 2.2), and terminals execute it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from paraph.checks.runner import Run
 from paraph.checks.verdict import Finding
 from paraph.visible_text import visible
 
-# In JSON text these characters stand inside strings only.
+# In JSON these characters can only occur inside strings.
 _OUTSIDE_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 def visible_run(run: Run) -> Run:
-    """A run whose names, reasons and evidence can be written into any report."""
+    """Return a run whose names, reasons and evidence are safe in every report."""
     return replace(
         run,
         target=visible(run.target),
@@ -30,7 +30,7 @@ def visible_run(run: Run) -> Run:
 
 
 def visible_finding(finding: Finding) -> Finding:
-    """One case; evidence keeps its lines."""
+    """Return a finding that is safe in every report; its evidence keeps its line breaks."""
     return replace(
         finding,
         reason=visible(finding.reason),
@@ -39,7 +39,7 @@ def visible_finding(finding: Finding) -> Finding:
 
 
 def json_text(content: Any) -> str:
-    """JSON that reads well: letters of all scripts as they are, the rest as JSON's own escapes."""
+    """Serialize readably: letters of all scripts unchanged, other characters as JSON escapes."""
     text = json.dumps(content, indent=1, ensure_ascii=False)
     return _OUTSIDE_ASCII.sub(_json_escaped, text).replace("\x7f", "\\u007f") + "\n"
 
@@ -49,6 +49,6 @@ def _json_escaped(found: re.Match[str]) -> str:
     if character.isprintable():
         return character
     if 0xD800 <= ord(character) < 0xE000:
-        # Half a pair is no character; readers of JSON refuse it.
+        # A lone surrogate is no character, and JSON parsers refuse it.
         return "\N{REPLACEMENT CHARACTER}"
     return json.dumps(character)[1:-1]

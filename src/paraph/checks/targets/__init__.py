@@ -1,1 +1,1 @@
-"""Apps that are attacked again and again: paraph's own service behind a small host product."""
+"""Paraph's own service behind a small host product, as a target of the check."""

@@ -1,4 +1,4 @@
-"""What stands in front of a service: it ends TLS and tells the service which scheme came."""
+"""A proxy in front of a service: it terminates TLS and forwards the scheme of the request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ _MAX_HEAD = 65536
 
 
 async def serve_front(port: int, inner_port: int, certificate: str, key: str) -> asyncio.Server:
-    """A listener that passes each request on with its scheme: https with a certificate."""
+    """Listen on `port` and forward each request, with its scheme, to `inner_port`.
+
+    Args:
+        port: the port to listen on.
+        inner_port: the port of the service.
+        certificate: the file of the certificate chain; "" serves plain http.
+        key: the file of its private key.
+    """
     context = None
     if certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

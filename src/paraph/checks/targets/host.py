@@ -1,4 +1,4 @@
-"""A host product for the service under attack: any account may sign in, every hook is there."""
+"""A host product for the service under attack; any account can sign in and all hooks exist."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _HEADERS = (
 
 @dataclass(slots=True)
 class Session:
-    """Who is signed in, in one browser."""
+    """The session of one browser and the subject that is signed in."""
 
     subject: str
     csrf: str
@@ -51,7 +51,7 @@ class Session:
 
 
 class Host:
-    """The pages and the hooks."""
+    """Serves the pages and the hooks."""
 
     def __init__(self, service: ServiceProcess, zoom: str) -> None:
         self._service, self._zoom = service, zoom
@@ -59,7 +59,7 @@ class Host:
         self._events: list[str] = []
 
     def app(self) -> ASGIApp:
-        """The ASGI application."""
+        """Build the ASGI application."""
         return _Dressed(
             Starlette(
                 routes=[
@@ -108,7 +108,7 @@ class Host:
         return self._sessions.get(request.cookies.get(_COOKIE, ""))
 
     async def _posted(self, request: Request) -> tuple[Session | None, dict[str, str]]:
-        """The session and the fields of a POST that comes from one of its own pages."""
+        """Return the session, if the POST comes from one of its own pages, and the form fields."""
         fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         session = self._session(request)
         if session is None or fields.get("csrf") != session.csrf:
@@ -215,7 +215,7 @@ class Host:
     # ------------------------------------------------------------ hooks
 
     async def _hear(self, request: Request) -> Response:
-        """Take notices, and events that name an installation: any other event has no tenant."""
+        """Accept notices, and events that name an installation; other events have no tenant."""
         body = (await request.body()).decode("utf-8", "replace")
         data = json.loads(body)["data"]
         if data.get("installations") or "installation" in data:
@@ -262,7 +262,7 @@ class Host:
 
 
 class _Dressed:
-    """The headers of every page."""
+    """Adds the security headers to every page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The service as a process of the target: settings, keys, an API key, a clock that can be moved."""
+"""The service process of the target, with settings, keys, an API key and a movable clock."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 _SCOPES = ("link", "read", "vend", "remove")
-# The checks' Zoom grants scopes without `:admin` at every level.
+# The simulated Zoom of the checks grants scopes without `:admin` at both levels.
 _REQUIRED_SCOPES = {"user": '["user:read:user"]', "account": "[]"}
 
 
 class ServiceProcess:
-    """`paraph serve`, configured by the target's environment; its folder outlives restarts."""
+    """`paraph serve`, configured by the target's environment; its folder is kept over restarts."""
 
     def __init__(self) -> None:
         given = os.environ
@@ -49,7 +49,7 @@ class ServiceProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def _proxies(self) -> list[str]:
-        """Networks of the proxies in front of the service: of its own front, where it has one."""
+        """Return the networks of the proxies in front of the service, including its own front."""
         named = os.environ.get("TARGET_PROXIES", "127.0.0.0/8" if self.certificate else "")
         return [named] if named else []
 
@@ -60,7 +60,7 @@ class ServiceProcess:
         return [self._kept(f"key-{name}", self._new_encryption_key) for name in names.split(",")]
 
     def _new_encryption_key(self) -> str:
-        """As `paraph keys new` prints one, without the time that a command takes to start."""
+        """Make a key as `paraph keys new` does, without the cost of starting a command."""
         key = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
         return f"{os.urandom(4).hex()}:{key}"
 
@@ -80,7 +80,7 @@ class ServiceProcess:
         return [sys.executable, "-m", module, str(self.clock), *arguments]
 
     def run(self, *arguments: str) -> str:
-        """A command of the service; the last line that it prints."""
+        """Run a command of the service; return the last line that it prints."""
         known = getattr(self, "_environment", dict(os.environ))
         done = subprocess.run(
             self._command(*arguments), env=known, capture_output=True, text=True, check=False
@@ -91,7 +91,7 @@ class ServiceProcess:
         return done.stdout.strip().splitlines()[-1]
 
     def start(self) -> None:
-        """Run it; its log goes to a file of the folder."""
+        """Start it; its log is written to a file of the folder."""
         with (self.folder / "service.log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._command("serve"), env=self._environment, stdout=log, stderr=log
@@ -99,11 +99,11 @@ class ServiceProcess:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended."""
+        """True if the process has ended."""
         return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> None:
-        """End it in good order."""
+        """Stop it with SIGTERM and wait until it has ended."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(15)

@@ -1,7 +1,7 @@
 """`python -m paraph.checks.targets.shifted FILE ARGUMENTS...`: `paraph` with another clock.
 
-The file holds the seconds by which the clock is ahead; a case that needs time to pass writes it.
-With TARGET_CA_FILE, that authority is the one that the command trusts.
+The file holds the seconds by which the clock is ahead; cases that need time to pass write it.
+With TARGET_CA_FILE the command trusts the authority in that file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Move the clock, then be `paraph`."""
+    """Move the clock, then run `paraph`."""
     file = Path(sys.argv.pop(1))
     real = time.time
 

@@ -1,4 +1,4 @@
-"""The twin: an app that can be made wrong in one way for each case.
+"""The twin: an app with one switchable weakness for each case.
 
-With every switch off it is the hardened reference. It knows nothing of the rest of this package.
+With every switch off it is the hardened reference. It imports nothing else of this package.
 """

@@ -1,4 +1,4 @@
-"""`python -m paraph.checks.twin`: serves the twin as the environment says."""
+"""`python -m paraph.checks.twin`: serves the twin, configured by environment variables."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ async def _serve(settings: Settings) -> None:
 
 
 class _Protocol(HttpToolsProtocol):
-    """Reads nothing behind a request to upgrade: the server's own parser would run it."""
+    """Ignores bytes after an upgrade request; the server's parser would run them as a request."""
 
     _is_upgraded = False
 
     def data_received(self, data: bytes) -> None:
-        """Drop what follows the request."""
+        """Parse received bytes, but drop those that follow an upgrade request."""
         if not self._is_upgraded:
             super().data_received(data)
 

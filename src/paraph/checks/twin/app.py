@@ -1,4 +1,4 @@
-"""The twin as an ASGI application: routes, pages, hooks, and the headers on every answer."""
+"""The twin as an ASGI application: routes, pages, hooks, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ Answerer = Callable[[Request], Awaitable[Response]]
 
 
 class Twin:
-    """The whole app.
+    """The complete app.
 
     Args:
-        settings: see there.
-        plain: serves the http counterpart of a TLS listener, which only points to it.
+        settings: the configuration and the switches.
+        plain: serve the http counterpart of a TLS listener, which only refers to https.
     """
 
     def __init__(self, settings: Settings, *, plain: bool = False) -> None:
@@ -71,14 +71,14 @@ class Twin:
         self._starts: dict[str, list[float]] = {}
 
     def twin_in_clear(self) -> Twin:
-        """The same app behind the http listener."""
+        """Return the same app for the http listener."""
         other = object.__new__(Twin)
         other.__dict__.update(self.__dict__)
         other.plain = True
         return other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             return
         limit = 10**9 if self.settings.is_weak("wh-big-slow") else BODY_LIMIT
@@ -97,13 +97,13 @@ class Twin:
         request = request_of(scope, body)
         try:
             response = await self._route(request)
-        except Exception:  # noqa: BLE001 - The last net: a page, never a stack trace.
+        except Exception:  # noqa: BLE001 - Show a page, never a stack trace.
             self.settings.log(traceback.format_exc(limit=3).splitlines()[-1][:60])
             response = page("Something went wrong", status=500)
         await answer(self._dressed(request, response), send)
 
     async def _read(self, receive: Receive, limit: int) -> bytes | None:
-        """The body; a wrong app counts all bodies under way together."""
+        """Read the body; a weak app limits the total size of all bodies being read."""
         if not self.settings.is_weak("wh-stalled-bodies"):
             return await read_body(receive, limit)
         first = await receive()
@@ -179,7 +179,7 @@ class Twin:
         }
         if path == "/webhook":
             if request.method != "POST":
-                return page("Not this way", status=405)
+                return page("Method not allowed", status=405)
             return await self.webhook.answer(request)
         if path.startswith("/installations/"):
             return self._installation(request)
@@ -187,7 +187,7 @@ class Twin:
         if found is None:
             return page("There is nothing here", status=404)
         if request.method not in {"GET", "POST", "HEAD"}:
-            return page("Not this way", status=405)
+            return page("Method not allowed", status=405)
         return await found(request)
 
     async def _special(self, request: Request) -> Response | None:
@@ -280,7 +280,7 @@ class Twin:
         if request.method != "POST" or not subject:
             return page("Sign in", button("/sign-in", "Sign in", user=""))
         if request.is_cross_site:
-            return page("Not from there", status=403)
+            return page("This form was sent from another site", status=403)
         response = see("/account")
         self.sessions.begin(request, response, subject)
         return response
@@ -348,7 +348,7 @@ class Twin:
         return (
             page("Administration", "<p>secret figures</p>")
             if local
-            else page("Not for you", status=403)
+            else page("Access denied", status=403)
         )
 
     # ------------------------------------------------------------ hooks

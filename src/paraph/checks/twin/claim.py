@@ -1,4 +1,4 @@
-"""The second half of the twin's flow: identity, the claim, and a person's word."""
+"""The second half of the twin's flow: identity, the claim, and its confirmation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIFETIME = 600
 
 @dataclass(slots=True)
 class Pending:
-    """An authorization request under way."""
+    """A pending authorization request."""
 
     state: str
     binding: str
@@ -36,7 +36,7 @@ class Pending:
 
 @dataclass(slots=True)
 class Claim:
-    """Tokens of a Zoom user that wait for a person's word."""
+    """Tokens of a Zoom user that wait for a confirmation."""
 
     id: str
     subject: str
@@ -47,7 +47,7 @@ class Claim:
 
 
 class Claims:
-    """What became of tokens."""
+    """Turns tokens into claims and confirmed claims into links."""
 
     def __init__(
         self, settings: Settings, vault: Vault, sessions: Sessions, zoom: ZoomClient
@@ -169,7 +169,7 @@ class Claims:
     # ------------------------------------------------------------ confirmation
 
     def claim_page(self, claim: Claim | None, session: Session | None) -> Response:
-        """Both accounts by name, and a button."""
+        """Build the confirmation page, which names both accounts."""
         claim = self._live(claim)
         if claim is None:
             return page("There is nothing to confirm", status=404)
@@ -196,11 +196,11 @@ class Claims:
         return claim if self.settings.now() - claim.made_at <= LIFETIME else None
 
     def claim_of(self, request: Request) -> Claim | None:
-        """The claim that this browser holds."""
+        """Return the claim that this browser holds."""
         return self.claims.get(request.cookie("__Host-claim"))
 
     def confirm(self, request: Request, session: Session | None) -> Response:
-        """POST: the person has said yes."""
+        """Handle the POST that confirms a claim."""
         weak = self.settings.is_weak
         if weak("mp-pending-confirm"):
             claim = self.claims.get(request.form.get("claim", ""))
@@ -217,7 +217,7 @@ class Claims:
         )
         if subject != session.subject and not fixed:
             self.claims.pop(claim.id, None)
-            return page("Somebody else began this", status=403)
+            return page("Another user began this", status=403)
         self.claims.pop(claim.id, None)
         if self._was_removed(claim.link):
             return page("Zoom says that the app was removed", status=409)
@@ -251,7 +251,7 @@ class Claims:
         )
 
     def tidy(self) -> None:
-        """What ran out goes; its tokens are revoked."""
+        """Delete expired claims and revoke their tokens."""
         if self.settings.is_weak("mp-pending-expiry"):
             return
         for claim in list(self.claims.values()):

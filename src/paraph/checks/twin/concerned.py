@@ -1,10 +1,10 @@
-"""The Zoom users whom an event concerns, as the twin reads them."""
+"""The Zoom users whom an event concerns, as the twin determines them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Zoom's families of events name their user in different places.
+# Different kinds of Zoom events name their user at different places.
 _PLACES = (
     ("object", "host_id"),
     ("object", "callee", "user_id"),
@@ -35,12 +35,12 @@ KNOWN = frozenset(
 
 
 def account_of(payload: dict[str, Any]) -> str:
-    """The account, or nothing."""
+    """Return the account id; "" if the payload has no valid one."""
     return str(payload.get("account_id") or payload.get("accountId") or "")
 
 
 def users_of(name: str, payload: dict[str, Any], *, host_only: bool = False) -> set[str]:
-    """The ids of the users; an app that looks at the host only finds few of them."""
+    """Return the ids of the users; with `host_only`, only those of the host."""
     places = _HOST_ONLY if host_only else _PLACES
     found = {one for place in places for one in _at(payload, place)}
     if name.startswith("user.") and not host_only:

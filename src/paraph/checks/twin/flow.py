@@ -20,14 +20,14 @@ _MAX_PENDING = 400
 
 
 class Flow(Claims):
-    """Installs."""
+    """The steps of the authorization flow."""
 
     _counter = 0
 
     # ------------------------------------------------------------ start
 
     def start_page(self, request: Request, session: Session | None) -> Response:
-        """GET: a button, never the flow itself."""
+        """Handle GET of the start: show a button, but do not begin the flow."""
         if session is None:
             return see("/sign-in")
         if self.settings.is_weak("start-csrf-link"):
@@ -35,7 +35,7 @@ class Flow(Claims):
         return page("Connect Zoom", button("/connect", "Connect Zoom", csrf=session.csrf))
 
     def start(self, request: Request, session: Session | None) -> Response:
-        """POST: to Zoom."""
+        """Handle POST of the start: redirect to Zoom."""
         if session is None:
             return see("/sign-in")
         if self.sessions.forgery(request, session, "start-csrf-link"):
@@ -45,7 +45,7 @@ class Flow(Claims):
         return self.begin(request, session)
 
     def begin(self, request: Request, session: Session, *, subject: str = "") -> Response:
-        """The authorization request."""
+        """Build the authorization request and redirect to it."""
         weak, query = self.settings.is_weak, dict(request.query)
         self._counter += 1
         verifier = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
@@ -138,7 +138,7 @@ class Flow(Claims):
     async def callback(
         self, request: Request, session: Session | None, *, checked: bool = True
     ) -> Response:
-        """The answer to a browser that comes from Zoom, or says so."""
+        """Handle a request to the redirection endpoint."""
         weak = self.settings.is_weak
         head = request.method == "HEAD"
         prefetch = "prefetch" in request.header("sec-purpose") + request.header("purpose")
@@ -147,7 +147,7 @@ class Flow(Claims):
         if request.method not in {"GET", "HEAD"} and not weak(
             "cb-query-vs-body", "cb-state-type-confusion"
         ):
-            return page("Not this way", status=405)
+            return page("Method not allowed", status=405)
         refusal = self._shape(request)
         if refusal is not None:
             return refusal
@@ -175,13 +175,13 @@ class Flow(Claims):
             return page("Something broke", status=500 if weak("cb-oversize") else 400)
         names = [name for name, _ in request.query]
         if any(names.count(one) > 1 for one in _ONCE) and not weak("cb-dup-params"):
-            return page("A parameter stands twice", status=400)
+            return page("A parameter is repeated", status=400)
         known = {*_ONCE, "error_description", "error_uri"}
         if weak("cb-unknown-params") and set(names) - known:
             return page("Unknown parameter", status=400)
         for name, value in request.query:
             if name in _ONCE and not (value.isascii() and value.isprintable()):
-                return page("Not this way", status=500 if weak("cb-encodings") else 400)
+                return page("Malformed request", status=500 if weak("cb-encodings") else 400)
         return None
 
     def _given(self, request: Request) -> dict[str, str]:
@@ -205,7 +205,7 @@ class Flow(Claims):
             self.pending.pop(pending.state, None)
         if weak("cb-error-xss"):
             return page(
-                "Zoom said no",
+                "Zoom refused",
                 given.get("error", "") + given.get("error_description", ""),
                 status=400,
             )
@@ -368,7 +368,7 @@ class Flow(Claims):
         return await self._identify(session, pending, {**tokens, "given": given})
 
     async def _hold(self, session: Session | None, given: dict[str, str]) -> Response:
-        """Pending mode: exchanged, owned by nobody until a person says so in this browser."""
+        """Exchange the code in pending mode: the claim has no owner until this browser confirms."""
         response = await self._exchange(None, None, given)
         if self.settings.is_weak("mp-pending-unowned") and session is not None:
             for claim in self.claims.values():

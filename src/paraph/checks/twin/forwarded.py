@@ -1,4 +1,4 @@
-"""The scheme that the client used, told by the proxies in front of the twin."""
+"""The scheme that the client used, as reported by the proxies in front of the twin."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _TRUSTED = ipaddress.ip_network("127.0.0.0/8")
 
 
 def client_scheme(request: Request, settings: Settings) -> str:
-    """Walk from the nearest proxy outwards, past every hop that is trusted.
+    """Determine the client's scheme: walk outwards from the nearest proxy past trusted hops.
 
-    Each proxy appends the address and the scheme of the connection that it took. Entries
+    Each proxy appends the address and the scheme of the connection it accepted. Entries
     before the first untrusted address were written by the client.
     """
     if not _is_trusted(request.address):

@@ -1,4 +1,4 @@
-"""The twin's removals: `app_deauthorized`, and the events that come after it."""
+"""The twin's removals: `app_deauthorized`, and events that arrive after it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from paraph.checks.twin.tokens import Tokens
 from paraph.checks.twin.vault import Link, Vault
 from paraph.checks.twin.zoom_client import ZoomError
 
-# The grant's time and an event's are measured by different servers.
+# The time of a grant and the time of an event come from different clocks.
 _NEAR = 60
 
 
 class Removals:
-    """Ends installations, and keeps tombstones for late events and late installations."""
+    """Ends installations and keeps tombstones to refuse late events and late installations."""
 
     def __init__(self, settings: Settings, vault: Vault, tokens: Tokens) -> None:
         self.settings, self.vault, self.tokens = settings, vault, tokens
         self._memory: list[tuple[float, Link]] = []
 
     async def removed(self, payload: dict[str, Any], signed_at: int) -> int:
-        """`app_deauthorized`, signed at this time; the status."""
+        """Process `app_deauthorized`, signed at `signed_at`; return the HTTP status."""
         weak = self.settings.is_weak
         if payload.get("client_id") != self.settings.client_id and not weak("deauth-wrong-client"):
             return 200
         at = _instant(payload.get("deauthorization_time"))
-        # Zoom reports removals that have happened. The time has whole seconds.
+        # Zoom reports removals after they happened, in whole seconds.
         future = at > signed_at + 1 and not weak("deauth-future")
         user_id, account_id = str(payload.get("user_id")), str(payload.get("account_id"))
         self.vault.run(
@@ -47,7 +47,7 @@ class Removals:
             if self._must_ask(link, user_id, future=future):
                 ended = not await self._is_alive(link)
             else:
-                # The event's time has whole seconds.
+                # The time in the event is in whole seconds.
                 ended = at + 1 >= link.granted_at or weak("deauth-replay-reinstall")
             if ended:
                 self._erase(link, payload)
@@ -61,14 +61,14 @@ class Removals:
         return self.vault.links("account_id = ? and user_id = ?", account_id, user_id)
 
     def _must_ask(self, link: Link, user_id: str, *, future: bool) -> bool:
-        """True where only Zoom knows: another admin's removal, or one dated in the future."""
+        """Return True if Zoom must be asked: another admin's removal, or one from the future."""
         weak = self.settings.is_weak
         if weak("deauth-other-tenant", "deauth-wrong-client", "deauth-forged"):
             return False
         return future or (link.user_id != user_id and not weak("deauth-stale-admin"))
 
     async def _is_alive(self, link: Link) -> bool:
-        """True if Zoom still honours the grant; an error of Zoom's decides nothing."""
+        """Return True if Zoom still accepts the grant; a failing Zoom leaves it alive."""
         current = await self.tokens.fresh(link)
         if current is None or current.dead:
             return False
@@ -94,7 +94,7 @@ class Removals:
         self.vault.delete(link)
 
     def work_off(self) -> None:
-        """Carry out the removals that a hasty app keeps in memory."""
+        """Process the removals that a weak app queues in memory."""
         now = self.settings.now()
         due = [one for one in self._memory if one[0] <= now]
         self._memory = [one for one in self._memory if one[0] > now]
@@ -102,14 +102,14 @@ class Removals:
             self.vault.delete(link)
 
     def forged_notice(self, payload: dict[str, Any]) -> None:
-        """An app that takes an event for its own notice ends the installation that it names."""
+        """End the installation that an event names; a weak app takes it for its own notice."""
         for link in self.vault.links("user_id = ?", str(payload.get("user_id"))):
             self.vault.delete(link)
 
     # ------------------------------------------------------------ events
 
     def handle(self, body: bytes) -> None:
-        """Keep an event that concerns an installed user."""
+        """Store an event that concerns an installed user."""
         content = json.loads(body)
         payload = content.get("payload", {})
         if self._concerns_us(content, payload) or self.settings.is_weak("wh-tenant"):
@@ -145,7 +145,7 @@ class Removals:
         )
 
     def _is_of_grant(self, moment: object, link: Link) -> bool:
-        """True if an event belongs to the present grant and not to the removed one."""
+        """Return True if an event belongs to the current grant and not to a removed one."""
         if self.settings.is_weak("deauth-event-reinstalled"):
             return True
         if not isinstance(moment, int):

@@ -1,4 +1,4 @@
-"""The twin's sessions: who is signed in, in which browser."""
+"""The twin's sessions: the account that is signed in, for each browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COOKIE = "__Host-twin"
 
 @dataclass(slots=True)
 class Session:
-    """One browser's session."""
+    """The session of one browser."""
 
     id: str
     subject: str
@@ -23,7 +23,7 @@ class Session:
 
 
 class Sessions:
-    """All of them, in memory: a restart signs everybody out."""
+    """All sessions, in memory only: a restart signs all browsers out."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -31,15 +31,15 @@ class Sessions:
 
     @property
     def cookie_name(self) -> str:
-        """The reference's name cannot be planted by a neighbouring host."""
+        """The cookie's name; a neighbouring host cannot plant the reference's."""
         return "twin" if self._settings.is_weak("ck-fixation") else COOKIE
 
     def of(self, request: Request) -> Session | None:
-        """The session of a request."""
+        """Return the session of a request."""
         return self._known.get(request.cookie(self.cookie_name))
 
     def begin(self, request: Request, response: Response, subject: str) -> Session:
-        """A new session with a new id, whatever the browser brought."""
+        """Begin a session with a new id, whatever cookie the browser sent."""
         given = request.cookie(self.cookie_name)
         old = self._known.pop(given, None) if not self._settings.is_weak("ck-logout") else None
         del old
@@ -53,7 +53,7 @@ class Sessions:
         return session
 
     def end(self, request: Request, response: Response) -> None:
-        """Sign out."""
+        """End the session on the server and in the browser."""
         if not self._settings.is_weak("ck-logout"):
             self._known.pop(request.cookie(self.cookie_name), None)
         response.set_cookie(self.cookie_name, "", age=0)
@@ -63,7 +63,7 @@ class Sessions:
         self._known = {n: one for n, one in self._known.items() if one.subject != subject}
 
     def forgery(self, request: Request, session: Session, *switches: str) -> bool:
-        """Whether a POST does not come from a page of this session."""
+        """Return True if a POST does not come from a page of this session."""
         if self._settings.is_weak(*switches):
             return False
         return request.is_cross_site or request.form.get("csrf") != session.csrf

@@ -1,4 +1,4 @@
-"""What the twin is told at its start, and which of its weaknesses are switched on."""
+"""The twin's configuration and its switched-on weaknesses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Settings:
-    """Read once from `TWIN_*` variables."""
+    """Settings, read once from `TWIN_*` environment variables."""
 
     zoom: str
     client_id: str
@@ -37,7 +37,7 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
-        """From the environment."""
+        """Read the settings from an environment."""
 
         def of(name: str, default: str = "") -> str:
             return environment.get(f"TWIN_{name}", default)
@@ -65,15 +65,15 @@ class Settings:
         )
 
     def is_weak(self, *names: str) -> bool:
-        """Whether one of these switches is on."""
+        """Return True if one of these switches is on."""
         return bool(self.weak.intersection(names))
 
     def now(self) -> float:
-        """The twin's clock, which a hook may move."""
+        """Return the twin's time in epoch seconds; a hook can move it."""
         return time.time() + self.offset
 
     def log(self, line: str) -> None:
-        """One line in the log file."""
+        """Append a line to the log file."""
         path = f"{self.folder}/twin.log"
         with open(os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600), "a") as file:  # noqa: PTH123 - An opener with a mode.
             file.write(line + "\n")

@@ -1,4 +1,4 @@
-"""The twin's use of tokens: calls, one refresh at a time, revocation."""
+"""The twin's use of tokens: API calls, one refresh at a time, revocation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EARLY = 60
 
 
 class Tokens:
-    """Everything that happens to a link after it was made."""
+    """Uses, refreshes and revokes the tokens of existing links."""
 
     def __init__(
         self, settings: Settings, vault: Vault, sessions: Sessions, zoom: ZoomClient
@@ -26,7 +26,7 @@ class Tokens:
         self._stuck: set[str] = set()
 
     async def use(self, subject: str) -> int:
-        """Call Zoom's API for an account; the status that the app answers with."""
+        """Call Zoom's API for an account; return the status for the app's response."""
         found = self.vault.links("subject = ?", subject)
         if not found:
             return 404
@@ -40,7 +40,7 @@ class Tokens:
         return 200 if status < 300 else 502
 
     async def fresh(self, link: Link) -> Link | None:
-        """The link with an access token that lives, or None."""
+        """Return the link with a valid access token, refreshed if needed; None if that fails."""
         if link.expires_at - self.settings.now() > _EARLY:
             return link
         if self.settings.is_weak("ref-single-flight"):
@@ -92,7 +92,7 @@ class Tokens:
         return (user.get("id"), user.get("account_id")) == (link.user_id, link.account_id)
 
     def _update(self, old: Link, new: Link) -> bool:
-        """Write only where the row is still the one that was read."""
+        """Update the link only if its row is unchanged since it was read."""
         with self.vault.lock:
             now = self.vault.links("id = ? ", old.id)
             if not self.settings.is_weak("deauth-refresh-race", "ref-single-flight") and (
@@ -103,7 +103,7 @@ class Tokens:
             return True
 
     async def disconnect(self, subject: str, link_id: str) -> bool:
-        """A person's own wish: gone here at once, revoked at Zoom."""
+        """Disconnect at the user's request: delete the link at once, then revoke it at Zoom."""
         found = self.vault.links("id = ?", link_id)
         if not found or (found[0].subject != subject and not self.settings.is_weak("idor-install")):
             return False

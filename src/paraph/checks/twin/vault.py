@@ -30,7 +30,7 @@ create table if not exists floods(number integer primary key, content text);
 
 @dataclass(slots=True)
 class Link:
-    """One link with its tokens in clear, in memory only."""
+    """One link with its plaintext tokens, in memory only."""
 
     id: str
     subject: str
@@ -48,7 +48,7 @@ class Link:
 
 
 class Vault:
-    """SQLite with AES-256-GCM, each value bound to its row and column."""
+    """A SQLite database; AES-256-GCM binds each sealed value to its row and column."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -95,7 +95,7 @@ class Vault:
     # ------------------------------------------------------------ links
 
     def put(self, link: Link) -> None:
-        """Write a link."""
+        """Insert or replace a link."""
         with self.lock, self._db:
             self._db.execute(
                 "insert or replace into links values (?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -109,7 +109,7 @@ class Vault:
             )
 
     def links(self, where: str = "1=1", *values: str) -> list[Link]:
-        """Links that fit a condition of ours."""
+        """Return the links that match an SQL condition; `where` must be a literal in this code."""
         with self.lock:
             rows = self._db.execute(f"select * from links where {where}", values).fetchall()  # noqa: S608 - Conditions are literals of this package.
         return [self._link(row) for row in rows]
@@ -122,16 +122,16 @@ class Vault:
         return Link(*values)
 
     def delete(self, link: Link) -> None:
-        """Forget a link and its tokens."""
+        """Delete a link and its tokens."""
         self.run("delete from links where id = ?", link.id)
 
     def run(self, statement: str, *values: object) -> int:
-        """One statement; how many rows it touched."""
+        """Execute one statement; return the number of affected rows."""
         with self.lock, self._db:
             return self._db.execute(statement, values).rowcount
 
     def rows(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        """What a query finds."""
+        """Return the rows of a query."""
         with self.lock:
             return self._db.execute(statement, values).fetchall()
 

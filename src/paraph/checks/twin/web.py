@@ -1,4 +1,4 @@
-"""Requests and answers of the twin, as small as they can be."""
+"""Minimal HTTP requests and responses for the twin."""
 
 from __future__ import annotations
 
@@ -25,52 +25,52 @@ class Request:
     scheme: str
 
     def header(self, name: str) -> str:
-        """The first value of a header, or nothing."""
+        """Return the first value of a header; "" if it is absent."""
         return next((v for n, v in self.headers if n == name), "")
 
     @property
     def query(self) -> Pairs:
-        """The parameters as they came, repeats included."""
+        """The query parameters in order, repeated ones included."""
         return parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True)
 
     @property
     def form(self) -> dict[str, str]:
-        """The fields of a form."""
+        """The form fields of the body."""
         return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
     @property
     def cookies(self) -> Pairs:
-        """The cookies as they came, repeats included."""
+        """The cookies in order, repeated ones included."""
         pairs = [one.strip().partition("=") for one in self.header("cookie").split(";")]
         return [(name, value) for name, _, value in pairs if name]
 
     def cookie(self, name: str) -> str:
-        """A cookie's value; nothing where it is missing or stands twice."""
+        """Return a cookie's value; "" if it is missing or sent twice."""
         found = [v for n, v in self.cookies if n == name]
         return found[0] if len(found) == 1 else ""
 
     @property
     def is_cross_site(self) -> bool:
-        """Whether another site's page caused it, as the browser says."""
+        """True if the browser says that a page of another site caused the request."""
         return self.header("sec-fetch-site") in {"cross-site", "same-site"}
 
 
 @dataclass(slots=True)
 class Response:
-    """An answer under way."""
+    """A response under construction."""
 
     status: int = 200
     body: bytes = b""
     headers: Pairs = field(default_factory=list)
 
     def set_cookie(self, name: str, value: str, *, age: int = 600, attributes: str = "") -> None:
-        """A cookie for this host, as strict as a redirect from Zoom lets it be."""
+        """Set a cookie for this host, by default with SameSite=Lax for the redirect from Zoom."""
         given = attributes or "; Secure; HttpOnly; SameSite=Lax"
         self.headers.append(("set-cookie", f"{name}={value}; Path=/; Max-Age={age}{given}"))
 
 
 def page(title: str, content: str = "", *, status: int = 200) -> Response:
-    """An HTML page; `content` is markup."""
+    """Build an HTML page; `content` is trusted markup."""
     name = escape(title)
     text = f"<!doctype html><html lang=en><title>{name}</title><h1>{name}</h1>{content}"
     return Response(
@@ -79,12 +79,12 @@ def page(title: str, content: str = "", *, status: int = 200) -> Response:
 
 
 def see(location: str) -> Response:
-    """303 to a place of our own, or to Zoom."""
+    """Redirect with 303 to a URL of the app or of Zoom."""
     return Response(303, b"", [("location", location)])
 
 
 def button(action: str, label: str, **fields: str) -> str:
-    """A form with one button."""
+    """Build a form with one button."""
     hidden = "".join(
         f'<input type=hidden name="{escape(n)}" value="{escape(v)}">' for n, v in fields.items()
     )
@@ -93,7 +93,7 @@ def button(action: str, label: str, **fields: str) -> str:
 
 
 async def read_body(receive: Receive, limit: int, first: Message | None = None) -> bytes | None:
-    """The body, or None where it is longer than the limit; `first` was received already."""
+    """Read the body; return None if it exceeds `limit` bytes. `first` was received before."""
     body = bytearray()
     while True:
         message, first = first or await receive(), None
@@ -107,7 +107,7 @@ async def read_body(receive: Receive, limit: int, first: Message | None = None) 
 
 
 def request_of(scope: Scope, body: bytes) -> Request:
-    """What came, decoded once."""
+    """Decode a request."""
     client = scope.get("client") or ("", 0)
     return Request(
         scope["method"],
@@ -122,7 +122,7 @@ def request_of(scope: Scope, body: bytes) -> Request:
 
 
 async def answer(response: Response, send: Send) -> None:
-    """Send it."""
+    """Send a response."""
     headers = [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in response.headers]
     headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})

@@ -1,4 +1,4 @@
-"""The twin's webhook endpoint: grammar, freshness, MAC on raw bytes, and only then JSON."""
+"""The twin's webhook endpoint: checks syntax, age and the MAC of the raw bytes before JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FRESH, _CHALLENGES = 300, 30
 
 
 class Webhook:
-    """One POST after the other."""
+    """Handles webhook deliveries."""
 
     def __init__(
         self, settings: Settings, vault: Vault, tokens: Tokens, removals: Removals
@@ -35,7 +35,7 @@ class Webhook:
         self._challenged: list[float] = []
 
     async def answer(self, request: Request) -> Response:
-        """The answer to a POST, whatever it is."""
+        """Return the response to a POST."""
         weak = self.settings.is_weak
         try:
             return await self._judge(request)
@@ -67,13 +67,13 @@ class Webhook:
         return await self._act(request, event, payload)
 
     def _text(self, request: Request) -> str | bytes:
-        """UTF-8, whatever the sender says; a wrong app lets the parser guess."""
+        """Decode the body as UTF-8 whatever the sender says; a weak app lets the parser guess."""
         if self.settings.is_weak("wh-json-bombs", "wh-content-type"):
             return request.body
         return request.body.decode("utf-8")
 
     def _early(self, request: Request) -> Response | None:
-        """What a wrong app does before it has checked anything."""
+        """Act before any check, as a weak app does."""
         weak = self.settings.is_weak
         if weak("crc-unsigned", "crc-oracle") and b"endpoint.url_validation" in request.body:
             payload = json.loads(request.body)["payload"]
@@ -84,7 +84,7 @@ class Webhook:
         return None
 
     def _refusal(self, request: Request) -> Response | None:
-        """None, or the one answer to everything up to and including the MAC."""
+        """Check everything up to the MAC; return None, or the same response for every failure."""
         weak = self.settings.is_weak
         stamps = [v for n, v in request.headers if n == "x-zm-request-timestamp"]
         macs = [v for n, v in request.headers if n == "x-zm-signature"]
@@ -132,7 +132,7 @@ class Webhook:
         if weak("wh-sig-wrong"):
             return _SIGNATURE.fullmatch(given) is not None
         if weak("wh-sig-short"):
-            # A comparison that stops at the end of the shorter one.
+            # The weakness: a comparison that stops at the end of the shorter value.
             return all(one == other for one, other in zip(given, right, strict=False))
         if weak("wh-sig-format"):
             return given.strip().lower().split(",")[-1].removeprefix("v0=") == right[3:]
@@ -218,7 +218,7 @@ class Webhook:
         return self.signed(plain)
 
     def signed(self, plain: str) -> Response:
-        """The answer to a challenge."""
+        """Return the response to a challenge."""
         mac = hmac.new(self.settings.webhook_secret.encode(), plain.encode(), hashlib.sha256)
         answer = mac.hexdigest().upper() if self.settings.is_weak("crc-valid") else mac.hexdigest()
         body = json.dumps({"plainToken": plain, "encryptedToken": answer}).encode()
@@ -230,7 +230,7 @@ class Webhook:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name is repeated")
     return found
 
 

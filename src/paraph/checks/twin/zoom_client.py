@@ -1,4 +1,4 @@
-"""The twin's calls to Zoom: no redirects, a deadline, a limit, strict JSON."""
+"""The twin's calls to Zoom: no redirects, a deadline, a size limit, strict JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEADLINE = 4.0
 
 
 class ZoomError(Exception):
-    """Zoom did not answer as it must; `code` is its own error code, if any."""
+    """Zoom's response is invalid or an error; `code` is Zoom's own error code, if any."""
 
     def __init__(self, why: str, code: str = "", *, status: int = 0) -> None:
         super().__init__(why)
@@ -27,7 +27,7 @@ class ZoomError(Exception):
 
 
 class ZoomClient:
-    """Blocking; the twin calls it in threads."""
+    """A blocking client; the twin calls it in threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -35,7 +35,7 @@ class ZoomClient:
     # ------------------------------------------------------------ messages
 
     def exchange(self, server: str, code: str, verifier: str, redirect_uri: str) -> dict[str, Any]:
-        """The token request of a code."""
+        """Exchange an authorization code for tokens (RFC 6749 section 4.1.3)."""
         weak = self._settings.is_weak
         fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         if weak("tok-redirect-uri"):
@@ -52,7 +52,11 @@ class ZoomClient:
                     raise
 
     def token(self, server: str, fields: dict[str, str]) -> dict[str, Any]:
-        """A request of the token endpoint and its answer, checked."""
+        """Send a token request and validate the response.
+
+        Raises:
+            ZoomError: Zoom sent an error or an invalid response.
+        """
         path = "/oauth/token"
         headers = self._basic()
         if self._settings.is_weak("tok-client-auth"):
@@ -66,7 +70,7 @@ class ZoomClient:
         return self._checked(content)
 
     def revoke(self, token: str) -> bool:
-        """Whether Zoom says that a token is revoked."""
+        """Revoke a token; return True if Zoom confirms it."""
         try:
             status, _ = self.call(
                 "POST",
@@ -79,7 +83,7 @@ class ZoomClient:
         return status == 200
 
     def get(self, token: str, path: str, host: str = "") -> tuple[int, Any]:
-        """A call of the REST API."""
+        """Call the REST API; return status and JSON."""
         url = (host or self._settings.zoom) + path
         headers = {"Authorization": f"Bearer {token}"}
         if self._settings.is_weak("leak-api-bearer"):
@@ -108,10 +112,10 @@ class ZoomClient:
             )
         except (ValueError, RecursionError, TypeError):
             shown = body[:2000].decode("utf-8", "replace")
-            why = shown if self._settings.is_weak("tok-html-200") else "the answer is no JSON"
+            why = shown if self._settings.is_weak("tok-html-200") else "the response is not JSON"
             raise ZoomError(why, status=status) from None
         if not isinstance(content, dict):
-            raise ZoomError("the answer is no object", status=status)
+            raise ZoomError("the response is not an object", status=status)
         return content
 
     def _checked(self, content: dict[str, Any]) -> dict[str, Any]:
@@ -129,15 +133,15 @@ class ZoomClient:
         if not isinstance(access, str) or not access.isascii() or not access:
             raise ZoomError("there is no access token")
         if isinstance(lifetime, bool) or not isinstance(lifetime, int) or not 0 < lifetime < 10**8:
-            raise ZoomError("expires_in is no number of seconds")
+            raise ZoomError("expires_in is not a number of seconds")
         if content.get(
             "client_id", self._settings.client_id
         ) != self._settings.client_id and not weak("tok-wrong-client"):
             raise ZoomError("the token belongs to another client")
         if not isinstance(content.get("refresh_token", ""), str):
-            raise ZoomError("the refresh token is no text")
+            raise ZoomError("the refresh token is not a string")
         if not isinstance(content.get("scope", ""), str):
-            raise ZoomError("the scope is no text")
+            raise ZoomError("the scope is not a string")
         return {**content, "expires_in": lifetime}
 
     # ------------------------------------------------------------ the wire
@@ -145,7 +149,11 @@ class ZoomClient:
     def call(
         self, method: str, url: str, headers: dict[str, str], body: str = ""
     ) -> tuple[int, bytes]:
-        """One request; raises where the answer does not end in time or is too large."""
+        """Send one request.
+
+        Raises:
+            ZoomError: the response is too large or does not end in time.
+        """
         parts = urlsplit(url)
         limit = 10**9 if self._settings.is_weak("tok-huge") else LIMIT
         deadline = time.monotonic() + (90 if self._settings.is_weak("tok-slow") else DEADLINE)
@@ -187,7 +195,7 @@ class ZoomClient:
             if connection.sock is not None:
                 connection.sock.settimeout(left)
             if len(body) > limit:
-                raise ZoomError("the answer is too large")
+                raise ZoomError("the response is too large")
         if answer.getheader("content-encoding") == "gzip" and self._settings.is_weak("tok-huge"):
             return gzip.decompress(bytes(body))
         if answer.length:
@@ -198,9 +206,9 @@ class ZoomClient:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name is repeated")
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
