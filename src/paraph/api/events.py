@@ -31,7 +31,7 @@ class EventAnswer(BaseModel):
 
 
 class EventPage(BaseModel):
-    """Events, newest first."""
+    """One page of events, newest first."""
 
     events: list[EventAnswer]
     next: str | None
@@ -62,7 +62,7 @@ def event_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
 
     @router.get("/events/{event_id}")
     async def get_event(event_id: str, key: Annotated[ApiKey, Depends(key)]) -> EventAnswer:
-        """One event."""
+        """Get one event."""
         require_scope(key, Scope.READ)
         require_unlimited(key)
         return _answer_of(await find_event(context, event_id))

@@ -57,7 +57,7 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
     async def get_installation(
         installation_id: InstallationId, key: Annotated[ApiKey, Depends(key)]
     ) -> models.InstallationAnswer:
-        """One installation."""
+        """Get one installation."""
         require_scope(key, Scope.READ)
         return models.answer_of(await _visible(context, key, installation_id))
 

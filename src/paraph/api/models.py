@@ -207,7 +207,7 @@ def answer_of(installation: Installation) -> InstallationAnswer:
 
 
 def receipt_answer_of(receipt: Receipt) -> ReceiptAnswer:
-    """A removal's receipt."""
+    """Describe the receipt of a removal."""
     return ReceiptAnswer(
         id=receipt.receipt_id,
         installation_id=receipt.installation_id,

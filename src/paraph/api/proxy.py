@@ -81,7 +81,7 @@ def _subject_of(scope: Scope) -> str | None:
 
 
 def _no_subject() -> str:
-    raise NotFound("the subject header is no percent-encoded UTF-8, or stands there twice")
+    raise NotFound("the subject header is not percent-encoded UTF-8, or is repeated")
 
 
 def _announced(scope: Scope) -> int:

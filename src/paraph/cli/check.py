@@ -97,13 +97,13 @@ def check(
     if self_check:
         if target is not None or form not in {Format.TEXT, Format.JSON}:
             raise ConfigurationError(
-                ["--self-test has no target, and is written as text or json"],
-                remedy="`paraph check --help` says more.",
+                ["--self-test takes no target, and its --format is text or json"],
+                remedy="Run `paraph check --help` to see the options.",
             )
         raise click.exceptions.Exit(_self_test(ids, jobs, Format(form), output))
     if target is None:
         raise ConfigurationError(
-            ["which app? Name a target file"], remedy="`paraph check --help` says more."
+            ["no target file is given"], remedy="Name one; `paraph check init` writes one."
         )
     found = _attack(target, ids, profile=profile, jobs=jobs, impersonate=impersonate)
     _write(_written(found, Format(form)), output)

@@ -89,7 +89,7 @@ async def _run(linking: str, ports: Ports) -> None:
         if stopping not in done:
             name = next(ends[task] for task in done if task in ends)
             raise ConfigurationError([f"the {name} ended unexpectedly"], remedy="Run it again.")
-    click.echo("stopped; the temporary folder is gone")
+    click.echo("Stopped; the temporary folder was deleted.")
 
 
 def _say(running: Running) -> None:

@@ -92,7 +92,7 @@ class ExplainSettings:
             raise ConfigurationError(unreadable)
 
     def level(self) -> Literal["user", "account"]:
-        """The app's level."""
+        """Return the app's level: user or account."""
         return "account" if self.text("level") == "account" else "user"
 
     def secrets(self, given: Sequence[str], name: str, what: str) -> list[str]:

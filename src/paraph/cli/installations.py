@@ -75,7 +75,8 @@ def show(*, installation_id: str, config: Path | None) -> None:
             found = await tx.installations.get(installation_id)
         if found is None:
             raise NotFound(
-                f"there is no installation {installation_id}", remedy="paraph installations list"
+                f"there is no installation {installation_id}",
+                remedy="`paraph installations list` shows all ids.",
             )
         return found
 

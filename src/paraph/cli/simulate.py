@@ -73,14 +73,14 @@ def simulate(
         # uvicorn exits the process if it cannot bind.
         raise ConfigurationError(
             [f"cannot listen on {host}:{port}: the port is taken or not allowed"],
-            remedy="Stop what holds the port, or choose another with --port.",
+            remedy="Stop the program that uses the port, or choose another with --port.",
         ) from None
 
 
 def _check_tls(certificate: Path | None, key: Path | None) -> None:
     """Require both or neither, and a usable pair: the server would print a stack trace."""
     if (certificate is None) != (key is None):
-        raise ConfigurationError(["--tls-certificate and --tls-key go together"])
+        raise ConfigurationError(["--tls-certificate and --tls-key are needed together"])
     if certificate is None:
         return
     import ssl

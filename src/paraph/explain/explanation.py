@@ -24,7 +24,7 @@ class Step(Protocol):
 
     @property
     def name(self) -> str:
-        """Short and stable."""
+        """A short, stable name."""
 
     @property
     def proves(self) -> str:

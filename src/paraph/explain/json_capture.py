@@ -44,7 +44,7 @@ def read_json_capture(content: bytes, *, entry: int | None, fits: Fits) -> Captu
             )
         return _read(entries[found[0] - 1])
     except _NOT_A_REQUEST:
-        raise UsageError("this JSON is no capture of a request", remedy=REMEDY) from None
+        raise UsageError("this JSON is not a captured request", remedy=REMEDY) from None
 
 
 def read_json_headers(content: bytes) -> Headers:

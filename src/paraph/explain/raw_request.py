@@ -41,7 +41,7 @@ def _pseudo_headers(lines: list[bytes]) -> tuple[bytes, bytes]:
         if colon
     }
     if not {b"method", b"path"} <= found.keys():
-        raise UsageError("the first line is no HTTP request line", remedy=REMEDY)
+        raise UsageError("the first line is not an HTTP request line", remedy=REMEDY)
     return found[b"method"], found[b"path"]
 
 

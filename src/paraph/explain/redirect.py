@@ -30,7 +30,7 @@ class CookieOpener:
     clock: Callable[[], float]
 
     def now(self) -> int:
-        """Epoch seconds, whole."""
+        """Return whole epoch seconds."""
         return int(self.clock())
 
 

@@ -133,10 +133,10 @@ def _wanted(signature: bytes) -> tuple[bytes, list[_Change]] | None:
 
 _BASES = (
     _Change("", b"v0:%(t)b:%(b)b", Side.SENDER),
-    _Change("v0: is missing in front of what was signed", b"%(t)b:%(b)b", Side.SENDER),
+    _Change("v0: is missing in front of the signed text", b"%(t)b:%(b)b", Side.SENDER),
     _Change("the body alone was signed, without v0: and the timestamp", b"%(b)b", Side.SENDER),
-    _Change("a dot stands behind the timestamp in what was signed", b"%(t)b.%(b)b", Side.SENDER),
-    _Change("v1: stands in place of v0: in what was signed", b"v1:%(t)b:%(b)b", Side.SENDER),
+    _Change("a dot follows the timestamp in the signed text", b"%(t)b.%(b)b", Side.SENDER),
+    _Change("v1: replaces v0: in the signed text", b"v1:%(t)b:%(b)b", Side.SENDER),
 )
 
 

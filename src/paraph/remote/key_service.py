@@ -65,7 +65,7 @@ class TransitKeyWrapper:
         try:
             return base64.b64decode(data.plaintext, validate=True)
         except binascii.Error:
-            raise TransportError("the key service answered with no base64") from None
+            raise TransportError("the key service's answer is not base64") from None
 
     async def _ask(self, act: str, key_id: str, **values: str) -> _Data:
         service = self._service
@@ -96,7 +96,7 @@ class TransitKeyWrapper:
         try:
             return msgspec.json.decode(response.body, type=_Answer).data
         except msgspec.DecodeError:
-            raise TransportError("the key service's answer is no JSON of its API") from None
+            raise TransportError("the key service's answer is not JSON of its API") from None
 
 
 @asynccontextmanager

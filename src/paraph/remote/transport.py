@@ -174,7 +174,7 @@ class Transport:
     def _origin_of(self, url: str) -> str:
         origin = origin_of(url)
         if origin not in self._origins:
-            raise TransportError("a request was about to leave for a host that is not configured")
+            raise TransportError("a request to a host that is not configured was stopped")
         return origin
 
     @contextmanager
@@ -246,7 +246,7 @@ class Transport:
         )
         if str(outgoing.url) != request.url:
             # The library would send another spelling than the one that was checked.
-            raise TransportError("a URL is not in the form in which it would be sent")
+            raise TransportError("a URL is not in the form that the HTTP client sends")
         try:
             async with asyncio.timeout(limits.whole):
                 answer = await self._begin(self._streams, outgoing, origin, limits)

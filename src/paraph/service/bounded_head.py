@@ -93,7 +93,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """Begin a head."""
         super().on_message_begin()
         self._begin_head()
 
@@ -137,7 +137,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             raise TooManyParts
 
     def on_headers_complete(self) -> None:
-        """It is over."""
+        """End the head and begin its request."""
         self._end_head()
         if len(self.pipeline) >= MOST_BEHIND:
             self._cut_off()

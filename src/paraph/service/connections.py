@@ -73,7 +73,7 @@ class Connection(Protocol):
 
     @property
     def transport(self) -> Transport:
-        """The socket."""
+        """Return the socket."""
 
     @property
     def is_write_paused(self) -> bool:

@@ -36,7 +36,7 @@ STREAM_MARGIN = 600
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """The running parts."""
+    """The running parts that handle deliveries."""
 
     inbox: Inbox
     dispatcher: Dispatcher

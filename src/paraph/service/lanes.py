@@ -69,7 +69,7 @@ class DeliveryJudge:
         self._endpoint = endpoint
 
     def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Answer | Request | None:
-        """Shape and time."""
+        """Check the shape and the time of a delivery."""
         if scope["method"] != b"POST":
             return None
         try:

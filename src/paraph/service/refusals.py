@@ -16,7 +16,7 @@ SUMMARY_SECONDS = 10.0
 
 class _Log(Protocol):
     def warning(self, event: str, **fields: object) -> object:
-        """Write a line."""
+        """Log an event."""
 
 
 class Refusals:

@@ -219,7 +219,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         if not (public.started and private.started):
             raise ConfigurationError(
                 ["a listener could not start: is its port taken? (public_bind, private_bind)"],
-                remedy="Stop what holds the port, or choose another one.",
+                remedy="Stop the program that uses the port, or choose another port.",
             )
 
 

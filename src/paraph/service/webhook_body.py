@@ -78,7 +78,7 @@ class BodyReader:
                     return await self._read_on(message, receive, scope)
                 body: bytes = message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
-                    raise DeliveryRejected("the body is longer than it may be")
+                    raise DeliveryRejected("the body is too long")
                 return body
         except TimeoutError:
             # This body's own timeout, not a cancellation of the task, which still has to answer.
@@ -90,10 +90,10 @@ class BodyReader:
         try:
             while True:
                 if message["type"] != "http.request":
-                    raise DeliveryRejected("the sender went away")
+                    raise DeliveryRejected("the sender closed the connection")
                 body += message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
-                    raise DeliveryRejected("the body is longer than it may be")
+                    raise DeliveryRejected("the body is too long")
                 if len(body) > FREE_BYTES:
                     if long is None:
                         long = self._begin(scope)

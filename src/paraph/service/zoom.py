@@ -198,19 +198,19 @@ class SubjectInstallation:
         return await self.call("GET", path, query=query)
 
     async def post(self, path: str, json: Any = None) -> ZoomAnswer:
-        """POST JSON."""
+        """Send JSON by POST to a path."""
         return await self.call("POST", path, json=json)
 
     async def put(self, path: str, json: Any = None) -> ZoomAnswer:
-        """PUT JSON."""
+        """Send JSON by PUT to a path."""
         return await self.call("PUT", path, json=json)
 
     async def patch(self, path: str, json: Any = None) -> ZoomAnswer:
-        """PATCH JSON."""
+        """Send JSON by PATCH to a path."""
         return await self.call("PATCH", path, json=json)
 
     async def delete(self, path: str, **query: str | int) -> ZoomAnswer:
-        """DELETE a path."""
+        """Send DELETE to a path."""
         return await self.call("DELETE", path, query=query)
 
     async def call(

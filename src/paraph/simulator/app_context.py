@@ -54,7 +54,7 @@ class Draft:
     )
 
     def seal(self) -> str:
-        """The header."""
+        """Return the sealed header."""
         sealed = self._sealed()
         while self.padded and len(sealed) % 3 == 0:
             self.claims["act"] += "x"

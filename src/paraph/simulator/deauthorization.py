@@ -41,7 +41,7 @@ class Removal:
     keeps_tokens: bool = False
 
     def content(self) -> dict[str, Any]:
-        """The whole body."""
+        """Return the whole body."""
         stamp = {} if self.event_ts is None else {"event_ts": self.event_ts}
         return {"event": "app_deauthorized", **stamp, "payload": self.payload}
 

@@ -106,7 +106,7 @@ class Ledger:
         source="five published samples, 2020 to 2024",
     )
     def issue_code(self, code: Code) -> str:
-        """A new code."""
+        """Issue a new code."""
         value = self.random_text(33)
         _remember(self.codes, value, code)
         return value

@@ -89,7 +89,7 @@ class Zoom(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class World(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Everything that exists."""
+    """All accounts, users and apps, and the behaviour of Zoom."""
 
     accounts: list[Account] = []
     users: list[User] = []

@@ -178,7 +178,7 @@ class AllowList:
             methods = frozenset() if match is None or match[1] == "*" else match[1].split(",")
             if match is None or not set(methods) <= set(METHODS):
                 problems.append(
-                    f"proxy_allow: {text!r} is no rule; write METHOD,METHOD /v2/path with * or **"
+                    f"proxy_allow: {text!r} is not a rule; write METHOD,METHOD /v2/path, * or **"
                 )
             else:
                 segments = tuple(match[2][len(API_PREFIX) :].split("/"))

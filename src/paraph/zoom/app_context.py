@@ -172,7 +172,7 @@ def open_app_context(
         claims = parse_json_object(plain, max_depth=_MAX_DEPTH)
     except MessageMalformed as error:
         raise AppContextMalformed(
-            f"the claims are no strict JSON object: {error.detail}"
+            f"the claims are not a strict JSON object: {error.detail}"
         ) from error
     context = _parse_claims(claims)
     _judge(context, client_id=client_id, now=now)

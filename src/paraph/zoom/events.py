@@ -96,7 +96,7 @@ def parse_kept_event(body: bytes) -> Event:
     try:
         content = parse_json_object(body, max_depth=_MAX_DEPTH)
     except MessageMalformed as error:
-        raise EventInvalid(f"the body is no strict JSON object: {error.detail}") from error
+        raise EventInvalid(f"the body is not a strict JSON object: {error.detail}") from error
     name = content.get("event")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise EventInvalid("`event` is not a name of 1 to 100 letters, digits, _ and .")

@@ -84,7 +84,7 @@ def parse_manifest(body: bytes) -> Manifest:
         content = _object(content, "manifest", "manifest")
     oauth = _object(content, _OAUTH, _OAUTH)
     if not oauth:
-        raise MessageMalformed(f"`{_OAUTH}` is missing: this is no manifest of a General App")
+        raise MessageMalformed(f"`{_OAUTH}` is missing: this is not a General App's manifest")
     features = _object(content, "features", "features")
     subscription = _object(features, "event_subscription", "features.event_subscription")
     return Manifest(
