@@ -24,7 +24,7 @@ _PLACES = {
         "paraph.cli.check", "check", "Attack a running app and report which attacks it withstands."
     ),
     "migrate": CommandPlace(
-        "paraph.cli.migrate", "migrate", "Remove what no code uses any more from the database."
+        "paraph.cli.migrate", "migrate", "Remove unused parts of the database schema."
     ),
     "backup": CommandPlace(
         "paraph.cli.backup", "backup", "Write a consistent backup while the service runs."

@@ -54,7 +54,11 @@ class Repeats:
 
     @asynccontextmanager
     async def first(self, state: Secret) -> AsyncIterator[None]:
-        """Process the first request of a state; others wait until the block ends."""
+        """Process the first request of a state; others wait until the block ends.
+
+        Raises:
+            StateUsed: a request with this state is being processed.
+        """
         state_hash = used_state_hash(state)
         if state_hash in self._running:
             raise StateUsed("a request with this state is being processed")

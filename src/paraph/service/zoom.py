@@ -138,6 +138,9 @@ class Zoom:
             subject: the signed-in local account.
             challenge: S256 of a nonce that stays in this user's session (`challenge_of`).
             return_to: an identifier of the app's own, returned at the end; never a URL.
+
+        Raises:
+            UsageError: an argument does not have the required form.
         """
         code, _expires_at = await link_request.request_link(
             self.service.context, subject=subject, challenge=challenge, return_to=return_to
@@ -145,11 +148,21 @@ class Zoom:
         return f"{self.settings.public_url}/install?request={code.reveal()}"
 
     async def claim(self, handoff: str, *, verifier: str) -> Claim:
-        """Open the handoff that the browser brought, with the nonce of the session."""
+        """Open the handoff that the browser brought, with the nonce of the session.
+
+        Raises:
+            NotFound: the handoff is unknown, expired or used, or the verifier is wrong.
+        """
         return await link.claim(self.service.context, handoff=Secret(handoff), verifier=verifier)
 
     async def confirm(self, claim: Secret, *, subject: str, move: bool = False) -> Installation:
-        """Confirm a claim: the user agreed. `move`: also to the change that `replaces` names."""
+        """Confirm a claim: the user agreed. `move`: also to the change that `replaces` names.
+
+        Raises:
+            NotFound: there is no live claim, or it is another subject's.
+            LinkConflict: an installation would be replaced, and `move` is not set.
+            Conflict: the grant is being decided; try again in a moment.
+        """
         return await link.confirm(self.service.context, claim=claim, subject=subject, move=move)
 
     async def decline(self, claim: Secret) -> None:
@@ -185,7 +198,11 @@ class SubjectInstallation:
         return await access.current(installation_id, subject=self._subject)
 
     async def remove(self) -> Receipt:
-        """Remove the installation: unusable here at once, and revoked at Zoom soon after."""
+        """Remove the installation: unusable here at once, and revoked at Zoom soon after.
+
+        Raises:
+            NotFound: the subject has no installation.
+        """
         service = self._zoom.service
         return await remove_installation(
             service.context,

@@ -238,7 +238,11 @@ class Control:
 
 
 def advance_clock(simulator: Simulator, seconds: float) -> None:
-    """Move the timers, never back and never beyond the calendar."""
+    """Move the timers, never back and never beyond the calendar.
+
+    Raises:
+        UsageError: `seconds` is negative or too large.
+    """
     clock = simulator.clock
     if not math.isfinite(seconds) or not 0 <= clock.advanced + seconds <= MAX_ADVANCE:
         raise UsageError("the clock advances by 0 seconds to a century in all")

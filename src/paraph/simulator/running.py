@@ -59,7 +59,11 @@ class SimulatedZoom:
         self._thread = threading.Thread(target=self._server.run, name="simulated zoom", daemon=True)
 
     def start(self) -> None:
-        """Serve in a thread; return when connections are accepted."""
+        """Serve in a thread; return when connections are accepted.
+
+        Raises:
+            RuntimeError: the simulator did not start within 10 seconds.
+        """
         self._thread.start()
         if not self._started.wait(_START_SECONDS):
             raise RuntimeError("the simulator did not start within 10 seconds")

@@ -94,7 +94,12 @@ class Faults:
         self._on: dict[str, _Armed] = {}
 
     def switch_on(self, name: str, parameters: Mapping[str, Any]) -> None:
-        """Switch a fault on, for `times` occasions or until it is switched off."""
+        """Switch a fault on, for `times` occasions or until it is switched off.
+
+        Raises:
+            NotFound: there is no such fault.
+            UsageError: a parameter is unknown or of the wrong type.
+        """
         registered = _find(name)
         given = dict(parameters)
         times, after = given.pop("times", None), given.pop("after", 0)
