@@ -43,14 +43,14 @@ def here(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "which app"),
+        ([], "no target file is given"),
         (["missing.toml"], "No such file"),
         (["x.toml", "--only", "cb-state-mising"], "cb-state-missing?"),
         (["x.toml", "--group", "starts"], "starts is not one of"),
         (["x.toml", "--severity", "grave"], "grave is not one of"),
         (["x.toml", "--group", "start", "--only", "cb-*"], "no case is chosen"),
         (["x.toml", "--output", "/no/such/folder/report"], "cannot be written"),
-        (["x.toml", "--self-test"], "--self-test has no target"),
+        (["x.toml", "--self-test"], "--self-test takes no target"),
         (["--self-test", "--format", "html"], "text or json"),
     ],
 )

@@ -150,9 +150,9 @@ def test_of_a_whole_recording_the_one_that_fits_is_judged(folder: Path) -> None:
 
     assert 0 == explain(folder, "webhook", recording(other, odd, good))[0]
     code, said = explain(folder, "webhook", recording(good, other, bad))
-    assert (1, True) == (code, "entries 1, 3 could be" in said)
+    assert (1, True) == (code, "fitting: entries 1, 3" in said)
     assert 0 == explain(folder, "webhook", recording(good, other, bad), "--entry", "1")[0]
-    assert "none could be" in explain(folder, "webhook", recording(other, odd))[1]
+    assert "fitting: none" in explain(folder, "webhook", recording(other, odd))[1]
     assert "has 2 entries" in explain(folder, "webhook", recording(other, odd), "--entry", "3")[1]
 
 
@@ -303,7 +303,7 @@ def test_headers_and_body_are_given_apart(folder: Path) -> None:
         code, said = explain(folder, "webhook", body, *options, file="")
         assert (1, 2) == (code, len(said.splitlines())), said
     code, said = explain(folder, "webhook", body, "--headers", "head")
-    assert (1, True) == (code, "say which request" in said)
+    assert (1, True) == (code, "no request is given" in said)
 
 
 def test_the_old_name_of_redirect_goes_on_with_a_note(folder: Path) -> None:
@@ -357,4 +357,4 @@ def test_a_setting_that_is_no_url_is_named(folder: Path, name: str) -> None:
 
     code, said = explain(folder, "redirect", request, **{f"PARAPH_{name.upper()}": "http://["})
 
-    assert (2, f"paraph: {name} is no URL") == (code, said.splitlines()[0])
+    assert (2, f"paraph: {name} is not a URL") == (code, said.splitlines()[0])

@@ -73,7 +73,7 @@ def test_listing_consent_and_removal(running: SimulatedZoom, page: Page) -> None
     page.goto(f"{running.url}/marketplace/{running.app.client_id}")
     expect(page.get_by_text("ravi@example.com")).to_be_visible()
     page.get_by_role("button", name="Remove").click()
-    expect(page.get_by_text("Nobody yet.")).to_be_visible()
+    expect(page.get_by_text("No user yet.")).to_be_visible()
     assert [] == running.grants()
     assert "app_deauthorized" == running.deliveries()[-1]["event"]
 

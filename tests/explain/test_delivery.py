@@ -123,7 +123,7 @@ def test_nothing_fits_a_forgery() -> None:
     """Then the two things to compare are named."""
     found = said(raw(), "another-secret-token")
     assert "no usual cause fits: compare the secret with the Secret Token" in found
-    assert "it is not verified. What would become of it if it were genuine:" in found
+    assert "it is not verified. If it were genuine:" in found
 
 
 def signed(**content: Any) -> bytes:
@@ -170,7 +170,7 @@ def signed(**content: Any) -> bytes:
                 "payload": {"plainToken": "qgg8vlvZRS6UYooatFL8Aw"},
             },
             "user",
-            "it is a challenge: it is answered, and kept nowhere",
+            "it is a challenge: it is answered, and not stored",
         ),
     ],
 )
@@ -187,7 +187,7 @@ def test_whose_removal_it_is_is_told() -> None:
         event="app_deauthorized",
         payload={"client_id": "ClientMadeUp01", "account_id": "a", "user_id": "u"},
     )
-    assert "it removes the app for that person" in said(content, client_id="ClientMadeUp01")
+    assert "it removes the app for that user" in said(content, client_id="ClientMadeUp01")
     assert "it has no effect here" in said(content, client_id="OtherMadeUp01")
     assert "(client id ClientMadeUp01)" in said(content)
 

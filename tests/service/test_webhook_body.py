@@ -204,5 +204,5 @@ async def test_a_body_that_is_too_long_is_given_back(monkeypatch: pytest.MonkeyP
     readings = Readings()
     sender = await readings.begin(10)
     sender.send(MAX_BODY_BYTES)
-    assert ["the body is longer than it may be"] == await readings.all()
+    assert ["the body is too long"] == await readings.all()
     assert (0, {}) == (readings.reader._all.counted, readings.reader._by_address)

@@ -1,7 +1,7 @@
-"""`POST /v1/installations/{id}/access-token`: vending, without a framework in between.
+"""`POST /v1/installations/{id}/access-token`: returns access tokens, without a framework.
 
-The hottest call of this API: a host asks before each of its own calls. So it is a function of
-what came, for whoever brings it. The refresh token never leaves.
+This is the hottest call of the API: a host makes it before each of its own calls. So it is a
+function of the request's parts, and both paths call it. The refresh token is never returned.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class AccessTokenEndpoint:
-    """Vends valid access tokens of active installations."""
+    """Returns valid access tokens of active installations."""
 
     def __init__(self, store: Store, keys: ApiKeys, access: ActiveAccess) -> None:
         self._store = store
@@ -49,12 +49,12 @@ class AccessTokenEndpoint:
         self._access = access
 
     async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Answer:
-        """The answer to one call, all of which is here.
+        """Answer one call, which has arrived completely.
 
         Raises:
-            ParaphError: why there is no access token.
+            ParaphError: the reason why there is no access token.
         """
-        # Read when all of the request is here: what it says must be true as late as can be.
+        # Read only after the whole request has arrived: the state must be as recent as possible.
         row = await self._store.read_live(presented.key_id, installation_id)
         subject = self._subject(presented, row, body)
         if subject is None:
@@ -64,7 +64,7 @@ class AccessTokenEndpoint:
     def ask(
         self, calls: Sequence[tuple[Presented, str]]
     ) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
-        """What `at_hand` decides by: asked for when all of each request is here.
+        """Query the rows that `at_hand` decides by, after each whole request has arrived.
 
         Args:
             calls: presented keys, and ids of installations.
@@ -74,7 +74,7 @@ class AccessTokenEndpoint:
     def at_hand(
         self, row: LiveRow, presented: Presented, installation_id: str, body: bytes
     ) -> Answer | None:
-        """The answer where Zoom has not to be asked first; elsewhere None. Raises as `vend`."""
+        """Answer without asking Zoom, or return None if Zoom has to be asked. Raises as `vend`."""
         subject = self._subject(presented, row, body)
         if subject is None:
             return _malformed()
@@ -82,10 +82,10 @@ class AccessTokenEndpoint:
         return None if access is None else _answer_of(access)
 
     def _subject(self, presented: Presented, row: LiveRow, body: bytes) -> str | None:
-        """Whose access token somebody who may have it asks for; None where the body does not say.
+        """Return the subject of an authorised call; None if the body does not name one.
 
         Raises:
-            ApiKeyMissing, NotAllowed, NotFound: the key is not live, or may not.
+            ApiKeyMissing, NotAllowed, NotFound: the key is not live, or lacks the permission.
         """
         key = self._keys.recognise(presented, row)
         require_scope(key, KeyScope.VEND)

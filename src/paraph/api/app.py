@@ -1,14 +1,15 @@
 """The management API, `/v1`, for the host's backend. On the private side only.
 
-Every call carries an API key; a missing, unknown or revoked one is one and the same 401, and
-what a key may not see is a 404, as if it did not exist. The OpenAPI document needs a key too.
+Every call carries an API key. A missing, unknown or revoked key always gets the same 401. A
+resource that a key may not see is a 404, as if it did not exist. The OpenAPI document needs a key
+too.
 
-FastAPI serves what is asked for rarely. Vending and the proxy stand before it as plain ASGI:
-the one because it is hot, the other because it streams and judges raw paths.
+FastAPI serves the rare calls. Access tokens and the proxy are plain ASGI in front of it: access
+tokens because they are hot, the proxy because it streams and checks raw paths.
 """
 
-# No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
-# stand inside others, and as text their names could not be found.
+# No `from __future__ import annotations` here: FastAPI resolves the annotations of nested
+# functions, and as text their names could not be found.
 import re
 from functools import cache
 from typing import Annotated
@@ -58,8 +59,8 @@ from paraph.problems import Problem
 from paraph.zoom.api_path import AllowList
 
 MAX_BODY_BYTES = 64 * 1024
-# Looked at before the framework reads a query, which it does before it asks for the key. A subject
-# may be written in escapes alone.
+# Checked before the framework reads a query, which it does before it asks for the key. A subject
+# may consist of escapes only.
 MAX_PARAMETERS = 32
 MAX_ESCAPES = 1024
 VEND_PATH = re.compile(rb"/v1/installations/([A-Za-z0-9_-]{1,64})/access-token")
@@ -68,14 +69,17 @@ _NOTHING = Problem(
     404, "not_found", "There is nothing here.", "Compare the call with the documentation."
 )
 _METHOD = Problem(
-    405, "method", "This is not done by this method.", "Compare the call with the documentation."
+    405,
+    "method",
+    "This URL does not support the method.",
+    "Compare the call with the documentation.",
 )
 
 _log = get_logger("api")
 
 
 class ManagementApi:
-    """ASGI application of `/v1`: which part answers, bounded bodies, and errors as problems."""
+    """The ASGI application of `/v1`: routes requests, limits bodies, turns errors into problems."""
 
     def __init__(
         self,
@@ -108,22 +112,22 @@ class ManagementApi:
         except CallerGone:
             return
         except BodyTooSlow:
-            # What is left of it must not be taken for a next request.
+            # The unread rest must not be taken for another request.
             await problem_answer(TOO_SLOW, headers={"connection": "close"})(scope, receive, send)
         except ParaphError as error:
             if started:
-                # The caller sees a body that breaks off, never one that only looks whole.
+                # The caller sees a truncated body, never one that only looks complete.
                 _log.warning("api.broken_off", error_code=error.code, why=error.detail)
                 return
             await self.problem(error).send(send)
 
     async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Answer:
-        """What a call for an access token is answered: the token, or the problem.
+        """Answer a call for an access token: with the token, or with a problem.
 
         Args:
-            presented: the API key that the call shows.
-            installation_id: as it stood in the path.
-            body: all of it, of at most `access_token.MAX_BODY_BYTES`.
+            presented: the API key of the call.
+            installation_id: as written in the path.
+            body: the complete body, of at most `access_token.MAX_BODY_BYTES`.
         """
         try:
             return await self.vending.vend(presented, installation_id, body)
@@ -131,7 +135,7 @@ class ManagementApi:
             return self.problem(error)
 
     def problem(self, error: ParaphError) -> Answer:
-        """What an error is answered as."""
+        """Return the response to an error."""
         answer = self._problems.of(error, now=self._context.clock())
         if answer.status_code >= 500:
             _log.error("api.failed", error_code=error.code, why=error.detail)
@@ -162,14 +166,14 @@ class ManagementApi:
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (raw := scope.get("raw_path")) is not None:
-            # By the raw path here as everywhere: no id of this API needs an escape.
+            # By the raw path, here as everywhere: no id of this API needs an escape.
             scope = {**scope, "path": raw.decode("latin-1")}
         query: bytes = scope.get("query_string", b"")
         if query.count(b"&") >= MAX_PARAMETERS or query.count(b"%") > MAX_ESCAPES:
             remedy = "The query has more parameters or escapes than any call of this API."
             await problem_answer(MALFORMED, remedy=remedy)(scope, receive, send)
             return
-        # Read here: the framework would turn whatever goes wrong while it reads into a 400.
+        # Read here: the framework would answer 400 to every failure while reading.
         try:
             body = await read_whole(receive, limit=MAX_BODY_BYTES, patience=self._patience)
         except BodyTooLong:
@@ -181,12 +185,12 @@ class ManagementApi:
 def create_management_api(
     context: Context, settings: Settings, *, access: ActiveAccess, caller: ResourceCaller
 ) -> ManagementApi:
-    """The ASGI application of `/v1`.
+    """Return the ASGI application of `/v1`.
 
     Args:
-        context: see there.
+        context: the open context, whose store the caller closes.
         settings: for public URLs and the proxy's allow-list.
-        access: gives valid access tokens.
+        access: returns valid access tokens.
         caller: makes calls of Zoom's API.
     """
     keys = ApiKeys(context)
@@ -251,13 +255,13 @@ def _add_problems(app: FastAPI, context: Context, problems: Problems) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def bad_shape(_request: Request, error: RequestValidationError) -> JSONResponse:
-        # Names of fields and rules only: the values that were sent may be secret.
+        # Only names of fields and rules: the submitted values may be secret.
         places = sorted({".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors()})
         return problem_answer(MALFORMED, remedy="; ".join(places))
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> JSONResponse:
-        # 400: the framework's word for a body that is no JSON at all.
+        # 400: the framework's status for a body that is not JSON at all.
         known = {400: MALFORMED, 404: _NOTHING, 405: _METHOD}.get(error.status_code)
         refused = Problem(error.status_code, "refused", "The request is refused.", _METHOD.remedy)
         return problem_answer(known or refused, headers=error.headers)

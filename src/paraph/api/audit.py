@@ -1,7 +1,7 @@
 """The audit chain, read and verified."""
 
-# No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
-# stand inside others, and as text their names could not be found.
+# No `from __future__ import annotations` here: FastAPI resolves the annotations of nested
+# functions, and as text their names could not be found.
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -16,7 +16,7 @@ _LARGEST = 2**63 - 1
 
 
 def audit_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
-    """The routes of the audit; it speaks of every subject, so a limited key reads none of it."""
+    """Return the audit routes; the audit covers every subject, so a limited key may not read it."""
     router = APIRouter(prefix="/v1", tags=["audit"])
 
     @router.get("/audit")
@@ -26,7 +26,7 @@ def audit_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
         after: Annotated[int, Query(ge=0, le=_LARGEST)] = 0,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> models.AuditPage:
-        """What was done, oldest first, page by page."""
+        """List audit entries, oldest first, page by page."""
         require_scope(key, Scope.READ)
         require_unlimited(key)
         async with context.store.reading() as tx:
@@ -41,7 +41,7 @@ def audit_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
     async def verify_audit(
         key: Annotated[ApiKey, Depends(key)], body: models.HeadsBody | None = None
     ) -> models.VerdictAnswer:
-        """Walk the whole chain, and compare it with heads that your log kept."""
+        """Verify the whole chain, and compare it with heads that your log kept."""
         require_scope(key, Scope.READ)
         require_unlimited(key)
         known = {} if body is None else body.heads

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with what FastAPI does not know of."""
+"""The OpenAPI document: FastAPI's own, with the parts that FastAPI cannot know."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from paraph.zoom.api_path import METHODS
 _EVERYWHERE = {
     "401": "No live API key was presented.",
     "403": "The API key does not cover this.",
-    "404": "There is nothing here, or it is not the key's to see.",
-    "422": "The request has not the documented shape.",
-    "500": "A mistake of the service's own.",
+    "404": "The resource does not exist, or the key may not see it.",
+    "422": "The request does not have the documented shape.",
+    "500": "An error of the service itself.",
     "503": "The store or Zoom does not answer at the moment.",
 }
 _WITH_BODY = {"408": "The body did not arrive in time.", "413": "The body is too long."}
 _MORE: dict[tuple[str, str], dict[str, str]] = {
-    ("post", "/v1/link-requests"): {"400": "A value has not its shape."},
+    ("post", "/v1/link-requests"): {"400": "A value does not have the required shape."},
     ("post", "/v1/claims/{claim}/confirm"): {
-        "409": "Linked elsewhere; moving wants an explicit yes. Or the grant is being decided."
+        "409": "Linked elsewhere: moving needs an explicit yes. Or the grant is being decided."
     },
 }
 _PROBLEM: dict[str, Any] = {
@@ -37,7 +37,7 @@ _PROBLEM: dict[str, Any] = {
         "reason": {"type": "string", "description": "With needs_reauthorization: why."},
         "mend_url": {
             "type": "string",
-            "description": "With needs_reauthorization: where the person installs again.",
+            "description": "With needs_reauthorization: where the user installs again.",
         },
     },
 }
@@ -50,7 +50,7 @@ _ID = {
 _IDEMPOTENCY = {
     "name": "idempotency-key",
     "in": "header",
-    "description": "Sent again with the same request, it gets the same answer for a day.",
+    "description": "The same request with the same key gets the same answer for a day.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
 _REUSED = "The idempotency key was used with another request, or its first call is under way."
@@ -63,7 +63,7 @@ _SUBJECT: dict[str, Any] = {
 
 
 def openapi_of(app: FastAPI) -> dict[str, Any]:
-    """The document of the whole API."""
+    """Return the document of the whole API."""
     document = app.openapi()
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     if "Problem" in schemas:
@@ -120,8 +120,8 @@ def _vending() -> dict[str, Any]:
         "operationId": "vend_access_token",
         "summary": "Vend Access Token",
         "description": "A valid access token of an installation that is active at this moment. "
-        "It lives until Zoom ends it, also when the installation is removed meanwhile. Ask again "
-        "for each use: refreshing is done here, and never twice.",
+        "It lives until Zoom ends it, even if the installation is removed meanwhile. Request one "
+        "for each use: the service refreshes it when needed, and never twice.",
         "parameters": [_ID],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
@@ -139,7 +139,7 @@ def _proxied(method: str) -> dict[str, Any]:
         "name": "path",
         "in": "path",
         "required": True,
-        "description": "Zoom's path behind /v2/, slashes included and as it is.",
+        "description": "Zoom's path behind /v2/, with its slashes, unchanged.",
         "schema": {"type": "string"},
     }
     subject = {
@@ -152,7 +152,7 @@ def _proxied(method: str) -> dict[str, Any]:
         "tags": ["access"],
         "operationId": f"zoom_{method.lower()}",
         "summary": f"{method} at Zoom",
-        "description": "Passed on to Zoom's REST API if `proxy_allow` covers it. An answer of "
+        "description": "Forwarded to Zoom's REST API if `proxy_allow` covers it. A response of "
         "Zoom's, of any status, carries `paraph-answer: zoom`.",
         "parameters": [_ID, path, subject],
         "responses": {
@@ -161,8 +161,8 @@ def _proxied(method: str) -> dict[str, Any]:
                 "headers": {"paraph-answer": {"schema": {"const": "zoom"}}},
                 "content": {"*/*": {}},
             },
-            "400": _problem("A header that would be passed on is not visible ASCII."),
-            "502": _problem("Zoom's answer is larger than what is passed on."),
+            "400": _problem("A header to be forwarded is not visible ASCII."),
+            "502": _problem("Zoom's response is larger than the limit."),
             **_access_problems(),
         },
     }
@@ -173,9 +173,9 @@ def _proxied(method: str) -> dict[str, Any]:
 
 def _access_problems() -> dict[str, Any]:
     return {
-        "409": _problem("Zoom ended the grant; the person must install again at `mend_url`."),
-        "424": _problem("Zoom refuses what it should accept."),
-        "429": _problem("Too much at once."),
+        "409": _problem("Zoom ended the grant; the user must install again at `mend_url`."),
+        "424": _problem("Zoom refuses a request that it should accept."),
+        "429": _problem("Too many requests at once."),
     }
 
 

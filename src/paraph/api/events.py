@@ -1,7 +1,7 @@
-"""Kept events, and handing one on again. Never their bodies: those are the host's, signed."""
+"""Stored events and their redelivery. Bodies are never shown: they go to the host only, signed."""
 
-# No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
-# stand inside others, and as text their names could not be found.
+# No `from __future__ import annotations` here: FastAPI resolves the annotations of nested
+# functions, and as text their names could not be found.
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -17,7 +17,7 @@ _ID = Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{0,80}$")]
 
 
 class EventAnswer(BaseModel):
-    """Where one event stands."""
+    """The status of one event."""
 
     id: str
     name: str
@@ -31,14 +31,14 @@ class EventAnswer(BaseModel):
 
 
 class EventPage(BaseModel):
-    """Events, newest first."""
+    """One page of events, newest first."""
 
     events: list[EventAnswer]
     next: str | None
 
 
 def event_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
-    """The routes of events; they speak of every subject, so a limited key reads none of them."""
+    """Return the event routes; events cover every subject, so a limited key may not read them."""
     router = APIRouter(prefix="/v1", tags=["events"])
 
     @router.get("/events")
@@ -49,7 +49,7 @@ def event_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
         after: _ID = "",
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> EventPage:
-        """What Zoom sent, newest first, page by page; notices of our own stand among them."""
+        """List events of Zoom and notices of paraph, newest first, page by page."""
         require_scope(key, Scope.READ)
         require_unlimited(key)
         async with context.store.reading() as tx:
@@ -62,14 +62,14 @@ def event_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
 
     @router.get("/events/{event_id}")
     async def get_event(event_id: str, key: Annotated[ApiKey, Depends(key)]) -> EventAnswer:
-        """One event."""
+        """Get one event."""
         require_scope(key, Scope.READ)
         require_unlimited(key)
         return _answer_of(await find_event(context, event_id))
 
     @router.post("/events/{event_id}/redeliver", status_code=202)
     async def redeliver_event(event_id: str, key: Annotated[ApiKey, Depends(key)]) -> EventAnswer:
-        """Hand it on again; refused when its body is gone or its installation was removed."""
+        """Forward an event again; refused if its body is gone or its installation was removed."""
         require_scope(key, Scope.READ)
         require_unlimited(key)
         await redeliver(context, event_id)

@@ -1,9 +1,9 @@
-"""Idempotency keys: a POST that is sent again gets the answer that the first one got.
+"""Idempotency keys: a repeated POST gets the response of the first one.
 
-A caller that lost an answer cannot know whether its call was done. With an `Idempotency-Key` it
-asks again without harm: the answer of a success is kept, sealed, for a day, under the API key and
-the idempotency key. A refusal changed nothing, so it is not kept. The same key with another
-request is a 409, and so is one whose first call is still under way.
+A caller that lost a response cannot know whether its call succeeded. With an `Idempotency-Key` it
+can repeat the call safely. The response of a success is stored, sealed, for a day, under the API
+key and the idempotency key. A refusal changed nothing, so it is not stored. The same key with
+another request is a 409, and so is one whose first call is still under way.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from paraph.problems import Problem
 from paraph.storage.scope import Scope
 
 KEPT_SECONDS = 86400
-# A call is over in seconds; after this long its process must have died, and it may be done anew.
+# A call ends in seconds. After this long its process must have died, and it may be repeated.
 _ABANDONED_SECONDS = 120
 _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 
@@ -41,7 +41,7 @@ _UNDER_WAY = Problem(
 
 
 class Idempotency:
-    """Stands before the framework and answers repeated POSTs itself."""
+    """Runs before the framework and answers repeated POSTs itself."""
 
     def __init__(self, framework: ASGIApp, keys: ApiKeys, context: Context) -> None:
         self._framework = framework
@@ -49,7 +49,7 @@ class Idempotency:
         self._context = context
 
     async def answer(self, body: bytes, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """Answer a request whose body was read."""
+        """Answer a request whose body was read already."""
         values = [value for name, value in scope["headers"] if name == b"idempotency-key"]
         if scope["method"] != "POST" or not values:
             await self._framework(scope, replayed(body, receive), send)
@@ -117,7 +117,7 @@ async def _send(send: Send, status: int, body: bytes) -> None:
     if body:
         headers.append((b"content-type", b"application/json"))
     if status != 204:
-        # A 204 must not have one (RFC 9110 section 8.6).
+        # A 204 must not have a body (RFC 9110 section 8.6).
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

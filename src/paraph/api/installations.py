@@ -1,7 +1,7 @@
-"""What is installed: pages, one, removal."""
+"""Installations: list, get and remove."""
 
-# No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
-# stand inside others, and as text their names could not be found.
+# No `from __future__ import annotations` here: FastAPI resolves the annotations of nested
+# functions, and as text their names could not be found.
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -16,12 +16,12 @@ from paraph.oauth.phase import Phase
 from paraph.storage.records import Installation
 
 InstallationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-# PostgreSQL stores no NUL and takes none in a question either.
+# PostgreSQL stores no NUL and accepts none in a query either.
 _WITHOUT_NUL = r"^[^\x00]*$"
 
 
 def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
-    """The routes of installations."""
+    """Return the routes of installations."""
     router = APIRouter(prefix="/v1", tags=["installations"])
 
     @router.get("/installations")
@@ -34,7 +34,7 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
         after: Annotated[str, Query(max_length=64, pattern=_WITHOUT_NUL)] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> models.InstallationPage:
-        """Installations with an active link, page by page."""
+        """List installations with an active link, page by page."""
         require_scope(key, Scope.READ)
         async with context.store.reading() as tx:
             found = await tx.installations.page(
@@ -57,7 +57,7 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
     async def get_installation(
         installation_id: InstallationId, key: Annotated[ApiKey, Depends(key)]
     ) -> models.InstallationAnswer:
-        """One installation."""
+        """Get one installation."""
         require_scope(key, Scope.READ)
         return models.answer_of(await _visible(context, key, installation_id))
 
@@ -65,7 +65,7 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
     async def remove(
         installation_id: InstallationId, key: Annotated[ApiKey, Depends(key)]
     ) -> models.ReceiptAnswer:
-        """End an installation: its tokens are dead here at once, and soon at Zoom."""
+        """Remove an installation: tokens stop working here at once, and soon after at Zoom."""
         require_scope(key, Scope.REMOVE)
         return models.receipt_answer_of(
             await remove_installation(

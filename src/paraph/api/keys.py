@@ -1,4 +1,4 @@
-"""How routes of the management API ask for the caller's API key."""
+"""The FastAPI dependency that requires the caller's API key."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Link requests, handoffs and claims: how the host links its signed-in user."""
+"""Link requests, handoffs and claims: the host links its signed-in user."""
 
-# No `from __future__ import annotations` here: FastAPI reads the annotations of functions that
-# stand inside others, and as text their names could not be found.
+# No `from __future__ import annotations` here: FastAPI resolves the annotations of nested
+# functions, and as text their names could not be found.
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
@@ -17,14 +17,14 @@ Claim = Annotated[str, Path(max_length=128)]
 
 
 def linking_routes(context: Context, key: ApiKeyDependency, public_url: str) -> APIRouter:
-    """The routes of linking; `public_url` is the origin for install URLs."""
+    """Return the routes of linking; `public_url` is the origin of install URLs."""
     router = APIRouter(prefix="/v1", tags=["linking"])
 
     @router.post("/link-requests", status_code=201)
     async def create_link_request(
         body: models.LinkRequestBody, key: Annotated[ApiKey, Depends(key)]
     ) -> models.LinkRequestAnswer:
-        """Begin to link the host's signed-in user; send the browser to `install_url`."""
+        """Start linking the host's signed-in user; send the browser to `install_url`."""
         require_scope(key, Scope.LINK)
         require_subject(key, body.subject)
         code, expires_at = await link_request.request_link(
@@ -37,7 +37,7 @@ def linking_routes(context: Context, key: ApiKeyDependency, public_url: str) -> 
     async def claim_handoff(
         body: models.HandoffBody, key: Annotated[ApiKey, Depends(key)]
     ) -> models.ClaimAnswer:
-        """Open a handoff in the session that began it, and learn both accounts."""
+        """Open a handoff in the session that started it, and return both accounts."""
         require_scope(key, Scope.LINK)
         claimed = await link.claim(
             context,
@@ -58,7 +58,7 @@ def linking_routes(context: Context, key: ApiKeyDependency, public_url: str) -> 
     async def confirm_claim(
         claim: Claim, body: models.ConfirmBody, key: Annotated[ApiKey, Depends(key)]
     ) -> models.InstallationAnswer:
-        """The person said yes to both accounts."""
+        """Confirm a claim: the user agreed to both accounts."""
         require_scope(key, Scope.LINK)
         require_subject(key, body.subject)
         return models.answer_of(
@@ -73,7 +73,7 @@ def linking_routes(context: Context, key: ApiKeyDependency, public_url: str) -> 
 
     @router.post("/claims/{claim}/decline", status_code=204)
     async def decline_claim(claim: Claim, key: Annotated[ApiKey, Depends(key)]) -> Response:
-        """The person said no."""
+        """Decline a claim: the user refused."""
         require_scope(key, Scope.LINK)
         await link.decline(context, claim=Secret(claim), subject_prefix=key.subject_prefix)
         return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""The shapes of the management API, as its OpenAPI document shows them."""
+"""The request and response models of the management API, as its OpenAPI document shows them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from paraph.lifecycle.audit import ChainVerdict
 from paraph.storage.records import AuditEntry, Installation, Receipt
 
-# No control characters: a subject is shown to operators, and stored by databases that refuse NUL.
+# No control characters: a subject is shown to operators, and some databases refuse NUL.
 Subject = Annotated[
     str,
     Field(
         min_length=1,
         max_length=255,
         pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
-        description="The local account, an opaque text of the host's.",
+        description="The local account: an opaque text that the host chooses.",
     ),
 ]
 
@@ -26,7 +26,7 @@ class _Request(BaseModel):
 
 
 class LinkRequestBody(_Request):
-    """The host's wish to link its signed-in user."""
+    """The host's request to link its signed-in user."""
 
     subject: Subject
     challenge: str = Field(
@@ -37,12 +37,12 @@ class LinkRequestBody(_Request):
         default="",
         max_length=200,
         pattern=r"^[A-Za-z0-9_.~-]*$",
-        description="An identifier of the host's own, handed back at the end; never a URL.",
+        description="An identifier of the host's own, returned at the end; never a URL.",
     )
 
 
 class LinkRequestAnswer(BaseModel):
-    """Where to send the browser, once, until when (epoch seconds)."""
+    """The one-use URL for the browser, and its expiry in epoch seconds."""
 
     install_url: str
     expires_at: int
@@ -56,14 +56,14 @@ class HandoffBody(_Request):
 
 
 class ConfirmBody(_Request):
-    """Who said yes; `move` when they agreed to what the claim's `replaces` named."""
+    """A subject's confirmation; `move` also confirms the change in the claim's `replaces`."""
 
     subject: Subject
     move: bool = False
 
 
 class ZoomIds(BaseModel):
-    """A Zoom user by ids alone."""
+    """A Zoom user, by ids only."""
 
     user_id: str
     account_id: str
@@ -96,7 +96,7 @@ class ClaimAnswer(BaseModel):
 
 
 class Proof(BaseModel):
-    """One rung of the ladder that held, when, and whose word it is (paraph or host)."""
+    """One proof of the installation: its name, its time, and its source (paraph or host)."""
 
     name: str
     held_at: int
@@ -109,7 +109,7 @@ class InstallationAnswer(BaseModel):
     id: str
     subject: str
     phase: str
-    reason: str = Field(description="Why it needs a new consent; else empty.")
+    reason: str = Field(description="Why it needs a new consent; otherwise empty.")
     zoom: ZoomPerson
     scopes: list[str]
     installed_at: int
@@ -117,14 +117,14 @@ class InstallationAnswer(BaseModel):
 
 
 class InstallationPage(BaseModel):
-    """One page of installations; `next` is the `after` of the next one."""
+    """One page of installations; `next` is the value of `after` for the next page."""
 
     installations: list[InstallationAnswer]
     next: str | None
 
 
 class ReceiptAnswer(BaseModel):
-    """Proof of a removal, without personal data; `destroyed` counts what went."""
+    """Proof of a removal, without personal data; `destroyed` counts the deleted rows."""
 
     id: str
     installation_id: str
@@ -135,7 +135,7 @@ class ReceiptAnswer(BaseModel):
 
 
 class AuditEntryAnswer(BaseModel):
-    """One entry of the audit chain; persons appear in it as keyed hashes."""
+    """One entry of the audit chain; it names persons by keyed hashes only."""
 
     sequence: int
     at: int
@@ -145,14 +145,14 @@ class AuditEntryAnswer(BaseModel):
 
 
 class AuditPage(BaseModel):
-    """One page of the audit, oldest first; `next` is the `after` of the next one."""
+    """One page of the audit, oldest first; `next` is the value of `after` for the next page."""
 
     entries: list[AuditEntryAnswer]
     next: int | None
 
 
 class HeadsBody(_Request):
-    """Heads that the log kept, to compare with: sequence number to hex digest."""
+    """Heads from your log to compare the chain with: sequence number to hex digest."""
 
     heads: dict[
         Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}$")],
@@ -161,7 +161,7 @@ class HeadsBody(_Request):
 
 
 class VerdictAnswer(BaseModel):
-    """What a walk along the audit chain found; `broken_at` is the first entry that misfits."""
+    """The result of verifying the audit chain; `broken_at` is the first entry that misfits."""
 
     whole: bool
     entries: int
@@ -171,7 +171,7 @@ class VerdictAnswer(BaseModel):
 
 
 def person_of(installation: Installation) -> ZoomPerson:
-    """The Zoom side of an installation."""
+    """Return the Zoom side of an installation."""
     grant = installation.grant
     return ZoomPerson(
         user_id=grant.identity.user_id,
@@ -182,7 +182,7 @@ def person_of(installation: Installation) -> ZoomPerson:
 
 
 def replaced_of(installation: Installation) -> Replaced:
-    """An installation that would go, by ids."""
+    """Describe an installation that would be replaced, by ids."""
     identity = installation.grant.identity
     return Replaced(
         installation_id=installation.link.link_id,
@@ -192,7 +192,7 @@ def replaced_of(installation: Installation) -> Replaced:
 
 
 def answer_of(installation: Installation) -> InstallationAnswer:
-    """An installation with its proofs; no token is within reach of this function's result."""
+    """Describe an installation with its proofs; the result never contains a token."""
     grant, link = installation.grant, installation.link
     return InstallationAnswer(
         id=link.link_id,
@@ -207,7 +207,7 @@ def answer_of(installation: Installation) -> InstallationAnswer:
 
 
 def receipt_answer_of(receipt: Receipt) -> ReceiptAnswer:
-    """A removal's receipt."""
+    """Describe the receipt of a removal."""
     return ReceiptAnswer(
         id=receipt.receipt_id,
         installation_id=receipt.installation_id,
@@ -219,7 +219,7 @@ def receipt_answer_of(receipt: Receipt) -> ReceiptAnswer:
 
 
 def audit_answer_of(entry: AuditEntry) -> AuditEntryAnswer:
-    """An entry of the audit chain."""
+    """Describe an entry of the audit chain."""
     return AuditEntryAnswer(
         sequence=entry.sequence,
         at=entry.at,
@@ -230,7 +230,7 @@ def audit_answer_of(entry: AuditEntry) -> AuditEntryAnswer:
 
 
 def verdict_answer_of(verdict: ChainVerdict) -> VerdictAnswer:
-    """What a walk along the chain found."""
+    """Describe the result of verifying the chain."""
     return VerdictAnswer(
         whole=verdict.broken_at is None,
         entries=verdict.entries,

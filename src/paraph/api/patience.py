@@ -1,4 +1,4 @@
-"""Ending what takes too long, with one timer for everybody who waits."""
+"""Timeouts for many short waits, with one timer for all of them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 class Patience:
-    """A block of a task that must be over within some seconds: afterwards a `TimeoutError` in it.
+    """A block of a task with a timeout: after it, `TimeoutError` is raised in the block.
 
-    As `asyncio.timeout`, for the many short waits of a hot path: nearly all of them are over at
-    once, and a timer for each would cost more than they do. A task may be in one such block at a
-    time, since all of them have the same end.
+    It works like `asyncio.timeout`, for the many short waits of a hot path. Nearly all of them end
+    at once, and a timer for each would cost more than the waits. A task may be in one such block at
+    a time, since all of them have the same timeout.
 
     Args:
-        seconds: how long.
+        seconds: the timeout.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -41,7 +41,7 @@ class Patience:
         del self._until[task]
         if task in self._overdue:
             self._overdue.discard(task)
-            # Cancelled by somebody else as well, it stays so.
+            # If another caller cancelled it as well, it stays cancelled.
             if not task.uncancel() and kind is asyncio.CancelledError:
                 raise TimeoutError from None
 
@@ -49,7 +49,7 @@ class Patience:
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._timer = None
-        # In the order of their ends, since all have the same time.
+        # In the order of their deadlines, since all have the same timeout.
         for task, until in self._until.items():
             if until > now:
                 self._timer = loop.call_at(until, self._end_overdue)
@@ -57,7 +57,7 @@ class Patience:
             self.end(task)
 
     def end(self, task: asyncio.Task[Any]) -> None:
-        """Have a task that is in such a block get its `TimeoutError` now."""
+        """Raise `TimeoutError` now in a task that is in such a block."""
         if task in self._until and task not in self._overdue:
             self._overdue.add(task)
             task.cancel()

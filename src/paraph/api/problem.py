@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): what an error becomes on the management API."""
+"""Problem documents (RFC 9457): the management API's form of an error."""
 
 from __future__ import annotations
 
@@ -15,27 +15,33 @@ MEDIA_TYPE = "application/problem+json"
 _BUSY_SECONDS = 2
 
 MALFORMED = Problem(
-    422, "malformed", "The request has not the documented shape.", "Compare it with the document."
+    422,
+    "malformed",
+    "The request does not have the documented shape.",
+    "Compare it with the OpenAPI document.",
 )
 TOO_LONG = Problem(413, "too_long", "The body is too long.", "Send less.")
 TOO_SLOW = Problem(
-    408, "too_slow", "The body did not arrive in time.", "Send it at once, and send it again."
+    408,
+    "too_slow",
+    "The body did not arrive in time.",
+    "Send the whole body at once, in a new request.",
 )
 UNEXPECTED = Problem(500, "error", "Something went wrong.", "Try again; look at the log.")
 
 
 class Problems:
-    """Writes problem documents.
+    """Builds problem documents.
 
     Args:
-        mend_url: where a person installs again what Zoom has ended.
+        mend_url: where a user installs again after Zoom has ended the grant.
     """
 
     def __init__(self, mend_url: str) -> None:
         self._mend_url = mend_url
 
     def of(self, error: errors.ParaphError, *, now: float) -> JSONResponse:
-        """The document of an error, with what a machine needs to go on."""
+        """Build the document of an error, with the members that a program needs to continue."""
         more: dict[str, Any] = {}
         headers: dict[str, str] = {}
         if isinstance(error, errors.ApiKeyMissing):
@@ -56,12 +62,12 @@ def problem_answer(
     headers: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
-    """A problem document.
+    """Build a problem document.
 
     Args:
-        problem: what.
-        remedy: instead of the problem's own.
-        headers: to send with it.
+        problem: the kind of problem.
+        remedy: replaces the problem's own remedy.
+        headers: sent with it.
         more: extension members.
     """
     content = {

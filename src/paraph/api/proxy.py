@@ -1,8 +1,8 @@
-"""`/v1/installations/{id}/zoom/…`: Zoom's REST API for the host, without a token leaving.
+"""`/v1/installations/{id}/zoom/…`: Zoom's REST API for the host; no access token is returned.
 
-What is judged is the raw path, as it stood in the request and as it will be sent: never a
-decoded one. Answers of Zoom's carry `paraph-answer: zoom`, so that a 404 of Zoom's and a 404
-of this API are not mistaken for each other; those of this API are problem documents.
+The check reads the raw path, as it stood in the request and as it will be sent, never a decoded
+one. Responses of Zoom's carry `paraph-answer: zoom`, so that a 404 of Zoom's and a 404 of this API
+are not confused. Errors of this API are problem documents.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _log = get_logger("api")
 
 
 class ProxyEndpoint:
-    """Passes permitted calls on to Zoom.
+    """Forwards permitted calls to Zoom.
 
     Args:
-        keys: who may.
+        keys: the API keys that may call.
         caller: makes the calls.
-        allowed: what may be called.
+        allowed: the allow-list of calls.
     """
 
     def __init__(self, keys: ApiKeys, caller: ResourceCaller, allowed: AllowList) -> None:
@@ -47,7 +47,7 @@ class ProxyEndpoint:
     async def answer(
         self, installation_id: str, path: bytes, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Answer one call; errors are raised for the caller of this to write."""
+        """Answer one call; errors are raised, and the caller turns them into responses."""
         key = await self._keys.admit(scope["headers"])
         require_scope(key, KeyScope.PROXY)
         call = self._allowed.permit(
@@ -81,7 +81,7 @@ def _subject_of(scope: Scope) -> str | None:
 
 
 def _no_subject() -> str:
-    raise NotFound("the subject header is no percent-encoded UTF-8, or stands there twice")
+    raise NotFound("the subject header is not percent-encoded UTF-8, or is repeated")
 
 
 def _announced(scope: Scope) -> int:
@@ -96,7 +96,7 @@ def _headers_of(scope: Scope) -> Headers:
 
 
 async def _body(receive: Receive) -> bytes | AsyncIterator[bytes]:
-    """The body as a whole if it is short, so that it can be sent again; else as it arrives."""
+    """Return a short body as a whole, so that it can be sent again; else yield it as it arrives."""
     pieces = pieces_of(receive, limit=MAX_BODY_BYTES)
     begun = bytearray()
     async for piece in pieces:

@@ -1,4 +1,4 @@
-"""Reading what a caller sends, up to a limit."""
+"""Reads request bodies up to a limit."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from starlette.types import Message, Receive
 
 from paraph.api.patience import Patience
 
-# A short body is read before its sender is known: nobody may hold a place for longer.
+# A short body is read before its sender is known: no sender may occupy a slot for longer.
 READ_SECONDS = 10.0
 
 
 class BodyTooLong(Exception):
-    """More was sent than this call may carry."""
+    """The body is longer than this call allows."""
 
 
 class BodyTooSlow(Exception):
-    """It was not here in time."""
+    """The body did not arrive in time."""
 
 
 class CallerGone(Exception):
@@ -26,7 +26,7 @@ class CallerGone(Exception):
 
 
 async def pieces_of(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:
-    """The body as it arrives.
+    """Yield the body as it arrives.
 
     Raises:
         BodyTooLong, BodyTooSlow, CallerGone.
@@ -51,7 +51,7 @@ async def pieces_of(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:
 
 
 async def read_whole(receive: Receive, *, limit: int, patience: Patience) -> bytes:
-    """The whole body, while somebody's patience lasts.
+    """Return the whole body, within a timeout.
 
     Raises:
         BodyTooLong, BodyTooSlow, CallerGone.
@@ -66,7 +66,7 @@ async def read_whole(receive: Receive, *, limit: int, patience: Patience) -> byt
 async def _read_whole(receive: Receive, *, limit: int) -> bytes:
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
-        # Nearly every body comes as one piece, and the generator costs more than all the rest.
+        # Nearly every body is one piece, and the generator costs more than everything else.
         body: bytes = message.get("body", b"")
         if len(body) > limit:
             raise BodyTooLong
@@ -76,7 +76,7 @@ async def _read_whole(receive: Receive, *, limit: int) -> bytes:
 
 
 def _before(message: Message, receive: Receive) -> Receive:
-    """What gives a message that was taken already, and after it the others."""
+    """Return a `receive` that yields a message already taken, and then the others."""
     first: list[Message] = [message]
 
     async def again() -> Message:
@@ -86,5 +86,5 @@ def _before(message: Message, receive: Receive) -> Receive:
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
-    """What gives a body that was read already, and after it what really comes."""
+    """Return a `receive` that yields a body already read, and then the further messages."""
     return _before({"type": "http.request", "body": body, "more_body": False}, receive)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
     from paraph.storage.records import ApiKey
 
-# The values of `lifecycle.api_key.Scope`, which would load the lifecycle for a line of help.
+# The values of `lifecycle.api_key.Scope`; importing it would load the lifecycle for a help text.
 SCOPES = ("link", "read", "vend", "proxy", "remove")
 
 
@@ -43,7 +43,7 @@ def api_keys() -> None:
 )
 @config_option
 def create(*, label: str, scope: tuple[str, ...], subject_prefix: str, config: Path | None) -> None:
-    """Make a key. It is shown now and never again."""
+    """Make a key. It is shown only once."""
 
     async def work(context: Context) -> str:
         from paraph.lifecycle.api_key import create_key
@@ -59,7 +59,7 @@ def create(*, label: str, scope: tuple[str, ...], subject_prefix: str, config: P
 @api_keys.command("list")
 @config_option
 def list_keys(*, config: Path | None) -> None:
-    """Show all keys, revoked ones too."""
+    """Show all keys, including revoked ones."""
 
     async def work(context: Context) -> list[ApiKey]:
         async with context.store.reading() as tx:
@@ -97,5 +97,5 @@ def revoke(*, key_id: str, config: Path | None) -> None:
 
 
 def day(epoch: int | None) -> str:
-    """A time as people read it."""
+    """Format a time for people."""
     return "" if epoch is None else f"{datetime.fromtimestamp(epoch, tz=UTC):%Y-%m-%d %H:%M}"

@@ -1,4 +1,4 @@
-"""`paraph audit`: whether the record of what was done is whole."""
+"""`paraph audit`: verifies that the audit log is complete and unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def audit() -> None:
 )
 @config_option
 def verify(*, head: tuple[str, ...], config: Path | None) -> None:
-    """Walk the chain; exit 1 when an entry was changed, dropped, moved or rebuilt.
+    """Verify the chain; exit 1 if an entry was changed, dropped, moved or rebuilt.
 
     It is compared with the marks in receipts_folder, and with the heads that you give.
     """
@@ -60,7 +60,7 @@ def verify(*, head: tuple[str, ...], config: Path | None) -> None:
     if verdict.restores:
         click.echo(
             f"{verdict.restores} restores are part of it; {verdict.given_up} exported heads are of "
-            "entries that a restore left behind: no tampering, if you restored a backup"
+            "entries that a restore dropped: this is not tampering if you restored a backup"
         )
     click.echo(f"head {verdict.entries}:{verdict.head}")
 

@@ -1,4 +1,4 @@
-"""`paraph backup`: everything that is kept, in one file, while the service runs."""
+"""`paraph backup`: writes the whole database to one file while the service runs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def backup(*, file: Path, config: Path | None) -> None:
 
 
 class _new_file:  # noqa: N801 - Used as a function.
-    """A private file under another name, which is gone if the block fails."""
+    """Create a private file under a temporary name; it is deleted if the block fails."""
 
     def __init__(self, file: Path) -> None:
         if file.exists():
@@ -72,7 +72,7 @@ class _new_file:  # noqa: N801 - Used as a function.
 
     def __enter__(self) -> tuple[Path, BinaryIO]:
         try:
-            # Not one that is there already: it is another backup's, or an attacker's link.
+            # Never open an existing one: it is another backup's, or an attacker's link.
             descriptor = os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""`paraph check`: attack a running app and say what it withstands."""
+"""`paraph check`: attacks a running app and reports which attacks it withstands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How the report is written."""
+    """The format of the report."""
 
     TEXT = "text"
     JSON = "json"
@@ -32,7 +32,7 @@ class Format(StrEnum):
 
 
 class Profile(StrEnum):
-    """Where the app's pages are shown."""
+    """The kind of site on which the app's pages are shown."""
 
     WEB = "web"
     EMBEDDED = "embedded"
@@ -97,13 +97,13 @@ def check(
     if self_check:
         if target is not None or form not in {Format.TEXT, Format.JSON}:
             raise ConfigurationError(
-                ["--self-test has no target, and is written as text or json"],
-                remedy="`paraph check --help` says more.",
+                ["--self-test takes no target, and its --format is text or json"],
+                remedy="Run `paraph check --help` to see the options.",
             )
         raise click.exceptions.Exit(_self_test(ids, jobs, Format(form), output))
     if target is None:
         raise ConfigurationError(
-            ["which app? Name a target file"], remedy="`paraph check --help` says more."
+            ["no target file is given"], remedy="Name one; `paraph check init` writes one."
         )
     found = _attack(target, ids, profile=profile, jobs=jobs, impersonate=impersonate)
     _write(_written(found, Format(form)), output)
@@ -135,7 +135,7 @@ def _attack(
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """SIGTERM does what Ctrl-C does: apps that were started are ended, and their folders go."""
+    """Treat SIGTERM like Ctrl-C: stop the started apps and delete their folders."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         yield
@@ -212,7 +212,7 @@ def _self_test(ids: list[str], jobs: int, form: Format, output: Path | None) -> 
 
 
 def _demand_place(output: Path | None) -> None:
-    """Say before the work, not after it, that its result cannot be written."""
+    """Check before the work, not after it, that its result can be written."""
     folder = output.parent if output is not None else Path()
     if output is not None and (output.is_dir() or not os.access(folder, os.W_OK)):
         raise ConfigurationError([f"{output}: cannot be written"], remedy="Name another --output.")

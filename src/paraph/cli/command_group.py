@@ -12,7 +12,7 @@ _SENTENCE = 200
 
 
 class CommandPlace(NamedTuple):
-    """Where a command is defined, and its line in the list of commands.
+    """The module of a command, and its line in the list of commands.
 
     Args:
         module: the module to import when the command runs.
@@ -32,12 +32,12 @@ class CommandGroup(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names in the order of their definition, without old ones."""
+        """Return the names in the order of their definition, without old names."""
         del ctx
         return [name for name, command in self.commands.items() if not command.hidden]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Print the help where there is nothing to parse."""
+        """Print the help if there are no arguments."""
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help())
             ctx.exit(2)
@@ -73,7 +73,7 @@ class LazyCommandGroup(CommandGroup):
         }
         super().__init__(
             name,
-            # These stand in the list of commands; get_command() gives the real ones.
+            # Placeholders for the list of commands; get_command() returns the real ones.
             commands=summaries,
             help=help,
             context_settings={
@@ -85,7 +85,7 @@ class LazyCommandGroup(CommandGroup):
         self.places = places
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command's module; None where the table has no such name."""
+        """Import a command's module and return the command; None for an unknown name."""
         del ctx
         place = self.places.get(cmd_name)
         if place is None:

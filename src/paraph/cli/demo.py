@@ -1,4 +1,4 @@
-"""`paraph demo`: a Zoom, the service and a host product, to be tried in a browser."""
+"""`paraph demo`: a simulated Zoom, the service and a host product, to try in a browser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PortList(click.ParamType[tuple[int, ...]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """The four ports, in the order of the parts."""
+        """Return the four ports, in the order of the parts."""
         words = [word.strip() for word in str(value).split(",")]
         ports = [int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 6]
         if len(ports) != len(words) or len(ports) != 4 or not all(0 < one < 65536 for one in ports):
@@ -89,7 +89,7 @@ async def _run(linking: str, ports: Ports) -> None:
         if stopping not in done:
             name = next(ends[task] for task in done if task in ends)
             raise ConfigurationError([f"the {name} ended unexpectedly"], remedy="Run it again.")
-    click.echo("stopped; the temporary folder is gone")
+    click.echo("Stopped; the temporary folder was deleted.")
 
 
 def _say(running: Running) -> None:

@@ -1,4 +1,4 @@
-"""The event loop of every long-running command: uvloop where there is one."""
+"""The event loop of every long-running command: uvloop if it is installed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         import uvloop
-    except ImportError:  # Not made for this platform; asyncio's own does the same, more slowly.
+    except ImportError:  # Not available on this platform; asyncio's own works too, more slowly.
         return asyncio.new_event_loop
     return uvloop.new_event_loop

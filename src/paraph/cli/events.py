@@ -1,4 +1,4 @@
-"""`paraph events`: what Zoom sent, and where it stands."""
+"""`paraph events`: shows received events and their status, and redelivers them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
     from paraph.storage.records import KeptEvent
 
-# The values of `storage.records.EventStatus`, which would load more for a line of help.
+# The values of `storage.records.EventStatus`; importing it would load more for a help text.
 STATUSES = ("received", "handed_on", "dead")
 
 

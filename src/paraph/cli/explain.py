@@ -1,4 +1,4 @@
-"""`paraph explain`: one captured request in, the outcome of every step out."""
+"""`paraph explain`: checks one captured request and shows the outcome of every step."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def explain() -> None:
 
 
 def _request_parameters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the argument and the options that all kinds of request share."""
+    """Add the argument and the options that all kinds of request share to a command."""
     file = click.Path(path_type=Path, allow_dash=True)
     parameters: list[Callable[[Any], Any]] = [
         click.argument("request", metavar="[FILE]", required=False, type=file),
@@ -46,7 +46,7 @@ def _request_parameters(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--entry",
             type=int,
-            help="The entry of a recording, from 1, if several could be meant.",
+            help="The entry of a recording, from 1, if several match.",
         ),
         click.option("--client-id", default="", show_default=False, help="The app's client id."),
         config_option,
@@ -71,7 +71,7 @@ def _secret_option(what: str) -> Callable[[Any], Any]:
 def explain_webhook(
     *, at: float | None, client_id: str, config: Path | None, secrets: tuple[str, ...], **where: Any
 ) -> None:
-    """Explain a webhook delivery and what would become of its event.
+    """Explain a webhook delivery and its effect.
 
     The steps are headers, freshness, signature and event. If the signature does not match, the
     usual causes are tried. FILE is raw HTTP text, a cURL command, a HAR file, an API Gateway or
@@ -84,7 +84,7 @@ def explain_webhook(
     known = ExplainSettings(config)
     is_signed = captured.header(SIGNATURE_HEADER) is not None
     settings = DeliverySettings(
-        # Without a signature there is nothing that a secret could verify.
+        # Without a signature a secret cannot verify anything.
         secrets=known.secrets(secrets, "webhook_secrets", "Secret token") if is_signed else (),
         client_id=client_id or known.text("client_id"),
         client_secret=known.text("client_secret"),
@@ -207,9 +207,9 @@ def _ring(known: ExplainSettings, config: Path | None) -> KeyRing:
 def _captured(
     *, request: Path | None, headers: Path | None, body: Path | None, entry: int | None, fits: Fits
 ) -> CapturedRequest:
-    """The request of FILE, or of two files with headers and body."""
+    """Return the request of FILE, or of two files with headers and body."""
     if (request is None) == (headers is None):
-        raise UsageError("say which request: FILE, or --headers and --body", remedy=REMEDY)
+        raise UsageError("no request is given: name FILE, or --headers and --body", remedy=REMEDY)
     if request is not None:
         if body is not None:
             raise UsageError("--body goes with --headers, not with FILE", remedy=REMEDY)
@@ -234,7 +234,7 @@ def _now(at: float | None) -> float:
 
 
 def _print(found: Explanation) -> None:
-    """One line for each step and note; exit 1 when the request is refused."""
+    """Print one line for each step and note; exit 1 if the request is refused."""
     for line in found.lines():
         click.echo(line)
     if not found.is_accepted:

@@ -1,7 +1,7 @@
-"""Settings of an app for an explanation: only those that it uses, and without any check.
+"""The app's settings for an explanation: only the required ones, and without validation.
 
-From options, from `PARAPH_*` variables and from `paraph.toml`, the first of these that says it.
-A value is taken exactly as it stands: quotes or blanks around a secret may be what is looked for.
+They come from options, from `PARAPH_*` variables and from `paraph.toml`; the first source that has
+a value is used. Values stay unchanged: quotes or blanks around a secret may be the cause sought.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def _is_url(text: str) -> bool:
 
 
 class ExplainSettings:
-    """Settings by name, as they are written.
+    """Settings by name, exactly as written.
 
     Args:
-        config: the settings file; paraph.toml here, if there is one, by default.
+        config: the settings file; the default is paraph.toml in the current folder, if it exists.
 
     Raises:
         ConfigurationError: the file cannot be read.
@@ -57,49 +57,49 @@ class ExplainSettings:
         for name in _LISTS:
             text = variables.get(f"paraph_{name}", "")
             if text and name not in found:
-                # One secret that is no JSON list: refused at a start, and clear enough here.
+                # A secret that is not a JSON list: refused when the service starts, accepted here.
                 found[name] = [text]
         self._values |= found
 
     def text(self, name: str) -> str:
-        """A setting that is text; "" where it is missing."""
+        """Return a setting that is text; "" if it is missing."""
         value = self._values.get(name)
         return value if isinstance(value, str) else ""
 
     def texts(self, name: str) -> list[str]:
-        """A setting that is a list."""
+        """Return a setting that is a list."""
         value = self._values.get(name)
         return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
     def number(self, name: str, default: int) -> int:
-        """A setting that is a number."""
+        """Return a setting that is a number."""
         value = self._values.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             return default
         text = value if isinstance(value, str) else f"{value:x}"
-        # More digits than any time has.
+        # More digits than any timestamp has.
         is_number = len(text) <= _MOST_DIGITS and str(value).isdecimal()
         return int(value) if is_number else default
 
     def demand_urls(self, *names: str) -> None:
-        """Check settings that are URLs, where they are given.
+        """Check settings that are URLs, if they are given.
 
         Raises:
             ConfigurationError: one of them cannot be read as a URL.
         """
-        unreadable = [f"{name} is no URL" for name in names if not _is_url(self.text(name))]
+        unreadable = [f"{name} is not a URL" for name in names if not _is_url(self.text(name))]
         if unreadable:
             raise ConfigurationError(unreadable)
 
     def level(self) -> Literal["user", "account"]:
-        """The app's level."""
+        """Return the app's level: user or account."""
         return "account" if self.text("level") == "account" else "user"
 
     def secrets(self, given: Sequence[str], name: str, what: str) -> list[str]:
-        """Secrets from options, else from settings, else from the terminal.
+        """Return secrets from options, else from settings, else from a prompt.
 
         Raises:
-            ConfigurationError: they are given nowhere, and there is no terminal to ask on.
+            ConfigurationError: no source has them, and there is no terminal for a prompt.
         """
         known = list(given) or self.texts(name) or [one for one in [self.text(name)] if one]
         if not known and sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""`paraph installations`: what is installed, and by what proof."""
+"""`paraph installations`: shows installations with their proofs, and removes them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def show(*, installation_id: str, config: Path | None) -> None:
             found = await tx.installations.get(installation_id)
         if found is None:
             raise NotFound(
-                f"there is no installation {installation_id}", remedy="paraph installations list"
+                f"there is no installation {installation_id}",
+                remedy="`paraph installations list` shows all ids.",
             )
         return found
 
@@ -87,7 +88,7 @@ def show(*, installation_id: str, config: Path | None) -> None:
         ("Zoom account", one.grant.identity.account_id),
         ("scopes", " ".join(sorted(one.grant.tokens.scopes))),
         *(
-            (f"proof: {rung.name}", f"{day(rung.held_at)}, the word of {rung.word}")
+            (f"proof: {rung.name}", f"{day(rung.held_at)}, confirmed by {rung.word}")
             for rung in one.link.rungs
         ),
     ]

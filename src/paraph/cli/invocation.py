@@ -1,4 +1,4 @@
-"""How this program was started, for messages that print a command to run."""
+"""The words that started this program, for messages that print a command to run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _PROGRAM = "paraph"
 
 
 def own_command() -> str:
-    """The words that start this program from the current folder, quoted for a shell.
+    """Return the words that start this program from the current folder, quoted for a shell.
 
-    `paraph` where the shell finds it, else the path of the script, else `python -m paraph`.
+    This is `paraph` if the shell finds it, else the path of the script, else `python -m paraph`.
     """
     script = _script()
     if script is None:
@@ -25,7 +25,7 @@ def own_command() -> str:
 
 
 def _script() -> Path | None:
-    # The script may also stand beside the interpreter: `python -m paraph` was typed then.
+    # The script may also be in the interpreter's folder if `python -m paraph` was typed.
     for candidate in (Path(sys.argv[0]), Path(sys.executable).with_name(_PROGRAM)):
         if candidate.name == _PROGRAM and candidate.is_file():
             return candidate.absolute()
@@ -33,11 +33,11 @@ def _script() -> Path | None:
 
 
 def _shown(file: Path) -> str:
-    """A path as it is typed in the current folder: relative below it, else absolute."""
+    """Return a path as typed in the current folder: relative below it, else absolute."""
     file = file.absolute()
     folder = Path.cwd()
     if not file.is_relative_to(folder):
         return shlex.quote(str(file))
     relative = file.relative_to(folder)
-    # A name without a slash would be looked up on PATH.
+    # The shell would search PATH for a name without a slash.
     return shlex.quote(f"./{relative}" if len(relative.parts) == 1 else str(relative))

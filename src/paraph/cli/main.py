@@ -1,4 +1,4 @@
-"""`paraph`: one command line; the one place where an error becomes an exit code."""
+"""`paraph`: the command line. Only this module turns an error into an exit code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PLACES = {
         "paraph.cli.check", "check", "Attack a running app and report which attacks it withstands."
     ),
     "migrate": CommandPlace(
-        "paraph.cli.migrate", "migrate", "Remove what no code uses any more from the database."
+        "paraph.cli.migrate", "migrate", "Remove unused parts of the database schema."
     ),
     "backup": CommandPlace(
         "paraph.cli.backup", "backup", "Write a consistent backup while the service runs."
@@ -75,10 +75,10 @@ app.params.append(
 
 
 def main() -> None:
-    """Run a command. An error is one line that says what happened and one that says what to do."""
+    """Run a command. An error prints one line with the problem and one with the remedy."""
     _write_everything()
     try:
-        # Click gives back the code of an explicit exit; a command itself returns nothing.
+        # Click returns the code of an explicit exit; a command itself returns nothing.
         code = app.main(prog_name="paraph", standalone_mode=False)
     except ParaphError as error:
         lines = error.problems if isinstance(error, ConfigurationError) else (error.detail,)
@@ -88,7 +88,7 @@ def main() -> None:
     except click.ClickException as error:
         _fail(_one_line(error), "Run `paraph --help` to see what is possible.", code=1)
     except OSError as error:
-        # Most often: the disk that the output is written to is full.
+        # The usual cause is a full disk under the output file.
         where = f"{error.filename}: " if error.filename else ""
         _fail(
             f"{where}{error.strerror or type(error).__name__}",
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def _write_everything() -> None:
-    """Escape what a terminal's or a file's encoding lacks: a name must not end a command."""
+    """Escape characters that the output encoding lacks: a name must not end a command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

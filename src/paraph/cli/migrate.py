@@ -1,4 +1,4 @@
-"""`paraph migrate`: the schema steps that older code could not live with."""
+"""`paraph migrate`: the schema changes that older versions cannot work with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paraph.cli.settings_file import config_option
 @click.command()
 @config_option
 def migrate(*, config: Path | None) -> None:
-    """Remove what no code uses any more from the database.
+    """Remove unused parts of the database schema.
 
     Newer code adds what it needs when it starts. Run this when no process of an older version is
     left: older versions cannot start afterwards.
@@ -26,6 +26,6 @@ def migrate(*, config: Path | None) -> None:
     set_up_logs()
     taken = asyncio.run(contract_schema(load_settings(config).database_url))
     for step in taken:
-        click.echo(f"taken: {step}")
+        click.echo(f"removed: {step}")
     if not taken:
-        click.echo("There is nothing to take away.")
+        click.echo("There is nothing to remove.")

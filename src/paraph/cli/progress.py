@@ -1,4 +1,4 @@
-"""Long work as people and logs want to see it: a bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of long work: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LINE_SECONDS = 5.0
 
 @contextmanager
 def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how far a counted work is; the block is given a function that advances it."""
+    """Show the progress of counted work; yields a function that advances it."""
     if not sys.stderr.isatty():
         yield _Lines(what, total).advance
         return
@@ -35,7 +35,7 @@ def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 class _Lines:
-    """A line every few seconds, and one at the end."""
+    """Prints a line every few seconds, and one at the end."""
 
     def __init__(self, what: str, total: int) -> None:
         self._what = what
@@ -44,7 +44,7 @@ class _Lines:
         self._next = time.monotonic() + _LINE_SECONDS
 
     def advance(self, count: int) -> None:
-        """Count, and say so if it is time."""
+        """Count, and print a line if one is due."""
         self._done += count
         if self._done >= self._total or time.monotonic() >= self._next:
             self._next = time.monotonic() + _LINE_SECONDS

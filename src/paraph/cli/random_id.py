@@ -1,4 +1,4 @@
-"""Arguments that are random ids: one that begins with `-` is an id and not an option."""
+"""Arguments that are random ids: an id that begins with `-` is not read as an option."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SHORT = re.compile(r"-[A-Za-z0-9_][A-Za-z0-9_-]*")
 class IdCommand(click.Command):
     """A command whose arguments are random ids.
 
-    Click would read `-Uxyz` as options. Here an argument is an id when it has the form of one, or
-    when it begins with one `-` and the command has no option of that letter. So `-c` with its value
-    in the same word is an id if the word has exactly the form of one.
+    Click would read `-Uxyz` as options. Here an argument is an id if it has the form of one, or if
+    it begins with one `-` and the command has no option of that letter. So `-c` with its value in
+    the same word is an id if the word has exactly the form of one.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -34,7 +34,7 @@ class IdCommand(click.Command):
                 if self._takes_value(word):
                     value = next(words, None)
                     if value is None:
-                        # Click says so; a `--` behind it would be taken as the value.
+                        # Click reports it; a `--` behind it would be taken as the value.
                         return super().parse_args(ctx, options)
                     options.append(value)
         if not "".join(ids).isascii():

@@ -1,4 +1,4 @@
-"""`paraph restore`: a backup becomes the database again, in a new epoch."""
+"""`paraph restore`: restores the database from a backup, in a new epoch."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def _restore(
 
 
 async def _reissue(settings: Settings, began: NewEpoch) -> list[tuple[str, Secret]]:
-    """API keys that can do what the ended ones could."""
+    """Make API keys with the permissions of the ended ones."""
     from paraph.lifecycle.api_key import create_key
     from paraph.service.context import open_context
 
@@ -135,7 +135,7 @@ def _spoiled(lines: Sequence[str]) -> None:
     if lines:
         click.echo(
             "A line that names a key was made with one that is not in force: see --made-with-key. "
-            "Others are torn or altered.",
+            "Other lines are incomplete or altered.",
             err=True,
         )
 
@@ -147,14 +147,14 @@ def _show(began: NewEpoch) -> None:
         err=True,
     )
     click.echo(
-        f"{began.receipts} removals since the backup were found outside, and {began.removed} "
-        "grants removed again",
+        f"{began.receipts} removals since the backup were found in receipts, and {began.removed} "
+        "grants were removed again",
         err=True,
     )
     if began.ended_keys:
         click.echo(
-            f"{len(began.ended_keys)} API keys ended. Keep these in their place; only their "
-            "hashes are stored:",
+            f"{len(began.ended_keys)} API keys ended. Use these instead; only their hashes are "
+            "stored:",
             err=True,
         )
     for key in began.ended_keys:

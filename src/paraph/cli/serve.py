@@ -1,4 +1,4 @@
-"""`paraph serve`: the service."""
+"""`paraph serve`: runs the service."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def serve(*, config: Path | None) -> None:
     settings = load_settings(config)
     set_up_logs()
     if settings.public_url.startswith("https://") and not settings.trusted_proxies:
-        # This server speaks no TLS, so a proxy stands before it, and every request has the
-        # proxy's address: one client that reaches the rate limit locks out all others.
+        # This server does not support TLS, so a proxy is in front of it. Every request has the
+        # proxy's address, and one client that reaches the rate limit would lock out all others.
         get_logger("service").warning(
             "proxies.not_trusted",
             remedy="Name the proxy's network in trusted_proxies: rate limits count by address.",

@@ -1,4 +1,4 @@
-"""The option that most commands share: where the settings are."""
+"""The --config option that most commands share, and access to the store that it names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ config_option = click.option(
 
 
 def with_context(config: Path | None, work: Callable[[Context], Awaitable[Result]]) -> Result:
-    """Open the store of the settings, do one thing, close it again."""
+    """Open the store of the settings, run one piece of work, and close the store."""
     import asyncio
 
     from paraph.config import load_settings

@@ -1,4 +1,4 @@
-"""`paraph simulate`: a Zoom on localhost."""
+"""`paraph simulate`: runs a simulated Zoom on localhost."""
 
 from __future__ import annotations
 
@@ -70,23 +70,23 @@ def simulate(
     try:
         server.run()
     except SystemExit:
-        # uvicorn leaves the process when it cannot bind.
+        # uvicorn exits the process if it cannot bind.
         raise ConfigurationError(
             [f"cannot listen on {host}:{port}: the port is taken or not allowed"],
-            remedy="Stop what holds the port, or choose another with --port.",
+            remedy="Stop the program that uses the port, or choose another with --port.",
         ) from None
 
 
 def _check_tls(certificate: Path | None, key: Path | None) -> None:
-    """Both or neither, and fit for use: the server would answer the rest with a stack trace."""
+    """Require both or neither, and a usable pair: the server would print a stack trace."""
     if (certificate is None) != (key is None):
-        raise ConfigurationError(["--tls-certificate and --tls-key go together"])
+        raise ConfigurationError(["--tls-certificate and --tls-key are needed together"])
     if certificate is None:
         return
     import ssl
 
     try:
-        # An empty passphrase: the start must not stop to ask for one.
+        # An empty passphrase: the start must not block on a prompt.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error

@@ -1,4 +1,4 @@
-"""Tables: for people on a terminal, plain lines with tabs between the values elsewhere."""
+"""Tables: aligned on a terminal, elsewhere plain lines with tabs between the values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import click
 
 
 def show_table(rows: Sequence[Sequence[str]], *, columns: Sequence[str] = ()) -> None:
-    """Show rows, below the names of their columns if they have names.
+    """Print rows, below the names of their columns if there are names.
 
-    The first value of a row is an argument of other commands, so it is never cut. No value is
-    read as markup: subjects, names and failures come from outside.
+    The first value of a row is an argument of other commands, so it is never cut. Values are never
+    read as markup, because subjects, names and failures come from outside.
     """
     if not sys.stdout.isatty():
         for row in [columns, *rows] if columns else rows:

@@ -1,4 +1,4 @@
-"""A captured Home URL request, explained: the X-Zoom-App-Context header."""
+"""Explains a captured Home URL request: the X-Zoom-App-Context header."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _HEADER = FirstStep("header", "There is exactly one X-Zoom-App-Context header.")
 def explain_app_context(
     captured: CapturedRequest, *, client_id: str, client_secrets: list[str], now: float
 ) -> Explanation:
-    """Open the app context of a request as a Home URL does.
+    """Check the app context of a request as a Home URL does.
 
     Args:
         captured: the request.
         client_id: of the app.
-        client_secrets: those that may have sealed it; the first one that opens it counts.
+        client_secrets: possible client secrets; the first one that opens the context is used.
         now: epoch seconds.
     """
     steps: list[Step] = [_HEADER, *app_context.VERIFICATION_STEPS]
     count = captured.count(HEADER)
     if count != 1:
         detail = (
-            "the app context is absent: Zoom's client adds X-Zoom-App-Context to requests of the "
-            "Home URL alone"
+            "the app context is absent: Zoom's client adds X-Zoom-App-Context only to requests of "
+            "the Home URL"
             if not count
             else f"X-Zoom-App-Context is there {count} times"
         )

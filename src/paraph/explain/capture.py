@@ -1,7 +1,7 @@
-"""One captured HTTP request, in whichever form people have it.
+"""One captured HTTP request, in any common format.
 
-It is raw HTTP/1.1 text, a cURL command, a HAR file or headers and body in two files. It may also be
-an event of API Gateway or of a Lambda function URL, or an entry of Zoom's webhook log.
+The capture is raw HTTP/1.1 text, a cURL command, a HAR file, or headers and body in two files. It
+may also be an event of API Gateway or of a Lambda function URL, or an entry of Zoom's webhook log.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class CapturedRequest:
     """A request as it was captured. Header names are in lower case, as ASGI has them.
 
     Attributes:
-        notes: what looks wrong with the capture itself, in whole sentences.
-        has_exact_body: whether the capture says where the body ends; a file of raw text without
+        notes: problems of the capture itself, in whole sentences.
+        has_exact_body: whether the capture says where the body ends. A file of raw text without
             Content-Length does not, and editors add a line end to it.
     """
 
@@ -44,11 +44,11 @@ class CapturedRequest:
     has_exact_body: bool = True
 
     def header(self, name: bytes) -> bytes | None:
-        """The first header of a name."""
+        """Return the first header of a name."""
         return next((value for key, value in self.headers if key == name), None)
 
     def count(self, name: bytes) -> int:
-        """How many headers have a name."""
+        """Return how many headers have a name."""
         return sum(key == name for key, _ in self.headers)
 
 
@@ -56,15 +56,15 @@ Fits = Callable[[CapturedRequest], bool]
 
 
 def read_capture(content: bytes, *, entry: int | None = None, fits: Fits) -> CapturedRequest:
-    """Read a capture of any form.
+    """Read a capture of any format.
 
     Args:
         content: the bytes of the file.
-        entry: the number of an entry of a recording, from 1; the one that fits by default.
-        fits: whether a request of a recording may be the one that is meant.
+        entry: the number of an entry of a recording, from 1; by default the one that `fits`.
+        fits: returns true if a request of a recording may be the one to explain.
 
     Raises:
-        UsageError: it is too long, has another form, or several entries could be meant.
+        UsageError: it is too long, has an unknown format, or several entries match.
     """
     from paraph.explain.curl_command import is_curl_command, read_curl_command
     from paraph.explain.json_capture import read_json_capture
@@ -82,10 +82,10 @@ def read_capture(content: bytes, *, entry: int | None = None, fits: Fits) -> Cap
 
 
 def join_capture(head: bytes, body: bytes) -> CapturedRequest:
-    """The request of a file of headers and a file with the body, byte for byte.
+    """Join a file of headers and a file with the body, byte for byte, to a request.
 
     Raises:
-        UsageError: one is too long, or the first holds no headers.
+        UsageError: a file is too long, or the first holds no headers.
     """
     from paraph.explain.json_capture import read_json_headers
     from paraph.explain.raw_request import read_head
@@ -99,16 +99,16 @@ def join_capture(head: bytes, body: bytes) -> CapturedRequest:
 
 
 def _unmarked(content: bytes) -> bytes:
-    """The content as UTF-8 without its byte order mark; Windows shells write UTF-16 to files."""
+    """Return the content as UTF-8 without byte order mark; Windows shells write UTF-16 files."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         with suppress(UnicodeError):
             return content.decode("utf-16").encode("utf-8")
-    # The HAR format asks readers to live with a byte order mark.
+    # The HAR format requires readers to accept a byte order mark.
     return content.removeprefix(BYTE_ORDER_MARK)
 
 
 def bounded(content: bytes) -> bytes:
-    """The content, if it is not too long."""
+    """Return the content; raises `UsageError` if it is too long."""
     if len(content) > MAX_BYTES:
         raise UsageError("the capture is larger than 32 mebibytes", remedy=REMEDY)
     return content
@@ -123,14 +123,14 @@ def request(
     notes: Sequence[str] = (),
     has_exact_body: bool = True,
 ) -> CapturedRequest:
-    """A captured request from its parts.
+    """Build a captured request from its parts.
 
     Raises:
-        UsageError: the target is no URL.
+        UsageError: the target is not a URL.
     """
     text = target.decode("latin-1")
     if text.startswith("/"):
-        # As it stands in a request line. To urlsplit "//cb" would be a host.
+        # As in a request line. urlsplit would read "//cb" as a host.
         path, _, query = text.partition("#")[0].partition("?")
     else:
         try:
@@ -145,7 +145,7 @@ def request(
 
 
 def _header_name(name: bytes) -> bytes:
-    """The header's name, also from the variable of a CGI, WSGI or PHP environment."""
+    """Return a header's name, also from a variable of a CGI, WSGI or PHP environment."""
     if name.startswith(b"http_"):
         return name.removeprefix(b"http_").replace(b"_", b"-")
     return name

@@ -1,4 +1,4 @@
-"""The words of a command for the Windows shell cmd, as browsers copy it ("Copy as cURL (cmd)")."""
+"""Splits a command for the Windows shell cmd, as browsers write it ("Copy as cURL (cmd)")."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cmd_words(text: str) -> list[str]:
     """Split a command into words.
 
     Raises:
-        UsageError: a quote does not end.
+        UsageError: a quote is not closed.
     """
     text = _without_carets(text)
     words: list[str] = []
@@ -52,9 +52,9 @@ def cmd_words(text: str) -> list[str]:
 
 
 def _without_carets(text: str) -> str:
-    """The command with its carets applied: the character behind one stands for itself.
+    """Apply the carets of a command: the character behind a caret is taken literally.
 
-    A caret at the end of a line joins the next line, whose first character then stands for itself.
+    A caret at the end of a line joins the next line, whose first character is taken literally.
     Between quotes without a caret, a caret is an ordinary character.
     """
     found: list[str] = []

@@ -1,4 +1,4 @@
-"""A cURL command, as browsers and request tools copy it. Nothing in it is executed or opened."""
+"""Reads a cURL command, as browsers and request tools copy it. It executes and opens nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHORTHANDS = {
     "-b": b"cookie",
     "--cookie": b"cookie",
 }
-# Options with a value that does not matter here.
+# Options with a value that is irrelevant here.
 _WITH_VALUE = frozenset(
     {
         *("-o", "--output", "-x", "--proxy", "-u", "--user", "-m", "--max-time", "-w", "-E"),
@@ -64,10 +64,10 @@ class _Command:
 
 
 def read_curl_command(content: bytes) -> CapturedRequest:
-    """The request that a cURL command would make.
+    """Return the request that a cURL command would make.
 
     Raises:
-        UsageError: a quote does not end, a file is meant, or there is no URL.
+        UsageError: a quote is not closed, the command reads a file, or there is no URL.
     """
     # Latin-1 keeps every byte of the command as one character.
     text = content.decode("latin-1").strip()
@@ -106,13 +106,13 @@ def _request_of(command: _Command) -> CapturedRequest:
 
 
 def _option(word: str) -> tuple[str, str | None]:
-    """An option's name, and the value that is attached to it; no name: a URL."""
+    """Return an option's name and the value attached to it; a URL has no name."""
     if word.startswith("--") and len(word) > 2:
         name, equals, value = word.partition("=")
         return name, value if equals else None
     if word.startswith("-") and len(word) > 1:
         for place, letter in enumerate(word[1:], 1):
-            # Flags may be joined: -sXPOST.
+            # Flags may be combined: -sXPOST.
             if letter in _SHORT_WITH_VALUE:
                 return f"-{letter}", word[place + 1 :] or None
         return word[:2], None
@@ -135,7 +135,7 @@ def _apply(command: _Command, name: str, value: str) -> None:
         command.url = raw
     elif name in _HEADER:
         _refuse_file(value, "headers")
-        # `Name;` is a header without a value to curl.
+        # To curl, `Name;` is a header without a value.
         header, colon, text = raw.partition(b":")
         if not colon:
             header, _, text = raw.partition(b";")
@@ -157,13 +157,13 @@ def _apply(command: _Command, name: str, value: str) -> None:
 def _refuse_file(value: str, what: str) -> None:
     if value.startswith("@"):
         raise UsageError(
-            f"the {what} of this cURL command stand in a file, which is not opened",
+            f"the {what} of this cURL command are in a file, which is not opened",
             remedy="Give them with --headers FILE and --body FILE.",
         )
 
 
 def _words(text: str) -> list[str]:
-    """The words of a POSIX shell command, without expansions."""
+    """Split a POSIX shell command into words, without expansions."""
     words: list[str] = []
     current: list[str] | None = None
     place = 0
@@ -183,7 +183,7 @@ def _words(text: str) -> list[str]:
 
 
 def _piece(text: str, place: int) -> tuple[str, int]:
-    """One quoted or plain piece of a word, and the place behind it."""
+    """Return one quoted or plain piece of a word, and the position behind it."""
     if text[place] == "'":
         end = _end_of(text, "'", place + 1)
         return text[place + 1 : end], end + 1

@@ -1,4 +1,4 @@
-"""A captured webhook delivery, explained: headers, freshness, signature, event, its effect."""
+"""Explains a captured webhook delivery: headers, freshness, signature, event, its effect."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ORDER: list[Step] = [_REQUEST, *(one for one in _STEPS.values() if one.name != 
 
 @dataclass(frozen=True, slots=True)
 class DeliverySettings:
-    """Settings that an explanation needs; all but the secrets may be unknown."""
+    """The settings that an explanation needs; all except the secrets may be unknown."""
 
     secrets: Sequence[str]
     client_id: str = ""
@@ -51,9 +51,9 @@ class DeliverySettings:
 def explain_delivery(
     settings: DeliverySettings, captured: CapturedRequest, *, now: float
 ) -> Explanation:
-    """Check a captured delivery as the webhook does, and look for the cause of a mismatch.
+    """Check a captured delivery as the webhook does, and search for the cause of a mismatch.
 
-    Freshness is the one step behind which the others are still checked: a capture is usually old.
+    A delivery that is not fresh is still checked further, because a capture is usually old.
     """
     return _DeliveryCheck(settings, captured, now).run()
 
@@ -68,11 +68,11 @@ class _DeliveryCheck:
         self._is_described = False
         self._notes = [
             *captured.notes,
-            "whether it arrived before, only the running service knows.",
+            "only the running service knows whether it arrived before.",
         ]
 
     def run(self) -> Explanation:
-        """All steps, in order."""
+        """Run all steps, in order."""
         try:
             self._check()
         except PeerError as error:
@@ -136,7 +136,7 @@ class _DeliveryCheck:
                 self._note_cause(cause)
                 self._note_sent_event(fresh, cause, secrets)
                 return
-            # The capture says nowhere where the body ends, and files end with a line end.
+            # The capture does not say where the body ends, and files end with a line end.
             self._notes.append(f"{cause.text}; the delivery was genuine.")
             delivery = webhook.verify_webhook(fresh, cause.body, secrets=secrets)
         if delivery.secret_index:
@@ -183,7 +183,7 @@ class _DeliveryCheck:
     def _note_sent_event(
         self, fresh: webhook.FreshHeaders, cause: Cause | None, secrets: Sequence[Secret]
     ) -> None:
-        """Describe the delivery as it was sent, where only the capture is wrong."""
+        """Describe the delivery as it was sent, if only the capture is wrong."""
         if cause is None or cause.sides != {Side.CAPTURE}:
             return
         with suppress(PeerError):
@@ -207,7 +207,7 @@ class _DeliveryCheck:
     def _note_unverified_event(self) -> None:
         with suppress(PeerError):
             event = parse_kept_event(self._captured.body)
-            self._notes.append("it is not verified. What would become of it if it were genuine:")
+            self._notes.append("it is not verified. If it were genuine:")
             self._note_event(event)
 
     def _note_event(self, event: Event) -> None:
@@ -226,11 +226,11 @@ def _counted(name: bytes, count: int) -> str:
 def _effect_of(client_id: str, event: Event) -> str:
     if event.name == URL_VALIDATION:
         parse_url_validation(event)
-        return "it is a challenge: it is answered, and kept nowhere."
+        return "it is a challenge: it is answered, and not stored."
     if event.name == APP_DEAUTHORIZED:
         removed = parse_app_deauthorized(event).client_id
         if client_id and removed != client_id:
             return "it removes another client's app: it has no effect here."
         whose = "" if client_id else f" (client id {removed})"
-        return f"it removes the app for that person, if no consent came after it{whose}."
+        return f"it removes the app for that user, if no consent came after it{whose}."
     return f"its event is {event.name}."

@@ -1,4 +1,4 @@
-"""An explanation: what was found at each step, notes, and lines that a terminal can be given."""
+"""An explanation: the finding of each step, notes, and lines that are safe for a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paraph.visible_text import visible
 
 
 class Outcome(StrEnum):
-    """How one step ended."""
+    """The outcome of one step."""
 
     HELD = "held"
     REFUSED = "refused"
@@ -24,7 +24,7 @@ class Step(Protocol):
 
     @property
     def name(self) -> str:
-        """Short and stable."""
+        """A short, stable name."""
 
     @property
     def proves(self) -> str:
@@ -41,7 +41,7 @@ class FirstStep:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step and how it ended; `detail` says why it was refused."""
+    """One step and its outcome; `detail` says why it was refused."""
 
     step: Step
     outcome: Outcome
@@ -53,7 +53,7 @@ class Explanation:
     """The findings, step by step.
 
     Attributes:
-        notes: whole sentences, for the reader.
+        notes: whole sentences for the reader.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -61,11 +61,11 @@ class Explanation:
 
     @property
     def is_accepted(self) -> bool:
-        """True if no step refused the request."""
+        """Return true if no step refused the request."""
         return all(one.outcome is not Outcome.REFUSED for one in self.findings)
 
     def lines(self) -> Iterator[str]:
-        """One line for each step and note, and the verdict. No control character is in them."""
+        """Yield one line for each step and note, and the result, without control characters."""
         for one in self.findings:
             text = {
                 Outcome.HELD: f": {one.step.proves}",
@@ -89,7 +89,7 @@ def run_steps(
     check: Callable[[], None],
     step_of: Callable[[PeerError], Step | None],
 ) -> list[Finding]:
-    """Run the real check, and learn from its error at which step it stopped."""
+    """Run the real check, and derive from its error the step at which it stopped."""
     failed: Step | None = None
     detail = ""
     try:

@@ -1,4 +1,4 @@
-"""Captures that are JSON: HAR, API Gateway and Lambda, Zoom's webhook log, and the like."""
+"""Captures in JSON: HAR, API Gateway and Lambda, Zoom's webhook log, and similar formats."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PARSED = "The capture holds the body as parsed JSON, not its bytes: the compact
 
 
 def read_json_capture(content: bytes, *, entry: int | None, fits: Fits) -> CapturedRequest:
-    """The request in a JSON document.
+    """Return the request in a JSON document.
 
     Raises:
-        UsageError: it is no capture, or several of its entries could be meant.
+        UsageError: it is not a capture, or several of its entries match.
     """
     try:
         document = _unwrapped(json.loads(content))
@@ -33,25 +33,25 @@ def read_json_capture(content: bytes, *, entry: int | None, fits: Fits) -> Captu
                 raise UsageError(f"the capture has {len(entries)} entries", remedy=REMEDY)
             return _read(entries[entry - 1])
         if len(entries) == 1:
-            # Read even where it does not look like one: that is the question.
+            # A single entry is read even if it does not fit: the explanation says why.
             return _read(entries[0])
         found = [place for place, one in enumerate(entries, 1) if _may_be_meant(one, fits)]
         if len(found) != 1:
             which = "none" if not found else "entries " + ", ".join(map(str, found[:9]))
             raise UsageError(
-                f"of {len(entries)} entries in the capture one must be meant; {which} could be",
-                remedy="Say which with --entry NUMBER, or give a HAR entry or event alone.",
+                f"choose one of the {len(entries)} entries in the capture; fitting: {which}",
+                remedy="Choose one with --entry NUMBER, or give a HAR entry or event alone.",
             )
         return _read(entries[found[0] - 1])
     except _NOT_A_REQUEST:
-        raise UsageError("this JSON is no capture of a request", remedy=REMEDY) from None
+        raise UsageError("this JSON is not a captured request", remedy=REMEDY) from None
 
 
 def read_json_headers(content: bytes) -> Headers:
-    """Headers from an object or a list of pairs.
+    """Return headers from an object or a list of pairs.
 
     Raises:
-        UsageError: they are neither.
+        UsageError: the JSON is neither.
     """
     try:
         return _headers(json.loads(content))
@@ -60,7 +60,7 @@ def read_json_headers(content: bytes) -> Headers:
 
 
 def _unwrapped(value: Any) -> Any:
-    """The JSON inside a string, as deep as logs nest it; any other value as it is."""
+    """Parse JSON inside a string, as deeply as logs nest it; return any other value unchanged."""
     for _ in range(_DEEPEST_STRING):
         if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "[", '"'}:
             break
@@ -83,7 +83,7 @@ def _may_be_meant(entry: Any, fits: Fits) -> bool:
     try:
         return fits(_read(entry))
     except (*_NOT_A_REQUEST, UsageError):
-        # A recording holds sockets and other things that are no requests.
+        # A recording also holds sockets and other entries that are not requests.
         return False
 
 
@@ -109,7 +109,7 @@ def _from_har(found: Mapping[str, Any]) -> CapturedRequest:
 
 
 def _from_gateway(found: Mapping[str, Any]) -> CapturedRequest:
-    """An event of API Gateway (REST, HTTP), of a load balancer, or of a function URL."""
+    """Read an event of API Gateway (REST, HTTP), of a load balancer, or of a function URL."""
     http = (found.get("requestContext") or {}).get("http") or {}
     several = found.get("multiValueHeaders") or {}
     named = {str(name).lower() for name in several}
@@ -140,7 +140,7 @@ def _query_of(found: Mapping[str, Any]) -> str:
 
 
 def _from_zoom_log(found: Mapping[str, Any]) -> CapturedRequest:
-    """An entry of the webhook log that Zoom's Marketplace and its API show."""
+    """Read an entry of the webhook log that Zoom's Marketplace and its API show."""
     headers = found["request_headers"]
     parsed = _text_headers(headers) if isinstance(headers, str) else _headers(headers)
     sent = found.get("request_body")
@@ -152,7 +152,7 @@ def _from_zoom_log(found: Mapping[str, Any]) -> CapturedRequest:
 
 
 def _text_headers(text: str) -> Headers:
-    """Headers that stand in a string: as JSON, or as lines."""
+    """Return headers from a string: as JSON, or as lines."""
     from paraph.explain.raw_request import read_head
 
     try:
@@ -162,7 +162,7 @@ def _text_headers(text: str) -> Headers:
 
 
 def _from_plain_object(found: Mapping[str, Any]) -> CapturedRequest:
-    """An object that request bins and functions log: headers and a body, perhaps a URL."""
+    """Read an object that request bins and functions log: headers, a body, perhaps a URL."""
     name = next(one for one in ("rawBody", "body", "content", "data") if one in found)
     body, notes = _body(found[name], is_base64=found.get("isBase64Encoded") is True)
     url = str(found.get("url") or found.get("path") or "/")
@@ -171,7 +171,7 @@ def _from_plain_object(found: Mapping[str, Any]) -> CapturedRequest:
 
 
 def _from_event(found: Mapping[str, Any]) -> CapturedRequest:
-    """A body alone: it has no headers, so nothing about it is signed."""
+    """Read a body alone: it has no headers, so nothing about it is signed."""
     body, _ = _body(dict(found))
     note = "The file holds the body of an event and no headers: nothing shows who made it."
     return request("POST", b"/", [], body, notes=[note])

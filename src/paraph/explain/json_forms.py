@@ -1,4 +1,4 @@
-"""The forms in which tools print the same JSON again: Zoom signs bytes, so each has its own MAC."""
+"""The forms in which tools reprint JSON. Zoom signs bytes, so each form has its own MAC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_KEYS = 4
 
 
 def other_forms(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """Other spellings of a JSON body, the likeliest first, each with its name."""
+    """Yield other spellings of a JSON body, the likeliest first, each with its name."""
     if len(body) > _LARGEST:
         return
     try:
@@ -44,7 +44,7 @@ def other_forms(body: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _reordered(value: object) -> Iterator[tuple[str, bytes]]:
-    """Compact forms with the top-level names in another order: some tools sort them."""
+    """Yield compact forms with the top-level names in another order: some tools sort them."""
     if not isinstance(value, dict) or not 1 < len(value) <= _MOST_KEYS:
         return
     for names in islice(permutations(value), 1, None):

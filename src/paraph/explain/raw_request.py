@@ -1,4 +1,4 @@
-"""Raw HTTP/1.1 text, with line ends of either kind, with and without Content-Length."""
+"""Reads raw HTTP/1.1 text, with line ends of either kind, with and without Content-Length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[^\r\n]*)?\r?\n")
 
 
 def read_raw_request(content: bytes) -> CapturedRequest:
-    """A request with its request line, headers, an empty line and the body.
+    """Read a request with its request line, headers, an empty line and the body.
 
     Raises:
         UsageError: there is no request line, or a header line has no colon.
@@ -34,19 +34,19 @@ def read_raw_request(content: bytes) -> CapturedRequest:
 
 
 def _pseudo_headers(lines: list[bytes]) -> tuple[bytes, bytes]:
-    """Method and target of an HTTP/2 request, which has no request line."""
+    """Return method and target of an HTTP/2 request, which has no request line."""
     found = {
         name: value.strip()
         for name, colon, value in (line[1:].partition(b":") for line in lines if line[:1] == b":")
         if colon
     }
     if not {b"method", b"path"} <= found.keys():
-        raise UsageError("the first line is no HTTP request line", remedy=REMEDY)
+        raise UsageError("the first line is not an HTTP request line", remedy=REMEDY)
     return found[b"method"], found[b"path"]
 
 
 def read_head(content: bytes) -> CapturedRequest:
-    """Headers alone, perhaps below a request line; without one it is a POST.
+    """Read headers alone, perhaps below a request line; without one it is a POST.
 
     Raises:
         UsageError: a line has no colon, or there is no header.
@@ -61,7 +61,7 @@ def read_head(content: bytes) -> CapturedRequest:
 
 
 def _split_head(content: bytes) -> tuple[bytes, bytes]:
-    # The earliest empty line ends the head, whichever kind of line end it has.
+    # The earliest empty line ends the head, with either kind of line end.
     found = re.search(rb"\r?\n[ \t]*\r?\n", content)
     if found is None:
         return content.rstrip(b"\r\n"), b""
@@ -88,7 +88,7 @@ def _headers(lines: list[bytes]) -> Headers:
 
 
 def _body_of(headers: Headers, body: bytes) -> tuple[bytes, list[str], bool]:
-    """The body, notes, and whether its end is known."""
+    """Return the body, notes, and whether its end is known."""
     encodings = [value for name, value in headers if name == b"transfer-encoding"]
     if any(b"chunked" in one.lower() for one in encodings):
         whole = _without_chunks(body)
@@ -96,7 +96,7 @@ def _body_of(headers: Headers, body: bytes) -> tuple[bytes, list[str], bool]:
             return body, ["Transfer-Encoding is chunked, and the body has no chunks."], False
         return whole, [], True
     declared = next((value for name, value in headers if name == b"content-length"), b"")
-    # Seven digits are more than any body here has.
+    # Seven digits exceed any body here.
     if not declared.isdigit() or len(declared) > 7:
         return body, [], False
     length, notes = int(declared), []
@@ -106,12 +106,12 @@ def _body_of(headers: Headers, body: bytes) -> tuple[bytes, list[str], bool]:
         )
     elif body[length:].strip(b"\r\n"):
         notes.append(f"{len(body) - length} bytes follow behind the body and are left out.")
-    # Editors end a file with a line end that was not sent.
+    # Editors add a line end to a file that was not sent.
     return body[:length], notes, True
 
 
 def _without_chunks(body: bytes) -> bytes | None:
-    """The body of chunks (RFC 9112 section 7.1); None where they are not whole."""
+    """Return the body in chunks (RFC 9112 section 7.1); None if they are incomplete."""
     whole, place = bytearray(), 0
     while found := _CHUNK.match(body, place):
         size = int(found[1], 16)

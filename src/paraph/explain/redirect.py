@@ -1,4 +1,4 @@
-"""A captured request at the redirection endpoint, explained: shape, state, age, issuer, code."""
+"""Explains a captured request at the redirection endpoint: shape, state, age, issuer, code."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PARAMETERS = (b"code=", b"error=", b"state=")
 
 @dataclass(frozen=True, slots=True)
 class CookieOpener:
-    """Opens a pending authorization with keys and time, and without a store."""
+    """Opens a pending authorization with keys and the time, without a store."""
 
     ring: KeyRing
     client: Client
     clock: Callable[[], float]
 
     def now(self) -> int:
-        """Epoch seconds, whole."""
+        """Return whole epoch seconds."""
         return int(self.clock())
 
 
@@ -49,7 +49,7 @@ def explain_redirect(
     steps: list[Step] = [_REQUEST, *authorization_response.VALIDATION_STEPS]
     notes = [
         *captured.notes,
-        "whether its state was used before, only the running service knows.",
+        "only the running service knows whether its state was used before.",
     ]
     if captured.header(b"cookie") is None:
         notes.append("the capture holds no cookies; recorders leave them out unless told to keep.")
@@ -64,7 +64,7 @@ def explain_redirect(
             raise NotTheRequest("it is a prefetch: nothing is done, and nothing used up")
         response = authorization_response.parse_authorization_response(captured.raw_query)
         if response.state is None:
-            # As from the Marketplace: the service drops the code and begins a flow of its own.
+            # As from the Marketplace: the service drops the code and starts a flow of its own.
             raise StateMismatch("there is no state: this did not begin in the app")
         pending = open_pending(
             opener, state=response.state, cookies=parse_cookies(captured.headers)

@@ -1,7 +1,8 @@
-"""Why a signature does not match: the usual accidents, tried one by one and in pairs.
+"""Finds why a signature does not match: tries the usual accidents one by one and in pairs.
 
-Each candidate is the delivery as it would have been without the accident. The first one whose MAC
-is the signature names the cause. Nothing here accepts a delivery: that is `verify_webhook` alone.
+Each candidate is the delivery as it would have been without the accident. The first candidate whose
+MAC matches the signature names the cause. This module accepts no delivery: only `verify_webhook`
+does.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from urllib.parse import unquote_to_bytes
 
 from paraph.explain.json_forms import other_forms
 
-# Around a header's value: blanks and quotes, and what stood behind it in a list or an object.
+# Around a header's value: blanks and quotes, and separators of the surrounding list or object.
 _BEFORE, _BEHIND = rb"[\s\"'`]{0,9}", rb"[\s\"'`,;]{0,9}"
 _HEX = re.compile(_BEFORE + rb"([Vv]0=|sha256=)?" + _BEFORE + rb"([0-9A-Fa-f]{64})" + _BEHIND)
 _BASE64 = re.compile(_BEFORE + rb"(v0=)?([A-Za-z0-9+/]{43}=)" + _BEHIND)
 _DIGITS = re.compile(_BEFORE + rb"([0-9]{10})([0-9]{3})?(?:\.[0-9]+)?" + _BEHIND)
 _IS_BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}\s*")
 _LARGEST_LITERAL = 1 << 20
-# Not seen, and pasted along from web pages: zero-width characters and a byte order mark.
+# Invisible characters copied from web pages: zero-width characters and a byte order mark.
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 _MARK = b"\xef\xbb\xbf"
 
@@ -48,7 +49,7 @@ class Cause:
 
     Attributes:
         body: the bytes that were signed.
-        line_end_only: whether the capture has a line end that was not sent, and nothing else.
+        line_end_only: whether an added line end in the capture is the only difference.
     """
 
     text: str
@@ -68,14 +69,14 @@ class _Change:
 def find_cause(
     signature: bytes, timestamp: bytes, body: bytes, *, secrets: Sequence[str], client_secret: str
 ) -> Cause | None:
-    """The simplest accident that explains why no secret made the signature.
+    """Return the simplest accident that explains why no secret made the signature.
 
     Args:
         signature: the header as it was captured.
         timestamp: the header as it was captured.
         body: as it was captured.
         secrets: the webhook secrets.
-        client_secret: the app's other secret, which people mistake for it; "" if unknown.
+        client_secret: the app's client secret, often confused with them; "" if unknown.
     """
     wanted = _wanted(signature)
     if wanted is None:
@@ -84,7 +85,7 @@ def find_cause(
     bodies = list(_bodies(body))
     keys = list(_keys(secrets, client_secret))
     stamps = list(_stamps(timestamp))
-    # Every pair of a large body would be hashed for minutes.
+    # Hashing every pair of a large body would take minutes.
     most = next(depth for limit, depth in _DEPTHS if len(body) <= limit)
     for depth in range(1, most + 1):
         for key in keys:
@@ -114,7 +115,7 @@ def _cause(made: Sequence[_Change], shape: Sequence[_Change], body: _Change) -> 
 
 
 def _wanted(signature: bytes) -> tuple[bytes, list[_Change]] | None:
-    """The MAC in a signature header, and what is odd about its shape."""
+    """Return the MAC in a signature header, and the oddities of its shape."""
     if found := _HEX.fullmatch(signature):
         shape = []
         if found[1] not in {b"v0=", b"V0="}:
@@ -132,10 +133,10 @@ def _wanted(signature: bytes) -> tuple[bytes, list[_Change]] | None:
 
 _BASES = (
     _Change("", b"v0:%(t)b:%(b)b", Side.SENDER),
-    _Change("v0: is missing in front of what was signed", b"%(t)b:%(b)b", Side.SENDER),
+    _Change("v0: is missing in front of the signed text", b"%(t)b:%(b)b", Side.SENDER),
     _Change("the body alone was signed, without v0: and the timestamp", b"%(b)b", Side.SENDER),
-    _Change("a dot stands behind the timestamp in what was signed", b"%(t)b.%(b)b", Side.SENDER),
-    _Change("v1: stands in place of v0: in what was signed", b"v1:%(t)b:%(b)b", Side.SENDER),
+    _Change("a dot follows the timestamp in the signed text", b"%(t)b.%(b)b", Side.SENDER),
+    _Change("v1: replaces v0: in the signed text", b"v1:%(t)b:%(b)b", Side.SENDER),
 )
 
 
@@ -177,8 +178,8 @@ def _keys(secrets: Sequence[str], client_secret: str) -> Iterator[_Change]:
             yield _Change(f"{which} was decoded from base64 first", decoded, Side.SECRET)
     if client_secret:
         yield _Change(
-            "the client secret signed it: it stands at Zoom as the secret token, or the two are "
-            "mixed up",
+            "the client secret signed it: it is set at Zoom as the secret token, or the two are "
+            "confused",
             client_secret.encode("utf-8", "surrogatepass"),
             Side.SECRET,
         )

@@ -1,1 +1,1 @@
-"""The network towards Zoom: one HTTP door, and what is asked through it."""
+"""The network side towards Zoom: the one HTTP transport, and the requests sent through it."""

@@ -1,4 +1,4 @@
-"""What is asked of the authorization server: exchange, refresh, revoke."""
+"""Requests to the authorization server: exchange, refresh, revoke."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from paraph.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class RemoteAuthorizationServer:
-    """The authorization server as reached through the transport, for one client."""
+    """The authorization server, reached through the transport, for one client."""
 
     transport: Transport
     server: AuthorizationServer
     client: Client
 
     async def exchange(self, validated: ValidatedAuthorizationResponse) -> TokenSet:
-        """The code for a token set (RFC 6749 section 4.1.3).
+        """Exchange the code for a token set (RFC 6749 section 4.1.3).
 
         Raises:
             InvalidGrant, TokenErrorResponse, PeerUnavailable, MessageMalformed, TransportError.
@@ -31,9 +31,13 @@ class RemoteAuthorizationServer:
         )
 
     async def refresh(self, refresh_token: Secret) -> TokenSet:
-        """The next token set; the old refresh token is spent (RFC 6749 section 6)."""
+        """Get the next token set; this uses up the old refresh token (RFC 6749 section 6).
+
+        Raises:
+            InvalidGrant, TokenErrorResponse, PeerUnavailable, MessageMalformed, TransportError.
+        """
         return await self.transport.drive(exchange.refresh(self.server, self.client, refresh_token))
 
     async def revoke(self, token: Secret) -> None:
-        """Make a token dead at the authorization server (RFC 7009)."""
+        """Revoke a token at the authorization server (RFC 7009)."""
         await self.transport.drive(exchange.revoke(self.server, self.client, token))

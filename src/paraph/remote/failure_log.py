@@ -1,4 +1,4 @@
-"""The log of outgoing requests that brought no response."""
+"""Logs outgoing requests that got no response."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _log = get_logger("outgoing")
 
 
 class FailureLog:
-    """One line for each destination and cause, at most every `LOG_SECONDS`.
+    """Writes one line for each destination and cause, at most every `LOG_SECONDS`.
 
-    A destination that is down fails hundreds of requests a second; each line says how many there
-    were since the one before.
+    A destination that is down fails hundreds of requests a second. Each line states the number of
+    failures since the previous line.
 
     Attributes:
         by_cause: the number of failures of each cause.
@@ -33,7 +33,7 @@ class FailureLog:
 
         Args:
             error: the failure; its text holds nothing secret.
-            peer: the origin that was asked.
+            peer: the origin of the request.
         """
         kind = (peer, error.cause)
         self._since_line[kind] += 1

@@ -1,8 +1,8 @@
-"""A key service that wraps our keys: Vault or OpenBao, by its transit engine.
+"""A key service that wraps our keys: Vault or OpenBao, through its transit engine.
 
-The service holds the key that wraps and never gives it away. What it wrapped stands in
-`encryption_keys`; unwrapped it lives in memory alone. The id of a key is authenticated with it:
-under another id it does not unwrap.
+The service never exports the wrapping key. `encryption_keys` holds wrapped keys; unwrapped keys
+exist in memory only. The id of a key is authenticated with it: a key does not unwrap under another
+id.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from paraph.key_settings import KeyService
 from paraph.oauth.messages import Request
 from paraph.remote.transport import Transport
 
-_CHECK = "See that the transit engine, its key and the token's policy are as docs/keys.md says."
+_CHECK = "Check the transit engine, its key and the token's policy against docs/keys.md."
 
 
 class KeyWrapper(Protocol):
-    """What is asked of a key service."""
+    """The operations of a key service."""
 
     async def wrap(self, key_id: str, key: bytes) -> str:
-        """Wrap a key of ours, bound to its id."""
+        """Wrap one of our keys, bound to its id."""
 
     async def unwrap(self, key_id: str, wrapped: str) -> bytes:
-        """The key again, if it was wrapped under this id."""
+        """Unwrap a key that was wrapped under this id."""
 
 
 class _Data(msgspec.Struct):
@@ -51,21 +51,21 @@ class TransitKeyWrapper:
         self._service = service
 
     async def wrap(self, key_id: str, key: bytes) -> str:
-        """Wrap a key of ours, bound to its id.
+        """Wrap one of our keys, bound to its id.
 
         Raises:
             ConfigurationError: the service refuses.
-            TransportError: it cannot be reached, is sealed, or answers nonsense.
+            TransportError: it cannot be reached, is sealed, or its response is malformed.
         """
         return (await self._ask("encrypt", key_id, plaintext=_text(key))).ciphertext
 
     async def unwrap(self, key_id: str, wrapped: str) -> bytes:
-        """The key again. Raises as `wrap`."""
+        """Unwrap a key. Raises the same errors as `wrap`."""
         data = await self._ask("decrypt", key_id, ciphertext=wrapped)
         try:
             return base64.b64decode(data.plaintext, validate=True)
         except binascii.Error:
-            raise TransportError("the key service answered with no base64") from None
+            raise TransportError("the key service's answer is not base64") from None
 
     async def _ask(self, act: str, key_id: str, **values: str) -> _Data:
         service = self._service
@@ -83,10 +83,10 @@ class TransitKeyWrapper:
             )
         )
         if response.status >= 429:
-            # Sealed, a standby, or overrun: it will be well again without a change of settings.
+            # Sealed, a standby, or overloaded: it recovers without a change of settings.
             raise TransportError(
                 f"the key service cannot {act} at the moment ({response.status})",
-                remedy="Unseal it, or wait; what runs already goes on.",
+                remedy="Unseal it, or wait; running services continue.",
             )
         if response.status != 200:
             raise ConfigurationError(
@@ -96,15 +96,15 @@ class TransitKeyWrapper:
         try:
             return msgspec.json.decode(response.body, type=_Answer).data
         except msgspec.DecodeError:
-            raise TransportError("the key service's answer is no JSON of its API") from None
+            raise TransportError("the key service's answer is not JSON of its API") from None
 
 
 @asynccontextmanager
 async def open_key_service(service: KeyService) -> AsyncIterator[TransitKeyWrapper]:
-    """The key service of some settings, for the length of a block.
+    """Open the key service of the settings until the block ends.
 
     Raises:
-        ConfigurationError: its CA file is none.
+        ConfigurationError: its CA file holds no certificate.
     """
     context = None
     if service.ca_file:

@@ -1,4 +1,4 @@
-"""What is asked of Zoom's REST API: whose token this is."""
+"""Requests to Zoom's REST API: the owner of an access token, and Zoom's time."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class RemoteResourceServer:
     allowed: Sequence[str]
 
     def server_for(self, api_url: str | None) -> str:
-        """The host to use: what the token response named if it is allowed, else the first one."""
+        """Return the token response's host if it is allowed, else the first allowed one."""
         return api_server_for(api_url, allowed=self.allowed)
 
     async def ask_time(self) -> None:
-        """Have Zoom answer, with its time, a request that it refuses for want of a token.
+        """Get Zoom's time from the refusal of a request without a token.
 
         Raises:
-            TransportError: it did not answer.
+            TransportError: Zoom did not answer.
         """
         await self.transport.send(build_time_request(self.allowed[0]))
 
     async def read_user(self, api_server: str, *, access_token: Secret) -> ZoomUser:
-        """The owner of an access token: the only proof of identity (RFC 6749 section 1.4).
+        """Return the owner of an access token: the only proof of identity (RFC 6749 section 1.4).
 
         Raises:
             ResourceErrorResponse, PeerUnavailable, MessageMalformed, TransportError.

@@ -1,14 +1,16 @@
-"""The one HTTP door towards Zoom.
+"""The one HTTP transport towards Zoom.
 
-What every request through it has in common, so that no caller can forget it:
-fixed hosts only, no redirects (a redirected token request would carry the secret along,
-RFC 9700 section 4.12), the proxy of the settings and none from the environment, one deadline for
-the whole exchange, a limit on what is read, nothing decompressed (a small answer cannot become a
-large one).
+Every request through it follows the same rules, so that no caller can omit one:
 
-Two ways through: `send` reads a whole answer of at most one mebibyte, for the protocol; `stream`
-passes an answer on piece by piece, for calls that a host makes. Each has connections of its own,
-so that slow downloads of a host never keep a refresh waiting.
+- Hosts are fixed, and redirects are refused: a redirected token request would carry the secret
+  along (RFC 9700 section 4.12).
+- The proxy comes from the settings, never from the environment.
+- One deadline covers the whole exchange.
+- The bytes read are limited, and nothing is decompressed: a small response must not become large.
+
+`send` reads a whole response of at most one mebibyte, for the protocol. `stream` forwards a
+response piece by piece, for calls that a host makes. Each has its own connections, so that slow
+downloads of a host never delay a refresh.
 """
 
 from __future__ import annotations
@@ -40,13 +42,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """What one streamed exchange may take.
+    """The limits of one streamed exchange.
 
     Attributes:
-        first_byte: seconds until the answer's headers.
-        between: seconds without a single byte, either way.
+        first_byte: seconds until the response's headers.
+        between: seconds without a single byte, in either direction.
         whole: seconds for everything.
-        answer_bytes: size of the answer's body.
+        answer_bytes: the size of the response's body.
     """
 
     first_byte: float = 30.0
@@ -57,7 +59,7 @@ class StreamLimits:
 
 @dataclass(frozen=True, slots=True)
 class StreamedRequest:
-    """A request whose body may still be arriving. Its repr shows nothing of what it carries."""
+    """A request whose body may still be arriving. Its repr shows none of its content."""
 
     method: str
     url: str
@@ -69,7 +71,7 @@ class StreamedRequest:
 
 
 class StreamedResponse:
-    """An answer whose body is still arriving."""
+    """A response whose body is still arriving."""
 
     def __init__(
         self,
@@ -87,18 +89,18 @@ class StreamedResponse:
         self.headers = _headers_of(answer)
 
     async def beginning(self, size: int) -> bytes:
-        """The first bytes of the body, `size` or a few more of them; `pieces` gives them again."""
+        """Return the first bytes of the body, at least `size`; `pieces` yields them again."""
         with self._own_errors():
             while len(self._begun) < size and (piece := await anext(self._pieces, b"")):
                 self._begun += piece
         return self._begun
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The whole body, once.
+        """Yield the whole body, once.
 
         Raises:
-            AnswerTooLarge: it is longer than it may be; what was passed on stays incomplete.
-            TransportError: it broke off.
+            AnswerTooLarge: it exceeds the limit; the part already forwarded stays incomplete.
+            TransportError: the connection broke off.
         """
         passed = len(self._begun)
         if self._begun:
@@ -112,18 +114,18 @@ class StreamedResponse:
 
 
 class Transport:
-    """Sends requests and brings back what came.
+    """Sends requests and returns the responses.
 
     Args:
-        origins: the only ones that anything is sent to, like "https://zoom.us".
+        origins: the only allowed destinations, like "https://zoom.us".
         deadline: seconds for one request from connecting to the last byte.
         route: the proxy and the certificate authorities of the settings.
-        verify: TLS for a peer with authorities of its own.
+        verify: TLS for a peer with its own certificate authorities.
         trust: the setting that names the certificate authorities of these origins.
-        observe: told of every response, for what a whole service learns from them (clock skew).
+        observe: receives every response; used to measure the clock difference.
 
     Attributes:
-        failures: the log of requests without response, and their number.
+        failures: logs and counts requests without a response.
     """
 
     def __init__(
@@ -155,11 +157,11 @@ class Transport:
         )
 
     async def send(self, request: Request) -> Response:
-        """One request, one response of any status.
+        """Send one request and return its response, whatever its status.
 
         Raises:
-            TransportError: no connection, no TLS, no answer in time, a redirect, a body that is
-                too large or compressed, or an origin that is not on the list.
+            TransportError: no connection, no TLS, a timeout, a redirect, a body that is too large
+                or compressed, or an origin that is not on the list.
         """
         origin = self._origin_of(request.url)
         with self._own_errors(origin, self._deadline):
@@ -172,12 +174,12 @@ class Transport:
     def _origin_of(self, url: str) -> str:
         origin = origin_of(url)
         if origin not in self._origins:
-            raise TransportError("a request was about to leave for a host that is not configured")
+            raise TransportError("a request to a host that is not configured was stopped")
         return origin
 
     @contextmanager
     def _own_errors(self, origin: str, seconds: float) -> Iterator[None]:
-        """Raise errors of ours for those of the library, and log each cause."""
+        """Raise our own errors in place of the library's, and log each cause."""
         try:
             yield
         except httpx.HTTPError as error:
@@ -230,11 +232,11 @@ class Transport:
     async def stream(
         self, request: StreamedRequest, *, limits: StreamLimits
     ) -> AsyncIterator[StreamedResponse]:
-        """One request, and its answer of any status while it arrives.
+        """Send one request and yield its response, whatever its status, while it arrives.
 
         Raises:
-            AnswerTooLarge: it announces a body that is longer than it may be.
-            TransportError: as for `send`, and from the body while it is read.
+            AnswerTooLarge: it announces a body that exceeds the limit.
+            TransportError: as for `send`; also while the body is read.
         """
         origin = self._origin_of(request.url)
         if self._streams is None:
@@ -243,8 +245,8 @@ class Transport:
             request.method, request.url, headers=list(request.headers), content=request.body or None
         )
         if str(outgoing.url) != request.url:
-            # The library would send another spelling than the one that was judged.
-            raise TransportError("a URL is not in the form in which it would be sent")
+            # The library would send another spelling than the one that was checked.
+            raise TransportError("a URL is not in the form that the HTTP client sends")
         try:
             async with asyncio.timeout(limits.whole):
                 answer = await self._begin(self._streams, outgoing, origin, limits)
@@ -262,7 +264,7 @@ class Transport:
     async def _begin(
         self, client: httpx.AsyncClient, outgoing: httpx.Request, origin: str, limits: StreamLimits
     ) -> httpx.Response:
-        """The head of an answer that may be passed on; its body is still arriving."""
+        """Send a request and return the checked head; the body is still arriving."""
         with self._own_errors(origin, limits.first_byte):
             async with asyncio.timeout(limits.first_byte):
                 answer = await client.send(outgoing, stream=True)
@@ -282,7 +284,7 @@ class Transport:
             self._observe(Response(answer.status_code, _headers_of(answer), b""))
 
     async def drive(self, flow: Generator[Request, Response, Result]) -> Result:
-        """Run a multi-step exchange of the core: send what it yields, give back what comes."""
+        """Run a multi-step exchange: send each yielded request and return its response to it."""
         try:
             request = next(flow)
             while True:
@@ -294,19 +296,19 @@ class Transport:
             flow.close()
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         await self._http.aclose()
         if self._streams is not None:
             await self._streams.aclose()
 
 
 def _connect_seconds(seconds: float) -> float:
-    """The timeout of a connection: shorter than the whole, so that it is told apart."""
+    """Return the timeout of connecting: shorter than the whole, so that causes stay distinct."""
     return min(CONNECT_SECONDS, seconds * 2 / 3)
 
 
 def _announced(answer: httpx.Response) -> int:
-    """The announced length of a body; a 304 never has a body, whatever it announces."""
+    """Return the announced length of a body; a 304 never has a body, whatever it announces."""
     return 0 if answer.status_code == 304 else int(answer.headers.get("content-length", "0"))
 
 

@@ -1,12 +1,12 @@
 """Client address and scheme of a request, behind any number of trusted proxies.
 
-Reports of a proxy are believed only from a configured network. The walk begins at the peer and
-goes on, hop by hop, for as long as the reporting hop is itself trusted. Everything to the left of
+A proxy's report is believed only when the proxy is in a configured network. The search starts at
+the peer and continues, hop by hop, while the reporting hop is trusted. Everything to the left of
 the first untrusted hop may have been written by the sender of the request (ASVS 4.1.3; RFC 9700
 section 4.13). Address and scheme are taken from the same hop.
 
-`X-Forwarded-For` and `X-Forwarded-Proto` count where there is one of them, else `Forwarded`. Most
-proxies maintain one family and pass the other on as the sender wrote it. So where a request has
+`X-Forwarded-For` and `X-Forwarded-Proto` count where one of them is present, else `Forwarded`.
+Most proxies maintain one family and pass the other on as the sender wrote it. If a request has
 both and they contradict each other, plain http wins, and limits count by the nearest proxy.
 """
 
@@ -36,7 +36,7 @@ from paraph.service.forwarded import (
 from paraph.setting_judge import Network
 
 _IPV6_PREFIX = 64
-# RFC 6052: clients of IPv4 behind a translator. In one /64 they would share every limit.
+# RFC 6052: IPv4 clients behind a translator. Counted as one /64 they would share every limit.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _FORWARDING = frozenset({FOR, PROTO, FORWARDED})
 
@@ -45,13 +45,13 @@ Reason = Literal["plain_http", "untrusted_hop", "unreadable_scheme", "untrusted_
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The end of the walk.
+    """The client address and scheme, as the last believed hop reports them.
 
     Attributes:
         address: the client's; None where even the peer is unknown.
-        scheme: by which the client reached the first proxy; empty where no proxy says.
-        is_peer_trusted: whether anything was believed at all.
-        hops_left: whether further hops were reported beyond the one where the walk ended.
+        scheme: by which the client reached the first proxy; empty where no proxy reports one.
+        is_peer_trusted: whether the peer is a trusted proxy, so that its report was read.
+        hops_left: whether further hops were reported beyond the one where the search ended.
     """
 
     address: Address | None
@@ -61,7 +61,7 @@ class Origin:
 
 
 def find_origin(scope: Scope, trusted: Sequence[Network]) -> Origin:
-    """Walk from the peer to the first hop that is not trusted."""
+    """Follow the hops from the peer to the first one that is not trusted."""
     peer = scope.get("client")
     address = parse_address(peer[0]) if peer else None
     if address is None or not is_trusted(address, trusted):
@@ -83,10 +83,10 @@ def _walk(peer: Address, hops: Sequence[Hop], trusted: Sequence[Network]) -> Ori
     address, scheme, ended = peer, "", 0
     for hop in hops:
         ended += 1
-        # A hop that does not say leaves what the nearer one said: a single scheme speaks for all.
+        # A hop without a scheme keeps the nearer hop's: a single scheme counts for all hops.
         scheme = hop.scheme or scheme
         if hop.address == UNIX_SOCKET:
-            # A process of the trusted host itself: what it appended stands to the left.
+            # A process of the trusted host itself: the entry that it appended stands to the left.
             continue
         parsed = parse_address(hop.address)
         if parsed is None:
@@ -107,20 +107,20 @@ def _of_both(peer: Address, x_forwarded: Origin, forwarded: Origin) -> Origin:
 
 
 def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
-    """The address that limits count by; an IPv6 client is its /64, since it owns all of it."""
+    """Return the address that limits count by; an IPv6 client counts as its /64, which it owns."""
     address = find_origin(scope, trusted).address
     return "unknown" if address is None else counted_address(address)
 
 
 def arrived_in_clear(scope: Scope, trusted: Sequence[Network]) -> bool:
-    """True where trusted proxies say that the request reached the first of them over plain http."""
+    """Return true where trusted proxies say that the first of them was reached over plain http."""
     return refusal_of(scope, trusted) not in {None, "untrusted_peer"}
 
 
 def refusal_of(scope: Scope, trusted: Sequence[Network]) -> Reason | None:
-    """Why a request to an https address is refused on what proxies say of it; None: it is not.
+    """Return why a request to an https address is refused; None if it is not.
 
-    Where no proxy is trusted, or none says a scheme, nothing is known, and nothing is refused.
+    Without a trusted proxy, or without a reported scheme, nothing is known and nothing is refused.
     """
     if not trusted:
         return None
@@ -133,7 +133,7 @@ def refusal_of(scope: Scope, trusted: Sequence[Network]) -> Reason | None:
             has_forwarded = True
     if schemes is None and not has_forwarded:
         return None
-    # The usual case: one proxy, or several of which the last one speaks for all, says https.
+    # The usual case says https: one proxy, or several of which the last one counts for all.
     if schemes == b"https" and not has_forwarded and _is_trusted_peer(scope, trusted):
         return None
     origin = find_origin(scope, trusted)
@@ -153,13 +153,13 @@ def _is_trusted_peer(scope: Scope, trusted: Sequence[Network]) -> bool:
 
 
 def is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
-    """True for an address in one of the networks."""
+    """Return true if an address is in one of the networks."""
     return any(address in network for network in trusted)
 
 
 @lru_cache(maxsize=4096)
 def counted_address(address: Address) -> str:
-    """An address, or the /64 of an IPv6 one, as limits count it."""
+    """Return an address, or the /64 of an IPv6 address, as limits count it."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
             return str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
@@ -169,10 +169,10 @@ def counted_address(address: Address) -> str:
 
 @lru_cache(maxsize=4096)
 def wider_networks(address: str) -> tuple[str, ...]:
-    """The networks that an address of `client_address` lies in, and that one person may own.
+    """Return the wider networks of a counted address that one person may own.
 
     Hosting companies and tunnel brokers give a /56 or a /48 to anybody (RFC 6177), so a limit by
-    /64 alone limits nothing. An IPv4 address stands alone.
+    /64 alone limits nothing. An IPv4 address has no wider network here.
     """
     if not address.endswith(f"/{_IPV6_PREFIX}"):
         return ()

@@ -58,9 +58,9 @@ from paraph.service.security_headers import (
 )
 
 TIDY_SECONDS = 2.0
-# For what takes room and nothing else: each look is a write, and vends wait for it.
+# Only frees space. Each run is a write, and access tokens wait for it.
 LET_GO_SECONDS = 15.0
-# Between two batches, for others: a replica forgets some ten thousand events a second.
+# A pause between batches lets others write: a replica deletes ten thousand events a second.
 FORGET_BUSY_SECONDS = 0.05
 KEEP_ALIVE_SECONDS = 600.0
 KEEP_ALIVE_BUSY_SECONDS = 5.0
@@ -86,14 +86,17 @@ class Service:
 async def open_service(
     settings: Settings, *, targets: Callable[[Context], Sequence[Target]] = lambda _context: ()
 ) -> AsyncIterator[Service]:
-    """Compose everything, and run the work behind the faces until the block ends.
+    """Compose the service, and run its background work until the block ends.
 
     Args:
-        settings: see there.
-        targets: who is handed the events in this process.
+        settings: checked settings.
+        targets: makes the in-process receivers of events.
+
+    Raises:
+        ConfigurationError: the settings, the key ring or the database cannot be used.
     """
     async with open_context(settings) as (context, readiness):
-        # Not before: a start that fails says what failed and nothing else.
+        # Logged only now: a start that fails reports its failure and nothing else.
         log_route(settings.outgoing, os.environ)
         book = receipt_book(settings, context)
         if book is None:
@@ -209,14 +212,14 @@ async def _background(
     shared_clock: SharedClock,
 ) -> AsyncIterator[None]:
     presence = Presence(context, f"{socket.gethostname()}:{os.getpid()}")
-    # Before the first request: a key must not turn while nobody knows of this replica.
+    # Before the first request: no key may be rotated while this replica is unknown.
     await asyncio.create_task(presence.beat(), name="presence")
     work = [
         asyncio.create_task(_tidy_regularly(context, export), name="tidy"),
         asyncio.create_task(_regularly(LET_GO_SECONDS, partial(let_go, context)), name="let go"),
         asyncio.create_task(_forget_regularly(settings, context), name="forget"),
         asyncio.create_task(_keep_alive(context, refresher), name="keep alive"),
-        # What a restored backup claims is asked of Zoom, grant by grant.
+        # Every grant of a restored backup is checked against Zoom, one by one.
         asyncio.create_task(
             _regularly(TIDY_SECONDS, partial(prove_suspended, context, refresher)), name="prove"
         ),
@@ -242,7 +245,7 @@ async def _keep_alive(context: Context, refresher: Refresher) -> None:
         except ParaphError as error:
             _log.warning("keep_alive.interrupted", error_code=error.code, why=error.detail)
             due = 0
-        # Many may have become idle on one day: they are done one batch after the other.
+        # Many may have become idle on one day: they are processed batch by batch.
         await asyncio.sleep(KEEP_ALIVE_BUSY_SECONDS if due else KEEP_ALIVE_SECONDS)
 
 
@@ -301,7 +304,7 @@ async def _forget_regularly(settings: Settings, context: Context) -> None:
 
 
 async def _outlived(job: Callable[[], Awaitable[None]]) -> None:
-    """Do one piece of housekeeping; neither the next one nor the service falls with it."""
+    """Run one housekeeping job; its failure stops neither the next job nor the service."""
     try:
         await job()
     except ParaphError as error:

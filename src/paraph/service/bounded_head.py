@@ -1,11 +1,11 @@
-"""The server's HTTP protocol, with bounds on what stands before a request's body.
+"""The server's HTTP protocol, with bounds on everything that precedes a request's body.
 
-The parser takes any number of headers of any length, and waits for them for ever; and any number
-of requests are taken in behind one that is not answered yet. So one sender without a cookie, a
-key or a signature could fill the memory, and many could hold all places.
+The parser itself accepts any number of headers of any length and waits for them forever. It also
+accepts any number of requests behind one that is not answered yet. So one sender without a cookie,
+a key or a signature could fill the memory, and many senders could hold every connection.
 Each header, each escape of a path and each chunk costs work of its own, however short it is. Their
 number is bounded as well, so that no kilobyte costs much more than another.
-Proxies before us have such bounds; the service must not depend on there being one.
+Proxies in front have such bounds; the service must not depend on there being one.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from paraph.service.connections import Connections
 
-# Five sealed cookies and a long query are a sixth of it.
+# Five sealed cookies and a long query take a sixth of this.
 MOST_HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 10.0
-# Each that waits is fifty times what was sent for it, and browsers and Zoom send one at a time.
+# A waiting request takes fifty times the bytes sent for it. Browsers and Zoom send one at a time.
 MOST_BEHIND = 64
 # Browsers send about twenty, Zoom ten, and each proxy adds some.
 MOST_HEADERS = 100
 MOST_TRAILERS = 32
-# The ids in our paths need none; e-mail addresses in those of Zoom's API need a few. A path with
-# more is not decoded.
+# The ids in our paths need no escapes; e-mail addresses in Zoom's API paths need a few. A path
+# with more escapes is not decoded.
 MOST_PATH_ESCAPES = 64
-# Pieces of a body below this size; a sender that streams sends kilobytes at a time.
+# Body pieces below this size are counted; a sender that streams sends kilobytes at a time.
 SMALL_PIECE_BYTES = 64
 MOST_SMALL_PIECES = 78
 
 
 class TooManyBehind(Exception):
-    """Ends the parser's work on a connection that is over."""
+    """Ends the parser's work on a connection that has ended."""
 
 
 class TooManyParts(Exception):
-    """A request of more headers, trailers or pieces than any client has use for."""
+    """A request has more headers, trailers or pieces than any client has use for."""
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
-    """Ends a connection whose head does not come, or that sends too much of nothing.
+    """Ends a connection whose head does not arrive, or whose sender sends useless bytes.
 
-    Nothing is: a head that does not end, and behind a chunked body extensions and trailers.
-    A connection on which no request is under way rests, and ends after the server's keep-alive
-    time; so does one whose request was answered before its body had come. It ends at once where
-    more requests than any client has use for wait behind an unanswered one.
+    Useless bytes are a head that never ends, and chunk extensions and trailers behind a body.
+    A connection without a request under way is idle, and ends after the server's keep-alive time.
+    So does one whose request was answered before its body had arrived. A connection ends at once
+    if more requests than any client has use for wait behind an unanswered one.
 
     A request to upgrade is answered as any other, and is the last one of its connection. The bytes
     behind it belong to the other protocol, or to a request that a proxy in front did not see.
 
     Args:
-        connections: all of the listener's, for their limits; None: without limits.
+        connections: all connections of the listener, for their limits; None: without limits.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._resting_since: float | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for a first request, not for ever."""
+        """Wait for a first request, with a timeout."""
         super().connection_made(transport)
         self._be_patient()
         if self._connections is not None:
             self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
+        """Cancel the timeouts of a closed connection."""
         if self._connections is not None:
             self._connections.remove(self)
         self._stop_waiting()
@@ -93,25 +93,25 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """Begin a head."""
         super().on_message_begin()
         self._begin_head()
 
     @property
     def is_write_paused(self) -> bool:
-        """True while the peer reads more slowly than it is written to."""
+        """Return true while the peer reads more slowly than the server writes."""
         return self.flow.write_paused
 
     @property
     def waits_for_peer(self) -> bool:
-        """True while the peer has to send a request or the rest of one, or to read."""
+        """Return true while the peer has to send (the rest of) a request, or to read."""
         cycle: Any = self.cycle
         if cycle is None or cycle.response_complete or self.flow.write_paused:
             return True
         return bool(getattr(cycle, "more_body", False))
 
     def resume_writing(self) -> None:
-        """Most of what waited has been written."""
+        """Note that the peer has read most of the waiting bytes."""
         self.has_written = True
         super().resume_writing()
 
@@ -120,7 +120,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._headers_left = MOST_HEADERS
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; a trailer is none, and is not read as one (RFC 9110 section 6.5.1)."""
+        """Add a header. A trailer is not treated as a header (RFC 9110 section 6.5.1)."""
         left = self._headers_left
         if left:
             self._headers_left = left - 1
@@ -137,7 +137,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             raise TooManyParts
 
     def on_headers_complete(self) -> None:
-        """It is over."""
+        """End the head and begin its request."""
         self._end_head()
         if len(self.pipeline) >= MOST_BEHIND:
             self._cut_off()
@@ -152,7 +152,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def _complete_without_decoding(self) -> None:
         """Begin a request whose path the server would decode at length, escape by escape.
 
-        Everything is found by its raw path, and nothing under one like this.
+        Routes match the raw path, and no route has a path like this.
         """
         url = self.url
         self.url = url.replace(b"%", b"-")
@@ -172,9 +172,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._stop_waiting()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of a body: whoever reads it has bounds of its own."""
+        """Count a piece of a body. The code that reads the body has bounds of its own."""
         self._got_on = True
-        # As the server's own does, which asks first whether this is an upgrade: here none is made.
+        # As in the server's own method, which first checks for an upgrade: none happens here.
         cycle: Any = self.cycle
         answered = cycle.response_complete
         if not answered:
@@ -188,12 +188,12 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
-        """A request is here as a whole."""
+        """Note that the whole request has arrived."""
         self._got_on = True
         super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Count what brought the request no further."""
+        """Count received bytes that did not advance the request."""
         self.has_received = True
         if self._is_upgraded:
             return
@@ -206,7 +206,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._be_patient()
 
     def on_response_complete(self) -> None:
-        """Begin the request that waits behind this one, or rest."""
+        """Begin the request that waits behind this one, or become idle."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -221,10 +221,10 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._look_again_in(self.timeout_keep_alive)
 
     def _unset_keepalive_if_required(self) -> None:
-        """Nothing: one timer that looks again is cheaper than one for each request."""
+        """Do nothing: one timer that checks again is cheaper than one for each request."""
 
     def timeout_keep_alive_handler(self) -> None:
-        """End a connection that has rested long enough."""
+        """End a connection that has been idle long enough."""
         self.timeout_keep_alive_task = None
         if self._resting_since is None:
             return
@@ -240,11 +240,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         )
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Read nothing of what follows a request to upgrade."""
+        """Ignore everything that follows a request to upgrade."""
         self._is_upgraded = True
 
     def send_400_response(self, msg: str) -> None:
-        """Say what is wrong, unless it is over already."""
+        """Report the error, unless the connection has already ended."""
         if not self.transport.is_closing():
             super().send_400_response(msg)
 

@@ -1,8 +1,8 @@
-"""Rate limits: how much one address may make us do, and one network of addresses.
+"""Rate limits: how much work one address, and one network of addresses, may cause.
 
-Starts are cheap and get a generous limit. Exchanges make us call Zoom, so they are counted,
-never the requests that arrive: random requests fail before they cost a call, and must not use
-up what an honest person behind the same address needs (RFC 6819 section 4.4.1.12).
+Starts are cheap and get a generous limit. Exchanges call Zoom, so exchanges are counted, not
+the requests that arrive. Random requests fail before they cost a call. They must not use up the
+limit of honest users behind the same address (RFC 6819 section 4.4.1.12).
 
 An IPv6 client is counted by its /64, and by the /56 and the /48 around it, since one person may
 own any of them. The wider ones allow more, because they may also be an office or a provider.
@@ -19,7 +19,7 @@ from paraph.service.address import wider_networks
 
 _REMEMBERED = 20_000
 _BLAMED_SECONDS = 600.0
-# How much more a /56 and a /48 may do than a /64.
+# The factors by which a /56 and a /48 may do more than a /64.
 _WIDER_FACTORS = (2.0, 4.0)
 
 
@@ -27,8 +27,8 @@ class RateBudget:
     """A token bucket for each address, in bounded memory.
 
     Args:
-        burst: how many at once.
-        per_second: how fast they come back.
+        burst: the number of tokens of a full bucket.
+        per_second: the number of tokens added each second.
         clock: seconds, monotonic.
     """
 
@@ -39,11 +39,11 @@ class RateBudget:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def spend(self, address: str) -> None:
-        """Take one. `Busy` when the address, or a network around it, has none left."""
+        """Take one token. Raises `Busy` if the address or a network around it has no token left."""
         now = self._clock()
         names = (address, *wider_networks(address))
         levels = [self._level(name, factor, now) for name, factor in self._with_factors(names)]
-        # From all or from none: a refused address must not use up what its network may do.
+        # From all or from none: a refused address must not use up its network's limit.
         taken = 1 if min(levels) >= 1 else 0
         for name, level in zip(names, levels, strict=True):
             self._levels[name] = (level - taken, now)
@@ -54,7 +54,7 @@ class RateBudget:
             raise Busy("an address has used up its rate limit")
 
     def give_back(self, address: str) -> None:
-        """Return one that was taken and not needed."""
+        """Return a token that was taken and not needed."""
         now = self._clock()
         for name, factor in self._with_factors((address, *wider_networks(address))):
             level, since = self._levels.get(name, (self._burst * factor, now))
@@ -70,11 +70,12 @@ class RateBudget:
 
 
 class FailedExchanges:
-    """One limit in all for exchanges that Zoom refuses.
+    """One global limit for exchanges that Zoom refuses.
 
-    An attacker with real starts and invented codes must not flood Zoom through us from many
-    addresses. While the limit is reached, addresses whose own exchanges failed are refused. Others
-    go on, at a rate of their own, so that failing on purpose locks out no honest person.
+    An attacker with real starts and invented codes must not flood Zoom through this service from
+    many addresses. While the limit is reached, addresses whose own exchanges failed are refused.
+    Other addresses continue at a separate rate, so that deliberate failures lock out no honest
+    user.
 
     Args:
         clock: seconds, monotonic.
@@ -95,13 +96,13 @@ class FailedExchanges:
         self._blamed: OrderedDict[str, float] = OrderedDict()
 
     def admit(self, address: str) -> bool:
-        """Take one, in case this exchange fails.
+        """Take one token, in case this exchange fails.
 
         Returns:
-            Whether one was taken, to be given back where it does not fail.
+            True if a token was taken; `settle` returns it if the exchange succeeds.
 
         Raises:
-            Busy: too many have failed.
+            Busy: too many exchanges have failed.
         """
         try:
             self._failed.spend("")
@@ -114,7 +115,7 @@ class FailedExchanges:
         return True
 
     def settle(self, address: str, *, failed: bool, taken: bool) -> None:
-        """Note how an admitted exchange ended."""
+        """Record how an admitted exchange ended."""
         if failed:
             network = _network_of(address)
             self._blamed[network] = self._clock()
@@ -126,10 +127,10 @@ class FailedExchanges:
 
 
 class ExchangeBudget:
-    """How many exchanges run at once and how often, for an address, its network, and in all.
+    """Limits exchanges, at once and over time: for an address, for its network, and in total.
 
-    The last places are for networks without an exchange under way, so that a few networks cannot
-    lock out all others for as long as Zoom is slow.
+    The last slots are reserved for networks without an exchange under way. So a few networks
+    cannot lock out all others while Zoom is slow.
     """
 
     def __init__(
@@ -151,10 +152,13 @@ class ExchangeBudget:
 
     @asynccontextmanager
     async def place(self, address: str) -> AsyncIterator[None]:
-        """One exchange. `Busy` when there is no place, before anything has been used up.
+        """Hold a slot for one exchange.
 
-        Where the state turns out to have been used, Zoom was not asked: that costs the address
-        nothing, or one flow, replayed, would lock out everybody behind it.
+        If the state turns out to have been used, Zoom was not called and the address is charged
+        nothing. Otherwise one replayed flow would lock out every user behind the same address.
+
+        Raises:
+            Busy: no slot is free; nothing has been used up.
         """
         network = _network_of(address)
         self._demand_place(address, network)
@@ -196,7 +200,7 @@ class ExchangeBudget:
 
 
 def _network_of(address: str) -> str:
-    """The /48 of an IPv6 address; an IPv4 address itself."""
+    """Return the /48 of an IPv6 address; an IPv4 address itself."""
     return (address, *wider_networks(address))[-1]
 
 

@@ -1,12 +1,12 @@
-"""The connections of one listener: how many there may be, and how long one may stand still.
+"""The connections of one listener: their number, and how long one may make no progress.
 
-Where a limit is reached the connections that have waited longest for their peer end, so that a
-newcomer is served whatever others hold open. A connection whose request is being answered is never
-ended for another one. Trusted proxies carry the connections of everybody: only the limit in all
-holds for them.
+When a limit is reached, the connections that have waited longest for their peer are ended, so that
+new clients are served whatever others hold open. A connection whose request is being answered is
+never ended for another one. Trusted proxies carry the connections of all users: only the total
+limit applies to them.
 
-Once a second all connections are looked at. One whose peer reads nothing of a response, or nothing
-of what is left of it after the connection was closed, ends after `WRITE_SECONDS`.
+All connections are checked once a second. A connection whose peer does not read its response for
+`WRITE_SECONDS` is ended, also after it was closed with bytes left to send.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from paraph.service.forwarded import parse_address
 from paraph.setting_judge import Network
 
 WRITE_SECONDS = 30.0
-# Less than this in that time is no progress: a peer could read a byte now and then for ever.
+# Fewer bytes than this in that time are no progress: a peer could read a byte now and then forever.
 WRITE_BYTES = 4096
 LOG_SECONDS = 10.0
-# One /48 may hold as many as this many addresses.
+# One /48 may hold as many connections as this many addresses.
 _NETWORK_FACTOR = 4
 
 _log = get_logger("service")
@@ -44,24 +44,24 @@ class Transport(Protocol):
     """The part of a socket's interface that is used here."""
 
     def is_closing(self) -> bool:
-        """True after `close`, perhaps with bytes left to write."""
+        """Return true after `close`, perhaps with bytes left to write."""
 
     def get_write_buffer_size(self) -> int:
-        """How many bytes are left to write."""
+        """Return the number of bytes left to write."""
 
     def get_extra_info(self, name: str) -> Any:
-        """Its `socket`, where there is one."""
+        """Return its `socket`, if there is one."""
 
     def abort(self) -> None:
-        """Close it and drop what is left."""
+        """Close it and drop the unsent bytes."""
 
 
 class Connection(Protocol):
     """The part of a protocol's interface that is used here.
 
     Attributes:
-        has_received: set when bytes arrive; reset here.
-        has_written: set when most of what waited was written; reset here.
+        has_received: set when bytes arrive; reset by `Connections`.
+        has_written: set when most of the waiting bytes were written; reset by `Connections`.
     """
 
     has_received: bool
@@ -69,24 +69,24 @@ class Connection(Protocol):
 
     @property
     def client(self) -> tuple[str, int] | None:
-        """Address and port of the peer; None where they are not known."""
+        """Return address and port of the peer; None if they are not known."""
 
     @property
     def transport(self) -> Transport:
-        """The socket."""
+        """Return the socket."""
 
     @property
     def is_write_paused(self) -> bool:
-        """True while so much waits to be written that no more is taken."""
+        """Return true while the write buffer is full."""
 
     @property
     def waits_for_peer(self) -> bool:
-        """True while the peer has to send or to read before anything can happen."""
+        """Return true while the connection can only continue after the peer sends or reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """How many connections a listener has at most, in all and for one address."""
+    """The largest number of connections of a listener, in total and for one address."""
 
     in_all: int = 10_000
     per_address: int = 1024
@@ -108,11 +108,11 @@ class Connections:
     """All connections of one listener.
 
     Args:
-        limits: how many there may be.
+        limits: the largest numbers of connections.
         trusted: networks whose connections are not limited by address.
 
     Attributes:
-        is_draining: set when the listener is about to end: each response ends its connection.
+        is_draining: set when the listener is about to end; each response then ends its connection.
     """
 
     def __init__(self, limits: ConnectionLimits, *, trusted: Sequence[Network] = ()) -> None:
@@ -128,7 +128,7 @@ class Connections:
         return len(self._watched)
 
     def add(self, connection: Connection) -> None:
-        """Take a new connection in, and end others, or this one, where there are too many."""
+        """Add a new connection. If there are too many, end others or this one."""
         now = asyncio.get_running_loop().time()
         watched = self._watched[connection] = _Watched(self._groups_of(connection), now)
         for place, name in enumerate(watched.groups):
@@ -141,7 +141,7 @@ class Connections:
             self._make_room(self._watched, self._limits.in_all, newest=connection)
 
     def remove(self, connection: Connection) -> None:
-        """Let a connection go; it may be gone already."""
+        """Remove a connection; it may have been removed already."""
         watched = self._watched.pop(connection, None)
         if watched is None:
             return
@@ -161,7 +161,7 @@ class Connections:
     def _make_room(
         self, connections: Iterable[Connection], limit: int, *, newest: Connection
     ) -> None:
-        """End those that waited longest, some at a time: finding them looks at all."""
+        """End those that waited longest, several at a time, because finding them scans all."""
         waiting = [one for one in connections if one is not newest and one.waits_for_peer]
         waiting.sort(key=lambda one: self._watched[one].active_at)
         chosen = waiting[: 1 + limit // 16] or [newest]
@@ -187,7 +187,7 @@ class Connections:
         )
 
     def look_after(self, now: float) -> None:
-        """Note who was active, and end those whose peers read nothing. Called once a second."""
+        """Note which connections made progress, and end stalled ones. Called once a second."""
         for connection, watched in list(self._watched.items()):
             if connection.has_received:
                 connection.has_received = False
@@ -208,10 +208,10 @@ class Connections:
 
 
 def _unsent(transport: Transport) -> int:
-    """How many bytes the system holds that the peer has not taken.
+    """Return how many bytes the system holds that the peer has not taken.
 
-    It may hold megabytes, and takes more only when a third of them is gone: without them a slow
-    reader would look like one that does not read.
+    The system may hold megabytes and takes more only when a third of them is gone. Without this
+    count a slow reader would look like one that does not read.
     """
     connected = transport.get_extra_info("socket")
     if connected is None or not _TELLS_UNSENT:

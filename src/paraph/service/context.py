@@ -1,4 +1,4 @@
-"""Open the context in which the service and the commands work, from settings."""
+"""Open the context that the service and the commands work with."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ async def open_context(
     Args:
         settings: checked settings.
         clock: returns epoch seconds.
-        random_bytes: returns as many random bytes as it is asked for.
+        random_bytes: returns the requested number of random bytes.
 
     Yields:
-        The context, and the readiness that compares its clocks.
+        The context, and the readiness check that compares its clocks.
     """
     ring = await open_ring(settings)
     store = await open_store(settings.database_url, ring, randomness=random_bytes, now=int(clock()))
@@ -64,7 +64,7 @@ async def context_over(
     clock: Callable[[], float],
     random_bytes: Callable[[int], bytes],
 ) -> AsyncIterator[tuple[Context, Readiness]]:
-    """Open a transport and the policy of the settings over a store that the caller closes."""
+    """Open a transport and the policy of the settings for a store that the caller closes."""
     zoom_clock = ZoomClock(clock, monotonic=time.monotonic, freshness=freshness_of(settings))
     shared_clock = SharedClock(clock)
     await shared_clock.compare(store)
@@ -102,12 +102,12 @@ async def context_over(
 
 
 def freshness_of(settings: Settings) -> Freshness:
-    """The window for deliveries."""
+    """Return the freshness window for deliveries."""
     return Freshness(settings.freshness_past, settings.freshness_future)
 
 
 def receipt_book(settings: Settings, context: Context) -> ReceiptBook | None:
-    """The book of the settings' folder; None where no folder is set."""
+    """Open the receipt book of the settings' folder; None if no folder is set."""
     if not settings.receipts_folder:
         return None
     return ReceiptBook(

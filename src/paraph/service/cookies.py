@@ -1,7 +1,7 @@
-"""Cookies as raw pairs, because two of one name must be seen as two.
+"""Cookies as raw pairs, so that two cookies of one name stay visible as two.
 
-Frameworks keep the last of several cookies of one name; an attacker who can toss in a second
-one chooses which that is (ASVS 3.3.3).
+Frameworks keep the last of several cookies of one name. An attacker who can add a second one
+chooses which one that is (ASVS 3.3.3).
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Iterable
 
 MAX_HEADER_BYTES = 64 * 1024
 OWN_PREFIX = b"__Host-paraph-"
-# Five pending authorizations, a session and a mark are what a browser can have of ours.
+# A browser holds at most five pending authorizations, a session and a mark of ours.
 MAX_OWN_COOKIES = 32
 
 
 def own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """The same as `parse_cookies` for cookies of ours, at a price that others do not raise.
+    """Parse only our own cookies, at a cost that other cookies do not raise.
 
-    A header with more of ours than a browser can have is left out as a whole: it was made up.
+    A header with more of our cookies than a browser can hold is forged and is ignored as a whole.
     """
     pairs: list[tuple[str, str]] = []
     for name, value in headers:
@@ -30,7 +30,7 @@ def own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]
             begin = value.rfind(b";", 0, at) + 1
             end = value.find(b";", at)
             end = len(value) if end < 0 else end
-            # Within the value or the name of another cookie it is text.
+            # Inside the value or the name of another cookie it is only text.
             if not value[begin:at].strip(b" \t"):
                 pairs += parse_cookies([(b"cookie", value[at:end])])
             at = value.find(OWN_PREFIX, end)
@@ -38,11 +38,11 @@ def own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]
 
 
 def parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """All cookies of a request in the order they came. Never raises; odd pieces are left out.
+    """Parse all cookies of a request in their order. Never raises; malformed pieces are left out.
 
-    Only space and tab are taken off a name (RFC 6265 section 5.2). Whoever takes off more, such
-    as 0xA0 or 0x85, lets a neighbouring subdomain set a cookie that a browser does not see as a
-    `__Host-` one and that becomes one here.
+    Only space and tab are stripped from a name (RFC 6265 section 5.2). Stripping other bytes, such
+    as 0xA0 or 0x85, opens an attack: a neighbouring subdomain sets a cookie that is no `__Host-`
+    cookie to the browser. Here it would become one.
     """
     pairs: list[tuple[str, str]] = []
     for name, value in headers:
@@ -56,15 +56,15 @@ def parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str
 
 
 def host_cookie(name: str, value: str, *, max_age: int) -> tuple[bytes, bytes]:
-    """A Set-Cookie header that only this host can have set and only this browser sends.
+    """Build a Set-Cookie header that only this host can set and only this browser sends.
 
-    SameSite=Lax: the answer from Zoom is a top-level navigation from another site and must
-    carry it; no other cross-site request does.
+    SameSite=Lax: Zoom's response is a top-level navigation from another site and must carry the
+    cookie; no other cross-site request does.
     """
     attributes = f"Path=/; Max-Age={max_age}; Secure; HttpOnly; SameSite=Lax"
     return b"set-cookie", f"{name}={value}; {attributes}".encode("ascii")
 
 
 def expired_cookie(name: str) -> tuple[bytes, bytes]:
-    """A Set-Cookie header that takes a cookie away."""
+    """Build a Set-Cookie header that deletes a cookie."""
     return host_cookie(name, "", max_age=0)

@@ -1,4 +1,4 @@
-"""Composition of everything that a delivery meets, from the socket to the host."""
+"""Composes everything that handles a delivery, from the socket to the host."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from paraph.zoom.webhook import Freshness
 if TYPE_CHECKING:
     from paraph.events.jetstream import JetStreamInbox
 
-# Seconds for which the stream knows a duplicate longer than a delivery is fresh.
+# Seconds for which the stream recognises a duplicate after a delivery is no longer fresh.
 STREAM_MARGIN = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """The running parts."""
+    """The running parts that handle deliveries."""
 
     inbox: Inbox
     dispatcher: Dispatcher
@@ -57,18 +57,18 @@ async def open_deliveries(
     monotonic: Callable[[], float],
     targets: Sequence[Target] = (),
 ) -> AsyncIterator[Deliveries]:
-    """Take deliveries in and hand them on until the block ends; then finish what was begun.
+    """Accept deliveries and forward them until the block ends; then finish those under way.
 
     Args:
-        settings: see there.
-        context: see there.
+        settings: checked settings.
+        context: the open context, whose store the caller closes.
         refresher: decides unclear deauthorizations.
-        otherwise: answers all public requests that are no delivery.
-        zoom_clock: tells deliveries that only our own clock makes stale.
-        proxies: refuses what trusted proxies say came over plain http.
-        redirects: refusals of authorization responses, for the metrics.
-        monotonic: a clock for durations.
-        targets: who is handed the events, besides the host's URL where there is one.
+        otherwise: answers all public requests that are not deliveries.
+        zoom_clock: identifies deliveries that only our own clock makes stale.
+        proxies: refuses requests that trusted proxies report as plain http.
+        redirects: counts of refused authorization responses, for the metrics.
+        monotonic: seconds, for durations.
+        targets: in-process receivers of events, besides the host's URL.
     """
     async with _keeping(settings, context) as stream:
         inbox = Inbox(context, stream, wanted=bool(targets or settings.forward_url))
@@ -78,7 +78,7 @@ async def open_deliveries(
                 context,
                 url=settings.forward_url,
                 secrets=settings.forward_secrets,
-                # The client gives up by itself, and says why, before the dispatcher loses patience.
+                # The client times out first and says why, before the dispatcher's own timeout.
                 deadline=min(DEADLINE_SECONDS, settings.event_timeout * 0.4),
                 route=settings.outgoing,
             )
@@ -117,8 +117,8 @@ async def open_deliveries(
             )
             yield Deliveries(inbox, dispatcher, endpoint, metrics)
         finally:
-            # The listeners have ended: first what was taken in is kept, then what is under way
-            # ends. What is still in a stream is carried by the next process.
+            # The listeners have ended. Accepted deliveries are stored first; then work under way
+            # ends. The next process forwards events that are still in a stream.
             await inbox.close()
             carrying.cancel()
             await asyncio.wait((carrying,))
@@ -133,7 +133,7 @@ async def open_deliveries(
 
 @asynccontextmanager
 async def _keeping(settings: Settings, context: Context) -> AsyncIterator[JetStreamInbox | None]:
-    """The event stream, where there is one; else events are kept in the database at once."""
+    """Open the event stream, if one is set; else events are stored in the database at once."""
     if not settings.events_url:
         yield None
         return

@@ -1,7 +1,7 @@
-"""File descriptors: how many this process may have, and how the two sides share them.
+"""File descriptors: how many this process may have, and how both listeners share them.
 
-The private side, the database, the connections to Zoom and the accept queues have a share of their
-own, which no flood can use up. The public side is open to everybody, and gets the rest.
+The private side, the database, the connections to Zoom and the accept queues have reserved shares
+that no flood can use up. The public side is open to everybody and gets the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from paraph.logs import get_logger
 from paraph.service.connections import LOG_SECONDS, ConnectionLimits
 
-# Where the system says "unlimited".
+# The limit used where the system says "unlimited".
 _ENOUGH = 65_536
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
 
@@ -26,7 +26,7 @@ _log = get_logger("service")
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """The connections of each side, and how many may wait to be accepted on each."""
+    """The number of connections of each side, and how many may wait to be accepted on each."""
 
     public: ConnectionLimits
     private: ConnectionLimits
@@ -34,7 +34,7 @@ class Shares:
 
 
 def raise_limit() -> int:
-    """Raise the soft limit of open files to the hard one, as every user may; returns it."""
+    """Raise the soft limit of open files to the hard one, as every user may, and return it."""
     try:
         import resource
     except ImportError:  # Windows has no such limit.
@@ -42,7 +42,7 @@ def raise_limit() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _ENOUGH if hard == resource.RLIM_INFINITY else hard
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        # macOS refuses more than its own maximum, which it does not tell.
+        # macOS refuses more than its own maximum, which it does not report.
         for one in (wanted, 10_240):
             with suppress(ValueError, OSError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (max(one, soft), hard))
@@ -52,11 +52,11 @@ def raise_limit() -> int:
 
 
 def shares_of(limit: int) -> Shares:
-    """Divide so many descriptors."""
+    """Divide this many descriptors between the sides."""
     backlog = _between(16, limit // 8, 2048)
     own = _between(32, limit // 4, 512)
     private = _between(16, limit // 8, 2048)
-    # All that wait may be accepted at once, before the first of them is counted.
+    # All queued connections may be accepted at once, before the first of them is counted.
     public = _between(16, limit - own - private - 2 * backlog, 10_000)
     return Shares(
         ConnectionLimits(public, _between(16, public // 4, 1024)),
@@ -70,10 +70,11 @@ def _between(least: int, value: int, most: int) -> int:
 
 
 class ExhaustionLog:
-    """Explains "too many open files" in the log, with its remedy, at most once in an interval.
+    """Logs "too many open files" with its remedy, at most once in an interval.
 
-    asyncio reports it to its exception handler, stops accepting for a second, and goes on. uvloop
-    closes what it cannot accept, and reports nothing; so a descriptor is asked for now and then.
+    asyncio reports the error to its exception handler, stops accepting for a second, and continues.
+    uvloop closes connections that it cannot accept and reports nothing. So `probe` opens a file at
+    intervals.
     """
 
     def __init__(self) -> None:
@@ -81,7 +82,7 @@ class ExhaustionLog:
         self._before: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Listen to the errors of an event loop; all others are handled as before."""
+        """Watch the errors of an event loop; all others are handled as before."""
         self._before = loop.get_exception_handler()
         loop.set_exception_handler(self._handle)
 
@@ -95,7 +96,7 @@ class ExhaustionLog:
             self._before(loop, context)
 
     def probe(self, now: float) -> None:
-        """Open a file, and see whether that is still possible."""
+        """Open a file to see whether one is still available."""
         try:
             os.close(os.open(os.devnull, os.O_RDONLY))
         except OSError as error:

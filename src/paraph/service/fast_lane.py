@@ -1,16 +1,15 @@
-"""The fast lane: some requests are judged in the server's own protocol, before ASGI.
+"""The fast path: some requests are answered in the server's own protocol, before ASGI.
 
-What can be refused on its head is refused there, without a task, a scope or a copy of its body.
-What needs its body, and came together with it, is judged at the end of the turn in which the
-event loop read it, together with all others of that turn: work that is done for one request
-after another costs a third of what it costs between the reading and writing of sockets, and a
-question to the database that was asked after they all had come is answered for them all.
+A request that its head alone disqualifies is refused without a task, a scope or a copy of its body.
+A request whose body arrived together with its head is processed at the end of that event loop
+iteration, together with all other such requests. Work done for requests one after another costs a
+third of the same work done between reads and writes of sockets. One database query, made after all
+of them arrived, answers them all.
 
-The lane decides nothing by itself: every verdict is a judge's (see `lanes`), who is asked on the
-plain way too, and whatever is not the usual case goes that way, through ASGI: a body in pieces,
-pipelining behind an unfinished answer, `Expect`, `Connection: close`, an upgrade, another
-spelling of the path, a receiver that does not read its answers. So both ways answer the same,
-byte for byte, and any other server does without it.
+The fast path decides nothing by itself: it calls the same checks as the ASGI path (see `lanes`).
+Everything unusual takes the ASGI path: a body in pieces, pipelining behind an unfinished response,
+`Expect`, `Connection: close`, an upgrade, another spelling of the path, a receiver that does not
+read. So both paths answer alike, byte for byte, and any other server works without the fast path.
 """
 
 from __future__ import annotations
@@ -37,21 +36,20 @@ _log = get_logger("service")
 
 
 class _Nobody:
-    """Nobody waits for the pieces of a request in the lane."""
+    """Stands in for a reader: on the fast path no task waits for the pieces of a body."""
 
     def set(self) -> None:
-        """Wake nobody."""
+        """Do nothing."""
 
 
 class Request:
-    """A request whose head is good, as its judge and the server's protocol see it.
+    """A request whose head passed its check.
 
-    Args:
-        judges: will be given it, with others, when it is here as a whole.
-        head: whatever the judge made of its head.
+    `judges` receives it with others of its batch when the whole request has arrived; `head` is the
+    result of the check of its head.
 
     Attributes:
-        body: all of it, as soon as it is whole.
+        body: the complete body, once it has arrived.
         is_begun: whether work that will answer it is under way.
     """
 
@@ -80,7 +78,7 @@ class Request:
         self._pieces: list[bytes] | None = None
 
     def add(self, piece: bytes) -> None:
-        """A piece of its body. Many are joined once: chunks may be of a byte each."""
+        """Add a piece of its body. Pieces are joined once: a chunk may be a single byte."""
         if self._pieces is not None:
             self._pieces.append(piece)
         elif self.body:
@@ -89,46 +87,46 @@ class Request:
             self.body = piece
 
     def join(self) -> bytes:
-        """As much of the body as is here."""
+        """Return the part of the body that has arrived."""
         if self._pieces is not None:
             self.body, self._pieces = b"".join(self._pieces), None
         return self.body
 
     def answer(self, answer: Answer) -> None:
-        """Answer it, once. Never raises: others of its batch wait behind it."""
+        """Send its response, once. Never raises: others of its batch wait behind it."""
         try:
             self.protocol.answer_late(self, answer)
-        except Exception as error:  # noqa: BLE001 - Its connection ends, and no other.
+        except Exception as error:  # noqa: BLE001 - Only its own connection ends.
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:
-        """Close its connection, since it gets no answer."""
+        """Close its connection, since it gets no response."""
         _log.error("lane.failed", why=type(error).__name__)
         self.response_complete = True
         self.protocol.transport.close()
 
     def answer_by(self, work: Coroutine[Any, Any, Answer]) -> None:
-        """Answer it by work that may not raise, once."""
+        """Answer it with the result of work that does not raise, once."""
         self.is_begun = True
         self.protocol.answer_by(self, work)
 
 
 Judge = Callable[[Scope, Mapping[bytes, bytes]], "Answer | Request | None"]
-"""Judges a head, given as much of an ASGI scope as the lane knows (`method`, `target`, `headers`,
-`client`) and its headers as a mapping. None: the plain way answers this one."""
+"""Checks a head: its ASGI scope (only `method`, `target`, `headers` and `client` are set) and its
+headers as a mapping. Returns None where the ASGI path answers."""
 
-Judges = Callable[[bytes], "Judge | None"]
-"""Whose a target is: the path as it came, with its query. None: nobody's in the lane."""
+Judges = Callable[[bytes], Judge | None]
+"""Finds the check for a target (the raw path with its query); None: the ASGI path answers."""
 
 
 class Turn:
-    """Whole requests of a listener that came in the same turn of the event loop."""
+    """Whole requests of a listener that arrived in the same event loop iteration."""
 
     def __init__(self) -> None:
         self._requests: list[Request] = []
 
     def add(self, request: Request) -> None:
-        """Have it judged when everything else that has come is read."""
+        """Process it after everything else that has arrived was read."""
         if not self._requests:
             asyncio.get_running_loop().call_soon(self._judge)
         self._requests.append(request)
@@ -141,12 +139,12 @@ class Turn:
         for judge, together in by_judge.items():
             try:
                 judge(together)
-            except Exception as error:  # noqa: BLE001 - The last net: nobody waits for ever.
+            except Exception as error:  # noqa: BLE001 - The last net: every request gets an end.
                 self._isolate(together, error)
 
     @staticmethod
     def _isolate(together: Sequence[Request], error: BaseException) -> None:
-        """Check those that were not reached one by one, so that the bad one ends alone."""
+        """Process the remaining requests one by one, so that only the bad one fails."""
         for request in together:
             if request.response_complete or request.is_begun:
                 continue
@@ -155,12 +153,12 @@ class Turn:
                 return
             try:
                 request.judges([request])
-            except Exception as again:  # noqa: BLE001 - The last net: nobody waits for ever.
+            except Exception as again:  # noqa: BLE001 - The last net: every request gets an end.
                 request.fail(again)
 
 
 _CLOSE = (b"connection", b"close")
-# What still comes of a request that was answered is read past.
+# The rest of a request that was already answered is read and ignored.
 _ANSWERED: Any = Request(lambda _requests: None, None)
 _ANSWERED.response_complete = True
 
@@ -168,12 +166,10 @@ _ANSWERED.response_complete = True
 def fast_lane(
     judges: Judges, *, turn: Turn | None = None, connections: Connections | None = None
 ) -> Callable[..., FastLaneProtocol]:
-    """What makes the protocols of a listener's connections, which share a turn.
+    """Return the factory of the listener's protocols, which share a batch.
 
-    Args:
-        judges: who judges what.
-        turn: the listener's; a new one by default.
-        connections: all of the listener's, for their limits.
+    `judges` finds the check for a target. `turn` is the batch of the listener, a new one by
+    default; `connections` holds all connections of the listener, for their limits.
     """
     return partial(
         FastLaneProtocol,
@@ -185,11 +181,10 @@ def fast_lane(
 
 
 class FastLaneProtocol(BoundedHeadProtocol):
-    """See the module.
+    """The server's protocol with the fast path in front.
 
-    Args:
-        judges: who judges what.
-        wire, turn: shared by all connections of a listener.
+    `judges` finds the check for a target; `wire` and `turn` are shared by all connections of a
+    listener.
     """
 
     def __init__(
@@ -203,12 +198,12 @@ class FastLaneProtocol(BoundedHeadProtocol):
         self._answers: list[bytes] = []
 
     def on_message_begin(self) -> None:
-        """A head begins; what ASGI needs to know of it is only written down if ASGI is asked."""
+        """Begin a head; the ASGI scope is filled only if ASGI answers."""
         self.url, self.headers = b"", []
         self._begin_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, and nothing else about it yet; a trailer is none."""
+        """Store a header unchecked; trailers are ignored."""
         left = self._headers_left
         if left:
             self._headers_left = left - 1
@@ -217,7 +212,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
             self._count_trailer()
 
     def on_headers_complete(self) -> None:
-        """Judge a request here, or let ASGI answer."""
+        """Check a request here, or leave it to ASGI."""
         if self._answers and self._under_way() > MOST_BEHIND:
             self._cut_off()
         judge = self._judges(self.url)
@@ -225,7 +220,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
             self._go_the_plain_way()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of a body."""
+        """Add a piece of a body."""
         coming = self._coming
         if coming is None and self.cycle is not _ANSWERED:
             BoundedHeadProtocol.on_body(self, body)
@@ -240,7 +235,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
             coming.add(body)
 
     def on_message_complete(self) -> None:
-        """A request is here as a whole."""
+        """Note that the whole request has arrived."""
         coming = self._coming
         if coming is None:
             if self.cycle is _ANSWERED:
@@ -254,10 +249,10 @@ class FastLaneProtocol(BoundedHeadProtocol):
         self._turn.add(coming)
 
     def data_received(self, data: bytes) -> None:
-        """Judge what came; a body that has not come with it is waited for on the plain way."""
+        """Process what arrived; a body that is still incomplete is read on the ASGI path."""
         super().data_received(data)
         if self.transport.is_closing():
-            # Broken further on: the server has said so already, and says nothing else.
+            # The rest is malformed: the server has reported it, and sends nothing else.
             self._coming = None
             self._answers.clear()
             return
@@ -267,7 +262,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
         coming, self._coming = self._coming, None
         if coming is not None:
             nothing: Any = None
-            # As before a first request.
+            # The same state as before a first request.
             self.cycle = nothing
             pieces_left = self._small_pieces_left
             self._go_the_plain_way()
@@ -276,13 +271,13 @@ class FastLaneProtocol(BoundedHeadProtocol):
             self._small_pieces_left = pieces_left
 
     def _under_way(self) -> int:
-        """How many would wait on the plain way by now: a first one, and the others behind it."""
+        """Count the requests that would now wait on the ASGI path: the first and those behind."""
         cycle: Any = self.cycle
         unanswered = cycle is not None and not cycle.response_complete
         return len(self._answers) + unanswered + len(self.pipeline)
 
     def _judge_head(self, judge: Judge) -> bool:
-        """False: the plain way answers this one."""
+        """Return false if the ASGI path answers this request."""
         parser: Any = self.parser
         cycle: Any = self.cycle
         if cycle is not None and not cycle.response_complete:
@@ -290,7 +285,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
         named = dict(self.headers)
         if (
             not parser.should_keep_alive()
-            # Without that header only HTTP/1.1 is kept alive, and nothing is upgraded.
+            # Without that header only HTTP/1.1 stays open, and nothing is upgraded.
             or (
                 b"connection" in named
                 and (parser.get_http_version() != "1.1" or parser.should_upgrade())
@@ -327,7 +322,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
         super().on_headers_complete()
 
     def _answer(self, answer: Answer) -> None:
-        """Answer at the end of this turn, unless what came with the request is broken."""
+        """Answer after this iteration, unless the rest of the received bytes is malformed."""
         self._answers.append(self._wire.carry(answer, self._own_headers()))
         self.on_response_complete()
 
@@ -335,16 +330,16 @@ class FastLaneProtocol(BoundedHeadProtocol):
         return self.server_state.default_headers
 
     def answer_late(self, request: Request, answer: Answer) -> None:
-        """Answer a request that was judged, unless nobody listens any more."""
+        """Answer a processed request, unless its connection has ended."""
         request.response_complete = True
         cycle: Any = self.cycle
         if cycle is request:
-            # Else each would hold the other, and a long body, after the end of the connection.
+            # Else each would keep the other, and a long body, alive after the connection ended.
             self.cycle = _ANSWERED
         if request.disconnected or self.transport.is_closing():
             return
         own = self._own_headers()
-        # Where the server drains, its own headers say so to all.
+        # While the server drains, its own headers say so on every response.
         ends = not request.keep_alive or _CLOSE in own
         written = self._wire.carry(answer, own)
         if ends and _CLOSE not in own:
@@ -355,7 +350,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
         self.on_response_complete()
 
     def answer_by(self, request: Request, work: Coroutine[Any, Any, Answer]) -> None:
-        """The same, when some work is done that gives the answer."""
+        """Answer a request with the result of some work."""
         task = self.loop.create_task(self._await(request, work))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

@@ -1,9 +1,9 @@
 """The hops that proxies report: `X-Forwarded-For` and `-Proto`, or `Forwarded` (RFC 7239).
 
-Each proxy appends what it saw: who connected to it, and by which scheme. So both lists are read
-from the right, nearest proxy first. The text of the sender himself stands to the left of the first
-proxy's entry. It may be anything: a quote that never ends, a thousand commas. Only the last
-`MAX_HOPS` entries of the last `MAX_BYTES` bytes are read.
+Each proxy appends the address that connected to it, and the scheme. So both lists are read from the
+right, nearest proxy first. The sender's own text stands to the left of the first proxy's entry. It
+may be anything: a quote that never ends, a thousand commas. Only the last `MAX_HOPS` entries of the
+last `MAX_BYTES` bytes are read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_HOPS = 8
 MAX_BYTES = 2048
 
 FOR, PROTO, FORWARDED = b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"
-# How nginx writes a peer that came over a socket file.
+# nginx writes this for a peer that connected over a Unix socket.
 UNIX_SOCKET = "unix:"
 HTTPS, HTTP, UNREADABLE = "https", "http", "unreadable"
 _SCHEMES = {b"https": HTTPS, b"wss": HTTPS, b"http": HTTP, b"ws": HTTP}
@@ -29,8 +29,8 @@ _SCHEMES = {b"https": HTTPS, b"wss": HTTPS, b"http": HTTP, b"ws": HTTP}
 # Some proxies write the port behind a forwarded address: 203.0.113.9:4711, [2001:db8::1]:4711.
 _WITH_PORT = re.compile(r"([0-9.]+)(?::[0-9]{1,5})?|\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
 _BARE_IPV6_WITH_PORT = re.compile(r"([0-9A-Fa-f:.]+):[0-9]{1,5}")
-# RFC 7239 section 4, on one element and on its reverse. A quote that an earlier writer left open
-# must not swallow what a later one appended, so elements are found from the right.
+# RFC 7239 section 4, for one element and for its reverse. A quote that an earlier writer left open
+# must not swallow a later entry, so elements are found from the right.
 _PAIR = re.compile(
     rb'[ \t]*(?:([!#$%&\'*+.^_`|~0-9A-Za-z-]++)=(?:"([^"\\]*+)"|([^",;= \t]*+)))?[ \t]*+(?:;|\Z)'
 )
@@ -39,11 +39,11 @@ _LAST_ELEMENT = re.compile(rb'((?:[^",]++|"[^"]*+")*+)(,|\Z)')
 
 
 class Hop(NamedTuple):
-    """The statement of one proxy about a connection that it accepted.
+    """The report of one proxy about a connection that it accepted.
 
     Attributes:
-        address: who connected to it, as it was written; empty where nothing was.
-        scheme: `HTTPS`, `HTTP`, `UNREADABLE`, or empty where it does not say.
+        address: the address that connected to it, as written; empty if it is missing.
+        scheme: `HTTPS`, `HTTP`, `UNREADABLE`, or empty if it was not reported.
     """
 
     address: str
@@ -51,11 +51,11 @@ class Hop(NamedTuple):
 
 
 def x_forwarded_hops(headers: Headers) -> list[Hop]:
-    """The hops of `X-Forwarded-For` and `X-Forwarded-Proto`, nearest first.
+    """Return the hops of `X-Forwarded-For` and `X-Forwarded-Proto`, nearest first.
 
-    Where there are fewer schemes than addresses, the farther hops do not say. Where there are
-    more, the one next to the last address belongs to a hop without address, and the others are
-    ignored: nothing shows that a proxy wrote them.
+    If there are fewer schemes than addresses, the farther hops have no scheme. If there are more,
+    the one next to the last address belongs to a hop without address. Further schemes are ignored:
+    nothing shows that a proxy wrote them.
     """
     found = list(headers)
     addresses = _entries(found, FOR)
@@ -71,8 +71,8 @@ def x_forwarded_hops(headers: Headers) -> list[Hop]:
 
 
 def forwarded_hops(headers: Headers) -> list[Hop]:
-    """The hops of `Forwarded`, nearest first; an element that cannot be read is a hop unknown."""
-    # Reversed, since it is read from the right; an element is turned round again by itself.
+    """Return the hops of `Forwarded`, nearest first; an unreadable element is an unknown hop."""
+    # Reversed, since it is read from the right; each element is reversed back separately.
     rest = b",".join(value for name, value in headers if name == FORWARDED)[-MAX_BYTES:][::-1]
     hops: list[Hop] = []
     position = 0
@@ -81,7 +81,7 @@ def forwarded_hops(headers: Headers) -> list[Hop]:
             break
         match = _LAST_ELEMENT.match(rest, position)
         if match is None:
-            # A quote without its other half: who wrote it did not write what has been read.
+            # A quote without its other half: its writer is not the one of the part read so far.
             hops.append(Hop("", UNREADABLE))
             break
         if element := match[1][::-1].strip(b" \t"):
@@ -111,7 +111,7 @@ def _hop_of(element: bytes) -> Hop:
     if position < len(element):
         return Hop("", UNREADABLE)
     if b"for" not in pairs:
-        # It reports no hop, and a scheme is believed together with its hop only.
+        # It reports no hop, and a scheme is believed only together with its hop.
         return Hop("", "")
     scheme = pairs.get(b"proto")
     return Hop(
@@ -121,24 +121,24 @@ def _hop_of(element: bytes) -> Hop:
 
 
 def _entries(headers: Headers, wanted: bytes) -> list[bytes]:
-    """The entries of a list that may be spread over several headers, the last one first.
+    """Return the entries of a list that may span several headers, the last one first.
 
-    Empty ones are left out (RFC 9110 section 5.6.1): proxies that append to nothing write them.
+    Empty entries are left out (RFC 9110 section 5.6.1): proxies that append to nothing write them.
     """
     values = [value for name, value in headers if name == wanted]
     if not values:
         return []
     text = values[0] if len(values) == 1 else b",".join(values)
-    # One more than the limit: what stands before it is left as one piece, and not read.
+    # One more than the limit: everything in front stays one piece, which is not read.
     pieces = text[-MAX_BYTES:].rsplit(b",", 4 * MAX_HOPS)[-4 * MAX_HOPS :]
     return [entry for piece in reversed(pieces) if (entry := piece.strip(b' \t"'))][: MAX_HOPS + 1]
 
 
 @lru_cache(maxsize=4096)
 def parse_address(text: str) -> Address | None:
-    """An address as peers and proxies write it; None for `unknown`, `_hidden` and nonsense.
+    """Parse an address as peers and proxies write it; None for `unknown`, `_hidden` and nonsense.
 
-    An IPv4 address inside an IPv6 one (::ffff:203.0.113.9) is that IPv4 address.
+    An IPv4 address inside an IPv6 one (::ffff:203.0.113.9) becomes that IPv4 address.
     """
     if len(text) > 64:
         return None
@@ -146,14 +146,14 @@ def parse_address(text: str) -> Address | None:
     match = _WITH_PORT.fullmatch(hop)
     address = _address((match[1] or match[2]) if match else hop)
     if address is None and (match := _BARE_IPV6_WITH_PORT.fullmatch(hop)):
-        # Without brackets a port can be told from a group only where it cannot be one.
+        # Without brackets, a port is recognised only where it cannot be a group of the address.
         address = _address(match[1])
     return address
 
 
 def _address(text: str) -> Address | None:
     try:
-        # The zone of a link-local address (fe80::1%eth0) means something on its own host only.
+        # The zone of a link-local address (fe80::1%eth0) is meaningful on its own host only.
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""`/install`: the beginning of an authorization, in the browser that will finish it.
+"""`/install`: starts an authorization in the browser that will finish it.
 
 Nothing that a caller sends shapes the authorization request: redirect URI, client and scopes
 come from the settings (RFC 9700 section 4.1), the subject from the host's own link request.
@@ -24,7 +24,7 @@ from paraph.service.cookies import expired_cookie, host_cookie
 from paraph.service.page import Button, Pages
 from paraph.service.visit import Visit
 
-# As `Context.one_use_code` makes them: what is none is refused before anything is counted.
+# The length of codes of `Context.one_use_code`: others are refused before anything is counted.
 _CODE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 _log = get_logger("install")
@@ -42,7 +42,7 @@ class InstallEndpoint:
         self._starts = starts
 
     async def answer(self, visit: Visit) -> Response:
-        """The answer to `GET /install`."""
+        """Answer `GET /install`."""
         if self._settings.linking == "none":
             if visit.cross_site or visit.unasked:
                 return self._pages.press()
@@ -56,7 +56,7 @@ class InstallEndpoint:
         if not _CODE.fullmatch(code):
             return self._gone()
         try:
-            # Before the store is asked: a wrong code costs a look-up.
+            # Before the store is queried: a wrong code costs a look-up.
             self._starts.spend(visit.address)
             return await self._start_for_host(visit, Secret(code))
         except Busy as error:
@@ -74,7 +74,7 @@ class InstallEndpoint:
         return self._begin(visit, wish=wish)
 
     def start(self, visit: Visit) -> Response:
-        """Send the browser to Zoom, with the sealed cookie that will recognise the answer."""
+        """Send the browser to Zoom, with the sealed cookie that will identify the response."""
         try:
             self._starts.spend(visit.address)
         except Busy as error:

@@ -1,4 +1,4 @@
-"""The key ring of some settings, unwrapped where a key service has wrapped it."""
+"""The key ring of the settings, unwrapped where a key service has wrapped its keys."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 async def open_ring(settings: Settings) -> KeyRing:
-    """All keys, newest first.
+    """Return all keys, newest first.
 
     Raises:
-        ConfigurationError: one is malformed, or the key service refuses it.
+        ConfigurationError: a key is malformed, or the key service refuses it.
         TransportError: the key service cannot be reached.
     """
     values = [key.reveal() for key in settings.encryption_keys]
     service = settings.key_service
     if service is not None and any(map(is_wrapped, values)):
-        # Only here: with it comes the HTTP client.
+        # Imported only here: it loads the HTTP client.
         from paraph.remote.key_service import open_key_service
 
         async with open_key_service(service) as wrapper:
@@ -37,7 +37,7 @@ async def open_ring(settings: Settings) -> KeyRing:
 
 
 async def new_wrapped_key(service: KeyService | None, random_bytes: Callable[[int], bytes]) -> str:
-    """A fresh key as `encryption_keys` takes it, which nobody has seen in clear.
+    """Return a fresh wrapped key for `encryption_keys`; its plain text is never shown.
 
     Raises:
         ConfigurationError: there is no key service, or it refuses.

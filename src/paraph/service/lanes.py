@@ -1,7 +1,7 @@
-"""Who judges what in the fast lane: deliveries, forged redirects, and access tokens.
+"""The checks of the fast path: for deliveries, forged redirects and access tokens.
 
-A judge looks at a request and says what the plain way would say, or leaves it to the plain way.
-Here it is only found and asked: what it knows is where the plain way has it, too.
+Each check looks at a request and returns the response of the ASGI path, or leaves the request to
+the ASGI path. This module only finds and calls the checks: both paths share their code.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from paraph.service.webhook_endpoint import PATH, WebhookEndpoint
 from paraph.storage.records import LiveRow, Outcome
 
 _WEBHOOK = PATH.encode()
-# What every server and every parser reads alike; anything odd goes the plain way.
+# Every server and every parser reads these alike; anything unusual takes the ASGI path.
 _LENGTH_DIGITS = 4
 _REDIRECT = re.compile(rb"/oauth/redirect\?([!-\"$-~]*)")
 
 
 def public_judges(deliveries: WebhookEndpoint, redirects: Judge) -> Judges:
-    """The lane of the public side."""
+    """Return the fast path's checks of the public side."""
     delivery = DeliveryJudge(deliveries)
 
     def judges(target: bytes) -> Judge | None:
@@ -48,11 +48,11 @@ def public_judges(deliveries: WebhookEndpoint, redirects: Judge) -> Judges:
 
 
 def private_judges(api: ManagementApi, headers: Headers) -> Judges:
-    """The lane of the private side.
+    """Return the fast path's checks of the private side.
 
     Args:
-        api: vends.
-        headers: what every answer of the private side carries.
+        api: returns access tokens.
+        headers: headers of every response of the private side.
     """
     vend = VendJudge(api, headers)
 
@@ -63,31 +63,31 @@ def private_judges(api: ManagementApi, headers: Headers) -> Judges:
 
 
 class DeliveryJudge:
-    """Takes deliveries in, and refuses what is none."""
+    """Accepts deliveries and refuses other requests to the webhook."""
 
     def __init__(self, endpoint: WebhookEndpoint) -> None:
         self._endpoint = endpoint
 
     def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Answer | Request | None:
-        """Shape and time."""
+        """Check the shape and the time of a delivery."""
         if scope["method"] != b"POST":
             return None
         try:
             verdict = self._endpoint.judge_headers(scope, named)
         except StaleTimestamp:
-            # One of those whose body is looked at all the same, without a hurry.
+            # A stale delivery whose body is checked all the same, later.
             return None
         if isinstance(verdict, Answer):
             return verdict
         return Request(self._judge_whole, (verdict, scope["headers"]))
 
     def _judge_whole(self, requests: Sequence[Request]) -> None:
-        """The MAC of each; then those that are good are kept. One that fails ends alone."""
+        """Verify the MAC of each, then store the valid ones. One that fails ends alone."""
         good = []
         for request in requests:
             try:
                 verdict = self._endpoint.judge_body(request.head[0], request.body)
-            except Exception as error:  # noqa: BLE001 - Told apart there.
+            except Exception as error:  # noqa: BLE001 - `failed` tells the errors apart.
                 verdict = self._endpoint.failed(error)
             if isinstance(verdict, Answer):
                 request.answer(verdict)
@@ -98,7 +98,7 @@ class DeliveryJudge:
             if isinstance(begun, Answer):
                 request.answer(begun)
             elif isinstance(begun, asyncio.Future):
-                # No task for each: thousands wait for one commit.
+                # No task for each: thousands may wait for one commit.
                 request.is_begun = True
                 begun.add_done_callback(partial(self._end, request))
             else:
@@ -109,15 +109,15 @@ class DeliveryJudge:
 
 
 class RedirectJudge:
-    """Refuses authorization responses that are no answer to a request of this browser.
+    """Refuses authorization responses that answer no request of this browser.
 
-    One without `state` proves nothing either, and is answered by a redirect to a new flow.
+    A response without `state` proves nothing either, and is redirected to a new flow.
 
     Args:
-        endpoint: judges.
-        settings: for whose forwarded addresses are believed.
-        headers: what every page carries.
-        proxies: what the public side asks before it asks the endpoint.
+        endpoint: decides.
+        settings: their `trusted_proxies` decide which forwarded addresses are believed.
+        headers: headers of every page.
+        proxies: refuses requests over plain http, before the endpoint sees them.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class RedirectJudge:
         }
 
     def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Answer | None:
-        """The refusal; None where there is more to say."""
+        """Return the refusal; None if the ASGI path has to answer."""
         match = _REDIRECT.fullmatch(scope["target"])
         if (
             match is None
@@ -153,27 +153,27 @@ class RedirectJudge:
 
 
 class VendJudge:
-    """Answers calls for access tokens, by whoever shows an API key.
+    """Answers calls for access tokens that carry an API key.
 
     Args:
-        api: vends.
-        headers: what every answer of the private side carries.
+        api: returns access tokens.
+        headers: headers of every response of the private side.
     """
 
     def __init__(self, api: ManagementApi, headers: Headers) -> None:
         self._api = api
         self._headers = headers
-        # Of tokens there is one kind of answer.
+        # Every token response has the same headers.
         self._dressed = lru_cache(maxsize=8)(self._dress)
 
     def __call__(self, scope: Scope, named: Mapping[bytes, bytes]) -> Request | None:
-        """Its shape; whatever is odd about it is said on the plain way."""
+        """Check the shape of a call; the ASGI path answers every unusual one."""
         match = VEND_PATH.fullmatch(scope["target"])
         length = named.get(b"content-length", b"")
         if (
             match is None
             or scope["method"] != b"POST"
-            # Nothing is there twice: neither a length nor a key.
+            # No header may be repeated: neither a length nor a key.
             or len(named) != len(scope["headers"])
             or holds_own_header(named)
             or len(length) > _LENGTH_DIGITS
@@ -188,14 +188,14 @@ class VendJudge:
         return Request(self._judge_whole, (presented, match[1].decode()))
 
     def _judge_whole(self, requests: Sequence[Request]) -> None:
-        """Ask for all of them at once: all of each is here."""
+        """Look up all of them with one query: each has arrived completely."""
         try:
             rows = self._api.vending.ask([request.head for request in requests])
-        except Exception as error:  # noqa: BLE001 - Told apart there.
+        except Exception as error:  # noqa: BLE001 - `_failure` tells the errors apart.
             if len(requests) == 1:
                 self._fail(requests, error)
             else:
-                # One of them may be the reason: each is asked about alone.
+                # One of them may be the reason: each is looked up alone.
                 for request in requests:
                     self._judge_whole([request])
             return
@@ -220,7 +220,7 @@ class VendJudge:
             presented, installation_id = request.head
             try:
                 answer = at_hand(row, presented, installation_id, request.body)
-            except Exception as error:  # noqa: BLE001 - Told apart there.
+            except Exception as error:  # noqa: BLE001 - `_failure` tells the errors apart.
                 answer = self._failure(error)
             if answer is None:
                 request.answer_by(self._vend(presented, installation_id, request.body))
@@ -228,7 +228,7 @@ class VendJudge:
                 request.answer(self._in_full(answer))
 
     async def _vend(self, presented: Presented, installation_id: str, body: bytes) -> Answer:
-        """The same where Zoom has to be asked first."""
+        """Answer a call for which Zoom has to be asked first."""
         try:
             answer = await self._api.vend(presented, installation_id, body)
         except Exception as error:  # noqa: BLE001 - The last net.
@@ -241,7 +241,7 @@ class VendJudge:
             request.answer(answer)
 
     def _failure(self, error: BaseException) -> Answer:
-        """A problem, never a stack trace."""
+        """Return a problem response, never a stack trace."""
         return self._api.problem(error) if isinstance(error, ParaphError) else failed("POST", error)
 
     def _in_full(self, answer: Answer) -> Answer:

@@ -1,10 +1,10 @@
-"""The end of a listening socket, without losing a connection that its peer believes to be open.
+"""Closes a listening socket without losing a connection that its peer believes to be open.
 
-The system completes connections by itself and queues them. Those that are in the queue when a
-listening socket is closed are reset, and their requests are lost: a proxy may not repeat a POST
-that it has sent. On Linux a packet filter on the socket drops requests for new connections first.
-All that were completed before are then accepted. A peer whose request was dropped repeats it after
-a second, finds the port closed and goes to another replica; it has sent nothing yet.
+The system completes connections by itself and queues them. Connections in the queue are reset when
+the listening socket is closed, and their requests are lost: a proxy may not repeat a POST that it
+has sent. On Linux a packet filter on the socket first drops requests for new connections.
+All connections completed before are then accepted. A peer whose request was dropped repeats it
+after a second, finds the port closed and goes to another replica; it has sent nothing yet.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _PROGRAM = (
 
 
 def accept_no_more(sockets: Iterable[socket.socket]) -> bool:
-    """Let listening sockets complete no more connections; those completed can still be accepted.
+    """Stop completing connections on listening sockets; completed ones can still be accepted.
 
     Args:
         sockets: listening TCP sockets, which will be closed soon.
 
     Returns:
-        False where the system has no such filter: connections of the last moment may be reset.
+        False if the system has no such filter: connections of the last moment may be reset.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -45,7 +45,7 @@ def accept_no_more(sockets: Iterable[socket.socket]) -> bool:
     argument = struct.pack("HL", len(_PROGRAM), ctypes.addressof(held))
     try:
         for one in sockets:
-            # uvloop shows its sockets without `setsockopt`.
+            # The sockets of uvloop have no `setsockopt`.
             with socket.socket(fileno=os.dup(one.fileno())) as same:
                 same.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, argument)
     except OSError:

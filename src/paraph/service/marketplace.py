@@ -1,8 +1,9 @@
-"""`/marketplace`: where people from Zoom's listings arrive, with a code or without.
+"""`/marketplace`: the page to which Zoom's listings send people, with a code or without.
 
-Add, Local Test and Share send a code without `state`: it proves nothing about this browser, so
-it is dropped unexchanged (exchanging a stray code could kill a working grant: 4741) and a real
-flow begins, once by itself, then only by a button, so that nothing can loop.
+Add, Local Test and Share send a code without `state`. It proves nothing about this browser, so it
+is dropped and never exchanged: exchanging a stray code could kill a working grant (error 4741).
+A real flow starts instead: automatically the first time, then only by a button, so that no
+redirect loop is possible.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class MarketplacePage:
         self._install = install
 
     async def answer(self, visit: Visit) -> Response:
-        """The answer to `GET /marketplace`."""
+        """Answer `GET /marketplace`."""
         if visit.raw_query:
-            # A clean URL first: what stood in this one leaves the address bar and the history.
+            # A clean URL first: the query leaves the address bar and the history.
             return RedirectResponse("/marketplace", status_code=303)
         if visit.unasked or any(name == _COOKIE for name, _ in visit.cookies):
             return self._by_button()

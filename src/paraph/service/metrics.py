@@ -1,6 +1,6 @@
-"""What Prometheus is told: numbers, with labels from fixed vocabularies and nothing personal.
+"""Metrics for Prometheus: numbers, with labels from fixed vocabularies and no personal data.
 
-The hot path adds to plain integers; they are read when somebody asks.
+The hot path adds to plain integers, which are read when `/metrics` is requested.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def _counter(name: str, help_text: str, values: Mapping[str, int], label: str) -
 
 
 class DeliveryMetrics(Collector):
-    """Reads the counters of all that a delivery meets.
+    """Reads the counters of everything that handles a delivery.
 
     Args:
-        context: for the backlog.
+        context: reads the backlog.
         watch, inbox, dispatcher, proxies, redirects: owners of the counters.
         zoom_clock: knows the difference between this clock and Zoom's.
-        failures: outgoing requests without response by cause, for each destination.
+        failures: outgoing requests without a response, counted by cause and destination.
     """
 
     def __init__(
@@ -64,17 +64,17 @@ class DeliveryMetrics(Collector):
         self._registry.register(self)
 
     async def __call__(self) -> bytes:
-        """The text of `/metrics`."""
+        """Return the text of `/metrics`."""
         try:
             async with self._context.store.reading() as tx:
                 self._backlog = await tx.events.backlog()
         except ParaphError:
-            # What is in this process is told even so; the backlog is missing, not zero.
+            # The counters of this process are reported anyway; the backlog is absent, not zero.
             self._backlog = None
         return generate_latest(self._registry)
 
     def collect(self) -> Iterable[Metric]:
-        """Called by the registry."""
+        """Yield the metrics; called by the registry."""
         yield from self._taken()
         skew = self._zoom_clock.skew
         if skew is not None:
@@ -99,7 +99,7 @@ class DeliveryMetrics(Collector):
         yield _counter(
             "paraph_events_dropped",
             "Verified events that were not kept.",
-            # Each reason is there from the start: its first rise is a rise.
+            # Each reason is shown from the start, so that its first increase is visible.
             {one.value: dropped[one.value] for one in Outcome if one.is_dropped},
             "reason",
         )
@@ -140,7 +140,7 @@ class DeliveryMetrics(Collector):
             yield CounterMetricFamily(name, help_text, value=value)
         yield _counter(
             "paraph_events_dispatched",
-            "What became of attempts to hand an event on.",
+            "Attempts to forward an event, by outcome.",
             self._dispatcher.outcomes,
             "outcome",
         )
@@ -151,7 +151,7 @@ class DeliveryMetrics(Collector):
             "paraph_inbox_waiting", "Deliveries that wait for a commit.", self._inbox.waiting
         )
         yield GaugeMetricFamily(
-            "paraph_events_under_way", "Events being handed on.", self._dispatcher.under_way
+            "paraph_events_under_way", "Events being forwarded.", self._dispatcher.under_way
         )
 
     def _outgoing(self) -> Metric:
@@ -169,7 +169,7 @@ class DeliveryMetrics(Collector):
         oldest = backlog.oldest_received_at
         age = 0 if oldest is None else max(0, self._context.now() - oldest)
         for name, help_text, value in (
-            ("paraph_events_waiting", "Events not handed on yet.", backlog.waiting),
+            ("paraph_events_waiting", "Events not forwarded yet.", backlog.waiting),
             ("paraph_events_urgent_waiting", "Deauthorizations not done yet.", backlog.urgent),
             ("paraph_events_dead", "Dead letters.", backlog.dead),
             ("paraph_events_oldest_age_seconds", "Age of the oldest event that waits.", age),

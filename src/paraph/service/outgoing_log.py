@@ -1,4 +1,4 @@
-"""The lines at start that say how outgoing connections are made."""
+"""Logs at start how outgoing connections are made."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _log = get_logger("outgoing")
 
 
 def log_route(route: OutgoingRoute, environment: Mapping[str, str]) -> None:
-    """Log the route, and the variables of other programs that have no effect on it.
+    """Log the route, and environment variables of other programs that have no effect here.
 
     Args:
-        route: from the settings.
+        route: the route of the settings.
         environment: the variables of this process; their values are not logged.
     """
     if route.proxy is not None or route.ca_file:

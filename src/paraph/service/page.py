@@ -1,4 +1,4 @@
-"""Pages of the public side: few words, one style sheet, nothing from elsewhere, no script."""
+"""Pages of the public side: little text, one style sheet, no script, no external resource."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SCOPE_HELP = (
 
 @cache
 def style() -> str:
-    """The one style sheet; its hash stands in the content security policy."""
+    """Return the one style sheet; the content security policy holds its hash."""
     return _text("page.css").strip()
 
 
@@ -46,7 +46,7 @@ def _text(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """The one thing to do on a page; an empty `href` is this same URL again."""
+    """The only button of a page; an empty `href` submits to the same URL."""
 
     text: str
     href: str
@@ -56,7 +56,7 @@ class Button:
 class Failure:
     """The text of a page about a failure, and its HTTP status.
 
-    `may_pass` is false where trying again cannot help.
+    `may_pass` is false if trying again cannot help.
     """
 
     title: str
@@ -70,9 +70,9 @@ class Pages:
     """Writes the pages of one app.
 
     Args:
-        app_name: how the app calls itself.
-        start: where a person begins again.
-        is_linked: whether the host confirms every installation, so that none ends on our pages.
+        app_name: the app's name as users know it.
+        start: the URL where a person starts again.
+        is_linked: whether the host confirms every installation, so that no flow ends on our pages.
     """
 
     app_name: str
@@ -82,8 +82,8 @@ class Pages:
     def page(
         self, title: str, *lines: str, button: Button | None = None, status: int = 200
     ) -> HTMLResponse:
-        """Any page. Every value is escaped."""
-        # The style sheet is ours and must not be escaped; it holds no `</`.
+        """Render a page. Every value is escaped."""
+        # The style sheet is trusted and must not be escaped; it contains no `</`.
         return HTMLResponse(
             _template().render(
                 title=title, lines=lines, button=button, app_name=self.app_name, style=_Style()
@@ -122,7 +122,7 @@ class Pages:
         )
 
     def used(self) -> HTMLResponse:
-        """Refuse the response to a flow of this browser that was answered before."""
+        """Refuse the response to a flow of this browser that already got one."""
         if self.is_linked:
             return self._refused(
                 "This was already used",
@@ -156,7 +156,7 @@ class Pages:
         return self.page(title, *lines, button=Button("Start again", self.start), status=400)
 
     def failure_of(self, error: ParaphError) -> Failure:
-        """Describe an error to the person at the browser; settings and keys are for operators."""
+        """Describe an error to the user; settings and keys are shown to operators only."""
         if isinstance(error, Conflict):
             return Failure("This was already used", _OTHER_FLOW_FINISHED, 400)
         problem = problem_of(error)
@@ -192,7 +192,7 @@ class Pages:
         return response
 
     def press(self) -> HTMLResponse:
-        """Instead of starting by itself: whoever sent the browser here may not be its owner."""
+        """Ask for a click instead of starting: another site may have sent the browser here."""
         return self.page(
             f"Install {self.app_name}",
             "You will be sent to Zoom to agree.",
@@ -207,7 +207,7 @@ _OTHER_FLOW_FINISHED = (
 
 
 def _may_pass(error: ParaphError) -> bool:
-    """False where an operator has to change something first."""
+    """Return false if an operator has to change something first."""
     cause = error.cause if isinstance(error, TransportError) else ""
     return not cause or Cause(cause).may_pass
 

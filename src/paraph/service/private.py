@@ -1,8 +1,8 @@
 """The private side, which the public never reaches: management API, operator pages, metrics.
 
-It listens on loopback, where any page of the web may send a browser under a name of its own (DNS
+It listens on loopback, where any web page may send a browser under a name of its own (DNS
 rebinding). So a request must name this listener by a `Host` that an outsider cannot point here.
-A call of the API that shows a key may use any name: no page of the web has a key.
+An API call with a key may use any name: no web page has a key.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _log = get_logger("service")
 
 
 class PrivateSide:
-    """ASGI application of the private listener: no stack trace ever.
+    """The ASGI application of the private listener. It never answers with a stack trace.
 
     Args:
-        management_api: answers `/v1`, and whatever nobody else does.
+        management_api: answers `/v1`, and every path that nothing else answers.
         operator_pages: answers `/admin/`.
-        metrics: gives the text that Prometheus reads.
-        hosts: the names by which this side may be reached; None: any.
+        metrics: returns the text for Prometheus.
+        hosts: the names by which this side may be reached; None: any name.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class PrivateSide:
         headers = scope["headers"]
         if path.startswith(_API) and any(name == b"authorization" for name, _ in headers):
             return True
-        # The operator pages have a rule of their own, which is stricter, and a page for it.
+        # The operator pages have their own rule, which is stricter, and a page for it.
         return bool(_OPERATORS.match(path.encode("latin-1"))) or self._hosts.are_ours(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on to whom it is for."""
+        """Route a request to its application."""
         if scope["type"] != "http":
             return
         started = False
@@ -97,7 +97,7 @@ class PrivateSide:
 
 
 def failed(method: str, error: BaseException) -> Answer:
-    """What is answered where something went wrong that nobody foresaw."""
-    # Not the path: that of a confirmation holds the claim.
+    """Return the response to an unexpected error."""
+    # The path is not logged: the path of a confirmation holds the claim.
     _log.error("api.failed", method=method, why=type(error).__name__)
     return Answer.of(problem_answer(UNEXPECTED))

@@ -1,10 +1,10 @@
 """The names by which the private side may be reached.
 
-DNS rebinding makes a browser reach a private address under a public name, so what counts is whether
-an outsider can own the name. Addresses are no names; a name without dots is resolved by this
-network alone; `.localhost`, `.internal` and `.home.arpa` are reserved (RFC 6761, RFC 8375, and
+DNS rebinding makes a browser reach a private address under a public name. So the deciding question
+is whether an outsider can own the name. An address has no owner; a name without dots is resolved by
+this network alone; `.localhost`, `.internal` and `.home.arpa` are reserved (RFC 6761, RFC 8375, and
 ICANN's reservation of .internal). `.local` is not among them: any device of the network may claim
-a name there (RFC 6762). Every other name must stand in the settings.
+a name there (RFC 6762). Every other name must be in the settings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from paraph.service.forwarded import parse_address
 Headers = Iterable[tuple[bytes, bytes]]
 
 _HOST = re.compile(rb"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::[0-9]{1,5})?")
-# No public registry hands these out; the last two are those of Kubernetes and Compose networks.
+# No public registry sells these; the last two are those of Kubernetes and Compose networks.
 _RESERVED = (".localhost", ".internal", ".home.arpa", ".svc", ".cluster.local")
 
 
@@ -35,7 +35,7 @@ class _Settings(Protocol):
 
 
 def private_names(settings: _Settings) -> tuple[str, ...]:
-    """The names of the settings: `private_hosts`, what is bound to, and that of `operator_url`."""
+    """Return the names of `private_hosts`, of the bound address, and of `operator_url`."""
     operators = urlsplit(settings.operator_url).hostname or ""
     return (*settings.private_hosts, settings.private_bind[0], *([operators] if operators else []))
 
@@ -44,14 +44,14 @@ class PrivateHosts:
     """Decides on the `Host` header alone.
 
     Args:
-        names: further names, as the settings have them.
+        names: further names, as written in the settings.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = frozenset(name.lower().rstrip(".") for name in names)
 
     def are_ours(self, headers: Headers) -> bool:
-        """True for exactly one `Host` header with a name that no outsider can own."""
+        """Return true for exactly one `Host` header with a name that no outsider can own."""
         values = [value for name, value in headers if name == b"host"]
         match = _HOST.fullmatch(values[0]) if len(values) == 1 else None
         if match is None:
@@ -61,5 +61,5 @@ class PrivateHosts:
         name = match[2].decode("ascii").lower().rstrip(".")
         if name in self._names or name.endswith(_RESERVED):
             return True
-        # A name of digits alone is another spelling of an address to some browsers.
+        # Some browsers read a name of digits alone as another spelling of an address.
         return parse_address(name) is not None or ("." not in name and not name.isdigit())

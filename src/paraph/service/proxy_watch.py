@@ -1,8 +1,8 @@
-"""Refuses what trusted proxies say came over plain http: counted by reason, logged with a remedy.
+"""Refuses requests that trusted proxies report as plain http: counted by reason, and logged.
 
-Zoom never sends again what was answered 4xx, so a proxy that is missing in `trusted_proxies` could
-lose every delivery without a word. Each refusal is counted. The first one of each reason in an
-interval is logged.
+Zoom never resends a delivery that was answered 4xx. So a proxy missing in `trusted_proxies` could
+lose every delivery silently. Each refusal is counted. The first one of each reason in an interval
+is logged with its remedy.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ class _Settings(Protocol):
 
 
 class ProxyWatch:
-    """Decides on the scheme, and remembers what it refused.
+    """Checks the scheme of requests and counts refusals.
 
     Args:
         settings: `public_url` and `trusted_proxies`.
         monotonic: seconds, for the sampling of log lines.
 
     Attributes:
-        refused: how many requests, by reason.
+        refused: the number of refused requests, by reason.
         is_active: whether any request can be refused at all.
     """
 
@@ -73,7 +73,7 @@ class ProxyWatch:
         self.is_active = bool(self._trusted) and settings.public_url.startswith("https://")
 
     def refuses(self, scope: Scope) -> Reason | None:
-        """Why a request is refused. It is counted, so each is asked about once."""
+        """Return why a request is refused; None if it is not. Counts, so call it once for each."""
         if not self.is_active:
             return None
         reason = refusal_of(scope, self._trusted)
@@ -102,7 +102,7 @@ class ProxyWatch:
 
 
 def log_what_is_believed(settings: _Settings) -> None:
-    """Say at start whose forwarding headers will be read, and which."""
+    """Log at start which forwarding headers are read, and from which proxies."""
     _log.info(
         "proxies.believed",
         trusted_proxies=_shown_networks(settings.trusted_proxies),
@@ -121,9 +121,9 @@ def _peer(scope: Scope) -> Address | None:
 
 
 def _shown(address: Address | None) -> str:
-    """Enough to name a network in the settings.
+    """Show enough of an address to name its network in the settings.
 
-    Of a public address, which may be a person's, the network alone.
+    A public address may be a person's, so only its network is shown.
     """
     if address is None:
         return "unknown"

@@ -1,4 +1,4 @@
-"""The public side but for deliveries: which URL is whose, and what every URL refuses alike."""
+"""The public side without deliveries: the routes of its pages, and refusals common to all URLs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _log = get_logger("service")
 
 
 class PublicSide:
-    """ASGI application behind the webhook. Exact paths only: a variant is another page.
+    """The ASGI application behind the webhook. Paths match exactly: a variant is another page.
 
     Args:
-        settings: see there.
-        pages: writes the pages.
+        settings: checked settings.
+        pages: renders the pages.
         routes: the pages that a browser reaches by GET.
-        proxies: refuses what trusted proxies say came over plain http.
+        proxies: refuses requests that trusted proxies report as plain http.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class PublicSide:
         self._proxies = proxies
         self._pages = pages
         self._routes = routes
-        # Written once: scanners ask for thousands of pages that are not here.
+        # Rendered once: scanners ask for thousands of pages that do not exist.
         self._nothing = pages.page("There is nothing here", status=404)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +58,7 @@ class PublicSide:
         path, method = path_of(scope), scope["method"]
         answer = self._routes.get(path)
         if path == "/webhook" or (answer is not None and method != "GET"):
-            # HEAD as well: a link scanner must not use anything up (RFC 9110 section 9.2.1).
+            # HEAD too: a link scanner must not use anything up (RFC 9110 section 9.2.1).
             allowed = "POST" if path == "/webhook" else "GET"
             return PlainTextResponse("", status_code=405, headers={"allow": allowed})
         if answer is None:
@@ -73,14 +73,14 @@ class PublicSide:
 
 
 def in_clear_response() -> Response:
-    """The response to a request that a trusted proxy took over plain http."""
+    """Return the response to a request that a trusted proxy received over plain http."""
     return PlainTextResponse("This address is served over https only.\n", status_code=400)
 
 
 def plain_routes(
     settings: Settings, context: Context, pages: Pages, readiness: Readiness
 ) -> dict[str, PageAnswer]:
-    """The URLs that need no more than the settings."""
+    """Return the routes that need only the settings."""
 
     async def healthz(_visit: Visit) -> Response:
         return PlainTextResponse("ok\n")
@@ -104,7 +104,7 @@ def plain_routes(
 
     routes: dict[str, PageAnswer] = {"/healthz": healthz, "/readyz": readyz}
     if settings.linking == "none":
-        # Elsewhere the host says so: its person has yet to confirm.
+        # With linking the host shows this: its user has yet to confirm.
         routes["/installed"] = installed
     if settings.verify_zoom:
         routes["/zoomverify/verifyzoom.html"] = verify_zoom

@@ -1,12 +1,12 @@
-"""Whether this process can do its work: the store answers, and its clock agrees with Zoom's.
+"""Readiness of this process: the store answers, and its clock agrees with Zoom's.
 
 A process that was told to stop is not ready, although it still answers: new requests belong to
-another one.
+another replica.
 
-A clock that is wrong by more than the freshness window makes every genuine webhook stale.
+If the clock is wrong by more than the freshness window, every genuine webhook is stale.
 
-Anybody can ask, and asking the store takes the turn of a writer: one look in a while answers
-all who ask meanwhile.
+The endpoint is open to everybody, and a check of the store takes its write lock. So one check
+answers all requests for a while.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from paraph.service.zoom_clock import OLD_SECONDS, ZoomClock
 from paraph.storage.protocols import Store
 
 LOOK_SECONDS = 1.0
-# Below the second that Kubernetes waits for a probe.
+# Below the one second that Kubernetes waits for a probe.
 CLOCK_WAIT_SECONDS = 0.7
 
 
@@ -31,7 +31,7 @@ class Readiness:
     """Answers `/readyz`.
 
     Args:
-        store: must answer and be writable.
+        store: the store that must answer and be writable.
         monotonic: seconds, for durations.
         zoom_clock: knows how far this clock is from Zoom's.
         shared_clock: knows how far this clock is from the database's.
@@ -56,17 +56,17 @@ class Readiness:
         self._is_draining = False
 
     def drain(self) -> None:
-        """Be ready no more: the process is about to end."""
+        """Report not ready from now on: the process is about to end."""
         self._is_draining = True
 
     def watch(self, deliveries: WebhookWatch) -> None:
-        """Show what is known of genuine deliveries that were out of time."""
+        """Also report whether genuine deliveries were stale."""
         self._deliveries = deliveries
 
     async def answer(self) -> JSONResponse:
-        """200 when ready, else 503; either says what was found, and nothing secret."""
+        """Return 200 when ready, else 503; both say what was found, and nothing secret."""
         kept = await self._store_works()
-        # A replica without traffic to Zoom has to learn of a wrong clock as well.
+        # A replica without traffic to Zoom has to notice a wrong clock as well.
         await self.zoom_clock.refresh(wait=CLOCK_WAIT_SECONDS, older_than=OLD_SECONDS)
         on_time = self.zoom_clock.is_within_settings
         late = self._deliveries
@@ -78,7 +78,7 @@ class Readiness:
                 "database": kept,
                 "clock_skew_seconds": self.zoom_clock.skew,
                 "database_clock_ahead_seconds": round(self.shared_clock.ahead),
-                # Told, and not judged: a replay of one captured delivery could cause it as well.
+                # Reported without effect: a replay of one captured delivery could cause it too.
                 "late_deliveries": 0 if late is None else late.late,
                 "late_by_seconds": None if late is None else late.late_by,
             },

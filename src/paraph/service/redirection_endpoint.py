@@ -1,9 +1,9 @@
 """`/oauth/redirect`: the redirection endpoint, the only place where a code is accepted.
 
-The order of the checks is the defence. Shape, then this browser's cookie, then the response:
-none of it does any I/O, so random requests fail here for nothing. Then the rate limits, so that
-an attacker with real starts and invented codes cannot flood Zoom through us; only then is the
-state used up, and only then is Zoom called. Which page a refusal shows depends on nothing but the
+The order of the checks is the defence. Shape comes first, then this browser's cookie, then the
+response: no I/O happens here, so random requests fail at almost no cost. Then come the rate limits:
+an attacker with real starts and invented codes cannot flood Zoom through us. Only then is the state
+used up, and only then is Zoom called. The page that a refusal shows depends on nothing but the
 cookies that the browser sent.
 """
 
@@ -82,7 +82,7 @@ class RedirectionEndpoint:
         self._exchanges = exchanges
         self._repeats = Repeats(context, monotonic)
         self.refusals = Refusals(_log, "install.refused", reasons=REASONS)
-        # Written once: a flood of random requests must not make us write a page for each.
+        # Rendered once: a flood of random requests must not cost one rendering each.
         self._no_cookie = pages.no_cookie()
         self._other_flow = pages.other_flow()
         self._expired = pages.expired()
@@ -90,7 +90,7 @@ class RedirectionEndpoint:
         self.written_once = (self._no_cookie, self._other_flow, self._expired, self._restart)
 
     async def answer(self, visit: Visit) -> Response:
-        """The answer to `GET /oauth/redirect`."""
+        """Answer `GET /oauth/redirect`."""
         found = self._recognise(visit)
         if isinstance(found, Response):
             return found
@@ -98,7 +98,7 @@ class RedirectionEndpoint:
         return await self._finish(visit, pending, response)
 
     def standing(self, visit: Visit) -> Response | None:
-        """The response where it is one of `written_once`; a refusal is counted, to be given."""
+        """Return a prepared response if one applies; a refusal is counted, so it must be sent."""
         found = self._recognise(visit)
         return found if isinstance(found, Response) and found in self.written_once else None
 
@@ -107,7 +107,7 @@ class RedirectionEndpoint:
     ) -> Response | tuple[PendingAuthorization, AuthorizationResponse]:
         """Decide without any I/O: the response, or the flow of this browser."""
         if visit.unasked:
-            # A scanner or a prefetch may see the URL before its owner does: it uses nothing up.
+            # A link scanner or a prefetch may request the URL before its owner: uses nothing up.
             return Response(status_code=204)
         try:
             response = parse_authorization_response(visit.raw_query)
@@ -131,7 +131,7 @@ class RedirectionEndpoint:
     async def _finish(
         self, visit: Visit, pending: PendingAuthorization, response: AuthorizationResponse
     ) -> Response:
-        """From here on it is this browser's own flow: what goes wrong may be said."""
+        """Finish this browser's own flow. From here on errors may be described to the user."""
         state = pending.request.state
         if self._repeats.is_known(state):
             return await self._again(pending, self._pages.used())
@@ -140,7 +140,7 @@ class RedirectionEndpoint:
             async with self._repeats.first(state):
                 return await self._first(visit, pending, validated)
         except AuthorizationExpired as error:
-            # The flow may have been finished in time, and be loaded again.
+            # The flow may have been finished in time, and its page loaded again.
             return await self._again(pending, self._expired, error)
         except AuthorizationErrorResponse as error:
             return await self._said_no(pending, error)
@@ -209,17 +209,17 @@ class RedirectionEndpoint:
         return self._pages.failed(failure) if isinstance(error, StorageError) else answer
 
     async def _keep(self, pending: PendingAuthorization, failure: Failure) -> Response:
-        """Answer a failure, and keep the answer for whoever loads the page again."""
+        """Answer a failure, and store the answer for reloads of the page."""
         outcome = Outcome("failed", status=failure.status, title=failure.title, lines=failure.lines)
         if not await keep_failure(self._context, pending.request.state, outcome):
-            # The state may be unused yet: the browser keeps its cookie and can try again.
+            # The state may still be unused: the browser keeps its cookie and can try again.
             return self._pages.failed(failure)
         return _for_a_minute(self._pages.failed(failure), pending)
 
     async def _again(
         self, pending: PendingAuthorization, refusal: Response, error: ParaphError | None = None
     ) -> Response:
-        """Give the outcome of a used state again, or refuse."""
+        """Return the outcome of a used state again, or refuse."""
         try:
             found = await self._repeats.find(pending.request.state)
         except Busy as busy:
@@ -255,7 +255,7 @@ class RedirectionEndpoint:
 
 
 def _for_a_minute(response: Response, pending: PendingAuthorization) -> Response:
-    """Let the browser keep the cookie by which it gets the outcome again."""
+    """Let the browser keep the cookie that identifies the outcome on a reload."""
     response.raw_headers.append(
         host_cookie(pending.cookie_name, pending.cookie_value, max_age=OUTCOME_SECONDS)
     )
@@ -263,7 +263,7 @@ def _for_a_minute(response: Response, pending: PendingAuthorization) -> Response
 
 
 def _without_cookie(response: Response, pending: PendingAuthorization) -> Response:
-    """A copy of a response that deletes the cookie of a flow that is over."""
+    """Return a copy of a response that deletes the cookie of a finished flow."""
     copy = Response(response.body, status_code=response.status_code)
     copy.raw_headers = [*response.raw_headers, expired_cookie(pending.cookie_name)]
     return copy

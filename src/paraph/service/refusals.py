@@ -1,7 +1,7 @@
-"""Counts refusals by reason, and says from time to time how many there were.
+"""Counts refusals by reason, and logs a summary at intervals.
 
-A flood must not become a flood of log lines: the counter is all that each refusal costs, and one
-line for each interval names the reasons.
+A flood must not become a flood of log lines: each refusal only increases a counter, and one line
+for each interval names the reasons.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ SUMMARY_SECONDS = 10.0
 
 class _Log(Protocol):
     def warning(self, event: str, **fields: object) -> object:
-        """Write a line."""
+        """Log an event."""
 
 
 class Refusals:
     """Refusals of one endpoint.
 
     Args:
-        log: where the summary is written.
+        log: receives the summary.
         event: the name of the summary's log event.
-        reasons: reasons that the metric shows from the start, so that their first rise is a rise.
+        reasons: reasons that the metric shows from the start, so that their first increase is seen.
     """
 
     def __init__(self, log: _Log, event: str, *, reasons: Iterable[str] = ()) -> None:
@@ -51,7 +51,7 @@ class Refusals:
         )
 
     def close(self) -> None:
-        """Write the summary that is due."""
+        """Log the summary that is due."""
         if self._summary is not None:
             self._summary.cancel()
             self._summarise()

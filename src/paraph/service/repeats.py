@@ -1,7 +1,7 @@
-"""Requests for an authorization response that this browser has brought before.
+"""Repeated requests for an authorization response that this browser has brought before.
 
 A double click sends two requests at once, perhaps to two replicas. The second one waits for the
-first, for as long as people wait; then it is told to load the page again.
+first, for a time that people accept; then its page asks to be loaded again.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from paraph.lifecycle.pending_authorization import used_state_hash
 from paraph.secret import Secret
 from paraph.service.budget import RateBudget
 
-# Used states that are refused from memory: a replay costs the store one look, not one each time.
+# Used states are refused from memory: a replayed state costs one query of the store in total.
 _REMEMBERED = 4096
 WAIT_SECONDS = 10.0
-# How often the database is asked about a request that another replica is processing.
+# Seconds between queries about a request that another replica is processing.
 POLL_SECONDS = 0.25
-# A person reloads a few times. More of one flow is no person.
+# A person reloads a few times. More requests for one flow are not a person's.
 _BURST, _PER_SECOND = 30, 1.0
 _MOST_WAITING = 64
 
 Found = Outcome | Literal["running", "over", "unused"] | None
-"""As `find_outcome` returns it."""
+"""The result of `find_outcome`."""
 
 
 class Repeats:
-    """Finds outcomes, and waits for those that are on their way.
+    """Finds outcomes, and waits for those that are being made.
 
     Args:
-        context: of the app.
-        monotonic: a clock for durations.
+        context: the app's context.
+        monotonic: seconds, for durations.
     """
 
     def __init__(self, context: Context, monotonic: Callable[[], float]) -> None:
@@ -54,7 +54,11 @@ class Repeats:
 
     @asynccontextmanager
     async def first(self, state: Secret) -> AsyncIterator[None]:
-        """Process the first request of a state; others wait until the end of the block."""
+        """Process the first request of a state; others wait until the block ends.
+
+        Raises:
+            StateUsed: a request with this state is being processed.
+        """
         state_hash = used_state_hash(state)
         if state_hash in self._running:
             raise StateUsed("a request with this state is being processed")
@@ -66,16 +70,16 @@ class Repeats:
             ended.set()
 
     def note_over(self, state: Secret) -> None:
-        """Remember that a used state has no outcome to give."""
+        """Remember that a used state has no outcome to return."""
         self._over[used_state_hash(state)] = None
         if len(self._over) > _REMEMBERED:
             self._over.popitem(last=False)
 
     async def find(self, state: Secret) -> Found:
-        """The outcome of a used state, waited for; see `find_outcome`.
+        """Wait for the outcome of a used state and return it; see `find_outcome`.
 
         Raises:
-            Busy: this flow was asked for too often.
+            Busy: too many requests for this flow.
             StorageError: the database did not answer.
         """
         state_hash = used_state_hash(state)

@@ -1,4 +1,4 @@
-"""Composing a restore: settings in, a database in a new epoch out."""
+"""Restores a backup: settings in, a database in a new epoch out."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from paraph.storage.trust import NO_OLDER_KEY, Trust
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What the composition root hands out, and where else removal receipts lie.
+    """The clock and randomness of the composition root, and further places of removal receipts.
 
-    `report` is told which of their lines were not believed; `trust` is the operator's word for
-    what older keys have made.
+    `report` receives the receipt lines that were not believed. `trust` is the operator's
+    confirmation of rows that older keys have made.
     """
 
     receipts_folders: Sequence[Path]
@@ -44,10 +44,10 @@ async def restore_backup(
     replace: bool,
     advance: Callable[[int], None],
 ) -> NewEpoch:
-    """Load a backup and begin its new epoch, in one transaction: all of it or nothing.
+    """Load a backup and begin its new epoch, in one transaction: completely or not at all.
 
     Raises:
-        UsageError: the backup is not whole, or a database is there already and may not go.
+        UsageError: the backup is incomplete, or a database exists and may not be replaced.
         ConfigurationError, StorageError: see `restoring`.
     """
     ring = await open_ring(settings)
@@ -67,7 +67,7 @@ async def restore_backup(
         store.transaction() as tx,
     ):
         if backup.head.key_id != ring.newest:
-            # The backup's key was rotated away: it must not seal again.
+            # The backup's key was rotated out: it must not seal again.
             await seal_with_newest(tx, context)
         began = await begin_epoch(tx, context, _lines(settings, context, circumstances))
     await _mark(settings, circumstances)
@@ -75,10 +75,10 @@ async def restore_backup(
 
 
 async def begin_epoch_in_place(settings: Settings, circumstances: Circumstances) -> NewEpoch:
-    """Take the database as it stands for a restored one: a copy of its file was put back.
+    """Treat the existing database as a restored one, after a copy of its file was put back.
 
     Raises:
-        UsageError: a service runs on it.
+        UsageError: a service is running on it.
     """
     clock, random_bytes = circumstances.clock, circumstances.random_bytes
     async with open_context(settings, clock=clock, random_bytes=random_bytes) as (context, _):
@@ -97,7 +97,7 @@ async def begin_epoch_in_place(settings: Settings, circumstances: Circumstances)
 
 
 async def _mark(settings: Settings, circumstances: Circumstances) -> None:
-    """Mark the new epoch outside, so that the database from before it is noticed."""
+    """Record the new epoch outside the database, so that an older database is noticed."""
     clock, random_bytes = circumstances.clock, circumstances.random_bytes
     async with open_context(settings, clock=clock, random_bytes=random_bytes) as (context, _):
         book = receipt_book(settings, context)

@@ -1,10 +1,10 @@
-"""Headers that every answer carries, whoever wrote it: pages, redirects, errors, JSON.
+"""Headers of every response: pages, redirects, errors, JSON.
 
-A delivery to the webhook, which no browser shows, is answered with `MACHINE_HEADERS` alone.
+A response to a webhook delivery, which no browser shows, carries `MACHINE_HEADERS` alone.
 
-The four that Zoom demands of every page (Strict-Transport-Security, X-Content-Type-Options,
-Content-Security-Policy, Referrer-Policy), and those of ASVS 3.4. Nothing is cached: any of
-these pages may stand behind a URL that held a code (RFC 9700 section 4.2).
+They include the four that Zoom demands of every page (Strict-Transport-Security,
+X-Content-Type-Options, Content-Security-Policy, Referrer-Policy), and those of ASVS 3.4. Nothing
+is cached: the URL of any of these pages may have held a code (RFC 9700 section 4.2).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from paraph.answer import Headers
 
 
 def content_security_policy(style: str) -> str:
-    """Nothing from anywhere, except this one style sheet by its hash."""
+    """Build a policy that allows nothing except this one style sheet, by its hash."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; "
@@ -26,8 +26,8 @@ def content_security_policy(style: str) -> str:
     )
 
 
-# What an answer that no browser shows still needs (ASVS 3.4.1, 3.4.4; RFC 9111 section 5.2.2.5).
-# Each header costs a flooded webhook a fiftieth of what it can refuse.
+# A response that no browser shows still needs these (ASVS 3.4.1, 3.4.4; RFC 9111 section 5.2.2.5).
+# On a flooded webhook each header costs a fiftieth of the requests it can refuse.
 MACHINE_HEADERS: Headers = (
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
     (b"x-content-type-options", b"nosniff"),
@@ -36,20 +36,20 @@ MACHINE_HEADERS: Headers = (
 
 
 def page_headers(policy: str) -> Headers:
-    """What an answer needs that a browser may show.
+    """Return the headers of a response that a browser may show.
 
     Args:
-        policy: of its contents.
+        policy: the content security policy.
     """
     return (*MACHINE_HEADERS, *shown_headers(policy))
 
 
 def shown_headers(policy: str, *, referrer: str = "no-referrer") -> Headers:
-    """The same for an answer that has the headers of machines already.
+    """Return the headers that a shown response needs beyond `MACHINE_HEADERS`.
 
     Args:
-        policy: of its contents.
-        referrer: what is said of it to the pages that it leads to.
+        policy: the content security policy.
+        referrer: the referrer policy.
     """
     return (
         (b"content-security-policy", policy.encode()),
@@ -62,21 +62,21 @@ def shown_headers(policy: str, *, referrer: str = "no-referrer") -> Headers:
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds headers to whatever the application answers."""
+    """ASGI middleware that adds headers to every response of the application."""
 
     def __init__(self, app: ASGIApp, headers: Headers) -> None:
         self._app = app
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with the headers."""
+        """Call the application and add the headers to its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # A new list: an application may send one of its own again and again.
+                # A new list: an application may send the same list repeatedly.
                 message["headers"] = [*message["headers"], *self._headers]
             await send(message)
 

@@ -1,4 +1,4 @@
-"""Both listeners in one event loop, until SIGTERM or Ctrl-C."""
+"""Runs both listeners in one event loop, until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from paraph.setting_judge import Network
 
 # An exchange with Zoom takes two requests of at most six seconds each.
 _GRACE_SECONDS = 15
-# For connections that were completed before the listening socket took no more.
+# For connections that were completed just before the listening socket stopped completing them.
 _LAST_CONNECTIONS_SECONDS = 0.25
 _CLOSE = (b"connection", b"close")
 _ENDING: Any = {
@@ -37,14 +37,14 @@ _ENDING: Any = {
     "status": 503,
     "headers": [(b"content-length", b"0"), (b"retry-after", b"1"), (b"cache-control", b"no-store")],
 }
-# How often the server's own loop comes round.
+# Seconds between iterations of the server's own loop.
 _TICKS_PER_SECOND = 10
 _USUAL_LIMITS = ConnectionLimits()
 _log = get_logger("service")
 
 
 class _Listener(uvicorn.Server):
-    """One listener; signals are handled for both together.
+    """One listener. Signals are handled for both listeners together.
 
     Attributes:
         on_started: called when it accepts connections.
@@ -60,13 +60,13 @@ class _Listener(uvicorn.Server):
         self.exhaustion: ExhaustionLog | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Bind, then say so."""
+        """Bind, then call `on_started`."""
         await super().startup(sockets)
         if self.started:
             self.on_started()
 
     async def on_tick(self, counter: int) -> bool:
-        """Look after the connections, once a second."""
+        """Check the connections, once a second."""
         if counter % _TICKS_PER_SECOND == 0:
             now = asyncio.get_running_loop().time()
             self._connections.look_after(now)
@@ -78,13 +78,13 @@ class _Listener(uvicorn.Server):
         """Answer as usual, and let each response end its connection."""
         self._connections.is_draining = True
         if not self.config.loaded:
-            # Told to stop before it has begun: no response will be sent.
+            # Told to stop before it has started: no response will be sent.
             return
         self.config.encoded_headers = [*self.config.encoded_headers, _CLOSE]
         self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept what was connected, then nothing; let requests under way end."""
+        """Accept completed connections, then no more; let requests under way end."""
         if self.last_connections_seconds:
             accept_no_more(one for server in self.servers for one in server.sockets)
             await asyncio.sleep(self.last_connections_seconds)
@@ -95,7 +95,7 @@ class _Listener(uvicorn.Server):
             await self._end_requests()
 
     async def _end_requests(self) -> None:
-        """Answer 503 where no answer has begun; uvicorn itself would answer 500."""
+        """Answer 503 where no response has begun; uvicorn itself would answer 500."""
         answered = 0
         connections: list[Any] = list(self.server_state.connections)
         for connection in connections:
@@ -148,7 +148,7 @@ def _listener(
             access_log=False,
             log_config=None,
             server_header=False,
-            # Forwarded headers are judged in paraph.service.address, hop by hop.
+            # Forwarded headers are checked in paraph.service.address, hop by hop.
             proxy_headers=False,
         ),
         connections,
@@ -159,8 +159,8 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Run the service until it is told to stop.
 
     Args:
-        settings: judged settings.
-        announce: given a line for each listener once it accepts connections.
+        settings: checked settings.
+        announce: receives a line for each listener once it accepts connections.
 
     Raises:
         ConfigurationError: a port is taken, or the key ring or the database cannot be used.
@@ -173,14 +173,14 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         _log.warning(
             "private.beyond_loopback",
             host=settings.private_bind[0],
-            remedy="API keys and tokens cross it in clear: let nobody but your backend reach it.",
+            remedy="API keys and tokens cross it in clear: only your backend may reach it.",
         )
     exhaustion = ExhaustionLog()
     exhaustion.watch(asyncio.get_running_loop())
     shares = shares_of(raise_limit())
     fast = settings.fast_lane
     async with open_service(settings) as service:
-        # Not before: a start that fails says what failed and nothing else.
+        # Logged only now: a start that fails reports its failure and nothing else.
         log_what_is_believed(settings)
         public = _listener(
             service.public,
@@ -219,7 +219,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         if not (public.started and private.started):
             raise ConfigurationError(
                 ["a listener could not start: is its port taken? (public_bind, private_bind)"],
-                remedy="Stop what holds the port, or choose another one.",
+                remedy="Stop the program that uses the port, or choose another port.",
             )
 
 
@@ -230,7 +230,7 @@ async def _run(
     try:
         await listener.serve()
     except SystemExit:
-        # uvicorn leaves the process when it cannot bind; here the other listener stops too.
+        # uvicorn exits the process if it cannot bind; here the other listener stops too.
         _log.error("service.cannot_listen", host=listener.config.host, port=listener.config.port)
     finally:
         stop()

@@ -1,13 +1,13 @@
-"""The end of the service: drain, then no new connection, then the end within a stated time.
+"""Stops the service: drain, then no new connections, then the end within a stated time.
 
 A load balancer learns from `/readyz` that this process is about to end, and needs seconds for it.
-So after SIGTERM readiness turns 503 at once, and everything is answered as usual for
+So after SIGTERM readiness becomes 503 at once, and requests are answered as usual for
 `drain_seconds`. Each response then ends its connection, so that no proxy keeps one for later.
-After that nothing new is accepted, and requests under way end.
+After that no new connection is accepted, and requests under way end.
 
-Ctrl-C skips the drain: a developer has no load balancer. A second signal ends the
-process at once, as does `END_SECONDS` after the drain. That loses nothing that was acknowledged:
-the next start goes on as after a crash.
+Ctrl-C skips the drain: a developer has no load balancer. A second signal ends the process at once,
+as does `END_SECONDS` after the drain. Nothing acknowledged is lost: the next start recovers as
+after a crash.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def end_on_signals() -> None:
 
 
 class Stopping:
-    """Ends the service when it is told to.
+    """Stops the service on a signal.
 
     Args:
-        drain: called when readiness turns and each response has to end its connection.
-        stop: called when nothing new may be accepted any more; called again it does nothing.
+        drain: called when readiness ends and each response has to end its connection.
+        stop: called when no new connection may be accepted; repeated calls must do nothing.
         drain_seconds: seconds between the two on SIGTERM.
     """
 
@@ -61,7 +61,7 @@ class Stopping:
             loop.add_signal_handler(number, self.tell, number)
 
     def tell(self, number: int) -> None:
-        """Obey a signal; the second one ends the process at once."""
+        """Act on a signal; the second one ends the process at once."""
         if self._is_told:
             _log.warning("service.ended_at_once", signal=signal.Signals(number).name)
             _end(128 + number)

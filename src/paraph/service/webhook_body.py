@@ -1,9 +1,9 @@
-"""Reading a delivery's body: within seconds, within bytes, and without a timer for each.
+"""Reads a delivery's body with limits on time and bytes, and without a timer for each.
 
-Until its MAC has verified, a body may come from anybody. The first `FREE_BYTES` of each are counted
-against no limit: honest deliveries are a few kilobytes, often in two pieces, and must always pass.
-Longer bodies share a limit for each address and one for all. Where a limit is reached, the body
-that has stalled longest ends, as if its time were over. The newest is not refused.
+Until its MAC has verified, a body may come from any sender. Its first `FREE_BYTES` count against no
+limit: honest deliveries are a few kilobytes, often in two pieces, and must always pass.
+Longer bodies share one limit per address and one in total. When a limit is reached, the body that
+has stalled longest ends, as if it had timed out. The newest is not refused.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Reading:
 class _Share:
     """Long bodies that share a limit, and the bytes that they hold together.
 
-    The one that has waited longest for its next piece comes first.
+    Ordered by waiting time: the body that has waited longest for its next piece comes first.
     """
 
     __slots__ = ("counted", "readings")
@@ -48,15 +48,15 @@ class _Share:
         self.readings: dict[_Reading, None] = {}
 
     def oldest_but(self, reading: _Reading) -> _Reading | None:
-        """The first one other than this."""
+        """Return the first one other than this."""
         return next((one for one in self.readings if one is not reading), None)
 
 
 class BodyReader:
-    """Reads bodies, and counts what the long ones among them hold.
+    """Reads bodies, and counts the bytes that long bodies hold.
 
     Args:
-        address_of: the client address that limits count by.
+        address_of: returns the client address that limits count by.
     """
 
     def __init__(self, address_of: Callable[[Scope], str] = lambda _scope: "") -> None:
@@ -66,10 +66,10 @@ class BodyReader:
         self._by_address: dict[str, _Share] = {}
 
     async def read(self, receive: Receive, scope: Scope) -> bytes:
-        """The whole body.
+        """Return the whole body.
 
         Raises:
-            DeliveryRejected: too long, too slow, or the sender went away.
+            DeliveryRejected: the body is too long or too slow, or the sender closed the connection.
         """
         try:
             with self._patience:
@@ -78,10 +78,10 @@ class BodyReader:
                     return await self._read_on(message, receive, scope)
                 body: bytes = message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
-                    raise DeliveryRejected("the body is longer than it may be")
+                    raise DeliveryRejected("the body is too long")
                 return body
         except TimeoutError:
-            # Ours, not the server's: this task goes on, to give the answer.
+            # This body's own timeout, not a cancellation of the task, which still has to answer.
             raise DeliveryRejected("the body came too slowly") from None
 
     async def _read_on(self, message: Any, receive: Receive, scope: Scope) -> bytes:
@@ -90,10 +90,10 @@ class BodyReader:
         try:
             while True:
                 if message["type"] != "http.request":
-                    raise DeliveryRejected("the sender went away")
+                    raise DeliveryRejected("the sender closed the connection")
                 body += message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
-                    raise DeliveryRejected("the body is longer than it may be")
+                    raise DeliveryRejected("the body is too long")
                 if len(body) > FREE_BYTES:
                     if long is None:
                         long = self._begin(scope)
@@ -113,7 +113,7 @@ class BodyReader:
         return reading
 
     def _count(self, reading: _Reading, counted: int) -> None:
-        """Note how much a body holds by now, and end stalled ones where that is too much."""
+        """Record the bytes that a body holds, and end stalled bodies if a limit is exceeded."""
         more, reading.counted = counted - reading.counted, counted
         if not more:
             return
@@ -122,7 +122,7 @@ class BodyReader:
             (self._all, MOST_BYTES),
         ):
             share.counted += more
-            # To the end: it has just got on, and others have not.
+            # Moved to the end: it has just made progress, and others have not.
             del share.readings[reading]
             share.readings[reading] = None
             while share.counted > limit:

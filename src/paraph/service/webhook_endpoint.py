@@ -1,14 +1,14 @@
-"""The webhook: raw ASGI, nothing between the socket and the verdict.
+"""The webhook as raw ASGI: no framework between the socket and the checks.
 
-Refused in the order of price: announced length, header shape, freshness, MAC. Up to and
-including the MAC, everything wrong gets one and the same answer, byte for byte, so that a
-guesser learns nothing; only a body that is announced too long is told so before it is sent.
-After a valid MAC: 400 for what is no event, 200 without effect for what is not ours, and 200
-for an event only when it is on disk.
+Checks run in the order of their cost: announced length, header shape, freshness, MAC. Every failure
+up to and including the MAC gets one response, the same byte for byte, so that a guesser learns
+nothing. The exception is a body announced as too long, which is refused before it is sent. After a
+valid MAC a body that is not an event gets 400. A delivery that is not ours gets 200 without effect.
+An event gets 200 only when it is on disk.
 
-While the webhook secret is being replaced at Zoom, a mode with an end answers 503 to a wrong
-MAC: Zoom sends those again, and none that was signed with the new secret before we knew it is
-lost. Zoom never sends again what got a 4xx.
+While the webhook secret is being replaced at Zoom, a time-limited mode answers 503 to a wrong MAC.
+Zoom resends those, so deliveries signed with the new secret before it was configured are not lost.
+Zoom never resends a delivery that got a 4xx.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ from paraph.zoom.webhook import (
 )
 
 PATH = "/webhook"
-# Zoom asks every three days. Whoever asks oftener makes us sign what they chose.
+# Zoom validates every three days. A caller that asks more often makes us sign its chosen text.
 CHALLENGE_BURST = 20
-# Zoom hangs up after three seconds.
+# Zoom closes the connection after three seconds.
 _ASK_ZOOM_SECONDS = 1.5
 CHALLENGES_PER_SECOND = 0.5
 
@@ -61,19 +61,19 @@ _log = get_logger("webhook")
 
 
 class WebhookEndpoint:
-    """The ASGI application of the public side: `/webhook` is the first thing it looks for.
+    """The ASGI application of the public side, which checks for `/webhook` first.
 
     Args:
-        zoom_clock: this machine's clock, and what is known of Zoom's.
-        inbox: where events are kept.
+        zoom_clock: this machine's clock, and its known difference from Zoom's.
+        inbox: stores events.
         secrets: the ring of webhook secrets, newest first.
         freshness: the window.
-        otherwise: answers everything that is no delivery.
-        headers: what every answer carries.
-        monotonic: a clock for budgets.
+        otherwise: answers everything that is not a delivery.
+        headers: headers of every response.
+        monotonic: seconds, for rate limits.
         rotation_until: epoch seconds until which a wrong MAC is answered 503; 0: never.
-        in_clear: why a request is refused on what proxies say of it; None where none could say.
-        address_of: the client address that limits count by.
+        in_clear: returns why a request over plain http is refused; None if no proxy can report it.
+        address_of: returns the client address that limits count by.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class WebhookEndpoint:
         self._fields = Fields((b"content-type", b"application/json"), *headers)
         self._rotation_until = rotation_until
         self._in_clear = in_clear
-        # Asked once: whoever collects spans has begun before the service does.
+        # Read once: a span exporter is set up before the service starts.
         self._is_measured = is_measured()
         self._bodies = BodyReader(address_of)
         self._challenges = RateBudget(
@@ -118,7 +118,7 @@ class WebhookEndpoint:
         return Answer(status, self._fields, body, again=again)
 
     def _standing(self, status: int, body: bytes) -> Answer:
-        """An answer that a flood gets again and again, so it is written once."""
+        """Prepare a response that a flood receives repeatedly, so that it is built only once."""
         return self._answer(status, body, again=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,22 +140,25 @@ class WebhookEndpoint:
         except DeliveryRejected as error:
             self.watch.refuse(error.code)
             return self._refused
-        except Exception as error:  # noqa: BLE001 - Told apart there.
+        except Exception as error:  # noqa: BLE001 - `failed` tells the errors apart.
             return self.failed(error)
         return delivery if isinstance(delivery, Answer) else await self.take(delivery, headers)
 
     def judge_headers(
         self, scope: Scope, named: Mapping[bytes, bytes] | None = None
     ) -> FreshHeaders | Answer:
-        """What can be judged before a byte of the body is read.
+        """Check everything that can be checked before a byte of the body is read.
 
         Args:
-            scope: of which `headers` and `client` are looked at.
-            named: the headers as a mapping, from whoever has made one already.
+            scope: only its `headers` and `client` are read.
+            named: the headers as a mapping, if the caller has made one already.
+
+        Returns:
+            The checked headers, or the refusal.
 
         Raises:
-            StaleTimestamp: it is stale by this clock, and its body is to be looked at: one of
-                those that are sampled, or one that Zoom's clock may call fresh.
+            StaleTimestamp: it is stale by this clock, and its body has to be checked anyway. Either
+                it is sampled, or Zoom's clock may call it fresh.
         """
         if self._in_clear is not None and (reason := self._in_clear(scope)) is not None:
             self.watch.refuse(reason)
@@ -178,7 +181,7 @@ class WebhookEndpoint:
         return self._refused
 
     def judge_body(self, fresh: FreshHeaders, body: bytes) -> VerifiedDelivery | Answer:
-        """Whether somebody who knows a webhook secret signed these bytes."""
+        """Verify that a holder of a webhook secret signed these bytes."""
         delivery = verified_or_none(fresh, body, secrets=self._secrets)
         if delivery is not None:
             return delivery
@@ -186,7 +189,7 @@ class WebhookEndpoint:
         return self._later if self._clock() < self._rotation_until else self._refused
 
     async def _answer_stale(self, error: StaleTimestamp, scope: Scope, receive: Receive) -> Answer:
-        """401; 503 where our own clock alone makes a genuine delivery stale."""
+        """Return 401, or 503 if only our own clock makes a genuine delivery stale."""
         self.watch.note_sample()
         try:
             body = await self._bodies.read(receive, scope)
@@ -201,16 +204,16 @@ class WebhookEndpoint:
         return self._refused
 
     async def _is_stale_by_us(self, timestamp: int) -> bool:
-        """Only a genuine delivery has Zoom asked for its time, and only now and then."""
+        """Ask Zoom for its time, at intervals, and only because of a genuine delivery."""
         zoom = self._zoom_clock
         await zoom.refresh(wait=_ASK_ZOOM_SECONDS, older_than=OLD_SECONDS)
         if not zoom.explains(timestamp):
-            # This machine may have slept since: then its monotonic clock slept as well.
+            # This machine may have slept since; then its monotonic clock stopped as well.
             await zoom.refresh(wait=_ASK_ZOOM_SECONDS)
         return zoom.explains(timestamp)
 
     async def take(self, delivery: VerifiedDelivery, headers: Headers) -> Answer:
-        """Keep the event of a delivery, or answer its challenge. Never raises."""
+        """Store the event of a delivery, or answer its challenge. Never raises."""
         taken = self.begin(delivery, headers)
         if isinstance(taken, Answer):
             return taken
@@ -218,18 +221,18 @@ class WebhookEndpoint:
             return await taken
         try:
             await taken
-        except Exception as error:  # noqa: BLE001 - Told apart there.
+        except Exception as error:  # noqa: BLE001 - `failed` tells the errors apart.
             return self.failed(error)
         return self._taken
 
     def begin(
         self, delivery: VerifiedDelivery, headers: Headers
     ) -> Answer | asyncio.Future[Outcome] | Coroutine[Any, Any, Answer]:
-        """The same, as far as it goes at once. Never raises.
+        """Do as much of `take` as is possible without waiting. Never raises.
 
         Returns:
-            The answer; or what is done when the event is kept, and `end` makes an answer of; or
-            the work that is left.
+            The response; or a future that is done when the event is stored, for `end`; or the
+            remaining work as a coroutine.
         """
         try:
             self.watch.note_secret(delivery.secret_index)
@@ -241,12 +244,12 @@ class WebhookEndpoint:
             if self._is_measured:
                 return self._keep_measured(delivery, event, parent)
             kept = self._inbox.begin(delivery, event, trace=parent)
-        except Exception as error:  # noqa: BLE001 - Told apart there.
+        except Exception as error:  # noqa: BLE001 - `failed` tells the errors apart.
             return self.failed(error)
         return self._taken if isinstance(kept, Outcome) else kept
 
     def end(self, kept: asyncio.Future[Outcome]) -> Answer:
-        """The answer when it is kept, or could not be."""
+        """Return the response once the event is stored, or could not be."""
         if kept.cancelled():
             return self._later
         error = kept.exception()
@@ -258,12 +261,12 @@ class WebhookEndpoint:
                 "paraph.webhook", parent=parent, kind=SpanKind.SERVER, event_name=event.name
             ) as trace:
                 await self._inbox.keep(delivery, event, trace=trace)
-        except Exception as error:  # noqa: BLE001 - Told apart there.
+        except Exception as error:  # noqa: BLE001 - `failed` tells the errors apart.
             return self.failed(error)
         return self._taken
 
     def failed(self, error: BaseException) -> Answer:
-        """The answer where a delivery could not be judged or kept. Never raises."""
+        """Return the response to a delivery whose check or storage failed. Never raises."""
         if isinstance(error, EventInvalid):
             self.watch.refuse(error.code)
             _log.warning("delivery.no_event", why=error.detail)
@@ -272,16 +275,16 @@ class WebhookEndpoint:
             self.watch.refuse("challenges")
             return self._too_often
         if isinstance(error, StorageError):
-            # Counted, and said by whoever could not keep it: a full disk refuses every delivery.
+            # Only counted here; the inbox logs it: a full disk refuses every delivery.
             self.watch.refuse(error.code)
         else:
-            # The last net: Zoom comes again after a 503.
+            # The last net: Zoom resends after a 503.
             _log.error("delivery.failed", why=type(error).__name__)
         return self._later
 
 
 def _announced_length(named: Mapping[bytes, bytes]) -> int:
-    # Never there twice: the server has refused that, as it has checked the grammar.
+    # Never repeated: the server has refused that, as it has checked the grammar.
     value = named.get(b"content-length", b"0")
     # A length of many digits is too long anyway.
     return int(value) if len(value) < 10 and value.isdigit() else MAX_BODY_BYTES + 1

@@ -1,4 +1,4 @@
-"""What the webhook endpoint counts, says and samples, so that its hot path only adds numbers."""
+"""Counters, logs and samples of the webhook endpoint, whose hot path only adds numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from paraph.secret import Secret
 from paraph.service.refusals import Refusals
 from paraph.zoom.webhook import measure_stale_delivery
 
-# So many stale deliveries are checked to the end in so many seconds.
+# At most this many stale deliveries are checked completely in this many seconds.
 SAMPLES = 20
 SAMPLE_SECONDS = 1.0
 
@@ -21,14 +21,14 @@ _log = get_logger("webhook")
 class WebhookWatch:
     """Counters, the summary of floods, and the clock alarm.
 
-    A delivery that is out of time and truly signed means that this clock is wrong, or that
-    deliveries are held up for hours on their way: Zoom never sends again what was refused, so
-    an operator must be told. An attacker who captured one delivery could cause this too by
-    replaying it, so the alarm decides nothing.
+    A genuine delivery that is out of time means that this clock is wrong, or that deliveries are
+    held up for hours on their way. Zoom never resends a refused delivery, so an operator must be
+    told. An attacker who captured one delivery could cause this too by replaying it, so the alarm
+    has no other effect.
 
     Args:
-        clock: epoch seconds.
-        secrets: the ring.
+        clock: returns epoch seconds.
+        secrets: the ring of webhook secrets.
     """
 
     def __init__(self, clock: Callable[[], float], secrets: Sequence[Secret]) -> None:
@@ -52,15 +52,15 @@ class WebhookWatch:
         self._refusals.note(reason)
 
     def close(self) -> None:
-        """Write the summary that is due."""
+        """Log the summary that is due."""
         self._refusals.close()
 
     def wants_sample(self, now: float) -> bool:
-        """Whether a stale delivery that comes now is one to be checked."""
+        """Return true if a stale delivery arriving now is to be checked completely."""
         return self._sampled < SAMPLES or not _is_within(now, self._sampled_at)
 
     def note_sample(self) -> None:
-        """Count one that is being checked."""
+        """Count a stale delivery that is being checked."""
         now = self._clock()
         if not _is_within(now, self._sampled_at):
             self._sampled_at, self._sampled = now, 0
@@ -70,7 +70,7 @@ class WebhookWatch:
         """Raise the alarm if a stale delivery is genuine.
 
         Returns:
-            Its timestamp; None if it is not genuine.
+            The delivery's timestamp; None if it is not genuine.
         """
         try:
             timestamp = measure_stale_delivery(headers, body, secrets=self._secrets)
@@ -91,7 +91,7 @@ class WebhookWatch:
         return timestamp
 
     def note_secret(self, index: int) -> None:
-        """An older secret of the ring is still in use: the rotation is not over."""
+        """Note that an older secret of the ring is still in use: the rotation is not over."""
         if index:
             self.old_secret += 1
 

@@ -1,4 +1,4 @@
-"""Whole answers as bytes, as the server's own protocol would write them."""
+"""Whole responses as bytes, as the server's own protocol would write them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from paraph.answer import Answer, Headers
 
 
 class Wire:
-    """Puts in front of answers what the server itself says first.
+    """Prepends the server's own headers to responses.
 
-    That changes with the second: the date stands in it.
+    They are cached for a second, because they contain the date.
     """
 
     def __init__(self) -> None:
@@ -19,10 +19,10 @@ class Wire:
         self._written: dict[Answer, bytes] = {}
 
     def carry(self, answer: Answer, own: Headers) -> bytes:
-        """All bytes of an answer.
+        """Return all bytes of a response.
 
         Args:
-            answer: of ours.
+            answer: the response.
             own: the server's own headers; the same object for as long as they are the same.
         """
         if own is not self._own:

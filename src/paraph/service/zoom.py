@@ -1,16 +1,16 @@
-"""The object that a Python app imports: the whole service inside it, no server beside it.
+"""The object that a Python app imports: the whole service in the app's own process.
 
     zoom = Zoom.from_settings()
     app = zoom.around(app)                  # serves /install, /oauth/redirect, /webhook, …
 
-    @zoom.on("meeting.*")                   # handed verified events, at least once
+    @zoom.on("meeting.*")                   # receives verified events, at least once
     async def meeting(event, installation, zoom): ...
 
     async with zoom:
         answer = await zoom.installation(subject).get("/users/me")
 
-The guarantees are the service's own, because it is the same code: each call proves the
-installation active, one refresh at a time, fixed hosts, the allow-list of `proxy_allow`.
+Its guarantees are the service's, because it runs the same code. Each call proves the installation
+active, only one refresh runs at a time, hosts are fixed, and `proxy_allow` limits the calls.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ LARGEST_ANSWER = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class ZoomAnswer:
-    """An answer of Zoom's REST API, of any status."""
+    """A response of Zoom's REST API, with any status."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """Parse the body as JSON."""
         return json_module.loads(self.body)
 
 
@@ -65,7 +65,7 @@ class Zoom:
     """The service, in this process.
 
     Args:
-        settings: judged settings, as `paraph serve` takes them.
+        settings: checked settings, as for `paraph serve`.
 
     Use it as an asynchronous context manager for as long as the app runs, or give its
     `lifespan` to Starlette or FastAPI.
@@ -80,7 +80,7 @@ class Zoom:
 
     @classmethod
     def from_settings(cls, file: Path | None = None) -> Zoom:
-        """From `PARAPH_*` variables and `paraph.toml`. `ConfigurationError` names every problem."""
+        """Read `PARAPH_*` variables and `paraph.toml`. `ConfigurationError` names every problem."""
         return cls(load_settings(file))
 
     async def __aenter__(self) -> Self:
@@ -90,17 +90,17 @@ class Zoom:
         return self
 
     def on(self, pattern: str) -> Callable[[Handler], Handler]:
-        """Register a handler for an event name, for all that begin like "meeting.*", or "*".
+        """Register a handler for an event name, for a prefix like "meeting.*", or for all: "*".
 
         A pattern that begins with `installation.` receives paraph's own notices, and no event of
         Zoom's. "*" receives both: `event.is_notice` tells them apart.
 
-        It takes up to three values: the event, the installation that it concerns (None when no
-        single one does), and what is installed for its subject, to call Zoom with. Register
-        before the app runs.
+        The handler takes up to three values: the event, the installation that it concerns (None
+        unless it concerns exactly one), and its subject's installation, to call Zoom with.
+        Register before the app runs.
 
         Raises:
-            UsageError: no event can match; the remedy names the pattern that was meant.
+            UsageError: no event can match; the remedy names a pattern that may be meant.
         """
         return self.handlers.on(pattern)
 
@@ -119,25 +119,28 @@ class Zoom:
 
     @asynccontextmanager
     async def lifespan(self, _app: object) -> AsyncIterator[None]:
-        """For `Starlette(lifespan=zoom.lifespan)` and `FastAPI(lifespan=zoom.lifespan)`."""
+        """Run the service with the app, as in `FastAPI(lifespan=zoom.lifespan)` or `Starlette`."""
         async with self:
             yield
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """An ASGI application that answers the service's public URLs itself, and nothing else."""
+        """Return an ASGI application that adds the service's public URLs to an app."""
         return _Around(self, app)
 
     def installation(self, subject: str) -> SubjectInstallation:
-        """What is installed for a local account; looked up anew with each use."""
+        """Return the installation of a local account; each use looks it up again."""
         return SubjectInstallation(self, subject)
 
     async def request_link(self, subject: str, *, challenge: str, return_to: str = "") -> str:
-        """The URL to send the signed-in user's browser to, once.
+        """Return the one-use URL to which the signed-in user's browser is sent.
 
         Args:
             subject: the signed-in local account.
             challenge: S256 of a nonce that stays in this user's session (`challenge_of`).
-            return_to: an identifier of the app's own, handed back at the end; never a URL.
+            return_to: an identifier of the app's own, returned at the end; never a URL.
+
+        Raises:
+            UsageError: an argument does not have the required form.
         """
         code, _expires_at = await link_request.request_link(
             self.service.context, subject=subject, challenge=challenge, return_to=return_to
@@ -145,20 +148,30 @@ class Zoom:
         return f"{self.settings.public_url}/install?request={code.reveal()}"
 
     async def claim(self, handoff: str, *, verifier: str) -> Claim:
-        """Open the handoff that the browser brought, with the session's nonce."""
+        """Open the handoff that the browser brought, with the nonce of the session.
+
+        Raises:
+            NotFound: the handoff is unknown, expired or used, or the verifier is wrong.
+        """
         return await link.claim(self.service.context, handoff=Secret(handoff), verifier=verifier)
 
     async def confirm(self, claim: Secret, *, subject: str, move: bool = False) -> Installation:
-        """The person said yes; `move` when they agreed to what the claim's `replaces` named."""
+        """Confirm a claim: the user agreed. `move`: also to the change that `replaces` names.
+
+        Raises:
+            NotFound: there is no live claim, or it is another subject's.
+            LinkConflict: an installation would be replaced, and `move` is not set.
+            Conflict: the grant is being decided; try again in a moment.
+        """
         return await link.confirm(self.service.context, claim=claim, subject=subject, move=move)
 
     async def decline(self, claim: Secret) -> None:
-        """The person said no."""
+        """Decline a claim: the user refused."""
         await link.decline(self.service.context, claim=claim)
 
     @property
     def service(self) -> Service:
-        """The running service. `UsageError` before it runs."""
+        """Return the running service. Raises `UsageError` before it runs."""
         if self._service is None:
             raise UsageError(
                 "this Zoom is not running",
@@ -168,14 +181,14 @@ class Zoom:
 
 
 class SubjectInstallation:
-    """The installation of one subject. Every use proves it active."""
+    """The installation of one subject. Every use checks that it is active."""
 
     def __init__(self, zoom: Zoom, subject: str) -> None:
         self._zoom = zoom
         self._subject = subject
 
     async def access_token(self) -> Access:
-        """A valid access token, for what the calls here do not do.
+        """Return a valid access token, for requests that the methods here do not make.
 
         Raises:
             NotFound, NeedsReauthorization, BeingDecided, PeerError, TransportError.
@@ -185,7 +198,11 @@ class SubjectInstallation:
         return await access.current(installation_id, subject=self._subject)
 
     async def remove(self) -> Receipt:
-        """End the installation: dead here at once, and soon at Zoom."""
+        """Remove the installation: unusable here at once, and revoked at Zoom soon after.
+
+        Raises:
+            NotFound: the subject has no installation.
+        """
         service = self._zoom.service
         return await remove_installation(
             service.context,
@@ -194,23 +211,23 @@ class SubjectInstallation:
         )
 
     async def get(self, path: str, **query: str | int) -> ZoomAnswer:
-        """GET a path of Zoom's REST API, like "/users/me"."""
+        """Send GET to a path of Zoom's REST API, like "/users/me"."""
         return await self.call("GET", path, query=query)
 
     async def post(self, path: str, json: Any = None) -> ZoomAnswer:
-        """POST JSON."""
+        """Send JSON by POST to a path."""
         return await self.call("POST", path, json=json)
 
     async def put(self, path: str, json: Any = None) -> ZoomAnswer:
-        """PUT JSON."""
+        """Send JSON by PUT to a path."""
         return await self.call("PUT", path, json=json)
 
     async def patch(self, path: str, json: Any = None) -> ZoomAnswer:
-        """PATCH JSON."""
+        """Send JSON by PATCH to a path."""
         return await self.call("PATCH", path, json=json)
 
     async def delete(self, path: str, **query: str | int) -> ZoomAnswer:
-        """DELETE a path."""
+        """Send DELETE to a path."""
         return await self.call("DELETE", path, query=query)
 
     async def call(
@@ -222,17 +239,17 @@ class SubjectInstallation:
         json: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> ZoomAnswer:
-        """Call Zoom's REST API; gives Zoom's answer of any status.
+        """Call Zoom's REST API and return its response, whatever its status.
 
         Args:
             method: GET, POST, PUT, PATCH or DELETE.
-            path: behind `/v2`, encoded, like "/users/me/meetings".
+            path: the encoded path behind `/v2`, like "/users/me/meetings".
             query: parameters.
             json: sent as the body.
-            headers: further ones; credentials and cookies stay behind.
+            headers: further headers; credentials and cookies are not forwarded.
 
         Raises:
-            CallRefused: path or query are not plain, or `proxy_allow` does not cover the call.
+            CallRefused: path or query are malformed, or `proxy_allow` does not cover the call.
             NotFound, NeedsReauthorization, BeingDecided, PeerError, TransportError.
         """
         outgoing, body = {"accept": "application/json", **(headers or {})}, b""
@@ -258,7 +275,7 @@ class SubjectInstallation:
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterator[bytes] = b"",
     ) -> AsyncIterator[PassedOn]:
-        """The same, piece by piece, both ways; see `call`."""
+        """Call Zoom's REST API and stream both bodies; arguments and errors as for `call`."""
         zoom = self._zoom
         whole = path if path.startswith(API_PREFIX) else f"/v2{path}"
         try:
@@ -276,12 +293,12 @@ class SubjectInstallation:
 
 
 class _Around:
-    """Routes the service's public URLs to it, everything else to the app."""
+    """Routes the service's public URLs to the service, everything else to the app."""
 
     def __init__(self, zoom: Zoom, app: ASGIApp) -> None:
         self._zoom = zoom
         self._app = app
-        # With linking the host itself says that it is done.
+        # With linking the host itself shows the final page.
         unlinked = zoom.settings.linking == "none"
         self._own = OWN_PATHS | ({"/installed"} if unlinked else frozenset())
 

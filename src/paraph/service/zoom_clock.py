@@ -1,8 +1,8 @@
-"""This machine's clock beside Zoom's.
+"""This machine's clock compared with Zoom's.
 
-Every response of Zoom's carries its time. A delivery that is stale by our clock and fresh by Zoom's
-was made stale by our clock alone. Zoom never sends again what was refused with 401, so such a
-delivery is answered 503. By Zoom's clock old deliveries stay stale, so no attacker keeps one alive.
+Every response of Zoom's carries its time. If a delivery is stale by our clock and fresh by Zoom's,
+our clock is wrong. Zoom never resends a delivery that was refused with 401, so such a delivery is
+answered 503. Old deliveries stay stale by Zoom's clock, so an attacker cannot use one for longer.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from paraph.errors import ParaphError
 from paraph.oauth.messages import Response
 from paraph.zoom.webhook import Freshness
 
-# Zoom's time has whole seconds, and its response was on the way for some time.
+# Zoom's time has whole seconds, and its response was in transit for some time.
 PRECISION_SECONDS = 5
-# Zoom is not asked more often than this.
+# Zoom is asked at most once in this time.
 ASK_SECONDS = 10.0
-# A clock that was right this long ago may have been moved, or have stopped with its machine.
+# A clock that was right this long ago may have been changed, or have stopped with its machine.
 OLD_SECONDS = 60.0
 
 
 class ZoomClock:
-    """Learns the difference from responses, and can ask for one.
+    """Learns the difference from responses, and can request one.
 
     Args:
-        clock: this machine's, epoch seconds.
+        clock: returns this machine's time in epoch seconds.
         monotonic: seconds, for durations.
         freshness: the window for deliveries.
     """
@@ -41,7 +41,7 @@ class ZoomClock:
         self._clock = clock
         self._monotonic = monotonic
         self._freshness = freshness
-        # Zoom's time minus the monotonic clock, which no correction of this machine's time moves.
+        # Zoom's time minus the monotonic clock, which is unaffected by changes of the system time.
         self._zoom_ahead: float | None = None
         self._observed_at = 0.0
         self._ask: Callable[[], Awaitable[object]] | None = None
@@ -53,11 +53,11 @@ class ZoomClock:
         self._ask = ask
 
     def now(self) -> float:
-        """Epoch seconds by this machine's clock."""
+        """Return epoch seconds by this machine's clock."""
         return self._clock()
 
     def observe(self, response: Response) -> None:
-        """Take Zoom's time from a response."""
+        """Read Zoom's time from a response."""
         date = response.date()
         if date is not None:
             self._observed_at = self._monotonic()
@@ -65,7 +65,7 @@ class ZoomClock:
 
     @property
     def skew(self) -> int | None:
-        """Seconds by which this clock is ahead of Zoom's; None until Zoom has answered."""
+        """Return the seconds by which this clock is ahead; None until Zoom has answered."""
         exact = self._exact
         return None if exact is None else round(exact)
 
@@ -77,13 +77,13 @@ class ZoomClock:
 
     @property
     def is_off(self) -> bool:
-        """True if this clock is known to differ from Zoom's."""
+        """Return true if this clock is known to differ from Zoom's."""
         exact = self._exact
         return exact is not None and abs(exact) > PRECISION_SECONDS
 
     @property
     def is_within_settings(self) -> bool:
-        """True unless this clock is known to be wrong by more than the settings allow."""
+        """Return true unless this clock is known to be wrong by more than the settings allow."""
         exact = self._exact
         return exact is None or abs(exact) <= max(self._freshness.future, PRECISION_SECONDS)
 
@@ -95,8 +95,8 @@ class ZoomClock:
     def contradicts(self, timestamp: int) -> bool:
         """Return true if a delivery that is fresh by this clock is too old by Zoom's.
 
-        Replays are recognised for longer than a delivery is fresh, not for longer than a clock can
-        be wrong.
+        Replays are recognised for longer than a delivery is fresh, but not for as long as a clock
+        can be wrong.
         """
         age = None if self.is_within_settings else self._age_at_zoom(timestamp)
         return age is not None and age > self._freshness.past
@@ -107,14 +107,14 @@ class ZoomClock:
         )
 
     async def refresh(self, *, wait: float, older_than: float = 0.0) -> None:
-        """Ask Zoom for its time, unless it was asked a moment ago. Never raises.
+        """Ask Zoom for its time, unless it was asked recently. Never raises.
 
         Args:
-            wait: seconds; the request goes on in the background after them.
-            older_than: seconds; a younger observation is enough.
+            wait: seconds to wait; after them the request continues in the background.
+            older_than: seconds; a younger observation is sufficient.
         """
         now = self._monotonic()
-        # Some clocks that are wrong take the monotonic one along: it must not end the asking.
+        # Some wrong clocks affect the monotonic one too: that must not end the requests.
         if self._zoom_ahead is not None and 0 <= now - self._observed_at < older_than:
             return
         if self._asking is None:
@@ -135,7 +135,7 @@ class ZoomClock:
             self._asking = None
 
     async def close(self) -> None:
-        """End a request that is under way."""
+        """Cancel a request that is under way."""
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.wait((self._asking,))

@@ -1,4 +1,4 @@
-"""What Zoom's tokens look like: JWTs that nobody but Zoom can verify, or opaque text."""
+"""The simulator's tokens: JWTs that only Zoom can verify, or opaque text."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Tokens:
     """Makes tokens.
 
     Args:
-        wall: epoch seconds of the real world, for the claims.
-        random_bytes: for everything that must not be guessed.
-        lifetime: seconds that an access token's claims name.
-        refresh_lifetime: the same of a refresh token.
+        wall: returns epoch seconds of the real world, for the claims.
+        random_bytes: returns random bytes for unguessable values.
+        lifetime: seconds between issue and expiry in the claims of an access token.
+        refresh_lifetime: the same for a refresh token.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class Tokens:
         source="forum threads 7899 and 25064",
     )
     def access(self, app: App, user_id: str, account_id: str, claims: Mapping[str, Any]) -> str:
-        """An access token. `claims` replace what would stand there, for faults."""
+        """Make an access token. `claims` replace its own claims, for faults."""
         if app.token_format == "opaque":
             return self._text(80)
         return self._signed({**self._claims(app, user_id, account_id, 0), **claims})
 
     def refresh(self, app: App, user_id: str, account_id: str) -> str:
-        """A refresh token: of the same layout, with another `type` (seen)."""
+        """Make a refresh token: the same layout, with another `type` (seen)."""
         if app.token_format == "opaque":
             return self._text(80)
         claims = self._claims(app, user_id, account_id, 1)
@@ -60,7 +60,7 @@ class Tokens:
         return {
             "ver": 7,
             "auid": hashlib.sha256(f"{app.client_id}/{user_id}".encode()).hexdigest()[:32],
-            # Zoom's is a name for the grant; an authorization code that stood here would leak.
+            # Zoom's value names the grant; an authorization code in its place would leak.
             "code": self._text(33),
             "iss": f"zm:cid:{app.client_id}",
             "gno": 0,

@@ -1,7 +1,7 @@
-"""What administrators and Zoom do to apps and users while tokens are out.
+"""Changes that administrators and Zoom make to apps and users with live tokens.
 
-Unlike `PUT /_simulator/world`, none of this forgets what was given out: it is how an app meets a
-disabled client, a withdrawn approval, a deleted user, or scopes that were changed.
+Unlike `PUT /_simulator/world`, they keep issued tokens. So an app meets a disabled client, a
+withdrawn approval, a deleted user, or changed scopes.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from paraph.simulator.world import Account, App, User, World, find_contradiction
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The body of a write; a key that nobody reads is a mistake, and is named."""
+    """The body of a write; an unknown key is an error, which names it."""
 
 
 class AppOrder(Order):
-    """Which app is meant."""
+    """An order that names an app."""
 
     client_id: str
 
 
 class ApprovalOrder(AppOrder):
-    """What the administrator of which account decides about an app."""
+    """An account administrator's decision about an app."""
 
     account_id: str
     approved: bool
 
 
 class UserOrder(Order):
-    """How a user changes. An unknown account is added; `tokens` says whether theirs live on."""
+    """A change of a user. An unknown account is added; `tokens` says whether theirs stay alive."""
 
     account_id: str
     tokens: Literal["kept", "ended"] = "kept"
 
 
 class Administration:
-    """The control calls that change how apps and users stand."""
+    """The control calls that change apps and users."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -88,7 +88,7 @@ class Administration:
         "unknown",
     )
     async def change_user(self, request: Request, order: UserOrder) -> Any:
-        """PATCH /users/{user_id}: the user is moved to another account."""
+        """PATCH /users/{user_id}: move the user to another account."""
         simulator = self._simulator
         user = self._user(request)
         if not order.account_id:
@@ -100,7 +100,7 @@ class Administration:
         return msgspec.to_builtins(user)
 
     async def delete_user(self, request: Request, _order: None) -> Any:
-        """DELETE /users/{user_id}: the user is gone; their tokens answer 4735."""
+        """DELETE /users/{user_id}: delete the user; their tokens then get error 4735."""
         self._simulator.world.users.remove(self._user(request))
         return {}
 

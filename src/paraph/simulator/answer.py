@@ -1,4 +1,4 @@
-"""An answer under way: made by an endpoint, spoilt by faults, then sent."""
+"""A response in the making: built by an endpoint, changed by faults, then sent."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 @dataclass(slots=True)
 class Answer:
-    """What a fault may spoil before it is sent.
+    """A response that faults may change before it is sent.
 
     Attributes:
         delay: seconds before anything is sent.
         drip: seconds between single bytes of the body; 0 sends it at once.
-        cut: the connection is closed instead.
+        cut: close the connection instead.
     """
 
     status: int
@@ -34,29 +34,29 @@ class Answer:
 
     @classmethod
     def of_json(cls, status: int, content: Any) -> Answer:
-        """A JSON answer as Zoom writes it."""
+        """Build a JSON response as Zoom writes it."""
         body = json.dumps(content, separators=(",", ":")).encode()
         return cls(status, body, {"content-type": "application/json;charset=UTF-8"})
 
     def replace(self, status: int, body: bytes, media_type: str) -> None:
-        """Another answer in the place of this one; delays stay."""
+        """Replace the response; delays stay."""
         self.status, self.body, self.headers = status, body, {"content-type": media_type}
 
     def change(self, **fields: Any) -> None:
-        """Set fields of a successful JSON object; anything else stays as it is."""
+        """Set fields of a successful JSON object; any other response is left unchanged."""
         content = self.content()
         if content is not None:
             self.body = json.dumps({**content, **fields}, separators=(",", ":")).encode()
 
     def drop(self, *names: str) -> None:
-        """Leave fields out of a successful JSON object; anything else stays as it is."""
+        """Remove fields from a successful JSON object; any other response is left unchanged."""
         content = self.content()
         if content is not None:
             kept = {name: value for name, value in content.items() if name not in names}
             self.body = json.dumps(kept, separators=(",", ":")).encode()
 
     def content(self) -> dict[str, Any] | None:
-        """The object of a success; None where it failed or another fault spoilt it already."""
+        """Return the object of a success; None for a failure or an already broken body."""
         if not 200 <= self.status < 300:
             return None
         try:
@@ -69,7 +69,7 @@ class Answer:
 def answering(
     work: Callable[[Request], Awaitable[Answer]],
 ) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that sends an answer as the faults left it."""
+    """Return an endpoint that sends a response after the faults have changed it."""
 
     async def endpoint(request: Request) -> Response:
         answer = await work(request)
@@ -88,13 +88,13 @@ _ASCII = "".join(map(chr, range(128)))
 
 
 class Guard:
-    """ASGI middleware: neither a query of raw bytes nor a cut connection is a stack trace."""
+    """ASGI middleware that prevents stack traces for raw query bytes and cut connections."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with bytes that no query may hold percent-encoded, as a browser does."""
+        """Call the application, with forbidden query bytes percent-encoded, as a browser does."""
         if not scope.get("query_string", b"").isascii():
             scope = {**scope, "query_string": quote(scope["query_string"], safe=_ASCII).encode()}
         with suppress(_CutError):
@@ -122,7 +122,7 @@ class _Cut(Response):
 
 
 class _Dripping(Response):
-    """Sends one byte at a time, so that no wait between two of them is long."""
+    """Sends one byte at a time, so that no single wait is long."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.body, status_code=answer.status, headers=answer.headers)
@@ -145,7 +145,7 @@ class _Dripping(Response):
 
 
 async def _gone_within(seconds: float, receive: Receive) -> bool:
-    """Wait, and say whether the other side has gone away meanwhile."""
+    """Wait, and return true if the peer closed the connection meanwhile."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while (await receive())["type"] != "http.disconnect":

@@ -36,7 +36,7 @@ from paraph.simulator.world import World
 
 
 def create_simulator(world: World) -> Simulator:
-    """A simulator with the real clock and the operating system's randomness."""
+    """Return a simulator with the real clock and the operating system's randomness."""
     return Simulator(world, wall=time.time, random_bytes=os.urandom)
 
 
@@ -44,11 +44,11 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
-    """The ASGI application of a simulator.
+    """Return the ASGI application of a simulator.
 
     Args:
-        simulator: what answers.
-        control_token: demanded by the control API where the simulator is not on loopback.
+        simulator: answers the requests.
+        control_token: required by the control API if the simulator is not on loopback.
     """
     authorization = AuthorizationEndpoint(simulator)
     token = TokenEndpoint(simulator)
@@ -70,7 +70,7 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
             Route(path, answering(resource), methods=[method])
             for method, path, resource in (*rest.resources(), *subscriptions.resources())
         ),
-        # The last one under /v2/: whatever no resource before it has answered.
+        # The last route under /v2/ answers everything that no resource before it matches.
         Route("/v2/{path:path}", answering(rest.unknown), methods=_METHODS),
         Route("/marketplace/{client_id}", marketplace.listing, methods=["GET"]),
         Route("/marketplace/{client_id}/remove", marketplace.remove, methods=["POST"]),
@@ -78,7 +78,7 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
         *Console(simulator, gate).routes(),
     ]
     app = Starlette(routes=routes, exception_handlers={Exception: _unexpected})
-    # No URL with a slash too many is one of Zoom's.
+    # No URL of Zoom's has an extra slash.
     app.router.redirect_slashes = False
     return Journaling(Guard(app), simulator.journal, simulator.wall)
 
@@ -89,7 +89,7 @@ async def _unexpected(_request: Request, _error: Exception) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Where the simulator listens. `port` 0 picks a free one."""
+    """The address on which the simulator listens. `port` 0 picks a free one."""
 
     host: str = "127.0.0.1"
     port: int = 8100
@@ -133,13 +133,13 @@ class Server(uvicorn.Server):
         self._listening = listening
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM or Ctrl-C: stop. Uvicorn would raise the signal again, as if we had crashed."""
+        """Stop on SIGTERM or Ctrl-C. Uvicorn would raise the signal again, as after a crash."""
         del frame
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
     async def startup(self, sockets: Any = None) -> None:
-        """Bind, learn the port, say so."""
+        """Bind, read the port, and call `listening`."""
         await super().startup(sockets)
         if not self.started:
             return
@@ -158,7 +158,7 @@ class Server(uvicorn.Server):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the simulator is reachable from this machine alone."""
+    """Return true if the simulator is reachable only from this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

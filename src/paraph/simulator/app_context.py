@@ -1,4 +1,4 @@
-"""`X-Zoom-App-Context`: what Zoom's client says about who opens a Zoom App, and where.
+"""`X-Zoom-App-Context`: the Zoom client's statement of who opens a Zoom App, and where.
 
 base64 of: iv length (1 byte), iv, aad length (2, little-endian), aad, length of the cipher text
 (4, little-endian), cipher text, tag (16). AES-256-GCM under SHA-256 of the client secret.
@@ -40,7 +40,7 @@ PLACES: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(slots=True)
 class Draft:
-    """A context in the making: what a variant may spoil."""
+    """A context in the making, which a variant may change."""
 
     claims: dict[str, Any]
     secret: str
@@ -54,7 +54,7 @@ class Draft:
     )
 
     def seal(self) -> str:
-        """The header."""
+        """Return the sealed header."""
         sealed = self._sealed()
         while self.padded and len(sealed) % 3 == 0:
             self.claims["act"] += "x"
@@ -87,7 +87,7 @@ def seal(
     tag_length: int = 16,
     tag_mask: int = 0,
 ) -> bytes:
-    """The bytes of a context. A shorter tag, or a mask over its first byte, spoils it."""
+    """Seal the bytes of a context. A shorter tag, or a mask over its first byte, breaks it."""
     key = hashlib.sha256(client_secret.encode()).digest()
     sealed = AESGCM(key).encrypt(iv, plain, aad)
     cipher, tag = sealed[:-16], bytearray(sealed[-16:])
@@ -154,7 +154,7 @@ def _other_audience(draft: Draft) -> None:
 
 @_variant
 def _other_issuer(draft: Draft) -> None:
-    """Made by somebody else than Zoom's Marketplace."""
+    """Made by another issuer than Zoom's Marketplace."""
     draft.claims["iss"] = "marketplace.example.com"
 
 
@@ -185,7 +185,7 @@ def _standard_alphabet(draft: Draft) -> None:
 
 @_variant
 def _bad_base64(draft: Draft) -> None:
-    """A character that is none of base64's in the middle."""
+    """A character that is not part of base64, in the middle."""
     inner = draft.text
 
     def spoilt(sealed: bytes) -> str:
@@ -208,7 +208,7 @@ def _oversized(draft: Draft) -> None:
 
 
 def variants() -> dict[str, str]:
-    """Every variant with its line of documentation."""
+    """Return every variant with its line of documentation."""
     return {name: text for name, (text, _) in _VARIANTS.items()}
 
 
@@ -222,16 +222,16 @@ def mint(
     act: str = "",
     variant: str = "",
 ) -> str:
-    """A context header.
+    """Make a context header.
 
     Args:
-        app: which is opened.
-        user: who opens it.
-        now: wall time.
+        app: the app that is opened.
+        user: the user who opens it.
+        now: wall time in epoch seconds.
         random_bytes: for the iv and the meeting.
         place: one of PLACES.
         act: the action of a deep link.
-        variant: how it differs from a valid one; several are joined with `+`.
+        variant: the difference from a valid one; several are joined with `+`.
 
     Raises:
         UsageError: there is no such place or variant.

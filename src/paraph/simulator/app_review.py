@@ -1,7 +1,7 @@
-"""An app's settings, judged as Zoom judges them: when they are saved, at review, and at run time.
+"""Reviews an app's settings as Zoom does: when they are saved, at review, and at run time.
 
-Three verdicts: what Zoom refuses, what a reviewer or an attacker would make use of, and what is
-in order. The simulator itself takes nearly all of it, so that a developer can start at once.
+There are three results: refused by Zoom, open to criticism or attack, and fine. The simulator
+itself accepts nearly all settings, so that a developer can start at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ORDER: tuple[Verdict, ...] = ("refused", "weak", "fine")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing about an app's settings."""
+    """One result about an app's settings."""
 
     verdict: Verdict
     text: str
@@ -30,7 +30,7 @@ class Finding:
 
 
 def review_app(app: App, zoom: Zoom) -> Sequence[Finding]:
-    """Every finding about one app, the worst first."""
+    """Return every finding about one app, the worst first."""
     findings = [*_secrets(app), *_scopes(app)]
     if app.kind == "general":
         findings += [*_redirects(app, zoom), *_modes(app), *_removal(app)]

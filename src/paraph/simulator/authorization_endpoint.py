@@ -1,4 +1,4 @@
-"""`/oauth/authorize`: the request is judged, a person consents, the code goes to the app."""
+"""`/oauth/authorize`: validates the request, asks for consent, sends the code to the app."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class AuthorizationEndpoint:
         self._consents = Consents(simulator)
 
     async def show(self, request: Request) -> Response:
-        """GET: judge the request, then decide at once or ask."""
+        """GET: validate the request, then decide at once or ask."""
         if request.method == "HEAD":
-            # A link scanner's request: it is safe (RFC 9110 9.2.1), so it gives nothing out.
+            # A link scanner's request: it is safe (RFC 9110 9.2.1), so it gets no code.
             return Response()
         try:
             pending, app = self._judged(request)
@@ -186,7 +186,7 @@ def _demand_own_scopes(app: App, asked: str) -> None:
 
 
 def settle(device: DeviceCode, decision: Decision) -> None:
-    """Write a person's decision into the device code that waits for it."""
+    """Record a person's decision in the device code that waits for it."""
     if decision.user is None:
         device.decision = "denied"
         return
@@ -202,7 +202,7 @@ def settle(device: DeviceCode, decision: Decision) -> None:
     source="wayland issue 1158; veritas.com article 100060085",
 )
 def refuse(request: Request, number: int, message: str) -> Response:
-    """An error before the redirect can be trusted: on Zoom's page, never redirected."""
+    """Answer an error before the redirect can be trusted: on Zoom's page, never redirected."""
     if "application/json" in request.headers.get("accept", ""):
         content = {"status": False, "errorCode": number, "errorMessage": message, "result": None}
         return JSONResponse(content, status_code=400)

@@ -1,4 +1,4 @@
-"""Who calls the REST API, and what it may: the same for every resource.
+"""Authenticates callers of the REST API and checks their permissions, for every resource.
 
 Errors are `{"code", "message"}` (documented). Every answer carries `x-zm-trackingid`.
 """
@@ -51,7 +51,7 @@ class ApiError(Exception):
         self.field = field
 
     def answer(self) -> Answer:
-        """As it is sent."""
+        """Return the response."""
         content: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.field:
             content["errors"] = [{"field": self.field, "message": "Invalid field."}]
@@ -61,7 +61,7 @@ class ApiError(Exception):
 
 
 def invalid_field(name: str) -> ApiError:
-    """A field of a body is missing, or not of its kind."""
+    """Return the error for a body field that is missing or of the wrong type."""
     return ApiError(400, 300, "Validation Failed.", field=name)
 
 
@@ -69,9 +69,9 @@ Work = Callable[[Request, Bearer], Answer | Awaitable[Answer]]
 
 
 def guarded(simulator: Simulator, work: Work) -> Callable[[Request], Awaitable[Answer]]:
-    """A resource behind everything that Zoom asks first: faults, rate limit, access token.
+    """Put Zoom's general checks in front of a resource: faults, rate limit, access token.
 
-    `work` may raise ApiError, and may be asynchronous where it reads a body.
+    `work` may raise ApiError, and may be asynchronous if it reads a body.
     """
 
     async def resource(request: Request) -> Answer:
@@ -100,7 +100,7 @@ async def _worked(simulator: Simulator, work: Work, request: Request) -> Answer:
     source="github zoom/rivet-javascript exposes it",
 )
 def tracking_id(simulator: Simulator) -> str:
-    """A value of the header; its layout is inferred from captures."""
+    """Return a value of the header; its layout is inferred from captures."""
     return f"v=2.0;clid=us02;rid=WEB_{simulator.ledger.random_text(32).lower()}"
 
 
@@ -123,10 +123,10 @@ def tracking_id(simulator: Simulator) -> str:
     source="errors 4717, 4735 and 4738 of the token endpoint",
 )
 def read_bearer(simulator: Simulator, request: Request) -> Bearer:
-    """What the access token of a request stands for.
+    """Return the owner and scopes of a request's access token.
 
     Raises:
-        ApiError: there is none, or it is dead.
+        ApiError: the access token is missing or dead.
     """
     if "access_token" in request.query_params:
         text = "Invalid access token, this access token is not supported as query parameter string."
@@ -158,7 +158,7 @@ def _stands(simulator: Simulator, bearer: Bearer) -> bool:
     source="live probes of July 2026; 401, 403 and code 201 were seen as well",
 )
 def require_scope(simulator: Simulator, bearer: Bearer, *names: str) -> None:
-    """Refuse unless one of the scopes was granted; the first is the one that is named.
+    """Refuse unless one of the scopes was granted; the error names the first one.
 
     A scope's `:admin` and `:master` forms include it.
 
@@ -190,7 +190,7 @@ def require_scope(simulator: Simulator, bearer: Bearer, *names: str) -> None:
     source=f"{_LIMITS} for the words",
 )
 def refuse_over_limit(simulator: Simulator) -> None:
-    """Answer 429 where a fault asks for it; calls are not counted.
+    """Answer 429 if a fault asks for it; calls are not counted.
 
     Raises:
         ApiError: the limit was reached.
@@ -218,10 +218,10 @@ def refuse_over_limit(simulator: Simulator) -> None:
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """The JSON object of a request's body; of no body, an empty one.
+    """Return the JSON object of a request's body; an empty one for an empty body.
 
     Raises:
-        ApiError: it is not one, or too long.
+        ApiError: the body is not a JSON object, or is too long.
     """
     try:
         raw = await read_body(request)

@@ -1,6 +1,6 @@
-"""What the simulator imitates, each with a mark that says how sure it is that Zoom does so.
+"""The simulated behaviours of Zoom, each with a mark for the certainty that Zoom behaves so.
 
-A row stands beside the code that it speaks of, as a decorator or as a line of its own:
+A row stands next to the code that it describes, as a decorator or as a line of its own:
 
     @behaviour("authorization code", "works once", "documented", source="error 4734")
 
@@ -23,14 +23,14 @@ Marked = TypeVar("Marked")
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One thing that the simulator does as Zoom does, or as Zoom might.
+    """A behaviour of the simulator that is Zoom's, or may be.
 
     Attributes:
-        area: what it belongs to, as a heading: "token endpoint".
-        text: what happens, in one line.
+        area: its subject, as a heading: "token endpoint".
+        text: the behaviour, in one line.
         mark: "documented" by Zoom; "seen" in code, a capture or a report; "inferred" from
-            either; "unknown": nobody has said, and the harder case for an app was chosen.
-        source: where it is documented or was seen; empty where there is no source.
+            either; "unknown": without evidence, so the harder case for an app was chosen.
+        source: the place where it is documented or was seen; empty without a source.
     """
 
     area: str
@@ -43,7 +43,7 @@ _ROWS: list[Behaviour] = []
 
 
 def behaviour(area: str, text: str, mark: Mark, *, source: str = "") -> Callable[[Marked], Marked]:
-    """Add a row; usable as a decorator of the function or class that does it."""
+    """Add a row; also a decorator of the function or class that implements it."""
     _ROWS.append(Behaviour(area, text, mark, source))
 
     def unchanged(marked: Marked) -> Marked:
@@ -53,9 +53,10 @@ def behaviour(area: str, text: str, mark: Mark, *, source: str = "") -> Callable
 
 
 def all_behaviours() -> list[Behaviour]:
-    """Every row of the whole simulator, by area and text: whatever was loaded first, the same."""
+    """Return every row of the simulator, by area and text, whatever was loaded first."""
     for module in pkgutil.walk_packages(paraph.simulator.__path__, "paraph.simulator."):
-        # Rows are added when their modules load; the plugin has none, and needs pytest.
+        # Rows are added when their modules load. The plugin is left out: it adds no row and needs
+        # pytest.
         if module.name != "paraph.simulator.pytest_plugin":
             importlib.import_module(module.name)
     return sorted(_ROWS, key=lambda row: (row.area, row.text))

@@ -1,4 +1,4 @@
-"""Who calls the token endpoint: parameters from body or query, credentials from header or body."""
+"""Reads parameters (body or query) and client credentials (header or body) of token requests."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What came with a request; where a name stands twice, the body wins, then the last one."""
+    """The parameters of a request. For a repeated name the body wins, then the last value."""
 
     values: dict[str, str]
 
     def get(self, name: str) -> str:
-        """A parameter, or the empty string."""
+        """Return a parameter, or the empty string."""
         return self.values.get(name, "")
 
     def find(self, name: str) -> str | None:
-        """A parameter, or None where it is absent."""
+        """Return a parameter, or None if it is absent."""
         return self.values.get(name)
 
 
@@ -42,7 +42,7 @@ class Parameters:
     source="developers.zoom.us/docs/rooms/oauth; forum thread 124925",
 )
 async def read_parameters(simulator: Simulator, request: Request) -> Parameters:
-    """The parameters of a request to one of the authorization server's JSON endpoints."""
+    """Read the parameters of a request to one of the authorization server's JSON endpoints."""
     try:
         form = await read_form(request)
     except Refusal as refusal:
@@ -75,10 +75,10 @@ async def read_parameters(simulator: Simulator, request: Request) -> Parameters:
     "unknown",
 )
 def authenticate_client(simulator: Simulator, request: Request, parameters: Parameters) -> App:
-    """The app that calls.
+    """Return the calling app.
 
     Raises:
-        OAuthRefusal: it is unknown, its secret is wrong, or it is disabled.
+        OAuthRefusal: the app is unknown or disabled, or its secret is wrong.
     """
     pairs = _basic(request.headers.get("authorization", ""))
     if not pairs:
@@ -103,7 +103,7 @@ def _matching(simulator: Simulator, name: str, password: str) -> App | None:
 
 
 def _basic(header: str) -> list[tuple[str, str]]:
-    """Name and password as they stand, and percent-decoded; nothing where there are none."""
+    """Return name and password, as written and percent-decoded; an empty list without any."""
     scheme, _, credentials = header.partition(" ")
     if scheme.lower() != "basic":
         return []

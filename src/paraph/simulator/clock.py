@@ -1,6 +1,6 @@
-"""The simulator's clock. It moves timers only: lifetimes, retries, revalidation.
+"""The simulator's clock. It only moves timers: lifetimes, retries, revalidation.
 
-Every time inside a message is wall time, so that an app under test is never fooled by it.
+Times inside messages are always wall time, so that an app under test never sees a shifted one.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 
 class Clock:
-    """Wall time plus what was advanced.
+    """Wall time plus the seconds by which it was advanced.
 
     Args:
-        wall: epoch seconds of the real world.
+        wall: returns epoch seconds of the real world.
     """
 
     def __init__(self, wall: Callable[[], float]) -> None:
@@ -21,11 +21,11 @@ class Clock:
         self._listeners: list[Callable[[], None]] = []
 
     def now(self) -> float:
-        """Epoch seconds for timers."""
+        """Return epoch seconds for timers."""
         return self.wall() + self.advanced
 
     def when_advanced(self, listener: Callable[[], None]) -> None:
-        """Call somebody whenever the clock has been advanced."""
+        """Call a listener whenever the clock has been advanced."""
         self._listeners.append(listener)
 
     def advance(self, seconds: float) -> None:
@@ -35,5 +35,5 @@ class Clock:
             listener()
 
     def reset(self) -> None:
-        """Back to wall time."""
+        """Return to wall time."""
         self.advanced = 0.0

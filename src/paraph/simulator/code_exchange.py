@@ -1,4 +1,4 @@
-"""An authorization code is exchanged: whose it is, where it was sent, and who asked for it."""
+"""Exchanges an authorization code: checks its owner, redirect URI, client and verifier."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
     "unknown",
 )
 def take_code(simulator: Simulator, app: App, parameters: Parameters) -> Code:
-    """The code of an exchange, used up.
+    """Return the code of an exchange and use it up.
 
     Raises:
-        OAuthRefusal: it is not good, or not for this client, redirect URI or verifier.
+        OAuthRefusal: the code is invalid, or not for this client, redirect URI or verifier.
     """
     value = parameters.get("code")
     code = _find(simulator, value)
@@ -53,7 +53,7 @@ def take_code(simulator: Simulator, app: App, parameters: Parameters) -> Code:
     source="zoom/arlo; zoom/zoomapps-advancedsample-react",
 )
 def _is_same_uri(code: Code, given: str | None, zoom: Zoom) -> bool:
-    """Whether an exchange names the redirect URI that its code was sent to."""
+    """Return true if an exchange names the redirect URI that its code was sent to."""
     if given == code.redirect_uri:
         return True
     if not code.in_client or zoom.strict:
@@ -130,10 +130,10 @@ def _challenge(verifier: str, method: str) -> bytes:
     source="public code: one live token set for each user and app",
 )
 def give_tokens(simulator: Simulator, app: App, user_id: str, scopes: tuple[str, ...]) -> Grant:
-    """A new token set for a user who has consented.
+    """Issue a new token set for a user who has consented.
 
     Raises:
-        OAuthRefusal: the user was deleted since, or the approval withdrawn.
+        OAuthRefusal: the user was deleted meanwhile, or the approval withdrawn.
     """
     user = simulator.world.user(user_id)
     if user is None:
@@ -150,7 +150,7 @@ def give_tokens(simulator: Simulator, app: App, user_id: str, scopes: tuple[str,
 
 
 def spoilt_claims(simulator: Simulator, user_id: str) -> dict[str, str]:
-    """Claims that faults put in the place of the true ones."""
+    """Return claims that faults put in place of the true ones."""
     claims = {}
     if simulator.faults.take("token_claims_of_another"):
         others = [user.id for user in simulator.world.users if user.id != user_id]

@@ -1,7 +1,7 @@
-"""Consent: a person says which user they are, which scopes they give, and yes or no.
+"""Consent: a person selects a user, grants scopes, and allows or denies.
 
-Both ways lead here: an authorization request from a browser, and a user code typed in for a
-device. What follows differs, and stands with each of them.
+Both flows lead here: an authorization request from a browser, and a user code entered for a
+device. Their next steps differ, and are in their own modules.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAX_PENDING = 1000
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person decided. `user` and `scopes` count only where it was allowed."""
+    """A person's decision. `user` and `scopes` count only if it was allowed."""
 
     allowed: bool
     user: User | None
@@ -48,7 +48,7 @@ class Consents:
         self._simulator = simulator
 
     def decided_already(self, request: Request, app: App) -> Decision | None:
-        """What automatic consent says to a caller without any cookie: a client, no browser."""
+        """Return the automatic decision for a caller without any cookie: not a browser."""
         consent = self._simulator.consent
         if request.cookies:
             return self._skipped(app)
@@ -62,7 +62,7 @@ class Consents:
         )
 
     def ask(self, request: Request, pending: PendingConsent, app: App) -> Response:
-        """Show the page; it belongs to the session that it is shown in."""
+        """Show the page; it belongs to the session in which it is shown."""
         simulator = self._simulator
         session = request.cookies.get(COOKIE, "") or simulator.ledger.random_text(32)
         transaction = simulator.ledger.random_text(32)
@@ -80,7 +80,7 @@ class Consents:
         return response
 
     async def take(self, request: Request) -> tuple[PendingConsent, App, Decision]:
-        """What was pressed on a page that was shown in this session; once.
+        """Return the decision made on a page of this session, once.
 
         Raises:
             Refused: the page is not of this session, or has been answered.
@@ -90,7 +90,7 @@ class Consents:
         except Refusal as refusal:
             raise Refused(4700, refusal.text) from None
         fields = dict(form)
-        # The page belongs to the session that it was shown in: nobody else's press counts.
+        # The page belongs to the session in which it was shown: no other session can answer it.
         key = f"{request.cookies.get(COOKIE, '')}/{fields.get('transaction', '')}"
         pending = self._simulator.pending.pop(key, None)
         app = None if pending is None else self._simulator.world.app(pending.client_id)
@@ -131,7 +131,7 @@ class Consents:
         return self._decision(app, self._simulator.consent.user_id, allowed=True, chosen=None)
 
     def _user(self, user_id: str) -> User:
-        """The user of a decision; nobody named is the first user."""
+        """Return the user of a decision; without a name, the first user."""
         users = self._simulator.world.users
         user = self._simulator.world.user(user_id) if user_id else (users[0] if users else None)
         if user is None:

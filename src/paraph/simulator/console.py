@@ -1,7 +1,7 @@
-"""The console at `/`: what a developer wants to see and do at a glance.
+"""The console at `/`: shows and controls the simulator at a glance.
 
-It works without JavaScript; with it, what has changed appears by itself. Secrets are not in the
-page: an entry is shown in clear when somebody asks for that one.
+It works without JavaScript; with it, changes appear automatically. Secrets are not in the page: an
+entry is shown in clear on request only.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Console:
-    """The console of one simulator; only those who may steer it see it."""
+    """The console of one simulator, visible only to those who may control it."""
 
     def __init__(self, simulator: Simulator, gate: Gate) -> None:
         self._simulator = simulator
         self._gate = gate
 
     def routes(self) -> list[Route]:
-        """All routes of the console."""
+        """Return all routes of the console."""
         page, form = self._gate.admit_page, self._gate.admit_form
         return [
             Route("/", self._admitted(page, self._show), methods=["GET"]),
@@ -75,7 +75,7 @@ class Console:
                 admit(request)
                 return await work(request)
             except Refusal as refusal:
-                # Only a person before the whole page can do something about a missing token.
+                # Only a person on the whole page can do something about a missing token.
                 asks = refusal.status == 401 and request.url.path == "/"
                 return _refused(refusal.status, refusal.text, asks=asks)
 
@@ -117,7 +117,7 @@ class Console:
         return response
 
     async def _reveal(self, request: Request) -> Response:
-        """One entry in clear, or an app's credentials: asked for by a form of ours alone."""
+        """Show one entry, or an app's credentials, in clear; requires a form of the console."""
         fields = await _fields(request)
         key = fields.get("key", "")
         app = self._simulator.world.app(key[1:]) if key.startswith("a") else None
@@ -176,7 +176,7 @@ class Console:
 
 
 def _refused(status: int, text: str, *, asks: bool = False, wrong: bool = False) -> Response:
-    """What was not done, and why; or the form that asks for the control token."""
+    """Say which action was refused and why, or ask for the control token."""
     return render("refused_console.html", status=status, asks=asks, wrong=wrong, text=text)
 
 
@@ -186,7 +186,7 @@ async def _fields(request: Request) -> dict[str, str]:
 
 
 def _validation(simulator: Simulator, app: App) -> list[Finding]:
-    """How an app's event URL has answered Zoom's challenges."""
+    """Describe how an app's event URL has answered Zoom's challenges."""
     if not app.event_url:
         return []
     health = simulator.validation.health(app, app.event_url)
@@ -207,7 +207,7 @@ def _grouped(names: list[str]) -> list[tuple[str, list[str]]]:
 
 
 def _span(seconds: float) -> str:
-    """A length of time in its two largest units; empty for none."""
+    """Format a duration in its two largest units; empty for zero."""
     left, words = int(seconds), []
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
         count, left = divmod(left, size)

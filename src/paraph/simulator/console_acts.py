@@ -1,4 +1,4 @@
-"""What the console's buttons do: each act a function of a form, and a sentence that it was done."""
+"""The actions of the console's buttons: each takes a form and returns a confirming sentence."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _CONSENTS: Mapping[str, Literal["ask", "approve", "deny"]] = {
 
 
 async def act(simulator: Simulator, name: str, fields: Fields) -> str:
-    """Do what a button says; the sentence to show.
+    """Perform the action of a button and return the sentence to show.
 
     Raises:
-        UsageError: there is no such button, the form is not one of ours, or what was tried
-            failed: whoever pressed it should see that at once.
+        UsageError: the button is unknown, the form is not one of the console's, or the action
+            failed. The user should see that at once.
     """
     if name not in _ACTS:
         raise UsageError("there is no such button")
@@ -45,7 +45,7 @@ async def _deauthorize(simulator: Simulator, fields: Fields) -> str:
     user = _user(simulator, fields)
     variant = fields.get("variant", "")
     delivery = deauthorize(simulator, _app(simulator, fields), user, variant=variant)
-    told = "and the app is told" if delivery is not None else "and nobody is told"
+    told = "and the app is told" if delivery is not None else "and no app is told"
     return f"{user.display_name} removed the app, {told}."
 
 
@@ -87,7 +87,7 @@ async def _clock(simulator: Simulator, fields: Fields) -> str:
 async def _consent(simulator: Simulator, fields: Fields) -> str:
     auto = _CONSENTS.get(fields.get("auto", ""))
     if auto is None:
-        raise UsageError("that is no way to decide")
+        raise UsageError("unknown decision: choose one of the form")
     simulator.consent = Consent(auto, _user(simulator, fields).id)
     return "Consent is decided so from now on."
 
@@ -142,7 +142,7 @@ _ACTS: Mapping[str, Act] = {
 
 
 def _typed(text: str, default: Any) -> Any:
-    """A form's text as a parameter of the default's type."""
+    """Parse a form's text as a parameter of the default's type."""
     if isinstance(default, bool):
         return text == "true"
     if isinstance(default, str):

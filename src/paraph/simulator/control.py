@@ -1,8 +1,8 @@
-"""The control API, `/_simulator/`: what tests and scripts steer by.
+"""The control API, `/_simulator/`, for tests and scripts.
 
-On loopback without a credential, but only under a name of loopback, never for a foreign
-`Origin`, and written to only as application/json, which no web page can send across sites
-without being asked. Every error is `{"error": text}`.
+On loopback it needs no credential, but only a name of loopback is accepted, and never a foreign
+`Origin`. Writes need application/json, which no web page can send across sites without a
+preflight. Every error is `{"error": text}`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Work = Callable[[Request, Any], Awaitable[Any]]
 
 
 class ConsentOrder(Order, omit_defaults=True):
-    """How `/oauth/authorize` shall decide."""
+    """The way in which `/oauth/authorize` decides."""
 
     auto: Literal["approve", "deny", "ask"]
     user_id: str = ""
@@ -49,9 +49,9 @@ class ConsentOrder(Order, omit_defaults=True):
 
 
 class ClockOrder(Order):
-    """By how many seconds the timers move.
+    """The number of seconds by which the timers move.
 
-    `settle` answers only when everything that came due has been sent and answered.
+    With `settle` the response waits until every due webhook has been sent and answered.
     """
 
     advance: float
@@ -59,17 +59,17 @@ class ClockOrder(Order):
 
 
 class DeauthorizationOrder(AppOrder):
-    """Who removes which app, and how the event differs: `GET /variants` lists the ways."""
+    """A user, the app to remove, and the variant of the event; `GET /variants` lists variants."""
 
     user_id: str
     variant: str = ""
 
 
 class EventOrder(AppOrder):
-    """One event to be signed and sent to every URL that hears it.
+    """One event to be signed and sent to every URL that subscribes to it.
 
-    Without a payload the body is the realistic one, where `GET /events` lists the event. The
-    answer's `delivery_id` is null where no URL hears of it.
+    Without a payload the body is realistic, if `GET /events` lists the event. The response's
+    `delivery_id` is null if no URL subscribes to it.
     """
 
     event: str
@@ -81,8 +81,8 @@ class Control:
     """The control API of one simulator.
 
     Args:
-        simulator: what is steered.
-        gate: who may steer.
+        simulator: the simulator to control.
+        gate: decides who may control it.
     """
 
     def __init__(self, simulator: Simulator, gate: Gate) -> None:
@@ -90,7 +90,7 @@ class Control:
         self._gate = gate
 
     def routes(self) -> list[Route]:
-        """All routes of the control API; the last one answers for paths and methods unknown."""
+        """Return all routes of the control API; the last one answers unknown paths and methods."""
         administration = Administration(self._simulator)
         table: list[tuple[str, str, Work, Any]] = [
             ("GET", "/world", self._world, None),
@@ -128,7 +128,7 @@ class Control:
         ]
 
     def _admitting(self, work: Work, shape: Any) -> Callable[[Request], Awaitable[Response]]:
-        """An endpoint that admits, reads the order, does the work, and words what went wrong."""
+        """Return an endpoint that admits, reads the order, does the work, and reports errors."""
 
         async def endpoint(request: Request) -> Response:
             try:
@@ -238,7 +238,11 @@ class Control:
 
 
 def advance_clock(simulator: Simulator, seconds: float) -> None:
-    """Move the timers, never back and never out of the calendar."""
+    """Move the timers, never back and never beyond the calendar.
+
+    Raises:
+        UsageError: `seconds` is negative or too large.
+    """
     clock = simulator.clock
     if not math.isfinite(seconds) or not 0 <= clock.advanced + seconds <= MAX_ADVANCE:
         raise UsageError("the clock advances by 0 seconds to a century in all")
@@ -248,7 +252,7 @@ def advance_clock(simulator: Simulator, seconds: float) -> None:
 
 
 def describe_delivery(delivery: Delivery) -> dict[str, Any]:
-    """A delivery and its attempts, without its bytes."""
+    """Describe a delivery and its attempts, without its bytes."""
     return {
         "id": delivery.id,
         "client_id": delivery.client_id,
@@ -262,7 +266,7 @@ def describe_delivery(delivery: Delivery) -> dict[str, Any]:
 
 
 def describe_grants(simulator: Simulator) -> list[dict[str, Any]]:
-    """The live grants, never their tokens."""
+    """Describe the live grants, never their tokens."""
     return [
         {
             "client_id": one.client_id,
@@ -281,10 +285,10 @@ async def _unknown(request: Request, _order: None) -> Any:
 
 
 async def _order(request: Request, shape: Any) -> Any:
-    """The body of a write as the shape that is wanted; reads have none."""
+    """Read the body of a write as the required type; reads have no body."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_read = request.method in {"GET", "HEAD"}
-    # A DELETE has no body to have a type, and no page sends one across sites without being asked.
+    # A DELETE needs no type: it has no body, and no page sends it across sites without a preflight.
     typeless = not media_type and request.method == "DELETE"
     if media_type != "application/json" and not is_read and not typeless:
         raise Refusal(415, "writes take Content-Type: application/json")

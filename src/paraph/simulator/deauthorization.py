@@ -1,4 +1,4 @@
-"""A user removes an app: the tokens die, then `app_deauthorized` is sent (documented)."""
+"""Removal of an app by a user: the tokens die, then `app_deauthorized` is sent (documented)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ behaviour("deauthorization", "it is sent also to a URL that failed six challenge
 
 @dataclass(slots=True)
 class Removal:
-    """An app_deauthorized event in the making: what a variant may change."""
+    """An app_deauthorized event in the making, which a variant may change."""
 
     wall: float
     payload: dict[str, Any]
@@ -41,7 +41,7 @@ class Removal:
     keeps_tokens: bool = False
 
     def content(self) -> dict[str, Any]:
-        """The whole body."""
+        """Return the whole body."""
         stamp = {} if self.event_ts is None else {"event_ts": self.event_ts}
         return {"event": "app_deauthorized", **stamp, "payload": self.payload}
 
@@ -99,7 +99,7 @@ def _other_client(removal: Removal) -> None:
 
 @_variant
 def _unknown_user(removal: Removal) -> None:
-    """user_id is nobody's."""
+    """user_id belongs to no user."""
     removal.payload["user_id"] = "NobodyInThisWorld00000"
 
 
@@ -135,20 +135,20 @@ def _unreadable_time(removal: Removal) -> None:
 
 
 def variants() -> dict[str, str]:
-    """Every variant with its line of documentation."""
+    """Return every variant with its line of documentation."""
     return {name: text for name, (text, _) in _VARIANTS.items()}
 
 
 def deauthorize(
     simulator: Simulator, app: App, user: User, *, variant: str = ""
 ) -> Delivery | None:
-    """End the grant and tell the app. None: it is not published, or has no URL for it.
+    """End the grant and notify the app; None if it is not published or has no URL for it.
 
     Args:
-        simulator: where.
-        app: which app is removed.
-        user: by whom; an account-level app is removed by an admin of that user's account.
-        variant: how the event differs; several are joined with `+`.
+        simulator: the simulated Zoom.
+        app: the app that is removed.
+        user: the removing user; an account-level app is removed by an admin of that user's account.
+        variant: the difference of the event; several are joined with `+`.
 
     Raises:
         UsageError: there is no such variant.

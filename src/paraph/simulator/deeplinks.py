@@ -34,8 +34,8 @@ class Deeplinks:
     """The newest deep links.
 
     Args:
-        clock: for their five minutes.
-        random_text: for their names.
+        clock: for their lifetime of five minutes.
+        random_text: returns random text for their names.
     """
 
     def __init__(self, clock: Clock, random_text: Callable[[int], str]) -> None:
@@ -44,7 +44,7 @@ class Deeplinks:
         self._links: OrderedDict[str, Deeplink] = OrderedDict()
 
     def make(self, app: App, action: str, origin: str) -> str:
-        """A link that opens the app with an action."""
+        """Make a link that opens the app with an action."""
         name = self._random_text(22)
         self._links[name] = Deeplink(app.client_id, action, self._clock.now())
         while len(self._links) > MAX_DEEPLINKS:
@@ -52,7 +52,7 @@ class Deeplinks:
         return f"{origin}/zoomapp/{app.client_id}/context/meeting/target/launch/deeplink/{name}"
 
     def action(self, app: App, deeplink: str) -> str:
-        """The action of a link of this app; empty once it has run out.
+        """Return the action of a link of this app; empty once it has expired.
 
         Raises:
             NotFound: there is no such link, or it opens another app.
@@ -63,5 +63,5 @@ class Deeplinks:
         return link.action if self._clock.now() - link.issued_at <= LIFETIME_SECONDS else ""
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Delete all of them."""
         self._links.clear()

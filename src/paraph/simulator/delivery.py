@@ -1,4 +1,4 @@
-"""One webhook under way, its signature, its attempts; and the newest deliveries, within bounds."""
+"""One webhook with its signature and its attempts; and the newest deliveries, within bounds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_DELIVERIES = 10_000
 MAX_BODY_BYTES = 32 << 20
 MAX_ATTEMPTS = 100
 _HALF = re.compile("[\ud800-\udfff]")
-# From here on JavaScript writes an exponent.
+# From this number on JavaScript writes an exponent.
 _EXPONENT_FROM = 1e21
 
 
@@ -38,10 +38,10 @@ _EXPONENT_FROM = 1e21
     "webhooks", "mixed escapes: emoji as `\\u`, the rest as it is", "seen", source="captures"
 )
 def encode_body(content: Any, *, variant: str = "") -> bytes:
-    r"""The bytes as Zoom writes them: no spaces, `/` as it is.
+    r"""Encode a body as Zoom writes it: no spaces, `/` unescaped.
 
-    With the variant "mixed_escapes", emoji stand as `\u` escapes while other characters are raw
-    UTF-8 (seen in live deliveries), so that nobody who prints the JSON again gets these bytes.
+    With the variant "mixed_escapes", emoji are `\u` escapes and other characters are raw UTF-8, as
+    seen in live deliveries. A receiver that prints the JSON again gets different bytes.
     """
     text = json.dumps(_as_javascript(content), separators=(",", ":"), ensure_ascii=False)
     if variant == "mixed_escapes":
@@ -53,12 +53,12 @@ def encode_body(content: Any, *, variant: str = "") -> bytes:
 
 
 def utf8_of(json_text: str) -> bytes:
-    """JSON text in UTF-8, in which half a character is an escape."""
+    """Encode JSON text in UTF-8; half a character becomes an escape."""
     return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", json_text).encode("utf-8")
 
 
 def _as_javascript(content: Any) -> Any:
-    """Whole numbers as integers: receivers that print the JSON anew sign `1`, never `1.0`."""
+    """Turn whole numbers into integers: receivers that reprint the JSON write `1`, never `1.0`."""
     if isinstance(content, float) and content.is_integer() and abs(content) < _EXPONENT_FROM:
         return int(content)
     if isinstance(content, dict):
@@ -73,14 +73,14 @@ def _as_javascript(content: Any) -> Any:
     source="webhook reference",
 )
 def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """`v0=` and the HMAC-SHA256 of `v0:timestamp:body` (documented)."""
+    """Return `v0=` and the HMAC-SHA256 of `v0:timestamp:body` (documented)."""
     message = b"v0:" + timestamp.encode() + b":" + body
     return "v0=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One try: when (wall time), the status (0: none came), and what happened."""
+    """One attempt: its wall time, its status (0: no response), and its result."""
 
     time: float
     status: int
@@ -89,15 +89,15 @@ class Attempt:
 
 @dataclass(slots=True)
 class Delivery:
-    """One webhook with all its attempts. Faults spoil it before it is first sent.
+    """One webhook with all its attempts. Faults change it before it is first sent.
 
     Attributes:
         timestamp: of the signature, seconds as text (documented; `event_ts` is milliseconds).
-        more_headers: sent after the others; a name may stand here a second time.
+        more_headers: sent after the others; a name may be repeated here.
         chunked: no length is announced.
         cut_after: bytes of the body after which the connection is closed.
         pause: seconds between the pieces of a body.
-        retry_at: when Zoom tries again, by the simulated clock; 0 where it does not.
+        retry_at: the time of Zoom's next attempt, by the simulated clock; 0: no attempt.
     """
 
     id: str
@@ -117,16 +117,16 @@ class Delivery:
 
     @property
     def client_id(self) -> str:
-        """Whose it is."""
+        """The client id of the app that gets it."""
         return self.app.client_id
 
     def sign(self) -> None:
-        """Sign what is to be sent, as it stands now."""
+        """Sign the present content."""
         self.headers["x-zm-request-timestamp"] = self.timestamp
         self.headers["x-zm-signature"] = sign(self.secret, self.timestamp, self.body)
 
     def content(self) -> dict[str, Any] | None:
-        """The body's object; None where a fault has left none."""
+        """Return the body's object; None if a fault has destroyed it."""
         try:
             content = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -134,12 +134,12 @@ class Delivery:
         return content if isinstance(content, dict) else None
 
     def payload(self) -> dict[str, Any]:
-        """The body's payload; empty where a fault has left none."""
+        """Return the body's payload; empty if a fault has destroyed it."""
         payload = (self.content() or {}).get("payload")
         return payload if isinstance(payload, dict) else {}
 
     def change(self, **fields: Any) -> None:
-        """Set fields of the body's object, and sign it anew; anything else stays as it is."""
+        """Set fields of the body's object and sign it again; other bodies are left unchanged."""
         content = self.content()
         if content is not None:
             self.body = encode_body({**content, **fields})
@@ -147,7 +147,7 @@ class Delivery:
 
 
 class Deliveries:
-    """The newest deliveries. The oldest go, retries and all, beyond either bound.
+    """The newest deliveries. Beyond either bound the oldest are dropped with their retries.
 
     At most 10 000 deliveries and 32 MiB of bodies are kept.
     """
@@ -157,7 +157,7 @@ class Deliveries:
         self._bytes = 0
 
     def add(self, delivery: Delivery) -> None:
-        """Keep one more; let go of the oldest."""
+        """Add a delivery; drop the oldest beyond the bounds."""
         self._by_id[delivery.id] = delivery
         self._bytes += len(delivery.body)
         while len(self._by_id) > MAX_DELIVERIES or self._bytes > MAX_BODY_BYTES:
@@ -167,11 +167,11 @@ class Deliveries:
             self._bytes -= len(oldest.body)
 
     def find(self, delivery_id: str) -> Delivery | None:
-        """A delivery by id, if it is still kept."""
+        """Return a delivery by id, if it is still kept."""
         return self._by_id.get(delivery_id)
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Delete all of them."""
         self._by_id.clear()
         self._bytes = 0
 

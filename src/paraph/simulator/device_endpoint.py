@@ -19,13 +19,13 @@ from paraph.simulator.page import render
 from paraph.simulator.request_body import read_form
 from paraph.simulator.world import App
 
-# Letters and digits that nobody mistakes for another when reading from a screen.
+# Letters and digits that are not mistaken for each other when read from a screen.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _SHOWN = "github zoom/skills: oauth"
 
 
 class DeviceEndpoint:
-    """Where a device asks for a code, and where a person types it."""
+    """Gives codes to devices, and lets a person enter one."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -75,7 +75,7 @@ class DeviceEndpoint:
         return render("device.html", done="", wrong=False)
 
     async def enter(self, request: Request) -> Response:
-        """POST /oauth_device: the code was typed; on to consent."""
+        """POST /oauth_device: a code was entered; continue with consent."""
         try:
             form = dict(await read_form(request))
         except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""Device codes: given out, waited for, entered by a person, exchanged once (RFC 8628)."""
+"""Device codes: issued, polled, entered by a person, exchanged once (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DeviceCode:
 
 
 class Devices:
-    """The device codes that were given out; the newest 10 000 are remembered.
+    """The issued device codes; the newest 10 000 are kept.
 
     Args:
         clock: for lifetimes and intervals.
@@ -45,7 +45,7 @@ class Devices:
         self._by_user_code: dict[str, DeviceCode] = {}
 
     def add(self, client_id: str, device_code: str, user_code: str) -> DeviceCode:
-        """A device has asked for a code."""
+        """Add a code for a requesting device."""
         device = DeviceCode(device_code, user_code, client_id, self._clock.now())
         self._by_device_code[device_code] = device
         self._by_user_code[user_code] = device
@@ -61,12 +61,12 @@ class Devices:
         source="RFC 8628 6.1",
     )
     def entered(self, user_code: str) -> DeviceCode | None:
-        """The waiting device of a user code, as a person has typed it."""
+        """Return the waiting device of a user code that a person has entered."""
         typed = "".join(one for one in user_code.lower() if one.isalnum())
         return self._if_waiting(self._by_user_code.get(typed))
 
     def waiting(self, device_code: str) -> DeviceCode | None:
-        """The device of a code, if it still waits for a person."""
+        """Return the device of a code, if it still waits for a person."""
         return self._if_waiting(self._by_device_code.get(device_code))
 
     def _if_waiting(self, device: DeviceCode | None) -> DeviceCode | None:
@@ -87,7 +87,7 @@ class Devices:
         source="github zoom/skills: oauth",
     )
     def poll(self, device_code: str, client_id: str) -> tuple[Verdict, DeviceCode] | None:
-        """What a device is told; None for a code that this app was not given."""
+        """Return the response to a polling device; None if this app was not given the code."""
         device = self._by_device_code.get(device_code)
         if device is None or device.client_id != client_id:
             return None
@@ -105,7 +105,7 @@ class Devices:
         return ("allowed" if device.decision == "allowed" else "access_denied"), device
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all of them."""
         self._by_device_code.clear()
         self._by_user_code.clear()
 

@@ -1,4 +1,4 @@
-"""The simulator itself: a world, a clock, and what has happened in it."""
+"""The simulator itself: a world, a clock, and everything issued in it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from paraph.simulator.world import App, User, World
 
 @dataclass(slots=True)
 class Consent:
-    """How `/oauth/authorize` decides: it asks, or somebody has decided already.
+    """The way in which `/oauth/authorize` decides: it asks, or the decision is preset.
 
-    `optional_scopes` are those that were ticked; None ticks all.
+    `optional_scopes` are the selected ones; None selects all.
     """
 
     auto: Literal["approve", "deny", "ask"] = "ask"
@@ -39,7 +39,7 @@ class Consent:
 
 @dataclass(slots=True)
 class PendingConsent:
-    """A consent page that was shown and not answered yet; for a device, or for a redirect."""
+    """A consent page without an answer yet; for a device, or for a redirect."""
 
     client_id: str
     redirect_uri: str
@@ -53,9 +53,9 @@ class Simulator:
     """One simulated Zoom.
 
     Args:
-        world: who and what exists.
-        wall: epoch seconds of the real world.
-        random_bytes: for codes, tokens and ids.
+        world: accounts, users and apps.
+        wall: returns epoch seconds of the real world.
+        random_bytes: returns random bytes for codes, tokens and ids.
     """
 
     def __init__(
@@ -98,12 +98,12 @@ class Simulator:
         self.origin = ""
 
     def decide(self, consent: Consent) -> None:
-        """Set how consent is decided from now on, `reset` included."""
+        """Set how consent is decided from now on, also after `reset`."""
         self.consent = consent
         self._initial_consent = copy.copy(consent)
 
     def begin(self) -> None:
-        """Start what goes on by itself: the revalidation of event URLs."""
+        """Start the automatic work: the revalidation of event URLs."""
         self.validation.begin()
 
     def publish(
@@ -115,15 +115,14 @@ class Simulator:
         user: User | None = None,
         variant: str = "",
     ) -> list[Delivery]:
-        """An event happens: send it to every URL that hears it.
+        """Send an event to every URL that subscribes to it.
 
         Args:
-            app: whose event it is.
+            app: the app whose event it is.
             event: its name.
-            payload: as it is to be sent; None for the realistic body, where the catalogue
-                knows the event.
-            user: who does it, in a realistic body; by default the first of the world.
-            variant: "mixed_escapes" for bytes that nobody prints again by accident.
+            payload: its payload; None for the realistic body, if the catalogue has the event.
+            user: the acting user in a realistic body; by default the first of the world.
+            variant: "mixed_escapes" for bytes that reprinting the JSON does not reproduce.
         """
         content = self.event_content(app, event, payload, user=user)
         return self.publication.publish(app, content, variant=variant)
@@ -136,14 +135,14 @@ class Simulator:
         *,
         user: User | None = None,
     ) -> dict[str, Any]:
-        """The whole body of an event, realistic where no payload is given."""
+        """Return the whole body of an event; realistic if no payload is given."""
         now = self.wall()
         if payload is None and event in catalogue():
             return realistic(self.world, app, event, user, now=now, random_bytes=self.random_bytes)
         return {"event": event, "event_ts": int(now * 1000), "payload": payload or {}}
 
     def event_urls(self) -> list[Target]:
-        """The event URLs that there are now, the forms' and the API's."""
+        """Return the present event URLs, from forms and from the API."""
         targets: list[Target] = []
         for app in self.world.apps:
             urls = [app.event_url, *(one.url for one in self.subscriptions.of(app))]
@@ -151,14 +150,14 @@ class Simulator:
         return targets
 
     def _owner(self, app: App) -> str:
-        """Where mail to the owner of an app's account goes."""
+        """Return the mail address of the owner of an app's account."""
         users = self.world.users
         own = [user for user in users if not app.account_id or user.account_id == app.account_id]
         admins = [user for user in own if user.role == "admin"]
         return next((user.email for user in (*admins, *own)), "")
 
     def replace_world(self, world: World) -> None:
-        """Another world; what was given out in the old one is gone."""
+        """Load another world; everything issued in the old one is deleted."""
         self.world = world
         self.ledger.clear()
         self.standing = Standing()
@@ -170,10 +169,10 @@ class Simulator:
         self.validation.forget()
 
     def reset(self, world: World | None = None) -> None:
-        """Return to the world as it was loaded, with clock, journal, faults and consent.
+        """Return to the world as it was loaded; clock, journal, faults and consent are reset.
 
         Args:
-            world: the world to load from now on; the one before by default.
+            world: the world to load from now on; by default the present one.
         """
         if world is not None:
             self._loaded = copy.deepcopy(world)

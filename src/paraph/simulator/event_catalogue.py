@@ -1,8 +1,8 @@
-"""The events that Zoom sends, in realistic bodies: data in `events/*.json`, filled in here.
+"""The events that Zoom sends, with realistic bodies: data in `events/*.json`, filled in here.
 
-In a body, `${name}` stands for a value of the world or of the moment, and `{"@": "part", ...}`
-for a part of the same file with more fields. A string that is one `${name}` takes the value's
-type, so that numbers stay numbers.
+In a body, `${name}` is a value of the world or of the moment. `{"@": "part", ...}` is a part of the
+same file with more fields. A string that consists of one `${name}` gets the value's type, so that
+numbers stay numbers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ behaviour("events", "no event tells of an authorization", "unknown", source="non
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One kind of event: its body as data, and how sure it is that it looks like this."""
+    """One kind of event: its body as data, and the certainty of its form."""
 
     name: str
     family: str
@@ -44,7 +44,7 @@ class EventType:
 
 @cache
 def catalogue() -> Mapping[str, EventType]:
-    """Every event by name."""
+    """Return every event by name."""
     types: dict[str, EventType] = {}
     for path in sorted(FOLDER.glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -56,7 +56,7 @@ def catalogue() -> Mapping[str, EventType]:
 
 
 def fill_in(kind: EventType, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The whole body: event, event_ts, and what the data says.
+    """Build the whole body: event, event_ts, and the fields of the data.
 
     Raises:
         KeyError: the data names a part or a value that does not exist.
@@ -68,13 +68,13 @@ def fill_in(kind: EventType, values: Mapping[str, Any]) -> dict[str, Any]:
 def values_for(
     world: World, app: App, user: User, *, now: float, random_bytes: Callable[[int], bytes]
 ) -> dict[str, Any]:
-    """What bodies may name: people of the world, the moment, and fresh ids.
+    """Return the values that bodies may name: people of the world, the moment, and fresh ids.
 
     Args:
-        world: who else there is.
-        app: whose event it is.
-        user: who does what the event tells.
-        now: wall time.
+        world: further people and accounts.
+        app: the app whose event it is.
+        user: the acting user.
+        now: wall time in epoch seconds.
         random_bytes: for ids; every body gets its own.
     """
 

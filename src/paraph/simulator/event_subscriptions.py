@@ -1,6 +1,6 @@
 """`/v2/marketplace/app/event_subscription` and `/v2/zoomapp/deeplink`.
 
-A subscription is made with a token of the app's own. Those of the app's form are not seen here.
+A subscription is made with the app's own token. Subscriptions of the app's form are not listed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class EventSubscriptions:
         self._simulator = simulator
 
     def resources(self) -> list[tuple[str, str, Resource]]:
-        """Method, path and resource of each."""
+        """Return method, path and resource of each."""
         all_of_app = "/v2/marketplace/app/event_subscription"
         table: list[tuple[str, str, Work]] = [
             ("GET", all_of_app, self._list),
@@ -90,7 +90,7 @@ class EventSubscriptions:
         if not subscription.events:
             raise invalid_field("events")
         await self._challenge(app, subscription.url)
-        # While the challenge was under way others may have been made.
+        # Others may have been made while the challenge was under way.
         if len(self._simulator.subscriptions.of(app)) >= MAX_SUBSCRIPTIONS:
             raise ApiError(400, 300, f"An app has at most {MAX_SUBSCRIPTIONS} event subscriptions.")
         self._simulator.subscriptions.by_id[subscription.id] = subscription
@@ -143,10 +143,10 @@ class EventSubscriptions:
         return Answer.of_json(200, {"deeplink": link})
 
     def _app(self, bearer: Bearer, *verbs: str) -> App:
-        """The app that calls with a token of its own, which has one of the scopes.
+        """Return the app that calls with its own token, which needs one of the scopes.
 
         Raises:
-            ApiError: it has not.
+            ApiError: the token has no such scope.
         """
         names = [f"marketplace:{verb}:event_subscription" for verb in verbs]
         require_scope(self._simulator, bearer, *names)

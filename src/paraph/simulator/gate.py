@@ -1,8 +1,8 @@
-"""Who may steer this simulator: the one rule for the control API and the console.
+"""Access control for the control API and the console: one rule for both.
 
-On loopback no credential is needed, so the danger is a page of some other site in the
-developer's own browser. Such a page can make the browser call us, but it can forge neither `Host`
-(another name there is a rebinding attack) nor `Origin` nor `Sec-Fetch-Site`.
+On loopback no credential is needed, so the danger is a page of another site in the developer's own
+browser. Such a page can make the browser send requests, but it can forge neither `Host` (another
+name there is a rebinding attack) nor `Origin` nor `Sec-Fetch-Site`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OWN_SITE = {"same-origin", "none"}
 
 
 class Refusal(Exception):
-    """The caller may not steer; the text may be shown to anybody."""
+    """The caller may not control the simulator; the text may be shown to any caller."""
 
     def __init__(self, status: int, text: str) -> None:
         self.status = status
@@ -31,20 +31,20 @@ class Refusal(Exception):
 
 
 class Gate:
-    """Lets in whoever may steer.
+    """Admits callers that may control the simulator.
 
     Args:
-        token: demanded when the simulator listens off loopback; else empty.
+        token: required when the simulator listens off loopback; otherwise empty.
     """
 
     def __init__(self, token: str = "") -> None:
         self._token = token
 
     def admit_call(self, request: Request) -> None:
-        """A call of the control API: not from another site, and with the token off loopback.
+        """Admit a call of the control API: not from another site, and with the token off loopback.
 
         Raises:
-            Refusal: and why.
+            Refusal: the call may not be made; the text says why.
         """
         if self._token and not self._has_token(request):
             raise Refusal(401, "a control token is required off loopback")
@@ -52,29 +52,29 @@ class Gate:
         _refuse_other_sites(request)
 
     def admit_page(self, request: Request) -> None:
-        """A page of the console: a link from elsewhere may lead here, and shows nobody anything.
+        """Admit a page of the console. A link from another site may lead here and reveals nothing.
 
         Raises:
-            Refusal: and why.
+            Refusal: the page may not be shown; the text says why.
         """
         if self._token and not (self._has_token(request) or self._has_cookie(request)):
             raise Refusal(401, "a control token is required off loopback")
         self._refuse_foreign_names(request)
 
     def admit_form(self, request: Request) -> None:
-        """A form of the console: sent by a page of ours, and by no other.
+        """Admit a form of the console, sent by one of its own pages.
 
         Raises:
-            Refusal: and why.
+            Refusal: the form may not be sent; the text says why.
         """
         self.admit_page(request)
         self.refuse_foreign_form(request)
 
     def refuse_foreign_form(self, request: Request) -> None:
-        """Nothing but a form of our own: every browser says with a POST where it comes from.
+        """Refuse forms of other sites: every browser states the origin of a POST.
 
         Raises:
-            Refusal: and why.
+            Refusal: the form is from another site; the text says why.
         """
         self._refuse_foreign_names(request)
         _refuse_other_sites(request)
@@ -82,7 +82,7 @@ class Gate:
             raise Refusal(403, "this form was not sent from the console")
 
     def cookie_for(self, token: str) -> str | None:
-        """What a browser shows from now on, if it brought the right token."""
+        """Return the cookie for a browser that sent the right token; None for a wrong one."""
         right = hmac.compare_digest(token.encode(), self._token.encode())
         return self._cookie() if self._token and right else None
 
@@ -98,7 +98,7 @@ class Gate:
         return hmac.new(self._token.encode(), b"console", hashlib.sha256).hexdigest()
 
     def _refuse_foreign_names(self, request: Request) -> None:
-        # With a token any name is fine: nobody's browser holds it for another name's pages.
+        # With a token any name is fine: a page under another name does not have the token.
         if not self._token and not _is_ours(request.headers.get("host", "")):
             raise Refusal(403, "the Host header names another machine")
 

@@ -1,6 +1,6 @@
-"""What an exchange was about, in the few words that a list has room for.
+"""Summaries of an exchange, short enough for a list.
 
-Nothing in here is a secret, and what an app was only tolerated to do is said.
+They contain no secret, and they name what Zoom only tolerated.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Pairs = Sequence[Sequence[str]]
 
 
 def gist_of(exchange: Exchange) -> str:
-    """What was asked for, and what was wrong with it."""
+    """Summarise the request, and the error if there was one."""
     entry = exchange.entry
     given = {**_named(entry["query"]), **_named(entry["form"])}
     words = []
@@ -37,7 +37,7 @@ def gist_of(exchange: Exchange) -> str:
 
 
 def tolerated(exchange: Exchange) -> Sequence[str]:
-    """What Zoom took although it is against the standard or its own advice."""
+    """List the parts that Zoom accepted against the standard or its own advice."""
     entry = exchange.entry
     query, form = _named(entry["query"]), _named(entry["form"])
     if entry["path"] == "/oauth/authorize" and "scope" in query:
@@ -60,7 +60,7 @@ def _proof_key(query: Mapping[str, str]) -> str:
 
 
 def _error(body: bytes) -> str:
-    """The words of an error in either of Zoom's families, or the heading of its page."""
+    """Return the error text in either of Zoom's formats, or the heading of its page."""
     heading = _HEADING.search(body)
     if heading is not None:
         return html.unescape(heading[1].decode("utf-8", "replace"))

@@ -1,16 +1,16 @@
-"""The control API's calls about webhooks and Zoom Apps, beside those of `control`.
+"""The control API's calls for webhooks and Zoom Apps; `control` has the others.
 
 - `GET /events`: every event with a realistic body, `{"events": [{"event", "family", "mark"}]}`.
-- `GET /mails`: what Zoom would have written to owners, `{"mails": [{"time", "to", "client_id",
-  "url", "failures", "subject"}]}`.
-- `GET /subscriptions`: every event URL, of forms and of the API, and how it stands.
+- `GET /mails`: the mail that Zoom would have sent to owners, `{"mails": [{"time", "to",
+  "client_id", "url", "failures", "subject"}]}`.
+- `GET /subscriptions`: every event URL, of forms and of the API, with its state.
 - `POST /event-url` `{"client_id", "url"}`: save the form; kept only if the challenge passes.
 - `GET /variants`: the variants of `POST /deauthorize` and of contexts, each with one line.
 - `POST /app-context` `{"client_id", "user_id", "place"?, "variant"?, "act"?}`: `{"header"}`.
 - `POST /open-home` `{"client_id", "user_id", "place"?, "variant"?, "deeplink"?}`: open the Home
   URL as Zoom's client does, `{"url", "status", "shown", "problems", "context"}`.
 - `POST /in-client-authorize` `{"client_id", "user_id", "code_challenge", "state"?, "allow"?}`:
-  what the event onAuthorized carries, `{"code", "redirectUri", "result", "timestamp", "state"?}`.
+  the content of the event onAuthorized, `{"code", "redirectUri", "result", "timestamp", "state"?}`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Work = Callable[[Request, Any], Awaitable[Any]]
 
 
 class UserOrder(AppOrder):
-    """Which user does something with which app."""
+    """An order that names a user and an app."""
 
     user_id: str
 
@@ -45,7 +45,7 @@ class EventUrlOrder(AppOrder):
 
 
 class ContextOrder(UserOrder):
-    """Who opens an app, where, and how the context differs from a valid one."""
+    """A user, an app, a place, and the difference of the context from a valid one."""
 
     place: str = "panel"
     variant: str = ""
@@ -53,7 +53,7 @@ class ContextOrder(UserOrder):
 
 
 class OpeningOrder(UserOrder):
-    """Who opens a Home URL, and by which deep link."""
+    """A user, the Home URL to open, and its deep link."""
 
     place: str = "panel"
     variant: str = ""
@@ -61,7 +61,7 @@ class OpeningOrder(UserOrder):
 
 
 class InClientOrder(UserOrder):
-    """What a page hands to zoomSdk.authorize, and whether the user allows it."""
+    """The arguments of zoomSdk.authorize, and whether the user allows it."""
 
     code_challenge: str = ""
     state: str | None = None
@@ -76,7 +76,7 @@ class HooksControl:
         self._apps = ZoomApps(simulator)
 
     def table(self) -> list[tuple[str, str, Work, Any]]:
-        """Method, path, work and shape of each call."""
+        """Return method, path, work and shape of each call."""
         return [
             ("GET", "/events", self._events, None),
             ("GET", "/mails", self._mails, None),

@@ -1,6 +1,6 @@
-"""The journal: every request that reached the simulated Zoom, as it came, and what it was answered.
+"""The journal: every request that reached the simulated Zoom, unchanged, with its response.
 
-It is bounded twice, so that a simulator may run for days: by entries and by what they weigh.
+It is bounded by the number of entries and by their size, so that a simulator may run for days.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Pairs = list[list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request as the control API shows it; the answer beside it, as the console shows it.
+    """A request as the control API shows it, with the response as the console shows it.
 
     Attributes:
         entry: the members that the control API promises.
-        answer_headers: as they were sent.
-        answer_body: the beginning of it.
-        weight: what the exchange counts for, in bytes.
+        answer_headers: the response headers, as sent.
+        answer_body: the beginning of the response body.
+        weight: the size for the journal's bound, in bytes.
     """
 
     entry: dict[str, Any]
@@ -40,7 +40,7 @@ class Exchange:
 
 
 class Journal:
-    """The newest exchanges; the oldest go first."""
+    """The newest exchanges; the oldest are dropped first."""
 
     def __init__(self) -> None:
         self.exchanges: deque[Exchange] = deque()
@@ -49,11 +49,11 @@ class Journal:
 
     @property
     def entries(self) -> list[dict[str, Any]]:
-        """All entries, the oldest first."""
+        """Return all entries, the oldest first."""
         return [one.entry for one in self.exchanges]
 
     def add(self, exchange: Exchange) -> None:
-        """Number an exchange and keep it."""
+        """Number an exchange and store it."""
         self._number += 1
         exchange.entry["number"] = self._number
         self.exchanges.append(exchange)
@@ -62,15 +62,15 @@ class Journal:
             self._weight -= self.exchanges.popleft().weight
 
     def since(self, number: int) -> list[dict[str, Any]]:
-        """Entries newer than a number."""
+        """Return entries newer than a number."""
         return [one.entry for one in self.exchanges if one.entry["number"] > number]
 
     def find(self, number: int) -> Exchange | None:
-        """An exchange by the number of its entry."""
+        """Return an exchange by the number of its entry."""
         return next((one for one in self.exchanges if one.entry["number"] == number), None)
 
     def clear(self) -> None:
-        """Forget all entries; numbers go on, so that `since` stays true."""
+        """Delete all entries; the numbering continues, so that `since` stays correct."""
         self.exchanges.clear()
         self._weight = 0
 
@@ -84,7 +84,7 @@ class Journaling:
         self._wall = wall
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and note what came and what went."""
+        """Call the application, and record request and response."""
         if scope["type"] != "http" or _is_own(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -147,5 +147,5 @@ def _parsed(text: str) -> Pairs:
 
 
 def _weigh(pairs: Pairs) -> int:
-    # A string of Python's weighs some fifty bytes before its first character.
+    # A Python string takes some fifty bytes in addition to its characters.
     return sum(len(name) + len(value) + 160 for name, value in pairs)

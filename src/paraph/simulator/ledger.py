@@ -1,7 +1,7 @@
-"""What the simulated Zoom has given out: codes, token sets, grants, device codes.
+"""Everything that the simulated Zoom has issued: codes, token sets, grants, device codes.
 
-Everything lives in memory and is bounded: of codes, of spent refresh tokens and of the tokens
-that belong to an app the newest 10 000 are remembered.
+Everything is in memory and bounded: only the newest 10 000 codes, spent refresh tokens and tokens
+that belong to an app are kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Value = TypeVar("Value")
 
 @dataclass(slots=True)
 class Code:
-    """An authorization code and what it is bound to. `in_client`: Zoom's client fetched it."""
+    """An authorization code with its bindings. `in_client`: Zoom's client fetched it."""
 
     client_id: str
     user_id: str
@@ -58,7 +58,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """What an access token stands for. `user_id` is empty where it belongs to the app itself."""
+    """The meaning of an access token. `user_id` is empty if it belongs to the app itself."""
 
     client_id: str
     user_id: str
@@ -69,7 +69,7 @@ class Bearer:
 
 @dataclass(frozen=True, slots=True)
 class SpentToken:
-    """A refresh token that works no more: whose it was, and why."""
+    """A refresh token that no longer works: its owner, and the reason."""
 
     client_id: str
     user_id: str
@@ -106,7 +106,7 @@ class Ledger:
         source="five published samples, 2020 to 2024",
     )
     def issue_code(self, code: Code) -> str:
-        """A new code."""
+        """Issue a new code."""
         value = self.random_text(33)
         _remember(self.codes, value, code)
         return value
@@ -115,7 +115,7 @@ class Ledger:
         "authorization code", "works once, for five minutes", "documented", source="error 4733"
     )
     def find_code(self, value: str) -> Code | None:
-        """A live code: known, unused, younger than five minutes."""
+        """Return a live code: known, unused, younger than five minutes."""
         code = self.codes.get(value)
         if code is None or code.used or self._clock.now() - code.issued_at > CODE_SECONDS:
             return None
@@ -136,7 +136,7 @@ class Ledger:
         claims: Mapping[str, Any] | None = None,
         keep_older: bool = False,
     ) -> Grant:
-        """A new grant. `keep_older` is the fault that leaves the older tokens alive."""
+        """Make a new grant. `keep_older` is the fault that leaves the older tokens alive."""
         key = (app.client_id, user.id)
         older = self.grants.get(key)
         if older is not None and not keep_older:
@@ -175,7 +175,7 @@ class Ledger:
         keep_access_token: bool = False,
         keep_refresh_token: bool = False,
     ) -> Grant:
-        """The next token set of a grant. What is kept, faults ask for."""
+        """Issue the next token set of a grant. Faults ask to keep parts of the old one."""
         if not keep_access_token:
             self._forget_access((grant.client_id, grant.user_id))
         if not keep_refresh_token:
@@ -187,14 +187,14 @@ class Ledger:
         return grant
 
     def remove(self, client_id: str, user_id: str) -> Grant | None:
-        """End a grant: its tokens are dead."""
+        """End a grant: its tokens die."""
         grant = self.grants.get((client_id, user_id))
         if grant is not None:
             self._end(grant, "removed")
         return grant
 
     def move(self, user_id: str, account_id: str, *, keep_tokens: bool) -> None:
-        """A user belongs to another account from now on; the tokens go along or end."""
+        """Move a user to another account; the tokens move along or end."""
         for grant in [one for one in self.grants.values() if one.user_id == user_id]:
             if not keep_tokens:
                 self._end(grant, "removed")
@@ -207,7 +207,7 @@ class Ledger:
         "REST API", "an access token lives an hour", "documented", source="expires_in of responses"
     )
     def by_access_token(self, token: str) -> tuple[Bearer | None, str]:
-        """What an access token stands for, or why nothing: "expired" or "invalid"."""
+        """Return the meaning of an access token, or the reason: "expired" or "invalid"."""
         bearer = self._access.get(token) or self._app_tokens.get(token)
         if bearer is None:
             return None, "invalid"
@@ -222,29 +222,29 @@ class Ledger:
         source="Zoom's OAuth documentation; it was 15 years before",
     )
     def by_refresh_token(self, token: str) -> Grant | None:
-        """The grant of a live refresh token."""
+        """Return the grant of a live refresh token."""
         grant = self.grants.get(self._refresh.get(token, ("", "")))
         if grant is None or self._clock.now() - grant.refreshed_at > REFRESH_SECONDS:
             return None
         return grant
 
     def spent(self, token: str) -> SpentToken | None:
-        """Whose a spent refresh token was, and why it is dead."""
+        """Return the owner of a spent refresh token, and why it is dead."""
         return self._spent.get(token)
 
     def issue_app_token(self, app: App, scopes: tuple[str, ...]) -> str:
-        """An access token of the app's own, for the grants without a user."""
+        """Issue an access token of the app's own, for the grants without a user."""
         token = self._tokens.access(app, "", app.account_id, {})
         bearer = Bearer(app.client_id, "", app.account_id, scopes, self._clock.now())
         _remember(self._app_tokens, token, bearer)
         return token
 
     def end_app_token(self, token: str) -> None:
-        """End an access token of an app's own."""
+        """End an access token of the app's own."""
         self._app_tokens.pop(token, None)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         self.codes.clear()
         self.grants.clear()
         self._generations.clear()
@@ -255,7 +255,7 @@ class Ledger:
         self._spent.clear()
 
     def random_text(self, length: int) -> str:
-        """Characters of Zoom's alphabet for codes and ids."""
+        """Return random characters of Zoom's alphabet for codes and ids."""
         return base64.urlsafe_b64encode(self._random_bytes(length)).decode("ascii")[:length]
 
     def _index(self, grant: Grant) -> None:
@@ -301,9 +301,9 @@ def _remember(store: OrderedDict[str, Value], key: str, value: Value) -> None:
     source="developers.zoom.us/docs/internal-apps/oauth-scopes-overview",
 )
 def scopes_of(app: App, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
-    """What a consent grants: all required scopes, and the optional ones that were ticked.
+    """Return the scopes of a consent: all required ones, and the selected optional ones.
 
-    `chosen` is None where nobody was asked: then every optional scope is granted.
+    With `chosen=None` no one was asked, and every optional scope is granted.
     """
     optional = [scope for scope in app.optional_scopes if chosen is None or scope in chosen]
     return app.granted_scopes(optional)

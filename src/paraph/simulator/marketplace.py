@@ -1,7 +1,7 @@
 """The Marketplace: listings with Add, Local Test and Share, and the apps that a user has added.
 
-All three links are the plain authorization URL, without `state` and without PKCE. Add of a
-landing-page app leads to its own site instead.
+All three links are the bare authorization URL, without `state` and without PKCE. For a landing-page
+app, Add leads to the app's own site instead.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Marketplace:
     async def listing(self, request: Request) -> Response:
         """GET /marketplace/{client_id}."""
         app = self._simulator.world.app(request.path_params["client_id"])
-        # A server-to-server app is nobody's to add.
+        # A server-to-server app cannot be added by a user.
         if app is None or app.kind != "general":
             return render(
                 "refused.html", status=404, number=404, message="No such app", line="No such app"
@@ -75,7 +75,7 @@ class Marketplace:
 
 
 def plain_url(app: App) -> str:
-    """The authorization URL that the Marketplace knows."""
+    """Return the authorization URL that the Marketplace uses."""
     query = {
         "response_type": "code",
         "client_id": app.client_id,

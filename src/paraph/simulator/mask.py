@@ -1,6 +1,6 @@
-"""What the console shows of secrets: nothing, until somebody asks for one entry.
+"""Masks secrets for the console; they are shown only on request, one entry at a time.
 
-The masking is done here, on the server, so that what is not shown is not in the page either.
+The server masks them, so that the page does not contain a hidden secret either.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ _NAMES = (
     "x-zoom-app-context"
 )
 _IS_SECRET = re.compile(f"(?:{_NAMES})", re.IGNORECASE)
-# A parameter in a URL or a form; a member of JSON that could not be parsed, cut short perhaps.
+# A parameter in a URL or a form, or a member of JSON that could not be parsed, perhaps truncated.
 _PARAMETER = re.compile(f"(?<![\\w-])({_NAMES})=[^&\\s\"'<>;,]*", re.IGNORECASE)
 _MEMBER = re.compile(f'("(?:{_NAMES})"\\s*:\\s*")[^"]*', re.IGNORECASE)
 _CREDENTIALS = re.compile(r"\b(Basic|Bearer)\s+[^\s\"',;]+", re.IGNORECASE)
 _DEVICE_PAGE = re.compile(r"(/oauth/device/complete/)[^/?#\s]+")
-# Zoom repeats the code that it refuses, and one that belongs to another client is alive.
+# Zoom repeats the code that it refuses; a code of another client is still alive.
 _REFUSED_CODE = re.compile(r"(Invalid authorization code )[^\s\"',;]+")
 _SCHEMES = {"basic", "bearer"}
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A name and what is shown of its value."""
+    """A name and the displayed value."""
 
     name: str
     value: str
 
 
 def mask_pairs(pairs: Iterable[Sequence[str]], *, revealed: bool = False) -> list[Pair]:
-    """Headers, or parameters of a query or form."""
+    """Mask headers, or parameters of a query or form."""
     if revealed:
         return [Pair(name, value) for name, value in pairs]
     return [Pair(name, _mask_value(name, value)) for name, value in pairs]
 
 
 def mask_body(text: str, *, revealed: bool = False) -> str:
-    """A body, spaced for reading where it is JSON."""
+    """Mask a body; JSON is indented for reading."""
     try:
         content = json.loads(text)
         shown = content if revealed else _mask_json(content)
@@ -56,7 +56,7 @@ def mask_body(text: str, *, revealed: bool = False) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Any text that may have a URL, a form, JSON or credentials in it."""
+    """Mask any text that may contain a URL, a form, JSON or credentials."""
     for pattern, kept in (
         (_PARAMETER, rf"\1={HIDDEN}"),
         (_MEMBER, rf"\1{HIDDEN}"),

@@ -54,8 +54,8 @@ class Meetings:
     """The meetings of one simulator.
 
     Args:
-        wall: epoch seconds of the real world.
-        random_text: for ids and passwords.
+        wall: returns epoch seconds of the real world.
+        random_text: returns random text for ids and passwords.
     """
 
     def __init__(self, wall: Callable[[], float], random_text: Callable[[int], str]) -> None:
@@ -65,7 +65,7 @@ class Meetings:
         self._number = 85_000_000_000
 
     def create(self, host: User, wanted: dict[str, Any]) -> Meeting:
-        """A new meeting; fields that nobody may set are ignored."""
+        """Create a meeting; read-only fields are ignored."""
         self._number += 7_919
         number, now = self._number, self._wall()
         password = self._random_text(6)
@@ -95,8 +95,8 @@ class Meetings:
         return meeting
 
     def find(self, number: str) -> Meeting | None:
-        """A meeting by its number."""
-        # int() takes far more than digits, and refuses to take very many.
+        """Return a meeting by its number."""
+        # int() accepts far more than digits, and refuses very long numbers.
         return (
             self._kept.get(int(number))
             if number.isascii() and number.isdecimal() and len(number) <= 12
@@ -104,24 +104,24 @@ class Meetings:
         )
 
     def of(self, user: User) -> list[Meeting]:
-        """The meetings of a user, oldest first."""
+        """Return the meetings of a user, oldest first."""
         return [one for one in self._kept.values() if one.host.id == user.id]
 
     def change(self, meeting: Meeting, wanted: dict[str, Any]) -> None:
-        """Set what may be set."""
+        """Set the writable fields."""
         _set(meeting.content, wanted)
 
     def delete(self, meeting: Meeting) -> None:
-        """Forget a meeting."""
+        """Delete a meeting."""
         self._kept.pop(meeting.content["id"], None)
 
     def clear(self) -> None:
-        """Forget all meetings."""
+        """Delete all meetings."""
         self._kept.clear()
 
 
 def _set(content: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Write what may be written, settings one by one; anything else is ignored."""
+    """Write the writable fields, settings one by one; all others are ignored."""
     content.update({name: value for name, value in wanted.items() if name in _SETTABLE})
     settings = wanted.get("settings")
     if isinstance(settings, dict):
@@ -130,7 +130,7 @@ def _set(content: dict[str, Any], wanted: dict[str, Any]) -> None:
 
 
 def describe_in_list(meeting: Meeting) -> dict[str, Any]:
-    """The fewer fields of a meeting in a list."""
+    """Return the fewer fields of a meeting in a list."""
     names = (
         "uuid",
         "id",

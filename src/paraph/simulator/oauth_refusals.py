@@ -1,7 +1,7 @@
 """Errors of the authorization server's JSON endpoints: `{"reason", "error"}`.
 
-The numbers are Zoom's published ones. Whether its JSON carries them is unknown: they stand in
-`reason` here, in brackets as on Zoom's pages, except where a live body is known.
+The numbers are the ones that Zoom publishes. It is unknown whether its JSON carries them. Here they
+are in `reason`, in brackets as on Zoom's pages, except where a live body is known.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class OAuthRefusal(Exception):
         self.status = status
 
     def answer(self) -> Answer:
-        """As it is sent."""
+        """Return the response."""
         return Answer.of_json(self.status, {"reason": self.reason, "error": self.error})
 
 
@@ -51,7 +51,7 @@ def invalid_client() -> OAuthRefusal:
     source="forum threads 77062 and 137623",
 )
 def invalid_code(code: str) -> OAuthRefusal:
-    """The code is not good, for whatever reason."""
+    """The code is invalid, for any reason."""
     return OAuthRefusal("invalid_grant", f"Invalid authorization code {code[:_MAX_REFLECTED]}")
 
 
@@ -62,17 +62,17 @@ def invalid_code(code: str) -> OAuthRefusal:
     source="production log of October 2026",
 )
 def invalid_token() -> OAuthRefusal:
-    """The refresh token is not good."""
+    """The refresh token is invalid."""
     return OAuthRefusal("invalid_grant", "Invalid Token!")
 
 
 def invalid_request(reason: str) -> OAuthRefusal:
-    """A parameter is missing or stands where it must not."""
+    """A parameter is missing or misplaced."""
     return OAuthRefusal("invalid_request", reason)
 
 
 def redirect_mismatch() -> OAuthRefusal:
-    """The redirect URI is not the one that the code was asked for with."""
+    """The redirect URI differs from the one of the authorization request."""
     return OAuthRefusal("invalid_grant", "Redirect URI mismatch (4,709)")
 
 
@@ -97,7 +97,7 @@ def superseded() -> OAuthRefusal:
 
 
 def scopes_changed() -> OAuthRefusal:
-    """The grant holds a scope that the app has no more."""
+    """The grant holds a scope that the app no longer has."""
     return OAuthRefusal("invalid_grant", "The token's scopes are not the client's (4,711)")
 
 

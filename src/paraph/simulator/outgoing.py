@@ -1,6 +1,6 @@
-"""The simulator's one way out: an HTTP request to an app, sent as it is.
+"""The simulator's outgoing HTTP requests to apps, sent unchanged.
 
-No cookies are kept, no redirect is followed, no proxy is asked; an answer is read up to a bound.
+No cookies are kept, no redirect is followed, no proxy is used; responses are read up to a bound.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ Pairs = Sequence[tuple[str, str]]
 
 
 class UnreachableError(Exception):
-    """No answer came, and why."""
+    """No response came; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, its body cut after 64 KiB."""
+    """A response, its body cut after 64 KiB."""
 
     status: int
     headers: Pairs
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """The first value of a header."""
+        """Return the first value of a header."""
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
 class Outgoing:
     """Sends requests over kept connections.
 
-    Each request has a transport of its own while it is under way: one pool of many connections
-    looks at all of them for every request, which costs more than the request.
+    Each request has its own transport while it is under way. A single pool of many connections
+    scans all of them for every request, which costs more than the request.
     """
 
     def __init__(self) -> None:
@@ -48,10 +48,10 @@ class Outgoing:
     async def send(
         self, method: str, url: str, headers: Pairs, content: bytes | AsyncIterator[bytes] = b""
     ) -> Reply:
-        """Send one request; whoever calls says how long that may take.
+        """Send one request; the caller sets the timeout.
 
         Raises:
-            UnreachableError: the URL is none, or nobody answered there.
+            UnreachableError: the URL is malformed, or no server answered.
         """
         try:
             return await self._send(_request(method, url, headers, content))
@@ -60,7 +60,7 @@ class Outgoing:
             raise UnreachableError(f"not reached: {type(error).__name__}{refused}") from None
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         while self._idle:
             await self._idle.pop().aclose()
 
@@ -74,7 +74,7 @@ class Outgoing:
     def _new_transport(self) -> httpx.AsyncHTTPTransport:
         if self._tls is None:
             self._tls = httpx.create_ssl_context()
-        # Shorter than any server keeps an idle connection, so that none is used while it ends.
+        # Shorter than any server's keep-alive, so that no connection is used while it ends.
         limits = httpx.Limits(max_connections=1, keepalive_expiry=2.0)
         return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits)
 

@@ -1,6 +1,6 @@
-"""What the simulator calls itself in an answer: as it was called.
+"""Chooses the host name by which the simulator refers to itself: the one used by the client.
 
-A client that was led here by name resolution believes that it speaks with `zoom.us`, and checks
+A client that was led here by name resolution believes that it talks to `zoom.us`, and checks
 certificates and hosts by that name: an `api_url` of `https://127.0.0.1:8100` would be refused.
 """
 
@@ -25,12 +25,12 @@ ZOOM_NAMES = {"zoom.us", "api.zoom.us", "marketplace.zoom.us"}
 def origin_as(
     request: Request, name: Literal["zoom.us", "api.zoom.us", "marketplace.zoom.us"], own: str
 ) -> str:
-    """An origin for the answer to a request.
+    """Return an origin for the response to a request.
 
     Args:
-        request: by whose `Host` we know how we were called.
-        name: which of Zoom's hosts the URL is of.
-        own: the simulator's origin, for those who called it by that.
+        request: its `Host` is the name that the client used.
+        name: the host of Zoom's that the URL belongs to.
+        own: the simulator's origin, for clients that used it.
     """
     try:
         called = urlsplit(f"//{request.headers.get('host', '')}")

@@ -1,4 +1,4 @@
-"""Pages of the simulated Zoom: server-rendered, own style, nothing from elsewhere."""
+"""Pages of the simulated Zoom: server-rendered, own style, no external resource."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-# Pages of Zoom's own run no script at all. They name no form-action: after a consent the browser
-# goes on to the app, and browsers hold redirects of a form to that directive too.
+# Pages of Zoom's own run no script at all. They have no form-action: after a consent the browser
+# continues to the app, and browsers apply that directive to a form's redirects too.
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -19,8 +19,8 @@ _CONSOLE_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'; form-actio
 _HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
-    # Not "no-referrer": that makes browsers send "Origin: null" with forms, and the console tells
-    # its own forms from those of other sites by their origin.
+    # Not "no-referrer": that makes browsers send "Origin: null" with forms, and the console
+    # recognises its own forms by their origin.
     "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
@@ -41,7 +41,7 @@ def _environment() -> Environment:
 
 
 def _prose(text: str) -> Markup:
-    """Documentation as it stands in the code: what is in backticks is code."""
+    """Render documentation from the code: text in backticks becomes code."""
     pieces = text.split("`")
     return Markup().join(
         Markup("<code>{}</code>").format(piece) if number % 2 else escape(piece)
@@ -50,12 +50,12 @@ def _prose(text: str) -> Markup:
 
 
 def render(name: str, *, status: int = 200, console: bool = False, **values: Any) -> HTMLResponse:
-    """A page from a template; every value is escaped. The console's pages may run its script."""
+    """Render a template; every value is escaped. Only the console's pages may run a script."""
     text = _environment().get_template(name).render(**values)
     headers = _CONSOLE_HEADERS if console else _HEADERS
     return HTMLResponse(text, status_code=status, headers=headers)
 
 
 def static_file(name: str) -> bytes:
-    """One of the simulator's own static files."""
+    """Return one of the simulator's own static files."""
     return (files("paraph.simulator") / "static" / name).read_bytes()

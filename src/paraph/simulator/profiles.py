@@ -10,7 +10,7 @@ from paraph.simulator.world import User
 
 
 def stable_number(text: str, digits: int) -> int:
-    """A number that looks random, and is the same for the same text."""
+    """Return a number that looks random and is always the same for the same text."""
     least: int = 10 ** (digits - 1)
     return least + int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % (9 * least)
 
@@ -22,7 +22,7 @@ def stable_number(text: str, digits: int) -> int:
     source="github zoom/rivet-javascript: users.d.ts; django-allauth's sample",
 )
 def describe(user: User) -> dict[str, Any]:
-    """Every field of a user."""
+    """Return every field of a user."""
     first, _, last = user.display_name.partition(" ")
     admin = user.role == "admin"
     pmi = stable_number(user.id, 10)
@@ -73,7 +73,7 @@ def describe(user: User) -> dict[str, Any]:
 
 
 def describe_in_list(user: User) -> dict[str, Any]:
-    """The fewer fields of a user in a list."""
+    """Return the fewer fields of a user in a list."""
     whole = describe(user)
     names = (
         "id",

@@ -1,8 +1,8 @@
-"""An event happens: which URLs hear of it, and in which words.
+"""Publishes an event: selects the subscribed URLs and builds the body.
 
-The event URL of the app's form hears every event. A subscription made by the API hears the
-events that it names, of the users that it names where its scope is "user". A URL that failed
-six challenges hears nothing until it is validated again.
+The event URL of the app's form gets every event. A subscription made by the API gets the events
+that it names; with scope "user" only those of the users that it names. A URL that failed six
+challenges gets no event until it is validated again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Subscription:
     account_id: str = ""
 
     def hears(self, content: Mapping[str, Any]) -> bool:
-        """Whether this event is one of its events, and of one of its users."""
+        """Return true if the event is one of its events, and of one of its users."""
         if content["event"] not in self.events:
             return False
         if self.scope != "user" or not self.user_ids:
@@ -59,16 +59,16 @@ class Subscriptions:
     by_id: dict[str, Subscription] = field(default_factory=dict)
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Delete all of them."""
         self.by_id.clear()
 
     def of(self, app: App) -> list[Subscription]:
-        """Those of one app, oldest first."""
+        """Return the subscriptions of one app, oldest first."""
         return [one for one in self.by_id.values() if one.client_id == app.client_id]
 
 
 class Publication:
-    """Sends events to everybody who subscribed."""
+    """Sends events to all subscribers."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Publication:
         self._subscriptions = subscriptions
 
     def publish(self, app: App, content: dict[str, Any], *, variant: str = "") -> list[Delivery]:
-        """Send a whole body to every URL that hears it; what was sent, the form's URL first."""
+        """Send a whole body to every subscribed URL; return the deliveries, the form's first."""
         urls = [app.event_url] if app.event_url else []
         urls += [one.url for one in self._subscriptions.of(app) if one.hears(content)]
         return [
@@ -94,7 +94,7 @@ class Publication:
 def realistic(
     world: World, app: App, event: str, user: User | None, *, now: float, random_bytes: Any
 ) -> dict[str, Any]:
-    """The realistic body of an event.
+    """Return the realistic body of an event.
 
     Raises:
         UsageError: the event is not in the catalogue, or the world has no user.
@@ -109,7 +109,7 @@ def realistic(
 
 
 def _texts(content: Any) -> Iterator[str]:
-    """Every text in a payload."""
+    """Yield every text in a payload."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, Mapping):

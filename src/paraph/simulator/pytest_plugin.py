@@ -1,9 +1,9 @@
 """A Zoom for tests: the `zoom` fixture is a simulator on a free port.
 
-One server runs for the whole session, and each test gets it as fresh as at its start.
+One server runs for the whole session, and each test gets it freshly reset.
 
-pytest loads this module wherever paraph is installed, so importing it loads neither a server nor
-a database driver; the fixture loads the server when it is asked for.
+pytest loads this module wherever paraph is installed. So importing it loads neither a server nor a
+database driver; the fixture loads the server on first use.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["SimulatedZoom", "zoom", "zoom_world"]
 
 @pytest.fixture
 def zoom_world() -> World | None:
-    """Who and what exists in `zoom`: define a fixture of this name to have another world."""
+    """The world of `zoom`: define a fixture of this name to use another one."""
     return None
 
 
@@ -41,12 +41,12 @@ def zoom(zoom_world: World | None, _zoom_servers: list[SimulatedZoom]) -> Iterat
     from paraph.simulator.world import default_world
 
     if not _zoom_servers or not _zoom_servers[-1].is_running:
-        # The first test, or the one before stopped its Zoom.
+        # The first test, or the previous one stopped its Zoom.
         _zoom_servers.append(SimulatedZoom())
         _zoom_servers[-1].start()
     simulated = _zoom_servers[-1]
     simulated.reset(zoom_world or default_world())
     yield simulated
     if simulated.is_running:
-        # Nothing of this test reaches the next one, such as a delivery that is still retried.
+        # Nothing of this test may affect the next one, such as a delivery that is still retried.
         simulated.reset()

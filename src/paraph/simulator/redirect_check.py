@@ -1,4 +1,4 @@
-"""Which redirect URIs Zoom accepts: strict, subdomain and base-URL modes.
+"""Redirect URIs that Zoom accepts: strict, subdomain and base-URL modes.
 
 A URI that fails is shown on Zoom's own page and never redirected to (seen).
 """
@@ -35,7 +35,7 @@ _INFO = "developers.zoom.us/docs/build-flow/basic-info/oauth-info"
     source="forum reports of June 2026",
 )
 def redirect_is_registered(app: App, zoom: Zoom, redirect_uri: str) -> bool:
-    """Whether Zoom would send a code there."""
+    """Return true if Zoom would send a code to this redirect URI."""
     wanted = _parsed(redirect_uri)
     if wanted is None or wanted.netloc != wanted.netloc.lower():
         return False
@@ -98,7 +98,7 @@ def _covers(entry: SplitResult, wanted: SplitResult, *, same_host_only: bool) ->
 
 
 def _parsed(uri: str) -> SplitResult | None:
-    """The parts of an absolute http(s) URI without user information and fragment."""
+    """Split an absolute http(s) URI without user information and fragment; None for others."""
     if len(uri) > _MAX_LENGTH or not uri.isascii() or not uri.isprintable() or " " in uri:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A request's body, read no further than it may be long."""
+"""Reads a request's body up to a limit."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MAX_BODY = 1 << 20
 
 
 async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
-    """A body no longer than `most`; the rest of a longer one is not even read.
+    """Return a body of at most `most` bytes; a longer one is not read to its end.
 
     Raises:
-        Refusal: it is longer, or the caller went away.
+        Refusal: the body is longer, or the caller closed the connection.
     """
     body = bytearray()
     try:
@@ -29,10 +29,10 @@ async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
 
 
 async def read_form(request: Request) -> list[tuple[str, str]]:
-    """The fields of a form, in their order; what is no form has none.
+    """Return the fields of a form, in their order; a body that is not a form has no fields.
 
     Raises:
-        Refusal: as `read_body`.
+        Refusal: as for `read_body`.
     """
     text = (await read_body(request)).decode("utf-8", "replace")
     return parse_qsl(text, keep_blank_values=True)

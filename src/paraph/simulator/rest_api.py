@@ -28,7 +28,7 @@ class RestApi:
         self._simulator = simulator
 
     def resources(self) -> list[tuple[str, str, Resource]]:
-        """Method, path and resource of each."""
+        """Return method, path and resource of each."""
         table: list[tuple[str, str, Work]] = [
             ("GET", "/v2/users", self._users),
             ("GET", "/v2/users/{user_id}", self._user),
@@ -47,7 +47,7 @@ class RestApi:
         source="reports of wrong base URLs in Zoom's forum",
     )
     async def unknown(self, _request: Request) -> Answer:
-        """Everything else under /v2/."""
+        """Answer every other path under /v2/."""
         return ApiError(404, 2300, "This API endpoint is not recognized.").answer()
 
     def _user(self, request: Request, bearer: Bearer) -> Answer:

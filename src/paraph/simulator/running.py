@@ -1,6 +1,6 @@
-"""A simulator inside the program that uses it: on a free port, steered by plain calls.
+"""A simulator inside the program that uses it: on a free port, controlled by plain calls.
 
-It serves in a thread of its own, so that the program under test may block or run any event loop.
+It runs in its own thread, so that the program under test may block or run any event loop.
 Importing this module loads no server; `start` does.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from paraph.simulator.world import App, User, World
 
 _START_SECONDS = 10
-# The longest answer that a call here waits for is a receiver's three seconds.
+# The longest wait of a call here is a receiver's timeout of three seconds.
 _CALL_SECONDS = 30
 
 T = TypeVar("T")
@@ -36,15 +36,15 @@ class SimulatedZoom:
     """A running simulator, for `with`, `async with`, or `start` and `stop`.
 
     Every call may come from any thread. Calls that wait for the app under test (`validate_url`,
-    `wait_for_delivery`) block: where that app runs in this very event loop, use
+    `wait_for_delivery`) block. If that app runs in the calling event loop, use
     `await asyncio.to_thread(...)`.
 
     Args:
-        world: who and what exists; by default one account, three users and one app.
+        world: accounts, users and apps; by default one account, three users and one app.
 
     Attributes:
         url: its origin, like "http://127.0.0.1:43210".
-        simulator: its inside, for what the calls here do not reach.
+        simulator: the simulator itself, for operations that have no call here.
     """
 
     def __init__(self, world: World | None = None) -> None:
@@ -59,7 +59,11 @@ class SimulatedZoom:
         self._thread = threading.Thread(target=self._server.run, name="simulated zoom", daemon=True)
 
     def start(self) -> None:
-        """Serve in a thread; return when connections are accepted."""
+        """Serve in a thread; return when connections are accepted.
+
+        Raises:
+            RuntimeError: the simulator did not start within 10 seconds.
+        """
         self._thread.start()
         if not self._started.wait(_START_SECONDS):
             raise RuntimeError("the simulator did not start within 10 seconds")
@@ -85,31 +89,31 @@ class SimulatedZoom:
 
     @property
     def is_running(self) -> bool:
-        """The server accepts connections."""
+        """Return true while the server accepts connections."""
         return self._started.is_set() and self._thread.is_alive()
 
     @property
     def world(self) -> World:
-        """Who and what exists; change it in place, it counts at once."""
+        """Return the world; changes in place take effect at once."""
         return self.simulator.world
 
     @property
     def app(self) -> App:
-        """The first app of the world."""
+        """Return the first app of the world."""
         return self.simulator.world.apps[0]
 
     @property
     def user(self) -> User:
-        """The first user of the world, who is meant where nobody is named."""
+        """Return the first user of the world, the default of all calls."""
         return self.simulator.world.users[0]
 
     def journal(self, path: str = "") -> list[dict[str, Any]]:
-        """What reached this Zoom, all of it or one path; the oldest first."""
+        """Return the requests to this Zoom, all or those of one path; the oldest first."""
         entries = self._call(lambda: self.simulator.journal.entries)
         return [entry for entry in entries if not path or entry["path"] == path]
 
     def grants(self) -> list[dict[str, Any]]:
-        """The live grants, never their tokens."""
+        """Return the live grants, never their tokens."""
         from paraph.simulator.control import describe_grants
 
         return self._call(lambda: describe_grants(self.simulator))
@@ -121,7 +125,7 @@ class SimulatedZoom:
         self.simulator.consent = Consent(auto, user_id or self.user.id)
 
     def advance(self, seconds: float) -> None:
-        """Move all timers: lifetimes, retries, revalidation. Never the time inside messages."""
+        """Move all timers: lifetimes, retries, revalidation. Times inside messages stay real."""
         from paraph.simulator.control import advance_clock
 
         self._call(lambda: advance_clock(self.simulator, seconds))
@@ -134,10 +138,10 @@ class SimulatedZoom:
         client_id: str = "",
         variant: str = "",
     ) -> str:
-        """Sign and send one webhook; the id of its delivery. Without a payload: a realistic one.
+        """Sign and send one webhook, by default with a realistic payload; return its delivery id.
 
         Raises:
-            RuntimeError: no URL hears of it: there is none, or it failed six challenges.
+            RuntimeError: no URL subscribes to it, or the URL failed six challenges.
         """
         app = self._app(client_id)
         publish = self.simulator.publish
@@ -154,7 +158,7 @@ class SimulatedZoom:
         client_id: str = "",
         variant: str = "",
     ) -> SignedEvent:
-        """A webhook to be posted by the test itself, to an app that listens on no socket."""
+        """Return a webhook that the test posts itself, to an app without a socket."""
         app = self._app(client_id)
 
         def signed() -> SignedEvent:
@@ -167,9 +171,9 @@ class SimulatedZoom:
     def deauthorize(
         self, user_id: str = "", *, client_id: str = "", variant: str = ""
     ) -> str | None:
-        """A user removes an app; the delivery's id, or None where nobody is told.
+        """Remove an app for a user; return the delivery's id, or None if no app is notified.
 
-        `paraph.simulator.deauthorization.variants` lists how the event may differ.
+        `paraph.simulator.deauthorization.variants` lists the variants of the event.
         """
         from paraph.simulator.deauthorization import deauthorize
 
@@ -186,7 +190,7 @@ class SimulatedZoom:
         act: str = "",
         variant: str = "",
     ) -> str:
-        """An X-Zoom-App-Context header, valid or in one of the variants of `app_context`."""
+        """Return an X-Zoom-App-Context header, valid or in one of the variants of `app_context`."""
         from paraph.simulator.app_context import mint
 
         return mint(
@@ -204,21 +208,21 @@ class SimulatedZoom:
         self._await(self.simulator.sender.settle())
 
     def validate_url(self, *, client_id: str = "") -> tuple[bool, str]:
-        """The URL-validation challenge: whether it was answered rightly, and why or why not."""
+        """Send the URL-validation challenge; return whether it passed, and the reason."""
         app = self._app(client_id)
         return self._await(self.simulator.validation.validate(app, app.event_url))
 
     def deliveries(self) -> list[dict[str, Any]]:
-        """Every webhook with its attempts; the oldest first."""
+        """Return every webhook with its attempts; the oldest first."""
         return self._call(self._describe_deliveries)
 
     def wait_for_delivery(
         self, delivery_id: str, *, attempts: int = 1, seconds: float = 10
     ) -> dict[str, Any]:
-        """The delivery, once it has had so many attempts.
+        """Return the delivery once it has had this many attempts.
 
         Raises:
-            TimeoutError: it has not, so many seconds later.
+            TimeoutError: it has not had them within the timeout in seconds.
         """
 
         async def attempted() -> dict[str, Any]:
@@ -233,7 +237,7 @@ class SimulatedZoom:
 
     @contextmanager
     def fault(self, name: str, **parameters: Any) -> Iterator[None]:
-        """Misbehave in one way for the length of a block; `times=1` for one occasion."""
+        """Switch on a fault until the block ends; `times=1` for one occasion."""
         faults = self.simulator.faults
         self._call(lambda: faults.switch_on(name, parameters))
         try:
@@ -242,7 +246,7 @@ class SimulatedZoom:
             self._call(lambda: faults.switch_off(name))
 
     def reset(self, world: World | None = None) -> None:
-        """Return to the world as it was at the start, with clock, journal, faults and consent.
+        """Return to the world as it was at the start; clock, journal, faults, consent are reset.
 
         This takes milliseconds, so one server can serve many tests.
 
@@ -266,7 +270,7 @@ class SimulatedZoom:
 
     def _call(self, work: Callable[[], T]) -> T:
         if not self._thread.is_alive():
-            # Before the start and after the end nobody else is in there.
+            # Before the start and after the end no other thread uses it.
             return work()
 
         async def called() -> T:

@@ -1,6 +1,7 @@
-"""What was decided about apps while the simulator runs: disabled, approved, withdrawn.
+"""Decisions about apps while the simulator runs: disabled, approved, withdrawn.
 
-The world says who exists; this says how they stand with each other, and goes with the world.
+The world lists accounts, users and apps; this records decisions about them. It is discarded with
+the world.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from paraph.simulator.world import World
 
 @dataclass(slots=True)
 class Standing:
-    """How apps stand with Zoom and with the accounts.
+    """The state of apps at Zoom and in the accounts.
 
     Attributes:
         disabled: client ids of apps that Zoom has disabled (4717).
-        approvals: by client id and account id, what the account's administrator has decided.
+        approvals: the decision of an account's administrator, by client id and account id.
     """
 
     disabled: set[str] = field(default_factory=set)
     approvals: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def is_withdrawn(self, client_id: str, account_id: str) -> bool:
-        """Whether an approval was taken back: tokens given under it are dead (4738)."""
+        """Return true if an approval was withdrawn: tokens given under it are dead (4738)."""
         return self.approvals.get((client_id, account_id)) is False
 
     @behaviour(
@@ -39,7 +40,7 @@ class Standing:
         "unknown",
     )
     def may_be_added(self, world: World, client_id: str, account_id: str) -> bool:
-        """Whether users of an account may add an app."""
+        """Return true if users of an account may add an app."""
         account = world.account(account_id)
         wanted = account is not None and account.preapproval_required
         return self.approvals.get((client_id, account_id), not wanted)

@@ -1,4 +1,4 @@
-"""The timeline: what reached this Zoom and what it sent, as rows for a page."""
+"""The timeline: received requests and sent webhooks, as rows for a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paraph.simulator.mask import Pair, mask_body, mask_pairs, mask_text
 from paraph.simulator.webhook_sender import Delivery
 
 SHOWN = 60
-# Enough to read in a list; the page of one entry shows all that was kept.
+# Enough for a list; the page of one entry shows all that was kept.
 _SHORT_BODY = 6_000
 
 Tone = Literal["good", "moved", "refused", "broken", "waiting"]
@@ -25,7 +25,7 @@ Tone = Literal["good", "moved", "refused", "broken", "waiting"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a row under its own heading: names and values, a text, or both."""
+    """A part of a row under its own heading: names and values, a text, or both."""
 
     heading: str
     pairs: list[Pair] = field(default_factory=list)
@@ -38,10 +38,10 @@ class Row:
     """One request or delivery.
 
     Attributes:
-        key: names it in the page and in an order to reveal it.
-        version: changes when the row has to be drawn anew.
-        gist: what it was about, for the list.
-        tolerated: what the app should not rely on.
+        key: names it in the page and in a request to reveal it.
+        version: changes when the row has to be drawn again.
+        gist: a summary for the list.
+        tolerated: accepted parts that the app should not rely on.
     """
 
     key: str
@@ -58,17 +58,17 @@ class Row:
 
     @property
     def at(self) -> str:
-        """The time of day where the simulator runs."""
+        """Return the time of day in the simulator's time zone."""
         return f"{_local(self.time):%H:%M:%S}"
 
     @property
     def date(self) -> str:
-        """The time in full."""
+        """Return the full date and time."""
         return _local(self.time).isoformat(timespec="milliseconds")
 
 
 def newest_rows(simulator: Simulator) -> list[Row]:
-    """The newest requests and deliveries, the very newest first."""
+    """Return the newest requests and deliveries, the newest first."""
     rows = [request_row(one) for one in islice(reversed(simulator.journal.exchanges), SHOWN)]
     deliveries = list(simulator.sender.deliveries)[-SHOWN:]
     rows += [delivery_row(one) for one in reversed(deliveries)]
@@ -76,7 +76,7 @@ def newest_rows(simulator: Simulator) -> list[Row]:
 
 
 def find_row(simulator: Simulator, key: str) -> Row | None:
-    """One row in full and in clear."""
+    """Return one row in full and in clear."""
     if key.startswith("r") and key[1:].isdecimal() and len(key) < 20:
         exchange = simulator.journal.find(int(key[1:]))
         return None if exchange is None else request_row(exchange, revealed=True)
@@ -85,7 +85,7 @@ def find_row(simulator: Simulator, key: str) -> Row | None:
 
 
 def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
-    """A request and its answer."""
+    """Build the row of a request and its response."""
     entry = exchange.entry
     parts = [
         Part("Query", mask_pairs(entry["query"], revealed=revealed)),
@@ -113,7 +113,7 @@ def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
 
 
 def delivery_row(delivery: Delivery, *, revealed: bool = False) -> Row:
-    """A webhook with all its attempts."""
+    """Build the row of a webhook with all its attempts."""
     attempts = list(delivery.attempts)
     tried = [
         Pair(f"{_local(one.time):%H:%M:%S}", one.reason or str(one.status)) for one in attempts
@@ -155,7 +155,7 @@ def _status_of(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
 
 
 def _signed_at(delivery: Delivery) -> float:
-    # A fault may have put anything there.
+    # A fault may have put any text there.
     text = delivery.headers.get("x-zm-request-timestamp", "")
     return float(text) if text.isascii() and text.isdecimal() and len(text) < 11 else 0.0
 
@@ -168,7 +168,7 @@ def _body(heading: str, text: str, *, revealed: bool) -> Part:
 
 
 def _readable(exchange: Exchange) -> str:
-    """An answer's body, unless it is one of our own pages: its markup tells nobody anything."""
+    """Return a response's body, except for our own pages, whose markup is not informative."""
     media_type = next(
         (value for name, value in exchange.answer_headers if name.lower() == "content-type"), ""
     )

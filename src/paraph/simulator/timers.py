@@ -1,7 +1,7 @@
-"""What happens later: retries and revalidations, on the simulator's clock.
+"""Scheduled work, such as retries and revalidations, on the simulator's clock.
 
-When the clock is advanced, everything that has come due begins at once and in order of its time,
-so that a day of Zoom's retries replays in as long as the requests take.
+When the clock is advanced, all due work begins at once and in the order of its time. So a day of
+Zoom's retries replays in the time that the requests take.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class _Timer:
 
 
 class Timers:
-    """Work that waits for its time.
+    """Work that is scheduled for a time.
 
     Args:
-        clock: whose time counts. It may be advanced from any thread; the work is done in the
-            event loop that it was scheduled in.
+        clock: the clock that counts. It may be advanced from any thread; the work is done in the
+            event loop in which it was scheduled.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -49,13 +49,13 @@ class Timers:
         *,
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Do work at an instant of the clock; at the earliest when the loop turns next.
+        """Schedule work for an instant of the clock, at the earliest the next loop iteration.
 
         Args:
             instant: epoch seconds.
-            work: what to do.
-            wanted: whether it still matters; what does not is let go of early, so that what
-                waits is bounded by what matters.
+            work: called at that time.
+            wanted: returns whether it still matters; unwanted work is dropped early, so that the
+                wanted work bounds the queue.
         """
         if self._loop is None or self._loop.is_closed():
             self._loop = asyncio.get_running_loop()
@@ -68,14 +68,14 @@ class Timers:
 
     @property
     def is_due(self) -> bool:
-        """Whether something has come due and not begun yet."""
+        """Return true if some work is due and has not begun yet."""
         return bool(self._heap) and self._heap[0].instant <= self._clock.now()
 
     def __len__(self) -> int:
         return len(self._heap)
 
     def clear(self) -> None:
-        """Forget everything that waits."""
+        """Delete all waiting work."""
         self._heap.clear()
         if self._alarm is not None:
             self._alarm.cancel()
@@ -99,6 +99,6 @@ class Timers:
             self._alarm = None
         if self._heap and self._loop is not None:
             wait = max(0.0, self._heap[0].instant - self._clock.now())
-            # The event loop's own clock may be a hair ahead of the wall's: a turn too early
-            # finds nothing due and arms again.
+            # The event loop's own clock may be slightly ahead of the wall's. An iteration that
+            # comes too early finds nothing due and sets the timer again.
             self._alarm = self._loop.call_later(min(wait, 86_400.0), self._begin_due)

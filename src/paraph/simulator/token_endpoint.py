@@ -1,4 +1,4 @@
-"""`/oauth/token` and `/oauth/revoke`: five grants, and the end of one."""
+"""`/oauth/token` and `/oauth/revoke`: five grants, and revocation."""
 
 from __future__ import annotations
 

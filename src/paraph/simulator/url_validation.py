@@ -1,6 +1,6 @@
 """The URL-validation challenge: on save, by hand, and every 72 hours of the simulator's clock.
 
-Two failures in a row write to the account's owner, four write again, six disable the
+After two failures in a row the account's owner gets mail, after four again. Six disable the
 subscription, which only a validation by hand enables again.
 """
 
@@ -59,7 +59,7 @@ behaviour(
 
 @dataclass(slots=True)
 class Health:
-    """How one event URL has answered lately."""
+    """The recent results of one event URL."""
 
     checked_at: float
     failures: int = 0
@@ -68,7 +68,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What Zoom would have written to the account's owner."""
+    """A mail that Zoom would have sent to the account's owner."""
 
     time: float
     to: str
@@ -83,10 +83,10 @@ class UrlValidation:
 
     Args:
         clock: for the 72 hours.
-        sender: carries the challenges.
-        faults: may spoil them, or make Zoom accept a wrong answer.
-        targets: the event URLs that there are now, with their apps.
-        owner_of: the mail address of the owner of an app's account.
+        sender: sends the challenges.
+        faults: may change them, or make Zoom accept a wrong response.
+        targets: returns the present event URLs with their apps.
+        owner_of: returns the mail address of the owner of an app's account.
     """
 
     def __init__(
@@ -112,13 +112,13 @@ class UrlValidation:
         self.mails: deque[Mail] = deque(maxlen=MAX_MAILS)
 
     def begin(self) -> None:
-        """Ask every 72 hours from now on. URLs of a loaded world count as validated."""
+        """Challenge every 72 hours from now on. URLs of a loaded world count as validated."""
         self._begun = True
         self._worlds += 1
         self._wait_until(self._since + EVERY_SECONDS)
 
     def forget(self) -> None:
-        """A new world: its URLs count as validated now."""
+        """Count the URLs of a new world as validated now."""
         self._health.clear()
         self.mails.clear()
         self._since = self._clock.now()
@@ -126,7 +126,7 @@ class UrlValidation:
             self.begin()
 
     def health(self, app: App, url: str) -> Health:
-        """How a URL stands."""
+        """Return the state of a URL."""
         known = self._health.get((app.client_id, url))
         if known is None:
             if len(self._health) >= MAX_URLS:
@@ -135,7 +135,7 @@ class UrlValidation:
         return known
 
     async def validate(self, app: App, url: str) -> tuple[bool, str]:
-        """By hand, or on save: enables a disabled subscription when it passes."""
+        """Validate by hand, or on save: enables a disabled subscription if it passes."""
         passed, reason = await self.challenge(app, url)
         health = self.health(app, url)
         health.checked_at = self._clock.now()
@@ -144,7 +144,7 @@ class UrlValidation:
         return passed, reason
 
     async def challenge(self, app: App, url: str) -> tuple[bool, str]:
-        """Ask once. True and why, or False and why not."""
+        """Send one challenge. Returns whether it passed, and the reason."""
         content = {
             "payload": {"plainToken": self._random_text(22)},
             "event_ts": int(self._clock.wall() * 1000),
@@ -161,7 +161,7 @@ class UrlValidation:
         return judge(app, str(delivery.payload().get("plainToken")), answer)
 
     def _revalidate(self) -> None:
-        """Ask every URL whose 72 hours are over, then wait for the next one."""
+        """Challenge every URL whose 72 hours are over, then wait for the next one."""
         now = self._clock.now()
         following = now + EVERY_SECONDS
         for app, url in self._targets():
@@ -175,7 +175,7 @@ class UrlValidation:
         self._wait_until(following)
 
     def _wait_until(self, instant: float) -> None:
-        """Ask again then, unless another world has begun a round of its own."""
+        """Challenge again at that time, unless another world has begun its own round."""
         mine = self._worlds
         self._sender.timers.at(instant, self._revalidate, wanted=lambda: mine == self._worlds)
 
@@ -194,7 +194,7 @@ class UrlValidation:
 
 
 def judge(app: App, plain: str, answered: bytes) -> tuple[bool, str]:
-    """Whether an answer is the one that the challenge asked for, and why not."""
+    """Return whether a response answers the challenge, and the reason."""
     secret = app.webhook_secret.encode()
     expected = hmac.new(secret, plain.encode(), hashlib.sha256).hexdigest()
     try:

@@ -1,4 +1,4 @@
-"""What an app may ask for beside the signature: a password, a bearer token, a header of its own.
+"""Credentials that an app may require besides the signature: password, bearer token, own header.
 
 The signature is sent in every mode (documented).
 """
@@ -25,15 +25,15 @@ behaviour("webhooks", "a bearer token is kept until it has expired", "inferred")
 
 
 class WebhookLoginError(Exception):
-    """The header that an app asks for cannot be made; the delivery is retried (documented)."""
+    """The required header cannot be made; the delivery is retried (documented)."""
 
 
 class WebhookLogin:
-    """The headers that apps ask for.
+    """Builds the headers that apps require.
 
     Args:
         clock: for the lifetime of fetched tokens.
-        outgoing: carries the requests for tokens.
+        outgoing: sends the requests for tokens.
     """
 
     def __init__(self, clock: Clock, outgoing: Outgoing) -> None:
@@ -42,10 +42,10 @@ class WebhookLogin:
         self._tokens: dict[str, tuple[str, float]] = {}
 
     async def headers(self, app: App) -> dict[str, str]:
-        """What goes beside the signature.
+        """Return the headers besides the signature.
 
         Raises:
-            WebhookLoginError: the token or the header is not to be had.
+            WebhookLoginError: the token or the header is not available.
         """
         if app.webhook_security == "basic":
             return {"authorization": _basic(app)}
@@ -58,7 +58,7 @@ class WebhookLogin:
         return {}
 
     def forget(self) -> None:
-        """Fetch every token anew."""
+        """Fetch every token again."""
         self._tokens.clear()
 
     async def _token(self, app: App) -> str:
@@ -76,7 +76,7 @@ class WebhookLogin:
         source="webhook reference",
     )
     async def _fetch(self, app: App) -> tuple[str, int]:
-        """POST to the app's token URL; the lifetime must be at least 3599 (documented)."""
+        """POST to the app's token URL; the lifetime must be at least 3599 s (documented)."""
         try:
             url = app.webhook_token_url
             joint = "&" if "?" in url else "?"

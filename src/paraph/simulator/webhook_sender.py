@@ -1,8 +1,8 @@
-"""Webhooks as Zoom sends them: signed, three seconds to answer, retried after 5, 25, 85 minutes.
+"""Webhooks as Zoom sends them: signed, 3 seconds to answer, retried after 5, 25 and 85 minutes.
 
-Retries follow statuses from 500 and connections that failed, never 3xx or 4xx. However many
-deliveries wait, a bounded number is under way at once, and what the history has let go of is
-not retried any more: memory stays within the bounds of `Deliveries`.
+Retries follow statuses from 500 and connections that failed, never 3xx or 4xx. A bounded number of
+deliveries is under way at once. A delivery dropped from the history is not retried any more, so
+memory stays within the bounds of `Deliveries`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 3.0
 RETRY_AFTER = (300.0, 1500.0, 5100.0)
 AT_ONCE = 64
 _PIECE = 16 * 1024
-# A delivery held back for the next one goes alone after this long.
+# A delivery held back for the next one is sent alone after this many seconds.
 _HELD_SECONDS = 60.0
 
 behaviour(
@@ -78,7 +78,7 @@ behaviour("webhooks", "nothing is followed: a redirect is an answer like another
 
 @dataclass(slots=True)
 class _Run:
-    """One delivery on its way through its attempts. It knows the delivery by id only."""
+    """One delivery and the state of its attempts. It refers to the delivery by id only."""
 
     delivery_id: str
     begun: float
@@ -87,14 +87,14 @@ class _Run:
 
 
 class WebhookSender:
-    """Sends webhooks in the background and remembers what became of them.
+    """Sends webhooks in the background and records their results.
 
     Args:
         clock: the time of attempts and of retries.
-        timers: where retries wait.
-        faults: have their way with every delivery at the place "webhook".
-        random_bytes: for ids.
-        outgoing: carries the requests.
+        timers: schedules retries.
+        faults: change every delivery at the place "webhook".
+        random_bytes: returns random bytes for ids.
+        outgoing: sends the requests.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class WebhookSender:
         self._login = WebhookLogin(clock, outgoing)
 
     def send(self, app: App, event: str, payload: Any, *, url: str, variant: str = "") -> Delivery:
-        """Sign and send one event, without waiting for the answer."""
+        """Sign and send one event, without waiting for the response."""
         now = self._clock.wall()
         content = {"event": event, "event_ts": int(now * 1000), "payload": payload}
         return self.send_content(app, content, url=url, variant=variant)
@@ -126,7 +126,7 @@ class WebhookSender:
     def send_content(
         self, app: App, content: dict[str, Any], *, url: str, variant: str = ""
     ) -> Delivery:
-        """Sign and send a whole body, without waiting for the answer."""
+        """Sign and send a whole body, without waiting for the response."""
         delivery = self.prepare(app, content, url=url, variant=variant)
         self.deliveries.add(delivery)
         if url and not self._faults.take("delivery_lost"):
@@ -138,7 +138,7 @@ class WebhookSender:
     def prepare(
         self, app: App, content: dict[str, Any], *, url: str, variant: str = ""
     ) -> Delivery:
-        """A signed delivery as the faults leave it."""
+        """Return a signed delivery after the faults have changed it."""
         request_id = self._random_bytes(16).hex()
         parts = (request_id[:8], request_id[8:12], request_id[12:16], request_id[16:20])
         trace = self._random_bytes(24).hex()
@@ -165,7 +165,7 @@ class WebhookSender:
         return self._faults.spoil("webhook", delivery)
 
     def find(self, delivery_id: str) -> Delivery | None:
-        """A delivery by id."""
+        """Return a delivery by id."""
         return self.deliveries.find(delivery_id)
 
     def repeat(self, delivery: Delivery) -> None:
@@ -182,13 +182,13 @@ class WebhookSender:
             await done
 
     def clear(self) -> None:
-        """Stop what is under way and forget what was."""
+        """Stop all deliveries under way and delete the history."""
         self._stop()
         self._login.forget()
         self.deliveries.clear()
 
     async def close(self) -> None:
-        """Stop, and let go of connections; the history stays."""
+        """Stop, and close connections; the history stays."""
         self._stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._outgoing.close()
@@ -200,13 +200,13 @@ class WebhookSender:
             task.cancel()
 
     def begin(self, work: Any) -> None:
-        """Do work in the background that `settle` waits for."""
+        """Start background work that `settle` waits for."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     async def attempt(self, delivery: Delivery) -> tuple[int, bytes]:
-        """One POST: the status, 0 where none came, and the answer's first 64 KiB."""
+        """Send one POST; return the status (0: no response) and the response's first 64 KiB."""
         at = self._clock.wall()
         delivery.headers["x-zm-trackingid"] = (
             f"v=2.0;clid=us02;rid=WEB_{self._random_bytes(16).hex()}"
@@ -225,7 +225,7 @@ class WebhookSender:
         return 0, b""
 
     def _send_in_order(self, run: _Run) -> None:
-        """Send, unless the fault that turns the order round holds this one for the next."""
+        """Send, unless the reordering fault holds this one back for the next."""
         if not self._held and self._faults.take("delivery_reordered"):
             self._held.append(run)
             self.timers.at(run.begun + _HELD_SECONDS, partial(self._let_go, run))
@@ -239,7 +239,7 @@ class WebhookSender:
             self._enqueue(run)
 
     def _enqueue(self, run: _Run) -> None:
-        # What the history has let go of is not sent: the queue is bounded by it.
+        # A delivery dropped from the history is not sent: the history bounds the queue.
         while self._queue and self._queue[0].delivery_id not in self.deliveries:
             self._queue.popleft()
         self._queue.append(run)
@@ -253,7 +253,7 @@ class WebhookSender:
                 self.begin(self._advance(run, delivery))
 
     async def _advance(self, run: _Run, delivery: Delivery) -> None:
-        """One attempt of a run, and what follows from it."""
+        """Make one attempt of a run, and schedule the next step."""
         if run.tries and self._faults.take("webhook_retry_signed_anew"):
             delivery.timestamp = str(int(self._clock.wall()))
             delivery.sign()
@@ -295,7 +295,7 @@ class WebhookSender:
 
 
 async def _pieces(delivery: Delivery) -> AsyncIterator[bytes]:
-    """A body as a fault wants it sent: in slow pieces, or not to its end."""
+    """Yield a body as a fault wants it sent: in slow pieces, or not to its end."""
     body = delivery.body if delivery.cut_after is None else delivery.body[: delivery.cut_after]
     size = max(1, len(body) // 16) if delivery.pause else _PIECE
     for start in range(0, len(body), size):

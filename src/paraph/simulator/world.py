@@ -1,7 +1,7 @@
-"""The world that is simulated: accounts, users, apps, and how strict Zoom is.
+"""The simulated world: accounts, users, apps, and the strictness of Zoom.
 
-Read from a TOML file or put in place by the control API, with the same names. Unknown keys are
-refused by name; secrets of any length and plain-http URLs are taken, and flagged in the console.
+It is read from a TOML file or set by the control API, with the same names. Unknown keys are refused
+by name. Secrets of any length and plain-http URLs are accepted, and flagged in the console.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     scopes: list[str] = msgspec.field(default_factory=lambda: ["user:read:user"])
     optional_scopes: list[str] = []
     level: Literal["user", "account"] = "user"
-    # With level "account": Zoom grants the `:admin` form of each scope, and names it so.
+    # With level "account" Zoom grants the `:admin` form of each scope, and names it so.
     admin_scopes: bool = False
     public: bool = False
     published: bool = True
     home_url: str = ""
     token_format: Literal["jwt", "opaque"] = "jwt"
     webhook_security: Literal["signature", "basic", "bearer", "header"] = "signature"
-    # What the modes above send: the first two as Basic (to the token URL, with "bearer").
+    # The credentials of the modes above: the first two as Basic (to the token URL, with "bearer").
     webhook_username: str = "simulated-zoom"
     webhook_password: str = "simulated-zoom-webhook-login-0001"
     webhook_token_url: str = ""
@@ -71,7 +71,7 @@ class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     webhook_header_value: str = "simulated-zoom-webhook-header-0001"
 
     def granted_scopes(self, optional: Sequence[str] | None = None) -> tuple[str, ...]:
-        """The names that a consent grants: all required scopes and these optional ones, or all."""
+        """Return the scopes of a consent: all required ones and these optional ones, or all."""
         chosen = self.optional_scopes if optional is None else optional
         return tuple(self._granted(one) for one in (*self.scopes, *chosen))
 
@@ -81,7 +81,7 @@ class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Zoom(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """How Zoom itself behaves."""
+    """The behaviour of Zoom itself."""
 
     strict: bool = False
     localhost_redirects: Literal["allowed", "refused"] = "allowed"
@@ -89,7 +89,7 @@ class Zoom(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class World(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Everything that exists."""
+    """All accounts, users and apps, and the behaviour of Zoom."""
 
     accounts: list[Account] = []
     users: list[User] = []
@@ -97,20 +97,20 @@ class World(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     zoom: Zoom = msgspec.field(default_factory=Zoom)
 
     def app(self, client_id: str) -> App | None:
-        """An app by client id, byte for byte."""
+        """Return an app by client id, byte for byte."""
         return next((app for app in self.apps if app.client_id == client_id), None)
 
     def user(self, user_id: str) -> User | None:
-        """A user by id, byte for byte."""
+        """Return a user by id, byte for byte."""
         return next((user for user in self.users if user.id == user_id), None)
 
     def account(self, account_id: str) -> Account | None:
-        """An account by id, byte for byte."""
+        """Return an account by id, byte for byte."""
         return next((one for one in self.accounts if one.id == account_id), None)
 
 
 def default_world() -> World:
-    """One account, an admin and two members, one app that fits `paraph serve` as it comes."""
+    """Return one account, an admin and two members, one app that fits `paraph serve` unchanged."""
     account = "AbcDEFghiJKLmnoPQRst01"
     webhook = "http://127.0.0.1:8000/webhook"
     return World(
@@ -173,7 +173,7 @@ def load_world(path: Path) -> World:
 
 
 def complete(world: World) -> World:
-    """Fill in what a short world leaves out: an account, and whose users and server apps are."""
+    """Fill in the gaps of a short world: an account, and the owners of users and server apps."""
     if not world.accounts:
         world.accounts = default_world().accounts
     for app in world.apps:
@@ -187,7 +187,7 @@ def complete(world: World) -> World:
 
 
 def find_contradictions(world: World) -> Sequence[str]:
-    """What cannot be: doubled or empty ids, users and apps of no account."""
+    """Find contradictions: repeated or empty ids, users and apps without an account."""
     problems: list[str] = []
     for word, ids in (
         ("account id", [one.id for one in world.accounts]),
@@ -196,7 +196,7 @@ def find_contradictions(world: World) -> Sequence[str]:
     ):
         problems += [f"{word} {one} stands twice" for one in sorted(set(ids)) if ids.count(one) > 1]
         problems += [f"{word} is empty"] if "" in ids else []
-    # A world without accounts is given one, and only `complete` knows its id.
+    # A world without accounts gets one, and only `complete` knows its id.
     known = {one.id for one in world.accounts or default_world().accounts}
     owned = [(f"user {user.id}", user.account_id) for user in world.users]
     owned += [(f"client_id {app.client_id}", app.account_id) for app in world.apps]

@@ -1,4 +1,4 @@
-"""Zoom Apps: the Home URL opened as Zoom's client would, and authorization inside the client."""
+"""Zoom Apps: opens a Home URL as Zoom's client does, and authorizes inside the client."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What happened when a Home URL was opened.
+    """The result of opening a Home URL.
 
     Attributes:
         shown: whether Zoom's client would show the page.
-        problems: why not, in its words, and what it would drop.
+        problems: why not, in the client's words, and the cookies that it would drop.
     """
 
     url: str
@@ -44,7 +44,7 @@ class Opening:
 
 
 class ZoomApps:
-    """Zoom's client, as far as Zoom Apps notice it."""
+    """Zoom's client, as far as it concerns Zoom Apps."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -67,7 +67,7 @@ class ZoomApps:
         """Open the Home URL as the client would.
 
         Raises:
-            UsageError: the app has no Home URL, or there is no such place, variant or deep link.
+            UsageError: the app has no Home URL, or the place, variant or deep link is unknown.
         """
         if not app.home_url:
             raise UsageError("the app has no home_url")
@@ -104,10 +104,10 @@ class ZoomApps:
     def authorize(
         self, app: App, user: User, *, code_challenge: str, state: str | None, allow: bool
     ) -> dict[str, Any]:
-        """`zoomSdk.authorize(…)`: what the event onAuthorized carries.
+        """Return the content of the event onAuthorized, as for `zoomSdk.authorize(…)`.
 
         Raises:
-            UsageError: there is no challenge, or the Home URL is not on the allow list.
+            UsageError: the challenge is missing, or the Home URL is not on the allow list.
         """
         stamp = int(self._simulator.wall() * 1000)
         back = {} if state is None else {"state": state}
@@ -145,7 +145,7 @@ class ZoomApps:
     source="build-flow/security/owasp",
 )
 def missing_headers(reply: Reply) -> list[str]:
-    """Why Zoom's client would not show a page, in its words; empty where it would."""
+    """Return why Zoom's client would not show a page, in its words; empty if it would."""
     kind = (reply.header("content-type") or "").partition(";")[0].strip().lower()
     missing = [name for name in REQUIRED_HEADERS if not reply.header(name.lower())]
     if reply.status != 200 or kind != "text/html" or not missing:
@@ -160,7 +160,7 @@ def missing_headers(reply: Reply) -> list[str]:
     source="zoom/skills",
 )
 def dropped_cookies(reply: Reply) -> list[str]:
-    """The cookies that Zoom's client would drop."""
+    """Return the cookies that Zoom's client would drop."""
     problems = []
     for name, value in reply.headers:
         if name.lower() != "set-cookie":

@@ -1,8 +1,8 @@
-"""What the REST API means when it says no.
+"""Classifies error responses of Zoom's REST API.
 
-Errors are `{"code": int, "message": text}`. The codes do not tell the cases apart: 124 and 4711 and
-201 all came with the text of a missing scope, 124 both with an expired and with a revoked access
-token. So the message text and the HTTP status decide, and whatever they do not tell is REFUSED.
+Errors are `{"code": int, "message": text}`. The codes do not distinguish the cases: 124, 4711 and
+201 all came with the text of a missing scope, and 124 came both with an expired and with a revoked
+access token. So the message text and the HTTP status decide, and everything else is REFUSED.
 
 Source: developers.zoom.us/docs/api/errors and /docs/api/rate-limits.
 """
@@ -22,13 +22,13 @@ from paraph.zoom.token_errors import MEANINGS
 
 _MAX_DEPTH = 8
 _LONGEST_WAIT = 2 * 86_400
-"""Seconds. Daily limits reset within a day; a longer wait is nonsense and is not believed."""
+"""Seconds. Daily limits reset within a day; a longer wait is a mistake and is ignored."""
 
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _COUNT = re.compile(r"[0-9]{1,12}")
 _CATEGORY = re.compile(r"[A-Za-z-]{1,40}")
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
-# The library's own parser of dates is too generous: it fills in what is missing.
+# The library's own date parser is too lenient: it fills in missing parts.
 _HTTP_DATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (?P<day>[0-9]{2}) "
     rf"(?P<month>{_MONTHS.replace(' ', '|')}) (?P<year>[0-9]{{4}}) "
@@ -47,33 +47,33 @@ _BETWEEN_SCOPES = re.compile(r"""[,;|\[\s'"`\\\u2018-\u201d]+""")
 
 
 class ApiErrorKind(StrEnum):
-    """What an answer of the resource server means for the caller."""
+    """The meaning of a response of the resource server for the caller."""
 
     ACCESS_TOKEN_INVALID = auto()
-    """Revoked, superseded or not ours: one refresh decides."""
+    """Revoked, superseded or foreign: one refresh decides."""
     ACCESS_TOKEN_EXPIRED = auto()
-    """One refresh mends it."""
+    """One refresh gets a valid one."""
     SCOPE_MISSING = auto()
-    """The grant does not cover this; only a new consent helps."""
+    """The grant does not cover the call; only a new consent helps."""
     RATE_LIMITED = auto()
-    """Later, at a time that may be known."""
+    """Try later; the time may be known."""
     NOT_FOUND = auto()
-    """No such thing, or not visible to this user."""
+    """The resource does not exist, or is not visible to this user."""
     REFUSED = auto()
-    """Anything else that asking again does not mend."""
+    """Any other error that a second attempt does not change."""
     UNAVAILABLE = auto()
-    """The server failed; later, perhaps."""
+    """The server failed; a later attempt may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What the headers say about the limits of the account, which all its apps share.
+    """The rate limits of the account, which all its apps share, as the headers report them.
 
     Attributes:
         category: Light, Medium, Heavy or Resource-intensive.
         type: QPS or Daily-limit.
-        limit, remaining: requests.
-        retry_at: epoch seconds before which it is pointless to ask again.
+        limit, remaining: numbers of requests.
+        retry_at: epoch seconds before which a new attempt is pointless.
     """
 
     category: str | None
@@ -84,7 +84,7 @@ class RateLimit:
 
 
 def kind_of_answer(response: Response) -> ApiErrorKind:
-    """What an answer with any status but 2xx means."""
+    """Classify a response with any status but 2xx."""
     code, message = _read_body(response)
     return _kind(response.status, code, message.lower())
 
@@ -94,16 +94,16 @@ def classify_api_error(
     *,
     now: float,
 ) -> ResourceErrorResponse | PeerUnavailable:
-    """The error that stands for this answer; it is built here and raised by the caller.
+    """Build the error for a response; the caller raises it.
 
     Args:
-        response: any status but 2xx.
+        response: a response with any status but 2xx.
         now: epoch seconds, for a wait that is given as a number of seconds.
 
     Returns:
-        PeerUnavailable for 429 and 5xx, with the time to ask again if it was given. Otherwise a
-        ResourceErrorResponse, whose detail names Zoom's code and the missing scopes, and never the
-        message itself: it may quote an e-mail address or whatever the request held.
+        `PeerUnavailable` for 429 and 5xx, with the time of the next attempt if it was given. Else a
+        `ResourceErrorResponse`, whose detail names Zoom's code and the missing scopes. It never
+        holds the message itself, which may quote an e-mail address or other parts of the request.
     """
     code, message = _read_body(response)
     kind = _kind(response.status, code, message.lower())
@@ -119,12 +119,12 @@ def classify_api_error(
 
 
 def parse_rate_limit(response: Response, *, now: float) -> RateLimit | None:
-    """The rate limit headers, or None when there are none.
+    """Parse the rate limit headers; None without any.
 
-    Three styles of "when": X-RateLimit-Reset in epoch seconds (limits per second and minute),
-    Retry-After as an ISO 8601 date-time (daily limits, against RFC 9110 section 10.2.3), and
-    Retry-After as RFC 9110 has it, seconds or an HTTP-date, from proxies in between. With two of
-    them the later counts. A time in the past means now; one beyond two days is not believed.
+    The time comes in three forms. X-RateLimit-Reset has epoch seconds (limits per second and
+    minute). Retry-After is an ISO 8601 date-time for daily limits, against RFC 9110 section 10.2.3.
+    From proxies it is seconds or an HTTP-date, as RFC 9110 has it. With two of them the later one
+    counts. A time in the past means now; one beyond two days is ignored.
     """
     category = _read_header(response, "x-ratelimit-category")
     kind = _read_header(response, "x-ratelimit-type")
@@ -146,7 +146,7 @@ def parse_rate_limit(response: Response, *, now: float) -> RateLimit | None:
 
 
 def _kind(status: int, code: int | None, text: str) -> ApiErrorKind:
-    """`text` is the message in lower case; the order of the lines matters."""
+    """Classify by status, code and message in lower case; the order of the checks matters."""
     if status == 429:
         return ApiErrorKind.RATE_LIMITED
     if status >= 500:
@@ -159,18 +159,18 @@ def _kind(status: int, code: int | None, text: str) -> ApiErrorKind:
             return ApiErrorKind.SCOPE_MISSING
         if re.search(r"access token (is|has) expired", text):
             return ApiErrorKind.ACCESS_TOKEN_EXPIRED
-        # The request is at fault here, not the access token; a refresh would change nothing.
+        # The request is at fault, not the access token; a refresh would change nothing.
         if "not supported as query parameter" in text:
             return ApiErrorKind.REFUSED
-        # RFC 6750 section 3.1: 401 is the status of a token that does not hold. Zoom's numbers of
-        # a dead grant mean the same, such as 4735: the administrator who installed the app left.
+        # RFC 6750 section 3.1: 401 is the status of an invalid token. Zoom's numbers of a dead
+        # grant mean the same, such as 4735: the administrator who installed the app left.
         if status == 401 or str(code) in MEANINGS or text.startswith("invalid access token"):
             return ApiErrorKind.ACCESS_TOKEN_INVALID
     return ApiErrorKind.REFUSED
 
 
 def _read_body(response: Response) -> tuple[int | None, str]:
-    """Zoom's code and message; nothing of either when a proxy answered with a page of its own."""
+    """Return Zoom's code and message; neither if a proxy answered with its own page."""
     try:
         content = parse_json_object(response.body, max_depth=_MAX_DEPTH)
     except MessageMalformed:
@@ -181,7 +181,7 @@ def _read_body(response: Response) -> tuple[int | None, str]:
 
 
 def _read_header(response: Response, name: str) -> str | None:
-    """A header, or None also when it stands there twice: the refusal counts, not its trimmings."""
+    """Return a header; None if it is missing or repeated. The status is enough to refuse."""
     try:
         return response.header(name)
     except MessageMalformed:
@@ -189,12 +189,12 @@ def _read_header(response: Response, name: str) -> str | None:
 
 
 def _missing_scopes(message: str) -> list[str]:
-    """The scopes that a message names, in whichever way it lists them."""
+    """Return the scopes that a message names, in any of its list formats."""
     for match in _SCOPE_LIST.finditer(message.replace("&quot;", '"')):
         bracket, listed = match.groups()
         words = [word.rstrip(".:") for word in _BETWEEN_SCOPES.split(listed) if word.strip(".:-")]
         words = [word for word in words if word not in {"or", "and"}]
-        # Without brackets a sentence may follow, whose words have no colon.
+        # Without brackets a sentence may follow the list; its words have no colon.
         scope = _SCOPE if bracket else _SCOPE_WITH_COLON
         if found := list(dict.fromkeys(takewhile(scope.fullmatch, words))):
             return found[:10]
@@ -219,7 +219,7 @@ def _parse_retry_after(value: str | None, now: float) -> float | None:
 
 
 def _parse_http_date(value: str) -> float | None:
-    """Epoch seconds of an HTTP-date in today's format (RFC 9110 section 5.6.7), else None."""
+    """Return epoch seconds of an HTTP-date in today's format (RFC 9110 5.6.7), else None."""
     match = _HTTP_DATE.fullmatch(value)
     if match is None:
         return None

@@ -1,10 +1,9 @@
-"""Which call of Zoom's REST API may be made for a host: path, query and method.
+"""Decides which call of Zoom's REST API may be made for a host: path, query and method.
 
-A bearer goes with the call, so the path is judged on the bytes that will be sent, and by what it
-may hold, never by what it may not: a spelling that this module does not know goes nowhere. In
-particular there is no dot segment, no encoded separator, no second decoding and no parameter,
-so Zoom's servers and any proxy before them read the same path that the allow-list was asked about
-(OWASP ASVS 5.3.2; CWE-22; CWE-441).
+An access token goes with the call, so the check reads the bytes that will be sent. It allows known
+spellings only, and an unknown spelling is never sent. In particular there is no dot segment, no
+encoded separator, no second decoding and no parameter. So Zoom's servers and any proxy before them
+read the same path as the allow-list (OWASP ASVS 5.3.2; CWE-22; CWE-441).
 
 Only `parse_target` makes a `Target`, and only `AllowList.permit` a `PermittedCall`.
 """
@@ -30,20 +29,20 @@ MAX_PATH = 1024
 MAX_QUERY = 4096
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-# Zoom's ids are letters, digits and base64; e-mail addresses serve as ids of users. Of the
-# percent-encodings only those that such ids need: @ + , : =
+# Zoom's ids are letters, digits and base64; e-mail addresses serve as ids of users. Only the
+# percent-encodings that such ids need are allowed: @ + , : =
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9._~@+=:,-]|%(?:40|2[BbCc]|3[AaDd]))+")
 _DOTS = re.compile(r"\.+")
-# A meeting's UUID is 16 bytes in base64. Zoom demands that one with a slash is encoded twice
-# (developers.zoom.us/docs/api: meeting and webinar UUIDs). Only here does a separator pass, only
-# behind these segments, and only as part of such a UUID. It ends with `==`, so that no server that
-# decodes it twice finds another resource.
+# A meeting's UUID is 16 bytes in base64. Zoom requires double encoding of one with a slash
+# (developers.zoom.us/docs/api: meeting and webinar UUIDs). Only here is a separator allowed, only
+# behind these segments, and only inside such a UUID. The UUID ends with `==`, so a server that
+# decodes it twice does not reach another resource.
 _TWICE_ENCODED = re.compile(r"(?:[A-Za-z0-9+=]|%(?:2[Bb]|3[Dd])|%25(?:2[BbFf]|3[Dd])){24}")
 _UUID = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _NAMED_BY_UUID = frozenset({"meetings", "past_meetings", "webinars", "past_webinars"})
 _QUERY = re.compile(r"(?:[A-Za-z0-9._~@+=:,!$&'()*;/?\[\]|-]|%[0-9A-Fa-f]{2})*")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# A rule may name query fields that hand out a credential: "GET /v2/x?include_fields=a,b".
+# A rule may name query fields that return a credential: "GET /v2/x?include_fields=a,b".
 _RULE = re.compile(
     r"(\*|[A-Z]+(?:,[A-Z]+)*) (/v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?))"
     r"(?:\?([a-z_]+=[a-z_,]+(?:&[a-z_]+=[a-z_,]+)*))?"
@@ -55,7 +54,7 @@ _NOT_MADE = object()
 class Target:
     """Path and query of a call, exactly as they will be sent; made by `parse_target`.
 
-    `credentials`: fields of the query that ask for a credential in the answer.
+    `credentials` holds the fields of the query that ask for a credential in the response.
     """
 
     __slots__ = ("credentials", "path", "query", "segments")
@@ -73,10 +72,10 @@ class Target:
 
 
 def parse_target(raw_path: bytes, raw_query: bytes = b"") -> Target:
-    """Judge a path and a query as they stood in the request, still encoded.
+    """Check a path and a query as they stood in the request, still encoded.
 
     Raises:
-        CallRefused: any part of it is not plainly a call of `/v2/`.
+        CallRefused: a part of it is not a plain call of `/v2/`.
     """
     path, query = raw_path.decode("latin-1"), raw_query.decode("latin-1")
     if len(path) > MAX_PATH or len(query) > MAX_QUERY:
@@ -138,7 +137,7 @@ class _Rule:
             fits = len(segments) > head and self._match(wanted[:-1], segments[:head])
         else:
             fits = len(segments) == len(wanted) and self._match(wanted, segments)
-        # A wildcard never means a call that hands out a credential; only its name does.
+        # A wildcard never covers a call that returns a credential; only a rule with its name does.
         named = all(one in wanted for one in segments if names_credential(one))
         return fits and named and credentials <= self.credentials
 
@@ -160,14 +159,15 @@ class PermittedCall:
 
 
 class AllowList:
-    """Which calls may be made, from rules like "GET /v2/**" and "POST,PATCH /v2/meetings/*".
+    """The calls that may be made, from rules like "GET /v2/**" and "POST,PATCH /v2/meetings/*".
 
-    `*` stands for one segment, a final `**` for one or more, `*` as method for every method.
-    A call that hands out a credential is covered only by a rule that names it. It names a segment
-    like `zak`, or a field: "GET /v2/meetings/*/recordings?include_fields=download_access_token".
+    `*` matches one segment, a final `**` one or more, and `*` as method every method.
+    A call that returns a credential is covered only by a rule that names it. The rule names a
+    segment like `zak`, or a field:
+    "GET /v2/meetings/*/recordings?include_fields=download_access_token".
 
     Raises:
-        ConfigurationError: naming every rule that is none.
+        ConfigurationError: some rules are malformed; it names all of them.
     """
 
     def __init__(self, rules: Iterable[str]) -> None:
@@ -178,7 +178,7 @@ class AllowList:
             methods = frozenset() if match is None or match[1] == "*" else match[1].split(",")
             if match is None or not set(methods) <= set(METHODS):
                 problems.append(
-                    f"proxy_allow: {text!r} is no rule; write METHOD,METHOD /v2/path with * or **"
+                    f"proxy_allow: {text!r} is not a rule; write METHOD,METHOD /v2/path, * or **"
                 )
             else:
                 segments = tuple(match[2][len(API_PREFIX) :].split("/"))
@@ -188,12 +188,12 @@ class AllowList:
             raise ConfigurationError(problems)
 
     def permit(self, method: str, target: Target) -> PermittedCall:
-        """The call, if a rule covers it.
+        """Return the call if a rule covers it.
 
         Raises:
-            CallRefused: none does.
+            CallRefused: no rule covers it.
         """
-        # An encoded spelling is the same segment to Zoom, so it is the same one to a rule.
+        # An encoded spelling is the same segment to Zoom, so rules treat it alike.
         segments = tuple(unquote_to_bytes(one).decode("ascii") for one in target.segments)
         credentials = target.credentials
         if method in METHODS and any(

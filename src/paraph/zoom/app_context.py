@@ -1,4 +1,4 @@
-"""App contexts: the sealed header that the Zoom client sends with every request for a Home URL.
+"""App contexts: the sealed header of every request that the Zoom client sends to a Home URL.
 
 ::
 
@@ -10,12 +10,12 @@
                                 cipher text
                                 tag         16 bytes )
 
-AES-256-GCM, the key being SHA-256 of the client secret. It proves that Zoom's client opened this
-app for this user a moment ago; the values in a Home URL's query prove nothing.
+AES-256-GCM; the key is SHA-256 of the client secret. It proves that Zoom's client opened this app
+for this user a moment ago; the values in a Home URL's query prove nothing.
 
-Every length in it is a claim of whoever sent it, so each is checked against what is there, the
-parts must fill the header to the last byte, and the tag is exactly sixteen bytes: a decoder that
-takes whatever is left as the tag lets it be cut to four bytes, and then guessed.
+The sender may have forged every length in it. So each length is checked against the actual bytes,
+the parts must fill the header to the last byte, and the tag is exactly sixteen bytes. A decoder
+that takes all remaining bytes as the tag lets an attacker cut it to four bytes and then guess it.
 
 Source: developers.zoom.us/docs/zoom-apps/zoom-app-context.
 """
@@ -51,13 +51,13 @@ from paraph.zoom.verification import VerificationStep, find_step
 ISSUER = "marketplace.zoom.us"
 
 MAX_HEADER_BYTES = 2048
-"""Real contexts are 300 to 500 characters; a chat context with every field stays under 1000."""
+"""Real contexts have 300 to 500 characters; a chat context with every field stays under 1000."""
 
 MAX_CLOCK_SKEW = 300
-"""Seconds that `ts` may lie ahead of our clock. `exp` gets no grace: it is short on purpose."""
+"""Seconds that `ts` may lie ahead of our clock. `exp` has no tolerance: it is short on purpose."""
 
 _TAG_BYTES = 16
-# SP 800-38D section 5.2.1.1 recommends 96 bits; longer ones are lawful, an empty one is forgery.
+# SP 800-38D section 5.2.1.1 recommends 96 bits. Longer ones are valid; an empty one is forged.
 _IV_BYTES = range(12, 17)
 _MAX_DEPTH = 8
 _MAX_MILLISECONDS = 10**13
@@ -110,15 +110,15 @@ VERIFICATION_STEPS: tuple[VerificationStep, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """What Zoom says about the user and place in which the app was opened.
+    """Zoom's statement about the user and the place in which the app was opened.
 
     Attributes:
-        typ: panel, meeting, webinar, chat, or what Zoom may add.
+        typ: panel, meeting, webinar, chat, or a value that Zoom adds later.
         uid: the Zoom user, None for a guest.
         mid: the meeting, if there is one.
         aud, iss: this client id; Zoom's Marketplace.
         issued_at, expires_at: epoch seconds.
-        claims: everything, those above included, unchecked beyond being JSON.
+        claims: all claims, including those above; only checked to be JSON.
     """
 
     typ: str
@@ -145,23 +145,23 @@ def open_app_context(
     client_id: str,
     now: float,
 ) -> AppContext:
-    """The app context in an X-Zoom-App-Context header.
+    """Open the app context in an X-Zoom-App-Context header.
 
     Args:
         header: its value: base64 or base64url, with or without padding, at most 2048 bytes.
         client_secret: of the app that the context is for.
-        client_id: what `aud` must be.
+        client_id: the required value of `aud`.
         now: epoch seconds.
 
     Raises:
-        AppContextMalformed: no such layout, or claims of the wrong types.
+        AppContextMalformed: the layout or the type of a claim is wrong.
         DecryptionFailed: the tag does not verify under this client secret.
         AppContextRejected: another issuer or audience, or made in the future.
-        ContextExpired: it was good once.
+        ContextExpired: it is genuine but too old.
     """
     parts = _split(_decode(header))
     if not client_secret:
-        # The hash of nothing is a key that everybody knows.
+        # The hash of an empty secret is a key that everybody knows.
         raise DecryptionFailed("there is no client secret to open the context with")
     key = hashlib.sha256(client_secret.reveal().encode("utf-8", "surrogatepass")).digest()
     try:
@@ -172,7 +172,7 @@ def open_app_context(
         claims = parse_json_object(plain, max_depth=_MAX_DEPTH)
     except MessageMalformed as error:
         raise AppContextMalformed(
-            f"the claims are no strict JSON object: {error.detail}"
+            f"the claims are not a strict JSON object: {error.detail}"
         ) from error
     context = _parse_claims(claims)
     _judge(context, client_id=client_id, now=now)
@@ -180,12 +180,12 @@ def open_app_context(
 
 
 def step_of(error: PeerError) -> VerificationStep | None:
-    """The step of `VERIFICATION_STEPS` that refused, or None for a foreign error."""
+    """Return the step of `VERIFICATION_STEPS` that refused, or None for a foreign error."""
     return find_step(VERIFICATION_STEPS, error)
 
 
 def _decode(header: bytes) -> bytes:
-    """RFC 4648 sections 4 and 5; padding may be left out, but must be right if it is there."""
+    """Decode by RFC 4648 sections 4 and 5; padding may be missing, but must not be wrong."""
     if len(header) > MAX_HEADER_BYTES:
         raise AppContextMalformed(f"the header is longer than {MAX_HEADER_BYTES} bytes")
     match = _BASE64.fullmatch(header)
@@ -202,7 +202,7 @@ def _decode(header: bytes) -> bytes:
 
 
 def _split(content: bytes) -> _Parts:
-    """The five parts, each length checked before it is believed."""
+    """Split into the five parts; each length is checked before it is used."""
     iv, rest = _take(content, "<B", "iv")
     if len(iv) not in _IV_BYTES:
         raise AppContextMalformed("the iv is not 12 to 16 bytes long")
@@ -210,14 +210,14 @@ def _split(content: bytes) -> _Parts:
     if len(rest) < 4:
         raise AppContextMalformed("the cipher length is missing")
     (length,) = struct.unpack_from("<i", rest)
-    # Equality, so that a negative length, a short tag and a byte too many all fail here.
+    # Tested for equality, so that a negative length, a short tag and an extra byte all fail here.
     if length < 1 or len(rest) != 4 + length + _TAG_BYTES:
         raise AppContextMalformed("the cipher length and a tag of 16 bytes do not fill the header")
     return _Parts(iv, aad, rest[4:])
 
 
 def _take(content: bytes, length_format: str, part: str) -> tuple[bytes, bytes]:
-    """A part behind its length, and what follows it."""
+    """Return the part behind its length, and the rest."""
     width = struct.calcsize(length_format)
     if len(content) < width:
         raise AppContextMalformed(f"the {part} length is missing")
@@ -233,7 +233,7 @@ def _parse_claims(claims: Mapping[str, Any]) -> AppContext:
         raise AppContextMalformed("typ is not a short name")
     if not isinstance(aud, str) or not isinstance(iss, str):
         raise AppContextMalformed("aud and iss are not both strings")
-    # Zoom leaves a claim out or sends it empty; a guest has no uid. A wrong type is not absence.
+    # Zoom omits a claim or sends it empty; a guest has no uid. A wrong type is not an absent claim.
     uid = _parse_optional(claims, "uid", parse_identifier(claims.get("uid")))
     mid = claims.get("mid")
     matches = isinstance(mid, str) and _MEETING_ID.fullmatch(mid) is not None
@@ -257,7 +257,7 @@ def _parse_optional(claims: Mapping[str, Any], name: str, parsed: str | None) ->
 
 def _parse_milliseconds(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    # bool is an int in Python, and `true` is no time.
+    # bool is an int in Python, and `true` is not a time.
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _MAX_MILLISECONDS:
         raise AppContextMalformed(f"{name} is not epoch milliseconds")
     return value / 1000
@@ -267,7 +267,7 @@ def _judge(context: AppContext, *, client_id: str, now: float) -> None:
     if context.iss != ISSUER:
         raise _ISSUER.refuse()
     expected, given = client_id.encode(), context.aud.encode("utf-8", "surrogatepass")
-    # Missing equals mismatch: an empty client id must not match an empty claim.
+    # A missing claim is a mismatch: an empty client id must not match an empty claim.
     if not client_id or not hmac.compare_digest(expected, given):
         raise _AUDIENCE.refuse()
     if context.issued_at > now + MAX_CLOCK_SKEW:

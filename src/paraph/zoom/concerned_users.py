@@ -1,8 +1,8 @@
-"""The Zoom users whom an event concerns, and what becomes of the event because of them.
+"""The Zoom users whom an event concerns, and the resulting decision about the event.
 
-Everything here is a pure function of the event, the app's level and what is known about the users.
-The inbox decides with it whether an event is kept, the dispatcher to whom it is forwarded, and
-`describe` says both in words without a database.
+Everything here is a pure function of the event, the app's level and the known state of the users.
+The inbox uses it to decide whether an event is kept, and the dispatcher to select installations.
+`describe` states both in words without a database.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from paraph.zoom.named_users import named_users
 
 Level = Literal["user", "account"]
 
-# A grant's time and an event's are measured by different servers of Zoom's.
+# Different servers of Zoom's measure the times of a grant and of an event.
 NEAR_SECONDS = 60
 # Zoom's last retry comes 85 minutes after the first attempt, and a delivery may be two hours old
 # and five minutes ahead.
@@ -60,11 +60,11 @@ class Concern:
 
 
 class Standing(NamedTuple):
-    """One user, or one account at account level, as far as it decides about an event.
+    """The facts about one user, or one account at account level, that decide about an event.
 
     Attributes:
         granted_at: when the present grant was given, epoch seconds on Zoom's clock; None: no grant.
-        removed_at: when the last removal was noted, epoch seconds; None: never removed.
+        removed_at: when the last removal was recorded, epoch seconds; None: never removed.
     """
 
     granted_at: int | None = None
@@ -80,22 +80,22 @@ class Fate:
 
 
 def concerned_users(event: Event) -> tuple[str, ...]:
-    """The ids of the Zoom users whom an event concerns; empty where it names no user."""
+    """Return the ids of the Zoom users whom an event concerns; empty if it names no user."""
     return tuple(_users_and_places(event))
 
 
 def concern_of(event: Event) -> Concern:
-    """The account and the concerned users of an event, and where they were found."""
+    """Return the account and the concerned users of an event, and where they were found."""
     found = _users_and_places(event)
     return Concern(event.account_id, tuple(found), tuple(found.values()))
 
 
 def select(account_id: str | None, user_ids: tuple[str, ...], *, level: Level) -> Selection:
-    """The rule that selects the installations of an event.
+    """Return the rule that selects the installations of an event.
 
     At account level an event goes to the installation of its account. At user level it goes to
-    the installations of the users that it names, and to all of the account where it names no
-    user. An event without an account goes to the users that it names.
+    the installations of the users that it names, or to all of the account if it names no user.
+    An event without an account goes to the users that it names.
     """
     if account_id and (level == "account" or not user_ids):
         return Selection.ACCOUNT
@@ -108,12 +108,12 @@ def fate_of(
     """Decide at user level about an event that names users, at least one of them once removed.
 
     A user who was removed and has installed again receives events that are not older than the
-    present grant. An event without a time is dropped while the removal is recent. It may be a late
-    delivery of the earlier installation.
+    present grant. An event without a time is dropped while the removal is recent, because it may be
+    a late delivery of the earlier installation.
 
     Args:
         user_ids: the concerned users.
-        standing: of those users; a user who is missing has neither grant nor removal.
+        standing: facts about those users; a missing user has neither grant nor removal.
         event_ts: epoch milliseconds on Zoom's clock.
         now: epoch seconds.
     """
@@ -136,7 +136,7 @@ def fate_of(
 
 
 def refusal_of(standing: Standing, *, event_ts: int | None, now: int) -> DropReason | None:
-    """The reason why an event is not for this user any more; None where it is, or may be."""
+    """Return why an event is no longer for this user; None if it is, or may be."""
     granted_at, removed_at = standing
     if removed_at is None:
         return None
@@ -149,11 +149,11 @@ def refusal_of(standing: Standing, *, event_ts: int | None, now: int) -> DropRea
 
 
 def describe(event: Event, *, level: Level) -> tuple[str, ...]:
-    """Say in sentences which account and users an event names, and what happens to it.
+    """Describe in sentences which account and users an event names, and how it is handled.
 
-    No database is asked, so conditions are named as conditions.
+    The database is not read, so conditions are stated as conditions.
 
-    The sentences contain ids of the event: they are for the person who holds its body.
+    The sentences contain ids of the event: show them only to a person who holds its body.
     """
     if event.name == URL_VALIDATION:
         return ("A URL validation challenge: answered at once and not kept.",)
@@ -204,7 +204,7 @@ def _conditions(concern: Concern, level: Level) -> Iterator[str]:
 
 
 class _Branch(NamedTuple):
-    """One member of an object on the way to the places of a family.
+    """One member of an object on the path to the places of a family.
 
     Attributes:
         key: the member's name.
@@ -220,7 +220,7 @@ class _Branch(NamedTuple):
 
 
 def _branches(paths: Iterable[tuple[str, Sequence[str]]]) -> tuple[_Branch, ...]:
-    """Places as a tree, so that a payload is walked once: this is on the path of every event."""
+    """Build a tree of places, so that a payload is searched once: every event passes here."""
     grouped: dict[str, list[tuple[str, Sequence[str]]]] = {}
     for path, parts in paths:
         grouped.setdefault(parts[0], []).append((path, parts[1:]))
@@ -277,7 +277,7 @@ def _walk(node: Mapping[str, Any], tree: tuple[_Branch, ...], found: dict[str, s
         value = node.get(branch.key)
         if value is None:
             continue
-        # One object instead of a list of them, and the reverse, is read alike.
+        # One object instead of a list of objects, and the reverse, is read alike.
         for one in value if isinstance(value, list) else (value,):
             _arrive(one, branch, found)
 
@@ -292,6 +292,6 @@ def _arrive(value: object, branch: _Branch, found: dict[str, str]) -> None:
 
 def _note(value: object, path: str, found: dict[str, str]) -> None:
     user_id = parse_identifier(value)
-    # An e-mail or a chat address is no user id, wherever it stands.
+    # An e-mail or a chat address is never a user id.
     if user_id is not None and "@" not in user_id:
         found.setdefault(user_id, path)

@@ -1,8 +1,8 @@
-"""Words of a call that carry a credential, or ask for one in the answer.
+"""Query words that carry a credential, or request one in the response.
 
 A query is read in every spelling that some server might accept. Fields are separated by `&` or `;`
 and decoded once or several times. Words may have any case and width, and stand in lists or JSON.
-A field that only looks like a credential is refused as well; `proxy_allow` may name it.
+A field that only looks like a credential is refused too; `proxy_allow` may name it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from urllib.parse import unquote_to_bytes
 Field = tuple[str, str]
 """The name of a query field, and the word in its value that asks for a credential."""
 
-# Written without _ and -, as `_plain` makes them. Words that end with "token" or "tokens" are
-# credentials as well, except those that continue a list.
+# Without _ and -, as `_plain` returns them. Words that end with "token" or "tokens" are credentials
+# as well, except those that continue a list.
 _CREDENTIALS = frozenset(
     {
         *("zak", "jwt", "bearer", "hostkey", "apikey", "clientsecret", "secret"),
@@ -29,14 +29,14 @@ _CONTINUES_A_LIST = frozenset(
         *("synctoken", "nextsynctoken", "continuationtoken"),
     }
 )
-# Their values are typed by a person, and are no names of fields.
+# Their values are typed by a person and are not field names.
 _FREE_TEXT = frozenset(
     {"searchkey", "searchkeyword", "keyword", "keywords", "query", "q", "search"}
 )
-# Resources whose representation holds a credential that their name does not say: the stream key
-# of `/v2/meetings/{id}/livestream`.
+# Resources that contain a credential although their name does not say so: the stream key of
+# `/v2/meetings/{id}/livestream`.
 _HAND_OUT_CREDENTIALS = frozenset({"livestream", "livestreams"})
-# In these a wildcard asks for everything, credentials included.
+# In these fields a wildcard requests everything, credentials included.
 _SELECTORS = re.compile(r"field|include|expand|select|embed")
 _WILDCARD = re.compile(r"\*|\ball\b")
 _SEPARATORS = re.compile(r"[&;]")
@@ -45,22 +45,22 @@ _DECODINGS = 4
 
 
 def names_credential(text: str) -> bool:
-    """Return true if a segment of a path, in any case, names a credential or what holds one."""
-    # An e-mail address is a user's id, whatever words are in it.
+    """Return true if a segment of a path, in any case, names a credential or its container."""
+    # An e-mail address is a user's id, whatever words it contains.
     return "@" not in text and any(
         _is_credential(word) or _plain(word) in _HAND_OUT_CREDENTIALS for word in _words(text)
     )
 
 
 def carried_credentials(query: str) -> frozenset[str]:
-    """The names of fields that carry a credential."""
+    """Return the names of fields that carry a credential."""
     return frozenset(
         word for name, _value in _fields(query) for word in _words(name) if _is_credential(word)
     )
 
 
 def requested_credentials(query: str) -> frozenset[Field]:
-    """The fields that ask for a credential in the answer."""
+    """Return the fields that request a credential in the response."""
     found: set[Field] = set()
     for name, value in _fields(query):
         plain = _plain(_folded(name))
@@ -74,7 +74,7 @@ def requested_credentials(query: str) -> frozenset[Field]:
 
 
 def _fields(query: str) -> Iterator[tuple[str, str]]:
-    """Name and value of each field, in every decoding of the query."""
+    """Yield name and value of each field, in every decoding of the query."""
     text = query
     for _ in range(_DECODINGS):
         for piece in _SEPARATORS.split(text):
@@ -98,7 +98,7 @@ def _folded(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).casefold()
     if plain.isascii():
         return plain
-    # Characters without width, like a soft hyphen, are dropped by some servers.
+    # Some servers drop characters without width, like a soft hyphen.
     return "".join(one for one in plain if unicodedata.category(one) != "Cf")
 
 

@@ -1,9 +1,9 @@
 """The places in an event's payload that name the Zoom users whom the event concerns.
 
-A table, one row for each event family, compiled from Zoom's published event reference and from
-public samples. A concerned user is the one whose authorization caused the event, or whose data it
-carries. That is the host of a meeting, not its participants. It is the user who was updated, not
-the administrator who did it, and the agent of an engagement, not the consumer.
+One row for each event family, compiled from Zoom's published event reference and from public
+samples. A concerned user is the one whose authorization caused the event, or whose data it
+carries. That is the host of a meeting, not its participants; the user who was updated, not the
+administrator who did it; and the agent of an engagement, not the consumer.
 
 A place is a path below `payload`. `object.host_id` is a member. `object.users[].user_id` is the
 member of every element of a list. `object.owner[type=user].id` counts only where the object also
@@ -22,7 +22,7 @@ class Places(NamedTuple):
 
     Attributes:
         users: every user named at one of these is concerned.
-        otherwise: read only where no other place names a user: the one who acted, for instance.
+        otherwise: read only if no other place names a user, for instance the acting user.
         closed: ids at other places are not those of Zoom users, so they are not searched for.
     """
 
@@ -85,7 +85,7 @@ FAMILIES: Mapping[str, Places] = {
     "meeting": _HOST,
     "webinar": _HOST,
     "recording": Places(("object.host_id", "object.meetings[].host_id"), _OPERATOR),
-    # `operator_id` is the administrator who did it, who may not even have the app.
+    # `operator_id` is the acting administrator, who may not even have the app.
     "user": Places(("object.id",), ("object.user_id", "user_id")),
     "phone": Places(
         (
@@ -160,7 +160,7 @@ FAMILIES: Mapping[str, Places] = {
     "docs": _OWNED,
     "scheduler": _ORGANIZER,
     "calendar": _ORGANIZER,
-    # Their users are the app's own, not Zoom's.
+    # Their users belong to the app, not to Zoom.
     "session": _SESSION,
     "video_sdk": _SESSION,
     "clinical_notes": Places(
@@ -220,7 +220,7 @@ UNKNOWN_FAMILY = Places(
 
 
 def family_of(name: str) -> str:
-    """The family of an event name: `phone` of `phone.callee_ended`, `bot_` of `bot_installed`."""
+    """Return the family of an event name: `phone` of `phone.callee_ended`, `bot_` of `bot_x`."""
     family, dot, _ = name.partition(".")
     if dot:
         return family

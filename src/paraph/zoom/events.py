@@ -1,13 +1,13 @@
-"""Events: what a verified delivery says.
+"""Events: the parsed content of a verified delivery.
 
-Only a `VerifiedDelivery` can be parsed, so nothing here ever sees bytes that Zoom did not sign.
-Even so the JSON is read strictly (RFC 8259 with duplicate names, NaN, a byte order mark and deep
-nesting refused), because a signature says who wrote it, not that it is sane.
+Only a `VerifiedDelivery` can be parsed, so this module never sees bytes that Zoom did not sign. The
+JSON is read strictly all the same: duplicate names, NaN, a byte order mark and deep nesting are
+refused (RFC 8259). A signature identifies the sender and does not make the content safe.
 
-Strict where a field decides something, lenient where it only informs: the name, the type of the
-payload and the ids of a deauthorization are demanded; `event_ts` and `account_id` are None when
-they are not what they should be. Zoom itself prints `event_ts` as a number, as a string of digits
-and as a date, at the top and inside the payload, and never sends again what was refused with a 4xx.
+Parsing is strict where a field decides something, and lenient where it only informs. The name, the
+type of the payload and the ids of a deauthorization are required. An invalid `event_ts` or
+`account_id` becomes `None`. Zoom itself prints `event_ts` as a number, as a string of digits and as
+a date, at the top and inside the payload. It never resends a delivery that was refused with a 4xx.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_.]{1,100}")
 _MILLISECONDS = re.compile(r"[0-9]{13}")
 
 # RFC 3339 section 5.6 with the offset written either way. datetime.fromisoformat alone would also
-# take week dates, missing times and times without a zone, which are nobody's instant.
+# accept week dates, missing times and times without a zone, which name no instant.
 _DATE_TIME = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
     r"(?:\.[0-9]{1,9})?(?:[Zz]|(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2}))",
@@ -47,10 +47,10 @@ class Event:
 
     Attributes:
         name: such as `meeting.ended`.
-        event_ts: when it happened at Zoom, epoch **milliseconds**, if it says so readably.
-        account_id: the Zoom account that it is about, if it names one. Personal data by Zoom's
-            rules, so it is not in the repr.
-        payload: the event's own fields, unchecked beyond being JSON.
+        event_ts: when it happened at Zoom, epoch **milliseconds**; None if missing or unreadable.
+        account_id: the Zoom account that it names, if any. Zoom's rules make it personal data,
+            so it is not in the repr.
+        payload: the event's own fields, only checked to be JSON.
     """
 
     name: str
@@ -65,9 +65,9 @@ class AppDeauthorized:
 
     Attributes:
         client_id: which of our clients; development and production differ.
-        account_id, user_id: whose. In an account-level app the user is whoever removed it.
+        account_id, user_id: the removed user. In an account-level app: the user who removed it.
         deauthorization_time: epoch seconds on Zoom's clock, None when absent or unreadable.
-        user_data_retention: whether Zoom said explicitly that data may be kept.
+        user_data_retention: true only if Zoom said explicitly that data may be kept.
     """
 
     client_id: str
@@ -78,25 +78,25 @@ class AppDeauthorized:
 
 
 def parse_event(delivery: VerifiedDelivery) -> Event:
-    """The event in a verified delivery.
+    """Parse the event in a verified delivery.
 
     Raises:
-        EventInvalid: the body is no strict JSON object of at most 32 levels, `event` is no name of
-            1 to 100 letters, digits, `_` and `.`, or `payload` is there and is no object.
+        EventInvalid: the body is not a strict JSON object of at most 32 levels. Or `event` is not a
+            name of 1 to 100 letters, digits, `_` and `.`, or `payload` is not an object.
     """
     return parse_kept_event(delivery.body)
 
 
 def parse_kept_event(body: bytes) -> Event:
-    """The event in a body that was kept: its seal says that it was verified when it came.
+    """Parse the event in a stored body; its seal proves that it was verified when it arrived.
 
     Raises:
-        EventInvalid: as `parse_event`.
+        EventInvalid: as for `parse_event`.
     """
     try:
         content = parse_json_object(body, max_depth=_MAX_DEPTH)
     except MessageMalformed as error:
-        raise EventInvalid(f"the body is no strict JSON object: {error.detail}") from error
+        raise EventInvalid(f"the body is not a strict JSON object: {error.detail}") from error
     name = content.get("event")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise EventInvalid("`event` is not a name of 1 to 100 letters, digits, _ and .")
@@ -112,7 +112,7 @@ def parse_kept_event(body: bytes) -> Event:
 
 
 def parse_account_id(payload: Mapping[str, Any]) -> str | None:
-    """The Zoom account that a payload names; None where it names none."""
+    """Return the Zoom account that a payload names; None without one."""
     for key in ACCOUNT_KEYS:
         if account_id := parse_identifier(payload.get(key)):
             return account_id
@@ -120,13 +120,13 @@ def parse_account_id(payload: Mapping[str, Any]) -> str | None:
 
 
 def parse_app_deauthorized(event: Event) -> AppDeauthorized:
-    """The deauthorization in an `app_deauthorized` event, in every form that Zoom has sent.
+    """Parse an `app_deauthorized` event, in every form that Zoom has sent.
 
-    `payload.signature` is Zoom's own affair and is not looked at.
+    `payload.signature` is an internal value of Zoom's and is ignored.
 
     Raises:
-        EventInvalid: another event, or one of the three ids is missing: what cannot be told apart
-            from somebody else's installation must delete nothing.
+        EventInvalid: another event, or one of the three ids is missing. An event that may concern
+            a different installation must delete nothing.
     """
     _demand_name(event, APP_DEAUTHORIZED)
     payload = event.payload
@@ -136,14 +136,14 @@ def parse_app_deauthorized(event: Event) -> AppDeauthorized:
         account_id=_demand_identifier(payload, "account_id"),
         user_id=_demand_identifier(payload, "user_id"),
         deauthorization_time=parse_date_time(payload.get("deauthorization_time")),
-        # Zoom sent this as the strings "true" and "false", and sends null today. Only an explicit
-        # yes keeps data: "false" is a true value in Python, and absence is no permission.
+        # Zoom once sent the strings "true" and "false", and sends null today. Only an explicit
+        # yes keeps data: "false" is a true value in Python, and absence is not permission.
         user_data_retention=retention is True or retention == "true",
     )
 
 
 def parse_url_validation(event: Event) -> str:
-    """The plain token of an `endpoint.url_validation` challenge.
+    """Return the plain token of an `endpoint.url_validation` challenge.
 
     Raises:
         EventInvalid: another event, or the token is not 8 to 128 letters, digits, `_` or `-`. The
@@ -157,13 +157,13 @@ def parse_url_validation(event: Event) -> str:
 
 
 def answer_url_validation(delivery: VerifiedDelivery, event: Event) -> bytes:
-    """The body of the answer to a challenge: compact JSON with plainToken and encryptedToken.
+    """Build the response body to a challenge: compact JSON with plainToken and encryptedToken.
 
-    It is made with the secret that verified the challenge itself, so that during a rotation Zoom
-    hears the one that it uses, and so that nothing unsigned is ever answered.
+    It is made with the secret that verified the challenge itself. So during a rotation Zoom
+    receives the one that it uses, and an unsigned challenge is never answered.
 
     Raises:
-        EventInvalid: as `parse_url_validation`.
+        EventInvalid: as for `parse_url_validation`.
     """
     token = parse_url_validation(event)
     answer = {"plainToken": token, "encryptedToken": delivery.answer_challenge(token)}
@@ -171,7 +171,7 @@ def answer_url_validation(delivery: VerifiedDelivery, event: Event) -> bytes:
 
 
 def parse_date_time(value: object) -> int | None:
-    """Epoch seconds of an RFC 3339 date-time, fractions dropped; None for anything else."""
+    """Parse an RFC 3339 date-time to epoch seconds without fractions; None for anything else."""
     match = _DATE_TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
@@ -181,12 +181,12 @@ def parse_date_time(value: object) -> int | None:
         instant = datetime.fromisoformat(f"{match['date']}T{match['time']}").replace(tzinfo=zone)
         return int((instant - _EPOCH).total_seconds())
     except (ValueError, OverflowError):
-        # Right digits, no such day: the thirtieth of February, hour 25, an offset of 99 hours.
+        # Right digits, but no such time: the thirtieth of February, hour 25, an offset of 99 hours.
         return None
 
 
 def _first_milliseconds(*values: object) -> int | None:
-    """The first that is epoch milliseconds: a JSON number, or thirteen digits as a string."""
+    """Return the first value in epoch milliseconds: a JSON number, or thirteen digits as text."""
     for value in values:
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**13:
             return value

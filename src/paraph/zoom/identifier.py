@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 
-# Zoom's ids are 22 characters of base64url today, older and meeting ids have `+`, `/` and `=`,
-# and the documentation prints one with `!`. Nothing is assumed but that a database, a log
-# and a header can carry it: printable ASCII without the space.
+# Zoom's ids are 22 characters of base64url today; older and meeting ids have `+`, `/` and `=`, and
+# the documentation prints one with `!`. The only requirement is that a database, a log and a
+# header can carry the id: printable ASCII without the space.
 _IDENTIFIER = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 def parse_identifier(value: object) -> str | None:
-    """The value itself if it is an identifier: a string of 1 to 64 printable ASCII characters.
+    """Return the value itself if it is an identifier: 1 to 64 printable ASCII characters.
 
     Nothing is trimmed, folded or normalised: two spellings are two accounts. Anything else,
-    a number or an empty string included, is None, and the caller decides what that means.
+    including a number or an empty string, gives `None`, whose meaning the caller decides.
     """
     if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
         return value

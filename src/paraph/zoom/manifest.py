@@ -1,7 +1,7 @@
-"""App manifests: what the Marketplace has on file for the app, read for weaknesses.
+"""App manifests: the Marketplace's record of the app, checked for weaknesses.
 
-Zoom's own validation accepts a redirect URL that is no URL and an allow list without it, and both
-strict switches are off by default, so somebody else has to look.
+Zoom's own validation accepts a redirect URL that is not a URL, and an allow list without it. Both
+strict switches are off by default. So the checks here look for these weaknesses.
 
 Source: developers.zoom.us/docs/build-flow/manifests/schema (OAuth information, event subscriptions)
 and /docs/build-flow/basic-info/oauth-info.
@@ -23,8 +23,8 @@ _DEVELOPMENT = f"{_OAUTH}.development_redirect_uri"
 _PRODUCTION = f"{_OAUTH}.production_redirect_uri"
 _EVENTS = "features.event_subscription.events"
 
-# What a URL of a manifest should look like: no user information, no fragment, no blank, and a host
-# without a wildcard. Upper case is judged apart, because Zoom's own page refuses it.
+# The accepted form of a URL: no user information, no fragment, no blank, and a host without a
+# wildcard. Upper case is checked separately, because Zoom's own page refuses it.
 _URL = re.compile(
     r"(?P<scheme>[a-z]+)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?P<port>:[0-9]{1,5})?"
     r"(?P<path>/[^\s?#\\*]*)?(?P<query>\?[^\s#]*)?",
@@ -56,12 +56,12 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Weakness:
-    """Something in the manifest that helps an attacker, or that will not work.
+    """An entry of the manifest that helps an attacker, or that will not work.
 
     Args:
-        field: where, as a path into the manifest.
-        what: what is wrong, as a sentence.
-        remedy: what to do, as a sentence.
+        field: its path in the manifest.
+        what: the problem, as a sentence.
+        remedy: the fix, as a sentence.
     """
 
     field: str
@@ -70,21 +70,21 @@ class Weakness:
 
 
 def parse_manifest(body: bytes) -> Manifest:
-    """A manifest as the build flow exports it, bare or inside `{"manifest": …}`.
+    """Parse a manifest as the build flow exports it, bare or inside `{"manifest": …}`.
 
-    Null and absence are the same: exports turn one into the other. A switch is on only if it is
+    Null and absence are equal: exports replace one by the other. A switch is on only if it is
     exactly `true`.
 
     Raises:
-        MessageMalformed: no strict JSON object, no `oauth_information` (only General Apps have a
-            manifest), or a field of the wrong type, which is named.
+        MessageMalformed: not a strict JSON object, without `oauth_information` (only General Apps
+            have a manifest), or a field has the wrong type. The error names the field.
     """
     content: Mapping[str, Any] = parse_json_object(body, max_depth=_MAX_DEPTH)
     if "manifest" in content:
         content = _object(content, "manifest", "manifest")
     oauth = _object(content, _OAUTH, _OAUTH)
     if not oauth:
-        raise MessageMalformed(f"`{_OAUTH}` is missing: this is no manifest of a General App")
+        raise MessageMalformed(f"`{_OAUTH}` is missing: this is not a General App's manifest")
     features = _object(content, "features", "features")
     subscription = _object(features, "event_subscription", "features.event_subscription")
     return Manifest(
@@ -103,14 +103,14 @@ def find_weaknesses(
     redirect_uri: str,
     webhook_url: str,
 ) -> tuple[Weakness, ...]:
-    """Every weakness of the manifest, measured against the URLs that the service really serves.
+    """Find every weakness of the manifest, compared with the URLs that the service serves.
 
     Args:
         manifest: from `parse_manifest`.
         redirect_uri: the exact redirect URI of our authorization requests.
-        webhook_url: where we take deliveries.
+        webhook_url: the URL that receives our deliveries.
 
-    Scopes are not judged: which ones are needed, only the host knows.
+    Scopes are not checked: only the host knows which ones it needs.
     """
     return (
         *_judge_redirects(manifest, redirect_uri),
@@ -226,7 +226,7 @@ def _judge_case(place: str, url: str) -> Iterator[Weakness]:
 
 
 def _primaries(manifest: Manifest) -> list[tuple[str, str]]:
-    """The redirect URLs that are set, each with its field, the production one last."""
+    """Return the redirect URLs that are set, each with its field, the production one last."""
     both = (
         (_DEVELOPMENT, manifest.development_redirect_uri),
         (_PRODUCTION, manifest.production_redirect_uri),
@@ -235,7 +235,7 @@ def _primaries(manifest: Manifest) -> list[tuple[str, str]]:
 
 
 def _host(url: str) -> tuple[str, str]:
-    """Host and port; the scheme is judged by itself."""
+    """Return host and port; the scheme is checked separately."""
     match = _URL.fullmatch(url)
     return (match["host"].lower(), match["port"] or "") if match else ("", "")
 

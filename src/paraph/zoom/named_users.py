@@ -1,8 +1,8 @@
-"""A search for the users of an event at places that the table does not list.
+"""Searches an event for its users at places that the table does not list.
 
-Zoom adds events and moves fields without notice. An event whose table names no user would go to
-every user of its account; so it is searched for members whose names mean a Zoom user. The people
-around an event, such as participants and consumers, are not its users and are left out.
+Zoom adds events and moves fields without notice. An event without a named user in the table would
+go to every user of its account. So it is searched for members whose names mean a Zoom user. The
+people around an event, such as participants and consumers, are not its users and are left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Objects about people who are not the users whose authorization caused the event.
+# Objects about people other than the users whose authorization caused the event.
 _OTHERS = frozenset(
     [
         "participant",
@@ -33,26 +33,26 @@ _OTHERS = frozenset(
         "department",
     ]
 )
-# The more specific role first: an owner is the user, also where a creator is another person.
+# The most specific role first: an owner is the user, even if a creator is a different person.
 _ROLES = (
     frozenset(["host", "owner", "organizer"]),
     frozenset(["agent", "assignee", "user"]),
     frozenset(["sender", "creator", "author", "caller", "callee"]),
 )
 _MAX_DEPTH = 8
-# Bodies may have a mebibyte, and no event of Zoom's names its user behind so many members.
+# A body may have a mebibyte, but no event of Zoom's names its user behind this many members.
 _MAX_MEMBERS = 2000
 
 
 def named_users(payload: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """Places and values of the most specific role that a payload names, outermost first."""
+    """Yield places and values of the most specific role in a payload, outermost first."""
     found = list(_candidates(payload))
     first = min((rank for rank, _, _ in found), default=0)
     return ((place, value) for rank, place, value in found if rank == first)
 
 
 def _candidates(payload: Mapping[str, Any]) -> Iterator[tuple[int, str, object]]:
-    """Rank, place and value of every member whose name means a user."""
+    """Yield rank, place and value of every member whose name means a user."""
     waiting: deque[tuple[Mapping[str, Any], str, int]] = deque([(payload, "", 0)])
     left = _MAX_MEMBERS
     while waiting:
@@ -76,7 +76,7 @@ def _candidates(payload: Mapping[str, Any]) -> Iterator[tuple[int, str, object]]
 def _read(
     node: Mapping[str, Any], key: str, words: list[str], value: object
 ) -> tuple[int | None, str, object]:
-    """Rank, place and id of `owner_id`, `owner` with an id in it, or `owner` that is an id."""
+    """Yield rank, place and id of `owner_id`, `owner` containing an id, or `owner` as an id."""
     if isinstance(value, dict):
         is_user = _is_user(value) and "user_id" not in value
         return (_rank(words) if is_user else None), f"{key}.id", value.get("id")
@@ -86,13 +86,13 @@ def _read(
 
 
 def _words(key: str) -> list[str]:
-    """`ownerIds`, `owner_ids` and `OWNER_ID` as the words owner and id."""
+    """Split `ownerIds`, `owner_ids` and `OWNER_ID` into the words owner and id."""
     snake = "".join(f"_{c}" if c.isupper() and not key.isupper() else c for c in key[:64])
     return [word.removesuffix("s") for word in snake.lower().split("_") if word]
 
 
 def _rank(words: list[str]) -> int | None:
-    """The position among `_ROLES` of the last role that the words name; None: they name no role.
+    """Return the position in `_ROLES` of the last role that the words name; None without a role.
 
     In `note_owner_user` that is the owner, and in `transferred_by_user` a user.
     """
@@ -105,6 +105,6 @@ def _rank(words: list[str]) -> int | None:
 
 
 def _is_user(node: Mapping[str, Any], before: str = "") -> bool:
-    """Return true unless a type beside the id says that it is something else than a user's."""
+    """Return true unless a type next to the id says that it is not a user's id."""
     types = (node.get(f"{before}{key}") for key in ("type", "extension_type"))
     return all(one is None or str(one).lower() == "user" for one in types)

@@ -1,6 +1,6 @@
-"""Where Zoom answers: the authorization server, and the resource servers a bearer may go to.
+"""Zoom's authorization server, and the resource servers that may get an access token.
 
-Zoom publishes no discovery document (RFC 8414), so its paths stand here.
+Zoom publishes no discovery document (RFC 8414), so its paths are listed here.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from paraph.errors import ConfigurationError
 from paraph.oauth.roles import AuthorizationServer
 
-# A whole origin and nothing else. urlsplit is not used on purpose: it drops tabs and newlines and
-# accepts user information, and both have carried a bearer to a host that only looked right.
+# A whole origin and nothing else. urlsplit is avoided on purpose: it drops tabs and newlines and
+# accepts user information, and both have sent an access token to a host that looked right.
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?P<port>:[0-9]{1,5})?/?",
     re.ASCII | re.IGNORECASE,
@@ -21,10 +21,10 @@ _DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 
 
 def zoom_authorization_server(base_url: str) -> AuthorizationServer:
-    """Zoom's OAuth side under `base_url` (https://zoom.us, or a simulated one).
+    """Return Zoom's OAuth server under `base_url` (https://zoom.us, or a simulated one).
 
-    Zoom sends no `iss` in authorization responses (RFC 9207), so none is demanded; the issuer is
-    the base URL, for records and for the case that it begins to.
+    Zoom sends no `iss` in authorization responses (RFC 9207), so it is not required. The issuer is
+    the base URL, for records and in case Zoom begins to send it.
     """
     base = base_url.rstrip("/")
     return AuthorizationServer(
@@ -37,15 +37,16 @@ def zoom_authorization_server(base_url: str) -> AuthorizationServer:
 
 
 def api_server_for(api_url: str | None, *, allowed: Sequence[str]) -> str:
-    """The resource server to send this grant's access token to, without a trailing slash.
+    """Return the resource server for this grant's access token, without a trailing slash.
 
     Args:
-        api_url: what the token response named. It is data: it can choose among the servers that
-            the settings allow and never add one, so a hostile answer leads no bearer away.
+        api_url: the server that the token response named. This is untrusted data: it can choose
+            among the allowed servers but never add one, so a hostile response cannot send the
+            access token elsewhere.
         allowed: origins of the settings, the preferred one first.
 
     Raises:
-        ConfigurationError: `allowed` is empty, or has an entry that is no origin.
+        ConfigurationError: `allowed` is empty, or has an entry that is not an origin.
     """
     origins = [_parse_origin(server) for server in allowed]
     usable = [origin for origin in origins if origin is not None]
@@ -58,7 +59,7 @@ def api_server_for(api_url: str | None, *, allowed: Sequence[str]) -> str:
 
 
 def _parse_origin(url: str) -> str | None:
-    """The origin in one spelling (RFC 6454 section 6.2), or None for anything more or less."""
+    """Return the origin in one spelling (RFC 6454 section 6.2), or None for anything else."""
     match = _ORIGIN.fullmatch(url)
     if match is None:
         return None

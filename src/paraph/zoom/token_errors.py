@@ -1,7 +1,7 @@
-"""What Zoom's numbers for a dead grant mean, as its documentation has them.
+"""The documented meanings of Zoom's error numbers for a dead grant.
 
-The number is all that is kept of an error text, since Zoom's prose repeats what it refused. A
-person who is asked to install again should still learn why.
+Only the number of an error text is kept, since Zoom's text repeats the refused value. A user who is
+asked to install again should still learn why.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"Zoom error ([0-9]{4})")
 
 
 def in_zooms_words(detail: str) -> str:
-    """The reason of a refusal, with the meaning of its number where that is documented."""
+    """Return the reason of a refusal, with the meaning of its number if that is documented."""
     found = _NUMBER.fullmatch(detail)
     meaning = MEANINGS.get(found[1]) if found else None
     return f"{found[1]}: {meaning}" if found and meaning else detail

@@ -1,8 +1,8 @@
-"""Who consented: GET /v2/users/me, asked with the access token that the consent brought.
+"""The consenting user: GET /v2/users/me, requested with the access token of the consent.
 
 The identity of a Zoom user is account id and user id, byte for byte. E-mail address and display
-name are shown to people who confirm a link and decide nothing: an address can be changed, reused
-and claimed. The access token itself is never decoded; its content is Zoom's private affair.
+name are shown to users who confirm a link and decide nothing: an address can be changed, reused
+and claimed. The access token itself is never decoded; its content is Zoom's internal matter.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from paraph.zoom.identifier import parse_identifier
 _MAX_DEPTH = 16
 _MAX_TEXT = 256
 
-# RFC 6749 appendix A.12 allows blanks in an access token and RFC 6750 section 2.1 does not. Line
-# breaks would be a header of the peer's choice.
+# RFC 6749 appendix A.12 allows blanks in an access token and RFC 6750 section 2.1 does not. With a
+# line break the peer could inject a header.
 _ACCESS_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 
 # Control characters, invisible formatting, and separators of lines and paragraphs.
-# Among the invisible ones are the bidirectional overrides that make one name look like another.
+# The invisible ones include the bidirectional overrides that make one name look like another.
 _UNSHOWABLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
-# Two of the invisible ones are part of how Persian, Hindi and other names are written.
+# Two invisible characters are part of how Persian, Hindi and other names are written.
 _JOINERS = "\u200c\u200d"
 
 
@@ -38,7 +38,7 @@ class ZoomUser:
 
     Attributes:
         user_id, account_id: the identity, 1 to 64 printable ASCII characters each.
-        email, display_name: for people to look at, at most 256 characters; may be empty.
+        email, display_name: for display, at most 256 characters; may be empty.
     """
 
     user_id: str = field(repr=False)
@@ -48,14 +48,14 @@ class ZoomUser:
 
 
 def build_user_request(api_server: str, *, access_token: Secret) -> Request:
-    """The request for the user whose access token this is.
+    """Build the request for the user to whom this access token belongs.
 
     Args:
         api_server: an origin from `api_server_for`, without a trailing slash.
         access_token: goes into the Authorization header; Zoom refuses it in the query.
 
     Raises:
-        UsageError: the access token cannot stand in a header.
+        UsageError: the access token cannot be part of a header.
     """
     token = access_token.reveal()
     if not _ACCESS_TOKEN.fullmatch(token):
@@ -69,24 +69,24 @@ def build_user_request(api_server: str, *, access_token: Secret) -> Request:
 
 
 def build_time_request(api_server: str) -> Request:
-    """A request without a token: the refusal carries Zoom's time in its `Date`."""
+    """Build a request without a token: the refusal carries Zoom's time in its `Date`."""
     headers = (("accept", "application/json"),)
     return Request(method="GET", url=f"{api_server}/v2/users/me", headers=headers, body=b"")
 
 
 def parse_user(response: Response, *, now: float | None = None) -> ZoomUser:
-    """The user in the answer to `build_user_request`.
+    """Parse the user in the response to `build_user_request`.
 
     Args:
-        response: the answer.
-        now: epoch seconds, for a Retry-After in seconds; without it the answer's own Date counts.
+        response: the response.
+        now: epoch seconds, for a Retry-After in seconds; without it the response's Date is used.
 
     Raises:
-        MessageMalformed: 200 with anything but a user.
+        MessageMalformed: a 200 without a valid user.
         ResourceErrorResponse, PeerUnavailable: any other status (`classify_api_error`).
     """
     if response.status != 200:
-        # With no clock at all, a wait that is given in seconds counts as over.
+        # Without any clock, a wait that is given in seconds counts as over.
         clock = response.date() if now is None else now
         raise classify_api_error(response, now=clock or 0.0)
     content = parse_json_object(response.body, max_depth=_MAX_DEPTH)
@@ -103,10 +103,10 @@ def parse_user(response: Response, *, now: float | None = None) -> ZoomUser:
 
 
 def _clean(value: object) -> str:
-    """A text for people: what cannot be shown is left out, and the rest is cut to its length."""
+    """Clean a text for display: characters that cannot be shown are dropped, the rest is cut."""
     if not isinstance(value, str):
         return ""
-    # Cut twice: the categories of a megabyte are not worth looking up.
+    # Cut twice, so that the categories of a megabyte are not looked up.
     shown = (char for char in value[: 4 * _MAX_TEXT] if _shows(char))
     return "".join(shown).strip()[:_MAX_TEXT]
 

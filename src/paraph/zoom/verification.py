@@ -1,7 +1,7 @@
 """The steps of a verification, in order, so that a refusal can be explained.
 
-A face answers every refusal alike and learns nothing; the operator who runs `paraph explain`
-wants to hear which step refused, and what that step would have proved.
+A sender gets the same response to every refusal and learns nothing from it. The operator who runs
+`paraph explain` needs to know which step refused, and what that step would have proved.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from paraph.errors import PeerError
 
 @dataclass(frozen=True, slots=True)
 class VerificationStep:
-    """One thing that is checked.
+    """One check of a verification.
 
     Args:
         name: short and stable, for output and tests.
         proves: what holds once the step has passed, as a sentence.
         refusal: the error that this step raises.
-        detail: the exact detail of that error where several steps share one class,
-            else empty: then any error of the class is this step's.
+        detail: the exact detail of that error if several steps share one class. If it is empty,
+            any error of the class belongs to this step.
     """
 
     name: str
@@ -30,12 +30,12 @@ class VerificationStep:
     detail: str = ""
 
     def refuse(self) -> PeerError:
-        """The error of this step, for those whose detail is fixed."""
+        """Return the error of this step; only for steps with a fixed detail."""
         return self.refusal(self.detail)
 
 
 def find_step(steps: Sequence[VerificationStep], error: PeerError) -> VerificationStep | None:
-    """The step at which `error` arose, or None when it is none of these steps' error."""
+    """Return the step at which `error` arose; `None` if it belongs to no step."""
     for step in steps:
         # The class is compared exactly: StaleTimestamp is a DeliveryRejected too.
         if type(error) is step.refusal and step.detail in ("", error.detail):

@@ -1,15 +1,15 @@
-"""Signed webhook deliveries: what arrived really came from Zoom, and recently.
+"""Signed webhook deliveries: verifies that Zoom sent a delivery, and sent it recently.
 
-The order of the checks is the order of their price. The headers are judged before a byte of the
-body is read, and the body is only ever looked at as bytes until the MAC has verified:
-Zoom signs what it sends, not what a parser would print again.
+Checks run in the order of their cost. The headers are checked before a byte of the body is read.
+Until the MAC has verified, the body is only read as bytes, because Zoom signs the bytes that it
+sends and not the output of a parser.
 
 ::
 
     x-zm-signature: v0=<hex of HMAC-SHA256(webhook secret, "v0:" timestamp ":" body)>
     x-zm-request-timestamp: <epoch seconds>
 
-The order is enforced by values: only `check_delivery_headers` makes the `FreshHeaders` that
+Types enforce the order: only `check_delivery_headers` makes the `FreshHeaders` that
 `verify_webhook` takes, and only `verify_webhook` makes a `VerifiedDelivery`.
 
 Source: developers.zoom.us/docs/api/webhooks, "Verify webhook events".
@@ -41,22 +41,22 @@ SIGNATURE_HEADER = b"x-zm-signature"
 TIMESTAMP_HEADER = b"x-zm-request-timestamp"
 
 MAX_BODY_BYTES = 1 << 20
-"""The face refuses longer bodies by their announced length; Zoom's are a few kilobytes."""
+"""The endpoint refuses longer bodies by their announced length; Zoom's are a few kilobytes."""
 
-# Both grammars are matched on bytes and in full. int() would take underscores, signs, blanks and
-# the digits of other scripts, `$` a trailing newline. Ten digits hold until the year 2286, and
-# they keep the ":" of the base string where it is: otherwise a timestamp of `17…:{"a"` before a
+# Both patterns match bytes, and match them completely. int() would accept underscores, signs,
+# blanks and the digits of other scripts; `$` a trailing newline. Ten digits last until 2286, and
+# they fix the place of the ":" in the base string. Otherwise a timestamp of `17…:{"a"` before a
 # body of `1}` would verify under the signature of another split.
 _SIGNATURE = re.compile(rb"v0=([0-9a-f]{64})")
 _TIMESTAMP = re.compile(rb"[0-9]{10}")
 
-# Every base string begins with "v0:", and this alphabet has no colon. So no answer to a challenge
-# can ever be the signature of a delivery, although Zoom uses one key and one function for both.
+# Every base string begins with "v0:", and this alphabet has no colon. So the response to a
+# challenge can never be the signature of a delivery, although Zoom uses one key and one function.
 CHALLENGE_TOKEN = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
 _ONE_SIGNATURE = VerificationStep(
     "one signature header",
-    "The delivery claims exactly one signature, so nobody can choose which of two is read.",
+    "The delivery has exactly one signature, so an attacker cannot choose which of two is read.",
     DeliveryRejected,
     "there is not exactly one x-zm-signature header",
 )
@@ -80,7 +80,7 @@ _TIMESTAMP_GRAMMAR = VerificationStep(
 )
 FRESHNESS = VerificationStep(
     "freshness",
-    "The delivery was signed recently; what is older than the memory of replays stays out.",
+    "The delivery was signed recently; replays older than the record of deliveries are refused.",
     StaleTimestamp,
 )
 VERIFICATION_STEPS: tuple[VerificationStep, ...] = (
@@ -113,9 +113,9 @@ _MADE_HERE: Final = object()
 class Freshness:
     """How far, in seconds, a timestamp may lie behind and ahead of our clock.
 
-    Zoom retries after 5, 25 and 85 minutes, does not say whether a retry is signed anew, and
-    never retries after a 4xx: a short window would lose honest deliveries for good. Within the
-    window replays are stopped by remembering `delivery_digest` for longer than it lasts.
+    Zoom retries after 5, 25 and 85 minutes, does not document whether a retry is signed again, and
+    never retries after a 4xx. So a short window would lose honest deliveries permanently. Within
+    the window replays are stopped by storing `delivery_digest` for longer than the window.
     """
 
     past: int = 7200
@@ -123,7 +123,7 @@ class Freshness:
 
 
 class FreshHeaders:
-    """Headers of the right shape and time. Only a check of them makes one."""
+    """Headers with valid syntax and a fresh timestamp, made only by the checks here."""
 
     __slots__ = ("_signature", "_timestamp_bytes", "timestamp")
 
@@ -138,16 +138,16 @@ class FreshHeaders:
         return f"FreshHeaders(timestamp={self.timestamp})"
 
     def find_signer(self, body: bytes, *, secrets: Sequence[Secret]) -> int:
-        """The index of the first secret that made the signature over these bytes; -1: none."""
-        # Every secret is tried even after one has matched, so that the time a refusal takes
-        # depends on the length of the ring and of the body alone.
+        """Return the index of the first secret that made the signature over these bytes, or -1."""
+        # Every secret is tried even after a match, so that the time of a refusal depends only on
+        # the length of the ring and of the body.
         matched = -1
         signed = b"v0:%b:%b" % (self._timestamp_bytes, body)
         for index, secret in enumerate(secrets):
-            # As text: what arrived is of one spelling, and need not be decoded to be refused.
+            # As text: the received signature has one spelling and need not be decoded first.
             expected = _hex_mac(secret, signed).encode("ascii")
             same = hmac.compare_digest(expected, self._signature)
-            # An empty secret is no secret: anybody can compute its MAC.
+            # An empty secret does not count: anybody can compute its MAC.
             if same and secret and matched < 0:
                 matched = index
         return matched
@@ -158,8 +158,8 @@ class VerifiedDelivery:
 
     Attributes:
         body: the raw bytes, as they were signed.
-        timestamp: epoch seconds, Zoom's.
-        secret_index: which secret of the ring verified it; above 0 an older one is still in use.
+        timestamp: epoch seconds on Zoom's clock.
+        secret_index: the secret of the ring that verified it; above 0 an older one is still used.
     """
 
     __slots__ = ("_secret", "body", "secret_index", "timestamp")
@@ -188,9 +188,9 @@ class VerifiedDelivery:
         )
 
     def answer_challenge(self, plain_token: str) -> str:
-        """The hexadecimal HMAC of a challenge, under the secret that verified this delivery.
+        """Return the hexadecimal HMAC of a challenge, made with the secret that verified it.
 
-        This signs what somebody else chose, so it refuses everything that could be the base
+        This signs a text that the sender chose. So it refuses every text that could be the base
         string of a delivery: otherwise it would be an oracle for forged events.
 
         Raises:
@@ -202,10 +202,10 @@ class VerifiedDelivery:
 
 
 def sign_webhook(secret: Secret, *, timestamp: int | str, body: bytes) -> str:
-    """The value of x-zm-signature for these bytes: `v0=` and 64 hexadecimal digits.
+    """Return the value of x-zm-signature for these bytes: `v0=` and 64 hexadecimal digits.
 
-    The MAC alone: the timestamp is signed as it is written, whatever `check_delivery_headers`
-    would say to it.
+    Only the MAC is computed: the timestamp is signed as it is written, even if
+    `check_delivery_headers` would refuse it.
     """
     return f"v0={_hex_mac(secret, b'v0:%b:%b' % (str(timestamp).encode(), body))}"
 
@@ -216,15 +216,15 @@ def check_delivery_headers(
     now: float,
     freshness: Freshness,
 ) -> FreshHeaders:
-    """What can be judged before the body is read: number, grammar and age.
+    """Check everything that can be checked without the body: number, syntax and age of headers.
 
     Args:
-        headers: raw pairs as ASGI hands them over, names in lower case.
+        headers: raw ASGI pairs, names in lower case.
         now: epoch seconds.
-        freshness: the window; both of its ends are inside.
+        freshness: the window, both limits included.
 
     Raises:
-        DeliveryRejected: a header is missing, doubled, or not of the exact grammar.
+        DeliveryRejected: a header is missing, repeated, or malformed.
         StaleTimestamp: the timestamp lies outside the window, on either side.
     """
     pairs = list(headers)
@@ -247,13 +247,13 @@ def assess_delivery_headers(
     now: float,
     freshness: Freshness,
 ) -> FreshHeaders | VerificationStep:
-    """As `check_delivery_headers`, with the step that refuses handed back.
+    """Do the same as `check_delivery_headers`, but return the step that refuses.
 
-    For the hot path of a flood: raising an error costs as much as finding it.
+    For floods on the hot path: raising an error costs as much as finding it.
 
     Args:
         headers: the raw pairs.
-        named: the same pairs as a mapping, which whoever calls has made already.
+        named: the same pairs as a mapping, which the caller has made already.
         now: epoch seconds.
         freshness: the window.
     """
@@ -270,13 +270,13 @@ def verify_webhook(
     *,
     secrets: Sequence[Secret],
 ) -> VerifiedDelivery:
-    """The delivery, once one of the webhook secrets has verified it over the raw body.
+    """Verify the raw body under one of the webhook secrets and return the delivery.
 
     Args:
         headers: from `check_delivery_headers`.
         body: exactly the bytes that arrived.
-        secrets: the ring, newest first. Zoom has one secret per app and no overlap when it is
-            replaced, so the overlap is ours.
+        secrets: the ring, newest first. Zoom has one secret per app and replaces it without an
+            overlap, so the ring provides the overlap.
 
     Raises:
         SignatureMismatch: no secret made this signature, or the ring is empty.
@@ -290,7 +290,7 @@ def verify_webhook(
 def verified_or_none(
     headers: FreshHeaders, body: bytes, *, secrets: Sequence[Secret]
 ) -> VerifiedDelivery | None:
-    """As `verify_webhook`, and None for a signature that no secret made."""
+    """Do the same as `verify_webhook`, but return None for a signature that no secret made."""
     index = headers.find_signer(body, secrets=secrets)
     if index < 0:
         return None
@@ -309,13 +309,13 @@ def measure_stale_delivery(
     *,
     secrets: Sequence[Secret],
 ) -> int:
-    """The timestamp of a delivery that is out of time and yet truly signed.
+    """Return the timestamp of a delivery that is out of time and correctly signed.
 
-    For the clock alarm only: a stale delivery that verifies means that this clock is wrong or that
-    deliveries are held up somewhere. It makes no `VerifiedDelivery`, so nothing can act on it.
+    For the clock alarm only: a stale delivery that verifies means that this clock is wrong, or that
+    deliveries are delayed. No `VerifiedDelivery` is made, so nothing can act on it.
 
     Raises:
-        DeliveryRejected, SignatureMismatch: as the two checks do.
+        DeliveryRejected, SignatureMismatch: as the two checks raise them.
     """
     checked = _demand_grammar(list(headers))
     if checked.find_signer(body, secrets=secrets) < 0:
@@ -328,10 +328,10 @@ def _no_signer(secrets: Sequence[Secret]) -> SignatureMismatch:
 
 
 def delivery_digest(client_id: str, body: bytes) -> bytes:
-    """The key of deduplication: SHA-256 over client id and raw body, and nothing unsigned.
+    """Return the deduplication key: SHA-256 over client id and raw body, and nothing unsigned.
 
-    Zoom's tracking and request ids are outside the MAC, so a replay can carry new ones; the
-    timestamp is left out because a retry may be signed anew. The length before the client id keeps
+    Zoom's tracking and request ids are outside the MAC, so a replay can carry new ones. The
+    timestamp is left out because a retry may be signed again. The length before the client id keeps
     (`ab`, `c`) apart from (`a`, `bc`).
     """
     digest = _digest_of(client_id).copy()
@@ -346,7 +346,7 @@ def _digest_of(client_id: str) -> hashlib._Hash:
 
 
 def step_of(error: PeerError) -> VerificationStep | None:
-    """The step of `VERIFICATION_STEPS` that refused, or None for a foreign error."""
+    """Return the step of `VERIFICATION_STEPS` that refused, or None for a foreign error."""
     return find_step(VERIFICATION_STEPS, error)
 
 
@@ -360,7 +360,7 @@ def _demand_grammar(headers: Sequence[tuple[bytes, bytes]]) -> FreshHeaders:
 def _assess_grammar(
     headers: Sequence[tuple[bytes, bytes]], named: Mapping[bytes, bytes]
 ) -> FreshHeaders | VerificationStep:
-    """Most heads name nothing twice, and then a look-up each will do."""
+    """Check the header syntax. Most heads repeat no name, and then one look-up each suffices."""
     if len(named) < len(headers):
         names = [name for name, _value in headers]
         if names.count(SIGNATURE_HEADER) > 1:
@@ -388,5 +388,5 @@ def _hex_mac(secret: Secret, signed: bytes) -> str:
 
 @lru_cache(maxsize=16)
 def _keyed(secret: str) -> hmac.HMAC:
-    """An HMAC with its key taken in: doing that anew for each delivery costs more than the rest."""
+    """Return a keyed HMAC: keying it again for each delivery costs more than the rest."""
     return hmac.new(secret.encode("utf-8", "surrogatepass"), digestmod="sha256")

@@ -1,9 +1,9 @@
-"""Faults: what Zoom is known to do wrong, or could, each by a name and one function.
+"""Faults: known or possible misbehaviours of Zoom, each with a name and one function.
 
 A fault is off until it is switched on, counts down when it was given `times`, and composes with
-others: each takes what the one before it made. The place it works at is part of its
-registration; the endpoints only say "this is the place". One file for each part of Zoom;
-whoever adds a file adds it to the imports here.
+others: each receives the result of the one before it. Its registration names the place where it
+works; endpoints only name their places. There is one file for each part of Zoom; a new file has to
+be added to the imports here.
 """
 
 from __future__ import annotations

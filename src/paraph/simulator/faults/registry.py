@@ -1,13 +1,13 @@
-"""How faults are declared, switched on and struck.
+"""Declares faults, switches them on and applies them.
 
     @fault("token")
     def token_slow(answer: Answer, *, seconds: float = 60.0) -> None:
         \"\"\"The token endpoint answers after `seconds`.\"\"\"
         answer.delay += seconds
 
-The function's name is the fault's, its docstring the documentation, its keyword arguments the
-parameters: whoever switches it on may set them, to a value of the default's type. Every fault
-also takes `times` (strikes that often, then is off) and `after` (lets that many occasions pass).
+The function's name is the fault's name and its docstring the documentation. Its keyword arguments
+are parameters, which may be set to a value of the default's type. Every fault also takes `times`
+(applies that often, then is off) and `after` (skips that many occasions).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import Any, Literal, TypeVar
 from paraph.errors import NotFound, UsageError
 
 Place = Literal[
-    "authorization",  # the redirect back to the app
-    "token_refusal",  # before the token endpoint does anything: nothing is spent
-    "token",  # after its work is done
-    "revoke_refusal",  # before a revocation is done
-    "api_refusal",  # before any resource is read
-    "user",  # the profile of users/me
-    "webhook",  # a delivery, before it is first sent
-    "challenge",  # a URL-validation challenge, after the faults of "webhook"
-    "check",  # a check that an endpoint leaves out, asked for by name
+    "authorization",  # the redirect back to the app.
+    "token_refusal",  # before the token endpoint does anything: nothing is spent.
+    "token",  # after its work is done.
+    "revoke_refusal",  # before a revocation is done.
+    "api_refusal",  # before any resource is read.
+    "user",  # the profile of users/me.
+    "webhook",  # a delivery, before it is first sent.
+    "challenge",  # a URL-validation challenge, after the faults of "webhook".
+    "check",  # a check that an endpoint leaves out, asked for by name.
 ]
 Subject = TypeVar("Subject")
 Spoil = TypeVar("Spoil", bound=Callable[..., None])
@@ -36,7 +36,7 @@ Spoil = TypeVar("Spoil", bound=Callable[..., None])
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A named misbehaviour: where it works, what it does, what may be set."""
+    """A named misbehaviour: its place, its effect, its parameters."""
 
     name: str
     place: Place
@@ -47,7 +47,7 @@ class Fault:
 
 @dataclass(slots=True)
 class _Armed:
-    """A fault that is on; `left` None strikes until it is switched off."""
+    """A fault that is on; with `left` None it applies until it is switched off."""
 
     parameters: dict[str, Any]
     left: int | None
@@ -58,7 +58,7 @@ _REGISTRY: dict[str, Fault] = {}
 
 
 def fault(place: Place) -> Callable[[Spoil], Spoil]:
-    """Register a function that spoils whatever is under way at a place."""
+    """Register a function that changes the object under way at a place."""
 
     def register(spoil: Spoil) -> Spoil:
         parameters = {
@@ -73,7 +73,7 @@ def fault(place: Place) -> Callable[[Spoil], Spoil]:
 
 
 def check(name: str, documentation: str) -> None:
-    """Register a fault that leaves out a check; the endpoint asks for it by name."""
+    """Register a fault that omits a check; the endpoint asks for it by name."""
     _add(Fault(name, "check", documentation, {}, None))
 
 
@@ -88,13 +88,18 @@ def _one_line(text: str | None) -> str:
 
 
 class Faults:
-    """Which faults are on."""
+    """The faults that are switched on."""
 
     def __init__(self) -> None:
         self._on: dict[str, _Armed] = {}
 
     def switch_on(self, name: str, parameters: Mapping[str, Any]) -> None:
-        """Switch a fault on, for `times` occasions or until it is switched off."""
+        """Switch a fault on, for `times` occasions or until it is switched off.
+
+        Raises:
+            NotFound: there is no such fault.
+            UsageError: a parameter is unknown or of the wrong type.
+        """
         registered = _find(name)
         given = dict(parameters)
         times, after = given.pop("times", None), given.pop("after", 0)
@@ -115,7 +120,7 @@ class Faults:
         self._on.clear()
 
     def take(self, name: str) -> bool:
-        """Whether a fault strikes now; counts down."""
+        """Return true if a fault applies now; counts down."""
         armed = self._on.get(_find(name).name)
         if armed is None:
             return False
@@ -129,7 +134,7 @@ class Faults:
         return True
 
     def spoil(self, place: Place, subject: Subject) -> Subject:
-        """Let every fault that is on at a place have its way, in the order they came on."""
+        """Apply every fault of a place, in the order in which they were switched on."""
         for name, armed in list(self._on.items()):
             registered = _REGISTRY[name]
             if registered.place == place and registered.spoil is not None and self.take(name):
@@ -137,7 +142,7 @@ class Faults:
         return subject
 
     def listing(self) -> list[dict[str, Any]]:
-        """Every fault with its documentation, what may be set, and whether it is on."""
+        """Describe every fault: documentation, parameters, and whether it is on."""
         rows = []
         for one in sorted(_REGISTRY.values(), key=lambda one: (one.place, one.name)):
             armed = self._on.get(one.name)
@@ -165,7 +170,7 @@ def _is_count(value: Any, *, least: int) -> bool:
 
 
 def _fitting(registered: Fault, key: str, value: Any) -> Any:
-    """The value, if the parameter exists and its default is of the same type."""
+    """Return the value, if the parameter exists and its default is of the same type."""
     if key not in registered.parameters:
         raise UsageError(f"{registered.name} has no parameter {key}")
     wanted = type(registered.parameters[key])

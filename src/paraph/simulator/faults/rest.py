@@ -19,7 +19,7 @@ check("api_concurrency_limit", "Every resource answers 429: too many calls at on
 check("scopes_not_checked", "The API answers whatever the token's scopes.")
 
 
-# These strike before any resource is read, whichever it is.
+# These apply before any resource is read.
 @fault("api_refusal")
 def api_unavailable(answer: Answer, *, status: int = 503) -> None:
     """Every resource answers `status`."""

@@ -1,6 +1,6 @@
-"""Faults of the token and revocation endpoints: refusals, transport, and checks left out.
+"""Faults of the token and revocation endpoints: refusals, transport, and omitted checks.
 
-What a good answer may look like in a bad shape stands in `token_shape`.
+`token_shape` has the malformed forms of a successful response.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ check("revoke_keeps_grant", "A revocation says success and ends nothing.")
 check("revoke_refresh_token_refused", "Only an access token can be revoked.")
 
 
-# A refusal strikes before anything is done: no code and no refresh token is spent by it.
+# A refusal applies before any work is done: it uses up no code and no refresh token.
 @fault("token_refusal")
 def token_unavailable(answer: Answer, *, status: int = 503) -> None:
     """The token endpoint answers `status`."""

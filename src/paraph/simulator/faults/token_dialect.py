@@ -1,7 +1,7 @@
-"""Faults of the token response's spelling: shapes that other providers of OAuth were seen with.
+"""Faults of the token response's spelling: forms that other OAuth providers were seen to use.
 
-Most of them can mean one thing only. A client may refuse them, but not in silence: the answer to a
-refresh token is the only copy of the next one.
+Most of them are unambiguous. A client may refuse them, but not silently: the response to a refresh
+is the only copy of the next refresh token.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Faults of the token response's shape: a success that no client should take as it is.
+"""Faults of the token response's shape: successes that a client should not accept unchanged.
 
-Odd shapes that providers of OAuth really use stand in `token_dialect`.
+`token_dialect` has unusual forms that OAuth providers really use.
 """
 
 from __future__ import annotations

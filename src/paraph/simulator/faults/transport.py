@@ -1,4 +1,4 @@
-"""Ways to spoil any answer that several endpoints share."""
+"""Faults of any response, shared by several endpoints."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from urllib.parse import quote
 
 from paraph.simulator.answer import Answer
 
-# Far more than an app may read, and little enough not to hurt the machine of whoever asks.
+# Far more than an app may read, and small enough not to harm the machine of the caller.
 _MOST_MEBIBYTES = 256
 
 
 def page(answer: Answer) -> None:
-    """200 with the sign-in page of a wireless network."""
+    """Replace it by a 200 with the sign-in page of a wireless network."""
     answer.replace(200, b"<!doctype html><title>Welcome</title><p>Sign in to Wi-Fi", "text/html")
 
 
 def pad(answer: Answer, mebibytes: int) -> None:
-    """White space behind the content."""
+    """Append white space to the content."""
     answer.body += b" " * (min(max(mebibytes, 0), _MOST_MEBIBYTES) << 20)
 
 
 def bomb(answer: Answer, mebibytes: int) -> None:
-    """The content compressed, with white space behind it that costs almost nothing to send."""
+    """Compress the content with white space behind it that costs almost nothing to send."""
     answer.body = compressed(answer.body, mebibytes)
     answer.headers["content-encoding"] = "gzip"
 
 
 def compressed(content: bytes, mebibytes: int) -> bytes:
-    """Content as gzip, followed by so much white space."""
+    """Return content as gzip, followed by this much white space."""
     return gzip.compress(content) + _spaces(min(max(mebibytes, 0), _MOST_MEBIBYTES))
 
 
@@ -40,6 +40,6 @@ def _spaces(mebibytes: int) -> bytes:
 
 
 def redirect(answer: Answer, status: int, location: str) -> None:
-    """A redirect in the place of the answer."""
+    """Replace the response by a redirect."""
     answer.replace(status, b"", "text/plain")
     answer.headers["location"] = quote(location, safe=":/%#?=@[]!$&'()*+,;")

@@ -1,7 +1,7 @@
-"""Faults of webhooks: what a receiver must withstand, and what Zoom is said to do.
+"""Faults of webhooks: attacks that a receiver must withstand, and reported behaviour of Zoom.
 
-A fault spoils a delivery once, before it is first sent; its retries repeat the same bytes. Each
-signs anew where that is its point, so faults compose in the order in which they came on.
+A fault changes a delivery once, before it is first sent; its retries repeat the same bytes. A fault
+signs again if its purpose needs it, so faults compose in the order in which they were switched on.
 """
 
 from __future__ import annotations
@@ -305,13 +305,13 @@ def challenge_without_token(delivery: Delivery) -> None:
 
 
 def _one_header(text: str) -> str:
-    """What a header can hold: no line break, nothing beyond Latin-1, no space around it."""
+    """Return text that a header can hold: no line break, only Latin-1, no space around it."""
     printable = "".join(one for one in text if one.isprintable()).strip()
     return printable.encode("latin-1", "replace").decode("latin-1")
 
 
 def _seconds(delivery: Delivery) -> int:
-    """The timestamp as a number; 0 where another fault has left none."""
+    """Return the timestamp as a number; 0 if another fault has removed it."""
     text = delivery.timestamp
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
 

@@ -1,5 +1,5 @@
-// Makes the console live: draws anew what has changed, sends forms without leaving the page, and
-// leaves alone what somebody has opened, revealed or is writing in. Everything works without it.
+// Makes the console live: redraws changed regions, sends forms without leaving the page, and
+// keeps anything that the user has opened, revealed or is typing. Everything works without it.
 "use strict";
 
 const said = document.getElementById("said");
@@ -33,7 +33,7 @@ function isBeingWrittenIn(region) {
   return fields.some((one) => one === document.activeElement || one.value !== one.defaultValue);
 }
 
-// Where the keyboard is, as a place that is found again after a region was drawn anew.
+// The focused place, in a form that is found again after a region was redrawn.
 function placeOf(one) {
   const home = one && one.closest("[data-focus],details[id]");
   if (!home) return "";
@@ -118,7 +118,7 @@ async function send(form, button) {
   const order = { method: "POST", body, headers: { accept: "application/json" } };
   const answer = await fetch(form.action, order).catch(() => null);
   button.disabled = false;
-  // A disabled button loses the keyboard, which whoever pressed it by keyboard wants back.
+  // A disabled button loses the focus, which a keyboard user needs back.
   if (held) button.focus({ preventScroll: true });
   if (!answer) {
     say("The simulator does not answer.", true);
