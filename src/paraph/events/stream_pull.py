@@ -3,7 +3,8 @@
 The client's own `fetch` holds messages back until its request is complete. If it is cancelled
 meanwhile, the stream delivers them again only when their lease ends. This class knows every message
 that has arrived. So a process that stops returns all of them, and the next one has them at once
-(NATS JetStream API, `$JS.API.CONSUMER.MSG.NEXT`).
+(NATS JetStream API, `$JS.API.CONSUMER.MSG.NEXT`). Only a message that the server sends at the moment
+at which the subscription ends waits for the end of its lease: no process can know of it.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ class Pull:
             return
         with suppress(nats.errors.Error, OSError, TimeoutError):
             async with asyncio.timeout(_RETURN_SECONDS):
-                await self._drain(self._subscription)
+                # Held messages are returned also if the subscription does not end in good order.
+                with suppress(nats.errors.Error):
+                    await self._drain(self._subscription)
                 for message in self._held:
                     # The client refuses a second answer to the same message.
                     with suppress(nats.errors.MsgAlreadyAckdError):
