@@ -3,8 +3,8 @@
 The client's own `fetch` holds messages back until its request is complete. If it is cancelled
 meanwhile, the stream delivers them again only when their lease ends. This class knows every message
 that has arrived. So a process that stops returns all of them, and the next one has them at once
-(NATS JetStream API, `$JS.API.CONSUMER.MSG.NEXT`). Only a message that the server sends at the moment
-at which the subscription ends waits for the end of its lease: no process can know of it.
+(NATS JetStream API, `$JS.API.CONSUMER.MSG.NEXT`). Only a message that the server sends while the
+subscription ends waits for the end of its lease: no process can know of it.
 """
 
 from __future__ import annotations
