@@ -1,9 +1,7 @@
-"""Counts retired words and long sentences in everything that people read.
+"""Finds retired words and long sentences in everything that people read.
 
-Documents, docstrings, comments and messages are checked. `docs/prose_counts.txt` holds the number
-of findings that each file still has. `make lint` fails when a file has more than its number; a
-file without a line has none. Run `python docs/prose.py --list FILE…` to see the findings of
-files, and `python docs/prose.py --lower` after fixing some: it writes the lower numbers.
+Documents, docstrings, comments and messages are checked. `make lint` fails on any finding. Run
+`python docs/prose.py FILE…` to check some files only.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ from io import StringIO
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COUNTS = Path(__file__).with_name("prose_counts.txt")
 LONGEST_SENTENCE = 30
 
 # A pattern, and the words to write instead.
@@ -180,40 +177,15 @@ def checked_files() -> list[Path]:
     return sorted(found)
 
 
-def read_counts() -> dict[str, int]:
-    """The accepted number of findings by file."""
-    rows = COUNTS.read_text(encoding="utf-8").splitlines() if COUNTS.exists() else []
-    pairs = (row.rsplit(" ", 1) for row in rows if row and not row.startswith("#"))
-    return {name: int(count) for name, count in pairs}
-
-
 def main(arguments: list[str]) -> int:
-    """Compare every file with its number; `--list` shows findings, `--lower` writes numbers."""
-    if arguments[:1] == ["--list"]:
-        for name in arguments[1:]:
-            for one in findings_in(Path(name)):
-                print(f"{name}:{one.line}: {one.text!r}: {one.advice}")
-        return 0
-    accepted = read_counts()
-    found = {str(path.relative_to(ROOT)): len(findings_in(path)) for path in checked_files()}
-    if arguments[:1] == ["--lower"]:
-        _write(
-            {name: min(count, accepted.get(name, count)) for name, count in found.items() if count}
-        )
-        return 0
-    worse = {name: count for name, count in found.items() if count > accepted.get(name, 0)}
-    for name, count in worse.items():
-        print(f"{name}: {count} findings, {accepted.get(name, 0)} accepted")
-        print(f"  python docs/prose.py --list {name}")
-    total, limit = sum(found.values()), sum(accepted.values())
-    print(f"prose: {total} findings, {limit} accepted")
-    return 1 if worse else 0
-
-
-def _write(counts: Mapping[str, int]) -> None:
-    head = "# Findings of docs/prose.py that are still to be fixed. A number may only fall.\n"
-    rows = (f"{name} {count}\n" for name, count in sorted(counts.items()))
-    COUNTS.write_text(head + "".join(rows), encoding="utf-8")
+    """Print the findings of some files, or of all; return 1 if there are any."""
+    count = 0
+    for path in [Path(name).resolve() for name in arguments] or checked_files():
+        for one in findings_in(path):
+            print(f"{path.relative_to(ROOT)}:{one.line}: {one.text!r}: {one.advice}")
+            count += 1
+    print(f"prose: {count} findings")
+    return 1 if count else 0
 
 
 if __name__ == "__main__":
