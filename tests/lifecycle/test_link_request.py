@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from lifecycle.linking import claim, confirm, install_url
-from paraph.errors import StorageUnavailable
+from paraph.errors import StorageError, StorageUnavailable
 from paraph.lifecycle.housekeeping import let_go
 from paraph.secret import Secret
 from paraph.storage.encryption import secret_hash
@@ -121,9 +121,16 @@ async def test_a_refusal_at_zoom_uses_no_link_request_up(kit: Kit) -> None:
         assert 303 == (await kit.install(browser, url)).status_code
 
 
-@pytest.mark.parametrize("is_written", [True, False])
+@pytest.mark.parametrize(
+    ("is_written", "error"),
+    [
+        (True, StorageUnavailable("the connection is lost")),
+        (False, StorageUnavailable("the connection is lost")),
+        (False, StorageError("the database failed: LockNotAvailableError 55P03")),
+    ],
+)
 async def test_a_commit_that_is_not_confirmed_loses_no_install(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch, *, is_written: bool
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, error: StorageError, *, is_written: bool
 ) -> None:
     """The last transaction is tried again, whether or not it was written the first time."""
     api = await kit.api()
@@ -139,9 +146,9 @@ async def test_a_commit_that_is_not_confirmed_loses_no_install(
         async with transaction(*scopes) as tx:
             yield tx
             if is_last and not is_written:
-                raise StorageUnavailable("the connection is lost")
+                raise error
         if is_last:
-            raise StorageUnavailable("the connection is lost")
+            raise error
 
     monkeypatch.setattr(store, "transaction", unconfirmed)
     async with kit.browser() as browser:

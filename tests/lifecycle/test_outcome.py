@@ -58,6 +58,16 @@ async def test_an_outcome_is_kept_for_a_minute(context: Context) -> None:
     assert await find_outcome(later(ended, OUTCOME_SECONDS + 1), STATE) is None
 
 
+async def test_a_failure_replaces_no_success(context: Context) -> None:
+    """A commit that was not confirmed may have kept the handoff, which exists nowhere else."""
+    await use_state(context, STATE)
+    kept = Outcome("failed", status=200, title="as a success")
+    async with context.store.transaction(NOTHING_READ) as tx:
+        await keep_outcome(tx, context, STATE, kept)
+    assert await keep_failure(context, STATE, FAILED)
+    assert kept == await find_outcome(context, STATE)
+
+
 async def test_an_installation_that_is_gone_is_over(context: Context) -> None:
     """Only an installation that is there and works is told as one."""
     installation_id = await install(context, 1)

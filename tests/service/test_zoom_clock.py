@@ -210,6 +210,16 @@ async def test_a_clock_that_is_behind_makes_no_old_capture_fresh(
     assert await count(kit.service) == 0
 
 
+async def test_one_wrong_date_of_zoom_refuses_no_delivery_for_good(kit: Kit) -> None:
+    """A `Date` that is 40 minutes ahead contradicts a late retry: 503 until Zoom is asked again."""
+    endpoint: Any = kit.service.public
+    late = int(time.time()) - 5100
+    endpoint._zoom_clock.observe(response_at(time.time() + 2400))
+    first = await kit.post_webhook("meeting.ended", MEETING, timestamp=late)
+    again = await kit.post_webhook("meeting.ended", MEETING, timestamp=late)
+    assert (503, 200) == (first.status_code, again.status_code)
+
+
 @pytest.mark.parametrize("seconds", [0, 10_000, -3600])
 async def test_an_old_capture_gets_nothing_from_a_wrong_clock(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, seconds: int

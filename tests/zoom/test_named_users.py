@@ -98,10 +98,24 @@ def test_large_payloads_are_read_in_part(monkeypatch: pytest.MonkeyPatch) -> Non
     many = {f"x{number}": {"y": 1} for number in range(49)}
     assert [JANE] == users_of({**many, "user_id": JANE})
     assert [] == users_of({"more": 1, **many, "user_id": JANE})
+    assert [] == users_of({"user_ids": [JANE] * 51})
     deep: dict[str, Any] = {"user_id": JANE}
     for _ in range(9):
         deep = {"object": deep}
     assert [] == users_of(deep)
+
+
+class Unread(list[int]):
+    """A long list that is not written out."""
+
+    def __repr__(self) -> str:
+        raise AssertionError
+
+
+def test_a_type_that_is_no_text_is_not_read() -> None:
+    """A list of a mebibyte next to many ids would be written out for each of them."""
+    assert [] == users_of({"id": [JANE, JANE], "type": Unread([1])})
+    assert [] == users_of({"object": {"owner_id": JANE, "owner_type": Unread([1])}})
 
 
 @given(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -18,9 +19,11 @@ from paraph.errors import (
     InvalidGrant,
     PeerError,
     ScopesMissing,
+    SealBroken,
     StateMismatch,
-    StorageUnavailable,
+    StorageError,
     TransportError,
+    UnknownEncryptionKey,
 )
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
@@ -137,15 +140,21 @@ async def _owner(context: Context, tokens: Tokens) -> ZoomUser:
     except (PeerError, TransportError):
         # These may have invalidated the working tokens of a known user (4741), so dropping them
         # could lose that grant. They are stored without an owner until Zoom names it.
-        await _write_again(context, partial(_keep_ownerless, context, tokens))
+        await _write_again(context, partial(_keep_ownerless, context, tokens, context.new_id()))
         raise
 
 
-async def _keep_ownerless(context: Context, tokens: Tokens) -> None:
+async def _keep_ownerless(context: Context, tokens: Tokens, ownerless_id: str) -> None:
+    with suppress(Conflict):
+        # After a commit that was not confirmed they may be there already.
+        await _add_ownerless(context, tokens, ownerless_id)
+
+
+async def _add_ownerless(context: Context, tokens: Tokens, ownerless_id: str) -> None:
     async with context.store.transaction(NOTHING_READ) as tx:
         await tx.ownerless.add(
             OwnerlessTokens(
-                ownerless_id=context.new_id(),
+                ownerless_id=ownerless_id,
                 client_id=context.client.client_id,
                 tokens=tokens,
                 created_at=context.now(),
@@ -246,7 +255,7 @@ async def _take_request(
 
 
 async def _write_again(context: Context, write: Callable[[], Awaitable[T]]) -> T:
-    """Store the tokens that Zoom issued; retry while the database is down, as in a failover.
+    """Store the tokens that Zoom issued; retry while the database is down or locked.
 
     No other copy of the tokens exists, and they may have invalidated the working ones of a known
     user (4741). A block whose commit was not confirmed may be written twice. Like a second
@@ -256,7 +265,9 @@ async def _write_again(context: Context, write: Callable[[], Awaitable[T]]) -> T
     while True:
         try:
             return await write()
-        except StorageUnavailable as error:
+        except (Conflict, UnknownEncryptionKey, SealBroken):
+            raise
+        except StorageError as error:
             if context.clock() > give_up_at:
                 raise
             _log.warning("install.not_written", why=error.detail)

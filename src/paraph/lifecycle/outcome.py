@@ -68,13 +68,16 @@ async def reserve_outcome(tx: Transaction, context: Context, state: Secret) -> N
     )
 
 
-async def keep_outcome(tx: Transaction, context: Context, state: Secret, outcome: Outcome) -> None:
+async def keep_outcome(
+    tx: Transaction, context: Context, state: Secret, outcome: Outcome, *, replaces: bool = True
+) -> None:
     """Keep the outcome for a minute."""
     await tx.idempotency.finish(
         _answer_id(state),
         status=_ANSWERED,
         body=msgspec.json.encode(outcome),
         expires_at=context.now() + OUTCOME_SECONDS,
+        replaces=replaces,
     )
 
 
@@ -82,7 +85,8 @@ async def keep_failure(context: Context, state: Secret, outcome: Outcome) -> boo
     """Keep the outcome of a flow without installation. Return False if it was not kept."""
     try:
         async with context.store.transaction(NOTHING_READ) as tx:
-            await keep_outcome(tx, context, state, outcome)
+            # An installation may be stored although its commit was not confirmed: it stays.
+            await keep_outcome(tx, context, state, outcome, replaces=False)
     except StorageError:
         return False
     return True

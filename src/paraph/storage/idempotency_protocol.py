@@ -28,9 +28,23 @@ class IdempotencyStore(Protocol):
         """Read a live response; without a body it is only reserved. None if it does not exist."""
 
     async def finish(
-        self, answer_id: str, *, status: int, body: bytes, expires_at: int | None = None
+        self,
+        answer_id: str,
+        *,
+        status: int,
+        body: bytes,
+        expires_at: int | None = None,
+        replaces: bool = True,
     ) -> None:
-        """Store a reserved response, sealed; `expires_at` changes when it expires."""
+        """Store a reserved response, sealed.
+
+        Args:
+            answer_id: the id of the reservation.
+            status: the HTTP status code.
+            body: the complete response body.
+            expires_at: a new time at which it expires, in epoch seconds.
+            replaces: replace a response that was stored before.
+        """
 
     async def drop(self, answer_id: str) -> None:
         """Drop a reservation: nothing was done."""

@@ -60,7 +60,13 @@ class SqlIdempotencyStore:
         return GivenAnswer(bytes(row.request_hash), row.status, body)
 
     async def finish(
-        self, answer_id: str, *, status: int, body: bytes, expires_at: int | None = None
+        self,
+        answer_id: str,
+        *,
+        status: int,
+        body: bytes,
+        expires_at: int | None = None,
+        replaces: bool = True,
     ) -> None:
         """Store a reserved response."""
         values: dict[str, Any] = {
@@ -69,9 +75,10 @@ class SqlIdempotencyStore:
         }
         if expires_at is not None:
             values["expires_at"] = expires_at
-        await self._connection.execute(
-            update(given_answers).where(given_answers.c.answer_id == answer_id).values(**values)
-        )
+        change = update(given_answers).where(given_answers.c.answer_id == answer_id)
+        if not replaces:
+            change = change.where(given_answers.c.body.is_(None))
+        await self._connection.execute(change.values(**values))
 
     async def drop(self, answer_id: str) -> None:
         """Drop a reservation: nothing was done."""

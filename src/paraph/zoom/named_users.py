@@ -40,7 +40,8 @@ _ROLES = (
     frozenset(["sender", "creator", "author", "caller", "callee"]),
 )
 _MAX_DEPTH = 8
-# A body may have a mebibyte, but no event of Zoom's names its user behind this many members.
+# A body may have a mebibyte, but no event of Zoom's names its user behind this many members and
+# entries of lists.
 _MAX_MEMBERS = 2000
 
 
@@ -58,7 +59,7 @@ def _candidates(payload: Mapping[str, Any]) -> Iterator[tuple[int, str, object]]
     while waiting:
         node, path, depth = waiting.popleft()
         for key, value in node.items():
-            left -= 1
+            left -= max(1, len(value)) if isinstance(value, list) else 1
             if left < 0:
                 return
             words = _words(key)
@@ -87,7 +88,8 @@ def _read(
 
 def _words(key: str) -> list[str]:
     """Split `ownerIds`, `owner_ids` and `OWNER_ID` into the words owner and id."""
-    snake = "".join(f"_{c}" if c.isupper() and not key.isupper() else c for c in key[:64])
+    key = key[:64]
+    snake = "".join(f"_{c}" if c.isupper() and not key.isupper() else c for c in key)
     return [word.removesuffix("s") for word in snake.lower().split("_") if word]
 
 
@@ -107,4 +109,5 @@ def _rank(words: list[str]) -> int | None:
 def _is_user(node: Mapping[str, Any], before: str = "") -> bool:
     """Return true unless a type next to the id says that it is not a user's id."""
     types = (node.get(f"{before}{key}") for key in ("type", "extension_type"))
-    return all(one is None or str(one).lower() == "user" for one in types)
+    # Only text is read: a long list would be written out for each id next to it.
+    return all(one is None or (isinstance(one, str) and one[:5].lower() == "user") for one in types)
