@@ -260,7 +260,13 @@ class _Administrator:
     async def _ask(self, statement: str) -> list[Any]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._url)
-        return list(await self._connection.fetch(statement))
+        try:
+            return list(await self._connection.fetch(statement))
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            # The server was killed, and the client has not noticed it until now.
+            self._connection.terminate()
+            self._connection = None
+            raise ConnectionError("the connection has ended") from error
 
     def pid(self) -> int:
         """Return the process of the server that serves the connection."""
