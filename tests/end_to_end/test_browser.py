@@ -55,7 +55,7 @@ def test_marketplace_install_event_and_removal(host_demo: RunningDemo, page: Pag
     expect(page.locator("#feed")).to_contain_text("zoom.meeting.ended")
 
     console.goto(f"{host_demo.zoom}/marketplace/{host_demo.client_id}")
-    console.get_by_role("button", name="Remove").click()
+    console.get_by_role("button", name="Remove it from Jane Dev").click()
     expect(page.locator(".installation")).to_have_count(0)
     page.reload()
     expect(page.locator("#feed")).to_contain_text("installation.removed")
