@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -14,6 +12,7 @@ import pytest
 
 from paraph.storage.encryption import new_encryption_key
 from private_file import write_private
+from serve_process import start_service
 
 GOOD = f"""
 client_id = "AbCdEf123456"
@@ -32,15 +31,7 @@ trusted_proxies = ["127.0.0.1"]
 def start(folder: Path, settings: str) -> subprocess.Popen[str]:
     """Run the command in a folder with these settings."""
     write_private(folder / "paraph.toml", settings)
-    environment = {name: v for name, v in os.environ.items() if not name.startswith("PARAPH_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "paraph.cli.main", "serve"],
-        cwd=folder,
-        env={**environment, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start_service(folder)
 
 
 def failure(folder: Path, settings: str) -> tuple[int, str]:

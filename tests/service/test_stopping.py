@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 
 from cli.test_serve import GOOD
 from private_file import write_private
+from serve_process import start_service
 from service.served import served
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -64,26 +64,13 @@ class Running:
         raise AssertionError("it still accepts connections")
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    """Run `paraph serve` in a folder with a settings file."""
-    environment = {name: v for name, v in os.environ.items() if not name.startswith("PARAPH_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "paraph.cli.main", "serve"],
-        cwd=folder,
-        env={**environment, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @contextmanager
 def serving(folder: Path, drain_seconds: int) -> Iterator[Running]:
     """Run a service, and kill what is left of it."""
     text = GOOD.replace("drain_seconds = 0", f"drain_seconds = {drain_seconds}")
     assert str(drain_seconds) in text
     write_private(folder / "paraph.toml", text)
-    process = start(folder)
+    process = start_service(folder)
     assert process.stdout is not None
     try:
         said = dict(process.stdout.readline().split() for _ in range(2))
@@ -183,7 +170,7 @@ def test_a_signal_ends_a_start_that_waits(tmp_path: Path) -> None:
         write_private(
             tmp_path / "paraph.toml", f'{GOOD}database_url = "postgresql://a@127.0.0.1:{port}/a"\n'
         )
-        process = start(tmp_path)
+        process = start_service(tmp_path)
         connection, _ = silent.accept()
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)

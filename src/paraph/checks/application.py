@@ -121,15 +121,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_ready(app: Application, url: str, patience: float) -> None:
-    """Wait at most `patience` seconds until the app accepts connections at `url`.
+def wait_until_ready(app: Application, url: str, seconds: float) -> None:
+    """Wait at most `seconds` until the app accepts connections at `url`.
 
     Raises:
         ControlFailedError: the app ended, or accepted no connection in time.
     """
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not app.alive:
             last = app.output().strip().splitlines()[-1:] or ["it printed nothing"]
@@ -140,4 +140,4 @@ def wait_until_ready(app: Application, url: str, patience: float) -> None:
             time.sleep(0.03)
         else:
             return
-    raise ControlFailedError(f"the app did not accept connections within {patience:.0f} seconds")
+    raise ControlFailedError(f"the app did not accept connections within {seconds:.0f} seconds")

@@ -213,8 +213,7 @@ class WebhookEndpoint:
         if zoom.explains(timestamp):
             return True
         # A wrong `Date`, corrected by now, may have contradicted a fresh timestamp.
-        age = self._clock() - timestamp
-        is_fresh = -self._freshness.future <= age <= self._freshness.past
+        is_fresh = self._freshness.allows(self._clock() - timestamp)
         return is_fresh and not zoom.contradicts(timestamp)
 
     async def take(self, delivery: VerifiedDelivery, headers: Headers) -> Answer:

@@ -90,7 +90,7 @@ class ZoomClock:
     def explains(self, timestamp: int) -> bool:
         """Return true if a delivery that is stale by this clock is fresh by Zoom's."""
         age = self._age_at_zoom(timestamp) if self.is_off else None
-        return age is not None and -self._freshness.future <= age <= self._freshness.past
+        return age is not None and self._freshness.allows(age)
 
     def contradicts(self, timestamp: int) -> bool:
         """Return true if a delivery that is fresh by this clock is too old by Zoom's.

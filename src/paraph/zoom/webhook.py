@@ -121,6 +121,10 @@ class Freshness:
     past: int = 7200
     future: int = 300
 
+    def allows(self, age: float) -> bool:
+        """Return true if a timestamp is fresh; `age` is in seconds, negative if it is ahead."""
+        return -self.future <= age <= self.past
+
 
 class FreshHeaders:
     """Headers with valid syntax and a fresh timestamp, made only by the checks here."""
@@ -261,7 +265,7 @@ def assess_delivery_headers(
     if isinstance(found, VerificationStep):
         return found
     age = now - found.timestamp
-    return found if -freshness.future <= age <= freshness.past else FRESHNESS
+    return found if freshness.allows(age) else FRESHNESS
 
 
 def verify_webhook(
