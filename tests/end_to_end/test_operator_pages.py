@@ -160,6 +160,7 @@ def test_every_page_fits_a_phone_and_can_be_read(
     expect(page.get_by_role("alert")).to_contain_text("does not open these pages")
 
     def look() -> None:
+        page.wait_for_load_state()  # A click returns before the stylesheet is there.
         assert page.evaluate("document.documentElement.scrollWidth") == 390, page.url
         assert [] == page.evaluate(_CONTRAST), page.url
 

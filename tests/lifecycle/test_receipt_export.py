@@ -76,10 +76,12 @@ async def test_a_tombstone_is_exported_also_when_nothing_matched(tmp_path: Path)
     raise AssertionError("no tombstone was exported")
 
 
-async def test_what_cannot_be_written_goes_on_waiting(tmp_path: Path) -> None:
+async def test_receipts_that_cannot_be_written_stay_in_the_database(tmp_path: Path) -> None:
     """A full disk loses no receipt: it is written when there is room again."""
     async with running(tmp_path) as kit:
-        context = kit.service.context
+        settings = kit.settings
+    # Without the service: its own round would export the tombstone before the full disk is met.
+    async with open_context(settings) as (context, _readiness):
         async with context.store.transaction() as tx:
             await tx.removals.add_tombstone(b"h" * 32, zoom_time=5, now=6)
         taken = tmp_path / "taken"
@@ -88,7 +90,10 @@ async def test_what_cannot_be_written_goes_on_waiting(tmp_path: Path) -> None:
         with pytest.raises(StorageError):
             await ReceiptExport(context, nowhere).export()
 
-        assert TombstoneLine((b"h" * 32).hex(), 5, 6) in await exported(kit)
+        book = receipt_book(settings, context)
+        assert book is not None
+        await ReceiptExport(context, book).export()
+        assert TombstoneLine((b"h" * 32).hex(), 5, 6) in book.read().lines
 
 
 async def test_the_head_is_marked_now_and_then_and_at_the_end(tmp_path: Path) -> None:
