@@ -26,9 +26,9 @@ import uvloop
 
 import kit
 import service_under_load as load
+from paraph.model.records import KeptEvent
+from paraph.sealing.key_ring import KeyRing
 from paraph.storage.database import open_store
-from paraph.storage.encryption import KeyRing
-from paraph.storage.records import KeptEvent
 from postgres_server import PostgresServer
 from webhook import install
 

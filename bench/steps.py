@@ -24,11 +24,11 @@ import service_under_load as load
 from events.inbox_kit import install, open_context
 from paraph.events.inbox import Inbox
 from paraph.logs import log_many, set_up_logs
-from paraph.oauth.strict_json import parse_json_object
+from paraph.model.records import KeptEvent, Outcome
+from paraph.sealing.row import Sealing
 from paraph.secret import Secret
-from paraph.storage.event_columns import BODY
-from paraph.storage.records import KeptEvent, Outcome
-from paraph.storage.sealing import Sealing
+from paraph.storage.stores.event_columns import BODY
+from paraph.strict_json import parse_json_object
 from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import parse_event
 from paraph.zoom.webhook import (

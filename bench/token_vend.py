@@ -22,13 +22,13 @@ from pathlib import Path
 import kit
 import service_under_load as load
 from kit import Target
-from paraph.config import load_settings
 from paraph.lifecycle.api_key import create_key
 from paraph.lifecycle.context import Context
-from paraph.oauth.phase import Phase
+from paraph.model.phase import Phase
+from paraph.model.records import Grant, Link, Tokens, ZoomIdentity
 from paraph.secret import Secret
 from paraph.service.context import open_context
-from paraph.storage.records import Grant, Link, Tokens, ZoomIdentity
+from paraph.settings.model import load_settings
 from postgres_server import PostgresServer
 
 INSTALLATIONS = 2_000

@@ -20,8 +20,8 @@ import kit
 import service_under_load as load
 from kit import Target
 from nats_server import NatsServer
+from paraph.sealing.key_ring import KeyRing
 from paraph.storage.database import open_store
-from paraph.storage.encryption import KeyRing
 from postgres_server import PostgresServer
 from storage import sample
 

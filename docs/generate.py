@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from paraph.errors import ParaphError
-from paraph.oauth.phase import to_mermaid
+from paraph.http.problems import status_of
+from paraph.model.phase import to_mermaid
 from paraph.outgoing.failure import Cause, failure
-from paraph.problems import status_of
 from paraph.simulator.app import create_simulator
-from paraph.simulator.behaviours import all_behaviours
-from paraph.simulator.event_catalogue import catalogue
-from paraph.simulator.world import default_world
+from paraph.simulator.state.behaviours import all_behaviours
+from paraph.simulator.state.world import default_world
+from paraph.simulator.webhooks.event_catalogue import catalogue
 
 DOCS = Path(__file__).parent
 

@@ -14,8 +14,8 @@ import threading
 from functools import cache
 from pathlib import Path
 
+from paraph.sealing.key_ring import KeyRing, new_encryption_key
 from paraph.storage.database import open_store
-from paraph.storage.encryption import KeyRing, new_encryption_key
 from tampering import tamper
 
 # Opening a database writes to these; everything else that a migration makes is the schema.

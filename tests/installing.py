@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from paraph.lifecycle.context import Context
-from paraph.oauth.phase import Phase
+from paraph.model.phase import Phase
+from paraph.model.records import Grant, Link, Tokens, ZoomIdentity
 from paraph.secret import Secret
-from paraph.storage.records import Grant, Link, Tokens, ZoomIdentity
 
 
 async def install(context: Context, number: int) -> str:

@@ -14,20 +14,20 @@ import httpx
 from starlette.types import ASGIApp
 
 from databases import new_sqlite
-from paraph.config import DEFAULT_PROXY_ALLOW, Settings
+from paraph.endpoints.pages import Pages
+from paraph.endpoints.readiness import Readiness
 from paraph.lifecycle.api_key import create_key
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.shared_clock import SharedClock
+from paraph.remote.zoom_clock import ZoomClock
+from paraph.sealing.key_ring import new_encryption_key
 from paraph.secret import Secret
 from paraph.service.app import Service, _public_side, _redirection_endpoint, open_service
-from paraph.service.page import Pages
-from paraph.service.readiness import Readiness
-from paraph.service.zoom_clock import ZoomClock
+from paraph.settings.model import DEFAULT_PROXY_ALLOW, Settings
 from paraph.simulator.engine import Consent
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.webhook_sender import sign
-from paraph.simulator.world import default_world
-from paraph.storage.encryption import new_encryption_key
+from paraph.simulator.state.world import default_world
+from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.zoom.webhook import Freshness
 
 PUBLIC_URL = "https://app.example"

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paraph.client import AsyncClient, Client, challenge_of
-    from paraph.config import Settings, load_settings
     from paraph.errors import NeedsReauthorization, NotFound, ParaphError, UsageError
     from paraph.events.handlers import HandedEvent
     from paraph.secret import Secret
     from paraph.service.zoom import SubjectInstallation, Zoom, ZoomAnswer
+    from paraph.settings.model import Settings, load_settings
     from paraph.simulator.running import SimulatedZoom
 
 __all__ = [
@@ -44,14 +44,14 @@ _PLACES = {
     "NotFound": "paraph.errors",
     "ParaphError": "paraph.errors",
     "Secret": "paraph.secret",
-    "Settings": "paraph.config",
+    "Settings": "paraph.settings.model",
     "SimulatedZoom": "paraph.simulator.running",
     "SubjectInstallation": "paraph.service.zoom",
     "UsageError": "paraph.errors",
     "Zoom": "paraph.service.zoom",
     "ZoomAnswer": "paraph.service.zoom",
     "challenge_of": "paraph.client",
-    "load_settings": "paraph.config",
+    "load_settings": "paraph.settings.model",
 }
 
 

@@ -44,7 +44,7 @@
         └── Conflict                      Another caller was first.
 
 A code is stable: hosts, logs and documentation may rely on it.
-Only `paraph.problems` decides which HTTP status an error becomes.
+Only `paraph.http.problems` decides which HTTP status an error becomes.
 """
 
 from __future__ import annotations

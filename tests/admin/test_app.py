@@ -14,7 +14,7 @@ import pytest
 from admin.operators import COOKIE, ORIGIN, Desk, browser, desk, new_key, sign_in
 from paraph.admin import form
 from paraph.errors import StorageError
-from paraph.storage.records import EventStatus
+from paraph.model.records import EventStatus
 from service_kit import ACCOUNT, running
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ import pytest
 from admin.operators import Desk
 from paraph.admin.event_pages import PAGE
 from paraph.lifecycle.removal import remove_installation
-from paraph.storage.records import EventStatus
+from paraph.model.records import EventStatus
 
 pytestmark = pytest.mark.anyio
 

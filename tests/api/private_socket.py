@@ -10,8 +10,8 @@ from typing import Any
 
 import uvicorn
 
+from paraph.http.fast_path.protocol import fast_lane
 from paraph.service.app import Service
-from paraph.service.fast_lane import fast_lane
 
 
 class _Server(uvicorn.Server):

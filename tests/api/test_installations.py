@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.installed import SUBJECT, Installed, installed
-from paraph.lifecycle.housekeeping import revoke_due
+from paraph.operations.housekeeping import revoke_due
 from service_kit import ACCOUNT, JANE
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from paraph.checks.harness.environment import Stage
 from paraph.checks.questions import read_app, target_text
-from paraph.checks.stage import Stage
 from paraph.checks.target import load_target
 from paraph.checks.twin_target import twin_target
 from paraph.errors import ConfigurationError

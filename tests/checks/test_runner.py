@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from paraph.checks import browser
+from paraph.checks.harness import browser
 from paraph.checks.report.document import document
 from paraph.checks.report.machines import to_junit, to_sarif
 from paraph.checks.report.page import to_html

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from paraph.simulator.webhook_sender import sign
-from paraph.storage.encryption import new_encryption_key
+from paraph.sealing.key_ring import new_encryption_key
+from paraph.simulator.webhooks.webhook_sender import sign
 from private_file import write_private
 from service_kit import running
 from vector_files import FOLDER

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from installing import install
-from paraph.config import load_settings
 from paraph.lifecycle.context import Context
 from paraph.service.context import open_context
+from paraph.settings.model import load_settings
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from installing import install
 from paraph.cli import events, installations
 from paraph.cli.main import app
-from paraph.config import load_settings
 from paraph.service.context import open_context
+from paraph.settings.model import load_settings
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import trustme
 
-from paraph.simulator.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from paraph.simulator.state.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 
 JANE = "KDcuGIm1QgePTO8WbOqwIQ"
 ZOOM_NAMES = ("zoom.us", "api.zoom.us", "marketplace.zoom.us")

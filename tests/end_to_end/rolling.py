@@ -23,11 +23,11 @@ import asyncpg
 import httpx
 
 from end_to_end.nginx import certificate, run_nginx
+from paraph.sealing.key_ring import new_encryption_key
 from paraph.simulator.engine import Consent
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.webhook_sender import sign
-from paraph.simulator.world import User
-from paraph.storage.encryption import new_encryption_key
+from paraph.simulator.state.world import User
+from paraph.simulator.webhooks.webhook_sender import sign
 from ports import reserve_ports
 from private_file import write_private
 from service_kit import ACCOUNT, simulated_zoom

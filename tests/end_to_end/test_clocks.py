@@ -19,9 +19,9 @@ import httpx
 import pytest
 
 from paraph.client.nonce import challenge_of
+from paraph.sealing.key_ring import new_encryption_key
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.webhook_sender import sign
-from paraph.storage.encryption import new_encryption_key
+from paraph.simulator.webhooks.webhook_sender import sign
 from ports import reserve_ports
 from private_file import write_private
 from programs import need_program

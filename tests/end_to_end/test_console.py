@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.world import default_world
+from paraph.simulator.state.world import default_world
 from simulator.receiver import Receiver, receiving
 
 pytestmark = pytest.mark.browser

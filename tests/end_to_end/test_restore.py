@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from paraph.sealing.key_ring import new_encryption_key
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.webhook_sender import sign
-from paraph.storage.encryption import new_encryption_key
+from paraph.simulator.webhooks.webhook_sender import sign
 from ports import reserve_ports
 from private_file import write_private
 from service_kit import ACCOUNT, JANE, RAVI, agree_as, iso, simulated_zoom

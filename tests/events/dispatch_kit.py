@@ -15,7 +15,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.storage.records import Concerned, EventStatus, KeptEvent
+from paraph.model.records import Concerned, EventStatus, KeptEvent
 
 
 class Host:

@@ -12,15 +12,15 @@ from typing import Any
 
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
+from paraph.model.records import EventStatus, KeptEvent, Outcome
 from paraph.oauth.roles import Client
 from paraph.remote.authorization_server import RemoteAuthorizationServer
 from paraph.remote.resource_server import RemoteResourceServer
 from paraph.remote.transport import Transport
+from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
-from paraph.simulator.webhook_sender import sign
+from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.storage.database import open_store
-from paraph.storage.encryption import KeyRing
-from paraph.storage.records import EventStatus, KeptEvent, Outcome
 from paraph.zoom.events import Event, parse_event
 from paraph.zoom.server_metadata import zoom_authorization_server
 from paraph.zoom.webhook import (

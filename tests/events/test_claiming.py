@@ -12,12 +12,12 @@ import pytest
 
 from events.dispatch_kit import Host, dispatching, one_with, until_status
 from events.inbox_kit import install, keep, kept, meeting
-from paraph.events import road
+from paraph.events import claims
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
-from paraph.storage.event_store import SqlEventStore
-from paraph.storage.records import EventStatus, KeptEvent
+from paraph.model.records import EventStatus, KeptEvent
+from paraph.storage.stores.event import SqlEventStore
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two places, and a road that claims far ahead as soon as anything was handed on."""
-    monkeypatch.setattr(road, "PLACES", 2)
-    monkeypatch.setattr(road, "AHEAD_SECONDS", 1e6)
+    monkeypatch.setattr(claims, "PLACES", 2)
+    monkeypatch.setattr(claims, "AHEAD_SECONDS", 1e6)
 
 
 @asynccontextmanager
@@ -122,7 +122,7 @@ async def test_what_is_held_too_long_goes_back_in_time(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow host holds nobody's lease: what found no place is given back, and comes again."""
-    monkeypatch.setattr(road, "HOLD_SECONDS", 0.2)
+    monkeypatch.setattr(claims, "HOLD_SECONDS", 0.2)
     monkeypatch.setattr("paraph.events.dispatch.POLL_SECONDS", 0.05)
     gate = asyncio.Event()
     waits = [f"waits{number}" for number in range(6)]
@@ -148,7 +148,7 @@ async def test_a_lease_is_longer_than_hold_and_attempt(context: Context) -> None
     before = int(time.time())
     async with many_in_hand(context, host, waits, timeout=20.0):
         rows = [await one_with(context, mark) for mark in waits]
-        latest = before + road.HOLD_SECONDS + 20 + road.LEASE_MARGIN
+        latest = before + claims.HOLD_SECONDS + 20 + claims.LEASE_MARGIN
         assert all(one.next_attempt_at >= latest for one in rows)
         assert {1} == {one.attempts for one in rows}
         gate.set()

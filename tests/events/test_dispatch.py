@@ -24,15 +24,15 @@ from events.dispatch_kit import (
 )
 from events.inbox_kit import install, keep, kept, meeting, open_context
 from paraph.errors import TransportError
-from paraph.events import dispatch, road
+from paraph.events import claims, dispatch
 from paraph.events.dispatch import ATTEMPTS, Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
+from paraph.model.records import EventStatus
 from paraph.storage.database import Database
-from paraph.storage.protocols import Transaction
-from paraph.storage.records import EventStatus
 from paraph.storage.scope import Scope
+from paraph.storage.transaction import Transaction
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -99,9 +99,9 @@ async def test_a_hanging_handler_delays_only_its_own_name(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More hanging events than there are places: another kind is handed on all the same."""
-    monkeypatch.setattr(road, "PLACES", 4)
-    monkeypatch.setattr(road, "MOST_SLOW_OF_A_NAME", 4)
-    monkeypatch.setattr(road, "SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(claims, "PLACES", 4)
+    monkeypatch.setattr(claims, "MOST_SLOW_OF_A_NAME", 4)
+    monkeypatch.setattr(claims, "SLOW_SECONDS", 0.05)
     monkeypatch.setattr(dispatch, "POLL_SECONDS", 0.05)
     inbox = Inbox(context)
     host = Host(**{f"hangs{number}": hang for number in range(20)})

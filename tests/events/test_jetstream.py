@@ -21,8 +21,8 @@ from paraph.events.inbox import Inbox
 from paraph.events.jetstream import JetStreamInbox, open_jetstream
 from paraph.events.stream_setup import StreamUrl
 from paraph.lifecycle.context import Context
+from paraph.model.records import Outcome
 from paraph.outgoing.route import OutgoingRoute
-from paraph.storage.records import Outcome
 from ports import reserve_ports
 
 pytestmark = pytest.mark.anyio

@@ -19,7 +19,7 @@ from paraph.events.recipients import Recipients
 from paraph.events.redelivery import redeliver
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import STALE_SECONDS
-from paraph.storage.records import EventStatus, KeptEvent
+from paraph.model.records import EventStatus, KeptEvent
 
 pytestmark = pytest.mark.anyio
 

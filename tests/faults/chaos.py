@@ -32,10 +32,10 @@ from paraph.errors import (
     TransportError,
 )
 from paraph.lifecycle.audit import walk_chain
-from paraph.oauth.phase import Phase
+from paraph.model.phase import Phase
+from paraph.sealing.key_ring import new_encryption_key
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.world import User
-from paraph.storage.encryption import new_encryption_key
+from paraph.simulator.state.world import User
 from pgbouncer import PgBouncer
 from postgres_server import PostgresServer
 from service_kit import simulated_zoom

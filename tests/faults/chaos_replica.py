@@ -25,18 +25,19 @@ from typing import Any, cast
 import httpx
 from sqlalchemy import text
 
-from paraph.config import Settings
 from paraph.errors import NeedsReauthorization, ParaphError
 from paraph.events import dispatch
-from paraph.lifecycle import housekeeping, key_rotation, refresh_lease
+from paraph.lifecycle import refresh_lease
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.removal import remove_installation
 from paraph.logs import set_up_logs
+from paraph.operations import housekeeping, key_rotation
 from paraph.remote.transport import Transport
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
-from paraph.simulator.webhook_sender import sign
+from paraph.settings.model import Settings
+from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.storage.database import Database
 from service_kit import PUBLIC_URL, iso, settings_for
 

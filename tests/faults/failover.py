@@ -28,8 +28,8 @@ from faults.crash import Host, listening
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.webhook_sender import sign
-from paraph.simulator.world import User
+from paraph.simulator.state.world import User
+from paraph.simulator.webhooks.webhook_sender import sign
 from postgres_server import PostgresServer
 from service_kit import ACCOUNT, PUBLIC_URL, agree_as, settings_for, simulated_zoom
 

@@ -19,15 +19,15 @@ from typing import Any
 
 import click
 
-from paraph.config import load_settings
-from paraph.events import road as roads
+from paraph.events import claims as roads
+from paraph.events.claims import Road
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
-from paraph.events.road import Road
 from paraph.lifecycle.access_token import Refresher
 from paraph.logs import set_up_logs
 from paraph.remote.transport import Transport
 from paraph.service import server
+from paraph.settings.model import load_settings
 from paraph.storage.database import Database
 from paraph.storage.scope import Scope
 

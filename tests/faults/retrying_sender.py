@@ -22,7 +22,7 @@ from functools import cached_property
 
 import aiohttp
 
-from paraph.simulator.webhook_sender import sign
+from paraph.simulator.webhooks.webhook_sender import sign
 from storage import sample
 
 WARP = 150

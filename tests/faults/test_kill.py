@@ -27,11 +27,11 @@ import pytest
 
 from paraph import challenge_of
 from paraph.lifecycle.audit import walk_chain
-from paraph.oauth.phase import RUNG_NAMES
+from paraph.model.phase import RUNG_NAMES
+from paraph.sealing.key_ring import KeyRing, new_encryption_key
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.webhook_sender import sign
+from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.storage.database import Database, open_store
-from paraph.storage.encryption import KeyRing, new_encryption_key
 from ports import reserve_ports
 from private_file import write_private
 from service_kit import ACCOUNT, JANE, iso, simulated_zoom

@@ -14,8 +14,8 @@ from paraph.errors import NotFound
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.removal import remove_installation
+from paraph.model.records import Installation, ZoomIdentity
 from paraph.storage.database import open_store
-from paraph.storage.records import Installation, ZoomIdentity
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

@@ -19,7 +19,7 @@ from interoperability.environments import (
     node_folder,
     python_environment,
 )
-from paraph.checks.impersonation import demand_possible
+from paraph.checks.harness.impersonation import demand_possible
 from paraph.checks.runner import Run, run
 from paraph.checks.target import load_target
 from paraph.errors import ConfigurationError

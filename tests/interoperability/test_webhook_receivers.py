@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from interoperability.receiver_process import ReceiverProcess, running
-from paraph.simulator.event_catalogue import catalogue
 from paraph.simulator.running import SimulatedZoom
+from paraph.simulator.webhooks.event_catalogue import catalogue
 
 pytestmark = pytest.mark.slow
 

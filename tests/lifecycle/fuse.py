@@ -8,8 +8,8 @@ from contextvars import ContextVar
 
 from paraph.lifecycle.context import Context
 from paraph.oauth.messages import Request, Response
-from paraph.storage.protocols import Transaction
 from paraph.storage.scope import Scope
+from paraph.storage.transaction import Transaction
 
 
 class Crash(BaseException):

@@ -13,9 +13,9 @@ from typing import Any
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
-from paraph.oauth.phase import Phase
+from paraph.model.phase import Phase
+from paraph.model.records import Grant, KeptEvent
 from paraph.storage.database import open_store
-from paraph.storage.records import Grant, KeptEvent
 from service_kit import Kit, running
 
 

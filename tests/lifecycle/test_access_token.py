@@ -15,10 +15,10 @@ from lifecycle.refreshing import Refreshing, refreshing
 from paraph.errors import InvalidGrant, PeerError, PeerUnavailable, TransportError
 from paraph.lifecycle import refresh_lease
 from paraph.lifecycle.audit import walk_chain
-from paraph.lifecycle.keep_alive import IDLE_SECONDS, keep_alive
 from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, notify_host
-from paraph.oauth.phase import Phase
-from paraph.storage.records import Installation
+from paraph.model.phase import Phase
+from paraph.model.records import Installation
+from paraph.operations.keep_alive import IDLE_SECONDS, keep_alive
 
 pytestmark = pytest.mark.anyio
 

@@ -43,17 +43,18 @@ from paraph.errors import (
     TransportError,
     UsageError,
 )
-from paraph.lifecycle import key_rotation, link, link_request
+from paraph.lifecycle import link, link_request
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.deauthorization import carry_out
 from paraph.lifecycle.removal import remove_installation
-from paraph.lifecycle.replica import LIVE_SECONDS
+from paraph.model.records import Installation
+from paraph.operations import key_rotation
+from paraph.operations.replica import LIVE_SECONDS
+from paraph.sealing.key_ring import new_encryption_key
 from paraph.secret import Secret
 from paraph.service.app import open_service
-from paraph.storage.encryption import new_encryption_key
-from paraph.storage.records import Installation
 from paraph.zoom.events import AppDeauthorized
 from postgres_server import PostgresServer
 from service_kit import (

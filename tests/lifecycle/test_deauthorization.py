@@ -17,7 +17,7 @@ from paraph.lifecycle.deauthorization import (
     carry_out,
     order_of,
 )
-from paraph.oauth.phase import Phase
+from paraph.model.phase import Phase
 from paraph.zoom.events import AppDeauthorized
 from service_kit import ACCOUNT, JANE, RAVI, Kit, agree_as, iso, running
 
@@ -305,7 +305,7 @@ async def test_by_webhook_it_purges_queued_bodies(tmp_path: Path) -> None:
 async def _until_removed(kit: Kit) -> None:
     import asyncio
 
-    from paraph.storage.records import EventStatus
+    from paraph.model.records import EventStatus
 
     async with asyncio.timeout(10):
         while True:

@@ -83,7 +83,7 @@ async def test_another_subject_cannot_confirm(kit: Kit) -> None:
 
 async def test_declining_ends_the_grant(kit: Kit) -> None:
     """No: the link goes, and since nobody else needs it the grant is revoked at Zoom."""
-    from paraph.lifecycle.housekeeping import revoke_due
+    from paraph.operations.housekeeping import revoke_due
 
     api = await kit.api()
     code = (await claim(api, await handoff_of(kit, api, "tenant:ada"))).json()["claim"]

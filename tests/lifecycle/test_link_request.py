@@ -13,11 +13,11 @@ import pytest
 
 from lifecycle.linking import claim, confirm, install_url
 from paraph.errors import StorageError, StorageUnavailable
-from paraph.lifecycle.housekeeping import let_go
+from paraph.operations.housekeeping import let_go
+from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret
-from paraph.storage.encryption import secret_hash
-from paraph.storage.protocols import Transaction
 from paraph.storage.scope import Scope
+from paraph.storage.transaction import Transaction
 from service_kit import JANE, Kit, agree_as, running
 
 pytestmark = pytest.mark.anyio

@@ -21,8 +21,8 @@ from paraph.lifecycle.pending_authorization import (
     open_pending,
 )
 from paraph.oauth.roles import Client
+from paraph.sealing.key_ring import KeyRing, new_encryption_key
 from paraph.secret import Secret
-from paraph.storage.encryption import KeyRing, new_encryption_key
 from service_kit import running
 
 pytestmark = pytest.mark.anyio

@@ -24,11 +24,11 @@ from paraph.events.recipients import find_recipients
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.removal import remove_installation
 from paraph.lifecycle.replacement import ADMINISTRATOR_REPLACED, TRANSFERRED
-from paraph.oauth.phase import Phase
+from paraph.model.phase import Phase
+from paraph.model.records import KeptEvent, Outcome
 from paraph.oauth.token_endpoint import TokenSet
 from paraph.secret import Secret
-from paraph.storage.protocols import Store
-from paraph.storage.records import KeptEvent, Outcome
+from paraph.storage.transaction import Store
 from service_kit import ACCOUNT, JANE, RAVI, Kit, agree_as, running
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from paraph.client import AsyncClient, Client, ServiceProblem, Unreachable
 from paraph.errors import TransportError
-from paraph.events.forward import Forwarder
+from paraph.events.http_target import Forwarder
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
 from paraph.oauth.messages import Request

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from outgoing.conftest import Authority
-from paraph.config import Settings, load_key_service, load_settings
 from paraph.errors import ConfigurationError
 from paraph.outgoing.route import DIRECT, OutgoingRoute
 from paraph.outgoing.settings import check_route
+from paraph.sealing.key_ring import new_encryption_key
 from paraph.service.outgoing_log import log_route
-from paraph.storage.encryption import new_encryption_key
+from paraph.settings.model import Settings, load_key_service, load_settings
 from private_file import write_private
 
 SECRET = "9sWq2-p4ss"

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from paraph.cli.main import app
-from paraph.config import _Values
+from paraph.settings.model import _Values
 
 ROOT = Path(__file__).parents[2]
 

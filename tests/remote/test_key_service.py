@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from bao_server import BaoServer
-from paraph.config import Settings
 from paraph.errors import ConfigurationError, TransportError
-from paraph.key_settings import KeyService, is_wrapped
+from paraph.operations.open_key_ring import new_wrapped_key, open_ring
 from paraph.outgoing.route import OutgoingRoute
 from paraph.remote.key_service import open_key_service
+from paraph.sealing.key_ring import new_encryption_key
 from paraph.secret import Secret
 from paraph.service.context import open_context
-from paraph.service.keys import new_wrapped_key, open_ring
-from paraph.storage.encryption import new_encryption_key
+from paraph.settings.keys import KeyService, is_wrapped
+from paraph.settings.model import Settings
 from service_kit import give_back, settings_for, simulated_zoom
 from storage import sample
 

@@ -11,8 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from paraph.service.bounded_head import BoundedHeadProtocol
-from paraph.service.fast_lane import Judges, Turn, fast_lane
+from paraph.http.fast_path.protocol import Judges, Turn, fast_lane
+from paraph.http.listener.bounded_protocol import BoundedHeadProtocol
 
 # Turns of the event loop after each piece: enough for whatever does no I/O.
 TURNS = 40

@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from paraph.service.connections import ConnectionLimits
-from paraph.service.fast_lane import Judges
+from paraph.http.fast_path.protocol import Judges
+from paraph.http.listener.connections import ConnectionLimits
 from paraph.service.server import _Listener, _listener
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from events.test_forward import Host, forwarding, listening
+from events.test_http_target import Host, forwarding, listening
 from paraph.events.recipients import Recipients
+from paraph.model.records import KeptEvent
 from paraph.service.app import open_service
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.storage.records import KeptEvent
 from scripted_zoom import Scripted, ScriptedZoom, scripted_zoom
 from service_kit import ACCOUNT, JANE, Kit, give_back, settings_for, simulated_zoom
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from paraph.service.fast_lane import Judges
+from paraph.http.fast_path.protocol import Judges
 from service.input_kinds import PRIVATE, PUBLIC, SIZE, USUAL_PRIVATE, USUAL_PUBLIC, Input
 from service.lane_kit import connection
 from service_kit import Kit, running

@@ -14,10 +14,10 @@ import pytest
 import trustme
 
 from paraph.checks.targets.front import serve_front
-from paraph.config import Settings
 from paraph.outgoing.route import OutgoingRoute
 from paraph.outgoing.settings import check_route
 from paraph.service.app import open_service
+from paraph.settings.model import Settings
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from ports import reserve_ports
 from service_kit import Kit, give_back, settings_for, simulated_zoom

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from events.inbox_kit import SECRET
 from paraph.errors import DeliveryRejected, EventInvalid
-from paraph.simulator.webhook_sender import sign
+from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.zoom.events import (
     answer_url_validation,
     parse_app_deauthorized,

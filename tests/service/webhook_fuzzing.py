@@ -7,13 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from events.inbox_kit import SECRET
+from paraph.endpoints.webhook_endpoint import WebhookEndpoint
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
+from paraph.model.records import KeptEvent, Outcome
 from paraph.oauth.roles import Client
+from paraph.remote.zoom_clock import ZoomClock
 from paraph.secret import Secret
-from paraph.service.webhook_endpoint import WebhookEndpoint
-from paraph.service.zoom_clock import ZoomClock
-from paraph.storage.records import KeptEvent, Outcome
 from paraph.zoom.webhook import Freshness
 from storage import sample
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 import psutil  # type: ignore[import-untyped]  # Its stubs are a package of their own.
 
-from paraph.simulator.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, default_world
+from paraph.simulator.state.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, default_world
 
 USER = default_world().users[0].id
 REDIRECT = default_world().apps[0].redirect_uris[0]

@@ -9,22 +9,22 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from paraph.simulator.administration import AppOrder, ApprovalOrder
 from paraph.simulator.app import create_app
-from paraph.simulator.control import (
+from paraph.simulator.apps.administration import AppOrder, ApprovalOrder
+from paraph.simulator.engine import Simulator
+from paraph.simulator.state.world import World
+from paraph.simulator.steering.control import (
     ClockOrder,
     ConsentOrder,
     DeauthorizationOrder,
     EventOrder,
 )
-from paraph.simulator.engine import Simulator
-from paraph.simulator.hooks_control import (
+from paraph.simulator.steering.hooks_control import (
     ContextOrder,
     EventUrlOrder,
     InClientOrder,
     OpeningOrder,
 )
-from paraph.simulator.world import World
 
 _ORDERS: dict[tuple[str, str], Any] = {
     ("PUT", "/_simulator/world"): World,

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from paraph.simulator.clock import Clock
 from paraph.simulator.engine import Simulator
-from paraph.simulator.world import App, World, default_world
+from paraph.simulator.state.clock import Clock
+from paraph.simulator.state.world import App, World, default_world
 
 HANG, CUT = -1, -2
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from paraph.simulator.app import create_app, create_simulator
 from paraph.simulator.engine import Consent, Simulator
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.world import Account, App, User, World, Zoom, default_world
+from paraph.simulator.state.world import Account, App, User, World, Zoom, default_world
 from simulator.openapi import _GRANTS, _PARAMETERS, openapi_of, routes_of
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))

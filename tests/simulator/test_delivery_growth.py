@@ -5,7 +5,7 @@ import resource
 
 import pytest
 
-from paraph.simulator import delivery as delivery_module
+from paraph.simulator.webhooks import delivery as delivery_module
 from simulator.socket_receiver import make_simulator, receiving
 
 pytestmark = pytest.mark.anyio

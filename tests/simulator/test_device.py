@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from paraph.simulator.world import App
+from paraph.simulator.state.world import App
 from simulator.plain_client import JANE, RAVI, PlainClient
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"

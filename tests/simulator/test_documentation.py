@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.world import load_world
+from paraph.simulator.state.world import load_world
 from programs import need_program
 from simulator.receiver import receiving
 

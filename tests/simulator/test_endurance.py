@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from paraph.simulator.journal import MAX_BYTES
+from paraph.simulator.state.journal import MAX_BYTES
 from simulator.load import Connection, Process, Receiver, authorize, order_event, repeat, simulating
 
 COUNT = int(os.environ.get("ENDURANCE", "500"))

@@ -10,9 +10,9 @@ import pytest
 
 import paraph.simulator
 from paraph.errors import NotFound, UsageError
-from paraph.simulator.answer import Answer
-from paraph.simulator.authorization_response import AuthorizationResponse
 from paraph.simulator.faults import Faults
+from paraph.simulator.oauth.authorization_response import AuthorizationResponse
+from paraph.simulator.response import Answer
 
 
 def token_answer() -> Answer:

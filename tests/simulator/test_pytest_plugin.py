@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from paraph.simulator.pytest_plugin import SimulatedZoom
-from paraph.simulator.world import App, World, default_world
+from paraph.simulator.state.world import App, World, default_world
 from simulator.receiver import receiving
 
 # What a team that uses nothing but the fixture must not have to load, or even to install.

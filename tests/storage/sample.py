@@ -7,10 +7,8 @@ from typing import Any
 
 import msgspec
 
-from paraph.oauth.phase import Phase, Rung
-from paraph.secret import Secret
-from paraph.storage.encryption import KeyRing
-from paraph.storage.records import (
+from paraph.model.phase import Phase, Rung
+from paraph.model.records import (
     ApiKey,
     AuditEntry,
     Grant,
@@ -23,6 +21,8 @@ from paraph.storage.records import (
     Tokens,
     ZoomIdentity,
 )
+from paraph.sealing.key_ring import KeyRing
+from paraph.secret import Secret
 
 CLIENT = "pR8qClientId"
 ACCOUNT = "AbcDEFghiJKLmnoPQRst01"

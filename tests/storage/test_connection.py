@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from paraph.errors import ConfigurationError, Conflict, StorageError
 from paraph.storage.connection import finish, storage_errors
-from paraph.storage.sqlite import connect_driver, create_private, file_of, use_wal
+from paraph.storage.engines.sqlite import connect_driver, create_private, file_of, use_wal
 
 pytestmark = pytest.mark.anyio
 

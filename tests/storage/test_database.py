@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from paraph.errors import Conflict, StorageError
+from paraph.model.records import EventStatus, Outcome
 from paraph.storage.database import Database, open_store
-from paraph.storage.records import EventStatus, Outcome
-from paraph.storage.sqlite import READERS, SqliteEngine
+from paraph.storage.engines.sqlite import READERS, SqliteEngine
 from postgres_server import PostgresServer
 from storage import sample
 from storage.other_process import increment
@@ -273,7 +273,7 @@ async def test_ping_fails_while_the_write_lock_cannot_be_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readiness must fail when somebody else holds the database, and recover by itself."""
-    monkeypatch.setattr("paraph.storage.sqlite.BUSY_SECONDS", 0)
+    monkeypatch.setattr("paraph.storage.engines.sqlite.BUSY_SECONDS", 0)
     path = tmp_path / "paraph.db"
     store = await open_store(f"sqlite:///{path}", sample.ring(), randomness=os.urandom)
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:

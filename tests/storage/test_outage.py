@@ -15,10 +15,11 @@ import pytest
 
 from databases import new_sqlite
 from paraph.errors import StorageError, StorageUnavailable
-from paraph.storage import outage, sqlite
+from paraph.model.records import Outcome
+from paraph.storage import outage
 from paraph.storage.database import Database, open_store
+from paraph.storage.engines import sqlite
 from paraph.storage.outage import OutageLog, unavailable
-from paraph.storage.records import Outcome
 from storage import sample
 from storage.sample import ring
 

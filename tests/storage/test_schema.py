@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from paraph.errors import ConfigurationError, SealBroken, UnknownEncryptionKey
+from paraph.sealing.key_ring import KeyRing
 from paraph.storage.database import open_store
-from paraph.storage.encryption import KeyRing
 from storage.sample import NEW_KEY, OLD_KEY, ring
 
 pytestmark = pytest.mark.anyio

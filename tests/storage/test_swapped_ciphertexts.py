@@ -7,10 +7,10 @@ import os
 import pytest
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.oauth.phase import Phase
+from paraph.model.phase import Phase
+from paraph.sealing.key_ring import KeyRing
 from paraph.storage.database import Database, open_store
-from paraph.storage.encryption import KeyRing
-from paraph.storage.sealed_columns import SEALED_COLUMNS
+from paraph.storage.stores.sealed_columns import SEALED_COLUMNS
 from storage import sample
 from storage.sample import NEW_KEY, OLD_KEY, ring
 from tampering import tamper

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paraph.config import DEFAULT_PROXY_ALLOW
 from paraph.errors import CallRefused, ConfigurationError
+from paraph.settings.model import DEFAULT_PROXY_ALLOW
 from paraph.zoom.api_path import AllowList, PermittedCall, Target, parse_target
 from vector_files import cases
 

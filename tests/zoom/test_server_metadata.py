@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paraph.config import REGIONAL_API_SERVERS
 from paraph.errors import ConfigurationError
 from paraph.oauth.roles import AuthorizationServer
+from paraph.settings.model import REGIONAL_API_SERVERS
 from paraph.zoom.server_metadata import api_server_for, zoom_authorization_server
 
 

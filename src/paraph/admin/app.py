@@ -17,16 +17,16 @@ from paraph.admin.audit_pages import AuditPages
 from paraph.admin.event_pages import EventPages
 from paraph.admin.form import Fields, parse_query, read_form
 from paraph.admin.installation_pages import InstallationPages
+from paraph.admin.operator_request import Visit
 from paraph.admin.own_origin import OwnOrigin, came_from_elsewhere
 from paraph.admin.page import render, see_other, static_file
 from paraph.admin.refusal import Refusal, nothing_here
 from paraph.admin.session import COOKIE, Session, Sessions
 from paraph.admin.sign_in import START, Budget, SignIn
-from paraph.admin.visit import Visit
 from paraph.errors import ParaphError
+from paraph.http.problems import problem_of
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.problems import problem_of
 
 View = Callable[[Visit], Awaitable[Response]]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from paraph.admin.operator_request import Visit
 from paraph.admin.refusal import nothing_here
-from paraph.admin.visit import Visit
 from paraph.lifecycle.audit import ChainVerdict, walk_chain
 from paraph.lifecycle.context import Context
 

@@ -7,14 +7,14 @@ import re
 
 from starlette.responses import Response
 
+from paraph.admin.operator_request import Visit
 from paraph.admin.page import see_other
 from paraph.admin.refusal import nothing_here
-from paraph.admin.visit import Visit
 from paraph.errors import NotFound, UsageError
 from paraph.events.redelivery import find_event, redeliver
+from paraph.http.problems import status_of
 from paraph.lifecycle.context import Context
-from paraph.problems import status_of
-from paraph.storage.records import Backlog, EventStatus, KeptEvent
+from paraph.model.records import Backlog, EventStatus, KeptEvent
 
 PAGE = 25
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{0,80}")

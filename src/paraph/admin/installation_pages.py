@@ -6,8 +6,8 @@ import re
 
 from starlette.responses import Response
 
+from paraph.admin.operator_request import Visit
 from paraph.admin.refusal import nothing_here
-from paraph.admin.visit import Visit
 from paraph.lifecycle.context import Context
 
 PAGE = 25

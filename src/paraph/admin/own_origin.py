@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from paraph.admin.refusal import Refusal
-from paraph.setting_judge import is_loopback
+from paraph.settings.validation import is_loopback
 
 Headers = Iterable[tuple[bytes, bytes]]
 

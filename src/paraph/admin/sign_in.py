@@ -7,9 +7,9 @@ from typing import Protocol
 
 from starlette.responses import Response
 
+from paraph.admin.operator_request import Visit
 from paraph.admin.page import render, see_other
 from paraph.admin.session import Sessions, forgotten_cookie
-from paraph.admin.visit import Visit
 from paraph.errors import ApiKeyMissing, Busy, NotAllowed, StorageError
 from paraph.logs import get_logger
 

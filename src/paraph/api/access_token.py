@@ -12,13 +12,13 @@ from functools import lru_cache
 
 import msgspec
 
-from paraph.answer import Answer, Fields
 from paraph.api.problem import MALFORMED, problem_answer
+from paraph.http.response import Answer, Fields
 from paraph.lifecycle.active_access import Access, ActiveAccess
 from paraph.lifecycle.api_key import ApiKeys, Presented, require_scope, require_subject
 from paraph.lifecycle.api_key import Scope as KeyScope
-from paraph.storage.protocols import Store
-from paraph.storage.records import LiveRow
+from paraph.model.records import LiveRow
+from paraph.storage.transaction import Store
 
 MAX_BODY_BYTES = 4096
 

@@ -20,7 +20,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from paraph.answer import Answer
 from paraph.api.access_token import MAX_BODY_BYTES as MOST_VEND_BYTES
 from paraph.api.access_token import AccessTokenEndpoint
 from paraph.api.audit import audit_routes
@@ -31,7 +30,6 @@ from paraph.api.installations import installation_routes
 from paraph.api.keys import ApiKeyDependency
 from paraph.api.linking import linking_routes
 from paraph.api.own_headers import holds_own_header, misplaced
-from paraph.api.patience import Patience
 from paraph.api.problem import (
     MALFORMED,
     TOO_LONG,
@@ -41,21 +39,23 @@ from paraph.api.problem import (
     problem_answer,
 )
 from paraph.api.proxy import ProxyEndpoint
-from paraph.api.request_body import (
+from paraph.errors import ParaphError
+from paraph.http.body import (
     READ_SECONDS,
     BodyTooLong,
     BodyTooSlow,
     CallerGone,
     read_whole,
 )
-from paraph.config import Settings
-from paraph.errors import ParaphError
+from paraph.http.patience import Patience
+from paraph.http.problems import Problem
+from paraph.http.response import Answer
 from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.api_key import ApiKey, ApiKeys, Presented, present
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.logs import get_logger
-from paraph.problems import Problem
+from paraph.settings.model import Settings
 from paraph.zoom.api_path import AllowList
 
 MAX_BODY_BYTES = 64 * 1024

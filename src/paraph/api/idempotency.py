@@ -15,10 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from paraph.api.problem import MALFORMED, problem_answer
-from paraph.api.request_body import replayed
+from paraph.http.body import replayed
+from paraph.http.problems import Problem
 from paraph.lifecycle.api_key import ApiKeys
 from paraph.lifecycle.context import Context
-from paraph.problems import Problem
 from paraph.storage.scope import Scope
 
 KEPT_SECONDS = 86400

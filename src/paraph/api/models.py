@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from paraph.lifecycle.audit import ChainVerdict
-from paraph.storage.records import AuditEntry, Installation, Receipt
+from paraph.model.records import AuditEntry, Installation, Receipt
 
 # No control characters: a subject is shown to operators, and some databases refuse NUL.
 Subject = Annotated[

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from paraph import errors
-from paraph.problems import Problem, problem_of
+from paraph.http.problems import Problem, problem_of
 
 MEDIA_TYPE = "application/problem+json"
 _BUSY_SECONDS = 2

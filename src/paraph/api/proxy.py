@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from paraph.api.own_headers import ANSWER_HEADER, SUBJECT_HEADER
 from paraph.api.problem import TOO_LONG, problem_answer
-from paraph.api.request_body import BodyTooLong, pieces_of
 from paraph.errors import NotFound
+from paraph.http.body import BodyTooLong, pieces_of
 from paraph.lifecycle.api_key import ApiKeys, require_scope
 from paraph.lifecycle.api_key import Scope as KeyScope
 from paraph.lifecycle.resource_call import HostCall, PassedOn, ResourceCaller

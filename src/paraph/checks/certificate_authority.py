@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from paraph.checks.listener import Certificate
+from paraph.checks.harness.listener import Certificate
 
 _DAY = timedelta(days=1)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from paraph.checks.answer import Answer
-from paraph.checks.browser import Sender
-from paraph.checks.ownership import is_loopback
+from paraph.checks.harness.browser import Sender
+from paraph.checks.harness.ownership import is_loopback
+from paraph.checks.harness.response import Answer
 from paraph.errors import ConfigurationError
 
 _STARTS = (

@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from paraph.checks import cases
+from paraph.checks import all_cases
 from paraph.checks.catalogue import GROUPS, catalogue
-from paraph.checks.destination import THIS_MACHINE, Reach
-from paraph.checks.impersonation import demand_possible
-from paraph.checks.masking import mask, printable
-from paraph.checks.ownership import demand_ownership
-from paraph.checks.stage import Stage
+from paraph.checks.harness.case import CONTROLS, Case, Trial
+from paraph.checks.harness.destination import THIS_MACHINE, Reach
+from paraph.checks.harness.environment import Stage
+from paraph.checks.harness.impersonation import demand_possible
+from paraph.checks.harness.masking import mask, printable
+from paraph.checks.harness.ownership import demand_ownership
 from paraph.checks.target import Target, Variant
-from paraph.checks.trial import CONTROLS, Case, Trial
 from paraph.checks.verdict import CaseEndedError, Finding, Verdict
 from paraph.errors import ConfigurationError
 
@@ -160,7 +160,7 @@ def group_control(stage: Stage, group: str) -> Finding | None:
 def run_case(stage: Stage, name: str, number: int) -> Finding:
     """Run one case, then reset the environment."""
     entry = catalogue()[name]
-    known = cases.CASES.get(name)
+    known = all_cases.CASES.get(name)
     if known is None:
         return _finding(name, Verdict.INCONCLUSIVE, "this case is not built yet")
     try:

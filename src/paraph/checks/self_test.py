@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from paraph.checks.catalogue import catalogue
+from paraph.checks.harness.environment import Stage
 from paraph.checks.runner import failed_by_control, group_control, instant, run_case
-from paraph.checks.stage import Stage
 from paraph.checks.target import Variant
 from paraph.checks.twin_target import twin_target, weakened
 from paraph.checks.verdict import CaseEndedError, Finding, Verdict

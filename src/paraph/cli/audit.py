@@ -37,14 +37,14 @@ def verify(*, head: tuple[str, ...], config: Path | None) -> None:
 
     It is compared with the marks in receipts_folder, and with the heads that you give.
     """
-    from paraph.config import load_settings
+    from paraph.settings.model import load_settings
 
     given = dict(_parse_head(one) for one in head)
     settings = load_settings(config)
 
     async def work(context: Context) -> tuple[ChainVerdict, int]:
         from paraph.lifecycle.audit import walk_chain
-        from paraph.lifecycle.receipt_export import heads_of
+        from paraph.operations.receipt_export import heads_of
         from paraph.service.context import receipt_book
 
         book = receipt_book(settings, context)

@@ -14,8 +14,8 @@ from paraph.cli.settings_file import config_option, with_context
 from paraph.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
-    from paraph.lifecycle.backup import Backup
     from paraph.lifecycle.context import Context
+    from paraph.operations.backup import Backup
 
 
 @click.command()
@@ -29,7 +29,7 @@ def backup(*, file: Path, config: Path | None) -> None:
     """
 
     async def work(context: Context) -> Backup:
-        from paraph.lifecycle.backup import count_rows, take_backup
+        from paraph.operations.backup import count_rows, take_backup
 
         with counted("rows written", await count_rows(context)) as advance:
             if str(file) == "-":

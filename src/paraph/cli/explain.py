@@ -25,7 +25,7 @@ from paraph.explain.capture import (
 
 if TYPE_CHECKING:
     from paraph.explain.explanation import Explanation
-    from paraph.storage.encryption import KeyRing
+    from paraph.sealing.key_ring import KeyRing
 
 
 @click.group(cls=CommandGroup)
@@ -184,8 +184,8 @@ def _explain_redirect(
 
 
 def _ring(known: ExplainSettings, config: Path | None) -> KeyRing:
-    from paraph.key_settings import is_wrapped, read_private_lines
-    from paraph.storage.encryption import KeyRing
+    from paraph.sealing.key_ring import KeyRing
+    from paraph.settings.keys import is_wrapped, read_private_lines
 
     keys, problems = known.texts("encryption_keys"), list[str]()
     if not keys:
@@ -197,8 +197,8 @@ def _ring(known: ExplainSettings, config: Path | None) -> KeyRing:
     if any(map(is_wrapped, keys)):
         import asyncio
 
-        from paraph.config import load_settings
-        from paraph.service.keys import open_ring
+        from paraph.operations.open_key_ring import open_ring
+        from paraph.settings.model import load_settings
 
         return asyncio.run(open_ring(load_settings(config)))
     return KeyRing.parse(keys)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import click
 
 from paraph.errors import ConfigurationError
-from paraph.settings_source import read_file, read_variables
+from paraph.settings.source import read_file, read_variables
 
 _MOST_DIGITS = 15
 _LISTS = ("webhook_secrets", "encryption_keys")

@@ -16,7 +16,7 @@ from paraph.errors import NotFound
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
-    from paraph.storage.records import Installation, Receipt
+    from paraph.model.records import Installation, Receipt
 
 _PAGE = 200
 
@@ -106,8 +106,8 @@ def remove(*, installation_id: str, config: Path | None) -> None:
     """
 
     async def work(context: Context) -> Receipt:
-        from paraph.lifecycle.housekeeping import revoke_due
         from paraph.lifecycle.removal import remove_installation
+        from paraph.operations.housekeeping import revoke_due
 
         receipt = await remove_installation(
             context, installation_id, reason="removed by an operator"

@@ -14,11 +14,11 @@ from paraph.cli.command_group import CommandGroup
 from paraph.cli.progress import counted
 from paraph.cli.settings_file import config_option, with_context
 from paraph.errors import StorageError
-from paraph.key_settings import new_encryption_key
+from paraph.settings.keys import new_encryption_key
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
-    from paraph.lifecycle.key_rotation import KeyStatus, Resealed, RingStatus
+    from paraph.operations.key_rotation import KeyStatus, Resealed, RingStatus
 
 
 @click.group(cls=CommandGroup)
@@ -42,8 +42,8 @@ def new(*, wrap: bool, config: Path | None) -> None:
 def _wrapped(config: Path | None) -> str:
     import asyncio
 
-    from paraph.config import load_key_service
-    from paraph.service.keys import new_wrapped_key
+    from paraph.operations.open_key_ring import new_wrapped_key
+    from paraph.settings.model import load_key_service
 
     return asyncio.run(new_wrapped_key(load_key_service(config), os.urandom))
 
@@ -57,7 +57,7 @@ def rotate(*, config: Path | None) -> None:
     """
 
     async def work(context: Context) -> tuple[Resealed, RingStatus]:
-        from paraph.lifecycle import key_rotation
+        from paraph.operations import key_rotation
 
         if await key_rotation.begin_turn(context):
             click.echo(f"The key {context.ring.key_id} seals from now on.")
@@ -91,7 +91,7 @@ def rotate(*, config: Path | None) -> None:
 @config_option
 def status(*, config: Path | None) -> None:
     """Show what each key still protects, and whether it can be removed."""
-    from paraph.lifecycle.key_rotation import ring_status
+    from paraph.operations.key_rotation import ring_status
 
     _show(with_context(config, ring_status))
 

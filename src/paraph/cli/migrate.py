@@ -19,8 +19,8 @@ def migrate(*, config: Path | None) -> None:
     """
     import asyncio
 
-    from paraph.config import load_settings
     from paraph.logs import set_up_logs
+    from paraph.settings.model import load_settings
     from paraph.storage.database import contract_schema
 
     set_up_logs()

@@ -16,10 +16,10 @@ from paraph.errors import UsageError
 from paraph.visible_text import visible
 
 if TYPE_CHECKING:
-    from paraph.config import Settings
-    from paraph.lifecycle.restore import NewEpoch
+    from paraph.operations.restore import NewEpoch
     from paraph.secret import Secret
     from paraph.service.restoration import Circumstances
+    from paraph.settings.model import Settings
 
 
 @click.command()
@@ -66,10 +66,10 @@ def restore(
         )
     import asyncio
 
-    from paraph.config import load_settings
     from paraph.logs import set_up_logs
     from paraph.service.restoration import Circumstances, begin_epoch_in_place
-    from paraph.storage.trust import Trust
+    from paraph.settings.model import load_settings
+    from paraph.storage.backup.trust import Trust
 
     set_up_logs()
     settings = load_settings(config)
@@ -101,7 +101,7 @@ async def _restore(
     settings: Settings, content: BinaryIO, circumstances: Circumstances, *, replace: bool
 ) -> NewEpoch:
     from paraph.service.restoration import restore_backup
-    from paraph.storage.backup_file import BackupReader
+    from paraph.storage.backup.backup_file import BackupReader
 
     backup = BackupReader(content)
     made = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(backup.head.made_at))

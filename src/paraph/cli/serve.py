@@ -18,9 +18,9 @@ def serve(*, config: Path | None) -> None:
     PARAPH_*.
     """
     from paraph.cli.event_loop import run
-    from paraph.config import load_settings
     from paraph.logs import get_logger, set_up_logs
     from paraph.service import server
+    from paraph.settings.model import load_settings
 
     settings = load_settings(config)
     set_up_logs()

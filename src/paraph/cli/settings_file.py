@@ -25,9 +25,9 @@ def with_context(config: Path | None, work: Callable[[Context], Awaitable[Result
     """Open the store of the settings, run one piece of work, and close the store."""
     import asyncio
 
-    from paraph.config import load_settings
     from paraph.logs import set_up_logs
     from paraph.service.context import open_context
+    from paraph.settings.model import load_settings
 
     set_up_logs()
     settings = load_settings(config)

@@ -40,7 +40,7 @@ def simulate(
     """
     from paraph.simulator.app import Binding, Server, create_simulator, is_loopback
     from paraph.simulator.engine import Consent
-    from paraph.simulator.world import default_world, load_world
+    from paraph.simulator.state.world import default_world, load_world
 
     _check_tls(tls_certificate, tls_key)
     simulator = create_simulator(default_world() if world is None else load_world(world))

@@ -30,18 +30,18 @@ from msgspec.structs import replace
 from opentelemetry.trace import SpanKind
 
 from paraph.errors import ParaphError
+from paraph.events.claims import Road, Work
 from paraph.events.inbox import Inbox, reopen_deauthorization
+from paraph.events.outcomes import Settlements, Verdict
 from paraph.events.recipients import Recipients, find_recipients
-from paraph.events.road import Road, Work
-from paraph.events.settlement import Settlements, Verdict
 from paraph.events.tracing import is_measured, span
 from paraph.lifecycle import deauthorization
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.housekeeping import wait_before
 from paraph.lifecycle.outbox import is_stale
 from paraph.logs import get_logger
-from paraph.storage.records import KeptEvent
+from paraph.model.records import KeptEvent
+from paraph.operations.housekeeping import wait_before
 from paraph.storage.scope import NOTHING_READ
 
 ATTEMPTS = 12

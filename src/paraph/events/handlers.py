@@ -28,8 +28,8 @@ from paraph.errors import UsageError
 from paraph.events.event_pattern import EventPattern
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
-from paraph.oauth.strict_json import parse_json_object
-from paraph.storage.records import Installation, KeptEvent
+from paraph.model.records import Installation, KeptEvent
+from paraph.strict_json import parse_json_object
 
 THREADS = 32
 # The standard logging module, as hosts configure it: tracebacks belong in the host's own log.

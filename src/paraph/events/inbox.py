@@ -24,9 +24,9 @@ from paraph.errors import InboxFull, ParaphError, StorageError
 from paraph.events.drops import DroppedEvents
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger, log_many
-from paraph.oauth.strict_json import parse_json_object
-from paraph.storage.protocols import Store
-from paraph.storage.records import EventStatus, KeptEvent, Outcome
+from paraph.model.records import EventStatus, KeptEvent, Outcome
+from paraph.storage.transaction import Store
+from paraph.strict_json import parse_json_object
 from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import (
     APP_DEAUTHORIZED,

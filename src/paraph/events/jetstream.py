@@ -44,10 +44,10 @@ from paraph.events.stream_pull import Pull
 from paraph.events.stream_setup import CONNECT_SECONDS, ROADS, StreamUrl, prepare
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
+from paraph.model.records import EventStatus, KeptEvent, Outcome
 from paraph.outgoing.failure import Cause, cause_of, failure
 from paraph.outgoing.route import DIRECT, OutgoingRoute
-from paraph.storage.encryption import DAY_SECONDS
-from paraph.storage.records import EventStatus, KeptEvent, Outcome
+from paraph.sealing.key_ring import DAY_SECONDS
 
 PUBLISH_SECONDS = 2.0
 # At start: two attempts for each of three servers that do not respond at all.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paraph.lifecycle.context import Context
-from paraph.storage.event_columns import users_of_body
-from paraph.storage.records import Concerned, KeptEvent
+from paraph.model.records import Concerned, KeptEvent
+from paraph.storage.stores.event_columns import users_of_body
 from paraph.zoom.concerned_users import Selection, select
 
 

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from paraph.endpoints.browser_request import Visit
 from paraph.errors import StateMismatch
 from paraph.explain.capture import CapturedRequest
 from paraph.explain.explanation import Explanation, FirstStep, NotTheRequest, Step, run_steps
+from paraph.http.cookies import parse_cookies
 from paraph.lifecycle.pending_authorization import open_pending
 from paraph.oauth import authorization_response
 from paraph.oauth.roles import Client
-from paraph.service.cookies import parse_cookies
-from paraph.service.visit import Visit
-from paraph.storage.encryption import KeyRing
+from paraph.sealing.key_ring import KeyRing
 from paraph.zoom.server_metadata import zoom_authorization_server
 
 _REQUEST = FirstStep("request", "It is a GET that a person's browser made on request.")

@@ -30,10 +30,10 @@ from paraph.lifecycle.outbox import notify_host, notify_recovery
 from paraph.lifecycle.refresh_lease import LEASE_SECONDS, Lease
 from paraph.lifecycle.replacement import TRANSFERRED, other_grants
 from paraph.logs import get_logger
-from paraph.oauth.phase import Phase
-from paraph.storage.protocols import Transaction
-from paraph.storage.records import Grant, Installation, Tokens
+from paraph.model.phase import Phase
+from paraph.model.records import Grant, Installation, Tokens
 from paraph.storage.scope import Scope, account
+from paraph.storage.transaction import Transaction
 from paraph.zoom.token_errors import in_zooms_words
 
 # A little more than the deadline of the awaited request and its write.

@@ -25,9 +25,9 @@ from paraph.errors import (
 )
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.oauth.phase import Phase
+from paraph.model.phase import Phase
+from paraph.model.records import LiveRow
 from paraph.secret import Secret
-from paraph.storage.records import LiveRow
 
 REFRESH_BEFORE = 120
 JITTER_SECONDS = 300

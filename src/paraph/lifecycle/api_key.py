@@ -18,10 +18,10 @@ from paraph.errors import ApiKeyMissing, NotAllowed, NotFound, StorageError, Usa
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
+from paraph.model.records import ApiKey as StoredApiKey
+from paraph.model.records import LiveRow
+from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret
-from paraph.storage.encryption import secret_hash
-from paraph.storage.records import ApiKey as StoredApiKey
-from paraph.storage.records import LiveRow
 from paraph.storage.scope import NOTHING_READ
 
 _KEY = rb"paraph_([A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})"

@@ -19,8 +19,8 @@ import msgspec
 
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.storage.protocols import Store, Transaction
-from paraph.storage.records import AuditEntry
+from paraph.model.records import AuditEntry
+from paraph.storage.transaction import Store, Transaction
 
 _BEGINNING = bytes(32)
 _PAGE = 500

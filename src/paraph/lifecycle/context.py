@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from paraph.model.records import ZoomIdentity
 from paraph.oauth.roles import Client
+from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
-from paraph.storage.encryption import KeyRing
-from paraph.storage.protocols import Store
-from paraph.storage.records import ZoomIdentity
+from paraph.storage.transaction import Store
 
 if TYPE_CHECKING:
     # Importing these loads the HTTP client, which `paraph explain` does not need.

@@ -26,10 +26,10 @@ from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, mark_removed, remove_grant
-from paraph.oauth.phase import Phase
-from paraph.storage.protocols import Transaction
-from paraph.storage.records import UNKNOWN_TIME, Grant, TombstoneTimes, ZoomIdentity
+from paraph.model.phase import Phase
+from paraph.model.records import UNKNOWN_TIME, Grant, TombstoneTimes, ZoomIdentity
 from paraph.storage.scope import Scope, account
+from paraph.storage.transaction import Transaction
 from paraph.zoom.events import AppDeauthorized
 
 # Both times are Zoom's, but from different servers. One is cut to the second and one was measured

@@ -12,10 +12,8 @@ from dataclasses import dataclass, replace
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import notify_host, notify_recovery
-from paraph.oauth.phase import Phase
-from paraph.oauth.token_endpoint import TokenSet
-from paraph.storage.protocols import Transaction
-from paraph.storage.records import (
+from paraph.model.phase import Phase
+from paraph.model.records import (
     Grant,
     Installation,
     Receipt,
@@ -23,6 +21,8 @@ from paraph.storage.records import (
     Tokens,
     ZoomIdentity,
 )
+from paraph.oauth.token_endpoint import TokenSet
+from paraph.storage.transaction import Transaction
 from paraph.zoom.user import ZoomUser
 
 

@@ -41,12 +41,12 @@ from paraph.lifecycle.outcome import Outcome, StateUsed, keep_outcome, reserve_o
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
 from paraph.lifecycle.replacement import other_grants
 from paraph.logs import get_logger
+from paraph.model.phase import Ladder, Phase, PhaseEvent, advance
+from paraph.model.records import Installation, OwnerlessTokens, Tokens, ZoomIdentity
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
-from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
 from paraph.secret import Secret
-from paraph.storage.protocols import Transaction
-from paraph.storage.records import Installation, OwnerlessTokens, Tokens, ZoomIdentity
 from paraph.storage.scope import NOTHING_READ, Scope, account
+from paraph.storage.transaction import Transaction
 from paraph.zoom.user import ZoomUser
 
 USED_STATE_SECONDS = 3600

@@ -27,12 +27,12 @@ from paraph.lifecycle.replacement import (
     reason_to_keep,
     replace_grant,
 )
-from paraph.oauth.phase import Ladder, Phase, PhaseEvent, advance
+from paraph.model.phase import Ladder, Phase, PhaseEvent, advance
+from paraph.model.records import Grant, Installation, Link
 from paraph.oauth.pkce import verify_challenge
+from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret
-from paraph.storage.encryption import secret_hash
-from paraph.storage.protocols import Transaction
-from paraph.storage.records import Grant, Installation, Link
+from paraph.storage.transaction import Transaction
 
 HANDOFF_SECONDS = 60
 PENDING_SECONDS = 600

@@ -13,12 +13,12 @@ import re
 from paraph.errors import Conflict, NotFound, UsageError
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.pending_authorization import LinkWish
+from paraph.model.records import LinkRequest
 from paraph.oauth.authorization_request import LIFETIME_SECONDS
+from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret
-from paraph.storage.encryption import secret_hash
-from paraph.storage.protocols import Transaction
-from paraph.storage.records import LinkRequest
 from paraph.storage.scope import NOTHING_READ
+from paraph.storage.transaction import Transaction
 
 REQUEST_SECONDS = 600
 # A browser that begins in the last second of a link request still has a flow's full lifetime.

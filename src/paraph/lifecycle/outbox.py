@@ -13,10 +13,10 @@ from typing import Literal, TypedDict, cast
 import msgspec
 
 from paraph.lifecycle.context import Context
-from paraph.oauth.phase import Phase
-from paraph.oauth.strict_json import parse_json_object
-from paraph.storage.protocols import Transaction
-from paraph.storage.records import Grant, Installation, KeptEvent
+from paraph.model.phase import Phase
+from paraph.model.records import Grant, Installation, KeptEvent
+from paraph.storage.transaction import Transaction
+from paraph.strict_json import parse_json_object
 
 NoticeKind = Literal[
     "installation.activated",

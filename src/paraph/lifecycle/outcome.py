@@ -18,11 +18,11 @@ import msgspec
 from paraph.errors import Conflict, StorageError
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.pending_authorization import OUTCOME_SECONDS, used_state_hash
-from paraph.oauth.phase import Phase
+from paraph.model.phase import Phase
+from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret
-from paraph.storage.encryption import secret_hash
-from paraph.storage.protocols import Transaction
 from paraph.storage.scope import NOTHING_READ
+from paraph.storage.transaction import Transaction
 
 # Longer than the exchange, the user request and the writes of a failover usually take.
 RUNNING_SECONDS = 60

@@ -28,8 +28,8 @@ from paraph.oauth.authorization_request import (
 )
 from paraph.oauth.authorization_response import CLOCK_TOLERANCE_SECONDS
 from paraph.oauth.roles import Client
+from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
-from paraph.storage.encryption import KeyRing
 
 COOKIE_PREFIX = "__Host-paraph-"
 KEPT_TABS = 5

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from paraph.errors import Conflict, PeerUnavailable
 from paraph.lifecycle.context import Context
-from paraph.storage.protocols import Transaction
-from paraph.storage.records import Grant, RefreshAttempt
+from paraph.model.records import Grant, RefreshAttempt
 from paraph.storage.scope import NOTHING_READ
+from paraph.storage.transaction import Transaction
 
 LEASE_SECONDS = 30
 FIRST_WAIT = 2

@@ -9,8 +9,8 @@ from __future__ import annotations
 from paraph.errors import NotFound
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
-from paraph.oauth.phase import Phase
-from paraph.storage.records import Receipt
+from paraph.model.phase import Phase
+from paraph.model.records import Receipt
 
 
 async def remove_installation(

@@ -24,9 +24,9 @@ from dataclasses import dataclass, replace
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, STALE_SECONDS, notify_host
-from paraph.oauth.phase import Phase, Rung
-from paraph.storage.protocols import Transaction
-from paraph.storage.records import Grant, Installation, ZoomIdentity
+from paraph.model.phase import Phase, Rung
+from paraph.model.records import Grant, Installation, ZoomIdentity
+from paraph.storage.transaction import Transaction
 
 TRANSFERRED = "the Zoom user was moved to another account"
 ADMINISTRATOR_REPLACED = "another administrator of the account consented"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from paraph.errors import StorageError
 from paraph.logs import get_logger
-from paraph.storage.protocols import Store
+from paraph.storage.transaction import Store
 
 # Below this, the difference cannot be told from the duration of the query.
 _NOISE_SECONDS = 0.5

@@ -29,8 +29,8 @@ from paraph.errors import (
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
 from paraph.oauth.messages import Request, Response
 from paraph.oauth.roles import AuthorizationServer, Client
-from paraph.oauth.strict_json import parse_json_object
 from paraph.secret import Secret
+from paraph.strict_json import parse_json_object
 
 # RFC 6749 section 5.1 only recommends `expires_in`. Too short a default costs a refresh, too long
 # a default a 401.

@@ -17,9 +17,9 @@ from typing import Protocol
 import msgspec
 
 from paraph.errors import ConfigurationError, TransportError
-from paraph.key_settings import KeyService
 from paraph.oauth.messages import Request
 from paraph.remote.transport import Transport
+from paraph.settings.keys import KeyService
 
 _CHECK = "Check the transit engine, its key and the token's policy against docs/keys.md."
 

@@ -16,46 +16,46 @@ from starlette.types import ASGIApp
 from paraph.admin.app import OperatorPages, Surroundings
 from paraph.admin.page import CONTENT_SECURITY_POLICY, REFERRER_POLICY
 from paraph.api.app import create_management_api
-from paraph.config import Settings
+from paraph.endpoints.install import InstallEndpoint
+from paraph.endpoints.marketplace import MarketplacePage
+from paraph.endpoints.pages import Pages, style
+from paraph.endpoints.readiness import Readiness
+from paraph.endpoints.redirection_endpoint import RedirectionEndpoint
+from paraph.endpoints.routes import PublicSide, plain_routes
 from paraph.errors import ParaphError
 from paraph.events.dispatch import Target
 from paraph.events.retention import Retention, forget_some
-from paraph.lifecycle.access_token import Refresher
-from paraph.lifecycle.active_access import ActiveAccess
-from paraph.lifecycle.audit import HeadExport
-from paraph.lifecycle.context import Context
-from paraph.lifecycle.housekeeping import let_go, tidy
-from paraph.lifecycle.keep_alive import keep_alive
-from paraph.lifecycle.receipt_export import ReceiptExport, refuse_older_copy
-from paraph.lifecycle.replica import BEAT_SECONDS, Presence
-from paraph.lifecycle.resource_call import ResourceCaller
-from paraph.lifecycle.restore import prove_suspended
-from paraph.lifecycle.shared_clock import SharedClock
-from paraph.logs import get_logger
-from paraph.service.address import client_address
-from paraph.service.budget import ExchangeBudget, FailedExchanges, RateBudget
-from paraph.service.context import freshness_of, open_context, receipt_book
-from paraph.service.cookies import own_cookies
-from paraph.service.deliveries import open_deliveries
-from paraph.service.fast_lane import Judges
-from paraph.service.install import InstallEndpoint
-from paraph.service.lanes import RedirectJudge, private_judges, public_judges
-from paraph.service.marketplace import MarketplacePage
-from paraph.service.outgoing_log import log_route
-from paraph.service.page import Pages, style
-from paraph.service.private import PrivateSide
-from paraph.service.private_host import PrivateHosts, private_names
-from paraph.service.proxy_watch import ProxyWatch
-from paraph.service.public import PublicSide, plain_routes
-from paraph.service.readiness import Readiness
-from paraph.service.redirection_endpoint import RedirectionEndpoint
-from paraph.service.security_headers import (
+from paraph.http.client_address import client_address
+from paraph.http.cookies import own_cookies
+from paraph.http.fast_path.protocol import Judges
+from paraph.http.proxy_watch import ProxyWatch
+from paraph.http.rate_limit import ExchangeBudget, FailedExchanges, RateBudget
+from paraph.http.security_headers import (
     MACHINE_HEADERS,
     SecurityHeaders,
     content_security_policy,
     page_headers,
     shown_headers,
 )
+from paraph.lifecycle.access_token import Refresher
+from paraph.lifecycle.active_access import ActiveAccess
+from paraph.lifecycle.audit import HeadExport
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.resource_call import ResourceCaller
+from paraph.lifecycle.shared_clock import SharedClock
+from paraph.logs import get_logger
+from paraph.operations.housekeeping import let_go, tidy
+from paraph.operations.keep_alive import keep_alive
+from paraph.operations.receipt_export import ReceiptExport, refuse_older_copy
+from paraph.operations.replica import BEAT_SECONDS, Presence
+from paraph.operations.restore import prove_suspended
+from paraph.service.context import freshness_of, open_context, receipt_book
+from paraph.service.event_pipeline import open_deliveries
+from paraph.service.fast_routes import RedirectJudge, private_judges, public_judges
+from paraph.service.outgoing_log import log_route
+from paraph.service.private import PrivateSide
+from paraph.service.private_host import PrivateHosts, private_names
+from paraph.settings.model import Settings
 
 TIDY_SECONDS = 2.0
 # Only frees space. Each run is a write, and access tokens wait for it.

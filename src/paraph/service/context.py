@@ -9,20 +9,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from paraph.config import Settings
+from paraph.endpoints.readiness import Readiness
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.oauth.roles import Client
+from paraph.operations.open_key_ring import open_ring
 from paraph.remote.authorization_server import RemoteAuthorizationServer
 from paraph.remote.resource_server import RemoteResourceServer
 from paraph.remote.transport import Transport
-from paraph.service.keys import open_ring
-from paraph.service.readiness import Readiness
-from paraph.service.zoom_clock import ZoomClock
+from paraph.remote.zoom_clock import ZoomClock
+from paraph.sealing.key_ring import KeyRing
+from paraph.settings.model import Settings
+from paraph.storage.backup.receipt_book import ReceiptBook
 from paraph.storage.database import open_store
-from paraph.storage.encryption import KeyRing
-from paraph.storage.protocols import Store
-from paraph.storage.receipt_book import ReceiptBook
+from paraph.storage.transaction import Store
 from paraph.zoom.server_metadata import zoom_authorization_server
 from paraph.zoom.webhook import Freshness
 

@@ -11,15 +11,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from paraph.endpoints.webhook_stats import WebhookWatch
 from paraph.errors import ParaphError
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
+from paraph.http.proxy_watch import ProxyWatch
+from paraph.http.refusals import Refusals
 from paraph.lifecycle.context import Context
-from paraph.service.proxy_watch import ProxyWatch
-from paraph.service.refusals import Refusals
-from paraph.service.webhook_watch import WebhookWatch
-from paraph.service.zoom_clock import ZoomClock
-from paraph.storage.records import Backlog, Outcome
+from paraph.model.records import Backlog, Outcome
+from paraph.remote.zoom_clock import ZoomClock
 
 
 def _counter(name: str, help_text: str, values: Mapping[str, int], label: str) -> Metric:

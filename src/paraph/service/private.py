@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paraph.answer import Answer
 from paraph.api.problem import UNEXPECTED, problem_answer
+from paraph.endpoints.browser_request import path_of
+from paraph.http.problems import Problem
+from paraph.http.response import Answer
 from paraph.logs import get_logger
-from paraph.problems import Problem
 from paraph.service.private_host import PrivateHosts
-from paraph.service.visit import path_of
 
 _OPERATORS = re.compile(rb"/admin(?:/|$)")
 _API = "/v1/"

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from paraph.service.forwarded import parse_address
+from paraph.http.forwarded import parse_address
 
 Headers = Iterable[tuple[bytes, bytes]]
 

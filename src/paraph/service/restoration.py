@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paraph.config import Settings
 from paraph.errors import UsageError
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.key_rotation import seal_with_newest
-from paraph.lifecycle.receipt_export import ReceiptExport
-from paraph.lifecycle.replica import LIVE_SECONDS, live_replicas
-from paraph.lifecycle.restore import NewEpoch, begin_epoch
+from paraph.operations.key_rotation import seal_with_newest
+from paraph.operations.open_key_ring import open_ring
+from paraph.operations.receipt_export import ReceiptExport
+from paraph.operations.replica import LIVE_SECONDS, live_replicas
+from paraph.operations.restore import NewEpoch, begin_epoch
 from paraph.service.context import context_over, open_context, receipt_book
-from paraph.service.keys import open_ring
-from paraph.storage.backup_file import BackupReader
-from paraph.storage.receipt_book import Line, ReceiptBook
-from paraph.storage.restoring import restoring
-from paraph.storage.trust import NO_OLDER_KEY, Trust
+from paraph.settings.model import Settings
+from paraph.storage.backup.backup_file import BackupReader
+from paraph.storage.backup.receipt_book import Line, ReceiptBook
+from paraph.storage.backup.restoring import restoring
+from paraph.storage.backup.trust import NO_OLDER_KEY, Trust
 
 
 @dataclass(frozen=True, slots=True)

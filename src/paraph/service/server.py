@@ -14,18 +14,18 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from paraph.config import Settings, is_loopback
 from paraph.errors import ConfigurationError
+from paraph.http.fast_path.protocol import Judges, fast_lane
+from paraph.http.listener.bounded_protocol import BoundedHeadProtocol
+from paraph.http.listener.connections import ConnectionLimits, Connections
+from paraph.http.listener.descriptors import ExhaustionLog, raise_limit, shares_of
+from paraph.http.listener.listening_end import accept_no_more
+from paraph.http.proxy_watch import log_what_is_believed
 from paraph.logs import get_logger
 from paraph.service.app import open_service
-from paraph.service.bounded_head import BoundedHeadProtocol
-from paraph.service.connections import ConnectionLimits, Connections
-from paraph.service.descriptors import ExhaustionLog, raise_limit, shares_of
-from paraph.service.fast_lane import Judges, fast_lane
-from paraph.service.listening_end import accept_no_more
-from paraph.service.proxy_watch import log_what_is_believed
 from paraph.service.stopping import Stopping, end_on_signals
-from paraph.setting_judge import Network
+from paraph.settings.model import Settings, is_loopback
+from paraph.settings.validation import Network
 
 # An exchange with Zoom takes two requests of at most six seconds each.
 _GRACE_SECONDS = 15
@@ -148,7 +148,7 @@ def _listener(
             access_log=False,
             log_config=None,
             server_header=False,
-            # Forwarded headers are checked in paraph.service.address, hop by hop.
+            # Forwarded headers are checked in paraph.http.client_address, hop by hop.
             proxy_headers=False,
         ),
         connections,

@@ -25,7 +25,6 @@ from urllib.parse import urlencode
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from paraph.config import Settings, load_settings
 from paraph.errors import AnswerTooLarge, CallRefused, UsageError
 from paraph.events.handlers import Handler, Handlers, HandlerTarget
 from paraph.lifecycle import link, link_request
@@ -34,9 +33,10 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.link import Claim
 from paraph.lifecycle.removal import remove_installation
 from paraph.lifecycle.resource_call import HostCall, PassedOn
+from paraph.model.records import Installation, Receipt
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
-from paraph.storage.records import Installation, Receipt
+from paraph.settings.model import Settings, load_settings
 from paraph.zoom.api_path import API_PREFIX, AllowList, parse_target
 
 OWN_PATHS = frozenset(

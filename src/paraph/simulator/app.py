@@ -20,19 +20,19 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from paraph.simulator.answer import Guard, answering
-from paraph.simulator.authorization_endpoint import AuthorizationEndpoint
-from paraph.simulator.console import Console
-from paraph.simulator.control import Control
-from paraph.simulator.device_endpoint import DeviceEndpoint
+from paraph.simulator.apps.marketplace import Marketplace
 from paraph.simulator.engine import Simulator
-from paraph.simulator.event_subscriptions import EventSubscriptions
-from paraph.simulator.gate import Gate
-from paraph.simulator.journal import Journaling
-from paraph.simulator.marketplace import Marketplace
-from paraph.simulator.rest_api import RestApi
-from paraph.simulator.token_endpoint import TokenEndpoint
-from paraph.simulator.world import World
+from paraph.simulator.oauth.authorization_endpoint import AuthorizationEndpoint
+from paraph.simulator.oauth.device_endpoint import DeviceEndpoint
+from paraph.simulator.oauth.token_endpoint import TokenEndpoint
+from paraph.simulator.response import Guard, answering
+from paraph.simulator.rest.event_subscriptions import EventSubscriptions
+from paraph.simulator.rest.rest_api import RestApi
+from paraph.simulator.state.journal import Journaling
+from paraph.simulator.state.world import World
+from paraph.simulator.steering.access import Gate
+from paraph.simulator.steering.console import Console
+from paraph.simulator.steering.control import Control
 
 
 def create_simulator(world: World) -> Simulator:

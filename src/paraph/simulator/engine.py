@@ -7,22 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from paraph.simulator.clock import Clock
-from paraph.simulator.deeplinks import Deeplinks
-from paraph.simulator.delivery import Delivery
-from paraph.simulator.devices import Devices
-from paraph.simulator.event_catalogue import catalogue
 from paraph.simulator.faults import Faults
-from paraph.simulator.journal import Journal
-from paraph.simulator.ledger import Ledger
-from paraph.simulator.meetings import Meetings
-from paraph.simulator.outgoing import Outgoing
-from paraph.simulator.publication import Publication, Subscriptions, realistic
-from paraph.simulator.standing import Standing
-from paraph.simulator.timers import Timers
-from paraph.simulator.url_validation import Target, UrlValidation
-from paraph.simulator.webhook_sender import WebhookSender
-from paraph.simulator.world import App, User, World
+from paraph.simulator.state.app_status import Standing
+from paraph.simulator.state.clock import Clock
+from paraph.simulator.state.deeplinks import Deeplinks
+from paraph.simulator.state.devices import Devices
+from paraph.simulator.state.journal import Journal
+from paraph.simulator.state.ledger import Ledger
+from paraph.simulator.state.meetings import Meetings
+from paraph.simulator.state.timers import Timers
+from paraph.simulator.state.world import App, User, World
+from paraph.simulator.webhooks.delivery import Delivery
+from paraph.simulator.webhooks.event_catalogue import catalogue
+from paraph.simulator.webhooks.outgoing import Outgoing
+from paraph.simulator.webhooks.publication import Publication, Subscriptions, realistic
+from paraph.simulator.webhooks.url_validation import Target, UrlValidation
+from paraph.simulator.webhooks.webhook_sender import WebhookSender
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from paraph.simulator.behaviours import behaviour
+from paraph.simulator.state.behaviours import behaviour
 
 ZOOM_NAMES = {"zoom.us", "api.zoom.us", "marketplace.zoom.us"}
 

@@ -16,7 +16,7 @@ import pytest
 from paraph.simulator.running import SimulatedZoom
 
 if TYPE_CHECKING:
-    from paraph.simulator.world import World
+    from paraph.simulator.state.world import World
 
 __all__ = ["SimulatedZoom", "zoom", "zoom_world"]
 
@@ -38,7 +38,7 @@ def _zoom_servers() -> Iterator[list[SimulatedZoom]]:
 @pytest.fixture
 def zoom(zoom_world: World | None, _zoom_servers: list[SimulatedZoom]) -> Iterator[SimulatedZoom]:
     """A simulated Zoom on a free port."""
-    from paraph.simulator.world import default_world
+    from paraph.simulator.state.world import default_world
 
     if not _zoom_servers or not _zoom_servers[-1].is_running:
         # The first test, or the previous one stopped its Zoom.

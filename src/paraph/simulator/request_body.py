@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
-from paraph.simulator.gate import Refusal
+from paraph.simulator.steering.access import Refusal
 
 MAX_BODY = 1 << 20
 

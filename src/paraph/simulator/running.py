@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 if TYPE_CHECKING:
     from paraph.simulator.engine import Simulator
-    from paraph.simulator.world import App, User, World
+    from paraph.simulator.state.world import App, User, World
 
 _START_SECONDS = 10
 # The longest wait of a call here is a receiver's timeout of three seconds.
@@ -49,7 +49,7 @@ class SimulatedZoom:
 
     def __init__(self, world: World | None = None) -> None:
         from paraph.simulator.app import Binding, Server, create_simulator
-        from paraph.simulator.world import default_world
+        from paraph.simulator.state.world import default_world
 
         self.url = ""
         self.simulator: Simulator = create_simulator(world or default_world())
@@ -114,7 +114,7 @@ class SimulatedZoom:
 
     def grants(self) -> list[dict[str, Any]]:
         """Return the live grants, never their tokens."""
-        from paraph.simulator.control import describe_grants
+        from paraph.simulator.steering.control import describe_grants
 
         return self._call(lambda: describe_grants(self.simulator))
 
@@ -126,7 +126,7 @@ class SimulatedZoom:
 
     def advance(self, seconds: float) -> None:
         """Move all timers: lifetimes, retries, revalidation. Times inside messages stay real."""
-        from paraph.simulator.control import advance_clock
+        from paraph.simulator.steering.control import advance_clock
 
         self._call(lambda: advance_clock(self.simulator, seconds))
 
@@ -173,9 +173,9 @@ class SimulatedZoom:
     ) -> str | None:
         """Remove an app for a user; return the delivery's id, or None if no app is notified.
 
-        `paraph.simulator.deauthorization.variants` lists the variants of the event.
+        `paraph.simulator.apps.deauthorization.variants` lists the variants of the event.
         """
-        from paraph.simulator.deauthorization import deauthorize
+        from paraph.simulator.apps.deauthorization import deauthorize
 
         app, user = self._app(client_id), self._user(user_id)
         delivery = self._call(lambda: deauthorize(self.simulator, app, user, variant=variant))
@@ -191,7 +191,7 @@ class SimulatedZoom:
         variant: str = "",
     ) -> str:
         """Return an X-Zoom-App-Context header, valid or in one of the variants of `app_context`."""
-        from paraph.simulator.app_context import mint
+        from paraph.simulator.apps.app_context import mint
 
         return mint(
             self._app(client_id),
@@ -256,7 +256,7 @@ class SimulatedZoom:
         self._call(lambda: self.simulator.reset(world))
 
     def _describe_deliveries(self) -> list[dict[str, Any]]:
-        from paraph.simulator.control import describe_delivery
+        from paraph.simulator.steering.control import describe_delivery
 
         return [describe_delivery(one) for one in self.simulator.sender.deliveries]
 

@@ -33,12 +33,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.base import Executable
 
 from paraph.errors import Conflict, StorageError
-from paraph.storage.concerned_reader import ConcernedReader
-from paraph.storage.live_reader import LiveReader
+from paraph.model.records import KeptEvent, Outcome
+from paraph.sealing.row import Sealing
+from paraph.storage.hot_reads.access_lookup import LiveReader
+from paraph.storage.hot_reads.recipient_lookup import ConcernedReader
 from paraph.storage.outage import unavailable
-from paraph.storage.records import KeptEvent, Outcome
 from paraph.storage.scope import Scope
-from paraph.storage.sealing import Sealing
 
 T = TypeVar("T")
 

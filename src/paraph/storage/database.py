@@ -11,32 +11,32 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from paraph.errors import StorageError, StorageUnavailable
-from paraph.postgresql_url import is_postgresql
+from paraph.model.records import Concerned, Epoch, KeptEvent, LiveRow, Outcome
+from paraph.sealing.key_ring import KeyRing
+from paraph.sealing.row import Sealing
 from paraph.secret import Secret
+from paraph.settings.postgresql_url import is_postgresql
 from paraph.storage import schema
-from paraph.storage.audit_store import SqlAuditStore
-from paraph.storage.concerned_reader import Asked
 from paraph.storage.connection import Connection, Engine, finish, storage_errors
-from paraph.storage.encryption import KeyRing
-from paraph.storage.event_store import SqlEventStore
-from paraph.storage.grant_store import ACCESS_TOKEN, SqlGrantStore
-from paraph.storage.idempotency_store import SqlIdempotencyStore
-from paraph.storage.installation_store import SqlInstallationStore
-from paraph.storage.key_store import SqlKeyTurnStore, SqlReplicaStore
-from paraph.storage.link_store import SqlLinkStore
-from paraph.storage.notice_store import SqlNoticeStore
+from paraph.storage.engines.postgresql import PostgresqlEngine
+from paraph.storage.engines.sqlite import SqliteEngine
+from paraph.storage.hot_reads.recipient_lookup import Asked
 from paraph.storage.outage import OutageLog
-from paraph.storage.postgresql import PostgresqlEngine
-from paraph.storage.protocols import Transaction
-from paraph.storage.record_store import SqlApiKeyStore, SqlRemovalStore, SqlUsedStateStore
-from paraph.storage.records import Concerned, Epoch, KeptEvent, LiveRow, Outcome
-from paraph.storage.refresh_store import SqlRefreshStore
 from paraph.storage.scope import NOTHING_READ, Scope
-from paraph.storage.sealed_columns import SqlSealedStore
-from paraph.storage.sealing import Sealing
-from paraph.storage.sqlite import SqliteEngine
-from paraph.storage.table_store import SqlTableStore
-from paraph.storage.token_queue_store import SqlOwnerlessStore, SqlRevocationStore
+from paraph.storage.stores.audit import SqlAuditStore
+from paraph.storage.stores.event import SqlEventStore
+from paraph.storage.stores.grant import ACCESS_TOKEN, SqlGrantStore
+from paraph.storage.stores.idempotency import SqlIdempotencyStore
+from paraph.storage.stores.installation import SqlInstallationStore
+from paraph.storage.stores.key import SqlKeyTurnStore, SqlReplicaStore
+from paraph.storage.stores.link import SqlLinkStore
+from paraph.storage.stores.notice import SqlNoticeStore
+from paraph.storage.stores.record import SqlApiKeyStore, SqlRemovalStore, SqlUsedStateStore
+from paraph.storage.stores.refresh import SqlRefreshStore
+from paraph.storage.stores.sealed_columns import SqlSealedStore
+from paraph.storage.stores.token_queue import SqlOwnerlessStore, SqlRevocationStore
+from paraph.storage.stores.whole_tables import SqlTableStore
+from paraph.storage.transaction import Transaction
 
 
 def _stores(connection: Connection, sealing: Sealing, audit: SqlAuditStore) -> Transaction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from paraph.storage.records import KeyTurn, Replica, SealedValue, ZoomIdentity
+from paraph.model.records import KeyTurn, Replica, SealedValue, ZoomIdentity
 
 
 class KeyTurnStore(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from paraph.storage.records import (
+from paraph.model.records import (
     ApiKey,
     AuditEntry,
     NoticeCount,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from paraph.storage.records import RefreshAttempt
+from paraph.model.records import RefreshAttempt
 
 
 class RefreshStore(Protocol):

@@ -26,10 +26,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, select
 
 from paraph.errors import ConfigurationError
-from paraph.key_settings import KEY_BYTES
-from paraph.storage.encryption import KeyRing
-from paraph.storage.records import Epoch
-from paraph.storage.sealing import Sealing
+from paraph.model.records import Epoch
+from paraph.sealing.key_ring import KeyRing
+from paraph.sealing.row import Sealing
+from paraph.settings.keys import KEY_BYTES
 from paraph.storage.tables import database_identity, key_turns, metadata, stored_keys
 
 HASH_KEY_NAMES = ("tombstone", "audit", "identifier", "receipts", "backup")

@@ -16,7 +16,7 @@ from itertools import takewhile
 
 from paraph.errors import MessageMalformed, PeerUnavailable, ResourceErrorResponse
 from paraph.oauth.messages import Response
-from paraph.oauth.strict_json import parse_json_object
+from paraph.strict_json import parse_json_object
 from paraph.zoom.events import parse_date_time
 from paraph.zoom.token_errors import MEANINGS
 

@@ -43,8 +43,8 @@ from paraph.errors import (
     MessageMalformed,
     PeerError,
 )
-from paraph.oauth.strict_json import parse_json_object
 from paraph.secret import Secret
+from paraph.strict_json import parse_json_object
 from paraph.zoom.identifier import parse_identifier
 from paraph.zoom.verification import VerificationStep, find_step
 

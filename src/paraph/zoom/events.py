@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from paraph.errors import EventInvalid, MessageMalformed
-from paraph.oauth.strict_json import parse_json_object
+from paraph.strict_json import parse_json_object
 from paraph.zoom.event_table import ACCOUNT_KEYS
 from paraph.zoom.identifier import parse_identifier
 from paraph.zoom.webhook import CHALLENGE_TOKEN, VerifiedDelivery

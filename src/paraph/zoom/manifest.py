@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paraph.errors import MessageMalformed
-from paraph.oauth.strict_json import parse_json_object
+from paraph.strict_json import parse_json_object
 
 _MAX_DEPTH = 32
 _OAUTH = "oauth_information"

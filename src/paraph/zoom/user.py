@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from paraph.errors import MessageMalformed, UsageError
 from paraph.oauth.messages import Request, Response
-from paraph.oauth.strict_json import parse_json_object
 from paraph.secret import Secret
+from paraph.strict_json import parse_json_object
 from paraph.zoom.api_errors import classify_api_error
 from paraph.zoom.identifier import parse_identifier
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from paraph.checks.late_events import SHAPES
+from paraph.checks.cases.late_events import SHAPES
 from paraph.checks.twin.concerned import KNOWN, account_of, users_of
-from paraph.simulator.world import User
+from paraph.simulator.state.world import User
 
 USER = User(id="user-of-the-event", account_id="account-of-the-event")
 

@@ -8,7 +8,6 @@ be added to the imports here.
 
 from __future__ import annotations
 
-from paraph.simulator.answer import Answer
 from paraph.simulator.faults import (
     authorization,
     rest,
@@ -18,6 +17,7 @@ from paraph.simulator.faults import (
     webhook,
 )
 from paraph.simulator.faults.registry import Faults, check, fault
+from paraph.simulator.response import Answer
 
 __all__ = [
     "Answer",

@@ -6,7 +6,7 @@ import gzip
 from functools import cache
 from urllib.parse import quote
 
-from paraph.simulator.answer import Answer
+from paraph.simulator.response import Answer
 
 # Far more than an app may read, and small enough not to harm the machine of the caller.
 _MOST_MEBIBYTES = 256

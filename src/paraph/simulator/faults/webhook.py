@@ -10,9 +10,9 @@ import base64
 import json
 from contextlib import suppress
 
-from paraph.simulator.delivery import Delivery, encode_body, utf8_of
 from paraph.simulator.faults.registry import check, fault
 from paraph.simulator.faults.transport import compressed
+from paraph.simulator.webhooks.delivery import Delivery, encode_body, utf8_of
 
 _MOST_MEBIBYTES = 64
 _DEEPEST = 1_000_000

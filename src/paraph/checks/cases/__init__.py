@@ -1,0 +1,1 @@
+"""The attack cases, one module for each group of the catalogue or part of a group."""

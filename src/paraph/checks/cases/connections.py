@@ -1,0 +1,139 @@
+"""Group J, part 3: bytes after an upgrade request, and peers that never read."""
+
+from __future__ import annotations
+
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from paraph.checks.cases.webhook_requests import request_of
+from paraph.checks.harness.case import Trial, case
+
+_DEAF_PEERS = 64
+# More than the buffers in between hold for a peer that announces a small window.
+_UNREAD = 400_000
+_MOST_REQUESTS = 400
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
+UPGRADES = {
+    "h2c": "upgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
+    "websocket": (
+        "upgrade: websocket\r\nsec-websocket-version: 13\r\n"
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    ),
+    "an unknown protocol": "upgrade: check/1\r\n",
+}
+
+
+def upgrade(url: str, method: str, protocol: str, inner: bytes, *, chunked: bool) -> list[bytes]:
+    """Build an upgrade request whose body is a complete request; return its head and body."""
+    parts = urlsplit(url)
+    length = "transfer-encoding: chunked" if chunked else f"content-length: {len(inner)}"
+    head = (
+        f"{method} {parts.path or '/'} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
+        f"connection: Upgrade\r\n{UPGRADES[protocol]}{length}\r\n\r\n"
+    )
+    body = f"{len(inner):x}\r\n".encode() + inner + b"\r\n0\r\n\r\n" if chunked else inner
+    return [head.encode(), body]
+
+
+def answered_twice(received: bytes) -> bool:
+    """Return True if the body was processed as a request; a refusal to read it does not count."""
+    statuses = [int(one) for one in _STATUS.findall(received) if not one.startswith(b"1")]
+    return len(statuses) > 1 and statuses[1] not in {400, 408, 431, 501, 505}
+
+
+@case("net-upgrade")
+def _upgraded(t: Trial) -> None:
+    base = t.stage.base + "/"
+    door = t.stage.url("webhook")
+    user = t.known_user() if door else None
+    markers = []
+    tries = [
+        (method, protocol, chunked, pause)
+        for method in ("GET", "POST")
+        for protocol in UPGRADES
+        for chunked in (False, True)
+        for pause in (0.0, 0.3)
+    ]
+
+    def strike(one: tuple[str, str, bool, float]) -> bool:
+        method, protocol, chunked, pause = one
+        inner = f"GET / HTTP/1.1\r\nhost: {urlsplit(base).netloc}\r\n\r\n".encode()
+        outer = base
+        if door:
+            marker, delivery = t.marked(user)
+            markers.append(marker)
+            inner = b"".join(request_of(door, delivery))
+            outer = door if method == "POST" else base
+        pieces = upgrade(outer, method, protocol, inner, chunked=chunked)
+        sender = t.sender()
+        answer = sender.raw(outer, *pieces, timeout=3, pause=pause, whole=True)
+        return answered_twice(b"HTTP/1.1 %d\r\n" % answer.status + answer.body)
+
+    with ThreadPoolExecutor(8) as pool:
+        ran = [one for one, twice in zip(tries, pool.map(strike, tries), strict=True) if twice]
+    what = f"{ran[0][0]}, {ran[0][1]}" if ran else ""
+    t.expect(not ran, f"the body of a request to upgrade ({what}) is run as a request")
+    if door and t.has("events"):
+        t.control_delivery(user)
+        t.expect(
+            not any(map(t.effects, markers)), "a delivery in the body of an upgrade had effect"
+        )
+
+
+def _largest_page(t: Trial) -> tuple[str, int]:
+    """Find the page with the largest response; return its URL and size in bytes."""
+    urls = [t.url("start"), t.stage.base + "/", t.stage.absolute("/no-such-page")]
+    urls += [t.stage.absolute(one) for one in t.stage.target.urls.pages]
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(t.stage.base))
+    found = {}
+    for url in urls:
+        if url.startswith(f"{origin}/"):
+            answer = t.direct.send("GET", url)
+            found[url] = len(answer.everything()) + 20 if answer.status else 0
+    return max(found.items(), key=lambda one: one[1])
+
+
+def _never_read(t: Trial, url: str, size: int) -> list[socket.socket]:
+    parts = urlsplit(url)
+    request = f"GET {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n\r\n".encode()
+    requests = request * min(_MOST_REQUESTS, _UNREAD // size + 1)
+    sender = t.sender()
+    held = []
+    for _ in range(_DEAF_PEERS):
+        connection = sender.connect_narrow(url)
+        held.append(connection)
+        connection.settimeout(0.5)
+        # If the server stops reading, its buffers are full, which is the state wanted here.
+        with suppress(OSError):
+            connection.sendall(requests)
+    return held
+
+
+@case("net-unread-responses")
+def _unread(t: Trial) -> None:
+    t.demand_addresses()
+    url, size = _largest_page(t)
+    t.control(size, "no page got a response")
+    door = t.stage.url("webhook")
+    user = t.known_user() if door else None
+    before = t.direct.send("GET", url)
+    held = _never_read(t, url, size)
+    beside = f"beside {_DEAF_PEERS} peers that never read"
+    honest = t.sender()
+    try:
+        for _ in range(3):
+            answer = honest.send("GET", url)
+            said = f"answered {answer.status}" if answer.status else "not answered"
+            t.expect(answer.status == before.status, f"{beside} a page is {said}")
+            if door:
+                delivery = t.marked(user)[1]
+                headers, body = delivery.headers(), delivery.body
+                answer = honest.send("POST", door, headers=headers, body=body)
+                said = f"answered {answer.status}" if answer.status else "not answered"
+                t.expect(200 <= answer.status < 300, f"{beside} an honest delivery is {said}")
+    finally:
+        for one in held:
+            one.close()

@@ -1,0 +1,197 @@
+"""Group I, part 1: the user removes the app at Zoom."""
+
+from __future__ import annotations
+
+import threading
+
+from paraph.checks.cases.refresh import expire
+from paraph.checks.cases.webhook import without
+from paraph.checks.harness.case import Trial, case, control
+from paraph.checks.harness.recording_zoom import ME, TOKEN
+from paraph.checks.harness.removal_steps import (
+    control_gone,
+    expect_gone,
+    installed,
+    remove,
+    send,
+    works,
+)
+from paraph.checks.harness.webhook_steps import Delivery, iso
+from paraph.checks.verdict import HookMissingError
+
+
+@control("deauthorization")
+def _installs(t: Trial) -> None:
+    t.url("webhook")
+    installed(t)
+
+
+@case("deauth-valid")
+def _valid(t: Trial) -> None:
+    done = installed(t)
+    remove(t, done, deauthorization_time=iso(t.now()))
+    expect_gone(t, done, "after a removal")
+    again = installed(t, user=done.user, subject=done.subject)
+    t.expect(works(t, again), "after a removal the app cannot be installed again")
+
+
+@case("deauth-forged")
+def _forged(t: Trial) -> None:
+    bystander = t.known_user()
+    done = installed(t)
+
+    def wrong(delivery: Delivery) -> None:
+        delivery.signature = "v0=" + "0" * 64
+
+    def other(delivery: Delivery) -> None:
+        delivery.secret = "another-secret-of-another-app"
+
+    def retired(delivery: Delivery) -> None:
+        delivery.more = [("authorization", "verification-token")]
+        delivery.signature = ""
+
+    for spoil in (wrong, other, retired):
+        delivery = t.removal(done.user)
+        spoil(delivery)
+        t.expect_rejected(t.post(delivery), "a forged removal")
+    bare = without(t.removal(done.user), "x-zm-signature", "x-zm-request-timestamp")
+    t.expect_rejected(t.post(bare), "an unsigned removal")
+    t.control_delivery(bystander)
+    t.expect(works(t, done), "a forged removal had its effect")
+
+
+@case("deauth-other-tenant")
+def _other(t: Trial) -> None:
+    bystander = t.known_user()
+    first = installed(t)
+    colleague = installed(t, user=t.zoom.user(account_id=first.user.account_id))
+    stranger = installed(t)
+    account = t.stage.target.zoom.level == "account"
+    remove(t, first)
+    control_gone(t, first)
+    t.expect(works(t, stranger), "a removal has hit another account")
+    if not account:
+        t.expect(works(t, colleague), "a removal has hit a colleague in the same account")
+    # The same user id in another account is another user.
+    mixed = t.removal(stranger.user, account_id=first.user.account_id)
+    send(t, mixed)
+    t.control_delivery(bystander)
+    t.expect(works(t, stranger), "a removal without the right account had an effect")
+
+
+@case("deauth-wrong-client")
+def _wrong_client(t: Trial) -> None:
+    bystander = t.known_user()
+    done = installed(t)
+    for client in ("another-client", "", None, t.zoom.app.client_id.lower() + "x"):
+        answer = t.post(t.removal(done.user, client_id=client))
+        t.expect_answered(answer, "a removal of another client")
+    t.control_delivery(bystander)
+    t.expect(works(t, done), "a removal of another client had an effect")
+
+
+@case("deauth-replay-reinstall")
+def _reinstalled(t: Trial) -> None:
+    bystander = t.known_user()
+    first = installed(t)
+    then = iso(t.now() - 600)
+    remove(t, first, deauthorization_time=then)
+    again = t.install(user=first.user, subject=first.subject)
+    old = t.removal(first.user, deauthorization_time=then)
+    send(t, old)
+    t.control_delivery(bystander)
+    within = t.stage.target.limits.effect_within
+    t.expect(t.until(lambda: works(t, again), within), "an old removal has hit a new installation")
+
+
+@case("deauth-early")
+def _early(t: Trial) -> None:
+    subject, user = t.subject(), t.zoom.user()
+    browser = t.browser(subject)
+    callback = t.agree(t.begin(browser).url, user)
+    gate = t.zoom.hold(ME)
+    coming = threading.Thread(target=t.finish, args=(browser, callback))
+    coming.start()
+    try:
+        t.control(gate.reached.wait(10), "the app never asked whose token it has")
+        t.zoom.simulator.ledger.remove(t.zoom.app.client_id, user.id)
+        send(t, t.removal(user))
+    finally:
+        gate.open()
+        coming.join(45)
+    within = t.stage.target.limits.effect_within
+    gone = t.until(lambda: not t.linked(subject, user.id), within)
+    if t.has("use"):
+        status, seen = t.use(subject, user.id)
+        t.expect(not [o for o in seen if o.status < 300], "a removed user's token is used")
+        t.expect(status >= 400, f"`use` of a removed user answers {status}")
+    t.expect(gone, "a removal that came before the link had no effect")
+
+
+@case("deauth-refresh-race")
+def _race(t: Trial) -> None:
+    t.hook("use")
+    done = installed(t)
+    expire(t, done)
+    gate = t.zoom.hold(TOKEN)
+    whose = {"subject": done.subject, "user_id": done.user.id}
+    waiting = threading.Thread(target=t.ask, args=(t.hook("use"),), kwargs=whose)
+    waiting.start()
+    try:
+        t.control(gate.reached.wait(10), "an expired token was not refreshed")
+        # Zoom sent its response to the refresh before the removal, but it arrives afterwards.
+        t.zoom.simulator.ledger.remove(t.zoom.app.client_id, done.user.id)
+        send(t, t.removal(done.user, deauthorization_time=iso(t.now())))
+        within = t.stage.target.limits.effect_within
+        t.until(lambda: not t.linked(done.subject, done.user.id), within)
+    finally:
+        gate.open()
+        waiting.join(45)
+    expect_gone(t, done, "a late refresh after a removal")
+
+
+@case("deauth-idempotent")
+def _idempotent(t: Trial) -> None:
+    done = installed(t)
+    delivery = remove(t, done)
+    control_gone(t, done)
+    send(t, delivery)
+    send(t, t.removal(done.user))
+    send(t, t.removal(t.zoom.user()))
+    threads = [threading.Thread(target=t.post, args=(t.removal(done.user),)) for _ in range(5)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(30)
+    bad = [a.status for a in t.exchanges[-5:] if not 200 <= a.status < 300]
+    t.expect(not bad, f"removals at the same moment were answered {bad}")
+
+
+@case("deauth-retention")
+def _retention(t: Trial) -> None:
+    for value in (False, "false", None, "absent", "true", 0):
+        done = installed(t)
+        name = done.user.display_name
+        if not t.shows(done.browser, name):
+            raise HookMissingError("needs urls.pages with a page that shows the Zoom user's name")
+        changes = {} if value == "absent" else {"user_data_retention": value}
+        remove(t, done, **changes)
+        expect_gone(t, done, "after a removal")
+        within = t.stage.target.limits.effect_within
+        gone = t.until(lambda d=done, n=name: not t.shows(d.browser, n), within)  # type: ignore[misc]
+        t.expect(gone, f"with user_data_retention {value!r} the user's data stay")
+
+
+@case("deauth-durable")
+def _durable(t: Trial) -> None:
+    if not t.stage.target.is_started_here:
+        raise HookMissingError("needs a command in [start]")
+    for _ in range(2):
+        done = installed(t)
+        remove(t, done)
+        t.stage.restart(kill=True)
+        patience = t.stage.target.limits.recovery_within
+        if patience and t.has("advance"):
+            # The claims of the killed process expire after this time.
+            t.advance(patience)
+        expect_gone(t, done, "after a crash")

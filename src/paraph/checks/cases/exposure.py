@@ -1,0 +1,288 @@
+"""Group J, part 2: networks, limits, errors, and access to pages and data."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+from paraph.checks.cases.secrets_at_rest import acts
+from paraph.checks.harness.browser_url import resolved
+from paraph.checks.harness.case import Trial, case
+from paraph.checks.harness.markup import forms_of
+from paraph.checks.harness.response import Answer
+from paraph.checks.harness.stored import is_shown, stored_size
+from paraph.checks.verdict import HookMissingError
+
+_FLOOD = 600
+_GROWTH = 6_000_000
+_PRIVATE = (
+    *("/docs", "/redoc", "/openapi.json", "/swagger.json", "/metrics", "/debug", "/.env"),
+    *("/.git/config", "/admin", "/admin/", "/actuator", "/server-status", "/phpinfo.php"),
+    *("/graphql", "/_debug", "/v1/installations", "/api/v1/installations", "/internal"),
+)
+_VERSIONS = re.compile(
+    r"(?:python|werkzeug|gunicorn|uvicorn|express|node|nginx|apache|php|django|flask|twin)[/ ]\d"
+)
+_LINK = re.compile(r"href=[\"']?([^\"'\s>]+)", re.IGNORECASE)
+
+
+@case("net-forwarded")
+def _forwarded(t: Trial) -> None:
+    stranger = t.browser(t.subject())
+    private = t.stage.target.urls.private_pages or ["/admin", "/metrics", "/internal"]
+    pages = [t.stage.absolute(one) for one in private]
+    base = t.stage.base + "/"
+    plain = t.direct.send("GET", base)
+    _expect_no_detour(t, t.url("start"), plain)
+    for page in pages:
+        closed = stranger.request("GET", page)
+        t.control(closed.status >= 300 or not closed.status, f"{page} is open as it is")
+        for name, value in (
+            *(("x-forwarded-for", "127.0.0.1"), ("x-real-ip", "127.0.0.1")),
+            *(("forwarded", "for=127.0.0.1;proto=https"), ("x-client-ip", "10.0.0.1")),
+            *(("x-forwarded-uri", "/healthz"), ("x-original-url", "/healthz")),
+            *(("x-forwarded-host", "localhost"), ("x-forwarded-proto", "https")),
+            ("x-remote-user", "admin"),
+        ):
+            answer = stranger.request("GET", page, headers=[(name, value)])
+            t.expect(not 200 <= answer.status < 300, f"{name}: {value} opens {page}")
+        _expect_no_detour(t, page, plain)
+
+
+def _expect_no_detour(t: Trial, page: str, plain: Answer) -> None:
+    """Check that no header makes the server answer for another path."""
+    path = urlsplit(page).path
+    for name in ("x-original-url", "x-rewrite-url", "x-forwarded-uri"):
+        answer = t.direct.send("GET", plain.url, headers=[(name, path)])
+        same = answer.status == plain.status and answer.location == plain.location
+        t.expect(same or answer.status >= 400, f"{name}: {path} leads to another page")
+
+
+@case("net-plain-http", variant="tls")
+def _plain(t: Trial) -> None:
+    plain = t.url("plain")
+    browser = t.browser(t.subject())
+    callback = t.agree(t.begin(browser).url, t.zoom.user())
+    parts = urlsplit(callback)
+    before = t.mark()
+    cookies = browser.jar.header(callback, cross_site=True, safe=True)
+    url = urljoin(plain, f"{parts.path}?{parts.query}")
+    answer = t.direct.send("GET", url, headers=[("cookie", cookies)])
+    t.expect(answer.status < 500, f"a callback over plain http was answered {answer.status}")
+    t.expect(not 200 <= answer.status < 300, "a callback over plain http was accepted")
+    t.expect_no_exchange(before, "a callback over plain http")
+    if t.stage.url("webhook"):
+        marker, delivery = t.marked()
+        del marker
+        door = urljoin(plain, urlsplit(t.url("webhook")).path)
+        answer = t.post(delivery, url=door)
+        t.expect(not 200 <= answer.status < 300, "a delivery over plain http was accepted")
+
+
+def _shakes(t: Trial, version: ssl.TLSVersion) -> bool:
+    parts = urlsplit(t.stage.base)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = version
+    try:
+        with (
+            socket.create_connection((parts.hostname or "", parts.port or 443), 5) as bare,
+            context.wrap_socket(bare, server_hostname=parts.hostname),
+        ):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+@case("net-tls", variant="tls")
+def _tls(t: Trial) -> None:
+    if not t.stage.base.startswith("https:"):
+        raise HookMissingError("the app does not end TLS itself")
+    t.control(
+        _shakes(t, ssl.TLSVersion.TLSv1_2) or _shakes(t, ssl.TLSVersion.TLSv1_3),
+        "no TLS handshake succeeds",
+    )
+    for version, name in ((ssl.TLSVersion.TLSv1, "1.0"), (ssl.TLSVersion.TLSv1_1, "1.1")):
+        t.expect(not _shakes(t, version), f"TLS {name} is accepted")
+
+
+@case("net-ssrf")
+def _ssrf(t: Trial) -> None:
+    trap = t.stage.trap_url
+    port = urlsplit(trap).port
+    values = (
+        f"{trap}/hit",
+        f"//127.0.0.1:{port}/hit",
+        f"http://localhost:{port}/hit",
+        f"http://0x7f000001:{port}/hit",
+    )
+    names: tuple[str, ...] = (
+        "url",
+        "uri",
+        "next",
+        "return_to",
+        "redirect_uri",
+        "callback",
+        "iss",
+        "issuer",
+    )
+    names += ("error_uri", "logo", "avatar", "image", "webhook", "target", "api_url", "server")
+    browser = t.browser(t.subject())
+    for value in values:
+        query = urlencode(dict.fromkeys(names, value))
+        for door in (t.url("start"), t.url("redirect"), t.stage.url("marketplace") or t.stage.base):
+            browser.request("GET", f"{door}{'&' if '?' in door else '?'}{query}")
+        browser.request("GET", f"{t.url('redirect')}?code={quote(value, safe='')}&state=x")
+    if t.stage.url("webhook"):
+        for value in (values[0], "file:///etc/passwd", "gopher://127.0.0.1:1/x"):
+            _send_urls(t, value)
+        t.control_delivery(t.known_user())
+    t.expect(not t.stage.trap.hits, "the app fetches addresses that a stranger names")
+
+
+def _send_urls(t: Trial, url: str) -> None:
+    user = t.known_user()
+    content = {
+        "account_id": user.account_id,
+        "download_token": "download-token-0001",
+        "object": {
+            "host_id": user.id,
+            "share_url": url,
+            "recording_files": [{"download_url": url, "play_url": url}],
+            "avatar": url,
+        },
+    }
+    for name in ("recording.completed", "meeting.ended", "user.updated"):
+        answer = t.post(t.delivery(t.event(name, content)))
+        t.expect_answered(answer, f"an event with {url}")
+
+
+@case("net-state-exhaustion")
+def _exhaustion(t: Trial) -> None:
+    subject = t.subject()
+    flooder = t.browser(subject)
+    page = flooder.open(t.url("start"))
+    begun = t.try_begin(flooder)
+    t.control(begun, "the start does not lead to Zoom")
+    form = t.form(page)
+    before = stored_size(t)
+
+    def strike(_number: int) -> int:
+        if form is None or page.status != 200:
+            return flooder.request("GET", t.url("start")).status
+        return flooder.request(
+            form.method, form.action, initiator=page.url, form=form.fields
+        ).status
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(strike, range(_FLOOD)))
+    grown = stored_size(t) - before
+    limited = any(one in {429, 503} for one in statuses)
+    t.expect(all(0 < one < 500 or one == 503 for one in statuses), f"answers: {set(statuses)}")
+    t.expect(grown < _GROWTH, f"{_FLOOD} starts without an end have stored {grown} bytes")
+    if not limited and not is_shown(t):
+        raise HookMissingError("needs the hook `database_file`, to see what starts leave behind")
+    other = t.browser()
+    other.sender = t.sender()
+    t.sign_in(other, t.subject())
+    begun_at = time.monotonic()
+    t.expect(t.try_begin(other), "after the flood no other user can begin")
+    t.expect(time.monotonic() - begun_at < 5, "after the flood the app is slow")
+
+
+@case("net-errors")
+def _errors(t: Trial) -> None:
+    base = t.stage.base
+    shown = [
+        t.direct.send("GET", f"{base}/no-such-page"),
+        t.direct.send("DELETE", t.url("redirect")),
+        t.direct.send("TRACE", base + "/", headers=[("x-canary", "trace-canary-0001")]),
+        t.direct.send("BREW", base + "/"),
+        t.direct.send("GET", f"{base}/%"),
+    ]
+    for answer in shown:
+        t.expect(answer.status < 500 or answer.status == 501, f"{answer.method}: {answer.status}")
+        text = answer.everything()
+        t.expect("trace-canary-0001" not in text, "TRACE is answered")
+        t.expect("Traceback" not in text and 'File "/' not in text, "a stack trace is shown")
+        version = _VERSIONS.search(text.lower())
+        t.expect(not version, f"a server version is shown: {version[0] if version else ''}")
+    host = urlsplit(base).netloc
+    smuggled = (
+        f"POST /healthz HTTP/1.1\r\nHost: {host}\r\nContent-Length: 6\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+    )
+    answer = t.direct.raw(base, smuggled.encode())
+    t.expect(answer.status < 500 or answer.status == 501, f"smuggling: {answer.status}")
+    both = answer.body.count(b"HTTP/1.1 ")
+    t.expect(not both or answer.status >= 400, "two lengths in one request make two requests")
+
+
+@case("adm-access")
+def _admin(t: Trial) -> None:
+    nothing = t.direct.send("GET", t.stage.absolute("/no-such-page-at-all"))
+    browser = t.browser(t.subject())
+    pages = dict.fromkeys((*_PRIVATE, *t.stage.target.urls.private_pages))
+    for page in pages:
+        url = t.stage.absolute(page)
+        for more in ([], [("x-forwarded-for", "127.0.0.1")]):
+            for answer in (
+                t.direct.send("GET", url, headers=more),
+                browser.follow(browser.request("GET", url, headers=more)),
+            ):
+                t.expect(answer.status < 500, f"{page} is answered {answer.status}")
+                # Some apps show the same page for every unknown path.
+                same = answer.status == nothing.status and answer.body == nothing.body
+                shut = answer.status >= 300 or same or _asks_who(answer)
+                t.expect(shut, f"{page} is open to anyone")
+
+
+def _asks_who(page: Answer) -> bool:
+    """Return True if a page asks to sign in; a page that offers to sign out is signed in."""
+    text = page.text.lower()
+    inside = re.search(r"\b(?:sign|log)[ -]?out\b", text)
+    asks = 'type="password"' in text or re.search(r"\b(?:sign|log)[ -]?in\b", text)
+    return page.is_html and bool(asks) and not inside
+
+
+@case("idor-install")
+def _idor(t: Trial) -> None:
+    t.hook("sign_in")
+    owner = t.install()
+    stranger = t.browser(t.subject())
+    found = [owner.browser.open(t.stage.absolute(one)) for one in t.stage.target.urls.pages]
+    t.control(
+        any(owner.user.display_name in one.text for one in found), "no page shows the installation"
+    )
+    links = {resolved(page.url, one) for page in found for one in _LINK.findall(page.text)}
+    for url in sorted(one for one in links if owner.browser.is_ours(one) and not acts(one)):
+        answer = stranger.open(url)
+        for what in (owner.user.display_name, owner.user.email, owner.user.id):
+            t.expect(what not in answer.text, f"{urlsplit(url).path} shows another's installation")
+    own = [
+        form
+        for page in t.stage.target.urls.pages
+        for form in forms_of(stranger.open(t.stage.absolute(page)))
+    ]
+    marks = {n: v for form in own for n, v in form.fields.items()}
+    linked = t.links()
+    for page in found:
+        for form in forms_of(page):
+            if "sign" in form.action or "log" in form.action:
+                continue
+            # The request combines the stranger's own form token with the owner's ids.
+            fields = {
+                n: marks.get(n, v) if "csrf" in n.lower() else v for n, v in form.fields.items()
+            }
+            answer = stranger.request(form.method, form.action, initiator=page.url, form=fields)
+            t.expect_came(answer, f"another's form of {form.action}")
+            lost = not t.linked(owner.subject, owner.user.id)
+            t.expect(not (linked and lost), f"{form.action} acts on another's installation")

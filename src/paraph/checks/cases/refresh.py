@@ -1,0 +1,250 @@
+"""Group F: refresh, rotation and revocation."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from paraph.checks.harness.case import Trial, case, control
+from paraph.checks.harness.install_steps import Installed
+from paraph.checks.harness.recording_zoom import ME, REVOKE, TOKEN, Reply, Seen
+
+_EVIL = "https://evil.example/page"
+
+
+@control("refresh")
+def _uses(t: Trial) -> None:
+    _installed(t)
+
+
+def _installed(t: Trial) -> Installed:
+    t.hook("use")
+    done = t.install()
+    status, seen = t.use(done.subject, done.user.id)
+    t.control(status < 300 and seen, f"`use` answers {status} and Zoom saw {len(seen)} calls")
+    return done
+
+
+def _expired(t: Trial) -> Installed:
+    done = _installed(t)
+    expire(t, done)
+    return done
+
+
+def expire(t: Trial, done: Installed) -> None:
+    """Make the access token expire: by a hook, or by consenting to a short-lived one."""
+    if t.has("expire"):
+        t.call("expire", subject=done.subject, user_id=done.user.id)
+        return
+    t.zoom.change(TOKEN, _shorten, times=1)
+    t.install(user=done.user, subject=done.subject)
+
+
+def _shorten(content: dict[str, Any]) -> None:
+    content["expires_in"] = 1
+
+
+def _again(t: Trial, done: Installed) -> None:
+    """Make it expire again, unless Zoom issues short-lived tokens already."""
+    if t.has("expire"):
+        expire(t, done)
+
+
+def _refreshes(t: Trial, since: int) -> list[Seen]:
+    return t.token_requests(since, "refresh_token")
+
+
+def _expect_works(t: Trial, done: Installed, what: str) -> None:
+    status, seen = t.use(done.subject, done.user.id)
+    t.expect(status < 300 and seen, f"{what}: `use` answers {status}")
+
+
+@case("ref-single-flight")
+def _single(t: Trial) -> None:
+    done = _expired(t)
+    gate = t.zoom.hold(TOKEN)
+    before = t.mark()
+    with ThreadPoolExecutor(20) as pool:
+        work = [pool.submit(t.use, done.subject, done.user.id) for _ in range(20)]
+        t.control(gate.reached.wait(10), "an expired token was not refreshed")
+        t.until(lambda: len(_refreshes(t, before)) > 1, 1.0)
+        gate.open()
+        statuses = [one.result()[0] for one in work]
+    count = len(_refreshes(t, before))
+    t.expect(count == 1, f"twenty actions at one expiry led to {count} refreshes")
+    good = sum(200 <= one < 300 for one in statuses)
+    t.expect(good == 20, f"only {good} of twenty actions succeeded")
+
+
+@case("ref-rotated-saved")
+def _rotated(t: Trial) -> None:
+    done = _expired(t)
+    t.zoom.change(TOKEN, _shorten)
+    presented = []
+    for _ in range(2):
+        before = t.mark()
+        _expect_works(t, done, "a refresh")
+        found = _refreshes(t, before)
+        t.control(found, "an expired token was not refreshed")
+        presented.append(found[0].parameters.get("refresh_token"))
+        _again(t, done)
+    t.expect(presented[0] != presented[1], "the rotated refresh token was not kept")
+
+
+@case("ref-not-rotated")
+def _not_rotated(t: Trial) -> None:
+    done = _expired(t)
+    t.zoom.simulator.faults.switch_on("old_refresh_token_accepted", {})
+
+    def without_refresh_token(content: dict[str, Any]) -> None:
+        del content["refresh_token"]
+        content["expires_in"] = 1
+
+    t.zoom.change(TOKEN, without_refresh_token)
+    presented = []
+    for _ in range(2):
+        before = t.mark()
+        t.use(done.subject, done.user.id)
+        found = _refreshes(t, before)
+        t.expect(found, "after an answer without a refresh token nothing is refreshed any more")
+        presented.append(found[0].parameters.get("refresh_token"))
+        _again(t, done)
+    t.expect(presented[0] == presented[1], "the old refresh token was dropped")
+
+
+@case("ref-invalid-grant")
+def _invalid(t: Trial) -> None:
+    done = _expired(t)
+    t.zoom.replace(
+        TOKEN, Reply.of_json({"reason": "Invalid Token!", "error": "invalid_grant"}, 400)
+    )
+    before = t.mark()
+    statuses = [t.use(done.subject, done.user.id)[0] for _ in range(6)]
+    count = len(_refreshes(t, before))
+    t.control(count, "an expired token was not refreshed")
+    t.expect(all(one >= 400 for one in statuses), f"`use` answers {statuses}")
+    t.expect(count <= 2, f"a dead refresh token was sent {count} times")
+    t.zoom.mend()
+    t.install(user=done.user, subject=done.subject)
+    _expect_works(t, done, "after a new consent")
+
+
+@case("ref-lost-answer")
+def _lost(t: Trial) -> None:
+    done = _expired(t)
+    t.zoom.lose(TOKEN)
+    status, _ = t.use(done.subject, done.user.id)
+    t.expect(status, "`use` gets no answer when Zoom's is lost")
+    t.zoom.mend()
+    status, seen = t.use(done.subject, done.user.id)
+    t.expect(status not in {0, 500}, f"afterwards `use` answers {status}")
+    t.expect(status >= 300 or seen, "afterwards the app pretends to work")
+    t.install(user=done.user, subject=done.subject)
+    _expect_works(t, done, "after a new consent")
+    if t.stage.target.is_started_here:
+        _crash_while_refreshing(t, done)
+
+
+def _crash_while_refreshing(t: Trial, done: Installed) -> None:
+    expire(t, done)
+    gate = t.zoom.hold(TOKEN)
+    waiting = threading.Thread(target=t.ask, args=(t.hook("use"),), kwargs=_whose(done))
+    waiting.start()
+    t.expect(gate.reached.wait(10), "after a lost answer nothing is refreshed any more")
+    t.stage.restart(kill=True)
+    gate.open()
+    waiting.join(45)
+    status, _ = t.use(done.subject, done.user.id)
+    t.expect(status not in {0, 500}, f"after a crash `use` answers {status}")
+    t.install(user=done.user, subject=done.subject)
+    _expect_works(t, done, "after a crash and a new consent")
+
+
+def _whose(done: Installed) -> dict[str, str]:
+    return {"subject": done.subject, "user_id": done.user.id}
+
+
+@case("ref-transient")
+def _transient(t: Trial) -> None:
+    done = _expired(t)
+    t.zoom.replace(TOKEN, Reply(503, b"busy", {"content-type": "text/plain"}), times=3)
+    before = t.mark()
+    works = t.until(lambda: t.use(done.subject, done.user.id)[0] < 300, 20)
+    t.control(_refreshes(t, before), "an expired token was not refreshed")
+    t.expect(works, "after three transient errors the app never recovers")
+    t.expect(len(_refreshes(t, before)) < 60, "the app hammers a Zoom that is down")
+
+
+@case("ref-user-swap")
+def _swapped(t: Trial) -> None:
+    other = _installed(t)
+    done = _expired(t)
+    token = t.zoom.access_token_of(other.user)
+    t.zoom.change(TOKEN, lambda content: content.update(access_token=token))
+    before = t.mark()
+    for _ in range(2):
+        _, seen = t.use(done.subject, done.user.id)
+        wrong = [one for one in seen if one.bearer == token and one.path != ME]
+        t.expect(not wrong, "another user's token was used after a refresh")
+    t.control(_refreshes(t, before), "an expired token was not refreshed")
+
+
+def _forms(t: Trial, done: Installed) -> tuple[str, dict[str, str]]:
+    """Return the URL that disconnects, and the fields that an honest request sends."""
+    page = t.in_browser("disconnect", done.browser)
+    form = t.form(page, "disconnect", "remove", "revoke", "delete", "unlink")
+    t.control(form, "the page of the hook `disconnect` has no such form")
+    assert form is not None  # noqa: S101 - Said for the type checker.
+    return form.action, form.fields
+
+
+@case("rev-on-disconnect")
+def _revoked(t: Trial) -> None:
+    t.hook("disconnect")
+    for outage in (False, True):
+        done = _installed(t)
+        action, fields = _forms(t, done)
+        if outage:
+            t.zoom.replace(REVOKE, Reply(503, b"{}"))
+        before = t.mark()
+        answer = done.browser.request("POST", action, initiator=action, form=fields)
+        t.expect_answered(answer, "disconnecting")
+        asked = t.until(lambda b=before: t.zoom.requests(REVOKE, since=b), 5)  # type: ignore[misc]
+        t.expect(asked, "Zoom was never asked to revoke the tokens")
+        revoke = t.zoom.requests(REVOKE, since=before)[0]
+        known = (
+            revoke.header("authorization").startswith("Basic ") or "client_secret" in revoke.form
+        )
+        t.expect(known, "the revocation is not authenticated")
+        status, seen = t.use(done.subject, done.user.id)
+        t.expect(not seen, "after disconnecting, the token is used")
+        t.expect(status >= 400, f"after disconnecting `use` answers {status}")
+        t.expect(not t.linked(done.subject, done.user.id), "after disconnecting, the link is there")
+
+
+@case("rev-csrf")
+def _csrf(t: Trial) -> None:
+    t.hook("disconnect")
+    done = _installed(t)
+    action, fields = _forms(t, done)
+    # Another site sends every field but the form token, which it cannot read; it may invent one.
+    marks = [n for n in fields if "csrf" in n.lower() or "token" in n.lower()]
+    without = {n: v for n, v in fields.items() if n not in marks}
+    stranger = t.browser(t.subject())
+    attempts = (
+        (done.browser, "POST", without, _EVIL),
+        (done.browser, "POST", {**fields, **dict.fromkeys(marks, "0" * 32)}, _EVIL),
+        (done.browser, "GET", None, _EVIL),
+        (stranger, "POST", fields, action),
+        (t.browser(), "POST", fields, action),
+    )
+    for browser, method, form, initiator in attempts:
+        answer = browser.request(method, action, initiator=initiator, form=form)
+        t.expect_came(answer, "a forged disconnect")
+        status, seen = t.use(done.subject, done.user.id)
+        t.expect(status < 300 and seen, f"a forged {method} has disconnected a user")
+    action, fields = _forms(t, done)
+    done.browser.request("POST", action, initiator=action, form=fields)
+    status, seen = t.use(done.subject, done.user.id)
+    t.control(status >= 400 or not seen, "an honest disconnect does nothing")

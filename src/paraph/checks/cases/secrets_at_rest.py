@@ -1,0 +1,276 @@
+"""Group E: places at which tokens and secrets must not be found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from paraph.checks.harness.browser import Browser
+from paraph.checks.harness.browser_url import resolved
+from paraph.checks.harness.case import Trial, case, control
+from paraph.checks.harness.masking import spellings
+from paraph.checks.harness.recording_zoom import ME, Reply
+from paraph.checks.harness.response import Answer
+from paraph.checks.harness.stored import read_cells, sealed_columns, stored_text, write_cells
+from paraph.checks.target import fill
+from paraph.checks.verdict import HookMissingError
+from paraph.simulator.state.world import User
+
+_ROUTES = (
+    *("/tokens", "/token", "/oauth_users", "/debug", "/session", "/export", "/get_token"),
+    *("/api/tokens", "/api/users", "/users", "/{user}/get_token", "/api/{user}/token", "/env"),
+    *("/debug/vars", "/actuator/env", "/.env", "/config", "/config.json", "/console"),
+)
+_ACTS = ("sign-out", "signout", "sign_out", "logout", "disconnect", "remove", "delete", "revoke")
+_LINK = re.compile(r"(?:href|action)=[\"']?([^\"'\s>]+)", re.IGNORECASE)
+_CRASHES = (
+    *("Traceback (most recent", 'File "/', "at Object.<anonymous>", "node_modules/"),
+    *("java.lang.", "stack trace", "Werkzeug", "DJANGO_SETTINGS", "goroutine ", "site-packages"),
+)
+
+
+@control("secrets")
+def _installs(t: Trial) -> None:
+    t.install()
+
+
+def find(t: Trial, text: str, *, but: Iterable[str] = ()) -> str:
+    """Return the kind of the first secret found in a text; "" if it contains no secret."""
+    for value, what in t.canaries().items():
+        if what not in but and any(spelling in text for spelling in spellings(value)):
+            return what
+    return ""
+
+
+def acts(url: str) -> bool:
+    """Return True if following a link could sign out or delete something in a careless app."""
+    return any(word in url.lower() for word in _ACTS)
+
+
+def crawl(t: Trial, browser: Browser) -> list[Answer]:
+    """Return the pages within two links of the target's pages."""
+    waiting = [t.stage.absolute(one) for one in (*t.stage.target.urls.pages, "/")]
+    seen: dict[str, Answer] = {}
+    while waiting and len(seen) < 40:
+        url = waiting.pop(0)
+        if url in seen or not browser.is_ours(url) or acts(url):
+            continue
+        answer = browser.open(url)
+        seen[url] = answer
+        if answer.is_html:
+            found = [one.group(1) for one in _LINK.finditer(answer.text)]
+            waiting += [resolved(answer.url, one) for one in found if not one.startswith("#")]
+    return list(seen.values())
+
+
+@case("leak-http")
+def _http(t: Trial) -> None:
+    done = t.install()
+    for browser in (t.browser(), done.browser, t.browser(t.subject())):
+        for answer in crawl(t, browser):
+            what = find(t, answer.everything(), but=("authorization code",))
+            t.expect(not what, f"the {what} is in {urlsplit(answer.url).path}")
+    for one in t.exchanges:
+        # Zoom's own responses contain codes, which is no leak.
+        if one.url.startswith(tuple(t.stage.origins)):
+            what = find(t, one.everything())
+            t.expect(not what, f"the {what} is in a response of {urlsplit(one.url).path}")
+
+
+@case("leak-token-route")
+def _routes(t: Trial) -> None:
+    done = t.install()
+    for route in _ROUTES:
+        for name in (done.user.id, done.subject):
+            path = route.replace("{user}", name)
+            for browser in (t.browser(), t.browser(t.subject())):
+                answer = browser.open(t.stage.absolute(path))
+                t.expect_answered(answer, path)
+                what = find(t, answer.everything())
+                t.expect(not what, f"{path} shows the {what}")
+            if "{user}" not in route:
+                break
+
+
+def _log_text(t: Trial) -> str:
+    path = t.stage.target.hooks.log_file
+    text = t.stage.app.output() if t.stage.app else ""
+    if path:
+        file = Path(fill(path, t.stage.values()))
+        t.control(file.exists(), f"there is no log at {file}")
+        text += file.read_text("utf-8", "replace")
+    elif not text.strip():
+        raise HookMissingError("needs the hook `log_file`: the app prints nothing")
+    return text
+
+
+@case("leak-logs")
+def _logs(t: Trial) -> None:
+    done = t.install()
+    callbacks, answered = [done.callback], None
+    browser = t.browser(done.subject)
+    stray = t.callback_url(code=t.code_for(t.zoom.user()), state="forged-state-of-this-case-0001")
+    t.visit(browser, stray)
+    for reply in (Reply(200, b"not json"), Reply.of_json({"code": 1}, 500)):
+        t.zoom.replace(ME, reply)
+        callback = t.agree(t.begin(browser).url, t.zoom.user())
+        callbacks.append(callback)
+        t.visit(browser, callback)
+        t.zoom.mend()
+    if t.stage.url("webhook"):
+        marker, good = t.marked(done.user)
+        del marker
+        t.post(good)
+        good.signature = "v0=" + "0" * 64
+        t.post(good)
+        challenge = t.event("endpoint.url_validation", {"plainToken": "plainTokenOfThisCase01"})
+        content = t.post(t.delivery(challenge)).json()
+        answered = content.get("encryptedToken") if isinstance(content, dict) else None
+    text = _log_text(t)
+    t.expect(not answered or answered not in text, "the answer to a challenge is in the log")
+    what = find(t, text)
+    t.expect(not what, f"the {what} is in the log")
+    for callback in callbacks:
+        state = urlsplit(callback).query.rpartition("state=")[2].partition("&")[0]
+        t.expect(not state or state not in text, "a state is in the log")
+    cookies = [c.value for c in done.browser.jar.all() if len(c.value) >= 16]
+    t.expect(not any(value in text for value in cookies), "a cookie is in the log")
+
+
+@case("leak-db")
+def _db(t: Trial) -> None:
+    before = stored_text(t)
+    done = t.install()
+    content = stored_text(t)
+    t.control(content != before, "an installation leaves no trace in the hook `database_file`")
+    what = find(t, content)
+    t.expect(not what, f"the {what} of {done.user.display_name} is stored in plaintext")
+
+
+@case("leak-swap")
+def _swap(t: Trial) -> None:
+    t.hook("use")
+    columns = sealed_columns(t)
+    first, second = t.install(), t.install()
+    status, seen = t.use(first.subject, first.user.id)
+    t.control(seen and status < 300, f"`use` works for no user ({status})")
+    token = t.zoom.access_token_of(second.user)
+    t.stage.restart()
+    kept = {one: read_cells(t, *one) for one in columns}
+    for one, cells in kept.items():
+        rows = [row for row, _ in cells]
+        values = [value for _, value in cells]
+        write_cells(t, *one, list(zip(rows, values[-1:] + values[:-1], strict=True)))
+    t.stage.restart()
+    for person in (first, second):
+        status, seen = t.use(person.subject, person.user.id)
+        wrong = [o for o in seen if o.bearer in _tokens_of_others(t, person.user)]
+        t.expect(not wrong, "a token from another row was used: ciphertexts can be swapped")
+    del token
+    for one, cells in kept.items():
+        write_cells(t, *one, [(row, _flipped(value)) for row, value in cells])
+    t.stage.restart()
+    status, seen = t.use(first.subject, first.user.id)
+    t.expect(not seen, "an altered ciphertext was used")
+    t.expect(status != 200, "an altered ciphertext is not detected")
+    for one, cells in kept.items():
+        write_cells(t, *one, cells)
+    t.stage.restart()
+    status, seen = t.use(first.subject, first.user.id)
+    t.expect(status < 300, f"after the ciphertexts were put back `use` answers {status}")
+
+
+def _tokens_of_others(t: Trial, user: User) -> set[str]:
+    """Return the valid access tokens of the other installed users.
+
+    If links can be seen, users without a link are left out: the app may be asking Zoom for the
+    owner of their tokens.
+    """
+    linked = {one[1] for one in t.links()}
+    users = [one for one in t.zoom.simulator.world.users if one.id != user.id]
+    if t.has("links"):
+        users = [one for one in users if one.id in linked]
+    return {t.zoom.access_token_of(one) for one in users} - {""}
+
+
+def _flipped(value: bytes | str) -> bytes | str:
+    if isinstance(value, str):
+        middle = len(value) // 2
+        other = "A" if value[middle] != "A" else "B"
+        return value[:middle] + other + value[middle + 1 :]
+    changed = bytearray(value)
+    changed[len(changed) // 2] ^= 1
+    return bytes(changed)
+
+
+@case("leak-key-rotation")
+def _rotation(t: Trial) -> None:
+    t.hook("use")
+    for name in ("key_added", "key_retired"):
+        if name not in t.stage.target.variants:
+            raise HookMissingError(f"needs [variants.{name}]")
+    old = t.install()
+    t.stage.restart("key_added")
+    status, _ = t.use(old.subject, old.user.id)
+    t.expect(status < 300, f"with a new key in front `use` answers {status} for an old row")
+    new = t.install()
+    if t.has("rotate"):
+        t.call("rotate")
+    t.stage.restart("key_retired")
+    for person in (old, new):
+        status, _ = t.use(person.subject, person.user.id)
+        t.expect(status < 300, f"without the old key `use` answers {status}")
+
+
+@case("leak-api-bearer")
+def _bearer(t: Trial) -> None:
+    browser = t.browser(t.subject())
+    before = t.mark()
+    t.finish(browser, t.agree(t.begin(browser).url, t.zoom.user()))
+    asked = t.zoom.requests("/v2/", since=before)
+    t.control(asked, "the app never called the API")
+    for one in asked:
+        t.expect("access_token" not in one.parameters, "the token is in the query or body")
+        t.expect(one.bearer, "the token is not in the Authorization header")
+    t.zoom.replace(ME, Reply(302, b"", {"location": f"{t.stage.trap_url}/v2/users/me"}))
+    browser = t.browser(t.subject())
+    t.finish(browser, t.agree(t.begin(browser).url, t.zoom.user()))
+    leaked = [hit for hit in t.stage.trap.hits if "earer" in hit or "access_token" in hit]
+    t.expect(not leaked, "the token was carried along a redirect to another host")
+
+
+@case("leak-memory-crash")
+def _crash(t: Trial) -> None:
+    browser = t.browser(t.subject())
+    state = t.begin(browser).state
+    door = t.url("redirect")
+    for url in (
+        f"{door}?code=%ff%fe&state={state}",
+        f"{door}?state[]=x&code[]=y",
+        f"{door}?code=x&state=" + "%00" * 50,
+        f"{t.stage.base}/%ff",
+        f"{t.stage.base}/no-such-page",
+        f"{t.url('start')}?%zz=%",
+    ):
+        _expect_discreet(t, browser.request("GET", url))
+    _expect_discreet(t, browser.request("POST", door, body=b"{" * 5000))
+    _expect_discreet(t, browser.request("GET", door, headers=[("cookie", "a=\xff; =; ;;" * 50)]))
+    if t.stage.url("webhook"):
+        for body in (b"", b"{", b"\xff\xfe", b"[" * 9000):
+            delivery = t.delivery(body)
+            _expect_discreet(t, t.post(delivery))
+            delivery.signature = "v0=\xe9"
+            _expect_discreet(t, t.post(delivery))
+
+
+def _expect_discreet(t: Trial, answer: Answer) -> None:
+    shown = answer.everything()
+    found = [mark for mark in _CRASHES if mark in shown]
+    t.expect(not found, f"an error page shows {found[:1]}")
+    what = find(t, shown)
+    t.expect(not what, f"an error page shows the {what}")
+    environment = t.stage.target.start.environment
+    names = [name for name in environment if len(name) > 6 and name in shown]
+    t.expect(not names, "an error page shows the environment")

@@ -1,0 +1,371 @@
+"""Group G, part 1: the signature and the timestamp of a delivery."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from paraph.checks.harness.case import Trial, case, control
+from paraph.checks.harness.webhook_steps import Delivery, sign
+from paraph.checks.verdict import ControlFailedError, HookMissingError
+from paraph.simulator.state.world import User
+
+_DAY = 86400
+
+
+@control("webhook")
+def _accepted(t: Trial) -> None:
+    t.url("webhook")
+    t.control_delivery(t.known_user())
+
+
+def _expect_all_rejected(
+    t: Trial, spoilt: dict[str, Callable[[Delivery], None]], *, unbroken: bool = False
+) -> None:
+    """Check that deliveries are rejected: each is an honest one with one part changed."""
+    user = t.known_user()
+    markers = []
+    for what, spoil in spoilt.items():
+        marker, delivery = t.marked(user)
+        spoil(delivery)
+        markers.append((what, marker))
+        t.expect_rejected(t.post(delivery), what, unbroken=unbroken)
+    if t.has("events"):
+        t.control_delivery(user)
+        for what, marker in markers:
+            t.expect(not t.effects(marker), f"{what} had an effect")
+
+
+class _Without(Delivery):
+    """A delivery that lacks some headers."""
+
+    lacking: tuple[str, ...] = ()
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the headers without the removed ones."""
+        return [(n, v) for n, v in super().headers() if n not in self.lacking]
+
+
+def without(delivery: Delivery, *names: str) -> Delivery:
+    """Return the same delivery without some headers."""
+    made = _Without(delivery.secret, delivery.body, float(delivery.timestamp))
+    made.lacking = names
+    made.more = delivery.more
+    return made
+
+
+@case("wh-sig-missing")
+def _missing(t: Trial) -> None:
+    user = t.known_user()
+    for names in (
+        ("x-zm-signature",),
+        ("x-zm-request-timestamp",),
+        ("x-zm-signature", "x-zm-request-timestamp"),
+    ):
+        marker, delivery = t.marked(user)
+        answer = t.post(without(delivery, *names))
+        t.expect_rejected(answer, f"a delivery without {' and '.join(names)}")
+        t.expect_no_effect(marker, "an unsigned delivery", user)
+
+
+def _set(name: str, value: str) -> Callable[[Delivery], None]:
+    return lambda delivery: setattr(delivery, name, value)
+
+
+@case("wh-sig-wrong")
+def _wrong(t: Trial) -> None:
+    def other_body(delivery: Delivery) -> None:
+        delivery.signature = sign(delivery.secret, delivery.timestamp, b"{}")
+
+    def other_stamp(delivery: Delivery) -> None:
+        delivery.signature = sign(delivery.secret, str(int(delivery.timestamp) - 1), delivery.body)
+
+    _expect_all_rejected(
+        t,
+        {
+            "another key": _set("secret", "another-secret-of-another-app"),
+            "the client secret as key": _set("secret", t.zoom.app.client_secret),
+            "an empty key": _set("secret", ""),
+            "the signature of another body": other_body,
+            "the signature of another time": other_stamp,
+            "zeros": _set("signature", "v0=" + "0" * 64),
+        },
+    )
+
+
+def _shape(change: Callable[[str], str]) -> Callable[[Delivery], None]:
+    def spoil(delivery: Delivery) -> None:
+        delivery.signature = change(delivery.right())
+
+    return spoil
+
+
+@case("wh-sig-short")
+def _short(t: Trial) -> None:
+    cuts = (1, 2, 8, 32, 62, 63)
+    shapes: dict[str, Callable[[Delivery], None]] = {
+        "an empty signature": _set("signature", ""),
+        "`v0`": _set("signature", "v0"),
+        "`v0=`": _set("signature", "v0="),
+        "two digits too many": _shape(lambda right: right + "00"),
+    }
+    for n in cuts:
+        shapes[f"the first {n} digits"] = _shape(lambda right, n=n: right[: 3 + n])  # type: ignore[misc]
+    _expect_all_rejected(t, shapes)
+
+
+@case("wh-sig-format")
+def _format(t: Trial) -> None:
+    def base64_form(right: str) -> str:
+        return "v0=" + base64.b64encode(bytes.fromhex(right[3:])).decode()
+
+    _expect_all_rejected(
+        t,
+        {
+            "upper-case digits": _shape(lambda r: "v0=" + r[3:].upper()),
+            "`V0=`": _shape(lambda r: "V0" + r[2:]),
+            "`v1=`": _shape(lambda r: "v1" + r[2:]),
+            "no prefix": _shape(lambda r: r[3:]),
+            "a space inside": _shape(lambda r: "v0= " + r[3:]),
+            "a list": _shape(lambda r: f"v0={'0' * 64},{r}"),
+            "a list in reverse order": _shape(lambda r: f"{r},v0={'0' * 64}"),
+            "base64": _shape(base64_form),
+        },
+    )
+
+
+@case("wh-sig-nonascii")
+def _nonascii(t: Trial) -> None:
+    _expect_all_rejected(
+        t,
+        {
+            "bytes above 127 in the signature": _set("signature", "v0=" + "\xe9" * 64),
+            "one such byte": _shape(lambda r: r[:-1] + "\xe9"),
+            "bytes above 127 in the time": _set("timestamp", "170000000\xb2"),
+        },
+        unbroken=True,
+    )
+
+
+@case("wh-dup-headers")
+def _duplicates(t: Trial) -> None:
+    user = t.known_user()
+    bad = "v0=" + "0" * 64
+    for name in ("x-zm-signature", "x-zm-request-timestamp"):
+        for first in (True, False):
+            marker, delivery = t.marked(user)
+            right = delivery.right()
+            old = str(int(delivery.timestamp) - _DAY)
+            if name == "x-zm-signature":
+                delivery.signature = bad if first else right
+                delivery.more = [(name, right if first else bad)]
+            else:
+                delivery.signature = right
+                good, delivery.timestamp = delivery.timestamp, old if first else delivery.timestamp
+                delivery.more = [(name, good if first else old)]
+            t.expect_rejected(t.post(delivery), f"two headers {name}")
+            t.expect_no_effect(marker, f"a delivery with two headers {name}", user)
+
+
+def _aged(t: Trial, seconds: float) -> tuple[str, Delivery]:
+    marker, delivery = t.marked(t.known_user())
+    delivery.timestamp = str(int(t.now() - seconds))
+    return marker, delivery
+
+
+@case("wh-ts-stale")
+def _stale(t: Trial) -> None:
+    window = t.stage.target.limits.freshness_past
+    _expect_stale(t, (window + 2, window + 3600, window + _DAY, time.time()))
+    if window > 300:
+        # Within a wide window a replay is still fresh; then it must not have a second effect.
+        marker, delivery = _aged(t, window / 2)
+        for _ in range(2):
+            answer = t.post(delivery)
+            t.expect_answered(answer, "a delivery inside the window")
+        if t.has("events"):
+            within = t.stage.target.limits.effect_within
+            t.control(t.until(lambda: t.effects(marker), within), "an older delivery is lost")
+            t.control_delivery(t.known_user())
+            t.expect(t.effects(marker) == 1, "a replay inside the window counts twice")
+
+
+def _expect_stale(t: Trial, ages: tuple[float, ...]) -> None:
+    for age in ages:
+        marker, delivery = _aged(t, age)
+        answer = t.expect_answered(t.post(delivery), f"a delivery {age:.0f} seconds old")
+        if t.has("events"):
+            t.expect_no_effect(marker, f"a delivery {age:.0f} seconds old", t.known_user())
+        else:
+            t.expect(answer.status >= 400, f"a delivery {age:.0f} seconds old was accepted")
+
+
+@case("wh-ts-future")
+def _future(t: Trial) -> None:
+    window = t.stage.target.limits.freshness_future
+    _expect_stale(t, (-(window + 5), -(window + 3600), -365.0 * _DAY))
+
+
+@case("wh-ts-format")
+def _stamps(t: Trial) -> None:
+    now = int(t.now())
+    text = str(now)
+    odd = {
+        "milliseconds": f"{now}000",
+        "an exponent": f"{now / 1e9:.9f}e9",
+        "nan": "nan",
+        "infinity": "inf",
+        "a plus": f"+{text}",
+        "underscores": f"{text[0]}_{text[1:]}",
+        "a fraction": f"{text}.0",
+        "hexadecimal": hex(now),
+        "negative": f"-{text}",
+        "400 digits": "1" * 400,
+        "leading zeros": f"000{text}",
+        "words": "now",
+    }
+    spoilt = {what: _set("timestamp", value) for what, value in odd.items()}
+    _expect_all_rejected(t, spoilt, unbroken=True)
+    arabic = "".join(chr(0x660 + int(c)) for c in text).encode()
+    body = t.event()
+    mac = hmac.new(
+        t.zoom.app.webhook_secret.encode(), b"v0:" + arabic + b":" + body, hashlib.sha256
+    )
+    answer = _raw_post(
+        t,
+        body,
+        [
+            (b"x-zm-request-timestamp", arabic),
+            (b"x-zm-signature", f"v0={mac.hexdigest()}".encode()),
+        ],
+    )
+    t.expect(answer != 500, "digits of another script broke the app")
+    t.expect(not 200 <= answer < 300, "digits of another script were accepted")
+
+
+def _raw_post(t: Trial, body: bytes, headers: list[tuple[bytes, bytes]]) -> int:
+    parts = urlsplit(t.url("webhook"))
+    lines = [
+        b"POST " + parts.path.encode() + b" HTTP/1.1",
+        b"host: " + parts.netloc.encode(),
+        b"content-type: application/json",
+        b"connection: close",
+        b"content-length: " + str(len(body)).encode(),
+        *(n + b": " + v for n, v in headers),
+    ]
+    return t.direct.raw(t.url("webhook"), b"\r\n".join(lines) + b"\r\n\r\n" + body).status
+
+
+@case("wh-boundary-shift")
+def _shift(t: Trial) -> None:
+    user = t.known_user()
+    marker, delivery = t.marked(user)
+    right, stamp, body = delivery.right(), delivery.timestamp, delivery.body
+    # The MAC covers `time:body`, so it also fits other splits at another colon.
+    rest = json.dumps({"event": "meeting.ended", "payload": {"account_id": user.account_id}})
+    for cut in (1, 10, len(body) // 2):
+        delivery.timestamp, delivery.body = f"{stamp}:{body[:cut].decode()}", body[cut:]
+        delivery.signature = right
+        t.expect_rejected(t.post(delivery), "a shifted boundary")
+    inner = f'{stamp}:{{"a":1'
+    shifted = t.delivery(rest.encode())
+    shifted.timestamp = inner
+    t.expect_rejected(t.post(shifted), "a timestamp that carries a part of a body")
+    t.expect_no_effect(marker, "a shifted boundary", user)
+
+
+def _raw_bodies(t: Trial, user: User) -> dict[str, tuple[str, bytes]]:
+    found = {}
+    for what in ("pretty", "emoji", "escapes", "floats", "order", "slashes"):
+        marker = f"marker-{os.urandom(6).hex()}"
+        content = {
+            "event": "meeting.ended",
+            "event_ts": int(t.now() * 1000),
+            "payload": {
+                "account_id": user.account_id,
+                "object": {"topic": marker, "uuid": marker, "host_id": user.id},
+            },
+        }
+        text = {
+            "pretty": json.dumps(content, indent=2),
+            "emoji": json.dumps({**content, "x": "\U0001f600 é"}, ensure_ascii=False),
+            "escapes": json.dumps({**content, "x": "\u00e9"}).replace("00e9", "00E9"),
+            "floats": json.dumps(content)[:-1] + ', "x": 1.0, "y": 1e3}',
+            "order": json.dumps(dict(reversed(content.items())), separators=(", ", " : ")),
+            "slashes": json.dumps(content)[:-1] + ', "x": "a\\/b"}',
+        }[what]
+        found[what] = (marker, text.encode())
+    return found
+
+
+@case("wh-raw-body")
+def _raw(t: Trial) -> None:
+    user = t.known_user()
+    for what, (marker, body) in _raw_bodies(t, user).items():
+        answer = t.post(t.delivery(body))
+        t.expect(
+            200 <= answer.status < 300, f"an honest delivery ({what}) was answered {answer.status}"
+        )
+        if t.has("events"):
+            within = t.stage.target.limits.effect_within
+            there = t.until(lambda m=marker: t.effects(m), within)  # type: ignore[misc]
+            t.expect(there, f"an honest delivery ({what}) has no effect")
+
+
+@case("wh-reserialised")
+def _reserialised(t: Trial) -> None:
+    user = t.known_user()
+    marker, honest = t.marked(user)
+    right, body = honest.right(), honest.body
+    for sent in (
+        json.dumps(json.loads(body), indent=1).encode(),
+        body.replace(b'{"event"', b'{ "event"'),
+        body[:-1] + b"} ",
+        b'{"event":"meeting.started",' + body[1:],
+    ):
+        delivery = t.delivery(sent)
+        delivery.timestamp, delivery.signature = honest.timestamp, right
+        t.expect_rejected(t.post(delivery), "other bytes than those that were signed")
+    t.expect_no_effect(marker, "a delivery with other bytes", user)
+
+
+@case("wh-legacy-token")
+def _legacy(t: Trial) -> None:
+    user = t.known_user()
+    for value in (t.zoom.app.webhook_secret, "verification-token", t.zoom.app.client_id):
+        for more in ((), ("x-zm-request-timestamp",)):
+            marker, delivery = t.marked(user)
+            delivery.more = [("authorization", value)]
+            answer = t.post(without(delivery, "x-zm-signature", *more))
+            t.expect_rejected(answer, "the retired verification token alone")
+            t.expect_no_effect(marker, "the retired verification token alone", user)
+
+
+@case("wh-fail-open")
+def _fail_open(t: Trial) -> None:
+    if "no_webhook_secret" not in t.stage.target.variants:
+        raise HookMissingError("needs [variants.no_webhook_secret]")
+    user = t.known_user()
+    try:
+        t.stage.restart("no_webhook_secret")
+    except ControlFailedError:
+        return
+    marker, delivery = t.marked(user)
+    for sent in (
+        without(delivery, "x-zm-signature"),
+        without(delivery, "x-zm-signature", "x-zm-request-timestamp"),
+        delivery,
+    ):
+        sent.secret = ""
+        answer = t.post(sent)
+        t.expect(not 200 <= answer.status < 300, "without a secret everything is accepted")
+    if t.has("events"):
+        t.expect(not t.effects(marker), "without a secret a delivery had an effect")
+    known = t.post(t.marked(user)[1]).status
+    t.control(not 200 <= known < 300, "[variants.no_webhook_secret] leaves the secret in place")

@@ -1,0 +1,190 @@
+"""Group G, part 3: forged event names, other spellings of the path, and stalling senders."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from paraph.checks.harness.case import Trial, case
+from paraph.checks.harness.install_steps import Installed
+from paraph.checks.harness.removal_steps import installed, works
+from paraph.checks.harness.webhook_steps import Delivery, iso
+from paraph.checks.verdict import HookMissingError
+from paraph.simulator.state.world import User
+
+_STALLED = 200
+# Just below the usual body limit of servers.
+_LONG = 999_000
+_PIECES_APART = 0.3
+_NOTICES = (
+    *("installation.removed", "installation.needs_reauthorization", "installation.moved"),
+    *("zoom.app_deauthorized", "app.deauthorized", "app_deauthorized.installation"),
+)
+
+
+def _notice_bodies(t: Trial, done: Installed, name: str) -> list[dict[str, Any]]:
+    """Return bodies that look like an app's own notice about an installation."""
+    ids = {"user_id": done.user.id, "account_id": done.user.account_id}
+    installation = {"subject": done.subject, "zoom": ids, "phase": "removed", "generation": 9}
+    payload = {
+        **ids,
+        "client_id": t.zoom.app.client_id,
+        "deauthorization_time": iso(t.now()),
+        "object": {"id": done.user.id, "host_id": done.user.id, **ids},
+        "installation": installation,
+    }
+    notice = {"type": name, "data": {"installation": installation, "reason": "removed"}}
+    stamp = int(t.now() * 1000)
+    return [
+        {"event": name, "event_ts": stamp, "payload": payload},
+        {"event": name, "event_ts": stamp, "payload": payload, **notice},
+        {"event": "meeting.ended", "event_ts": stamp, "payload": payload, **notice},
+    ]
+
+
+@case("wh-notice-name")
+def _notice_name(t: Trial) -> None:
+    bystander = t.known_user()
+    done = installed(t)
+    for name in _NOTICES:
+        for content in _notice_bodies(t, done, name):
+            answer = t.post(t.delivery(json.dumps(content).encode()))
+            t.expect_answered(answer, f"an event named {name}")
+    t.control_delivery(bystander)
+    t.expect(works(t, done), "an event with the name of a notice has ended an installation")
+
+
+# Zoom sends these events without an account, some of them only since a certain day.
+_WITHOUT_ACCOUNT = ("whiteboard.created", "meeting.rtms_stopped", "whiteboard.updated")
+
+
+def _send_owned(t: Trial, user: User, name: str, **account: str) -> str:
+    """Deliver an event that names its user at two usual places; return its marker."""
+    marker = f"marker-{os.urandom(6).hex()}"
+    item = {"title": marker, "uuid": marker, "owner_id": user.id}
+    payload = {**account, "operator_id": user.id, "object": item}
+    answer = t.post(t.delivery(t.event(name, payload)))
+    t.expect_answered(answer, f"the event {name}")
+    return marker
+
+
+@case("wh-no-account")
+def _no_account(t: Trial) -> None:
+    t.hook("events")
+    user = t.known_user()
+    within = t.stage.target.limits.effect_within
+    account = user.account_id
+    sent = {name: _send_owned(t, user, name, account_id=account) for name in _WITHOUT_ACCOUNT}
+    t.control_delivery(user)
+    t.until(lambda: all(t.effects(one) for one in sent.values()), within)
+    handled = [name for name, marker in sent.items() if t.effects(marker)]
+    if not handled:
+        raise HookMissingError(f"no event of {', '.join(_WITHOUT_ACCOUNT)} is handled")
+    for name in handled:
+        marker = _send_owned(t, user, name)
+        there = t.until(lambda one=marker: t.effects(one), within)  # type: ignore[misc]
+        t.expect(there, f"{name} without an account is lost; Zoom sends it so")
+
+
+def spellings(door: str) -> list[str]:
+    """Return other paths that a careless decoder could read as the webhook's."""
+    path = urlsplit(door).path
+    head, _, last = path.rstrip("/").rpartition("/")
+    every = "".join(f"%{ord(one):02X}" for one in last)
+    return [
+        *(f"{head}/%{ord(last[0]):02x}{last[1:]}", f"{head}/{every}", f"{head}/%2F{last}"),
+        *(f"/{path}", f"{head}/./{last}", f"{head}/%2e/{last}", f"{head}/x/../{last}"),
+        *(f"{path}%2f", f"{path}%00", f"{path};x=1"),
+    ]
+
+
+@case("wh-path-variants")
+def _path_variants(t: Trial) -> None:
+    user = t.known_user()
+    door = t.url("webhook")
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(door))
+    nowhere = t.post(t.marked(user)[1], url=f"{origin}/no-such-page-{os.urandom(4).hex()}")
+    # Some apps show one page for every path; then only effects show what was accepted.
+    told_by_status = not 200 <= nowhere.status < 300
+    t.control(told_by_status or t.has("events"), "the app accepts a POST to any path")
+    markers = {}
+    for path in spellings(door):
+        marker, delivery = t.marked(user)
+        answer = t.expect_answered(t.post(delivery, url=origin + path), f"a delivery to {path}")
+        accepted = told_by_status and 200 <= answer.status < 300
+        t.expect(not accepted, f"{path} is taken for the webhook")
+        markers[path] = marker
+    if t.has("events"):
+        t.control_delivery(user)
+        for path, marker in markers.items():
+            t.expect(not t.effects(marker), f"a delivery to {path} had an effect")
+
+
+def request_of(door: str, delivery: Delivery) -> tuple[bytes, bytes]:
+    """Split a delivery in two: the head with the first half of the body, and the rest."""
+    parts = urlsplit(door)
+    lines = [
+        f"POST {parts.path} HTTP/1.1",
+        f"host: {parts.netloc}",
+        f"content-length: {len(delivery.body)}",
+        "connection: close",
+        *(f"{name}: {value}" for name, value in delivery.headers()),
+    ]
+    half = len(delivery.body) // 2
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    return head + delivery.body[:half], delivery.body[half:]
+
+
+def _in_two_pieces(t: Trial) -> int:
+    """Send an honest delivery whose body comes in two pieces; return the status."""
+    door = t.url("webhook")
+    pieces = request_of(door, t.marked(t.known_user())[1])
+    return t.direct.raw(door, *pieces, timeout=15, pause=_PIECES_APART).status
+
+
+def _stall(t: Trial, door: str) -> list[socket.socket]:
+    """Send unsigned deliveries that stall in their body, half of them near its end."""
+    parts = urlsplit(door)
+    senders = [t.sender() for _ in range(4)]
+    held = []
+    for number in range(_STALLED):
+        long = number % 2 == 0
+        head = (
+            f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
+            "content-type: application/json\r\n"
+            f"x-zm-request-timestamp: {int(t.now())}\r\nx-zm-signature: v0={'0' * 64}\r\n"
+            f"content-length: {_LONG if long else 4_000}\r\n\r\n"
+        )
+        body = b'{"event":"' + b"x" * (_LONG - 1000 if long else 1)
+        connection = senders[number % 4].connect(door)
+        held.append(connection)
+        connection.settimeout(1)
+        # A server may refuse a body that is too long, or stop reading it.
+        with suppress(OSError):
+            connection.sendall(head.encode() + body)
+    return held
+
+
+@case("wh-stalled-bodies")
+def _stalled_bodies(t: Trial) -> None:
+    t.demand_addresses()
+    before = _in_two_pieces(t)
+    t.control(200 <= before < 300, f"an honest delivery in two pieces was answered {before}")
+    held: list[socket.socket] = []
+    try:
+        held = _stall(t, t.url("webhook"))
+        for _ in range(3):
+            status = _in_two_pieces(t)
+            said = f"answered {status}" if status else "not answered"
+            t.expect(
+                200 <= status < 300,
+                f"beside {_STALLED} unsigned bodies that stall, an honest delivery in two pieces "
+                f"was {said}",
+            )
+    finally:
+        for one in held:
+            one.close()

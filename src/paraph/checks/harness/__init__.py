@@ -1,0 +1,1 @@
+"""Shared parts of the cases: browser, app process, recording Zoom proxy, install steps."""

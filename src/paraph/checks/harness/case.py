@@ -1,0 +1,56 @@
+"""The interface of a case to its environment, and the registry of all cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from paraph.checks.harness.webhook_steps import Deliveries
+
+
+class Trial(Deliveries):
+    """All steps and observations that a case can use."""
+
+    def canaries(self) -> dict[str, str]:
+        """Return every secret that must not appear anywhere, with its kind."""
+        return self.zoom.secrets()
+
+
+Act = Callable[[Trial], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The code of a case; its description is in the catalogue."""
+
+    id: str
+    act: Act
+    variant: str = ""
+
+
+CASES: dict[str, Case] = {}
+CONTROLS: dict[str, Act] = {}
+
+
+def case(name: str, *, variant: str = "") -> Callable[[Act], Act]:
+    """Register a function as a case. It returns if the app withstands the attack, else it raises.
+
+    If it returns a text, the text names a remaining weakness.
+    """
+
+    def register(act: Act) -> Act:
+        CASES[name] = Case(name, act, variant)
+        return act
+
+    return register
+
+
+def control(group: str) -> Callable[[Act], Act]:
+    """Register the positive control of a group."""
+
+    def register(act: Act) -> Act:
+        CONTROLS[group] = act
+        return act
+
+    return register

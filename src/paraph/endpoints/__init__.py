@@ -1,0 +1,1 @@
+"""The public endpoints: install, redirection, Marketplace, webhook, and the pages they show."""

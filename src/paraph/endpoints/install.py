@@ -1,0 +1,99 @@
+"""`/install`: starts an authorization in the browser that will finish it.
+
+Nothing that a caller sends shapes the authorization request: redirect URI, client and scopes
+come from the settings (RFC 9700 section 4.1), the subject from the host's own link request.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette.responses import RedirectResponse, Response
+
+from paraph.endpoints.browser_request import Visit
+from paraph.endpoints.pages import Button, Pages
+from paraph.errors import Busy, MessageMalformed, NotFound, ParaphError
+from paraph.http.cookies import expired_cookie, host_cookie
+from paraph.http.rate_limit import RateBudget
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.link_request import open_request
+from paraph.lifecycle.pending_authorization import LinkWish, begin
+from paraph.logs import get_logger
+from paraph.oauth.authorization_request import LIFETIME_SECONDS
+from paraph.oauth.messages import parse_query
+from paraph.secret import Secret
+from paraph.settings.model import Settings
+
+# The length of codes of `Context.one_use_code`: others are refused before anything is counted.
+_CODE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+_log = get_logger("install")
+
+
+class InstallEndpoint:
+    """Starts authorizations."""
+
+    def __init__(
+        self, context: Context, settings: Settings, pages: Pages, starts: RateBudget
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._pages = pages
+        self._starts = starts
+
+    async def answer(self, visit: Visit) -> Response:
+        """Answer `GET /install`."""
+        if self._settings.linking == "none":
+            if visit.cross_site or visit.unasked:
+                return self._pages.press()
+            return self.start(visit)
+        try:
+            code = parse_query(visit.raw_query, once={"request"}).get("request")
+        except MessageMalformed:
+            return self._gone()
+        if not code:
+            return RedirectResponse(self._settings.start_url, status_code=303)
+        if not _CODE.fullmatch(code):
+            return self._gone()
+        try:
+            # Before the store is queried: a wrong code costs a look-up.
+            self._starts.spend(visit.address)
+            return await self._start_for_host(visit, Secret(code))
+        except Busy as error:
+            return self._pages.failed(self._pages.failure_of(error))
+        except NotFound:
+            return self._gone()
+        except ParaphError as error:
+            _log.warning("install.not_begun", error_code=error.code, why=error.detail)
+            return self._pages.failed(self._pages.failure_of(error))
+
+    async def _start_for_host(self, visit: Visit, code: Secret) -> Response:
+        wish = await open_request(self._context, code)
+        if visit.cross_site or visit.unasked:
+            return self._pages.press()
+        return self._begin(visit, wish=wish)
+
+    def start(self, visit: Visit) -> Response:
+        """Send the browser to Zoom, with the sealed cookie that will identify the response."""
+        try:
+            self._starts.spend(visit.address)
+        except Busy as error:
+            return self._pages.failed(self._pages.failure_of(error))
+        return self._begin(visit, wish=None)
+
+    def _begin(self, visit: Visit, *, wish: LinkWish | None) -> Response:
+        start = begin(self._context, wish=wish, cookies=visit.cookies)
+        response = RedirectResponse(start.url, status_code=303)
+        response.raw_headers.append(
+            host_cookie(start.cookie_name, start.cookie_value, max_age=LIFETIME_SECONDS)
+        )
+        response.raw_headers.extend(expired_cookie(name) for name in start.dropped_cookies)
+        return response
+
+    def _gone(self) -> Response:
+        return self._pages.page(
+            "This link is used up",
+            "An installation link works once and for ten minutes.",
+            button=Button("Start again", self._settings.start_url),
+            status=404,
+        )

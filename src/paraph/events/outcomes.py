@@ -1,0 +1,176 @@
+"""Stores the outcomes of deliveries, many in one transaction.
+
+No delivery waits until its outcome is stored. Outcomes gather for a moment, and while a
+transaction is being flushed. An outcome that could not be stored is tried again. At worst the lease
+runs out and the event is delivered again, as it is when the process dies at that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from paraph.errors import ParaphError
+from paraph.lifecycle.context import Context
+from paraph.logs import get_logger, log_many
+from paraph.model.records import KeptEvent
+from paraph.storage.scope import NOTHING_READ
+from paraph.storage.transaction import EventStore
+
+GATHER_SECONDS = 0.025
+RETRY_SECONDS = 1.0
+LARGEST = 256
+
+_log = get_logger("dispatch")
+
+
+class _Kind(Enum):
+    HANDED_ON = "handed_on"
+    POSTPONED = "postponed"
+    DEAD = "dead"
+    RELEASED = "released"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one claim. Create it with a class method."""
+
+    kind: _Kind
+    event: KeptEvent
+    failure: str = ""
+    at: int = 0
+
+    @classmethod
+    def handed_on(cls, event: KeptEvent) -> Verdict:
+        """The destination accepted the event."""
+        return cls(_Kind.HANDED_ON, event)
+
+    @classmethod
+    def postponed(cls, event: KeptEvent, failure: str, *, at: int) -> Verdict:
+        """The attempt failed; the next one is at `at`."""
+        return cls(_Kind.POSTPONED, event, failure, at)
+
+    @classmethod
+    def dead(cls, event: KeptEvent, failure: str) -> Verdict:
+        """The last attempt failed."""
+        return cls(_Kind.DEAD, event, failure)
+
+    @classmethod
+    def dropped(cls, event: KeptEvent, why: str) -> Verdict:
+        """The event is not delivered, because it is no longer true."""
+        return cls(_Kind.DROPPED, event, why)
+
+    @classmethod
+    def released(cls, event: KeptEvent) -> Verdict:
+        """The event was not tried: another worker may claim it at once."""
+        return cls(_Kind.RELEASED, event)
+
+
+class Settlements:
+    """Stores outcomes in batches, in the background.
+
+    Args:
+        context: the store.
+        gather: seconds for which outcomes gather before they are stored.
+        written: called with the events of each batch after it was stored.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        gather: float = GATHER_SECONDS,
+        written: Callable[[Sequence[KeptEvent]], None] = lambda _events: None,
+    ) -> None:
+        self._context = context
+        self._gather = gather
+        self._written = written
+        self._waiting: list[Verdict] = []
+        self._told = 0
+        self._work: asyncio.Task[None] | None = None
+        self._enough = asyncio.Event()
+        self._closing = False
+
+    def add(self, verdict: Verdict) -> None:
+        """Queue an outcome to be stored soon."""
+        self._waiting.append(verdict)
+        if len(self._waiting) >= LARGEST:
+            self._enough.set()
+        if self._work is None:
+            self._work = asyncio.create_task(self._write_all(), name="settlements")
+
+    async def close(self) -> None:
+        """Store the queued outcomes. If that fails their leases run out."""
+        self._closing = True
+        self._enough.set()
+        if self._work is not None:
+            await asyncio.wait((self._work,))
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                await self._wait_for_more()
+                batch = self._waiting[:LARGEST]
+                self._tell(batch)
+                try:
+                    async with self._context.store.transaction(NOTHING_READ) as tx:
+                        await self._write(tx.events, batch)
+                except ParaphError as error:
+                    _log.warning("dispatch.not_noted", error_code=error.code, why=error.detail)
+                    if self._closing:
+                        return
+                    await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    del self._waiting[: len(batch)]
+                    self._told -= len(batch)
+                    self._written([one.event for one in batch])
+        finally:
+            self._work = None
+
+    async def _wait_for_more(self) -> None:
+        if not self._gather or len(self._waiting) >= LARGEST or self._closing:
+            return
+        self._enough.clear()
+        try:
+            async with asyncio.timeout(self._gather):
+                await self._enough.wait()
+        except TimeoutError:
+            return
+
+    def _tell(self, batch: Sequence[Verdict]) -> None:
+        """Log each delivered event once, however often storing it is tried."""
+        fresh, self._told = batch[self._told :], max(self._told, len(batch))
+        done = [one.event for one in fresh if one.kind is _Kind.HANDED_ON]
+        if done:
+            log_many(
+                "dispatch",
+                "event.handed_on",
+                [
+                    {
+                        "event_id": event.event_id[:16],
+                        "event_name": event.name,
+                        "attempts": event.attempts,
+                    }
+                    for event in done
+                ],
+            )
+
+    async def _write(self, events: EventStore, batch: list[Verdict]) -> None:
+        now = self._context.now()
+        done = [one.event for one in batch if one.kind is _Kind.HANDED_ON]
+        for drop_bodies in (True, False):
+            ids = [event.event_id for event in done if event.urgent is drop_bodies]
+            if ids:
+                await events.hand_on(ids, now=now, drop_bodies=drop_bodies)
+        for one in batch:
+            if one.kind is _Kind.POSTPONED:
+                await events.postpone(one.event, next_attempt_at=one.at, failure=one.failure)
+            elif one.kind is _Kind.DEAD:
+                await events.give_up(one.event, failure=one.failure)
+            elif one.kind is _Kind.DROPPED:
+                await events.drop(one.event, now=now, failure=one.failure)
+            elif one.kind is _Kind.RELEASED:
+                await events.release(one.event, now=now)

@@ -1,0 +1,1 @@
+"""Pieces of HTTP that all endpoints share: responses, bodies, cookies, client addresses."""

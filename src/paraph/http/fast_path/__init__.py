@@ -1,0 +1,1 @@
+"""Routes that are served directly from the protocol, without ASGI, for speed alone."""

@@ -1,0 +1,1 @@
+"""Operators' work on a running service: key rotation, backup, restore, receipts, housekeeping."""

@@ -1,0 +1,231 @@
+"""Rotates the encryption keys: the new key seals, then every stored value is sealed again.
+
+A key protects three classes of data, and each stops needing it in its own way:
+
+- *Rows* (tokens, profiles, event bodies, the sealed hash keys) are sealed again, online.
+- *Short-lived cookies* (of a pending authorization and of an operator) expire: the old key is
+  kept for an hour after the rotation.
+- *Long-lived hashes and the audit chain* have keys of their own, which never change. Only the
+  sealed form of these keys is a row like any other.
+
+Every step may run twice and may be interrupted anywhere: a value sealed again is not found again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from paraph.errors import SealBroken, StorageError, UnknownEncryptionKey, UsageError
+from paraph.lifecycle import audit
+from paraph.lifecycle.context import Context
+from paraph.model.records import KeyTurn, Replica, SealedValue
+from paraph.operations.replica import LIVE_SECONDS, live_replicas
+from paraph.storage.scope import NOTHING_READ
+from paraph.storage.transaction import Transaction
+
+SHORT_LIVED_SECONDS = 3600
+BATCH = 25
+# Seconds between two batches for which the write lock is free, at least as long as a batch held
+# it. Writers of other processes poll for the lock and must find it free.
+PAUSE_SECONDS = 0.02
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """One key, the data that it still protects, and the obstacles to removing it.
+
+    `sealing_since` is empty for a key that never sealed, `short_lived_until` for one that seals.
+    """
+
+    key_id: str
+    held: bool
+    seals: bool
+    sealing_since: int | None
+    short_lived_until: int | None
+    protects: Mapping[str, int]
+    obstacles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RingStatus:
+    """All keys, newest first, and the replicas that use them."""
+
+    keys: tuple[KeyStatus, ...]
+    replicas: tuple[Replica, ...]
+    hash_keys: tuple[str, ...]
+
+
+async def ring_status(context: Context) -> RingStatus:
+    """Count the values that each key protects."""
+    now = context.now()
+    async with context.store.reading() as tx:
+        turns = await tx.key_turns.all()
+        replicas = await live_replicas(tx, now=now)
+        known = [*context.ring.key_ids, *(turn.key_id for turn in reversed(turns))]
+        protects: dict[str, dict[str, int]] = {key_id: {} for key_id in known}
+        for place in tx.sealed.places:
+            for key_id, count in (await tx.sealed.counts(place, known)).items():
+                protects.setdefault(key_id, {})[place] = count
+    keys = [
+        _key_status(context, key_id, turns, replicas, counts)
+        for key_id, counts in protects.items()
+        # An old key that is neither configured nor needed is left out.
+        if counts or key_id in context.ring.key_ids
+    ]
+    return RingStatus(tuple(keys), tuple(replicas), tuple(context.store.hash_keys))
+
+
+def _key_status(
+    context: Context,
+    key_id: str,
+    turns: Sequence[KeyTurn],
+    replicas: Sequence[Replica],
+    protects: Mapping[str, int],
+) -> KeyStatus:
+    seals = turns[-1].key_id == key_id
+    own = [place for place, turn in enumerate(turns) if turn.key_id == key_id]
+    until = None
+    if own and not seals:
+        until = turns[own[-1] + 1].began_at + SHORT_LIVED_SECONDS
+    obstacles = []
+    if seals:
+        obstacles.append("it seals")
+    elif protects:
+        obstacles.append("rows are sealed with it: paraph keys rotate")
+    elif not own and key_id == context.ring.newest:
+        obstacles.append("it does not seal yet: paraph keys rotate")
+    if until is not None and context.now() < until:
+        obstacles.append("cookies that it sealed may still come back")
+    if any(replica.sealing_key == key_id for replica in replicas) and not seals:
+        obstacles.append("a running replica seals with it")
+    return KeyStatus(
+        key_id=key_id,
+        held=key_id in context.ring.key_ids,
+        seals=seals,
+        sealing_since=turns[own[-1]].began_at if own else None,
+        short_lived_until=until,
+        protects=protects,
+        obstacles=tuple(obstacles),
+    )
+
+
+async def begin_turn(context: Context) -> bool:
+    """Make the newest key of the ring the sealing key of all replicas.
+
+    Returns:
+        False if it already seals.
+
+    Raises:
+        UsageError: a live replica does not hold it yet.
+        Conflict: another process rotated at the same time.
+    """
+    newest, now = context.ring.newest, context.now()
+    async with context.store.transaction() as tx:
+        turns = await tx.key_turns.all()
+        if turns[-1].key_id == newest:
+            return False
+        without = [r.label for r in await live_replicas(tx, now=now) if newest not in r.key_ids]
+        if without:
+            raise UsageError(
+                f"these replicas do not hold the key {newest} yet: {', '.join(without)}",
+                remedy="Give it to every replica in encryption_keys, restart them, and try again.",
+            )
+        await tx.key_turns.add(KeyTurn(turns[-1].turn + 1, newest, now))
+        await audit.record(tx, context, "keys.turned", key_id=newest)
+    context.ring.seal_with(newest)
+    return True
+
+
+async def seal_with_newest(tx: Transaction, context: Context) -> None:
+    """Make the newest key the sealing key, in a database that no replica uses yet."""
+    newest = context.ring.newest
+    turns = await tx.key_turns.all()
+    if turns[-1].key_id != newest:
+        await tx.key_turns.add(KeyTurn(turns[-1].turn + 1, newest, context.now()))
+        await audit.record(tx, context, "keys.turned", key_id=newest)
+    context.ring.seal_with(newest)
+
+
+async def await_replicas(context: Context, waiting: Callable[[Sequence[str]], None]) -> None:
+    """Wait until every live replica seals with the current key, or has stopped reporting.
+
+    Args:
+        context: the app's store and clock.
+        waiting: called with the labels of the awaited replicas, whenever they change.
+
+    Raises:
+        StorageError: a live replica still seals with another key.
+    """
+    told: Sequence[str] = ()
+    # Twice the time after which a silent replica counts as stopped.
+    for _ in range(int(2 * LIVE_SECONDS / _POLL_SECONDS)):
+        async with context.store.reading() as tx:
+            replicas = await live_replicas(tx, now=context.now())
+        behind = [one.label for one in replicas if one.sealing_key != context.ring.key_id]
+        if not behind:
+            return
+        if behind != told:
+            told = behind
+            waiting(behind)
+        await asyncio.sleep(_POLL_SECONDS)
+    raise StorageError(
+        f"these replicas still seal with another key: {', '.join(told)}",
+        remedy="See why in their logs, or restart them; then run paraph keys rotate again.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """The result of sealing all columns again; values that cannot be opened are left unchanged."""
+
+    done: int
+    unknown: Mapping[str, int]
+    broken: Mapping[str, int]
+
+
+async def count_outdated(context: Context) -> int:
+    """Return how many values are not sealed with the current key."""
+    ring = context.ring
+    async with context.store.reading() as tx:
+        counts = [await tx.sealed.counts(place, ring.key_ids) for place in tx.sealed.places]
+    return sum(n for one in counts for key_id, n in one.items() if key_id != ring.key_id)
+
+
+async def seal_anew(context: Context, advance: Callable[[int], None]) -> Resealed:
+    """Seal every value with the current key, in batches that block no other writer.
+
+    A batch is read without a lock. Each value is written only if it is unchanged. A concurrent
+    writer has sealed it with the current key already, or the next pass finds it.
+
+    Args:
+        context: the app's store and keys.
+        advance: called with the number of values processed since its last call.
+    """
+    done, unknown, broken = 0, dict[str, int](), dict[str, int]()
+    async with context.store.reading() as tx:
+        places = tx.sealed.places
+    for place in places:
+        after = ""
+        while batch := await _outdated(context, place, after):
+            after = batch[-1].row[0]
+            began = asyncio.get_running_loop().time()
+            async with context.store.transaction(NOTHING_READ) as tx:
+                for value in batch:
+                    try:
+                        done += await tx.sealed.seal_anew(value)
+                    except UnknownEncryptionKey:
+                        unknown[place] = unknown.get(place, 0) + 1
+                    except SealBroken:
+                        broken[place] = broken.get(place, 0) + 1
+            advance(len(batch))
+            held = asyncio.get_running_loop().time() - began
+            await asyncio.sleep(max(held, PAUSE_SECONDS))
+    return Resealed(done, unknown, broken)
+
+
+async def _outdated(context: Context, place: str, after: str) -> Sequence[SealedValue]:
+    async with context.store.reading() as tx:
+        return await tx.sealed.outdated(place, after=after, limit=BATCH)

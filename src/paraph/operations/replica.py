@@ -1,0 +1,68 @@
+"""Records which replicas run and which keys they hold, and tells them which key seals.
+
+Every few seconds each replica writes down which keys it can open values with. A new key may seal
+only when every live replica holds it, so no replica ever meets a ciphertext that it cannot
+open. There are two phases: first all replicas can open with the new key, then it seals.
+"""
+
+from __future__ import annotations
+
+from paraph.errors import UnknownEncryptionKey
+from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
+from paraph.model.records import Replica
+from paraph.storage.scope import NOTHING_READ
+from paraph.storage.transaction import Transaction
+
+BEAT_SECONDS = 3.0
+# Well above the interval: a replica that is slow for a moment must not count as stopped.
+LIVE_SECONDS = 30
+_FORGOTTEN_SECONDS = 86400
+
+_log = get_logger("replica")
+
+
+class Presence:
+    """Keeps the row of this replica up to date.
+
+    Args:
+        context: the app's store, keys and clock.
+        label: shows an operator which process this is, such as "host:4711".
+    """
+
+    def __init__(self, context: Context, label: str) -> None:
+        self._context = context
+        self._label = label
+        self._replica_id = context.new_id()
+
+    async def beat(self) -> None:
+        """Record that this replica runs, and seal with the key that the database names."""
+        ring, now = self._context.ring, self._context.now()
+        async with self._context.store.transaction(NOTHING_READ) as tx:
+            turns = await tx.key_turns.all()
+            if turns and turns[-1].key_id != ring.key_id:
+                self._obey(turns[-1].key_id)
+            await tx.replicas.put(
+                Replica(self._replica_id, self._label, ring.key_ids, ring.key_id, now)
+            )
+            await tx.replicas.forget_before(now - _FORGOTTEN_SECONDS)
+
+    def _obey(self, key_id: str) -> None:
+        try:
+            self._context.ring.seal_with(key_id)
+        except UnknownEncryptionKey as error:
+            # Only if the keys were rotated while this replica could not report. The next
+            # re-encryption finds the values that it sealed with the old key.
+            _log.error("keys.cannot_seal", why=error.detail, remedy=error.remedy)
+        else:
+            _log.info("keys.turned", key_id=key_id)
+
+    async def end(self) -> None:
+        """Record that this replica has ended."""
+        async with self._context.store.transaction(NOTHING_READ) as tx:
+            await tx.replicas.forget(self._replica_id)
+
+
+async def live_replicas(tx: Transaction, *, now: int) -> list[Replica]:
+    """Return the replicas that reported lately."""
+    return list(await tx.replicas.seen_since(now - LIVE_SECONDS))

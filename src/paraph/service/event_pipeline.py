@@ -1,0 +1,179 @@
+"""Composes everything that handles a delivery, from the socket to the host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp
+
+from paraph.endpoints.webhook_endpoint import WebhookEndpoint
+from paraph.errors import ConfigurationError
+from paraph.events.dispatch import Dispatcher, Target
+from paraph.events.http_target import DEADLINE_SECONDS, Forwarder
+from paraph.events.inbox import Inbox
+from paraph.http.client_address import client_address
+from paraph.http.proxy_watch import ProxyWatch
+from paraph.http.refusals import Refusals
+from paraph.http.security_headers import MACHINE_HEADERS
+from paraph.lifecycle.access_token import Refresher
+from paraph.lifecycle.context import Context
+from paraph.remote.zoom_clock import ZoomClock
+from paraph.service.metrics import DeliveryMetrics
+from paraph.settings.model import Settings
+from paraph.zoom.webhook import Freshness
+
+if TYPE_CHECKING:
+    from paraph.events.jetstream import JetStreamInbox
+
+# Seconds for which the stream recognises a duplicate after a delivery is no longer fresh.
+STREAM_MARGIN = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """The running parts that handle deliveries."""
+
+    inbox: Inbox
+    dispatcher: Dispatcher
+    endpoint: WebhookEndpoint
+    metrics: DeliveryMetrics
+
+
+@asynccontextmanager
+async def open_deliveries(
+    settings: Settings,
+    context: Context,
+    *,
+    refresher: Refresher,
+    otherwise: ASGIApp,
+    zoom_clock: ZoomClock,
+    proxies: ProxyWatch,
+    redirects: Refusals,
+    monotonic: Callable[[], float],
+    targets: Sequence[Target] = (),
+) -> AsyncIterator[Deliveries]:
+    """Accept deliveries and forward them until the block ends; then finish those under way.
+
+    Args:
+        settings: checked settings.
+        context: the open context, whose store the caller closes.
+        refresher: decides unclear deauthorizations.
+        otherwise: answers all public requests that are not deliveries.
+        zoom_clock: identifies deliveries that only our own clock makes stale.
+        proxies: refuses requests that trusted proxies report as plain http.
+        redirects: counts of refused authorization responses, for the metrics.
+        monotonic: seconds, for durations.
+        targets: in-process receivers of events, besides the host's URL.
+    """
+    async with _keeping(settings, context) as stream:
+        inbox = Inbox(context, stream, wanted=bool(targets or settings.forward_url))
+        forwarder = None
+        if settings.forward_url:
+            forwarder = Forwarder(
+                context,
+                url=settings.forward_url,
+                secrets=settings.forward_secrets,
+                # The client times out first and says why, before the dispatcher's own timeout.
+                deadline=min(DEADLINE_SECONDS, settings.event_timeout * 0.4),
+                route=settings.outgoing,
+            )
+        dispatcher = Dispatcher(
+            context,
+            inbox,
+            refresher,
+            [*targets, *([] if forwarder is None else [forwarder])],
+            monotonic=monotonic,
+            timeout=settings.event_timeout,
+            ordered=settings.event_order == "account",
+        )
+        endpoint = _endpoint(
+            settings,
+            inbox,
+            otherwise,
+            zoom_clock=zoom_clock,
+            proxies=proxies,
+            monotonic=monotonic,
+        )
+        carrying = asyncio.create_task(_carry(stream, inbox), name="carry")
+        dispatching = asyncio.create_task(dispatcher.run(), name="dispatch")
+        try:
+            failures = {"zoom": context.resource_server.transport.failures.by_cause}
+            if forwarder is not None:
+                failures["host"] = forwarder.failures.by_cause
+            metrics = DeliveryMetrics(
+                context,
+                endpoint.watch,
+                inbox,
+                dispatcher,
+                proxies=proxies,
+                redirects=redirects,
+                zoom_clock=zoom_clock,
+                failures=failures,
+            )
+            yield Deliveries(inbox, dispatcher, endpoint, metrics)
+        finally:
+            # The listeners have ended. Accepted deliveries are stored first; then work under way
+            # ends. The next process forwards events that are still in a stream.
+            await inbox.close()
+            carrying.cancel()
+            await asyncio.wait((carrying,))
+            inbox.dropped.close()
+            await dispatcher.stop()
+            await dispatching
+            endpoint.watch.close()
+            redirects.close()
+            if forwarder is not None:
+                await forwarder.close()
+
+
+@asynccontextmanager
+async def _keeping(settings: Settings, context: Context) -> AsyncIterator[JetStreamInbox | None]:
+    """Open the event stream, if one is set; else events are stored in the database at once."""
+    if not settings.events_url:
+        yield None
+        return
+    try:
+        from paraph.events.jetstream import open_jetstream
+    except ImportError:
+        raise ConfigurationError(
+            ["events_url names NATS, whose client is not installed"],
+            remedy="Install it: pip install 'paraph[nats]'.",
+        ) from None
+    fresh = settings.freshness_past + settings.freshness_future + STREAM_MARGIN
+    async with open_jetstream(
+        context, settings.events_url, fresh_seconds=fresh, route=settings.outgoing
+    ) as stream:
+        yield stream
+
+
+async def _carry(stream: JetStreamInbox | None, inbox: Inbox) -> None:
+    if stream is not None:
+        await stream.carry(inbox)
+
+
+def _endpoint(
+    settings: Settings,
+    inbox: Inbox,
+    otherwise: ASGIApp,
+    *,
+    zoom_clock: ZoomClock,
+    proxies: ProxyWatch,
+    monotonic: Callable[[], float],
+) -> WebhookEndpoint:
+    return WebhookEndpoint(
+        zoom_clock,
+        inbox,
+        secrets=settings.webhook_secrets,
+        freshness=Freshness(settings.freshness_past, settings.freshness_future),
+        otherwise=otherwise,
+        headers=MACHINE_HEADERS,
+        monotonic=monotonic,
+        rotation_until=settings.webhook_rotation_until,
+        in_clear=proxies.refuses if proxies.is_active else None,
+        address_of=partial(client_address, trusted=settings.trusted_proxies),
+    )

@@ -1,0 +1,1 @@
+"""Apps at the simulated Marketplace: review, installation, Zoom Apps, deauthorization."""

@@ -1,0 +1,117 @@
+"""Changes that administrators and Zoom make to apps and users with live tokens.
+
+Unlike `PUT /_simulator/world`, they keep issued tokens. So an app meets a disabled client, a
+withdrawn approval, a deleted user, or changed scopes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from starlette.requests import Request
+
+from paraph.errors import NotFound, UsageError
+from paraph.simulator.engine import Simulator
+from paraph.simulator.state.behaviours import behaviour
+from paraph.simulator.state.world import Account, App, User, World, find_contradictions
+
+
+class Order(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of a write; an unknown key is an error, which names it."""
+
+
+class AppOrder(Order):
+    """An order that names an app."""
+
+    client_id: str
+
+
+class ApprovalOrder(AppOrder):
+    """An account administrator's decision about an app."""
+
+    account_id: str
+    approved: bool
+
+
+class UserOrder(Order):
+    """A change of a user. An unknown account is added; `tokens` says whether theirs stay alive."""
+
+    account_id: str
+    tokens: Literal["kept", "ended"] = "kept"
+
+
+class Administration:
+    """The control calls that change apps and users."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    async def decide_approval(self, _request: Request, order: ApprovalOrder) -> Any:
+        """PUT /approvals: an account's administrator approves an app, or withdraws it (4738)."""
+        app = self._app(order.client_id)
+        if self._simulator.world.account(order.account_id) is None:
+            raise NotFound("there is no account with this account_id")
+        self._simulator.standing.approvals[app.client_id, order.account_id] = order.approved
+        return msgspec.to_builtins(order)
+
+    async def change_app(self, request: Request, fields: dict[str, Any]) -> Any:
+        """PATCH /apps/{client_id}: disable it (4717), or change any of its settings in place."""
+        app = self._app(request.path_params["client_id"])
+        disabled = fields.pop("disabled", app.client_id in self._simulator.standing.disabled)
+        if not isinstance(disabled, bool):
+            raise UsageError("disabled must be true or false")
+        if "client_id" in fields or "kind" in fields:
+            raise UsageError("client_id and kind of an app cannot be changed")
+        changed = msgspec.convert({**msgspec.to_builtins(app), **fields}, App)
+        problems = find_contradictions(
+            World(accounts=self._simulator.world.accounts, apps=[changed])
+        )
+        if problems:
+            raise UsageError("; ".join(problems))
+        for name in fields:
+            setattr(app, name, getattr(changed, name))
+        self._simulator.standing.disabled.discard(app.client_id)
+        if disabled:
+            self._simulator.standing.disabled.add(app.client_id)
+        return {**msgspec.to_builtins(app), "disabled": disabled}
+
+    @behaviour(
+        "accounts",
+        "a user who is moved to another account keeps the user id",
+        "documented",
+        source="PUT /accounts/{accountId}/users/{userId}/account",
+    )
+    @behaviour(
+        "accounts",
+        "the tokens of a moved user live on and act in the new account; no event is sent",
+        "unknown",
+    )
+    async def change_user(self, request: Request, order: UserOrder) -> Any:
+        """PATCH /users/{user_id}: move the user to another account."""
+        simulator = self._simulator
+        user = self._user(request)
+        if not order.account_id:
+            raise UsageError("account_id must be the id of an account")
+        if simulator.world.account(order.account_id) is None:
+            simulator.world.accounts.append(Account(id=order.account_id))
+        simulator.ledger.move(user.id, order.account_id, keep_tokens=order.tokens == "kept")
+        user.account_id = order.account_id
+        return msgspec.to_builtins(user)
+
+    async def delete_user(self, request: Request, _order: None) -> Any:
+        """DELETE /users/{user_id}: delete the user; their tokens then get error 4735."""
+        self._simulator.world.users.remove(self._user(request))
+        return {}
+
+    def _user(self, request: Request) -> User:
+        user = self._simulator.world.user(request.path_params["user_id"])
+        if user is None:
+            raise NotFound("there is no such user")
+        return user
+
+    def _app(self, client_id: str) -> App:
+        app = self._simulator.world.app(client_id)
+        if app is None:
+            raise NotFound("there is no app with this client_id")
+        return app

@@ -1,0 +1,119 @@
+"""The device grant's endpoint and its page: `/oauth/devicecode`, `/oauth_device`."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from paraph.simulator.engine import PendingConsent, Simulator
+from paraph.simulator.oauth.authorization_endpoint import refuse, settle
+from paraph.simulator.oauth.client_authentication import authenticate_client, read_parameters
+from paraph.simulator.oauth.consent import Consents, Refused
+from paraph.simulator.oauth.refusals import OAuthRefusal
+from paraph.simulator.own_names import origin_as
+from paraph.simulator.page import render
+from paraph.simulator.request_body import read_form
+from paraph.simulator.response import Answer
+from paraph.simulator.state.behaviours import behaviour
+from paraph.simulator.state.devices import EXPIRES_IN, INTERVAL, DeviceCode
+from paraph.simulator.state.world import App
+from paraph.simulator.steering.access import Refusal
+
+# Letters and digits that are not mistaken for each other when read from a screen.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_SHOWN = "github zoom/skills: oauth"
+
+
+class DeviceEndpoint:
+    """Gives codes to devices, and lets a person enter one."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._consents = Consents(simulator)
+
+    @behaviour(
+        "device code",
+        "device_code, user_code, verification_uri, verification_uri_complete, expires_in 900, "
+        "interval 5",
+        "documented",
+        source=_SHOWN,
+    )
+    async def devicecode(self, request: Request) -> Answer:
+        """POST /oauth/devicecode."""
+        try:
+            return self._given(await self._client(request), request)
+        except OAuthRefusal as error:
+            return error.answer()
+
+    async def _client(self, request: Request) -> App:
+        parameters = await read_parameters(self._simulator, request)
+        app = authenticate_client(self._simulator, request, parameters)
+        if app.kind != "general":
+            raise OAuthRefusal("unauthorized_client", "The app has no device grant")
+        return app
+
+    def _given(self, app: App, request: Request) -> Answer:
+        simulator = self._simulator
+        origin = origin_as(request, "zoom.us", simulator.origin)
+        device = simulator.devices.add(
+            app.client_id, simulator.ledger.random_text(43), self._user_code()
+        )
+        return Answer.of_json(
+            200,
+            {
+                "device_code": device.device_code,
+                "user_code": device.user_code,
+                "verification_uri": f"{origin}/oauth_device",
+                "verification_uri_complete": f"{origin}/oauth/device/complete/{device.user_code}",
+                "expires_in": EXPIRES_IN,
+                "interval": INTERVAL,
+            },
+        )
+
+    async def page(self, _request: Request) -> Response:
+        """GET /oauth_device: the field for the code."""
+        return render("device.html", done="", wrong=False)
+
+    async def enter(self, request: Request) -> Response:
+        """POST /oauth_device: a code was entered; continue with consent."""
+        try:
+            form = dict(await read_form(request))
+        except Refusal as refusal:
+            return refuse(request, 4700, refusal.text)
+        device = self._simulator.devices.entered(form.get("user_code", ""))
+        if device is None:
+            return render("device.html", status=400, done="", wrong=True)
+        return RedirectResponse(f"/oauth/device/complete/{device.user_code}", status_code=303)
+
+    @behaviour(
+        "device code",
+        "the complete URL holds the code, and leads to consent at once",
+        "documented",
+        source=f"{_SHOWN}; thunderbird/appointment",
+    )
+    async def complete(self, request: Request) -> Response:
+        """GET /oauth/device/complete/{user_code}: consent for the device."""
+        device = self._simulator.devices.entered(request.path_params["user_code"])
+        if device is None:
+            return render("device.html", status=400, done="", wrong=True)
+        if request.method == "HEAD":
+            return Response()
+        try:
+            return self._consent(request, device)
+        except Refused as refusal:
+            return refuse(request, refusal.number, refusal.message)
+
+    def _consent(self, request: Request, device: DeviceCode) -> Response:
+        app = self._simulator.world.app(device.client_id)
+        if app is None:
+            raise Refused(4702, "Invalid client_id")
+        decision = self._consents.decided_already(request, app)
+        if decision is None:
+            pending = PendingConsent(app.client_id, "", None, "", "", device.device_code)
+            return self._consents.ask(request, pending, app)
+        settle(device, decision)
+        return render("device.html", done=device.decision, wrong=False)
+
+    def _user_code(self) -> str:
+        text = self._simulator.ledger.random_text(8)
+        return "".join(_ALPHABET[ord(one) % len(_ALPHABET)] for one in text)

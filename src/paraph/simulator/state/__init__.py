@@ -1,0 +1,1 @@
+"""State of the simulated Zoom: world, journal, tokens, devices, timers. No endpoint."""

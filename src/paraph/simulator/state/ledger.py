@@ -1,0 +1,309 @@
+"""Everything that the simulated Zoom has issued: codes, token sets, grants, device codes.
+
+Everything is in memory and bounded: only the newest 10 000 codes, spent refresh tokens and tokens
+that belong to an app are kept.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
+
+from paraph.simulator.state.access_token import Tokens
+from paraph.simulator.state.behaviours import behaviour
+from paraph.simulator.state.clock import Clock
+from paraph.simulator.state.world import App, User
+
+CODE_SECONDS = 300
+ACCESS_SECONDS = 3600
+REFRESH_SECONDS = 90 * 86400
+REMEMBERED = 10_000
+
+Death = Literal["rotated", "superseded", "removed"]
+Value = TypeVar("Value")
+
+
+@dataclass(slots=True)
+class Code:
+    """An authorization code with its bindings. `in_client`: Zoom's client fetched it."""
+
+    client_id: str
+    user_id: str
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    challenge: str
+    method: str
+    issued_at: float
+    in_client: bool = False
+    used: bool = False
+
+
+@dataclass(slots=True)
+class Grant:
+    """The live token set of one user and app."""
+
+    client_id: str
+    user_id: str
+    account_id: str
+    scopes: tuple[str, ...]
+    access_token: str
+    refresh_token: str
+    generation: int
+    issued_at: float
+    refreshed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """The meaning of an access token. `user_id` is empty if it belongs to the app itself."""
+
+    client_id: str
+    user_id: str
+    account_id: str
+    scopes: tuple[str, ...]
+    issued_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpentToken:
+    """A refresh token that no longer works: its owner, and the reason."""
+
+    client_id: str
+    user_id: str
+    death: Death
+
+
+class Ledger:
+    """Codes and grants, in memory.
+
+    Args:
+        clock: for lifetimes.
+        random_bytes: for codes and tokens.
+    """
+
+    def __init__(self, clock: Clock, random_bytes: Callable[[int], bytes]) -> None:
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._tokens = Tokens(
+            clock.wall, random_bytes, lifetime=ACCESS_SECONDS, refresh_lifetime=REFRESH_SECONDS
+        )
+        self.codes: OrderedDict[str, Code] = OrderedDict()
+        self.grants: dict[tuple[str, str], Grant] = {}
+        self._generations: dict[tuple[str, str], int] = {}
+        self._access: dict[str, Bearer] = {}
+        self._access_of: dict[tuple[str, str], list[str]] = {}
+        self._refresh: dict[str, tuple[str, str]] = {}
+        self._app_tokens: OrderedDict[str, Bearer] = OrderedDict()
+        self._spent: OrderedDict[str, SpentToken] = OrderedDict()
+
+    @behaviour(
+        "authorization code",
+        "33 characters of A-Z a-z 0-9 - _",
+        "seen",
+        source="five published samples, 2020 to 2024",
+    )
+    def issue_code(self, code: Code) -> str:
+        """Issue a new code."""
+        value = self.random_text(33)
+        _remember(self.codes, value, code)
+        return value
+
+    @behaviour(
+        "authorization code", "works once, for five minutes", "documented", source="error 4733"
+    )
+    def find_code(self, value: str) -> Code | None:
+        """Return a live code: known, unused, younger than five minutes."""
+        code = self.codes.get(value)
+        if code is None or code.used or self._clock.now() - code.issued_at > CODE_SECONDS:
+            return None
+        return code
+
+    @behaviour(
+        "one live token set",
+        "authorizing again kills the older tokens of this user and app",
+        "documented",
+        source="error 4741",
+    )
+    def authorize(
+        self,
+        app: App,
+        user: User,
+        scopes: tuple[str, ...],
+        *,
+        claims: Mapping[str, Any] | None = None,
+        keep_older: bool = False,
+    ) -> Grant:
+        """Make a new grant. `keep_older` is the fault that leaves the older tokens alive."""
+        key = (app.client_id, user.id)
+        older = self.grants.get(key)
+        if older is not None and not keep_older:
+            self._end(older, "superseded")
+        generation = self._generations.get(key, 0) + 1
+        self._generations[key] = generation
+        now = self._clock.now()
+        grant = Grant(
+            client_id=app.client_id,
+            user_id=user.id,
+            account_id=user.account_id,
+            scopes=scopes,
+            access_token=self._tokens.access(app, user.id, user.account_id, claims or {}),
+            refresh_token=self._tokens.refresh(app, user.id, user.account_id),
+            generation=generation,
+            issued_at=now,
+            refreshed_at=now,
+        )
+        self.grants[key] = grant
+        self._index(grant)
+        return grant
+
+    @behaviour(
+        "refresh",
+        "each refresh brings a new refresh token, and the older one is spent",
+        "documented",
+        source="Zoom's OAuth documentation: the latest refresh token must always be used",
+    )
+    @behaviour("refresh", "the older access token dies with a refresh", "unknown")
+    def rotate(
+        self,
+        app: App,
+        grant: Grant,
+        *,
+        claims: Mapping[str, Any] | None = None,
+        keep_access_token: bool = False,
+        keep_refresh_token: bool = False,
+    ) -> Grant:
+        """Issue the next token set of a grant. Faults ask to keep parts of the old one."""
+        if not keep_access_token:
+            self._forget_access((grant.client_id, grant.user_id))
+        if not keep_refresh_token:
+            self._spend(grant, "rotated")
+            grant.refresh_token = self._tokens.refresh(app, grant.user_id, grant.account_id)
+        grant.access_token = self._tokens.access(app, grant.user_id, grant.account_id, claims or {})
+        grant.refreshed_at = self._clock.now()
+        self._index(grant)
+        return grant
+
+    def remove(self, client_id: str, user_id: str) -> Grant | None:
+        """End a grant: its tokens die."""
+        grant = self.grants.get((client_id, user_id))
+        if grant is not None:
+            self._end(grant, "removed")
+        return grant
+
+    def move(self, user_id: str, account_id: str, *, keep_tokens: bool) -> None:
+        """Move a user to another account; the tokens move along or end."""
+        for grant in [one for one in self.grants.values() if one.user_id == user_id]:
+            if not keep_tokens:
+                self._end(grant, "removed")
+                continue
+            grant.account_id = account_id
+            for token in self._access_of.get((grant.client_id, user_id), []):
+                self._access[token] = replace(self._access[token], account_id=account_id)
+
+    @behaviour(
+        "REST API", "an access token lives an hour", "documented", source="expires_in of responses"
+    )
+    def by_access_token(self, token: str) -> tuple[Bearer | None, str]:
+        """Return the meaning of an access token, or the reason: "expired" or "invalid"."""
+        bearer = self._access.get(token) or self._app_tokens.get(token)
+        if bearer is None:
+            return None, "invalid"
+        if self._clock.now() - bearer.issued_at > ACCESS_SECONDS:
+            return None, "expired"
+        return bearer, ""
+
+    @behaviour(
+        "refresh",
+        "a refresh token lives 90 days from its issue",
+        "documented",
+        source="Zoom's OAuth documentation; it was 15 years before",
+    )
+    def by_refresh_token(self, token: str) -> Grant | None:
+        """Return the grant of a live refresh token."""
+        grant = self.grants.get(self._refresh.get(token, ("", "")))
+        if grant is None or self._clock.now() - grant.refreshed_at > REFRESH_SECONDS:
+            return None
+        return grant
+
+    def spent(self, token: str) -> SpentToken | None:
+        """Return the owner of a spent refresh token, and why it is dead."""
+        return self._spent.get(token)
+
+    def issue_app_token(self, app: App, scopes: tuple[str, ...]) -> str:
+        """Issue an access token of the app's own, for the grants without a user."""
+        token = self._tokens.access(app, "", app.account_id, {})
+        bearer = Bearer(app.client_id, "", app.account_id, scopes, self._clock.now())
+        _remember(self._app_tokens, token, bearer)
+        return token
+
+    def end_app_token(self, token: str) -> None:
+        """End an access token of the app's own."""
+        self._app_tokens.pop(token, None)
+
+    def clear(self) -> None:
+        """Delete everything."""
+        self.codes.clear()
+        self.grants.clear()
+        self._generations.clear()
+        self._access.clear()
+        self._access_of.clear()
+        self._refresh.clear()
+        self._app_tokens.clear()
+        self._spent.clear()
+
+    def random_text(self, length: int) -> str:
+        """Return random characters of Zoom's alphabet for codes and ids."""
+        return base64.urlsafe_b64encode(self._random_bytes(length)).decode("ascii")[:length]
+
+    def _index(self, grant: Grant) -> None:
+        key = (grant.client_id, grant.user_id)
+        self._refresh[grant.refresh_token] = key
+        self._access_of.setdefault(key, []).append(grant.access_token)
+        self._access[grant.access_token] = Bearer(
+            grant.client_id, grant.user_id, grant.account_id, grant.scopes, grant.refreshed_at
+        )
+
+    def _end(self, grant: Grant, death: Death) -> None:
+        key = (grant.client_id, grant.user_id)
+        self.grants.pop(key, None)
+        self._forget_access(key)
+        self._spend(grant, death)
+
+    def _forget_access(self, key: tuple[str, str]) -> None:
+        for token in self._access_of.pop(key, []):
+            self._access.pop(token, None)
+
+    def _spend(self, grant: Grant, death: Death) -> None:
+        self._refresh.pop(grant.refresh_token, None)
+        spent = SpentToken(grant.client_id, grant.user_id, death)
+        _remember(self._spent, grant.refresh_token, spent)
+
+
+def _remember(store: OrderedDict[str, Value], key: str, value: Value) -> None:
+    store[key] = value
+    while len(store) > REMEMBERED:
+        store.popitem(last=False)
+
+
+@behaviour(
+    "consent",
+    "with `admin_scopes` an app is granted the `:admin` form of each of its scopes",
+    "seen",
+    source="moodle-mod_zoom issue 474: admin apps have only such scopes",
+)
+@behaviour(
+    "consent",
+    "optional scopes may be left out; the response names what was granted",
+    "documented",
+    source="developers.zoom.us/docs/internal-apps/oauth-scopes-overview",
+)
+def scopes_of(app: App, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the scopes of a consent: all required ones, and the selected optional ones.
+
+    With `chosen=None` no one was asked, and every optional scope is granted.
+    """
+    optional = [scope for scope in app.optional_scopes if chosen is None or scope in chosen]
+    return app.granted_scopes(optional)

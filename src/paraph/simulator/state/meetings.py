@@ -1,0 +1,151 @@
+"""Meetings that apps create and read; the newest 1 000 are kept."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from paraph.simulator.state.world import User
+
+_MOST = 1000
+_SETTABLE = {"topic", "type", "start_time", "duration", "timezone", "agenda", "password"}
+_SETTINGS: dict[str, Any] = {
+    "host_video": False,
+    "participant_video": False,
+    "cn_meeting": False,
+    "in_meeting": False,
+    "join_before_host": False,
+    "mute_upon_entry": True,
+    "watermark": False,
+    "use_pmi": False,
+    "approval_type": 2,
+    "audio": "both",
+    "auto_recording": "none",
+    "enforce_login": False,
+    "enforce_login_domains": "",
+    "alternative_hosts": "",
+    "close_registration": False,
+    "show_share_button": False,
+    "waiting_room": True,
+    "registrants_email_notification": True,
+    "meeting_authentication": False,
+}
+_DEFAULTS: dict[str, Any] = {
+    "topic": "Zoom Meeting",
+    "type": 2,
+    "duration": 60,
+    "timezone": "Europe/Lisbon",
+    "agenda": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A meeting of a user."""
+
+    host: User
+    content: dict[str, Any]
+
+
+class Meetings:
+    """The meetings of one simulator.
+
+    Args:
+        wall: returns epoch seconds of the real world.
+        random_text: returns random text for ids and passwords.
+    """
+
+    def __init__(self, wall: Callable[[], float], random_text: Callable[[int], str]) -> None:
+        self._wall = wall
+        self._random_text = random_text
+        self._kept: OrderedDict[int, Meeting] = OrderedDict()
+        self._number = 85_000_000_000
+
+    def create(self, host: User, wanted: dict[str, Any]) -> Meeting:
+        """Create a meeting; read-only fields are ignored."""
+        self._number += 7_919
+        number, now = self._number, self._wall()
+        password = self._random_text(6)
+        content = {
+            "uuid": f"{self._random_text(22)}==",
+            "id": number,
+            "host_id": host.id,
+            "host_email": host.email,
+            "status": "waiting",
+            **_DEFAULTS,
+            "start_time": _instant(now),
+            "created_at": _instant(now),
+            "start_url": f"https://us02web.zoom.us/s/{number}?zak={self._random_text(24)}",
+            "join_url": f"https://us02web.zoom.us/j/{number}?pwd={self._random_text(16)}",
+            "password": password,
+            "h323_password": password,
+            "pstn_password": password,
+            "encrypted_password": self._random_text(32),
+            "settings": dict(_SETTINGS),
+            "pre_schedule": False,
+        }
+        _set(content, wanted)
+        meeting = Meeting(host, content)
+        self._kept[number] = meeting
+        while len(self._kept) > _MOST:
+            self._kept.popitem(last=False)
+        return meeting
+
+    def find(self, number: str) -> Meeting | None:
+        """Return a meeting by its number."""
+        # int() accepts far more than digits, and refuses very long numbers.
+        return (
+            self._kept.get(int(number))
+            if number.isascii() and number.isdecimal() and len(number) <= 12
+            else None
+        )
+
+    def of(self, user: User) -> list[Meeting]:
+        """Return the meetings of a user, oldest first."""
+        return [one for one in self._kept.values() if one.host.id == user.id]
+
+    def change(self, meeting: Meeting, wanted: dict[str, Any]) -> None:
+        """Set the writable fields."""
+        _set(meeting.content, wanted)
+
+    def delete(self, meeting: Meeting) -> None:
+        """Delete a meeting."""
+        self._kept.pop(meeting.content["id"], None)
+
+    def clear(self) -> None:
+        """Delete all meetings."""
+        self._kept.clear()
+
+
+def _set(content: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Write the writable fields, settings one by one; all others are ignored."""
+    content.update({name: value for name, value in wanted.items() if name in _SETTABLE})
+    settings = wanted.get("settings")
+    if isinstance(settings, dict):
+        known = {name: value for name, value in settings.items() if name in _SETTINGS}
+        content["settings"].update(known)
+
+
+def describe_in_list(meeting: Meeting) -> dict[str, Any]:
+    """Return the fewer fields of a meeting in a list."""
+    names = (
+        "uuid",
+        "id",
+        "host_id",
+        "topic",
+        "type",
+        "start_time",
+        "duration",
+        "timezone",
+        "created_at",
+        "join_url",
+        "agenda",
+    )
+    return {name: meeting.content[name] for name in names}
+
+
+def _instant(now: float) -> str:
+    return f"{datetime.fromtimestamp(now, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,216 @@
+"""The console at `/`: shows and controls the simulator at a glance.
+
+It works without JavaScript; with it, changes appear automatically. Secrets are not in the page: an
+entry is shown in clear on request only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from itertools import groupby
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from paraph.errors import ParaphError
+from paraph.simulator.apps import app_context, deauthorization
+from paraph.simulator.apps.app_review import Finding, review_app
+from paraph.simulator.engine import Simulator
+from paraph.simulator.page import render, static_file
+from paraph.simulator.request_body import read_body
+from paraph.simulator.state.world import App
+from paraph.simulator.steering.access import COOKIE, Gate, Refusal
+from paraph.simulator.steering.console_acts import act
+from paraph.simulator.steering.control import describe_grants
+from paraph.simulator.steering.mask import HIDDEN
+from paraph.simulator.steering.timeline import find_row, newest_rows
+from paraph.simulator.webhooks.event_catalogue import catalogue
+
+_MAILS = 6
+_MAX_FORM = 64 * 1024
+_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_STATIC = {"zoom.css", "console.js", "icon.svg"}
+_PRESETS = ((300, "5 min"), (3600, "1 h"), (259_200, "72 h"), (7_776_000, "90 d"))
+_PLACES = {
+    "authorization": "Authorization redirect",
+    "token_refusal": "Token endpoint, before anything is done",
+    "token": "Token endpoint, after its work",
+    "revoke_refusal": "Revocation",
+    "api_refusal": "REST API",
+    "user": "Profile of users/me",
+    "webhook": "Webhooks",
+    "challenge": "URL validation",
+    "check": "Checks left out",
+}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Console:
+    """The console of one simulator, visible only to those who may control it."""
+
+    def __init__(self, simulator: Simulator, gate: Gate) -> None:
+        self._simulator = simulator
+        self._gate = gate
+
+    def routes(self) -> list[Route]:
+        """Return all routes of the console."""
+        page, form = self._gate.admit_page, self._gate.admit_form
+        return [
+            Route("/", self._admitted(page, self._show), methods=["GET"]),
+            Route("/_console/live", self._admitted(page, self._live), methods=["GET"]),
+            Route("/_console/static/{name}", self._static, methods=["GET"]),
+            Route("/_console/sign-in", self._sign_in, methods=["POST"]),
+            Route("/_console/reveal", self._admitted(form, self._reveal), methods=["POST"]),
+            Route("/_console/{act}", self._admitted(form, self._act), methods=["POST"]),
+        ]
+
+    def _admitted(self, admit: Callable[[Request], None], work: Endpoint) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            try:
+                admit(request)
+                return await work(request)
+            except Refusal as refusal:
+                # Only a person on the whole page can do something about a missing token.
+                asks = refusal.status == 401 and request.url.path == "/"
+                return _refused(refusal.status, refusal.text, asks=asks)
+
+        return endpoint
+
+    async def _show(self, _request: Request) -> Response:
+        return render("console.html", console=True, **self._view())
+
+    async def _live(self, request: Request) -> Response:
+        response = render("console_live.html", console=True, **self._view())
+        version = hashlib.sha256(bytes(response.body)).hexdigest()[:16]
+        if request.query_params.get("seen") == version:
+            return Response(status_code=204)
+        response.headers["x-version"] = version
+        return response
+
+    async def _static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in _STATIC:
+            return Response(status_code=404)
+        return Response(
+            static_file(name),
+            media_type=_MEDIA_TYPES[name.rpartition(".")[2]],
+            headers={"x-content-type-options": "nosniff", "cache-control": "no-cache"},
+        )
+
+    async def _sign_in(self, request: Request) -> Response:
+        try:
+            self._gate.refuse_foreign_form(request)
+            fields = await _fields(request)
+        except Refusal as refusal:
+            return Response(refusal.text, status_code=refusal.status)
+        cookie = self._gate.cookie_for(fields.get("token", ""))
+        if cookie is None:
+            return _refused(401, "", asks=True, wrong=True)
+        response = RedirectResponse("/", status_code=303)
+        secure = request.scope["scheme"] == "https"
+        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure)
+        return response
+
+    async def _reveal(self, request: Request) -> Response:
+        """Show one entry, or an app's credentials, in clear; requires a form of the console."""
+        fields = await _fields(request)
+        key = fields.get("key", "")
+        app = self._simulator.world.app(key[1:]) if key.startswith("a") else None
+        row = None if app is not None else find_row(self._simulator, key)
+        if app is None and row is None:
+            return Response("There is no such entry any more.", status_code=404)
+        name = "entry_fragment.html" if fields.get("fragment") else "entry.html"
+        return render(name, console=True, row=row, app=app)
+
+    async def _act(self, request: Request) -> Response:
+        fields = await _fields(request)
+        is_script = request.headers.get("accept", "").startswith("application/json")
+        try:
+            said = await act(self._simulator, request.path_params["act"], fields)
+        except ParaphError as error:
+            if is_script:
+                return JSONResponse({"error": error.detail}, status_code=400)
+            return _refused(400, error.detail)
+        if is_script:
+            return JSONResponse({"said": said})
+        return RedirectResponse("/", status_code=303)
+
+    def _view(self) -> dict[str, Any]:
+        simulator = self._simulator
+        world, clock = simulator.world, simulator.clock
+        faults = simulator.faults.listing()
+        return {
+            "origin": simulator.origin,
+            "apps": [
+                (app, [*review_app(app, world.zoom), *_validation(simulator, app)])
+                for app in world.apps
+            ],
+            "homes": any(app.home_url for app in world.apps),
+            "mails": list(simulator.validation.mails)[-_MAILS:],
+            "removals": deauthorization.variants(),
+            "contexts": app_context.variants(),
+            "contexts_at": list(app_context.PLACES),
+            "users": world.users,
+            "grants": [
+                (grant, world.user(grant["user_id"])) for grant in describe_grants(simulator)
+            ],
+            "rows": newest_rows(simulator),
+            "kept": len(simulator.journal.exchanges),
+            "faults": faults,
+            "places": [
+                (_PLACES.get(place, place), list(group))
+                for place, group in groupby(faults, key=lambda one: str(one["place"]))
+            ],
+            "faults_on": [one["name"] for one in faults if one["on"]],
+            "events": _grouped(sorted(catalogue())),
+            "consent": simulator.consent,
+            "ahead": _span(clock.advanced),
+            "presets": _PRESETS,
+            "hidden": HIDDEN,
+        }
+
+
+def _refused(status: int, text: str, *, asks: bool = False, wrong: bool = False) -> Response:
+    """Say which action was refused and why, or ask for the control token."""
+    return render("refused_console.html", status=status, asks=asks, wrong=wrong, text=text)
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    text = (await read_body(request, _MAX_FORM)).decode("utf-8", "replace")
+    return dict(parse_qsl(text, keep_blank_values=True))
+
+
+def _validation(simulator: Simulator, app: App) -> list[Finding]:
+    """Describe how an app's event URL has answered Zoom's challenges."""
+    if not app.event_url:
+        return []
+    health = simulator.validation.health(app, app.event_url)
+    if health.disabled:
+        reason = "Six challenges in a row failed. No event is sent until you validate the URL."
+        return [Finding("refused", "the event subscription is disabled", reason)]
+    if health.failures:
+        text = f"the event URL has failed {health.failures} challenges in a row"
+        return [Finding("weak", text, "Zoom disables the subscription after six.")]
+    return [Finding("fine", "the event URL counts as validated")]
+
+
+def _grouped(names: list[str]) -> list[tuple[str, list[str]]]:
+    ordered = sorted(names, key=lambda name: (name.partition(".")[0], name))
+    return [
+        (family, list(group)) for family, group in groupby(ordered, lambda n: n.partition(".")[0])
+    ]
+
+
+def _span(seconds: float) -> str:
+    """Format a duration in its two largest units; empty for zero."""
+    left, words = int(seconds), []
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count:
+            words.append(f"{count} {unit}")
+    return " ".join(words[:2])

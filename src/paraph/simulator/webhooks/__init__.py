@@ -1,0 +1,1 @@
+"""The simulated sender of webhooks: publication, signatures, retries, URL validation."""

@@ -1,0 +1,1 @@
+"""Backups and removal receipts as files: written, authenticated, and read back."""

@@ -1,0 +1,175 @@
+"""The database-independent part of inserting events: columns, rows, decisions, outcomes.
+
+Each statement sets the constant columns `notice`, `attempts` and `failure` itself.
+
+A batch asks which of its marks stand for a removal. Almost always there is no removal, and every
+event is kept. The signature proves that an event is for this app, even if its account never
+installed the app. Only a batch with an event of a removed user or account also reads their grants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from paraph.model.records import KeptEvent, Outcome
+from paraph.sealing.row import Sealing
+from paraph.storage.stores.event_columns import BODY, column_of
+from paraph.zoom.concerned_users import DropReason, Fate, Standing, fate_of, refusal_of
+
+COLUMNS = (
+    "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
+    " trace, status, handed_on_at, signed_at, concerned"
+)
+
+
+class GrantTime(NamedTuple):
+    """One grant, and when it was issued: epoch seconds, on Zoom's clock if known."""
+
+    account_id: str
+    user_id: str
+    granted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The events of a batch to insert, and the outcomes of dropped ones by index in the batch."""
+
+    events: Sequence[KeptEvent]
+    dropped: Mapping[int, Outcome]
+
+
+def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ...]]:
+    """Build a sealed row of `COLUMNS` for each event. Of two with one id the later one stays."""
+    rows = {
+        event.event_id: (
+            event.event_id,
+            event.name,
+            event.received_at,
+            sealing.seal_body(BODY, event.event_id, event.body or b"", at=event.received_at),
+            event.account_id,
+            event.user_id,
+            event.urgent,
+            event.next_attempt_at,
+            event.arrival,
+            event.trace,
+            event.status.value,
+            event.handed_on_at,
+            event.signed_at,
+            column_of(event.concerned),
+        )
+        for event in events
+    }
+    return list(rows.values())
+
+
+def marks_of(events: Sequence[KeptEvent]) -> list[bytes]:
+    """Return the hashes under which removals that concern these events are recorded."""
+    return sorted({mark for event in events for _, mark in event.marks})
+
+
+def named_in(
+    events: Sequence[KeptEvent], removed: Collection[bytes]
+) -> tuple[list[str], list[str]]:
+    """Return the accounts and users whose grants decide about events with a recorded removal."""
+    hit = [event for event in events if any(mark in removed for _, mark in event.marks)]
+    accounts = {event.account_id for event in hit for who, _ in event.marks if not who}
+    return sorted(accounts), sorted({user for event in hit for user in event.concerned or ()})
+
+
+def decide(
+    events: Sequence[KeptEvent],
+    *,
+    removed: Mapping[bytes, int],
+    grants: Iterable[GrantTime] = (),
+) -> Decided:
+    """Decide which events of a batch are kept, and for which users.
+
+    Args:
+        events: the batch.
+        removed: from the mark of each recorded removal to its time, in epoch seconds.
+        grants: the grants of the batch's users and accounts; needed only if there is a removal.
+    """
+    known = list(grants)
+    kept: list[KeptEvent] = []
+    dropped: dict[int, Outcome] = {}
+    if not removed:
+        return Decided(events, dropped)
+    for place, event in enumerate(events):
+        outcome: Outcome | None = None
+        one = event
+        if any(mark in removed for _, mark in event.marks):
+            one, outcome = _decide_removed(event, removed, known)
+        if outcome is None:
+            kept.append(one)
+        else:
+            dropped[place] = outcome
+    return Decided(kept, dropped)
+
+
+def _decide_removed(
+    event: KeptEvent, removed: Mapping[bytes, int], grants: Sequence[GrantTime]
+) -> tuple[KeptEvent, Outcome | None]:
+    times: dict[str, int] = {}
+    for who, mark in event.marks:
+        if mark in removed:
+            times[who] = max(removed[mark], times.get(who, 0))
+    fate = _fate_by_users(event, times, grants) if any(times) else None
+    reason = None if fate is None else fate.dropped
+    if reason is None and "" in times:
+        reason = _refusal_by_account(event, times[""], grants)
+    if reason is not None:
+        return event, Outcome(reason.value)
+    if fate is None:
+        return event, None
+    return replace(event, concerned=fate.user_ids, user_id=(*fate.user_ids, "")[0]), None
+
+
+def _refusal_by_account(
+    event: KeptEvent, removed_at: int, grants: Sequence[GrantTime]
+) -> DropReason | None:
+    """Refuse an event if every present grant was issued after the account's removal."""
+    given = [one.granted_at for one in grants if one.account_id == event.account_id]
+    if given and any(who for who, _ in event.marks):
+        # At user level, if the account has installed the app again, the users decide.
+        return None
+    whole = Standing(min(given, default=None), removed_at)
+    # A stream may deliver late, so the delivery's arrival at paraph counts.
+    reason = refusal_of(whole, event_ts=event.event_ts, now=event.received_at)
+    return DropReason.REMOVED_ACCOUNT if reason is DropReason.REMOVED_USER else reason
+
+
+def _fate_by_users(event: KeptEvent, times: Mapping[str, int], grants: Sequence[GrantTime]) -> Fate:
+    given_to: dict[str, int] = {}
+    for one in grants:
+        if event.account_id in ("", one.account_id):
+            given_to[one.user_id] = max(one.granted_at, given_to.get(one.user_id, 0))
+    users = event.concerned or ()
+    standing = {user: Standing(given_to.get(user), times.get(user)) for user in users}
+    return fate_of(users, standing, event_ts=event.event_ts, now=event.received_at)
+
+
+def outcomes_of(
+    events: Sequence[KeptEvent], *, dropped: Mapping[int, Outcome], new: set[str]
+) -> list[Outcome]:
+    """Return the outcome of each event.
+
+    Args:
+        events: the batch.
+        dropped: the outcomes of dropped events, by index in the batch.
+        new: the ids of newly inserted rows; this function empties it.
+    """
+    outcomes = []
+    for place, event in enumerate(events):
+        if place in dropped:
+            outcomes.append(dropped[place])
+        elif event.event_id in new:
+            # The second of two equal ids in one batch is a duplicate like any other.
+            new.discard(event.event_id)
+            outcomes.append(Outcome.KEPT)
+        else:
+            outcomes.append(Outcome.DUPLICATE)
+    return outcomes

@@ -1,0 +1,131 @@
+"""Inserts events on PostgreSQL: one INSERT of many rows for each batch.
+
+It uses the driver directly, on a connection of its own. Columns are sent as arrays, so that
+the statement is the same for every batch size. The driver prepares it once, unless the server is
+behind a pooler. A batch takes three round trips: begin with its locks, the statement, commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from paraph.errors import StorageError
+from paraph.model.records import KeptEvent, Outcome
+from paraph.sealing.row import Sealing
+from paraph.storage.engines.intake_rows import (
+    COLUMNS,
+    Decided,
+    GrantTime,
+    decide,
+    marks_of,
+    named_in,
+    outcomes_of,
+    rows_of,
+)
+from paraph.storage.outage import unavailable
+from paraph.storage.scope import NOTHING_READ, Scope, account
+
+_TYPES = ["text", "text", "bigint", "bytea", "text", "text", "boolean", "bigint", "bigint", "text"]
+_TYPES += ["text", "bigint", "bigint", "text"]
+_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, 2))
+# One statement for two questions: which removals are recorded, and which events are new. If there
+# is a removal, nothing is inserted before it was examined.
+_KEEP = f"""
+WITH removed AS (
+    SELECT identity_hash, created_at FROM tombstones WHERE identity_hash = ANY($1::bytea[])
+), added AS (
+    INSERT INTO events ({COLUMNS}, notice, attempts, failure)
+    SELECT {COLUMNS}, false, 0, ''
+    FROM unnest({_ARRAYS}) AS given ({COLUMNS})
+    WHERE NOT EXISTS (SELECT FROM removed)
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING event_id
+)
+SELECT (SELECT array_agg(event_id) FROM added),
+    (SELECT array_agg(identity_hash) FROM removed), (SELECT array_agg(created_at) FROM removed)
+"""  # noqa: S608 - Constants and numbered placeholders; no value is ever written into it.
+_GRANTS = (
+    "SELECT account_id, user_id, coalesce(granted_zoom_time, granted_at) FROM grants"
+    " WHERE client_id = $1 AND (account_id = ANY($2::text[]) OR user_id = ANY($3::text[]))"
+)
+
+
+class PostgresqlIntake:
+    """Stores batches of events. It shares their accounts' scopes, so no removal overtakes it.
+
+    Only one task at a time may call it.
+
+    Args:
+        connect: opens a connection to the server.
+        locks: the statement that takes the locks of these scopes, as every writing block does.
+        sealing: seals the bodies.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Any]],
+        locks: Callable[[Sequence[Scope]], str],
+        sealing: Sealing,
+    ) -> None:
+        self._connect = connect
+        self._locks = locks
+        self._sealing = sealing
+        self._connection: Any = None
+
+    async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
+        """See `Store.keep_events`."""
+        # An event without an account shares the scope of all such events.
+        accounts = sorted({one.account_id for one in events if not one.urgent})
+        scopes = [account(client_id, one, shared=True) for one in accounts]
+        begin = f"BEGIN; {self._locks(scopes or [NOTHING_READ])}"
+        try:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await self._connect()
+            # A statement of its own: the next one must read after the wait for the locks.
+            await self._connection.execute(begin)
+            decided, new = await self._insert(client_id, events)
+            await self._connection.execute("COMMIT")
+            self._connection.release()
+        except BaseException as error:
+            # The connection's state is unknown: the next batch opens another one.
+            self._let_go()
+            if isinstance(error, StorageError) or not isinstance(error, Exception):
+                raise
+            # The driver's text may quote values, so only its class is used.
+            raise unavailable(error) or StorageError(
+                f"the database failed: {type(error).__name__}"
+            ) from None
+        return outcomes_of(events, dropped=decided.dropped, new=new)
+
+    async def _insert(
+        self, client_id: str, events: Sequence[KeptEvent]
+    ) -> tuple[Decided, set[str]]:
+        found = await self._connection.fetchrow(_KEEP, marks_of(events), *self._columns(events))
+        removed = dict(zip(found[1] or (), found[2] or (), strict=True))
+        if not removed:
+            return decide(events, removed=removed), set(found[0] or ())
+        rows = await self._connection.fetch(_GRANTS, client_id, *named_in(events, removed))
+        grants = [GrantTime(*row) for row in rows]
+        decided = decide(events, removed=removed, grants=grants)
+        if not decided.events:
+            return decided, set()
+        # Without marks: the removals have been examined.
+        found = await self._connection.fetchrow(_KEEP, [], *self._columns(decided.events))
+        return decided, set(found[0] or ())
+
+    def _columns(self, events: Sequence[KeptEvent]) -> list[list[Any]]:
+        # Always in the same order: two replicas that store the same retries cannot deadlock.
+        rows = sorted(rows_of(events, self._sealing))
+        return list(map(list, zip(*rows, strict=True)))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()

@@ -1,0 +1,212 @@
+"""SQLite: one file, one writer.
+
+By default the driver begins no transaction at SELECT, and updates can be lost silently. So it is
+set to begin none, and every write begins with BEGIN IMMEDIATE: a row read inside cannot have
+changed when it is written. Within a process writers queue in order before they ask the
+database, so that they do not poll its lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from typing import Any
+
+from sqlalchemy import URL, event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from paraph.errors import ConfigurationError, StorageError
+from paraph.sealing.row import Sealing
+from paraph.storage.connection import Intake, begun, storage_errors
+from paraph.storage.engines.sqlite_intake import SqliteIntake
+from paraph.storage.hot_reads.access_lookup import LiveReader, SqliteLiveReader
+from paraph.storage.hot_reads.recipient_lookup import ConcernedReader, SqliteConcernedReader
+from paraph.storage.scope import Scope
+
+BUSY_SECONDS = 10
+LIVE_READ_SECONDS = 0.1
+READERS = 4
+_SWITCH_PAUSE = 0.01
+_PRAGMAS = (
+    # FULL: an event answered with 200 must survive a power failure, not only a crash.
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    # A deleted token's bytes are overwritten in the file, not only unlinked.
+    "secure_delete = ON",
+    # In pages. A service that stores events has a thread that copies earlier than any writer.
+    "wal_autocheckpoint = 8000",
+)
+
+
+class SqliteEngine:
+    """`Engine` on one file, which is created if it does not exist."""
+
+    def __init__(self, database_url: str) -> None:
+        path = file_of(database_url)
+        create_private(path)
+        use_wal(path)
+        self._path = path
+        self.writer = _open(path, "BEGIN IMMEDIATE", connections=1, read_only=False)
+        self.readers = _open(path, "BEGIN", connections=READERS, read_only=True)
+        self._writing = asyncio.Lock()
+
+    @asynccontextmanager
+    async def writing(self, scopes: Sequence[Scope]) -> AsyncIterator[AsyncConnection]:  # noqa: ARG002 - There is one writer, whatever its scope.
+        """Begin a transaction that writes; commit at the end."""
+        async with self._writing, begun(self.writer) as connection:
+            yield connection
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Open a consistent, read-only view."""
+        return begun(self.readers)
+
+    def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Begin a write like any other: BEGIN IMMEDIATE locks other processes out."""
+        return self.writing(())
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for the turn of a writer with a connection of its own."""
+        async with self._writing:
+            yield
+
+    def intake(self, sealing: Sealing) -> Intake:
+        """Return the inbox's insert statement, on a bare connection in a thread of its own."""
+        return SqliteIntake(self._path, connect_driver, sealing)
+
+    def live_reader(self) -> LiveReader:
+        """Return the access lookup, on a bare connection in the event loop's thread."""
+        return SqliteLiveReader(lambda: _connect_reader(self._path))
+
+    def concerned_reader(self) -> ConcernedReader:
+        """Return the recipient lookup, on another such connection."""
+        return SqliteConcernedReader(lambda: _connect_reader(self._path))
+
+    @property
+    def clock(self) -> None:
+        """There is no server clock: every process is on this machine."""
+        return None
+
+    async def demand_writable(self, connection: AsyncConnection) -> None:
+        """BEGIN IMMEDIATE has already found out."""
+
+    async def lock_audit_chain(self, connection: AsyncConnection) -> None:
+        """The lock is already held: there is one writer."""
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self.readers.dispose()
+        await self.writer.dispose()
+
+
+def file_of(database_url: str) -> str:
+    """Return the path in a `sqlite:///relative.db` or `sqlite:////absolute.db`, unchanged.
+
+    Raises:
+        ConfigurationError: the URL names no file. It may hold a password, so it is not repeated.
+    """
+    scheme, _, path = database_url.partition(":///")
+    if scheme != "sqlite" or not path:
+        problem = "database_url must be sqlite:/// and the path of a file, or postgresql://"
+    elif path == ":memory:" or path.startswith("file:") or "?" in path or "\0" in path:
+        # In memory every connection would have a database of its own, and options could override
+        # the engine's settings.
+        problem = "database_url must name a file on disk, without options"
+    else:
+        return path
+    raise ConfigurationError([problem])
+
+
+def create_private(path: str) -> None:
+    """Create the file readable by its owner alone, before SQLite does; -wal and -shm inherit it.
+
+    Raises:
+        StorageError: it cannot be created or opened.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StorageError(f"the database file cannot be opened: {error.strerror}") from None
+
+
+def use_wal(path: str) -> None:
+    """Switch the file to write-ahead logging, which is permanent.
+
+    If several processes switch a new file at once, SQLite refuses some without waiting, because
+    each holds what the other needs. So they retry.
+
+    Raises:
+        StorageError: it cannot be switched, or other processes keep it locked.
+    """
+    with storage_errors(), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        for tries_left in reversed(range(int(BUSY_SECONDS / _SWITCH_PAUSE))):
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not tries_left:
+                    raise
+                time.sleep(_SWITCH_PAUSE)
+            else:
+                return
+
+
+def connect_driver(path: str) -> sqlite3.Connection:
+    """Open a bare connection for the inbox: same library and settings, no checkpoints."""
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    for pragma in (*_PRAGMAS, "wal_autocheckpoint = 0"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _connect_reader(path: str) -> sqlite3.Connection:
+    """Open a bare read-only connection, with a timeout short enough for an event loop."""
+    connection = sqlite3.connect(path, timeout=LIVE_READ_SECONDS, isolation_level=None)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _open(path: str, begin: str, *, connections: int, read_only: bool) -> AsyncEngine:
+    """Open a pool of connections to one file; every transaction begins with `begin`."""
+    engine = create_async_engine(
+        # Built from parts: in a parsed URL, "%41" in a file's name would become "A".
+        URL.create("sqlite+aiosqlite", database=path),
+        pool_size=connections,
+        max_overflow=0,
+        # `reset` below rolls back if a transaction is open.
+        pool_reset_on_return=None,
+        connect_args={"timeout": BUSY_SECONDS},
+        # A statement's parameters hold ciphertexts and ids, which must not appear in messages.
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # The driver must not begin transactions itself: "begin" below does.
+        connection.isolation_level = None
+        try:
+            cursor = connection.cursor()
+            for pragma in (*_PRAGMAS, f"query_only = {'ON' if read_only else 'OFF'}"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except BaseException:
+            # The pool does not know this connection yet, so no other code would end its thread.
+            connection.close()
+            raise
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Any) -> None:
+        # Directly at the driver: a cursor of SQLAlchemy would switch to the driver's thread three
+        # times, and a switch costs more than the statement.
+        connection.connection.dbapi_connection.run_async(lambda driver: driver.execute(begin))
+
+    @event.listens_for(engine.sync_engine, "reset")
+    def reset(connection: Any, _record: Any, _state: Any) -> None:
+        # Reached with an open transaction if COMMIT itself failed.
+        if connection.driver_connection.in_transaction:
+            connection.rollback()
+
+    return engine

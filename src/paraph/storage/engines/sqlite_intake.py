@@ -1,0 +1,229 @@
+"""Inserts events on SQLite, and runs the checkpoints that would otherwise delay it.
+
+One thread has a connection of its own and makes few calls for each batch. Every call into SQLite
+releases the interpreter's lock and, beside a busy event loop, gets it back late. So the number of
+calls matters, not the work in each. A batch is one INSERT of many rows, prepared once for
+each power of two, and one SELECT before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from paraph.model.records import KeptEvent, Outcome
+from paraph.sealing.row import Sealing
+from paraph.storage.engines.intake_rows import (
+    COLUMNS,
+    Decided,
+    GrantTime,
+    decide,
+    marks_of,
+    named_in,
+    outcomes_of,
+    rows_of,
+)
+
+T = TypeVar("T")
+
+LARGEST_STATEMENT = 256
+MOST_MARKS = 8192
+# The WAL is copied back at the first size, and truncated at the second. Under constant load no
+# checkpoint ends by itself, and the WAL would grow without bound.
+CHECKPOINT_BYTES = 4 << 20
+TRUNCATE_BYTES = 32 << 20
+CHECKPOINT_SECONDS = 0.25
+
+_ALL_COLUMNS = f"{COLUMNS}, notice, attempts, failure"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
+# One row of JSON: a call for each row would release the interpreter's lock each time.
+_KNOWN = (
+    "SELECT json_group_object(hex(identity_hash), created_at) FROM tombstones"
+    " WHERE identity_hash IN ({places})"
+)
+_GRANTS = (
+    "SELECT account_id, user_id, coalesce(granted_zoom_time, granted_at) FROM grants"
+    " WHERE client_id = ?1 AND (account_id IN (SELECT value FROM json_each(?2))"
+    " OR user_id IN (SELECT value FROM json_each(?3)))"
+)
+
+
+class SqliteIntake:
+    """Stores batches of events in one file. Only one task at a time may call it.
+
+    Args:
+        path: the database file.
+        connect: opens a connection to it, set up like all others.
+        sealing: seals the bodies.
+    """
+
+    def __init__(
+        self, path: str, connect: Callable[[str], sqlite3.Connection], sealing: Sealing
+    ) -> None:
+        self._sealing = sealing
+        self._open = partial(connect, path)
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
+        self._checkpoints = Checkpoints(path, connect)
+
+    async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
+        """See `Store.keep_events`."""
+        # Sealed here, because the thread holds the write lock.
+        rows = rows_of(events, self._sealing)
+        loop = asyncio.get_running_loop()
+        decided, new = await loop.run_in_executor(
+            self._thread, self._write, client_id, events, rows
+        )
+        self._checkpoints.start()
+        return outcomes_of(events, dropped=decided.dropped, new=new)
+
+    def _write(
+        self, client_id: str, events: Sequence[KeptEvent], rows: list[tuple[Any, ...]]
+    ) -> tuple[Decided, set[str]]:
+        """Decide and insert, in the thread. Return the decisions and the new ids."""
+        if self._connection is None:
+            self._connection = self._open()
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            removed = _known(run, events)
+            grants: Iterable[GrantTime] = ()
+            if removed:
+                accounts, users = map(json.dumps, named_in(events, removed))
+                grants = [GrantTime(*row) for row in run(_GRANTS, (client_id, accounts, users))]
+            decided = decide(events, removed=removed, grants=grants)
+            if removed:
+                rows = rows_of(decided.events, self._sealing)
+            elif decided.dropped:
+                wanted = {event.event_id for event in decided.events}
+                rows = [row for row in rows if row[0] in wanted]
+            new = _insert(run, rows)
+            run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
+        return decided, new
+
+    async def call(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run other work on the connection, in its thread."""
+
+        def inside() -> T:
+            if self._connection is None:
+                self._connection = self._open()
+            return work(self._connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, inside)
+
+    async def close(self) -> None:
+        """End both threads and close their connections."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    def _close(self) -> None:
+        self._checkpoints.stop()
+        if self._connection is not None:
+            self._connection.close()
+
+
+def _known(run: Any, events: Sequence[KeptEvent]) -> dict[bytes, int]:
+    """Return the recorded removals among the marks of these events, with their times."""
+    marks = marks_of(events)
+    removed: dict[bytes, int] = {}
+    # Almost always once: an event that names thousands of users must not exceed SQLite's limit.
+    for start in range(0, len(marks), MOST_MARKS):
+        some = marks[start : start + MOST_MARKS]
+        # One statement for each power of two, so that it is prepared once. NULL equals nothing.
+        places = 1 << (len(some) - 1).bit_length()
+        values = [*some, *[None] * (places - len(some))]
+        statement = _KNOWN.format(places=", ".join("?" * places))
+        for mark, noted_at in json.loads(run(statement, values).fetchone()[0]).items():
+            removed[bytes.fromhex(mark)] = noted_at
+    return removed
+
+
+def _insert(run: Any, rows: list[tuple[Any, ...]]) -> set[str]:
+    new: set[str] = set()
+    start = 0
+    while start < len(rows):
+        size = LARGEST_STATEMENT
+        while size > len(rows) - start:
+            size //= 2
+        chunk = rows[start : start + size]
+        start += size
+        done = run(_statement(size), [value for row in chunk for value in row])
+        ids = {row[0]: row[8] for row in chunk}
+        if done.rowcount < size:
+            # Rows that existed before have another arrival than the one just written.
+            there = run(
+                "SELECT json_group_object(event_id, arrival) FROM events"
+                " WHERE event_id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(ids)),),
+            )
+            stored = json.loads(there.fetchone()[0])
+            new |= {event_id for event_id, arrival in ids.items() if stored[event_id] == arrival}
+        else:
+            new |= ids.keys()
+    return new
+
+
+def _statement(size: int) -> str:
+    # Constants and a number of placeholders; no value is ever written into it.
+    return (
+        f"INSERT INTO events ({_ALL_COLUMNS}) VALUES {', '.join([_ROW] * size)}"  # noqa: S608
+        " ON CONFLICT (event_id) DO NOTHING"
+    )
+
+
+class Checkpoints:
+    """Copies the WAL back into the file, in a thread of its own, so that no commit waits."""
+
+    def __init__(self, path: str, connect: Callable[[str], sqlite3.Connection]) -> None:
+        self._log = Path(f"{path}-wal")
+        self._open = partial(connect, path)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread, once; a process that stores no events needs no thread."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        connection = self._open()
+        while not self._stopping.wait(CHECKPOINT_SECONDS):
+            size = self._log_bytes()
+            try:
+                if size > CHECKPOINT_BYTES:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if size > TRUNCATE_BYTES:
+                    # Almost all was copied just now: writers wait only for the rest.
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.Error:
+                # A full disk or a held lock: the WAL stays longer, nothing is lost.
+                continue
+        connection.close()
+
+    def _log_bytes(self) -> int:
+        try:
+            return self._log.stat().st_size
+        except OSError:
+            return 0

@@ -1,0 +1,1 @@
+"""Reads on hot paths: batched, on a connection of their own, outside transactions."""

@@ -1,0 +1,167 @@
+"""The recipient lookup before an event is forwarded: is the claim valid, and who receives it?
+
+It runs for each event just before it is sent. So a removal takes effect at once, also for
+events claimed before it. Like the access lookup (`live_reader`) it is one statement that bypasses
+the ORM layers. SQLite runs it in the event loop's thread, PostgreSQL in shared batches.
+
+An installation that needs reauthorization is left out. Zoom has ended its grant, so it is
+unknown who may receive the user's or the account's events now.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from paraph.errors import StorageError
+from paraph.model.records import Concerned
+from paraph.storage.hot_reads.coalescing import Coalescing
+from paraph.storage.stores.event_columns import users_in
+
+_SQLITE = (
+    "SELECT l.link_id, l.subject, g.user_id, g.account_id FROM events e"
+    " LEFT JOIN grants g ON g.client_id = ? AND {condition}"
+    " AND g.phase <> 'needs_reauthorization'"
+    " LEFT JOIN links l ON l.grant_id = g.grant_id AND l.client_id = g.client_id"
+    " AND l.phase = 'active'"
+    " WHERE e.event_id = ? AND e.attempts = ? AND e.status = 'received' ORDER BY l.link_id"
+)
+_SQLITE_ACCOUNT = _SQLITE.format(condition="g.account_id = e.account_id")
+# A removal takes its user out of `concerned`, so their new installation is not selected.
+_SQLITE_USERS = _SQLITE.format(
+    condition=(
+        "g.user_id IN (SELECT value FROM json_each(?))"
+        " AND (e.account_id = '' OR g.account_id = e.account_id)"
+        " AND (e.concerned IS NULL OR instr(e.concerned, ' ' || g.user_id || ' '))"
+    )
+)
+_INSTALLATIONS = (
+    " SELECT g.account_id, l.link_id, l.subject, g.user_id FROM grants g"
+    " JOIN links l ON l.grant_id = g.grant_id AND l.client_id = g.client_id"
+    " AND l.phase = 'active'"
+    " WHERE g.client_id = $3 AND g.phase <> 'needs_reauthorization' AND "
+)
+# The rows of all results; those of waiting events have no account, and hold index and users.
+_POSTGRESQL = (
+    "SELECT NULL, asked.place::text, e.concerned, NULL FROM"  # noqa: S608 - Constants alone.
+    " unnest($1::text[], $2::int[])"
+    " WITH ORDINALITY AS asked (event_id, attempts, place)"
+    " JOIN events e ON e.event_id = asked.event_id AND e.attempts = asked.attempts"
+    " AND e.status = 'received'"
+    f" UNION ALL{_INSTALLATIONS}g.account_id = ANY($4::text[])"
+    f" UNION ALL{_INSTALLATIONS}g.user_id = ANY($5::text[])"
+)
+
+
+class Asked(NamedTuple):
+    """One claim and its recipients: users by `user_ids`, or the whole account without them."""
+
+    event_id: str
+    attempts: int
+    account_id: str
+    client_id: str
+    user_ids: tuple[str, ...] | None = None
+
+
+class ConcernedReader(Protocol):
+    """`Store.read_concerned` of one kind of database."""
+
+    async def read(self, asked: Asked) -> Sequence[Concerned] | None:
+        """Return the installations; None if the event no longer waits under this claim."""
+
+    async def close(self) -> None:
+        """Close its connection."""
+
+
+class SqliteConcernedReader:
+    """Reads in the event loop's thread."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._cursor: sqlite3.Cursor | None = None
+
+    async def read(self, asked: Asked) -> Sequence[Concerned] | None:
+        """See `ConcernedReader`."""
+        try:
+            if self._cursor is None:
+                self._cursor = self._connect().cursor()
+            statement, more = _SQLITE_ACCOUNT, tuple[str, ...]()
+            if asked.user_ids is not None:
+                statement, more = _SQLITE_USERS, (json.dumps(asked.user_ids),)
+            values = asked.client_id, *more, asked.event_id, asked.attempts
+            rows = self._cursor.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"the database failed: {type(error).__name__}") from None
+        return [Concerned(*row) for row in rows if row[0] is not None] if rows else None
+
+    async def close(self) -> None:
+        """See `ConcernedReader`."""
+        if self._cursor is not None:
+            self._cursor.connection.close()
+            self._cursor = None
+
+
+class PostgresqlConcernedReader:
+    """Reads in batches on one connection."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
+        self._coalescing: Coalescing[Asked, Sequence[Concerned] | None] = Coalescing(
+            connect, _ask_postgresql
+        )
+
+    async def read(self, asked: Asked) -> Sequence[Concerned] | None:
+        """See `ConcernedReader`."""
+        return (await self._coalescing.ask([asked]))[0]
+
+    async def close(self) -> None:
+        """See `ConcernedReader`."""
+        await self._coalescing.close()
+
+
+async def _ask_postgresql(
+    connection: Any, asked: Sequence[Asked]
+) -> list[Sequence[Concerned] | None]:
+    rows = await connection.fetch_alone(
+        _POSTGRESQL,
+        [one.event_id for one in asked],
+        [one.attempts for one in asked],
+        # A process serves one client.
+        asked[0].client_id,
+        list({one.account_id for one in asked if one.user_ids is None and one.account_id}),
+        list({user_id for one in asked for user_id in one.user_ids or ()}),
+    )
+    waiting: dict[int, tuple[str, ...] | None] = {}
+    by_account: defaultdict[str, set[Concerned]] = defaultdict(set)
+    by_user: defaultdict[str, set[Concerned]] = defaultdict(set)
+    for account_id, second, third, user_id in rows:
+        if account_id is None:
+            waiting[int(second)] = users_in(third)
+        else:
+            found = Concerned(second, third, user_id, account_id)
+            by_account[account_id].add(found)
+            by_user[user_id].add(found)
+    return [
+        _found(one, waiting[place], by_account, by_user) if place in waiting else None
+        for place, one in enumerate(asked, 1)
+    ]
+
+
+def _found(
+    asked: Asked,
+    users_now: tuple[str, ...] | None,
+    by_account: dict[str, set[Concerned]],
+    by_user: dict[str, set[Concerned]],
+) -> list[Concerned]:
+    if asked.user_ids is None:
+        return sorted(by_account.get(asked.account_id, ()))
+    return sorted(
+        one
+        for user_id in asked.user_ids
+        # A removal takes its user out of `concerned`.
+        if users_now is None or user_id in users_now
+        for one in by_user.get(user_id, ())
+        if asked.account_id in ("", one.account_id)
+    )

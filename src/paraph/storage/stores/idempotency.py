@@ -1,0 +1,94 @@
+"""Responses to requests with an idempotency key, so that a repeated request gets the same one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from paraph.model.records import GivenAnswer
+from paraph.sealing.row import Sealing
+from paraph.storage.connection import Connection
+from paraph.storage.tables import given_answers
+
+_BODY = "given_answers.body"
+
+
+class SqlIdempotencyStore:
+    """`IdempotencyStore` inside one transaction."""
+
+    def __init__(self, connection: Connection, sealing: Sealing) -> None:
+        self._connection = connection
+        self._sealing = sealing
+
+    async def begin(
+        self,
+        answer_id: str,
+        *,
+        request_hash: bytes,
+        now: int,
+        expires_at: int,
+        abandoned_before: int,
+    ) -> GivenAnswer | None:
+        """Reserve a response. Return the existing one, finished or in progress, or None."""
+        this = given_answers.c.answer_id == answer_id
+        row = (await self._connection.execute(select(given_answers).where(this))).first()
+        if row is not None and row.expires_at > now:
+            body = None
+            if row.body is not None:
+                body = self._sealing.open(_BODY, answer_id, row.body)
+            if body is not None or row.begun_at > abandoned_before:
+                return GivenAnswer(bytes(row.request_hash), row.status, body)
+        await self._connection.execute(delete(given_answers).where(this))
+        await self._connection.execute(
+            insert(given_answers).values(
+                answer_id=answer_id,
+                request_hash=request_hash,
+                begun_at=now,
+                expires_at=expires_at,
+            )
+        )
+        return None
+
+    async def read(self, answer_id: str, *, now: int) -> GivenAnswer | None:
+        """Read a response that has not expired."""
+        this = given_answers.c.answer_id == answer_id, given_answers.c.expires_at > now
+        row = (await self._connection.execute(select(given_answers).where(*this))).first()
+        if row is None:
+            return None
+        body = None if row.body is None else self._sealing.open(_BODY, answer_id, row.body)
+        return GivenAnswer(bytes(row.request_hash), row.status, body)
+
+    async def finish(
+        self,
+        answer_id: str,
+        *,
+        status: int,
+        body: bytes,
+        expires_at: int | None = None,
+        replaces: bool = True,
+    ) -> None:
+        """Store a reserved response."""
+        values: dict[str, Any] = {
+            "status": status,
+            "body": self._sealing.seal(_BODY, answer_id, body),
+        }
+        if expires_at is not None:
+            values["expires_at"] = expires_at
+        change = update(given_answers).where(given_answers.c.answer_id == answer_id)
+        if not replaces:
+            change = change.where(given_answers.c.body.is_(None))
+        await self._connection.execute(change.values(**values))
+
+    async def drop(self, answer_id: str) -> None:
+        """Drop a reservation: nothing was done."""
+        await self._connection.execute(
+            delete(given_answers).where(given_answers.c.answer_id == answer_id)
+        )
+
+    async def delete_expired(self, *, now: int) -> int:
+        """Delete expired responses."""
+        done = await self._connection.execute(
+            delete(given_answers).where(given_answers.c.expires_at <= now)
+        )
+        return done.rowcount

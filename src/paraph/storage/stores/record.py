@@ -1,0 +1,218 @@
+"""Used states, tombstones, receipts and API keys in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, case, delete, insert, select, update
+
+from paraph.model.records import UNKNOWN_TIME, ApiKey, Receipt, RemovalExport, TombstoneTimes
+from paraph.storage.backup.receipt_book import Line, ReceiptLine, TombstoneLine, encode_line
+from paraph.storage.connection import Connection
+from paraph.storage.tables import api_keys, receipts, removal_exports, tombstones, used_states
+
+
+class _SqlStore:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+
+class SqlUsedStateStore(_SqlStore):
+    """`UsedStateStore` inside one transaction."""
+
+    async def use(self, state_hash: bytes, *, expires_at: int) -> bool:
+        """Return True to exactly one caller: the primary key decides, not an earlier read."""
+        once = self._connection.insert(used_states).on_conflict_do_nothing(
+            index_elements=[used_states.c.state_hash]
+        )
+        done = await self._connection.execute(
+            once, {"state_hash": state_hash, "expires_at": expires_at}
+        )
+        return done.rowcount == 1
+
+    async def is_used(self, state_hash: bytes) -> bool:
+        """Return True if the state was used."""
+        known = select(used_states.c.state_hash).where(used_states.c.state_hash == state_hash)
+        return (await self._connection.execute(known)).first() is not None
+
+    async def delete_expired(self, *, now: int) -> int:
+        """Delete states whose cookies have expired."""
+        done = await self._connection.execute(
+            delete(used_states).where(used_states.c.expires_at <= now)
+        )
+        return done.rowcount
+
+
+class SqlRemovalStore(_SqlStore):
+    """`RemovalStore` inside one transaction."""
+
+    async def add_tombstone(self, identity_hash: bytes, *, zoom_time: int | None, now: int) -> None:
+        """Insert a tombstone, or raise the time of an existing one; unknown stays unknown."""
+        added = self._connection.insert(tombstones).values(
+            identity_hash=identity_hash,
+            zoom_time=UNKNOWN_TIME if zoom_time is None else zoom_time,
+            created_at=now,
+        )
+        await self._connection.execute(
+            added.on_conflict_do_update(
+                index_elements=[tombstones.c.identity_hash],
+                set_={
+                    # UNKNOWN_TIME is below every time. If the smaller time is unknown, so is the
+                    # outcome, and each later consent has to prove itself.
+                    "zoom_time": case(
+                        (tombstones.c.zoom_time == UNKNOWN_TIME, UNKNOWN_TIME),
+                        (added.excluded.zoom_time == UNKNOWN_TIME, UNKNOWN_TIME),
+                        (
+                            tombstones.c.zoom_time > added.excluded.zoom_time,
+                            tombstones.c.zoom_time,
+                        ),
+                        else_=added.excluded.zoom_time,
+                    ),
+                    "created_at": added.excluded.created_at,
+                },
+            )
+        )
+        time = UNKNOWN_TIME if zoom_time is None else zoom_time
+        line = TombstoneLine(identity=identity_hash.hex(), zoom_time=time, created_at=now)
+        await self._export(f"tombstone {line.identity} {time}", line)
+
+    async def find_tombstone(self, identity_hash: bytes) -> TombstoneTimes | None:
+        """Return the times of a deauthorization; None if there is no tombstone."""
+        row = (
+            await self._connection.execute(
+                select(tombstones.c.zoom_time, tombstones.c.created_at).where(
+                    tombstones.c.identity_hash == identity_hash
+                )
+            )
+        ).first()
+        return None if row is None else TombstoneTimes(int(row.zoom_time), int(row.created_at))
+
+    async def add_receipt(self, receipt: Receipt, *, identity_hash: bytes) -> None:
+        """Store a receipt and queue its export, which names its identity by the hash."""
+        await self._connection.execute(
+            insert(receipts).values(
+                receipt_id=receipt.receipt_id,
+                installation_id=receipt.installation_id,
+                reason=receipt.reason,
+                requested_at=receipt.requested_at,
+                completed_at=receipt.completed_at,
+                destroyed=msgspec.json.encode(receipt.destroyed).decode(),
+            )
+        )
+        line = ReceiptLine(
+            receipt_id=receipt.receipt_id,
+            identity=identity_hash.hex(),
+            installation_id=receipt.installation_id,
+            reason=receipt.reason,
+            requested_at=receipt.requested_at,
+            completed_at=receipt.completed_at,
+            destroyed=receipt.destroyed,
+        )
+        await self._export(f"receipt {receipt.receipt_id}", line)
+
+    async def knows_receipt(self, receipt_id: str) -> bool:
+        """Return True if a receipt of this id exists."""
+        found = await self._connection.execute(
+            select(receipts.c.receipt_id).where(receipts.c.receipt_id == receipt_id)
+        )
+        return found.first() is not None
+
+    async def unexported(self, *, limit: int) -> Sequence[RemovalExport]:
+        """Return some lines that wait to be written to the receipt book."""
+        rows = await self._connection.execute(select(removal_exports).limit(limit))
+        return [RemovalExport(row.export_id, row.line) for row in rows]
+
+    async def exported(self, export_ids: Sequence[str]) -> None:
+        """Remove lines that were written durably to the receipt book."""
+        await self._connection.execute(
+            delete(removal_exports).where(removal_exports.c.export_id.in_(export_ids))
+        )
+
+    async def _export(self, export_id: str, line: Line) -> None:
+        await self._connection.execute(
+            self._connection.insert(removal_exports)
+            .values(export_id=export_id, line=encode_line(line))
+            .on_conflict_do_nothing(index_elements=[removal_exports.c.export_id])
+        )
+
+    async def receipts(self, *, limit: int) -> Sequence[Receipt]:
+        """Return receipts, newest first."""
+        rows = await self._connection.execute(
+            select(receipts)
+            .order_by(receipts.c.completed_at.desc(), receipts.c.receipt_id)
+            .limit(limit)
+        )
+        return [
+            Receipt(
+                receipt_id=row.receipt_id,
+                installation_id=row.installation_id,
+                reason=row.reason,
+                requested_at=row.requested_at,
+                completed_at=row.completed_at,
+                destroyed=msgspec.json.decode(row.destroyed, type=dict[str, int]),
+            )
+            for row in rows
+        ]
+
+
+class SqlApiKeyStore(_SqlStore):
+    """`ApiKeyStore` inside one transaction."""
+
+    async def add(self, key: ApiKey) -> None:
+        """Insert a key."""
+        await self._connection.execute(
+            insert(api_keys).values(
+                key_id=key.key_id,
+                secret_hash=key.secret_hash,
+                label=key.label,
+                scopes=" ".join(sorted(key.scopes)),
+                subject_prefix=key.subject_prefix,
+                created_at=key.created_at,
+                revoked_at=key.revoked_at,
+                last_used_at=key.last_used_at,
+            )
+        )
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        """Return a key by its public id."""
+        row = (
+            await self._connection.execute(select(api_keys).where(api_keys.c.key_id == key_id))
+        ).first()
+        return None if row is None else _key(row)
+
+    async def all(self) -> Sequence[ApiKey]:
+        """Return every key, including revoked ones, oldest first."""
+        rows = await self._connection.execute(
+            select(api_keys).order_by(api_keys.c.created_at, api_keys.c.key_id)
+        )
+        return [_key(row) for row in rows]
+
+    async def touch(self, key_id: str, *, now: int) -> None:
+        """Record the last use."""
+        await self._connection.execute(
+            update(api_keys).where(api_keys.c.key_id == key_id).values(last_used_at=now)
+        )
+
+    async def revoke(self, key_id: str, *, now: int) -> bool:
+        """Revoke a key. Return False if it is unknown or was revoked before."""
+        done = await self._connection.execute(
+            update(api_keys)
+            .where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
+        return done.rowcount == 1
+
+
+def _key(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        key_id=row.key_id,
+        secret_hash=bytes(row.secret_hash),
+        label=row.label,
+        scopes=frozenset(row.scopes.split()),
+        subject_prefix=row.subject_prefix,
+        created_at=row.created_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )

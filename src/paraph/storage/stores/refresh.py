@@ -1,0 +1,64 @@
+"""Leases on refreshes, in the database."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import case, delete, select, update
+
+from paraph.model.records import RefreshAttempt
+from paraph.storage.connection import Connection
+from paraph.storage.tables import refresh_attempts as table
+
+
+class SqlRefreshStore:
+    """`RefreshStore` inside one transaction. Each of its statements decides by itself."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def begin(self, attempt: RefreshAttempt, *, now: int) -> bool:
+        """Take the lease: of parallel callers, only one gets it."""
+        added = self._connection.insert(table).values(**asdict(attempt))
+        new, same = added.excluded, table.c.token_version == added.excluded.token_version
+        done = await self._connection.execute(
+            added.on_conflict_do_update(
+                index_elements=[table.c.grant_id],
+                set_={
+                    "token_version": new.token_version,
+                    "holder": new.holder,
+                    "began_at": new.began_at,
+                    "lease_until": new.lease_until,
+                    "failures": case((same, table.c.failures), else_=new.failures),
+                    "next_attempt_at": new.next_attempt_at,
+                },
+                where=(table.c.lease_until <= now) & (~same | (table.c.next_attempt_at <= now)),
+            )
+        )
+        return done.rowcount == 1
+
+    async def get(self, grant_id: str) -> RefreshAttempt | None:
+        """Return the recorded refresh attempt of a grant."""
+        row = (
+            await self._connection.execute(select(table).where(table.c.grant_id == grant_id))
+        ).first()
+        return None if row is None else RefreshAttempt(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name.
+
+    async def end(self, grant_id: str, *, holder: str) -> None:
+        """Delete the attempt of this holder."""
+        await self._connection.execute(
+            delete(table).where(table.c.grant_id == grant_id, table.c.holder == holder)
+        )
+
+    async def postpone(self, grant_id: str, *, holder: str, next_attempt_at: int) -> None:
+        """Release the lease after a failure, which is counted; set the next attempt's time."""
+        await self._connection.execute(
+            update(table)
+            .where(table.c.grant_id == grant_id, table.c.holder == holder)
+            .values(
+                holder="",
+                lease_until=0,
+                failures=table.c.failures + 1,
+                next_attempt_at=next_attempt_at,
+            )
+        )

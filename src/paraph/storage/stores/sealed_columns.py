@@ -1,0 +1,149 @@
+"""Lists every sealed column, counts their values by key, and seals them again.
+
+A sealed column missing here would keep an old key in use for ever, unnoticed. A test compares
+this list with the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, LargeBinary, case, func, literal, not_, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from paraph.model.records import SealedValue
+from paraph.sealing.key_ring import DAY_SECONDS, KeyRing, headers_of
+from paraph.sealing.row import Sealing
+from paraph.storage.connection import Connection
+from paraph.storage.tables import (
+    events,
+    given_answers,
+    grants,
+    ownerless_tokens,
+    revocations,
+    stored_keys,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """One column; `bound_to` are the columns that its values are bound to, the key first.
+
+    `dated_by` holds the epoch seconds of the day whose key seals it, if each day has its own.
+    """
+
+    column: Column[Any]
+    bound_to: tuple[Column[Any], ...]
+    dated_by: Column[Any] | None = None
+
+    @property
+    def place(self) -> str:
+        """The column's name in the associated data."""
+        return f"{self.column.table.name}.{self.column.name}"
+
+
+SEALED_COLUMNS: Mapping[str, SealedColumn] = {
+    one.place: one
+    for one in (
+        SealedColumn(grants.c.access_token, (grants.c.grant_id,)),
+        SealedColumn(grants.c.refresh_token, (grants.c.grant_id,)),
+        SealedColumn(
+            grants.c.profile,
+            (grants.c.grant_id, grants.c.client_id, grants.c.account_id, grants.c.user_id),
+        ),
+        SealedColumn(ownerless_tokens.c.tokens, (ownerless_tokens.c.ownerless_id,)),
+        SealedColumn(revocations.c.token, (revocations.c.revocation_id,)),
+        SealedColumn(events.c.body, (events.c.event_id,), events.c.received_at),
+        SealedColumn(given_answers.c.body, (given_answers.c.answer_id,)),
+        SealedColumn(stored_keys.c.sealed, (stored_keys.c.name,)),
+    )
+}
+
+
+class SqlSealedStore:
+    """`SealedStore` inside one transaction."""
+
+    def __init__(self, connection: Connection, sealing: Sealing) -> None:
+        self._connection = connection
+        self._sealing = sealing
+
+    @property
+    def places(self) -> Sequence[str]:
+        """Return every sealed column, as "table.column"."""
+        return tuple(SEALED_COLUMNS)
+
+    async def counts(self, place: str, key_ids: Sequence[str]) -> Mapping[str, int]:
+        """Count a column's values by the key that they name, including keys not asked about."""
+        column = SEALED_COLUMNS[place].column
+        found: dict[str, int] = {}
+        wanted = list(dict.fromkeys(key_ids))
+        while wanted:
+            found |= await self._count(column, wanted)
+            stranger = (
+                await self._connection.execute(
+                    select(column)
+                    .where(column.is_not(None), *(not_(_names(column, key)) for key in found))
+                    .limit(1)
+                )
+            ).scalar()
+            # A ring has few keys, so an unknown one is identified by reading one of its values.
+            wanted = [] if stranger is None else [KeyRing.key_id_of(bytes(stranger))]
+        return {key: count for key, count in found.items() if count}
+
+    async def _count(self, column: Column[Any], key_ids: Sequence[str]) -> dict[str, int]:
+        sums = [func.sum(case((_names(column, key), 1), else_=0)) for key in key_ids]
+        row = (await self._connection.execute(select(*sums).where(column.is_not(None)))).one()
+        return {key: int(count or 0) for key, count in zip(key_ids, row, strict=True)}
+
+    async def outdated(self, place: str, *, after: str, limit: int) -> Sequence[SealedValue]:
+        """Return values not sealed with the sealing key, by row, after `after`."""
+        sealed = SEALED_COLUMNS[place]
+        key = sealed.bound_to[0]
+        dated_by: Any = literal(0) if sealed.dated_by is None else sealed.dated_by
+        rows: Any = await self._connection.execute(
+            select(sealed.column, dated_by, *sealed.bound_to)
+            .where(
+                key > after,
+                sealed.column.is_not(None),
+                not_(_names(sealed.column, self._sealing.ring.key_id)),
+            )
+            .order_by(key)
+            .limit(limit)
+        )
+        return [
+            SealedValue(
+                place,
+                tuple(row[2:]),
+                bytes(row[0]),
+                None if sealed.dated_by is None else row[1] // DAY_SECONDS,
+            )
+            for row in rows
+        ]
+
+    async def seal_anew(self, value: SealedValue) -> bool:
+        """Seal a value with the sealing key, unless its row was written or deleted meanwhile.
+
+        Raises:
+            UnknownEncryptionKey, SealBroken: it cannot be opened; it stays unchanged.
+        """
+        sealed = SEALED_COLUMNS[value.place]
+        row_id, *bound = value.row
+        plaintext = self._sealing.open(value.place, row_id, value.sealed, *bound)
+        anew = self._sealing.seal_on(value.day, value.place, row_id, plaintext, *bound)
+        changed = await self._connection.execute(
+            update(sealed.column.table)
+            .where(sealed.bound_to[0] == row_id, sealed.column == value.sealed)
+            .values({sealed.column.name: anew})
+        )
+        return changed.rowcount == 1
+
+
+def _names(column: Column[Any], key_id: str) -> ColumnElement[bool]:
+    return or_(
+        *(
+            func.substr(column, 1, len(header)) == literal(header, LargeBinary)
+            for header in headers_of(key_id)
+        )
+    )
