@@ -17,7 +17,7 @@ from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
 from paraph.model.records import EventStatus, KeptEvent
-from paraph.storage.stores.event import SqlEventStore
+from paraph.storage.stores.event import EventStore
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -48,14 +48,14 @@ async def many_in_hand(
 async def test_many_events_share_a_claim(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backlog takes far fewer claims than there are events, and each is handed on once."""
     claims = 0
-    claim = SqlEventStore.claim
+    claim = EventStore.claim
 
-    async def counted(self: SqlEventStore, **options: Any) -> Sequence[KeptEvent]:
+    async def counted(self: EventStore, **options: Any) -> Sequence[KeptEvent]:
         nonlocal claims
         claims += not options["urgent"]
         return await claim(self, **options)
 
-    monkeypatch.setattr(SqlEventStore, "claim", counted)
+    monkeypatch.setattr(EventStore, "claim", counted)
     inbox, host = Inbox(context), Host()
     marks = [str(number) for number in range(500)]
     await asyncio.gather(*(keep(inbox, meeting(mark)) for mark in marks))

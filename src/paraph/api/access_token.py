@@ -18,7 +18,7 @@ from paraph.lifecycle.active_access import Access, ActiveAccess
 from paraph.lifecycle.api_key import ApiKeys, Presented, require_scope, require_subject
 from paraph.lifecycle.api_key import Scope as KeyScope
 from paraph.model.records import LiveRow
-from paraph.storage.transaction import Store
+from paraph.storage.database import Database
 
 MAX_BODY_BYTES = 4096
 
@@ -43,7 +43,7 @@ _encoder = msgspec.json.Encoder()
 class AccessTokenEndpoint:
     """Returns valid access tokens of active installations."""
 
-    def __init__(self, store: Store, keys: ApiKeys, access: ActiveAccess) -> None:
+    def __init__(self, store: Database, keys: ApiKeys, access: ActiveAccess) -> None:
         self._store = store
         self._keys = keys
         self._access = access

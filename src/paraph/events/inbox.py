@@ -25,7 +25,7 @@ from paraph.events.drops import DroppedEvents
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger, log_many
 from paraph.model.records import EventStatus, KeptEvent, Outcome
-from paraph.storage.transaction import Store
+from paraph.storage.database import Database
 from paraph.strict_json import parse_json_object
 from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import (
@@ -94,7 +94,7 @@ class Inbox:
         self._context = context
         self._wanted = wanted
         self._client_id = context.client.client_id
-        store: Store = context.store
+        store: Database = context.store
         self._keeping: Keeping = store if keeping is None else keeping
         # Deauthorizations have a queue of their own, which goes first and is never full.
         self._lines: dict[bool, deque[_Waiting]] = {True: deque(), False: deque()}

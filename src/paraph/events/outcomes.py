@@ -17,7 +17,7 @@ from paraph.lifecycle.context import Context
 from paraph.logs import get_logger, log_many
 from paraph.model.records import KeptEvent
 from paraph.storage.scope import NOTHING_READ
-from paraph.storage.transaction import EventStore
+from paraph.storage.stores.event import EventStore
 
 GATHER_SECONDS = 0.025
 RETRY_SECONDS = 1.0

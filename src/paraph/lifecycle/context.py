@@ -14,12 +14,13 @@ from paraph.model.records import ZoomIdentity
 from paraph.oauth.roles import Client
 from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
-from paraph.storage.transaction import Store
 
 if TYPE_CHECKING:
-    # Importing these loads the HTTP client, which `paraph explain` does not need.
+    # Importing these loads the HTTP client and the database library, which `paraph explain` does
+    # not need.
     from paraph.remote.authorization_server import RemoteAuthorizationServer
     from paraph.remote.resource_server import RemoteResourceServer
+    from paraph.storage.database import Database
 
 ANY_USER = "*"
 
@@ -31,7 +32,7 @@ class Context:
     `clock` returns epoch seconds; `random_bytes` reads the operating system's randomness.
     """
 
-    store: Store
+    store: Database
     ring: KeyRing
     client: Client
     authorization_server: RemoteAuthorizationServer

@@ -372,7 +372,7 @@ class LiveRow(NamedTuple):
     """The row that decides about a vend or a proxied call at this moment.
 
     The first five values belong to the API key, the rest to the installation; each is empty without
-    such a row. The access token is sealed: `Store.open_access_token` opens it.
+    such a row. The access token is sealed: `Database.open_access_token` opens it.
     """
 
     key_secret_hash: bytes | None

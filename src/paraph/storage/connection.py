@@ -50,7 +50,7 @@ class Intake(Protocol):
     """Stores batches of events. Only one task at a time may call it."""
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """See `Store.keep_events`."""
+        """See `Database.keep_events`."""
 
     async def close(self) -> None:
         """Close its connections."""

@@ -23,46 +23,16 @@ from paraph.storage.engines.sqlite import SqliteEngine
 from paraph.storage.hot_reads.recipient_lookup import Asked
 from paraph.storage.outage import OutageLog
 from paraph.storage.scope import NOTHING_READ, Scope
-from paraph.storage.stores.audit import SqlAuditStore
-from paraph.storage.stores.event import SqlEventStore
-from paraph.storage.stores.grant import ACCESS_TOKEN, SqlGrantStore
-from paraph.storage.stores.idempotency import SqlIdempotencyStore
-from paraph.storage.stores.installation import SqlInstallationStore
-from paraph.storage.stores.key import SqlKeyTurnStore, SqlReplicaStore
-from paraph.storage.stores.link import SqlLinkStore
-from paraph.storage.stores.notice import SqlNoticeStore
-from paraph.storage.stores.record import SqlApiKeyStore, SqlRemovalStore, SqlUsedStateStore
-from paraph.storage.stores.refresh import SqlRefreshStore
-from paraph.storage.stores.sealed_columns import SqlSealedStore
-from paraph.storage.stores.token_queue import SqlOwnerlessStore, SqlRevocationStore
-from paraph.storage.stores.whole_tables import SqlTableStore
+from paraph.storage.stores.grant import ACCESS_TOKEN
 from paraph.storage.transaction import Transaction
 
 
-def _stores(connection: Connection, sealing: Sealing, audit: SqlAuditStore) -> Transaction:
-    return Transaction(
-        grants=SqlGrantStore(connection, sealing),
-        refreshes=SqlRefreshStore(connection),
-        links=SqlLinkStore(connection),
-        installations=SqlInstallationStore(connection, sealing),
-        used_states=SqlUsedStateStore(connection),
-        ownerless=SqlOwnerlessStore(connection, sealing),
-        events=SqlEventStore(connection, sealing),
-        notices=SqlNoticeStore(connection),
-        revocations=SqlRevocationStore(connection, sealing),
-        removals=SqlRemovalStore(connection),
-        audit=audit,
-        api_keys=SqlApiKeyStore(connection),
-        idempotency=SqlIdempotencyStore(connection, sealing),
-        key_turns=SqlKeyTurnStore(connection),
-        replicas=SqlReplicaStore(connection),
-        sealed=SqlSealedStore(connection, sealing),
-        tables=SqlTableStore(connection),
-    )
-
-
 class Database:
-    """`Store` on SQLite or PostgreSQL. Create it with `open_store`."""
+    """A database on SQLite or PostgreSQL. Create it with `open_store`.
+
+    Attributes:
+        epoch: the number of restores of this database, and the time of the last one.
+    """
 
     def __init__(
         self, engine: Engine, sealing: Sealing, keys: Mapping[str, bytes], epoch: Epoch
@@ -87,23 +57,27 @@ class Database:
 
     @property
     def hash_keys(self) -> Mapping[str, bytes]:
-        """Long-lived keys, 32 bytes each, by use."""
+        """Long-lived keys, 32 bytes each, by use: "tombstone", "audit", "identifier"."""
         return self._keys
 
     @asynccontextmanager
     async def transaction(self, *scopes: Scope) -> AsyncIterator[Transaction]:
-        """Begin a write, alone or within scopes; commit at the end of the block."""
+        """Begin a write; commit at the end of the block.
+
+        Without a scope no other block writes meanwhile; with scopes, no other block of the same
+        scopes. Decisions that the block bases on a read must lie within them.
+        """
         async with self._block():
             async with self._engine.writing(scopes) as begun:
                 connection = Connection(begun)
-                audit = SqlAuditStore(connection)
-                yield _stores(connection, self._sealing, audit)
+                transaction = Transaction.on(connection, self._sealing)
+                yield transaction
                 connection.demand_whole()
-                if audit.waiting:
+                if transaction.audit.waiting:
                     # As late as possible: while this lock is held no other block with audit
                     # entries commits, on any replica.
                     await self._engine.lock_audit_chain(begun)
-                    await audit.write_waiting()
+                    await transaction.audit.write_waiting()
             if connection.has_written:
                 self._outages.recover()
 
@@ -111,11 +85,14 @@ class Database:
     async def reading(self) -> AsyncIterator[Transaction]:
         """Open a consistent, read-only view; a write inside raises `StorageError`."""
         async with self._block(), self._engine.reading() as begun:
-            connection = Connection(begun)
-            yield _stores(connection, self._sealing, SqlAuditStore(connection))
+            yield Transaction.on(Connection(begun), self._sealing)
 
     async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """Store many new events in one durable transaction.
+        """Store many new events of the inbox in one durable transaction.
+
+        Each is inserted once, under its `event_id`. An event is dropped if it concerns only
+        removed users, or a removed account (`intake_rows`). The outcomes have the order of the
+        events.
 
         Raises:
             StorageError: the events may not have been stored.
@@ -134,6 +111,9 @@ class Database:
 
         Returns the rows at once if no wait is needed, else a future.
 
+        Args:
+            asked: the ids of an API key and of a link, for each row in its order.
+
         Raises:
             StorageError: the database failed or was closed; a future raises it when awaited.
         """
@@ -149,7 +129,15 @@ class Database:
     async def read_concerned(
         self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
     ) -> Sequence[Concerned] | None:
-        """Return the active installations of a claimed event; None if the claim is over.
+        """Return the active installations of a claimed event in one statement, as they are now.
+
+        None if it no longer waits under this claim: it was purged, or another worker has it.
+
+        Args:
+            event: the claimed event.
+            client_id: the app's client.
+            user_ids: return only the installations of these users, in the event's account if it
+                names one; None: those of its account.
 
         Raises:
             StorageError: the database failed or was closed.

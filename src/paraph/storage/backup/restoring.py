@@ -24,7 +24,7 @@ from paraph.storage.database import Database, engine_for
 from paraph.storage.hot_reads.access_lookup import LiveReader
 from paraph.storage.hot_reads.recipient_lookup import ConcernedReader
 from paraph.storage.scope import Scope
-from paraph.storage.stores.whole_tables import SqlTableStore
+from paraph.storage.stores.whole_tables import TableStore
 
 _BATCH = 500
 
@@ -130,7 +130,7 @@ def refuse_under_replicas(
 async def _load(
     connection: AsyncConnection, backup: BackupReader, advance: Callable[[int], None]
 ) -> None:
-    tables = SqlTableStore(Connection(connection))
+    tables = TableStore(Connection(connection))
     for batch in backup.batches(_BATCH):
         await tables.add(batch.table, batch.columns, batch.rows)
         advance(len(batch.rows))

@@ -74,7 +74,7 @@ class PostgresqlIntake:
         self._connection: Any = None
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """See `Store.keep_events`."""
+        """See `Database.keep_events`."""
         # An event without an account shares the scope of all such events.
         accounts = sorted({one.account_id for one in events if not one.urgent})
         scopes = [account(client_id, one, shared=True) for one in accounts]

@@ -47,7 +47,7 @@ _POSTGRESQL = (
 
 
 class LiveReader(Protocol):
-    """`Store.read_live` of one kind of database."""
+    """`Database.read_live` of one kind of database."""
 
     def ask(self, asked: Sequence[Asked]) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
         """Return the present rows, or a future of them; missing values are empty."""

@@ -67,7 +67,7 @@ class Asked(NamedTuple):
 
 
 class ConcernedReader(Protocol):
-    """`Store.read_concerned` of one kind of database."""
+    """`Database.read_concerned` of one kind of database."""
 
     async def read(self, asked: Asked) -> Sequence[Concerned] | None:
         """Return the installations; None if the event no longer waits under this claim."""

@@ -30,8 +30,8 @@ _WITHOUT_BODY = [column for column in events.c if column is not events.c.body]
 _waiting = events.c.status == _RECEIVED
 
 
-class SqlEventStore:
-    """`EventStore` inside one transaction."""
+class EventStore:
+    """The inbox and the outbox: events from Zoom, and notices to the host."""
 
     def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection
@@ -103,7 +103,19 @@ class SqlEventStore:
         ordered: bool = False,
         without: Sequence[str] = (),
     ) -> Sequence[KeptEvent]:
-        """Claim due events, oldest first, for this worker until the lease ends."""
+        """Claim due events, oldest first, for this worker until the lease ends.
+
+        Each claim counts as an attempt. A notice waits for every earlier one of its Zoom user
+        and of its subject.
+
+        Args:
+            now: epoch seconds.
+            until: the end of the lease, epoch seconds.
+            limit: the largest number of events.
+            urgent: claim deauthorizations, which wait for no other event.
+            ordered: an event waits for every earlier one of its account.
+            without: events of these kinds are not claimed.
+        """
         where = [_waiting, events.c.urgent == urgent, events.c.next_attempt_at <= now]
         if not urgent:
             where.append(is_next_in_order())
@@ -198,7 +210,7 @@ class SqlEventStore:
         )
 
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
-        """Record the last failed attempt: the event becomes a dead letter."""
+        """Record the last failed attempt: a dead letter, if the claim still holds."""
         await self._connection.execute(self._mine(claimed).values(status=_DEAD, failure=failure))
 
     async def drop(self, claimed: KeptEvent, *, now: int, failure: str) -> None:
@@ -222,7 +234,10 @@ class SqlEventStore:
         )
 
     async def redeliver(self, event_id: str, *, client_id: str, now: int) -> bool:
-        """Make an event due again. Return False without a body or a grant of its account."""
+        """Make an event due again, counting from its first attempt.
+
+        Return False if it is unknown, has no body, or its account has no grant of this client.
+        """
         done = await self._connection.execute(
             update(events)
             .where(
@@ -277,16 +292,19 @@ class SqlEventStore:
         return [self._event(row) for row in rows]
 
     async def purge_account(self, account_id: str) -> int:
-        """Delete the bodies of Zoom's events of an account, queued ones and dead letters too."""
+        """Delete the bodies of an account's events; see `EventPurge`. Return their number."""
         return await EventPurge(self._connection, self._sealing).account(account_id)
 
     async def purge_user(self, client_id: str, user_id: str, *, account_ids: Sequence[str]) -> int:
-        """Delete bodies of Zoom's events that concern a user and no other user with a grant."""
+        """Delete bodies of these accounts' events that concern only this user; see `EventPurge`.
+
+        "" stands for events without an account. Return their number.
+        """
         purge = EventPurge(self._connection, self._sealing)
         return await purge.user(client_id, user_id, account_ids=account_ids)
 
     async def delete_dead_bodies(self, *, given_up_before: int, at_most: int) -> int:
-        """Delete the bodies of dead letters that were given up before this time."""
+        """Delete bodies of dead letters that were given up before this time; return the number."""
         old = (
             select(events.c.event_id)
             .where(
@@ -308,7 +326,7 @@ class SqlEventStore:
         return done.rowcount
 
     async def delete_bodies(self, *, handed_on_before: int, at_most: int) -> int:
-        """Delete the bodies of events that were delivered before this time."""
+        """Delete bodies of events that were delivered before this time; return the number."""
         old = (
             select(events.c.event_id)
             .where(
@@ -326,7 +344,7 @@ class SqlEventStore:
         return done.rowcount
 
     async def delete_rows(self, *, received_before: int, at_most: int) -> int:
-        """Delete rows without a body that are too old for any replay."""
+        """Delete rows without a body that are too old for any replay; return the number."""
         old = (
             select(events.c.event_id)
             .where(

@@ -20,8 +20,8 @@ ACCESS_TOKEN = "grants.access_token"
 _REFRESH, _PROFILE = "grants.refresh_token", "grants.profile"
 
 
-class SqlGrantStore:
-    """`GrantStore` inside one transaction."""
+class GrantStore:
+    """Grants, one row for each (client, account, user)."""
 
     def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection
@@ -64,7 +64,10 @@ class SqlGrantStore:
     async def replace_tokens(
         self, grant_id: str, tokens: Tokens, *, expected_version: int, phase: Phase
     ) -> bool:
-        """Write a token set and phase if the row exists at this version; increment the version."""
+        """Write a token set and phase if the row exists at this version; increment the version.
+
+        Return False if the row is gone or newer, and nothing was written.
+        """
         done = await self._connection.execute(
             update(grants)
             .where(grants.c.grant_id == grant_id, grants.c.token_version == expected_version)
@@ -78,7 +81,7 @@ class SqlGrantStore:
         return done.rowcount == 1
 
     async def renew_consent(self, grant: Grant) -> None:
-        """Write tokens, profile and times of a new consent; increment the version.
+        """Write tokens, profile and both times of a new consent; increment the version.
 
         Raises:
             Conflict: the grant was removed meanwhile.
@@ -102,7 +105,7 @@ class SqlGrantStore:
         return done.rowcount == 1
 
     async def delete(self, grant_id: str) -> bool:
-        """Delete the row, its tokens and all its links."""
+        """Delete the row, its tokens and all its links. Return False if there was no row."""
         await self._connection.execute(delete(links).where(links.c.grant_id == grant_id))
         done = await self._connection.execute(delete(grants).where(grants.c.grant_id == grant_id))
         return done.rowcount == 1

@@ -14,8 +14,8 @@ from paraph.storage.tables import given_answers
 _BODY = "given_answers.body"
 
 
-class SqlIdempotencyStore:
-    """`IdempotencyStore` inside one transaction."""
+class IdempotencyStore:
+    """Responses to requests with an idempotency key."""
 
     def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection
@@ -30,7 +30,18 @@ class SqlIdempotencyStore:
         expires_at: int,
         abandoned_before: int,
     ) -> GivenAnswer | None:
-        """Reserve a response. Return the existing one, finished or in progress, or None."""
+        """Reserve a response. Of parallel callers, one gets None and does the work.
+
+        The others get the existing response, finished or in progress.
+
+        Args:
+            answer_id: the id of the reservation.
+            request_hash: the hash of the request, which a repetition must match.
+            now: epoch seconds.
+            expires_at: when the reservation expires, in epoch seconds.
+            abandoned_before: a reservation made before this time and never finished may be
+                taken again.
+        """
         this = given_answers.c.answer_id == answer_id
         row = (await self._connection.execute(select(given_answers).where(this))).first()
         if row is not None and row.expires_at > now:
@@ -51,7 +62,7 @@ class SqlIdempotencyStore:
         return None
 
     async def read(self, answer_id: str, *, now: int) -> GivenAnswer | None:
-        """Read a response that has not expired."""
+        """Read a live response; without a body it is only reserved. None if it does not exist."""
         this = given_answers.c.answer_id == answer_id, given_answers.c.expires_at > now
         row = (await self._connection.execute(select(given_answers).where(*this))).first()
         if row is None:
@@ -68,7 +79,15 @@ class SqlIdempotencyStore:
         expires_at: int | None = None,
         replaces: bool = True,
     ) -> None:
-        """Store a reserved response."""
+        """Store a reserved response, sealed.
+
+        Args:
+            answer_id: the id of the reservation.
+            status: the HTTP status code.
+            body: the complete response body.
+            expires_at: a new time at which it expires, in epoch seconds.
+            replaces: replace a response that was stored before.
+        """
         values: dict[str, Any] = {
             "status": status,
             "body": self._sealing.seal(_BODY, answer_id, body),

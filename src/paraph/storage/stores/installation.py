@@ -19,8 +19,8 @@ _AT_ONCE = 500
 _PAIR = links.join(grants, grants.c.grant_id == links.c.grant_id)
 
 
-class SqlInstallationStore:
-    """`InstallationStore` inside one transaction."""
+class InstallationStore:
+    """Grants joined with their links, for reading."""
 
     def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection

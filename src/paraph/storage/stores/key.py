@@ -11,8 +11,8 @@ from paraph.storage.connection import Connection
 from paraph.storage.tables import key_turns, replicas
 
 
-class SqlKeyTurnStore:
-    """`KeyTurnStore` inside one transaction."""
+class KeyTurnStore:
+    """The encryption key that seals, the same for all replicas."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -29,8 +29,8 @@ class SqlKeyTurnStore:
         )
 
 
-class SqlReplicaStore:
-    """`ReplicaStore` inside one transaction."""
+class ReplicaStore:
+    """The running services that reported lately."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

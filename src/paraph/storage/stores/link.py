@@ -16,8 +16,8 @@ from paraph.storage.connection import Connection
 from paraph.storage.tables import link_requests, links
 
 
-class SqlLinkStore:
-    """`LinkStore` inside one transaction."""
+class LinkStore:
+    """Links, and the link requests that begin them."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -36,7 +36,7 @@ class SqlLinkStore:
         return None if row is None else LinkRequest(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name.
 
     async def take_request(self, request_hash: bytes, *, now: int) -> LinkRequest | None:
-        """Use a request up: one statement deletes and reads it, so only one caller gets it."""
+        """Use a request up: of parallel callers, one gets it. None if it was used or expired."""
         row = (
             await self._connection.execute(
                 delete(link_requests)
@@ -99,7 +99,7 @@ class SqlLinkStore:
         )
 
     async def update(self, link: Link) -> None:
-        """Write an existing row. Raise `Conflict` if it is gone."""
+        """Write subject, phase, proofs, times and hashes. Raise `Conflict` if the row is gone."""
         done = await self._connection.execute(
             update(links).where(links.c.link_id == link.link_id).values(**_columns(link))
         )

@@ -26,8 +26,8 @@ _RECEIVED: Any = literal_column(f"'{EventStatus.RECEIVED.value}'")
 _NO_SUBJECT: Any = literal_column("''")
 
 
-class SqlNoticeStore:
-    """`NoticeStore` inside one transaction."""
+class NoticeStore:
+    """Counters of notices: one for each (client, account, user), under its keyed hash."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -44,7 +44,12 @@ class SqlNoticeStore:
     async def count(
         self, identity_hash: bytes, name: str, *, subject_key: str, ends: bool, now: int
     ) -> NoticeCount:
-        """Count one more notice; `ends` increases the generation."""
+        """Count one more notice, in the transaction of the change that it reports.
+
+        `sequence` rises by one, `generation` only if the notice `ends` an installation. `arrival`
+        is later than that of every earlier notice of this identity, and of every waiting one of
+        this subject, whatever the clock says.
+        """
         known = notice_counters.c
         floor = select((database_identity.c.epoch - 1) * EPOCH_STEP).scalar_subquery()
         arrival = max(now * 1_000_000, await self._last_of_subject(subject_key) + 1)
@@ -70,7 +75,7 @@ class SqlNoticeStore:
         return _count(rows.one())
 
     async def raise_to(self, identity_hash: bytes, count: NoticeCount) -> None:
-        """Raise a counter to another one's count, if that is higher."""
+        """Raise a counter to another identity's count, if that is higher."""
         known = notice_counters.c
         added = self._connection.insert(notice_counters).values(
             identity_hash=identity_hash, **count._asdict()

@@ -62,8 +62,8 @@ SEALED_COLUMNS: Mapping[str, SealedColumn] = {
 }
 
 
-class SqlSealedStore:
-    """`SealedStore` inside one transaction."""
+class SealedStore:
+    """All sealed columns, for re-encryption."""
 
     def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection

@@ -37,7 +37,7 @@ class _Queue:
         return rows.all()
 
     async def claim(self, row_id: str, *, attempts: int, next_attempt_at: int) -> bool:
-        """Claim the next attempt: of any number of replicas one gets it."""
+        """Claim and count the next attempt; set the one after. False: another replica has it."""
         done = await self._connection.execute(
             update(self._table)
             .where(self._table.c[self._row_id] == row_id, self._table.c.attempts == attempts)
@@ -53,8 +53,8 @@ class _Queue:
         return done.rowcount == 1
 
 
-class SqlOwnerlessStore(_Queue):
-    """`OwnerlessStore` inside one transaction."""
+class OwnerlessStore(_Queue):
+    """Token sets without a known owner."""
 
     _table, _row_id = ownerless_tokens, "ownerless_id"
 
@@ -88,8 +88,8 @@ class SqlOwnerlessStore(_Queue):
         )
 
 
-class SqlRevocationStore(_Queue):
-    """`RevocationStore` inside one transaction."""
+class RevocationStore(_Queue):
+    """Tokens to revoke at Zoom."""
 
     _table, _row_id = revocations, "revocation_id"
 

@@ -36,8 +36,8 @@ from paraph.storage.tables import (
 _NOT_KEPT = {"replicas", "refresh_attempts"}
 
 
-class SqlTableStore:
-    """`TableStore` inside one transaction."""
+class TableStore:
+    """Whole tables, for backups, and for the new epoch after a restore."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -95,7 +95,7 @@ class SqlTableStore:
         )
 
     async def suspend_grants(self, *, reason: str) -> int:
-        """Suspend active grants: no token is vended until a refresh has proved the grant."""
+        """Suspend active grants until a refresh has proved them. Return their number."""
         done = await self._connection.execute(
             update(grants)
             .where(grants.c.phase == Phase.ACTIVE.value)
