@@ -14,7 +14,7 @@ import pytest
 from admin.operators import COOKIE, ORIGIN, Desk, browser, desk, new_key, sign_in
 from paraph.admin import form
 from paraph.errors import StorageError
-from paraph.model.records import EventStatus
+from paraph.model.event import EventStatus
 from service_kit import ACCOUNT, running
 
 pytestmark = pytest.mark.anyio
@@ -356,7 +356,7 @@ async def test_a_store_that_fails_is_a_page(
     async def fail(*_arguments: Any) -> Any:
         raise StorageError("canary-detail")
 
-    monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_live", fail)
+    monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_access", fail)
     answer = await signed_in.get("/admin/events")
     assert (503, True) == (answer.status_code, "cannot keep anything" in answer.text)
     assert "canary" not in answer.text
@@ -370,7 +370,7 @@ async def test_what_nobody_foresaw_is_a_page(
     async def fail(*_arguments: Any) -> Any:
         raise RuntimeError("canary-cause")
 
-    monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_live", fail)
+    monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_access", fail)
     for answer in (
         await signed_in.get("/admin/events"),
         await sign_in(signed_in.client, signed_in.key),

@@ -9,7 +9,7 @@ import pytest
 from admin.operators import Desk
 from paraph.admin.event_pages import PAGE
 from paraph.lifecycle.removal import remove_installation
-from paraph.model.records import EventStatus
+from paraph.model.event import EventStatus
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def test_the_backlog_stands_on_top(signed_in: Desk) -> None:
     now = context.now()
     async with context.store.transaction() as tx:
         # The notice of the installation, unless it went by itself already.
-        await tx.events.hand_to_nobody(now=now, limit=100)
+        await tx.events.mark_due_forwarded(now=now, limit=100)
     calm = (await signed_in.get("/admin/events")).text
     assert "<dt>waiting</dt><dd>0 " in calm and "<dt>dead letters</dt><dd>0 " in calm
     assert 3 == calm.count('width="0" height="4"') + calm.count('width="0.0" height="4"')

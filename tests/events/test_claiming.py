@@ -16,7 +16,7 @@ from paraph.events import claims
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
-from paraph.model.records import EventStatus, KeptEvent
+from paraph.model.event import EventStatus, KeptEvent
 from paraph.storage.stores.event import EventStore
 from storage import sample
 

@@ -6,7 +6,7 @@ import msgspec
 
 from paraph.events import claims as roads
 from paraph.events.claims import HOLD_SECONDS, LEASE_MARGIN, MOST_AHEAD, PLACES, Road, Work
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 from storage import sample
 
 

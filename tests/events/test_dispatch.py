@@ -29,7 +29,7 @@ from paraph.events.dispatch import ATTEMPTS, Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.model.records import EventStatus
+from paraph.model.event import EventStatus
 from paraph.storage.database import Database
 from paraph.storage.scope import Scope
 from paraph.storage.transaction import Transaction
@@ -209,7 +209,7 @@ async def test_a_late_failure_changes_nothing(context: Context) -> None:
         one.next_attempt_at,
     )
     async with context.store.transaction() as tx:
-        await tx.events.hand_on([again.event_id], now=now)
+        await tx.events.mark_forwarded([again.event_id], now=now)
         await tx.events.give_up(again, failure="late")
     assert [EventStatus.HANDED_ON] == [one.status for one in await kept(context)]
 

@@ -22,7 +22,7 @@ from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import carry_out
 from paraph.lifecycle.removal import remove_installation
-from paraph.model.records import EventStatus, KeptEvent, Outcome
+from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.zoom.events import Event, parse_app_deauthorized
 from storage import sample
 

@@ -20,7 +20,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.outcomes import Settlements, Verdict
 from paraph.lifecycle.context import Context
 from paraph.logs import set_up_logs
-from paraph.model.records import EventStatus, KeptEvent
+from paraph.model.event import EventStatus, KeptEvent
 from paraph.storage.database import Database
 from paraph.storage.scope import Scope
 from paraph.storage.transaction import Transaction

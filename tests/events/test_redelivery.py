@@ -12,7 +12,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.redelivery import find_event, redeliver
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
-from paraph.model.records import EventStatus
+from paraph.model.event import EventStatus
 from service_kit import ACCOUNT, running
 from storage import sample
 

@@ -209,7 +209,7 @@ class Chaos:
             problems = [*await self._problems(everybody), *await self._told(everybody)]
             verdict = await walk_chain(everybody.context.store)
             async with everybody.context.store.reading() as tx:
-                turns = len(await tx.key_turns.all())
+                turns = len(await tx.key_rotations.all())
         if verdict.broken_at is not None:
             problems.append(f"the audit chain is broken at {verdict.broken_at}: {verdict.why}")
         return {

@@ -16,8 +16,8 @@ from paraph.errors import InvalidGrant, PeerError, PeerUnavailable, TransportErr
 from paraph.lifecycle import refresh_lease
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, notify_host
+from paraph.model.installation import Installation
 from paraph.model.phase import Phase
-from paraph.model.records import Installation
 from paraph.operations.keep_alive import IDLE_SECONDS, keep_alive
 
 pytestmark = pytest.mark.anyio

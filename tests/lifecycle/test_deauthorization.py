@@ -305,7 +305,7 @@ async def test_by_webhook_it_purges_queued_bodies(tmp_path: Path) -> None:
 async def _until_removed(kit: Kit) -> None:
     import asyncio
 
-    from paraph.model.records import EventStatus
+    from paraph.model.event import EventStatus
 
     async with asyncio.timeout(10):
         while True:

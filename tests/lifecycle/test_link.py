@@ -26,7 +26,7 @@ async def kit(tmp_path: Path, database_url: str) -> AsyncIterator[Kit]:
 
 
 async def test_the_whole_way(kit: Kit) -> None:
-    """Link request, ladder, handoff, claim, confirm: active, with six proofs."""
+    """Link request, proofs, handoff, claim, confirm: active, with six proofs."""
     api = await kit.api()
     handoff = await handoff_of(kit, api, "tenant:ada")
     claimed = (await claim(api, handoff)).json()

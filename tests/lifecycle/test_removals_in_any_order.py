@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from paraph.events.inbox import reopen_deauthorization
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.deauthorization import carry_out
+from paraph.model.event import KeptEvent
 from paraph.model.phase import Phase
-from paraph.model.records import KeptEvent
 from service_kit import ACCOUNT, JANE, RAVI, Kit, agree_as, running
 
 Level = Literal["user", "account"]

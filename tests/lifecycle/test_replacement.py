@@ -24,8 +24,8 @@ from paraph.events.recipients import find_recipients
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.removal import remove_installation
 from paraph.lifecycle.replacement import ADMINISTRATOR_REPLACED, TRANSFERRED
+from paraph.model.event import KeptEvent, Outcome
 from paraph.model.phase import Phase
-from paraph.model.records import KeptEvent, Outcome
 from paraph.oauth.token_endpoint import TokenSet
 from paraph.secret import Secret
 from paraph.storage.database import Database

@@ -10,7 +10,7 @@ from events.inbox_kit import SECRET
 from paraph.endpoints.webhook_endpoint import WebhookEndpoint
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 from paraph.oauth.roles import Client
 from paraph.remote.zoom_clock import ZoomClock
 from paraph.secret import Secret

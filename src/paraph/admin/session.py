@@ -86,7 +86,7 @@ class Sessions:
         """
         context = self._context
         presented = parse_key(typed)
-        row = await context.store.read_live(presented.key_id, "")
+        row = await context.store.read_access(presented.key_id, "")
         key = _operators(self._keys.recognise(presented, row))
         session_id = context.one_use_code().reveal()
         now = context.now()
@@ -138,7 +138,7 @@ class Sessions:
     async def _proved(self, content: _Sealed, issued_at: int) -> Session | None:
         """Return the session if its API key is still valid and the session was not ended."""
         store = self._context.store
-        row = await store.read_live(content.key_id, "")
+        row = await store.read_access(content.key_id, "")
         try:
             key = _operators(self._keys.recognise_hash(content.key_id, content.key_hash, row))
         except (ApiKeyMissing, NotAllowed):

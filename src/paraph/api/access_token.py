@@ -17,7 +17,7 @@ from paraph.http.response import Answer, Fields
 from paraph.lifecycle.active_access import Access, ActiveAccess
 from paraph.lifecycle.api_key import ApiKeys, Presented, require_scope, require_subject
 from paraph.lifecycle.api_key import Scope as KeyScope
-from paraph.model.records import LiveRow
+from paraph.model.installation import AccessRow
 from paraph.storage.database import Database
 
 MAX_BODY_BYTES = 4096
@@ -55,7 +55,7 @@ class AccessTokenEndpoint:
             ParaphError: the reason why there is no access token.
         """
         # Read only after the whole request has arrived: the state must be as recent as possible.
-        row = await self._store.read_live(presented.key_id, installation_id)
+        row = await self._store.read_access(presented.key_id, installation_id)
         subject = self._subject(presented, row, body)
         if subject is None:
             return _malformed()
@@ -63,16 +63,16 @@ class AccessTokenEndpoint:
 
     def ask(
         self, calls: Sequence[tuple[Presented, str]]
-    ) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
+    ) -> Sequence[AccessRow] | asyncio.Future[Sequence[AccessRow]]:
         """Query the rows that `at_hand` decides by, after each whole request has arrived.
 
         Args:
             calls: presented keys, and ids of installations.
         """
-        return self._store.ask_live([(presented.key_id, one) for presented, one in calls])
+        return self._store.look_up_access([(presented.key_id, one) for presented, one in calls])
 
     def at_hand(
-        self, row: LiveRow, presented: Presented, installation_id: str, body: bytes
+        self, row: AccessRow, presented: Presented, installation_id: str, body: bytes
     ) -> Answer | None:
         """Answer without asking Zoom, or return None if Zoom has to be asked. Raises as `vend`."""
         subject = self._subject(presented, row, body)
@@ -81,7 +81,7 @@ class AccessTokenEndpoint:
         access = self._access.at_hand(row, installation_id, subject=subject)
         return None if access is None else _answer_of(access)
 
-    def _subject(self, presented: Presented, row: LiveRow, body: bytes) -> str | None:
+    def _subject(self, presented: Presented, row: AccessRow, body: bytes) -> str | None:
         """Return the subject of an authorised call; None if the body does not name one.
 
         Raises:

@@ -15,7 +15,7 @@ from paraph.cli.table import show_table
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
-    from paraph.model.records import ApiKey
+    from paraph.model.management import ApiKey
 
 # The values of `lifecycle.api_key.Scope`; importing it would load the lifecycle for a help text.
 SCOPES = ("link", "read", "vend", "proxy", "remove")

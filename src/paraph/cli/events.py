@@ -15,7 +15,7 @@ from paraph.cli.table import show_table
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
-    from paraph.model.records import KeptEvent
+    from paraph.model.event import KeptEvent
 
 # The values of `storage.records.EventStatus`; importing it would load more for a help text.
 STATUSES = ("received", "handed_on", "dead")
@@ -34,7 +34,7 @@ def list_events(*, status: str | None, limit: int, config: Path | None) -> None:
     """Show the newest events; never their bodies."""
 
     async def work(context: Context) -> list[KeptEvent]:
-        from paraph.model.records import EventStatus
+        from paraph.model.event import EventStatus
 
         chosen = None if status is None else EventStatus(status)
         async with context.store.reading() as tx:

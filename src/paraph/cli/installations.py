@@ -16,7 +16,8 @@ from paraph.errors import NotFound
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
-    from paraph.model.records import Installation, Receipt
+    from paraph.model.installation import Installation
+    from paraph.model.removal import Receipt
 
 _PAGE = 200
 
@@ -53,7 +54,7 @@ def list_installations(*, subject: str | None, config: Path | None) -> None:
             str(one.phase.value),
             one.grant.identity.user_id,
             day(one.link.confirmed_at),
-            " ".join(rung.name for rung in one.link.rungs),
+            " ".join(rung.name for rung in one.link.proofs),
         )
         for one in with_context(config, work)
     ]
@@ -89,7 +90,7 @@ def show(*, installation_id: str, config: Path | None) -> None:
         ("scopes", " ".join(sorted(one.grant.tokens.scopes))),
         *(
             (f"proof: {rung.name}", f"{day(rung.held_at)}, confirmed by {rung.word}")
-            for rung in one.link.rungs
+            for rung in one.link.proofs
         ),
     ]
     show_table(rows)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 
 PLACES = 32
 SLOW_SECONDS = 1.0

@@ -40,7 +40,7 @@ from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import is_stale
 from paraph.logs import get_logger
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 from paraph.operations.housekeeping import wait_before
 from paraph.storage.scope import NOTHING_READ
 
@@ -210,7 +210,7 @@ class Dispatcher:
         decrypted or tried. New arrivals are stored as delivered at once.
         """
         async with self._context.store.transaction(NOTHING_READ) as tx:
-            done = await tx.events.hand_to_nobody(now=now, limit=NOBODY_BATCH)
+            done = await tx.events.mark_due_forwarded(now=now, limit=NOBODY_BATCH)
         return done == NOBODY_BATCH
 
     def _begin(self, road: Road) -> None:

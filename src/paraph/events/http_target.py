@@ -24,7 +24,7 @@ from paraph.errors import PeerUnavailable
 from paraph.events.forward_failure import failure_of
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
-from paraph.model.records import ZOOM_PREFIX, KeptEvent
+from paraph.model.event import ZOOM_PREFIX, KeptEvent
 from paraph.outgoing.route import DIRECT, OutgoingRoute, origin_of
 from paraph.remote.failure_log import FailureLog
 from paraph.secret import Secret

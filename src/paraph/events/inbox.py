@@ -24,7 +24,7 @@ from paraph.errors import InboxFull, ParaphError, StorageError
 from paraph.events.drops import DroppedEvents
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger, log_many
-from paraph.model.records import EventStatus, KeptEvent, Outcome
+from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.storage.database import Database
 from paraph.strict_json import parse_json_object
 from paraph.zoom.concerned_users import concerned_users

@@ -44,7 +44,7 @@ from paraph.events.stream_pull import Pull
 from paraph.events.stream_setup import CONNECT_SECONDS, ROADS, StreamUrl, prepare
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.model.records import EventStatus, KeptEvent, Outcome
+from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.outgoing.failure import Cause, cause_of, failure
 from paraph.outgoing.route import DIRECT, OutgoingRoute
 from paraph.sealing.key_ring import DAY_SECONDS

@@ -25,15 +25,14 @@ from paraph.errors import (
 )
 from paraph.lifecycle import audit, refresh_lease
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import queue_revocation, tokens_of
-from paraph.lifecycle.outbox import notify_host, notify_recovery
+from paraph.lifecycle.grant import queue_revocation, require_reauthorization, tokens_of
+from paraph.lifecycle.outbox import notify_recovery
 from paraph.lifecycle.refresh_lease import LEASE_SECONDS, Lease
 from paraph.lifecycle.replacement import TRANSFERRED, other_grants
 from paraph.logs import get_logger
+from paraph.model.grant import GRANT_TRANSITIONS, Grant, GrantEvent, Tokens
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, Installation, Tokens
 from paraph.storage.scope import Scope, account
-from paraph.storage.transaction import Transaction
 from paraph.zoom.token_errors import in_zooms_words
 
 # A little more than the deadline of the awaited request and its write.
@@ -162,7 +161,9 @@ class Refresher:
             current = await tx.grants.get(kept.grant_id)
             if current is None or current.token_version != kept.token_version:
                 return current
-            await self._demand_consent(tx, current, reason)
+            await require_reauthorization(
+                tx, self._context, current, GrantEvent.OWNER_CHANGED, reason=reason
+            )
         raise InvalidGrant(reason)
 
     async def _failed(self, lease: Lease, error: PeerError | TransportError) -> None:
@@ -200,7 +201,8 @@ class Refresher:
                 # A consent in between invalidated this set (4741). Or an earlier attempt wrote this
                 # very set, and the database's response to it was lost.
                 return current
-            phase = _phase_after(before.phase, current.phase)
+            event = _event_of(asked_in=before.phase, now_in=current.phase)
+            phase = GRANT_TRANSITIONS.after(current.phase, event)
             await tx.grants.replace_tokens(
                 before.grant_id, tokens, expected_version=before.token_version, phase=phase
             )
@@ -224,24 +226,10 @@ class Refresher:
                 # The refused token is no longer the grant's.
                 return current
             if current.phase is not Phase.UNDECIDED:
-                await self._demand_consent(tx, current, reason)
+                await require_reauthorization(
+                    tx, context, current, GrantEvent.REFRESH_REFUSED, reason=reason
+                )
         raise InvalidGrant(reason)
-
-    async def _demand_consent(self, tx: Transaction, grant: Grant, reason: str) -> None:
-        """Vend no more tokens until the person has consented again, and notify the host."""
-        await tx.grants.set_phase(grant.grant_id, Phase.NEEDS_REAUTHORIZATION, reason=reason)
-        await audit.record(
-            tx, self._context, "grant.needs_reauthorization", person=self._person(grant)
-        )
-        link = await tx.links.active_for_grant(grant.grant_id)
-        if link is not None:
-            await notify_host(
-                tx,
-                self._context,
-                "installation.needs_reauthorization",
-                Installation(grant, link),
-                reason=reason,
-            )
 
     def _person(self, grant: Grant) -> str:
         return self._context.identifier(grant.identity.account_id, grant.identity.user_id)
@@ -251,8 +239,8 @@ def _scope(grant: Grant) -> Scope:
     return account(grant.identity.client_id, grant.identity.account_id)
 
 
-def _phase_after(asked_in: Phase, now_in: Phase) -> Phase:
-    """Return the phase after a valid refresh: it undoes any phase but a newer deauthorization."""
+def _event_of(*, asked_in: Phase, now_in: Phase) -> GrantEvent:
+    """Return the event of a valid refresh: it undoes any phase but a newer deauthorization."""
     if now_in is Phase.UNDECIDED and asked_in is not Phase.UNDECIDED:
-        return Phase.UNDECIDED
-    return Phase.ACTIVE
+        return GrantEvent.REFRESH_OVERTAKEN
+    return GrantEvent.REFRESHED

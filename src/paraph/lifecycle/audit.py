@@ -19,7 +19,7 @@ import msgspec
 
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.model.records import AuditEntry
+from paraph.model.management import AuditEntry
 from paraph.storage.database import Database
 from paraph.storage.transaction import Transaction
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from paraph.model.records import ZoomIdentity
+from paraph.model.grant import ZoomIdentity
 from paraph.oauth.roles import Client
 from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret

@@ -26,8 +26,9 @@ from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, mark_removed, remove_grant
+from paraph.model.grant import GRANT_TRANSITIONS, Grant, GrantEvent, ZoomIdentity
 from paraph.model.phase import Phase
-from paraph.model.records import UNKNOWN_TIME, Grant, TombstoneTimes, ZoomIdentity
+from paraph.model.removal import UNKNOWN_TIME, TombstoneTimes
 from paraph.storage.scope import Scope, account
 from paraph.storage.transaction import Transaction
 from paraph.zoom.events import AppDeauthorized
@@ -161,9 +162,9 @@ async def carry_out(
             if order is Order.AFTER and is_remover:
                 await remove_grant(tx, context, grant, removal)
             else:
-                await tx.grants.set_phase(
-                    grant.grant_id, Phase.UNDECIDED, reason="deauthorization being decided"
-                )
+                phase = GRANT_TRANSITIONS.after(grant.phase, GrantEvent.DEAUTHORIZATION_DOUBTFUL)
+                reason = "deauthorization being decided"
+                await tx.grants.set_phase(grant.grant_id, phase, reason=reason)
                 await _note(tx, context, event, "deauthorization.undecided")
     for grant in grants:
         await _decide(context, refresher, grant, removal)

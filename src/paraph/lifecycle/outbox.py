@@ -13,8 +13,10 @@ from typing import Literal, TypedDict, cast
 import msgspec
 
 from paraph.lifecycle.context import Context
+from paraph.model.event import KeptEvent
+from paraph.model.grant import Grant
+from paraph.model.installation import Installation
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, Installation, KeptEvent
 from paraph.storage.transaction import Transaction
 from paraph.strict_json import parse_json_object
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from paraph.errors import Conflict, PeerUnavailable
 from paraph.lifecycle.context import Context
-from paraph.model.records import Grant, RefreshAttempt
+from paraph.model.grant import Grant, RefreshAttempt
 from paraph.storage.scope import NOTHING_READ
 from paraph.storage.transaction import Transaction
 

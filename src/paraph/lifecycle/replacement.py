@@ -23,9 +23,12 @@ from dataclasses import dataclass, replace
 
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
+from paraph.lifecycle.grant import end_grant
 from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, STALE_SECONDS, notify_host
-from paraph.model.phase import Phase, Rung
-from paraph.model.records import Grant, Installation, ZoomIdentity
+from paraph.model.grant import Grant, GrantEvent, ZoomIdentity
+from paraph.model.installation import Installation
+from paraph.model.link import Proof
+from paraph.model.phase import Phase
 from paraph.storage.transaction import Transaction
 
 TRANSFERRED = "the Zoom user was moved to another account"
@@ -38,7 +41,7 @@ class Replacement:
 
     grant: Grant
     subject: str
-    proofs: tuple[Rung, ...]
+    proofs: tuple[Proof, ...]
 
 
 def reason_to_keep(
@@ -101,15 +104,10 @@ async def replace_grant(
     The transaction must hold the global lock: the two grants may be of two accounts.
     """
     now = context.now()
-    link = replace(
-        old.link,
-        grant_id=new.grant.grant_id,
-        subject=new.subject,
-        rungs=new.proofs,
-        confirmed_at=now,
-    )
+    proved = old.link.proved_again(new.proofs, now=now)
+    link = replace(proved, grant_id=new.grant.grant_id, subject=new.subject)
     await tx.links.update(link)
-    await tx.grants.delete(old.grant.grant_id)
+    await end_grant(tx, old.grant, GrantEvent.REPLACED)
     await _purge_former(tx, context, old.grant.identity, new.grant.identity)
     installation = Installation(new.grant, link)
     await audit.record(

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from paraph.errors import ConfigurationError
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.model.records import AuditEntry
+from paraph.model.management import AuditEntry
 from paraph.storage.backup.receipt_book import (
     Line,
     MarkLine,

@@ -25,7 +25,8 @@ from paraph.http.fast_path.protocol import Judge, Judges, Request
 from paraph.http.proxy_watch import ProxyWatch
 from paraph.http.response import Answer, Fields, Headers
 from paraph.lifecycle.api_key import Presented, parse_authorization
-from paraph.model.records import LiveRow, Outcome
+from paraph.model.event import Outcome
+from paraph.model.installation import AccessRow
 from paraph.service.private import failed
 from paraph.settings.model import Settings
 
@@ -206,7 +207,9 @@ class VendJudge:
         else:
             self._decide(requests, rows)
 
-    def _go_on(self, requests: Sequence[Request], rows: asyncio.Future[Sequence[LiveRow]]) -> None:
+    def _go_on(
+        self, requests: Sequence[Request], rows: asyncio.Future[Sequence[AccessRow]]
+    ) -> None:
         if rows.cancelled():
             self._fail(requests, StorageError("the database was closed"))
         elif (error := rows.exception()) is not None:
@@ -214,7 +217,7 @@ class VendJudge:
         else:
             self._decide(requests, rows.result())
 
-    def _decide(self, requests: Sequence[Request], rows: Sequence[LiveRow]) -> None:
+    def _decide(self, requests: Sequence[Request], rows: Sequence[AccessRow]) -> None:
         at_hand = self._api.vending.at_hand
         for request, row in zip(requests, rows, strict=True):
             presented, installation_id = request.head

@@ -33,7 +33,8 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.link import Claim
 from paraph.lifecycle.removal import remove_installation
 from paraph.lifecycle.resource_call import HostCall, PassedOn
-from paraph.model.records import Installation, Receipt
+from paraph.model.installation import Installation
+from paraph.model.removal import Receipt
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
 from paraph.settings.model import Settings, load_settings

@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from paraph.errors import StorageError, StorageUnavailable
-from paraph.model.records import Concerned, Epoch, KeptEvent, LiveRow, Outcome
+from paraph.model.deployment import Epoch
+from paraph.model.event import KeptEvent, Outcome
+from paraph.model.installation import AccessRow, Recipient
 from paraph.sealing.key_ring import KeyRing
 from paraph.sealing.row import Sealing
 from paraph.secret import Secret
@@ -39,8 +41,8 @@ class Database:
     ) -> None:
         self._engine = engine
         self._intake = engine.intake(sealing)
-        self._live = engine.live_reader()
-        self._concerned = engine.concerned_reader()
+        self._live = engine.access_lookup()
+        self._concerned = engine.recipient_lookup()
         self._sealing = sealing
         self._keys = dict(keys)
         self.epoch = epoch
@@ -97,16 +99,16 @@ class Database:
         Raises:
             StorageError: the events may not have been stored.
         """
-        async with self._block(), self._engine.turn():
+        async with self._block(), self._engine.intake_lock():
             with storage_errors():
                 outcomes = await finish(self._intake.keep(events, client_id=client_id))
             if Outcome.KEPT in outcomes:
                 self._outages.recover()
             return outcomes
 
-    def ask_live(
+    def look_up_access(
         self, asked: Sequence[tuple[str, str]]
-    ) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
+    ) -> Sequence[AccessRow] | asyncio.Future[Sequence[AccessRow]]:
         """Read API keys and installations in one statement, as they are at this moment.
 
         Returns the rows at once if no wait is needed, else a future.
@@ -121,14 +123,14 @@ class Database:
             raise StorageError("the database was closed")
         return self._live.ask(asked)
 
-    async def read_live(self, key_id: str, link_id: str) -> LiveRow:
+    async def read_access(self, key_id: str, link_id: str) -> AccessRow:
         """Read one API key and one installation, and wait for the row."""
-        rows = self.ask_live([(key_id, link_id)])
+        rows = self.look_up_access([(key_id, link_id)])
         return (await rows if isinstance(rows, asyncio.Future) else rows)[0]
 
-    async def read_concerned(
+    async def read_recipients(
         self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
-    ) -> Sequence[Concerned] | None:
+    ) -> Sequence[Recipient] | None:
         """Return the active installations of a claimed event in one statement, as they are now.
 
         None if it no longer waits under this claim: it was purged, or another worker has it.
@@ -154,7 +156,7 @@ class Database:
             )
         )
 
-    def open_access_token(self, row: LiveRow) -> Secret:
+    def open_access_token(self, row: AccessRow) -> Secret:
         """Open the access token of a row.
 
         Raises:
@@ -241,7 +243,7 @@ async def open_store(
                     connection.run_sync(schema.identify, randomness=randomness, now=now)
                 )
                 epoch = await finish(connection.run_sync(schema.epoch_of))
-                await finish(connection.run_sync(schema.obey_turn, ring, now=now))
+                await finish(connection.run_sync(schema.adopt_sealing_key, ring, now=now))
                 keys = await finish(
                     connection.run_sync(
                         schema.load_hash_keys, ring, database_id, randomness=randomness

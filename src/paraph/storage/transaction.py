@@ -23,7 +23,7 @@ from paraph.storage.stores.event import EventStore
 from paraph.storage.stores.grant import GrantStore
 from paraph.storage.stores.idempotency import IdempotencyStore
 from paraph.storage.stores.installation import InstallationStore
-from paraph.storage.stores.key import KeyTurnStore, ReplicaStore
+from paraph.storage.stores.key import KeyRotationStore, ReplicaStore
 from paraph.storage.stores.link import LinkStore
 from paraph.storage.stores.notice import NoticeStore
 from paraph.storage.stores.record import ApiKeyStore, RemovalStore, UsedStateStore
@@ -50,7 +50,7 @@ class Transaction:
     audit: AuditStore
     api_keys: ApiKeyStore
     idempotency: IdempotencyStore
-    key_turns: KeyTurnStore
+    key_rotations: KeyRotationStore
     replicas: ReplicaStore
     sealed: SealedStore
     tables: TableStore
@@ -72,7 +72,7 @@ class Transaction:
             audit=AuditStore(connection),
             api_keys=ApiKeyStore(connection),
             idempotency=IdempotencyStore(connection, sealing),
-            key_turns=KeyTurnStore(connection),
+            key_rotations=KeyRotationStore(connection),
             replicas=ReplicaStore(connection),
             sealed=SealedStore(connection, sealing),
             tables=TableStore(connection),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paraph.model.records import EventStatus, KeptEvent, Outcome
+from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.storage.database import Database
 from paraph.storage.scope import account
 from storage import sample

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import LargeBinary
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.model.records import SealedValue
+from paraph.model.deployment import SealedValue
 from paraph.sealing.key_ring import KeyRing
 from paraph.sealing.row import Sealing
 from paraph.secret import Secret
@@ -80,7 +80,7 @@ async def seal_all_anew(store: Database) -> int:
     for place in SEALED_COLUMNS:
         for value in await outdated(store, place):
             async with store.transaction() as tx:
-                done += await tx.sealed.seal_anew(value)
+                done += await tx.sealed.reseal(value)
     return done
 
 
@@ -178,7 +178,7 @@ async def test_a_row_that_was_written_meanwhile_is_left_alone(turned: Database) 
             "grant-1", sample.tokens("2"), expected_version=1, phase=sample.grant().phase
         )
 
-        assert not await tx.sealed.seal_anew(value)
+        assert not await tx.sealed.reseal(value)
         found = await tx.grants.get("grant-1")
     assert found is not None
     assert Secret("canary-access-token-2") == found.tokens.access_token
@@ -190,7 +190,7 @@ async def test_a_row_that_is_gone_stays_gone(turned: Database) -> None:
     async with turned.transaction() as tx:
         await tx.grants.delete("grant-1")
 
-        assert not await tx.sealed.seal_anew(value)
+        assert not await tx.sealed.reseal(value)
         assert await tx.grants.get("grant-1") is None
 
 
@@ -201,9 +201,9 @@ async def test_what_does_not_open_is_told_and_left(turned: Database) -> None:
     moved = SealedValue(value.place, ("grant-2",), value.sealed)
     async with turned.transaction() as tx:
         with pytest.raises(UnknownEncryptionKey):
-            await tx.sealed.seal_anew(foreign)
+            await tx.sealed.reseal(foreign)
         with pytest.raises(SealBroken):
-            await tx.sealed.seal_anew(moved)
+            await tx.sealed.reseal(moved)
 
     assert [value] == await outdated(turned, "grants.access_token")
 

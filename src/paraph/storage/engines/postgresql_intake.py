@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from paraph.errors import StorageError
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.engines.intake_rows import (
     COLUMNS,
@@ -89,7 +89,7 @@ class PostgresqlIntake:
             self._connection.release()
         except BaseException as error:
             # The connection's state is unknown: the next batch opens another one.
-            self._let_go()
+            self._terminate()
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
             # The driver's text may quote values, so only its class is used.
@@ -125,7 +125,7 @@ class PostgresqlIntake:
         if connection is not None:
             await connection.close()
 
-    def _let_go(self) -> None:
+    def _terminate(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.engines.intake_rows import (
     COLUMNS,

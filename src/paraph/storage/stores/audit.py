@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, insert, select
 
-from paraph.model.records import AuditEntry
+from paraph.model.management import AuditEntry
 from paraph.storage.connection import Connection
 from paraph.storage.tables import audit_entries
 

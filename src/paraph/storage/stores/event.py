@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Row, case, delete, exists, func, select, update
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.model.records import NOTICE_MARK, Backlog, EventStatus, KeptEvent
+from paraph.model.event import NOTICE_MARK, Backlog, EventStatus, KeptEvent
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.stores.event_columns import BODY, column_of, users_in
@@ -171,10 +171,16 @@ class EventStore:
             await self._connection.execute(_of(row).values(status=_DEAD, failure=failure))
         return None
 
-    async def hand_on(
+    async def mark_forwarded(
         self, event_ids: Sequence[str], *, now: int, drop_bodies: bool = False
     ) -> None:
-        """Mark an event as delivered, even if another worker has claimed it meanwhile."""
+        """Mark events as forwarded, even if another worker has claimed them meanwhile.
+
+        Args:
+            event_ids: the events.
+            now: epoch seconds.
+            drop_bodies: delete their content.
+        """
         values: dict[str, Any] = {"status": _HANDED_ON, "handed_on_at": now, "failure": ""}
         if drop_bodies:
             values["body"] = None
@@ -187,8 +193,8 @@ class EventStore:
             .values(**values)
         )
 
-    async def hand_to_nobody(self, *, now: int, limit: int) -> int:
-        """Mark due events that are not urgent as delivered: the host wants no events."""
+    async def mark_due_forwarded(self, *, now: int, limit: int) -> int:
+        """Mark due events that are not urgent as forwarded: the host wants no events."""
         due = (
             select(events.c.event_id)
             .where(_waiting, events.c.urgent.is_(False), events.c.next_attempt_at <= now)

@@ -10,8 +10,9 @@ from sqlalchemy import Row, delete, exists, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from paraph.errors import Conflict
+from paraph.model.grant import Grant, Tokens, ZoomIdentity
+from paraph.model.link import LINK_TRANSITIONS, LinkEvent
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, Tokens, ZoomIdentity
 from paraph.sealing.row import Sealing, those_that_open
 from paraph.storage.connection import Connection
 from paraph.storage.tables import grants, links, refresh_attempts
@@ -89,7 +90,11 @@ class GrantStore:
         done = await self._connection.execute(
             update(grants)
             .where(grants.c.grant_id == grant.grant_id)
-            .values(reason="", token_version=grants.c.token_version + 1, **self._consent(grant))
+            .values(
+                reason=grant.reason,
+                token_version=grants.c.token_version + 1,
+                **self._consent(grant),
+            )
         )
         if done.rowcount != 1:
             raise Conflict("the grant was removed meanwhile")
@@ -106,7 +111,10 @@ class GrantStore:
 
     async def delete(self, grant_id: str) -> bool:
         """Delete the row, its tokens and all its links. Return False if there was no row."""
-        await self._connection.execute(delete(links).where(links.c.grant_id == grant_id))
+        ending = [phase.value for phase in LINK_TRANSITIONS.before(LinkEvent.GRANT_ENDED)]
+        await self._connection.execute(
+            delete(links).where(links.c.grant_id == grant_id, links.c.phase.in_(ending))
+        )
         done = await self._connection.execute(delete(grants).where(grants.c.grant_id == grant_id))
         return done.rowcount == 1
 

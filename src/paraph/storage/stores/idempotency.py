@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from paraph.model.records import GivenAnswer
+from paraph.model.management import KeptResponse
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.tables import given_answers
@@ -29,7 +29,7 @@ class IdempotencyStore:
         now: int,
         expires_at: int,
         abandoned_before: int,
-    ) -> GivenAnswer | None:
+    ) -> KeptResponse | None:
         """Reserve a response. Of parallel callers, one gets None and does the work.
 
         The others get the existing response, finished or in progress.
@@ -49,7 +49,7 @@ class IdempotencyStore:
             if row.body is not None:
                 body = self._sealing.open(_BODY, answer_id, row.body)
             if body is not None or row.begun_at > abandoned_before:
-                return GivenAnswer(bytes(row.request_hash), row.status, body)
+                return KeptResponse(bytes(row.request_hash), row.status, body)
         await self._connection.execute(delete(given_answers).where(this))
         await self._connection.execute(
             insert(given_answers).values(
@@ -61,14 +61,14 @@ class IdempotencyStore:
         )
         return None
 
-    async def read(self, answer_id: str, *, now: int) -> GivenAnswer | None:
+    async def read(self, answer_id: str, *, now: int) -> KeptResponse | None:
         """Read a live response; without a body it is only reserved. None if it does not exist."""
         this = given_answers.c.answer_id == answer_id, given_answers.c.expires_at > now
         row = (await self._connection.execute(select(given_answers).where(*this))).first()
         if row is None:
             return None
         body = None if row.body is None else self._sealing.open(_BODY, answer_id, row.body)
-        return GivenAnswer(bytes(row.request_hash), row.status, body)
+        return KeptResponse(bytes(row.request_hash), row.status, body)
 
     async def finish(
         self,

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
+from paraph.model.installation import Installation
 from paraph.model.phase import Phase
-from paraph.model.records import Installation
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.stores.grant import grant_of

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import case, exists, func, literal_column, or_, select, update
 
-from paraph.model.records import EventStatus, NoticeCount
+from paraph.model.event import EventStatus, NoticeCount
 from paraph.storage.connection import Connection
 from paraph.storage.tables import database_identity, events, notice_counters
 

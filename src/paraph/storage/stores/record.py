@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, case, delete, insert, select, update
 
-from paraph.model.records import UNKNOWN_TIME, ApiKey, Receipt, RemovalExport, TombstoneTimes
+from paraph.model.management import ApiKey
+from paraph.model.removal import UNKNOWN_TIME, Receipt, RemovalExport, TombstoneTimes
 from paraph.storage.backup.receipt_book import Line, ReceiptLine, TombstoneLine, encode_line
 from paraph.storage.connection import Connection
 from paraph.storage.tables import api_keys, receipts, removal_exports, tombstones, used_states

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from sqlalchemy import case, delete, select, update
 
-from paraph.model.records import RefreshAttempt
+from paraph.model.grant import RefreshAttempt
 from paraph.storage.connection import Connection
 from paraph.storage.tables import refresh_attempts as table
 

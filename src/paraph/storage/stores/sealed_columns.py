@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Column, LargeBinary, case, func, literal, not_, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from paraph.model.records import SealedValue
+from paraph.model.deployment import SealedValue
 from paraph.sealing.key_ring import DAY_SECONDS, KeyRing, headers_of
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
@@ -122,7 +122,7 @@ class SealedStore:
             for row in rows
         ]
 
-    async def seal_anew(self, value: SealedValue) -> bool:
+    async def reseal(self, value: SealedValue) -> bool:
         """Seal a value with the sealing key, unless its row was written or deleted meanwhile.
 
         Raises:
@@ -131,11 +131,11 @@ class SealedStore:
         sealed = SEALED_COLUMNS[value.place]
         row_id, *bound = value.row
         plaintext = self._sealing.open(value.place, row_id, value.sealed, *bound)
-        anew = self._sealing.seal_on(value.day, value.place, row_id, plaintext, *bound)
+        resealed = self._sealing.seal_on(value.day, value.place, row_id, plaintext, *bound)
         changed = await self._connection.execute(
             update(sealed.column.table)
             .where(sealed.bound_to[0] == row_id, sealed.column == value.sealed)
-            .values({sealed.column.name: anew})
+            .values({sealed.column.name: resealed})
         )
         return changed.rowcount == 1
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, Table, delete, insert, select, update
 
-from paraph.model.records import OwnerlessTokens, Revocation, Tokens
+from paraph.model.grant import OwnerlessTokens, Revocation, Tokens
 from paraph.sealing.row import Sealing, those_that_open
 from paraph.secret import Secret
 from paraph.storage.connection import Connection

@@ -20,8 +20,8 @@ from sqlalchemy import (
 )
 from sqlalchemy import Text as AnyText
 
+from paraph.model.grant import GRANT_TRANSITIONS, GrantEvent, ZoomIdentity
 from paraph.model.phase import Phase
-from paraph.model.records import ZoomIdentity
 from paraph.storage.connection import Connection
 from paraph.storage.tables import (
     database_identity,
@@ -96,12 +96,16 @@ class TableStore:
 
     async def suspend_grants(self, *, reason: str) -> int:
         """Suspend active grants until a refresh has proved them. Return their number."""
-        done = await self._connection.execute(
-            update(grants)
-            .where(grants.c.phase == Phase.ACTIVE.value)
-            .values(phase=Phase.SUSPENDED.value, reason=reason)
-        )
-        return done.rowcount
+        suspended = 0
+        for before in GRANT_TRANSITIONS.before(GrantEvent.RESTORED):
+            phase = GRANT_TRANSITIONS.after(before, GrantEvent.RESTORED)
+            done = await self._connection.execute(
+                update(grants)
+                .where(grants.c.phase == before.value)
+                .values(phase=phase.value, reason=reason)
+            )
+            suspended += done.rowcount
+        return suspended
 
     async def end_pending(self, *, now: int) -> None:
         """End everything that was begun and not finished: its codes may have been used."""
