@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from private_file import write_private
 
 

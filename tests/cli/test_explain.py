@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.simulator.webhooks.webhook_sender import sign
 from private_file import write_private
 from service_kit import running

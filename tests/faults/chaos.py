@@ -33,7 +33,7 @@ from paraph.errors import (
 )
 from paraph.lifecycle.audit import walk_chain
 from paraph.model.phase import Phase
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.state.world import User
 from pgbouncer import PgBouncer

@@ -28,7 +28,8 @@ import pytest
 from paraph import challenge_of
 from paraph.lifecycle.audit import walk_chain
 from paraph.model.link import PROOF_NAMES
-from paraph.sealing.key_ring import KeyRing, new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
+from paraph.sealing.key_ring import KeyRing
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.storage.database import Database, open_store

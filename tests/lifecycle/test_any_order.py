@@ -52,7 +52,7 @@ from paraph.lifecycle.removal import remove_installation
 from paraph.model.installation import Installation
 from paraph.operations import key_rotation
 from paraph.operations.replica import LIVE_SECONDS
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.secret import Secret
 from paraph.service.app import open_service
 from paraph.zoom.events import AppDeauthorized

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paraph.errors import ConfigurationError, SealBroken, StorageError, UnknownEncryptionKey
-from paraph.sealing.key_ring import KeyRing, new_encryption_key, secret_hash
+from paraph.sealing.encryption_key import new_encryption_key
+from paraph.sealing.key_ring import KeyRing, secret_hash
 from paraph.secret import Secret
 from storage.sample import NEW_KEY, OLD_KEY, ring
 

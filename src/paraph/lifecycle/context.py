@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from paraph.encoding import encode_base64url, with_lengths
 from paraph.model.grant import ZoomIdentity
 from paraph.oauth.roles import Client
 from paraph.sealing.key_ring import KeyRing
@@ -139,11 +139,8 @@ def random_text(value: bytes) -> str:
     missing = -len(value) % 3
     if not missing:
         raise ValueError("a multiple of three bytes fills every character")
-    return base64.urlsafe_b64encode(bytes(missing) + value)[missing:].decode("ascii")
+    return encode_base64url(bytes(missing) + value)[missing:]
 
 
 def _keyed_hash(key: bytes, parts: tuple[str, ...]) -> bytes:
-    # Each part is preceded by its length: ("ab", "c") and ("a", "bc") must differ.
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    message = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
-    return hmac.digest(key, message, hashlib.sha256)
+    return hmac.digest(key, with_lengths(parts), hashlib.sha256)

@@ -22,14 +22,15 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, select
 
 from paraph.errors import ConfigurationError
 from paraph.model.deployment import Epoch
+from paraph.sealing.encryption_key import KEY_BYTES
 from paraph.sealing.key_ring import KeyRing
 from paraph.sealing.row import Sealing
-from paraph.settings.keys import KEY_BYTES
 from paraph.storage.tables import database_identity, key_rotations, metadata, stored_keys
 
 HASH_KEY_NAMES = ("tombstone", "audit", "identifier", "receipts", "backup")
@@ -86,7 +87,11 @@ def _apply(
         if unknown or not heads:
             # Newer code has run here, and has applied all steps that this code knows.
             return []
-        found = script._upgrade_revs(revision or heads[0], taken)  # noqa: SLF001 - What alembic's own command calls.
+        missing = script.iterate_revisions(revision or heads[0], taken, implicit_base=True)
+        found = [
+            MigrationStep.upgrade_from_script(script.revision_map, one)
+            for one in reversed(list(missing))
+        ]
         applied.extend(step.revision.revision for step in found)
         return found
 

@@ -23,7 +23,7 @@ from paraph.storage.engines.intake_rows import (
     outcomes_of,
     rows_of,
 )
-from paraph.storage.outage import unavailable
+from paraph.storage.outage import failed
 from paraph.storage.scope import NOTHING_READ, Scope, account
 
 _TYPES = ["text", "text", "bigint", "bytea", "text", "text", "boolean", "bigint", "bigint", "text"]
@@ -92,10 +92,7 @@ class PostgresqlIntake:
             self._terminate()
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
-            # The driver's text may quote values, so only its class is used.
-            raise unavailable(error) or StorageError(
-                f"the database failed: {type(error).__name__}"
-            ) from None
+            raise failed(error) from None
         return outcomes_of(events, dropped=decided.dropped, new=new)
 
     async def _insert(

@@ -18,9 +18,9 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from paraph.errors import StorageError
 from paraph.model.installation import AccessRow
 from paraph.storage.hot_reads.coalescing import Coalescing
+from paraph.storage.outage import failed
 
 REMEMBERED = 10_000
 
@@ -80,7 +80,7 @@ class SqliteAccessLookup:
             known = self._rows
             return [known.get(one) or self._read(self._cursor, one) for one in asked]
         except sqlite3.Error as error:
-            raise StorageError(f"the database failed: {type(error).__name__}") from None
+            raise failed(error) from None
 
     def _read(self, cursor: sqlite3.Cursor, asked: Asked) -> AccessRow:
         row = self._rows[asked] = AccessRow._make(cursor.execute(_SQLITE, asked).fetchone())

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from paraph.errors import StorageError
-from paraph.storage.outage import unavailable
+from paraph.storage.outage import failed
 
 LARGEST_BATCH = 512
 
@@ -90,15 +90,12 @@ class Coalescing(Generic[Question, Answer]):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
-        # The driver's text may quote values, so only its class is used. paraph's own text is safe.
-        known = error if isinstance(error, StorageError) else unavailable(error)
-        kind = StorageError if known is None else type(known)
-        detail = f"the database failed: {type(error).__name__}" if known is None else known.detail
-        remedy = "" if known is None else known.remedy
+        # paraph's own text is safe to repeat; the driver's is not.
+        known = error if isinstance(error, StorageError) else failed(error)
         for _, future in batch:
             if not future.done():
                 # A new exception for each, because a raised one collects tracebacks.
-                future.set_exception(kind(detail, remedy=remedy))
+                future.set_exception(type(known)(known.detail, remedy=known.remedy))
 
     async def close(self) -> None:
         """Close the connection after the pending queries."""

@@ -16,9 +16,9 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from paraph.errors import StorageError
 from paraph.model.installation import Recipient
 from paraph.storage.hot_reads.coalescing import Coalescing
+from paraph.storage.outage import failed
 from paraph.storage.stores.event_columns import users_in
 
 _SQLITE = (
@@ -94,7 +94,7 @@ class SqliteRecipientLookup:
             values = asked.client_id, *more, asked.event_id, asked.attempts
             rows = self._cursor.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise StorageError(f"the database failed: {type(error).__name__}") from None
+            raise failed(error) from None
         return [Recipient(*row) for row in rows if row[0] is not None] if rows else None
 
     async def close(self) -> None:

@@ -13,8 +13,9 @@ from paraph.errors import Conflict
 from paraph.model.grant import Grant, Tokens, ZoomIdentity
 from paraph.model.link import LINK_TRANSITIONS, LinkEvent
 from paraph.model.phase import Phase
-from paraph.sealing.row import Sealing, those_that_open
+from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
+from paraph.storage.stores.sealed_columns import open_rows
 from paraph.storage.tables import grants, links, refresh_attempts
 
 ACCESS_TOKEN = "grants.access_token"
@@ -152,7 +153,7 @@ class GrantStore:
         rows = await self._connection.execute(
             select(grants).where(*where).order_by(order).limit(limit)
         )
-        return those_that_open(rows, lambda row: grant_of(row, self._sealing))
+        return open_rows(rows, lambda row: grant_of(row, self._sealing))
 
     def _consent(self, grant: Grant) -> dict[str, Any]:
         profile = msgspec.json.encode([grant.email, grant.display_name])

@@ -1,4 +1,4 @@
-"""Lists every sealed column, counts their values by key, and seals them again.
+"""Lists every sealed column, counts their values by key, seals them again, and opens rows.
 
 A sealed column missing here would keep an old key in use for ever, unnoticed. A test compares
 this list with the tables.
@@ -6,13 +6,15 @@ this list with the tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Column, LargeBinary, case, func, literal, not_, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from paraph.errors import SealBroken, UnknownEncryptionKey
+from paraph.logs import get_logger
 from paraph.model.deployment import SealedValue
 from paraph.sealing.key_ring import DAY_SECONDS, KeyRing, headers_of
 from paraph.sealing.row import Sealing
@@ -25,6 +27,22 @@ from paraph.storage.tables import (
     revocations,
     stored_keys,
 )
+
+SealedRow = TypeVar("SealedRow")
+Opened = TypeVar("Opened")
+
+_log = get_logger("storage")
+
+
+def open_rows(rows: Iterable[SealedRow], opened: Callable[[SealedRow], Opened]) -> list[Opened]:
+    """Open the rows that can be opened, and log the others so that they do not block the rest."""
+    found = []
+    for row in rows:
+        try:
+            found.append(opened(row))
+        except (SealBroken, UnknownEncryptionKey) as error:
+            _log.error("row.not_opened", error_code=error.code, remedy=error.remedy)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

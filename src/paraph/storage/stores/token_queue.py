@@ -9,9 +9,10 @@ import msgspec
 from sqlalchemy import Row, Table, delete, insert, select, update
 
 from paraph.model.grant import OwnerlessTokens, Revocation, Tokens
-from paraph.sealing.row import Sealing, those_that_open
+from paraph.sealing.row import Sealing
 from paraph.secret import Secret
 from paraph.storage.connection import Connection
+from paraph.storage.stores.sealed_columns import open_rows
 from paraph.storage.tables import ownerless_tokens, revocations
 
 _TOKENS, _TOKEN = "ownerless_tokens.tokens", "revocations.token"
@@ -75,7 +76,7 @@ class OwnerlessStore(_Queue):
 
     async def due(self, *, now: int, limit: int) -> Sequence[OwnerlessTokens]:
         """Return the sets whose owner is to be asked now."""
-        return those_that_open(await self._due_rows(now=now, limit=limit), self._ownerless)
+        return open_rows(await self._due_rows(now=now, limit=limit), self._ownerless)
 
     def _ownerless(self, row: Row[Any]) -> OwnerlessTokens:
         return OwnerlessTokens(
@@ -108,7 +109,7 @@ class RevocationStore(_Queue):
 
     async def due(self, *, now: int, limit: int) -> Sequence[Revocation]:
         """Return the tokens to be revoked now."""
-        return those_that_open(await self._due_rows(now=now, limit=limit), self._revocation)
+        return open_rows(await self._due_rows(now=now, limit=limit), self._revocation)
 
     def _revocation(self, row: Row[Any]) -> Revocation:
         return Revocation(
