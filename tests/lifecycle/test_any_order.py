@@ -375,7 +375,7 @@ class AnyOrder(RuleBasedStateMachine):
                 await self.stack.aclose()
                 await self._open()
                 self.fuse.light(after)
-                await self._turn()
+                await self._rotate()
 
     @rule()
     def time_runs_out(self) -> None:
@@ -389,14 +389,14 @@ class AnyOrder(RuleBasedStateMachine):
         assert list(known) == list(await self.kit.installations())
 
     @rule()
-    def turn_key(self) -> None:
+    def rotate_key(self) -> None:
         """A new encryption key seals, and everything is sealed anew."""
         keys = (Secret(new_encryption_key()), *self.settings.encryption_keys)
         self.settings = replace(self.settings, encryption_keys=keys)
         self.restart()
-        self.runner.run(self._turn())
+        self.runner.run(self._rotate())
 
-    async def _turn(self) -> None:
+    async def _rotate(self) -> None:
         try:
             await key_rotation.begin_turn(self.context)
         except UsageError:

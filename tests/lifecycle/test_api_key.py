@@ -65,6 +65,6 @@ async def test_the_hash_proves_it_as_long_as_it_is_live(context: Context) -> Non
     row = await context.store.read_access(presented.key_id, "")
     with pytest.raises(ApiKeyMissing):
         keys.recognise_hash(presented.key_id, right, row)
-    nobody = await context.store.read_access("0" * 12, "")
+    row = await context.store.read_access("0" * 12, "")
     with pytest.raises(ApiKeyMissing):
-        keys.recognise_hash("0" * 12, bytes(32), nobody)
+        keys.recognise_hash("0" * 12, bytes(32), row)

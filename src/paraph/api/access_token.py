@@ -78,7 +78,7 @@ class AccessTokenEndpoint:
         subject = self._subject(presented, row, body)
         if subject is None:
             return _malformed()
-        access = self._access.at_hand(row, installation_id, subject=subject)
+        access = self._access.stored(row, installation_id, subject=subject)
         return None if access is None else _answer_of(access)
 
     def _subject(self, presented: Presented, row: AccessRow, body: bytes) -> str | None:

@@ -36,7 +36,7 @@ from paraph.storage.scope import Scope, account
 from paraph.zoom.token_errors import in_zooms_words
 
 # A little more than the deadline of the awaited request and its write.
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 # Each pause is about a tenth of the time waited so far. So a caller that waits for a refresh
 # learns of its end a tenth too late at worst, however long it takes.
 _FIRST_PAUSE, _LONGEST_PAUSE, _SLOWER = 0.01, 0.25, 1.1
@@ -66,7 +66,7 @@ class Refresher:
         self._context = context
         self._lease_seconds = lease_seconds
         self._sleep = sleep
-        self._flights: dict[str, asyncio.Task[Grant | None]] = {}
+        self._refreshes: dict[str, asyncio.Task[Grant | None]] = {}
 
     async def refresh(self, grant_id: str) -> Grant | None:
         """Refresh a grant, or wait for the refresh that is already in progress.
@@ -82,26 +82,26 @@ class Refresher:
 
     def begin(self, grant_id: str) -> asyncio.Task[Grant | None]:
         """Start the refresh of a grant without waiting for it."""
-        flight = self._flights.get(grant_id)
+        running = self._refreshes.get(grant_id)
         # A finished refresh is not returned to a new caller.
-        if flight is None or flight.done():
-            flight = asyncio.create_task(self._fly(grant_id), name="refresh")
-            self._flights[grant_id] = flight
-            flight.add_done_callback(lambda done: self._landed(grant_id, done))
-        return flight
+        if running is None or running.done():
+            running = asyncio.create_task(self._run(grant_id), name="refresh")
+            self._refreshes[grant_id] = running
+            running.add_done_callback(lambda done: self._ended(grant_id, done))
+        return running
 
     async def close(self) -> None:
         """Wait for the refreshes in progress: a token set that is not written is a lost grant."""
-        while self._flights:
-            await asyncio.wait(list(self._flights.values()))
+        while self._refreshes:
+            await asyncio.wait(list(self._refreshes.values()))
 
-    def _landed(self, grant_id: str, flight: asyncio.Task[Grant | None]) -> None:
-        if self._flights.get(grant_id) is flight:
-            del self._flights[grant_id]
+    def _ended(self, grant_id: str, running: asyncio.Task[Grant | None]) -> None:
+        if self._refreshes.get(grant_id) is running:
+            del self._refreshes[grant_id]
         # Read the exception: otherwise asyncio reports one that no caller waited for.
-        _ = flight.cancelled() or flight.exception()
+        _ = running.cancelled() or running.exception()
 
-    async def _fly(self, grant_id: str) -> Grant | None:
+    async def _run(self, grant_id: str) -> Grant | None:
         waited, pause = 0.0, _FIRST_PAUSE
         known: int | None = None
         while True:
@@ -119,7 +119,7 @@ class Refresher:
                 lease = await refresh_lease.take(self._context, grant, seconds=self._lease_seconds)
                 if lease is not None:
                     return await self._ask(lease)
-            if waited >= PATIENCE_SECONDS:
+            if waited >= TIMEOUT_SECONDS:
                 raise TransportError("another process is still refreshing the grant")
             await self._sleep(pause)
             waited, pause = waited + pause, min(pause * _SLOWER, _LONGEST_PAUSE)
@@ -136,9 +136,9 @@ class Refresher:
             await self._failed(lease, error)
             raise
         tokens = tokens_of(token_set, context=self._context, scopes=lease.grant.tokens.scopes)
-        return await self._judge_owner(lease, await self._keep(lease, tokens), tokens)
+        return await self._check_owner(lease, await self._keep(lease, tokens), tokens)
 
-    async def _judge_owner(self, lease: Lease, kept: Grant | None, tokens: Tokens) -> Grant | None:
+    async def _check_owner(self, lease: Lease, kept: Grant | None, tokens: Tokens) -> Grant | None:
         """Ask Zoom who owns the new set, once it is stored: a refresh must not change the owner.
 
         If Zoom cannot say now, the set stays: it came from Zoom, for this refresh token.

@@ -86,7 +86,7 @@ class ActiveAccess:
         subject_prefix: str = "",
     ) -> Access:
         """Do the same from a row that was read just now for this call."""
-        ready = self.at_hand(row, installation_id, subject=subject, subject_prefix=subject_prefix)
+        ready = self.stored(row, installation_id, subject=subject, subject_prefix=subject_prefix)
         if ready is not None:
             return ready
         access = await self._proved(row, installation_id, subject, subject_prefix)
@@ -102,7 +102,7 @@ class ActiveAccess:
         row = await self._context.store.read_access("", installation_id)
         return self._prove(row, installation_id, subject, subject_prefix)
 
-    def at_hand(
+    def stored(
         self,
         row: AccessRow,
         installation_id: str,
@@ -110,7 +110,7 @@ class ActiveAccess:
         subject: str | None = None,
         subject_prefix: str = "",
     ) -> Access | None:
-        """Do the same if the stored token suffices; return None if Zoom must be asked first."""
+        """Do the same with the stored token; return None if Zoom must be asked first."""
         if row.grant_phase == Phase.SUSPENDED:
             return None
         left = (row.access_expires_at or 0) - self._context.now()

@@ -28,7 +28,7 @@ _KEY = rb"paraph_([A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})"
 _ALONE = re.compile(_KEY)
 _BEARER = re.compile(rb"[Bb]earer " + _KEY)
 _TOUCH_SECONDS = 60
-_NOBODY = bytes(32)
+_NO_KEY_HASH = bytes(32)
 
 _log = get_logger("api")
 
@@ -131,7 +131,7 @@ class ApiKeys:
         Raises:
             ApiKeyMissing: the key is not live.
         """
-        known = _NOBODY if row.key_secret_hash is None else bytes(row.key_secret_hash)
+        known = _NO_KEY_HASH if row.key_secret_hash is None else bytes(row.key_secret_hash)
         same = hmac.compare_digest(presented_hash, known)
         if not same or row.key_secret_hash is None or row.key_revoked_at is not None:
             raise ApiKeyMissing("the presented API key is not live")

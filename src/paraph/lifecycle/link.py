@@ -22,10 +22,10 @@ from paraph.lifecycle.pending_authorization import LinkWish
 from paraph.lifecycle.replacement import (
     Replacement,
     continue_count,
+    kept_for,
     kept_without_host,
-    other_grants,
-    reason_to_keep,
     replace_grant,
+    replaced_by,
 )
 from paraph.model.grant import Grant
 from paraph.model.installation import Installation
@@ -114,7 +114,7 @@ async def claim(
             raise NotFound("the installation is gone")
         replaces = [
             one
-            for one in await _replaced_by(tx, context, link, installation.grant)
+            for one in await replaced_by(tx, context, link, installation.grant)
             if one.link.subject.startswith(subject_prefix)
         ]
     return Claim(code, installation, link.expires_at or now, replaces)
@@ -144,7 +144,7 @@ async def confirm(
     """
     async with context.store.transaction() as tx:
         pending, grant = await _pending(tx, context, claim, subject)
-        replaced = await _replaced_by(tx, context, pending, grant)
+        replaced = await replaced_by(tx, context, pending, grant)
         if not all(old.link.subject.startswith(subject_prefix) for old in replaced):
             raise LinkConflict(
                 "the Zoom user is linked to a subject outside the caller's prefix",
@@ -155,7 +155,7 @@ async def confirm(
         progress = advance(
             Progress(pending.phase, pending.proofs), LinkEvent.HOST_CONFIRMED, now=context.now()
         )
-        kept = await _kept_for(tx, context, pending, grant, agreed=move)
+        kept = await kept_for(tx, context, pending, grant, agreed=move)
         for old in replaced:
             if kept is None or old.link.link_id != kept[0].link.link_id:
                 await _end_for(tx, context, old, grant)
@@ -248,48 +248,6 @@ async def _pending(
     if grant.phase is not Phase.ACTIVE:
         raise Conflict("the grant is being decided; ask again in a moment")
     return link, grant
-
-
-async def _replaced_by(
-    tx: Transaction, context: Context, pending: Link, grant: Grant
-) -> list[Installation]:
-    """Return the active installations that a pending link would replace, not continue.
-
-    A link continues the installation of its own grant, and one whose grant this one replaces. The
-    old account's grant of a Zoom user who was moved to another account counts as well.
-    """
-    identity = grant.identity
-    # At account level an installation is its account's; the user is only its administrator.
-    grants = [] if context.level == "account" else await other_grants(tx, context, identity)
-    of_user = [await tx.links.active_for_grant(one.grant_id) for one in grants]
-    of_grant = await tx.links.active_for_grant(pending.grant_id)
-    of_subject = await tx.links.active_for_subject(pending.client_id, pending.subject)
-    links = (of_grant, of_subject, *of_user)
-    found = {link.link_id: await tx.installations.get(link.link_id) for link in links if link}
-    return [
-        one
-        for one in found.values()
-        if one is not None and not _continues(context, pending, grant, one)
-    ]
-
-
-def _continues(context: Context, pending: Link, grant: Grant, old: Installation) -> bool:
-    return old.link.subject == pending.subject and (
-        old.grant.grant_id == grant.grant_id
-        or reason_to_keep(context, old.grant, grant.identity) is not None
-    )
-
-
-async def _kept_for(
-    tx: Transaction, context: Context, pending: Link, grant: Grant, *, agreed: bool
-) -> tuple[Installation, str] | None:
-    """Return the subject's installation that keeps its id under the new grant, and why."""
-    link = await tx.links.active_for_subject(pending.client_id, pending.subject)
-    old = None if link is None else await tx.installations.get(link.link_id)
-    if old is None:
-        return None
-    reason = reason_to_keep(context, old.grant, grant.identity, agreed=agreed)
-    return None if reason is None else (old, reason)
 
 
 async def _end_for(tx: Transaction, context: Context, old: Installation, grant: Grant) -> None:

@@ -39,7 +39,7 @@ PHASES: Mapping[NoticeKind, Phase] = {
 STALE_SECONDS = 960
 
 
-class _Told(TypedDict):
+class _NoticeInstallation(TypedDict):
     """The part of a notice's body that this module reads again."""
 
     sequence: int
@@ -130,8 +130,8 @@ async def is_stale(tx: Transaction, context: Context, notice: KeptEvent) -> bool
     """Return True if a later notice made this one untrue; only `needs_reauthorization` can be."""
     if not notice.notice or notice.name != NEEDS_REAUTHORIZATION or notice.body is None:
         return False
-    told = cast("_Told", parse_json_object(notice.body)["installation"])
+    installation = cast("_NoticeInstallation", parse_json_object(notice.body)["installation"])
     identity = context.identity(notice.account_id, notice.user_id)
     last = await tx.notices.last(context.tombstone_hash(identity))
     # Notices of an older version have no sequence, and are delivered.
-    return last is not None and last.sequence > told.get("sequence", last.sequence)
+    return last is not None and last.sequence > installation.get("sequence", last.sequence)

@@ -15,11 +15,11 @@ class TombstoneTimes(NamedTuple):
 
     Attributes:
         zoom_time: on Zoom's clock, from the event; `UNKNOWN_TIME` if it is not there.
-        told_at: when it was last reported, on paraph's clock.
+        reported_at: when it was last reported, on paraph's clock.
     """
 
     zoom_time: int
-    told_at: int
+    reported_at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from paraph.lifecycle.active_access import Access
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link import Claim
 from paraph.lifecycle.removal import remove_installation
-from paraph.lifecycle.resource_call import HostCall, PassedOn
+from paraph.lifecycle.resource_call import ForwardedResponse, HostCall
 from paraph.model.installation import Installation
 from paraph.model.removal import Receipt
 from paraph.secret import Secret
@@ -259,7 +259,7 @@ class SubjectInstallation:
             outgoing["content-type"] = "application/json"
         async with self.stream(method, path, query=query, headers=outgoing, body=body) as passed:
             pieces, size = [], 0
-            async for piece in passed.answer.pieces():
+            async for piece in passed.response.pieces():
                 size += len(piece)
                 if size > LARGEST_ANSWER:
                     raise AnswerTooLarge("an answer was longer than what is read whole; stream it")
@@ -275,7 +275,7 @@ class SubjectInstallation:
         query: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterator[bytes] = b"",
-    ) -> AsyncIterator[PassedOn]:
+    ) -> AsyncIterator[ForwardedResponse]:
         """Call Zoom's REST API and stream both bodies; arguments and errors as for `call`."""
         zoom = self._zoom
         whole = path if path.startswith(API_PREFIX) else f"/v2{path}"

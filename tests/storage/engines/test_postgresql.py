@@ -89,14 +89,14 @@ async def test_blocks_that_touch_wait(
 
     async with store.transaction(*held):
         asking = asyncio.create_task(ask())
-        await _until_somebody_waits(store)
+        await _until_a_writer_waits(store)
         order.append("held")
     await asking
 
     assert ["held", "asked"] == order
 
 
-async def _until_somebody_waits(store: Database) -> None:
+async def _until_a_writer_waits(store: Database) -> None:
     engine = store._engine
     assert isinstance(engine, postgresql.PostgresqlEngine)
     while True:

@@ -397,7 +397,7 @@ async def test_every_form_of_a_url_leads_to_the_database(
     assert name == found
 
 
-async def test_of_several_hosts_the_one_that_answered_is_told_of(postgresql_url: str) -> None:
+async def test_of_several_hosts_the_error_names_the_one_that_responded(postgresql_url: str) -> None:
     """A host where nothing listens, before or after it, hides no other cause."""
     here = postgresql_url.partition("@")[2].partition("/")[0]
     for hosts in (f"{here},127.0.0.1:9", f"127.0.0.1:9,{here}"):

@@ -98,7 +98,7 @@ async def test_many_at_once_get_their_own(store: Database) -> None:
     ]
 
 
-async def test_a_closed_store_answers_nobody(store: Database) -> None:
+async def test_a_closed_store_fails_every_lookup(store: Database) -> None:
     """After close() a read is a `StorageError`, as everywhere."""
     await fill(store)
     await store.close()

@@ -84,7 +84,7 @@ async def test_a_claim_that_was_taken_over_is_over(store: Database) -> None:
     assert None is await store.read_recipients(again, client_id=CLIENT)
 
 
-async def test_nobody_is_concerned_where_nobody_is_left(store: Database) -> None:
+async def test_there_is_no_recipient_without_an_installation(store: Database) -> None:
     """A claim that is still good, of an account or a notice without an installation: nobody."""
     async with store.transaction() as tx:
         await tx.events.add(sample.event("1"))
@@ -94,7 +94,7 @@ async def test_nobody_is_concerned_where_nobody_is_left(store: Database) -> None
         assert [] == await store.read_recipients(event, client_id=CLIENT)
 
 
-async def test_many_at_once_get_their_own_answer(store: Database) -> None:
+async def test_many_lookups_at_once_get_their_own_results(store: Database) -> None:
     """However many ask together, each hears of its own claim."""
     events = await claimed(store, 600)
     async with store.transaction() as tx:

@@ -43,7 +43,7 @@ async def test_a_key_in_front_opens_and_does_not_seal_yet(database_url: str) -> 
     assert "new" == again.key_id
 
 
-async def test_a_ring_without_the_key_in_turn_opens_no_store(database_url: str) -> None:
+async def test_a_ring_without_the_sealing_key_opens_no_store(database_url: str) -> None:
     """What it would seal, nobody else could open; the message names the missing key."""
     store = await open_store(database_url, ring(NEW_KEY, OLD_KEY), randomness=os.urandom)
     await store.close()
@@ -52,7 +52,7 @@ async def test_a_ring_without_the_key_in_turn_opens_no_store(database_url: str) 
         await open_store(database_url, ring(OLD_KEY), randomness=os.urandom)
 
 
-async def test_of_two_turns_at_once_one_is_refused(store: Database) -> None:
+async def test_of_two_rotations_at_once_one_is_refused(store: Database) -> None:
     """The number of the turn decides, whoever writes second."""
     async with store.transaction() as tx:
         await tx.key_rotations.add(KeyRotation(2, "new", 2_000))
@@ -73,7 +73,7 @@ async def test_replicas_come_back_as_they_were_seen_last(store: Database) -> Non
         assert 2 == len(await tx.replicas.seen_since(1_000))
 
 
-async def test_replicas_are_forgotten(store: Database) -> None:
+async def test_replicas_are_deleted(store: Database) -> None:
     """By their own word, or because they have been silent for long."""
     async with store.transaction() as tx:
         for number, seen_at in (("1", 1_000), ("2", 2_000), ("3", 3_000)):

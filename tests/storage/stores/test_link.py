@@ -197,7 +197,7 @@ async def test_a_claim_of_a_confirmed_link_is_over(granted: Database) -> None:
         assert await tx.links.find_claim(b"claim", now=1_000) is None
 
 
-async def test_a_link_is_written_anew(granted: Database) -> None:
+async def test_a_link_is_written_again(granted: Database) -> None:
     """What `update` is given is what stands there; a link that is gone is a `Conflict`."""
     await _add(granted, pending_link())
     async with granted.transaction() as tx:
