@@ -1,4 +1,4 @@
-"""Apps that no check can judge: `python broken_app.py KIND PORT`."""
+"""Apps that no case can be run on: `python broken_app.py KIND PORT`."""
 
 from __future__ import annotations
 

@@ -24,10 +24,10 @@ def test_every_case_is_built() -> None:
 
 
 def test_every_entry_says_all_of_it() -> None:
-    """A finding without a mending helps nobody."""
+    """A finding always comes with its fix."""
     for entry in catalogue().values():
         assert entry.group in GROUPS
-        for text in (entry.title, entry.attack, entry.expectation, entry.mending):
+        for text in (entry.title, entry.attack, entry.expectation, entry.fix):
             assert len(text) >= 8, entry.id
         assert entry.standards, entry.id
 

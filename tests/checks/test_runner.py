@@ -1,4 +1,4 @@
-"""A target that cannot be judged ends in `inconclusive`, with a reason, and soon."""
+"""A target that cannot be checked ends in `inconclusive`, with a reason, and soon."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from paraph.checks.harness import browser
+from paraph.checks.harness.http import sender
 from paraph.checks.report.document import document
 from paraph.checks.report.machines import to_junit, to_sarif
 from paraph.checks.report.page import to_html
@@ -20,11 +20,11 @@ from paraph.checks.verdict import Verdict
 
 
 def broken(kind: str) -> Target:
-    """An app that no check can judge."""
+    """An app that no case can be run on."""
     command = [sys.executable, str(Path(__file__).parent / "broken_app.py"), kind, "{port}"]
     return Target(
         name=kind,
-        start=Start(command=command, patience=5),
+        start=Start(command=command, ready_within=5),
         urls=Urls(redirect="/callback", webhook="/webhook"),
     )
 
@@ -34,7 +34,7 @@ def test_a_broken_target_is_inconclusive_with_a_reason(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Never a pass, a traceback or a hang."""
-    monkeypatch.setattr(browser, "PATIENCE", 1.0)
+    monkeypatch.setattr(sender, "TIMEOUT", 1.0)
     found = run(broken(kind), select(["start-*"]), told=lambda _finding: None)
     assert {Verdict.INCONCLUSIVE} == {one.verdict for one in found.findings}
     assert all(one.reason for one in found.findings)

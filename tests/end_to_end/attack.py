@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from end_to_end import postgresql_target
+from end_to_end.target import postgresql
 from nats_server import NatsServer
 from paraph.checks.catalogue import GROUPS
 from paraph.checks.report.document import document, to_json
@@ -24,8 +24,8 @@ from paraph.checks.target import Hook, Target, load_target
 from paraph.checks.verdict import Finding
 from postgres_server import PostgresServer
 
-TARGET = Path(__file__).parents[2] / "src/paraph/checks/targets/paraph.toml"
-SCRIPT = str(postgresql_target.__file__)
+TARGET = Path(__file__).parent / "target/paraph.toml"
+SCRIPT = str(postgresql.__file__)
 Server = TypeVar("Server", PostgresServer, NatsServer)
 INBOXES = ("sqlite", "postgresql", "jetstream")
 
@@ -36,7 +36,7 @@ def target_on(inbox: str) -> Iterator[Target]:
     target = load_target(TARGET)
     if inbox == "postgresql":
         with _running(PostgresServer()) as server:
-            os.environ[postgresql_target.SERVER] = server.url("postgres").rpartition("/")[0]
+            os.environ[postgresql.SERVER] = server.url("postgres").rpartition("/")[0]
             target.name += " on PostgreSQL"
             script = ["{python}", SCRIPT, "{folder}"]
             target.start.command = [*script, "start"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paraph.checks.catalogue import GROUPS, SEVERITIES, catalogue
+from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, catalogue
 from paraph.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def check(
 
         _write(target_text(_asked), output)
         return
-    ids = _chosen(only, _known(group, GROUPS), _known(severity, SEVERITIES))
+    ids = _chosen(only, _known(_renamed(group), GROUPS), _known(severity, SEVERITIES))
     if self_check:
         if target is not None or form not in {Format.TEXT, Format.JSON}:
             raise ConfigurationError(
@@ -165,6 +165,14 @@ def _misspelt(pattern: str) -> str:
 
 def _asked(question: str, given: str) -> str:
     return str(click.prompt(question, given, show_default=bool(given)))
+
+
+def _renamed(groups: Sequence[str]) -> Sequence[str]:
+    """Replace the old names of groups, with a note."""
+    for old in (one for one in groups if one in RENAMED_GROUPS):
+        note = f"The group {old} is now called {RENAMED_GROUPS[old]}; the old name will go."
+        click.echo(note, err=True)
+    return [RENAMED_GROUPS.get(one, one) for one in groups]
 
 
 def _known(chosen: Sequence[str], names: Iterable[str]) -> Sequence[str]:

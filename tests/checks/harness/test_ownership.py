@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from paraph.checks.harness.destination import THIS_MACHINE
+from paraph.checks.harness.http.destination import THIS_MACHINE
 from paraph.checks.harness.ownership import demand_ownership, is_loopback
 from paraph.checks.runner import run
 from paraph.checks.target import Hook, Hooks, Registration, Target, Urls, Variant
@@ -98,7 +98,7 @@ def test_no_hook_leads_elsewhere(url: str) -> None:
         demand_ownership(made)
 
 
-def test_every_base_of_a_variant_is_judged() -> None:
+def test_every_base_of_a_variant_is_checked() -> None:
     """The app started in another way must not be another app."""
     made = target()
     made.variants = {"tls": Variant(base="https://host.example")}
@@ -107,7 +107,7 @@ def test_every_base_of_a_variant_is_judged() -> None:
 
 
 @pytest.mark.parametrize("field", ["ready", "redirect_uri", "more_origins"])
-def test_every_other_place_of_the_file_is_judged(field: str) -> None:
+def test_every_other_place_of_the_file_is_checked(field: str) -> None:
     """Where the check only connects, or is only sent, counts as well."""
     made = target()
     if field == "ready":

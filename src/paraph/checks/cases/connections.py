@@ -9,7 +9,14 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from paraph.checks.cases.webhook_requests import request_of
-from paraph.checks.harness.case import Trial, case
+from paraph.checks.harness.case import case
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.webhook_steps import (
+    control_delivery,
+    effects,
+    known_user,
+    marked_delivery,
+)
 
 _DEAF_PEERS = 64
 # More than the buffers in between hold for a peer that announces a small window.
@@ -45,10 +52,10 @@ def answered_twice(received: bytes) -> bool:
 
 
 @case("net-upgrade")
-def _upgraded(t: Trial) -> None:
-    base = t.stage.base + "/"
-    door = t.stage.url("webhook")
-    user = t.known_user() if door else None
+def _upgraded(t: CaseContext) -> None:
+    base = t.environment.base + "/"
+    door = t.environment.url("webhook")
+    user = known_user(t) if door else None
     markers = []
     tries = [
         (method, protocol, chunked, pause)
@@ -63,47 +70,48 @@ def _upgraded(t: Trial) -> None:
         inner = f"GET / HTTP/1.1\r\nhost: {urlsplit(base).netloc}\r\n\r\n".encode()
         outer = base
         if door:
-            marker, delivery = t.marked(user)
+            marker, delivery = marked_delivery(t, user)
             markers.append(marker)
             inner = b"".join(request_of(door, delivery))
             outer = door if method == "POST" else base
         pieces = upgrade(outer, method, protocol, inner, chunked=chunked)
         sender = t.sender()
-        answer = sender.raw(outer, *pieces, timeout=3, pause=pause, whole=True)
-        return answered_twice(b"HTTP/1.1 %d\r\n" % answer.status + answer.body)
+        response = sender.raw(outer, *pieces, timeout=3, pause=pause, whole=True)
+        return answered_twice(b"HTTP/1.1 %d\r\n" % response.status + response.body)
 
     with ThreadPoolExecutor(8) as pool:
         ran = [one for one, twice in zip(tries, pool.map(strike, tries), strict=True) if twice]
     what = f"{ran[0][0]}, {ran[0][1]}" if ran else ""
     t.expect(not ran, f"the body of a request to upgrade ({what}) is run as a request")
-    if door and t.has("events"):
-        t.control_delivery(user)
+    if door and t.hooks.has("events"):
+        control_delivery(t, user)
         t.expect(
-            not any(map(t.effects, markers)), "a delivery in the body of an upgrade had effect"
+            not any(effects(t, one) for one in markers),
+            "a delivery in the body of an upgrade had effect",
         )
 
 
-def _largest_page(t: Trial) -> tuple[str, int]:
+def _largest_page(t: CaseContext) -> tuple[str, int]:
     """Find the page with the largest response; return its URL and size in bytes."""
-    urls = [t.url("start"), t.stage.base + "/", t.stage.absolute("/no-such-page")]
-    urls += [t.stage.absolute(one) for one in t.stage.target.urls.pages]
-    origin = "{0.scheme}://{0.netloc}".format(urlsplit(t.stage.base))
+    urls = [t.url("start"), t.environment.base + "/", t.environment.absolute("/no-such-page")]
+    urls += [t.environment.absolute(one) for one in t.target.urls.pages]
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(t.environment.base))
     found = {}
     for url in urls:
         if url.startswith(f"{origin}/"):
-            answer = t.direct.send("GET", url)
-            found[url] = len(answer.everything()) + 20 if answer.status else 0
+            response = t.direct.send("GET", url)
+            found[url] = len(response.everything()) + 20 if response.status else 0
     return max(found.items(), key=lambda one: one[1])
 
 
-def _never_read(t: Trial, url: str, size: int) -> list[socket.socket]:
+def _never_read(t: CaseContext, url: str, size: int) -> list[socket.socket]:
     parts = urlsplit(url)
     request = f"GET {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n\r\n".encode()
     requests = request * min(_MOST_REQUESTS, _UNREAD // size + 1)
     sender = t.sender()
     held = []
     for _ in range(_DEAF_PEERS):
-        connection = sender.connect_narrow(url)
+        connection = sender.connect(url, narrow=True)
         held.append(connection)
         connection.settimeout(0.5)
         # If the server stops reading, its buffers are full, which is the state wanted here.
@@ -113,27 +121,27 @@ def _never_read(t: Trial, url: str, size: int) -> list[socket.socket]:
 
 
 @case("net-unread-responses")
-def _unread(t: Trial) -> None:
+def _unread(t: CaseContext) -> None:
     t.demand_addresses()
     url, size = _largest_page(t)
     t.control(size, "no page got a response")
-    door = t.stage.url("webhook")
-    user = t.known_user() if door else None
+    door = t.environment.url("webhook")
+    user = known_user(t) if door else None
     before = t.direct.send("GET", url)
     held = _never_read(t, url, size)
     beside = f"beside {_DEAF_PEERS} peers that never read"
     honest = t.sender()
     try:
         for _ in range(3):
-            answer = honest.send("GET", url)
-            said = f"answered {answer.status}" if answer.status else "not answered"
-            t.expect(answer.status == before.status, f"{beside} a page is {said}")
+            response = honest.send("GET", url)
+            said = f"got status {response.status}" if response.status else "got no response"
+            t.expect(response.status == before.status, f"{beside} a page is {said}")
             if door:
-                delivery = t.marked(user)[1]
+                delivery = marked_delivery(t, user)[1]
                 headers, body = delivery.headers(), delivery.body
-                answer = honest.send("POST", door, headers=headers, body=body)
-                said = f"answered {answer.status}" if answer.status else "not answered"
-                t.expect(200 <= answer.status < 300, f"{beside} an honest delivery is {said}")
+                response = honest.send("POST", door, headers=headers, body=body)
+                said = f"got status {response.status}" if response.status else "got no response"
+                t.expect(200 <= response.status < 300, f"{beside} an honest delivery is {said}")
     finally:
         for one in held:
             one.close()

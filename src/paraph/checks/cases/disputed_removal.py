@@ -7,17 +7,18 @@ grants are valid: a request to its token endpoint tells.
 
 from __future__ import annotations
 
-from paraph.checks.harness.case import Trial, case
+from paraph.checks.harness.case import case
+from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.install_steps import Installed
 from paraph.checks.harness.removal_steps import (
     control_gone,
     expect_gone,
     installed,
     remove,
-    send,
+    send_removal,
     works,
 )
-from paraph.checks.harness.webhook_steps import iso
+from paraph.checks.harness.webhook_steps import control_delivery, iso, known_user, removal_of
 from paraph.checks.verdict import ControlFailedError, ExpectationFailedError
 from paraph.simulator.state.world import User
 
@@ -25,51 +26,51 @@ _YEAR = 365 * 86400
 _CLEARLY = 300
 
 
-def _account_level(t: Trial) -> User:
+def _account_level(t: CaseContext) -> User:
     """Run the app at account level; return an installed user whom the removal does not concern."""
-    bystander = t.known_user()
-    if t.stage.level != "account":
-        t.stage.restart("account")
-        t.control(t.stage.level == "account", '[variants.account] must say level = "account"')
+    bystander = known_user(t)
+    if t.environment.level != "account":
+        t.environment.restart("account")
+        t.control(t.environment.level == "account", '[variants.account] must say level = "account"')
     return bystander
 
 
-def _two_admins(t: Trial) -> tuple[Installed, User]:
+def _two_admins(t: CaseContext) -> tuple[Installed, User]:
     """Return an admin's installation and another admin of the account."""
     holder = installed(t, user=t.zoom.user(role="admin"))
     other = t.zoom.user(account_id=holder.user.account_id, role="admin")
-    if t.has("advance"):
-        t.advance(_CLEARLY)
+    if t.hooks.has("advance"):
+        t.hooks.advance(_CLEARLY)
     return holder, other
 
 
 @case("deauth-stale-admin")
-def _stale_admin(t: Trial) -> None:
+def _stale_admin(t: CaseContext) -> None:
     bystander = _account_level(t)
     holder, other = _two_admins(t)
-    send(t, t.removal(other, deauthorization_time=iso(t.now())))
-    t.control_delivery(bystander)
-    within = t.stage.target.limits.effect_within
+    send_removal(t, removal_of(t, other, deauthorization_time=iso(t.now())))
+    control_delivery(t, bystander)
+    within = t.limits.effect_within
     kept = t.until(lambda: works(t, holder), within)
     t.expect(kept, "another admin's removal has ended a grant that Zoom still honours")
 
 
 @case("deauth-other-admin")
-def _other_admin(t: Trial) -> None:
+def _other_admin(t: CaseContext) -> None:
     _account_level(t)
     holder, other = _two_admins(t)
     t.zoom.simulator.ledger.remove(t.zoom.app.client_id, holder.user.id)
-    send(t, t.removal(other, deauthorization_time=iso(t.now())))
+    send_removal(t, removal_of(t, other, deauthorization_time=iso(t.now())))
     expect_gone(t, holder, "after the removal by another admin of the account")
 
 
 @case("deauth-future")
-def _future(t: Trial) -> None:
-    bystander = t.known_user()
+def _future(t: CaseContext) -> None:
+    bystander = known_user(t)
     future = iso(t.now() + _YEAR)
     done = installed(t)
     newcomer = t.zoom.user()
-    send(t, t.removal(newcomer, deauthorization_time=future))
+    send_removal(t, removal_of(t, newcomer, deauthorization_time=future))
     remove(t, done, deauthorization_time=future)
     control_gone(t, done)
     # Times on the wire are whole seconds, so wait until the next one is certainly later.
@@ -77,14 +78,14 @@ def _future(t: Trial) -> None:
     t.until(lambda: t.now() > begun + 2, 5)
     for user in (newcomer, done.user):
         again = _installed_later(t, user)
-        send(t, t.removal(user, deauthorization_time=future))
-        t.control_delivery(bystander)
-        within = t.stage.target.limits.effect_within
+        send_removal(t, removal_of(t, user, deauthorization_time=future))
+        control_delivery(t, bystander)
+        within = t.limits.effect_within
         kept = t.until(lambda one=again: works(t, one), within)  # type: ignore[misc]
         t.expect(kept, "a removal dated in the future has ended a later installation")
 
 
-def _installed_later(t: Trial, user: User) -> Installed:
+def _installed_later(t: CaseContext, user: User) -> Installed:
     """Install again as before; if that fails, the removal has blocked it."""
     try:
         return installed(t, user=user)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 
-from paraph.checks.harness.browser import Browser
-from paraph.checks.harness.case import Trial, case
-from paraph.checks.harness.response import Answer
+from paraph.checks.harness.case import case
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.http.browser import Browser
+from paraph.checks.harness.http.response import Response
+from paraph.checks.harness.install_steps import try_begin
+from paraph.checks.harness.webhook_steps import marked_delivery, post
 from paraph.checks.verdict import HookMissingError
 
 _CLIENT, _NEAR_PROXY = "203.0.113.7", "127.0.0.2"
@@ -18,40 +21,40 @@ _CLAIMS = (
 )
 
 
-def _delivered(t: Trial, schemes: str, addresses: str) -> Answer:
+def _delivered(t: CaseContext, schemes: str, addresses: str) -> Response:
     """Send an honest delivery as the last proxy would forward it."""
-    delivery = t.marked()[1]
+    delivery = marked_delivery(t)[1]
     delivery.more = [("x-forwarded-proto", schemes), ("x-forwarded-for", addresses)]
-    return t.post(delivery)
+    return post(t, delivery)
 
 
-def _accepted(answer: Answer) -> bool:
-    return 200 <= answer.status < 300
+def _accepted(response: Response) -> bool:
+    return 200 <= response.status < 300
 
 
 @case("net-forwarded-list", variant="behind_proxies")
-def _list(t: Trial) -> None:
+def _list(t: CaseContext) -> None:
     t.url("webhook")
     one = _delivered(t, "https", _CLIENT)
-    t.control(_accepted(one), f"behind one proxy an honest delivery was answered {one.status}")
+    t.control(_accepted(one), f"behind one proxy an honest delivery got status {one.status}")
     chain = f"{_CLIENT}, {_NEAR_PROXY}"
     for schemes in ("https, http", "https,http", "https , http", "https, https", "HTTPS, HTTP"):
-        answer = _delivered(t, schemes, chain)
+        response = _delivered(t, schemes, chain)
         t.expect(
-            _accepted(answer),
-            f"behind two proxies ({schemes}) an honest delivery was answered {answer.status}",
+            _accepted(response),
+            f"behind two proxies ({schemes}) an honest delivery got status {response.status}",
         )
     if _accepted(_delivered(t, "http", _CLIENT)):
         return
     # Each proxy appends, so values that the client forged come before the genuine ones.
     for addresses in (f"127.0.0.1, {_CLIENT}", f"198.51.100.1, {_CLIENT}"):
-        answer = _delivered(t, "https, http", addresses)
-        t.expect(not _accepted(answer), "a client's own X-Forwarded-Proto is believed")
+        response = _delivered(t, "https, http", addresses)
+        t.expect(not _accepted(response), "a client's own X-Forwarded-Proto is believed")
 
 
-def _start(t: Trial, browser: Browser) -> bool:
+def _start(t: CaseContext, browser: Browser) -> bool:
     """Begin an authorization; return False if the app reports that its rate limit is reached."""
-    if t.try_begin(browser):
+    if try_begin(t, browser):
         return True
     page = browser.page
     limited = page is not None and page.status in {429, 503}
@@ -59,7 +62,7 @@ def _start(t: Trial, browser: Browser) -> bool:
     return False
 
 
-def _until_limited(t: Trial, browser: Browser) -> bool:
+def _until_limited(t: CaseContext, browser: Browser) -> bool:
     browser.more = []
     return any(not _start(t, browser) for _ in range(_STARTS))
 
@@ -75,7 +78,7 @@ def _claim(name: str) -> tuple[str, str]:
 
 
 @case("net-forwarded-limits")
-def _limits(t: Trial) -> None:
+def _limits(t: CaseContext) -> None:
     browser = t.browser(t.subject())
     if not _until_limited(t, browser):
         raise HookMissingError(f"no limit is seen within {_STARTS} starts of one address")

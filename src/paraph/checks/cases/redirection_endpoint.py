@@ -9,8 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from paraph.checks.harness.browser import Browser
-from paraph.checks.harness.case import Trial, case, control
+from paraph.checks.harness.case import case, control
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.http.browser import Browser
+from paraph.checks.harness.http.markup import find_form
+from paraph.checks.harness.install_steps import (
+    arrive,
+    arrive_and_follow,
+    begin,
+    code_for,
+    consent,
+    expect_refused,
+    finish,
+    install,
+    response_url,
+)
 
 _EVIL = "https://evil.example/"
 
@@ -20,61 +33,61 @@ def code_of(url: str) -> str:
     return dict(parse_qsl(urlsplit(url).query)).get("code", "")
 
 
-@control("callback")
-def _installs(t: Trial) -> None:
-    t.install()
+@control("redirection")
+def _installs(t: CaseContext) -> None:
+    install(t)
 
 
-def _stray(t: Trial, browser: Browser, what: str, **query: str) -> None:
+def _stray(t: CaseContext, browser: Browser, what: str, **query: str) -> None:
     """Check that a genuine code of the attacker is refused with these query parameters."""
-    code = t.code_for(t.zoom.user())
-    t.expect_refused(browser, t.callback_url(code=code, **query), what)
+    code = code_for(t, t.zoom.user())
+    expect_refused(t, browser, response_url(t, code=code, **query), what)
 
 
 @case("cb-state-missing")
-def _missing(t: Trial) -> None:
+def _missing(t: CaseContext) -> None:
     _stray(t, t.browser(), "a code without state")
     _stray(t, t.browser(t.subject()), "a code without state, signed in")
 
 
 @case("cb-state-missing-no-pending")
-def _no_pending(t: Trial) -> None:
+def _no_pending(t: CaseContext) -> None:
     browser = t.browser(t.subject())
-    for page in t.stage.target.urls.pages:
-        browser.open(t.stage.absolute(page))
+    for page in t.target.urls.pages:
+        browser.open(t.environment.absolute(page))
     _stray(t, browser, "a code without state where nothing was begun")
 
 
 @case("cb-state-missing-after-success")
-def _after_success(t: Trial) -> None:
-    done = t.install()
+def _after_success(t: CaseContext) -> None:
+    done = install(t)
     _stray(t, done.browser, "a code without state after a finished flow")
 
 
 @case("cb-state-empty")
-def _empty(t: Trial) -> None:
-    code = t.code_for(t.zoom.user())
+def _empty(t: CaseContext) -> None:
+    code = code_for(t, t.zoom.user())
     for spelling in ("&state=", "&state"):
         for begun in (False, True):
             browser = t.browser(t.subject())
             if begun:
-                t.begin(browser)
-            t.expect_refused(browser, t.callback_url(code=code) + spelling, "an empty state")
+                begin(t, browser)
+            expect_refused(t, browser, response_url(t, code=code) + spelling, "an empty state")
 
 
 @case("cb-state-forged")
-def _forged(t: Trial) -> None:
+def _forged(t: CaseContext) -> None:
     browser = t.browser(t.subject())
-    real = t.begin(browser).state
+    real = begin(t, browser).state
     forged = real[:-12] + "".join("A" if c != "A" else "B" for c in real[-12:])
     for state in (forged, "Zm9yZ2Vk" * 5, "x"):
         _stray(t, browser, "a forged state", state=state)
 
 
 @case("cb-state-mutated")
-def _mutated(t: Trial) -> None:
+def _mutated(t: CaseContext) -> None:
     user, browser = t.zoom.user(), t.browser(t.subject())
-    code = t.code_for(user)
+    code = code_for(t, user)
     mutations: tuple[Callable[[str], str], ...] = (
         lambda state: quote(state[: len(state) // 2]),
         lambda state: quote(state + "A"),
@@ -88,145 +101,147 @@ def _mutated(t: Trial) -> None:
     for mutate in mutations:
         # A new flow each time: an app that ends a flow at the first wrong response would
         # refuse all later ones for that reason alone.
-        begun = t.begin(browser)
+        begun = begin(t, browser)
         mutated = mutate(begun.state)
         if mutated != quote(begun.state):
             url = f"{t.url('redirect')}?code={code}&state={mutated}"
-            t.expect_refused(browser, url, "a mutated state", unbroken=True)
-        page = t.visit(browser, t.agree(begun.url, user))
-        t.expect_answered(page, "the true state afterwards")
+            expect_refused(t, browser, url, "a mutated state", unbroken=True)
+        page = arrive_and_follow(t, browser, consent(t, begun.url, user))
+        t.expect_no_error(page, "the true state afterwards")
 
 
 @case("cb-state-type-confusion")
-def _types(t: Trial) -> None:
+def _types(t: CaseContext) -> None:
     browser = t.browser(t.subject())
-    code = t.code_for(t.zoom.user())
+    code = code_for(t, t.zoom.user())
     for odd in (
         *("state[]=x", "state%5B%5D=", "state[$ne]=", "state[$ne]=x", "state[0][a]=1"),
         *("state=true", "state=null", "state=0", "state=undefined", "state=NaN"),
     ):
-        t.begin(browser)
+        begin(t, browser)
         url = f"{t.url('redirect')}?code={code}&{odd}"
-        t.expect_refused(browser, url, f"a callback with {odd}", unbroken=True)
-    t.begin(browser)
-    before = t.mark()
+        expect_refused(t, browser, url, f"a callback with {odd}", unbroken=True)
+    begin(t, browser)
+    before = t.zoom.mark()
     body = json.dumps({"code": code, "state": True}).encode()
-    answer = browser.request(
+    response = browser.request(
         "POST", t.url("redirect"), body=body, headers=[("content-type", "application/json")]
     )
-    t.expect_answered(answer, "a JSON POST with a boolean state")
+    t.expect_no_error(response, "a JSON POST with a boolean state")
     t.expect_no_exchange(before, "a JSON POST with a boolean state")
 
 
 @case("cb-state-expired")
-def _expired(t: Trial) -> None:
-    t.hook("advance")
+def _expired(t: CaseContext) -> None:
+    t.hooks.require("advance")
     browser = t.browser(t.subject())
-    callback = t.agree(t.begin(browser).url, t.zoom.user())
-    t.advance(t.stage.target.limits.state_lifetime + 60)
-    t.expect_refused(browser, callback, "a state past its lifetime")
+    callback = consent(t, begin(t, browser).url, t.zoom.user())
+    t.hooks.advance(t.limits.state_lifetime + 60)
+    expect_refused(t, browser, callback, "a state past its lifetime")
     # An app that fails completely once its clock is moved proves nothing.
-    t.install()
+    install(t)
 
 
 @case("cb-state-replayed")
-def _replayed(t: Trial) -> None:
-    done = t.install()
-    state = dict(parse_qsl(urlsplit(done.callback).query)).get("state", "")
+def _replayed(t: CaseContext) -> None:
+    done = install(t)
+    state = dict(parse_qsl(urlsplit(done.response_url).query)).get("state", "")
     t.expect(state, "the flow has no state")
     _stray(t, done.browser, "a state used for the second time", state=state)
 
 
 @case("cb-state-cross-browser")
-def _cross_browser(t: Trial) -> None:
+def _cross_browser(t: CaseContext) -> None:
     # The attacker consents as themself and lets the victim's browser finish.
     mallory, victim = t.browser(t.subject()), t.browser(t.subject())
-    callback = t.agree(t.begin(mallory).url, t.zoom.user())
-    t.expect_refused(victim, callback, "the attacker's flow in the victim's browser")
-    begun = t.begin(victim)
+    callback = consent(t, begin(t, mallory).url, t.zoom.user())
+    expect_refused(t, victim, callback, "the attacker's flow in the victim's browser")
+    begun = begin(t, victim)
     del begun
-    callback = t.agree(t.begin(mallory).url, t.zoom.user())
-    t.expect_refused(victim, callback, "the attacker's flow beside one of the victim's")
+    callback = consent(t, begin(t, mallory).url, t.zoom.user())
+    expect_refused(t, victim, callback, "the attacker's flow beside one of the victim's")
 
 
 @case("cb-session-fixation")
-def _fixation(t: Trial) -> None:
+def _fixation(t: CaseContext) -> None:
     # The victim consents at the attacker's authorization URL: PKCE does not help here.
     mallory = t.subject()
     attacker, victim = t.browser(mallory), t.browser(t.subject())
     user = t.zoom.user()
-    callback = t.agree(t.begin(attacker).url, user)
-    t.expect_refused(victim, callback, "the victim's consent to the attacker's request")
+    callback = consent(t, begin(t, attacker).url, user)
+    expect_refused(t, victim, callback, "the victim's consent to the attacker's request")
     anonymous = t.browser()
-    callback = t.agree(t.begin(attacker).url, user)
-    t.expect_refused(anonymous, callback, "the same in a browser that is not signed in")
+    callback = consent(t, begin(t, attacker).url, user)
+    expect_refused(t, anonymous, callback, "the same in a browser that is not signed in")
 
 
 @case("cb-state-cross-user")
-def _cross_user(t: Trial) -> None:
-    t.hook("sign_in")
-    t.hook("sign_out")
+def _cross_user(t: CaseContext) -> None:
+    t.hooks.require("sign_in")
+    t.hooks.require("sign_out")
     first, second = t.subject(), t.subject()
     browser = t.browser(first)
     user = t.zoom.user()
-    callback = t.agree(t.begin(browser).url, user)
-    t.in_browser("sign_out", browser)
+    callback = consent(t, begin(t, browser).url, user)
+    t.hooks.send_in_browser("sign_out", browser)
     t.sign_in(browser, second)
-    before = t.mark()
-    page = t.expect_answered(t.visit(browser, callback), "the callback")
-    if t.has("links"):
-        t.expect(not t.linked(second), "the second person got the first one's link, unasked")
-        t.expect(not t.linked(first), "a link was made after its owner had signed out")
-    if page.status == 200 and t.form(page, "confirm", "claim"):
+    before = t.zoom.mark()
+    page = t.expect_no_error(arrive_and_follow(t, browser, callback), "the callback")
+    if t.hooks.has("links"):
+        t.expect(not t.hooks.linked(second), "the second person got the first one's link, unasked")
+        t.expect(not t.hooks.linked(first), "a link was made after its owner had signed out")
+    if page.status == 200 and find_form(page, "confirm", "claim"):
         t.expect(second in page.text, "the confirmation does not name the person who is signed in")
-    elif t.token_requests(before):
+    elif t.zoom.token_requests(before):
         # A code was exchanged; only the links show for which subject.
-        t.hook("links")
+        t.hooks.require("links")
 
 
 @case("cb-cookie-tossing")
-def _tossing(t: Trial) -> None:
+def _tossing(t: CaseContext) -> None:
     mallory, victim = t.browser(t.subject()), t.browser(t.subject())
     known = {c.name for c in mallory.jar.all()}
-    theirs = t.begin(mallory)
-    own = t.begin(victim)
+    theirs = begin(t, mallory)
+    own = begin(t, victim)
     del own
     binding = [c for c in mallory.jar.all() if c.name not in known] or mallory.jar.all()
     # Browsers prevent a neighbouring host from planting cookies with this prefix.
     plantable = [c for c in binding if not c.name.startswith("__Host-")]
-    callback = t.agree(theirs.url, t.zoom.user())
+    callback = consent(t, theirs.url, t.zoom.user())
     header = victim.jar.header(callback, cross_site=True, safe=True)
     planted = "; ".join(f"{c.name}={c.value}" for c in plantable)
     if not plantable:
-        t.expect_refused(victim, callback, "the attacker's flow in the victim's browser")
+        expect_refused(t, victim, callback, "the attacker's flow in the victim's browser")
         return
     for both in (f"{planted}; {header}", f"{header}; {planted}"):
-        linked, before = t.links(), t.mark()
-        answer = t.arrive(victim, callback, headers=[("cookie", both)])
-        t.expect_came(answer, "a callback with two binding cookies")
+        linked, before = t.hooks.links(), t.zoom.mark()
+        response = arrive(t, victim, callback, headers=[("cookie", both)])
+        t.expect_response(response, "a callback with two binding cookies")
         t.expect_no_exchange(before, "a callback with two binding cookies")
-        t.expect(t.links() == linked, "a planted cookie made a link")
+        t.expect(t.hooks.links() == linked, "a planted cookie made a link")
 
 
 @case("cb-code-replay")
-def _code_replay(t: Trial) -> None:
+def _code_replay(t: CaseContext) -> None:
     t.zoom.simulator.faults.switch_on("code_reuse_accepted", {})
-    before = t.mark()
-    done = t.install()
-    t.control(len(t.token_requests(before, "authorization_code")) == 1, "one flow, two exchanges")
+    before = t.zoom.mark()
+    done = install(t)
+    t.control(
+        len(t.zoom.token_requests(before, "authorization_code")) == 1, "one flow, two exchanges"
+    )
     for _ in range(2):
-        before = t.mark()
-        answer = t.arrive(done.browser, done.callback)
-        t.expect_answered(answer, "the same callback again")
+        before = t.zoom.mark()
+        response = arrive(t, done.browser, done.response_url)
+        t.expect_no_error(response, "the same callback again")
         t.expect_no_exchange(before, "the same callback again")
 
 
 @case("cb-code-race")
-def _race(t: Trial) -> None:
+def _race(t: CaseContext) -> None:
     t.zoom.simulator.faults.switch_on("code_reuse_accepted", {})
     browser = t.browser(t.subject())
-    callback = t.agree(t.begin(browser).url, t.zoom.user())
-    before = t.mark()
+    callback = consent(t, begin(t, browser).url, t.zoom.user())
+    before = t.zoom.mark()
     cookies = browser.jar.header(callback, cross_site=True, safe=True)
     headers = [
         ("cookie", cookies),
@@ -234,39 +249,39 @@ def _race(t: Trial) -> None:
         ("sec-fetch-mode", "navigate"),
     ]
     with ThreadPoolExecutor(20) as pool:
-        answers = list(
+        responses = list(
             pool.map(lambda _: t.direct.send("GET", callback, headers=headers), range(20))
         )
-    count = len(t.token_requests(before, "authorization_code"))
+    count = len(t.zoom.token_requests(before, "authorization_code"))
     t.expect(count <= 1, f"twenty callbacks at once led to {count} exchanges")
     t.control(count == 1, "none of twenty callbacks at once led to an exchange")
-    for answer in answers:
-        t.expect_came(answer, "one of twenty callbacks at once")
+    for response in responses:
+        t.expect_response(response, "one of twenty callbacks at once")
 
 
 @case("cb-code-injection")
-def _code_injection(t: Trial) -> str:
+def _code_injection(t: CaseContext) -> str:
     # The victim's code comes from the victim's own flow, so it is bound to their challenge.
     mallory, victim = t.subject(), t.subject()
     user = t.zoom.user()
-    stolen = code_of(t.agree(t.begin(t.browser(victim)).url, user))
+    stolen = code_of(consent(t, begin(t, t.browser(victim)).url, user))
     attacker = t.browser(mallory)
-    begun = t.begin(attacker)
-    before = t.mark()
-    t.finish(attacker, t.callback_url(code=stolen, state=begun.state))
-    given = [one for one in t.token_requests(before) if one.status == 200]
+    begun = begin(t, attacker)
+    before = t.zoom.mark()
+    finish(t, attacker, response_url(t, code=stolen, state=begun.state))
+    given = [one for one in t.zoom.token_requests(before) if one.status == 200]
     t.expect(not given, "Zoom gave tokens for the victim's code")
-    t.expect(not t.linked(mallory), "the attacker's account is linked with the victim's code")
+    t.expect(not t.hooks.linked(mallory), "the attacker's account is linked with the victim's code")
     return _left_over(t)
 
 
-def _left_over(t: Trial) -> str:
+def _left_over(t: CaseContext) -> str:
     """Check for PKCE downgrade at a server that ignores an unneeded verifier (RFC 9700, 4.8)."""
     attacker = t.browser(t.subject())
-    begun = t.begin(attacker)
-    before = t.mark()
-    t.finish(attacker, t.callback_url(code=t.code_for(t.zoom.user()), state=begun.state))
-    taken = [one for one in t.token_requests(before) if one.status == 200]
+    begun = begin(t, attacker)
+    before = t.zoom.mark()
+    finish(t, attacker, response_url(t, code=code_for(t, t.zoom.user()), state=begun.state))
+    taken = [one for one in t.zoom.token_requests(before) if one.status == 200]
     if not taken:
         return ""
     return (
@@ -276,59 +291,62 @@ def _left_over(t: Trial) -> str:
 
 
 @case("cb-flood-random-codes")
-def _flood(t: Trial) -> None:
-    before = t.mark()
+def _flood(t: CaseContext) -> None:
+    before = t.zoom.mark()
     browser = t.browser()
 
     def strike(number: int) -> int:
         query = {"code": f"random-code-{number:022d}"}
         if number % 2:
             query["state"] = f"forged-state-{number:030d}"
-        return t.direct.send("GET", t.callback_url(**query)).status
+        return t.direct.send("GET", response_url(t, **query)).status
 
     with ThreadPoolExecutor(10) as pool:
         statuses = list(pool.map(strike, range(200)))
     t.expect_no_exchange(before, "200 random callbacks")
     t.expect(all(statuses), "some of 200 random callbacks were not answered")
-    quick = browser.open(t.stage.base)
+    quick = browser.open(t.environment.base)
     t.expect(quick.seconds < 3, f"afterwards the app took {quick.seconds:.1f} seconds")
-    t.install()
+    install(t)
 
 
 @case("cb-mixup", variant="two_registrations")
-def _mixup(t: Trial) -> None:
+def _mixup(t: CaseContext) -> None:
     second = t.url("second_start")
     browser = t.browser(t.subject())
-    answer = browser.open(second)
-    form = t.form(answer)
-    if form is not None and answer.status == 200:
-        answer = browser.submit(form)
+    response = browser.open(second)
+    form = find_form(response)
+    if form is not None and response.status == 200:
+        response = browser.submit(form)
     t.control(
-        answer.location.startswith(t.stage.trap_url), "the second registration does not start"
+        response.location.startswith(t.environment.trap_url),
+        "the second registration does not start",
     )
-    state = answer.query.get("state", "")
-    code = t.code_for(t.zoom.user())
+    state = response.query.get("state", "")
+    code = code_for(t, t.zoom.user())
     for door in (t.url("redirect"), t.url("second_redirect")):
-        before = t.mark()
-        got = t.arrive(browser, f"{door}?{urlencode({'code': code, 'state': state})}")
-        t.expect_came(got, "a code of the other server")
+        before = t.zoom.mark()
+        got = arrive(t, browser, f"{door}?{urlencode({'code': code, 'state': state})}")
+        t.expect_response(got, "a code of the other server")
         t.expect_no_exchange(before, "a code of the other server")
         if door == t.url("redirect"):
-            leaked = [hit for hit in t.stage.trap.hits if code in hit]
+            leaked = [hit for hit in t.environment.trap.hits if code in hit]
             t.expect(not leaked, "the code of one server was sent to the other")
 
 
 @case("cb-state-carries-url")
-def _carries_url(t: Trial) -> None:
+def _carries_url(t: CaseContext) -> None:
     user = t.zoom.user()
     victim, browser = t.subject(), t.browser(t.subject())
-    for number in range(len(_altered(t.begin(browser).state, victim))):
+    for number in range(len(_altered(begin(t, browser).state, victim))):
         # A new flow each time, as above.
-        state = _altered(t.begin(browser).state, victim)[number]
-        url = t.callback_url(code=t.code_for(user), state=state)
-        answer = t.expect_refused(browser, url, "a state with altered content")
-        t.expect(not answer.location.startswith(_EVIL), "an altered state leads to a foreign site")
-    t.expect(not t.linked(victim), "an altered state named the account that was linked")
+        state = _altered(begin(t, browser).state, victim)[number]
+        url = response_url(t, code=code_for(t, user), state=state)
+        response = expect_refused(t, browser, url, "a state with altered content")
+        t.expect(
+            not response.location.startswith(_EVIL), "an altered state leads to a foreign site"
+        )
+    t.expect(not t.hooks.linked(victim), "an altered state named the account that was linked")
 
 
 def _altered(state: str, victim: str) -> list[str]:

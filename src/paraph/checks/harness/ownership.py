@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urljoin
 
-from paraph.checks.harness.browser import Sender
-from paraph.checks.harness.destination import THIS_MACHINE, Reach, destination_of
+from paraph.checks.harness.http.destination import THIS_MACHINE, Reach, destination_of
+from paraph.checks.harness.http.sender import Sender
 from paraph.checks.target import Target, fill
 from paraph.errors import ConfigurationError
 
@@ -98,9 +98,9 @@ def _missing(origin: str, target: Target) -> str:
     # Only the request for the proof itself may go there.
     sender = Sender("", lambda _answer: None, reach=THIS_MACHINE.with_proven({origin}))
     try:
-        answer = sender.send("GET", urljoin(origin, PROOF_PATH))
+        response = sender.send("GET", urljoin(origin, PROOF_PATH))
     finally:
         sender.close()
-    if answer.status == 200 and answer.text.strip() == target.ownership_token:
+    if response.status == 200 and response.text.strip() == target.ownership_token:
         return ""
     return f"{origin}{PROOF_PATH} does not serve the ownership_token"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from paraph.checks.harness.browser import Browser, Sender
-from paraph.checks.harness.destination import THIS_MACHINE, destination_of
-from paraph.checks.harness.response import Answer
+from paraph.checks.harness.http.browser import Browser
+from paraph.checks.harness.http.destination import THIS_MACHINE, destination_of
+from paraph.checks.harness.http.response import Response
+from paraph.checks.harness.http.sender import Sender
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_a_url_that_parsers_read_differently_has_none(url: str) -> None:
 
 def test_a_request_to_another_place_is_not_sent() -> None:
     """Every request of the check is checked, however its URL came about."""
-    seen: list[Answer] = []
+    seen: list[Response] = []
     sender = Sender("", seen.append)
     for url in ("http://app.example/", "http://127.0.0.1:1@app.example/", "//app.example"):
         assert sender.send("GET", url).problem.startswith("not sent: ")
@@ -66,10 +67,10 @@ def test_a_request_to_another_place_is_not_sent() -> None:
 
 def test_a_redirect_elsewhere_is_not_followed() -> None:
     """The app under attack cannot send the check to another server."""
-    seen: list[Answer] = []
+    seen: list[Response] = []
     sender = Sender("", seen.append)
     browser = Browser(sender, ["http://app.example"])
-    page = Answer("GET", "http://127.0.0.1:1/", 302, [("location", "http://app.example/")])
+    page = Response("GET", "http://127.0.0.1:1/", 302, [("location", "http://app.example/")])
     assert browser.follow(page).problem.startswith("not sent: http://app.example")
     sender.close()
     assert "" == THIS_MACHINE.problem("http://127.0.0.1:1/")

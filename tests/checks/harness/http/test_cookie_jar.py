@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paraph.checks.harness.cookie_jar import CookieJar, parse_set_cookie
+from paraph.checks.harness.http.cookie_jar import CookieJar, parse_set_cookie
 
 APP = "http://127.0.0.1:8000/a"
 

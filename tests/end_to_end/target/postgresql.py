@@ -71,7 +71,7 @@ def main(folder: str, act: str, *words: str) -> None:
     if act == "start":
         os.environ["TARGET_DATABASE_URL"] = url
         sys.argv[1:] = []
-        runpy.run_module("paraph.checks.targets.host", run_name="__main__", alter_sys=True)
+        runpy.run_module("end_to_end.target.host", run_name="__main__", alter_sys=True)
         return
     found: Any = asyncio.run(_stored(url) if act == "stored" else _cells(url, *words))
     sys.stdout.write(json.dumps(found))

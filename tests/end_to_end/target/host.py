@@ -23,8 +23,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paraph.checks.targets.front import serve_front
-from paraph.checks.targets.service_process import ServiceProcess
+from end_to_end.target.front import serve_front
+from end_to_end.target.service_process import ServiceProcess
 
 _COOKIE = "__Host-host"
 _MEETINGS = "/v2/users/me/meetings"

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from paraph.checks.harness.browser import Sender
-from paraph.checks.harness.response import Answer
+from paraph.checks.harness.http.response import Response
+from paraph.checks.harness.http.sender import Sender
 
 
-def page(text: str, *headers: tuple[str, str]) -> Answer:
+def page(text: str, *headers: tuple[str, str]) -> Response:
     """An answer with this body."""
     given = list(headers) or [("content-type", "text/html; charset=utf-8")]
-    return Answer("GET", "http://app.example/a", 200, given, text.encode())
+    return Response("GET", "http://app.example/a", 200, given, text.encode())
 
 
 @contextmanager
@@ -65,12 +65,12 @@ def test_all_answers_are_read_on_demand() -> None:
 def test_a_narrow_connection_is_not_made_to_another_machine() -> None:
     """The reach of a sender holds for its bare connections as well."""
     with pytest.raises(OSError, match="not this machine"):
-        sender().connect_narrow("http://192.0.2.1/")
+        sender().connect("http://192.0.2.1/", narrow=True)
 
 
 def test_a_narrow_connection_announces_a_small_window() -> None:
     """A peer that does not read is felt after a few kilobytes."""
-    with server(EMPTY) as (url, _), sender().connect_narrow(url) as connection:
+    with server(EMPTY) as (url, _), sender().connect(url, narrow=True) as connection:
         window = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         connection.sendall(b"x")
     assert window < 65536

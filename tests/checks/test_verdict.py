@@ -13,7 +13,7 @@ from paraph.checks.twin_target import twin_target
 from paraph.checks.verdict import Finding, Verdict
 
 
-def judged(target: Target, name: str) -> Finding:
+def finding_of(target: Target, name: str) -> Finding:
     """One case against one target."""
     (finding,) = run(target, [name], told=lambda _finding: None).findings
     return finding
@@ -39,13 +39,13 @@ def friendly(*words: str) -> Target:
 @pytest.mark.parametrize("name", ["tok-identity-fail", "cb-half-install", "tok-email-match"])
 def test_a_friendly_page_is_a_refusal(name: str) -> None:
     """Whether somebody is signed in is read off the app's pages, not off a status."""
-    finding = judged(friendly(), name)
+    finding = finding_of(friendly(), name)
     assert finding.verdict is Verdict.PASS, finding.reason
 
 
 def test_a_sign_in_without_an_identity_is_found() -> None:
     """The same page, but it greets."""
-    finding = judged(friendly("gullible"), "tok-identity-fail")
+    finding = finding_of(friendly("gullible"), "tok-identity-fail")
     assert (Verdict.FAIL, "users/me: 401: accepted") == (finding.verdict, finding.reason)
 
 
@@ -58,12 +58,12 @@ def test_a_sign_in_without_an_identity_is_found() -> None:
         ("events", "deauth-late-event"),
     ],
 )
-def test_what_only_a_hook_could_show_is_not_judged_without_it(hook: str, name: str) -> None:
+def test_a_case_that_needs_a_hook_is_not_applicable_without_it(hook: str, name: str) -> None:
     """Nothing seen is no pass."""
     # Without a sign-in the twin could not even begin.
     target = friendly() if hook == "sign_in" else twin_target()
     setattr(target.hooks, hook, None)
-    finding = judged(target, name)
+    finding = finding_of(target, name)
     assert Verdict.NOT_APPLICABLE is finding.verdict
     assert f"`{hook}`" in finding.reason
 
@@ -73,7 +73,7 @@ def test_pages_that_show_nothing_prove_nothing(name: str) -> None:
     """A name that stands nowhere cannot stand somewhere unescaped."""
     target = twin_target() if name == "deauth-retention" else friendly("discreet")
     target.urls.pages = []
-    finding = judged(target, name)
+    finding = finding_of(target, name)
     assert Verdict.NOT_APPLICABLE is finding.verdict, finding.reason
     assert "urls.pages" in finding.reason
 
@@ -82,7 +82,7 @@ def test_a_log_that_is_not_there_holds_no_secret_and_proves_nothing() -> None:
     """A misspelt path must not look like discretion."""
     target = twin_target()
     target.hooks.log_file = "{folder}/misspelt.log"
-    finding = judged(target, "leak-logs")
+    finding = finding_of(target, "leak-logs")
     assert Verdict.INCONCLUSIVE is finding.verdict
     assert "there is no log at" in finding.reason
 
@@ -93,7 +93,7 @@ def test_a_file_that_an_installation_does_not_touch_is_not_the_database(tmp_path
     file.write_bytes(b"x" * 4096)
     target = twin_target()
     target.hooks.database_file = str(file)
-    finding = judged(target, "leak-db")
+    finding = finding_of(target, "leak-db")
     assert Verdict.INCONCLUSIVE is finding.verdict, finding.reason
 
 
@@ -101,6 +101,6 @@ def test_a_variant_that_leaves_the_secret_in_place_proves_nothing() -> None:
     """An app with its secret refuses what is unsigned for another reason."""
     target = twin_target()
     target.variants["no_webhook_secret"] = Variant(environment={"MISSPELT": ""})
-    finding = judged(target, "wh-fail-open")
+    finding = finding_of(target, "wh-fail-open")
     assert Verdict.INCONCLUSIVE is finding.verdict
     assert "leaves the secret in place" in finding.reason
