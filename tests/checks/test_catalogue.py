@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from paraph.checks.cases import CASES
 from paraph.checks.catalogue import GROUPS, catalogue
-from paraph.checks.harness.case import CASES
 
 ROOT = Path(__file__).parents[2]
 IDS = (Path(__file__).parent / "ids.txt").read_text("utf-8").split()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from paraph.checks import all_cases
+from paraph.checks.cases import CASES
 from paraph.checks.catalogue import GROUPS, catalogue
 from paraph.checks.harness.case import CONTROLS, Case
 from paraph.checks.harness.case_context import CaseContext
@@ -163,7 +163,7 @@ def group_control(environment: Environment, group: str) -> Finding | None:
 def run_case(environment: Environment, name: str, number: int) -> Finding:
     """Run one case, then reset the environment."""
     entry = catalogue()[name]
-    known = all_cases.CASES.get(name)
+    known = CASES.get(name)
     if known is None:
         return _finding(name, Verdict.INCONCLUSIVE, "this case is not built yet")
     try:

@@ -16,7 +16,7 @@ from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.http.browser_url import resolved
 from paraph.checks.harness.http.markup import find_form, forms_of
 from paraph.checks.harness.http.response import Response
-from paraph.checks.harness.install_steps import begin, consent, install, try_begin
+from paraph.checks.harness.install_steps import authorize, install, try_begin
 from paraph.checks.harness.stored import is_shown, stored_size
 from paraph.checks.harness.webhook_steps import (
     control_delivery,
@@ -77,15 +77,20 @@ def _expect_no_detour(t: CaseContext, page: str, plain: Response) -> None:
 def _plain(t: CaseContext) -> None:
     plain = t.url("plain")
     browser = t.browser(t.subject())
-    callback = consent(t, begin(t, browser).url, t.zoom.user())
-    parts = urlsplit(callback)
+    returned = authorize(t, browser)
+    parts = urlsplit(returned)
     before = t.zoom.mark()
-    cookies = browser.jar.header(callback, cross_site=True, safe=True)
+    cookies = browser.jar.header(returned, cross_site=True, safe=True)
     url = urljoin(plain, f"{parts.path}?{parts.query}")
     response = t.direct.send("GET", url, headers=[("cookie", cookies)])
-    t.expect(response.status < 500, f"a callback over plain http got status {response.status}")
-    t.expect(not 200 <= response.status < 300, "a callback over plain http was accepted")
-    t.expect_no_exchange(before, "a callback over plain http")
+    t.expect(
+        response.status < 500,
+        f"an authorization response over plain http got status {response.status}",
+    )
+    t.expect(
+        not 200 <= response.status < 300, "an authorization response over plain http was accepted"
+    )
+    t.expect_no_exchange(before, "an authorization response over plain http")
     if t.environment.url("webhook"):
         marker, delivery = marked_delivery(t)
         del marker

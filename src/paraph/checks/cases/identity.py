@@ -12,8 +12,7 @@ from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.http.markup import find_form
 from paraph.checks.harness.install_steps import (
     arrive_and_follow,
-    begin,
-    consent,
+    authorize,
     finish,
     install,
     leads_to_zoom,
@@ -40,7 +39,7 @@ def _scope(t: CaseContext) -> None:
 
     t.zoom.change(TOKEN, less)
     before = t.zoom.mark()
-    page = finish(t, browser, consent(t, begin(t, browser).url, user))
+    page = finish(t, browser, authorize(t, browser, user))
     t.expect_no_error(page, "fewer scopes than required")
     t.control(t.zoom.token_requests(before), "the code was never exchanged")
     t.expect(not leads_to_zoom(t, page), "the browser is sent to Zoom again and again")
@@ -57,7 +56,7 @@ def _api_url(t: CaseContext) -> None:
     )
     browser = t.browser(t.subject())
     before = t.zoom.mark()
-    page = finish(t, browser, consent(t, begin(t, browser).url, t.zoom.user()))
+    page = finish(t, browser, authorize(t, browser))
     t.expect(page.status != 500, "the app broke with 500")
     t.control(t.zoom.token_requests(before), "the code was never exchanged")
     t.expect(not t.environment.trap.hits, "the token went where the token response pointed")
@@ -87,7 +86,7 @@ def _id_mismatch(t: CaseContext) -> None:
     t.zoom.replace(ME, Reply.of_json(description_of(user)))
     browser = t.browser(t.subject())
     before = t.zoom.mark()
-    page = finish(t, browser, consent(t, begin(t, browser).url, user))
+    page = finish(t, browser, authorize(t, browser, user))
     t.expect(page.status != 500, "the app broke with 500")
     t.control(t.zoom.token_requests(before), "the code was never exchanged")
     t.expect(not t.hooks.linked(user=victim.id), "the identity was read out of the access token")
@@ -123,7 +122,7 @@ def _email(t: CaseContext) -> None:
     mallory = t.subject()
     attacker = t.zoom.user(email=done.user.email)
     browser = t.browser(mallory)
-    page = finish(t, browser, consent(t, begin(t, browser).url, attacker))
+    page = finish(t, browser, authorize(t, browser, attacker))
     t.expect(page.status != 500, "the app broke with 500")
     if t.hooks.has("links"):
         t.expect(
@@ -154,7 +153,7 @@ def _collation(t: CaseContext) -> None:
         user = t.zoom.user(id=twin, account_id=first.user.account_id)
         subject = t.subject()
         browser = t.browser(subject)
-        page = finish(t, browser, consent(t, begin(t, browser).url, user))
+        page = finish(t, browser, authorize(t, browser, user))
         t.expect(page.status < 500, f"status {page.status}")
         own = t.hooks.linked(subject, twin) or not (valid or t.hooks.linked(subject))
         t.expect(own, f"{twin!r} was taken for another identity")
@@ -185,7 +184,7 @@ def _relink(t: CaseContext) -> None:
     first = install(t)
     other = t.subject()
     browser = t.browser(other)
-    page = arrive_and_follow(t, browser, consent(t, begin(t, browser).url, first.user))
+    page = arrive_and_follow(t, browser, authorize(t, browser, first.user))
     t.expect(page.status < 500, f"status {page.status}")
     t.expect(not t.hooks.linked(other), "the Zoom user was moved without a word")
     form = find_form(page, "confirm", "claim", "link")
@@ -213,7 +212,7 @@ def _profile(t: CaseContext) -> None:
     ):
         user = t.zoom.user(display_name=name)
         browser = t.browser(t.subject())
-        page = arrive_and_follow(t, browser, consent(t, begin(t, browser).url, user))
+        page = arrive_and_follow(t, browser, authorize(t, browser, user))
         pages = [page]
         form = find_form(page, "confirm", "claim", "link")
         if form is not None:

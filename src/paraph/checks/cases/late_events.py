@@ -8,7 +8,6 @@ events of a removed user.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -20,9 +19,11 @@ from paraph.checks.harness.webhook_steps import (
     Delivery,
     control_delivery,
     effects,
+    has_effect_soon,
     iso,
     known_user,
     marked_delivery,
+    new_marker,
     post,
     signed_delivery,
 )
@@ -30,10 +31,6 @@ from paraph.checks.verdict import HookMissingError
 from paraph.simulator.state.world import User
 
 _LATE = 600.0
-
-
-def _mark() -> str:
-    return f"marker-{os.urandom(6).hex()}"
 
 
 def _event(t: CaseContext, name: str, payload: dict[str, Any], at: float | None) -> Delivery:
@@ -45,7 +42,7 @@ def _event(t: CaseContext, name: str, payload: dict[str, Any], at: float | None)
 
 
 def _meeting(t: CaseContext, user: User, at: float | None) -> tuple[str, Delivery]:
-    marker = _mark()
+    marker = new_marker()
     item = {"topic": marker, "uuid": marker, "host_id": user.id}
     return marker, _event(t, "meeting.ended", {"account_id": user.account_id, "object": item}, at)
 
@@ -148,7 +145,7 @@ def _send_shapes(t: CaseContext, user: User, places: list[str]) -> dict[str, str
     markers = {}
     for place in places:
         name, shape = SHAPES[place]
-        markers[place] = marker = _mark()
+        markers[place] = marker = new_marker()
         payload = shape(user, {"topic": marker, "uuid": marker})
         response = post(t, _event(t, name, payload, t.now() - 30))
         t.expect_no_error(response, f"the event {name}")
@@ -188,10 +185,9 @@ def _reinstalled(t: CaseContext) -> None:
     remove(t, done, deauthorization_time=iso(t.now()))
     control_gone(t, done)
     again = installed(t, user=done.user, subject=done.subject)
-    within = t.limits.effect_within
     marker, honest = marked_delivery(t, again.user)
     t.expect_no_error(post(t, honest), "an event after a new installation")
-    there = t.until(lambda: effects(t, marker), within)
+    there = has_effect_soon(t, marker)
     t.expect(there, "an event after a new installation has no effect")
     marker, late = _meeting(t, again.user, t.now() - _LATE)
     t.expect_no_error(post(t, late), "an event of the earlier installation")

@@ -16,8 +16,7 @@ from paraph.checks.harness.http.cookie_jar import Cookie, parse_set_cookie
 from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.install_steps import (
     arrive_and_follow,
-    begin,
-    consent,
+    authorize,
     finish,
     install,
     response_url,
@@ -214,7 +213,7 @@ def _no_store(t: CaseContext) -> None:
 def _clickjack(t: CaseContext) -> None:
     browser = t.browser(t.subject())
     first = len(t.exchanges)
-    finish(t, browser, consent(t, begin(t, browser).url, t.zoom.user()))
+    finish(t, browser, authorize(t, browser))
     for one in t.target.urls.pages:
         browser.open(t.environment.absolute(one))
     shown = [a for a in t.exchanges[first:] if a.is_html and "<form" in a.text.lower()]

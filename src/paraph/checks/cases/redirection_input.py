@@ -1,16 +1,16 @@
-"""Group B, part 2: every other invalid request to the redirection endpoint."""
+"""Group B, part 3: errors, parameters and encodings at the redirection endpoint."""
 
 from __future__ import annotations
 
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from paraph.checks.cases.redirection_endpoint import code_of
 from paraph.checks.harness.case import case
 from paraph.checks.harness.case_context import CaseContext
-from paraph.checks.harness.http.markup import links_of, loaded_by, redirects_of
+from paraph.checks.harness.http.markup import links_of, redirects_of
 from paraph.checks.harness.install_steps import (
     arrive,
     arrive_and_follow,
+    authorize,
     begin,
     code_for,
     consent,
@@ -20,20 +20,24 @@ from paraph.checks.harness.install_steps import (
     response_url,
     try_begin,
 )
-from paraph.checks.harness.recording_zoom import ME
-from paraph.checks.harness.zoom_messages import Reply
 
 _XSS = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>')
+
+
 _RETURN_NAMES = (
     *("return_to", "returnTo", "next", "redirect", "redirect_to", "redirect_url", "url"),
     *("continue", "back", "callback", "onErrorReturnTo", "goto", "rd", "dest"),
 )
+
+
 # Validators have read these as paths, and browsers as URLs of another host.
 _LEADS = (
     *("//", "///", "////", "/\\", "\\\\", "\\/", "/\\/", "\t//", " //", "\x00//", "/\t/", "/\r\n/"),
     *("/%09/", "/%0d%0a/", "/%5c", "/%2f%2f", "/.", "/..//", "/;//", "/%00//", "/@", "."),
     *("https:", "https:/", "https://", "https:///", "https:\\\\", "hTTps://", "http:/\\", "http:"),
 )
+
+
 _OTHER_SCHEMES = ("javascript:alert(1)", "java\tscript:alert(1)", "data:text/html,x", "vbscript:x")
 
 
@@ -43,31 +47,6 @@ def _foreign(own: str) -> list[str]:
     found = [lead + hosts[0] for lead in _LEADS]
     found += [lead + host for lead in ("//", "https://", "/\\", "https:") for host in hosts[1:]]
     return [*found, "//evil%E3%80%82example", f"https://evil.example?{own}", *_OTHER_SCHEMES]
-
-
-@case("cb-code-missing")
-def _code_missing(t: CaseContext) -> None:
-    for ending in ("", "&code="):
-        browser = t.browser(t.subject())
-        state = begin(t, browser).state
-        url = response_url(t, state=state) + ending
-        response = expect_refused(t, browser, url, "a callback without a code", unbroken=True)
-        t.expect(
-            response.status != 200 or response.is_html, "a callback without a code was accepted"
-        )
-
-
-@case("cb-code-rejected")
-def _code_rejected(t: CaseContext) -> None:
-    subject = t.subject()
-    browser = t.browser(subject)
-    begun = begin(t, browser)
-    linked = t.hooks.links()
-    url = response_url(t, code="garbage" * 4, state=begun.state)
-    page = finish(t, browser, url)
-    t.expect_no_error(page, "a code that Zoom refuses")
-    t.expect(t.hooks.links() == linked, "a link was made although Zoom refused the code")
-    expect_refused(t, browser, consent(t, begun.url, t.zoom.user()), "the same state afterwards")
 
 
 @case("cb-error-denied")
@@ -96,8 +75,8 @@ def _error_no_state(t: CaseContext) -> None:
 @case("cb-error-and-code")
 def _error_and_code(t: CaseContext) -> None:
     browser = t.browser(t.subject())
-    callback = consent(t, begin(t, browser).url, t.zoom.user())
-    expect_refused(t, browser, f"{callback}&error=access_denied", "an error beside a code")
+    returned = authorize(t, browser)
+    expect_refused(t, browser, f"{returned}&error=access_denied", "an error beside a code")
 
 
 @case("cb-error-xss")
@@ -112,7 +91,7 @@ def _error_xss(t: CaseContext) -> None:
             {"code": mark, "state": mark},
         ):
             response = arrive(t, browser, response_url(t, **query))
-            t.expect_no_error(response, "a callback with markup in it")
+            t.expect_no_error(response, "an authorization response with markup in it")
             last = browser.follow(response)
             t.expect(mark not in last.text or not last.is_html, "markup is shown as it came")
             linked = [one for one in links_of(last) if one.lower().startswith("javascript:")]
@@ -129,11 +108,11 @@ def _duplicates(t: CaseContext) -> None:
     ):
         for order in (0, 1):
             browser = t.browser(t.subject())
-            query = parse_qsl(urlsplit(consent(t, begin(t, browser).url, t.zoom.user())).query)
+            query = parse_qsl(urlsplit(authorize(t, browser)).query)
             extra = [(name, one) for one in (bad if order else reversed(bad))]
             pairs = [*query, *extra] if order else [*extra, *query]
             url = f"{t.url('redirect')}?{urlencode(pairs)}"
-            expect_refused(t, browser, url, f"a callback with two values of {name}")
+            expect_refused(t, browser, url, f"an authorization response with two values of {name}")
 
 
 @case("cb-query-vs-body")
@@ -144,8 +123,8 @@ def _sources(t: CaseContext) -> None:
         (("state",), (), ("code",)),
     ):
         browser = t.browser(t.subject())
-        callback = consent(t, begin(t, browser).url, t.zoom.user())
-        values = {"state": "", **dict(parse_qsl(urlsplit(callback).query))}
+        returned = authorize(t, browser)
+        values = {"state": "", **dict(parse_qsl(urlsplit(returned).query))}
         url = response_url(t, **{n: values[n] for n in query})
         # A page of the app itself sends it, so that SameSite does not hide the app's own decision.
         cookies = browser.jar.header(url, cross_site=False, safe=True)
@@ -166,7 +145,7 @@ def _sources(t: CaseContext) -> None:
 @case("cb-head-prefetch")
 def _prefetch(t: CaseContext) -> None:
     browser = t.browser(t.subject())
-    callback = consent(t, begin(t, browser).url, t.zoom.user())
+    returned = authorize(t, browser)
     before = t.zoom.mark()
     for method, headers in (
         ("HEAD", []),
@@ -174,11 +153,11 @@ def _prefetch(t: CaseContext) -> None:
         ("GET", [("sec-purpose", "prefetch")]),
         ("GET", [("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch")]),
     ):
-        response = browser.request(method, callback, initiator=f"{t.zoom.url}/", headers=headers)
+        response = browser.request(method, returned, initiator=f"{t.zoom.url}/", headers=headers)
         what = f"{method} {dict(headers).get('sec-purpose', '')}".strip()
         t.expect_no_exchange(before, what)
         t.expect(response.status != 500, f"{what} got status 500")
-    page = finish(t, browser, callback)
+    page = finish(t, browser, returned)
     t.expect(t.zoom.token_requests(before), "looking at the URL has used it up")
     t.expect(page.status < 400, f"the real request ended with {page.status}")
 
@@ -200,7 +179,7 @@ def _oversize(t: CaseContext) -> None:
             response.status < 500 or response.status in {501, 505}, f"status {response.status}"
         )
         t.expect(response.seconds < 2, f"took {response.seconds:.1f} seconds")
-        t.expect_no_exchange(before, "an oversized callback")
+        t.expect_no_exchange(before, "an oversized authorization response")
     t.expect(browser.open(t.environment.base).status, "the app does not response any more")
 
 
@@ -213,7 +192,7 @@ def _encodings(t: CaseContext) -> None:
         for query in (f"code=abc{one}&state={quote(state)}", f"code=abc&state={quote(state)}{one}"):
             before = t.zoom.mark()
             response = arrive(t, browser, f"{t.url('redirect')}?{query}")
-            t.expect_no_error(response, f"a callback with {one}")
+            t.expect_no_error(response, f"an authorization response with {one}")
             t.expect(
                 not any(c.startswith("x=1") for c in response.set_cookies), "a header was injected"
             )
@@ -248,32 +227,38 @@ def _implicit(t: CaseContext) -> None:
 @case("cb-unknown-params")
 def _unknown(t: CaseContext) -> None:
     browser = t.browser(t.subject())
-    callback = consent(t, begin(t, browser).url, t.zoom.user())
+    returned = authorize(t, browser)
     before = t.zoom.mark()
-    page = finish(t, browser, f"{callback}&foo=bar&_ga=1.2")
-    t.expect(t.zoom.token_requests(before), "a callback with an unknown parameter was refused")
-    t.expect(page.status < 400, f"a callback with an unknown parameter ended with {page.status}")
+    page = finish(t, browser, f"{returned}&foo=bar&_ga=1.2")
+    t.expect(
+        t.zoom.token_requests(before),
+        "an authorization response with an unknown parameter was refused",
+    )
+    t.expect(
+        page.status < 400,
+        f"an authorization response with an unknown parameter ended with {page.status}",
+    )
 
 
 @case("cb-iss-mismatch")
 def _iss(t: CaseContext) -> None:
     for issuer in ("https://evil.example", t.zoom.url + "/", ""):
         browser = t.browser(t.subject())
-        callback = consent(t, begin(t, browser).url, t.zoom.user())
-        url = f"{callback}&{urlencode({'iss': issuer})}"
+        returned = authorize(t, browser)
+        url = f"{returned}&{urlencode({'iss': issuer})}"
         expect_refused(t, browser, url, f"an response with iss={issuer!r}")
 
 
 @case("cb-iss-removed", variant="issuer")
 def _iss_removed(t: CaseContext) -> None:
     browser = t.browser(t.subject())
-    callback = consent(t, begin(t, browser).url, t.zoom.user())
+    returned = authorize(t, browser)
     before = t.zoom.mark()
-    finish(t, browser, f"{callback}&{urlencode({'iss': t.zoom.url})}")
+    finish(t, browser, f"{returned}&{urlencode({'iss': t.zoom.url})}")
     t.control(t.zoom.token_requests(before), "an response with the right iss is refused")
     browser = t.browser(t.subject())
-    callback = consent(t, begin(t, browser).url, t.zoom.user())
-    expect_refused(t, browser, callback, "an response without the iss that is announced")
+    returned = authorize(t, browser)
+    expect_refused(t, browser, returned, "an response without the iss that is announced")
 
 
 def _refused_states(t: CaseContext) -> list[dict[str, str]]:
@@ -337,44 +322,3 @@ def _expect_none_away(t: CaseContext, first: int) -> None:
         for where in (one.location, *redirects_of(one)):
             near = urlsplit(where).scheme in {"http", "https"} and urlsplit(where).netloc in ours
             t.expect(not where or near, f"the app sends the browser to {where[:80]}")
-
-
-@case("cb-clean-url")
-def _clean(t: CaseContext) -> None:
-    browser = t.browser(t.subject())
-    callback = consent(t, begin(t, browser).url, t.zoom.user())
-    code, state = code_of(callback), dict(parse_qsl(urlsplit(callback).query)).get("state")
-    response = arrive(t, browser, callback)
-    t.expect(
-        300 <= response.status < 400,
-        f"the callback got status {response.status}, not by a redirect",
-    )
-    last = browser.follow(response)
-    for secret, what in ((code, "code"), (state, "state")):
-        if not secret:
-            continue
-        t.expect(secret not in last.url, f"the {what} stays in the address bar")
-        t.expect(secret not in last.text, f"the {what} is in the page")
-    t.expect(
-        response.header("referrer-policy") or last.header("referrer-policy"), "no Referrer-Policy"
-    )
-    foreign = [o for o in loaded_by(last) if o.startswith("http") and not browser.is_ours(o)]
-    t.expect(not foreign, f"the landing page loads things from other sites ({foreign[:1]})")
-
-
-@case("cb-half-install")
-def _half(t: CaseContext) -> None:
-    subject = t.subject()
-    browser = t.browser(subject)
-    linked = t.hooks.links()
-    t.zoom.replace(ME, Reply.of_json({"code": 500, "message": "x"}, 500), times=3)
-    page = finish(t, browser, consent(t, begin(t, browser).url, t.zoom.user()))
-    t.expect(page.status, f"no response: {page.problem}")
-    t.expect(page.status != 500, "the app broke with 500")
-    t.expect(t.hooks.links() == linked, "an account is linked although its Zoom user is unknown")
-    t.expect(
-        not (not t.hooks.has("links") and page.status < 300 and "connected" in page.text.lower()),
-        "the app says that it is connected",
-    )
-    t.zoom.reset()
-    install(t, subject=subject, browser=browser)

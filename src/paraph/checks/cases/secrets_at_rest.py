@@ -14,9 +14,9 @@ from paraph.checks.harness.http.browser_url import resolved
 from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.install_steps import (
     arrive_and_follow,
+    authorize,
     begin,
     code_for,
-    consent,
     finish,
     install,
     response_url,
@@ -121,15 +121,15 @@ def _log_text(t: CaseContext) -> str:
 @case("leak-logs")
 def _logs(t: CaseContext) -> None:
     done = install(t)
-    callbacks, answered = [done.response_url], None
+    all_returned, answered = [done.response_url], None
     browser = t.browser(done.subject)
     stray = response_url(t, code=code_for(t, t.zoom.user()), state="forged-state-of-this-case-0001")
     arrive_and_follow(t, browser, stray)
     for reply in (Reply(200, b"not json"), Reply.of_json({"code": 1}, 500)):
         t.zoom.replace(ME, reply)
-        callback = consent(t, begin(t, browser).url, t.zoom.user())
-        callbacks.append(callback)
-        arrive_and_follow(t, browser, callback)
+        returned = authorize(t, browser)
+        all_returned.append(returned)
+        arrive_and_follow(t, browser, returned)
         t.zoom.reset()
     if t.environment.url("webhook"):
         marker, good = marked_delivery(t, done.user)
@@ -146,8 +146,8 @@ def _logs(t: CaseContext) -> None:
     t.expect(not answered or answered not in text, "the response to a challenge is in the log")
     what = find(t, text)
     t.expect(not what, f"the {what} is in the log")
-    for callback in callbacks:
-        state = urlsplit(callback).query.rpartition("state=")[2].partition("&")[0]
+    for returned in all_returned:
+        state = urlsplit(returned).query.rpartition("state=")[2].partition("&")[0]
         t.expect(not state or state not in text, "a state is in the log")
     cookies = [c.value for c in done.browser.jar.all() if len(c.value) >= 16]
     t.expect(not any(value in text for value in cookies), "a cookie is in the log")
@@ -242,7 +242,7 @@ def _rotation(t: CaseContext) -> None:
 def _bearer(t: CaseContext) -> None:
     browser = t.browser(t.subject())
     before = t.zoom.mark()
-    finish(t, browser, consent(t, begin(t, browser).url, t.zoom.user()))
+    finish(t, browser, authorize(t, browser))
     asked = t.zoom.requests("/v2/", since=before)
     t.control(asked, "the app never called the API")
     for one in asked:
@@ -250,7 +250,7 @@ def _bearer(t: CaseContext) -> None:
         t.expect(one.bearer, "the token is not in the Authorization header")
     t.zoom.replace(ME, Reply(302, b"", {"location": f"{t.environment.trap_url}/v2/users/me"}))
     browser = t.browser(t.subject())
-    finish(t, browser, consent(t, begin(t, browser).url, t.zoom.user()))
+    finish(t, browser, authorize(t, browser))
     leaked = [hit for hit in t.environment.trap.hits if "earer" in hit or "access_token" in hit]
     t.expect(not leaked, "the token was carried along a redirect to another host")
 

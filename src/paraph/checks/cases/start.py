@@ -182,8 +182,8 @@ def _secrets(t: CaseContext) -> None:
     browser = t.browser(done.subject)
     first = len(t.exchanges)
     begun = begin(t, browser)
-    callback = consent(t, begun.url, t.zoom.user())
-    finish(t, browser, callback)
+    returned = consent(t, begun.url, t.zoom.user())
+    finish(t, browser, returned)
     secrets = {v: w for v, w in t.zoom.secrets().items() if w != "authorization code"}
     session = [c.value for c in browser.jar.all() if len(c.value) >= 16 and not _is_url(c.value)]
     # A cookie that equals the state is checked by another case (start-browser-bound).

@@ -18,6 +18,7 @@ from paraph.checks.harness.http.browser import Browser
 from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.install_steps import (
     arrive_and_follow,
+    authorize,
     begin,
     consent,
     finish,
@@ -42,11 +43,11 @@ def _installs(t: CaseContext) -> None:
 
 
 def _attempt(t: CaseContext, browser: Browser | None = None) -> tuple[Response, int]:
-    """Install while Zoom misbehaves; return the last page, and the mark before the callback."""
+    """Install while Zoom misbehaves; return the last page, and the mark after the consent."""
     browser = browser or t.browser(t.subject())
-    callback = consent(t, begin(t, browser).url, t.zoom.user())
+    returned = authorize(t, browser)
     before = t.zoom.mark()
-    return finish(t, browser, callback), before
+    return finish(t, browser, returned), before
 
 
 def expect_no_install(t: CaseContext, spoil: Callable[[], None], what: str) -> Response:
@@ -225,10 +226,10 @@ def _slow(t: CaseContext) -> None:
         t.zoom.reset()
         t.zoom.replace(TOKEN, reply)
         browser = t.browser(t.subject())
-        callback = consent(t, begin(t, browser).url, t.zoom.user())
+        returned = authorize(t, browser)
         got: list[Response] = []
         waiting = threading.Thread(
-            target=lambda b=browser, c=callback, g=got: g.append(
+            target=lambda b=browser, c=returned, g=got: g.append(
                 arrive_and_follow(t, b, c, timeout=16)
             )
         )

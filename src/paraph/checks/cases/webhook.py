@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -20,8 +19,10 @@ from paraph.checks.harness.webhook_steps import (
     event_body,
     expect_no_effect,
     expect_rejected,
+    has_effect_soon,
     known_user,
     marked_delivery,
+    new_marker,
     post,
     sign,
     signed_delivery,
@@ -185,8 +186,7 @@ def _stale(t: CaseContext) -> None:
             response = post(t, delivery)
             t.expect_no_error(response, "a delivery inside the window")
         if t.hooks.has("events"):
-            within = t.limits.effect_within
-            t.control(t.until(lambda: effects(t, marker), within), "an older delivery is lost")
+            t.control(has_effect_soon(t, marker), "an older delivery is lost")
             control_delivery(t, known_user(t))
             t.expect(effects(t, marker) == 1, "a replay inside the window counts twice")
 
@@ -278,7 +278,7 @@ def _shift(t: CaseContext) -> None:
 def _raw_bodies(t: CaseContext, user: User) -> dict[str, tuple[str, bytes]]:
     found = {}
     for what in ("pretty", "emoji", "escapes", "floats", "order", "slashes"):
-        marker = f"marker-{os.urandom(6).hex()}"
+        marker = new_marker()
         content = {
             "event": "meeting.ended",
             "event_ts": int(t.now() * 1000),
@@ -309,8 +309,7 @@ def _raw(t: CaseContext) -> None:
             f"an honest delivery ({what}) got status {response.status}",
         )
         if t.hooks.has("events"):
-            within = t.limits.effect_within
-            there = t.until(lambda m=marker: effects(t, m), within)  # type: ignore[misc]
+            there = has_effect_soon(t, marker)
             t.expect(there, f"an honest delivery ({what}) has no effect")
 
 

@@ -18,6 +18,7 @@ from paraph.checks.harness.webhook_steps import (
     control_delivery,
     effects,
     expect_no_effect,
+    has_effect_soon,
     known_user,
     marked_delivery,
     post,
@@ -28,8 +29,7 @@ _STREAMED, _CHUNK = 8_000_000, 64 * 1024
 
 
 def _expect_one_effect(t: CaseContext, marker: str, what: str) -> None:
-    within = t.limits.effect_within
-    t.control(t.until(lambda: effects(t, marker), within), "an honest delivery has no effect")
+    t.control(has_effect_soon(t, marker), "an honest delivery has no effect")
     control_delivery(t, known_user(t))
     count = effects(t, marker)
     t.expect(count == 1, f"{what}: {count} effects")

@@ -21,6 +21,7 @@ from paraph.checks.harness.webhook_steps import (
     iso,
     known_user,
     marked_delivery,
+    new_marker,
     post,
     signed_delivery,
 )
@@ -75,7 +76,7 @@ _WITHOUT_ACCOUNT = ("whiteboard.created", "meeting.rtms_stopped", "whiteboard.up
 
 def _send_owned(t: CaseContext, user: User, name: str, **account: str) -> str:
     """Deliver an event that names its user at two usual places; return its marker."""
-    marker = f"marker-{os.urandom(6).hex()}"
+    marker = new_marker()
     item = {"title": marker, "uuid": marker, "owner_id": user.id}
     payload = {**account, "operator_id": user.id, "object": item}
     response = post(t, signed_delivery(t, event_body(t, name, payload)))

@@ -151,6 +151,20 @@ def consent(t: CaseContext, url: str, user: User, auto: str = "approve") -> str:
     return response.location
 
 
+def authorize(t: CaseContext, browser: Browser, user: User | None = None) -> str:
+    """Begin an authorization and consent to it; return the URL that Zoom redirects to.
+
+    Args:
+        t: the context.
+        browser: the browser that begins.
+        user: the Zoom user who consents; None makes a new one.
+
+    Raises:
+        ControlFailedError: the app does not redirect to Zoom, or Zoom refuses the request.
+    """
+    return consent(t, begin(t, browser).url, user or t.zoom.user())
+
+
 def code_for(t: CaseContext, user: User, **query: str) -> str:
     """Get a genuine code for a user without the app, as a Marketplace install does."""
     parameters = {
@@ -207,7 +221,7 @@ def install(
     subject = subject or t.subject()
     browser = browser or t.browser(subject)
     before = t.zoom.mark()
-    returned = consent(t, begin(t, browser).url, user)
+    returned = authorize(t, browser, user)
     page = finish(t, browser, returned)
     why = page.problem or f"status {page.status}"
     t.control(0 < page.status < 400, f"an honest installation ended with {why}")

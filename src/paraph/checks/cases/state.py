@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -16,21 +15,16 @@ from paraph.checks.harness.http.markup import find_form
 from paraph.checks.harness.install_steps import (
     arrive,
     arrive_and_follow,
+    authorize,
     begin,
     code_for,
     consent,
     expect_refused,
-    finish,
     install,
     response_url,
 )
 
 _EVIL = "https://evil.example/"
-
-
-def code_of(url: str) -> str:
-    """Return the code in a callback URL."""
-    return dict(parse_qsl(urlsplit(url).query)).get("code", "")
 
 
 @control("redirection")
@@ -120,7 +114,7 @@ def _types(t: CaseContext) -> None:
     ):
         begin(t, browser)
         url = f"{t.url('redirect')}?code={code}&{odd}"
-        expect_refused(t, browser, url, f"a callback with {odd}", unbroken=True)
+        expect_refused(t, browser, url, f"an authorization response with {odd}", unbroken=True)
     begin(t, browser)
     before = t.zoom.mark()
     body = json.dumps({"code": code, "state": True}).encode()
@@ -135,9 +129,9 @@ def _types(t: CaseContext) -> None:
 def _expired(t: CaseContext) -> None:
     t.hooks.require("advance")
     browser = t.browser(t.subject())
-    callback = consent(t, begin(t, browser).url, t.zoom.user())
+    returned = authorize(t, browser)
     t.hooks.advance(t.limits.state_lifetime + 60)
-    expect_refused(t, browser, callback, "a state past its lifetime")
+    expect_refused(t, browser, returned, "a state past its lifetime")
     # An app that fails completely once its clock is moved proves nothing.
     install(t)
 
@@ -154,12 +148,12 @@ def _replayed(t: CaseContext) -> None:
 def _cross_browser(t: CaseContext) -> None:
     # The attacker consents as themself and lets the victim's browser finish.
     mallory, victim = t.browser(t.subject()), t.browser(t.subject())
-    callback = consent(t, begin(t, mallory).url, t.zoom.user())
-    expect_refused(t, victim, callback, "the attacker's flow in the victim's browser")
+    returned = authorize(t, mallory)
+    expect_refused(t, victim, returned, "the attacker's flow in the victim's browser")
     begun = begin(t, victim)
     del begun
-    callback = consent(t, begin(t, mallory).url, t.zoom.user())
-    expect_refused(t, victim, callback, "the attacker's flow beside one of the victim's")
+    returned = authorize(t, mallory)
+    expect_refused(t, victim, returned, "the attacker's flow beside one of the victim's")
 
 
 @case("cb-session-fixation")
@@ -168,11 +162,11 @@ def _fixation(t: CaseContext) -> None:
     mallory = t.subject()
     attacker, victim = t.browser(mallory), t.browser(t.subject())
     user = t.zoom.user()
-    callback = consent(t, begin(t, attacker).url, user)
-    expect_refused(t, victim, callback, "the victim's consent to the attacker's request")
+    returned = authorize(t, attacker, user)
+    expect_refused(t, victim, returned, "the victim's consent to the attacker's request")
     anonymous = t.browser()
-    callback = consent(t, begin(t, attacker).url, user)
-    expect_refused(t, anonymous, callback, "the same in a browser that is not signed in")
+    returned = authorize(t, attacker, user)
+    expect_refused(t, anonymous, returned, "the same in a browser that is not signed in")
 
 
 @case("cb-state-cross-user")
@@ -182,11 +176,11 @@ def _cross_user(t: CaseContext) -> None:
     first, second = t.subject(), t.subject()
     browser = t.browser(first)
     user = t.zoom.user()
-    callback = consent(t, begin(t, browser).url, user)
+    returned = authorize(t, browser, user)
     t.hooks.send_in_browser("sign_out", browser)
     t.sign_in(browser, second)
     before = t.zoom.mark()
-    page = t.expect_no_error(arrive_and_follow(t, browser, callback), "the callback")
+    page = t.expect_no_error(arrive_and_follow(t, browser, returned), "the authorization response")
     if t.hooks.has("links"):
         t.expect(not t.hooks.linked(second), "the second person got the first one's link, unasked")
         t.expect(not t.hooks.linked(first), "a link was made after its owner had signed out")
@@ -207,131 +201,18 @@ def _tossing(t: CaseContext) -> None:
     binding = [c for c in mallory.jar.all() if c.name not in known] or mallory.jar.all()
     # Browsers prevent a neighbouring host from planting cookies with this prefix.
     plantable = [c for c in binding if not c.name.startswith("__Host-")]
-    callback = consent(t, theirs.url, t.zoom.user())
-    header = victim.jar.header(callback, cross_site=True, safe=True)
+    returned = consent(t, theirs.url, t.zoom.user())
+    header = victim.jar.header(returned, cross_site=True, safe=True)
     planted = "; ".join(f"{c.name}={c.value}" for c in plantable)
     if not plantable:
-        expect_refused(t, victim, callback, "the attacker's flow in the victim's browser")
+        expect_refused(t, victim, returned, "the attacker's flow in the victim's browser")
         return
     for both in (f"{planted}; {header}", f"{header}; {planted}"):
         linked, before = t.hooks.links(), t.zoom.mark()
-        response = arrive(t, victim, callback, headers=[("cookie", both)])
-        t.expect_response(response, "a callback with two binding cookies")
-        t.expect_no_exchange(before, "a callback with two binding cookies")
+        response = arrive(t, victim, returned, headers=[("cookie", both)])
+        t.expect_response(response, "an authorization response with two binding cookies")
+        t.expect_no_exchange(before, "an authorization response with two binding cookies")
         t.expect(t.hooks.links() == linked, "a planted cookie made a link")
-
-
-@case("cb-code-replay")
-def _code_replay(t: CaseContext) -> None:
-    t.zoom.simulator.faults.switch_on("code_reuse_accepted", {})
-    before = t.zoom.mark()
-    done = install(t)
-    t.control(
-        len(t.zoom.token_requests(before, "authorization_code")) == 1, "one flow, two exchanges"
-    )
-    for _ in range(2):
-        before = t.zoom.mark()
-        response = arrive(t, done.browser, done.response_url)
-        t.expect_no_error(response, "the same callback again")
-        t.expect_no_exchange(before, "the same callback again")
-
-
-@case("cb-code-race")
-def _race(t: CaseContext) -> None:
-    t.zoom.simulator.faults.switch_on("code_reuse_accepted", {})
-    browser = t.browser(t.subject())
-    callback = consent(t, begin(t, browser).url, t.zoom.user())
-    before = t.zoom.mark()
-    cookies = browser.jar.header(callback, cross_site=True, safe=True)
-    headers = [
-        ("cookie", cookies),
-        ("sec-fetch-site", "cross-site"),
-        ("sec-fetch-mode", "navigate"),
-    ]
-    with ThreadPoolExecutor(20) as pool:
-        responses = list(
-            pool.map(lambda _: t.direct.send("GET", callback, headers=headers), range(20))
-        )
-    count = len(t.zoom.token_requests(before, "authorization_code"))
-    t.expect(count <= 1, f"twenty callbacks at once led to {count} exchanges")
-    t.control(count == 1, "none of twenty callbacks at once led to an exchange")
-    for response in responses:
-        t.expect_response(response, "one of twenty callbacks at once")
-
-
-@case("cb-code-injection")
-def _code_injection(t: CaseContext) -> str:
-    # The victim's code comes from the victim's own flow, so it is bound to their challenge.
-    mallory, victim = t.subject(), t.subject()
-    user = t.zoom.user()
-    stolen = code_of(consent(t, begin(t, t.browser(victim)).url, user))
-    attacker = t.browser(mallory)
-    begun = begin(t, attacker)
-    before = t.zoom.mark()
-    finish(t, attacker, response_url(t, code=stolen, state=begun.state))
-    given = [one for one in t.zoom.token_requests(before) if one.status == 200]
-    t.expect(not given, "Zoom gave tokens for the victim's code")
-    t.expect(not t.hooks.linked(mallory), "the attacker's account is linked with the victim's code")
-    return _left_over(t)
-
-
-def _left_over(t: CaseContext) -> str:
-    """Check for PKCE downgrade at a server that ignores an unneeded verifier (RFC 9700, 4.8)."""
-    attacker = t.browser(t.subject())
-    begun = begin(t, attacker)
-    before = t.zoom.mark()
-    finish(t, attacker, response_url(t, code=code_for(t, t.zoom.user()), state=begun.state))
-    taken = [one for one in t.zoom.token_requests(before) if one.status == 200]
-    if not taken:
-        return ""
-    return (
-        "what remains: a code that was got without a challenge, as by a Marketplace link, fits "
-        "another flow while Zoom ignores a needless verifier"
-    )
-
-
-@case("cb-flood-random-codes")
-def _flood(t: CaseContext) -> None:
-    before = t.zoom.mark()
-    browser = t.browser()
-
-    def strike(number: int) -> int:
-        query = {"code": f"random-code-{number:022d}"}
-        if number % 2:
-            query["state"] = f"forged-state-{number:030d}"
-        return t.direct.send("GET", response_url(t, **query)).status
-
-    with ThreadPoolExecutor(10) as pool:
-        statuses = list(pool.map(strike, range(200)))
-    t.expect_no_exchange(before, "200 random callbacks")
-    t.expect(all(statuses), "some of 200 random callbacks were not answered")
-    quick = browser.open(t.environment.base)
-    t.expect(quick.seconds < 3, f"afterwards the app took {quick.seconds:.1f} seconds")
-    install(t)
-
-
-@case("cb-mixup", variant="two_registrations")
-def _mixup(t: CaseContext) -> None:
-    second = t.url("second_start")
-    browser = t.browser(t.subject())
-    response = browser.open(second)
-    form = find_form(response)
-    if form is not None and response.status == 200:
-        response = browser.submit(form)
-    t.control(
-        response.location.startswith(t.environment.trap_url),
-        "the second registration does not start",
-    )
-    state = response.query.get("state", "")
-    code = code_for(t, t.zoom.user())
-    for door in (t.url("redirect"), t.url("second_redirect")):
-        before = t.zoom.mark()
-        got = arrive(t, browser, f"{door}?{urlencode({'code': code, 'state': state})}")
-        t.expect_response(got, "a code of the other server")
-        t.expect_no_exchange(before, "a code of the other server")
-        if door == t.url("redirect"):
-            leaked = [hit for hit in t.environment.trap.hits if code in hit]
-            t.expect(not leaked, "the code of one server was sent to the other")
 
 
 @case("cb-state-carries-url")
