@@ -22,13 +22,13 @@ def environment() -> Iterator[Environment]:
 
 
 def test_a_running_app_tells_its_doors(environment: Environment) -> None:
-    """What refuses a bare POST like a webhook is taken for one."""
+    """A URL that rejects an unsigned POST is proposed as the webhook."""
     found = read_app(environment.base)
     assert ("/webhook", ("/account",)) == (found.webhook, found.pages)
 
 
 def test_an_app_elsewhere_is_not_looked_at() -> None:
-    """Even looking is for one's own machine only."""
+    """Only an app on this machine is probed."""
     with pytest.raises(ConfigurationError):
         read_app("http://10.255.255.1")
 
@@ -37,7 +37,7 @@ def test_an_app_elsewhere_is_not_looked_at() -> None:
 def test_the_file_that_is_written_can_be_read(
     environment: Environment, tmp_path: Path, command: str
 ) -> None:
-    """With defaults for everything that was not answered."""
+    """The written file loads, with the defaults for unanswered questions."""
     answers = {"Which command": command, "Which URL": environment.base}
 
     def ask(question: str, given: str) -> str:

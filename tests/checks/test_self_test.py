@@ -19,14 +19,14 @@ QUICK = (
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_case_tells_the_reference_from_its_switch(name: str) -> None:
-    """Otherwise its `pass` means nothing."""
+    """A case passes on the reference and fails on the twin with its switch on."""
     matrix = self_test(select([name]), jobs=1, told=lambda _kill: None)
     (kill,) = matrix.kills
     assert ("pass", "fail") == (kill.reference.verdict, kill.twin.verdict), kill
 
 
 def test_the_matrix_has_the_names_that_are_used_from_outside() -> None:
-    """`reference` and `twin` stand in the place of `verdict`."""
+    """The JSON of a self-test has `reference` and `twin` instead of `verdict`."""
     matrix = self_test(["start-pkce-s256"], jobs=1, told=lambda _kill: None)
     (case,) = json.loads(json.dumps(matrix_document(matrix)))["cases"]
     assert ("pass", "fail") == (case["reference"], case["twin"])

@@ -43,7 +43,7 @@ def read_app(base: str) -> Found:
         raise ConfigurationError(
             [f"{base} is not this machine"], remedy="Response the questions instead."
         )
-    sender = Sender("", lambda _answer: None, timeout=5)
+    sender = Sender("", lambda _response: None, timeout=5)
     found = Found()
     try:
         for path in _STARTS:

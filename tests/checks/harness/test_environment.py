@@ -20,7 +20,7 @@ def test_a_variant_changes_the_level_of_the_registration() -> None:
 
 
 def test_the_simulated_zoom_delivers_no_removal_by_itself() -> None:
-    """The cases deliver removals: one that a revoked token causes would come between."""
+    """No deauthorization URL is registered, because the cases send all removals."""
     with Environment(twin_target()) as environment:
         app = environment.zoom.app
         urls = (app.event_url, app.deauthorization_url)

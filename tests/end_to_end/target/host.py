@@ -285,16 +285,16 @@ def _request(origin: str, method: str, path: str, key: str, body: Any = None) ->
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         sent = None if body is None else json.dumps(body)
         connection.request(method, path, sent, headers)
-        answer = connection.getresponse()
-        content = answer.read()
+        response = connection.getresponse()
+        content = response.read()
     except OSError:
         return 503, None
     finally:
         connection.close()
     try:
-        return answer.status, json.loads(content)
+        return response.status, json.loads(content)
     except ValueError:
-        return answer.status, None
+        return response.status, None
 
 
 def _page(title: str, content: str = "", *, status: int = 200) -> HTMLResponse:

@@ -92,8 +92,8 @@ def _left_over(t: CaseContext) -> str:
     if not taken:
         return ""
     return (
-        "what remains: a code that was got without a challenge, as by a Marketplace link, fits "
-        "another flow while Zoom ignores a needless verifier"
+        "remaining weakness: a code issued without a challenge, as by a Marketplace link, is "
+        "accepted in another flow, because Zoom ignores an unneeded verifier"
     )
 
 

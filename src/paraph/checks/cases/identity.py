@@ -66,7 +66,7 @@ def _api_url(t: CaseContext) -> None:
 def _wrong_client(t: CaseContext) -> None:
     if not t.limits.server_names_client:
         raise HookMissingError(
-            "Zoom's answers do not name the client (limits.server_names_client is false)"
+            "Zoom's responses do not name the client (limits.server_names_client is false)"
         )
     t.zoom.change(TOKEN, lambda c: c.update(client_id=t.zoom.app.client_id))
     install(t)

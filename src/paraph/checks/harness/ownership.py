@@ -88,7 +88,7 @@ def _requested_urls(target: Target) -> Iterator[tuple[str, str]]:
 
 
 def _requested(base: str, path: str) -> str:
-    """Resolve a path or URL as `Stage.absolute` does."""
+    """Resolve a path or URL as `Environment.absolute` does."""
     return urljoin(f"{base}/", fill(path, _SAMPLES))
 
 
@@ -96,7 +96,7 @@ def _missing(origin: str, target: Target) -> str:
     if len(target.ownership_token) < _MINIMUM:
         return f"{origin} is not this machine, and ownership_token has under {_MINIMUM} characters"
     # Only the request for the proof itself may go there.
-    sender = Sender("", lambda _answer: None, reach=THIS_MACHINE.with_proven({origin}))
+    sender = Sender("", lambda _response: None, reach=THIS_MACHINE.with_proven({origin}))
     try:
         response = sender.send("GET", urljoin(origin, PROOF_PATH))
     finally:

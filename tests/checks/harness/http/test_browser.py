@@ -1,4 +1,4 @@
-"""Answers as a browser shows them, and bytes over a bare socket."""
+"""Responses as a browser shows them, and bytes over a bare socket."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from paraph.checks.harness.http.sender import Sender
 
 
 def page(text: str, *headers: tuple[str, str]) -> Response:
-    """An answer with this body."""
+    """A response with this body."""
     given = list(headers) or [("content-type", "text/html; charset=utf-8")]
     return Response("GET", "http://app.example/a", 200, given, text.encode())
 
 
 @contextmanager
-def server(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that sends one answer for each piece that it receives."""
+def server(*responses: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that sends one response for each piece that it receives."""
     received: list[bytes] = []
 
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
-            for answer in answers:
+            for response in responses:
                 received.append(connection.recv(65536))
-                connection.sendall(answer)
+                connection.sendall(response)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve)
@@ -40,22 +40,22 @@ def server(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
 
 def sender() -> Sender:
     """A client whose exchanges are not recorded."""
-    return Sender("", lambda _answer: None)
+    return Sender("", lambda _response: None)
 
 
 EMPTY = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
 def test_raw_bytes_are_sent_in_pieces() -> None:
-    """The server receives the second piece after it has answered the first one."""
+    """The server receives the second piece after it has responded to the first one."""
     with server(b"HTTP/1.1 200 OK\r\n", b"content-length: 0\r\n\r\n") as (url, received):
-        answer = sender().raw(url, b"one", b"two", pause=0.05)
+        response = sender().raw(url, b"one", b"two", pause=0.05)
     assert [b"one", b"two"] == received
-    assert 200 == answer.status
+    assert 200 == response.status
 
 
-def test_all_answers_are_read_on_demand() -> None:
-    """A second answer stands behind the first body, or is not waited for."""
+def test_all_responses_are_read_on_demand() -> None:
+    """With `whole` a second response follows the first body; without it only one is read."""
     with server(EMPTY, EMPTY) as (url, _):
         assert EMPTY == sender().raw(url, b"one", b"two", pause=0.05, whole=True).body
     with server(EMPTY) as (url, _):
@@ -69,7 +69,7 @@ def test_a_narrow_connection_is_not_made_to_another_machine() -> None:
 
 
 def test_a_narrow_connection_announces_a_small_window() -> None:
-    """A peer that does not read is felt after a few kilobytes."""
+    """The receive buffer is small, so the server's writes block after a few kilobytes."""
     with server(EMPTY) as (url, _), sender().connect(url, narrow=True) as connection:
         window = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         connection.sendall(b"x")
@@ -87,5 +87,5 @@ def test_a_narrow_connection_announces_a_small_window() -> None:
     ],
 )
 def test_a_browser_guesses_where_no_type_is_named(kind: str, text: str, *, expected: bool) -> None:
-    """So a page without a type can carry scripts."""
+    """A response without a content type counts as a page if it begins with markup."""
     assert expected is page(text, ("content-type", kind)).is_html

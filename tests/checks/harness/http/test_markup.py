@@ -9,7 +9,7 @@ from paraph.checks.harness.http.response import Response
 
 
 def page(text: str, *headers: tuple[str, str]) -> Response:
-    """An answer with this body."""
+    """A response with this body."""
     given = list(headers) or [("content-type", "text/html; charset=utf-8")]
     return Response("GET", "http://app.example/a", 200, given, text.encode())
 
@@ -27,12 +27,12 @@ def page(text: str, *headers: tuple[str, str]) -> Response:
     ],
 )
 def test_a_page_may_send_a_browser_on(shown: Response, expected: list[str]) -> None:
-    """By a header or by a tag: a redirect by another name."""
+    """A Refresh header and a meta refresh tag act as redirects."""
     assert expected == redirects_of(shown)
 
 
 def test_what_a_page_loads_is_told_from_what_it_links() -> None:
-    """Only what is loaded learns the page's address at once."""
+    """Loaded resources are listed; links are not."""
     shown = page(
         "<link rel=canonical href=https://a.example><link rel=stylesheet href=//b.example/s.css>"
         "<script src='https://c.example/j.js'></script><a href='https://d.example'>d</a>"
