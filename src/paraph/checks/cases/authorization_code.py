@@ -1,4 +1,4 @@
-"""Group B, part 2: the authorization code, used once and in its own flow."""
+"""Group `redirection`, part 2: the authorization code, used once and in its own flow."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _flood(t: CaseContext) -> None:
     with ThreadPoolExecutor(10) as pool:
         statuses = list(pool.map(strike, range(200)))
     t.expect_no_exchange(before, "200 random authorization responses")
-    t.expect(all(statuses), "some of 200 random authorization responses were not answered")
+    t.expect(all(statuses), "some of 200 random authorization responses got no response")
     quick = browser.open(t.environment.base)
     t.expect(quick.seconds < 3, f"afterwards the app took {quick.seconds:.1f} seconds")
     install(t)

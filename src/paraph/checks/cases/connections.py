@@ -1,4 +1,4 @@
-"""Group J, part 3: connections that are upgraded or never read, and the headers of proxies."""
+"""Group `platform`, part 3: upgraded connections, peers that never read, headers of proxies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group I, part 1: the user removes the app at Zoom.
+"""Group `deauthorization`, part 1: the user removes the app at Zoom.
 
 A signed `app_deauthorized` can still be wrong. In an account-level app an admin may remove an
 authorization that was already replaced, and its time can be in the future. Only Zoom knows which

@@ -1,4 +1,4 @@
-"""Group J, part 2: networks, limits, errors, and access to pages and data."""
+"""Group `platform`, part 2: networks, limits, errors, and access to pages and data."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def _errors(t: CaseContext) -> None:
             response.status < 500 or response.status == 501, f"{response.method}: {response.status}"
         )
         text = response.everything()
-        t.expect("trace-canary-0001" not in text, "TRACE is answered")
+        t.expect("trace-canary-0001" not in text, "TRACE is echoed")
         t.expect("Traceback" not in text and 'File "/' not in text, "a stack trace is shown")
         version = _VERSIONS.search(text.lower())
         t.expect(not version, f"a server version is shown: {version[0] if version else ''}")

@@ -1,4 +1,4 @@
-"""Group D, part 2: the owner of a token, and the local account that it is linked to."""
+"""Group `token`, part 2: the owner of a token, and the local account that it is linked to."""
 
 from __future__ import annotations
 

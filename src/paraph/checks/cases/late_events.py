@@ -1,4 +1,4 @@
-"""Group I, part 2: events about a user who has removed the app.
+"""Group `deauthorization`, part 2: events about a user who has removed the app.
 
 Zoom repeats deliveries for 85 minutes, so events from before a removal can arrive after it. At user
 level the account may have other installations. An app that checks the account alone then stores

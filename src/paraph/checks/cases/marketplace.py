@@ -1,4 +1,4 @@
-"""Group C: installs that begin at the Marketplace and by design carry no `state`."""
+"""Group `marketplace`: installs that begin at the Marketplace and by design carry no `state`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group J, part 1: sessions, cookies, headers."""
+"""Group `platform`, part 1: sessions, cookies, headers."""
 
 from __future__ import annotations
 

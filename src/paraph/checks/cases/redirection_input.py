@@ -1,4 +1,4 @@
-"""Group B, part 3: errors, parameters and encodings at the redirection endpoint."""
+"""Group `redirection`, part 3: errors, parameters and encodings at the redirection endpoint."""
 
 from __future__ import annotations
 

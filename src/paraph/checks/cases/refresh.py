@@ -1,4 +1,4 @@
-"""Group F: refresh, rotation and revocation."""
+"""Group `refresh`: refresh, rotation and revocation."""
 
 from __future__ import annotations
 

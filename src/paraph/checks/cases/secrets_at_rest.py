@@ -1,4 +1,4 @@
-"""Group E: places at which tokens and secrets must not be found."""
+"""Group `secrets`: places at which tokens and secrets must not be found."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _log_text(t: CaseContext) -> str:
 @case("leak-logs")
 def _logs(t: CaseContext) -> None:
     done = install(t)
-    all_returned, answered = [done.response_url], None
+    all_returned, signed = [done.response_url], None
     browser = t.browser(done.subject)
     stray = response_url(t, code=code_for(t, t.zoom.user()), state="forged-state-of-this-case-0001")
     arrive_and_follow(t, browser, stray)
@@ -141,9 +141,9 @@ def _logs(t: CaseContext) -> None:
             t, "endpoint.url_validation", {"plainToken": "plainTokenOfThisCase01"}
         )
         content = post(t, signed_delivery(t, challenge)).json()
-        answered = content.get("encryptedToken") if isinstance(content, dict) else None
+        signed = content.get("encryptedToken") if isinstance(content, dict) else None
     text = _log_text(t)
-    t.expect(not answered or answered not in text, "the response to a challenge is in the log")
+    t.expect(not signed or signed not in text, "the response to a challenge is in the log")
     what = find(t, text)
     t.expect(not what, f"the {what} is in the log")
     for returned in all_returned:

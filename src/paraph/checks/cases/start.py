@@ -1,4 +1,4 @@
-"""Group A: the authorization request, and the requests that may cause it."""
+"""Group `start`: the authorization request, and the requests that may cause it."""
 
 from __future__ import annotations
 

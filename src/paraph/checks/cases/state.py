@@ -1,4 +1,4 @@
-"""Group B, part 1: `state` and its binding to one browser."""
+"""Group `redirection`, part 1: `state` and its binding to one browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group D, part 1: the app's token requests, and the token responses that it accepts."""
+"""Group `token`, part 1: the app's token requests, and the token responses that it accepts."""
 
 from __future__ import annotations
 
@@ -243,7 +243,9 @@ def _slow(t: CaseContext) -> None:
             t.expect(slow < 1.5, f"{what}: meanwhile another request took {slow:.1f} seconds")
         waiting.join(40)
         t.expect(got and got[0].status, f"{what}: the person still waits after 15 seconds")
-        t.expect(got[0].seconds <= 15.5, f"{what}: answered after {got[0].seconds:.0f} seconds")
+        t.expect(
+            got[0].seconds <= 15.5, f"{what}: response after {got[0].seconds:.0f} seconds"
+        )
         t.expect(got[0].status != 500, f"{what}: the app broke with 500")
 
 
@@ -262,7 +264,7 @@ def _huge(t: CaseContext) -> None:
             _accept_bad_tokens(t)
 
         page = expect_no_install(t, spoil, what)
-        t.expect(page.seconds < 15, f"{what}: answered after {page.seconds:.0f} seconds")
+        t.expect(page.seconds < 15, f"{what}: response after {page.seconds:.0f} seconds")
     t.environment.demand_alive()
     install(t)
 

@@ -1,4 +1,4 @@
-"""Group H: the URL validation challenge, a signing oracle if an app answers it unverified."""
+"""Group `challenge`: the URL validation challenge, a signing oracle if it is not verified."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _valid(t: CaseContext) -> None:
 
 @case("crc-unsigned")
 def _unsigned(t: CaseContext) -> None:
-    t.control(post(t, _challenge(t, _plain())).status == 200, "a signed challenge is not answered")
+    t.control(post(t, _challenge(t, _plain())).status == 200, "a signed challenge is not accepted")
     for what in (
         "no signature",
         "a wrong signature",
@@ -114,7 +114,7 @@ def _oracle(t: CaseContext) -> None:
 
 @case("crc-token-shape")
 def _shapes(t: CaseContext) -> None:
-    t.control(post(t, _challenge(t, _plain())).status == 200, "a signed challenge is not answered")
+    t.control(post(t, _challenge(t, _plain())).status == 200, "a signed challenge is not accepted")
     odd = (
         *("v0:1:x", "a:b", "line\nbreak", "ends\n", "x" * 200, "", " ", "<b>bold</b>"),
         *("a\x00b", "\u00fcmlaut", 12345, {"a": 1}, ["x"], None, True),
@@ -158,7 +158,7 @@ def _anywhere(t: CaseContext) -> None:
 def _rate(t: CaseContext) -> None:
     statuses = [post(t, _challenge(t, _plain())).status for _ in range(_FLOOD)]
     t.control(statuses[0] == 200, f"a signed challenge got status {statuses[0]}")
-    answered = statuses.count(200)
+    accepted = statuses.count(200)
     t.expect(all(0 < one < 500 or one == 503 for one in statuses), f"responses: {set(statuses)}")
-    t.expect(answered < _FLOOD * 0.75, f"{answered} of {_FLOOD} challenges were answered at once")
+    t.expect(accepted < _FLOOD * 0.75, f"{accepted} of {_FLOOD} challenges were accepted at once")
     control_delivery(t, known_user(t))

@@ -1,4 +1,4 @@
-"""Group G, part 1: the signature and the timestamp of a delivery."""
+"""Group `webhook`, part 1: the signature and the timestamp of a delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group G, part 2: repeated deliveries, parsers, size and time."""
+"""Group `webhook`, part 2: repeated deliveries, parsers, size and time."""
 
 from __future__ import annotations
 
@@ -159,7 +159,8 @@ def _big(t: CaseContext) -> None:
         )
         last = t.exchanges[-1]
         t.expect(
-            last.seconds < 3, f"an honest delivery was answered after {last.seconds:.1f} seconds"
+            last.seconds < 3,
+            f"the response to an honest delivery took {last.seconds:.1f} s",
         )
     finally:
         for one in slow:
@@ -287,7 +288,7 @@ def _uniform(t: CaseContext) -> None:
             "the response contains the expected signature",
         )
         shapes.add((response.status, response.body))
-    t.expect(len(shapes) == 1, f"bad deliveries are answered in {len(shapes)} different ways")
+    t.expect(len(shapes) == 1, f"bad deliveries get {len(shapes)} different responses")
 
 
 @case("wh-timing")

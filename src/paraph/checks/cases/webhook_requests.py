@@ -1,4 +1,4 @@
-"""Group G, part 3: forged event names, other spellings of the path, and stalling senders."""
+"""Group `webhook`, part 3: forged event names, spellings of the path, and stalling senders."""
 
 from __future__ import annotations
 
