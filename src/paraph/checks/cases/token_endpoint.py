@@ -243,9 +243,7 @@ def _slow(t: CaseContext) -> None:
             t.expect(slow < 1.5, f"{what}: meanwhile another request took {slow:.1f} seconds")
         waiting.join(40)
         t.expect(got and got[0].status, f"{what}: the person still waits after 15 seconds")
-        t.expect(
-            got[0].seconds <= 15.5, f"{what}: response after {got[0].seconds:.0f} seconds"
-        )
+        t.expect(got[0].seconds <= 15.5, f"{what}: response after {got[0].seconds:.0f} seconds")
         t.expect(got[0].status != 500, f"{what}: the app broke with 500")
 
 
