@@ -76,7 +76,7 @@ class ServiceProcess:
         return file.read_text("utf-8")
 
     def _command(self, *arguments: str) -> list[str]:
-        module = "paraph.checks.targets.shifted"
+        module = "end_to_end.target.shifted"
         return [sys.executable, "-m", module, str(self.clock), *arguments]
 
     def run(self, *arguments: str) -> str:

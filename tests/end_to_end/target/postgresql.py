@@ -1,4 +1,4 @@
-"""The target of `make attack` on PostgreSQL: a database of its own for each folder of a stage.
+"""The target of `make attack` on PostgreSQL: each folder of an environment has its own database.
 
 python postgresql_target.py FOLDER start | stored | cells TABLE COLUMN CELLS
 """
@@ -17,14 +17,14 @@ from typing import Any
 
 import asyncpg
 
-# Where the server is; the database in it is made for this alone.
+# The environment variable with the server's URL.
 SERVER = "POSTGRESQL_FOR_ATTACKS"
-# By what a row of a table is named.
+# The key column of each table.
 KEYS = {"grants": "grant_id"}
 
 
 def url_of(folder: str) -> str:
-    """The database of a folder: whoever empties the folder gets another one."""
+    """Return the URL of a folder's database; an emptied folder gets another one."""
     note = Path(folder) / "database"
     if not note.exists():
         name = f"check_{secrets.token_hex(8)}"
@@ -66,12 +66,12 @@ async def _cells(url: str, table: str, column: str, cells: str) -> list[tuple[st
 
 
 def main(folder: str, act: str, *words: str) -> None:
-    """Start the target in a database of its own, or look into that."""
+    """Start the target with its own database, or read from that."""
     url = url_of(folder)
     if act == "start":
         os.environ["TARGET_DATABASE_URL"] = url
         sys.argv[1:] = []
-        runpy.run_module("paraph.checks.targets.host", run_name="__main__", alter_sys=True)
+        runpy.run_module("end_to_end.target.host", run_name="__main__", alter_sys=True)
         return
     found: Any = asyncio.run(_stored(url) if act == "stored" else _cells(url, *words))
     sys.stdout.write(json.dumps(found))

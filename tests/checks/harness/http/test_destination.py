@@ -1,12 +1,13 @@
-"""Where a request goes is read from the one URL that is sent, in one way."""
+"""The destination of a request is parsed from the URL that is sent."""
 
 from __future__ import annotations
 
 import pytest
 
-from paraph.checks.harness.browser import Browser, Sender
-from paraph.checks.harness.destination import THIS_MACHINE, destination_of
-from paraph.checks.harness.response import Answer
+from paraph.checks.harness.http.browser import Browser
+from paraph.checks.harness.http.destination import THIS_MACHINE, destination_of
+from paraph.checks.harness.http.response import Response
+from paraph.checks.harness.http.sender import Sender
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ from paraph.checks.harness.response import Answer
     ],
 )
 def test_a_plain_url_has_one_destination(url: str, origin: str, *, is_loopback: bool) -> None:
-    """Scheme, host and port in one spelling, whatever stands in path and query."""
+    """Scheme, host and port are canonical, whatever path and query are."""
     found = destination_of(url)
     assert (origin, is_loopback) == (found.origin, found.is_loopback)
 
@@ -46,14 +47,14 @@ def test_a_plain_url_has_one_destination(url: str, origin: str, *, is_loopback: 
     ],
 )
 def test_a_url_that_parsers_read_differently_has_none(url: str) -> None:
-    """A URL that two parsers take for two hosts goes nowhere."""
+    """A URL that parsers could read differently is rejected."""
     with pytest.raises(ValueError, match=r"write|leave"):
         destination_of(url)
 
 
 def test_a_request_to_another_place_is_not_sent() -> None:
-    """Every request of the check is checked, however its URL came about."""
-    seen: list[Answer] = []
+    """No request of any kind is sent to a destination that is not allowed."""
+    seen: list[Response] = []
     sender = Sender("", seen.append)
     for url in ("http://app.example/", "http://127.0.0.1:1@app.example/", "//app.example"):
         assert sender.send("GET", url).problem.startswith("not sent: ")
@@ -65,11 +66,11 @@ def test_a_request_to_another_place_is_not_sent() -> None:
 
 
 def test_a_redirect_elsewhere_is_not_followed() -> None:
-    """The app under attack cannot send the check to another server."""
-    seen: list[Answer] = []
+    """A redirect of the app to another server is not followed."""
+    seen: list[Response] = []
     sender = Sender("", seen.append)
     browser = Browser(sender, ["http://app.example"])
-    page = Answer("GET", "http://127.0.0.1:1/", 302, [("location", "http://app.example/")])
+    page = Response("GET", "http://127.0.0.1:1/", 302, [("location", "http://app.example/")])
     assert browser.follow(page).problem.startswith("not sent: http://app.example")
     sender.close()
     assert "" == THIS_MACHINE.problem("http://127.0.0.1:1/")

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from paraph.checks.harness.browser_url import resolved
+from paraph.checks.harness.http.browser_url import resolved
 
 _SHOWN = 600
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """An HTTP response. With status 0 no response came, and `problem` says why."""
 
     method: str
@@ -74,7 +74,7 @@ class Answer:
         sent = "".join(f"\n{n}: {v[:_SHOWN]}" for n, v in self.sent)
         body = f"\n\n{self.sent_body[:_SHOWN].decode('utf-8', 'replace')}" if self.sent_body else ""
         if not self.status:
-            return f"{self.method} {self.url[:_SHOWN]}{sent}{body}\n\n→ no answer: {self.problem}"
+            return f"{self.method} {self.url[:_SHOWN]}{sent}{body}\n\n→ no response: {self.problem}"
         headers = "".join(f"\n{n}: {v[:_SHOWN]}" for n, v in self.headers)
         shown = self.text[:_SHOWN].strip()
         return (

@@ -1,16 +1,16 @@
-"""A jar that forgets a browser's rule gives wrong verdicts."""
+"""The cookie jar keeps the rules of browsers."""
 
 from __future__ import annotations
 
 import pytest
 
-from paraph.checks.harness.cookie_jar import CookieJar, parse_set_cookie
+from paraph.checks.harness.http.cookie_jar import CookieJar, parse_set_cookie
 
 APP = "http://127.0.0.1:8000/a"
 
 
 def jar(*lines: str) -> CookieJar:
-    """A jar that has seen one answer."""
+    """A jar that has seen one response."""
     made = CookieJar()
     made.store(lines, APP)
     return made
@@ -26,7 +26,7 @@ def jar(*lines: str) -> CookieJar:
     ],
 )
 def test_same_site_decides_what_travels(attribute: str, cross_get: str, cross_post: str) -> None:
-    """Lax travels with a link, Strict never, None always, and no word is as good as None.
+    """Lax is sent with a link, Strict never, None always; without the attribute as with None.
 
     Firefox and Safari have no default, and Chromium none in a cookie's first two minutes.
     """
@@ -50,12 +50,12 @@ def test_same_site_decides_what_travels(attribute: str, cross_get: str, cross_po
     ],
 )
 def test_a_browser_refuses_what_breaks_a_prefix(line: str) -> None:
-    """`__Host-` stands for Secure, the whole host and nothing but the host."""
+    """A `__Host-` cookie must be Secure, have the path `/`, and have no Domain."""
     assert parse_set_cookie(line, APP) is None
 
 
 def test_ports_do_not_separate_cookies() -> None:
-    """Cookies belong to a host, whatever the port."""
+    """A cookie belongs to a host, whatever the port."""
     header = jar("c=1").header("http://127.0.0.1:9/x", cross_site=False, safe=True)
     assert header == "c=1"
 
@@ -72,7 +72,7 @@ def test_ports_do_not_separate_cookies() -> None:
     ],
 )
 def test_a_path_is_a_folder(line: str, page: str, path: str, expected: str) -> None:
-    """Without the attribute a cookie is for the folder of the page that set it."""
+    """Without a Path attribute a cookie is sent below the folder of the page that set it."""
     made = CookieJar()
     made.store([line], f"http://127.0.0.1:8000{page}")
     url = f"http://127.0.0.1:8000{path}"
@@ -89,13 +89,13 @@ def test_another_host_gets_nothing() -> None:
     ["Max-Age=0", "Expires=Thu, 01 Jan 1970 00:00:00 GMT", "Expires=Sun, 02-Mar-2025 10:00:00 GMT"],
 )
 def test_an_expired_cookie_goes(attribute: str) -> None:
-    """Servers delete with an age of nothing, or with any date that has passed."""
+    """A Max-Age of 0 and a date in the past delete a cookie."""
     made = jar("c=1")
     made.store([f"c=; {attribute}"], APP)
     assert made.all() == []
 
 
 def test_a_cookie_outlives_a_date_that_no_browser_reads() -> None:
-    """It then lasts as long as the browser does."""
+    """A cookie with an unreadable date is a session cookie."""
     made = jar("c=1; Expires=some day")
     assert ["1"] == [one.value for one in made.all()]

@@ -1,4 +1,4 @@
-"""Removals that are not believed word by word."""
+"""Removals whose content can be wrong."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def stale_admin(variant: Variant | None) -> Finding:
 
 
 def test_an_app_without_an_account_level_is_not_applicable() -> None:
-    """The variant that is missing is named."""
+    """The reason names the missing variant."""
     finding = stale_admin(None)
     assert Verdict.NOT_APPLICABLE is finding.verdict
     assert "[variants.account]" in finding.reason
 
 
 def test_a_variant_that_stays_at_user_level_proves_nothing() -> None:
-    """The registration has to change its level with the app."""
+    """The variant must change the level of the registration as well."""
     finding = stale_admin(Variant(environment={"TWIN_LEVEL": "account"}))
     assert Verdict.INCONCLUSIVE is finding.verdict
     assert 'level = "account"' in finding.reason

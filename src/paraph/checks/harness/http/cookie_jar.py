@@ -139,7 +139,7 @@ class CookieJar:
             if one.host == (parts.hostname or "")
             and _is_below(parts.path or "/", one.path)
             and (trustworthy or not one.secure)
-            and _may_travel(one, cross_site=cross_site, safe=safe)
+            and _is_sent(one, cross_site=cross_site, safe=safe)
         ]
         return "; ".join(pairs)
 
@@ -149,7 +149,7 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def _may_travel(cookie: Cookie, *, cross_site: bool, safe: bool) -> bool:
+def _is_sent(cookie: Cookie, *, cross_site: bool, safe: bool) -> bool:
     if not cross_site or cookie.same_site in {"", "none"}:
         # Firefox and Safari always send a cookie without SameSite. Chromium does so for two
         # minutes after it was set, and no cookie of a check is older.

@@ -1,10 +1,10 @@
-"""What leads away only in a browser leads away."""
+"""Addresses are resolved as browsers do it."""
 
 from __future__ import annotations
 
 import pytest
 
-from paraph.checks.harness.browser_url import INVALID, resolved
+from paraph.checks.harness.http.browser_url import INVALID, resolved
 
 PAGE = "http://app.example:8000/zoom/callback?x=1"
 
@@ -32,5 +32,5 @@ PAGE = "http://app.example:8000/zoom/callback?x=1"
     ],
 )
 def test_an_address_is_read_as_a_browser_reads_it(text: str, expected: str) -> None:
-    """Backslashes, control characters and spare slashes are no protection."""
+    """Backslashes, control characters and extra slashes are read as a browser reads them."""
     assert expected == resolved(PAGE, text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from html import unescape
 
-from paraph.checks.harness.browser_url import resolved
-from paraph.checks.harness.response import Answer
+from paraph.checks.harness.http.browser_url import resolved
+from paraph.checks.harness.http.response import Response
 
 _FORM = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.IGNORECASE | re.DOTALL)
 _FIELD = re.compile(r"<(?:input|button)\b([^>]*)>", re.IGNORECASE)
@@ -20,7 +20,7 @@ _ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+)
 class Form:
     """A form of a page with the fields that pressing its first button would send."""
 
-    def __init__(self, page: Answer, attributes: str, content: str) -> None:
+    def __init__(self, page: Response, attributes: str, content: str) -> None:
         values = _attributes(attributes)
         self.method = values.get("method", "get").upper()
         self.action = resolved(page.url, values.get("action") or page.url)
@@ -45,22 +45,28 @@ def _attributes(text: str) -> dict[str, str]:
     }
 
 
-def forms_of(page: Answer) -> list[Form]:
+def forms_of(page: Response) -> list[Form]:
     """Return the forms of a page, in order."""
     return [Form(page, one[1], one[2]) for one in _FORM.finditer(page.text)]
 
 
-def links_of(page: Answer) -> list[str]:
+def find_form(page: Response, *words: str) -> Form | None:
+    """Find the first form whose action contains one of the words."""
+    found = [one for one in forms_of(page) if not words or any(w in one.action for w in words)]
+    return found[0] if found else None
+
+
+def links_of(page: Response) -> list[str]:
     """Return the targets of the links of a page."""
     return [resolved(page.url, one["href"]) for one in tags_of(page, "a") if "href" in one]
 
 
-def tags_of(page: Answer, *names: str) -> list[dict[str, str]]:
+def tags_of(page: Response, *names: str) -> list[dict[str, str]]:
     """Return the attributes of each tag with one of these names."""
     return [_attributes(one[2]) for one in _TAG.finditer(page.text) if one[1].lower() in names]
 
 
-def buttons_of(page: Answer) -> list[str]:
+def buttons_of(page: Response) -> list[str]:
     """Return the targets of links that look like buttons."""
     return [
         resolved(page.url, one["href"])
@@ -69,7 +75,7 @@ def buttons_of(page: Answer) -> list[str]:
     ]
 
 
-def loaded_by(page: Answer) -> list[str]:
+def loaded_by(page: Response) -> list[str]:
     """Return the URLs that a browser loads for a page; it sends the page's URL as the referrer."""
     sources = [one.get("src", "") for one in tags_of(page, *_LOADING)]
     links = [
@@ -80,7 +86,7 @@ def loaded_by(page: Answer) -> list[str]:
     return [resolved(page.url, one) for one in (*sources, *links) if one]
 
 
-def sent_on_by(page: Answer) -> list[str]:
+def redirects_of(page: Response) -> list[str]:
     """Return the targets of a Refresh header or of meta refresh tags, which act as redirects."""
     tags = tags_of(page, "meta") if page.is_html else []
     said = [o.get("content", "") for o in tags if o.get("http-equiv", "").lower() == "refresh"]

@@ -1,4 +1,4 @@
-"""`python -m paraph.checks.targets.shifted FILE ARGUMENTS...`: `paraph` with another clock.
+"""`python -m end_to_end.target.shifted FILE ARGUMENTS...`: `paraph` with another clock.
 
 The file holds the seconds by which the clock is ahead; cases that need time to pass write it.
 With TARGET_CA_FILE the command trusts the authority in that file.

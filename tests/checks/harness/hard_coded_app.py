@@ -10,17 +10,17 @@ import urllib.parse
 import urllib.request
 
 PORT, CLIENT_ID, SECRET = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-CALLBACK = f"http://127.0.0.1:{PORT}/cb"
+REDIRECT_URI = f"http://127.0.0.1:{PORT}/cb"
 
 
 class App(http.server.BaseHTTPRequestHandler):
-    """Two routes, no state."""
+    """An app with two routes and without state."""
 
     def do_GET(self) -> None:
-        """Start or finish."""
+        """Begin or finish the flow."""
         parts = urllib.parse.urlsplit(self.path)
         if parts.path != "/cb":
-            query = {"response_type": "code", "client_id": CLIENT_ID, "redirect_uri": CALLBACK}
+            query = {"response_type": "code", "client_id": CLIENT_ID, "redirect_uri": REDIRECT_URI}
             self.send_response(302)
             where = f"https://zoom.us/oauth/authorize?{urllib.parse.urlencode(query)}"
             self.send_header("Location", where)
@@ -35,24 +35,24 @@ class App(http.server.BaseHTTPRequestHandler):
         self.wfile.write(name)
 
     def exchange(self, code: str) -> str:
-        """Ask Zoom, with the trust that the system has."""
-        fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
+        """Send a request to Zoom; the system's certificates are trusted."""
+        fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI}
         basic = base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
         request = urllib.request.Request(
             "https://zoom.us/oauth/token",
             urllib.parse.urlencode(fields).encode(),
             {"Authorization": f"Basic {basic}"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            token = json.load(answer)["access_token"]
+        with urllib.request.urlopen(request, timeout=10) as response:
+            token = json.load(response)["access_token"]
         me = urllib.request.Request(
             "https://api.zoom.us/v2/users/me", headers={"Authorization": f"Bearer {token}"}
         )
-        with urllib.request.urlopen(me, timeout=10) as answer:
-            return str(json.load(answer)["display_name"])
+        with urllib.request.urlopen(me, timeout=10) as response:
+            return str(json.load(response)["display_name"])
 
     def log_message(self, *_arguments: object) -> None:
-        """Quiet."""
+        """Print nothing."""
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from paraph.checks.harness.markup import links_of, loaded_by, sent_on_by
-from paraph.checks.harness.response import Answer
+from paraph.checks.harness.http.markup import links_of, loaded_by, redirects_of
+from paraph.checks.harness.http.response import Response
 
 
-def page(text: str, *headers: tuple[str, str]) -> Answer:
-    """An answer with this body."""
+def page(text: str, *headers: tuple[str, str]) -> Response:
+    """A response with this body."""
     given = list(headers) or [("content-type", "text/html; charset=utf-8")]
-    return Answer("GET", "http://app.example/a", 200, given, text.encode())
+    return Response("GET", "http://app.example/a", 200, given, text.encode())
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ def page(text: str, *headers: tuple[str, str]) -> Answer:
         (page('<meta http-equiv="refresh" content="30">'), []),
     ],
 )
-def test_a_page_may_send_a_browser_on(shown: Answer, expected: list[str]) -> None:
-    """By a header or by a tag: a redirect by another name."""
-    assert expected == sent_on_by(shown)
+def test_a_page_may_send_a_browser_on(shown: Response, expected: list[str]) -> None:
+    """A Refresh header and a meta refresh tag act as redirects."""
+    assert expected == redirects_of(shown)
 
 
 def test_what_a_page_loads_is_told_from_what_it_links() -> None:
-    """Only what is loaded learns the page's address at once."""
+    """Loaded resources are listed; links are not."""
     shown = page(
         "<link rel=canonical href=https://a.example><link rel=stylesheet href=//b.example/s.css>"
         "<script src='https://c.example/j.js'></script><a href='https://d.example'>d</a>"

@@ -23,8 +23,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paraph.checks.targets.front import serve_front
-from paraph.checks.targets.service_process import ServiceProcess
+from end_to_end.target.front import serve_front
+from end_to_end.target.service_process import ServiceProcess
 
 _COOKIE = "__Host-host"
 _MEETINGS = "/v2/users/me/meetings"
@@ -285,16 +285,16 @@ def _request(origin: str, method: str, path: str, key: str, body: Any = None) ->
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         sent = None if body is None else json.dumps(body)
         connection.request(method, path, sent, headers)
-        answer = connection.getresponse()
-        content = answer.read()
+        response = connection.getresponse()
+        content = response.read()
     except OSError:
         return 503, None
     finally:
         connection.close()
     try:
-        return answer.status, json.loads(content)
+        return response.status, json.loads(content)
     except ValueError:
-        return answer.status, None
+        return response.status, None
 
 
 def _page(title: str, content: str = "", *, status: int = 200) -> HTMLResponse:
