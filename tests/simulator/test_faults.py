@@ -11,8 +11,7 @@ import pytest
 import paraph.simulator
 from paraph.errors import NotFound, UsageError
 from paraph.simulator.faults import Faults
-from paraph.simulator.oauth.authorization_response import AuthorizationResponse
-from paraph.simulator.response import Answer
+from paraph.simulator.response import Answer, AuthorizationResponse
 
 
 def token_answer() -> Answer:
@@ -148,7 +147,7 @@ def test_an_unknown_fault_is_refused() -> None:
 def test_every_check_is_left_out_somewhere() -> None:
     """Each fault that leaves out a check is asked for by an endpoint, and none that is unknown."""
     folder = Path(paraph.simulator.__path__[0])
-    source = "".join(file.read_text() for file in folder.glob("*.py"))
+    source = "".join(file.read_text() for file in folder.rglob("*.py"))
     asked = set(re.findall(r'\.take\("(\w+)"\)', source))
     known = {row["name"] for row in Faults().listing()}
     assert set() == asked - known

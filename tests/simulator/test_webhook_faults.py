@@ -11,7 +11,7 @@ import pytest
 from paraph.errors import PeerError
 from paraph.secret import Secret
 from paraph.simulator.engine import Simulator
-from paraph.simulator.faults.registry import Faults
+from paraph.simulator.state.fault_registry import Faults
 from paraph.simulator.webhooks.delivery import sign
 from paraph.zoom.webhook import Freshness, check_delivery_headers, verify_webhook
 from simulator.socket_receiver import CUT, Request, make_simulator, receiving

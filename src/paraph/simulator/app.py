@@ -25,10 +25,10 @@ from paraph.simulator.engine import Simulator
 from paraph.simulator.oauth.authorization_endpoint import AuthorizationEndpoint
 from paraph.simulator.oauth.device_endpoint import DeviceEndpoint
 from paraph.simulator.oauth.token_endpoint import TokenEndpoint
+from paraph.simulator.recording import Journaling
 from paraph.simulator.response import Guard, answering
 from paraph.simulator.rest.event_subscriptions import EventSubscriptions
 from paraph.simulator.rest.rest_api import RestApi
-from paraph.simulator.state.journal import Journaling
 from paraph.simulator.state.world import World
 from paraph.simulator.steering.access import Gate
 from paraph.simulator.steering.console import Console

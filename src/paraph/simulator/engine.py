@@ -9,13 +9,12 @@ from typing import Any, Literal
 
 from paraph.simulator.faults import Faults
 from paraph.simulator.state.app_status import Standing
-from paraph.simulator.state.clock import Clock
+from paraph.simulator.state.clock import Clock, Timers
 from paraph.simulator.state.deeplinks import Deeplinks
 from paraph.simulator.state.devices import Devices
 from paraph.simulator.state.journal import Journal
 from paraph.simulator.state.ledger import Ledger
 from paraph.simulator.state.meetings import Meetings
-from paraph.simulator.state.timers import Timers
 from paraph.simulator.state.world import App, User, World
 from paraph.simulator.webhooks.delivery import Delivery
 from paraph.simulator.webhooks.event_catalogue import catalogue

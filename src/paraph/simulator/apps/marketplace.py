@@ -14,10 +14,10 @@ from starlette.responses import RedirectResponse, Response
 from paraph.simulator.apps.deauthorization import deauthorize
 from paraph.simulator.engine import Simulator
 from paraph.simulator.page import render
-from paraph.simulator.request_body import read_form
+from paraph.simulator.request import Refusal, read_form
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App
-from paraph.simulator.steering.access import Gate, Refusal
+from paraph.simulator.steering.access import Gate
 
 
 class Marketplace:

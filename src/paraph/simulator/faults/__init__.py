@@ -16,8 +16,8 @@ from paraph.simulator.faults import (
     token_shape,
     webhook,
 )
-from paraph.simulator.faults.registry import Faults, check, fault
 from paraph.simulator.response import Answer
+from paraph.simulator.state.fault_registry import Faults, check, fault
 
 __all__ = [
     "Answer",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from paraph.simulator.faults.registry import check, fault
-from paraph.simulator.oauth.authorization_response import AuthorizationResponse
+from paraph.simulator.response import AuthorizationResponse
+from paraph.simulator.state.fault_registry import check, fault
 
 check("code_of_another", "The code belongs to another user than the one who consented.")
 check("consent_skipped", "A signed-in user is never asked; the code comes back at once.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from paraph.simulator.faults.registry import check, fault
 from paraph.simulator.faults.transport import bomb, pad, page, redirect
 from paraph.simulator.response import Answer
+from paraph.simulator.state.fault_registry import check, fault
 
 check("user_of_another", "users/me describes another user of the world.")
 check(

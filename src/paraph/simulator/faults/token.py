@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from paraph.simulator.faults.registry import check, fault
 from paraph.simulator.faults.transport import bomb, pad, page, redirect
 from paraph.simulator.response import Answer
+from paraph.simulator.state.fault_registry import check, fault
 
 check("code_reuse_accepted", "A code can be exchanged again.")
 check("code_reuse_ends_grant", "A code that comes again is refused and ends what it brought.")

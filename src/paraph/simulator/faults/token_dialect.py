@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from urllib.parse import urlencode
 
-from paraph.simulator.faults.registry import fault
 from paraph.simulator.response import Answer
+from paraph.simulator.state.fault_registry import fault
 
 
 @fault("token")

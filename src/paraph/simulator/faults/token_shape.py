@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from paraph.simulator.faults.registry import check, fault
 from paraph.simulator.response import Answer
+from paraph.simulator.state.fault_registry import check, fault
 
 check(
     "token_claims_of_another",

@@ -10,8 +10,8 @@ import base64
 import json
 from contextlib import suppress
 
-from paraph.simulator.faults.registry import check, fault
 from paraph.simulator.faults.transport import compressed
+from paraph.simulator.state.fault_registry import check, fault
 from paraph.simulator.webhooks.delivery import Delivery, encode_body, utf8_of
 
 _MOST_MEBIBYTES = 64

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from paraph.simulator.engine import PendingConsent, Simulator
-from paraph.simulator.oauth.authorization_response import AuthorizationResponse
 from paraph.simulator.oauth.consent import Consents, Decision, Refused
 from paraph.simulator.oauth.redirect_check import redirect_is_registered
 from paraph.simulator.page import render
+from paraph.simulator.response import AuthorizationResponse
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.devices import DeviceCode
 from paraph.simulator.state.ledger import Code

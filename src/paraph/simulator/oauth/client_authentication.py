@@ -12,10 +12,9 @@ from starlette.requests import Request
 
 from paraph.simulator.engine import Simulator
 from paraph.simulator.oauth import refusals
-from paraph.simulator.request_body import read_form
+from paraph.simulator.request import Refusal, read_form
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App
-from paraph.simulator.steering.access import Refusal
 
 _FORM = "application/x-www-form-urlencoded"
 

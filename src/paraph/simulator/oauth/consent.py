@@ -14,11 +14,10 @@ from starlette.responses import Response
 
 from paraph.simulator.engine import PendingConsent, Simulator
 from paraph.simulator.page import render
-from paraph.simulator.request_body import read_form
+from paraph.simulator.request import Refusal, read_form
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.ledger import scopes_of
 from paraph.simulator.state.world import App, User
-from paraph.simulator.steering.access import Refusal
 
 COOKIE = "simulated_zoom_session"
 _MAX_PENDING = 1000

@@ -10,14 +10,12 @@ from paraph.simulator.oauth.authorization_endpoint import refuse, settle
 from paraph.simulator.oauth.client_authentication import authenticate_client, read_parameters
 from paraph.simulator.oauth.consent import Consents, Refused
 from paraph.simulator.oauth.refusals import OAuthRefusal
-from paraph.simulator.own_names import origin_as
 from paraph.simulator.page import render
-from paraph.simulator.request_body import read_form
+from paraph.simulator.request import Refusal, origin_as, read_form
 from paraph.simulator.response import Answer
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.devices import EXPIRES_IN, INTERVAL, DeviceCode
 from paraph.simulator.state.world import App
-from paraph.simulator.steering.access import Refusal
 
 # Letters and digits that are not mistaken for each other when read from a screen.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"

@@ -16,7 +16,7 @@ from paraph.simulator.oauth.client_authentication import (
 )
 from paraph.simulator.oauth.code_exchange import give_tokens, spoilt_claims, take_code
 from paraph.simulator.oauth.refusals import OAuthRefusal
-from paraph.simulator.own_names import origin_as
+from paraph.simulator.request import origin_as
 from paraph.simulator.response import Answer
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.ledger import Grant

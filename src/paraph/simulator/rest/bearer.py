@@ -14,11 +14,10 @@ from typing import Any
 from starlette.requests import Request
 
 from paraph.simulator.engine import Simulator
-from paraph.simulator.request_body import read_body
+from paraph.simulator.request import Refusal, read_body
 from paraph.simulator.response import Answer
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.ledger import Bearer
-from paraph.simulator.steering.access import Refusal
 
 _ERRORS = "developers.zoom.us/docs/api/errors"
 _LIMITS = "developers.zoom.us/docs/api/rate-limits"

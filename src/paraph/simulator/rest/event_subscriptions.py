@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import Request
 
 from paraph.simulator.engine import Simulator
-from paraph.simulator.own_names import origin_as
+from paraph.simulator.request import origin_as
 from paraph.simulator.response import Answer
 from paraph.simulator.rest.bearer import (
     ApiError,

@@ -14,20 +14,11 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from paraph.simulator.own_names import ZOOM_NAMES
+from paraph.simulator.request import ZOOM_NAMES, Refusal
 
 SERVED_NAMES = {*ZOOM_NAMES, "localhost"}
 COOKIE = "simulated_zoom_console"
 _OWN_SITE = {"same-origin", "none"}
-
-
-class Refusal(Exception):
-    """The caller may not control the simulator; the text may be shown to any caller."""
-
-    def __init__(self, status: int, text: str) -> None:
-        self.status = status
-        self.text = text
-        super().__init__(text)
 
 
 class Gate:

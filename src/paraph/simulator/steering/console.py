@@ -21,10 +21,10 @@ from paraph.simulator.apps import app_context, deauthorization
 from paraph.simulator.apps.app_review import Finding, review_app
 from paraph.simulator.engine import Simulator
 from paraph.simulator.page import render, static_file
-from paraph.simulator.request_body import read_body
+from paraph.simulator.request import Refusal, read_body
 from paraph.simulator.state.world import App
-from paraph.simulator.steering.access import COOKIE, Gate, Refusal
-from paraph.simulator.steering.console_acts import act
+from paraph.simulator.steering.access import COOKIE, Gate
+from paraph.simulator.steering.console_actions import act
 from paraph.simulator.steering.control import describe_grants
 from paraph.simulator.steering.mask import HIDDEN
 from paraph.simulator.steering.timeline import find_row, newest_rows

@@ -27,9 +27,9 @@ from paraph.simulator.apps.administration import (
 )
 from paraph.simulator.apps.deauthorization import deauthorize
 from paraph.simulator.engine import Consent, Simulator
-from paraph.simulator.request_body import MAX_BODY, read_body
+from paraph.simulator.request import MAX_BODY, Refusal, read_body
 from paraph.simulator.state.world import App, World, complete, find_contradictions
-from paraph.simulator.steering.access import Gate, Refusal
+from paraph.simulator.steering.access import Gate
 from paraph.simulator.steering.hooks_control import HooksControl
 from paraph.simulator.webhooks.webhook_sender import Delivery
 

@@ -16,8 +16,7 @@ from typing import Any
 
 from paraph.simulator.faults import Faults
 from paraph.simulator.state.behaviours import behaviour
-from paraph.simulator.state.clock import Clock
-from paraph.simulator.state.timers import Timers
+from paraph.simulator.state.clock import Clock, Timers
 from paraph.simulator.state.world import App
 from paraph.simulator.webhooks.delivery import Attempt, Deliveries, Delivery, encode_body, sign
 from paraph.simulator.webhooks.outgoing import Outgoing, Reply, UnreachableError
