@@ -30,7 +30,7 @@ from paraph.simulator.response import Guard, answering
 from paraph.simulator.rest.event_subscriptions import EventSubscriptions
 from paraph.simulator.rest.rest_api import RestApi
 from paraph.simulator.state.world import World
-from paraph.simulator.steering.access import Gate
+from paraph.simulator.steering.access import AccessControl
 from paraph.simulator.steering.console import Console
 from paraph.simulator.steering.control import Control
 
@@ -55,8 +55,8 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
     device = DeviceEndpoint(simulator)
     rest = RestApi(simulator)
     subscriptions = EventSubscriptions(simulator)
-    gate = Gate(control_token)
-    marketplace = Marketplace(simulator, gate)
+    access = AccessControl(control_token)
+    marketplace = Marketplace(simulator, access.refuse_foreign_form)
     routes = [
         Route("/oauth/authorize", authorization.show, methods=["GET"]),
         Route("/oauth/authorize", authorization.decide, methods=["POST"]),
@@ -74,8 +74,8 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
         Route("/v2/{path:path}", answering(rest.unknown), methods=_METHODS),
         Route("/marketplace/{client_id}", marketplace.listing, methods=["GET"]),
         Route("/marketplace/{client_id}/remove", marketplace.remove, methods=["POST"]),
-        *Control(simulator, gate).routes(),
-        *Console(simulator, gate).routes(),
+        *Control(simulator, access).routes(),
+        *Console(simulator, access).routes(),
     ]
     app = Starlette(routes=routes, exception_handlers={Exception: _unexpected})
     # No URL of Zoom's has an extra slash.

@@ -6,6 +6,7 @@ app, Add leads to the app's own site instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -17,15 +18,21 @@ from paraph.simulator.page import render
 from paraph.simulator.request import Refusal, read_form
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App
-from paraph.simulator.steering.access import Gate
 
 
 class Marketplace:
-    """The Marketplace pages of one simulator."""
+    """The Marketplace pages of one simulator.
 
-    def __init__(self, simulator: Simulator, gate: Gate) -> None:
+    Args:
+        simulator: the simulated Zoom.
+        refuse_foreign_form: raises `Refusal` for a form that another site sent.
+    """
+
+    def __init__(
+        self, simulator: Simulator, refuse_foreign_form: Callable[[Request], None]
+    ) -> None:
         self._simulator = simulator
-        self._gate = gate
+        self._refuse_foreign_form = refuse_foreign_form
 
     @behaviour(
         "Marketplace",
@@ -63,7 +70,7 @@ class Marketplace:
     async def remove(self, request: Request) -> Response:
         """POST /marketplace/{client_id}/remove: a user removes the app."""
         try:
-            self._gate.refuse_foreign_form(request)
+            self._refuse_foreign_form(request)
             form = dict(await read_form(request))
         except Refusal as refusal:
             return Response(refusal.text, status_code=refusal.status)

@@ -1,9 +1,9 @@
 """Faults: known or possible misbehaviours of Zoom, each with a name and one function.
 
-A fault is off until it is switched on, counts down when it was given `times`, and composes with
+A fault is off until it is switched on, counts down if it was given `times`, and composes with
 others: each receives the result of the one before it. Its registration names the place where it
-works; endpoints only name their places. There is one file for each part of Zoom; a new file has to
-be added to the imports here.
+works; endpoints only name their places. There is one file for each part of Zoom. Importing this
+package registers all of them, so a new file has to be added to the imports here.
 """
 
 from __future__ import annotations
@@ -16,15 +16,11 @@ from paraph.simulator.faults import (
     token_shape,
     webhook,
 )
-from paraph.simulator.response import Answer
-from paraph.simulator.state.fault_registry import Faults, check, fault
+from paraph.simulator.state.fault_registry import Faults
 
 __all__ = [
-    "Answer",
     "Faults",
     "authorization",
-    "check",
-    "fault",
     "rest",
     "token",
     "token_dialect",

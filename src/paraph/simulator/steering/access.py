@@ -21,7 +21,7 @@ COOKIE = "simulated_zoom_console"
 _OWN_SITE = {"same-origin", "none"}
 
 
-class Gate:
+class AccessControl:
     """Admits callers that may control the simulator.
 
     Args:

@@ -23,7 +23,7 @@ from paraph.simulator.engine import Simulator
 from paraph.simulator.page import render, static_file
 from paraph.simulator.request import Refusal, read_body
 from paraph.simulator.state.world import App
-from paraph.simulator.steering.access import COOKIE, Gate
+from paraph.simulator.steering.access import COOKIE, AccessControl
 from paraph.simulator.steering.console_actions import act
 from paraph.simulator.steering.control import describe_grants
 from paraph.simulator.steering.mask import HIDDEN
@@ -53,13 +53,13 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Console:
     """The console of one simulator, visible only to those who may control it."""
 
-    def __init__(self, simulator: Simulator, gate: Gate) -> None:
+    def __init__(self, simulator: Simulator, access: AccessControl) -> None:
         self._simulator = simulator
-        self._gate = gate
+        self._access = access
 
     def routes(self) -> list[Route]:
         """Return all routes of the console."""
-        page, form = self._gate.admit_page, self._gate.admit_form
+        page, form = self._access.admit_page, self._access.admit_form
         return [
             Route("/", self._admitted(page, self._show), methods=["GET"]),
             Route("/_console/live", self._admitted(page, self._live), methods=["GET"]),
@@ -104,11 +104,11 @@ class Console:
 
     async def _sign_in(self, request: Request) -> Response:
         try:
-            self._gate.refuse_foreign_form(request)
+            self._access.refuse_foreign_form(request)
             fields = await _fields(request)
         except Refusal as refusal:
             return Response(refusal.text, status_code=refusal.status)
-        cookie = self._gate.cookie_for(fields.get("token", ""))
+        cookie = self._access.cookie_for(fields.get("token", ""))
         if cookie is None:
             return _refused(401, "", asks=True, wrong=True)
         response = RedirectResponse("/", status_code=303)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from paraph.errors import UsageError
 from paraph.simulator.apps.deauthorization import deauthorize
-from paraph.simulator.apps.zoom_apps import ZoomApps
+from paraph.simulator.apps.zoom_apps import open_home
 from paraph.simulator.engine import Consent, Simulator
 from paraph.simulator.state.world import App, User
 from paraph.simulator.steering.control import advance_clock
@@ -60,7 +60,8 @@ async def _validate(simulator: Simulator, fields: Fields) -> str:
 
 
 async def _open_home(simulator: Simulator, fields: Fields) -> str:
-    opening = await ZoomApps(simulator).open_home(
+    opening = await open_home(
+        simulator,
         _app(simulator, fields),
         _user(simulator, fields),
         place=fields.get("place", "panel"),

@@ -29,7 +29,7 @@ from paraph.simulator.apps.deauthorization import deauthorize
 from paraph.simulator.engine import Consent, Simulator
 from paraph.simulator.request import MAX_BODY, Refusal, read_body
 from paraph.simulator.state.world import App, World, complete, find_contradictions
-from paraph.simulator.steering.access import Gate
+from paraph.simulator.steering.access import AccessControl
 from paraph.simulator.steering.hooks_control import HooksControl
 from paraph.simulator.webhooks.webhook_sender import Delivery
 
@@ -82,12 +82,12 @@ class Control:
 
     Args:
         simulator: the simulator to control.
-        gate: decides who may control it.
+        access: decides who may control it.
     """
 
-    def __init__(self, simulator: Simulator, gate: Gate) -> None:
+    def __init__(self, simulator: Simulator, access: AccessControl) -> None:
         self._simulator = simulator
-        self._gate = gate
+        self._access = access
 
     def routes(self) -> list[Route]:
         """Return all routes of the control API; the last one answers unknown paths and methods."""
@@ -132,7 +132,7 @@ class Control:
 
         async def endpoint(request: Request) -> Response:
             try:
-                self._gate.admit_call(request)
+                self._access.admit_call(request)
                 return JSONResponse(await work(request, await _order(request, shape)))
             except Refusal as refusal:
                 return _error(refusal.status, refusal.text)

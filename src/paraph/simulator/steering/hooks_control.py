@@ -24,8 +24,9 @@ from starlette.requests import Request
 from paraph.errors import NotFound
 from paraph.simulator.apps import app_context, deauthorization
 from paraph.simulator.apps.administration import AppOrder
-from paraph.simulator.apps.zoom_apps import ZoomApps
+from paraph.simulator.apps.zoom_apps import open_home
 from paraph.simulator.engine import Simulator
+from paraph.simulator.oauth.in_client_authorization import authorize_in_client
 from paraph.simulator.state.world import App, User
 from paraph.simulator.webhooks.event_catalogue import catalogue
 
@@ -73,7 +74,6 @@ class HooksControl:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
-        self._apps = ZoomApps(simulator)
 
     def table(self) -> list[tuple[str, str, Work, Any]]:
         """Return method, path, work and shape of each call."""
@@ -140,7 +140,8 @@ class HooksControl:
         return {"header": header}
 
     async def _open_home(self, _request: Request, order: OpeningOrder) -> Any:
-        opening = await self._apps.open_home(
+        opening = await open_home(
+            self._simulator,
             self._app(order),
             self._user(order),
             place=order.place,
@@ -150,7 +151,8 @@ class HooksControl:
         return msgspec.to_builtins(opening)
 
     async def _in_client_authorize(self, _request: Request, order: InClientOrder) -> Any:
-        return self._apps.authorize(
+        return authorize_in_client(
+            self._simulator,
             self._app(order),
             self._user(order),
             code_challenge=order.code_challenge,

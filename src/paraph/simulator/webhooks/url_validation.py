@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from paraph.simulator.faults import Faults
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.clock import Clock
+from paraph.simulator.state.fault_registry import Faults
 from paraph.simulator.state.world import App
 from paraph.simulator.webhooks.webhook_sender import WebhookSender
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from paraph.simulator.faults import Faults
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.clock import Clock, Timers
+from paraph.simulator.state.fault_registry import Faults
 from paraph.simulator.state.world import App
 from paraph.simulator.webhooks.delivery import Attempt, Deliveries, Delivery, encode_body, sign
 from paraph.simulator.webhooks.outgoing import Outgoing, Reply, UnreachableError
