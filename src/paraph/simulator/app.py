@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import signal
@@ -26,7 +25,8 @@ from paraph.simulator.oauth.authorization_endpoint import AuthorizationEndpoint
 from paraph.simulator.oauth.device_endpoint import DeviceEndpoint
 from paraph.simulator.oauth.token_endpoint import TokenEndpoint
 from paraph.simulator.recording import Journaling
-from paraph.simulator.response import Guard, answering
+from paraph.simulator.request import is_loopback_address
+from paraph.simulator.response import Guard, as_endpoint
 from paraph.simulator.rest.event_subscriptions import EventSubscriptions
 from paraph.simulator.rest.rest_api import RestApi
 from paraph.simulator.state.world import World
@@ -60,18 +60,18 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
     routes = [
         Route("/oauth/authorize", authorization.show, methods=["GET"]),
         Route("/oauth/authorize", authorization.decide, methods=["POST"]),
-        Route("/oauth/token", answering(token.token), methods=["POST"]),
-        Route("/oauth/revoke", answering(token.revoke), methods=["POST"]),
-        Route("/oauth/devicecode", answering(device.devicecode), methods=["POST"]),
+        Route("/oauth/token", as_endpoint(token.token), methods=["POST"]),
+        Route("/oauth/revoke", as_endpoint(token.revoke), methods=["POST"]),
+        Route("/oauth/devicecode", as_endpoint(device.devicecode), methods=["POST"]),
         Route("/oauth_device", device.page, methods=["GET"]),
         Route("/oauth_device", device.enter, methods=["POST"]),
         Route("/oauth/device/complete/{user_code}", device.complete, methods=["GET"]),
         *(
-            Route(path, answering(resource), methods=[method])
+            Route(path, as_endpoint(resource), methods=[method])
             for method, path, resource in (*rest.resources(), *subscriptions.resources())
         ),
         # The last route under /v2/ answers everything that no resource before it matches.
-        Route("/v2/{path:path}", answering(rest.unknown), methods=_METHODS),
+        Route("/v2/{path:path}", as_endpoint(rest.unknown), methods=_METHODS),
         Route("/marketplace/{client_id}", marketplace.listing, methods=["GET"]),
         Route("/marketplace/{client_id}/remove", marketplace.remove, methods=["POST"]),
         *Control(simulator, access).routes(),
@@ -159,7 +159,4 @@ class Server(uvicorn.Server):
 
 def is_loopback(host: str) -> bool:
     """Return true if the simulator is reachable only from this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host == "localhost" or is_loopback_address(host)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from paraph.simulator.faults import Faults
-from paraph.simulator.state.app_status import Standing
+from paraph.simulator.state.app_status import AppStatus
 from paraph.simulator.state.clock import Clock, Timers
 from paraph.simulator.state.deeplinks import Deeplinks
 from paraph.simulator.state.devices import Devices
@@ -38,7 +38,7 @@ class Consent:
 
 @dataclass(slots=True)
 class PendingConsent:
-    """A consent page without an answer yet; for a device, or for a redirect."""
+    """A consent page that waits for a decision, for a device or for a redirect."""
 
     client_id: str
     redirect_uri: str
@@ -90,7 +90,7 @@ class Simulator:
             owner_of=self._owner,
         )
         self.publication = Publication(self.sender, self.validation, self.subscriptions)
-        self.standing = Standing()
+        self.app_status = AppStatus()
         self.devices = Devices(self.clock)
         self.meetings = Meetings(wall, self.ledger.random_text)
         self.pending: dict[str, PendingConsent] = {}
@@ -159,13 +159,13 @@ class Simulator:
         """Load another world; everything issued in the old one is deleted."""
         self.world = world
         self.ledger.clear()
-        self.standing = Standing()
+        self.app_status = AppStatus()
         self.devices.clear()
         self.meetings.clear()
         self.pending.clear()
         self.subscriptions.clear()
         self.deeplinks.clear()
-        self.validation.forget()
+        self.validation.clear()
 
     def reset(self, world: World | None = None) -> None:
         """Return to the world as it was loaded; clock, journal, faults and consent are reset.

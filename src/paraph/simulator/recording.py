@@ -28,7 +28,7 @@ class Journaling:
         if scope["type"] != "http" or _is_own(scope["path"]):
             await self._app(scope, receive, send)
             return
-        body, answer = bytearray(), bytearray()
+        body, sent = bytearray(), bytearray()
         status, headers = 0, []
 
         async def receive_noted() -> Message:
@@ -40,7 +40,7 @@ class Journaling:
             nonlocal status, headers
             if message["type"] == "http.response.start":
                 status, headers = message["status"], message["headers"]
-            answer.extend(message.get("body", b"")[: MAX_RESPONSE - len(answer)])
+            sent.extend(message.get("body", b"")[: MAX_RESPONSE - len(sent)])
             await send(message)
 
         received_at = self._wall()
@@ -49,8 +49,8 @@ class Journaling:
         finally:
             entry = _entry(scope, bytes(body), status, received_at)
             shown = _pairs(headers)
-            weight = 2 * len(body) + len(answer) + _weigh(entry["headers"]) + _weigh(shown)
-            self._journal.add(Exchange(entry, shown, bytes(answer), weight))
+            weight = 2 * len(body) + len(sent) + _weigh(entry["headers"]) + _weigh(shown)
+            self._journal.add(Exchange(entry, shown, bytes(sent), weight))
 
 
 def _is_own(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -20,6 +21,14 @@ class Refusal(Exception):
         self.status = status
         self.text = text
         super().__init__(text)
+
+
+def is_loopback_address(host: str) -> bool:
+    """Return true if a host is an IP address of loopback; a name is not looked up."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def read_body(request: Request, most: int = MAX_BODY) -> bytes:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 @dataclass(slots=True)
-class Answer:
+class ResponseDraft:
     """A response that faults may change before it is sent.
 
     Attributes:
@@ -33,7 +33,7 @@ class Answer:
     cut: bool = False
 
     @classmethod
-    def of_json(cls, status: int, content: Any) -> Answer:
+    def of_json(cls, status: int, content: Any) -> ResponseDraft:
         """Build a JSON response as Zoom writes it."""
         body = json.dumps(content, separators=(",", ":")).encode()
         return cls(status, body, {"content-type": "application/json;charset=UTF-8"})
@@ -41,6 +41,11 @@ class Answer:
     def replace(self, status: int, body: bytes, media_type: str) -> None:
         """Replace the response; delays stay."""
         self.status, self.body, self.headers = status, body, {"content-type": media_type}
+
+    def replace_json(self, status: int, content: Any) -> None:
+        """Replace the response by JSON as Zoom writes it; delays stay."""
+        draft = ResponseDraft.of_json(status, content)
+        self.status, self.body, self.headers = draft.status, draft.body, draft.headers
 
     def change(self, **fields: Any) -> None:
         """Set fields of a successful JSON object; any other response is left unchanged."""
@@ -105,20 +110,20 @@ class AuthorizationResponse:
         return RedirectResponse(location, status_code=302)
 
 
-def answering(
-    work: Callable[[Request], Awaitable[Answer]],
+def as_endpoint(
+    work: Callable[[Request], Awaitable[ResponseDraft]],
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint that sends a response after the faults have changed it."""
 
     async def endpoint(request: Request) -> Response:
-        answer = await work(request)
-        if answer.delay:
-            await asyncio.sleep(answer.delay)
-        if answer.cut:
+        response = await work(request)
+        if response.delay:
+            await asyncio.sleep(response.delay)
+        if response.cut:
             return _Cut()
-        if answer.drip:
-            return _Dripping(answer)
-        return Response(answer.body, status_code=answer.status, headers=answer.headers)
+        if response.drip:
+            return _Dripping(response)
+        return Response(response.body, status_code=response.status, headers=response.headers)
 
     return endpoint
 
@@ -141,7 +146,7 @@ class Guard:
 
 
 class _CutError(Exception):
-    """The connection is closed without an answer."""
+    """The connection is closed without a response."""
 
 
 class _Cut(Response):
@@ -163,9 +168,9 @@ class _Cut(Response):
 class _Dripping(Response):
     """Sends one byte at a time, so that no single wait is long."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.body, status_code=answer.status, headers=answer.headers)
-        self._drip = answer.drip
+    def __init__(self, response: ResponseDraft) -> None:
+        super().__init__(response.body, status_code=response.status, headers=response.headers)
+        self._drip = response.drip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope

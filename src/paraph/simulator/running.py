@@ -173,7 +173,7 @@ class SimulatedZoom:
     ) -> str | None:
         """Remove an app for a user; return the delivery's id, or None if no app is notified.
 
-        `paraph.simulator.apps.deauthorization.variants` lists the variants of the event.
+        `paraph.simulator.apps.deauthorization.VARIANTS` lists the variants of the event.
         """
         from paraph.simulator.apps.deauthorization import deauthorize
 

@@ -12,7 +12,7 @@ from paraph.simulator.engine import Simulator
 from paraph.simulator.state.world import App
 from paraph.simulator.webhooks import webhook_sender
 from paraph.simulator.webhooks.delivery import sign
-from paraph.simulator.webhooks.url_validation import judge
+from paraph.simulator.webhooks.url_validation import check_response
 from simulator.socket_receiver import (
     HANG,
     Request,
@@ -185,16 +185,16 @@ def _sealed(request: Request, secret: str, **fields: Any) -> bytes:
 @pytest.mark.parametrize(
     ("statuses", "answer", "reason"),
     [
-        ([200], lambda _: b"", "the answer is not JSON"),
-        ([200], lambda _: b"[" * 100_000, "the answer is not JSON"),
-        ([200], lambda _: b"[]", "the answer does not repeat plainToken"),
-        ([200], lambda one: _sealed(one, "x", plainToken="x"), "the answer does not repeat"),
+        ([200], lambda _: b"", "the response is not JSON"),
+        ([200], lambda _: b"[" * 100_000, "the response is not JSON"),
+        ([200], lambda _: b"[]", "the response does not repeat plainToken"),
+        ([200], lambda one: _sealed(one, "x", plainToken="x"), "the response does not repeat"),
         ([200], lambda one: _sealed(one, "another"), "encryptedToken is not the HMAC"),
         ([200], lambda one: _sealed(one, "x", encryptedToken=7), "encryptedToken is not the HMAC"),
-        ([204], lambda _: b"", "the answer is not JSON"),
+        ([204], lambda _: b"", "the response is not JSON"),
         ([401], lambda _: b"", "answered 401"),
         ([302], lambda _: b"", "answered 302"),
-        ([HANG], lambda _: b"", "no answer within 3 seconds"),
+        ([HANG], lambda _: b"", "no response within 3 seconds"),
     ],
 )
 async def test_a_wrong_answer_fails_and_says_why(
@@ -217,10 +217,10 @@ async def test_a_wrong_answer_fails_and_says_why(
 @pytest.mark.parametrize(
     "vector", VECTORS["answers"], ids=[one["comment"] for one in VECTORS["answers"]]
 )
-def test_the_judge_agrees_with_the_vectors(vector: dict[str, str]) -> None:
-    """The published answers pass the simulator's own judge, and spoilt ones do not."""
+def test_the_check_agrees_with_the_vectors(vector: dict[str, str]) -> None:
+    """The published answers pass the simulator's own check, and spoilt ones do not."""
     app = App(client_id="c", client_secret="s", webhook_secret=vector["secret"])
     right = {key: vector[key] for key in ("plainToken", "encryptedToken")}
-    assert judge(app, vector["plainToken"], json.dumps(right).encode())[0]
+    assert check_response(app, vector["plainToken"], json.dumps(right).encode())[0]
     wrong = {**right, "encryptedToken": right["encryptedToken"][:-1]}
-    assert not judge(app, vector["plainToken"], json.dumps(wrong).encode())[0]
+    assert not check_response(app, vector["plainToken"], json.dumps(wrong).encode())[0]

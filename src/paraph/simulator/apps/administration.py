@@ -14,7 +14,7 @@ from starlette.requests import Request
 from paraph.errors import NotFound, UsageError
 from paraph.simulator.engine import Simulator
 from paraph.simulator.state.behaviours import behaviour
-from paraph.simulator.state.world import Account, App, User, World, find_contradictions
+from paraph.simulator.state.world import Account, App, World, find_contradictions
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -49,16 +49,16 @@ class Administration:
 
     async def decide_approval(self, _request: Request, order: ApprovalOrder) -> Any:
         """PUT /approvals: an account's administrator approves an app, or withdraws it (4738)."""
-        app = self._app(order.client_id)
+        app = self._simulator.world.known_app(order.client_id)
         if self._simulator.world.account(order.account_id) is None:
             raise NotFound("there is no account with this account_id")
-        self._simulator.standing.approvals[app.client_id, order.account_id] = order.approved
+        self._simulator.app_status.approvals[app.client_id, order.account_id] = order.approved
         return msgspec.to_builtins(order)
 
     async def change_app(self, request: Request, fields: dict[str, Any]) -> Any:
         """PATCH /apps/{client_id}: disable it (4717), or change any of its settings in place."""
-        app = self._app(request.path_params["client_id"])
-        disabled = fields.pop("disabled", app.client_id in self._simulator.standing.disabled)
+        app = self._simulator.world.known_app(request.path_params["client_id"])
+        disabled = fields.pop("disabled", app.client_id in self._simulator.app_status.disabled)
         if not isinstance(disabled, bool):
             raise UsageError("disabled must be true or false")
         if "client_id" in fields or "kind" in fields:
@@ -71,9 +71,9 @@ class Administration:
             raise UsageError("; ".join(problems))
         for name in fields:
             setattr(app, name, getattr(changed, name))
-        self._simulator.standing.disabled.discard(app.client_id)
+        self._simulator.app_status.disabled.discard(app.client_id)
         if disabled:
-            self._simulator.standing.disabled.add(app.client_id)
+            self._simulator.app_status.disabled.add(app.client_id)
         return {**msgspec.to_builtins(app), "disabled": disabled}
 
     @behaviour(
@@ -90,7 +90,7 @@ class Administration:
     async def change_user(self, request: Request, order: UserOrder) -> Any:
         """PATCH /users/{user_id}: move the user to another account."""
         simulator = self._simulator
-        user = self._user(request)
+        user = simulator.world.known_user(request.path_params["user_id"])
         if not order.account_id:
             raise UsageError("account_id must be the id of an account")
         if simulator.world.account(order.account_id) is None:
@@ -101,17 +101,6 @@ class Administration:
 
     async def delete_user(self, request: Request, _order: None) -> Any:
         """DELETE /users/{user_id}: delete the user; their tokens then get error 4735."""
-        self._simulator.world.users.remove(self._user(request))
+        world = self._simulator.world
+        world.users.remove(world.known_user(request.path_params["user_id"]))
         return {}
-
-    def _user(self, request: Request) -> User:
-        user = self._simulator.world.user(request.path_params["user_id"])
-        if user is None:
-            raise NotFound("there is no such user")
-        return user
-
-    def _app(self, client_id: str) -> App:
-        app = self._simulator.world.app(client_id)
-        if app is None:
-            raise NotFound("there is no app with this client_id")
-        return app

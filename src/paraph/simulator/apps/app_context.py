@@ -17,6 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from paraph.errors import UsageError
+from paraph.simulator.apps.variants import Variants
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App, User
 
@@ -105,85 +106,79 @@ def seal(
     )
 
 
-Spoil = Callable[[Draft], None]
-_VARIANTS: dict[str, tuple[str, Spoil]] = {}
+VARIANTS: Variants[Draft] = Variants()
 
 
-def _variant(spoil: Spoil) -> Spoil:
-    _VARIANTS[spoil.__name__.lstrip("_")] = (" ".join((spoil.__doc__ or "").split()), spoil)
-    return spoil
-
-
-@_variant
+@VARIANTS.register
 def _guest(draft: Draft) -> None:
     """A guest: no uid."""
     del draft.claims["uid"]
 
 
-@_variant
+@VARIANTS.register
 def _bad_tag(draft: Draft) -> None:
     """One bit of the tag is wrong."""
     draft.tag_mask = 1
 
 
-@_variant
+@VARIANTS.register
 def _short_tag(draft: Draft) -> None:
     """The tag is cut to four bytes, which careless decoders take."""
     draft.tag_length = 4
 
 
-@_variant
+@VARIANTS.register
 def _expired(draft: Draft) -> None:
     """Made three minutes ago, expired one minute ago."""
     draft.claims["ts"] -= 180_000
     draft.claims["exp"] -= 180_000
 
 
-@_variant
+@VARIANTS.register
 def _early(draft: Draft) -> None:
     """Made an hour from now."""
     draft.claims["ts"] += 3_600_000
     draft.claims["exp"] += 3_600_000
 
 
-@_variant
+@VARIANTS.register
 def _other_audience(draft: Draft) -> None:
     """Made for another app of the same secret."""
     draft.claims["aud"] = _ANOTHER
 
 
-@_variant
+@VARIANTS.register
 def _other_issuer(draft: Draft) -> None:
     """Made by another issuer than Zoom's Marketplace."""
     draft.claims["iss"] = "marketplace.example.com"
 
 
-@_variant
+@VARIANTS.register
 def _other_secret(draft: Draft) -> None:
     """Sealed under another client secret."""
     draft.secret = "another-simulated-client-credential"
 
 
-@_variant
+@VARIANTS.register
 def _aad(draft: Draft) -> None:
     """With additional authenticated data; valid."""
     draft.aad = b"simulated"
 
 
-@_variant
+@VARIANTS.register
 def _padded(draft: Draft) -> None:
     """Base64 with its padding; valid. The claims are made long enough to need it."""
     draft.padded = True
     draft.text = lambda sealed: base64.urlsafe_b64encode(sealed).decode()
 
 
-@_variant
+@VARIANTS.register
 def _standard_alphabet(draft: Draft) -> None:
     """Base64 of the plain alphabet, + and /; valid."""
     draft.text = lambda sealed: base64.b64encode(sealed).decode().rstrip("=")
 
 
-@_variant
+@VARIANTS.register
 def _bad_base64(draft: Draft) -> None:
     """A character that is not part of base64, in the middle."""
     inner = draft.text
@@ -195,21 +190,16 @@ def _bad_base64(draft: Draft) -> None:
     draft.text = spoilt
 
 
-@_variant
+@VARIANTS.register
 def _truncated(draft: Draft) -> None:
     """The last third is missing."""
     draft.text = lambda sealed: base64.urlsafe_b64encode(sealed[: len(sealed) * 2 // 3]).decode()
 
 
-@_variant
+@VARIANTS.register
 def _oversized(draft: Draft) -> None:
     """Valid, and longer than 2048 characters."""
     draft.claims["act"] = "x" * 2048
-
-
-def variants() -> dict[str, str]:
-    """Return every variant with its line of documentation."""
-    return {name: text for name, (text, _) in _VARIANTS.items()}
 
 
 def mint(
@@ -251,8 +241,5 @@ def mint(
         **PLACES[place],
     }
     draft = Draft(claims, app.client_secret, random_bytes(12))
-    for name in filter(None, variant.split("+")):
-        if name not in _VARIANTS:
-            raise UsageError(f"there is no variant {name}: {', '.join(_VARIANTS)}")
-        _VARIANTS[name][1](draft)
+    VARIANTS.apply(variant, draft)
     return draft.seal()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
+from paraph.simulator.request import is_loopback_address
 from paraph.simulator.state.world import App, Zoom
 
 _SHORTEST_SECRET = 12
@@ -119,7 +119,7 @@ def _redirect(uri: str, app: App, zoom: Zoom) -> Finding:
             f"{uri} is on localhost",
             f"Zoom refuses http://localhost since mid-2026 (4700). {here}",
         )
-    if _is_loopback(parts.hostname):
+    if is_loopback_address(parts.hostname):
         if app.public:
             return Finding("fine", f"{uri} is on loopback, for a public client on any port")
         return Finding("weak", f"{uri} is on loopback", "For development only.")
@@ -168,7 +168,7 @@ def _endpoint(name: str, url: str) -> Iterator[Finding]:
         yield Finding("refused", f"the {name} is no web address")
     elif parts.scheme == "https":
         yield Finding("fine", f"the {name} is https")
-    elif parts.hostname == "localhost" or _is_loopback(parts.hostname):
+    elif parts.hostname == "localhost" or is_loopback_address(parts.hostname):
         yield Finding("weak", f"the {name} is on loopback", "Zoom reaches public https hosts only.")
     else:
         yield Finding("refused", f"the {name} is not https", "Zoom wants TLS 1.2 or newer.")
@@ -181,10 +181,3 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

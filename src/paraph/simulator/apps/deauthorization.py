@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from paraph.errors import UsageError
+from paraph.simulator.apps.variants import Variants
 from paraph.simulator.engine import Simulator
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App, User
@@ -46,97 +45,86 @@ class Removal:
         return {"event": "app_deauthorized", **stamp, "payload": self.payload}
 
 
-Change = Callable[[Removal], None]
-_VARIANTS: dict[str, tuple[str, Change]] = {}
+VARIANTS: Variants[Removal] = Variants()
 
 
-def _variant(change: Change) -> Change:
-    _VARIANTS[change.__name__.lstrip("_")] = (" ".join((change.__doc__ or "").split()), change)
-    return change
-
-
-@_variant
+@VARIANTS.register
 def _retention_false_text(removal: Removal) -> None:
     """user_data_retention is the text "false", as in old documentation."""
     removal.payload["user_data_retention"] = "false"
 
 
-@_variant
+@VARIANTS.register
 def _retention_false(removal: Removal) -> None:
     """user_data_retention is false."""
     removal.payload["user_data_retention"] = False
 
 
-@_variant
+@VARIANTS.register
 def _retention_null(removal: Removal) -> None:
     """user_data_retention is null."""
     removal.payload["user_data_retention"] = None
 
 
-@_variant
+@VARIANTS.register
 def _retention_true(removal: Removal) -> None:
     """user_data_retention is true."""
     removal.payload["user_data_retention"] = True
 
 
-@_variant
+@VARIANTS.register
 def _event_ts_inside(removal: Removal) -> None:
     """event_ts stands inside the payload."""
     removal.payload["event_ts"], removal.event_ts = removal.event_ts, None
 
 
-@_variant
+@VARIANTS.register
 def _event_ts_absent(removal: Removal) -> None:
     """There is no event_ts."""
     removal.event_ts = None
 
 
-@_variant
+@VARIANTS.register
 def _other_client(removal: Removal) -> None:
     """client_id is that of another app, such as the development one."""
     removal.payload["client_id"] = "AnotherSimulatedClient"
 
 
-@_variant
+@VARIANTS.register
 def _unknown_user(removal: Removal) -> None:
     """user_id belongs to no user."""
     removal.payload["user_id"] = "NobodyInThisWorld00000"
 
 
-@_variant
+@VARIANTS.register
 def _other_account(removal: Removal) -> None:
     """The same user_id in another account."""
     removal.payload["account_id"] = "AnotherAccount00000001"
 
 
-@_variant
+@VARIANTS.register
 def _duplicate(removal: Removal) -> None:
     """The event is sent twice."""
     removal.copies = 2
 
 
-@_variant
+@VARIANTS.register
 def _early(removal: Removal) -> None:
     """The event overtakes the removal: the tokens still live."""
     removal.keeps_tokens = True
 
 
-@_variant
+@VARIANTS.register
 def _old_time(removal: Removal) -> None:
     """A day old, as of an earlier removal whose retry comes now; the tokens live."""
     removal.payload["deauthorization_time"] = _written(removal.wall - 86_400)
     removal.keeps_tokens = True
 
 
-@_variant
+@VARIANTS.register
 def _unreadable_time(removal: Removal) -> None:
     """deauthorization_time is no time."""
     removal.payload["deauthorization_time"] = "yesterday"
-
-
-def variants() -> dict[str, str]:
-    """Return every variant with its line of documentation."""
-    return {name: text for name, (text, _) in _VARIANTS.items()}
 
 
 def deauthorize(
@@ -155,10 +143,7 @@ def deauthorize(
     """
     now = simulator.wall()
     removal = Removal(now, _payload(simulator, app, user, now), int(now * 1000))
-    for name in filter(None, variant.split("+")):
-        if name not in _VARIANTS:
-            raise UsageError(f"there is no variant {name}: {', '.join(_VARIANTS)}")
-        _VARIANTS[name][1](removal)
+    VARIANTS.apply(variant, removal)
     if not removal.keeps_tokens:
         _end_grants(simulator, app, user)
     if not app.published or not app.deauthorization_url:

@@ -95,7 +95,7 @@ async def open_home(
     except UnreachableError as error:
         return Opening(url, 0, shown=False, problems=[str(error)], context=context)
     except TimeoutError:
-        return Opening(url, 0, shown=False, problems=["no answer"], context=context)
+        return Opening(url, 0, shown=False, problems=["no response"], context=context)
     missing = missing_headers(reply)
     problems = [*missing, *dropped_cookies(reply)]
     shown = reply.status == 200 and not missing

@@ -21,7 +21,7 @@ check("delivery_duplicated", "Every delivery is sent twice, near the same time."
 check("delivery_reordered", "A delivery waits for the next one and is sent after it.")
 check("delivery_lost", "A delivery is never sent, as after Zoom's last retry.")
 check("webhook_retry_signed_anew", "A retry has a new timestamp and a new signature.")
-check("challenge_answer_ignored", "Any answer with status 200 or 204 passes the URL validation.")
+check("challenge_answer_ignored", "Any response with status 200 or 204 passes the URL validation.")
 
 
 @fault("webhook")

@@ -35,7 +35,7 @@ class AuthorizationEndpoint:
             # A link scanner's request: it is safe (RFC 9110 9.2.1), so it gets no code.
             return Response()
         try:
-            pending, app = self._judged(request)
+            pending, app = self._validated(request)
             decision = self._consents.decided_already(request, app)
             if decision is None:
                 return self._consents.ask(request, pending, app)
@@ -63,14 +63,14 @@ class AuthorizationEndpoint:
         "inferred",
         source=_REFERENCE,
     )
-    def _judged(self, request: Request) -> tuple[PendingConsent, App]:
+    def _validated(self, request: Request) -> tuple[PendingConsent, App]:
         world, query = self._simulator.world, request.query_params
         if world.zoom.strict and len(query.multi_items()) != len(query):
             raise Refused(4700, "A parameter stands twice")
         app = world.app(query.get("client_id", ""))
         if app is None or app.kind != "general":
             raise Refused(4702, "Invalid client_id")
-        if app.client_id in self._simulator.standing.disabled:
+        if app.client_id in self._simulator.app_status.disabled:
             raise Refused(4717, "The app has been disabled")
         redirect_uri = query.get("redirect_uri", "")
         if not redirect_is_registered(app, world.zoom, redirect_uri):
@@ -202,7 +202,13 @@ def settle(device: DeviceCode, decision: Decision) -> None:
     source="wayland issue 1158; veritas.com article 100060085",
 )
 def refuse(request: Request, number: int, message: str) -> Response:
-    """Answer an error before the redirect can be trusted: on Zoom's page, never redirected."""
+    """Show an error on Zoom's page, because the redirect URI cannot be trusted yet.
+
+    Args:
+        request: the authorization request; a caller that accepts JSON gets JSON.
+        number: Zoom's number of the error.
+        message: the text of the error.
+    """
     if "application/json" in request.headers.get("accept", ""):
         content = {"status": False, "errorCode": number, "errorMessage": message, "result": None}
         return JSONResponse(content, status_code=400)

@@ -87,7 +87,7 @@ def authenticate_client(simulator: Simulator, request: Request, parameters: Para
     app = next((app for pair in pairs if (app := _matching(simulator, *pair))), None)
     if app is None:
         raise refusals.invalid_client()
-    if app.client_id in simulator.standing.disabled:
+    if app.client_id in simulator.app_status.disabled:
         raise refusals.app_disabled()
     return app
 

@@ -138,7 +138,7 @@ def give_tokens(simulator: Simulator, app: App, user_id: str, scopes: tuple[str,
     user = simulator.world.user(user_id)
     if user is None:
         raise refusals.user_gone()
-    if simulator.standing.is_withdrawn(app.client_id, user.account_id):
+    if simulator.app_status.is_withdrawn(app.client_id, user.account_id):
         raise refusals.approval_withdrawn()
     return simulator.ledger.authorize(
         app,

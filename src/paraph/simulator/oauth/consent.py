@@ -82,14 +82,14 @@ class Consents:
         """Return the decision made on a page of this session, once.
 
         Raises:
-            Refused: the page is not of this session, or has been answered.
+            Refused: the page is not of this session, or was decided already.
         """
         try:
             form = await read_form(request)
         except Refusal as refusal:
             raise Refused(4700, refusal.text) from None
         fields = dict(form)
-        # The page belongs to the session in which it was shown: no other session can answer it.
+        # The page belongs to the session in which it was shown: no other session can decide it.
         key = f"{request.cookies.get(COOKIE, '')}/{fields.get('transaction', '')}"
         pending = self._simulator.pending.pop(key, None)
         app = None if pending is None else self._simulator.world.app(pending.client_id)
@@ -116,7 +116,7 @@ class Consents:
         if not allowed:
             return Decision(allowed=False, user=None, scopes=())
         user = self._user(user_id)
-        if not simulator.standing.may_be_added(simulator.world, app.client_id, user.account_id):
+        if not simulator.app_status.may_be_added(simulator.world, app.client_id, user.account_id):
             raise Refused(4700, "The account's administrator must approve this app first")
         if app.level == "account" and user.role != "admin":
             raise Refused(4700, "Only an administrator of the account can add this app")

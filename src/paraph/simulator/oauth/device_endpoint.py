@@ -12,7 +12,7 @@ from paraph.simulator.oauth.consent import Consents, Refused
 from paraph.simulator.oauth.refusals import OAuthRefusal
 from paraph.simulator.page import render
 from paraph.simulator.request import Refusal, origin_as, read_form
-from paraph.simulator.response import Answer
+from paraph.simulator.response import ResponseDraft
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.devices import EXPIRES_IN, INTERVAL, DeviceCode
 from paraph.simulator.state.world import App
@@ -36,12 +36,12 @@ class DeviceEndpoint:
         "documented",
         source=_SHOWN,
     )
-    async def devicecode(self, request: Request) -> Answer:
+    async def devicecode(self, request: Request) -> ResponseDraft:
         """POST /oauth/devicecode."""
         try:
             return self._given(await self._client(request), request)
         except OAuthRefusal as error:
-            return error.answer()
+            return error.response()
 
     async def _client(self, request: Request) -> App:
         parameters = await read_parameters(self._simulator, request)
@@ -50,13 +50,13 @@ class DeviceEndpoint:
             raise OAuthRefusal("unauthorized_client", "The app has no device grant")
         return app
 
-    def _given(self, app: App, request: Request) -> Answer:
+    def _given(self, app: App, request: Request) -> ResponseDraft:
         simulator = self._simulator
         origin = origin_as(request, "zoom.us", simulator.origin)
         device = simulator.devices.add(
             app.client_id, simulator.ledger.random_text(43), self._user_code()
         )
-        return Answer.of_json(
+        return ResponseDraft.of_json(
             200,
             {
                 "device_code": device.device_code,

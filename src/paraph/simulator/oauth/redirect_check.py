@@ -5,9 +5,9 @@ A URI that fails is shown on Zoom's own page and never redirected to (seen).
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
+from paraph.simulator.request import is_loopback_address
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App, Zoom
 
@@ -46,7 +46,7 @@ def redirect_is_registered(app: App, zoom: Zoom, redirect_uri: str) -> bool:
     if redirect_uri in registered:
         return True
     entries = [entry for entry in map(_parsed, registered) if entry is not None]
-    if app.public and _is_loopback(wanted):
+    if app.public and is_loopback_address(wanted.hostname or ""):
         return any(_same_but_for_port(entry, wanted) for entry in entries)
     if app.strict_mode:
         return False
@@ -109,10 +109,3 @@ def _parsed(uri: str) -> SplitResult | None:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return None
     return None if "@" in parts.netloc or "#" in uri else parts
-
-
-def _is_loopback(wanted: SplitResult) -> bool:
-    try:
-        return ipaddress.ip_address(wanted.hostname or "").is_loopback
-    except ValueError:
-        return False

@@ -6,7 +6,7 @@ are in `reason`, in brackets as on Zoom's pages, except where a live body is kno
 
 from __future__ import annotations
 
-from paraph.simulator.response import Answer
+from paraph.simulator.response import ResponseDraft
 from paraph.simulator.state.behaviours import behaviour
 
 _MESSAGES = "developers.zoom.us/docs/integrations/oauth-error-messages"
@@ -28,16 +28,16 @@ class OAuthRefusal(Exception):
         self.reason = reason
         self.status = status
 
-    def answer(self) -> Answer:
+    def response(self) -> ResponseDraft:
         """Return the response."""
-        return Answer.of_json(self.status, {"reason": self.reason, "error": self.error})
+        return ResponseDraft.of_json(self.status, {"reason": self.reason, "error": self.error})
 
 
 @behaviour(
     "token endpoint",
     "a wrong client id or secret is invalid_client with status 400, not 401",
     "seen",
-    source="live answer in a public repository; number 4702 and 4704 documented",
+    source="live response in a public repository; number 4702 and 4704 documented",
 )
 def invalid_client() -> OAuthRefusal:
     """The client is unknown, or its secret is wrong."""
@@ -46,7 +46,7 @@ def invalid_client() -> OAuthRefusal:
 
 @behaviour(
     "authorization code",
-    "unknown, used, expired (4733), foreign and unproved codes get one and the same answer",
+    "unknown, used, expired (4733), foreign and unproved codes get the same response",
     "seen",
     source="forum threads 77062 and 137623",
 )

@@ -1,6 +1,6 @@
 """Authenticates callers of the REST API and checks their permissions, for every resource.
 
-Errors are `{"code", "message"}` (documented). Every answer carries `x-zm-trackingid`.
+Errors are `{"code", "message"}` (documented). Every response carries `x-zm-trackingid`.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 
 from paraph.simulator.engine import Simulator
 from paraph.simulator.request import Refusal, read_body
-from paraph.simulator.response import Answer
+from paraph.simulator.response import ResponseDraft
 from paraph.simulator.state.behaviours import behaviour
+from paraph.simulator.state.clock import iso_time
 from paraph.simulator.state.ledger import Bearer
 
 _ERRORS = "developers.zoom.us/docs/api/errors"
@@ -49,14 +49,14 @@ class ApiError(Exception):
         self.headers = headers or {}
         self.field = field
 
-    def answer(self) -> Answer:
+    def response(self) -> ResponseDraft:
         """Return the response."""
         content: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.field:
             content["errors"] = [{"field": self.field, "message": "Invalid field."}]
-        answer = Answer.of_json(self.status, content)
-        answer.headers |= self.headers
-        return answer
+        response = ResponseDraft.of_json(self.status, content)
+        response.headers |= self.headers
+        return response
 
 
 def invalid_field(name: str) -> ApiError:
@@ -64,37 +64,37 @@ def invalid_field(name: str) -> ApiError:
     return ApiError(400, 300, "Validation Failed.", field=name)
 
 
-Work = Callable[[Request, Bearer], Answer | Awaitable[Answer]]
+Work = Callable[[Request, Bearer], ResponseDraft | Awaitable[ResponseDraft]]
 
 
-def guarded(simulator: Simulator, work: Work) -> Callable[[Request], Awaitable[Answer]]:
+def guarded(simulator: Simulator, work: Work) -> Callable[[Request], Awaitable[ResponseDraft]]:
     """Put Zoom's general checks in front of a resource: faults, rate limit, access token.
 
     `work` may raise ApiError, and may be asynchronous if it reads a body.
     """
 
-    async def resource(request: Request) -> Answer:
-        refusal = simulator.faults.spoil("api_refusal", Answer(0, b""))
-        answer = refusal if refusal.status else await _worked(simulator, work, request)
-        answer.delay = max(answer.delay, refusal.delay)
-        answer.headers.setdefault("x-zm-trackingid", tracking_id(simulator))
-        return answer
+    async def resource(request: Request) -> ResponseDraft:
+        refusal = simulator.faults.spoil("api_refusal", ResponseDraft(0, b""))
+        response = refusal if refusal.status else await _respond(simulator, work, request)
+        response.delay = max(response.delay, refusal.delay)
+        response.headers.setdefault("x-zm-trackingid", tracking_id(simulator))
+        return response
 
     return resource
 
 
-async def _worked(simulator: Simulator, work: Work, request: Request) -> Answer:
+async def _respond(simulator: Simulator, work: Work, request: Request) -> ResponseDraft:
     try:
         refuse_over_limit(simulator)
-        answer = work(request, read_bearer(simulator, request))
-        return answer if isinstance(answer, Answer) else await answer
+        response = work(request, read_bearer(simulator, request))
+        return response if isinstance(response, ResponseDraft) else await response
     except ApiError as error:
-        return error.answer()
+        return error.response()
 
 
 @behaviour(
     "REST API",
-    "every answer carries x-zm-trackingid",
+    "every response carries x-zm-trackingid",
     "seen",
     source="github zoom/rivet-javascript exposes it",
 )
@@ -136,16 +136,16 @@ def read_bearer(simulator: Simulator, request: Request) -> Bearer:
     bearer, why = simulator.ledger.by_access_token(token.strip())
     if bearer is None and why == "expired":
         raise ApiError(401, 124, "Access token is expired.")
-    if bearer is None or not _stands(simulator, bearer):
+    if bearer is None or not _is_live(simulator, bearer):
         raise ApiError(401, 124, "Invalid access token.")
     return bearer
 
 
-def _stands(simulator: Simulator, bearer: Bearer) -> bool:
-    standing = simulator.standing
+def _is_live(simulator: Simulator, bearer: Bearer) -> bool:
+    status = simulator.app_status
     return (
-        bearer.client_id not in standing.disabled
-        and not standing.is_withdrawn(bearer.client_id, bearer.account_id)
+        bearer.client_id not in status.disabled
+        and not status.is_withdrawn(bearer.client_id, bearer.account_id)
         and (not bearer.user_id or simulator.world.user(bearer.user_id) is not None)
     )
 
@@ -189,7 +189,7 @@ def require_scope(simulator: Simulator, bearer: Bearer, *names: str) -> None:
     source=f"{_LIMITS} for the words",
 )
 def refuse_over_limit(simulator: Simulator) -> None:
-    """Answer 429 if a fault asks for it; calls are not counted.
+    """Refuse with 429 if a fault asks for it; calls are not counted.
 
     Raises:
         ApiError: the limit was reached.
@@ -210,9 +210,8 @@ def refuse_over_limit(simulator: Simulator) -> None:
             "You have reached the maximum daily rate limit for this API. Refer to the response "
             "header for details on when you can make another request."
         )
-        midnight = datetime.fromtimestamp((now // _DAY + 1) * _DAY, tz=UTC)
         headers = _limits("Heavy", "Daily-limit", 30_000)
-        headers["retry-after"] = f"{midnight:%Y-%m-%dT%H:%M:%SZ}"
+        headers["retry-after"] = iso_time((now // _DAY + 1) * _DAY)
         raise ApiError(429, 429, text, headers)
 
 

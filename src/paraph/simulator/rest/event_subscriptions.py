@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from paraph.simulator.engine import Simulator
 from paraph.simulator.request import origin_as
-from paraph.simulator.response import Answer
+from paraph.simulator.response import ResponseDraft
 from paraph.simulator.rest.bearer import (
     ApiError,
     Work,
@@ -29,7 +29,7 @@ from paraph.simulator.webhooks.publication import MAX_SUBSCRIPTIONS, Subscriptio
 _MAX_EVENTS = 500
 _MAX_URL = 2048
 
-Resource = Callable[[Request], Awaitable[Answer]]
+Resource = Callable[[Request], Awaitable[ResponseDraft]]
 
 behaviour("subscriptions", "a wrong field is 400 with code 300", "inferred")
 behaviour("subscriptions", "an unknown subscription is 404 with code 2300", "inferred")
@@ -67,12 +67,12 @@ class EventSubscriptions:
         ]
         return [(method, path, guarded(self._simulator, work)) for method, path, work in table]
 
-    def _list(self, _request: Request, bearer: Bearer) -> Answer:
+    def _list(self, _request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "read")
         found = [_describe(one) for one in self._simulator.subscriptions.of(app)]
-        return Answer.of_json(200, {"event_subscriptions": found})
+        return ResponseDraft.of_json(200, {"event_subscriptions": found})
 
-    async def _create(self, request: Request, bearer: Bearer) -> Answer:
+    async def _create(self, request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "write")
         body = await read_object(request)
         if len(self._simulator.subscriptions.of(app)) >= MAX_SUBSCRIPTIONS:
@@ -94,9 +94,9 @@ class EventSubscriptions:
         if len(self._simulator.subscriptions.of(app)) >= MAX_SUBSCRIPTIONS:
             raise ApiError(400, 300, f"An app has at most {MAX_SUBSCRIPTIONS} event subscriptions.")
         self._simulator.subscriptions.by_id[subscription.id] = subscription
-        return Answer.of_json(201, {"event_subscription_id": subscription.id})
+        return ResponseDraft.of_json(201, {"event_subscription_id": subscription.id})
 
-    async def _change(self, request: Request, bearer: Bearer) -> Answer:
+    async def _change(self, request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "update", "write")
         subscription = self._named(request, app)
         body = await read_object(request)
@@ -108,15 +108,15 @@ class EventSubscriptions:
             await self._challenge(app, url)
         subscription.url, subscription.events = url, events
         subscription.name, subscription.user_ids = name, users
-        return Answer(204, b"")
+        return ResponseDraft(204, b"")
 
-    def _delete(self, request: Request, bearer: Bearer) -> Answer:
+    def _delete(self, request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "delete", "write")
         del self._simulator.subscriptions.by_id[self._named(request, app).id]
-        return Answer(204, b"")
+        return ResponseDraft(204, b"")
 
     @behaviour("subscriptions", "DELETE without an id removes those of the user_ids", "inferred")
-    def _delete_all(self, request: Request, bearer: Bearer) -> Answer:
+    def _delete_all(self, request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "delete", "write")
         named = set(filter(None, request.query_params.get("user_ids", "").split(",")))
         for one in self._simulator.subscriptions.of(app):
@@ -124,7 +124,7 @@ class EventSubscriptions:
                 del self._simulator.subscriptions.by_id[one.id]
             else:
                 one.user_ids -= named
-        return Answer(204, b"")
+        return ResponseDraft(204, b"")
 
     @behaviour(
         "Zoom Apps",
@@ -132,7 +132,7 @@ class EventSubscriptions:
         "documented",
         source="zoom/skills; types of @zoom/rivet",
     )
-    async def _deeplink(self, request: Request, bearer: Bearer) -> Answer:
+    async def _deeplink(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(self._simulator, bearer, "zoomapp:inmeeting")
         app = self._simulator.world.app(bearer.client_id)
         if app is None or not bearer.user_id:
@@ -140,7 +140,7 @@ class EventSubscriptions:
         action = _text(await read_object(request), "action")
         origin = origin_as(request, "marketplace.zoom.us", self._simulator.origin)
         link = self._simulator.deeplinks.make(app, action, origin)
-        return Answer.of_json(200, {"deeplink": link})
+        return ResponseDraft.of_json(200, {"deeplink": link})
 
     def _app(self, bearer: Bearer, *verbs: str) -> App:
         """Return the app that calls with its own token, which needs one of the scopes.

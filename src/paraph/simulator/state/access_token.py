@@ -81,7 +81,12 @@ class Tokens:
         return f"{_segment(header)}.{_segment(claims)}.{_base64url(mac)}"
 
     def _text(self, length: int) -> str:
-        return base64.urlsafe_b64encode(self._random_bytes(length)).decode("ascii")[:length]
+        return random_text(self._random_bytes, length)
+
+
+def random_text(random_bytes: Callable[[int], bytes], length: int) -> str:
+    """Return random characters of Zoom's alphabet for codes and ids: A-Z a-z 0-9 - _."""
+    return base64.urlsafe_b64encode(random_bytes(length)).decode("ascii")[:length]
 
 
 def _segment(content: Mapping[str, Any]) -> str:

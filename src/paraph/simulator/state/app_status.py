@@ -13,7 +13,7 @@ from paraph.simulator.state.world import World
 
 
 @dataclass(slots=True)
-class Standing:
+class AppStatus:
     """The state of apps at Zoom and in the accounts.
 
     Attributes:

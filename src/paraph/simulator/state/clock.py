@@ -11,9 +11,15 @@ import asyncio
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 
 _PRUNE_FROM = 1024
+
+
+def iso_time(seconds: float) -> str:
+    """Write epoch seconds as Zoom does: whole seconds of UTC, like 2026-01-15T09:00:00Z."""
+    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class Clock:

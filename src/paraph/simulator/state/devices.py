@@ -11,7 +11,7 @@ from paraph.simulator.state.clock import Clock
 
 EXPIRES_IN = 900
 INTERVAL = 5
-_REMEMBERED = 10_000
+_MAX_CODES = 10_000
 
 Decision = Literal["pending", "allowed", "denied"]
 Verdict = Literal["allowed", "authorization_pending", "slow_down", "expired_token", "access_denied"]
@@ -49,7 +49,7 @@ class Devices:
         device = DeviceCode(device_code, user_code, client_id, self._clock.now())
         self._by_device_code[device_code] = device
         self._by_user_code[user_code] = device
-        while len(self._by_device_code) > _REMEMBERED:
+        while len(self._by_device_code) > _MAX_CODES:
             _, oldest = self._by_device_code.popitem(last=False)
             self._by_user_code.pop(oldest.user_code, None)
         return device
@@ -76,7 +76,7 @@ class Devices:
 
     @behaviour(
         "device code",
-        "polling sooner than the interval is answered slow_down and adds 5 seconds to it",
+        "polling sooner than the interval gets slow_down, and adds 5 seconds to the interval",
         "documented",
         source="github zoom/skills: oauth; RFC 8628 3.5",
     )
@@ -101,7 +101,7 @@ class Devices:
             return "slow_down", device
         if device.decision == "pending":
             return "authorization_pending", device
-        self._forget(device)
+        self._delete(device)
         return ("allowed" if device.decision == "allowed" else "access_denied"), device
 
     def clear(self) -> None:
@@ -109,7 +109,7 @@ class Devices:
         self._by_device_code.clear()
         self._by_user_code.clear()
 
-    def _forget(self, device: DeviceCode) -> None:
+    def _delete(self, device: DeviceCode) -> None:
         self._by_device_code.pop(device.device_code, None)
         self._by_user_code.pop(device.user_code, None)
 

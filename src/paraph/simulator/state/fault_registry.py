@@ -1,9 +1,9 @@
 """Declares faults, switches them on and applies them.
 
     @fault("token")
-    def token_slow(answer: Answer, *, seconds: float = 60.0) -> None:
+    def token_slow(response: Answer, *, seconds: float = 60.0) -> None:
         \"\"\"The token endpoint answers after `seconds`.\"\"\"
-        answer.delay += seconds
+        response.delay += seconds
 
 The function's name is the fault's name and its docstring the documentation. Its keyword arguments
 are parameters, which may be set to a value of the default's type. Every fault also takes `times`

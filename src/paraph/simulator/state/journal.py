@@ -21,14 +21,14 @@ class Exchange:
 
     Attributes:
         entry: the members that the control API promises.
-        answer_headers: the response headers, as sent.
-        answer_body: the beginning of the response body.
+        response_headers: the response headers, as sent.
+        response_body: the beginning of the response body.
         weight: the size for the journal's bound, in bytes.
     """
 
     entry: dict[str, Any]
-    answer_headers: Pairs
-    answer_body: bytes
+    response_headers: Pairs
+    response_body: bytes
     weight: int
 
 

@@ -6,13 +6,12 @@ that belong to an app are kept.
 
 from __future__ import annotations
 
-import base64
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from paraph.simulator.state.access_token import Tokens
+from paraph.simulator.state.access_token import Tokens, random_text
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.clock import Clock
 from paraph.simulator.state.world import App, User
@@ -20,7 +19,7 @@ from paraph.simulator.state.world import App, User
 CODE_SECONDS = 300
 ACCESS_SECONDS = 3600
 REFRESH_SECONDS = 90 * 86400
-REMEMBERED = 10_000
+MAX_KEPT = 10_000
 
 Death = Literal["rotated", "superseded", "removed"]
 Value = TypeVar("Value")
@@ -108,7 +107,7 @@ class Ledger:
     def issue_code(self, code: Code) -> str:
         """Issue a new code."""
         value = self.random_text(33)
-        _remember(self.codes, value, code)
+        _store(self.codes, value, code)
         return value
 
     @behaviour(
@@ -177,7 +176,7 @@ class Ledger:
     ) -> Grant:
         """Issue the next token set of a grant. Faults ask to keep parts of the old one."""
         if not keep_access_token:
-            self._forget_access((grant.client_id, grant.user_id))
+            self._end_access_tokens((grant.client_id, grant.user_id))
         if not keep_refresh_token:
             self._spend(grant, "rotated")
             grant.refresh_token = self._tokens.refresh(app, grant.user_id, grant.account_id)
@@ -236,7 +235,7 @@ class Ledger:
         """Issue an access token of the app's own, for the grants without a user."""
         token = self._tokens.access(app, "", app.account_id, {})
         bearer = Bearer(app.client_id, "", app.account_id, scopes, self._clock.now())
-        _remember(self._app_tokens, token, bearer)
+        _store(self._app_tokens, token, bearer)
         return token
 
     def end_app_token(self, token: str) -> None:
@@ -256,7 +255,7 @@ class Ledger:
 
     def random_text(self, length: int) -> str:
         """Return random characters of Zoom's alphabet for codes and ids."""
-        return base64.urlsafe_b64encode(self._random_bytes(length)).decode("ascii")[:length]
+        return random_text(self._random_bytes, length)
 
     def _index(self, grant: Grant) -> None:
         key = (grant.client_id, grant.user_id)
@@ -269,22 +268,22 @@ class Ledger:
     def _end(self, grant: Grant, death: Death) -> None:
         key = (grant.client_id, grant.user_id)
         self.grants.pop(key, None)
-        self._forget_access(key)
+        self._end_access_tokens(key)
         self._spend(grant, death)
 
-    def _forget_access(self, key: tuple[str, str]) -> None:
+    def _end_access_tokens(self, key: tuple[str, str]) -> None:
         for token in self._access_of.pop(key, []):
             self._access.pop(token, None)
 
     def _spend(self, grant: Grant, death: Death) -> None:
         self._refresh.pop(grant.refresh_token, None)
         spent = SpentToken(grant.client_id, grant.user_id, death)
-        _remember(self._spent, grant.refresh_token, spent)
+        _store(self._spent, grant.refresh_token, spent)
 
 
-def _remember(store: OrderedDict[str, Value], key: str, value: Value) -> None:
+def _store(store: OrderedDict[str, Value], key: str, value: Value) -> None:
     store[key] = value
-    while len(store) > REMEMBERED:
+    while len(store) > MAX_KEPT:
         store.popitem(last=False)
 
 

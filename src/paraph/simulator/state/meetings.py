@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from paraph.simulator.state.clock import iso_time
 from paraph.simulator.state.world import User
 
 _MOST = 1000
@@ -76,8 +76,8 @@ class Meetings:
             "host_email": host.email,
             "status": "waiting",
             **_DEFAULTS,
-            "start_time": _instant(now),
-            "created_at": _instant(now),
+            "start_time": iso_time(now),
+            "created_at": iso_time(now),
             "start_url": f"https://us02web.zoom.us/s/{number}?zak={self._random_text(24)}",
             "join_url": f"https://us02web.zoom.us/j/{number}?pwd={self._random_text(16)}",
             "password": password,
@@ -145,7 +145,3 @@ def describe_in_list(meeting: Meeting) -> dict[str, Any]:
         "agenda",
     )
     return {name: meeting.content[name] for name in names}
-
-
-def _instant(now: float) -> str:
-    return f"{datetime.fromtimestamp(now, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from paraph.errors import ConfigurationError
+from paraph.errors import ConfigurationError, NotFound
 from paraph.settings.toml_text import parse_toml
 
 DEFAULT_CLIENT_ID = "SimulatedZoomClientId1"
@@ -103,6 +103,28 @@ class World(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def user(self, user_id: str) -> User | None:
         """Return a user by id, byte for byte."""
         return next((user for user in self.users if user.id == user_id), None)
+
+    def known_app(self, client_id: str) -> App:
+        """Return an app by client id.
+
+        Raises:
+            NotFound: no app has this client id.
+        """
+        app = self.app(client_id)
+        if app is None:
+            raise NotFound("there is no app with this client_id")
+        return app
+
+    def known_user(self, user_id: str) -> User:
+        """Return a user by id.
+
+        Raises:
+            NotFound: no user has this id.
+        """
+        user = self.user(user_id)
+        if user is None:
+            raise NotFound("there is no such user")
+        return user
 
     def account(self, account_id: str) -> Account | None:
         """Return an account by id, byte for byte."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from paraph.simulator.request import ZOOM_NAMES, Refusal
+from paraph.simulator.request import ZOOM_NAMES, Refusal, is_loopback_address
 
 SERVED_NAMES = {*ZOOM_NAMES, "localhost"}
 COOKIE = "simulated_zoom_console"
@@ -105,6 +104,6 @@ def _refuse_other_sites(request: Request) -> None:
 def _is_ours(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
-        return name in SERVED_NAMES or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+    return name in SERVED_NAMES or is_loopback_address(name)

@@ -152,8 +152,8 @@ class Console:
             ],
             "homes": any(app.home_url for app in world.apps),
             "mails": list(simulator.validation.mails)[-_MAILS:],
-            "removals": deauthorization.variants(),
-            "contexts": app_context.variants(),
+            "removals": deauthorization.VARIANTS.documentation(),
+            "contexts": app_context.VARIANTS.documentation(),
             "contexts_at": list(app_context.PLACES),
             "users": world.users,
             "grants": [
@@ -186,7 +186,7 @@ async def _fields(request: Request) -> dict[str, str]:
 
 
 def _validation(simulator: Simulator, app: App) -> list[Finding]:
-    """Describe how an app's event URL has answered Zoom's challenges."""
+    """Describe how an app's event URL has responded to Zoom's challenges."""
     if not app.event_url:
         return []
     health = simulator.validation.health(app, app.event_url)

@@ -155,14 +155,8 @@ def _typed(text: str, default: Any) -> Any:
 
 
 def _app(simulator: Simulator, fields: Fields) -> App:
-    app = simulator.world.app(fields.get("client_id", ""))
-    if app is None:
-        raise UsageError("there is no such app")
-    return app
+    return simulator.world.known_app(fields.get("client_id", ""))
 
 
 def _user(simulator: Simulator, fields: Fields) -> User:
-    user = simulator.world.user(fields.get("user_id", ""))
-    if user is None:
-        raise UsageError("there is no such user")
-    return user
+    return simulator.world.known_user(fields.get("user_id", ""))

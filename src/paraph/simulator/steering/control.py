@@ -28,7 +28,7 @@ from paraph.simulator.apps.administration import (
 from paraph.simulator.apps.deauthorization import deauthorize
 from paraph.simulator.engine import Consent, Simulator
 from paraph.simulator.request import MAX_BODY, Refusal, read_body
-from paraph.simulator.state.world import App, World, complete, find_contradictions
+from paraph.simulator.state.world import World, complete, find_contradictions
 from paraph.simulator.steering.access import AccessControl
 from paraph.simulator.steering.hooks_control import HooksControl
 from paraph.simulator.webhooks.webhook_sender import Delivery
@@ -184,7 +184,7 @@ class Control:
         return {}
 
     async def _event(self, _request: Request, order: EventOrder) -> Any:
-        app = self._app(order)
+        app = self._simulator.world.known_app(order.client_id)
         if not order.event:
             raise UsageError("event must be a name")
         if order.variant not in {"", "mixed_escapes"}:
@@ -194,15 +194,13 @@ class Control:
         return {"delivery_id": ids[0] if ids else None, "delivery_ids": ids}
 
     async def _deauthorize(self, _request: Request, order: DeauthorizationOrder) -> Any:
-        user = self._simulator.world.user(order.user_id)
-        if user is None:
-            raise NotFound("there is no such user")
-        app = self._app(order)
+        user = self._simulator.world.known_user(order.user_id)
+        app = self._simulator.world.known_app(order.client_id)
         delivery = deauthorize(self._simulator, app, user, variant=order.variant)
         return {"delivery_id": None if delivery is None else delivery.id}
 
     async def _validate_url(self, _request: Request, order: AppOrder) -> Any:
-        app = self._app(order)
+        app = self._simulator.world.known_app(order.client_id)
         passed, reason = await self._simulator.validation.validate(app, app.event_url)
         return {"passed": passed, "reason": reason}
 
@@ -229,12 +227,6 @@ class Control:
 
     async def _grants(self, _request: Request, _order: None) -> Any:
         return {"grants": describe_grants(self._simulator)}
-
-    def _app(self, order: AppOrder) -> App:
-        app = self._simulator.world.app(order.client_id)
-        if app is None:
-            raise NotFound("there is no app with this client_id")
-        return app
 
 
 def advance_clock(simulator: Simulator, seconds: float) -> None:

@@ -21,13 +21,11 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from paraph.errors import NotFound
 from paraph.simulator.apps import app_context, deauthorization
 from paraph.simulator.apps.administration import AppOrder
 from paraph.simulator.apps.zoom_apps import open_home
 from paraph.simulator.engine import Simulator
 from paraph.simulator.oauth.in_client_authorization import authorize_in_client
-from paraph.simulator.state.world import App, User
 from paraph.simulator.webhooks.event_catalogue import catalogue
 
 Work = Callable[[Request, Any], Awaitable[Any]]
@@ -114,7 +112,7 @@ class HooksControl:
         return {"subscriptions": rows}
 
     async def _save_event_url(self, _request: Request, order: EventUrlOrder) -> Any:
-        app = self._app(order)
+        app = self._simulator.world.known_app(order.client_id)
         saved, reason = await self._simulator.validation.validate(app, order.url)
         if saved:
             app.event_url = order.url
@@ -122,15 +120,15 @@ class HooksControl:
 
     async def _variants(self, _request: Request, _order: None) -> Any:
         return {
-            "deauthorization": deauthorization.variants(),
-            "app_context": app_context.variants(),
+            "deauthorization": deauthorization.VARIANTS.documentation(),
+            "app_context": app_context.VARIANTS.documentation(),
             "places": list(app_context.PLACES),
         }
 
     async def _app_context(self, _request: Request, order: ContextOrder) -> Any:
         header = app_context.mint(
-            self._app(order),
-            self._user(order),
+            self._simulator.world.known_app(order.client_id),
+            self._simulator.world.known_user(order.user_id),
             now=self._simulator.wall(),
             random_bytes=self._simulator.random_bytes,
             place=order.place,
@@ -142,8 +140,8 @@ class HooksControl:
     async def _open_home(self, _request: Request, order: OpeningOrder) -> Any:
         opening = await open_home(
             self._simulator,
-            self._app(order),
-            self._user(order),
+            self._simulator.world.known_app(order.client_id),
+            self._simulator.world.known_user(order.user_id),
             place=order.place,
             variant=order.variant,
             deeplink=order.deeplink,
@@ -153,21 +151,9 @@ class HooksControl:
     async def _in_client_authorize(self, _request: Request, order: InClientOrder) -> Any:
         return authorize_in_client(
             self._simulator,
-            self._app(order),
-            self._user(order),
+            self._simulator.world.known_app(order.client_id),
+            self._simulator.world.known_user(order.user_id),
             code_challenge=order.code_challenge,
             state=order.state,
             allow=order.allow,
         )
-
-    def _app(self, order: AppOrder) -> App:
-        app = self._simulator.world.app(order.client_id)
-        if app is None:
-            raise NotFound("there is no app with this client_id")
-        return app
-
-    def _user(self, order: UserOrder) -> User:
-        user = self._simulator.world.user(order.user_id)
-        if user is None:
-            raise NotFound("there is no such user")
-        return user

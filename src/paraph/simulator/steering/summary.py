@@ -22,7 +22,7 @@ _CARRIED = ("code", "code_verifier", "refresh_token", "token")
 Pairs = Sequence[Sequence[str]]
 
 
-def gist_of(exchange: Exchange) -> str:
+def summarize(exchange: Exchange) -> str:
     """Summarise the request, and the error if there was one."""
     entry = exchange.entry
     given = {**_named(entry["query"]), **_named(entry["form"])}
@@ -32,7 +32,7 @@ def gist_of(exchange: Exchange) -> str:
     elif entry["path"] in _TOKEN_PATHS and "grant_type" in given:
         words.append(given["grant_type"])
     if entry["status"] >= HTTPStatus.BAD_REQUEST:
-        words.append(_error(exchange.answer_body))
+        words.append(_error(exchange.response_body))
     return mask_text(" · ".join(filter(None, words)))[:_LONGEST]
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from paraph.simulator.engine import Simulator
 from paraph.simulator.state.journal import Exchange
 from paraph.simulator.steering.mask import Pair, mask_body, mask_pairs, mask_text
-from paraph.simulator.steering.summary import gist_of, tolerated
+from paraph.simulator.steering.summary import summarize, tolerated
 from paraph.simulator.webhooks.delivery import Attempt
 from paraph.simulator.webhooks.webhook_sender import Delivery
 
@@ -40,7 +40,7 @@ class Row:
     Attributes:
         key: names it in the page and in a request to reveal it.
         version: changes when the row has to be drawn again.
-        gist: a summary for the list.
+        summary: a summary for the list.
         tolerated: accepted parts that the app should not rely on.
     """
 
@@ -53,7 +53,7 @@ class Row:
     status: str
     tone: Tone
     parts: Sequence[Part]
-    gist: str = ""
+    summary: str = ""
     tolerated: Sequence[str] = ()
 
     @property
@@ -92,8 +92,8 @@ def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
         Part("Form", mask_pairs(entry["form"], revealed=revealed)),
         Part("Headers", mask_pairs(entry["headers"], revealed=revealed)),
         _body("Body", "" if entry["form"] else entry["body"], revealed=revealed),
-        Part("Answer", mask_pairs(exchange.answer_headers, revealed=revealed)),
-        _body("Answer body", _readable(exchange), revealed=revealed),
+        Part("Response", mask_pairs(exchange.response_headers, revealed=revealed)),
+        _body("Response body", _readable(exchange), revealed=revealed),
     ]
     status = entry["status"]
     path = entry["path"]
@@ -107,7 +107,7 @@ def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
         status=str(status) if status else "cut",
         tone=_tone(status),
         parts=[part for part in parts if part.pairs or part.text],
-        gist=gist_of(exchange),
+        summary=summarize(exchange),
         tolerated=tolerated(exchange),
     )
 
@@ -139,14 +139,14 @@ def delivery_row(delivery: Delivery, *, revealed: bool = False) -> Row:
         status=_status_of(delivery, attempts),
         tone="waiting" if last is None else _tone(last),
         parts=[part for part in parts if part.pairs or part.text],
-        gist=delivery.url or "no URL",
+        summary=delivery.url or "no URL",
     )
 
 
 def _status_of(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
     if not attempts:
         return "…" if delivery.url else "unsent"
-    words = [str(attempts[-1].status or "no answer")]
+    words = [str(attempts[-1].status or "no response")]
     if len(attempts) > 1:
         words.append(f"{len(attempts)} tries")
     if delivery.retry_at:
@@ -170,9 +170,9 @@ def _body(heading: str, text: str, *, revealed: bool) -> Part:
 def _readable(exchange: Exchange) -> str:
     """Return a response's body, except for our own pages, whose markup is not informative."""
     media_type = next(
-        (value for name, value in exchange.answer_headers if name.lower() == "content-type"), ""
+        (value for name, value in exchange.response_headers if name.lower() == "content-type"), ""
     )
-    text = exchange.answer_body.decode("utf-8", "replace")
+    text = exchange.response_body.decode("utf-8", "replace")
     return "" if media_type.startswith("text/html") and "simulated Zoom" in text else text
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import httpx
 
-MAX_ANSWER = 64 * 1024
+MAX_RESPONSE = 64 * 1024
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -81,17 +81,17 @@ class Outgoing:
 
 async def _exchange(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> Reply:
     response = await transport.handle_async_request(request)
-    answer = bytearray()
+    body = bytearray()
     try:
         async for piece in response.aiter_raw():
-            answer += piece
-            if len(answer) >= MAX_ANSWER:
+            body += piece
+            if len(body) >= MAX_RESPONSE:
                 break
     finally:
         with suppress(httpx.HTTPError):
             await response.aclose()
     pairs = response.headers.multi_items()
-    return Reply(response.status_code, pairs, bytes(answer[:MAX_ANSWER]))
+    return Reply(response.status_code, pairs, bytes(body[:MAX_RESPONSE]))
 
 
 def _request(

@@ -117,8 +117,8 @@ class UrlValidation:
         self._worlds += 1
         self._wait_until(self._since + EVERY_SECONDS)
 
-    def forget(self) -> None:
-        """Count the URLs of a new world as validated now."""
+    def clear(self) -> None:
+        """Delete all results: the URLs of a new world count as validated now."""
         self._health.clear()
         self.mails.clear()
         self._since = self._clock.now()
@@ -153,12 +153,12 @@ class UrlValidation:
         delivery = self._sender.prepare(app, content, url=url)
         delivery = self._faults.spoil("challenge", delivery)
         self._sender.deliveries.add(delivery)
-        status, answer = await self._sender.attempt(delivery)
+        status, body = await self._sender.attempt(delivery)
         if status not in {200, 204}:
             return False, delivery.attempts[-1].reason
         if self._faults.take("challenge_answer_ignored"):
-            return True, "whatever the endpoint answered"
-        return judge(app, str(delivery.payload().get("plainToken")), answer)
+            return True, "any response was accepted, as a fault asked for"
+        return check_response(app, str(delivery.payload().get("plainToken")), body)
 
     def _revalidate(self) -> None:
         """Challenge every URL whose 72 hours are over, then wait for the next one."""
@@ -170,7 +170,7 @@ class UrlValidation:
                 continue
             if now - health.checked_at >= EVERY_SECONDS:
                 health.checked_at = now
-                self._sender.begin(self._ask_again(app, url))
+                self._sender.begin(self._revalidate_one(app, url))
             following = min(following, health.checked_at + EVERY_SECONDS)
         self._wait_until(following)
 
@@ -179,7 +179,7 @@ class UrlValidation:
         mine = self._worlds
         self._sender.timers.at(instant, self._revalidate, wanted=lambda: mine == self._worlds)
 
-    async def _ask_again(self, app: App, url: str) -> None:
+    async def _revalidate_one(self, app: App, url: str) -> None:
         passed, _ = await self.challenge(app, url)
         health = self.health(app, url)
         health.failures = 0 if passed else health.failures + 1
@@ -193,16 +193,22 @@ class UrlValidation:
         self.mails.append(Mail(now, self._owner_of(app), app.client_id, url, failures, subject))
 
 
-def judge(app: App, plain: str, answered: bytes) -> tuple[bool, str]:
-    """Return whether a response answers the challenge, and the reason."""
+def check_response(app: App, plain: str, body: bytes) -> tuple[bool, str]:
+    """Return whether a response to the challenge is right, and the reason.
+
+    Args:
+        app: the app whose webhook secret is the key of the HMAC.
+        plain: the plainToken of the challenge.
+        body: the body of the response.
+    """
     secret = app.webhook_secret.encode()
     expected = hmac.new(secret, plain.encode(), hashlib.sha256).hexdigest()
     try:
-        answer = json.loads(answered)
+        content = json.loads(body)
     except (ValueError, RecursionError):
-        return False, "the answer is not JSON"
-    if not isinstance(answer, dict) or answer.get("plainToken") != plain:
-        return False, "the answer does not repeat plainToken"
-    if answer.get("encryptedToken") != expected:
+        return False, "the response is not JSON"
+    if not isinstance(content, dict) or content.get("plainToken") != plain:
+        return False, "the response does not repeat plainToken"
+    if content.get("encryptedToken") != expected:
         return False, "encryptedToken is not the HMAC of plainToken"
     return True, "the endpoint answered the challenge"

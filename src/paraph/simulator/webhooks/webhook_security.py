@@ -57,8 +57,8 @@ class WebhookLogin:
             return {app.webhook_header: app.webhook_header_value}
         return {}
 
-    def forget(self) -> None:
-        """Fetch every token again."""
+    def clear(self) -> None:
+        """Delete the fetched tokens, so that each is fetched again."""
         self._tokens.clear()
 
     async def _token(self, app: App) -> str:
@@ -85,8 +85,8 @@ class WebhookLogin:
                 f"{url}{joint}grant_type=client_credentials",
                 [("authorization", _basic(app)), ("content-length", "0")],
             )
-            answer = json.loads(reply.body)
-            token, lifetime = answer["access_token"], int(answer["expires_in"])
+            content = json.loads(reply.body)
+            token, lifetime = content["access_token"], int(content["expires_in"])
         except (UnreachableError, ValueError, TypeError, KeyError, RecursionError):
             raise WebhookLoginError("the token URL gave no token (-14)") from None
         if reply.status != 200 or not isinstance(token, str) or lifetime < _LEAST_LIFETIME:

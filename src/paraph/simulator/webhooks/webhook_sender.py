@@ -1,4 +1,4 @@
-"""Webhooks as Zoom sends them: signed, 3 seconds to answer, retried after 5, 25 and 85 minutes.
+"""Sends webhooks as Zoom does: signed, 3 seconds of timeout, retries after 5, 25 and 85 minutes.
 
 Retries follow statuses from 500 and connections that failed, never 3xx or 4xx. A bounded number of
 deliveries is under way at once. A delivery dropped from the history is not retried any more, so
@@ -72,7 +72,7 @@ behaviour(
     source="webhook reference",
 )
 behaviour("webhooks", "clientid and zm-trace-upstream on every delivery", "seen", source="captures")
-behaviour("webhooks", "nothing is followed: a redirect is an answer like another", "inferred")
+behaviour("webhooks", "no redirect is followed: it is a response like any other", "inferred")
 
 
 @dataclass(slots=True)
@@ -183,7 +183,7 @@ class WebhookSender:
     def clear(self) -> None:
         """Stop all deliveries under way and delete the history."""
         self._stop()
-        self._login.forget()
+        self._login.clear()
         self.deliveries.clear()
 
     async def close(self) -> None:
@@ -216,7 +216,7 @@ class WebhookSender:
         except (UnreachableError, WebhookLoginError) as error:
             reason = str(error)
         except TimeoutError:
-            reason = "no answer within 3 seconds (-1)"
+            reason = "no response within 3 seconds (-1)"
         else:
             delivery.attempts.append(Attempt(at, reply.status, f"answered {reply.status}"))
             return reply.status, reply.body
@@ -227,12 +227,12 @@ class WebhookSender:
         """Send, unless the reordering fault holds this one back for the next."""
         if not self._held and self._faults.take("delivery_reordered"):
             self._held.append(run)
-            self.timers.at(run.begun + _HELD_SECONDS, partial(self._let_go, run))
+            self.timers.at(run.begun + _HELD_SECONDS, partial(self._release, run))
             return
         run.afterwards, self._held = self._held, []
         self._enqueue(run)
 
-    def _let_go(self, run: _Run) -> None:
+    def _release(self, run: _Run) -> None:
         if run in self._held:
             self._held.remove(run)
             self._enqueue(run)
