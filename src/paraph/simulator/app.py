@@ -1,4 +1,4 @@
-"""The simulator's composition root: routes, clock and randomness, and the server around them."""
+"""The simulator's composition root: its routes, clock, randomness, and server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
     """Return the ASGI application of a simulator.
 
     Args:
-        simulator: answers the requests.
+        simulator: the simulated Zoom that serves the requests.
         control_token: required by the control API if the simulator is not on loopback.
     """
     authorization = AuthorizationEndpoint(simulator)
@@ -70,7 +70,7 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
             Route(path, as_endpoint(resource), methods=[method])
             for method, path, resource in (*rest.resources(), *subscriptions.resources())
         ),
-        # The last route under /v2/ answers everything that no resource before it matches.
+        # The last route under /v2/ refuses the paths that no resource before it has.
         Route("/v2/{path:path}", as_endpoint(rest.unknown), methods=_METHODS),
         Route("/marketplace/{client_id}", marketplace.listing, methods=["GET"]),
         Route("/marketplace/{client_id}/remove", marketplace.remove, methods=["POST"]),
@@ -89,7 +89,13 @@ async def _unexpected(_request: Request, _error: Exception) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The address on which the simulator listens. `port` 0 picks a free one."""
+    """The address on which the simulator listens.
+
+    Attributes:
+        port: 0 picks a free port.
+        certificate: a certificate chain (PEM); None for plain http.
+        key: the private key of the certificate (PEM).
+    """
 
     host: str = "127.0.0.1"
     port: int = 8100
@@ -98,7 +104,14 @@ class Binding:
 
 
 class Server(uvicorn.Server):
-    """The simulator's listener; `listening` is called with its URL once it accepts."""
+    """The simulator's HTTP server.
+
+    Args:
+        simulator: the simulated Zoom.
+        binding: the address to listen on.
+        control_token: required by the control API if the simulator is not on loopback.
+        listening: called with the URL once connections are accepted.
+    """
 
     def __init__(
         self,
@@ -147,7 +160,7 @@ class Server(uvicorn.Server):
         host = f"[{self._binding.host}]" if ":" in self._binding.host else self._binding.host
         scheme = "http" if self._binding.certificate is None else "https"
         self._simulator.origin = f"{scheme}://{host}:{port}"
-        self._simulator.begin()
+        self._simulator.begin_revalidation()
         self._listening(self._simulator.origin)
 
     async def shutdown(self, sockets: Any = None) -> None:

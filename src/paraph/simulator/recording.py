@@ -24,7 +24,7 @@ class Journaling:
         self._wall = wall
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application, and record request and response."""
+        """Call the application, and record the request and its response."""
         if scope["type"] != "http" or _is_own(scope["path"]):
             await self._app(scope, receive, send)
             return

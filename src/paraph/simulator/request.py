@@ -15,7 +15,12 @@ ZOOM_NAMES = {"zoom.us", "api.zoom.us", "marketplace.zoom.us"}
 
 
 class Refusal(Exception):
-    """The caller may not control the simulator; the text may be shown to any caller."""
+    """A request is refused.
+
+    Args:
+        status: the HTTP status.
+        text: the reason; it may be shown to any caller.
+    """
 
     def __init__(self, status: int, text: str) -> None:
         self.status = status
@@ -31,8 +36,12 @@ def is_loopback_address(host: str) -> bool:
         return False
 
 
-async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
-    """Return a body of at most `most` bytes; a longer one is not read to its end.
+async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
+    """Return the body of a request; one that is too long is not read to its end.
+
+    Args:
+        request: the request.
+        limit: the largest allowed number of bytes.
 
     Raises:
         Refusal: the body is longer, or the caller closed the connection.
@@ -41,15 +50,15 @@ async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
     try:
         async for piece in request.stream():
             body += piece
-            if len(body) > most:
-                raise Refusal(413, f"the body is larger than {most} bytes")
+            if len(body) > limit:
+                raise Refusal(413, f"the body is larger than {limit} bytes")
     except ClientDisconnect:
         raise Refusal(400, "the body ended early") from None
     return bytes(body)
 
 
 async def read_form(request: Request) -> list[tuple[str, str]]:
-    """Return the fields of a form, in their order; a body that is not a form has no fields.
+    """Return the fields of a form in their order; another kind of body has no fields.
 
     Raises:
         Refusal: as for `read_body`.
@@ -67,7 +76,10 @@ async def read_form(request: Request) -> list[tuple[str, str]]:
 def origin_as(
     request: Request, name: Literal["zoom.us", "api.zoom.us", "marketplace.zoom.us"], own: str
 ) -> str:
-    """Return an origin for the response to a request.
+    """Return the origin by which the simulator refers to itself in a response.
+
+    A client that was led here by name resolution believes that it talks to `zoom.us`, and checks
+    certificates and hosts by that name. It would refuse an `api_url` of `https://127.0.0.1:8100`.
 
     Args:
         request: its `Host` is the name that the client used.

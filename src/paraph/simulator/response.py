@@ -1,4 +1,4 @@
-"""A response in the making: built by an endpoint, changed by faults, then sent."""
+"""Drafts of responses: built by an endpoint, changed by faults, then sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 @dataclass(slots=True)
 class ResponseDraft:
-    """A response that faults may change before it is sent.
+    """A draft of a response, which faults may change.
 
     Attributes:
         delay: seconds before anything is sent.
@@ -39,11 +39,17 @@ class ResponseDraft:
         return cls(status, body, {"content-type": "application/json;charset=UTF-8"})
 
     def replace(self, status: int, body: bytes, media_type: str) -> None:
-        """Replace the response; delays stay."""
+        """Replace status, body and content type; delays stay.
+
+        Args:
+            status: the HTTP status.
+            body: the new body.
+            media_type: its content type.
+        """
         self.status, self.body, self.headers = status, body, {"content-type": media_type}
 
     def replace_json(self, status: int, content: Any) -> None:
-        """Replace the response by JSON as Zoom writes it; delays stay."""
+        """Replace status and body by JSON as Zoom writes it; delays stay."""
         draft = ResponseDraft.of_json(status, content)
         self.status, self.body, self.headers = draft.status, draft.body, draft.headers
 
@@ -61,7 +67,7 @@ class ResponseDraft:
             self.body = json.dumps(kept, separators=(",", ":")).encode()
 
     def content(self) -> dict[str, Any] | None:
-        """Return the object of a success; None for a failure or an already broken body."""
+        """Return the JSON object of a success; None for an error or an unreadable body."""
         if not 200 <= self.status < 300:
             return None
         try:
@@ -73,7 +79,7 @@ class ResponseDraft:
 
 @dataclass(slots=True)
 class AuthorizationResponse:
-    """A response that faults may change before the browser is sent back to the app.
+    """A draft of an authorization response (RFC 6749 section 4.1.2), which faults may change.
 
     Attributes:
         uri: the redirect URI, with the query that the app registered.
@@ -92,7 +98,7 @@ class AuthorizationResponse:
         return next((value for key, value in self.parameters if key == name), None)
 
     def put(self, name: str, value: str) -> None:
-        """Set a parameter in its present place, or at the end."""
+        """Set a parameter where it is, or add it at the end."""
         if self.value(name) is None:
             self.parameters.append((name, value))
         else:
@@ -113,7 +119,7 @@ class AuthorizationResponse:
 def as_endpoint(
     work: Callable[[Request], Awaitable[ResponseDraft]],
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint that sends a response after the faults have changed it."""
+    """Return an endpoint that sends a draft as the faults have changed it."""
 
     async def endpoint(request: Request) -> Response:
         response = await work(request)
@@ -132,7 +138,7 @@ _ASCII = "".join(map(chr, range(128)))
 
 
 class Guard:
-    """ASGI middleware that prevents stack traces for raw query bytes and cut connections."""
+    """ASGI middleware that accepts raw query bytes, and ends connections that a fault cuts."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -183,13 +189,13 @@ class _Dripping(Response):
         )
         for byte in bytes(self.body):
             await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
-            if await _gone_within(self._drip, receive):
+            if await _closed_within(self._drip, receive):
                 return
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _gone_within(seconds: float, receive: Receive) -> bool:
-    """Wait, and return true if the peer closed the connection meanwhile."""
+async def _closed_within(seconds: float, receive: Receive) -> bool:
+    """Wait; return true if the peer closes the connection within this time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while (await receive())["type"] != "http.disconnect":

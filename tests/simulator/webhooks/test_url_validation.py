@@ -46,7 +46,7 @@ async def test_a_healthy_url_is_challenged_every_72_hours() -> None:
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
         receiver.answer = seal_answer(simulator.world.apps[0])
-        simulator.begin()
+        simulator.begin_revalidation()
         assert [72, 144, 216] == await hours_of_challenges(simulator, receiver, hours=230)
         assert [] == list(simulator.validation.mails)
         await simulator.sender.close()
@@ -71,7 +71,7 @@ async def test_failures_in_a_row_follow_the_timeline_of_zoom() -> None:
         receiver.statuses = [500]
         simulator = make_simulator(receiver.url)
         app = simulator.world.apps[0]
-        simulator.begin()
+        simulator.begin_revalidation()
         rows, passed = [], 0
         for hour, _, _ in FAILURES:
             await hours_of_challenges(simulator, receiver, hours=hour - passed)
@@ -90,7 +90,7 @@ async def test_a_disabled_subscription_hears_nothing_until_it_is_validated_by_ha
         receiver.statuses = [500]
         simulator = make_simulator(receiver.url)
         app = simulator.world.apps[0]
-        simulator.begin()
+        simulator.begin_revalidation()
         await hours_of_challenges(simulator, receiver, hours=432)
         assert [] == simulator.publish(app, "meeting.ended", {})
         receiver.statuses, receiver.answer = [200], seal_answer(app)
@@ -109,7 +109,7 @@ async def test_one_right_answer_forgets_the_failures_before_it() -> None:
         receiver.statuses = [500]
         simulator = make_simulator(receiver.url)
         app = simulator.world.apps[0]
-        simulator.begin()
+        simulator.begin_revalidation()
         await hours_of_challenges(simulator, receiver, hours=5 * 72)
         receiver.statuses, receiver.answer = [200], seal_answer(app)
         await hours_of_challenges(simulator, receiver, hours=72)
@@ -125,7 +125,7 @@ async def test_a_jump_of_the_clock_asks_once() -> None:
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
         receiver.answer = seal_answer(simulator.world.apps[0])
-        simulator.begin()
+        simulator.begin_revalidation()
         simulator.clock.advance(90 * 86_400)
         await simulator.sender.settle()
         assert 1 == len(receiver.requests)
@@ -138,7 +138,7 @@ async def test_many_worlds_leave_one_round_of_challenges() -> None:
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
         receiver.answer = seal_answer(simulator.world.apps[0])
-        simulator.begin()
+        simulator.begin_revalidation()
         for _ in range(5000):
             simulator.replace_world(simulator.world)
         assert len(simulator.timers) < 2100
@@ -152,7 +152,7 @@ async def test_a_reset_starts_the_72_hours_again() -> None:
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
         receiver.answer = seal_answer(simulator.world.apps[0])
-        simulator.begin()
+        simulator.begin_revalidation()
         await hours_of_challenges(simulator, receiver, hours=71)
         simulator.reset()
         simulator.world.apps[0].event_url = receiver.url

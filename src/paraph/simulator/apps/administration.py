@@ -1,6 +1,6 @@
 """Changes that administrators and Zoom make to apps and users with live tokens.
 
-Unlike `PUT /_simulator/world`, they keep issued tokens. So an app meets a disabled client, a
+Unlike `PUT /_simulator/world`, they keep the issued tokens. So an app can meet a disabled client, a
 withdrawn approval, a deleted user, or changed scopes.
 """
 
@@ -28,14 +28,19 @@ class AppOrder(Order):
 
 
 class ApprovalOrder(AppOrder):
-    """An account administrator's decision about an app."""
+    """The decision of an account's administrator about an app."""
 
     account_id: str
     approved: bool
 
 
 class UserOrder(Order):
-    """A change of a user. An unknown account is added; `tokens` says whether theirs stay alive."""
+    """The new account of a user.
+
+    Attributes:
+        account_id: the account; an unknown one is added to the world.
+        tokens: whether the user's tokens stay alive.
+    """
 
     account_id: str
     tokens: Literal["kept", "ended"] = "kept"
@@ -48,7 +53,11 @@ class Administration:
         self._simulator = simulator
 
     async def decide_approval(self, _request: Request, order: ApprovalOrder) -> Any:
-        """PUT /approvals: an account's administrator approves an app, or withdraws it (4738)."""
+        """PUT /approvals: an administrator approves an app, or withdraws the approval (4738).
+
+        Raises:
+            NotFound: there is no such app or account.
+        """
         app = self._simulator.world.known_app(order.client_id)
         if self._simulator.world.account(order.account_id) is None:
             raise NotFound("there is no account with this account_id")
@@ -56,7 +65,13 @@ class Administration:
         return msgspec.to_builtins(order)
 
     async def change_app(self, request: Request, fields: dict[str, Any]) -> Any:
-        """PATCH /apps/{client_id}: disable it (4717), or change any of its settings in place."""
+        """PATCH /apps/{client_id}: disable the app (4717), or change its settings in place.
+
+        Raises:
+            NotFound: there is no such app.
+            UsageError: a field cannot be changed, or the result contradicts the world.
+            msgspec.ValidationError: a field is unknown or of the wrong type.
+        """
         app = self._simulator.world.known_app(request.path_params["client_id"])
         disabled = fields.pop("disabled", app.client_id in self._simulator.app_status.disabled)
         if not isinstance(disabled, bool):
@@ -78,17 +93,22 @@ class Administration:
 
     @behaviour(
         "accounts",
-        "a user who is moved to another account keeps the user id",
+        "a user who moves to another account keeps the user id",
         "documented",
         source="PUT /accounts/{accountId}/users/{userId}/account",
     )
     @behaviour(
         "accounts",
-        "the tokens of a moved user live on and act in the new account; no event is sent",
+        "the tokens of a moved user stay alive and belong to the new account; no event is sent",
         "unknown",
     )
     async def change_user(self, request: Request, order: UserOrder) -> Any:
-        """PATCH /users/{user_id}: move the user to another account."""
+        """PATCH /users/{user_id}: move the user to another account.
+
+        Raises:
+            NotFound: there is no such user.
+            UsageError: the account id is empty.
+        """
         simulator = self._simulator
         user = simulator.world.known_user(request.path_params["user_id"])
         if not order.account_id:
@@ -100,7 +120,11 @@ class Administration:
         return msgspec.to_builtins(user)
 
     async def delete_user(self, request: Request, _order: None) -> Any:
-        """DELETE /users/{user_id}: delete the user; their tokens then get error 4735."""
+        """DELETE /users/{user_id}: delete the user; the tokens then get error 4735.
+
+        Raises:
+            NotFound: there is no such user.
+        """
         world = self._simulator.world
         world.users.remove(world.known_user(request.path_params["user_id"]))
         return {}

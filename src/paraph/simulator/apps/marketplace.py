@@ -1,7 +1,7 @@
-"""The Marketplace: listings with Add, Local Test and Share, and the apps that a user has added.
+"""The Marketplace: listings with Add, Local Test and Share, and the users who have added an app.
 
-All three links are the bare authorization URL, without `state` and without PKCE. For a landing-page
-app, Add leads to the app's own site instead.
+All three links are the bare authorization URL, without `state` and PKCE. For a landing-page app,
+Add leads to the app's own site instead.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ class Marketplace:
     )
     @behaviour(
         "Marketplace",
-        "a landing-page app is added on its own site, which begins by itself",
+        "a landing-page app is added on its own site, which starts the flow",
         "documented",
         source="manifest: install_type LANDING_PAGE; forum thread 77316",
     )
     @behaviour(
         "Marketplace",
-        "Local Test and Share of a landing-page app lead to the authorization all the same",
+        "Local Test and Share of a landing-page app lead to the authorization URL too",
         "inferred",
     )
     async def listing(self, request: Request) -> Response:
-        """GET /marketplace/{client_id}."""
+        """GET /marketplace/{client_id}: show the listing of an app."""
         app = self._simulator.world.app(request.path_params["client_id"])
         # A server-to-server app cannot be added by a user.
         if app is None or app.kind != "general":
@@ -68,7 +68,7 @@ class Marketplace:
         return render("listing.html", app=app, plain_url=plain_url(app), added=added)
 
     async def remove(self, request: Request) -> Response:
-        """POST /marketplace/{client_id}/remove: a user removes the app."""
+        """POST /marketplace/{client_id}/remove: remove the app for a user."""
         try:
             self._refuse_foreign_form(request)
             form = dict(await read_form(request))

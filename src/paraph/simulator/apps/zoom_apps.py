@@ -29,8 +29,11 @@ class Opening:
     """The result of opening a Home URL.
 
     Attributes:
+        url: the opened URL.
+        status: the HTTP status; 0 without a response.
         shown: whether Zoom's client would show the page.
-        problems: why not, in the client's words, and the cookies that it would drop.
+        problems: the reasons, as the client states them, and the cookies that it would drop.
+        context: the X-Zoom-App-Context header.
     """
 
     url: str
@@ -42,13 +45,13 @@ class Opening:
 
 @behaviour(
     "Zoom Apps",
-    "the context comes with every request for the Home URL",
+    "every request of the Home URL carries the context",
     "documented",
     source="zoom-apps/zoom-app-context",
 )
 @behaviour(
     "Zoom Apps",
-    "values in a Home URL's query are filled in and prove nothing",
+    "placeholders in a Home URL are filled in; the values are not authenticated",
     "documented",
     source="zoom-apps/zoom-app-context",
 )
@@ -109,7 +112,7 @@ async def open_home(
     source="build-flow/security/owasp",
 )
 def missing_headers(reply: Reply) -> list[str]:
-    """Return why Zoom's client would not show a page, in its words; empty if it would."""
+    """Return the reason for which Zoom's client would not show a page; empty if it would."""
     kind = (reply.header("content-type") or "").partition(";")[0].strip().lower()
     missing = [name for name in REQUIRED_HEADERS if not reply.header(name.lower())]
     if reply.status != 200 or kind != "text/html" or not missing:
@@ -119,7 +122,7 @@ def missing_headers(reply: Reply) -> list[str]:
 
 @behaviour(
     "Zoom Apps",
-    "cookies without SameSite=None and Secure do not live in the client",
+    "the client drops cookies without SameSite=None and Secure",
     "documented",
     source="zoom/skills",
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from paraph.simulator.faults import (
     authorization,
+    challenge,
     rest,
     token,
     token_dialect,
@@ -21,6 +22,7 @@ from paraph.simulator.state.fault_registry import Faults
 __all__ = [
     "Faults",
     "authorization",
+    "challenge",
     "rest",
     "token",
     "token_dialect",

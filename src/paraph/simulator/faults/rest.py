@@ -1,34 +1,37 @@
-"""Faults of the REST API: availability, transport, and whose profile users/me describes."""
+"""Faults of the REST API: availability, transport, and wrong profiles at users/me."""
 
 from __future__ import annotations
 
-from paraph.simulator.faults.transport import bomb, pad, page, redirect
+from paraph.simulator.faults.transport import bomb, captive_portal, pad, redirect
 from paraph.simulator.response import ResponseDraft
 from paraph.simulator.state.fault_registry import check, fault
 
 check("user_of_another", "users/me describes another user of the world.")
 check(
     "api_rate_limited",
-    "Every resource answers 429 for the calls of one second: X-RateLimit-Reset says when.",
+    "Every resource responds 429 for the calls of one second, with X-RateLimit-Reset.",
 )
 check(
     "api_daily_limit",
-    "Every resource answers 429 for the calls of one day: Retry-After is an ISO 8601 date.",
+    "Every resource responds 429 for the calls of one day; Retry-After is an ISO 8601 date.",
 )
-check("api_concurrency_limit", "Every resource answers 429: too many calls at once, no header.")
-check("scopes_not_checked", "The API answers whatever the token's scopes.")
+check(
+    "api_concurrency_limit",
+    "Every resource responds 429 for too many calls at once, without a header.",
+)
+check("scopes_not_checked", "The API does not check the scopes of the token.")
 
 
 # These apply before any resource is read.
 @fault("api_refusal")
 def api_unavailable(response: ResponseDraft, *, status: int = 503) -> None:
-    """Every resource answers `status`."""
+    """Every resource responds `status`."""
     response.replace(status, b"{}", "application/json")
 
 
 @fault("api_refusal")
 def api_slow(response: ResponseDraft, *, seconds: float = 60.0) -> None:
-    """Every resource answers after `seconds`."""
+    """Every resource responds after `seconds`."""
     response.delay += seconds
 
 
@@ -40,37 +43,37 @@ def api_token_expired(response: ResponseDraft) -> None:
 
 @fault("user")
 def user_unavailable(response: ResponseDraft, *, status: int = 503) -> None:
-    """users/me answers `status`."""
+    """users/me responds `status`."""
     response.replace(status, b"{}", "application/json")
 
 
 @fault("user")
 def user_unauthorized(response: ResponseDraft) -> None:
-    """users/me answers 401 with code 124."""
+    """users/me responds 401 with code 124."""
     _refused(response, 401, 124, "Invalid access token.")
 
 
 @fault("user")
 def user_forbidden(response: ResponseDraft) -> None:
-    """users/me answers 403."""
+    """users/me responds 403."""
     _refused(response, 403, 200, "No permission.")
 
 
 @fault("user")
 def user_html(response: ResponseDraft) -> None:
-    """users/me answers 200 with an HTML page."""
-    page(response)
+    """users/me responds 200 with an HTML page."""
+    captive_portal(response)
 
 
 @fault("user")
 def user_slow(response: ResponseDraft, *, seconds: float = 60.0) -> None:
-    """users/me answers after `seconds`."""
+    """users/me responds after `seconds`."""
     response.delay += seconds
 
 
 @fault("user")
 def user_drip(response: ResponseDraft, *, seconds: float = 1.0) -> None:
-    """users/me answers byte by byte, `seconds` apart."""
+    """users/me responds byte by byte, `seconds` apart."""
     response.drip = seconds
 
 
@@ -88,7 +91,7 @@ def user_huge(response: ResponseDraft, *, mebibytes: int = 2) -> None:
 
 @fault("user")
 def user_bomb(response: ResponseDraft, *, mebibytes: int = 50) -> None:
-    """The profile is compressed, and `mebibytes` large when it is not."""
+    """The profile is compressed, and expands to `mebibytes`."""
     bomb(response, mebibytes)
 
 
@@ -102,7 +105,7 @@ def user_redirect(
 
 @fault("user")
 def user_garbage(response: ResponseDraft) -> None:
-    """users/me answers 200 with bytes that are no text."""
+    """users/me responds 200 with bytes that are not text."""
     response.replace(200, b"\xff\xfe\x00{]\x80", "application/json")
 
 
@@ -135,14 +138,14 @@ def user_id_other_case(response: ResponseDraft) -> None:
 def user_id_twin(response: ResponseDraft) -> None:
     """users/me names an id that differs from the user's until Unicode is normalized (NFKC)."""
     content = response.content() or {}
-    # The full-width forms stand in the same order as ASCII, 0xFEE0 further on.
+    # The full-width forms have the same order as ASCII, at an offset of 0xFEE0.
     first, rest = str(content.get("id", ""))[:1], str(content.get("id", ""))[1:]
     response.change(id=(chr(ord(first) + 0xFEE0) if "!" <= first <= "~" else first) + rest)
 
 
 @fault("user")
 def user_id_padded(response: ResponseDraft) -> None:
-    """users/me names the user's id with a space behind it."""
+    """users/me has a space behind the user's id."""
     content = response.content() or {}
     response.change(id=f"{content.get('id', '')} ")
 
@@ -174,7 +177,7 @@ def user_same_email(
 
 @fault("user")
 def user_verified_absent(response: ResponseDraft) -> None:
-    """users/me does not say whether the e-mail address was verified."""
+    """users/me does not state whether the e-mail address was verified."""
     response.drop("verified")
 
 
@@ -188,7 +191,7 @@ def user_unverified(response: ResponseDraft) -> None:
 def user_hostile_name(
     response: ResponseDraft, *, name: str = "<script>alert(1)</script>\u202e"
 ) -> None:
-    """The display name is markup, and turns the direction of reading."""
+    """The display name contains markup, and reverses the direction of reading."""
     response.change(display_name=name)
 
 
@@ -200,7 +203,7 @@ def user_half_character(response: ResponseDraft) -> None:
 
 @fault("user")
 def user_error_half_character(response: ResponseDraft) -> None:
-    """users/me answers 401 with a message that ends in half a character."""
+    """users/me responds 401 with a message that ends in half a character."""
     _refused(response, 401, 124, "Invalid access token of Jane \ud83d")
 
 

@@ -1,7 +1,7 @@
-"""Faults of the token response's spelling: forms that other OAuth providers were seen to use.
+"""Faults of the token response's form: unusual forms, seen from other OAuth providers.
 
-Most of them are unambiguous. A client may refuse them, but not silently: the response to a refresh
-is the only copy of the next refresh token.
+Most of them are unambiguous. A client that refuses one must not do so silently: the response to a
+refresh is the only copy of the next refresh token.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def token_scope_null(response: ResponseDraft) -> None:
 
 @fault("token")
 def token_scope_reordered(response: ResponseDraft) -> None:
-    """The scopes stand in the reverse order, with two blanks between them."""
+    """The scopes are in reverse order, with two spaces between them."""
     content = response.content() or {}
     response.change(scope="  ".join(reversed(str(content.get("scope", "")).split())))
 
@@ -77,7 +77,7 @@ def token_refresh_token_empty(response: ResponseDraft) -> None:
 
 @fault("token")
 def token_extra_members(response: ResponseDraft) -> None:
-    """The response has members that no standard knows, some of them null."""
+    """The response has members that no standard defines, some of them null."""
     response.change(id_token=None, created_at=1_790_000_000, user={"id": "another"}, ok=True)
 
 

@@ -1,6 +1,6 @@
 """Faults of the token response's shape: successes that a client should not accept unchanged.
 
-`token_dialect` has unusual forms that OAuth providers really use.
+`token_dialect` has the unusual forms that OAuth providers really use.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from paraph.simulator.state.fault_registry import check, fault
 
 check(
     "token_claims_of_another",
-    "The access token's claims name another user; the API still answers for the real one.",
+    "The access token's claims name another user; the API still acts for the real one.",
 )
 check("token_claims_other_client", "The access token's claims name another client.")
 
@@ -53,7 +53,7 @@ def token_scope_reduced(response: ResponseDraft, *, scope: str = "user:read:user
 
 @fault("token")
 def token_scope_absent(response: ResponseDraft) -> None:
-    """The response does not speak of scopes, as Zoom does shortly after an app is made."""
+    """The response has no scope, as was seen from Zoom shortly after an app is created."""
     response.drop("scope")
 
 
@@ -89,7 +89,7 @@ def token_access_token_number(response: ResponseDraft) -> None:
 
 @fault("token")
 def token_access_token_header(response: ResponseDraft) -> None:
-    """The access token holds a line break and a header."""
+    """The access token contains a line break and a header."""
     response.change(access_token="token\r\nx-injected: 1")
 
 
@@ -125,26 +125,26 @@ def token_expires_in_huge(response: ResponseDraft) -> None:
 
 @fault("token")
 def token_expires_in_nan(response: ResponseDraft) -> None:
-    """expires_in is NaN, which is no JSON."""
+    """expires_in is NaN, which is not JSON."""
     response.change(expires_in=float("nan"))
 
 
 @fault("token")
 def token_expires_in_short(response: ResponseDraft, *, seconds: int = 5) -> None:
-    """expires_in says `seconds`."""
+    """expires_in is `seconds`."""
     response.change(expires_in=seconds)
 
 
 @fault("token")
 def token_array(response: ResponseDraft) -> None:
-    """The response stands in a list."""
+    """The response is inside a list."""
     if response.content() is not None:
         response.body = b"[" + response.body + b"]"
 
 
 @fault("token")
 def token_duplicate_key(response: ResponseDraft) -> None:
-    """The access token stands twice, with two values."""
+    """The access token appears twice, with two values."""
     if response.content() is not None:
         response.body = response.body[:-1] + b',"access_token":"another-access-token"}'
 
@@ -169,7 +169,7 @@ def token_truncated(response: ResponseDraft) -> None:
 
 @fault("token")
 def token_nested(response: ResponseDraft, *, depth: int = 100_000) -> None:
-    """The response holds `depth` lists within each other."""
+    """The response has `depth` nested lists."""
     depth = min(max(depth, 0), 1_000_000)
     if response.content() is not None:
         response.body = response.body[:-1] + b',"extra":' + b"[" * depth + b"]" * depth + b"}"
@@ -177,12 +177,12 @@ def token_nested(response: ResponseDraft, *, depth: int = 100_000) -> None:
 
 @fault("token")
 def token_media_type(response: ResponseDraft, *, value: str = "text/plain") -> None:
-    """The response says that it is `value`."""
+    """The content type of the response is `value`."""
     response.headers["content-type"] = value.encode("ascii", "ignore").decode().replace("\n", "")
 
 
 @fault("token")
 def token_error_200(response: ResponseDraft) -> None:
-    """An error comes with status 200."""
+    """An error has status 200."""
     response.status = 200
     response.body = b'{"reason":"Invalid Token!","error":"invalid_grant"}'

@@ -1,7 +1,7 @@
-"""Consent: a person selects a user, grants scopes, and allows or denies.
+"""The consent page: a person selects a user and scopes, then allows or denies.
 
-Both flows lead here: an authorization request from a browser, and a user code entered for a
-device. Their next steps differ, and are in their own modules.
+Two flows use it: an authorization request from a browser, and a user code entered for a device.
+Their next steps are in their own modules.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAX_PENDING = 1000
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's decision. `user` and `scopes` count only if it was allowed."""
+    """A person's decision; `user` and `scopes` are set only if it was allowed."""
 
     allowed: bool
     user: User | None
@@ -34,7 +34,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Refused(Exception):
-    """Consent ends on Zoom's own page."""
+    """Consent ends on Zoom's own page with this error."""
 
     number: int
     message: str
@@ -46,11 +46,14 @@ class Consents:
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
-    def decided_already(self, request: Request, app: App) -> Decision | None:
-        """Return the automatic decision for a caller without any cookie: not a browser."""
+    def automatic_decision(self, request: Request, app: App) -> Decision | None:
+        """Return the decision that needs no page, or None if the page has to be shown.
+
+        A caller without any cookie is not a browser, and gets the preset decision.
+        """
         consent = self._simulator.consent
         if request.cookies:
-            return self._skipped(app)
+            return self._skipped_consent(app)
         if consent.auto == "ask":
             return None
         return self._decision(
@@ -60,8 +63,8 @@ class Consents:
             chosen=consent.optional_scopes,
         )
 
-    def ask(self, request: Request, pending: PendingConsent, app: App) -> Response:
-        """Show the page; it belongs to the session in which it is shown."""
+    def show_page(self, request: Request, pending: PendingConsent, app: App) -> Response:
+        """Show the consent page; it belongs to the session in which it is shown."""
         simulator = self._simulator
         session = request.cookies.get(COOKIE, "") or simulator.ledger.random_text(32)
         transaction = simulator.ledger.random_text(32)
@@ -79,10 +82,11 @@ class Consents:
         return response
 
     async def take(self, request: Request) -> tuple[PendingConsent, App, Decision]:
-        """Return the decision made on a page of this session, once.
+        """Return the decision made on a consent page of this session; each page counts once.
 
         Raises:
-            Refused: the page is not of this session, or was decided already.
+            Refused: the page is not of this session or was decided already, or the consent is not
+                allowed.
         """
         try:
             form = await read_form(request)
@@ -124,7 +128,7 @@ class Consents:
             user = next((one for one in simulator.world.users if one.id != user.id), user)
         return Decision(allowed=True, user=user, scopes=scopes_of(app, chosen))
 
-    def _skipped(self, app: App) -> Decision | None:
+    def _skipped_consent(self, app: App) -> Decision | None:
         if not self._simulator.faults.take("consent_skipped"):
             return None
         return self._decision(app, self._simulator.consent.user_id, allowed=True, chosen=None)

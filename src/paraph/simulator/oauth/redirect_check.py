@@ -1,4 +1,4 @@
-"""Redirect URIs that Zoom accepts: strict, subdomain and base-URL modes.
+"""Checks redirect URIs as Zoom does, in the strict, subdomain and base-URL modes.
 
 A URI that fails is shown on Zoom's own page and never redirected to (seen).
 """
@@ -35,7 +35,13 @@ _INFO = "developers.zoom.us/docs/build-flow/basic-info/oauth-info"
     source="forum reports of June 2026",
 )
 def redirect_is_registered(app: App, zoom: Zoom, redirect_uri: str) -> bool:
-    """Return true if Zoom would send a code to this redirect URI."""
+    """Return true if Zoom would send a code to this redirect URI.
+
+    Args:
+        app: its redirect URIs, allow list and modes decide.
+        zoom: the settings of Zoom itself.
+        redirect_uri: the parameter of the authorization request.
+    """
     wanted = _parsed(redirect_uri)
     if wanted is None or wanted.netloc != wanted.netloc.lower():
         return False

@@ -20,7 +20,13 @@ _MAX_REFLECTED = 200
     source="production logs of several clients, 2020 to 2026",
 )
 class OAuthRefusal(Exception):
-    """An error of the token, device or revocation endpoint."""
+    """An error of the token, device or revocation endpoint.
+
+    Args:
+        error: the code of RFC 6749 section 5.2.
+        reason: Zoom's text.
+        status: the HTTP status.
+    """
 
     def __init__(self, error: str, reason: str, status: int = 400) -> None:
         super().__init__(error)
@@ -46,7 +52,7 @@ def invalid_client() -> OAuthRefusal:
 
 @behaviour(
     "authorization code",
-    "unknown, used, expired (4733), foreign and unproved codes get the same response",
+    "unknown, used, expired (4733), foreign and unproven codes get the same response",
     "seen",
     source="forum threads 77062 and 137623",
 )
@@ -97,17 +103,17 @@ def superseded() -> OAuthRefusal:
 
 
 def scopes_changed() -> OAuthRefusal:
-    """The grant holds a scope that the app no longer has."""
+    """The grant has a scope that the app no longer has."""
     return OAuthRefusal("invalid_grant", "The token's scopes are not the client's (4,711)")
 
 
 for _number, _case in (
     ("4709", "a redirect URI that differs from the authorization request's is refused"),
-    ("4711", "a refresh is refused when the grant holds a scope that the app has no more"),
+    ("4711", "a refresh is refused if the grant has a scope that the app no longer has"),
     ("4717", "a disabled app gets no tokens"),
-    ("4735", "a refresh is refused when the token's owner was deleted"),
-    ("4738", "a refresh is refused when an administrator has withdrawn the approval"),
-    ("4741", "a refresh is refused when the user has authorized the app again since"),
+    ("4735", "a refresh is refused if the token's owner was deleted"),
+    ("4738", "a refresh is refused if an administrator has withdrawn the approval"),
+    ("4741", "a refresh is refused if the user has authorized the app again since"),
 ):
     behaviour("token endpoint", f"{_case} ({_number})", "documented", source=_MESSAGES)
 behaviour(

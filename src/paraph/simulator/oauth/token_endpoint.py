@@ -1,4 +1,4 @@
-"""`/oauth/token` and `/oauth/revoke`: five grants, and revocation."""
+"""`/oauth/token` and `/oauth/revoke`: the five grants, and revocation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paraph.simulator.oauth.client_authentication import (
     authenticate_client,
     read_parameters,
 )
-from paraph.simulator.oauth.code_exchange import give_tokens, spoilt_claims, take_code
+from paraph.simulator.oauth.code_exchange import faulty_claims, issue_tokens, take_code
 from paraph.simulator.oauth.refusals import OAuthRefusal
 from paraph.simulator.request import origin_as
 from paraph.simulator.response import ResponseDraft
@@ -46,7 +46,7 @@ class TokenEndpoint:
         }
 
     async def token(self, request: Request) -> ResponseDraft:
-        """POST /oauth/token."""
+        """POST /oauth/token: issue tokens for any of the five grants."""
         faults = self._simulator.faults
         refusal = faults.spoil("token_refusal", ResponseDraft(0, b""))
         if refusal.status:
@@ -57,7 +57,7 @@ class TokenEndpoint:
         return faults.spoil("token", response)
 
     async def revoke(self, request: Request) -> ResponseDraft:
-        """POST /oauth/revoke."""
+        """POST /oauth/revoke: end a grant (RFC 7009)."""
         refusal = self._simulator.faults.spoil("revoke_refusal", ResponseDraft(0, b""))
         if refusal.status:
             return refusal
@@ -96,7 +96,7 @@ class TokenEndpoint:
 
     def _by_code(self, app: App, parameters: Parameters) -> ResponseDraft:
         code = take_code(self._simulator, app, parameters)
-        return self._success(give_tokens(self._simulator, app, code.user_id, code.scopes))
+        return self._success(issue_tokens(self._simulator, app, code.user_id, code.scopes))
 
     def _by_refresh_token(self, app: App, parameters: Parameters) -> ResponseDraft:
         simulator, faults = self._simulator, self._simulator.faults
@@ -107,22 +107,22 @@ class TokenEndpoint:
             raise refusals.approval_withdrawn()
         if not set(app.granted_scopes()).issuperset(grant.scopes):
             raise refusals.scopes_changed()
-        kept = faults.take("refresh_not_rotated")
+        keep_refresh_token = faults.take("refresh_not_rotated")
         response = self._success(
             simulator.ledger.rotate(
                 app,
                 grant,
-                claims=spoilt_claims(simulator, grant.user_id),
+                claims=faulty_claims(simulator, grant.user_id),
                 keep_access_token=faults.take("access_token_survives_refresh"),
-                keep_refresh_token=kept,
+                keep_refresh_token=keep_refresh_token,
             )
         )
-        if kept:
+        if keep_refresh_token:
             response.drop("refresh_token")
         return response
 
     @behaviour(
-        "refresh", "a spent refresh token that comes again ends nothing but itself", "unknown"
+        "refresh", "a spent refresh token that is used again is refused and ends nothing", "unknown"
     )
     def _refreshable(self, app: App, value: str) -> Grant:
         ledger, faults = self._simulator.ledger, self._simulator.faults
@@ -142,7 +142,7 @@ class TokenEndpoint:
 
     @behaviour(
         "device code",
-        "an allowed device code brings a token set, once; a code of another client is refused",
+        "an allowed device code gets a token set once; the code of another client is refused",
         "documented",
         source="github zoom/skills: oauth",
     )
@@ -150,10 +150,10 @@ class TokenEndpoint:
         polled = self._simulator.devices.poll(parameters.get("device_code"), app.client_id)
         if polled is None:
             raise OAuthRefusal("invalid_grant", "Invalid device code")
-        verdict, device = polled
-        if verdict != "allowed":
-            raise OAuthRefusal(verdict, verdict)
-        return self._success(give_tokens(self._simulator, app, device.user_id, device.scopes))
+        result, device = polled
+        if result != "allowed":
+            raise OAuthRefusal(result, result)
+        return self._success(issue_tokens(self._simulator, app, device.user_id, device.scopes))
 
     @behaviour(
         "token endpoint",
@@ -164,7 +164,7 @@ class TokenEndpoint:
     )
     @behaviour(
         "token endpoint",
-        "client_credentials gives a token of the app's own, for chatbot, event-subscription and "
+        "client_credentials issues a token of the app's own, for chatbot, event-subscription and "
         "websocket scopes only, and no refresh token",
         "documented",
         source="github zoom/skills: oauth; webhook documentation",
@@ -179,10 +179,10 @@ class TokenEndpoint:
 
     @behaviour(
         "token endpoint",
-        "account_credentials gives a token for the whole account, and no refresh token; the "
-        "older ones live on",
+        "account_credentials issues a token for the whole account and no refresh token; the "
+        "older ones stay alive",
         "inferred",
-        source="documented for the grant; forum threads 72070 and 74432 saw older ones die",
+        source="documented for the grant; in forum threads 72070 and 74432 older ones died",
     )
     def _for_account(self, app: App, parameters: Parameters) -> ResponseDraft:
         if parameters.get("account_id") != app.account_id:

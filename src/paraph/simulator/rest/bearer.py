@@ -1,6 +1,6 @@
-"""Authenticates callers of the REST API and checks their permissions, for every resource.
+"""Authenticates callers of the REST API and checks their scopes, for every resource.
 
-Errors are `{"code", "message"}` (documented). Every response carries `x-zm-trackingid`.
+Errors are `{"code", "message"}` (documented). Every response has `x-zm-trackingid`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,15 @@ _DAY = 86400
     source=_ERRORS,
 )
 class ApiError(Exception):
-    """An error of the REST API."""
+    """An error of the REST API.
+
+    Args:
+        status: the HTTP status.
+        code: Zoom's number of the error.
+        message: Zoom's text.
+        headers: further headers of the response.
+        field: the field of the body that is wrong; "" if no field is.
+    """
 
     def __init__(
         self,
@@ -70,7 +78,9 @@ Work = Callable[[Request, Bearer], ResponseDraft | Awaitable[ResponseDraft]]
 def guarded(simulator: Simulator, work: Work) -> Callable[[Request], Awaitable[ResponseDraft]]:
     """Put Zoom's general checks in front of a resource: faults, rate limit, access token.
 
-    `work` may raise ApiError, and may be asynchronous if it reads a body.
+    Args:
+        simulator: the simulated Zoom.
+        work: the resource; it may raise ApiError, and is asynchronous if it reads a body.
     """
 
     async def resource(request: Request) -> ResponseDraft:
@@ -94,12 +104,12 @@ async def _respond(simulator: Simulator, work: Work, request: Request) -> Respon
 
 @behaviour(
     "REST API",
-    "every response carries x-zm-trackingid",
+    "every response has x-zm-trackingid",
     "seen",
     source="github zoom/rivet-javascript exposes it",
 )
 def tracking_id(simulator: Simulator) -> str:
-    """Return a value of the header; its layout is inferred from captures."""
+    """Return a value of x-zm-trackingid; its layout is inferred from captures."""
     return f"v=2.0;clid=us02;rid=WEB_{simulator.ledger.random_text(32).lower()}"
 
 
@@ -111,7 +121,7 @@ def tracking_id(simulator: Simulator) -> str:
 )
 @behaviour(
     "REST API",
-    "an access token in the query is refused, whether it is good or not",
+    "an access token in the query is refused, even a live one",
     "documented",
     source="devsupport 12363164278669",
 )
@@ -122,7 +132,7 @@ def tracking_id(simulator: Simulator) -> str:
     source="errors 4717, 4735 and 4738 of the token endpoint",
 )
 def read_bearer(simulator: Simulator, request: Request) -> Bearer:
-    """Return the owner and scopes of a request's access token.
+    """Authenticate a request: return the owner and scopes of its access token.
 
     Raises:
         ApiError: the access token is missing or dead.
@@ -133,8 +143,8 @@ def read_bearer(simulator: Simulator, request: Request) -> Bearer:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise ApiError(401, 124, "Invalid access token.")
-    bearer, why = simulator.ledger.by_access_token(token.strip())
-    if bearer is None and why == "expired":
+    bearer, reason = simulator.ledger.by_access_token(token.strip())
+    if bearer is None and reason == "expired":
         raise ApiError(401, 124, "Access token is expired.")
     if bearer is None or not _is_live(simulator, bearer):
         raise ApiError(401, 124, "Invalid access token.")
@@ -157,9 +167,12 @@ def _is_live(simulator: Simulator, bearer: Bearer) -> bool:
     source="live probes of July 2026; 401, 403 and code 201 were seen as well",
 )
 def require_scope(simulator: Simulator, bearer: Bearer, *names: str) -> None:
-    """Refuse unless one of the scopes was granted; the error names the first one.
+    """Refuse a request unless one of these scopes was granted.
 
-    A scope's `:admin` and `:master` forms include it.
+    Args:
+        simulator: the simulated Zoom.
+        bearer: the caller.
+        names: the scopes; their `:admin` and `:master` forms count too. The error names the first.
 
     Raises:
         ApiError: none of them was granted.
@@ -216,7 +229,7 @@ def refuse_over_limit(simulator: Simulator) -> None:
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """Return the JSON object of a request's body; an empty one for an empty body.
+    """Return the JSON object of a request's body; an empty body is an empty object.
 
     Raises:
         ApiError: the body is not a JSON object, or is too long.

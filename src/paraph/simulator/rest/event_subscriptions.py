@@ -1,6 +1,6 @@
 """`/v2/marketplace/app/event_subscription` and `/v2/zoomapp/deeplink`.
 
-A subscription is made with the app's own token. Subscriptions of the app's form are not listed.
+A subscription is created with the app's own token. Subscriptions of the app's form are not listed.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ behaviour("subscriptions", "an unknown subscription is 404 with code 2300", "inf
 behaviour("subscriptions", "the URL is challenged before it is saved", "inferred")
 behaviour(
     "subscriptions",
-    "made, listed, changed and deleted with a token of the app's own",
+    "created, listed, changed and deleted with a token of the app's own",
     "documented",
     source="webhook reference",
 )
 behaviour(
     "subscriptions",
-    "those of the app's form cannot be changed by API",
+    "subscriptions of the app's form cannot be changed by the API",
     "documented",
     source="webhook reference",
 )
@@ -55,14 +55,14 @@ class EventSubscriptions:
         self._simulator = simulator
 
     def resources(self) -> list[tuple[str, str, Resource]]:
-        """Return method, path and resource of each."""
-        all_of_app = "/v2/marketplace/app/event_subscription"
+        """Return method, path and resource of each route."""
+        base = "/v2/marketplace/app/event_subscription"
         table: list[tuple[str, str, Work]] = [
-            ("GET", all_of_app, self._list),
-            ("POST", all_of_app, self._create),
-            ("DELETE", all_of_app, self._delete_all),
-            ("PATCH", f"{all_of_app}/{{id}}", self._change),
-            ("DELETE", f"{all_of_app}/{{id}}", self._delete),
+            ("GET", base, self._list),
+            ("POST", base, self._create),
+            ("DELETE", base, self._delete_all),
+            ("PATCH", f"{base}/{{id}}", self._change),
+            ("DELETE", f"{base}/{{id}}", self._delete),
             ("POST", "/v2/zoomapp/deeplink", self._deeplink),
         ]
         return [(method, path, guarded(self._simulator, work)) for method, path, work in table]
@@ -75,8 +75,7 @@ class EventSubscriptions:
     async def _create(self, request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "write")
         body = await read_object(request)
-        if len(self._simulator.subscriptions.of(app)) >= MAX_SUBSCRIPTIONS:
-            raise ApiError(400, 300, f"An app has at most {MAX_SUBSCRIPTIONS} event subscriptions.")
+        self._refuse_too_many(app)
         subscription = Subscription(
             id=self._simulator.ledger.random_text(22),
             client_id=app.client_id,
@@ -90,9 +89,8 @@ class EventSubscriptions:
         if not subscription.events:
             raise invalid_field("events")
         await self._challenge(app, subscription.url)
-        # Others may have been made while the challenge was under way.
-        if len(self._simulator.subscriptions.of(app)) >= MAX_SUBSCRIPTIONS:
-            raise ApiError(400, 300, f"An app has at most {MAX_SUBSCRIPTIONS} event subscriptions.")
+        # Others may have been created during the challenge.
+        self._refuse_too_many(app)
         self._simulator.subscriptions.by_id[subscription.id] = subscription
         return ResponseDraft.of_json(201, {"event_subscription_id": subscription.id})
 
@@ -143,10 +141,10 @@ class EventSubscriptions:
         return ResponseDraft.of_json(200, {"deeplink": link})
 
     def _app(self, bearer: Bearer, *verbs: str) -> App:
-        """Return the app that calls with its own token, which needs one of the scopes.
+        """Return the app that calls with its own token; the token needs one of the scopes.
 
         Raises:
-            ApiError: the token has no such scope.
+            ApiError: the token has no such scope, or belongs to a user.
         """
         names = [f"marketplace:{verb}:event_subscription" for verb in verbs]
         require_scope(self._simulator, bearer, *names)
@@ -154,6 +152,10 @@ class EventSubscriptions:
         if app is None or bearer.user_id:
             raise ApiError(400, 4700, "This API takes an access token of the app's own.")
         return app
+
+    def _refuse_too_many(self, app: App) -> None:
+        if len(self._simulator.subscriptions.of(app)) >= MAX_SUBSCRIPTIONS:
+            raise ApiError(400, 300, f"An app has at most {MAX_SUBSCRIPTIONS} event subscriptions.")
 
     def _named(self, request: Request, app: App) -> Subscription:
         name = request.path_params["id"]

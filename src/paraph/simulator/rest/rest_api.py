@@ -17,7 +17,7 @@ from paraph.simulator.state.ledger import Bearer
 from paraph.simulator.state.world import User
 
 _SKILLS = "github zoom/skills: rest-api"
-_PAGE = 30
+_PAGE_SIZE = 30
 
 Resource = Callable[[Request], Awaitable[ResponseDraft]]
 
@@ -29,7 +29,7 @@ class RestApi:
         self._simulator = simulator
 
     def resources(self) -> list[tuple[str, str, Resource]]:
-        """Return method, path and resource of each."""
+        """Return method, path and resource of each route."""
         table: list[tuple[str, str, Work]] = [
             ("GET", "/v2/users", self._users),
             ("GET", "/v2/users/{user_id}", self._user),
@@ -43,7 +43,7 @@ class RestApi:
 
     @behaviour(
         "REST API",
-        "a path that is no resource is 404 with code 2300, also without an access token",
+        "an unknown path is 404 with code 2300, also without an access token",
         "seen",
         source="reports of wrong base URLs in Zoom's forum",
     )
@@ -61,7 +61,10 @@ class RestApi:
         )
 
     @behaviour(
-        "REST API", "lists come in pages of 30, by page_number", "documented", source=_SKILLS
+        "REST API",
+        "a list has pages of 30 entries, by page_number",
+        "documented",
+        source=_SKILLS,
     )
     def _users(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(self._simulator, bearer, "user:read:list_users", "user:read:admin")
@@ -160,15 +163,19 @@ class RestApi:
     def _named_meeting(self, request: Request, bearer: Bearer) -> meetings.Meeting:
         number = request.path_params["number"]
         meeting = self._simulator.meetings.find(number)
-        mine = meeting is not None and meeting.host.account_id == bearer.account_id
+        same_account = meeting is not None and meeting.host.account_id == bearer.account_id
         whole_account = not bearer.user_id or any(":admin" in one for one in bearer.scopes)
-        if meeting is None or not mine or not (whole_account or meeting.host.id == bearer.user_id):
+        if (
+            meeting is None
+            or not same_account
+            or not (whole_account or meeting.host.id == bearer.user_id)
+        ):
             raise ApiError(404, 3001, f"Meeting does not exist: {number[:40]}.")
         return meeting
 
 
 def _page(request: Request, name: str, found: list[dict[str, Any]]) -> ResponseDraft:
-    size = _count(request.query_params.get("page_size"), default=_PAGE, most=300)
+    size = _count(request.query_params.get("page_size"), default=_PAGE_SIZE, most=300)
     number = _count(request.query_params.get("page_number"), default=1, most=100_000)
     start = (number - 1) * size
     return ResponseDraft.of_json(

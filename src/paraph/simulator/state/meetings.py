@@ -65,7 +65,12 @@ class Meetings:
         self._number = 85_000_000_000
 
     def create(self, host: User, wanted: dict[str, Any]) -> Meeting:
-        """Create a meeting; read-only fields are ignored."""
+        """Create a meeting.
+
+        Args:
+            host: the user whose meeting it is.
+            wanted: the fields of the request; read-only and unknown ones are ignored.
+        """
         self._number += 7_919
         number, now = self._number, self._wall()
         password = self._random_text(6)
@@ -108,7 +113,7 @@ class Meetings:
         return [one for one in self._kept.values() if one.host.id == user.id]
 
     def change(self, meeting: Meeting, wanted: dict[str, Any]) -> None:
-        """Set the writable fields."""
+        """Set the writable fields of a meeting; the others are ignored."""
         _set(meeting.content, wanted)
 
     def delete(self, meeting: Meeting) -> None:
@@ -130,7 +135,7 @@ def _set(content: dict[str, Any], wanted: dict[str, Any]) -> None:
 
 
 def describe_in_list(meeting: Meeting) -> dict[str, Any]:
-    """Return the fewer fields of a meeting in a list."""
+    """Return the fields that a list has of each meeting."""
     names = (
         "uuid",
         "id",

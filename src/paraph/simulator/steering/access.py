@@ -1,8 +1,8 @@
 """Access control for the control API and the console: one rule for both.
 
-On loopback no credential is needed, so the danger is a page of another site in the developer's own
-browser. Such a page can make the browser send requests, but it can forge neither `Host` (another
-name there is a rebinding attack) nor `Origin` nor `Sec-Fetch-Site`.
+On loopback no credential is needed. So the threat is a page of another site in the developer's own
+browser. It can make the browser send requests, but it cannot forge `Host` (another name there is a
+rebinding attack), `Origin` or `Sec-Fetch-Site`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ _OWN_SITE = {"same-origin", "none"}
 
 
 class AccessControl:
-    """Admits callers that may control the simulator.
+    """Decides which requests may control the simulator.
 
     Args:
-        token: required when the simulator listens off loopback; otherwise empty.
+        token: the control token, if the simulator listens off loopback; otherwise "".
     """
 
     def __init__(self, token: str = "") -> None:
         self._token = token
 
     def admit_call(self, request: Request) -> None:
-        """Admit a call of the control API: not from another site, and with the token off loopback.
+        """Admit a call of the control API.
+
+        It must not be from another site, and off loopback it needs the control token.
 
         Raises:
             Refusal: the call may not be made; the text says why.
@@ -42,7 +44,7 @@ class AccessControl:
         _refuse_other_sites(request)
 
     def admit_page(self, request: Request) -> None:
-        """Admit a page of the console. A link from another site may lead here and reveals nothing.
+        """Admit a request for a page of the console. A link on another site may lead to it.
 
         Raises:
             Refusal: the page may not be shown; the text says why.
@@ -61,7 +63,7 @@ class AccessControl:
         self.refuse_foreign_form(request)
 
     def refuse_foreign_form(self, request: Request) -> None:
-        """Refuse forms of other sites: every browser states the origin of a POST.
+        """Refuse a form that another site sent. Every browser states the origin of a POST.
 
         Raises:
             Refusal: the form is from another site; the text says why.
@@ -72,9 +74,9 @@ class AccessControl:
             raise Refusal(403, "this form was not sent from the console")
 
     def cookie_for(self, token: str) -> str | None:
-        """Return the cookie for a browser that sent the right token; None for a wrong one."""
-        right = hmac.compare_digest(token.encode(), self._token.encode())
-        return self._cookie() if self._token and right else None
+        """Return the cookie for a browser that sent the right control token; None otherwise."""
+        is_right = hmac.compare_digest(token.encode(), self._token.encode())
+        return self._cookie() if self._token and is_right else None
 
     def _has_token(self, request: Request) -> bool:
         presented = request.headers.get("authorization", "")
@@ -88,7 +90,7 @@ class AccessControl:
         return hmac.new(self._token.encode(), b"console", hashlib.sha256).hexdigest()
 
     def _refuse_foreign_names(self, request: Request) -> None:
-        # With a token any name is fine: a page under another name does not have the token.
+        # With a control token any name is fine: a page under another name does not know it.
         if not self._token and not _is_ours(request.headers.get("host", "")):
             raise Refusal(403, "the Host header names another machine")
 

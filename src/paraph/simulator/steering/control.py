@@ -1,6 +1,6 @@
 """The control API, `/_simulator/`, for tests and scripts.
 
-On loopback it needs no credential, but only a name of loopback is accepted, and never a foreign
+On loopback it needs no credential, but it accepts only host names of loopback and no foreign
 `Origin`. Writes need application/json, which no web page can send across sites without a
 preflight. Every error is `{"error": text}`.
 """
@@ -33,7 +33,7 @@ from paraph.simulator.steering.access import AccessControl
 from paraph.simulator.steering.hooks_control import HooksControl
 from paraph.simulator.webhooks.webhook_sender import Delivery
 
-# A century: far enough for every lifetime, and no date runs out of the calendar.
+# A century: longer than every lifetime, and no date leaves the calendar.
 MAX_ADVANCE = 100 * 365.25 * 86400
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -49,9 +49,11 @@ class ConsentOrder(Order, omit_defaults=True):
 
 
 class ClockOrder(Order):
-    """The number of seconds by which the timers move.
+    """The time by which the timers move.
 
-    With `settle` the response waits until every due webhook has been sent and answered.
+    Attributes:
+        advance: seconds.
+        settle: respond only when every due webhook has been sent.
     """
 
     advance: float
@@ -82,7 +84,7 @@ class Control:
 
     Args:
         simulator: the simulator to control.
-        access: decides who may control it.
+        access: decides which requests may control it.
     """
 
     def __init__(self, simulator: Simulator, access: AccessControl) -> None:
@@ -90,7 +92,7 @@ class Control:
         self._access = access
 
     def routes(self) -> list[Route]:
-        """Return all routes of the control API; the last one answers unknown paths and methods."""
+        """Return all routes of the control API; the last ones refuse unknown paths and methods."""
         administration = Administration(self._simulator)
         table: list[tuple[str, str, Work, Any]] = [
             ("GET", "/world", self._world, None),
@@ -128,7 +130,7 @@ class Control:
         ]
 
     def _admitting(self, work: Work, shape: Any) -> Callable[[Request], Awaitable[Response]]:
-        """Return an endpoint that admits, reads the order, does the work, and reports errors."""
+        """Return an endpoint that admits a call, reads its body, works, and reports errors."""
 
         async def endpoint(request: Request) -> Response:
             try:
@@ -230,7 +232,11 @@ class Control:
 
 
 def advance_clock(simulator: Simulator, seconds: float) -> None:
-    """Move the timers, never back and never beyond the calendar.
+    """Move the timers forward.
+
+    Args:
+        simulator: the simulated Zoom.
+        seconds: from 0; at most a century in all, so that no date leaves the calendar.
 
     Raises:
         UsageError: `seconds` is negative or too large.
@@ -277,7 +283,12 @@ async def _unknown(request: Request, _order: None) -> Any:
 
 
 async def _order(request: Request, shape: Any) -> Any:
-    """Read the body of a write as the required type; reads have no body."""
+    """Read the body of a write as the required type; reads have no body.
+
+    Raises:
+        Refusal: the content type is not JSON, or the body is too long.
+        msgspec.MsgspecError: the body is not of the required type.
+    """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_read = request.method in {"GET", "HEAD"}
     # A DELETE needs no type: it has no body, and no page sends it across sites without a preflight.

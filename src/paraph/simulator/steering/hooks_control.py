@@ -1,7 +1,7 @@
-"""The control API's calls for webhooks and Zoom Apps; `control` has the others.
+"""The control API's calls for webhooks and Zoom Apps; `control` has the other calls.
 
 - `GET /events`: every event with a realistic body, `{"events": [{"event", "family", "mark"}]}`.
-- `GET /mails`: the mail that Zoom would have sent to owners, `{"mails": [{"time", "to",
+- `GET /mails`: the mails that Zoom would have sent to owners, `{"mails": [{"time", "to",
   "client_id", "url", "failures", "subject"}]}`.
 - `GET /subscriptions`: every event URL, of forms and of the API, with its state.
 - `POST /event-url` `{"client_id", "url"}`: save the form; kept only if the challenge passes.
@@ -44,7 +44,7 @@ class EventUrlOrder(AppOrder):
 
 
 class ContextOrder(UserOrder):
-    """A user, an app, a place, and the difference of the context from a valid one."""
+    """The context to make: a user, an app, a place, a variant, and the action of a deep link."""
 
     place: str = "panel"
     variant: str = ""
@@ -52,7 +52,7 @@ class ContextOrder(UserOrder):
 
 
 class OpeningOrder(UserOrder):
-    """A user, the Home URL to open, and its deep link."""
+    """The Home URL to open: a user, an app, a place, a variant, and a deep link."""
 
     place: str = "panel"
     variant: str = ""
@@ -74,7 +74,7 @@ class HooksControl:
         self._simulator = simulator
 
     def table(self) -> list[tuple[str, str, Work, Any]]:
-        """Return method, path, work and shape of each call."""
+        """Return method, path, work and type of the body of each call."""
         return [
             ("GET", "/events", self._events, None),
             ("GET", "/mails", self._mails, None),

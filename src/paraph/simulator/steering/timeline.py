@@ -25,7 +25,13 @@ Tone = Literal["good", "moved", "refused", "broken", "waiting"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a row under its own heading: names and values, a text, or both."""
+    """A part of a row under its own heading.
+
+    Attributes:
+        pairs: names and values.
+        text: a text.
+        cut: the number of characters that are left out at the end of the text.
+    """
 
     heading: str
     pairs: list[Pair] = field(default_factory=list)
@@ -38,9 +44,11 @@ class Row:
     """One request or delivery.
 
     Attributes:
-        key: names it in the page and in a request to reveal it.
-        version: changes when the row has to be drawn again.
-        summary: a summary for the list.
+        key: its name in the page and in a request to reveal it.
+        version: changes if the row has to be drawn again.
+        direction: "in" for a request to Zoom, "out" for a webhook.
+        time: epoch seconds of the real world.
+        summary: one line for the list.
         tolerated: accepted parts that the app should not rely on.
     """
 
@@ -76,7 +84,12 @@ def newest_rows(simulator: Simulator) -> list[Row]:
 
 
 def find_row(simulator: Simulator, key: str) -> Row | None:
-    """Return one row in full and in clear."""
+    """Return one row in clear and in full; None if it is no longer kept.
+
+    Args:
+        simulator: the simulated Zoom.
+        key: the key of the row.
+    """
     if key.startswith("r") and key[1:].isdecimal() and len(key) < 20:
         exchange = simulator.journal.find(int(key[1:]))
         return None if exchange is None else request_row(exchange, revealed=True)
@@ -85,7 +98,7 @@ def find_row(simulator: Simulator, key: str) -> Row | None:
 
 
 def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
-    """Build the row of a request and its response."""
+    """Build the row of a request and its response, with masked secrets unless `revealed`."""
     entry = exchange.entry
     parts = [
         Part("Query", mask_pairs(entry["query"], revealed=revealed)),
@@ -113,14 +126,14 @@ def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
 
 
 def delivery_row(delivery: Delivery, *, revealed: bool = False) -> Row:
-    """Build the row of a webhook with all its attempts."""
+    """Build the row of a webhook and its attempts, with masked secrets unless `revealed`."""
     attempts = list(delivery.attempts)
     tried = [
         Pair(f"{_local(one.time):%H:%M:%S}", one.reason or str(one.status)) for one in attempts
     ]
     if delivery.retry_at:
         tried.append(
-            Pair("next try", f"{_local(delivery.retry_at):%H:%M:%S} by the simulated clock")
+            Pair("next attempt", f"{_local(delivery.retry_at):%H:%M:%S} by the simulated clock")
         )
     body = delivery.body.decode("utf-8", "replace")
     parts = [
@@ -148,7 +161,7 @@ def _status_of(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
         return "…" if delivery.url else "unsent"
     words = [str(attempts[-1].status or "no response")]
     if len(attempts) > 1:
-        words.append(f"{len(attempts)} tries")
+        words.append(f"{len(attempts)} attempts")
     if delivery.retry_at:
         words.append(f"next {_local(delivery.retry_at):%H:%M}")
     return ", ".join(words)
@@ -168,7 +181,7 @@ def _body(heading: str, text: str, *, revealed: bool) -> Part:
 
 
 def _readable(exchange: Exchange) -> str:
-    """Return a response's body, except for our own pages, whose markup is not informative."""
+    """Return a response's body, but not the markup of the simulator's own pages."""
     media_type = next(
         (value for name, value in exchange.response_headers if name.lower() == "content-type"), ""
     )

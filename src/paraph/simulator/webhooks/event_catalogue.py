@@ -28,7 +28,7 @@ behaviour(
     "events", "download_token stands beside payload", "documented", source="webhook reference"
 )
 behaviour("events", "chatbot payloads are in camelCase", "seen", source="zoom/chatbot-nodejs")
-behaviour("events", "no event tells of an authorization", "unknown", source="none was found")
+behaviour("events", "no event announces an authorization", "unknown", source="none was found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,11 @@ def catalogue() -> Mapping[str, EventType]:
 
 
 def fill_in(kind: EventType, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Build the whole body: event, event_ts, and the fields of the data.
+    """Build a body: event, event_ts, and the fields of the data.
+
+    Args:
+        kind: the event.
+        values: the values that the data may name, from `values_for`.
 
     Raises:
         KeyError: the data names a part or a value that does not exist.

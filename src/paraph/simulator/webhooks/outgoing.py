@@ -18,7 +18,7 @@ Pairs = Sequence[tuple[str, str]]
 
 
 class UnreachableError(Exception):
-    """No response came; the text says why."""
+    """No response was received; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,13 @@ class Outgoing:
     async def send(
         self, method: str, url: str, headers: Pairs, content: bytes | AsyncIterator[bytes] = b""
     ) -> Reply:
-        """Send one request; the caller sets the timeout.
+        """Send one request, unchanged; the caller sets the timeout.
+
+        Args:
+            method: the HTTP method.
+            url: an http or https URL.
+            headers: the headers, in this order; a name may be repeated.
+            content: the body, at once or in pieces.
 
         Raises:
             UnreachableError: the URL is malformed, or no server answered.

@@ -1,7 +1,7 @@
-"""The URL-validation challenge: on save, by hand, and every 72 hours of the simulator's clock.
+"""The URL-validation challenge: on save, on request, and every 72 hours of the simulator's clock.
 
-After two failures in a row the account's owner gets mail, after four again. Six disable the
-subscription, which only a validation by hand enables again.
+The account's owner gets mail after two failures in a row, and again after four. Six failures
+disable the subscription; only a validation on request enables it again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ behaviour(
     "documented",
     source="webhook reference",
 )
-behaviour("URL validation", "every 72 hours; a jump of the clock asks once", "inferred")
+behaviour("URL validation", "every 72 hours; a jump of the clock sends one challenge", "inferred")
 behaviour(
     "URL validation",
     "mail to the owner after 2 and after 4 failures in a row",
@@ -48,18 +48,24 @@ behaviour(
 )
 behaviour(
     "URL validation",
-    "6 failures in a row disable; only by hand it works again",
+    "6 failures in a row disable it; only a validation on request enables it again",
     "documented",
     source="webhook reference",
 )
 behaviour(
-    "URL validation", "a URL is saved only when it passed", "documented", source="webhook reference"
+    "URL validation", "a URL is saved only if it passed", "documented", source="webhook reference"
 )
 
 
 @dataclass(slots=True)
 class Health:
-    """The recent results of one event URL."""
+    """The recent results of one event URL.
+
+    Attributes:
+        checked_at: epoch seconds of the simulated clock.
+        failures: the failed challenges in a row.
+        disabled: whether no event is sent to it.
+    """
 
     checked_at: float
     failures: int = 0
@@ -85,6 +91,7 @@ class UrlValidation:
         clock: for the 72 hours.
         sender: sends the challenges.
         faults: may change them, or make Zoom accept a wrong response.
+        random_text: returns random text for plainToken.
         targets: returns the present event URLs with their apps.
         owner_of: returns the mail address of the owner of an app's account.
     """
@@ -126,7 +133,7 @@ class UrlValidation:
             self.begin()
 
     def health(self, app: App, url: str) -> Health:
-        """Return the state of a URL."""
+        """Return the recent results of a URL; those of an unknown one begin as validated."""
         known = self._health.get((app.client_id, url))
         if known is None:
             if len(self._health) >= MAX_URLS:
@@ -135,7 +142,15 @@ class UrlValidation:
         return known
 
     async def validate(self, app: App, url: str) -> tuple[bool, str]:
-        """Validate by hand, or on save: enables a disabled subscription if it passes."""
+        """Validate a URL on request or on save; passing enables a disabled subscription.
+
+        Args:
+            app: the app of the URL.
+            url: the event URL.
+
+        Returns:
+            Whether it passed, and the reason.
+        """
         passed, reason = await self.challenge(app, url)
         health = self.health(app, url)
         health.checked_at = self._clock.now()
@@ -144,7 +159,7 @@ class UrlValidation:
         return passed, reason
 
     async def challenge(self, app: App, url: str) -> tuple[bool, str]:
-        """Send one challenge. Returns whether it passed, and the reason."""
+        """Send one challenge; return whether it passed, and the reason."""
         content = {
             "payload": {"plainToken": self._random_text(22)},
             "event_ts": int(self._clock.wall() * 1000),
@@ -175,9 +190,9 @@ class UrlValidation:
         self._wait_until(following)
 
     def _wait_until(self, instant: float) -> None:
-        """Challenge again at that time, unless another world has begun its own round."""
-        mine = self._worlds
-        self._sender.timers.at(instant, self._revalidate, wanted=lambda: mine == self._worlds)
+        """Challenge again at that time, unless another world has been loaded meanwhile."""
+        world = self._worlds
+        self._sender.timers.at(instant, self._revalidate, wanted=lambda: world == self._worlds)
 
     async def _revalidate_one(self, app: App, url: str) -> None:
         passed, _ = await self.challenge(app, url)
