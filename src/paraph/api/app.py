@@ -87,7 +87,6 @@ class ManagementApi:
         *,
         vending: AccessTokenEndpoint,
         proxy: ProxyEndpoint,
-        context: Context,
         problems: Problems,
         patience: Patience,
     ) -> None:
@@ -95,7 +94,6 @@ class ManagementApi:
         self._patience = patience
         self.vending = vending
         self._proxy = proxy
-        self._context = context
         self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -136,7 +134,7 @@ class ManagementApi:
 
     def problem(self, error: ParaphError) -> Answer:
         """Return the response to an error."""
-        answer = self._problems.of(error, now=self._context.clock())
+        answer = self._problems.of(error)
         if answer.status_code >= 500:
             _log.error("api.failed", error_code=error.code, why=error.detail)
         return Answer.of(answer)
@@ -194,8 +192,7 @@ def create_management_api(
         caller: makes calls of Zoom's API.
     """
     keys = ApiKeys(context)
-    host_linked = settings.linking == "host"
-    problems = Problems(settings.start_url if host_linked else f"{settings.public_url}/install")
+    problems = Problems(context)
     patience = Patience(READ_SECONDS)
 
     # FastAPI takes 35 ms to build the routes. An application that embeds the service never calls
@@ -211,7 +208,6 @@ def create_management_api(
         Idempotency(call_framework, keys, context),
         vending=AccessTokenEndpoint(context.store, keys, access),
         proxy=ProxyEndpoint(keys, caller, AllowList(settings.proxy_allow)),
-        context=context,
         problems=problems,
         patience=patience,
     )
@@ -235,7 +231,7 @@ def _framework(context: Context, keys: ApiKeys, problems: Problems, *, public_ur
     app.include_router(audit_routes(context, key))
     app.include_router(event_routes(context, key))
     _add_document(app, key)
-    _add_problems(app, context, problems)
+    _add_problems(app, problems)
     return app
 
 
@@ -245,10 +241,10 @@ def _add_document(app: FastAPI, key: ApiKeyDependency) -> None:
         return JSONResponse(openapi_of(app))
 
 
-def _add_problems(app: FastAPI, context: Context, problems: Problems) -> None:
+def _add_problems(app: FastAPI, problems: Problems) -> None:
     @app.exception_handler(ParaphError)
     async def known(_request: Request, error: ParaphError) -> JSONResponse:
-        answer = problems.of(error, now=context.clock())
+        answer = problems.of(error)
         if answer.status_code >= 500:
             _log.error("api.failed", error_code=error.code, why=error.detail)
         return answer

@@ -35,9 +35,14 @@ _PROBLEM: dict[str, Any] = {
         "code": {"type": "string", "description": "Stable; programs may rely on it."},
         "remedy": {"type": "string"},
         "reason": {"type": "string", "description": "With needs_reauthorization: why."},
-        "mend_url": {
+        "reauthorize_url": {
             "type": "string",
             "description": "With needs_reauthorization: where the user installs again.",
+        },
+        "mend_url": {
+            "type": "string",
+            "description": "The name of reauthorize_url in version 0.1.",
+            "deprecated": True,
         },
     },
 }
@@ -173,7 +178,7 @@ def _proxied(method: str) -> dict[str, Any]:
 
 def _access_problems() -> dict[str, Any]:
     return {
-        "409": _problem("Zoom ended the grant; the user must install again at `mend_url`."),
+        "409": _problem("Zoom ended the grant; the user must install again at `reauthorize_url`."),
         "424": _problem("Zoom refuses a request that it should accept."),
         "429": _problem("Too many requests at once."),
     }

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from paraph import errors
 from paraph.http.problems import Problem, problem_of
+from paraph.lifecycle.context import Context
 
 MEDIA_TYPE = "application/problem+json"
 _BUSY_SECONDS = 2
@@ -34,22 +35,22 @@ class Problems:
     """Builds problem documents.
 
     Args:
-        mend_url: where a user installs again after Zoom has ended the grant.
+        context: names the reauthorize URL and the time.
     """
 
-    def __init__(self, mend_url: str) -> None:
-        self._mend_url = mend_url
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
-    def of(self, error: errors.ParaphError, *, now: float) -> JSONResponse:
+    def of(self, error: errors.ParaphError) -> JSONResponse:
         """Build the document of an error, with the members that a program needs to continue."""
         more: dict[str, Any] = {}
         headers: dict[str, str] = {}
         if isinstance(error, errors.ApiKeyMissing):
             headers["www-authenticate"] = "Bearer"
         elif isinstance(error, errors.NeedsReauthorization):
-            more = {"reason": error.reason, "mend_url": self._mend_url}
+            more = {"reason": error.reason, **self._context.reauthorization()}
         elif isinstance(error, errors.PeerUnavailable) and error.retry_at is not None:
-            headers["retry-after"] = str(max(0, math.ceil(error.retry_at - now)))
+            headers["retry-after"] = str(max(0, math.ceil(error.retry_at - self._context.clock())))
         elif isinstance(error, (errors.BeingDecided, errors.Busy)):
             headers["retry-after"] = str(_BUSY_SECONDS)
         return problem_answer(problem_of(error), headers=headers, more=more)

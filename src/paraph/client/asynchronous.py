@@ -115,7 +115,7 @@ class AsyncClient:
         """Return a valid access token of an active installation; request one for each use.
 
         Raises:
-            NeedsNewConsent: Zoom ended the grant; send the user to its `mend_url`.
+            NeedsNewConsent: Zoom ended the grant; send the user to its `reauthorize_url`.
         """
         return await self._do(calls.vend(installation_id, subject))
 
