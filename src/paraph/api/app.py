@@ -12,7 +12,7 @@ tokens because they are hot, the proxy because it streams and checks raw paths.
 # functions, and as text their names could not be found.
 import re
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,13 +23,11 @@ from starlette.types import Message, Receive, Scope, Send
 from paraph.api.access_token import MAX_BODY_BYTES as MOST_VEND_BYTES
 from paraph.api.access_token import AccessTokenEndpoint
 from paraph.api.audit import audit_routes
-from paraph.api.document import openapi_of
+from paraph.api.document import EVERYWHERE, ApiKeyDependency, openapi_of
 from paraph.api.events import event_routes
 from paraph.api.idempotency import Idempotency
 from paraph.api.installations import installation_routes
-from paraph.api.keys import ApiKeyDependency
 from paraph.api.linking import linking_routes
-from paraph.api.own_headers import holds_own_header, misplaced
 from paraph.api.problem import (
     MALFORMED,
     TOO_LONG,
@@ -38,7 +36,7 @@ from paraph.api.problem import (
     Problems,
     problem_answer,
 )
-from paraph.api.proxy import ProxyEndpoint
+from paraph.api.proxy import ProxyEndpoint, holds_own_header, misplaced
 from paraph.errors import ParaphError
 from paraph.http.body import (
     READ_SECONDS,
@@ -134,10 +132,7 @@ class ManagementApi:
 
     def problem(self, error: ParaphError) -> Answer:
         """Return the response to an error."""
-        answer = self._problems.of(error)
-        if answer.status_code >= 500:
-            _log.error("api.failed", error_code=error.code, why=error.detail)
-        return Answer.of(answer)
+        return Answer.of(self._problems.of(error))
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw_path: bytes = scope.get("raw_path") or b""
@@ -221,11 +216,9 @@ def _framework(context: Context, keys: ApiKeys, problems: Problems, *, public_ur
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        responses=EVERYWHERE,
     )
-
-    async def key(request: Request) -> ApiKey:
-        return await keys.admit(request.scope["headers"])
-
+    key = ApiKeyDependency(keys)
     app.include_router(linking_routes(context, key, public_url))
     app.include_router(installation_routes(context, key))
     app.include_router(audit_routes(context, key))
@@ -236,18 +229,19 @@ def _framework(context: Context, keys: ApiKeys, problems: Problems, *, public_ur
 
 
 def _add_document(app: FastAPI, key: ApiKeyDependency) -> None:
+    @cache
+    def document() -> dict[str, Any]:
+        return openapi_of(app, key)
+
     @app.get("/v1/openapi.json", include_in_schema=False)
     async def openapi_document(_key: Annotated[ApiKey, Depends(key)]) -> JSONResponse:
-        return JSONResponse(openapi_of(app))
+        return JSONResponse(document())
 
 
 def _add_problems(app: FastAPI, problems: Problems) -> None:
     @app.exception_handler(ParaphError)
     async def known(_request: Request, error: ParaphError) -> JSONResponse:
-        answer = problems.of(error)
-        if answer.status_code >= 500:
-            _log.error("api.failed", error_code=error.code, why=error.detail)
-        return answer
+        return problems.of(error)
 
     @app.exception_handler(RequestValidationError)
     async def bad_shape(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from paraph import errors
 from paraph.http.problems import Problem, problem_of
 from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 _BUSY_SECONDS = 2
@@ -30,6 +31,8 @@ TOO_SLOW = Problem(
 )
 UNEXPECTED = Problem(500, "error", "Something went wrong.", "Try again; look at the log.")
 
+_log = get_logger("api")
+
 
 class Problems:
     """Builds problem documents.
@@ -42,7 +45,10 @@ class Problems:
         self._context = context
 
     def of(self, error: errors.ParaphError) -> JSONResponse:
-        """Build the document of an error, with the members that a program needs to continue."""
+        """Build the document of an error, with the members that a program needs to continue.
+
+        An error of the service itself is logged.
+        """
         more: dict[str, Any] = {}
         headers: dict[str, str] = {}
         if isinstance(error, errors.ApiKeyMissing):
@@ -53,7 +59,10 @@ class Problems:
             headers["retry-after"] = str(max(0, math.ceil(error.retry_at - self._context.clock())))
         elif isinstance(error, (errors.BeingDecided, errors.Busy)):
             headers["retry-after"] = str(_BUSY_SECONDS)
-        return problem_answer(problem_of(error), headers=headers, more=more)
+        problem = problem_of(error)
+        if problem.status >= 500:
+            _log.error("api.failed", error_code=error.code, why=error.detail)
+        return problem_answer(problem, headers=headers, more=more)
 
 
 def problem_answer(
