@@ -6,6 +6,7 @@ plugin, loads no server and no database driver.
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from paraph.errors import NeedsReauthorization, NotFound, ParaphError, UsageError
     from paraph.events.handlers import HandedEvent
     from paraph.secret import Secret
-    from paraph.service.zoom import SubjectInstallation, Zoom, ZoomAnswer
+    from paraph.service.zoom import SubjectInstallation, Zoom
     from paraph.settings.model import Settings, load_settings
     from paraph.simulator.running import SimulatedZoom
+    from paraph.values import ZoomResponse
 
 __all__ = [
     "AsyncClient",
@@ -31,7 +33,7 @@ __all__ = [
     "SubjectInstallation",
     "UsageError",
     "Zoom",
-    "ZoomAnswer",
+    "ZoomResponse",
     "challenge_of",
     "load_settings",
 ]
@@ -49,13 +51,20 @@ _PLACES = {
     "SubjectInstallation": "paraph.service.zoom",
     "UsageError": "paraph.errors",
     "Zoom": "paraph.service.zoom",
-    "ZoomAnswer": "paraph.service.zoom",
+    "ZoomResponse": "paraph.values",
     "challenge_of": "paraph.client",
     "load_settings": "paraph.settings.model",
 }
 
+# Names of version 0.1, which work for one more version.
+_OLD_NAMES = {"ZoomAnswer": "ZoomResponse"}
+
 
 def __getattr__(name: str) -> Any:
+    if name in _OLD_NAMES:
+        text = f"paraph.{name} is deprecated and will be removed: use {_OLD_NAMES[name]}"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        name = _OLD_NAMES[name]
     place = _PLACES.get(name)
     if place is None:
         raise AttributeError(f"module 'paraph' has no attribute {name!r}")

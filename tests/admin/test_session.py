@@ -53,10 +53,10 @@ async def test_it_holds_nothing_that_opens_the_api(signed_in: Desk) -> None:
     for text in (key_id, secret, "read"):
         assert text not in value and text.encode() not in sealed
     for presented in (value, f"paraph_{key_id}_{value[-43:]}"):
-        answer = await signed_in.client.get(
+        response = await signed_in.client.get(
             "/v1/events", headers={"authorization": f"Bearer {presented}"}
         )
-        assert 401 == answer.status_code
+        assert 401 == response.status_code
 
 
 async def test_a_cookie_opens_no_api(signed_in: Desk) -> None:
@@ -66,8 +66,10 @@ async def test_a_cookie_opens_no_api(signed_in: Desk) -> None:
 
 async def _open_with(kit: Kit, cookie: str) -> int:
     async with browser(kit) as client:
-        answer = await client.get("/admin/events", headers=[(b"cookie", cookie.encode("latin-1"))])
-    return answer.status_code
+        response = await client.get(
+            "/admin/events", headers=[(b"cookie", cookie.encode("latin-1"))]
+        )
+    return response.status_code
 
 
 async def test_another_databases_cookie_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from paraph.client.nonce import challenge_of
+from paraph.client import challenge_of
 from paraph.errors import CallRefused, NotFound, UsageError
 from paraph.events.handlers import HandedEvent
 from paraph.service.zoom import Zoom

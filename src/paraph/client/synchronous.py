@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 
 from paraph.client import calls, types
 from paraph.client.calls import Call
-from paraph.client.connection import Connection
-from paraph.client.nonce import challenge_of
-from paraph.client.request_path import demand_intended, http_method, service_url
-
-Result = TypeVar("Result")
+from paraph.client.connection import Connection, Result, result_of, zoom_response_of
+from paraph.client.request_path import http_method
+from paraph.values import ZoomResponse
 
 TIMEOUT_SECONDS = 30.0
 
@@ -46,16 +44,10 @@ class Client:
         ca_file: str = "",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._url = service_url(url)
         self._connection = Connection(
-            self._url, outgoing_proxy=outgoing_proxy, ca_file=ca_file, timeout=timeout
+            url, api_key, outgoing_proxy=outgoing_proxy, ca_file=ca_file, timeout=timeout
         )
-        self._http = httpx.Client(
-            base_url=self._url,
-            headers={"authorization": f"Bearer {api_key}"},
-            transport=transport,
-            **self._connection.arguments,
-        )
+        self._http = httpx.Client(transport=transport, **self._connection.arguments)
 
     def __enter__(self) -> Self:
         return self
@@ -69,7 +61,7 @@ class Client:
 
     def request_link(self, subject: str, *, nonce: str, return_to: str = "") -> types.LinkRequest:
         """Begin to link the signed-in user; keep `nonce` in their session. Its hash is sent."""
-        return self._do(calls.request_link(subject, challenge_of(nonce), return_to))
+        return self._do(calls.request_link(subject, nonce, return_to))
 
     def claim(self, handoff: str, *, nonce: str) -> types.Claim:
         """Open the handoff that the browser delivered, with the nonce of the session."""
@@ -131,9 +123,9 @@ class Client:
         json: Any = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> types.ZoomAnswer:
+    ) -> ZoomResponse:
         """Call Zoom's REST API through the service; return Zoom's response with any status."""
-        answer = self._send(
+        response = self._send(
             http_method(method),
             calls.zoom_url(installation_id, path),
             params=dict(query or {}) or None,
@@ -141,9 +133,7 @@ class Client:
             content=content,
             headers=calls.zoom_headers(headers, subject),
         )
-        if not calls.from_zoom(answer.headers):
-            raise calls.refusal(answer.status_code, answer.headers, _content(answer))
-        return types.ZoomAnswer(answer.status_code, dict(answer.headers), answer.content)
+        return zoom_response_of(response)
 
     def audit(self, *, after: int = 0, page_size: int = 200) -> Iterator[types.AuditEntry]:
         """Iterate over the audit entries after a sequence number, oldest first."""
@@ -163,7 +153,7 @@ class Client:
 
     def _do(self, call: Call[Result]) -> Result:
         headers = {"idempotency-key": str(uuid.uuid4())} if call.keyed else {}
-        answer = self._send(
+        response = self._send(
             call.method,
             call.path,
             again=call.repeatable,
@@ -171,25 +161,13 @@ class Client:
             json=call.json,
             headers=headers,
         )
-        if not answer.is_success:
-            raise calls.refusal(answer.status_code, answer.headers, _content(answer))
-        return call.read(_content(answer))
+        return result_of(call, response)
 
     def _send(self, method: str, path: str, *, again: bool = False, **more: Any) -> httpx.Response:
-        request = self._http.build_request(method, path, **more)
-        demand_intended(request, self._url, path)
+        request = self._connection.check(self._http.build_request(method, path, **more), path)
         try:
             return self._http.send(request)
         except httpx.TransportError as error:
             if not again:
                 raise self._connection.failed(error) from None
         return self._send(method, path, **more)
-
-
-def _content(answer: httpx.Response) -> Any:
-    if not answer.content:
-        return None
-    try:
-        return answer.json()
-    except ValueError:
-        return None

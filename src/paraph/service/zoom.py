@@ -7,7 +7,7 @@
     async def meeting(event, installation, zoom): ...
 
     async with zoom:
-        answer = await zoom.installation(subject).get("/users/me")
+        response = await zoom.installation(subject).get("/users/me")
 
 Its guarantees are the service's, because it runs the same code. Each call proves the installation
 active, only one refresh runs at a time, hosts are fixed, and `proxy_allow` limits the calls.
@@ -18,7 +18,6 @@ from __future__ import annotations
 import json as json_module
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -37,6 +36,7 @@ from paraph.model.records import Installation, Receipt
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
 from paraph.settings.model import Settings, load_settings
+from paraph.values import ZoomResponse
 from paraph.zoom.api_path import API_PREFIX, AllowList, parse_target
 
 OWN_PATHS = frozenset(
@@ -45,20 +45,7 @@ OWN_PATHS = frozenset(
         "/zoomverify/verifyzoom.html",
     }
 )
-LARGEST_ANSWER = 16 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class ZoomAnswer:
-    """A response of Zoom's REST API, with any status."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-    def json(self) -> Any:
-        """Parse the body as JSON."""
-        return json_module.loads(self.body)
+MAX_RESPONSE_BYTES = 16 << 20
 
 
 class Zoom:
@@ -210,23 +197,23 @@ class SubjectInstallation:
             reason="removed by the host",
         )
 
-    async def get(self, path: str, **query: str | int) -> ZoomAnswer:
+    async def get(self, path: str, **query: str | int) -> ZoomResponse:
         """Send GET to a path of Zoom's REST API, like "/users/me"."""
         return await self.call("GET", path, query=query)
 
-    async def post(self, path: str, json: Any = None) -> ZoomAnswer:
+    async def post(self, path: str, json: Any = None) -> ZoomResponse:
         """Send JSON by POST to a path."""
         return await self.call("POST", path, json=json)
 
-    async def put(self, path: str, json: Any = None) -> ZoomAnswer:
+    async def put(self, path: str, json: Any = None) -> ZoomResponse:
         """Send JSON by PUT to a path."""
         return await self.call("PUT", path, json=json)
 
-    async def patch(self, path: str, json: Any = None) -> ZoomAnswer:
+    async def patch(self, path: str, json: Any = None) -> ZoomResponse:
         """Send JSON by PATCH to a path."""
         return await self.call("PATCH", path, json=json)
 
-    async def delete(self, path: str, **query: str | int) -> ZoomAnswer:
+    async def delete(self, path: str, **query: str | int) -> ZoomResponse:
         """Send DELETE to a path."""
         return await self.call("DELETE", path, query=query)
 
@@ -238,7 +225,7 @@ class SubjectInstallation:
         query: Mapping[str, str | int] | None = None,
         json: Any = None,
         headers: Mapping[str, str] | None = None,
-    ) -> ZoomAnswer:
+    ) -> ZoomResponse:
         """Call Zoom's REST API and return its response, whatever its status.
 
         Args:
@@ -260,10 +247,12 @@ class SubjectInstallation:
             pieces, size = [], 0
             async for piece in passed.answer.pieces():
                 size += len(piece)
-                if size > LARGEST_ANSWER:
-                    raise AnswerTooLarge("an answer was longer than what is read whole; stream it")
+                if size > MAX_RESPONSE_BYTES:
+                    raise AnswerTooLarge(
+                        "a response is longer than 16 MiB, the limit of call(): use stream()"
+                    )
                 pieces.append(piece)
-        return ZoomAnswer(passed.status, dict(passed.headers), b"".join(pieces))
+        return ZoomResponse(passed.status, dict(passed.headers), b"".join(pieces))
 
     @asynccontextmanager
     async def stream(
