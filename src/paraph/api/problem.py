@@ -62,10 +62,10 @@ class Problems:
         problem = problem_of(error)
         if problem.status >= 500:
             _log.error("api.failed", error_code=error.code, why=error.detail)
-        return problem_answer(problem, headers=headers, more=more)
+        return problem_response(problem, headers=headers, more=more)
 
 
-def problem_answer(
+def problem_response(
     problem: Problem,
     *,
     remedy: str = "",

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from paraph.api.problem import MALFORMED, TOO_LONG, problem_answer
+from paraph.api.problem import MALFORMED, TOO_LONG, problem_response
 from paraph.errors import NotFound
 from paraph.http.body import BodyTooLong, pieces_of
 from paraph.lifecycle.api_key import ApiKeys, require_scope
@@ -51,10 +51,21 @@ class ProxyEndpoint:
         self._caller = caller
         self._allowed = allowed
 
-    async def answer(
+    async def respond(
         self, installation_id: str, path: bytes, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Answer one call; errors are raised, and the caller turns them into responses."""
+        """Respond to one call.
+
+        Args:
+            installation_id: as written in the path.
+            path: the raw path behind `…/zoom`.
+            scope: the request's head, by ASGI.
+            receive: reads the body, by ASGI.
+            send: sends the response, by ASGI.
+
+        Raises:
+            ParaphError: the reason why there is no response of Zoom's.
+        """
         key = await self._keys.admit(scope["headers"])
         require_scope(key, KeyScope.PROXY)
         call = self._allowed.permit(
@@ -62,7 +73,7 @@ class ProxyEndpoint:
         )
         subject = _subject_of(scope)
         if _announced(scope) > MAX_BODY_BYTES:
-            await problem_answer(TOO_LONG)(scope, receive, send)
+            await problem_response(TOO_LONG)(scope, receive, send)
             return
         try:
             body = await _body(receive)
@@ -74,7 +85,7 @@ class ProxyEndpoint:
             ) as passed:
                 await _pass_on(passed, send)
         except BodyTooLong:
-            await problem_answer(TOO_LONG)(scope, receive, send)
+            await problem_response(TOO_LONG)(scope, receive, send)
 
 
 def holds_own_header(names: Iterable[bytes]) -> bool:
@@ -84,7 +95,7 @@ def holds_own_header(names: Iterable[bytes]) -> bool:
 
 def misplaced() -> JSONResponse:
     """Return the response to a call with such a header outside the proxy."""
-    return problem_answer(
+    return problem_response(
         MALFORMED,
         remedy="paraph-subject binds calls below …/zoom/ only: leave it out of other calls, "
         "and check that nothing has changed the path of this one.",

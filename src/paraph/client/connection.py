@@ -5,19 +5,17 @@ Both clients share everything here; they differ only in how they send.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-from paraph.client.calls import Call
+from paraph.client.calls import Call, Result
 from paraph.client.problem import Refused, ServiceProblem, Unreachable, problem_for
 from paraph.client.request_path import demand_intended, service_url
 from paraph.outgoing.http_client import client_arguments, failure_of
 from paraph.outgoing.route import origin_of
 from paraph.outgoing.settings import check_route
 from paraph.values import ZoomResponse
-
-Result = TypeVar("Result")
 
 
 class Connection:

@@ -9,8 +9,8 @@ from typing import Any, Self
 import httpx
 
 from paraph.client import calls, types
-from paraph.client.calls import Call
-from paraph.client.connection import Connection, Result, result_of, zoom_response_of
+from paraph.client.calls import Call, Result
+from paraph.client.connection import Connection, result_of, zoom_response_of
 from paraph.client.request_path import http_method
 from paraph.values import ZoomResponse
 
@@ -60,23 +60,43 @@ class Client:
         self._http.close()
 
     def request_link(self, subject: str, *, nonce: str, return_to: str = "") -> types.LinkRequest:
-        """Begin to link the signed-in user; keep `nonce` in their session. Its hash is sent."""
+        """Begin to link the signed-in user.
+
+        Args:
+            subject: the local account of the signed-in user.
+            nonce: ASCII text that stays in this user's session; only its hash is sent.
+            return_to: an identifier of the host's own, returned at the end; never a URL.
+        """
         return self._do(calls.request_link(subject, nonce, return_to))
 
     def claim(self, handoff: str, *, nonce: str) -> types.Claim:
-        """Open the handoff that the browser delivered, with the nonce of the session."""
+        """Open the handoff that the browser delivered.
+
+        Args:
+            handoff: the query parameter `handoff` of the host's `link_url`.
+            nonce: the nonce of the session that requested the link.
+
+        Raises:
+            Missing: the handoff is unknown, expired or used, or the nonce is wrong.
+        """
         return self._do(calls.claim_handoff(handoff, nonce))
 
     def confirm(self, claim: str, *, subject: str, move: bool = False) -> types.Installation:
-        """Confirm a claim; set `move` if the user agreed to end the links in `replaces`.
+        """Confirm a claim: the user agreed to both accounts.
+
+        Args:
+            claim: the claim that `claim()` returned.
+            subject: the subject that requested the link.
+            move: True if the user also agreed to end the links in `replaces`.
 
         Raises:
             AlreadyLinked: the subject or the Zoom user is linked, and `move` is not set.
+            Missing: the claim does not exist, or it is another subject's.
         """
         return self._do(calls.confirm_claim(claim, subject, move=move))
 
     def decline(self, claim: str) -> None:
-        """Decline a claim."""
+        """Decline a claim: the user refused."""
         self._do(calls.decline_claim(claim))
 
     def installations(
@@ -87,7 +107,14 @@ class Client:
         user_id: str | None = None,
         page_size: int = 100,
     ) -> Iterator[types.Installation]:
-        """Iterate over all matching installations; pages are fetched as needed."""
+        """Iterate over all matching installations; pages are fetched as needed.
+
+        Args:
+            subject: only of this local account.
+            account_id: only of this Zoom account.
+            user_id: only of this Zoom user.
+            page_size: installations in each request, at most 200.
+        """
         after: str | None = ""
         while after is not None:
             page = self._do(
@@ -97,7 +124,11 @@ class Client:
             after = page.next
 
     def installation(self, installation_id: str) -> types.Installation:
-        """Return one installation."""
+        """Return one installation.
+
+        Raises:
+            Missing: it does not exist, or the key may not see it.
+        """
         return self._do(calls.get_installation(installation_id))
 
     def access_token(self, installation_id: str, *, subject: str) -> types.AccessToken:
@@ -105,11 +136,16 @@ class Client:
 
         Raises:
             NeedsNewConsent: Zoom ended the grant; send the user to its `reauthorize_url`.
+            Missing: the installation does not exist, or has another subject.
         """
         return self._do(calls.vend(installation_id, subject))
 
     def remove(self, installation_id: str) -> types.Receipt:
-        """End an installation."""
+        """End an installation: its tokens stop working here at once, and soon after at Zoom.
+
+        Raises:
+            Missing: it does not exist, or the key may not see it.
+        """
         return self._do(calls.remove_installation(installation_id))
 
     def zoom(
@@ -124,7 +160,22 @@ class Client:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> ZoomResponse:
-        """Call Zoom's REST API through the service; return Zoom's response with any status."""
+        """Call Zoom's REST API through the service; return Zoom's response with any status.
+
+        Args:
+            installation_id: the installation whose access token is used.
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: the encoded path, like "/users/me" or "/v2/users/me".
+            subject: the subject that the installation must have.
+            query: query parameters.
+            json: a value to send as the body.
+            content: the body, in place of `json`.
+            headers: further headers; only those that the proxy permits reach Zoom.
+
+        Raises:
+            NotCovered: the allow-list of the proxy does not cover the call.
+            NeedsNewConsent: Zoom ended the grant; send the user to its `reauthorize_url`.
+        """
         response = self._send(
             http_method(method),
             calls.zoom_url(installation_id, path),
