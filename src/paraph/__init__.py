@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from paraph.errors import NeedsReauthorization, NotFound, ParaphError, UsageError
     from paraph.events.handlers import HandedEvent
     from paraph.secret import Secret
-    from paraph.service.zoom import SubjectInstallation, Zoom
+    from paraph.service.subject_installation import SubjectInstallation
+    from paraph.service.zoom import Zoom
     from paraph.settings.model import Settings, load_settings
     from paraph.simulator.running import SimulatedZoom
     from paraph.values import ZoomResponse
@@ -48,7 +49,7 @@ _PLACES = {
     "Secret": "paraph.secret",
     "Settings": "paraph.settings.model",
     "SimulatedZoom": "paraph.simulator.running",
-    "SubjectInstallation": "paraph.service.zoom",
+    "SubjectInstallation": "paraph.service.subject_installation",
     "UsageError": "paraph.errors",
     "Zoom": "paraph.service.zoom",
     "ZoomResponse": "paraph.values",

@@ -39,10 +39,10 @@ async def test_it_ends_after_an_hour(signed_in: Desk) -> None:
     now = context.now()
     context = replace(context, clock=lambda: now)
     cookies = await begun(context)
-    assert await at(context, 0).of(cookies) is not None
-    assert await at(context, LIFETIME_SECONDS - 1).of(cookies) is not None
+    assert await at(context, 0).find(cookies) is not None
+    assert await at(context, LIFETIME_SECONDS - 1).find(cookies) is not None
     for seconds in (LIFETIME_SECONDS, LIFETIME_SECONDS + 9999, -61, -(2**40)):
-        assert await at(context, seconds).of(cookies) is None
+        assert await at(context, seconds).find(cookies) is None
 
 
 async def test_it_holds_nothing_that_opens_the_api(signed_in: Desk) -> None:
@@ -119,4 +119,4 @@ async def test_a_key_that_is_gone_from_the_ring_is_no_session(signed_in: Desk) -
     context = signed_in.kit.service.context
     cookies = await begun(context)
     ring = type(context.ring).parse([new_encryption_key()])
-    assert await Sessions(replace(context, ring=ring)).of(cookies) is None
+    assert await Sessions(replace(context, ring=ring)).find(cookies) is None

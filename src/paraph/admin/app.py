@@ -120,7 +120,7 @@ class OperatorPages:
             self._own.demand_form(headers, origins)
         query = parse_query(scope["query_string"])
         cookies = self._dependencies.cookies(headers)
-        session = await self._sessions.of(cookies)
+        session = await self._sessions.find(cookies)
         if session is None:
             had_cookie = any(name == COOKIE for name, _ in cookies)
             return self._sign_in.needed(path, had_cookie=had_cookie)

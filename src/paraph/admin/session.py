@@ -92,14 +92,14 @@ class Sessions:
         now = context.now()
         content = _Sealed(session_id, key.key_id, hashlib.sha256(presented.secret).digest())
         sealed = context.ring.seal(
-            _use(now), msgspec.json.encode(content), associated_data=self._associated_data(now)
+            _key_use(now), msgspec.json.encode(content), associated_data=self._associated_data(now)
         )
         async with context.store.transaction(NOTHING_READ) as tx:
             await audit.record(tx, context, "operator.signed_in", key_id=key.key_id)
         value = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
         return _cookie(f"{now:010d}.{value}", max_age=LIFETIME_SECONDS)
 
-    async def of(self, cookies: Sequence[tuple[str, str]]) -> Session | None:
+    async def find(self, cookies: Sequence[tuple[str, str]]) -> Session | None:
         """Return the session of a browser; None without exactly one valid cookie.
 
         Raises:
@@ -113,8 +113,8 @@ class Sessions:
         # Check the lifetime first, so that no key is derived for an invented hour.
         if not -_CLOCK_TOLERANCE <= self._context.now() - issued_at < LIFETIME_SECONDS:
             return None
-        content = self._opened(match[2], issued_at)
-        return None if content is None else await self._proved(content, issued_at)
+        content = self._open(match[2], issued_at)
+        return None if content is None else await self._validate(content, issued_at)
 
     async def end(self, session: Session) -> SetCookie:
         """End a session on every replica; return the cookie header that deletes it."""
@@ -124,10 +124,10 @@ class Sessions:
             await audit.record(tx, self._context, "operator.signed_out", key_id=session.key.key_id)
         return expired_cookie()
 
-    def _opened(self, value: str, issued_at: int) -> _Sealed | None:
+    def _open(self, value: str, issued_at: int) -> _Sealed | None:
         try:
             plaintext = self._context.ring.open(
-                _use(issued_at),
+                _key_use(issued_at),
                 base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True),
                 associated_data=self._associated_data(issued_at),
             )
@@ -135,7 +135,7 @@ class Sessions:
         except (StorageError, ValueError):
             return None
 
-    async def _proved(self, content: _Sealed, issued_at: int) -> Session | None:
+    async def _validate(self, content: _Sealed, issued_at: int) -> Session | None:
         """Return the session if its API key is still valid and the session was not ended."""
         store = self._context.store
         row = await store.read_live(content.key_id, "")
@@ -165,7 +165,7 @@ def _operator_key(key: ApiKey) -> ApiKey:
     return key
 
 
-def _use(issued_at: int) -> str:
+def _key_use(issued_at: int) -> str:
     return f"operator/{issued_at // _HOUR}"
 
 
