@@ -24,7 +24,7 @@ from paraph.endpoints.redirection_endpoint import RedirectionEndpoint
 from paraph.endpoints.routes import PublicSide, plain_routes
 from paraph.errors import ParaphError
 from paraph.events.dispatch import Target
-from paraph.events.retention import Retention, forget_some
+from paraph.events.retention import Retention, delete_expired_events
 from paraph.http.client_address import client_address
 from paraph.http.cookies import own_cookies
 from paraph.http.fast_path.protocol import Judges
@@ -295,7 +295,7 @@ async def _forget_regularly(settings: Settings, context: Context) -> None:
 
     async def forget() -> None:
         nonlocal more
-        more = await forget_some(context, retention)
+        more = await delete_expired_events(context, retention)
 
     while True:
         await _outlived(forget)
