@@ -17,7 +17,7 @@ import uvloop
 import kit
 import service_under_load as load
 from paraph.service.context import open_context
-from paraph.settings.model import load_settings
+from paraph.settings.loading import load_settings
 from token_vend import Installed, fill_context
 
 INSTALLATIONS = 100_000

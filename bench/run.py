@@ -37,7 +37,7 @@ def ours(folder: Path, stack: ExitStack) -> list[Target]:
     for lane, on in LANES.items():
         place = folder / lane
         place.mkdir()
-        running[lane] = stack.enter_context(load.running_service(place, fast_lane=on))
+        running[lane] = stack.enter_context(load.running_service(place, fast_path=on))
         asyncio.run(install(f"sqlite:///{place / 'paraph.db'}", running[lane].key))
     return [
         Target(f"{name}, {lane}", service.port, service.pid, requests, status)

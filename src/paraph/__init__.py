@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from paraph.events.handlers import HandedEvent
     from paraph.secret import Secret
     from paraph.service.zoom import SubjectInstallation, Zoom, ZoomAnswer
-    from paraph.settings.model import Settings, load_settings
+    from paraph.settings.loading import load_settings
+    from paraph.settings.model import Settings
     from paraph.simulator.running import SimulatedZoom
 
 __all__ = [
@@ -51,7 +52,7 @@ _PLACES = {
     "Zoom": "paraph.service.zoom",
     "ZoomAnswer": "paraph.service.zoom",
     "challenge_of": "paraph.client",
-    "load_settings": "paraph.settings.model",
+    "load_settings": "paraph.settings.loading",
 }
 
 

@@ -27,7 +27,7 @@ from paraph.lifecycle.access_token import Refresher
 from paraph.logs import set_up_logs
 from paraph.remote.transport import Transport
 from paraph.service import server
-from paraph.settings.model import load_settings
+from paraph.settings.loading import load_settings
 from paraph.storage.database import Database
 from paraph.storage.scope import Scope
 

@@ -43,7 +43,7 @@ def _wrapped(config: Path | None) -> str:
     import asyncio
 
     from paraph.operations.open_key_ring import new_wrapped_key
-    from paraph.settings.model import load_key_service
+    from paraph.settings.loading import load_key_service
 
     return asyncio.run(new_wrapped_key(load_key_service(config), os.urandom))
 

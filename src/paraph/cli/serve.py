@@ -20,7 +20,7 @@ def serve(*, config: Path | None) -> None:
     from paraph.cli.event_loop import run
     from paraph.logs import get_logger, set_up_logs
     from paraph.service import server
-    from paraph.settings.model import load_settings
+    from paraph.settings.loading import load_settings
 
     settings = load_settings(config)
     set_up_logs()

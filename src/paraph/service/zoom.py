@@ -36,7 +36,8 @@ from paraph.lifecycle.resource_call import HostCall, PassedOn
 from paraph.model.records import Installation, Receipt
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
-from paraph.settings.model import Settings, load_settings
+from paraph.settings.loading import load_settings
+from paraph.settings.model import Settings
 from paraph.zoom.api_path import API_PREFIX, AllowList, parse_target
 
 OWN_PATHS = frozenset(
