@@ -1,6 +1,6 @@
 """The memory of a process beside 100 000 installations: idle, and after vending for each of them.
 
-`make memory`. On SQLite, whose reader remembers rows as long as nobody writes.
+`make memory`. On SQLite, whose reader remembers rows until the next write.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def genuine(count: int = 20_000) -> Sequence[bytes]:
 
 
 def forged_redirects() -> Sequence[bytes]:
-    """Random codes and states, with the cookie of nobody."""
+    """Random codes and states, with the cookie of no flow."""
     return [
         kit.request(
             "GET",

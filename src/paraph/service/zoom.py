@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from paraph.errors import AnswerTooLarge, CallRefused, UsageError
+from paraph.errors import CallRefused, ResponseTooLarge, UsageError
 from paraph.events.handlers import Handler, Handlers, HandlerTarget
 from paraph.lifecycle import link, link_request
 from paraph.lifecycle.active_access import Access
@@ -262,7 +262,7 @@ class SubjectInstallation:
             async for piece in passed.answer.pieces():
                 size += len(piece)
                 if size > LARGEST_ANSWER:
-                    raise AnswerTooLarge("an answer was longer than what is read whole; stream it")
+                    raise ResponseTooLarge("the response is too large to be read whole; stream it")
                 pieces.append(piece)
         return ZoomAnswer(passed.status, dict(passed.headers), b"".join(pieces))
 
