@@ -28,7 +28,7 @@ class Host:
         self.concerned: dict[str, Sequence[Recipient]] = {}
         self.arrived = asyncio.Event()
 
-    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
+    async def forward(self, event: KeptEvent, recipients: Recipients) -> None:
         """Note it, then behave."""
         mark = mark_of(event)
         self.seen.append(mark)

@@ -33,7 +33,7 @@ from paraph.logs import get_logger
 from paraph.model.grant import GRANT_TRANSITIONS, Grant, GrantEvent, Tokens
 from paraph.model.phase import Phase
 from paraph.storage.scope import Scope, account
-from paraph.zoom.token_errors import in_zooms_words
+from paraph.zoom.api_errors import explain_grant_error
 
 # A little more than the deadline of the awaited request and its write.
 TIMEOUT_SECONDS = 10.0
@@ -213,7 +213,7 @@ class Refresher:
 
     async def _refused(self, lease: Lease, error: InvalidGrant) -> Grant | None:
         before, context = lease.grant, self._context
-        reason = in_zooms_words(error.detail)
+        reason = explain_grant_error(error.detail)
         if lease.doubtful:
             at = await refresh_lease.postpone(
                 context, lease, at_least=context.now() + self._lease_seconds
