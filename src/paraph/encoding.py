@@ -31,9 +31,7 @@ def with_lengths(parts: Iterable[bytes | str], *, length_bytes: int = 4) -> byte
     Raises:
         OverflowError: a value is longer than its length can state.
     """
-    joined = bytearray()
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        joined += len(encoded).to_bytes(length_bytes, "big")
-        joined += encoded
-    return bytes(joined)
+    encoded = [
+        part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass") for part in parts
+    ]
+    return b"".join([len(part).to_bytes(length_bytes, "big") + part for part in encoded])
