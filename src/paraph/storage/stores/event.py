@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import Row, case, delete, exists, func, select, update
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.model.event import NOTICE_MARK, Backlog, EventStatus, KeptEvent
+from paraph.model.event import Backlog, EventStatus, KeptEvent
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.stores.event_columns import BODY, column_of, users_in
+from paraph.storage.stores.event_order import claimable
 from paraph.storage.stores.event_purge import EventPurge
-from paraph.storage.stores.notice import is_next_in_order
 from paraph.storage.tables import events, grants
 
 _KEY_MISSING_SECONDS = 300
@@ -116,29 +116,7 @@ class EventStore:
             ordered: an event waits for every earlier one of its account.
             without: events of these kinds are not claimed.
         """
-        where = [_waiting, events.c.urgent == urgent, events.c.next_attempt_at <= now]
-        if not urgent:
-            where.append(is_next_in_order())
-        if without:
-            # A notice has a kind of its own: a Zoom event may have the same name.
-            kind = case((events.c.notice, NOTICE_MARK + events.c.name), else_=events.c.name)
-            where.append(kind.not_in(without))
-        if ordered:
-            earlier = events.alias("earlier")
-            # Events without an account have no order among themselves.
-            where.append(
-                (events.c.account_id == "")
-                | ~exists().where(
-                    earlier.c.account_id == events.c.account_id,
-                    earlier.c.status == _RECEIVED,
-                    earlier.c.urgent == urgent,
-                    (earlier.c.arrival < events.c.arrival)
-                    | (
-                        (earlier.c.arrival == events.c.arrival)
-                        & (earlier.c.event_id < events.c.event_id)
-                    ),
-                )
-            )
+        where = claimable(now=now, urgent=urgent, ordered=ordered, without=without)
         rows = (
             await self._connection.execute(
                 select(events)

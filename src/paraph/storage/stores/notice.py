@@ -1,29 +1,24 @@
-"""Counters of notices, and the order in which notices are delivered.
+"""Counters of notices.
 
 `sequence` and `generation` are counted for each (client, account, user), under a keyed hash. The
 counter outlives the installation, so that a host sees a gap even if the lost notice was the last
 one of a removed installation. The counter holds no personal data.
-
-Notices about the same Zoom user are delivered one after the other. So are notices about the same
-subject: if it moves to another Zoom user, its new installation must not seem to end.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import case, exists, func, literal_column, or_, select, update
+from sqlalchemy import case, func, select, update
 
-from paraph.model.event import EventStatus, NoticeCount
+from paraph.model.event import NoticeCount
 from paraph.storage.connection import Connection
+from paraph.storage.stores.event_order import NO_SUBJECT, RECEIVED
 from paraph.storage.tables import database_identity, events, notice_counters
 
 # A restored database does not know which notices followed its backup. So each epoch counts from
 # a number of its own, which no earlier epoch reached.
 EPOCH_STEP = 1_000_000
-# Literals: with bound parameters, PostgreSQL's generic plans cannot use the partial indexes.
-_RECEIVED: Any = literal_column(f"'{EventStatus.RECEIVED.value}'")
-_NO_SUBJECT: Any = literal_column("''")
 
 
 class NoticeStore:
@@ -97,8 +92,8 @@ class NoticeStore:
 
     async def _last_of_subject(self, subject_key: str) -> int:
         waiting: Any = select(func.coalesce(func.max(events.c.arrival), 0)).where(
-            events.c.status == _RECEIVED,
-            events.c.subject_key != _NO_SUBJECT,
+            events.c.status == RECEIVED,
+            events.c.subject_key != NO_SUBJECT,
             events.c.subject_key == subject_key,
         )
         found: int = (await self._connection.execute(waiting)).scalar_one()
@@ -109,8 +104,8 @@ class NoticeStore:
         await self._connection.execute(
             update(events)
             .where(
-                events.c.status == _RECEIVED,
-                events.c.subject_key != _NO_SUBJECT,
+                events.c.status == RECEIVED,
+                events.c.subject_key != NO_SUBJECT,
                 events.c.account_id == account_id,
                 events.c.user_id == user_id,
                 events.c.name == name,
@@ -118,25 +113,6 @@ class NoticeStore:
             )
             .values(next_attempt_at=at)
         )
-
-
-def is_next_in_order() -> Any:
-    """Build the condition that no earlier notice, to be delivered before this event, waits."""
-    earlier = events.alias("earlier_notice")
-    waits_before = (
-        earlier.c.status == _RECEIVED,
-        earlier.c.subject_key != _NO_SUBJECT,
-        earlier.c.arrival < events.c.arrival,
-    )
-    same_user = (
-        earlier.c.account_id == events.c.account_id,
-        earlier.c.user_id == events.c.user_id,
-    )
-    same_subject = earlier.c.subject_key == events.c.subject_key
-    return or_(
-        events.c.subject_key == _NO_SUBJECT,
-        ~exists().where(*waits_before, *same_user) & ~exists().where(*waits_before, same_subject),
-    )
 
 
 def _larger(one: Any, other: Any) -> Any:
