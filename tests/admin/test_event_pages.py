@@ -38,7 +38,7 @@ async def test_by_status(signed_in: Desk) -> None:
     now = signed_in.kit.service.context.now()
     dead = await signed_in.keep(1)
     waits = await signed_in.keep(2, status=EventStatus.RECEIVED, next_attempt_at=now + 600)
-    done = await signed_in.keep(3, status=EventStatus.HANDED_ON, handed_on_at=now)
+    done = await signed_in.keep(3, status=EventStatus.FORWARDED, handed_on_at=now)
     for status, event_id in (("dead", dead), ("received", waits), ("handed_on", done)):
         page = (await signed_in.get(f"/admin/events?status={status}")).text
         assert [event_id] == _links(page)
@@ -119,14 +119,14 @@ async def test_a_removed_installation_gets_nothing_again(signed_in: Desk) -> Non
     assert 400 == refused.status_code
     assert "It was not delivered again." in refused.text
     assert "Ask Zoom for the data itself, for an account that is installed." in refused.text
-    assert EventStatus.HANDED_ON is (await signed_in.event(event_id)).status
+    assert EventStatus.FORWARDED is (await signed_in.event(event_id)).status
 
 
 async def test_a_body_that_is_gone_is_refused_and_said(signed_in: Desk) -> None:
     """Retention has deleted it: there is nothing to hand on."""
     now = signed_in.kit.service.context.now()
     event_id = await signed_in.keep(
-        1, status=EventStatus.HANDED_ON, handed_on_at=now, failure="", body=None
+        1, status=EventStatus.FORWARDED, handed_on_at=now, failure="", body=None
     )
     refused = await signed_in.press(f"/admin/events/{event_id}/redeliver")
     assert 400 == refused.status_code

@@ -195,7 +195,7 @@ async def test_a_stale_demand_is_dropped(context: Context) -> None:
     async with context.store.reading() as tx:
         rows = sorted(await tx.events.page(limit=10), key=lambda one: one.arrival)
     assert "stale: a later notice followed" == rows[0].failure
-    assert EventStatus.HANDED_ON is rows[0].status
+    assert EventStatus.FORWARDED is rows[0].status
 
 
 async def test_nothing_else_is_ever_dropped(context: Context) -> None:

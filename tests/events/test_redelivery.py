@@ -47,7 +47,7 @@ async def test_a_removed_installation_gets_nothing_again(context: Context) -> No
     with pytest.raises(UsageError):
         await redeliver(context, event_id)
     (one,) = await kept(context)
-    assert (None, EventStatus.HANDED_ON) == (one.body, one.status)
+    assert (None, EventStatus.FORWARDED) == (one.body, one.status)
 
 
 async def test_a_body_that_outlived_its_account_is_not_forwarded(context: Context) -> None:

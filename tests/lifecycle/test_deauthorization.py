@@ -311,6 +311,6 @@ async def _until_removed(kit: Kit) -> None:
         while True:
             async with kit.service.context.store.reading() as tx:
                 events = [one for one in await tx.events.page() if one.urgent]
-            if all(one.status is EventStatus.HANDED_ON for one in events):
+            if all(one.status is EventStatus.FORWARDED for one in events):
                 return
             await asyncio.sleep(0.05)

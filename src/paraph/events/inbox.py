@@ -275,7 +275,7 @@ class Inbox:
             concerned=users,
             event_ts=event.event_ts,
             marks=self._context.removal_marks(account_id, users),
-            status=EventStatus.RECEIVED if self._wanted else EventStatus.HANDED_ON,
+            status=EventStatus.RECEIVED if self._wanted else EventStatus.FORWARDED,
             handed_on_at=None if self._wanted else now,
             next_attempt_at=now,
             arrival=arrival,

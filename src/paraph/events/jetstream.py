@@ -228,7 +228,7 @@ class JetStreamInbox:
             account_id=one.account_id,
             user_id=one.user_id,
             urgent=urgent,
-            status=EventStatus.RECEIVED if one.handed_on_at is None else EventStatus.HANDED_ON,
+            status=EventStatus.RECEIVED if one.handed_on_at is None else EventStatus.FORWARDED,
             handed_on_at=one.handed_on_at,
             next_attempt_at=one.received_at,
             arrival=one.arrival,

@@ -20,25 +20,39 @@ class EventStatus(StrEnum):
     """The state of a kept event."""
 
     RECEIVED = "received"
-    HANDED_ON = "handed_on"
+    FORWARDED = "handed_on"
     DEAD = "dead"
 
 
 class KeptEvent(msgspec.Struct, frozen=True, gc=False):
     """One event in the inbox, or one of paraph's own notices to the host.
 
-    `event_id` is the hex of the delivery digest for Zoom's events (the deduplication key), and
-    random for notices. `body` is missing once it was deleted; the row stays for deduplication.
-    `urgent` events (deauthorizations) are not delayed by any backlog.
-    `attempts` counts claims. A claim counts at once, so that an event that kills its worker is
-    counted too. `arrival` is in microseconds, finer than `received_at`, and gives the
-    order. `trace` is the `traceparent` of the delivery, or empty. `signed_at` is the time that Zoom
-    signed with the delivery, on Zoom's clock. `subject_key` is a keyed hash of the subject, for
-    notices only; notices of one subject are delivered in order.
-    `concerned` are the Zoom users whom a Zoom event concerns. It is missing in a row of an older
-    version, whose body names them. `event_ts` and `marks` are not stored: they decide
-    whether a new event is kept. Each mark is a user id, or "" for the whole account, with the hash
-    under which its removal is recorded.
+    Attributes:
+        event_id: the hex of the delivery digest for Zoom's events (the deduplication key); random
+            for notices.
+        name: the name of the event or of the notice.
+        received_at: epoch seconds.
+        body: missing once it was deleted; the row stays for deduplication.
+        account_id, user_id: of Zoom; "" if the event names none.
+        notice: True for paraph's own notices.
+        urgent: True for deauthorizations, which no backlog delays.
+        status: waiting, forwarded, or a dead letter.
+        attempts: the number of claims. A claim counts at once, so that an event that kills its
+            worker is counted too.
+        next_attempt_at: epoch seconds; while the event is claimed, the end of the lease.
+        handed_on_at: when it was forwarded, epoch seconds.
+        failure: the reason of the last failed attempt, or "".
+        arrival: microseconds, finer than `received_at`; gives the order.
+        trace: the `traceparent` of the delivery, or "".
+        signed_at: the time that Zoom signed with the delivery, on Zoom's clock.
+        subject_key: a keyed hash of the subject, for notices only; notices of one subject are
+            delivered in order.
+        concerned: the Zoom users whom a Zoom event concerns. It is missing in a row of an older
+            version, whose body names them.
+        event_ts: the time in the event, epoch milliseconds on Zoom's clock. Not stored; it decides
+            whether a new event is kept.
+        marks: not stored either. Each is a user id, or "" for the whole account, with the hash
+            under which its removal is recorded.
     """
 
     event_id: str

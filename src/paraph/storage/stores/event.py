@@ -24,7 +24,7 @@ from paraph.storage.tables import events, grants
 
 _KEY_MISSING_SECONDS = 300
 _RECEIVED = EventStatus.RECEIVED.value
-_HANDED_ON = EventStatus.HANDED_ON.value
+_FORWARDED = EventStatus.FORWARDED.value
 _DEAD = EventStatus.DEAD.value
 _WITHOUT_BODY = [column for column in events.c if column is not events.c.body]
 _waiting = events.c.status == _RECEIVED
@@ -159,7 +159,7 @@ class EventStore:
             now: epoch seconds.
             drop_bodies: delete their content.
         """
-        values: dict[str, Any] = {"status": _HANDED_ON, "handed_on_at": now, "failure": ""}
+        values: dict[str, Any] = {"status": _FORWARDED, "handed_on_at": now, "failure": ""}
         if drop_bodies:
             values["body"] = None
         await self._connection.execute(
@@ -183,7 +183,7 @@ class EventStore:
         done = await self._connection.execute(
             update(events)
             .where(events.c.event_id.in_(due.scalar_subquery()))
-            .values(status=_HANDED_ON, handed_on_at=now)
+            .values(status=_FORWARDED, handed_on_at=now)
         )
         return done.rowcount
 
@@ -200,7 +200,7 @@ class EventStore:
     async def drop(self, claimed: KeptEvent, *, now: int, failure: str) -> None:
         """End a claim without delivery: a later notice made this one untrue."""
         await self._connection.execute(
-            self._mine(claimed).values(status=_HANDED_ON, handed_on_at=now, failure=failure)
+            self._mine(claimed).values(status=_FORWARDED, handed_on_at=now, failure=failure)
         )
 
     async def release(self, claimed: KeptEvent, *, now: int) -> None:
@@ -314,7 +314,7 @@ class EventStore:
         old = (
             select(events.c.event_id)
             .where(
-                events.c.status == _HANDED_ON,
+                events.c.status == _FORWARDED,
                 events.c.handed_on_at <= handed_on_before,
                 events.c.body.is_not(None),
             )
@@ -333,7 +333,7 @@ class EventStore:
             select(events.c.event_id)
             .where(
                 events.c.received_at <= received_before,
-                events.c.status.in_([_HANDED_ON, _DEAD]),
+                events.c.status.in_([_FORWARDED, _DEAD]),
                 events.c.body.is_(None),
             )
             .limit(at_most)

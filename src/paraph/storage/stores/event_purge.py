@@ -19,7 +19,7 @@ from paraph.storage.stores.event_columns import BODY, column_of, users_of_body
 from paraph.storage.tables import events, grants
 
 PAGE = 200
-_PURGED = {"body": None, "status": EventStatus.HANDED_ON.value, "failure": "purged"}
+_PURGED = {"body": None, "status": EventStatus.FORWARDED.value, "failure": "purged"}
 
 
 class EventPurge:
