@@ -71,8 +71,8 @@ async def running_app(
 
             async def me(request: Request) -> Response:
                 subject = request.path_params["subject"]
-                answer = await zoom.installation(subject).get("/users/me")
-                return JSONResponse(answer.json(), status_code=answer.status)
+                response = await zoom.installation(subject).get("/users/me")
+                return JSONResponse(response.json(), status_code=response.status)
 
             app = zoom.around(Starlette(routes=[Route("/me/{subject}", me)]))
             async with zoom:
@@ -94,15 +94,15 @@ async def test_a_call_for_a_subject(tmp_path: Path) -> None:
     async with running_app(tmp_path) as app:
         await app.link()
         app.rest.seen.clear()
-        answer = await app.zoom.installation(SUBJECT).get("/users/me", page_size=3)
-        assert (200, JANE) == (answer.status, answer.json()["id"])
+        response = await app.zoom.installation(SUBJECT).get("/users/me", page_size=3)
+        assert (200, JANE) == (response.status, response.json()["id"])
         assert "/v2/users/me?page_size=3" == app.rest.seen[0].target
         async with app.browser() as browser:
             assert JANE == (await browser.get(f"/me/{SUBJECT}")).json()["id"]
 
 
 async def test_every_method_and_every_status(tmp_path: Path) -> None:
-    """Bodies arrive as JSON; an answer of Zoom's is an answer, whatever its status."""
+    """Bodies arrive as JSON; an response of Zoom's is an response, whatever its status."""
     async with running_app(tmp_path, proxy_allow=("* /v2/**",)) as app:
         await app.link()
         jane = app.zoom.installation(SUBJECT)
@@ -172,8 +172,8 @@ async def test_handlers_are_handed_events_with_their_client(tmp_path: Path) -> N
     def register(zoom: Zoom) -> None:
         @zoom.on("meeting.*")
         async def meeting(event: Any, installation: Any, client: Any) -> None:
-            answer = await client.get("/users/me")
-            seen.append((event.name, installation.link.subject, answer.status))
+            response = await client.get("/users/me")
+            seen.append((event.name, installation.link.subject, response.status))
             arrived.set()
 
     async with running_app(tmp_path, register=register) as app:
