@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from paraph.secret import Secret
     from paraph.service.subject_installation import SubjectInstallation
     from paraph.service.zoom import Zoom
-    from paraph.settings.model import Settings, load_settings
+    from paraph.settings.loading import load_settings
+    from paraph.settings.model import Settings
     from paraph.simulator.running import SimulatedZoom
     from paraph.values import ZoomResponse
 
@@ -54,7 +55,7 @@ _PLACES = {
     "Zoom": "paraph.service.zoom",
     "ZoomResponse": "paraph.values",
     "challenge_of": "paraph.client",
-    "load_settings": "paraph.settings.model",
+    "load_settings": "paraph.settings.loading",
 }
 
 # Names of version 0.1, which work for one more version.

@@ -18,7 +18,7 @@ from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, notify_host
 from paraph.model.phase import Phase
 from paraph.model.records import Installation
-from paraph.operations.keep_alive import IDLE_SECONDS, keep_alive
+from paraph.operations.housekeeping import IDLE_SECONDS, keep_alive
 
 pytestmark = pytest.mark.anyio
 

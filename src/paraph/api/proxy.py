@@ -24,7 +24,7 @@ from paraph.lifecycle.api_key import ApiKeys, require_scope
 from paraph.lifecycle.api_key import Scope as KeyScope
 from paraph.lifecycle.resource_call import HostCall, PassedOn, ResourceCaller
 from paraph.logs import get_logger
-from paraph.remote.transport import Headers
+from paraph.remote.streaming import Headers
 from paraph.zoom.api_path import AllowList, parse_target
 
 MAX_BODY_BYTES = 64 << 20

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from paraph.endpoints.webhook_stats import WebhookWatch
 from paraph.errors import ParaphError
-from paraph.events.dispatch import Dispatcher
+from paraph.events.dispatch import FORMER_OUTCOMES, Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.http.proxy_watch import ProxyWatch
 from paraph.http.refusals import Refusals
@@ -135,23 +135,28 @@ class DeliveryMetrics(Collector):
 
     def _inbox_and_dispatch(self) -> Iterator[Metric]:
         flow = self._inbox.flow
-        yield CounterMetricFamily(
-            "paraph_deliveries_late",
-            "Genuine deliveries out of time, sampled.",
-            value=self._watch.late,
-        )
-        yield CounterMetricFamily(
-            "paraph_deliveries_old_secret",
-            "Deliveries signed with an older webhook secret.",
-            value=self._watch.old_secret,
-        )
-        yield CounterMetricFamily(
-            "paraph_inbox_batches", "Commits of the inbox.", value=flow.batches
+        for name, help_text, value in (
+            (
+                "paraph_deliveries_late",
+                "Genuine deliveries out of time, sampled.",
+                self._watch.late,
+            ),
+            (
+                "paraph_deliveries_old_secret",
+                "Deliveries signed with an older webhook secret.",
+                self._watch.old_secret,
+            ),
+            ("paraph_inbox_batches", "Commits of the inbox.", flow.batches),
+        ):
+            yield CounterMetricFamily(name, help_text, value=value)
+        outcomes = self._dispatcher.outcomes
+        yield _counter(
+            "paraph_forward_attempts", "Attempts to forward an event.", outcomes, "outcome"
         )
         yield _counter(
             "paraph_events_dispatched",
-            "Attempts to forward an event, by outcome.",
-            self._dispatcher.outcomes,
+            "Deprecated: the former name of paraph_forward_attempts.",
+            {FORMER_OUTCOMES.get(name, name): count for name, count in outcomes.items()},
             "outcome",
         )
         yield GaugeMetricFamily(

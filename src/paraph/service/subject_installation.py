@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 
-from paraph.errors import AnswerTooLarge, CallRefused
+from paraph.errors import CallRefused, ResponseTooLarge
 from paraph.lifecycle.active_access import Access
 from paraph.lifecycle.removal import remove_installation
 from paraph.lifecycle.resource_call import HostCall, PassedOn
@@ -100,7 +100,7 @@ class SubjectInstallation:
 
         Raises:
             CallRefused: path or query are malformed, or `proxy_allow` does not cover the call.
-            AnswerTooLarge: the response is longer than 16 MiB; use `stream`.
+            ResponseTooLarge: the response is longer than 16 MiB; use `stream`.
             NotFound: the subject has no active installation.
             NeedsReauthorization: Zoom ended the grant; the user has to consent again.
             BeingDecided: Zoom announced a removal that is being verified; try again.
@@ -115,7 +115,7 @@ class SubjectInstallation:
             async for piece in passed.answer.pieces():
                 size += len(piece)
                 if size > MAX_RESPONSE_BYTES:
-                    raise AnswerTooLarge(
+                    raise ResponseTooLarge(
                         "a response is longer than 16 MiB, the limit of call(): use stream()"
                     )
                 pieces.append(piece)

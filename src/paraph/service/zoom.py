@@ -31,7 +31,8 @@ from paraph.model.records import Installation
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
 from paraph.service.subject_installation import SubjectInstallation
-from paraph.settings.model import Settings, load_settings
+from paraph.settings.loading import load_settings
+from paraph.settings.model import Settings
 from paraph.zoom.api_path import AllowList
 
 OWN_PATHS = frozenset(
