@@ -41,10 +41,10 @@ def install_from_marketplace(page: Page, demo: RunningDemo, person: str) -> None
 def test_marketplace_install_event_and_removal(host_demo: RunningDemo, page: Page) -> None:
     """An install from the Marketplace ends with six proofs, events arrive, removal ends it."""
     install_from_marketplace(page, host_demo, "Ada Lund")
-    rungs = page.locator(".installation .ladder li")
-    expect(rungs).to_have_count(6)
-    expect(page.locator(".installation .ladder li.none")).to_have_count(0)
-    expect(page.locator(".installation .ladder li.host")).to_have_count(1)
+    proofs = page.locator(".installation .proofs li")
+    expect(proofs).to_have_count(6)
+    expect(page.locator(".installation .proofs li.none")).to_have_count(0)
+    expect(page.locator(".installation .proofs li.host")).to_have_count(1)
     expect(page.locator(".installation")).to_contain_text("Jane Dev")
     assert page.url == f"{host_demo.host}/"
 
@@ -122,7 +122,7 @@ def test_a_foreign_handoff_ends_nothing(host_demo: RunningDemo, page: Page) -> N
     page.get_by_role("button", name="Install from here").click()
     lured = page.context.new_page()
     lured.goto(f"{host_demo.host}/zoom/link?handoff={'h' * 43}")
-    expect(lured.get_by_role("heading")).to_have_text("This did not start in this session")
+    expect(lured.get_by_role("heading")).to_have_text("This link was not started in this session")
     consent(page, "Ravi Member")
     page.get_by_role("button", name="No, not these").click()
     expect(page.get_by_role("status")).to_have_text("Nothing was connected.")
@@ -132,7 +132,7 @@ def test_the_host_answers_what_is_not_there(host_demo: RunningDemo, page: Page) 
     """A page of its own with a way back, and an installed page only where nobody confirms."""
     page.goto(f"{host_demo.host}/nowhere")
     page.get_by_role("link", name="Back to Tidemark").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Who are you today?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to Tidemark")
     answer = page.goto(f"{host_demo.service}/installed")
     assert answer is not None and answer.status == 404
 
@@ -154,8 +154,8 @@ def test_zoom_service_and_host_on_three_sites(page: Page) -> None:
         page.get_by_role("link", name="Continue to Zoom").click()
         consent(page)
         page.get_by_role("button", name="Connect", exact=True).click()
-        expect(page.locator(".installation .ladder li.paraph")).to_have_count(5)
-        expect(page.locator(".installation .ladder li.host")).to_have_count(1)
+        expect(page.locator(".installation .proofs li.paraph")).to_have_count(5)
+        expect(page.locator(".installation .proofs li.host")).to_have_count(1)
         assert page.url == f"{demo.host}/"
         sites = {urlsplit(one).hostname for one in (demo.zoom, demo.service, demo.host)}
         assert len(sites) == 3
@@ -186,7 +186,7 @@ def test_install_without_linking(plain_demo: RunningDemo, page: Page) -> None:
     page.goto(plain_demo.host)
     sign_in(page, "Ada Lund")
     expect(page.locator(".installation")).to_have_count(1)
-    expect(page.locator(".installation .ladder li.paraph")).to_have_count(5)
+    expect(page.locator(".installation .proofs li.paraph")).to_have_count(5)
 
 
 def keep_from(page: Page) -> list[str]:

@@ -107,10 +107,10 @@ def test_a_device_is_connected_and_another_refused(running: SimulatedZoom, page:
         ).json()
         page.goto(begun["verification_uri"])
         page.get_by_label("Code shown on the device").fill("wrong")
-        page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_role("alert")).to_contain_text("not known")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("alert")).to_contain_text("unknown")
         page.get_by_label("Code shown on the device").fill(begun["user_code"])
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Continue").click()
         page.get_by_role("button", name=decision).click()
         expect(page.get_by_role("heading")).to_have_text(heading)
         grant_type = "urn:ietf:params:oauth:grant-type:device_code"

@@ -85,7 +85,10 @@ def test_a_good_app_has_no_finding() -> None:
         ({"published": False}, "weak: the app is not published"),
         ({"event_url": "http://app.example/w"}, "refused: the event URL is not https"),
         ({"event_url": "http://127.0.0.1/w"}, "weak: the event URL is on loopback"),
-        ({"deauthorization_url": "nothing"}, "refused: the deauthorization URL is not a web address"),
+        (
+            {"deauthorization_url": "nothing"},
+            "refused: the deauthorization URL is not a web address",
+        ),
     ],
 )
 def test_each_weakness_is_named(changes: dict[str, Any], expected: str) -> None:

@@ -250,7 +250,7 @@ def test_the_home_url_is_opened_as_the_client_would(
 def test_a_wrong_form_is_told_so(console: httpx.Client, act: str, fields: dict[str, str]) -> None:
     """A form that cannot be done is a page, or JSON for the script, that says why; never a 500."""
     page = console.post(f"/_console/{act}", data=fields)
-    assert 400 == page.status_code and "That was not done" in page.text
+    assert 400 == page.status_code and "The request was refused" in page.text
     told = console.post(f"/_console/{act}", data=fields, headers={"accept": "application/json"})
     assert 400 == told.status_code and told.json()["error"]
 
