@@ -311,7 +311,7 @@ def test_the_old_name_of_redirect_goes_on_with_a_note(folder: Path) -> None:
     captured = b"GET /oauth/redirect?code=abc HTTP/1.1\r\n\r\n"
     code, said = explain(folder, "callback", captured)
     assert explain(folder, "redirect", captured) == (code, said.rpartition("note: ")[0])
-    assert "`explain callback` is `explain redirect` now" in said
+    assert "`explain callback` is now `explain redirect`" in said
     assert "callback" not in explain(folder, "--help", b"", file="")[1]
 
 

@@ -98,7 +98,7 @@ def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
 
 def test_nobody_consents_as_an_unknown_user() -> None:
     """--auto-consent names a user of the world."""
-    assert (2, "paraph: --auto-consent: there is no user nobody") == (
+    assert (2, "paraph: --auto-consent: the world has no user nobody") == (
         (said := failure("--auto-consent", "nobody"))[0],
         said[1][0],
     )
