@@ -68,7 +68,7 @@ def restore(
 
     from paraph.logs import set_up_logs
     from paraph.service.restoration import Circumstances, begin_epoch_in_place
-    from paraph.settings.model import load_settings
+    from paraph.settings.loading import load_settings
     from paraph.storage.backup.trust import Trust
 
     set_up_logs()

@@ -26,7 +26,7 @@ def serve(*, config: Path | None) -> None:
 
     from paraph.logs import get_logger, set_up_logs
     from paraph.service import server
-    from paraph.settings.model import load_settings
+    from paraph.settings.loading import load_settings
 
     settings = load_settings(config)
     set_up_logs()

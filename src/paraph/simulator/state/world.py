@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from paraph.errors import ConfigurationError, NotFound
-from paraph.settings.toml_text import parse_toml
+from paraph.settings.source import parse_toml
 
 DEFAULT_CLIENT_ID = "SimulatedZoomClientId1"
 DEFAULT_CLIENT_SECRET = "simulated-zoom-client-credential-0001"
