@@ -104,7 +104,7 @@ def test_choices_are_those_of_the_code() -> None:
     assert tuple(one.value for one in EventStatus) == tuple(STATUSES)
 
 
-def test_questions_without_an_answer_end_in_two_lines() -> None:
+def test_questions_without_input_end_in_two_lines() -> None:
     """Where the input ends, the command says so and exits with 1."""
     done = subprocess.run(
         [sys.executable, "-m", "paraph", "check", "init"],

@@ -95,7 +95,7 @@ def test_a_refused_delivery_says_at_which_step(
     assert SECRET not in said
 
 
-def test_a_capture_is_judged_as_of_its_own_time(folder: Path) -> None:
+def test_a_capture_is_checked_at_its_own_time(folder: Path) -> None:
     """--at sets the clock back to when the capture was made."""
     old = delivery(BODY, at=1_700_000_000)
 
@@ -127,7 +127,7 @@ def test_a_har_entry_is_read_as_well(folder: Path) -> None:
     assert 0 == explain(folder, "webhook", b"\xef\xbb\xbf" + json.dumps(entry).encode())[0]
 
 
-def test_of_a_whole_recording_the_one_that_fits_is_judged(folder: Path) -> None:
+def test_the_matching_entry_of_a_recording_is_checked(folder: Path) -> None:
     """A recorder keeps everything; where several could be meant, somebody must say which."""
     other = har_entry(b"GET /pictures HTTP/1.1\r\nHost: x\r\n\r\n")
     odd = {"request": {"method": "GET", "url": "wss://x", "headers": [{"name": "a\u2000"}]}}
@@ -144,7 +144,7 @@ def test_of_a_whole_recording_the_one_that_fits_is_judged(folder: Path) -> None:
     assert "has 2 entries" in explain(folder, "webhook", recording(other, odd), "--entry", "3")[1]
 
 
-def test_a_cut_capture_is_told(folder: Path) -> None:
+def test_a_cut_capture_is_noted(folder: Path) -> None:
     """A signature over bytes that are not here cannot verify, and that is not Zoom's doing."""
     code, said = explain(folder, "webhook", delivery(BODY)[:-10])
 
@@ -152,7 +152,7 @@ def test_a_cut_capture_is_told(folder: Path) -> None:
     assert "note      Content-Length is" in said and "the capture was cut" in said
 
 
-def test_whose_removal_it_is_is_told(folder: Path) -> None:
+def test_the_client_of_a_removal_is_named(folder: Path) -> None:
     """A genuine removal of another client's app is accepted and has no effect."""
     for client_id, effect in (("AbCdEf123456", "it removes the app"), ("Other", "no effect here")):
         payload = {"client_id": client_id, "account_id": "a", "user_id": "u"}
@@ -208,7 +208,7 @@ def test_explaining_makes_no_database(folder: Path) -> None:
         (b"GET /oauth/redirect?code=a HTTP/1.1\r\nSec-Purpose: prefetch\r\n\r\n", "a prefetch"),
     ],
 )
-def test_a_request_that_is_not_asked_for_is_named(folder: Path, captured: bytes, why: str) -> None:
+def test_another_kind_of_request_is_named(folder: Path, captured: bytes, why: str) -> None:
     """What the endpoint does not even look at stops at the first step."""
     code, said = explain(folder, "redirect", captured)
 

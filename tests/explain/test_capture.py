@@ -265,7 +265,7 @@ def test_several_bodies_of_curl_are_joined() -> None:
     assert b"a=1&b=2" == captured(b"curl http://x -d a=1 --data-raw b=2").body
 
 
-def test_a_cut_capture_and_a_longer_one_are_told() -> None:
+def test_a_cut_capture_and_a_longer_one_are_noted() -> None:
     """Content-Length decides where the body ends, and what does not fit is said."""
     whole = raw(signed=headers(**{"Content-Length": str(len(BODY))}))
     assert "the capture was cut" in " ".join(captured(whole[:-5]).notes)

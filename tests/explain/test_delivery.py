@@ -181,7 +181,7 @@ def test_what_becomes_of_the_event_is_said(
     assert expected in said(signed(**content), level=level)
 
 
-def test_whose_removal_it_is_is_told() -> None:
+def test_the_client_of_a_removal_is_named() -> None:
     """With a client id, another client's removal has no effect; without one the id is shown."""
     content = signed(
         event="app_deauthorized",
