@@ -92,8 +92,7 @@ def _plain(t: CaseContext) -> None:
     )
     t.expect_no_exchange(before, "an authorization response over plain http")
     if t.environment.url("webhook"):
-        marker, delivery = marked_delivery(t)
-        del marker
+        _, delivery = marked_delivery(t)
         door = urljoin(plain, urlsplit(t.url("webhook")).path)
         response = post(t, delivery, url=door)
         t.expect(not 200 <= response.status < 300, "a delivery over plain http was accepted")

@@ -8,7 +8,7 @@ from typing import Any
 
 from paraph.checks.harness.case import case, control
 from paraph.checks.harness.case_context import CaseContext
-from paraph.checks.harness.http.markup import find_form
+from paraph.checks.harness.http.markup import require_form
 from paraph.checks.harness.install_steps import Installed, install
 from paraph.checks.harness.recording_zoom import ME, REVOKE, TOKEN
 from paraph.checks.harness.zoom_messages import ReceivedRequest, Reply
@@ -198,9 +198,7 @@ def _swapped(t: CaseContext) -> None:
 def _forms(t: CaseContext, done: Installed) -> tuple[str, dict[str, str]]:
     """Return the URL that disconnects, and the fields that an honest request sends."""
     page = t.hooks.send_in_browser("disconnect", done.browser)
-    form = find_form(page, "disconnect", "remove", "revoke", "delete", "unlink")
-    t.control(form, "the page of the hook `disconnect` has no such form")
-    assert form is not None  # noqa: S101 - Said for the type checker.
+    form = require_form(page, "disconnect", "remove", "revoke", "delete", "unlink")
     return form.action, form.fields
 
 

@@ -36,8 +36,7 @@ def works(t: CaseContext, done: Installed) -> bool:
 
 def expect_gone(t: CaseContext, done: Installed, what: str) -> None:
     """Check that the link and the use of the token end within the time that the target names."""
-    within = t.limits.effect_within
-    gone = t.until(lambda: not t.hooks.linked(done.subject, done.user.id), within)
+    gone = t.until(lambda: not t.hooks.linked(done.subject, done.user.id))
     t.expect(gone, f"{what}: the link is still there")
     if t.hooks.has("use"):
         status, seen = t.hooks.use(done.subject, done.user.id)
