@@ -148,7 +148,7 @@ def test_an_unknown_fault_is_refused() -> None:
 def test_every_check_is_left_out_somewhere() -> None:
     """Each fault that leaves out a check is asked for by an endpoint, and none that is unknown."""
     folder = Path(paraph.simulator.__path__[0])
-    source = "".join(file.read_text() for file in folder.glob("*.py"))
+    source = "".join(file.read_text() for file in folder.rglob("*.py"))
     asked = set(re.findall(r'\.take\("(\w+)"\)', source))
     known = {row["name"] for row in Faults().listing()}
     assert set() == asked - known

@@ -21,14 +21,14 @@ def page(text: str, *headers: tuple[str, str]) -> Response:
 
 @contextmanager
 def server(*responses: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that sends one response for each piece that it receives."""
+    """A server that sends one response for each three bytes that it receives."""
     received: list[bytes] = []
 
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
             for response in responses:
-                received.append(connection.recv(65536))
+                received.append(connection.recv(3))
                 connection.sendall(response)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -47,11 +47,12 @@ EMPTY = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
 def test_raw_bytes_are_sent_in_pieces() -> None:
-    """The server receives the second piece after it has responded to the first one."""
+    """The second piece is sent after the pause."""
     with server(b"HTTP/1.1 200 OK\r\n", b"content-length: 0\r\n\r\n") as (url, received):
         response = sender().raw(url, b"one", b"two", pause=0.05)
     assert [b"one", b"two"] == received
     assert 200 == response.status
+    assert response.seconds >= 0.05
 
 
 def test_all_responses_are_read_on_demand() -> None:
