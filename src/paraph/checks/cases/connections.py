@@ -25,18 +25,10 @@ from paraph.checks.harness.webhook_steps import (
 from paraph.checks.verdict import HookMissingError
 
 _DEAF_PEERS = 64
-
-
 # More than the buffers in between hold for a peer that announces a small window.
 _UNREAD = 400_000
-
-
 _MOST_REQUESTS = 400
-
-
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
-
-
 UPGRADES = {
     "h2c": "upgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
     "websocket": (
@@ -162,14 +154,8 @@ def _unread(t: CaseContext) -> None:
 
 
 _CLIENT, _NEAR_PROXY = "203.0.113.7", "127.0.0.2"
-
-
 _STARTS = 400
-
-
 _SPOOFED = 12
-
-
 _CLAIMS = (
     *("x-forwarded-for", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"),
     *("forwarded", "x-forwarded-for: list"),

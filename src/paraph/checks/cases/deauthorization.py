@@ -209,8 +209,6 @@ def _durable(t: CaseContext) -> None:
 
 
 _YEAR = 365 * 86400
-
-
 _CLEARLY = 300
 
 

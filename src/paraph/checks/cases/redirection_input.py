@@ -22,22 +22,16 @@ from paraph.checks.harness.install_steps import (
 )
 
 _XSS = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>')
-
-
 _RETURN_NAMES = (
     *("return_to", "returnTo", "next", "redirect", "redirect_to", "redirect_url", "url"),
     *("continue", "back", "callback", "onErrorReturnTo", "goto", "rd", "dest"),
 )
-
-
 # Validators have read these as paths, and browsers as URLs of another host.
 _LEADS = (
     *("//", "///", "////", "/\\", "\\\\", "\\/", "/\\/", "\t//", " //", "\x00//", "/\t/", "/\r\n/"),
     *("/%09/", "/%0d%0a/", "/%5c", "/%2f%2f", "/.", "/..//", "/;//", "/%00//", "/@", "."),
     *("https:", "https:/", "https://", "https:///", "https:\\\\", "hTTps://", "http:/\\", "http:"),
 )
-
-
 _OTHER_SCHEMES = ("javascript:alert(1)", "java\tscript:alert(1)", "data:text/html,x", "vbscript:x")
 
 
