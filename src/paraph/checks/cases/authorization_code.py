@@ -131,12 +131,12 @@ def _mixup(t: CaseContext) -> None:
     )
     state = response.query.get("state", "")
     code = code_for(t, t.zoom.user())
-    for door in (t.url("redirect"), t.url("second_redirect")):
+    for endpoint in (t.url("redirect"), t.url("second_redirect")):
         before = t.zoom.mark()
-        got = arrive(t, browser, f"{door}?{urlencode({'code': code, 'state': state})}")
+        got = arrive(t, browser, f"{endpoint}?{urlencode({'code': code, 'state': state})}")
         t.expect_response(got, "a code of the other server")
         t.expect_no_exchange(before, "a code of the other server")
-        if door == t.url("redirect"):
+        if endpoint == t.url("redirect"):
             leaked = [hit for hit in t.environment.trap.hits if code in hit]
             t.expect(not leaked, "the code of one server was sent to the other")
 

@@ -93,8 +93,8 @@ def _plain(t: CaseContext) -> None:
     t.expect_no_exchange(before, "an authorization response over plain http")
     if t.environment.url("webhook"):
         _, delivery = marked_delivery(t)
-        door = urljoin(plain, urlsplit(t.url("webhook")).path)
-        response = post(t, delivery, url=door)
+        endpoint = urljoin(plain, urlsplit(t.url("webhook")).path)
+        response = post(t, delivery, url=endpoint)
         t.expect(not 200 <= response.status < 300, "a delivery over plain http was accepted")
 
 
@@ -152,12 +152,12 @@ def _ssrf(t: CaseContext) -> None:
     browser = t.browser(t.subject())
     for value in values:
         query = urlencode(dict.fromkeys(names, value))
-        for door in (
+        for endpoint in (
             t.url("start"),
             t.url("redirect"),
             t.environment.url("marketplace") or t.environment.base,
         ):
-            browser.request("GET", f"{door}{'&' if '?' in door else '?'}{query}")
+            browser.request("GET", f"{endpoint}{'&' if '?' in endpoint else '?'}{query}")
         browser.request("GET", f"{t.url('redirect')}?code={quote(value, safe='')}&state=x")
     if t.environment.url("webhook"):
         for value in (values[0], "file:///etc/passwd", "gopher://127.0.0.1:1/x"):

@@ -36,14 +36,14 @@ def _installs(t: CaseContext) -> None:
 @case("mp-no-auto-link")
 def _no_auto_link(t: CaseContext) -> None:
     subject = t.subject()
-    for door in (t.url("redirect"), t.environment.url("marketplace")):
-        if not door:
+    for endpoint in (t.url("redirect"), t.environment.url("marketplace")):
+        if not endpoint:
             continue
         browser = t.browser(subject)
         code = code_for(t, t.zoom.user())
         linked = t.hooks.links()
         for referer in (f"{t.zoom.url}/", "https://zoom.us/", "https://marketplace.zoom.us/"):
-            url = f"{door}?{urlencode({'code': code})}"
+            url = f"{endpoint}?{urlencode({'code': code})}"
             response = arrive(t, browser, url, headers=[("referer", referer)])
             t.expect(response.status, "a code as the Marketplace delivers it got no response")
             browser.follow(response, initiator=referer)

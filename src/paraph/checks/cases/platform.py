@@ -198,13 +198,13 @@ def _no_store(t: CaseContext) -> None:
     browser = done.browser
     arrive_and_follow(t, browser, response_url(t, code="x", state="forged" * 7))
     arrive_and_follow(t, browser, response_url(t, error="access_denied"))
-    doors = (t.url("redirect"), t.environment.url("marketplace") or "-", t.url("start"))
+    endpoints = (t.url("redirect"), t.environment.url("marketplace") or "-", t.url("start"))
     pages = [t.environment.absolute(one) for one in t.target.urls.pages]
     for one in t.target.urls.pages:
         browser.open(t.environment.absolute(one))
     for response in _all_responses(t):
         where = response.url.partition("?")[0]
-        if where.startswith(doors) or where in pages or "claim" in where or "confirm" in where:
+        if where.startswith(endpoints) or where in pages or "claim" in where or "confirm" in where:
             stored = "no-store" not in response.header("cache-control")
             t.expect(not stored, f"the response at {where} may be cached ({response.status})")
 
@@ -230,14 +230,14 @@ def _clickjack(t: CaseContext) -> None:
 @case("hdr-cors")
 def _cors(t: CaseContext) -> None:
     done = install(t)
-    doors = [t.url("redirect"), t.url("start"), t.environment.base + "/"]
-    doors += [t.environment.absolute(one) for one in t.target.urls.pages]
+    endpoints = [t.url("redirect"), t.url("start"), t.environment.base + "/"]
+    endpoints += [t.environment.absolute(one) for one in t.target.urls.pages]
     for origin in ("https://evil.example", "null", f"{t.environment.base}.evil.example"):
-        for door in doors:
+        for endpoint in endpoints:
             for method in ("GET", "OPTIONS"):
                 more = [("origin", origin), ("access-control-request-method", "POST")]
-                response = done.browser.request(method, door, headers=more)
+                response = done.browser.request(method, endpoint, headers=more)
                 allowed = response.header("access-control-allow-origin")
                 shared = response.header("access-control-allow-credentials").lower() == "true"
                 open_to = allowed in {origin, "*"} and (shared or allowed == origin)
-                t.expect(not open_to, f"{origin} may read {door}")
+                t.expect(not open_to, f"{origin} may read {endpoint}")

@@ -256,18 +256,20 @@ def _bearer(t: CaseContext) -> None:
 def _crash(t: CaseContext) -> None:
     browser = t.browser(t.subject())
     state = begin(t, browser).state
-    door = t.url("redirect")
+    endpoint = t.url("redirect")
     for url in (
-        f"{door}?code=%ff%fe&state={state}",
-        f"{door}?state[]=x&code[]=y",
-        f"{door}?code=x&state=" + "%00" * 50,
+        f"{endpoint}?code=%ff%fe&state={state}",
+        f"{endpoint}?state[]=x&code[]=y",
+        f"{endpoint}?code=x&state=" + "%00" * 50,
         f"{t.environment.base}/%ff",
         f"{t.environment.base}/no-such-page",
         f"{t.url('start')}?%zz=%",
     ):
         _expect_discreet(t, browser.request("GET", url))
-    _expect_discreet(t, browser.request("POST", door, body=b"{" * 5000))
-    _expect_discreet(t, browser.request("GET", door, headers=[("cookie", "a=\xff; =; ;;" * 50)]))
+    _expect_discreet(t, browser.request("POST", endpoint, body=b"{" * 5000))
+    _expect_discreet(
+        t, browser.request("GET", endpoint, headers=[("cookie", "a=\xff; =; ;;" * 50)])
+    )
     if t.environment.url("webhook"):
         for body in (b"", b"{", b"\xff\xfe", b"[" * 9000):
             delivery = signed_delivery(t, body)

@@ -101,9 +101,9 @@ def _no_account(t: CaseContext) -> None:
         t.expect(has_effect_soon(t, marker), f"{name} without an account is lost; Zoom sends it so")
 
 
-def spellings(door: str) -> list[str]:
+def spellings(endpoint: str) -> list[str]:
     """Return other paths that a careless decoder could read as the webhook's."""
-    path = urlsplit(door).path
+    path = urlsplit(endpoint).path
     head, _, last = path.rstrip("/").rpartition("/")
     every = "".join(f"%{ord(one):02X}" for one in last)
     return [
@@ -116,8 +116,8 @@ def spellings(door: str) -> list[str]:
 @case("wh-path-variants")
 def _path_variants(t: CaseContext) -> None:
     user = known_user(t)
-    door = t.url("webhook")
-    origin = "{0.scheme}://{0.netloc}".format(urlsplit(door))
+    endpoint = t.url("webhook")
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(endpoint))
     nowhere = post(
         t, marked_delivery(t, user)[1], url=f"{origin}/no-such-page-{os.urandom(4).hex()}"
     )
@@ -125,7 +125,7 @@ def _path_variants(t: CaseContext) -> None:
     told_by_status = not 200 <= nowhere.status < 300
     t.control(told_by_status or t.hooks.has("events"), "the app accepts a POST to any path")
     markers = {}
-    for path in spellings(door):
+    for path in spellings(endpoint):
         marker, delivery = marked_delivery(t, user)
         response = t.expect_no_error(post(t, delivery, url=origin + path), f"a delivery to {path}")
         accepted = told_by_status and 200 <= response.status < 300
@@ -137,9 +137,9 @@ def _path_variants(t: CaseContext) -> None:
             t.expect(not effects(t, marker), f"a delivery to {path} had an effect")
 
 
-def request_of(door: str, delivery: Delivery) -> tuple[bytes, bytes]:
+def request_of(endpoint: str, delivery: Delivery) -> tuple[bytes, bytes]:
     """Split a delivery in two: the head with the first half of the body, and the rest."""
-    parts = urlsplit(door)
+    parts = urlsplit(endpoint)
     lines = [
         f"POST {parts.path} HTTP/1.1",
         f"host: {parts.netloc}",
@@ -154,14 +154,14 @@ def request_of(door: str, delivery: Delivery) -> tuple[bytes, bytes]:
 
 def _in_two_pieces(t: CaseContext) -> int:
     """Send an honest delivery whose body comes in two pieces; return the status."""
-    door = t.url("webhook")
-    pieces = request_of(door, marked_delivery(t, known_user(t))[1])
-    return t.direct.raw(door, *pieces, timeout=15, pause=_PIECES_APART).status
+    endpoint = t.url("webhook")
+    pieces = request_of(endpoint, marked_delivery(t, known_user(t))[1])
+    return t.direct.raw(endpoint, *pieces, timeout=15, pause=_PIECES_APART).status
 
 
-def _stall(t: CaseContext, door: str) -> list[socket.socket]:
+def _stall(t: CaseContext, endpoint: str) -> list[socket.socket]:
     """Send unsigned deliveries that stall in their body, half of them near its end."""
-    parts = urlsplit(door)
+    parts = urlsplit(endpoint)
     senders = [t.sender() for _ in range(4)]
     held = []
     for number in range(_STALLED):
@@ -173,7 +173,7 @@ def _stall(t: CaseContext, door: str) -> list[socket.socket]:
             f"content-length: {_LONG if long else 4_000}\r\n\r\n"
         )
         body = b'{"event":"' + b"x" * (_LONG - 1000 if long else 1)
-        connection = senders[number % 4].connect(door)
+        connection = senders[number % 4].connect(endpoint)
         held.append(connection)
         connection.settimeout(1)
         # A server may refuse a body that is too long, or stop reading it.
