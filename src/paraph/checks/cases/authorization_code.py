@@ -24,7 +24,7 @@ from paraph.checks.harness.zoom_messages import Reply
 
 
 def code_of(url: str) -> str:
-    """Return the code in an authorization response URL."""
+    """Return the code in the URL of an authorization response."""
     return dict(parse_qsl(urlsplit(url).query)).get("code", "")
 
 

@@ -65,7 +65,7 @@ def _forwarded(t: CaseContext) -> None:
 
 
 def _expect_no_detour(t: CaseContext, page: str, plain: Response) -> None:
-    """Check that no header makes the server response for another path."""
+    """Check that no header makes the server respond for another path."""
     path = urlsplit(page).path
     for name in ("x-original-url", "x-rewrite-url", "x-forwarded-uri"):
         response = t.direct.send("GET", plain.url, headers=[(name, path)])

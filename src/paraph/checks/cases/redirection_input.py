@@ -174,7 +174,7 @@ def _oversize(t: CaseContext) -> None:
         )
         t.expect(response.seconds < 2, f"took {response.seconds:.1f} seconds")
         t.expect_no_exchange(before, "an oversized authorization response")
-    t.expect(browser.open(t.environment.base).status, "the app does not response any more")
+    t.expect(browser.open(t.environment.base).status, "the app does not respond any more")
 
 
 @case("cb-encodings")
@@ -240,7 +240,7 @@ def _iss(t: CaseContext) -> None:
         browser = t.browser(t.subject())
         returned = authorize(t, browser)
         url = f"{returned}&{urlencode({'iss': issuer})}"
-        expect_refused(t, browser, url, f"an response with iss={issuer!r}")
+        expect_refused(t, browser, url, f"an authorization response with iss={issuer!r}")
 
 
 @case("cb-iss-removed", variant="issuer")
@@ -249,10 +249,12 @@ def _iss_removed(t: CaseContext) -> None:
     returned = authorize(t, browser)
     before = t.zoom.mark()
     finish(t, browser, f"{returned}&{urlencode({'iss': t.zoom.url})}")
-    t.control(t.zoom.token_requests(before), "an response with the right iss is refused")
+    t.control(
+        t.zoom.token_requests(before), "an authorization response with the right iss is refused"
+    )
     browser = t.browser(t.subject())
     returned = authorize(t, browser)
-    expect_refused(t, browser, returned, "an response without the iss that is announced")
+    expect_refused(t, browser, returned, "an authorization response without the announced iss")
 
 
 def _refused_states(t: CaseContext) -> list[dict[str, str]]:

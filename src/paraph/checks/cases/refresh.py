@@ -110,7 +110,7 @@ def _not_rotated(t: CaseContext) -> None:
         before = t.zoom.mark()
         t.hooks.use(done.subject, done.user.id)
         found = _refreshes(t, before)
-        t.expect(found, "after an response without a refresh token nothing is refreshed any more")
+        t.expect(found, "after a response without a refresh token nothing is refreshed any more")
         presented.append(found[0].parameters.get("refresh_token"))
         _again(t, done)
     t.expect(presented[0] == presented[1], "the old refresh token was dropped")
