@@ -1,4 +1,4 @@
-"""Group `platform`, part 2: networks, limits, errors, and access to pages and data."""
+"""Group `platform`, part 2: networks, limits, errors, and private pages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from paraph.checks.cases.secrets_at_rest import acts
 from paraph.checks.harness.case import case
 from paraph.checks.harness.case_context import CaseContext
-from paraph.checks.harness.http.browser_url import resolved
-from paraph.checks.harness.http.markup import find_form, forms_of
+from paraph.checks.harness.http.markup import find_form
 from paraph.checks.harness.http.response import Response
-from paraph.checks.harness.install_steps import authorize, install, try_begin
+from paraph.checks.harness.install_steps import authorize, try_begin
 from paraph.checks.harness.stored import is_shown, stored_size
 from paraph.checks.harness.webhook_steps import (
     control_delivery,
@@ -38,7 +36,6 @@ _PRIVATE = (
 _VERSIONS = re.compile(
     r"(?:python|werkzeug|gunicorn|uvicorn|express|node|nginx|apache|php|django|flask|twin)[/ ]\d"
 )
-_LINK = re.compile(r"href=[\"']?([^\"'\s>]+)", re.IGNORECASE)
 
 
 @case("net-forwarded")
@@ -271,40 +268,3 @@ def _asks_who(page: Response) -> bool:
     inside = re.search(r"\b(?:sign|log)[ -]?out\b", text)
     asks = 'type="password"' in text or re.search(r"\b(?:sign|log)[ -]?in\b", text)
     return page.is_html and bool(asks) and not inside
-
-
-@case("idor-install")
-def _idor(t: CaseContext) -> None:
-    t.hooks.require("sign_in")
-    owner = install(t)
-    stranger = t.browser(t.subject())
-    found = [owner.browser.open(t.environment.absolute(one)) for one in t.target.urls.pages]
-    t.control(
-        any(owner.user.display_name in one.text for one in found), "no page shows the installation"
-    )
-    links = {resolved(page.url, one) for page in found for one in _LINK.findall(page.text)}
-    for url in sorted(one for one in links if owner.browser.is_ours(one) and not acts(one)):
-        response = stranger.open(url)
-        for what in (owner.user.display_name, owner.user.email, owner.user.id):
-            t.expect(
-                what not in response.text, f"{urlsplit(url).path} shows another's installation"
-            )
-    own = [
-        form
-        for page in t.target.urls.pages
-        for form in forms_of(stranger.open(t.environment.absolute(page)))
-    ]
-    marks = {n: v for form in own for n, v in form.fields.items()}
-    linked = t.hooks.links()
-    for page in found:
-        for form in forms_of(page):
-            if "sign" in form.action or "log" in form.action:
-                continue
-            # The request combines the stranger's own form token with the owner's ids.
-            fields = {
-                n: marks.get(n, v) if "csrf" in n.lower() else v for n, v in form.fields.items()
-            }
-            response = stranger.request(form.method, form.action, initiator=page.url, form=fields)
-            t.expect_response(response, f"another's form of {form.action}")
-            lost = not t.hooks.linked(owner.subject, owner.user.id)
-            t.expect(not (linked and lost), f"{form.action} acts on another's installation")

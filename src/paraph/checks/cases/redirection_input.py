@@ -234,29 +234,6 @@ def _unknown(t: CaseContext) -> None:
     )
 
 
-@case("cb-iss-mismatch")
-def _iss(t: CaseContext) -> None:
-    for issuer in ("https://evil.example", t.zoom.url + "/", ""):
-        browser = t.browser(t.subject())
-        returned = authorize(t, browser)
-        url = f"{returned}&{urlencode({'iss': issuer})}"
-        expect_refused(t, browser, url, f"an authorization response with iss={issuer!r}")
-
-
-@case("cb-iss-removed", variant="issuer")
-def _iss_removed(t: CaseContext) -> None:
-    browser = t.browser(t.subject())
-    returned = authorize(t, browser)
-    before = t.zoom.mark()
-    finish(t, browser, f"{returned}&{urlencode({'iss': t.zoom.url})}")
-    t.control(
-        t.zoom.token_requests(before), "an authorization response with the right iss is refused"
-    )
-    browser = t.browser(t.subject())
-    returned = authorize(t, browser)
-    expect_refused(t, browser, returned, "an authorization response without the announced iss")
-
-
 def _refused_states(t: CaseContext) -> list[dict[str, str]]:
     """Return requests that the redirection endpoint refuses, to compare other spellings with."""
     found: list[dict[str, str]] = []

@@ -233,20 +233,6 @@ def _fast(t: CaseContext) -> None:
         _expect_one_effect(t, marker, "a delivery and its retry")
 
 
-@case("wh-unknown-event")
-def _unknown(t: CaseContext) -> None:
-    user = known_user(t)
-    for name in ("foo.bar", "__init__", "constructor", "os.system", "meeting.", "x" * 300):
-        marker, delivery = marked_delivery(t, user, name)
-        response = post(t, delivery)
-        # A value that is no event name may be refused.
-        fine = 200 <= response.status < 300 or (response.status == 400 and name != "foo.bar")
-        t.expect(fine, f"an unknown event got status {response.status}")
-        if t.limits.forwards_unknown_events:
-            continue
-        expect_no_effect(t, marker, f"the unknown event {name[:20]}", user)
-
-
 @case("wh-tenant")
 def _tenant(t: CaseContext) -> None:
     t.hooks.require("events")

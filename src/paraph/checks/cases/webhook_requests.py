@@ -1,4 +1,4 @@
-"""Group `webhook`, part 3: forged event names, spellings of the path, and stalling senders."""
+"""Group `webhook`, part 3: bodies, event names, spellings of the path, stalling senders."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from paraph.checks.harness.webhook_steps import (
     control_delivery,
     effects,
     event_body,
+    expect_no_effect,
+    expect_rejected,
     has_effect_soon,
     iso,
     known_user,
@@ -201,3 +203,84 @@ def _stalled_bodies(t: CaseContext) -> None:
     finally:
         for one in held:
             one.close()
+
+
+def _raw_bodies(t: CaseContext, user: User) -> dict[str, tuple[str, bytes]]:
+    found = {}
+    for what in ("pretty", "emoji", "escapes", "floats", "order", "slashes"):
+        marker = new_marker()
+        content = {
+            "event": "meeting.ended",
+            "event_ts": int(t.now() * 1000),
+            "payload": {
+                "account_id": user.account_id,
+                "object": {"topic": marker, "uuid": marker, "host_id": user.id},
+            },
+        }
+        text = {
+            "pretty": json.dumps(content, indent=2),
+            "emoji": json.dumps({**content, "x": "\U0001f600 é"}, ensure_ascii=False),
+            "escapes": json.dumps({**content, "x": "\u00e9"}).replace("00e9", "00E9"),
+            "floats": json.dumps(content)[:-1] + ', "x": 1.0, "y": 1e3}',
+            "order": json.dumps(dict(reversed(content.items())), separators=(", ", " : ")),
+            "slashes": json.dumps(content)[:-1] + ', "x": "a\\/b"}',
+        }[what]
+        found[what] = (marker, text.encode())
+    return found
+
+
+@case("wh-raw-body")
+def _raw(t: CaseContext) -> None:
+    user = known_user(t)
+    for what, (marker, body) in _raw_bodies(t, user).items():
+        response = post(t, signed_delivery(t, body))
+        t.expect(
+            200 <= response.status < 300,
+            f"an honest delivery ({what}) got status {response.status}",
+        )
+        if t.hooks.has("events"):
+            there = has_effect_soon(t, marker)
+            t.expect(there, f"an honest delivery ({what}) has no effect")
+
+
+@case("wh-reserialised")
+def _reserialised(t: CaseContext) -> None:
+    user = known_user(t)
+    marker, honest = marked_delivery(t, user)
+    right, body = honest.right(), honest.body
+    for sent in (
+        json.dumps(json.loads(body), indent=1).encode(),
+        body.replace(b'{"event"', b'{ "event"'),
+        body[:-1] + b"} ",
+        b'{"event":"meeting.started",' + body[1:],
+    ):
+        delivery = signed_delivery(t, sent)
+        delivery.timestamp, delivery.signature = honest.timestamp, right
+        expect_rejected(t, post(t, delivery), "other bytes than those that were signed")
+    expect_no_effect(t, marker, "a delivery with other bytes", user)
+
+
+@case("wh-legacy-token")
+def _legacy(t: CaseContext) -> None:
+    user = known_user(t)
+    for value in (t.zoom.app.webhook_secret, "verification-token", t.zoom.app.client_id):
+        for more in ((), ("x-zm-request-timestamp",)):
+            marker, delivery = marked_delivery(t, user)
+            delivery.more = [("authorization", value)]
+            response = post(t, delivery.without("x-zm-signature", *more))
+            expect_rejected(t, response, "the retired verification token alone")
+            expect_no_effect(t, marker, "the retired verification token alone", user)
+
+
+@case("wh-unknown-event")
+def _unknown(t: CaseContext) -> None:
+    user = known_user(t)
+    for name in ("foo.bar", "__init__", "constructor", "os.system", "meeting.", "x" * 300):
+        marker, delivery = marked_delivery(t, user, name)
+        response = post(t, delivery)
+        # A value that is no event name may be refused.
+        fine = 200 <= response.status < 300 or (response.status == 400 and name != "foo.bar")
+        t.expect(fine, f"an unknown event got status {response.status}")
+        if t.limits.forwards_unknown_events:
+            continue
+        expect_no_effect(t, marker, f"the unknown event {name[:20]}", user)
