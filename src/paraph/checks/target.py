@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from paraph.errors import ConfigurationError
-from paraph.settings.toml_text import parse_toml
+from paraph.settings.source import parse_toml
 
 
 class Hook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

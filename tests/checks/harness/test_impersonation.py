@@ -11,7 +11,7 @@ from paraph.checks.verdict import Verdict
 from paraph.errors import ConfigurationError
 from programs import skip_test
 
-APP = str(Path(__file__).parents[1] / "hard_coded_app.py")
+APP = str(Path(__file__).parent / "hard_coded_app.py")
 
 
 def test_zoom_is_the_simulator_for_that_process_alone() -> None:

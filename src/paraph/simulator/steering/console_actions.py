@@ -1,4 +1,4 @@
-"""The actions of the console's buttons: each takes a form and returns a confirming sentence."""
+"""The actions of the console's buttons: each takes a form and returns a sentence to show."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from paraph.errors import UsageError
 from paraph.simulator.apps.deauthorization import deauthorize
-from paraph.simulator.apps.zoom_apps import ZoomApps
+from paraph.simulator.apps.zoom_apps import open_home
 from paraph.simulator.engine import Consent, Simulator
 from paraph.simulator.state.world import App, User
 from paraph.simulator.steering.control import advance_clock
 
 Fields = Mapping[str, str]
-Act = Callable[[Simulator, Fields], Awaitable[str]]
+Action = Callable[[Simulator, Fields], Awaitable[str]]
 _CONSENTS: Mapping[str, Literal["ask", "approve", "deny"]] = {
     "ask": "ask",
     "approve": "approve",
@@ -21,16 +21,21 @@ _CONSENTS: Mapping[str, Literal["ask", "approve", "deny"]] = {
 }
 
 
-async def act(simulator: Simulator, name: str, fields: Fields) -> str:
-    """Perform the action of a button and return the sentence to show.
+async def perform(simulator: Simulator, name: str, fields: Fields) -> str:
+    """Perform the action of a button, and return the sentence to show.
+
+    Args:
+        simulator: the simulated Zoom.
+        name: the name of the button in its URL.
+        fields: the fields of its form.
 
     Raises:
-        UsageError: the button is unknown, the form is not one of the console's, or the action
-            failed. The user should see that at once.
+        UsageError: the button or a value of the form is unknown, or the action failed.
+        NotFound: the form names an unknown app, user or fault.
     """
-    if name not in _ACTS:
-        raise UsageError("there is no such button")
-    return await _ACTS[name](simulator, fields)
+    if name not in _ACTIONS:
+        raise UsageError("the console has no such button")
+    return await _ACTIONS[name](simulator, fields)
 
 
 async def _event(simulator: Simulator, fields: Fields) -> str:
@@ -45,8 +50,8 @@ async def _deauthorize(simulator: Simulator, fields: Fields) -> str:
     user = _user(simulator, fields)
     variant = fields.get("variant", "")
     delivery = deauthorize(simulator, _app(simulator, fields), user, variant=variant)
-    told = "and the app is told" if delivery is not None else "and no app is told"
-    return f"{user.display_name} removed the app, {told}."
+    notified = "was" if delivery is not None else "was not"
+    return f"{user.display_name} removed the app, and the app {notified} notified."
 
 
 async def _validate(simulator: Simulator, fields: Fields) -> str:
@@ -60,15 +65,16 @@ async def _validate(simulator: Simulator, fields: Fields) -> str:
 
 
 async def _open_home(simulator: Simulator, fields: Fields) -> str:
-    opening = await ZoomApps(simulator).open_home(
+    opening = await open_home(
+        simulator,
         _app(simulator, fields),
         _user(simulator, fields),
         place=fields.get("place", "panel"),
         variant=fields.get("variant", ""),
     )
-    verdict = "Zoom's client shows the page" if opening.shown else "Zoom's client shows no page"
-    answered = f", status {opening.status}" if opening.status else ""
-    text = f"{verdict}{answered}{': ' if opening.problems else '.'}{'; '.join(opening.problems)}"
+    result = "Zoom's client shows the page" if opening.shown else "Zoom's client shows no page"
+    status = f", status {opening.status}" if opening.status else ""
+    text = f"{result}{status}{': ' if opening.problems else '.'}{'; '.join(opening.problems)}"
     if not opening.shown:
         raise UsageError(text)
     return text
@@ -81,15 +87,15 @@ async def _clock(simulator: Simulator, fields: Fields) -> str:
     except ValueError:
         raise UsageError("seconds must be a number") from None
     advance_clock(simulator, seconds)
-    return "The timers have moved."
+    return "The timers were moved."
 
 
 async def _consent(simulator: Simulator, fields: Fields) -> str:
     auto = _CONSENTS.get(fields.get("auto", ""))
     if auto is None:
-        raise UsageError("unknown decision: choose one of the form")
+        raise UsageError("the decision is unknown: choose one of the form")
     simulator.consent = Consent(auto, _user(simulator, fields).id)
-    return "Consent is decided so from now on."
+    return "Consent is decided like this from now on."
 
 
 async def _fault(simulator: Simulator, fields: Fields) -> str:
@@ -114,7 +120,7 @@ async def _repeat(simulator: Simulator, fields: Fields) -> str:
     if delivery is None or not delivery.url:
         raise UsageError("there is no such delivery")
     simulator.sender.repeat(delivery)
-    return "The same bytes are sent once more."
+    return "The same bytes are sent again."
 
 
 async def _clear(simulator: Simulator, _fields: Fields) -> str:
@@ -124,10 +130,10 @@ async def _clear(simulator: Simulator, _fields: Fields) -> str:
 
 async def _reset(simulator: Simulator, _fields: Fields) -> str:
     simulator.reset()
-    return "Everything is as it was at the start."
+    return "Everything was reset."
 
 
-_ACTS: Mapping[str, Act] = {
+_ACTIONS: Mapping[str, Action] = {
     "event": _event,
     "deauthorize": _deauthorize,
     "validate": _validate,
@@ -154,14 +160,8 @@ def _typed(text: str, default: Any) -> Any:
 
 
 def _app(simulator: Simulator, fields: Fields) -> App:
-    app = simulator.world.app(fields.get("client_id", ""))
-    if app is None:
-        raise UsageError("there is no such app")
-    return app
+    return simulator.world.known_app(fields.get("client_id", ""))
 
 
 def _user(simulator: Simulator, fields: Fields) -> User:
-    user = simulator.world.user(fields.get("user_id", ""))
-    if user is None:
-        raise UsageError("there is no such user")
-    return user
+    return simulator.world.known_user(fields.get("user_id", ""))

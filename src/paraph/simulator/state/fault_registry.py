@@ -1,9 +1,9 @@
 """Declares faults, switches them on and applies them.
 
     @fault("token")
-    def token_slow(answer: Answer, *, seconds: float = 60.0) -> None:
-        \"\"\"The token endpoint answers after `seconds`.\"\"\"
-        answer.delay += seconds
+    def token_slow(response: Answer, *, seconds: float = 60.0) -> None:
+        \"\"\"The token endpoint responds after `seconds`.\"\"\"
+        response.delay += seconds
 
 The function's name is the fault's name and its docstring the documentation. Its keyword arguments
 are parameters, which may be set to a value of the default's type. Every fault also takes `times`
@@ -47,7 +47,12 @@ class Fault:
 
 @dataclass(slots=True)
 class _Armed:
-    """A fault that is on; with `left` None it applies until it is switched off."""
+    """A fault that is on.
+
+    Attributes:
+        left: how often it still applies; None until it is switched off.
+        passing: the number of occasions that it skips first.
+    """
 
     parameters: dict[str, Any]
     left: int | None
@@ -79,7 +84,7 @@ def check(name: str, documentation: str) -> None:
 
 def _add(one: Fault) -> None:
     if one.name in _REGISTRY:
-        raise UsageError(f"two faults are called {one.name}")
+        raise UsageError(f"two faults have the name {one.name}: rename one")
     _REGISTRY[one.name] = one
 
 
@@ -95,6 +100,10 @@ class Faults:
 
     def switch_on(self, name: str, parameters: Mapping[str, Any]) -> None:
         """Switch a fault on, for `times` occasions or until it is switched off.
+
+        Args:
+            name: the name of the fault.
+            parameters: its parameters, and perhaps `times` and `after`.
 
         Raises:
             NotFound: there is no such fault.
@@ -120,7 +129,7 @@ class Faults:
         self._on.clear()
 
     def take(self, name: str) -> bool:
-        """Return true if a fault applies now; counts down."""
+        """Return true if a fault applies now, and count this occasion."""
         armed = self._on.get(_find(name).name)
         if armed is None:
             return False
@@ -134,7 +143,12 @@ class Faults:
         return True
 
     def spoil(self, place: Place, subject: Subject) -> Subject:
-        """Apply every fault of a place, in the order in which they were switched on."""
+        """Apply every fault of a place, in the order in which they were switched on.
+
+        Args:
+            place: the place in Zoom where the subject is processed.
+            subject: a response or a delivery; it is changed in place.
+        """
         for name, armed in list(self._on.items()):
             registered = _REGISTRY[name]
             if registered.place == place and registered.spoil is not None and self.take(name):
@@ -161,7 +175,9 @@ class Faults:
 
 def _find(name: str) -> Fault:
     if name not in _REGISTRY:
-        raise NotFound(f"there is no fault {name}", remedy="GET /_simulator/faults lists them.")
+        raise NotFound(
+            f"there is no fault named {name}", remedy="GET /_simulator/faults lists them."
+        )
     return _REGISTRY[name]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from paraph.errors import ConfigurationError
 from paraph.sealing.key_ring import new_encryption_key
-from paraph.settings.model import load_settings
+from paraph.settings.loading import load_settings
 from private_file import write_private
 
 GOOD: dict[str, Any] = {

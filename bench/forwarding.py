@@ -1,9 +1,9 @@
-"""What handing one kept event on costs: CPU time in the service, and in its database.
+"""The cost of forwarding one kept event: CPU time in the service, and in its database.
 
-`make bench` runs it. A tiny host on the other core takes what it is posted. Two loads for each
-kind of database: a backlog, where there is always more to claim, and deliveries that arrive at a
-steady pace, where batches are small: what those cost a service that hands nothing on stands
-beside it, since a commit that few events share costs more than handing them on.
+`make bench` runs it. A tiny host on the other core accepts the events. Each kind of database gets
+two loads: a backlog, where there is always more to claim, and deliveries at a steady pace, where
+batches are small. A commit that few events share costs more than forwarding them, so the cost of a
+service that forwards nothing is measured beside it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SENDERS = 16
 IDLE_SECONDS = 3.0
 ROUNDS = min(kit.ROUNDS, 3)
 SETTLE_SECONDS = 0.3
-PATIENCE_SECONDS = 120.0
+DEADLINE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ async def listening() -> AsyncIterator[int]:
 
 async def until_taken(count: int) -> None:
     """Wait until the host has so many."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while Host.taken < count:
         if time.monotonic() > deadline:
             raise SystemExit(f"the host has {Host.taken} of {count} events")
@@ -155,12 +155,12 @@ async def arrive(
     key: str,
     database: Callable[[], float],
     *,
-    handing_on: bool,
+    forwarding: bool,
 ) -> list[Figure]:
     """Deliveries at each pace, after what an idle service costs was measured."""
     figures = []
     async with listening() as port:
-        forward = f"http://127.0.0.1:{port}/hooks" if handing_on else ""
+        forward = f"http://127.0.0.1:{port}/hooks" if forwarding else ""
         with load.running_service(folder, url, key=key, forward_url=forward) as service:
             await send(service.port, RATES[0], 2.0)
             idle = Spent(service.pid, database)
@@ -170,7 +170,7 @@ async def arrive(
                 begun, spent = Host.taken, Spent(service.pid, database)
                 count = await send(service.port, rate, 4.0)
                 took = spent()[2]
-                await until_taken(begun + count if handing_on else 0)
+                await until_taken(begun + count if forwarding else 0)
                 await asyncio.sleep(SETTLE_SECONDS)
                 ours, theirs, whole = spent()
                 ours -= ours_idle / waited * whole
@@ -229,8 +229,8 @@ def measure(name: str, folder: Path, url: str, database: Callable[[], float]) ->
     rounds: dict[str, list[Figure]] = {one: [] for one in loads}
     for _ in range(ROUNDS):
         figures = [uvloop.run(drain(folder, url, key, database))]
-        for handing_on in (False, True):
-            figures += uvloop.run(arrive(folder, url, key, database, handing_on=handing_on))
+        for forwarding in (False, True):
+            figures += uvloop.run(arrive(folder, url, key, database, forwarding=forwarding))
         for name_of_load, figure in zip(loads, figures, strict=True):
             rounds[name_of_load].append(figure)
     for one, measured in rounds.items():

@@ -1,15 +1,44 @@
-"""Shows the progress of long work: a bar on a terminal, plain lines elsewhere."""
+"""Output of commands: tables, times, and the progress of long work."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import click
 
 _LINE_SECONDS = 5.0
+
+
+def day(epoch: int | None) -> str:
+    """Format a time for people."""
+    return "" if epoch is None else f"{datetime.fromtimestamp(epoch, tz=UTC):%Y-%m-%d %H:%M}"
+
+
+def show_table(rows: Sequence[Sequence[str]], *, columns: Sequence[str] = ()) -> None:
+    """Print rows, below the names of their columns if there are names.
+
+    The first value of a row is an argument of other commands, so it is never cut. Values are never
+    read as markup, because subjects, names and failures come from outside.
+    """
+    if not sys.stdout.isatty():
+        for row in [columns, *rows] if columns else rows:
+            click.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    widest = max((len(row[0]) for row in rows), default=0)
+    first = Column(columns[0] if columns else "", no_wrap=True, min_width=widest)
+    rest = columns[1:] if columns else [""] * max((len(row) - 1 for row in rows), default=0)
+    table = Table(first, *rest, show_header=bool(columns))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
 
 
 @contextmanager
