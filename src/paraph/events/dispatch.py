@@ -4,11 +4,11 @@ Deauthorizations have a claim queue of their own: no backlog and no slow host de
 paraph never gives up on them. Every other event is retried with growing waits and then becomes a
 dead letter, which blocks no other event.
 
-A worker claims events for the length of a lease (see `event_store`). So any number of processes
-share one database, and when a process dies another one claims its events. Each process delivers
-a bounded number of events at once. A handler that hangs delays only its own kind of event: a slow
-delivery gives up its worker slot, up to a limit for each event name. The module `claims` decides
-when to claim and how many.
+A worker claims events for the length of a lease (`storage.stores.event`). So any number of
+processes share one database, and when a process dies another one claims its events. Each process
+delivers a bounded number of events at once. A handler that hangs delays only its own kind of event:
+a slow delivery gives up its worker slot, up to a limit for each event name. The module `claims`
+decides when to claim and how many.
 
 The notices of one installation are delivered in order. The store gives out a notice only when no
 earlier one waits, is being delivered, or is to be retried. A notice that a later one made untrue is

@@ -57,7 +57,7 @@ class AttemptOutcome:
 
     @classmethod
     def postponed(cls, event: KeptEvent, failure: str, *, at: int) -> AttemptOutcome:
-        """The attempt failed; the next one is at `at`."""
+        """The attempt failed; the next one is at `at`, in epoch seconds."""
         return cls(_Kind.POSTPONED, event, failure, at)
 
     @classmethod
