@@ -29,10 +29,7 @@
     │   │   ├── StaleTimestamp
     │   │   └── ReplayedDelivery
     │   ├── EventInvalid                  Signed, but not an event.
-    │   └── AppContextRejected
-    │       ├── AppContextMalformed
-    │       ├── DecryptionFailed
-    │       └── ContextExpired
+    │   └── AppContextRejected            AppContextMalformed, DecryptionFailed, ContextExpired.
     ├── TransportError                    Timeout, TLS, refused redirect, oversized body.
     │   ├── ResponseTooLarge              Larger than the limit for a host.
     │   └── Busy                          paraph's own limit, not the network's.

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paraph.cli.api_keys import day
 from paraph.cli.command_group import CommandGroup
-from paraph.cli.progress import counted
+from paraph.cli.output import counted, day
 from paraph.cli.settings_file import config_option, with_context
 from paraph.errors import StorageError
 from paraph.settings.keys import new_encryption_key

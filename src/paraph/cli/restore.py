@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from paraph.cli.progress import counted
+from paraph.cli.output import counted
 from paraph.cli.settings_file import config_option
 from paraph.errors import UsageError
 from paraph.visible_text import visible

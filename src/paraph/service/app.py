@@ -13,7 +13,7 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
-from paraph.admin.app import OperatorPages, Surroundings
+from paraph.admin.app import Dependencies, OperatorPages
 from paraph.admin.page import CONTENT_SECURITY_POLICY, REFERRER_POLICY
 from paraph.api.app import create_management_api
 from paraph.endpoints.install import InstallEndpoint
@@ -191,15 +191,15 @@ def _public_side(
 
 
 def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
-    surroundings = Surroundings(
+    dependencies = Dependencies(
         app_name=settings.app_name,
         operator_url=settings.operator_url,
         cookies=own_cookies,
         address_of=partial(client_address, trusted=settings.trusted_proxies),
-        budget=RateBudget(burst=10, per_second=0.05, clock=time.monotonic),
+        sign_in_limit=RateBudget(burst=10, per_second=0.05, clock=time.monotonic),
     )
     headers = shown_headers(CONTENT_SECURITY_POLICY, referrer=REFERRER_POLICY)
-    return SecurityHeaders(OperatorPages(context, surroundings), headers)
+    return SecurityHeaders(OperatorPages(context, dependencies), headers)
 
 
 @asynccontextmanager
