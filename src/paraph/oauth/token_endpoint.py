@@ -285,7 +285,7 @@ def _or_absent(read: Callable[[dict[str, Any]], T], content: dict[str, Any], abs
 def _json_body(response: Response) -> bytes:
     media_type = (response.header("content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise MessageMalformed("the answer is not JSON")
+        raise MessageMalformed("the response is not JSON")
     return response.body
 
 

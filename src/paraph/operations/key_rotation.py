@@ -174,7 +174,7 @@ async def await_replicas(context: Context, waiting: Callable[[Sequence[str]], No
     Raises:
         StorageError: a live replica still seals with another key.
     """
-    told: Sequence[str] = ()
+    reported: Sequence[str] = ()
     # Twice the time after which a silent replica counts as stopped.
     for _ in range(int(2 * LIVE_SECONDS / _POLL_SECONDS)):
         async with context.store.reading() as tx:
@@ -182,12 +182,12 @@ async def await_replicas(context: Context, waiting: Callable[[Sequence[str]], No
         behind = [one.label for one in replicas if one.sealing_key != context.ring.key_id]
         if not behind:
             return
-        if behind != told:
-            told = behind
+        if behind != reported:
+            reported = behind
             waiting(behind)
         await asyncio.sleep(_POLL_SECONDS)
     raise StorageError(
-        f"these replicas still seal with another key: {', '.join(told)}",
+        f"these replicas still seal with another key: {', '.join(reported)}",
         remedy="See why in their logs, or restart them; then run paraph keys rotate again.",
     )
 
