@@ -106,7 +106,7 @@ async def _is_known(tx: Transaction, line: Line) -> bool:
 
 
 def mark_of(store: Store, head: AuditEntry, *, now: int) -> MarkLine:
-    """Return the mark of the newest audit entry; `now` is in epoch seconds."""
+    """Return the mark of the newest audit entry."""
     return MarkLine(store.epoch.number, head.sequence, head.digest.hex(), now)
 
 
