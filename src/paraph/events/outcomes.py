@@ -50,6 +50,11 @@ class AttemptOutcome:
     failure: str = ""
     at: int = 0
 
+    @property
+    def is_dropped(self) -> bool:
+        """True if the event was not delivered and will not be."""
+        return self.kind is _Kind.DROPPED
+
     @classmethod
     def forwarded(cls, event: KeptEvent) -> AttemptOutcome:
         """The destination accepted the event."""
