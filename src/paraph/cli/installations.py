@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from paraph.model.installation import Installation
     from paraph.model.removal import Receipt
 
-_PAGE = 200
+_PAGE_SIZE = 200
 
 
 @click.group(cls=CommandGroup)
@@ -40,10 +40,10 @@ def list_installations(*, subject: str | None, config: Path | None) -> None:
                     context.client.client_id,
                     subject=subject,
                     after=found[-1].link.link_id if found else "",
-                    limit=_PAGE,
+                    limit=_PAGE_SIZE,
                 )
                 found.extend(page)
-                if len(page) < _PAGE:
+                if len(page) < _PAGE_SIZE:
                     return found
 
     rows = [
@@ -53,7 +53,7 @@ def list_installations(*, subject: str | None, config: Path | None) -> None:
             str(one.phase.value),
             one.grant.identity.user_id,
             day(one.link.confirmed_at),
-            " ".join(rung.name for rung in one.link.proofs),
+            " ".join(proof.name for proof in one.link.proofs),
         )
         for one in with_context(config, work)
     ]
@@ -88,8 +88,8 @@ def show(*, installation_id: str, config: Path | None) -> None:
         ("Zoom account", one.grant.identity.account_id),
         ("scopes", " ".join(sorted(one.grant.tokens.scopes))),
         *(
-            (f"proof: {rung.name}", f"{day(rung.held_at)}, confirmed by {rung.word}")
-            for rung in one.link.proofs
+            (f"proof: {proof.name}", f"{day(proof.held_at)}, confirmed by {proof.word}")
+            for proof in one.link.proofs
         ),
     ]
     show_table(rows)
@@ -101,8 +101,8 @@ def show(*, installation_id: str, config: Path | None) -> None:
 def remove(*, installation_id: str, config: Path | None) -> None:
     """Remove an installation.
 
-    INSTALLATION_ID is from `paraph installations list`. Its tokens cannot be used here from now
-    on, and are revoked at Zoom as soon as Zoom answers.
+    INSTALLATION_ID is from `paraph installations list`. Its tokens are no longer vended, and are
+    revoked at Zoom as soon as Zoom responds.
     """
 
     async def work(context: Context) -> Receipt:
@@ -112,7 +112,7 @@ def remove(*, installation_id: str, config: Path | None) -> None:
         receipt = await remove_installation(
             context, installation_id, reason="removed by an operator"
         )
-        # The running service tries again if Zoom does not answer now.
+        # The running service tries again if Zoom does not respond now.
         await revoke_due(context)
         return receipt
 
