@@ -20,7 +20,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from paraph.api.access_token import MAX_BODY_BYTES as MOST_VEND_BYTES
 from paraph.api.access_token import AccessTokenEndpoint
 from paraph.api.audit import audit_routes
 from paraph.api.document import openapi_of
@@ -42,16 +41,16 @@ from paraph.api.proxy import ProxyEndpoint
 from paraph.errors import ParaphError
 from paraph.http.body import (
     READ_SECONDS,
+    BodyReader,
     BodyTooLong,
     BodyTooSlow,
     CallerGone,
-    read_whole,
 )
-from paraph.http.patience import Patience
+from paraph.http.endpoint import Steps, respond
 from paraph.http.problems import Problem
-from paraph.http.response import Answer
+from paraph.http.response import CompleteResponse, Headers
 from paraph.lifecycle.active_access import ActiveAccess
-from paraph.lifecycle.api_key import ApiKey, ApiKeys, Presented, present
+from paraph.lifecycle.api_key import ApiKey, ApiKeys
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.logs import get_logger
@@ -89,11 +88,10 @@ class ManagementApi:
         proxy: ProxyEndpoint,
         context: Context,
         problems: Problems,
-        patience: Patience,
     ) -> None:
         self._framework = framework
-        self._patience = patience
-        self.vending = vending
+        self._bodies = BodyReader()
+        self._vending = vending
         self._proxy = proxy
         self._context = context
         self._problems = problems
@@ -121,25 +119,29 @@ class ManagementApi:
                 return
             await self.problem(error).send(send)
 
-    async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Answer:
+    def vend(self, installation_id: str, headers: Headers) -> Steps:
         """Answer a call for an access token: with the token, or with a problem.
 
         Args:
-            presented: the API key of the call.
             installation_id: as written in the path.
-            body: the complete body, of at most `access_token.MAX_BODY_BYTES`.
+            headers: the headers of the call.
+
+        Raises:
+            BodyTooSlow, CallerGone: the body did not arrive.
         """
         try:
-            return await self.vending.vend(presented, installation_id, body)
+            return (yield from self._vending.answer(installation_id, headers))
+        except BodyTooLong:
+            return CompleteResponse.of(problem_answer(TOO_LONG))
         except ParaphError as error:
             return self.problem(error)
 
-    def problem(self, error: ParaphError) -> Answer:
+    def problem(self, error: ParaphError) -> CompleteResponse:
         """Return the response to an error."""
         answer = self._problems.of(error, now=self._context.clock())
         if answer.status_code >= 500:
             _log.error("api.failed", error_code=error.code, why=error.detail)
-        return Answer.of(answer)
+        return CompleteResponse.of(answer)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw_path: bytes = scope.get("raw_path") or b""
@@ -156,13 +158,9 @@ class ManagementApi:
             await self._bounded(scope, receive, send)
 
     async def _vend(self, installation_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        presented = present(scope["headers"])
-        try:
-            body = await read_whole(receive, limit=MOST_VEND_BYTES, patience=self._patience)
-        except BodyTooLong:
-            await problem_answer(TOO_LONG)(scope, receive, send)
-            return
-        await (await self.vend(presented, installation_id, body)).send(send)
+        steps = self.vend(installation_id, scope["headers"])
+        response = await respond(steps, scope, receive, bodies=self._bodies)
+        await response.send(send)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (raw := scope.get("raw_path")) is not None:
@@ -175,7 +173,9 @@ class ManagementApi:
             return
         # Read here: the framework would answer 400 to every failure while reading.
         try:
-            body = await read_whole(receive, limit=MAX_BODY_BYTES, patience=self._patience)
+            body = await self._bodies.read(
+                receive, scope, limit=MAX_BODY_BYTES, seconds=READ_SECONDS
+            )
         except BodyTooLong:
             await problem_answer(TOO_LONG)(scope, receive, send)
             return
@@ -196,7 +196,6 @@ def create_management_api(
     keys = ApiKeys(context)
     host_linked = settings.linking == "host"
     problems = Problems(settings.start_url if host_linked else f"{settings.public_url}/install")
-    patience = Patience(READ_SECONDS)
 
     # FastAPI takes 35 ms to build the routes. An application that embeds the service never calls
     # them, so they are built for the first request that needs them.
@@ -213,7 +212,6 @@ def create_management_api(
         proxy=ProxyEndpoint(keys, caller, AllowList(settings.proxy_allow)),
         context=context,
         problems=problems,
-        patience=patience,
     )
 
 

@@ -18,7 +18,7 @@ from paraph.http.listener.bounded_protocol import (
     MOST_SMALL_PIECES,
     MOST_TRAILERS,
 )
-from paraph.http.response import Answer, Fields
+from paraph.http.response import CompleteResponse, Fields
 from paraph.service.server import _Listener, _listener
 from service.served import served
 
@@ -218,7 +218,7 @@ async def test_a_path_of_many_escapes_is_not_decoded(count: int, path: str) -> N
 
     async def noting(scope: Any, _receive: Any, send: Any) -> None:
         scopes.append(scope)
-        await Answer(404, Fields(), b"").send(send)
+        await CompleteResponse(404, Fields(), b"").send(send)
 
     async with served(noting) as one:
         raw = b"/" + b"%61" * count
