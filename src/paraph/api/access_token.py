@@ -6,13 +6,14 @@ generator that both paths run. The refresh token is never returned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import msgspec
 
-from paraph.api.problem import MALFORMED, problem_answer
-from paraph.http.body import READ_SECONDS
+from paraph.api.problem import MALFORMED, TOO_LONG, problem_answer
+from paraph.errors import ParaphError
+from paraph.http.body import READ_SECONDS, BodyTooLong
 from paraph.http.endpoint import ReadBody, ReadTogether, Steps, Wait
 from paraph.http.response import CompleteResponse, Fields, Headers
 from paraph.lifecycle.active_access import Access, ActiveAccess
@@ -50,28 +51,39 @@ class AccessTokenEndpoint:
         self._keys = keys
         self._access = access
 
-    def answer(self, installation_id: str, headers: Headers) -> Steps:
-        """CompleteResponse one call; see `paraph.http.endpoint`.
+    def answer(
+        self,
+        installation_id: str,
+        headers: Headers,
+        *,
+        problem: Callable[[ParaphError], CompleteResponse],
+    ) -> Steps:
+        """Answer one call: with the token, or with a problem; see `paraph.http.endpoint`.
 
         Args:
             installation_id: as written in the path.
             headers: the headers of the call.
+            problem: returns the response to an error.
 
         Raises:
-            BodyError: the body is too long, or did not arrive.
-            ParaphError: the reason why there is no access token.
+            BodyTooSlow, CallerGone: the body did not arrive.
         """
-        presented = present(headers)
-        body = yield _READ_BODY
-        # Read only after the whole request has arrived: the state must be as recent as possible.
-        row = yield ReadTogether(self._store.ask_live, (presented.key_id, installation_id))
-        subject = self._subject(presented, row, body)
-        if subject is None:
-            return _malformed()
-        access = self._access.at_hand(row, installation_id, subject=subject)
-        if access is None:
-            # Zoom has to be asked first.
-            access = yield Wait(self._access.current_in(row, installation_id, subject=subject))
+        try:
+            presented = present(headers)
+            body = yield _READ_BODY
+            # After the whole request has arrived: the state must be as recent as possible.
+            row = yield ReadTogether(self._store.ask_live, (presented.key_id, installation_id))
+            subject = self._subject(presented, row, body)
+            if subject is None:
+                return _malformed()
+            access = self._access.at_hand(row, installation_id, subject=subject)
+            if access is None:
+                # Zoom has to be asked first.
+                access = yield Wait(self._access.current_in(row, installation_id, subject=subject))
+        except BodyTooLong:
+            return CompleteResponse.of(problem_answer(TOO_LONG))
+        except ParaphError as error:
+            return problem(error)
         return _response_of(access)
 
     def _subject(self, presented: Presented, row: LiveRow, body: bytes) -> str | None:

@@ -120,21 +120,8 @@ class ManagementApi:
             await self.problem(error).send(send)
 
     def vend(self, installation_id: str, headers: Headers) -> Steps:
-        """Answer a call for an access token: with the token, or with a problem.
-
-        Args:
-            installation_id: as written in the path.
-            headers: the headers of the call.
-
-        Raises:
-            BodyTooSlow, CallerGone: the body did not arrive.
-        """
-        try:
-            return (yield from self._vending.answer(installation_id, headers))
-        except BodyTooLong:
-            return CompleteResponse.of(problem_answer(TOO_LONG))
-        except ParaphError as error:
-            return self.problem(error)
+        """Answer a call for an access token; see `AccessTokenEndpoint.answer`."""
+        return self._vending.answer(installation_id, headers, problem=self.problem)
 
     def problem(self, error: ParaphError) -> CompleteResponse:
         """Return the response to an error."""

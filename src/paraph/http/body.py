@@ -9,7 +9,8 @@ that has stalled longest ends, as if it had timed out. The newest is not refused
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any
 
 from starlette.types import Receive, Scope
@@ -89,32 +90,38 @@ class BodyReader:
         Raises:
             BodyTooLong, BodyTooSlow, CallerGone.
         """
+        waiting = receive().__await__()
+        try:
+            first: Awaitable[Any] = _resumed(waiting, next(waiting))
+        except StopIteration as arrived:
+            message = arrived.value
+            # Nearly every body has arrived in one piece, and a timer costs more than all of this.
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                return _bounded(message.get("body", b""), limit)
+            first = _returned(message)
         try:
             async with asyncio.timeout(seconds) as deadline:
-                message = await receive()
-                if message["type"] != "http.request" or message.get("more_body", False):
-                    return await self._read_on(message, receive, scope, limit, deadline)
+                return await self._read_on(first, receive, scope, limit, deadline)
         except TimeoutError:
             # This body's own timeout, not a cancellation of the task, which still has to answer.
             raise BodyTooSlow from None
-        # Nearly every body is one piece.
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise BodyTooLong
-        return body
 
     async def _read_on(
-        self, message: Any, receive: Receive, scope: Scope, limit: int, deadline: asyncio.Timeout
+        self,
+        first: Awaitable[Any],
+        receive: Receive,
+        scope: Scope,
+        limit: int,
+        deadline: asyncio.Timeout,
     ) -> bytes:
         body = bytearray()
         long: _Reading | None = None
         try:
+            message = await first
             while True:
                 if message["type"] != "http.request":
                     raise CallerGone
-                body += message.get("body", b"")
-                if len(body) > limit:
-                    raise BodyTooLong
+                body += _bounded(message.get("body", b""), limit - len(body))
                 if len(body) > FREE_BYTES:
                     if long is None:
                         long = self._begin(scope, deadline)
@@ -161,6 +168,31 @@ class BodyReader:
             one.counted -= reading.counted
         if not share.readings:
             del self._by_address[reading.address]
+
+
+def _bounded(piece: bytes, limit: int) -> bytes:
+    if len(piece) > limit:
+        raise BodyTooLong
+    return piece
+
+
+async def _returned(message: Any) -> Any:
+    return message
+
+
+@types.coroutine
+def _resumed(waiting: Generator[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
+    """Continue an await that has begun, and waits for a future."""
+    try:
+        while True:
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001 - As `await` does: it is raised inside.
+                waits_for = waiting.throw(error)
+            else:
+                return (yield from waiting)
+    except StopIteration as end:
+        return end.value
 
 
 async def pieces_of(receive: Receive, *, limit: int) -> AsyncIterator[bytes]:

@@ -34,7 +34,7 @@ class ReadBody:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReadTogether:
     """Read a value that one statement can read for many requests; it is the result.
 
@@ -47,7 +47,7 @@ class ReadTogether:
     key: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wait:
     """Wait for an awaitable; its result is the result of the step, its error is raised there.
 

@@ -64,16 +64,19 @@ class CompleteResponse:
         return cls(response.status_code, Fields(*own, *more), bytes(response.body), again=again)
 
     @property
-    def length(self) -> Headers:
-        """The Content-Length header, which a 204 must not have (RFC 9110 section 8.6)."""
-        return () if self.status == 204 else ((_LENGTH, b"%d" % len(self.body)),)
+    def has_length(self) -> bool:
+        """Return false for a 204, which must not have Content-Length (RFC 9110 section 8.6)."""
+        return self.status != 204
 
     async def send(self, send: Send, *more: tuple[bytes, bytes]) -> None:
         """Send the response by ASGI, with further headers appended to its own."""
+        headers = [(_LENGTH, b"%d" % len(self.body)), *self.fields.headers, *more]
+        if not self.has_length:
+            del headers[0]
         start: Message = {
             "type": "http.response.start",
             "status": self.status,
-            "headers": [*self.length, *self.fields.headers, *more],
+            "headers": headers,
         }
         await send(start)
         await send({"type": "http.response.body", "body": self.body})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import Context
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from starlette.types import Scope
@@ -52,13 +52,15 @@ class FastRoute:
         self._failed = failed
         # Many responses have the same fields, and prepared ones are sent many times.
         self._fields = lru_cache(maxsize=8)(self._extend)
-        self._prepared = lru_cache(maxsize=32)(self._complete)
+        self._prepared = lru_cache(maxsize=32)(self._prepare)
 
     def complete(self, response: CompleteResponse) -> CompleteResponse:
         """Return a response with the headers of the route."""
         if not self._headers:
             return response
-        return self._prepared(response) if response.again else self._complete(response)
+        if response.again:
+            return self._prepared(response)
+        return CompleteResponse(response.status, self._fields(response.fields), response.body)
 
     def failed(self, error: Exception) -> CompleteResponse:
         """Return the response to an error that the endpoint did not expect, or raise the error."""
@@ -66,9 +68,9 @@ class FastRoute:
             raise error
         return self.complete(self._failed(error))
 
-    def _complete(self, response: CompleteResponse) -> CompleteResponse:
+    def _prepare(self, response: CompleteResponse) -> CompleteResponse:
         fields = self._fields(response.fields)
-        return CompleteResponse(response.status, fields, response.body, again=response.again)
+        return CompleteResponse(response.status, fields, response.body, again=True)
 
     def _extend(self, fields: Fields) -> Fields:
         return Fields(*fields.headers, *self._headers)
@@ -188,12 +190,14 @@ class Request:
         work.add_done_callback(self._continue)
 
     def _continue(self, done: asyncio.Future[Any]) -> None:
-        if done.cancelled():
-            _resume([self], error=StorageError("the service is stopping"))
-        elif (error := done.exception()) is not None:
-            _resume([self], error=error)
-        else:
-            _resume([self], [done.result()])
+        error = _error_of(done)
+        step = self.resume(done.result()) if error is None else self.resume(error=error)
+        if step is not None:
+            _follow([(self, step)])
+
+
+def _error_of(done: asyncio.Future[Any]) -> BaseException | None:
+    return StorageError("the service is stopping") if done.cancelled() else done.exception()
 
 
 class Batch:
@@ -210,25 +214,22 @@ class Batch:
 
     def _continue(self) -> None:
         requests, self._requests = self._requests, []
-        _resume(requests, [request.body for request in requests])
+        _follow([(one, step) for one in requests if (step := one.resume(one.body)) is not None])
 
 
-def _resume(
-    requests: Sequence[Request],
-    results: Sequence[Any] | None = None,
-    *,
-    error: BaseException | None = None,
-) -> None:
-    """Continue requests one after another, each with its result, then read for them together."""
-    together: dict[Any, list[tuple[Request, Any]]] = {}
-    for request, result in zip(requests, results or [None] * len(requests), strict=True):
-        step = request.resume(result, error)
+def _follow(steps: Sequence[tuple[Request, Step]]) -> None:
+    """Perform the steps of requests: read for all of them together, and wait for each alone."""
+    together: dict[Any, tuple[list[Request], list[Any]]] = {}
+    for request, step in steps:
         if isinstance(step, ReadTogether):
-            together.setdefault(step.read, []).append((request, step.key))
+            if (asked := together.get(step.read)) is None:
+                asked = together[step.read] = ([], [])
+            asked[0].append(request)
+            asked[1].append(step.key)
         elif isinstance(step, Wait):
             request.wait(step)
-    for read, asked in together.items():
-        _read(read, [request for request, _ in asked], [key for _, key in asked])
+    for read, (requests, keys) in together.items():
+        _read(read, requests, keys)
 
 
 def _read(read: Callable[..., Any], requests: Sequence[Request], keys: Sequence[Any]) -> None:
@@ -236,22 +237,35 @@ def _read(read: Callable[..., Any], requests: Sequence[Request], keys: Sequence[
         values = read(keys)
     except Exception as error:  # noqa: BLE001 - The endpoint tells the errors apart.
         if len(requests) == 1:
-            _resume(requests, error=error)
+            _throw(requests, error)
             return
         # One of them may be the reason: each is read alone.
         for request, key in zip(requests, keys, strict=True):
             _read(read, [request], [key])
         return
-    if not isinstance(values, asyncio.Future):
-        _resume(requests, values)
-        return
+    if isinstance(values, asyncio.Future):
+        values.add_done_callback(partial(_continue_with, requests))
+    else:
+        _give(requests, values)
 
-    def resume(done: asyncio.Future[Any]) -> None:
-        if done.cancelled():
-            _resume(requests, error=StorageError("the database was closed"))
-        elif (error := done.exception()) is not None:
-            _resume(requests, error=error)
-        else:
-            _resume(requests, done.result())
 
-    values.add_done_callback(resume)
+def _continue_with(requests: Sequence[Request], done: asyncio.Future[Any]) -> None:
+    """Continue requests with the result of what they waited for together."""
+    if (error := _error_of(done)) is not None:
+        _throw(requests, error)
+    else:
+        _give(requests, done.result())
+
+
+def _give(requests: Sequence[Request], values: Sequence[Any]) -> None:
+    _follow(
+        [
+            (one, step)
+            for one, value in zip(requests, values, strict=True)
+            if (step := one.resume(value)) is not None
+        ]
+    )
+
+
+def _throw(requests: Sequence[Request], error: BaseException) -> None:
+    _follow([(one, step) for one in requests if (step := one.resume(error=error)) is not None])

@@ -70,10 +70,11 @@ class Wire:
         return written
 
     def _write(self, response: CompleteResponse) -> bytes:
+        length = b"content-length: %d\r\n" % len(response.body) if response.has_length else b""
         return b"%b%b%b%b\r\n%b" % (
             STATUS_LINE[response.status],
             self._lines,
-            b"".join([b"%b: %b\r\n" % header for header in response.length]),
+            length,
             response.fields.lines,
             response.body,
         )
