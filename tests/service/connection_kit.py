@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from paraph.http.fast_path.batch import Batch, FindRoute
-from paraph.http.fast_path.protocol import fast_path
 from paraph.http.listener.bounded_protocol import BoundedHeadProtocol
+
+if TYPE_CHECKING:
+    from paraph.http.fast_path.batch import Batch, FindRoute
 
 # Iterations of the event loop after each piece: enough for everything without I/O.
 ITERATIONS = 40
@@ -76,6 +77,8 @@ async def connection(
     config.load()
     protocol: Any = BoundedHeadProtocol
     if find_route is not None:
+        from paraph.http.fast_path.protocol import fast_path
+
         protocol = fast_path(find_route, batch=batch)
     state = ServerState()
     state.default_headers = [(b"date", b"Wed, 29 Jul 2026 23:50:54 GMT")]
