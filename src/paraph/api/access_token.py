@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from paraph.api.problem import MALFORMED, TOO_LONG, problem_answer
+from paraph.api.problem import MALFORMED, TOO_LONG, problem_response
 from paraph.errors import ParaphError
 from paraph.http.body import READ_SECONDS, BodyTooLong
 from paraph.http.endpoint import ReadBody, ReadTogether, Steps, Wait
@@ -81,7 +81,7 @@ class AccessTokenEndpoint:
                 # Zoom has to be asked first.
                 access = yield Wait(self._access.current_in(row, installation_id, subject=subject))
         except BodyTooLong:
-            return CompleteResponse.of(problem_answer(TOO_LONG))
+            return CompleteResponse.of(problem_response(TOO_LONG))
         except ParaphError as error:
             return problem(error)
         return _response_of(access)
@@ -104,7 +104,7 @@ class AccessTokenEndpoint:
 
 def _malformed() -> CompleteResponse:
     return CompleteResponse.of(
-        problem_answer(MALFORMED, remedy='Send {"subject": "…"} and nothing else.')
+        problem_response(MALFORMED, remedy='Send {"subject": "…"} and nothing else.')
     )
 
 

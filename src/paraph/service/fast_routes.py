@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from paraph.api.access_token import MAX_BODY_BYTES
 from paraph.api.app import VEND_PATH, ManagementApi
-from paraph.api.own_headers import holds_own_header
+from paraph.api.proxy import holds_own_header
 from paraph.endpoints.routes import PublicSide
 from paraph.http.endpoint import Steps
 from paraph.http.fast_path.batch import FastRoute, FindRoute

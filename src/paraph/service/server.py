@@ -23,8 +23,8 @@ from paraph.http.proxy_watch import log_what_is_believed
 from paraph.logs import get_logger
 from paraph.service.app import Service, open_service
 from paraph.service.stopping import Stopping, end_on_signals
-from paraph.settings.model import Settings, is_loopback
-from paraph.settings.validation import Network
+from paraph.settings.model import Settings
+from paraph.settings.validation import Network, is_loopback
 
 # An exchange with Zoom takes two requests of at most six seconds each.
 _GRACE_SECONDS = 15
@@ -177,7 +177,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     async with open_service(settings) as service:
         # Logged only now: a start that fails reports its failure and nothing else.
         log_what_is_believed(settings)
-        public_protocol, private_protocol = _protocols(service, is_fast=settings.fast_lane)
+        public_protocol, private_protocol = _protocols(service, is_fast=settings.fast_path)
         public = _listener(
             service.public,
             settings.public_bind,
