@@ -23,7 +23,7 @@ from paraph.lifecycle.api_key import create_key
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.remote.zoom_clock import ZoomClock
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.secret import Secret
 from paraph.service.app import Service, _page_routes, _redirection_endpoint, open_service
 from paraph.settings.model import DEFAULT_PROXY_ALLOW, Settings

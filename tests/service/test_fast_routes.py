@@ -204,7 +204,7 @@ async def test_a_read_that_fails_is_a_problem(
             failed.set_exception(error)
             return failed
 
-        monkeypatch.setattr(kit.service.context.store, "ask_live", broken)
+        monkeypatch.setattr(kit.service.context.store, "look_up_access", broken)
         raw = get(
             b"/v1/installations/x/access-token",
             b"authorization: Bearer " + key.reveal().encode(),
@@ -241,13 +241,13 @@ async def test_a_batch_is_read_once_and_each_batch_again(
             for key in keys
         ]
         asked: list[int] = []
-        ask_live = store.ask_live
+        look_up_access = store.look_up_access
 
         def count(questions: Sequence[tuple[str, str]]) -> Any:
             asked.append(len(questions))
-            return ask_live(questions)
+            return look_up_access(questions)
 
-        monkeypatch.setattr(store, "ask_live", count)
+        monkeypatch.setattr(store, "look_up_access", count)
 
         async def statuses(lines: Sequence[tuple[Any, Transport]]) -> list[bytes]:
             before = [len(transport.written) for _, transport in lines]

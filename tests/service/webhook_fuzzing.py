@@ -14,7 +14,7 @@ from paraph.events.inbox import Inbox
 from paraph.http.body import BodyReader
 from paraph.http.endpoint import Steps
 from paraph.lifecycle.context import Context
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 from paraph.oauth.roles import Client
 from paraph.remote.zoom_clock import ZoomClock
 from paraph.secret import Secret

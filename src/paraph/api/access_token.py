@@ -19,8 +19,8 @@ from paraph.http.response import CompleteResponse, Fields, Headers
 from paraph.lifecycle.active_access import Access, ActiveAccess
 from paraph.lifecycle.api_key import ApiKeys, Presented, present, require_scope, require_subject
 from paraph.lifecycle.api_key import Scope as KeyScope
-from paraph.model.records import LiveRow
-from paraph.storage.transaction import Store
+from paraph.model.installation import AccessRow
+from paraph.storage.database import Database
 
 MAX_BODY_BYTES = 4096
 _READ_BODY = ReadBody(MAX_BODY_BYTES, READ_SECONDS)
@@ -46,7 +46,7 @@ _encoder = msgspec.json.Encoder()
 class AccessTokenEndpoint:
     """Returns valid access tokens of active installations."""
 
-    def __init__(self, store: Store, keys: ApiKeys, access: ActiveAccess) -> None:
+    def __init__(self, store: Database, keys: ApiKeys, access: ActiveAccess) -> None:
         self._store = store
         self._keys = keys
         self._access = access
@@ -72,11 +72,13 @@ class AccessTokenEndpoint:
             presented = present(headers)
             body = yield _READ_BODY
             # After the whole request has arrived: the state must be as recent as possible.
-            row = yield ReadTogether(self._store.ask_live, (presented.key_id, installation_id))
+            row = yield ReadTogether(
+                self._store.look_up_access, (presented.key_id, installation_id)
+            )
             subject = self._subject(presented, row, body)
             if subject is None:
                 return _malformed()
-            access = self._access.at_hand(row, installation_id, subject=subject)
+            access = self._access.stored(row, installation_id, subject=subject)
             if access is None:
                 # Zoom has to be asked first.
                 access = yield Wait(self._access.current_in(row, installation_id, subject=subject))
@@ -86,7 +88,7 @@ class AccessTokenEndpoint:
             return problem(error)
         return _response_of(access)
 
-    def _subject(self, presented: Presented, row: LiveRow, body: bytes) -> str | None:
+    def _subject(self, presented: Presented, row: AccessRow, body: bytes) -> str | None:
         """Return the subject of an authorised call; None if the body does not name one.
 
         Raises:

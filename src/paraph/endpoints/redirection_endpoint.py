@@ -46,7 +46,7 @@ from paraph.lifecycle.pending_authorization import (
     open_pending,
 )
 from paraph.logs import get_logger
-from paraph.model.records import Installation
+from paraph.model.installation import Installation
 from paraph.oauth.authorization_response import (
     AuthorizationResponse,
     ValidatedAuthorizationResponse,

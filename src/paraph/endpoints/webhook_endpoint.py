@@ -34,7 +34,7 @@ from paraph.http.endpoint import ReadBody, Steps, Wait
 from paraph.http.rate_limit import RateBudget
 from paraph.http.response import CompleteResponse, Fields, Headers
 from paraph.logs import get_logger
-from paraph.model.records import Outcome
+from paraph.model.event import Outcome
 from paraph.remote.zoom_clock import OLD_SECONDS, ZoomClock
 from paraph.secret import Secret
 from paraph.zoom.events import URL_VALIDATION, Event, answer_url_validation, parse_event

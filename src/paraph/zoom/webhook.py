@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from paraph.encoding import with_lengths
 from paraph.errors import (
     DeliveryRejected,
     EventInvalid,
@@ -335,8 +336,7 @@ def delivery_digest(client_id: str, body: bytes) -> bytes:
 
 @lru_cache(maxsize=8)
 def _digest_of(client_id: str) -> hashlib._Hash:
-    name = client_id.encode("utf-8", "surrogatepass")
-    return hashlib.sha256(len(name).to_bytes(4, "big") + name)
+    return hashlib.sha256(with_lengths((client_id,)))
 
 
 def step_of(error: PeerError) -> VerificationStep | None:
