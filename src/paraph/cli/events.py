@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
     from paraph.model.event import KeptEvent
 
-# By the value of `model.records.EventStatus`, which a help text must not import.
+# By the value of `model.event.EventStatus`, which a help text must not import.
 STATUSES = {"received": "received", "handed_on": "forwarded", "dead": "dead"}
 
 

@@ -286,19 +286,9 @@ def verify_webhook(
     Raises:
         SignatureMismatch: no secret made this signature, or the ring is empty.
     """
-    delivery = verified_or_none(headers, body, secrets=secrets)
-    if delivery is None:
-        raise _no_signer(secrets)
-    return delivery
-
-
-def verified_or_none(
-    headers: FreshHeaders, body: bytes, *, secrets: Sequence[Secret]
-) -> VerifiedDelivery | None:
-    """Do the same as `verify_webhook`, but return None for a signature that no secret made."""
     index = headers.find_signer(body, secrets=secrets)
     if index < 0:
-        return None
+        raise _no_signer(secrets)
     return VerifiedDelivery(
         _MADE_HERE,
         body=body,
