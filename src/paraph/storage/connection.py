@@ -125,6 +125,9 @@ class Connection:
         """Refuse to commit a block in which a statement failed, even if its error was caught.
 
         PostgreSQL would turn the COMMIT into a rollback without an error.
+
+        Raises:
+            StorageError: a statement of the block failed.
         """
         if self._failed:
             raise StorageError("a statement failed, so nothing of its transaction was kept")
