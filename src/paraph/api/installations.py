@@ -11,7 +11,7 @@ from paraph.api.document import ApiKeyDependency, InstallationId
 from paraph.errors import NotFound
 from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_subject
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.removal import remove_installation
+from paraph.lifecycle.requested_removal import remove_installation
 from paraph.model.installation import Installation
 from paraph.model.phase import Phase
 

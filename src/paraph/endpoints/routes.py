@@ -1,7 +1,7 @@
-"""The public side: its route table, and the responses common to all URLs.
+"""The public side: routes, and the responses common to all URLs.
 
-A request enters here: the table finds the route of its path, and the route's endpoint answers it.
-Paths match exactly: a variant is another page.
+A request enters here: the route table, which `service.app` fills, finds the route of its path, and
+the route's endpoint answers it. Paths match exactly: `/install/` is not found.
 """
 
 from __future__ import annotations

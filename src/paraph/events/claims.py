@@ -2,12 +2,13 @@
 
 A claim is one transaction, whether it takes one event or two hundred. So a busy queue prefetches:
 it claims as many more events as it recently delivered in half a second. A queue on which few
-events arrive waits for a moment and claims those that have gathered.
+events arrive is left alone for a moment, and then claims those that have gathered.
 
 A prefetched event starts when a worker slot is free. If none frees up within HOLD_SECONDS the
 claim is released; the lease is longer than that hold. Stopping the service also releases it.
 
-This module does no I/O and never waits.
+This module does no I/O and never waits: `dispatch` claims the events, and `storage.stores.event`
+writes their leases.
 """
 
 from __future__ import annotations

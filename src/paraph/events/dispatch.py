@@ -26,7 +26,7 @@ from functools import partial
 
 from paraph.errors import ParaphError
 from paraph.events.claims import Attempt, ClaimQueue
-from paraph.events.delivery import EventDelivery, Target
+from paraph.events.forwarding import EventDelivery, Target
 from paraph.events.inbox import Inbox
 from paraph.events.outcomes import AttemptOutcome, OutcomeWriter
 from paraph.events.tracing import is_measured

@@ -22,8 +22,8 @@ from paraph.http.response import CompleteResponse
 class ReadBody:
     """Read the complete body; its bytes are the result.
 
-    An endpoint reads the body at most once. Until then it only checks: a driver may close it there
-    and leave the request to another driver.
+    An endpoint reads the body at most once. Before that it must have no effect: a driver may close
+    it at this step, and another driver starts it again.
 
     Args:
         limit: the number of bytes that the body may have.

@@ -153,7 +153,7 @@ async def carry_out(
     )
     async with context.store.transaction(*_scopes(event.client_id, event.account_id)) as tx:
         await _add_tombstones(tx, context, event, removed_at)
-        grants = await _concerned(tx, context, event)
+        grants = await _grants_of_removal(tx, context, event)
         if not grants:
             await _note(tx, context, event, "deauthorization.nothing_matched")
         for grant in grants:
@@ -189,7 +189,9 @@ def _known(time: int) -> int | None:
     return None if time == UNKNOWN_TIME else time
 
 
-async def _concerned(tx: Transaction, context: Context, event: AppDeauthorized) -> list[Grant]:
+async def _grants_of_removal(
+    tx: Transaction, context: Context, event: AppDeauthorized
+) -> list[Grant]:
     if context.level == "account":
         # The payload names the user who removed the app, not the one who installed it.
         return list(await tx.grants.in_account(event.client_id, event.account_id))

@@ -1,6 +1,7 @@
 """The phases of grants and links, and the table of transitions that leads from one to another.
 
-Grants and links have one table each (`grant`, `link`). A phase is written only as the result of
+Grants and links have one table each: `GRANT_TRANSITIONS` in `model/grant.py`, and
+`LINK_TRANSITIONS` in `model/link.py`. A phase is written only as the result of
 `TransitionTable.after`; any event that the table does not allow is a programming error. The
 diagram in the documentation is generated from both tables.
 """

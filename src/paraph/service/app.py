@@ -24,7 +24,7 @@ from paraph.endpoints.redirection_endpoint import RedirectionEndpoint
 from paraph.endpoints.routes import PageRoutes, PublicSide, Route, plain_pages
 from paraph.endpoints.webhook_endpoint import PATH
 from paraph.errors import ParaphError
-from paraph.events.delivery import Target
+from paraph.events.forwarding import Target
 from paraph.events.retention import Retention, delete_expired_events
 from paraph.http.body import BodyReader
 from paraph.http.client_address import client_address

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from paraph.endpoints.webhook_endpoint import WebhookEndpoint
 from paraph.errors import ConfigurationError
-from paraph.events.delivery import Target
 from paraph.events.dispatch import Dispatcher
+from paraph.events.forwarding import Target
 from paraph.events.http_target import DEADLINE_SECONDS, Forwarder
 from paraph.events.inbox import Inbox
 from paraph.http.proxy_watch import ProxyWatch

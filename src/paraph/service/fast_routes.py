@@ -55,7 +55,7 @@ def private_fast_routes(api: ManagementApi) -> FindRoute:
         length = named.get(b"content-length", b"")
         if (
             match is None
-            # The private side asks a call without a key for its host.
+            # The Host header of a call without an API key is checked, on the ASGI path.
             or b"authorization" not in named
             # No header may be repeated: neither a length nor a key.
             or len(named) != len(headers)

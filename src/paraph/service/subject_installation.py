@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from paraph.errors import CallRefused, ResponseTooLarge
 from paraph.lifecycle.active_access import Access
-from paraph.lifecycle.removal import remove_installation
+from paraph.lifecycle.requested_removal import remove_installation
 from paraph.lifecycle.resource_call import ForwardedResponse, HostCall
 from paraph.model.removal import Receipt
 from paraph.service.app import Service

@@ -41,7 +41,7 @@ class Consent:
 
 @dataclass(slots=True)
 class PendingConsent:
-    """A consent page that waits for a decision, for a device or for a redirect."""
+    """An open consent page: of a device code, or of an authorization request."""
 
     client_id: str
     redirect_uri: str
@@ -56,7 +56,7 @@ class Simulator:
 
     Args:
         world: accounts, users and apps.
-        wall: returns epoch seconds of the real world.
+        wall: returns the real time, in epoch seconds; the simulated clock may differ.
         random_bytes: returns random bytes for codes, tokens and ids.
     """
 
@@ -100,7 +100,7 @@ class Simulator:
         self.origin = ""
 
     def set_consent(self, consent: Consent) -> None:
-        """Set the way in which consent is decided from now on, also after `reset`."""
+        """Set the way in which consent is decided. `reset` returns to this setting."""
         self.consent = consent
         self._initial_consent = copy.copy(consent)
 

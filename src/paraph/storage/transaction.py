@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
+from paraph.storage.stores.api_key import ApiKeyStore
 from paraph.storage.stores.audit import AuditStore
 from paraph.storage.stores.event import EventStore
 from paraph.storage.stores.grant import GrantStore
@@ -26,10 +27,11 @@ from paraph.storage.stores.installation import InstallationStore
 from paraph.storage.stores.key import KeyRotationStore, ReplicaStore
 from paraph.storage.stores.link import LinkStore
 from paraph.storage.stores.notice import NoticeStore
-from paraph.storage.stores.record import ApiKeyStore, RemovalStore, UsedStateStore
 from paraph.storage.stores.refresh import RefreshStore
+from paraph.storage.stores.removal import RemovalStore
 from paraph.storage.stores.sealed_columns import SealedStore
 from paraph.storage.stores.token_queue import OwnerlessStore, RevocationStore
+from paraph.storage.stores.used_state import UsedStateStore
 from paraph.storage.stores.whole_tables import TableStore
 
 

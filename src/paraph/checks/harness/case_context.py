@@ -53,23 +53,23 @@ class CaseContext:
 
     # ------------------------------------------------------------ expectations
 
-    def expect(self, holds: object, otherwise: str) -> None:
-        """Fail the case with the reason `otherwise` unless `holds` is true.
+    def expect(self, holds: object, reason: str) -> None:
+        """Fail the case with a reason unless `holds` is true.
 
         Raises:
             ExpectationFailedError: `holds` is false.
         """
         if not holds:
-            raise ExpectationFailedError(otherwise)
+            raise ExpectationFailedError(reason)
 
-    def control(self, holds: object, otherwise: str) -> None:
+    def control(self, holds: object, reason: str) -> None:
         """End the case as inconclusive unless `holds` is true.
 
         Raises:
             ControlFailedError: `holds` is false.
         """
         if not holds:
-            raise ControlFailedError(otherwise)
+            raise ControlFailedError(reason)
 
     def expect_no_error(self, response: Response, what: str) -> Response:
         """Fail the case unless a response came and its status is no server error.
@@ -88,7 +88,7 @@ class CaseContext:
         return response
 
     def expect_response(self, response: Response, what: str) -> Response:
-        """Fail the case unless any response came: a 5xx without an effect is an ugly refusal.
+        """Fail the case unless any response came. A 5xx counts as a refusal here.
 
         Use `expect_no_error` in cases that check that the app does not break.
 

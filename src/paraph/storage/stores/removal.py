@@ -1,60 +1,23 @@
-"""Used states, tombstones, receipts and API keys in the database."""
+"""Tombstones and receipts of removals in the database."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
-from sqlalchemy import Row, case, delete, insert, select, update
+from sqlalchemy import case, delete, insert, select
 
-from paraph.model.management import ApiKey
 from paraph.model.removal import UNKNOWN_TIME, Receipt, RemovalExport, TombstoneTimes
 from paraph.storage.backup.receipt_book import Line, ReceiptLine, TombstoneLine, encode_line
 from paraph.storage.connection import Connection
-from paraph.storage.tables import api_keys, receipts, removal_exports, tombstones, used_states
+from paraph.storage.tables import receipts, removal_exports, tombstones
 
 
-class _Store:
+class RemovalStore:
+    """The lasting records of removals: tombstones (keyed hashes) and receipts."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-
-
-class UsedStateStore(_Store):
-    """Used states, by hash: each can be used once, across all replicas.
-
-    The store also holds the operators' sessions that were ended: their cookies must not count
-    any more, although they have not expired.
-    """
-
-    async def use(self, state_hash: bytes, *, expires_at: int) -> bool:
-        """Return True to exactly one caller, until `expires_at`.
-
-        The primary key decides, not an earlier read.
-        """
-        once = self._connection.insert(used_states).on_conflict_do_nothing(
-            index_elements=[used_states.c.state_hash]
-        )
-        done = await self._connection.execute(
-            once, {"state_hash": state_hash, "expires_at": expires_at}
-        )
-        return done.rowcount == 1
-
-    async def is_used(self, state_hash: bytes) -> bool:
-        """Return True if the state was used. Only for showing it: to use a state, call `use`."""
-        known = select(used_states.c.state_hash).where(used_states.c.state_hash == state_hash)
-        return (await self._connection.execute(known)).first() is not None
-
-    async def delete_expired(self, *, now: int) -> int:
-        """Delete states whose cookies have expired."""
-        done = await self._connection.execute(
-            delete(used_states).where(used_states.c.expires_at <= now)
-        )
-        return done.rowcount
-
-
-class RemovalStore(_Store):
-    """The lasting records of removals: tombstones (keyed hashes) and receipts."""
 
     async def add_tombstone(self, identity_hash: bytes, *, zoom_time: int | None, now: int) -> None:
         """Insert a tombstone, or raise the time of an existing one, and queue its export.
@@ -169,64 +132,3 @@ class RemovalStore(_Store):
             )
             for row in rows
         ]
-
-
-class ApiKeyStore(_Store):
-    """Keys of the management API."""
-
-    async def add(self, key: ApiKey) -> None:
-        """Insert a key."""
-        await self._connection.execute(
-            insert(api_keys).values(
-                key_id=key.key_id,
-                secret_hash=key.secret_hash,
-                label=key.label,
-                scopes=" ".join(sorted(key.scopes)),
-                subject_prefix=key.subject_prefix,
-                created_at=key.created_at,
-                revoked_at=key.revoked_at,
-                last_used_at=key.last_used_at,
-            )
-        )
-
-    async def get(self, key_id: str) -> ApiKey | None:
-        """Return a key by its public id."""
-        row = (
-            await self._connection.execute(select(api_keys).where(api_keys.c.key_id == key_id))
-        ).first()
-        return None if row is None else _key(row)
-
-    async def all(self) -> Sequence[ApiKey]:
-        """Return every key, including revoked ones, oldest first."""
-        rows = await self._connection.execute(
-            select(api_keys).order_by(api_keys.c.created_at, api_keys.c.key_id)
-        )
-        return [_key(row) for row in rows]
-
-    async def touch(self, key_id: str, *, now: int) -> None:
-        """Record the last use."""
-        await self._connection.execute(
-            update(api_keys).where(api_keys.c.key_id == key_id).values(last_used_at=now)
-        )
-
-    async def revoke(self, key_id: str, *, now: int) -> bool:
-        """Revoke a key. Return False if it is unknown or was revoked before."""
-        done = await self._connection.execute(
-            update(api_keys)
-            .where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
-            .values(revoked_at=now)
-        )
-        return done.rowcount == 1
-
-
-def _key(row: Row[Any]) -> ApiKey:
-    return ApiKey(
-        key_id=row.key_id,
-        secret_hash=bytes(row.secret_hash),
-        label=row.label,
-        scopes=frozenset(row.scopes.split()),
-        subject_prefix=row.subject_prefix,
-        created_at=row.created_at,
-        revoked_at=row.revoked_at,
-        last_used_at=row.last_used_at,
-    )
