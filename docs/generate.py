@@ -92,7 +92,7 @@ def _below(root: type[ParaphError]) -> set[type[ParaphError]]:
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "design.md": {"phases": phases},
+    "explanation/design.md": {"phases": phases},
     "outgoing.md": {"causes": causes},
     "management-api.md": {"errors": errors},
     "simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},
