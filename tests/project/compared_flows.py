@@ -12,6 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -155,19 +156,25 @@ class Flows:
                 yield f"with the fault {name}", response
             await side.steer("DELETE", f"/faults/{name}")
 
-    async def events(self) -> AsyncIterator[Step]:
-        """Read the notices of the installs and the OpenAPI document."""
+    async def _settled(self) -> Response:
+        """Wait until no notice waits to be forwarded; return the list of events."""
         for _ in range(_POLLS):
             listed = await self._side.call("GET", "/v1/events")
             if all(one.get("next_attempt_at") is None for one in listed.json().get("events", [])):
                 break
             # Dispatch has no signal that reaches another process.
             await asyncio.sleep(0.05)
-        yield "GET /v1/events", listed
+        return listed
+
+    async def events(self) -> AsyncIterator[Step]:
+        """Read the notices of the installs and the OpenAPI document."""
+        yield "GET /v1/events", (listed := await self._settled())
         found = listed.json().get("events") or [{}]
         one = f"/v1/events/{found[0].get('id', 'none')}"
         yield "one event", await self._side.call("GET", one)
-        yield "redelivery", await self._side.call("POST", f"{one}/redeliver", {})
+        queued = await self._side.call("POST", f"{one}/redeliver", {})
+        # Its body tells whether the event was forwarded before the response was made.
+        yield "redelivery", replace(queued, headers=queued.headers[:1], body=b"", raw=b"")
         yield "OpenAPI document", await self._side.call("GET", "/v1/openapi.json")
 
     async def operators(self) -> AsyncIterator[Step]:
@@ -183,6 +190,7 @@ class Flows:
             )
             yield f"sign in with {name}", response
         cookies = _cookie_header(response.cookies())
+        await self._settled()
         pages = ("", "events", "installations", "audit", "events/AAAA", "events?status=dead", "no")
         for path in pages:
             response = await side.ask("GET", f"/admin/{path}", *cookies, where="private")

@@ -18,10 +18,11 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?UTC|Z|\+00:0
 _DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 _ADDRESS = re.compile(r"(localhost|127\.0\.0\.1):\d{4,5}")
 _RANDOM_LENGTH = 12
+_NUMBER = re.compile(r"-?[0-9]+")
 _DAY = 86400
 # Seconds that pass between two responses of one step of a flow.
 _SECONDS_APART = 20
-_SHORT_TIMES = {"expires_in", "retry-after", "max-age", "clock_skew_seconds"}
+_SHORT_TIMES = {"expires_in", "retry-after", "max-age", "clock_skew_seconds", "late_by_seconds"}
 _SHOWN = 60
 
 
@@ -225,7 +226,7 @@ def _unified(text: str) -> str:
 
 
 def _is_volatile(one: str, other: str, *, is_short_time: bool) -> bool:
-    if one.isdigit() and other.isdigit():
+    if _NUMBER.fullmatch(one) and _NUMBER.fullmatch(other):
         apart = abs(int(one) - int(other))
         if is_short_time:
             return apart <= _SECONDS_APART

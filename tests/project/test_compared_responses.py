@@ -75,7 +75,7 @@ def test_listed_differences_are_allowed(tmp_path: Path) -> None:
     assert [] == differences(old, json_response('{"text":"Fix it","new_name":1}'), allowed)
     assert 1 == len(differences(old, json_response('{"text":"Fix it","other":1}'), allowed))
     assert {"Mend it", "new_name"} == allowed.used
-    assert read_allowed(LIST)
+    assert isinstance(read_allowed(LIST), Allowed)
 
 
 def test_responses_are_read_as_they_arrive() -> None:
