@@ -65,7 +65,7 @@ crash: $(DEV)  ## kill -9 under load, compare the books; KILLS= INBOX=sqlite|pos
 	PYTHONPATH=src:tests $(BIN)/python tests/faults/crash.py \
 		--kills $(or $(KILLS),200) --inbox $(or $(INBOX),sqlite)
 
-fuzz: $(DEV)  ## throw bytes at what judges deliveries; SECONDS=
+fuzz: $(DEV)  ## throw bytes at the verification of deliveries; SECONDS=
 	PYTHONPATH=src:tests $(BIN)/python tests/faults/fuzz.py $(or $(SECONDS),600)
 
 flood: $(DEV)  ## genuine deliveries under a flood of forged ones: answers, p99, memory; SECONDS=
@@ -106,11 +106,11 @@ bench: $(DEV)  ## hot paths beside the ceiling, in one run
 	PYTHONPATH=src:tests $(BIN)/python bench/webhook.py
 	PYTHONPATH=src:tests $(BIN)/python bench/token_vend.py
 	PYTHONPATH=src:tests $(BIN)/python bench/scale.py
-	PYTHONPATH=src:tests $(BIN)/python bench/handing_on.py
+	PYTHONPATH=src:tests $(BIN)/python bench/forwarding.py
 	PYTHONPATH=src:tests $(BIN)/python bench/steps.py
 	PYTHONPATH=src:tests $(BIN)/python bench/inputs.py
 
-docs: $(DEV)  ## write docs/reference/ and the generated tables anew
+docs: $(DEV)  ## write docs/reference/ and the generated tables again
 	$(BIN)/python docs/generate.py
 
 .PHONY: attack matrix kits compare

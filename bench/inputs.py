@@ -39,13 +39,13 @@ class _Counting(Transport):
         self.responses += data.count(b"HTTP/1.1 ")
 
 
-async def cost(app: Any, judges: Any, one: Input) -> tuple[float, str]:
+async def cost(app: Any, fast_routes: Any, one: Input) -> tuple[float, str]:
     """CPU microseconds for one request of an input, and the status of its response."""
     best, status = float("inf"), ""
     for _ in range(ROUNDS):
         spent = 0.0
         for _ in range(TIMES):
-            async with connection(app, judges) as (serving, transport):
+            async with connection(app, fast_routes) as (serving, transport):
                 begun = time.process_time()
                 for piece in one.pieces:
                     if not transport.closed:
@@ -77,11 +77,11 @@ async def main() -> int:
         async with running(Path(folder), trusted_proxies=(ip_network("127.0.0.0/8"),)) as kit:
             gc.disable()
             print(f"Inputs of {SIZE} bytes; CPU µs of a request; goal: at most {GOAL:g} x usual\n")
-            for name, app, judges, usual, inputs in rows(kit.service):
-                unit, _status = await cost(app, judges, usual)
+            for name, app, fast_routes, usual, inputs in rows(kit.service):
+                unit, _status = await cost(app, fast_routes, usual)
                 print(f"{name}: a usual refusal costs {unit:.1f} µs")
                 for one in inputs:
-                    spent, status = await cost(app, judges, one)
+                    spent, status = await cost(app, fast_routes, one)
                     ratio = spent / unit
                     above += ratio > GOAL
                     mark = "  ABOVE" if ratio > GOAL else ""

@@ -284,7 +284,7 @@ def comparison(targets: Sequence[Target], pairs: Sequence[tuple[str, str, float]
 
 
 def free_port() -> int:
-    """A port that nobody holds at the moment."""
+    """A port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

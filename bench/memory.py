@@ -1,6 +1,6 @@
 """The memory of a process beside 100 000 installations: idle, and after vending for each of them.
 
-`make memory`. On SQLite, whose reader remembers rows as long as nobody writes.
+`make memory`. On SQLite, whose reader remembers rows until the next write.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import uvloop
 import kit
 import service_under_load as load
 from paraph.service.context import open_context
-from paraph.settings.model import load_settings
+from paraph.settings.loading import load_settings
 from token_vend import Installed, fill_context
 
 INSTALLATIONS = 100_000

@@ -22,7 +22,7 @@ GOALS = {
     "verified webhook, fast path": 0.45,
     "verified webhook, ASGI path": 0.35,
 }
-LANES = {"fast path": True, "ASGI path": False}
+FAST_PATH = {"fast path": True, "ASGI path": False}
 PATHS = {
     "forged webhook, refused by its headers": (load.forged_by_shape, 401),
     "forged webhook, refused by its MAC": (load.forged_by_key, 401),
@@ -34,15 +34,15 @@ PATHS = {
 def ours(folder: Path, stack: ExitStack) -> list[Target]:
     """The service on SQLite, with the fast path and without it."""
     running = {}
-    for lane, on in LANES.items():
-        place = folder / lane
+    for path, on in FAST_PATH.items():
+        place = folder / path
         place.mkdir()
-        running[lane] = stack.enter_context(load.running_service(place, fast_lane=on))
-        asyncio.run(install(f"sqlite:///{place / 'paraph.db'}", running[lane].key))
+        running[path] = stack.enter_context(load.running_service(place, fast_path=on))
+        asyncio.run(install(f"sqlite:///{place / 'paraph.db'}", running[path].key))
     return [
-        Target(f"{name}, {lane}", service.port, service.pid, requests, status)
+        Target(f"{name}, {path}", service.port, service.pid, requests, status)
         for name, (requests, status) in PATHS.items()
-        for lane, service in running.items()
+        for path, service in running.items()
     ]
 
 

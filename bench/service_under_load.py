@@ -47,7 +47,7 @@ def running_service(
     *,
     events_url: str = "",
     key: str = "",
-    fast_lane: bool = True,
+    fast_path: bool = True,
     forward_url: str = "",
 ) -> Iterator[Running]:
     """`paraph serve` on a free port of the server's core."""
@@ -68,7 +68,7 @@ events_url = "{events_url}"
 encryption_keys = ["{key}"]
 linking = "none"
 drain_seconds = 0
-fast_lane = {str(fast_lane).lower()}
+fast_path = {str(fast_path).lower()}
 forward_url = "{forward_url}"
 forward_secrets = {["bench-forwarding-key-6wRx4T"] if forward_url else []}
 """,
@@ -135,7 +135,7 @@ def genuine(count: int = 20_000) -> Sequence[bytes]:
 
 
 def forged_redirects() -> Sequence[bytes]:
-    """Random codes and states, with the cookie of nobody."""
+    """Random codes and states, with the cookie of no flow."""
     return [
         kit.request(
             "GET",

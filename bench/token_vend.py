@@ -28,7 +28,7 @@ from paraph.model.phase import Phase
 from paraph.model.records import Grant, Link, Tokens, ZoomIdentity
 from paraph.secret import Secret
 from paraph.service.context import open_context
-from paraph.settings.model import load_settings
+from paraph.settings.loading import load_settings
 from postgres_server import PostgresServer
 
 INSTALLATIONS = 2_000

@@ -1,6 +1,6 @@
-"""Signed deliveries, kept durably by the fast lane, beside the ceiling and other receivers.
+"""Signed deliveries, kept durably by the fast path, beside the ceiling and other receivers.
 
-`make bench` runs it after `run.py`. Ours hands every event on as well (to nobody), as it does in
+`make bench` runs it after `run.py`. Ours also marks every event as delivered, as it does in
 production; the peers only keep it.
 """
 

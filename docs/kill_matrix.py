@@ -7,12 +7,11 @@ import os
 import re
 from pathlib import Path
 
-from paraph.checks import judged
 from paraph.checks.catalogue import GROUPS, catalogue
 from paraph.checks.report.document import to_json
 from paraph.checks.report.terminal import kill_line
 from paraph.checks.runner import select
-from paraph.checks.self_test import Kill, Matrix, self_test
+from paraph.checks.self_test import SUMMARY, Kill, Matrix, self_test
 from paraph.checks.verdict import Finding, Verdict
 
 DOCUMENT = Path(__file__).with_name("check-matrix.md")
@@ -67,8 +66,8 @@ def main() -> None:
     if given.only:
         matrix = merged(matrix, DOCUMENT.read_text(encoding="utf-8"))
     DOCUMENT.write_text(table(matrix), encoding="utf-8")
-    kept = to_json(judged.summary_of(matrix))
-    Path(judged.__file__).with_name(judged.FILE).write_text(kept, encoding="utf-8")
+    kept = to_json(matrix.summary())
+    SUMMARY.write_text(kept, encoding="utf-8")
     print(f"{matrix.killed} of {len(matrix.kills)} in {matrix.seconds:.0f} seconds")
 
 

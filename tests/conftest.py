@@ -16,6 +16,9 @@ from postgres_server import PostgresServer
 
 # A test that takes `database_url` runs once for each kind of database.
 DATABASES = ["sqlite", "postgresql"]
+# Here `make test` takes SQLite alone. The contract tests of the stores and inboxes, which these
+# parts stand on, run on both.
+POSTGRESQL_IN_VERIFY = {"lifecycle", "operations"}
 
 
 load_authorities_once()
@@ -33,7 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Count the tests of every file before `-m` deselects those of the other suite."""
+    """Mark and count the tests of every file before `-m` deselects those of the other suite."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        database = callspec.params.get("database_url") if callspec else None
+        if database == "postgresql" and item.path.parent.name in POSTGRESQL_IN_VERIFY:
+            item.add_marker(pytest.mark.slow)
     found = suites.count_tests(items)
     config.stash[suites.COLLECTED] = found
     if config.getoption("--write-suites"):

@@ -110,13 +110,13 @@ jetstream {{ store_dir: "{self.folder / f"store-{member}"}"
             process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def forget(self) -> None:
+    def delete_streams(self) -> None:
         """Delete every stream, so that the next test begins with none."""
-        thread = threading.Thread(target=asyncio.run, args=(self._forget(),))
+        thread = threading.Thread(target=asyncio.run, args=(self._delete_streams(),))
         thread.start()
         thread.join()
 
-    async def _forget(self) -> None:
+    async def _delete_streams(self) -> None:
         client = await nats.connect(f"nats://127.0.0.1:{self.ports[0]}")
         stream = client.jetstream()
         for info in await stream.streams_info():

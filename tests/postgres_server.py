@@ -234,6 +234,14 @@ class PostgresServer:
         return place / "bin"
 
 
+_ENDED = (
+    asyncpg.AdminShutdownError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+
 class _Administrator:
     """One connection that stays open: a new one for each statement costs 20 ms of CPU.
 
@@ -253,20 +261,25 @@ class _Administrator:
         self._loop.close()
 
     def ask(self, statement: str) -> list[Any]:
-        """Run one statement. After an error the next one gets a new connection."""
+        """Run one statement, a second time where the connection has ended unnoticed."""
         with self._one_at_a_time:
             return asyncio.run_coroutine_threadsafe(self._ask(statement), self._loop).result()
 
     async def _ask(self, statement: str) -> list[Any]:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(self._url)
         try:
-            return list(await self._connection.fetch(statement))
-        except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            # The server was killed, and the client has not noticed it until now.
+            return await self._fetch(statement)
+        except _ENDED:
+            if self._connection is None:
+                raise
+            # Tests kill the server and terminate its connections, this one among them.
             self._connection.terminate()
             self._connection = None
-            raise ConnectionError("the connection has ended") from error
+            return await self._fetch(statement)
+
+    async def _fetch(self, statement: str) -> list[Any]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._url)
+        return list(await self._connection.fetch(statement))
 
     def pid(self) -> int:
         """Return the process of the server that serves the connection."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import paraph
+import paraph.client
 
 
 def test_every_public_name_is_there() -> None:
@@ -14,6 +17,14 @@ def test_every_public_name_is_there() -> None:
         assert getattr(paraph, name).__name__ == name
     assert sorted(paraph.__all__) == dir(paraph)
     assert not hasattr(paraph, "something_else")
+
+
+def test_names_of_version_0_1_warn() -> None:
+    """The old name of a value still works, with a warning that says the new one."""
+    with pytest.warns(DeprecationWarning, match="use ZoomResponse"):
+        assert paraph.ZoomResponse is paraph.ZoomAnswer
+    with pytest.warns(DeprecationWarning, match="use ZoomResponse"):
+        assert paraph.ZoomResponse is paraph.client.ZoomAnswer
 
 
 def test_importing_paraph_loads_nothing_heavy() -> None:

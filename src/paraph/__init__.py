@@ -6,6 +6,7 @@ plugin, loads no server and no database driver.
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from paraph.errors import NeedsReauthorization, NotFound, ParaphError, UsageError
     from paraph.events.handlers import HandedEvent
     from paraph.secret import Secret
-    from paraph.service.zoom import SubjectInstallation, Zoom, ZoomAnswer
-    from paraph.settings.model import Settings, load_settings
+    from paraph.service.subject_installation import SubjectInstallation
+    from paraph.service.zoom import Zoom
+    from paraph.settings.loading import load_settings
+    from paraph.settings.model import Settings
     from paraph.simulator.running import SimulatedZoom
+    from paraph.values import ZoomResponse
 
 __all__ = [
     "AsyncClient",
@@ -31,7 +35,7 @@ __all__ = [
     "SubjectInstallation",
     "UsageError",
     "Zoom",
-    "ZoomAnswer",
+    "ZoomResponse",
     "challenge_of",
     "load_settings",
 ]
@@ -46,16 +50,23 @@ _PLACES = {
     "Secret": "paraph.secret",
     "Settings": "paraph.settings.model",
     "SimulatedZoom": "paraph.simulator.running",
-    "SubjectInstallation": "paraph.service.zoom",
+    "SubjectInstallation": "paraph.service.subject_installation",
     "UsageError": "paraph.errors",
     "Zoom": "paraph.service.zoom",
-    "ZoomAnswer": "paraph.service.zoom",
+    "ZoomResponse": "paraph.values",
     "challenge_of": "paraph.client",
-    "load_settings": "paraph.settings.model",
+    "load_settings": "paraph.settings.loading",
 }
+
+# Names of version 0.1, which work for one more version.
+_OLD_NAMES = {"ZoomAnswer": "ZoomResponse"}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _OLD_NAMES:
+        text = f"paraph.{name} is deprecated and will be removed: use {_OLD_NAMES[name]}"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        name = _OLD_NAMES[name]
     place = _PLACES.get(name)
     if place is None:
         raise AttributeError(f"module 'paraph' has no attribute {name!r}")

@@ -29,12 +29,9 @@
     │   │   ├── StaleTimestamp
     │   │   └── ReplayedDelivery
     │   ├── EventInvalid                  Signed, but not an event.
-    │   └── AppContextRejected
-    │       ├── AppContextMalformed
-    │       ├── DecryptionFailed
-    │       └── ContextExpired
+    │   └── AppContextRejected            AppContextMalformed, DecryptionFailed, ContextExpired.
     ├── TransportError                    Timeout, TLS, refused redirect, oversized body.
-    │   ├── AnswerTooLarge                Larger than the limit for a host.
+    │   ├── ResponseTooLarge              Larger than the limit for a host.
     │   └── Busy                          paraph's own limit, not the network's.
     └── StorageError                      The store could not write or read.
         ├── InboxFull                     It cannot keep up; the event was not queued.
@@ -340,13 +337,17 @@ class TransportError(ParaphError):
     default_remedy = "Try again in a few minutes."
 
 
-class AnswerTooLarge(TransportError):
+class ResponseTooLarge(TransportError):
     """Zoom's response is larger than the limit for a host."""
 
     code = "answer_too_large"
     cause = "response_too_large"
-    public_message = "Zoom's answer is larger than what is passed on."
-    default_remedy = "Ask for less at once (page_size), or vend an access token and ask directly."
+    public_message = "Zoom's response is larger than the limit."
+    default_remedy = "Request less at once (page_size), or vend an access token and call Zoom."
+
+
+# The former name, until the next minor version.
+AnswerTooLarge = ResponseTooLarge
 
 
 class Busy(TransportError):

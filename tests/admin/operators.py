@@ -63,16 +63,16 @@ class Desk:
         """Open a page."""
         return await self.client.get(path)
 
-    async def proof(self) -> str:
+    async def csrf_token(self) -> str:
         """What forms of this session carry."""
         page = await self.client.get("/admin/events")
-        found = re.search(r'name="proof" value="([0-9a-f]{64})"', page.text)
+        found = re.search(r'name="csrf_token" value="([0-9a-f]{64})"', page.text)
         assert found, page.text
         return found[1]
 
     async def press(self, path: str, **more: Any) -> httpx.Response:
         """Send a form of our own."""
-        return await self.client.post(path, data={"proof": await self.proof(), **more})
+        return await self.client.post(path, data={"csrf_token": await self.csrf_token(), **more})
 
     async def event(self, event_id: str) -> KeptEvent:
         """As it is kept."""
@@ -115,6 +115,6 @@ async def desk(folder: Path, **changes: Any) -> AsyncIterator[Desk]:
         await kit.install(visitor)
         key = await new_key(kit)
         async with browser(kit) as client:
-            answer = await sign_in(client, key)
-            assert 303 == answer.status_code, answer.text
+            response = await sign_in(client, key)
+            assert 303 == response.status_code, response.text
             yield Desk(kit, client, key)

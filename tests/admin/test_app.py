@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from admin.operators import COOKIE, ORIGIN, Desk, browser, desk, new_key, sign_in
-from paraph.admin import form
+from paraph.admin import operator_request
 from paraph.errors import StorageError
 from paraph.model.records import EventStatus
 from service_kit import ACCOUNT, running
@@ -28,27 +28,32 @@ async def test_pages_are_for_who_is_signed_in(signed_in: Desk) -> None:
     event_id = await signed_in.keep(1)
     async with browser(signed_in.kit) as stranger:
         for path in (*PAGES, "/admin/", "/admin", f"/admin/events/{event_id}"):
-            answer = await stranger.get(path)
-            assert (303, b"") == (answer.status_code, answer.content)
-            assert answer.headers["location"].startswith("/admin/sign-in")
+            response = await stranger.get(path)
+            assert (303, b"") == (response.status_code, response.content)
+            assert response.headers["location"].startswith("/admin/sign-in")
         for path in (*ACTS, f"/admin/events/{event_id}/redeliver"):
-            assert 303 == (await stranger.post(path, data={"proof": ""})).status_code
+            assert 303 == (await stranger.post(path, data={"csrf_token": ""})).status_code
     assert EventStatus.DEAD is (await signed_in.event(event_id)).status
 
 
-async def test_an_act_needs_the_proof_of_its_session(signed_in: Desk) -> None:
+async def test_an_action_needs_the_csrf_token_of_its_session(signed_in: Desk) -> None:
     """None, a wrong one, another session's, or two: nothing is done."""
     event_id = await signed_in.keep(1)
     path = f"/admin/events/{event_id}/redeliver"
-    proof = await signed_in.proof()
+    csrf_token = await signed_in.csrf_token()
     async with browser(signed_in.kit) as client:
         await sign_in(client, await new_key(signed_in.kit))
         other = Desk(signed_in.kit, client, "")
-        foreign = await other.proof()
-    assert proof != foreign
-    for fields in ({}, {"proof": ""}, {"proof": foreign}, {"proof": [proof, proof]}):
-        answer = await signed_in.client.post(path, data={"x": "y", **fields})
-        assert 403 == answer.status_code, fields
+        foreign = await other.csrf_token()
+    assert csrf_token != foreign
+    for fields in (
+        {},
+        {"csrf_token": ""},
+        {"csrf_token": foreign},
+        {"csrf_token": [csrf_token, csrf_token]},
+    ):
+        response = await signed_in.client.post(path, data={"x": "y", **fields})
+        assert 403 == response.status_code, fields
     assert EventStatus.DEAD is (await signed_in.event(event_id)).status
 
 
@@ -63,17 +68,19 @@ async def test_an_act_needs_the_proof_of_its_session(signed_in: Desk) -> None:
     ],
 )
 async def test_a_foreign_form_does_nothing(signed_in: Desk, headers: dict[str, str]) -> None:
-    """Even with the cookie and the proof; nor does it sign anybody in or cost the budget."""
+    """Even with the cookie and the CSRF token; it signs in no person and costs no attempt."""
     event_id = await signed_in.keep(1)
-    proof = await signed_in.proof()
+    csrf_token = await signed_in.csrf_token()
     for path in (*ACTS, f"/admin/events/{event_id}/redeliver"):
-        answer = await signed_in.client.post(path, data={"proof": proof}, headers=headers)
-        assert 403 == answer.status_code
+        response = await signed_in.client.post(
+            path, data={"csrf_token": csrf_token}, headers=headers
+        )
+        assert 403 == response.status_code
     for _ in range(12):
-        answer = await signed_in.client.post(
+        response = await signed_in.client.post(
             "/admin/sign-in", data={"key": signed_in.key}, headers=headers
         )
-        assert (403, False) == (answer.status_code, "set-cookie" in answer.headers)
+        assert (403, False) == (response.status_code, "set-cookie" in response.headers)
     assert EventStatus.DEAD is (await signed_in.event(event_id)).status
     assert 303 == (await sign_in(signed_in.client, signed_in.key)).status_code
 
@@ -81,8 +88,8 @@ async def test_a_foreign_form_does_nothing(signed_in: Desk, headers: dict[str, s
 async def test_a_foreign_name_is_refused(signed_in: Desk) -> None:
     """A browser that was led here under another name sees no page, not even the form."""
     for path in (*PAGES, "/admin/sign-in", "/admin/static/operator.css", "/admin/nowhere"):
-        answer = await signed_in.client.get(path, headers={"host": "rebound.evil.example:8001"})
-        assert (421, True) == (answer.status_code, "not served under this name" in answer.text)
+        response = await signed_in.client.get(path, headers={"host": "rebound.evil.example:8001"})
+        assert (421, True) == (response.status_code, "not served under this name" in response.text)
 
 
 async def test_the_configured_name_is_served(tmp_path: Path) -> None:
@@ -93,10 +100,10 @@ async def test_the_configured_name_is_served(tmp_path: Path) -> None:
         async with browser(kit, url) as client:
             assert 303 == (await sign_in(client, key)).status_code
             assert 200 == (await client.get("/admin/events")).status_code
-            answer = await client.post(
+            response = await client.post(
                 "/admin/sign-in", data={"key": key}, headers={"origin": "https://localhost:8001"}
             )
-            assert 403 == answer.status_code
+            assert 403 == response.status_code
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "X"])
@@ -108,8 +115,8 @@ async def test_other_methods_are_refused(signed_in: Desk, method: str) -> None:
         ("/admin/sign-in", "GET, POST"),
         ("/admin/static/operator.css", "GET"),
     ):
-        answer = await signed_in.client.request(method, path)
-        assert (405, allowed) == (answer.status_code, answer.headers["allow"])
+        response = await signed_in.client.request(method, path)
+        assert (405, allowed) == (response.status_code, response.headers["allow"])
     for path in ACTS:
         assert 405 == (await signed_in.get(path)).status_code
 
@@ -134,17 +141,17 @@ async def test_other_methods_are_refused(signed_in: Desk, method: str) -> None:
 async def test_what_is_not_there_is_a_page(signed_in: Desk, path: str) -> None:
     """A 404 for everybody, with a way back; another spelling is another page."""
     url = httpx.URL(ORIGIN).copy_with(raw_path=path.encode("latin-1"))
-    answer = await signed_in.client.get(url)
-    assert (404, True) == (answer.status_code, 'href="/admin/events"' in answer.text)
+    response = await signed_in.client.get(url)
+    assert (404, True) == (response.status_code, 'href="/admin/events"' in response.text)
 
 
 @pytest.mark.parametrize("path", ["/administration", "/adminx", "/Admin/", "/v1/admin/"])
 async def test_a_neighbouring_address_is_the_apis(signed_in: Desk, path: str) -> None:
     """Only `/admin` and what is below it are pages."""
-    answer = await signed_in.get(path)
+    response = await signed_in.get(path)
     assert (404, "application/problem+json") == (
-        answer.status_code,
-        answer.headers["content-type"],
+        response.status_code,
+        response.headers["content-type"],
     )
 
 
@@ -168,10 +175,10 @@ async def test_a_body_is_a_small_form(
 ) -> None:
     """Signed in or not; what is none gets a page that says so."""
     for path in ("/admin/sign-in", "/admin/audit/verify"):
-        answer = await signed_in.client.post(
+        response = await signed_in.client.post(
             path, content=content, headers={"content-type": media_type}
         )
-        assert (status, True) == (answer.status_code, "<h1>" in answer.text)
+        assert (status, True) == (response.status_code, "<h1>" in response.text)
 
 
 @pytest.mark.parametrize("query", [b"%ff", b"a=b&" * 300, b"&&&===", b"x" * 30_000])
@@ -201,7 +208,7 @@ async def test_any_bytes_are_answered(signed_in: Desk) -> None:
             raw_path=path + dice.choice([b"", noise[4]]),
             query=dice.choice([b"", b"after=" + noise[5], b"status=dead&after=" + noise[5]]),
             headers=headers,
-            body=dice.choice([b"", noise[5], b"key=" + noise[5], b"proof=" + noise[4]]),
+            body=dice.choice([b"", noise[5], b"key=" + noise[5], b"csrf_token=" + noise[4]]),
         )
         assert 200 <= status < 500
 
@@ -244,7 +251,7 @@ async def test_a_form_that_does_not_come_is_given_up(
     signed_in: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody holds a place for longer than some seconds."""
-    monkeypatch.setattr(form, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(operator_request, "READ_SECONDS", 0.05)
 
     async def never() -> dict[str, Any]:
         await asyncio.sleep(60)
@@ -276,14 +283,14 @@ async def test_on_every_kind_of_store(database_url: str, tmp_path: Path) -> None
         assert 200 == (await one.press("/admin/audit/verify")).status_code
         kept = one.client.cookies[COOKIE]
         assert 303 == (await one.press("/admin/sign-out")).status_code
-        answer = await one.client.get("/admin/events", headers={"cookie": f"{COOKIE}={kept}"})
-        assert "/admin/sign-in" == answer.headers["location"]
+        response = await one.client.get("/admin/events", headers={"cookie": f"{COOKIE}={kept}"})
+        assert "/admin/sign-in" == response.headers["location"]
 
 
 async def test_every_answer_has_the_headers_of_pages(signed_in: Desk) -> None:
     """Whatever the status; each once, nothing is kept, and nothing from elsewhere is loaded."""
     event_id = await signed_in.keep(1)
-    answers = [
+    responses = [
         *[await signed_in.get(path) for path in (*PAGES, f"/admin/events/{event_id}")],
         await signed_in.get("/admin/static/operator.css"),
         await signed_in.get("/admin/nowhere"),
@@ -293,9 +300,9 @@ async def test_every_answer_has_the_headers_of_pages(signed_in: Desk) -> None:
         await signed_in.press("/admin/sign-out"),
         await signed_in.get("/admin/"),
     ]
-    assert {200, 303, 403, 404, 405, 421} == {answer.status_code for answer in answers}
-    for answer in answers:
-        policy = answer.headers["content-security-policy"]
+    assert {200, 303, 403, 404, 405, 421} == {response.status_code for response in responses}
+    for response in responses:
+        policy = response.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'") and "unsafe" not in policy
         assert "script-src" not in policy
         for name, value in (
@@ -306,11 +313,11 @@ async def test_every_answer_has_the_headers_of_pages(signed_in: Desk) -> None:
             ("cross-origin-opener-policy", "same-origin"),
             ("cross-origin-resource-policy", "same-origin"),
         ):
-            assert [value] == answer.headers.get_list(name)
-        assert "http://" not in answer.text.replace("http://www.w3.org", "").replace(
+            assert [value] == response.headers.get_list(name)
+        assert "http://" not in response.text.replace("http://www.w3.org", "").replace(
             "http://127.0.0.1:8001/admin/", ""
         )
-        assert "<script" not in answer.text and " style=" not in answer.text
+        assert "<script" not in response.text and " style=" not in response.text
 
 
 async def test_nothing_personal_or_secret_stands_in_a_page(signed_in: Desk) -> None:
@@ -357,9 +364,9 @@ async def test_a_store_that_fails_is_a_page(
         raise StorageError("canary-detail")
 
     monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_live", fail)
-    answer = await signed_in.get("/admin/events")
-    assert (503, True) == (answer.status_code, "cannot keep anything" in answer.text)
-    assert "canary" not in answer.text
+    response = await signed_in.get("/admin/events")
+    assert (503, True) == (response.status_code, "cannot keep anything" in response.text)
+    assert "canary" not in response.text
 
 
 async def test_what_nobody_foresaw_is_a_page(
@@ -371,13 +378,13 @@ async def test_what_nobody_foresaw_is_a_page(
         raise RuntimeError("canary-cause")
 
     monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_live", fail)
-    for answer in (
+    for response in (
         await signed_in.get("/admin/events"),
         await sign_in(signed_in.client, signed_in.key),
     ):
-        assert (500, True) == (answer.status_code, "<h1>" in answer.text)
-        assert "canary" not in answer.text
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert (500, True) == (response.status_code, "<h1>" in response.text)
+        assert "canary" not in response.text
+        assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
 async def test_the_public_side_has_no_operator_pages(signed_in: Desk) -> None:

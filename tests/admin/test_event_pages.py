@@ -92,11 +92,11 @@ async def test_one_event_with_its_cause(signed_in: Desk) -> None:
 async def test_redelivery(signed_in: Desk) -> None:
     """It is due again from its first attempt; who did it stands in the audit."""
     event_id = await signed_in.keep(1)
-    answer = await signed_in.press(f"/admin/events/{event_id}/redeliver")
-    assert 303 == answer.status_code
+    response = await signed_in.press(f"/admin/events/{event_id}/redeliver")
+    assert 303 == response.status_code
     event = await signed_in.event(event_id)
     assert (EventStatus.DEAD, "") != (event.status, event.failure)
-    shown = (await signed_in.get(answer.headers["location"])).text
+    shown = (await signed_in.get(response.headers["location"])).text
     assert 'role="status">It will be delivered again' in shown
     operator = signed_in.key.split("_")[1]
     assert ("event.redelivered", {"event": event_id[:16], "operator": operator}) in (
@@ -107,14 +107,14 @@ async def test_redelivery(signed_in: Desk) -> None:
 async def test_a_removed_installation_gets_nothing_again(signed_in: Desk) -> None:
     """The page says so before; whoever presses an older page's button is told why not."""
     event_id = await signed_in.keep(1)
-    proof = await signed_in.proof()
+    csrf_token = await signed_in.csrf_token()
     (one,) = await signed_in.kit.installations()
     await remove_installation(signed_in.kit.service.context, one.link.link_id, reason="test")
     shown = await signed_in.get(f"/admin/events/{event_id}")
     assert "its installation was removed" in shown.text
     assert "Redeliver</button>" not in shown.text
     refused = await signed_in.client.post(
-        f"/admin/events/{event_id}/redeliver", data={"proof": proof}
+        f"/admin/events/{event_id}/redeliver", data={"csrf_token": csrf_token}
     )
     assert 400 == refused.status_code
     assert "It was not delivered again." in refused.text
@@ -149,8 +149,8 @@ async def test_all_dead_letters_that_are_shown(signed_in: Desk) -> None:
     page = (await signed_in.get("/admin/events?status=dead")).text
     shown = re.findall(r'name="event" value="([0-9a-f]{64})"', page)
     assert [*kept, gone] == shown
-    answer = await signed_in.press("/admin/dead-letters/redeliver", event=shown[1:])
-    told = (await signed_in.get(answer.headers["location"])).text
+    response = await signed_in.press("/admin/dead-letters/redeliver", event=shown[1:])
+    told = (await signed_in.get(response.headers["location"])).text
     assert "2 events are being delivered again" in told
     assert "1 was refused: the body was deleted" in told
     assert [kept[0], gone] == _links(told)
@@ -169,15 +169,15 @@ async def test_all_dead_letters_that_are_shown(signed_in: Desk) -> None:
 )
 async def test_what_is_no_list_is_not_found(signed_in: Desk, query: str) -> None:
     """A page, and nothing of the request in it."""
-    answer = await signed_in.get(f"/admin/events?{query}")
-    assert (404, True) == (answer.status_code, "There is nothing here" in answer.text)
+    response = await signed_in.get(f"/admin/events?{query}")
+    assert (404, True) == (response.status_code, "There is nothing here" in response.text)
 
 
 @pytest.mark.parametrize("query", ["redelivered=-1", "redelivered=<b>", "redelivered=9999", "x=y"])
 async def test_a_made_up_notice_says_nothing(signed_in: Desk, query: str) -> None:
     """A number is a small number, or none."""
-    answer = await signed_in.get(f"/admin/events?{query}")
-    assert (200, False) == (answer.status_code, "delivered again" in answer.text)
+    response = await signed_in.get(f"/admin/events?{query}")
+    assert (200, False) == (response.status_code, "delivered again" in response.text)
 
 
 async def test_names_are_escaped(signed_in: Desk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paraph.admin.own_origin import OwnOrigin
-from paraph.admin.refusal import Refusal
+from paraph.admin.page import Refusal
 
 URL = "https://operators.tidemark.example"
 

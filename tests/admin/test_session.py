@@ -39,10 +39,10 @@ async def test_it_ends_after_an_hour(signed_in: Desk) -> None:
     now = context.now()
     context = replace(context, clock=lambda: now)
     cookies = await begun(context)
-    assert await at(context, 0).of(cookies) is not None
-    assert await at(context, LIFETIME_SECONDS - 1).of(cookies) is not None
+    assert await at(context, 0).find(cookies) is not None
+    assert await at(context, LIFETIME_SECONDS - 1).find(cookies) is not None
     for seconds in (LIFETIME_SECONDS, LIFETIME_SECONDS + 9999, -61, -(2**40)):
-        assert await at(context, seconds).of(cookies) is None
+        assert await at(context, seconds).find(cookies) is None
 
 
 async def test_it_holds_nothing_that_opens_the_api(signed_in: Desk) -> None:
@@ -53,10 +53,10 @@ async def test_it_holds_nothing_that_opens_the_api(signed_in: Desk) -> None:
     for text in (key_id, secret, "read"):
         assert text not in value and text.encode() not in sealed
     for presented in (value, f"paraph_{key_id}_{value[-43:]}"):
-        answer = await signed_in.client.get(
+        response = await signed_in.client.get(
             "/v1/events", headers={"authorization": f"Bearer {presented}"}
         )
-        assert 401 == answer.status_code
+        assert 401 == response.status_code
 
 
 async def test_a_cookie_opens_no_api(signed_in: Desk) -> None:
@@ -66,8 +66,10 @@ async def test_a_cookie_opens_no_api(signed_in: Desk) -> None:
 
 async def _open_with(kit: Kit, cookie: str) -> int:
     async with browser(kit) as client:
-        answer = await client.get("/admin/events", headers=[(b"cookie", cookie.encode("latin-1"))])
-    return answer.status_code
+        response = await client.get(
+            "/admin/events", headers=[(b"cookie", cookie.encode("latin-1"))]
+        )
+    return response.status_code
 
 
 async def test_another_databases_cookie_is_refused(tmp_path: Path) -> None:
@@ -117,4 +119,4 @@ async def test_a_key_that_is_gone_from_the_ring_is_no_session(signed_in: Desk) -
     context = signed_in.kit.service.context
     cookies = await begun(context)
     ring = type(context.ring).parse([new_encryption_key()])
-    assert await Sessions(replace(context, ring=ring)).of(cookies) is None
+    assert await Sessions(replace(context, ring=ring)).find(cookies) is None

@@ -15,11 +15,11 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_an_operators_key_signs_in(signed_in: Desk) -> None:
-    """The form answers with a cookie for this host and an hour, and the pages open."""
+    """The form responses with a cookie for this host and an hour, and the pages open."""
     async with browser(signed_in.kit) as client:
-        answer = await sign_in(client, f"  {signed_in.key}\n")
-        cookie = answer.headers["set-cookie"]
-        assert (303, "/admin/events") == (answer.status_code, answer.headers["location"])
+        response = await sign_in(client, f"  {signed_in.key}\n")
+        cookie = response.headers["set-cookie"]
+        assert (303, "/admin/events") == (response.status_code, response.headers["location"])
         assert cookie.startswith(f"{COOKIE}=")
         assert cookie.endswith("; Path=/; Max-Age=3600; Secure; HttpOnly; SameSite=Strict")
         assert 200 == (await client.get("/admin/events")).status_code
@@ -40,14 +40,14 @@ async def test_every_failure_looks_alike(tmp_path: Path) -> None:
             "",
             "é\0\ud800" * 9,
         ]
-        answers = []
+        responses = []
         for key in keys:
             async with browser(kit) as client:
-                answers.append(await sign_in(client, key.encode("utf-8", "replace").decode()))
-                assert "set-cookie" not in answers[-1].headers
+                responses.append(await sign_in(client, key.encode("utf-8", "replace").decode()))
+                assert "set-cookie" not in responses[-1].headers
                 refused = await client.get("/admin/events")
                 assert "/admin/sign-in" == refused.headers["location"]
-    assert {(403, answers[0].content)} == {(a.status_code, a.content) for a in answers}
+    assert {(403, responses[0].content)} == {(a.status_code, a.content) for a in responses}
 
 
 async def test_failures_are_budgeted_and_successes_cost_nothing(tmp_path: Path) -> None:
@@ -82,19 +82,19 @@ async def test_a_revoked_key_ends_its_session(signed_in: Desk) -> None:
     """With the next page, which takes the cookie away too."""
     assert 200 == (await signed_in.get("/admin/audit")).status_code
     await revoke_key(signed_in.kit.service.context, signed_in.key.split("_")[1])
-    answer = await signed_in.get("/admin/audit")
+    response = await signed_in.get("/admin/audit")
     assert (303, "/admin/sign-in?back=/admin/audit") == (
-        answer.status_code,
-        answer.headers["location"],
+        response.status_code,
+        response.headers["location"],
     )
-    assert "Max-Age=0" in answer.headers["set-cookie"]
+    assert "Max-Age=0" in response.headers["set-cookie"]
 
 
 async def test_signing_out_ends_a_copy_of_the_cookie_too(signed_in: Desk) -> None:
     """Whoever kept the cookie has nothing; both ends stand in the audit."""
     kept = signed_in.client.cookies[COOKIE]
-    answer = await signed_in.press("/admin/sign-out")
-    assert (303, "/admin/sign-in") == (answer.status_code, answer.headers["location"])
+    response = await signed_in.press("/admin/sign-out")
+    assert (303, "/admin/sign-in") == (response.status_code, response.headers["location"])
     async with browser(signed_in.kit) as other:
         again = await other.get("/admin/events", headers={"cookie": f"{COOKIE}={kept}"})
     assert 303 == again.status_code
@@ -111,8 +111,8 @@ async def test_one_comes_back_to_the_page_that_was_wanted(signed_in: Desk) -> No
         asked = await client.get(f"/admin/events/{event_id}")
         form = await client.get(asked.headers["location"])
         assert f'name="back" value="/admin/events/{event_id}"' in form.text
-        answer = await sign_in(client, signed_in.key, back=f"/admin/events/{event_id}")
-        assert f"/admin/events/{event_id}" == answer.headers["location"]
+        response = await sign_in(client, signed_in.key, back=f"/admin/events/{event_id}")
+        assert f"/admin/events/{event_id}" == response.headers["location"]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_nobody_is_sent_elsewhere(back: str) -> None:
     assert "/admin/events" == destination(back)
 
 
-async def test_a_link_from_elsewhere_offers_to_go_on(signed_in: Desk) -> None:
+async def test_a_link_from_another_site_offers_to_go_on(signed_in: Desk) -> None:
     """The browser kept a good cookie back: one press goes on, and nobody signs in twice."""
     async with browser(signed_in.kit) as client:
         path = "/admin/sign-in?back=/admin/audit"

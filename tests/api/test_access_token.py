@@ -98,14 +98,15 @@ async def test_while_zoom_is_down_a_token_that_still_works_is_vended(one: Instal
     one.kit.zoom.simulator.faults.clear()
 
 
-async def test_a_dead_grant_says_so_and_a_new_consent_mends_it(one: Installed) -> None:
-    """409 with reason and link; Zoom is not asked again; installing again mends the same id."""
+async def test_a_dead_grant_is_reported_and_a_new_consent_repairs_it(one: Installed) -> None:
+    """409 with reason and link; Zoom is not asked again; installing again repairs the same id."""
     one.kit.zoom.simulator.ledger.clear()
     await one.expire()
     answer = await one.vend()
     problem = answer.json()
     assert (409, "needs_reauthorization") == (answer.status_code, problem["code"])
-    assert "https://app.example/install" == problem["mend_url"]
+    # `mend_url` is its name in version 0.1.
+    assert "https://app.example/install" == problem["reauthorize_url"] == problem["mend_url"]
     asked = one.refreshes()
     assert 409 == (await one.vend()).status_code
     assert asked == one.refreshes()

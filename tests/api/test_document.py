@@ -59,7 +59,7 @@ def drive(live: Live, operation: Any, examples: int, *, valid: bool, real_id: bo
 
 
 @pytest.mark.parametrize("examples", EXAMPLES)
-def test_no_500_and_no_undocumented_answer(live: Live, examples: int) -> None:
+def test_no_500_and_no_undocumented_response(live: Live, examples: int) -> None:
     """Every operation, with calls as documented and with calls that are not."""
     found = operations(live)
     assert 15 <= len(found)
@@ -74,6 +74,35 @@ def test_the_same_for_an_installation_that_exists(live: Live, examples: int) -> 
     for operation in operations(live):
         if "{installation_id}" in operation.path and operation.method != "delete":
             drive(live, operation, examples, valid=True, real_id=True)
+
+
+def test_every_operation_documents_key_problems_and_idempotency(live: Live) -> None:
+    """All need the key and refer to `Problem`; the POSTs that change data take the other key."""
+    keyed = set()
+    for path, methods in live.document["paths"].items():
+        for method, operation in methods.items():
+            assert [{"apiKey": []}] == operation["security"]
+            for status in ("401", "403", "404", "422", "500", "503"):
+                (content,) = operation["responses"][status]["content"].items()
+                schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+                assert ("application/problem+json", schema) == content
+            names = [one["name"] for one in operation.get("parameters", [])]
+            if "idempotency-key" in names:
+                keyed.add((method, path))
+    posts = {
+        ("post", path) for path, methods in live.document["paths"].items() if "post" in methods
+    }
+    assert {one for one in posts if "/installations/" not in one[1]} == keyed
+
+
+def test_routes_that_only_the_document_has_are_not_run(live: Live) -> None:
+    """An id that is too long for access tokens and the proxy is an unknown path, not a call."""
+    import httpx
+
+    with httpx.Client(base_url=live.url, headers={"authorization": live.key}) as client:
+        for end in ("access-token", "zoom/v2/users/me"):
+            response = client.post(f"/v1/installations/{'x' * 65}/{end}", json={"subject": "a"})
+            assert (404, "not_found") == (response.status_code, response.json()["code"])
 
 
 def test_without_a_key_everything_is_one_401(live: Live) -> None:

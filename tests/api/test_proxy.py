@@ -210,13 +210,13 @@ async def test_a_missing_scope_is_passed_on_without_a_refresh(one: Installed) ->
 
 
 async def test_a_dead_grant_says_so(one: Installed) -> None:
-    """Zoom refuses token and refresh: 409 with reason and a link that mends it; then no calls."""
+    """Zoom refuses token and refresh: 409 with reason and reauthorize URL; then no calls."""
     one.kit.zoom.simulator.ledger.clear()
     one.rest.script.append(EXPIRED)
     for _ in range(2):
         answer = await one.call("GET", "/v2/users/me")
         assert (409, "needs_reauthorization") == (answer.status_code, answer.json()["code"])
-        assert "https://app.example/install" == answer.json()["mend_url"]
+        assert "https://app.example/install" == answer.json()["reauthorize_url"]
         assert answer.json()["reason"]
     assert 1 == len(one.rest.seen)
     shown = (await one.api.get(f"/v1/installations/{one.id}")).json()

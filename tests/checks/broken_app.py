@@ -1,4 +1,4 @@
-"""Apps that no check can judge: `python broken_app.py KIND PORT`."""
+"""Apps that no case can be run on: `python broken_app.py KIND PORT`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ KINDS = {
 }
 
 
-def answer(connection: socket.socket, kind: str) -> None:
-    """Whatever comes, this goes back."""
+def response(connection: socket.socket, kind: str) -> None:
+    """Send the same bytes to every connection."""
     with connection:
         try:
             connection.recv(4096)
@@ -35,7 +35,7 @@ def main(kind: str, port: int) -> None:
     server = socket.create_server(("127.0.0.1", port))
     while True:
         connection, _ = server.accept()
-        threading.Thread(target=answer, args=(connection, kind), daemon=True).start()
+        threading.Thread(target=response, args=(connection, kind), daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Zoom is the only sign-in, and errors end on a friendly page: `python friendly_app.py [WORD]`.
 
-Nothing here answers with 4xx: whoever is not signed in sees the front page again. A gullible
-one signs somebody in although Zoom has not said whom; a discreet one greets without a name.
+It never sends a 4xx status: a signed-out browser sees the front page again. With `gullible` it
+signs a user in whom Zoom has not named; with `discreet` its greeting has no name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from http.cookies import SimpleCookie
 
 ZOOM, CLIENT_ID, SECRET = os.environ["ZOOM"], os.environ["CLIENT_ID"], os.environ["SECRET"]
 PORT = int(os.environ["PORT"])
-CALLBACK = f"http://127.0.0.1:{PORT}/callback"
+REDIRECT_URI = f"http://127.0.0.1:{PORT}/callback"
 GULLIBLE = "gullible" in sys.argv
 STATES: dict[str, str] = {}
 SESSIONS: dict[str, str] = {}
@@ -27,21 +27,21 @@ ATTRIBUTES = "; Path=/; Secure; HttpOnly; SameSite=Lax"
 
 
 def ask(path: str, authorization: str, form: dict[str, str] | None = None) -> dict[str, object]:
-    """What Zoom answers; nothing where it is no object."""
+    """Return Zoom's JSON object, or an empty one."""
     body = urllib.parse.urlencode(form).encode() if form else None
     request = urllib.request.Request(ZOOM + path, body, {"authorization": authorization})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            content = json.load(answer)
+        with urllib.request.urlopen(request, timeout=5) as response:
+            content = json.load(response)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
 def name_for(code: str) -> str:
-    """Whose code it is; nothing where Zoom does not say."""
+    """Return the user of a code, or None if Zoom does not name one."""
     basic = "Basic " + base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI}
     token = ask("/oauth/token", basic, form).get("access_token")
     me = ask("/v2/users/me", f"Bearer {token}") if token else {}
     if me.get("id") and isinstance(me["id"], str) and me.get("account_id"):
@@ -50,12 +50,12 @@ def name_for(code: str) -> str:
 
 
 class App(http.server.BaseHTTPRequestHandler):
-    """A front page, a start, a callback."""
+    """A front page, a start and a redirection endpoint."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Whatever goes wrong leads to the front page."""
+        """Handle a request; every error leads to the front page."""
         cookies = SimpleCookie(self.headers.get("cookie", ""))
         given = {name: morsel.value for name, morsel in cookies.items()}
         parts = urllib.parse.urlsplit(self.path)
@@ -64,7 +64,7 @@ class App(http.server.BaseHTTPRequestHandler):
             state, browser = os.urandom(16).hex(), os.urandom(16).hex()
             STATES[state] = browser
             asked = {"response_type": "code", "client_id": CLIENT_ID, "state": state}
-            where = urllib.parse.urlencode({**asked, "redirect_uri": CALLBACK})
+            where = urllib.parse.urlencode({**asked, "redirect_uri": REDIRECT_URI})
             self._redirect(f"{ZOOM}/oauth/authorize?{where}", f"browser={browser}{ATTRIBUTES}")
         elif parts.path == "/callback":
             bound = STATES.pop(query.get("state", ""), "")
@@ -94,7 +94,7 @@ class App(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Print nothing."""
 
 
 http.server.ThreadingHTTPServer(("127.0.0.1", PORT), App).serve_forever()

@@ -1,4 +1,4 @@
-"""The words of the cases."""
+"""The catalogue of the cases."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from pathlib import Path
 
 import pytest
 
+from paraph.checks.cases import CASES
 from paraph.checks.catalogue import GROUPS, catalogue
-from paraph.checks.harness.case import CASES
 
 ROOT = Path(__file__).parents[2]
 IDS = (Path(__file__).parent / "ids.txt").read_text("utf-8").split()
 
 
 def test_the_catalogue_has_every_case_in_order() -> None:
-    """Ids are contract: reports are compared with those of other versions."""
+    """The ids never change, because reports are compared between versions."""
     assert IDS == list(catalogue())
 
 
 def test_every_case_is_built() -> None:
-    """A case in words without code would never fail."""
+    """Every case of the catalogue has code, and the other way round."""
     assert set(IDS) == set(CASES)
 
 
 def test_every_entry_says_all_of_it() -> None:
-    """A finding without a mending helps nobody."""
+    """A finding always comes with its fix."""
     for entry in catalogue().values():
         assert entry.group in GROUPS
-        for text in (entry.title, entry.attack, entry.expectation, entry.mending):
+        for text in (entry.title, entry.attack, entry.expectation, entry.fix):
             assert len(text) >= 8, entry.id
         assert entry.standards, entry.id
 
@@ -42,5 +42,5 @@ def test_every_entry_says_all_of_it() -> None:
     ],
 )
 def test_documents_name_the_number_of_cases(document: str, words: str) -> None:
-    """A case that is added is counted wherever the number stands."""
+    """The documentation states the number of cases."""
     assert words.format(len(IDS)) in (ROOT / document).read_text("utf-8")

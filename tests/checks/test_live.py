@@ -9,14 +9,14 @@ from paraph.checks.report.live import VERDICTS, Board, progress
 
 
 def test_elsewhere_every_line_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """A log has no cursor, and needs every case; what an app says is no markup."""
+    """Elsewhere every case is printed on its own line, and text from the app is no markup."""
     with progress(["cb-code-race"], VERDICTS, ["fail"]) as noted:
         noted("cb-code-race", "pass", "pass  cb-code-race  [red]" + "x" * 200)
     assert "pass  cb-code-race  [red]" + "x" * 200 + "\n" == capsys.readouterr().err
 
 
 def test_the_table_counts_by_group() -> None:
-    """Only chosen groups have a row; the last row is the sum."""
+    """Only chosen groups have a row; the last row is the total."""
     board = Board(["start-pkce-s256", "cb-code-race", "cb-code-replay"], VERDICTS)
     board.count("cb-code-race", "fail")
     board.count("start-pkce-s256", "pass")

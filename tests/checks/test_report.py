@@ -1,4 +1,4 @@
-"""Names, reasons and evidence of others break no report and move no cursor."""
+"""Names, reasons and evidence from outside cannot break a report or move a cursor."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff\uff
 
 
 def run_with(text: str) -> Run:
-    """A run of every verdict with a text wherever the app or the target file has a say."""
+    """A run with every verdict, and a text wherever the app or the target file supplies one."""
     run = Run(f"target {text}", "2026-01-01T00:00:00Z", file=f"folder/{text}.toml")
     for entry, verdict in zip(catalogue().values(), [*Verdict] * 2, strict=False):
         finding = Finding(entry.id, entry.group, entry.severity, verdict, f"because {text}")
@@ -47,7 +47,7 @@ def run_with(text: str) -> Run:
 
 @pytest.mark.parametrize("form", WRITERS)
 def test_nothing_in_a_report_is_obeyed(form: str, tmp_path: Path) -> None:
-    """No control character, no half of a pair, no mark of direction: and it can be written."""
+    """A report contains no control character, no surrogate and no mark of direction."""
     written = WRITERS[form](run_with(HOSTILE))
     tmp_path.joinpath("report").write_text(written, encoding="utf-8")
 
@@ -55,14 +55,14 @@ def test_nothing_in_a_report_is_obeyed(form: str, tmp_path: Path) -> None:
 
 
 def test_junit_stays_xml() -> None:
-    """A hostile name or answer leaves a file that a build server can read."""
+    """A hostile name or response leaves valid XML."""
     suites = ET.fromstring(to_junit(run_with(HOSTILE)).encode())
     assert suites.attrib["name"].startswith(r"paraph check: target a\x00b\x1b[2Jc\x07")
     assert any("]]>" in (one.text or "") for one in suites.iter("failure"))
 
 
 def test_sarif_and_json_stay_json() -> None:
-    """Every escape is JSON's own, and the JSON report loses nothing but halves of pairs."""
+    """The JSON report escapes as JSON does, and loses only surrogates."""
     (sarif,) = json.loads(to_sarif(run_with(HOSTILE)))["runs"]
     assert sarif["results"][0]["message"]["text"].startswith(r"because a\x00b\x1b[2Jc")
     uri = sarif["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
@@ -72,12 +72,12 @@ def test_sarif_and_json_stay_json() -> None:
 
 
 def test_html_shows_markup_as_text() -> None:
-    """A name with markup makes no element."""
+    """A name with markup adds no element."""
     seen: list[str] = []
 
     class Parser(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            """Note an element."""
+            """Record an element."""
             seen.append(tag)
 
     Parser().feed(to_html(run_with("<script>x</script>")))
@@ -85,7 +85,7 @@ def test_html_shows_markup_as_text() -> None:
 
 
 def test_a_line_is_one_line() -> None:
-    """A reason with line ends does not look like further cases."""
+    """A reason with line breaks stays on one line."""
     finding = replace(run_with("").findings[0], reason="a\nFAIL  b\r\nc\u2028d\x85e")
     assert 1 == len(line_of(finding).splitlines())
 
@@ -100,13 +100,13 @@ def test_a_line_is_one_line() -> None:
     ],
 )
 def test_letters_stay_and_the_rest_is_shown(text: str, expected: str) -> None:
-    """Text of every script is readable, and what does not print is named."""
+    """Text of every script stays readable, and unprintable characters are named."""
     assert expected == visible(text)
 
 
 @given(st.text(max_size=30, alphabet=st.characters(exclude_categories=())))
 def test_whatever_text_arrives(text: str) -> None:
-    """Every report of every text is written, parsed, and free of what is obeyed."""
+    """Every report of any text can be written and parsed, and contains no control character."""
     run = Run(text, "2026-01-01T00:00:00Z", file=text)
     entry = next(iter(catalogue().values()))
     run.findings.append(Finding(entry.id, entry.group, entry.severity, Verdict.FAIL, text, [text]))

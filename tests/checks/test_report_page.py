@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: narrow, on paper, and without anything from elsewhere."""
+"""The HTML report in a real browser: on a narrow screen, on paper, without external resources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, where there is one."""
+    """Chromium, if it is installed."""
     found = need_program(*BROWSERS)
     with sync_playwright() as playwright:
         try:
@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every case once, each verdict often, and evidence with long lines and markup."""
+    """A run with every case, every verdict, and evidence with long lines and markup."""
     run = Run("an app", "2026-01-01T00:00:00Z", seconds=61.0)
     verdicts = list(Verdict)
     for number, entry in enumerate(catalogue().values()):
@@ -47,7 +47,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("width", [400, 1200])
 def test_the_report_fits_its_window(browser: Browser, report: Path, width: int) -> None:
-    """Nothing has to be pushed sideways, with every piece of evidence opened."""
+    """The page never scrolls sideways, with all evidence opened."""
     page = browser.new_page(viewport={"width": width, "height": 900})
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -61,7 +61,7 @@ def test_the_report_fits_its_window(browser: Browser, report: Path, width: int) 
 
 
 def test_the_report_goes_on_paper(browser: Browser, report: Path) -> None:
-    """A reviewer prints it: it becomes a document of several pages."""
+    """The page prints as a document of several pages."""
     page = browser.new_page()
     page.goto(report.as_uri())
     assert page.pdf(format="A4").startswith(b"%PDF-")

@@ -1,4 +1,4 @@
-"""A target that cannot be judged ends in `inconclusive`, with a reason, and soon."""
+"""A target that cannot be checked soon ends as `inconclusive` with a reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from paraph.checks.harness import browser
+from paraph.checks.harness.http import sender
 from paraph.checks.report.document import document
 from paraph.checks.report.machines import to_junit, to_sarif
 from paraph.checks.report.page import to_html
@@ -20,11 +20,11 @@ from paraph.checks.verdict import Verdict
 
 
 def broken(kind: str) -> Target:
-    """An app that no check can judge."""
+    """An app that no case can be run on."""
     command = [sys.executable, str(Path(__file__).parent / "broken_app.py"), kind, "{port}"]
     return Target(
         name=kind,
-        start=Start(command=command, patience=5),
+        start=Start(command=command, ready_within=5),
         urls=Urls(redirect="/callback", webhook="/webhook"),
     )
 
@@ -33,8 +33,8 @@ def broken(kind: str) -> Target:
 def test_a_broken_target_is_inconclusive_with_a_reason(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Never a pass, a traceback or a hang."""
-    monkeypatch.setattr(browser, "PATIENCE", 1.0)
+    """A broken app never passes, hangs the check, or causes a traceback."""
+    monkeypatch.setattr(sender, "TIMEOUT", 1.0)
     found = run(broken(kind), select(["start-*"]), told=lambda _finding: None)
     assert {Verdict.INCONCLUSIVE} == {one.verdict for one in found.findings}
     assert all(one.reason for one in found.findings)
@@ -53,7 +53,7 @@ def weak_run() -> Run:
 
 
 def test_the_json_report_has_the_names_that_are_used_from_outside(weak_run: Run) -> None:
-    """Scripts read these names."""
+    """The JSON report has the names that scripts rely on."""
     content = document(weak_run)
     assert {"target", "started_at", "cases", "summary"} <= set(content)
     verdicts = [(one["id"], one["verdict"]) for one in content["cases"]]
@@ -67,7 +67,7 @@ def test_the_json_report_has_the_names_that_are_used_from_outside(weak_run: Run)
 
 
 def test_no_report_holds_a_secret(weak_run: Run) -> None:
-    """Secrets that the check made up begin with a word that is found again."""
+    """The secrets that the check generates do not appear in any report."""
     for report in (
         json.dumps(document(weak_run)),
         to_html(weak_run),
@@ -88,14 +88,14 @@ def test_machine_reports_are_well_formed(weak_run: Run) -> None:
 
 
 def test_the_page_needs_nothing_from_elsewhere(weak_run: Run) -> None:
-    """One file, fit for a mail: no script, no font, no picture from another place."""
+    """The HTML report is one file without scripts and without external resources."""
     page = to_html(weak_run)
     assert "<script" not in page
     assert not any(f'{name}="http' in page for name in ("src", "href"))
 
 
 def test_a_missing_hook_is_named() -> None:
-    """The user shall know what one line more would buy."""
+    """The reason names the missing hook."""
     target = twin_target()
     target.hooks.advance = None
     found = run(target, ["cb-state-expired"], told=lambda _finding: None)

@@ -1,4 +1,4 @@
-"""`paraph check` as it is typed."""
+"""The command `paraph check`."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def here(tmp_path: Path) -> str:
         (["--self-test", "--format", "html"], "text or json"),
     ],
 )
-def test_what_cannot_run_is_said_before_anything_runs(arguments: list[str], said: str) -> None:
-    """One line says what is wrong; the exit code of these is 2."""
+def test_a_wrong_option_is_refused_before_a_case_runs(arguments: list[str], said: str) -> None:
+    """A wrong option or argument raises a configuration error that names it."""
     with pytest.raises(ConfigurationError) as caught:
         CliRunner().invoke(app, ["check", *arguments], catch_exceptions=False)
     assert said in caught.value.problems[0]
@@ -72,7 +72,7 @@ def test_what_cannot_run_is_said_before_anything_runs(arguments: list[str], said
     ],
 )
 def test_a_target_file_that_is_wrong_says_where(tmp_path: Path, text: str, said: str) -> None:
-    """And no request leaves this machine."""
+    """A wrong target file raises a configuration error that names the place."""
     file = tmp_path / "app.toml"
     file.write_text(text, "utf-8")
     with pytest.raises(ConfigurationError) as caught:
@@ -89,8 +89,10 @@ def test_a_target_file_that_is_wrong_says_where(tmp_path: Path, text: str, said:
         ("cb-iss-removed", 0, "not-applicable"),
     ],
 )
-def test_the_exit_code_says_how_it_ended(here: str, case: str, code: int, verdict: str) -> None:
-    """0 where nothing fails, 1 where something does; the report goes to the output alone."""
+def test_the_exit_code_tells_whether_a_case_failed(
+    here: str, case: str, code: int, verdict: str
+) -> None:
+    """The exit code is 1 if a case fails, else 0; standard output has the report only."""
     result = CliRunner().invoke(app, ["check", here, "--only", case, "--format", "json"])
     content = json.loads(result.stdout)
     assert (code, {verdict: 1}) == (
@@ -99,8 +101,8 @@ def test_the_exit_code_says_how_it_ended(here: str, case: str, code: int, verdic
     )
 
 
-def test_an_app_that_cannot_be_judged_ends_with_three(tmp_path: Path) -> None:
-    """Inconclusive is no pass."""
+def test_an_inconclusive_case_gives_exit_code_3(tmp_path: Path) -> None:
+    """The exit code is 3 if no case fails and one is inconclusive."""
     file = tmp_path / "app.toml"
     file.write_text('name="x"\n[start]\ncommand=["false"]\n[urls]\nredirect="/cb"\n', "utf-8")
     result = CliRunner().invoke(app, ["check", str(file), "--only", "start-pkce-s256"])
@@ -108,10 +110,18 @@ def test_an_app_that_cannot_be_judged_ends_with_three(tmp_path: Path) -> None:
     assert "the app ended at once" in result.output
 
 
+def test_the_old_name_of_a_group_works_with_a_note(here: str) -> None:
+    """`--group callback` selects the group `redirection` for one more version."""
+    chosen = ["--only", "cb-state-missing", "--format", "json"]
+    result = CliRunner().invoke(app, ["check", here, "--group", "callback", *chosen])
+    assert ["redirection"] == [one["group"] for one in json.loads(result.stdout)["cases"]]
+    assert "The group callback is now called redirection" in result.stderr
+
+
 def test_sigterm_leaves_nothing_behind(here: str, tmp_path: Path) -> None:
-    """A build server ends what takes too long: no app goes on, no folder stays."""
+    """SIGTERM stops the started apps and deletes their folders."""
     command = [sys.executable, "-m", "paraph.cli.main", "check", here, "--only", "tok-*"]
-    # A place of its own: other checks may run at the same time.
+    # Its own folder, because other checks may run at the same time.
     place = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=place) as process:
         assert process.stderr is not None

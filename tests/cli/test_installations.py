@@ -12,7 +12,7 @@ from pathlib import Path
 from installing import install
 from paraph.lifecycle.context import Context
 from paraph.service.context import open_context
-from paraph.settings.model import load_settings
+from paraph.settings.loading import load_settings
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:

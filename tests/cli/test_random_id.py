@@ -19,7 +19,7 @@ from installing import install
 from paraph.cli import events, installations
 from paraph.cli.main import app
 from paraph.service.context import open_context
-from paraph.settings.model import load_settings
+from paraph.settings.loading import load_settings
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
 

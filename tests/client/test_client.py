@@ -191,7 +191,7 @@ async def test_every_refusal_is_an_exception_of_its_own(tmp_path: Path, kind: ty
         await one.expire()
         with pytest.raises(NeedsNewConsent) as dead:
             await client.do("access_token", one.id, subject=SUBJECT)
-        assert "https://app.example/install" == dead.value.mend_url
+        assert "https://app.example/install" == dead.value.reauthorize_url
         assert dead.value.reason
         async with private_url(one.kit.service) as url:
             stranger = kind(url, "paraph_000000000000_" + "x" * 43)
@@ -224,3 +224,14 @@ def test_problems_become_classes(status: int, code: str, expected: type[ServiceP
     problem = problem_for(status, {"code": code, "title": "t"}, retry_after="7")
     assert (expected, 7) == (type(problem), problem.retry_after)
     assert isinstance(problem, ParaphError)
+
+
+@pytest.mark.parametrize("members", [["reauthorize_url", "mend_url"], ["mend_url"]])
+def test_the_old_name_of_the_reauthorize_url_warns(members: list[str]) -> None:
+    """`mend_url` still works with a warning; a service of version 0.1 sends only that member."""
+    document = {"code": "needs_reauthorization", **dict.fromkeys(members, "https://a.example/x")}
+    problem = problem_for(409, document, retry_after=None)
+    assert isinstance(problem, NeedsNewConsent)
+    assert "https://a.example/x" == problem.reauthorize_url
+    with pytest.warns(DeprecationWarning, match="use reauthorize_url"):
+        assert "https://a.example/x" == problem.mend_url

@@ -1,4 +1,4 @@
-"""`make attack`: every case against our own service, on each of the places where it keeps things.
+"""`make attack`: every case against our own service, on each inbox.
 
 python attack.py [--inbox sqlite|postgresql|jetstream] [--group GROUP …] [--only CASE …]
     [--jobs N] [--json FILE]
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from end_to_end import postgresql_target
+from end_to_end.target import postgresql
 from nats_server import NatsServer
 from paraph.checks.catalogue import GROUPS
 from paraph.checks.report.document import document, to_json
@@ -24,19 +24,19 @@ from paraph.checks.target import Hook, Target, load_target
 from paraph.checks.verdict import Finding
 from postgres_server import PostgresServer
 
-TARGET = Path(__file__).parents[2] / "src/paraph/checks/targets/paraph.toml"
-SCRIPT = str(postgresql_target.__file__)
+TARGET = Path(__file__).parent / "target/paraph.toml"
+SCRIPT = str(postgresql.__file__)
 Server = TypeVar("Server", PostgresServer, NatsServer)
 INBOXES = ("sqlite", "postgresql", "jetstream")
 
 
 @contextmanager
 def target_on(inbox: str) -> Iterator[Target]:
-    """The service as a target, with the servers that it needs for as long as that."""
+    """Yield the service as a target, and run the servers that it needs meanwhile."""
     target = load_target(TARGET)
     if inbox == "postgresql":
         with _running(PostgresServer()) as server:
-            os.environ[postgresql_target.SERVER] = server.url("postgres").rpartition("/")[0]
+            os.environ[postgresql.SERVER] = server.url("postgres").rpartition("/")[0]
             target.name += " on PostgreSQL"
             script = ["{python}", SCRIPT, "{folder}"]
             target.start.command = [*script, "start"]
@@ -47,7 +47,7 @@ def target_on(inbox: str) -> Iterator[Target]:
     elif inbox == "jetstream":
         with _running(NatsServer()) as nats:
             target.name += " on JetStream"
-            # Every stage has a database of its own, and so a stream of its own.
+            # Every environment has its own database, and therefore its own stream.
             target.start.environment["PARAPH_EVENTS_URL"] = nats.events_url
             yield target
     else:
@@ -68,7 +68,7 @@ def _tell(finding: Finding) -> None:
 
 
 def main() -> None:
-    """Attack, and print the report."""
+    """Run the cases and print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inbox", choices=INBOXES, default="sqlite")
     parser.add_argument("--group", action="append", choices=GROUPS, default=[])

@@ -17,8 +17,8 @@ from end_to_end.attack import INBOXES
 from faults.chaos import ENVIRONMENT
 from paraph.checks.catalogue import GROUPS, catalogue
 
-# What the service does not have on purpose: installs that wait for an owner, a second registration,
-# an issuer in the authorization response. And Zoom's token answers do not name the client.
+# The service has no pending installs, no second registration and no issuer in the authorization
+# response, on purpose; Zoom's token responses do not name the client.
 NOT_OURS = {
     *("mp-pending-unowned", "mp-pending-confirm", "mp-pending-expiry"),
     *("cb-mixup", "cb-iss-removed", "tok-wrong-client"),
@@ -32,7 +32,7 @@ def first_cases() -> list[str]:
 
 
 def attack(report: Path, *arguments: str) -> list[dict[str, Any]]:
-    """Run the attack as its own process, and return the cases of its report."""
+    """Run `make attack` in its own process; return the cases of its report."""
     done = subprocess.run(
         [sys.executable, "-m", "end_to_end.attack", "--json", str(report), *arguments],
         env=ENVIRONMENT,
@@ -62,7 +62,7 @@ def test_the_service_withstands_an_attack_of_each_group(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("inbox", INBOXES)
 def test_the_service_withstands_every_attack(inbox: str, tmp_path: Path) -> None:
-    """No failure, nothing undecided; what does not apply is what we said does not."""
+    """Every case passes on every inbox, except those that do not apply on purpose."""
     cases = attack(tmp_path / "report.json", "--inbox", inbox)
 
     assert len(catalogue()) == len(cases)

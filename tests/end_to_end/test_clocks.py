@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from paraph.client.nonce import challenge_of
+from paraph.client import challenge_of
 from paraph.sealing.key_ring import new_encryption_key
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhooks.webhook_sender import sign

@@ -165,7 +165,7 @@ def test_every_button_of_the_console(
     expect(sent.locator(".status")).to_have_text("200")
     sent.locator("summary").click()
     sent.get_by_role("button", name="Send the same bytes again").click()
-    expect(sent.locator(".status")).to_have_text("200, 2 tries")
+    expect(sent.locator(".status")).to_have_text("200, 2 attempts")
     assert receiver.bodies[0] == receiver.bodies[1]
 
     page.get_by_role("button", name="Validate the event URL").click()

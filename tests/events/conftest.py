@@ -18,6 +18,6 @@ async def context(database_url: str) -> AsyncIterator[Context]:
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine must not look like a store that cannot keep up."""
-    monkeypatch.setattr("paraph.events.inbox.PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr("paraph.events.inbox.KEEP_SECONDS", 60.0)

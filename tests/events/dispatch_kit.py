@@ -27,7 +27,7 @@ class Host:
         self.concerned: dict[str, Sequence[Concerned]] = {}
         self.arrived = asyncio.Event()
 
-    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
+    async def forward(self, event: KeptEvent, recipients: Recipients) -> None:
         """Note it, then behave."""
         mark = mark_of(event)
         self.seen.append(mark)

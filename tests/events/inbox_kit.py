@@ -32,7 +32,7 @@ from paraph.zoom.webhook import (
 from storage import sample
 
 SECRET = Secret("the webhook secret of these tests")
-NOBODY = "http://127.0.0.1:9"
+UNREACHABLE = "http://127.0.0.1:9"
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def open_context(
     """A context whose Zoom answers nobody, with one installation."""
     keys = sample.ring() if ring is None else ring
     store = await open_store(database_url, keys, randomness=os.urandom)
-    transport = Transport({NOBODY})
+    transport = Transport({UNREACHABLE})
     client = Client(
         sample.CLIENT, Secret("the client secret of these tests"), "https://app.example"
     )
@@ -55,9 +55,9 @@ async def open_context(
         ring=keys,
         client=client,
         authorization_server=RemoteAuthorizationServer(
-            transport, zoom_authorization_server(NOBODY), client
+            transport, zoom_authorization_server(UNREACHABLE), client
         ),
-        resource_server=RemoteResourceServer(transport, (NOBODY,)),
+        resource_server=RemoteResourceServer(transport, (UNREACHABLE,)),
         linking="none",
         level="user",
         required_scopes=frozenset(),

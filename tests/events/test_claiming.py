@@ -1,4 +1,4 @@
-"""Events are claimed together and ahead, and what is claimed is neither lost nor handed on late."""
+"""Events are claimed together and prefetched, and no claimed event is lost or delivered late."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two places, and a road that claims far ahead as soon as anything was handed on."""
-    monkeypatch.setattr(claims, "PLACES", 2)
-    monkeypatch.setattr(claims, "AHEAD_SECONDS", 1e6)
+    """Two worker slots, and a queue that prefetches all events after the first delivery."""
+    monkeypatch.setattr(claims, "WORKER_SLOTS", 2)
+    monkeypatch.setattr(claims, "PREFETCH_SECONDS", 1e6)
 
 
 @asynccontextmanager
-async def many_in_hand(
+async def prefetching(
     context: Context, host: Host, waits: Sequence[str], **options: Any
 ) -> AsyncIterator[Dispatcher]:
-    """A dispatcher with two of these under way and the others in hand."""
+    """A dispatcher that delivers two of these and has prefetched the others."""
     inbox = Inbox(context)
     for mark in ("good1", "good2", *waits):
         await keep(inbox, meeting(mark))
     async with dispatching(context, host, inbox=inbox, **options) as dispatcher:
         await host.until("good1", "good2", *waits[:2])
-        while dispatcher._roads[False].in_hand < len(waits) - 2:  # noqa: ASYNC110 - Nobody tells.
+        while dispatcher._queues[False].prefetched < len(waits) - 2:  # noqa: ASYNC110 - No signal exists.
             await asyncio.sleep(0.01)
         yield dispatcher
 
@@ -72,7 +72,7 @@ async def test_a_stop_gives_back_what_has_not_begun(context: Context) -> None:
     gate = asyncio.Event()
     waits = [f"waits{number}" for number in range(30)]
     host = Host(**dict.fromkeys(waits, gate.wait))
-    async with many_in_hand(context, host, waits):
+    async with prefetching(context, host, waits):
         pass
     assert 4 == len(host.seen)
     rows = [await one_with(context, mark) for mark in waits]
@@ -87,13 +87,13 @@ async def test_a_removal_counts_for_what_was_claimed_before_it(context: Context)
     await install(context, "2", account_id="another-account")
     waits = [f"waits{number}" for number in range(10)]
     host = Host(**dict.fromkeys(waits, gate.wait))
-    async with many_in_hand(context, host, waits) as dispatcher:
+    async with prefetching(context, host, waits) as dispatcher:
         await keep(Inbox(context), meeting("other", account_id="another-account"))
         async with context.store.transaction() as tx:
             await tx.events.purge_account(sample.ACCOUNT)
         gate.set()
         await host.until("other")
-        while dispatcher.under_way:  # noqa: ASYNC110 - Nobody tells.
+        while dispatcher.under_way:  # noqa: ASYNC110 - No signal exists.
             await asyncio.sleep(0.01)
     assert {"good1", "good2", *waits[:2], "other"} == set(host.seen)
     async with context.store.reading() as tx:
@@ -108,7 +108,7 @@ async def test_a_removed_installation_is_not_named(context: Context) -> None:
     await install(context, "2", user_id="user-2")
     waits = [f"waits{number}" for number in range(3)]
     host = Host(waits0=gate.wait, waits1=gate.wait)
-    async with many_in_hand(context, host, waits):
+    async with prefetching(context, host, waits):
         async with context.store.transaction() as tx:
             await tx.grants.delete(sample.grant("1").grant_id)
         gate.set()
@@ -127,9 +127,9 @@ async def test_what_is_held_too_long_goes_back_in_time(
     gate = asyncio.Event()
     waits = [f"waits{number}" for number in range(6)]
     host = Host(**dict.fromkeys(waits, gate.wait))
-    async with many_in_hand(context, host, waits):
+    async with prefetching(context, host, waits):
         # Given back undone while the two that are under way still are.
-        while (await one_with(context, waits[5])).attempts:  # noqa: ASYNC110 - Nobody tells.
+        while (await one_with(context, waits[5])).attempts:  # noqa: ASYNC110 - No signal exists.
             await asyncio.sleep(0.01)
         assert set(waits[:2]) <= set(host.seen)
         gate.set()
@@ -146,7 +146,7 @@ async def test_a_lease_is_longer_than_hold_and_attempt(context: Context) -> None
     waits = [f"waits{number}" for number in range(8)]
     host = Host(**dict.fromkeys(waits, gate.wait))
     before = int(time.time())
-    async with many_in_hand(context, host, waits, timeout=20.0):
+    async with prefetching(context, host, waits, timeout=20.0):
         rows = [await one_with(context, mark) for mark in waits]
         latest = before + claims.HOLD_SECONDS + 20 + claims.LEASE_MARGIN
         assert all(one.next_attempt_at >= latest for one in rows)

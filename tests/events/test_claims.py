@@ -1,11 +1,18 @@
-"""How many are claimed, when they begin, and what is given back: the books of a road."""
+"""The claim queue: how many events are claimed, when they start, which claims are released."""
 
 from __future__ import annotations
 
 import msgspec
 
-from paraph.events import claims as roads
-from paraph.events.claims import HOLD_SECONDS, LEASE_MARGIN, MOST_AHEAD, PLACES, Road, Work
+from paraph.events import claims
+from paraph.events.claims import (
+    HOLD_SECONDS,
+    LEASE_MARGIN,
+    MOST_PREFETCHED,
+    WORKER_SLOTS,
+    Attempt,
+    ClaimQueue,
+)
 from paraph.model.records import KeptEvent
 from storage import sample
 
@@ -22,175 +29,175 @@ class Clock:
 
 
 def events(count: int, name: str = "meeting.ended") -> list[KeptEvent]:
-    """So many, claimed for the first time."""
+    """Events that were claimed for the first time."""
     return [
         msgspec.structs.replace(sample.event(str(n)), name=name, attempts=1) for n in range(count)
     ]
 
 
-def busy(clock: Clock, *, seconds: float, count: int) -> Road:
-    """A road that has handed so many on since its last claim, so long ago, and could go on."""
-    road = Road(urgent=False, monotonic=clock)
-    road.reckon()
+def busy(clock: Clock, *, seconds: float, count: int) -> ClaimQueue:
+    """A queue that delivered `count` events in the seconds since its last claim."""
+    queue = ClaimQueue(urgent=False, monotonic=clock)
+    queue.begin_claim()
     left = count
     while left:
-        road.take(events(min(left, PLACES)), asked=1)
-        begun, _ = road.turn()
-        for work in begun:
-            road.end(work)
-        left -= len(begun)
+        queue.add(events(min(left, WORKER_SLOTS)), limit=1)
+        started, _ = queue.start()
+        for attempt in started:
+            queue.end(attempt)
+        left -= len(started)
     clock.now += seconds
-    return road
+    return queue
 
 
-def test_a_road_that_has_done_nothing_claims_what_has_a_place() -> None:
-    """Nothing is claimed ahead before it is known how quick the host is."""
-    assert PLACES == Road(urgent=False, monotonic=Clock()).reckon()
+def test_a_new_queue_claims_one_event_for_each_worker_slot() -> None:
+    """Nothing is prefetched before the speed of the host is known."""
+    assert WORKER_SLOTS == ClaimQueue(urgent=False, monotonic=Clock()).begin_claim()
 
 
-def test_a_quick_road_claims_ahead_what_half_a_second_takes() -> None:
-    """A hundred a second: fifty more than have a place; and never more than the bound."""
-    assert PLACES + 50 == busy(Clock(), seconds=1.0, count=100).reckon()
-    assert PLACES + MOST_AHEAD == busy(Clock(), seconds=1.0, count=5000).reckon()
+def test_a_fast_queue_prefetches_for_half_a_second() -> None:
+    """At a hundred events per second, fifty are prefetched; never more than the bound."""
+    assert WORKER_SLOTS + 50 == busy(Clock(), seconds=1.0, count=100).begin_claim()
+    assert WORKER_SLOTS + MOST_PREFETCHED == busy(Clock(), seconds=1.0, count=5000).begin_claim()
 
 
-def test_an_urgent_road_claims_nothing_ahead() -> None:
-    """A removal waits in no hand while another replica has a place."""
+def test_an_urgent_queue_prefetches_nothing() -> None:
+    """A removal does not wait in one replica while another has a free worker slot."""
     clock = Clock()
-    road = Road(urgent=True, monotonic=clock, pause=0.0)
-    road.reckon()
-    road.take(events(PLACES), asked=PLACES)
-    for work in road.turn()[0]:
-        road.end(work)
+    queue = ClaimQueue(urgent=True, monotonic=clock, pause=0.0)
+    queue.begin_claim()
+    queue.add(events(WORKER_SLOTS), limit=WORKER_SLOTS)
+    for attempt in queue.start()[0]:
+        queue.end(attempt)
     clock.now += 0.1
-    assert PLACES == road.reckon()
+    assert WORKER_SLOTS == queue.begin_claim()
 
 
-def test_nothing_is_claimed_while_half_of_what_was_claimed_ahead_waits() -> None:
-    """A claim's price is shared by many: the next one is made when a good part has begun."""
-    road = busy(Clock(), seconds=1.0, count=100)
-    road.take(events(road.reckon()), asked=PLACES + 50)
-    begun, _ = road.turn()
-    assert (PLACES, 50, 0) == (len(begun), road.in_hand, road.room())
-    assert not road.hungry and 0 == road.reckon()
-    for work in begun[:25]:
-        road.end(work)
-    road.turn()
-    assert (25, 25) == (road.in_hand, road.room())
-    assert road.hungry
+def test_nothing_is_claimed_while_half_of_the_prefetched_events_wait() -> None:
+    """Many events share the cost of a claim: the next one waits until half have started."""
+    queue = busy(Clock(), seconds=1.0, count=100)
+    queue.add(events(queue.begin_claim()), limit=WORKER_SLOTS + 50)
+    started, _ = queue.start()
+    assert (WORKER_SLOTS, 50, 0) == (len(started), queue.prefetched, queue.capacity())
+    assert not queue.wants_more and 0 == queue.begin_claim()
+    for attempt in started[:25]:
+        queue.end(attempt)
+    queue.start()
+    assert (25, 25) == (queue.prefetched, queue.capacity())
+    assert queue.wants_more
 
 
-def test_what_arrives_while_there_is_no_room_is_claimed_when_there_is() -> None:
-    """A claim that was not made is made up for, also where the last one found the end."""
-    road = busy(Clock(), seconds=1.0, count=100)
-    # Fewer than were asked for, and yet too many in hand to claim more.
-    road.take(events(PLACES + 30), asked=road.reckon())
-    begun, _ = road.turn()
-    assert (0, 30) == (road.reckon(), road.in_hand)
-    for work in begun[:10]:
-        road.end(work)
-    road.turn()
-    assert road.hungry
+def test_events_that_arrive_without_capacity_are_claimed_later() -> None:
+    """A skipped claim is made once there is capacity, even if the last one was not full."""
+    queue = busy(Clock(), seconds=1.0, count=100)
+    # Fewer than the limit, and yet too many prefetched events to claim more.
+    queue.add(events(WORKER_SLOTS + 30), limit=queue.begin_claim())
+    started, _ = queue.start()
+    assert (0, 30) == (queue.begin_claim(), queue.prefetched)
+    for attempt in started[:10]:
+        queue.end(attempt)
+    queue.start()
+    assert queue.wants_more
 
 
-def test_what_arrives_soon_after_a_claim_waits_for_the_others() -> None:
-    """The next claim gathers them; after a quiet time the first one is claimed at once."""
+def test_events_soon_after_a_claim_are_claimed_together() -> None:
+    """The next claim waits for the pause; after a quiet time it is made at once."""
     clock = Clock()
-    road = Road(urgent=False, monotonic=clock, pause=0.1)
-    assert 0.0 == road.patience()
-    road.take(events(3), asked=road.reckon())
-    road.turn()
+    queue = ClaimQueue(urgent=False, monotonic=clock, pause=0.1)
+    assert 0.0 == queue.seconds_to_claim()
+    queue.add(events(3), limit=queue.begin_claim())
+    queue.start()
     clock.now += 0.03
-    assert 0.069 < road.patience() < 0.071
+    assert 0.069 < queue.seconds_to_claim() < 0.071
     clock.now += 0.1
-    assert 0.0 == road.patience()
+    assert 0.0 == queue.seconds_to_claim()
 
 
-def test_a_backlog_waits_for_nothing() -> None:
-    """Where the last claim did not find the end, and many places are free, the next one is due."""
-    road = Road(urgent=False, monotonic=Clock(), pause=0.1)
-    road.take(events(PLACES), asked=road.reckon())
-    begun, _ = road.turn()
-    assert road.patience() > 0
-    for work in begun:
-        road.end(work)
-    assert 0.0 == road.patience()
+def test_a_backlog_is_claimed_without_a_pause() -> None:
+    """After a full claim the next one is due as soon as many worker slots are free."""
+    queue = ClaimQueue(urgent=False, monotonic=Clock(), pause=0.1)
+    queue.add(events(WORKER_SLOTS), limit=queue.begin_claim())
+    started, _ = queue.start()
+    assert queue.seconds_to_claim() > 0
+    for attempt in started:
+        queue.end(attempt)
+    assert 0.0 == queue.seconds_to_claim()
 
 
-def test_what_is_held_too_long_is_given_back() -> None:
-    """What found no place within its hold does not begin: its lease might end too soon."""
+def test_an_event_held_too_long_is_released() -> None:
+    """An event without a slot within its hold does not start: its lease might end too soon."""
     clock = Clock()
-    road = busy(clock, seconds=1.0, count=100)
-    road.take(events(road.reckon()), asked=PLACES + 50)
-    begun, back = road.turn()
-    assert (PLACES, 0) == (len(begun), len(back))
+    queue = busy(clock, seconds=1.0, count=100)
+    queue.add(events(queue.begin_claim()), limit=WORKER_SLOTS + 50)
+    started, released = queue.start()
+    assert (WORKER_SLOTS, 0) == (len(started), len(released))
     clock.now += HOLD_SECONDS
-    begun, back = road.turn()
-    assert (0, 50, 0) == (len(begun), len(back), road.in_hand)
+    started, released = queue.start()
+    assert (0, 50, 0) == (len(started), len(released), queue.prefetched)
 
 
-def test_whatever_begins_ends_within_its_lease() -> None:
-    """The latest begin after the slowest claim, and a whole attempt: half of the margin is left."""
+def test_an_attempt_ends_within_its_lease() -> None:
+    """After the slowest claim, the latest start and a whole attempt, half the margin is left."""
     clock, timeout = Clock(), 29.5
-    road = Road(urgent=False, monotonic=clock)
+    queue = ClaimQueue(urgent=False, monotonic=clock)
     claimed_at = clock.now
-    road.reckon()
+    queue.begin_claim()
     clock.now += LEASE_MARGIN / 2
-    road.take(events(1), asked=PLACES)
+    queue.add(events(1), limit=WORKER_SLOTS)
     clock.now += HOLD_SECONDS - 0.001
-    ((work,), _) = road.turn()
-    assert work.begun + timeout + LEASE_MARGIN / 2 <= claimed_at + road.lease(timeout)
+    ((attempt,), _) = queue.start()
+    assert attempt.started + timeout + LEASE_MARGIN / 2 <= claimed_at + queue.lease(timeout)
 
 
-def test_a_claim_that_took_too_long_begins_nothing() -> None:
-    """Where the store took so long that the lease is nearly over, all of it is given back."""
+def test_a_claim_that_took_too_long_starts_nothing() -> None:
+    """If the lease is nearly over after a slow claim, all of its events are released."""
     clock = Clock()
-    road = Road(urgent=False, monotonic=clock)
-    road.reckon()
+    queue = ClaimQueue(urgent=False, monotonic=clock)
+    queue.begin_claim()
     clock.now += HOLD_SECONDS + LEASE_MARGIN / 2
-    road.take(events(3), asked=PLACES)
-    begun, back = road.turn()
-    assert (0, 3) == (len(begun), len(back))
+    queue.add(events(3), limit=WORKER_SLOTS)
+    started, released = queue.start()
+    assert (0, 3) == (len(started), len(released))
 
 
-def test_a_crowded_name_begins_no_more() -> None:
-    """What was claimed before a name was crowded is given back; other names take their places."""
+def test_a_slow_kind_starts_no_more() -> None:
+    """Prefetched events of a slow kind are released; other kinds use the worker slots."""
     clock = Clock()
-    road = busy(clock, seconds=1.0, count=200)
-    road.take(events(PLACES, "recording.completed"), asked=1)
-    slow, _ = road.turn()
-    road.take([*events(5, "recording.completed"), *events(5)], asked=1)
-    clock.now += roads.SLOW_SECONDS
-    assert ["recording.completed"] == road.crowded
-    begun, back = road.turn()
-    assert {"recording.completed"} == {event.name for event in back} and 5 == len(back)
-    assert ["meeting.ended"] * 5 == [work.event.name for work in begun]
-    assert PLACES + 5 == len(road) and PLACES == len(slow)
+    queue = busy(clock, seconds=1.0, count=200)
+    queue.add(events(WORKER_SLOTS, "recording.completed"), limit=1)
+    slow, _ = queue.start()
+    queue.add([*events(5, "recording.completed"), *events(5)], limit=1)
+    clock.now += claims.SLOW_SECONDS
+    assert ["recording.completed"] == queue.slow_kinds
+    started, released = queue.start()
+    assert {"recording.completed"} == {event.name for event in released} and 5 == len(released)
+    assert ["meeting.ended"] * 5 == [attempt.event.name for attempt in started]
+    assert WORKER_SLOTS + 5 == len(queue) and WORKER_SLOTS == len(slow)
 
 
-def test_a_stop_gives_back_all_that_is_in_hand() -> None:
-    """Nothing of it begins any more; what is under way stays."""
-    road = busy(Clock(), seconds=1.0, count=100)
-    road.take(events(road.reckon()), asked=1)
-    road.turn()
-    assert 50 == len(road.give_back())
-    assert (PLACES, 0) == (len(road), road.in_hand)
-    assert ([], []) == road.turn()
+def test_a_stop_releases_every_prefetched_event() -> None:
+    """Released events do not start; running attempts continue."""
+    queue = busy(Clock(), seconds=1.0, count=100)
+    queue.add(events(queue.begin_claim()), limit=1)
+    queue.start()
+    assert 50 == len(queue.release())
+    assert (WORKER_SLOTS, 0) == (len(queue), queue.prefetched)
+    assert ([], []) == queue.start()
 
 
-def test_the_oldest_is_overdue_first() -> None:
-    """What has had its time is told, and when the next one will have had it."""
+def test_the_oldest_attempt_times_out_first() -> None:
+    """The timed-out attempts are returned, and the seconds until the next one times out."""
     clock = Clock()
-    road = Road(urgent=False, monotonic=clock)
-    works: list[Work] = []
+    queue = ClaimQueue(urgent=False, monotonic=clock)
+    attempts: list[Attempt] = []
     for _ in range(2):
-        road.reckon()
-        road.take(events(1), asked=1)
-        works += road.turn()[0]
+        queue.begin_claim()
+        queue.add(events(1), limit=1)
+        attempts += queue.start()[0]
         clock.now += 4.0
-    assert ([], 2.0) == road.overdue(10.0)
+    assert ([], 2.0) == queue.timed_out(10.0)
     clock.now += 3.0
-    assert ([works[0]], 3.0) == road.overdue(10.0)
-    road.end(works[0])
-    road.end(works[1])
-    assert ([], None) == road.overdue(10.0)
+    assert ([attempts[0]], 3.0) == queue.timed_out(10.0)
+    queue.end(attempts[0])
+    queue.end(attempts[1])
+    assert ([], None) == queue.timed_out(10.0)

@@ -38,7 +38,7 @@ from storage import sample
 pytestmark = pytest.mark.anyio
 
 
-async def test_every_event_is_handed_on(context: Context) -> None:
+async def test_every_event_is_forwarded(context: Context) -> None:
     """A hundred events, each once, and all are marked so."""
     inbox, host = Inbox(context), Host()
     async with dispatching(context, host, inbox=inbox):
@@ -48,7 +48,7 @@ async def test_every_event_is_handed_on(context: Context) -> None:
     assert 100 == len(await kept(context, EventStatus.HANDED_ON))
 
 
-async def test_where_nobody_wants_events_they_are_marked_and_no_more(context: Context) -> None:
+async def test_unwanted_events_are_only_marked(context: Context) -> None:
     """Without a target nothing is claimed or opened; the rows stay for deduplication."""
     inbox = Inbox(context)
     await asyncio.gather(*(keep(inbox, meeting(str(number))) for number in range(30)))
@@ -61,7 +61,7 @@ async def test_where_nobody_wants_events_they_are_marked_and_no_more(context: Co
     await work
 
 
-async def test_a_failing_event_blocks_nobody_and_comes_again(context: Context) -> None:
+async def test_a_failing_event_blocks_no_other_and_is_retried(context: Context) -> None:
     """Refused, thrown: the others are handed on; the failure is noted without foreign words."""
     inbox, host = Inbox(context), Host(refused=refuse, thrown=throw)
     for mark in ("refused", "thrown", "good"):
@@ -98,8 +98,8 @@ async def test_a_failure_that_no_database_takes_holds_up_nothing(database_url: s
 async def test_a_hanging_handler_delays_only_its_own_name(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More hanging events than there are places: another kind is handed on all the same."""
-    monkeypatch.setattr(claims, "PLACES", 4)
+    """More hanging events than worker slots do not stop events of another kind."""
+    monkeypatch.setattr(claims, "WORKER_SLOTS", 4)
     monkeypatch.setattr(claims, "MOST_SLOW_OF_A_NAME", 4)
     monkeypatch.setattr(claims, "SLOW_SECONDS", 0.05)
     monkeypatch.setattr(dispatch, "POLL_SECONDS", 0.05)
@@ -141,7 +141,7 @@ async def test_the_last_attempt_makes_a_dead_letter(database_url: str) -> None:
             for attempt in range(1, ATTEMPTS + 1):
                 # Only when its failure is written down: a clock that runs ahead of that would
                 # put the next attempt behind the hours that are about to pass.
-                while dispatcher.outcomes.total() < attempt or dispatcher._settlements._work:
+                while dispatcher.outcomes.total() < attempt or dispatcher._writer._work:
                     inbox.arrived[False].set()
                     await asyncio.sleep(0.005)
                 now += 3600 * 2
@@ -280,7 +280,7 @@ async def test_order_is_kept_within_an_account_where_asked(context: Context) -> 
     assert ["first", "first", "second"] == [mark for mark in host.seen if mark != "other"]
 
 
-async def test_an_event_that_cannot_be_opened_blocks_nobody(context: Context) -> None:
+async def test_an_event_that_cannot_be_opened_blocks_no_other(context: Context) -> None:
     """A broken seal is a dead letter at once; the event behind it is handed on."""
     inbox, host = Inbox(context), Host()
     async with context.store.transaction() as tx:

@@ -48,7 +48,7 @@ async def test_a_handler_is_handed_event_installation_and_client(context: Contex
         seen.append((event, installation, zoom))
 
     event = await _kept(context)
-    await handlers.bind(context, client_of=lambda one: f"client of {one.link.subject}").hand_on(
+    await handlers.bind(context, client_of=lambda one: f"client of {one.link.subject}").forward(
         event, await _recipients(context, event)
     )
     ((handed, installation, client),) = seen
@@ -71,7 +71,7 @@ async def test_patterns_choose_by_name(context: Context) -> None:
         "recording.*",
     ):
         handlers.on(pattern)(_noting(called, pattern))
-    await handlers.bind(context).hand_on(await _kept(context), Recipients())
+    await handlers.bind(context).forward(await _kept(context), Recipients())
     assert ["meeting.ended", "meeting.*", "*"] == called
 
 
@@ -93,7 +93,7 @@ async def test_an_event_that_names_no_user_has_all_installations(context: Contex
         seen.append((installation, len(event.installations)))
 
     event = await _kept(context, meeting(host_id=""))
-    await handlers.bind(context).hand_on(event, await _recipients(context, event))
+    await handlers.bind(context).forward(event, await _recipients(context, event))
     assert [(None, 2)] == seen
 
 
@@ -106,7 +106,7 @@ async def test_what_a_handler_raises_is_a_failed_attempt(context: Context) -> No
         raise KeyError("x")
 
     with pytest.raises(KeyError):
-        await handlers.bind(context).hand_on(await _kept(context), Recipients())
+        await handlers.bind(context).forward(await _kept(context), Recipients())
 
 
 async def test_a_handler_that_fails_keeps_no_other_from_running(
@@ -128,7 +128,7 @@ async def test_a_handler_that_fails_keeps_no_other_from_running(
 
     handlers.on("meeting.ended")(_noting(called, "good"))
     with pytest.raises(KeyError):
-        await handlers.bind(context).hand_on(await _kept(context), Recipients())
+        await handlers.bind(context).forward(await _kept(context), Recipients())
     assert ["plain", "asynchronous", "good"] == called
     assert ["paraph.handlers"] * 2 == [record.name for record in caplog.records]
     assert 2 == caplog.text.count("Traceback (most recent call last)")
@@ -154,7 +154,7 @@ async def test_whatever_a_handler_raises_the_others_run(
     handlers.on("*")(plain if is_plain else asynchronous)
     handlers.on("*")(_noting(called, "good"))
     with pytest.raises(RuntimeError):
-        await handlers.bind(context).hand_on(await _kept(context), Recipients())
+        await handlers.bind(context).forward(await _kept(context), Recipients())
     assert ["good"] == called
 
 
@@ -171,7 +171,7 @@ async def test_an_attempt_that_is_cancelled_ends(context: Context) -> None:
 
     handlers.on("*")(_noting(called, "never"))
     attempt = asyncio.create_task(
-        handlers.bind(context).hand_on(await _kept(context), Recipients())
+        handlers.bind(context).forward(await _kept(context), Recipients())
     )
     await begun.wait()
     attempt.cancel()
@@ -192,11 +192,11 @@ async def test_an_event_of_a_notices_name_reaches_no_handler_of_notices(context:
         handlers.on(pattern)(noting(pattern))
     target = handlers.bind(context)
     forged = await _kept(context, meeting() | {"event": "installation.removed"})
-    await target.hand_on(forged, Recipients())
+    await target.forward(forged, Recipients())
     assert [("*", False)] == called
     called.clear()
     notice = replace(sample.event(), name="installation.removed", notice=True, body=b"{}")
-    await target.hand_on(notice, Recipients())
+    await target.forward(notice, Recipients())
     assert [
         ("installation.removed", True),
         ("installation.*", True),
@@ -205,7 +205,7 @@ async def test_an_event_of_a_notices_name_reaches_no_handler_of_notices(context:
     ] == called
 
 
-async def test_a_notice_is_never_somebody_elses(context: Context) -> None:
+async def test_a_notice_has_only_its_own_installation(context: Context) -> None:
     """The only other installation of the account is not handed in for one that was removed."""
     handlers = Handlers()
     seen: list[Any] = []
@@ -219,13 +219,13 @@ async def test_a_notice_is_never_somebody_elses(context: Context) -> None:
     for link_id in ("link-9", "link-1"):
         body = json.dumps({"installation": {"id": link_id}}).encode()
         name = "installation.activated"
-        await target.hand_on(
+        await target.forward(
             replace(sample.event(), name=name, notice=True, body=body), Recipients()
         )
     assert [None, "link-1"] == seen
 
 
-async def test_notices_are_handed_on_too(context: Context) -> None:
+async def test_notices_are_delivered_too(context: Context) -> None:
     """What the host must hear of its installations has the notice itself as payload."""
     handlers = Handlers()
     seen: list[Any] = []
@@ -237,7 +237,7 @@ async def test_notices_are_handed_on_too(context: Context) -> None:
     notice = replace(
         sample.event(), name="installation.removed", notice=True, body=b'{"reason":"asked"}'
     )
-    await handlers.bind(context).hand_on(notice, Recipients())
+    await handlers.bind(context).forward(notice, Recipients())
     assert [{"reason": "asked"}] == seen
 
 
@@ -264,7 +264,7 @@ async def test_a_handlers_own_keyword_is_left_to_its_default(context: Context) -
         seen.append((event.name, verbose))
 
     event = await _kept(context)
-    await handlers.bind(context).hand_on(event, await _recipients(context, event))
+    await handlers.bind(context).forward(event, await _recipients(context, event))
     assert [("meeting.ended", False)] == seen
 
     async def demanding(event: HandedEvent, *, verbose: bool) -> None: ...

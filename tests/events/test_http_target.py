@@ -111,8 +111,8 @@ async def test_what_the_host_is_posted(context: Context) -> None:
     """Signed with every secret, the event byte for byte, with the installations it concerns."""
     async with listening(Host()) as host, forwarding(context, host.url) as forwarder:
         trace = f"00-{'a' * 32}-{'b' * 16}-01"
-        await forwarder.hand_on(replace(EVENT, trace=trace), CONCERNED)
-        await forwarder.hand_on(
+        await forwarder.forward(replace(EVENT, trace=trace), CONCERNED)
+        await forwarder.forward(
             sample.event("2", notice=True, name="installation.removed"), Recipients()
         )
     event, notice = host.requests
@@ -152,7 +152,7 @@ async def test_an_event_of_a_notices_name_is_told_apart(context: Context) -> Non
     """Signed with a leaked webhook secret it keeps the prefix of Zoom's events."""
     async with listening(Host()) as host, forwarding(context, host.url) as forwarder:
         for name in ("installation.removed", "zoom.installation.removed"):
-            await forwarder.hand_on(replace(EVENT, name=name), CONCERNED)
+            await forwarder.forward(replace(EVENT, name=name), CONCERNED)
     types = [json.loads(one.body)["type"] for one in host.requests]
     assert ["zoom.installation.removed", "zoom.zoom.installation.removed"] == types
 
@@ -169,7 +169,7 @@ async def test_only_2xx_means_that_the_host_has_it(context: Context, status: str
     async with listening(Host(refuse)) as host, forwarding(context, host.url) as forwarder:
         for _ in range(2):
             with pytest.raises(PeerUnavailable) as caught:
-                await forwarder.hand_on(EVENT, CONCERNED)
+                await forwarder.forward(EVENT, CONCERNED)
             assert status.split(maxsplit=1)[0] in caught.value.detail
     assert 2 == len(host.requests)
     # What it wanted remembered was not.
@@ -186,7 +186,7 @@ async def test_a_connection_that_was_closed_while_idle_costs_no_attempt(context:
 
     async with listening(Host(close_later)) as host, forwarding(context, host.url) as forwarder:
         for number in range(20):
-            await forwarder.hand_on(replace(EVENT, event_id=f"event-{number}"), CONCERNED)
+            await forwarder.forward(replace(EVENT, event_id=f"event-{number}"), CONCERNED)
             # At once, a moment later: whenever the end of the connection is noticed.
             await asyncio.sleep(0.002 * (number % 3))
     ids = [one.headers["webhook-id"] for one in host.requests]
@@ -206,8 +206,8 @@ async def test_a_connection_that_is_closed_in_that_moment_costs_no_attempt(
             writer.write(NO_CONTENT)
 
     async with listening(Host(hang_up)) as host, forwarding(context, host.url) as forwarder:
-        await forwarder.hand_on(replace(EVENT, event_id="first"), CONCERNED)
-        await forwarder.hand_on(replace(EVENT, event_id="second"), CONCERNED)
+        await forwarder.forward(replace(EVENT, event_id="first"), CONCERNED)
+        await forwarder.forward(replace(EVENT, event_id="second"), CONCERNED)
     assert ["first", "second", "second"] == [one.headers["webhook-id"] for one in host.requests]
     assert 2 == len(host.connections)
 
@@ -220,7 +220,7 @@ async def test_a_host_that_always_hangs_up_is_asked_twice_and_no_more(context: C
 
     async with listening(Host(hang_up)) as host, forwarding(context, host.url) as forwarder:
         with pytest.raises(TransportError) as caught:
-            await forwarder.hand_on(EVENT, CONCERNED)
+            await forwarder.forward(EVENT, CONCERNED)
     assert 2 == len(host.requests)
     assert Cause.RESPONSE_INCOMPLETE == caught.value.cause
 
@@ -237,7 +237,7 @@ async def test_a_host_that_hangs_up_late_is_asked_once(
 
     async with listening(Host(break_off)) as host, forwarding(context, host.url) as forwarder:
         with pytest.raises(TransportError):
-            await forwarder.hand_on(EVENT, CONCERNED)
+            await forwarder.forward(EVENT, CONCERNED)
     assert 1 == len(host.requests)
 
 
@@ -249,7 +249,7 @@ async def test_the_hosts_words_are_in_no_error(context: Context) -> None:
 
     async with listening(Host(babble)) as host, forwarding(context, host.url) as forwarder:
         with pytest.raises(TransportError) as caught:
-            await forwarder.hand_on(EVENT, CONCERNED)
+            await forwarder.forward(EVENT, CONCERNED)
     assert "canary" not in f"{caught.value.detail} {caught.value!r}"
     assert None is caught.value.__cause__
 
@@ -272,7 +272,7 @@ async def test_a_host_that_does_not_answer_is_given_up(context: Context) -> None
     ):
         for _ in range(2):
             with pytest.raises(TransportError):
-                await forwarder.hand_on(EVENT, CONCERNED)
+                await forwarder.forward(EVENT, CONCERNED)
     assert 2 == len(host.requests)
 
 
@@ -292,7 +292,7 @@ async def test_both_posts_have_one_time_together(
     monkeypatch.setattr(Forwarder, "_post", slow)
     async with forwarding(context, "http://127.0.0.1:9/", deadline=0.1) as forwarder:
         with pytest.raises(TransportError) as caught:
-            await forwarder.hand_on(EVENT, CONCERNED)
+            await forwarder.forward(EVENT, CONCERNED)
     assert (2, Cause.READ_TIMEOUT) == (len(posts), caught.value.cause)
 
 
@@ -307,8 +307,8 @@ async def test_a_long_answer_is_not_read(context: Context) -> None:
             await writer.drain()
 
     async with listening(Host(pour)) as host, forwarding(context, host.url) as forwarder:
-        await forwarder.hand_on(EVENT, CONCERNED)
-        await forwarder.hand_on(EVENT, CONCERNED)
+        await forwarder.forward(EVENT, CONCERNED)
+        await forwarder.forward(EVENT, CONCERNED)
     assert 2 == len(host.connections)
 
 
@@ -325,7 +325,7 @@ async def test_a_short_answer_keeps_the_connection(context: Context) -> None:
     assert 4000 < MOST_READ_BYTES
     async with listening(Host(answer)) as host, forwarding(context, host.url) as forwarder:
         for _ in range(3):
-            await forwarder.hand_on(EVENT, CONCERNED)
+            await forwarder.forward(EVENT, CONCERNED)
     assert 1 == len(host.connections)
 
 
@@ -337,7 +337,7 @@ async def test_no_proxy_of_the_environment_is_asked(
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
         async with forwarding(context, host.url) as forwarder:
-            await forwarder.hand_on(EVENT, CONCERNED)
+            await forwarder.forward(EVENT, CONCERNED)
     assert (0, 1) == (len(proxy.connections), len(host.requests))
 
 
@@ -351,8 +351,8 @@ async def test_tls_is_verified(context: Context, tmp_path: Path) -> None:
     async with listening(Host(), tls=server) as host:
         async with forwarding(context, host.url) as forwarder:
             with pytest.raises(TransportError) as caught:
-                await forwarder.hand_on(EVENT, CONCERNED)
+                await forwarder.forward(EVENT, CONCERNED)
         assert (Cause.CERTIFICATE_UNTRUSTED, []) == (caught.value.cause, host.requests)
         async with forwarding(context, host.url, route=known) as forwarder:
-            await forwarder.hand_on(EVENT, CONCERNED)
+            await forwarder.forward(EVENT, CONCERNED)
     assert 1 == len(host.requests)

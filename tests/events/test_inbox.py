@@ -87,7 +87,7 @@ async def test_a_store_that_hangs_refuses_everybody_in_time(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for ever, nobody gets a 200; when it comes back the retry is a duplicate."""
-    monkeypatch.setattr(inbox_module, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(inbox_module, "KEEP_SECONDS", 0.05)
     gate = Gate(context)
     inbox = Inbox(context, gate)
     with pytest.raises(StorageError):
@@ -112,7 +112,7 @@ async def test_closing_waits_for_what_was_taken_in(context: Context) -> None:
     assert [Outcome.KEPT] * 50 == [task.result() for task in tasks]
 
 
-async def test_a_sender_that_goes_away_costs_nobody_else(context: Context) -> None:
+async def test_a_sender_that_disconnects_delays_no_other(context: Context) -> None:
     """A cancelled waiter leaves the batch; the others are kept and answered."""
     gate = Gate(context)
     inbox = Inbox(context, gate)

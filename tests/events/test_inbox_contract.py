@@ -95,7 +95,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return Place(request.getfixturevalue("postgresql_url"), "")
     if request.param == "jetstream":
         server: NatsServer = request.getfixturevalue("nats")
-        server.forget()
+        server.delete_streams()
         return Place(new_sqlite(tmp_path / "paraph.db"), server.events_url)
     return Place(new_sqlite(tmp_path / "paraph.db"), "")
 
@@ -161,7 +161,7 @@ async def test_a_long_body_is_kept(place: Place) -> None:
         assert 1 == len(await box.kept())
 
 
-async def test_what_nobody_wants_is_kept_as_handed_on(place: Place) -> None:
+async def test_an_unwanted_event_is_stored_as_delivered(place: Place) -> None:
     """One write, then: nothing has to be taken up, and nobody is woken; a removal waits as ever."""
     async with place.open() as box:
         inbox = Inbox(box.context, box.stream, wanted=False)

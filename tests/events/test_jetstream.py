@@ -103,7 +103,7 @@ async def test_one_replica_that_does_not_flush_is_refused(context: Context) -> N
 async def test_three_replicas_need_three_servers(context: Context, flushed: NatsServer) -> None:
     """A single server cannot keep what is asked for, and says so at start."""
     url = f"nats://127.0.0.1:{flushed.ports[0]}"
-    flushed.forget()
+    flushed.delete_streams()
     with pytest.raises(ConfigurationError, match="replicas > 1 not supported"):
         async with open_jetstream(context, url, fresh_seconds=60):
             raise AssertionError
@@ -113,7 +113,7 @@ async def test_a_stream_with_a_private_authority(
     context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`ca_file` is trusted; without it, and where nothing listens, a start ends and says why."""
-    monkeypatch.setattr("paraph.events.jetstream.FIRST_CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("paraph.events.stream_setup.FIRST_CONNECT_SECONDS", 1.0)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     pem = tmp_path / "nats.pem"
@@ -152,7 +152,7 @@ async def test_a_stream_that_would_lose_or_double_is_refused(
     context: Context, flushed: NatsServer, changes: dict[str, object], words: str
 ) -> None:
     """Also one that somebody made before us, with each weakness named."""
-    flushed.forget()
+    flushed.delete_streams()
     async with open_jetstream(context, flushed.events_url, fresh_seconds=60) as made:
         name = made._name
     client = await nats.connect(f"nats://127.0.0.1:{flushed.ports[0]}")
@@ -164,12 +164,12 @@ async def test_a_stream_that_would_lose_or_double_is_refused(
     with pytest.raises(ConfigurationError, match=words):
         async with open_jetstream(context, flushed.events_url, fresh_seconds=60):
             raise AssertionError
-    flushed.forget()
+    flushed.delete_streams()
 
 
 async def test_bodies_are_sealed_in_the_stream(context: Context, flushed: NatsServer) -> None:
     """What the server writes holds no topic, no account, no name."""
-    flushed.forget()
+    flushed.delete_streams()
     async with open_jetstream(context, flushed.events_url, fresh_seconds=60) as stream:
         assert Outcome.KEPT is await keep(Inbox(context, stream), meeting())
         assert 1 == await stream.waiting()
@@ -178,9 +178,9 @@ async def test_bodies_are_sealed_in_the_stream(context: Context, flushed: NatsSe
     assert b"canary" not in content and b"meeting.ended" not in content
 
 
-async def test_a_foreign_message_holds_up_nobody(context: Context, flushed: NatsServer) -> None:
+async def test_a_foreign_message_blocks_no_other(context: Context, flushed: NatsServer) -> None:
     """Somebody else's bytes on our subject are put aside; the event behind them is carried."""
-    flushed.forget()
+    flushed.delete_streams()
     async with open_jetstream(context, flushed.events_url, fresh_seconds=60) as stream:
         client = await nats.connect(f"nats://127.0.0.1:{flushed.ports[0]}")
         await client.jetstream().publish(f"{stream._name}.event", b"forged")

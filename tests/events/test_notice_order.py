@@ -42,7 +42,7 @@ class Listener:
         self.heard: list[int] = []
         self._changed = asyncio.Event()
 
-    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
+    async def forward(self, event: KeptEvent, recipients: Recipients) -> None:
         """Note the sequence; refuse it as often as was asked for."""
         del recipients
         sequence = json.loads(event.body or b"{}")["installation"]["sequence"]

@@ -17,7 +17,7 @@ from databases import new_sqlite
 from events.inbox_kit import keep, kept, meeting, open_context
 from paraph.events import outcomes
 from paraph.events.inbox import Inbox
-from paraph.events.outcomes import Settlements, Verdict
+from paraph.events.outcomes import AttemptOutcome, OutcomeWriter
 from paraph.lifecycle.context import Context
 from paraph.logs import set_up_logs
 from paraph.model.records import EventStatus, KeptEvent
@@ -45,7 +45,7 @@ async def claimed(context: Context, count: int) -> list[KeptEvent]:
         return list(await tx.events.claim(now=now, until=now + 60, limit=count, urgent=False))
 
 
-async def test_verdicts_gather(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_outcomes_gather(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ends within a moment shares one transaction, however it ended."""
     events = await claimed(context, 30)
     begun = 0
@@ -57,26 +57,26 @@ async def test_verdicts_gather(context: Context, monkeypatch: pytest.MonkeyPatch
         return transaction(store, *scopes)
 
     monkeypatch.setattr(Database, "transaction", counted)
-    settlements = Settlements(context)
+    writer = OutcomeWriter(context)
     for event in events[:20]:
-        settlements.add(Verdict.handed_on(event))
+        writer.add(AttemptOutcome.forwarded(event))
         await asyncio.sleep(0)
     for event in events[20:]:
-        settlements.add(Verdict.released(event))
-    await settlements.close()
+        writer.add(AttemptOutcome.released(event))
+    await writer.close()
     assert 1 == begun
     assert 20 == len(await kept(context, EventStatus.HANDED_ON))
     assert {0} == {one.attempts for one in await kept(context, EventStatus.RECEIVED)}
 
 
-async def test_a_close_waits_for_nobody(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_close_does_not_wait(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """What gathers when the end comes is written at once."""
     monkeypatch.setattr(outcomes, "GATHER_SECONDS", 3600.0)
     (event,) = await claimed(context, 1)
-    settlements = Settlements(context, gather=3600.0)
-    settlements.add(Verdict.handed_on(event))
+    writer = OutcomeWriter(context, gather=3600.0)
+    writer.add(AttemptOutcome.forwarded(event))
     await asyncio.sleep(0.01)
-    await settlements.close()
+    await writer.close()
     assert [EventStatus.HANDED_ON] == [one.status for one in await kept(context)]
 
 
@@ -86,9 +86,9 @@ async def test_a_full_batch_is_written_at_once(
     """Nothing gathers beyond what one transaction takes."""
     monkeypatch.setattr(outcomes, "LARGEST", 10)
     written = asyncio.Event()
-    settlements = Settlements(context, gather=3600.0, written=lambda _events: written.set())
+    writer = OutcomeWriter(context, gather=3600.0, written=lambda _events: written.set())
     for event in await claimed(context, 10):
-        settlements.add(Verdict.handed_on(event))
+        writer.add(AttemptOutcome.forwarded(event))
     await written.wait()
     assert 10 == len(await kept(context, EventStatus.HANDED_ON))
 
@@ -96,27 +96,27 @@ async def test_a_full_batch_is_written_at_once(
 async def test_an_event_is_told_of_once(
     tmp_path: Path, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store that cannot write for a while doubles no line, and loses no verdict."""
+    """A store that cannot write for a while doubles no line, and loses no outcome."""
     monkeypatch.setattr(outcomes, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr("paraph.storage.engines.sqlite.BUSY_SECONDS", 0.05)
     file = tmp_path / "paraph.db"
     async with open_context(new_sqlite(Path(file))) as context:
         events = await claimed(context, 3)
-        settlements = Settlements(context)
+        writer = OutcomeWriter(context)
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            settlements.add(Verdict.handed_on(events[0]))
-            settlements.add(Verdict.postponed(events[1], "transport: once", at=1))
+            writer.add(AttemptOutcome.forwarded(events[0]))
+            writer.add(AttemptOutcome.postponed(events[1], "transport: once", at=1))
             while "dispatch.not_noted" not in lines.getvalue():  # noqa: ASYNC110 - A log signals nothing.
                 await asyncio.sleep(0.01)
-            settlements.add(Verdict.handed_on(events[2]))
+            writer.add(AttemptOutcome.forwarded(events[2]))
             other.execute("ROLLBACK")
-        await settlements.close()
+        await writer.close()
         assert 2 == len(await kept(context, EventStatus.HANDED_ON))
     told = [json.loads(line) for line in lines.getvalue().splitlines()]
     assert [events[0].event_id[:16], events[2].event_id[:16]] == [
-        line["event_id"] for line in told if line["event"] == "event.handed_on"
+        line["event_id"] for line in told if line["event"] == "event.forwarded"
     ]
     assert {"part": "dispatch", "event_name": "meeting.ended", "attempts": 1}.items() <= next(
-        line for line in told if line["event"] == "event.handed_on"
+        line for line in told if line["event"] == "event.forwarded"
     ).items()

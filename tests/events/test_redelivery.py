@@ -50,7 +50,7 @@ async def test_a_removed_installation_gets_nothing_again(context: Context) -> No
     assert (None, EventStatus.HANDED_ON) == (one.body, one.status)
 
 
-async def test_a_body_that_outlived_its_account_is_not_handed_on(context: Context) -> None:
+async def test_a_body_that_outlived_its_account_is_not_forwarded(context: Context) -> None:
     """Also where the purge has not seen it: no grant of the account, no redelivery."""
     event_id = await _dead(context)
     async with context.store.transaction() as tx:
@@ -59,7 +59,7 @@ async def test_a_body_that_outlived_its_account_is_not_handed_on(context: Contex
         await redeliver(context, event_id)
 
 
-async def test_a_deauthorization_is_not_handed_on_by_hand(context: Context) -> None:
+async def test_a_deauthorization_cannot_be_redelivered(context: Context) -> None:
     """It is a workflow of ours, with an end of its own."""
     await keep(Inbox(context), removal())
     (one,) = await kept(context)

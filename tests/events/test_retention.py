@@ -8,7 +8,7 @@ import pytest
 
 from events.inbox_kit import delivery_of, meeting, open_context
 from paraph.events.inbox import Inbox
-from paraph.events.retention import AT_ONCE, ROW_MARGIN_SECONDS, Retention, forget_some
+from paraph.events.retention import AT_ONCE, ROW_MARGIN_SECONDS, Retention, delete_expired_events
 from paraph.lifecycle.context import Context
 from paraph.model.records import EventStatus, Outcome
 from paraph.zoom.webhook import Freshness
@@ -39,26 +39,26 @@ async def test_bodies_go_before_their_rows(database_url: str) -> None:
         await _keep(context, "old")
         now[0] += 7 * DAY - 1
         await _keep(context, "new")
-        assert not await forget_some(context, RETENTION)
+        assert not await delete_expired_events(context, RETENTION)
         assert (2, 2) == await _left(context)
 
         now[0] += 1
-        assert not await forget_some(context, RETENTION)
+        assert not await delete_expired_events(context, RETENTION)
         assert (2, 1) == await _left(context)
         assert [Outcome.DUPLICATE] == await _keep(context, "old")
 
         now[0] += DAY
-        await forget_some(context, RETENTION)
+        await delete_expired_events(context, RETENTION)
         assert (1, 1) == await _left(context)
 
 
-async def test_what_waits_to_be_handed_on_is_never_forgotten(database_url: str) -> None:
+async def test_a_waiting_event_is_never_deleted(database_url: str) -> None:
     """However old it is: somebody has still to be told."""
     now = [1_800_000_000.0]
     async with open_context(database_url, clock=lambda: now[0]) as context:
         await _keep(context, "waiting", wanted=True)
         now[0] += 400 * DAY
-        await forget_some(context, RETENTION)
+        await delete_expired_events(context, RETENTION)
         async with context.store.reading() as tx:
             (one,) = await tx.events.page(limit=10)
         assert EventStatus.RECEIVED is one.status
@@ -77,17 +77,17 @@ async def test_the_body_of_a_dead_letter_expires(database_url: str) -> None:
             (one,) = await tx.events.claim(now=at, until=at + 40, limit=1, urgent=False)
             await tx.events.give_up(one, failure="refused")
         now[0] += 30 * DAY
-        await forget_some(context, RETENTION)
+        await delete_expired_events(context, RETENTION)
         assert (1, 1) == await _left(context)
         async with context.store.reading() as tx:
             assert 1 == (await tx.events.backlog()).dead
         now[0] += 40
         # Body and row in one run: no replay of it can be fresh any more.
-        await forget_some(context, RETENTION)
+        await delete_expired_events(context, RETENTION)
         assert (0, 0) == await _left(context)
 
 
-async def test_many_are_forgotten_in_batches_until_none_is_left(database_url: str) -> None:
+async def test_many_events_are_deleted_in_batches(database_url: str) -> None:
     """A batch says that there is more, and the last one that there is not."""
     now = [1_800_000_000.0]
     count = AT_ONCE + 200
@@ -97,9 +97,9 @@ async def test_many_are_forgotten_in_batches_until_none_is_left(database_url: st
         for delivery, event in events:
             await inbox.keep(delivery, event)
         now[0] += 8 * DAY
-        assert await forget_some(context, RETENTION)
+        assert await delete_expired_events(context, RETENTION)
         rounds = 1
-        while await forget_some(context, RETENTION):
+        while await delete_expired_events(context, RETENTION):
             rounds += 1
         assert (0, 0) == await _left(context)
         assert rounds <= 3

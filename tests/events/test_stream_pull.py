@@ -60,7 +60,7 @@ class Stream:
 @pytest.fixture
 async def stream(server: NatsServer) -> AsyncIterator[Stream]:
     """An empty stream."""
-    server.forget()
+    server.delete_streams()
     client = await nats.connect(f"nats://127.0.0.1:{server.ports[0]}")
     stream = client.jetstream()
     await stream.add_stream(
@@ -126,7 +126,7 @@ async def test_held_messages_are_returned_and_settled_ones_are_not(stream: Strea
     assert [b"1", b"2"] == await offered(stream, 2)
 
 
-async def test_a_message_that_nobody_read_yet_is_returned(stream: Stream) -> None:
+async def test_an_unread_message_is_returned(stream: Stream) -> None:
     """It was delivered to this process, also where the process has not looked at it."""
     pull = stream.pull()
     waiting = asyncio.create_task(pull.fetch())
@@ -140,12 +140,12 @@ async def test_a_message_that_nobody_read_yet_is_returned(stream: Stream) -> Non
 
 async def test_a_cancelled_fetch_loses_nothing(stream: Stream) -> None:
     """Whenever it is cancelled, and although a message comes at the same time."""
-    for turns in range(12):
+    for pulls in range(12):
         pull = stream.pull()
         fetching = asyncio.create_task(pull.fetch())
         await asyncio.sleep(0.005)
-        await stream.client.publish(f"{NAME}.event", b"%d" % turns)
-        for _ in range(turns):
+        await stream.client.publish(f"{NAME}.event", b"%d" % pulls)
+        for _ in range(pulls):
             await asyncio.sleep(0)
         fetching.cancel()
         with suppress(asyncio.CancelledError):
@@ -218,7 +218,7 @@ async def stop_and_carry(
     server: NatsServer, folder: Path, monkeypatch: pytest.MonkeyPatch, stops: str
 ) -> bool:
     """Stop a carrier around its storing of an event; true if the next one stores it at once."""
-    server.forget()
+    server.delete_streams()
     url = new_sqlite(folder / "paraph.db")
     storing = asyncio.Event()
 

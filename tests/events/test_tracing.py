@@ -63,7 +63,7 @@ def test_the_words_of_an_exception_reach_no_trace(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", collector)
     with (
         pytest.raises(RuntimeError),
-        span("paraph.hand_on", parent="", kind=trace.SpanKind.PRODUCER),
+        span("paraph.forward", parent="", kind=trace.SpanKind.PRODUCER),
     ):
         raise RuntimeError("the canary token")
     assert ["ERROR RuntimeError None"] == collector.span.told

@@ -177,8 +177,8 @@ class Crowd:
 
     async def rotate(self) -> None:
         """Let the newest encryption key seal, and seal everything anew."""
-        await key_rotation.begin_turn(self.context)
-        await key_rotation.seal_anew(self.context, lambda _count: None)
+        await key_rotation.begin_rotation(self.context)
+        await key_rotation.reseal(self.context, lambda _count: None)
 
     async def install_somebody(self) -> None:
         """Somebody installs the app, perhaps again."""

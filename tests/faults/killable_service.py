@@ -19,15 +19,15 @@ from typing import Any
 
 import click
 
-from paraph.events import claims as roads
-from paraph.events.claims import Road
+from paraph.events import claims
+from paraph.events.claims import ClaimQueue
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.access_token import Refresher
 from paraph.logs import set_up_logs
 from paraph.remote.transport import Transport
 from paraph.service import server
-from paraph.settings.model import load_settings
+from paraph.settings.loading import load_settings
 from paraph.storage.database import Database
 from paraph.storage.scope import Scope
 
@@ -79,11 +79,11 @@ async def counted_transaction(self: Database, *scopes: Scope) -> AsyncIterator[A
     step("after a commit")
 
 
-async def counted_claim(self: Dispatcher, road: Road) -> bool:
+async def counted_claim(self: Dispatcher, queue: ClaimQueue) -> bool:
     """A look for work, with a step behind it where there was some."""
-    before = road.claimed
-    more = await claim(self, road)
-    if road.claimed > before:
+    before = queue.claimed
+    more = await claim(self, queue)
+    if queue.claimed > before:
         step("after a claim", idle=frozenset())
     return more
 
@@ -101,7 +101,7 @@ Database.transaction = counted_transaction  # type: ignore[method-assign]
 Dispatcher._claim = counted_claim  # type: ignore[method-assign]
 Inbox.keep = counted_keep  # type: ignore[method-assign]
 # What a killed process had in hand is taken up when its leases have run out: here, soon.
-roads.LEASE_MARGIN = 1
+claims.LEASE_MARGIN = 1
 (Refresher.__init__.__kwdefaults__ or {})["lease_seconds"] = 7
 
 set_up_logs()

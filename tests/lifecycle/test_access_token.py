@@ -18,7 +18,7 @@ from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, notify_host
 from paraph.model.phase import Phase
 from paraph.model.records import Installation
-from paraph.operations.keep_alive import IDLE_SECONDS, keep_alive
+from paraph.operations.housekeeping import IDLE_SECONDS, keep_alive
 
 pytestmark = pytest.mark.anyio
 
@@ -132,7 +132,8 @@ async def test_a_dead_grant_is_said_once_with_its_reason(
     assert (Phase.NEEDS_REAUTHORIZATION, kept, 1) == (after.phase, after.reason, one.asked())
     (notice,) = await one.notices()
     told = json.loads(notice.body or b"")
-    assert (kept, "https://app.example/install") == (told["reason"], told["mend_url"])
+    assert (kept, "https://app.example/install") == (told["reason"], told["reauthorize_url"])
+    assert told["reauthorize_url"] == told["mend_url"]
 
 
 async def test_a_good_answer_that_comes_late_mends_the_grant(one: Refreshing) -> None:

@@ -398,12 +398,12 @@ class AnyOrder(RuleBasedStateMachine):
 
     async def _turn(self) -> None:
         try:
-            await key_rotation.begin_turn(self.context)
+            await key_rotation.begin_rotation(self.context)
         except UsageError:
             # A service that died has not said so: it counts as gone half a minute later.
             later = replace(self.context, clock=lambda: time.time() + LIVE_SECONDS + 1)
-            await key_rotation.begin_turn(later)
-        await key_rotation.seal_anew(self.context, lambda _count: None)
+            await key_rotation.begin_rotation(later)
+        await key_rotation.reseal(self.context, lambda _count: None)
         assert 0 == await key_rotation.count_outdated(self.context)
 
     @invariant()

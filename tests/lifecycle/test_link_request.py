@@ -13,7 +13,7 @@ import pytest
 
 from lifecycle.linking import claim, confirm, install_url
 from paraph.errors import StorageError, StorageUnavailable
-from paraph.operations.housekeeping import let_go
+from paraph.operations.housekeeping import delete_expired
 from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret
 from paraph.storage.scope import Scope
@@ -106,7 +106,7 @@ async def test_a_flow_may_be_finished_after_the_link_request_ran_out(kit: Kit) -
             assert taken is not None
             await tx.links.add_request(replace(taken, expires_at=context.now() - 1))
         assert 404 == (await late.get(url)).status_code
-        await let_go(context)
+        await delete_expired(context)
         assert 303 == (await browser.get(location)).status_code
 
 

@@ -29,7 +29,9 @@ from vector_files import cases
 GOOD = f"code=abc&state={'A' * 43}".encode()
 
 
-def judge(query: bytes, *, now: int = NOW + 100, **server: Any) -> ValidatedAuthorizationResponse:
+def validate(
+    query: bytes, *, now: int = NOW + 100, **server: Any
+) -> ValidatedAuthorizationResponse:
     """Parse and validate against the request of the kit."""
     return validate_authorization_response(
         parse_authorization_response(query),
@@ -44,10 +46,10 @@ def test_vectors(case: dict[str, Any]) -> None:
     """Each vector is accepted, or refused with its code, at a step that `explain` can name."""
     query = case["query"].encode()
     if case["result"] == "valid":
-        assert Secret("abc") == judge(query).code
+        assert Secret("abc") == validate(query).code
         return
     with pytest.raises(PeerError) as caught:
-        judge(query)
+        validate(query)
     assert case["result"] == caught.value.code
     assert step_of(caught.value) in VALIDATION_STEPS
 
@@ -56,27 +58,27 @@ def test_vectors(case: dict[str, Any]) -> None:
 def test_age(now: int, fine: bool) -> None:  # noqa: FBT001 - A parameter of the test.
     """Ten minutes back and two minutes of clock difference ahead."""
     if fine:
-        judge(GOOD, now=NOW + now)
+        validate(GOOD, now=NOW + now)
     else:
         with pytest.raises(AuthorizationExpired):
-            judge(GOOD, now=NOW + now)
+            validate(GOOD, now=NOW + now)
 
 
 def test_a_promised_issuer_must_come() -> None:
     """Where the server promises `iss`, a response without it is refused (RFC 9207)."""
     with pytest.raises(IssuerMismatch):
-        judge(GOOD, sends_issuer=True)
-    judge(GOOD + b"&iss=https://zoom.us", sends_issuer=True)
+        validate(GOOD, sends_issuer=True)
+    validate(GOOD + b"&iss=https://zoom.us", sends_issuer=True)
 
 
 def test_the_peers_words_do_not_pass() -> None:
     """Of an error only registered codes are named."""
     with pytest.raises(AuthorizationErrorResponse) as caught:
-        judge(f"error=%3Cb%3E&state={'A' * 43}".encode())
+        validate(f"error=%3Cb%3E&state={'A' * 43}".encode())
     assert "unknown" == caught.value.error
 
 
-def test_nobody_else_makes_a_validated_response() -> None:
+def test_only_the_validation_makes_a_validated_response() -> None:
     """Skipping validation is not a mistake that can be made by omission."""
     with pytest.raises(TypeError):
         ValidatedAuthorizationResponse(object(), Secret("abc"), request_at())
@@ -87,4 +89,4 @@ def test_nobody_else_makes_a_validated_response() -> None:
 def test_any_bytes_give_a_value_or_a_refusal(query: bytes) -> None:
     """Whatever bytes arrive: refused, since nobody guesses the state."""
     with pytest.raises(PeerError):
-        judge(query)
+        validate(query)

@@ -73,7 +73,7 @@ def test_the_token_request() -> None:
         (CLIENT, replace(SERVER, issuer="https://other.example")),
     ],
 )
-def test_a_code_goes_to_nobody_else(client: Any, server: Any) -> None:
+def test_a_code_goes_to_its_server_only(client: Any, server: Any) -> None:
     """A code of one client, redirect URI or server is never sent as another's."""
     with pytest.raises(UsageError):
         build_token_request(server, client, validated())
@@ -115,7 +115,7 @@ def test_a_token_that_is_dead_already_is_revoked() -> None:
 
 
 @given(st.integers(100, 599), st.binary(max_size=200), st.sampled_from(["application/json", "x"]))
-def test_any_answer_is_a_value_or_a_peer_error(status: int, body: bytes, kind: str) -> None:
+def test_any_response_is_a_value_or_a_peer_error(status: int, body: bytes, kind: str) -> None:
     """Whatever the token endpoint answers: a token set, or a PeerError."""
     with suppress(PeerError):
         parse_token_response(response(body, status=status, content_type=kind))

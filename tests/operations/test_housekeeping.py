@@ -18,7 +18,12 @@ from paraph.lifecycle.grant import queue_revocation
 from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.model.phase import Phase
 from paraph.model.records import Grant, OwnerlessTokens
-from paraph.operations.housekeeping import OWNERLESS_ATTEMPTS, ask_owners, let_go, revoke_due
+from paraph.operations.housekeeping import (
+    OWNERLESS_ATTEMPTS,
+    ask_owners,
+    delete_expired,
+    revoke_due,
+)
 from paraph.zoom.events import AppDeauthorized
 from service_kit import ACCOUNT, JANE, Kit, running
 from storage import sample
@@ -68,7 +73,7 @@ def live_refresh_token(kit: Kit) -> str | None:
     return live.refresh_token
 
 
-async def test_a_refresh_whose_answer_came_late_does_not_win_over_a_later_consent(kit: Kit) -> None:
+async def test_a_late_refresh_response_does_not_win_over_a_later_consent(kit: Kit) -> None:
     """Its set is dead by that consent, whose own set nobody else has."""
     await consent_without_owner(kit)
     grant = await grant_of(kit)
@@ -184,7 +189,7 @@ async def test_what_ran_out_takes_no_room(kit: Kit) -> None:
         )
         await tx.used_states.use(b"state", expires_at=now + 30)
     for later, left in ((context, 0), (in_a_minute(kit), 1)):
-        await let_go(later)
+        await delete_expired(later)
         async with context.store.transaction() as tx:
             # Used anew where nothing of it is left.
             assert bool(left) is await tx.used_states.use(b"state", expires_at=now + 30)

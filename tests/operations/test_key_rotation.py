@@ -1,4 +1,4 @@
-"""Turning encryption keys: first all can open, then the new one seals, then all is sealed anew."""
+"""Key rotation: first all can open, then the new key seals, then every value is sealed again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ THIRD_KEY = "third:" + "dGhp" * 10 + "dGg"
 
 
 def silent(_count: int) -> None:
-    """Nobody watches the progress."""
+    """Ignore the progress."""
 
 
 @pytest.fixture
@@ -62,22 +62,22 @@ async def granted(context: Context) -> Grant:
     return found
 
 
-async def test_no_key_turns_that_a_live_replica_cannot_open(kit: Kit) -> None:
+async def test_no_key_seals_that_a_live_replica_lacks(kit: Kit) -> None:
     """Otherwise that replica would meet rows that it cannot read."""
     async with opened(kit.settings, NEW_KEY, OLD_KEY) as operator:
         with pytest.raises(UsageError, match="these replicas do not hold the key new yet"):
-            await key_rotation.begin_turn(operator)
+            await key_rotation.begin_rotation(operator)
 
     assert "old" == kit.service.context.ring.key_id
 
 
-async def test_a_replica_obeys_a_turn(kit: Kit) -> None:
-    """Told at its next beat, it seals with the new key, and the rotation waits for that."""
+async def test_a_replica_follows_a_rotation(kit: Kit) -> None:
+    """At its next report it seals with the new key, and the rotation waits for that."""
     async with (
         opened(kit.settings, NEW_KEY, OLD_KEY) as replica,
         opened(kit.settings, NEW_KEY, OLD_KEY, ahead=2 * LIVE_SECONDS) as operator,
     ):
-        assert await key_rotation.begin_turn(operator)
+        assert await key_rotation.begin_rotation(operator)
         assert "old" == replica.ring.key_id
 
         await Presence(replica, "here:1").beat()
@@ -85,24 +85,24 @@ async def test_a_replica_obeys_a_turn(kit: Kit) -> None:
 
 
 async def test_a_rotation_waits_for_replicas_that_still_seal_with_another_key(kit: Kit) -> None:
-    """Named once; as soon as they have turned it goes on."""
+    """They are named once; the rotation continues when they seal with the new key."""
     waited: list[list[str]] = []
     async with opened(kit.settings, NEW_KEY, OLD_KEY, ahead=2 * LIVE_SECONDS) as operator:
-        await key_rotation.begin_turn(operator)
+        await key_rotation.begin_rotation(operator)
         late = Replica("r", "here:1", ("new", "old"), "old", operator.now())
 
         async def put(replica: Replica) -> None:
             async with operator.store.transaction() as tx:
                 await tx.replicas.put(replica)
 
-        def turn_late(labels: Sequence[str]) -> None:
+        def rotate_late(labels: Sequence[str]) -> None:
             waited.append(list(labels))
-            turning.append(asyncio.create_task(put(replace(late, sealing_key="new"))))
+            rotating.append(asyncio.create_task(put(replace(late, sealing_key="new"))))
 
-        turning: list[asyncio.Task[None]] = []
+        rotating: list[asyncio.Task[None]] = []
         await put(late)
-        await key_rotation.await_replicas(operator, turn_late)
-        await asyncio.gather(*turning)
+        await key_rotation.await_replicas(operator, rotate_late)
+        await asyncio.gather(*rotating)
 
     assert [["here:1"]] == waited
 
@@ -117,9 +117,9 @@ async def test_after_a_rotation_the_old_key_can_go(tmp_path: Path, database_url:
             await tx.grants.add(FRESH)
             await tx.events.add(sample.event())
     async with opened(settings, NEW_KEY, OLD_KEY) as operator:
-        assert await key_rotation.begin_turn(operator)
-        assert not await key_rotation.begin_turn(operator)
-        resealed = await key_rotation.seal_anew(operator, silent)
+        assert await key_rotation.begin_rotation(operator)
+        assert not await key_rotation.begin_rotation(operator)
+        resealed = await key_rotation.reseal(operator, silent)
         new, old = (await key_rotation.ring_status(operator)).keys
     assert (9, {}, {}) == (resealed.done, resealed.unknown, resealed.broken)
     assert (True, {}) == (new.seals, dict(old.protects))
@@ -153,9 +153,9 @@ async def test_an_interrupted_rotation_is_taken_up_again(tmp_path: Path, databas
         raise Interrupted
 
     async with opened(settings, NEW_KEY, OLD_KEY) as operator:
-        await key_rotation.begin_turn(operator)
+        await key_rotation.begin_rotation(operator)
         with pytest.raises(Interrupted):
-            await key_rotation.seal_anew(operator, interrupt)
+            await key_rotation.reseal(operator, interrupt)
     async with opened(settings, NEW_KEY, OLD_KEY) as operator:
         new, old = (await key_rotation.ring_status(operator)).keys
         assert (key_rotation.BATCH, 50) == tuple(
@@ -164,7 +164,7 @@ async def test_an_interrupted_rotation_is_taken_up_again(tmp_path: Path, databas
         left = await key_rotation.count_outdated(operator)
         assert (
             left
-            == (await key_rotation.seal_anew(operator, silent)).done
+            == (await key_rotation.reseal(operator, silent)).done
             == 2 * key_rotation.BATCH + 155
         )
         assert 0 == await key_rotation.count_outdated(operator)
@@ -181,7 +181,7 @@ async def test_a_missing_key_is_named_and_its_rows_are_kept(
         async with kit.service.context.store.transaction() as tx:
             await tx.grants.add(FRESH)
     async with opened(settings, NEW_KEY, OLD_KEY) as operator:
-        await key_rotation.begin_turn(operator)
+        await key_rotation.begin_rotation(operator)
         async with operator.store.reading() as tx:
             hash_keys = await tx.sealed.outdated("stored_keys.sealed", after="", limit=9)
         async with operator.store.transaction() as tx:
@@ -191,7 +191,7 @@ async def test_a_missing_key_is_named_and_its_rows_are_kept(
     async with opened(settings, NEW_KEY, THIRD_KEY) as operator:
         with pytest.raises(UnknownEncryptionKey):
             await granted(operator)
-        resealed = await key_rotation.seal_anew(operator, silent)
+        resealed = await key_rotation.reseal(operator, silent)
         assert {"grants.access_token", "grants.refresh_token", "grants.profile"} == set(
             resealed.unknown
         )

@@ -23,7 +23,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.link_request import open_request, request_link
 from paraph.model.phase import Phase
 from paraph.operations.backup import take_backup
-from paraph.operations.key_rotation import begin_turn
+from paraph.operations.key_rotation import begin_rotation
 from paraph.operations.receipt_export import ReceiptExport, heads_of, refuse_older_copy
 from paraph.operations.restore import NewEpoch, prove_suspended
 from paraph.sealing.key_ring import KeyRing, new_encryption_key
@@ -219,7 +219,7 @@ async def test_receipts_of_another_machine_count(place: Place, tmp_path: Path) -
     assert 1 == (await place.restore(content, tmp_path / "elsewhere")).removed
 
 
-async def test_an_altered_receipt_is_reported_and_removes_nobody(place: Place) -> None:
+async def test_an_altered_receipt_is_reported_and_removes_no_user(place: Place) -> None:
     """Whoever can write into the folder has no power over who is removed."""
     async with place.service() as kit:
         await install(kit, JANE)
@@ -237,7 +237,7 @@ def _alter_receipts(folder: Path) -> None:
         path.write_bytes(path.read_bytes().replace(b'"reason":"', b'"reason":"X'))
 
 
-async def test_a_grant_that_nobody_used_since_is_proved_by_one_refresh(place: Place) -> None:
+async def test_a_grant_unused_since_the_backup_is_proved_by_one_refresh(place: Place) -> None:
     """Suspended at first, active after Zoom has given it new tokens."""
     async with place.service() as kit:
         await install(kit, JANE)
@@ -468,7 +468,7 @@ async def rotate(place: Place) -> str:
     old = place.settings.encryption_keys
     place.settings = replace(place.settings, encryption_keys=(Secret(new_encryption_key()), *old))
     async with place.context() as context:
-        assert await begin_turn(context)
+        assert await begin_rotation(context)
     return old[0].reveal().partition(":")[0]
 
 

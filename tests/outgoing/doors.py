@@ -70,7 +70,7 @@ async def host(context: Context, url: str, way: Way, seconds: float) -> Result:
         context, url=f"{url}/x", secrets=[Secret(SECRET)], deadline=seconds, route=way.route
     )
     try:
-        await forwarder.hand_on(sample.event(body=b"{}", attempts=1), Recipients())
+        await forwarder.forward(sample.event(body=b"{}", attempts=1), Recipients())
     except TransportError as error:
         return Result(error.cause, f"{error!r} {error.detail}", error.remedy)
     finally:

@@ -16,7 +16,8 @@ from paraph.outgoing.route import DIRECT, OutgoingRoute
 from paraph.outgoing.settings import check_route
 from paraph.sealing.key_ring import new_encryption_key
 from paraph.service.outgoing_log import log_route
-from paraph.settings.model import Settings, load_key_service, load_settings
+from paraph.settings.loading import load_key_service, load_settings
+from paraph.settings.model import Settings
 from private_file import write_private
 
 SECRET = "9sWq2-p4ss"

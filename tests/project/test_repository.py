@@ -13,7 +13,7 @@ import generate
 import pytest
 
 from paraph.cli.main import app
-from paraph.settings.model import _Values
+from paraph.settings.model import Written
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "paraph"
@@ -103,7 +103,7 @@ def test_every_setting_is_documented() -> None:
     rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", page, re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`([a-z_]+)`", row)]
 
-    assert sorted(named) == sorted(_Values.model_fields)
+    assert sorted(named) == sorted(Written.model_fields)
 
 
 def commands_in(text: str) -> Iterator[list[str]]:

@@ -70,7 +70,7 @@ async def ask(origin: str, *, deadline: float = 5, allowed: str = "") -> Respons
         await transport.close()
 
 
-async def test_an_answer_is_brought_back_as_it_came() -> None:
+async def test_a_response_is_returned_unchanged() -> None:
     """Status, headers and bytes, whatever the status."""
     script = saying("HTTP/1.1 418 X\nDate: Tue, 24 Nov 2026 06:00:00 GMT\nContent-Length: 2", b"{}")
     async with serving(script) as server:

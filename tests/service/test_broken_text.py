@@ -94,7 +94,7 @@ async def test_a_signed_event_is_kept_and_forwarded(tmp_path: Path, database_url
             await kit.install(browser)
             for text in (*HALVES, b"\\u0000", b"\\u001b[2J", b"\\ud83d\\ude00"):
                 kept = await keep(kit, text)
-                await forwarder.hand_on(kept, Recipients())
+                await forwarder.forward(kept, Recipients())
                 posted = host.requests[-1].body
                 told = msgspec.json.decode(posted)["data"]["event"]
                 is_broken = text in HALVES

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trustme
 
-from paraph.checks.targets.front import serve_front
+from end_to_end.target.front import serve_front
 from paraph.outgoing.route import OutgoingRoute
 from paraph.outgoing.settings import check_route
 from paraph.service.app import open_service

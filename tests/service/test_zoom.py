@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from paraph.client.nonce import challenge_of
+from paraph.client import challenge_of
 from paraph.errors import CallRefused, NotFound, UsageError
 from paraph.events.handlers import HandedEvent
 from paraph.service.zoom import Zoom
@@ -118,7 +118,7 @@ async def test_every_method_and_every_status(tmp_path: Path) -> None:
 
 
 async def test_the_guarantees_are_the_same(tmp_path: Path) -> None:
-    """Paths are judged, the allow-list counts, a removal counts at once, one refresh mends."""
+    """Paths are checked, the allow-list applies, a removal applies at once, one refresh repairs."""
     async with running_app(tmp_path) as app:
         await app.link()
         jane = app.zoom.installation(SUBJECT)
@@ -155,12 +155,12 @@ async def test_the_apps_own_urls_stay_its_own(tmp_path: Path) -> None:
         assert 401 == (await browser.post("/webhook", content=b"{}")).status_code
 
 
-async def test_before_it_runs_it_says_so(tmp_path: Path) -> None:
-    """Using it outside its block is a `UsageError` that says what to do."""
+async def test_a_call_before_the_service_runs_is_a_usage_error(tmp_path: Path) -> None:
+    """Only the use of an installation needs the running service; the error says what to do."""
     async with running_app(tmp_path) as app:
-        stopped = Zoom(app.zoom.settings)
+        jane = Zoom(app.zoom.settings).installation(SUBJECT)
         with pytest.raises(UsageError) as caught:
-            await stopped.installation(SUBJECT).get("/users/me")
+            await jane.get("/users/me")
         assert "lifespan" in caught.value.remedy
 
 

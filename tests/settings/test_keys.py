@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from paraph.sealing.key_ring import new_encryption_key
-from paraph.settings.keys import KeySource, judge_keys, judge_service, read_private_lines
+from paraph.settings.keys import KeySource, check_keys, check_service, read_private_lines
 
 WRAPPED = "ab12:vault:v1:" + "A" * 40
 
@@ -38,7 +38,7 @@ def test_a_file_holds_a_key_a_line(tmp_path: Path) -> None:
     one, two = new_encryption_key(), new_encryption_key()
     file = private_file(tmp_path, f"# newest\n{one}\n\n  {two}\n")
 
-    keys, problems = judge_keys(source(encryption_keys_file=file))
+    keys, problems = check_keys(source(encryption_keys_file=file))
 
     assert ([one, two], []) == ([key.reveal() for key in keys], problems)
 
@@ -48,7 +48,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
     """By group or others, for anything; what to do about it is said, and no key comes out."""
     file = private_file(tmp_path, new_encryption_key(), mode)
 
-    keys, problems = judge_keys(source(encryption_keys_file=file))
+    keys, problems = check_keys(source(encryption_keys_file=file))
 
     assert ((), 1) == (keys, len(problems))
     assert f"(mode {mode:04o}): run chmod 600 {file}" in problems[0]
@@ -68,18 +68,18 @@ def test_keys_come_from_one_place(tmp_path: Path) -> None:
     """Which of two lists would be the newer one?"""
     file = private_file(tmp_path, new_encryption_key())
 
-    _, problems = judge_keys(source(new_encryption_key(), encryption_keys_file=file))
+    _, problems = check_keys(source(new_encryption_key(), encryption_keys_file=file))
 
     assert ["give encryption_keys or encryption_keys_file, not both"] == problems
 
 
 def test_a_wrapped_key_needs_its_service() -> None:
     """Nothing starts that could not be unwrapped."""
-    assert 1 == len(judge_keys(source(WRAPPED))[1])
-    assert [] == judge_keys(source(WRAPPED, service_url="https://vault"))[1]
+    assert 1 == len(check_keys(source(WRAPPED))[1])
+    assert [] == check_keys(source(WRAPPED, service_url="https://vault"))[1]
 
 
-def test_a_key_service_is_judged_whole(tmp_path: Path) -> None:
+def test_a_key_service_is_checked_whole(tmp_path: Path) -> None:
     """Every problem at once: no token, bad names, no CA file."""
     bad = source(
         service_url="https://vault",
@@ -88,16 +88,16 @@ def test_a_key_service_is_judged_whole(tmp_path: Path) -> None:
         service_ca_file=str(tmp_path / "none"),
     )
 
-    assert 4 == len(judge_service(bad)[1])
-    assert (None, []) == judge_service(source())
+    assert 4 == len(check_service(bad)[1])
+    assert (None, []) == check_service(source())
 
 
 def test_the_token_may_stand_in_a_private_file(tmp_path: Path) -> None:
     """As an agent writes it; read by others it is refused like the keys are."""
     file = private_file(tmp_path, "hvs.token-of-an-agent\n")
-    service, problems = judge_service(source(service_url="https://v", service_token_file=file))
+    service, problems = check_service(source(service_url="https://v", service_token_file=file))
     assert service is not None
     assert ("hvs.token-of-an-agent", []) == (service.token.reveal(), problems)
 
     Path(file).chmod(0o640)
-    assert judge_service(source(service_url="https://v", service_token_file=file))[1]
+    assert check_service(source(service_url="https://v", service_token_file=file))[1]

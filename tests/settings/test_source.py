@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from paraph.checks.target import load_target
 from paraph.errors import ConfigurationError
 from paraph.sealing.key_ring import new_encryption_key
-from paraph.settings.model import Settings, load_settings
+from paraph.settings.loading import load_settings
+from paraph.settings.model import Settings
+from paraph.settings.source import current_names, parse_toml
+from paraph.simulator.state.world import load_world
 from private_file import write_private
 
 SECRET = "kF93-2bXq0-Zr8sLpW"
@@ -22,6 +26,14 @@ GOOD: dict[str, Any] = {
     "public_url": "https://zoom.tidemark.example",
     "encryption_keys": [new_encryption_key()],
     "linking": "none",
+}
+
+BROKEN = {
+    "UTF-16": "name = 1".encode("utf-16"),
+    "Latin-1": b"name = '\xe9'",
+    "deep": b"name = " + b"[" * 5000,
+    "digits": b"name = " + b"9" * 5000,
+    "no value": b"name = kF93-2bXq0-Zr8sLpW",
 }
 
 
@@ -86,7 +98,7 @@ def test_quotes_in_a_name_for_people_are_meant(tmp_path: Path) -> None:
     assert 'The "Best" app "ever"' == loaded(tmp_path, app_name='The "Best" app "ever"').app_name
 
 
-def test_a_quoted_value_is_judged_as_well(tmp_path: Path) -> None:
+def test_a_quoted_value_is_checked_too(tmp_path: Path) -> None:
     """The quotes hide no other problem of a value."""
     said = problems(tmp_path, client_secret='"short"', public_url="'http://tidemark.example'")
     assert any(one.startswith("client_secret is shorter") for one in said)
@@ -120,7 +132,7 @@ def test_a_list_in_quotes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("PARAPH_FAST_LANE", "maybe", "fast_lane: must be true or false"),
+        ("PARAPH_FAST_PATH", "maybe", "fast_path: must be true or false"),
         ("PARAPH_FRESHNESS_PAST", "2h", "freshness_past: must be a whole number"),
         ("PARAPH_FRESHNESS_PAST", "7200.5", "freshness_past: must be a whole number"),
         ("PARAPH_FRESHNESS_PAST", "1", "freshness_past: must be at least 300 and at most 86400"),
@@ -255,3 +267,44 @@ def test_everything_is_reported_together(tmp_path: Path, monkeypatch: pytest.Mon
     ):
         assert part in said, part
     assert 9 == len(caught.value.problems)
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("load", [load_settings, load_target, load_world])
+def test_a_broken_file_is_one_problem_without_its_content(
+    tmp_path: Path, load: object, content: bytes
+) -> None:
+    """Settings, target files and worlds are refused alike, and nothing of them is repeated."""
+    file = tmp_path / "file.toml"
+    file.write_bytes(content)
+
+    assert callable(load)
+    with pytest.raises(ConfigurationError) as caught:
+        load(file)
+    (problem,) = caught.value.problems
+    assert str(file) in problem
+    assert "kF93" not in problem
+
+
+def test_a_byte_order_mark_is_dropped() -> None:
+    """Editors of Windows write a mark and two characters at the end of a line."""
+    assert {"name": 1, "other": 2} == parse_toml(b"\xef\xbb\xbfname = 1\r\nother = 2\r\n")
+
+
+def test_a_former_name_of_a_setting_is_still_read() -> None:
+    """For one version; the current name wins where both are written."""
+    assert {"fast_path": False, "level": "user"} == current_names(
+        {"fast_lane": False, "level": "user"}
+    )
+    assert {"fast_path": True} == current_names({"fast_path": True, "fast_lane": False})
+
+
+@pytest.mark.parametrize("where", ["file", "variable"])
+def test_fast_lane_turns_the_fast_path_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The former name works in the file and as a variable."""
+    more = {"fast_lane": False} if where == "file" else {}
+    if where == "variable":
+        monkeypatch.setenv("PARAPH_FAST_LANE", "false")
+    assert not loaded(tmp_path, **more).fast_path

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from paraph.settings.validation import SettingJudge
+from paraph.settings.validation import SettingChecks
 
 
 def said(method: str, value: str) -> list[str]:
     """Problems with one value."""
-    judge = SettingJudge()
-    assert value == getattr(judge, method)("name", value)
-    return judge.problems
+    checks = SettingChecks()
+    assert value == getattr(checks, method)("name", value)
+    return checks.problems
 
 
 @pytest.mark.parametrize(

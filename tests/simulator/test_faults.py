@@ -11,13 +11,14 @@ import pytest
 import paraph.simulator
 from paraph.errors import NotFound, UsageError
 from paraph.simulator.faults import Faults
-from paraph.simulator.oauth.authorization_response import AuthorizationResponse
-from paraph.simulator.response import Answer
+from paraph.simulator.response import AuthorizationResponse, ResponseDraft
 
 
-def token_answer() -> Answer:
+def token_answer() -> ResponseDraft:
     """A good token response."""
-    return Answer.of_json(200, {"access_token": "a", "token_type": "bearer", "expires_in": 3599})
+    return ResponseDraft.of_json(
+        200, {"access_token": "a", "token_type": "bearer", "expires_in": 3599}
+    )
 
 
 def names(place: str) -> list[str]:
@@ -90,7 +91,9 @@ def test_every_fault_of_a_place_changes_the_answer(place: Any) -> None:
     for name in names(place):
         faults = Faults()
         faults.switch_on(name, {})
-        assert Answer.of_json(200, whole) != faults.spoil(place, Answer.of_json(200, whole)), name
+        assert ResponseDraft.of_json(200, whole) != faults.spoil(
+            place, ResponseDraft.of_json(200, whole)
+        ), name
 
 
 @pytest.mark.parametrize("place", ["token_refusal", "revoke_refusal", "api_refusal"])
@@ -99,7 +102,7 @@ def test_every_refusal_answers_or_delays(place: Any) -> None:
     for name in names(place):
         faults = Faults()
         faults.switch_on(name, {})
-        answer = faults.spoil(place, Answer(0, b""))
+        answer = faults.spoil(place, ResponseDraft(0, b""))
         assert answer.status >= 300 or answer.delay == 60.0, name
 
 
@@ -148,7 +151,7 @@ def test_an_unknown_fault_is_refused() -> None:
 def test_every_check_is_left_out_somewhere() -> None:
     """Each fault that leaves out a check is asked for by an endpoint, and none that is unknown."""
     folder = Path(paraph.simulator.__path__[0])
-    source = "".join(file.read_text() for file in folder.glob("*.py"))
+    source = "".join(file.read_text() for file in folder.rglob("*.py"))
     asked = set(re.findall(r'\.take\("(\w+)"\)', source))
     known = {row["name"] for row in Faults().listing()}
     assert set() == asked - known

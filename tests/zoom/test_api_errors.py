@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from paraph.errors import PeerUnavailable, ResourceErrorResponse
 from paraph.oauth.messages import Response
 from paraph.zoom.api_errors import (
+    GRANT_ERRORS,
     ApiErrorKind,
     RateLimit,
     classify_api_error,
-    kind_of_answer,
+    explain_grant_error,
+    kind_of_response,
     parse_rate_limit,
 )
 
@@ -27,8 +29,8 @@ def comment_of(vector: dict[str, Any]) -> str:
     return str(vector["comment"])
 
 
-def answer(status: int, content: Any = None, *headers: tuple[str, str]) -> Response:
-    """An answer of the resource server with a JSON body."""
+def response(status: int, content: Any = None, *headers: tuple[str, str]) -> Response:
+    """A response of the resource server with a JSON body."""
     return Response(status=status, headers=headers, body=json.dumps(content).encode())
 
 
@@ -99,7 +101,7 @@ def test_text_and_status_decide_and_the_code_does_not(
     expected: ApiErrorKind,
 ) -> None:
     """The same code stands for several things at Zoom, so it decides nothing."""
-    assert expected is kind_of_answer(answer(status, {"code": code, "message": message}))
+    assert expected is kind_of_response(response(status, {"code": code, "message": message}))
 
 
 @pytest.mark.parametrize(
@@ -118,13 +120,13 @@ def test_without_a_message_the_status_decides(
     body: bytes,
 ) -> None:
     """A proxy's error page has a status and nothing more to say."""
-    assert expected is kind_of_answer(Response(status=status, headers=(), body=body))
+    assert expected is kind_of_response(Response(status=status, headers=(), body=body))
 
 
 def test_a_refusal_carries_status_kind_and_code() -> None:
     """The caller acts on kind and status; the operator reads Zoom's code."""
     error = classify_api_error(
-        answer(401, {"code": 124, "message": "Access token is expired."}),
+        response(401, {"code": 124, "message": "Access token is expired."}),
         now=NOW,
     )
     assert isinstance(error, ResourceErrorResponse)
@@ -137,7 +139,7 @@ def test_missing_scopes_are_named() -> None:
     message = (
         "Invalid access token, does not contain scopes:[user:read:user, meeting:read:meeting]."
     )
-    error = classify_api_error(answer(400, {"code": 4711, "message": message}), now=NOW)
+    error = classify_api_error(response(400, {"code": 4711, "message": message}), now=NOW)
     assert "missing: user:read:user meeting:read:meeting" in error.detail
 
 
@@ -169,7 +171,7 @@ def test_missing_scopes_are_named() -> None:
 def test_missing_scopes_are_named_in_every_writing(listed: str, missing: str) -> None:
     """Zoom lists scopes with and without quotes, blanks and brackets."""
     message = f"Invalid access token, does not contain {listed}"
-    error = classify_api_error(answer(400, {"code": 104, "message": message}), now=NOW)
+    error = classify_api_error(response(400, {"code": 104, "message": message}), now=NOW)
     assert isinstance(error, ResourceErrorResponse)
     assert "scope_missing" == error.kind
     assert error.detail.endswith(f", missing: {missing}")
@@ -181,7 +183,7 @@ def test_missing_scopes_are_named_in_every_writing(listed: str, missing: str) ->
 def test_words_are_not_taken_for_scopes(listed: str) -> None:
     """Where no scope is named, none is reported."""
     message = f"Invalid access token, does not contain {listed}"
-    error = classify_api_error(answer(400, {"code": 104, "message": message}), now=NOW)
+    error = classify_api_error(response(400, {"code": 104, "message": message}), now=NOW)
     assert "missing" not in error.detail.partition("code 104")[2]
 
 
@@ -199,20 +201,20 @@ def test_words_are_not_taken_for_scopes(listed: str) -> None:
 )
 def test_the_message_itself_is_not_passed_on(message: str) -> None:
     """Messages quote e-mail addresses and requests, so nothing of their words is kept."""
-    error = classify_api_error(answer(400, {"code": 1, "message": message}), now=NOW)
+    error = classify_api_error(response(400, {"code": 1, "message": message}), now=NOW)
     assert "canary" not in error.detail
 
 
 def test_too_many_requests_become_a_time_to_ask_again() -> None:
     """429 is "later", with the time that the headers give."""
-    error = classify_api_error(answer(429, {}, ("X-RateLimit-Reset", "1737331002")), now=NOW)
+    error = classify_api_error(response(429, {}, ("X-RateLimit-Reset", "1737331002")), now=NOW)
     assert isinstance(error, PeerUnavailable)
     assert (error.status, error.retry_at) == (429, 1737331002)
 
 
 def test_a_failed_server_may_say_nothing_about_when() -> None:
     """5xx without headers is "later", at no particular time."""
-    error = classify_api_error(answer(503), now=NOW)
+    error = classify_api_error(response(503), now=NOW)
     assert isinstance(error, PeerUnavailable)
     assert error.retry_at is None
 
@@ -231,9 +233,21 @@ def test_rate_limits_are_read_in_three_styles(vector: dict[str, Any]) -> None:
     body=st.binary(max_size=100) | st.text(max_size=100).map(str.encode),
     value=st.text(st.characters(max_codepoint=255), max_size=40),
 )
-def test_whatever_is_answered_an_error_is_built(status: int, body: bytes, value: str) -> None:
+def test_any_response_becomes_an_error(status: int, body: bytes, value: str) -> None:
     """No answer makes the classifier fail, and no time that it gives is out of reach."""
     headers = (("Retry-After", value), ("X-RateLimit-Reset", value))
     error = classify_api_error(Response(status=status, headers=headers, body=body), now=NOW)
     if isinstance(error, PeerUnavailable) and error.retry_at is not None:
         assert NOW <= error.retry_at <= NOW + 2 * 86_400
+
+
+@pytest.mark.parametrize("number", sorted(GRANT_ERRORS))
+def test_a_documented_number_is_told_with_its_meaning(number: str) -> None:
+    """A person learns why, not only that."""
+    assert f"{number}: {GRANT_ERRORS[number]}" == explain_grant_error(f"Zoom error {number}")
+
+
+@pytest.mark.parametrize("detail", ["", "Zoom error 4799", "xZoom error 4741", "no refresh token"])
+def test_anything_else_stays_as_it_is(detail: str) -> None:
+    """No meaning is made up."""
+    assert detail == explain_grant_error(detail)

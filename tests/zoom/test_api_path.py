@@ -50,7 +50,7 @@ def test_too_long_a_path_or_query() -> None:
         parse_target(b"/v2/users", b"a=" + b"b" * 5000)
 
 
-def test_a_target_is_made_by_judging_alone() -> None:
+def test_only_the_check_makes_a_target() -> None:
     """Nobody can build a target or a permitted call that was not judged."""
     with pytest.raises(TypeError):
         Target("/oauth/token", "")

@@ -17,6 +17,7 @@ from paraph.zoom.events import (
     parse_app_deauthorized,
     parse_date_time,
     parse_event,
+    parse_identifier,
     parse_url_validation,
 )
 from paraph.zoom.webhook import (
@@ -150,7 +151,7 @@ def test_the_time_is_read_leniently(content: dict[str, Any], expected: int | Non
         ({"object": {"account_id": "nested"}}, None),
     ],
 )
-def test_the_account_is_an_identifier_or_nobody(
+def test_the_account_is_an_identifier_or_none(
     payload: dict[str, Any],
     expected: str | None,
 ) -> None:
@@ -310,3 +311,18 @@ def test_whatever_the_payload_a_deauthorization_or_an_error(payload: dict[str, A
 def test_whatever_the_text_a_time_or_none(text: str) -> None:
     """Reading a time never raises."""
     assert isinstance(parse_date_time(text), int | None)
+
+
+@pytest.mark.parametrize("value", ["a", "x" * 64, "z9jkdsfsdfjhdkfjQ", "wceIoD0l/+w==", "A!~"])
+def test_identifiers_are_kept_byte_for_byte(value: str) -> None:
+    """Printable ASCII of up to 64 characters passes unchanged."""
+    assert value == parse_identifier(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "x" * 65, "a b", " a", "a\n", "a\0", "é", "\u202ea", "\x7f", 7, None, True, b"a", ["a"]],
+)
+def test_anything_else_is_no_identifier(value: Any) -> None:
+    """Nothing is trimmed, folded or converted into an identifier."""
+    assert parse_identifier(value) is None

@@ -43,7 +43,7 @@ OAUTH = "oauth_information"
 SUBSCRIPTION = "features.event_subscription.events[0]"
 
 
-def judge(content: Any) -> tuple[Weakness, ...]:
+def weaknesses(content: Any) -> tuple[Weakness, ...]:
     """The weaknesses of a manifest, against the service's own two URLs."""
     manifest = parse_manifest(json.dumps(content).encode())
     return find_weaknesses(manifest, redirect_uri=REDIRECT, webhook_url=WEBHOOK)
@@ -66,7 +66,7 @@ def subscribed(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("content", [GOOD, {"manifest": GOOD}], ids=["bare", "as exported"])
 def test_a_good_manifest_has_no_weakness(content: Any) -> None:
     """Exact redirect URIs, both switches on, https everywhere: nothing to say."""
-    assert judge(content) == ()
+    assert weaknesses(content) == ()
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_good_manifest_has_no_weakness(content: Any) -> None:
 )
 def test_each_weakness_is_found_where_it_is(content: Any, field: str, words: str) -> None:
     """One spoiled part, one finding with its field, what is wrong and what to do."""
-    there = [weakness for weakness in judge(content) if weakness.field == field]
+    there = [weakness for weakness in weaknesses(content) if weakness.field == field]
     found = [weakness for weakness in there if words in weakness.what]
     assert len(found) == 1
     assert found[0].remedy
@@ -188,7 +188,7 @@ def test_all_weaknesses_are_found_at_once() -> None:
         strict_mode=False,
         subdomain_strict_mode=False,
     )
-    assert {weakness.field for weakness in judge(content)} == {
+    assert {weakness.field for weakness in weaknesses(content)} == {
         f"{OAUTH}.development_redirect_uri",
         f"{OAUTH}.oauth_allow_list",
         f"{OAUTH}.oauth_allow_list[0]",
@@ -200,15 +200,15 @@ def test_all_weaknesses_are_found_at_once() -> None:
 
 def test_the_redirect_uri_may_be_the_registered_one() -> None:
     """An app without landing page registers the redirect URI itself, and that is exact too."""
-    assert judge(spoiled(production_redirect_uri=REDIRECT, oauth_allow_list=[REDIRECT])) == ()
+    assert weaknesses(spoiled(production_redirect_uri=REDIRECT, oauth_allow_list=[REDIRECT])) == ()
 
 
 @pytest.mark.parametrize("section", [None, {}, {"enable": False, "events": [{}]}])
-def test_subscriptions_that_are_off_are_not_judged(section: Any) -> None:
+def test_disabled_subscriptions_are_not_checked(section: Any) -> None:
     """No events, no URL that they could go to."""
     content = copy.deepcopy(GOOD)
     content["features"]["event_subscription"] = section
-    assert judge(content) == ()
+    assert weaknesses(content) == ()
 
 
 @pytest.mark.parametrize(
@@ -237,8 +237,8 @@ def test_what_is_no_manifest_is_refused(body: bytes) -> None:
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_whatever_the_urls_findings_and_no_failure(redirect: str, webhook: str) -> None:
-    """No text in place of a URL makes the judgement fail."""
+    """No text in place of a URL makes the check fail."""
     content = subscribed(production_webhook_url=webhook)
     content[OAUTH]["production_redirect_uri"] = redirect
     content[OAUTH]["oauth_allow_list"] = [redirect]
-    assert isinstance(judge(content), tuple)
+    assert isinstance(weaknesses(content), tuple)

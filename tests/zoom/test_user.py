@@ -52,7 +52,7 @@ def test_a_user_is_two_ids_and_two_texts() -> None:
     "value",
     [None, "", 7, True, ["a"], {"a": "b"}, "a b", "a\n", " a", "é", "x" * 65, "a\0"],
 )
-def test_ids_are_exact_or_the_answer_is_nonsense(name: str, value: Any) -> None:
+def test_ids_are_exact_or_the_response_is_malformed(name: str, value: Any) -> None:
     """An id that had to be repaired could be somebody else's."""
     with pytest.raises(MessageMalformed):
         parse(**{name: value})
@@ -137,7 +137,7 @@ def test_a_user_shows_no_personal_data() -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
-def test_whatever_is_answered_a_user_or_malformed(body: bytes) -> None:
+def test_any_response_is_a_user_or_malformed(body: bytes) -> None:
     """No body with 200 makes the parser fail in another way."""
     with pytest.raises(MessageMalformed):
         parse_user(Response(status=200, headers=(), body=body))

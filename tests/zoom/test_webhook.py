@@ -120,7 +120,7 @@ def test_false_deliveries_are_refused_at_the_step_that_guards_against_them(
     assert vector["step"] == step.name
 
 
-def test_headers_are_judged_without_the_body() -> None:
+def test_headers_are_checked_without_the_body() -> None:
     """A stale or malformed delivery is refused before a byte of its body is needed."""
     fresh = check_delivery_headers(signed_headers(), now=NOW, freshness=Freshness())
     assert fresh.timestamp == TIMESTAMP

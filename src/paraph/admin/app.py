@@ -15,20 +15,19 @@ from starlette.types import Receive, Scope, Send
 
 from paraph.admin.audit_pages import AuditPages
 from paraph.admin.event_pages import EventPages
-from paraph.admin.form import Fields, parse_query, read_form
 from paraph.admin.installation_pages import InstallationPages
-from paraph.admin.operator_request import Visit
-from paraph.admin.own_origin import OwnOrigin, came_from_elsewhere
-from paraph.admin.page import render, see_other, static_file
-from paraph.admin.refusal import Refusal, nothing_here
+from paraph.admin.operator_request import Fields, OperatorRequest, parse_query, read_form
+from paraph.admin.own_origin import OwnOrigin, came_from_another_site
+from paraph.admin.page import Refusal, nothing_here, render, see_other, static_file
 from paraph.admin.session import COOKIE, Session, Sessions
-from paraph.admin.sign_in import START, Budget, SignIn
+from paraph.admin.sign_in import START, SignIn
 from paraph.errors import ParaphError
 from paraph.http.problems import problem_of
+from paraph.http.rate_limit import RateBudget
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 
-View = Callable[[Visit], Awaitable[Response]]
+View = Callable[[OperatorRequest], Awaitable[Response]]
 
 _STATIC = re.compile(r"/admin/static/([a-z.]{1,32})")
 _SIGN_IN = "/admin/sign-in"
@@ -37,22 +36,22 @@ _log = get_logger("admin")
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Values that the composition root passes to these pages.
+class Dependencies:
+    """The values that the composition root passes to these pages.
 
     Attributes:
         app_name: the name of the app, for display.
         operator_url: the origin of these pages besides loopback; "" if there is no other.
         cookies: returns all cookies of a request, repeated names included.
         address_of: returns the client address that the rate limit counts by.
-        `budget`: the rate limit of failed sign-ins.
+        sign_in_limit: the rate limit of failed sign-ins.
     """
 
     app_name: str
     operator_url: str
     cookies: Callable[[Iterable[tuple[bytes, bytes]]], list[tuple[str, str]]]
     address_of: Callable[[Scope], str]
-    budget: Budget
+    sign_in_limit: RateBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +63,12 @@ class _Route:
 class OperatorPages:
     """The ASGI application of all paths below `/admin`."""
 
-    def __init__(self, context: Context, surroundings: Surroundings) -> None:
+    def __init__(self, context: Context, dependencies: Dependencies) -> None:
         self._context = context
-        self._surroundings = surroundings
-        self._own = OwnOrigin(surroundings.operator_url)
+        self._dependencies = dependencies
+        self._own = OwnOrigin(dependencies.operator_url)
         self._sessions = Sessions(context)
-        self._sign_in = SignIn(self._sessions, surroundings.budget, surroundings.app_name)
+        self._sign_in = SignIn(self._sessions, dependencies.sign_in_limit, dependencies.app_name)
         self._routes = self._all_routes()
 
     def _all_routes(self) -> list[_Route]:
@@ -92,46 +91,46 @@ class OperatorPages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; every response is a page."""
         try:
-            answer = await self._answer(scope, receive)
+            response = await self._respond(scope, receive)
         except Refusal as refusal:
-            answer = self._message(refusal.status, refusal.title, refusal.text)
-            answer.headers.update(refusal.headers)
+            response = self._message(refusal.status, refusal.title, refusal.text)
+            response.headers.update(refusal.headers)
         except ParaphError as error:
             problem = problem_of(error)
             if problem.status >= 500:
                 _log.error("admin.failed", error_code=error.code, why=error.detail)
-            answer = self._message(problem.status, problem.title, problem.remedy)
+            response = self._message(problem.status, problem.title, problem.remedy)
         except Exception as error:  # noqa: BLE001 - Show a page, never a stack trace.
             _log.error("admin.failed", why=type(error).__name__)
-            answer = self._message(
+            response = self._message(
                 500, "Something went wrong", "Try again. If it fails again, read the log."
             )
-        await answer(scope, receive, send)
+        await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+    async def _respond(self, scope: Scope, receive: Receive) -> Response:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         origins = self._own.demand_host(headers)
         path = (scope.get("raw_path") or b"").decode("latin-1")
         if match := _STATIC.fullmatch(path):
             return _static(scope["method"], match[1])
         if path == _SIGN_IN:
-            return await self._answer_sign_in(scope, receive, origins)
+            return await self._respond_at_sign_in(scope, receive, origins)
         view, argument = self._find(path, scope["method"])
         if scope["method"] == "POST":
             self._own.demand_form(headers, origins)
         query = parse_query(scope["query_string"])
-        cookies = self._surroundings.cookies(headers)
-        session = await self._sessions.of(cookies)
+        cookies = self._dependencies.cookies(headers)
+        session = await self._sessions.find(cookies)
         if session is None:
             had_cookie = any(name == COOKIE for name, _ in cookies)
             return self._sign_in.needed(path, had_cookie=had_cookie)
         form = Fields()
         if scope["method"] == "POST":
-            form = await _own_form(session, headers, receive)
+            form = await _form_of(session, headers, receive)
         return await view(
-            Visit(
+            OperatorRequest(
                 session=session,
-                app_name=self._surroundings.app_name,
+                app_name=self._dependencies.app_name,
                 now=self._context.now(),
                 argument=argument,
                 query=query,
@@ -139,19 +138,19 @@ class OperatorPages:
             )
         )
 
-    async def _answer_sign_in(
+    async def _respond_at_sign_in(
         self, scope: Scope, receive: Receive, origins: frozenset[str]
     ) -> Response:
         headers = scope["headers"]
         if scope["method"] == "POST":
             self._own.demand_form(headers, origins)
             form = await read_form(headers, receive)
-            address = self._surroundings.address_of(scope)
+            address = self._dependencies.address_of(scope)
             return await self._sign_in.sign_in(form.one("key"), form.one("back"), address=address)
         if scope["method"] != "GET":
             raise _wrong_method("GET, POST")
         back = parse_query(scope["query_string"]).one("back")
-        return self._sign_in.form(back, from_elsewhere=came_from_elsewhere(headers))
+        return self._sign_in.form(back, from_another_site=came_from_another_site(headers))
 
     def _find(self, path: str, method: str) -> tuple[View, str]:
         for route in self._routes:
@@ -168,21 +167,21 @@ class OperatorPages:
             "message.html",
             status=status,
             session=None,
-            app_name=self._surroundings.app_name,
+            app_name=self._dependencies.app_name,
             title=title,
             text=text,
         )
 
 
-async def _start(_visit: Visit) -> Response:
+async def _start(_request: OperatorRequest) -> Response:
     return see_other(START)
 
 
-async def _own_form(
+async def _form_of(
     session: Session, headers: Iterable[tuple[bytes, bytes]], receive: Receive
 ) -> Fields:
     form = await read_form(headers, receive)
-    if not session.has_made(form.one("proof")):
+    if not session.made_form(form.one("csrf_token")):
         raise Refusal(
             403,
             "This form belongs to another session",
@@ -194,10 +193,10 @@ async def _own_form(
 def _static(method: str, name: str) -> Response:
     if method != "GET":
         raise _wrong_method("GET")
-    answer = static_file(name)
-    if answer is None:
+    response = static_file(name)
+    if response is None:
         raise nothing_here()
-    return answer
+    return response
 
 
 def _wrong_method(allowed: str) -> Refusal:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from paraph.admin.operator_request import Visit
-from paraph.admin.refusal import nothing_here
+from paraph.admin.operator_request import OperatorRequest
+from paraph.admin.page import nothing_here
 from paraph.lifecycle.audit import ChainVerdict, walk_chain
 from paraph.lifecycle.context import Context
 
@@ -19,16 +19,18 @@ class AuditPages:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def show(self, visit: Visit) -> Response:
+    async def show(self, request: OperatorRequest) -> Response:
         """Show a page of entries, newest first."""
-        return await self._page(visit)
+        return await self._page(request)
 
-    async def verify(self, visit: Visit) -> Response:
+    async def verify(self, request: OperatorRequest) -> Response:
         """Verify the complete chain; the command and the API also compare exported heads."""
-        return await self._page(visit, await walk_chain(self._context.store))
+        return await self._page(request, await walk_chain(self._context.store))
 
-    async def _page(self, visit: Visit, verdict: ChainVerdict | None = None) -> Response:
-        before = visit.query.one("before")
+    async def _page(
+        self, request: OperatorRequest, verdict: ChainVerdict | None = None
+    ) -> Response:
+        before = request.query.one("before")
         if before and not (before.isascii() and before.isdigit() and len(before) <= _DIGITS):
             raise nothing_here()
         async with self._context.store.reading() as tx:
@@ -37,7 +39,7 @@ class AuditPages:
             last = min(newest, int(before) - 1) if before else newest
             first = max(0, last - PAGE)
             found = await tx.audit.page(after=first, limit=last - first) if last > 0 else []
-        return visit.page(
+        return request.page(
             "audit.html",
             entries=sorted(found, key=lambda entry: -entry.sequence),
             newest=newest,

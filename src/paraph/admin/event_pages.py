@@ -7,9 +7,8 @@ import re
 
 from starlette.responses import Response
 
-from paraph.admin.operator_request import Visit
-from paraph.admin.page import see_other
-from paraph.admin.refusal import nothing_here
+from paraph.admin.operator_request import OperatorRequest
+from paraph.admin.page import nothing_here, see_other
 from paraph.errors import NotFound, UsageError
 from paraph.events.redelivery import find_event, redeliver
 from paraph.http.problems import status_of
@@ -31,9 +30,9 @@ class EventPages:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def show_all(self, visit: Visit) -> Response:
+    async def show_all(self, request: OperatorRequest) -> Response:
         """Show a page of events, newest first, with every status or with one."""
-        chosen, after = visit.query.one("status"), visit.query.one("after")
+        chosen, after = request.query.one("status"), request.query.one("after")
         known = {status.value for status in EventStatus}
         if (chosen and chosen not in known) or not _CURSOR.fullmatch(after):
             raise nothing_here()
@@ -42,58 +41,60 @@ class EventPages:
             found = await tx.events.page(status=status, after=after, limit=PAGE + 1)
             backlog = await tx.events.backlog()
         page = found[:PAGE]
-        return visit.page(
+        return request.page(
             "events.html",
             events=page,
             chosen=chosen,
             after=after,
             older=page[-1].event_id if len(found) > PAGE else "",
             backlog=backlog,
-            bars=_bars(backlog, visit.now),
-            redelivered=visit.count("redelivered"),
-            refused=visit.count("refused"),
+            bars=_bars(backlog, request.now),
+            redelivered=request.count("redelivered"),
+            refused=request.count("refused"),
         )
 
-    async def show_one(self, visit: Visit) -> Response:
+    async def show_one(self, request: OperatorRequest) -> Response:
         """Show one event with the cause of its failure."""
-        event = await find_event(self._context, visit.argument)
-        if event.event_id != visit.argument:
+        event = await find_event(self._context, request.argument)
+        if event.event_id != request.argument:
             # The path has a prefix of the id, as lists show it: redirect to the full id.
             return see_other(f"/admin/events/{event.event_id}")
-        return self._page(visit, event)
+        return self._page(request, event)
 
-    async def redeliver_one(self, visit: Visit) -> Response:
+    async def redeliver_one(self, request: OperatorRequest) -> Response:
         """Deliver one event again, or show why that is refused."""
-        event = await find_event(self._context, visit.argument)
+        event = await find_event(self._context, request.argument)
         try:
-            await redeliver(self._context, event.event_id, operator=visit.session.key.key_id)
+            await redeliver(self._context, event.event_id, operator=request.session.key.key_id)
         except NotFound:
             raise
         except UsageError as error:
             event = await find_event(self._context, event.event_id)
-            return self._page(visit, event, refused=error)
+            return self._page(request, event, refused=error)
         return see_other(f"/admin/events/{event.event_id}?redelivered=1")
 
-    async def redeliver_shown(self, visit: Visit) -> Response:
+    async def redeliver_shown(self, request: OperatorRequest) -> Response:
         """Redeliver the dead letters that a page has shown, and count the refused ones."""
         done = refused = 0
-        for event_id in visit.form.all("event")[:PAGE]:
+        for event_id in request.form.all("event")[:PAGE]:
             try:
-                await redeliver(self._context, event_id, operator=visit.session.key.key_id)
+                await redeliver(self._context, event_id, operator=request.session.key.key_id)
                 done += 1
             except UsageError:
                 refused += 1
         return see_other(f"/admin/events?status=dead&redelivered={done}&refused={refused}")
 
     @staticmethod
-    def _page(visit: Visit, event: KeptEvent, refused: UsageError | None = None) -> Response:
-        return visit.page(
+    def _page(
+        request: OperatorRequest, event: KeptEvent, refused: UsageError | None = None
+    ) -> Response:
+        return request.page(
             "event.html",
             status=200 if refused is None else status_of(type(refused)),
             event=event,
             hindrance=_hindrance(event),
             refused=refused,
-            redelivered=visit.count("redelivered"),
+            redelivered=request.count("redelivered"),
         )
 
 

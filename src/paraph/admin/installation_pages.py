@@ -6,8 +6,8 @@ import re
 
 from starlette.responses import Response
 
-from paraph.admin.operator_request import Visit
-from paraph.admin.refusal import nothing_here
+from paraph.admin.operator_request import OperatorRequest
+from paraph.admin.page import nothing_here
 from paraph.lifecycle.context import Context
 
 PAGE = 25
@@ -20,9 +20,9 @@ class InstallationPages:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def show_all(self, visit: Visit) -> Response:
+    async def show_all(self, request: OperatorRequest) -> Response:
         """Show a page of installations with an active link."""
-        after = visit.query.one("after")
+        after = request.query.one("after")
         if not _CURSOR.fullmatch(after):
             raise nothing_here()
         async with self._context.store.reading() as tx:
@@ -30,7 +30,7 @@ class InstallationPages:
                 self._context.client.client_id, after=after, limit=PAGE + 1
             )
         page = found[:PAGE]
-        return visit.page(
+        return request.page(
             "installations.html",
             installations=page,
             after=after,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from paraph.admin.refusal import Refusal
+from paraph.admin.page import Refusal
 from paraph.settings.validation import is_loopback
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -71,6 +71,6 @@ class OwnOrigin:
             )
 
 
-def came_from_elsewhere(headers: Headers) -> bool:
+def came_from_another_site(headers: Headers) -> bool:
     """Return True if a link on another site led here; then the browser sends no session cookie."""
     return any(n == b"sec-fetch-site" and v in {b"cross-site", b"same-site"} for n, v in headers)

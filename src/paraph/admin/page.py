@@ -1,8 +1,12 @@
-"""Renders the pages for operators: one style sheet, no script, nothing from other sites."""
+"""Renders the pages for operators: one style sheet, no script, nothing from other sites.
+
+A request that is refused raises `Refusal`, which is shown as a page too.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -22,6 +26,31 @@ CONTENT_SECURITY_POLICY = (
 # origin to recognise their own forms.
 REFERRER_POLICY = "same-origin"
 _MEDIA_TYPES = {"operator.css": "text/css", "icon.svg": "image/svg+xml"}
+
+
+class Refusal(Exception):
+    """A refused request; its page repeats nothing of the request.
+
+    Args:
+        status: the HTTP status code.
+        title: what happened.
+        text: what to do.
+        headers: additional response headers.
+    """
+
+    def __init__(
+        self, status: int, title: str, text: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status = status
+        self.title = title
+        self.text = text
+        self.headers = dict(headers or {})
+        super().__init__(title)
+
+
+def nothing_here() -> Refusal:
+    """Build the refusal for an unknown path, event or cursor."""
+    return Refusal(404, "There is nothing here", "Check the URL, or begin at the events page.")
 
 
 @cache

@@ -56,13 +56,13 @@ class Session:
     expires_at: int
 
     @property
-    def form_proof(self) -> str:
+    def csrf_token(self) -> str:
         """The CSRF token of this session's forms; it does not reveal the session (ASVS 3.5.1)."""
         return hashlib.sha256(b"operator form:" + self.session_id.encode()).hexdigest()
 
-    def has_made(self, proof: str) -> bool:
+    def made_form(self, token: str) -> bool:
         """Return True if a form has the CSRF token of this session."""
-        return hmac.compare_digest(self.form_proof.encode(), proof.encode("utf-8", "replace"))
+        return hmac.compare_digest(self.csrf_token.encode(), token.encode("utf-8", "replace"))
 
     @property
     def end_mark(self) -> bytes:
@@ -87,19 +87,19 @@ class Sessions:
         context = self._context
         presented = parse_key(typed)
         row = await context.store.read_live(presented.key_id, "")
-        key = _operators(self._keys.recognise(presented, row))
+        key = _operator_key(self._keys.recognise(presented, row))
         session_id = context.one_use_code().reveal()
         now = context.now()
         content = _Sealed(session_id, key.key_id, hashlib.sha256(presented.secret).digest())
         sealed = context.ring.seal(
-            _use(now), msgspec.json.encode(content), associated_data=self._associated_data(now)
+            _key_use(now), msgspec.json.encode(content), associated_data=self._associated_data(now)
         )
         async with context.store.transaction(NOTHING_READ) as tx:
             await audit.record(tx, context, "operator.signed_in", key_id=key.key_id)
         value = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
         return _cookie(f"{now:010d}.{value}", max_age=LIFETIME_SECONDS)
 
-    async def of(self, cookies: Sequence[tuple[str, str]]) -> Session | None:
+    async def find(self, cookies: Sequence[tuple[str, str]]) -> Session | None:
         """Return the session of a browser; None without exactly one valid cookie.
 
         Raises:
@@ -113,8 +113,8 @@ class Sessions:
         # Check the lifetime first, so that no key is derived for an invented hour.
         if not -_CLOCK_TOLERANCE <= self._context.now() - issued_at < LIFETIME_SECONDS:
             return None
-        content = self._opened(match[2], issued_at)
-        return None if content is None else await self._proved(content, issued_at)
+        content = self._open(match[2], issued_at)
+        return None if content is None else await self._validate(content, issued_at)
 
     async def end(self, session: Session) -> SetCookie:
         """End a session on every replica; return the cookie header that deletes it."""
@@ -122,12 +122,12 @@ class Sessions:
             expires_at = session.expires_at + _CLOCK_TOLERANCE
             await tx.used_states.use(session.end_mark, expires_at=expires_at)
             await audit.record(tx, self._context, "operator.signed_out", key_id=session.key.key_id)
-        return forgotten_cookie()
+        return expired_cookie()
 
-    def _opened(self, value: str, issued_at: int) -> _Sealed | None:
+    def _open(self, value: str, issued_at: int) -> _Sealed | None:
         try:
             plaintext = self._context.ring.open(
-                _use(issued_at),
+                _key_use(issued_at),
                 base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True),
                 associated_data=self._associated_data(issued_at),
             )
@@ -135,12 +135,12 @@ class Sessions:
         except (StorageError, ValueError):
             return None
 
-    async def _proved(self, content: _Sealed, issued_at: int) -> Session | None:
+    async def _validate(self, content: _Sealed, issued_at: int) -> Session | None:
         """Return the session if its API key is still valid and the session was not ended."""
         store = self._context.store
         row = await store.read_live(content.key_id, "")
         try:
-            key = _operators(self._keys.recognise_hash(content.key_id, content.key_hash, row))
+            key = _operator_key(self._keys.recognise_hash(content.key_id, content.key_hash, row))
         except (ApiKeyMissing, NotAllowed):
             return None
         session = Session(content.session_id, key, issued_at + LIFETIME_SECONDS)
@@ -153,19 +153,19 @@ class Sessions:
         return "\n".join(("operator", *place, str(issued_at))).encode()
 
 
-def forgotten_cookie() -> SetCookie:
+def expired_cookie() -> SetCookie:
     """Build the Set-Cookie header that deletes the session cookie."""
     return _cookie("", max_age=0)
 
 
-def _operators(key: ApiKey) -> ApiKey:
+def _operator_key(key: ApiKey) -> ApiKey:
     """Check that a key has the scope `read` and no subject prefix: pages show all subjects."""
     require_scope(key, Scope.READ)
     require_unlimited(key)
     return key
 
 
-def _use(issued_at: int) -> str:
+def _key_use(issued_at: int) -> str:
     return f"operator/{issued_at // _HOUR}"
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
 
 from starlette.responses import Response
 
-from paraph.admin.operator_request import Visit
+from paraph.admin.operator_request import OperatorRequest
 from paraph.admin.page import render, see_other
-from paraph.admin.session import Sessions, forgotten_cookie
+from paraph.admin.session import Sessions, expired_cookie
 from paraph.errors import ApiKeyMissing, Busy, NotAllowed, StorageError
+from paraph.http.rate_limit import RateBudget
 from paraph.logs import get_logger
 
 START = "/admin/events"
@@ -21,37 +21,23 @@ _BACK = re.compile(r"/admin/(?:events(?:/[A-Za-z0-9_-]{4,80})?|installations|aud
 _log = get_logger("admin")
 
 
-class Budget(Protocol):
-    """The rate limit of failed sign-ins per address."""
-
-    def spend(self, address: str) -> None:
-        """Count an attempt.
-
-        Raises:
-            Busy: the rate limit of the address is reached.
-        """
-
-    def give_back(self, address: str) -> None:
-        """Take back an attempt that did not fail."""
-
-
 class SignIn:
     """The sign-in form, its processing, and sign-out.
 
     Args:
         sessions: begins and ends sessions.
-        `budget`: the rate limit of failures per address.
+        limit: the rate limit of failures per address.
         app_name: the name of the app, for display.
     """
 
-    def __init__(self, sessions: Sessions, budget: Budget, app_name: str) -> None:
+    def __init__(self, sessions: Sessions, limit: RateBudget, app_name: str) -> None:
         self._sessions = sessions
-        self._budget = budget
+        self._limit = limit
         self._app_name = app_name
 
-    def form(self, back: str, *, from_elsewhere: bool) -> Response:
+    def form(self, back: str, *, from_another_site: bool) -> Response:
         """Show the form. After a link on another site the operator may already be signed in."""
-        return self._page(back, from_elsewhere=from_elsewhere)
+        return self._page(back, from_another_site=from_another_site)
 
     async def sign_in(self, typed: str, back: str, *, address: str) -> Response:
         """Begin a session and redirect to the page that was requested.
@@ -60,11 +46,11 @@ class SignIn:
         A failure is logged but not stored: requests without a session must store nothing.
         """
         try:
-            self._budget.spend(address)
+            self._limit.spend(address)
         except Busy:
-            answer = self._page(back, status=429, failure="busy")
-            answer.headers["retry-after"] = str(BUSY_SECONDS)
-            return answer
+            response = self._page(back, status=429, failure="busy")
+            response.headers["retry-after"] = str(BUSY_SECONDS)
+            return response
         try:
             cookie = await self._sessions.begin(typed.strip())
         except (ApiKeyMissing, NotAllowed):
@@ -72,29 +58,29 @@ class SignIn:
             return self._page(back, status=403, failure="key")
         except StorageError:
             # The store failed, so the key may be valid.
-            self._budget.give_back(address)
+            self._limit.give_back(address)
             raise
-        self._budget.give_back(address)
-        answer = see_other(destination(back))
-        answer.raw_headers.append(cookie)
-        return answer
+        self._limit.give_back(address)
+        response = see_other(destination(back))
+        response.raw_headers.append(cookie)
+        return response
 
-    async def sign_out(self, visit: Visit) -> Response:
+    async def sign_out(self, request: OperatorRequest) -> Response:
         """End the session in the store and in the browser."""
-        answer = see_other("/admin/sign-in")
-        answer.raw_headers.append(await self._sessions.end(visit.session))
-        return answer
+        response = see_other("/admin/sign-in")
+        response.raw_headers.append(await self._sessions.end(request.session))
+        return response
 
     def needed(self, path: str, *, had_cookie: bool) -> Response:
         """Show the sign-in form in place of a page that needs a session."""
         back = f"?back={path}" if _BACK.fullmatch(path) and path != START else ""
-        answer = see_other(f"/admin/sign-in{back}")
+        response = see_other(f"/admin/sign-in{back}")
         if had_cookie:
-            answer.raw_headers.append(forgotten_cookie())
-        return answer
+            response.raw_headers.append(expired_cookie())
+        return response
 
     def _page(
-        self, back: str, *, status: int = 200, failure: str = "", from_elsewhere: bool = False
+        self, back: str, *, status: int = 200, failure: str = "", from_another_site: bool = False
     ) -> Response:
         return render(
             "sign_in.html",
@@ -103,7 +89,7 @@ class SignIn:
             app_name=self._app_name,
             back=destination(back),
             failure=failure,
-            from_elsewhere=from_elsewhere,
+            from_another_site=from_another_site,
         )
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
-from paraph.api.problem import MALFORMED, problem_answer
+from paraph.api.problem import MALFORMED, problem_response
 from paraph.http.response import Answer, Fields
 from paraph.lifecycle.active_access import Access, ActiveAccess
 from paraph.lifecycle.api_key import ApiKeys, Presented, require_scope, require_subject
@@ -98,7 +98,7 @@ class AccessTokenEndpoint:
 
 
 def _malformed() -> Answer:
-    return Answer.of(problem_answer(MALFORMED, remedy='Send {"subject": "…"} and nothing else.'))
+    return Answer.of(problem_response(MALFORMED, remedy='Send {"subject": "…"} and nothing else.'))
 
 
 @lru_cache(maxsize=256)

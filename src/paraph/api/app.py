@@ -12,7 +12,7 @@ tokens because they are hot, the proxy because it streams and checks raw paths.
 # functions, and as text their names could not be found.
 import re
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,22 +23,20 @@ from starlette.types import Message, Receive, Scope, Send
 from paraph.api.access_token import MAX_BODY_BYTES as MOST_VEND_BYTES
 from paraph.api.access_token import AccessTokenEndpoint
 from paraph.api.audit import audit_routes
-from paraph.api.document import openapi_of
+from paraph.api.document import EVERYWHERE, ApiKeyDependency, openapi_of
 from paraph.api.events import event_routes
 from paraph.api.idempotency import Idempotency
 from paraph.api.installations import installation_routes
-from paraph.api.keys import ApiKeyDependency
 from paraph.api.linking import linking_routes
-from paraph.api.own_headers import holds_own_header, misplaced
 from paraph.api.problem import (
     MALFORMED,
     TOO_LONG,
     TOO_SLOW,
     UNEXPECTED,
     Problems,
-    problem_answer,
+    problem_response,
 )
-from paraph.api.proxy import ProxyEndpoint
+from paraph.api.proxy import ProxyEndpoint, holds_own_header, misplaced
 from paraph.errors import ParaphError
 from paraph.http.body import (
     READ_SECONDS,
@@ -59,7 +57,7 @@ from paraph.settings.model import Settings
 from paraph.zoom.api_path import AllowList
 
 MAX_BODY_BYTES = 64 * 1024
-# Checked before the framework reads a query, which it does before it asks for the key. A subject
+# Checked before FastAPI reads a query, which it does before it asks for the key. A subject
 # may consist of escapes only.
 MAX_PARAMETERS = 32
 MAX_ESCAPES = 1024
@@ -83,23 +81,21 @@ class ManagementApi:
 
     def __init__(
         self,
-        framework: Idempotency,
+        idempotency: Idempotency,
         *,
         vending: AccessTokenEndpoint,
         proxy: ProxyEndpoint,
-        context: Context,
         problems: Problems,
         patience: Patience,
     ) -> None:
-        self._framework = framework
+        self._idempotency = idempotency
         self._patience = patience
         self.vending = vending
         self._proxy = proxy
-        self._context = context
         self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         started = False
 
         async def send_noted(message: Message) -> None:
@@ -113,7 +109,7 @@ class ManagementApi:
             return
         except BodyTooSlow:
             # The unread rest must not be taken for another request.
-            await problem_answer(TOO_SLOW, headers={"connection": "close"})(scope, receive, send)
+            await problem_response(TOO_SLOW, headers={"connection": "close"})(scope, receive, send)
         except ParaphError as error:
             if started:
                 # The caller sees a truncated body, never one that only looks complete.
@@ -122,7 +118,7 @@ class ManagementApi:
             await self.problem(error).send(send)
 
     async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Answer:
-        """Answer a call for an access token: with the token, or with a problem.
+        """Respond to a call for an access token: with the token, or with a problem.
 
         Args:
             presented: the API key of the call.
@@ -136,22 +132,19 @@ class ManagementApi:
 
     def problem(self, error: ParaphError) -> Answer:
         """Return the response to an error."""
-        answer = self._problems.of(error, now=self._context.clock())
-        if answer.status_code >= 500:
-            _log.error("api.failed", error_code=error.code, why=error.detail)
-        return Answer.of(answer)
+        return Answer.of(self._problems.of(error))
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw_path: bytes = scope.get("raw_path") or b""
         if match := _ZOOM.fullmatch(raw_path):
-            await self._proxy.answer(match[1].decode(), match[2], scope, receive, send)
+            await self._proxy.respond(match[1].decode(), match[2], scope, receive, send)
         elif holds_own_header(name for name, _ in scope["headers"]):
             await misplaced()(scope, receive, send)
         elif match := VEND_PATH.fullmatch(raw_path):
             if scope["method"] == "POST":
                 await self._vend(match[1].decode(), scope, receive, send)
             else:
-                await problem_answer(_METHOD, headers={"allow": "POST"})(scope, receive, send)
+                await problem_response(_METHOD, headers={"allow": "POST"})(scope, receive, send)
         else:
             await self._bounded(scope, receive, send)
 
@@ -160,7 +153,7 @@ class ManagementApi:
         try:
             body = await read_whole(receive, limit=MOST_VEND_BYTES, patience=self._patience)
         except BodyTooLong:
-            await problem_answer(TOO_LONG)(scope, receive, send)
+            await problem_response(TOO_LONG)(scope, receive, send)
             return
         await (await self.vend(presented, installation_id, body)).send(send)
 
@@ -171,15 +164,15 @@ class ManagementApi:
         query: bytes = scope.get("query_string", b"")
         if query.count(b"&") >= MAX_PARAMETERS or query.count(b"%") > MAX_ESCAPES:
             remedy = "The query has more parameters or escapes than any call of this API."
-            await problem_answer(MALFORMED, remedy=remedy)(scope, receive, send)
+            await problem_response(MALFORMED, remedy=remedy)(scope, receive, send)
             return
-        # Read here: the framework would answer 400 to every failure while reading.
+        # Read here: FastAPI would respond 400 to every failure while reading.
         try:
             body = await read_whole(receive, limit=MAX_BODY_BYTES, patience=self._patience)
         except BodyTooLong:
-            await problem_answer(TOO_LONG)(scope, receive, send)
+            await problem_response(TOO_LONG)(scope, receive, send)
             return
-        await self._framework.answer(body, scope, receive, send)
+        await self._idempotency.respond(body, scope, receive, send)
 
 
 def create_management_api(
@@ -194,8 +187,7 @@ def create_management_api(
         caller: makes calls of Zoom's API.
     """
     keys = ApiKeys(context)
-    host_linked = settings.linking == "host"
-    problems = Problems(settings.start_url if host_linked else f"{settings.public_url}/install")
+    problems = Problems(context)
     patience = Patience(READ_SECONDS)
 
     # FastAPI takes 35 ms to build the routes. An application that embeds the service never calls
@@ -211,7 +203,6 @@ def create_management_api(
         Idempotency(call_framework, keys, context),
         vending=AccessTokenEndpoint(context.store, keys, access),
         proxy=ProxyEndpoint(keys, caller, AllowList(settings.proxy_allow)),
-        context=context,
         problems=problems,
         patience=patience,
     )
@@ -225,48 +216,47 @@ def _framework(context: Context, keys: ApiKeys, problems: Problems, *, public_ur
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        responses=EVERYWHERE,
     )
-
-    async def key(request: Request) -> ApiKey:
-        return await keys.admit(request.scope["headers"])
-
+    key = ApiKeyDependency(keys)
     app.include_router(linking_routes(context, key, public_url))
     app.include_router(installation_routes(context, key))
     app.include_router(audit_routes(context, key))
     app.include_router(event_routes(context, key))
     _add_document(app, key)
-    _add_problems(app, context, problems)
+    _add_problems(app, problems)
     return app
 
 
 def _add_document(app: FastAPI, key: ApiKeyDependency) -> None:
+    @cache
+    def document() -> dict[str, Any]:
+        return openapi_of(app, key)
+
     @app.get("/v1/openapi.json", include_in_schema=False)
     async def openapi_document(_key: Annotated[ApiKey, Depends(key)]) -> JSONResponse:
-        return JSONResponse(openapi_of(app))
+        return JSONResponse(document())
 
 
-def _add_problems(app: FastAPI, context: Context, problems: Problems) -> None:
+def _add_problems(app: FastAPI, problems: Problems) -> None:
     @app.exception_handler(ParaphError)
     async def known(_request: Request, error: ParaphError) -> JSONResponse:
-        answer = problems.of(error, now=context.clock())
-        if answer.status_code >= 500:
-            _log.error("api.failed", error_code=error.code, why=error.detail)
-        return answer
+        return problems.of(error)
 
     @app.exception_handler(RequestValidationError)
     async def bad_shape(_request: Request, error: RequestValidationError) -> JSONResponse:
         # Only names of fields and rules: the submitted values may be secret.
         places = sorted({".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors()})
-        return problem_answer(MALFORMED, remedy="; ".join(places))
+        return problem_response(MALFORMED, remedy="; ".join(places))
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> JSONResponse:
-        # 400: the framework's status for a body that is not JSON at all.
+        # 400: FastAPI's status for a body that is not JSON at all.
         known = {400: MALFORMED, 404: _NOTHING, 405: _METHOD}.get(error.status_code)
         refused = Problem(error.status_code, "refused", "The request is refused.", _METHOD.remedy)
-        return problem_answer(known or refused, headers=error.headers)
+        return problem_response(known or refused, headers=error.headers)
 
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, error: Exception) -> JSONResponse:
         _log.error("api.failed", why=type(error).__name__)
-        return problem_answer(UNEXPECTED)
+        return problem_response(UNEXPECTED)

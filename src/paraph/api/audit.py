@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from paraph.api import models
-from paraph.api.keys import ApiKeyDependency
+from paraph.api.document import IDEMPOTENT, REPEATABLE, WITH_BODY, ApiKeyDependency
 from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_unlimited
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.context import Context
@@ -33,20 +33,20 @@ def audit_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
             found = await tx.audit.page(after=after, limit=limit + 1)
         page = found[:limit]
         return models.AuditPage(
-            entries=[models.audit_answer_of(one) for one in page],
+            entries=[models.audit_response_of(one) for one in page],
             next=page[-1].sequence if len(found) > limit else None,
         )
 
-    @router.post("/audit/verify")
+    @router.post("/audit/verify", dependencies=IDEMPOTENT, responses={**REPEATABLE, **WITH_BODY})
     async def verify_audit(
         key: Annotated[ApiKey, Depends(key)], body: models.HeadsBody | None = None
-    ) -> models.VerdictAnswer:
+    ) -> models.VerdictResponse:
         """Verify the whole chain, and compare it with heads that your log kept."""
         require_scope(key, Scope.READ)
         require_unlimited(key)
         known = {} if body is None else body.heads
         epoch = context.store.epoch.number
         heads = {(epoch, int(number)): digest for number, digest in known.items()}
-        return models.verdict_answer_of(await walk_chain(context.store, exported_heads=heads))
+        return models.verdict_response_of(await walk_chain(context.store, exported_heads=heads))
 
     return router

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from paraph.api.keys import ApiKeyDependency
+from paraph.api.document import IDEMPOTENT, REPEATABLE, ApiKeyDependency
 from paraph.events.redelivery import find_event, redeliver
 from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_unlimited
 from paraph.lifecycle.context import Context
@@ -16,7 +16,7 @@ from paraph.model.records import EventStatus, KeptEvent
 _ID = Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{0,80}$")]
 
 
-class EventAnswer(BaseModel):
+class EventResponse(BaseModel):
     """The status of one event."""
 
     id: str
@@ -33,7 +33,7 @@ class EventAnswer(BaseModel):
 class EventPage(BaseModel):
     """One page of events, newest first."""
 
-    events: list[EventAnswer]
+    events: list[EventResponse]
     next: str | None
 
 
@@ -56,31 +56,36 @@ def event_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
             found = await tx.events.page(status=status, after=after, limit=limit + 1)
         page = found[:limit]
         return EventPage(
-            events=[_answer_of(one) for one in page],
+            events=[_response_of(one) for one in page],
             next=page[-1].event_id if len(found) > limit else None,
         )
 
     @router.get("/events/{event_id}")
-    async def get_event(event_id: str, key: Annotated[ApiKey, Depends(key)]) -> EventAnswer:
+    async def get_event(event_id: str, key: Annotated[ApiKey, Depends(key)]) -> EventResponse:
         """Get one event."""
         require_scope(key, Scope.READ)
         require_unlimited(key)
-        return _answer_of(await find_event(context, event_id))
+        return _response_of(await find_event(context, event_id))
 
-    @router.post("/events/{event_id}/redeliver", status_code=202)
-    async def redeliver_event(event_id: str, key: Annotated[ApiKey, Depends(key)]) -> EventAnswer:
+    @router.post(
+        "/events/{event_id}/redeliver",
+        status_code=202,
+        dependencies=IDEMPOTENT,
+        responses=REPEATABLE,
+    )
+    async def redeliver_event(event_id: str, key: Annotated[ApiKey, Depends(key)]) -> EventResponse:
         """Forward an event again; refused if its body is gone or its installation was removed."""
         require_scope(key, Scope.READ)
         require_unlimited(key)
         await redeliver(context, event_id)
-        return _answer_of(await find_event(context, event_id))
+        return _response_of(await find_event(context, event_id))
 
     return router
 
 
-def _answer_of(event: KeptEvent) -> EventAnswer:
+def _response_of(event: KeptEvent) -> EventResponse:
     waits = event.status is EventStatus.RECEIVED
-    return EventAnswer(
+    return EventResponse(
         id=event.event_id,
         name=event.shown_name,
         account_id=event.account_id,

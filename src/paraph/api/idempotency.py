@@ -14,7 +14,7 @@ import re
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from paraph.api.problem import MALFORMED, problem_answer
+from paraph.api.problem import MALFORMED, problem_response
 from paraph.http.body import replayed
 from paraph.http.problems import Problem
 from paraph.lifecycle.api_key import ApiKeys
@@ -41,46 +41,50 @@ _UNDER_WAY = Problem(
 
 
 class Idempotency:
-    """Runs before the framework and answers repeated POSTs itself."""
+    """Runs before FastAPI and repeats the responses of repeated POSTs itself."""
 
     def __init__(self, framework: ASGIApp, keys: ApiKeys, context: Context) -> None:
         self._framework = framework
         self._keys = keys
         self._context = context
 
-    async def answer(self, body: bytes, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """Answer a request whose body was read already."""
+    async def respond(self, body: bytes, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Respond to a request whose body was read already.
+
+        Raises:
+            ApiKeyMissing: a POST with an idempotency key presents no live API key.
+        """
         values = [value for name, value in scope["headers"] if name == b"idempotency-key"]
         if scope["method"] != "POST" or not values:
             await self._framework(scope, replayed(body, receive), send)
             return
         if len(values) > 1 or not _KEY.fullmatch(values[0]):
             remedy = "Idempotency-Key is 1 to 255 visible ASCII characters, once."
-            await problem_answer(MALFORMED, remedy=remedy)(scope, receive, send)
+            await problem_response(MALFORMED, remedy=remedy)(scope, receive, send)
             return
         key = await self._keys.admit(scope["headers"])
-        answer_id = _digest(key.key_id.encode(), values[0]).hex()
+        response_id = _digest(key.key_id.encode(), values[0]).hex()
         request_hash = _digest(scope["path"].encode(), scope.get("query_string", b""), body)
         now = self._context.now()
-        async with self._context.store.transaction(_scope(answer_id)) as tx:
+        async with self._context.store.transaction(_scope(response_id)) as tx:
             given = await tx.idempotency.begin(
-                answer_id,
+                response_id,
                 request_hash=request_hash,
                 now=now,
                 expires_at=now + KEPT_SECONDS,
                 abandoned_before=now - _ABANDONED_SECONDS,
             )
         if given is None:
-            await self._first(answer_id, body, scope, receive, send)
+            await self._first(response_id, body, scope, receive, send)
         elif given.request_hash != request_hash:
-            await problem_answer(_OTHER)(scope, receive, send)
+            await problem_response(_OTHER)(scope, receive, send)
         elif given.body is None or given.status is None:
-            await problem_answer(_UNDER_WAY, headers={"retry-after": "1"})(scope, receive, send)
+            await problem_response(_UNDER_WAY, headers={"retry-after": "1"})(scope, receive, send)
         else:
             await _send(send, given.status, given.body)
 
     async def _first(
-        self, answer_id: str, body: bytes, scope: AsgiScope, receive: Receive, send: Send
+        self, response_id: str, body: bytes, scope: AsgiScope, receive: Receive, send: Send
     ) -> None:
         messages: list[Message] = []
 
@@ -93,19 +97,19 @@ class Idempotency:
             status: int = messages[0]["status"]
             if 200 <= status < 300:
                 content = b"".join(message.get("body", b"") for message in messages[1:])
-                async with self._context.store.transaction(_scope(answer_id)) as tx:
-                    await tx.idempotency.finish(answer_id, status=status, body=content)
+                async with self._context.store.transaction(_scope(response_id)) as tx:
+                    await tx.idempotency.finish(response_id, status=status, body=content)
                 kept = True
         finally:
             if not kept:
-                async with self._context.store.transaction(_scope(answer_id)) as tx:
-                    await tx.idempotency.drop(answer_id)
+                async with self._context.store.transaction(_scope(response_id)) as tx:
+                    await tx.idempotency.drop(response_id)
         for message in messages:
             await send(message)
 
 
-def _scope(answer_id: str) -> Scope:
-    return Scope(("given answer", answer_id))
+def _scope(response_id: str) -> Scope:
+    return Scope(("given answer", response_id))
 
 
 def _digest(*parts: bytes) -> bytes:

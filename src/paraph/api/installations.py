@@ -4,10 +4,10 @@
 # functions, and as text their names could not be found.
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Query
 
 from paraph.api import models
-from paraph.api.keys import ApiKeyDependency
+from paraph.api.document import ApiKeyDependency, InstallationId
 from paraph.errors import NotFound
 from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_subject
 from paraph.lifecycle.context import Context
@@ -15,7 +15,6 @@ from paraph.lifecycle.removal import remove_installation
 from paraph.model.phase import Phase
 from paraph.model.records import Installation
 
-InstallationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 # PostgreSQL stores no NUL and accepts none in a query either.
 _WITHOUT_NUL = r"^[^\x00]*$"
 
@@ -49,25 +48,25 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
         page = found[:limit]
         more = len(found) > limit
         return models.InstallationPage(
-            installations=[models.answer_of(one) for one in page],
+            installations=[models.installation_response_of(one) for one in page],
             next=page[-1].link.link_id if more else None,
         )
 
     @router.get("/installations/{installation_id}")
     async def get_installation(
         installation_id: InstallationId, key: Annotated[ApiKey, Depends(key)]
-    ) -> models.InstallationAnswer:
+    ) -> models.InstallationResponse:
         """Get one installation."""
         require_scope(key, Scope.READ)
-        return models.answer_of(await _visible(context, key, installation_id))
+        return models.installation_response_of(await _visible(context, key, installation_id))
 
     @router.delete("/installations/{installation_id}")
     async def remove(
         installation_id: InstallationId, key: Annotated[ApiKey, Depends(key)]
-    ) -> models.ReceiptAnswer:
+    ) -> models.ReceiptResponse:
         """Remove an installation: tokens stop working here at once, and soon after at Zoom."""
         require_scope(key, Scope.REMOVE)
-        return models.receipt_answer_of(
+        return models.receipt_response_of(
             await remove_installation(
                 context,
                 installation_id,

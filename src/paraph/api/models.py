@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,6 +25,23 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class Problem(BaseModel):
+    """A problem document (RFC 9457): the error, and what to do about it."""
+
+    type: str
+    title: str
+    status: int
+    code: str = Field(description="Stable; programs may rely on it.")
+    remedy: str
+    reason: str = Field(default="", description="With needs_reauthorization: why.")
+    reauthorize_url: str = Field(
+        default="", description="With needs_reauthorization: where the user installs again."
+    )
+    mend_url: str = Field(
+        default="", deprecated=True, description="The name of reauthorize_url in version 0.1."
+    )
+
+
 class LinkRequestBody(_Request):
     """The host's request to link its signed-in user."""
 
@@ -41,7 +58,7 @@ class LinkRequestBody(_Request):
     )
 
 
-class LinkRequestAnswer(BaseModel):
+class LinkRequestResponse(BaseModel):
     """The one-use URL for the browser, and its expiry in epoch seconds."""
 
     install_url: str
@@ -84,7 +101,7 @@ class Replaced(BaseModel):
     zoom: ZoomIds
 
 
-class ClaimAnswer(BaseModel):
+class ClaimResponse(BaseModel):
     """Both accounts, for the host to show to its user before it confirms."""
 
     claim: str
@@ -103,7 +120,7 @@ class Proof(BaseModel):
     word: str
 
 
-class InstallationAnswer(BaseModel):
+class InstallationResponse(BaseModel):
     """A grant with its link."""
 
     id: str
@@ -119,11 +136,27 @@ class InstallationAnswer(BaseModel):
 class InstallationPage(BaseModel):
     """One page of installations; `next` is the value of `after` for the next page."""
 
-    installations: list[InstallationAnswer]
+    installations: list[InstallationResponse]
     next: str | None
 
 
-class ReceiptAnswer(BaseModel):
+class AccessTokenBody(_Request):
+    """The subject that the installation must have."""
+
+    subject: str = Field(min_length=1, max_length=255, description="Must be the installation's.")
+
+
+class AccessTokenResponse(BaseModel):
+    """An access token, its expiry in epoch seconds, and the server that accepts it."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_at: int = Field(description="Epoch seconds.")
+    scopes: list[str]
+    api_server: str = Field(description="Where this token is to be sent.")
+
+
+class ReceiptResponse(BaseModel):
     """Proof of a removal, without personal data; `destroyed` counts the deleted rows."""
 
     id: str
@@ -134,7 +167,7 @@ class ReceiptAnswer(BaseModel):
     destroyed: dict[str, int]
 
 
-class AuditEntryAnswer(BaseModel):
+class AuditEntryResponse(BaseModel):
     """One entry of the audit chain; it names persons by keyed hashes only."""
 
     sequence: int
@@ -147,7 +180,7 @@ class AuditEntryAnswer(BaseModel):
 class AuditPage(BaseModel):
     """One page of the audit, oldest first; `next` is the value of `after` for the next page."""
 
-    entries: list[AuditEntryAnswer]
+    entries: list[AuditEntryResponse]
     next: int | None
 
 
@@ -160,7 +193,7 @@ class HeadsBody(_Request):
     ] = Field(default_factory=dict)
 
 
-class VerdictAnswer(BaseModel):
+class VerdictResponse(BaseModel):
     """The result of verifying the audit chain; `broken_at` is the first entry that misfits."""
 
     whole: bool
@@ -191,10 +224,10 @@ def replaced_of(installation: Installation) -> Replaced:
     )
 
 
-def answer_of(installation: Installation) -> InstallationAnswer:
+def installation_response_of(installation: Installation) -> InstallationResponse:
     """Describe an installation with its proofs; the result never contains a token."""
     grant, link = installation.grant, installation.link
-    return InstallationAnswer(
+    return InstallationResponse(
         id=link.link_id,
         subject=link.subject,
         phase=str(installation.phase.value),
@@ -206,9 +239,9 @@ def answer_of(installation: Installation) -> InstallationAnswer:
     )
 
 
-def receipt_answer_of(receipt: Receipt) -> ReceiptAnswer:
+def receipt_response_of(receipt: Receipt) -> ReceiptResponse:
     """Describe the receipt of a removal."""
-    return ReceiptAnswer(
+    return ReceiptResponse(
         id=receipt.receipt_id,
         installation_id=receipt.installation_id,
         reason=receipt.reason,
@@ -218,9 +251,9 @@ def receipt_answer_of(receipt: Receipt) -> ReceiptAnswer:
     )
 
 
-def audit_answer_of(entry: AuditEntry) -> AuditEntryAnswer:
+def audit_response_of(entry: AuditEntry) -> AuditEntryResponse:
     """Describe an entry of the audit chain."""
-    return AuditEntryAnswer(
+    return AuditEntryResponse(
         sequence=entry.sequence,
         at=entry.at,
         action=entry.action,
@@ -229,9 +262,9 @@ def audit_answer_of(entry: AuditEntry) -> AuditEntryAnswer:
     )
 
 
-def verdict_answer_of(verdict: ChainVerdict) -> VerdictAnswer:
+def verdict_response_of(verdict: ChainVerdict) -> VerdictResponse:
     """Describe the result of verifying the chain."""
-    return VerdictAnswer(
+    return VerdictResponse(
         whole=verdict.broken_at is None,
         entries=verdict.entries,
         head=verdict.head,

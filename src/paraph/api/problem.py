@@ -10,6 +10,8 @@ from starlette.responses import JSONResponse
 
 from paraph import errors
 from paraph.http.problems import Problem, problem_of
+from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 _BUSY_SECONDS = 2
@@ -29,33 +31,41 @@ TOO_SLOW = Problem(
 )
 UNEXPECTED = Problem(500, "error", "Something went wrong.", "Try again; look at the log.")
 
+_log = get_logger("api")
+
 
 class Problems:
     """Builds problem documents.
 
     Args:
-        mend_url: where a user installs again after Zoom has ended the grant.
+        context: names the reauthorize URL and the time.
     """
 
-    def __init__(self, mend_url: str) -> None:
-        self._mend_url = mend_url
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
-    def of(self, error: errors.ParaphError, *, now: float) -> JSONResponse:
-        """Build the document of an error, with the members that a program needs to continue."""
+    def of(self, error: errors.ParaphError) -> JSONResponse:
+        """Build the document of an error, with the members that a program needs to continue.
+
+        An error of the service itself is logged.
+        """
         more: dict[str, Any] = {}
         headers: dict[str, str] = {}
         if isinstance(error, errors.ApiKeyMissing):
             headers["www-authenticate"] = "Bearer"
         elif isinstance(error, errors.NeedsReauthorization):
-            more = {"reason": error.reason, "mend_url": self._mend_url}
+            more = {"reason": error.reason, **self._context.reauthorization()}
         elif isinstance(error, errors.PeerUnavailable) and error.retry_at is not None:
-            headers["retry-after"] = str(max(0, math.ceil(error.retry_at - now)))
+            headers["retry-after"] = str(max(0, math.ceil(error.retry_at - self._context.clock())))
         elif isinstance(error, (errors.BeingDecided, errors.Busy)):
             headers["retry-after"] = str(_BUSY_SECONDS)
-        return problem_answer(problem_of(error), headers=headers, more=more)
+        problem = problem_of(error)
+        if problem.status >= 500:
+            _log.error("api.failed", error_code=error.code, why=error.detail)
+        return problem_response(problem, headers=headers, more=more)
 
 
-def problem_answer(
+def problem_response(
     problem: Problem,
     *,
     remedy: str = "",

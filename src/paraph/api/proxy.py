@@ -3,28 +3,35 @@
 The check reads the raw path, as it stood in the request and as it will be sent, never a decoded
 one. Responses of Zoom's carry `paraph-answer: zoom`, so that a 404 of Zoom's and a 404 of this API
 are not confused. Errors of this API are problem documents.
+
+`paraph-subject` binds a call to a subject. On a call that does not read it the header is refused:
+the caller would rely on a check that does not happen. A client library that rewrites a path can
+cause this, because a bound call of Zoom's API then becomes another call.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from urllib.parse import unquote_to_bytes
 
+from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from paraph.api.own_headers import ANSWER_HEADER, SUBJECT_HEADER
-from paraph.api.problem import TOO_LONG, problem_answer
+from paraph.api.problem import MALFORMED, TOO_LONG, problem_response
 from paraph.errors import NotFound
 from paraph.http.body import BodyTooLong, pieces_of
 from paraph.lifecycle.api_key import ApiKeys, require_scope
 from paraph.lifecycle.api_key import Scope as KeyScope
 from paraph.lifecycle.resource_call import HostCall, PassedOn, ResourceCaller
 from paraph.logs import get_logger
-from paraph.remote.transport import Headers
+from paraph.remote.streaming import Headers
 from paraph.zoom.api_path import AllowList, parse_target
 
 MAX_BODY_BYTES = 64 << 20
 REPEATABLE_BYTES = 1 << 20
+SUBJECT_HEADER = b"paraph-subject"
+SOURCE_HEADER = b"paraph-answer"
+_OWN_HEADERS = frozenset({SUBJECT_HEADER, SOURCE_HEADER})
 _BODILESS = frozenset({204, 304})
 
 _log = get_logger("api")
@@ -44,10 +51,21 @@ class ProxyEndpoint:
         self._caller = caller
         self._allowed = allowed
 
-    async def answer(
+    async def respond(
         self, installation_id: str, path: bytes, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Answer one call; errors are raised, and the caller turns them into responses."""
+        """Respond to one call.
+
+        Args:
+            installation_id: as written in the path.
+            path: the raw path behind `…/zoom`.
+            scope: the request's head, by ASGI.
+            receive: reads the body, by ASGI.
+            send: sends the response, by ASGI.
+
+        Raises:
+            ParaphError: the reason why there is no response of Zoom's.
+        """
         key = await self._keys.admit(scope["headers"])
         require_scope(key, KeyScope.PROXY)
         call = self._allowed.permit(
@@ -55,7 +73,7 @@ class ProxyEndpoint:
         )
         subject = _subject_of(scope)
         if _announced(scope) > MAX_BODY_BYTES:
-            await problem_answer(TOO_LONG)(scope, receive, send)
+            await problem_response(TOO_LONG)(scope, receive, send)
             return
         try:
             body = await _body(receive)
@@ -67,7 +85,21 @@ class ProxyEndpoint:
             ) as passed:
                 await _pass_on(passed, send)
         except BodyTooLong:
-            await problem_answer(TOO_LONG)(scope, receive, send)
+            await problem_response(TOO_LONG)(scope, receive, send)
+
+
+def holds_own_header(names: Iterable[bytes]) -> bool:
+    """Return True if one of the names, in lower case, is a header that only the proxy reads."""
+    return not _OWN_HEADERS.isdisjoint(names)
+
+
+def misplaced() -> JSONResponse:
+    """Return the response to a call with such a header outside the proxy."""
+    return problem_response(
+        MALFORMED,
+        remedy="paraph-subject binds calls below …/zoom/ only: leave it out of other calls, "
+        "and check that nothing has changed the path of this one.",
+    )
 
 
 def _subject_of(scope: Scope) -> str | None:
@@ -123,7 +155,7 @@ async def _pass_on(passed: PassedOn, send: Send) -> None:
         {
             "type": "http.response.start",
             "status": passed.status,
-            "headers": [*headers, (ANSWER_HEADER, b"zoom")],
+            "headers": [*headers, (SOURCE_HEADER, b"zoom")],
         }
     )
     async for piece in passed.answer.pieces():

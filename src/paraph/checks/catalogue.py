@@ -12,7 +12,7 @@ Severity = Literal["critical", "high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 GROUPS = {
     "start": "Flow start",
-    "callback": "Redirection endpoint",
+    "redirection": "Redirection endpoint",
     "marketplace": "Installs from the Marketplace",
     "token": "Token endpoint and identity",
     "secrets": "Secrets at rest and in transit",
@@ -22,6 +22,8 @@ GROUPS = {
     "deauthorization": "Deauthorization",
     "platform": "Sessions, headers, platform",
 }
+# Old names, which the command line accepts for one more version.
+RENAMED_GROUPS = {"callback": "redirection"}
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -33,7 +35,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     attack: str
     expectation: str
     standards: list[str]
-    mending: str
+    fix: str
     group: str = ""
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from paraph.checks.harness.browser import Sender
+from paraph.checks.harness.http.response import Response
+from paraph.checks.harness.http.sender import Sender
 from paraph.checks.harness.ownership import is_loopback
-from paraph.checks.harness.response import Answer
 from paraph.errors import ConfigurationError
 
 _STARTS = (
@@ -41,9 +41,9 @@ def read_app(base: str) -> Found:
     """Request an app's usual URLs; only requests that every browser could send."""
     if not is_loopback(base):
         raise ConfigurationError(
-            [f"{base} is not this machine"], remedy="Answer the questions instead."
+            [f"{base} is not this machine"], remedy="Response the questions instead."
         )
-    sender = Sender("", lambda _answer: None, timeout=5)
+    sender = Sender("", lambda _response: None, timeout=5)
     found = Found()
     try:
         for path in _STARTS:
@@ -57,8 +57,8 @@ def read_app(base: str) -> Found:
     return found
 
 
-def _note_start(found: Found, path: str, answer: Answer) -> None:
-    where = urlsplit(answer.location)
+def _note_start(found: Found, path: str, response: Response) -> None:
+    where = urlsplit(response.location)
     if where.path.endswith("/oauth/authorize"):
         query = dict(parse_qsl(where.query))
         found.start = path
@@ -67,15 +67,15 @@ def _note_start(found: Found, path: str, answer: Answer) -> None:
 
 
 def _refuses(sender: Sender, url: str) -> bool:
-    answer = sender.send("POST", url, headers=[("content-type", "application/json")], body=b"{}")
-    return answer.status in {400, 401, 403, 415, 422}
+    response = sender.send("POST", url, headers=[("content-type", "application/json")], body=b"{}")
+    return response.status in {400, 401, 403, 415, 422}
 
 
 def target_text(ask: Ask) -> str:
     """Build a target file; every question has a default that fits many apps."""
     name = ask("What is the app called?", "my app")
     command = ask("Which command starts it? (empty: it runs already)", "")
-    base = ask("Where does it answer?", "http://127.0.0.1:3000")
+    base = ask("Which URL does it run at?", "http://127.0.0.1:3000")
     found = Found() if command else read_app(base)
     start = ask("Which path begins an installation?", found.start or "/install")
     redirect = ask("Which path is the redirect URI?", found.redirect or "/oauth/callback")

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from paraph.checks import all_cases
+from paraph.checks.cases import CASES
 from paraph.checks.catalogue import GROUPS, catalogue
-from paraph.checks.harness.case import CONTROLS, Case, Trial
-from paraph.checks.harness.destination import THIS_MACHINE, Reach
-from paraph.checks.harness.environment import Stage
+from paraph.checks.harness.case import CONTROLS, Case
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.environment import Environment
+from paraph.checks.harness.http.destination import THIS_MACHINE, Reach
 from paraph.checks.harness.impersonation import demand_possible
 from paraph.checks.harness.masking import mask, printable
 from paraph.checks.harness.ownership import demand_ownership
@@ -125,12 +126,14 @@ def run_group(
         told(finding)
 
     try:
-        with Stage(target, overlay, reach=reach) as stage:
-            failed = group_control(stage, group)
+        with Environment(target, overlay, reach=reach) as environment:
+            failed = group_control(environment, group)
             for number, one in enumerate(ids, 1):
                 if halted is not None and halted.is_set():
                     break
-                note(failed_by_control(one, failed) if failed else run_case(stage, one, number))
+                note(
+                    failed_by_control(one, failed) if failed else run_case(environment, one, number)
+                )
     except CaseEndedError as ended:
         done = {one.id for one in findings}
         for one in ids:
@@ -148,24 +151,24 @@ def failed_by_control(name: str, control: Finding) -> Finding:
     return finding
 
 
-def group_control(stage: Stage, group: str) -> Finding | None:
+def group_control(environment: Environment, group: str) -> Finding | None:
     """Run the control of a group; return None, or the finding if it failed."""
     act = CONTROLS.get(group)
     if act is None:
         return None
-    finding = _judge(stage, Case(group, act), group, "high", 0)
+    finding = _run_act(environment, Case(group, act), group, "high", 0)
     return None if finding.verdict is Verdict.PASS else finding
 
 
-def run_case(stage: Stage, name: str, number: int) -> Finding:
+def run_case(environment: Environment, name: str, number: int) -> Finding:
     """Run one case, then reset the environment."""
     entry = catalogue()[name]
-    known = all_cases.CASES.get(name)
+    known = CASES.get(name)
     if known is None:
         return _finding(name, Verdict.INCONCLUSIVE, "this case is not built yet")
     try:
-        with _tidied(stage):
-            finding = _judge(stage, known, entry.group, entry.severity, number)
+        with _reset_around(environment):
+            finding = _run_act(environment, known, entry.group, entry.severity, number)
     except CaseEndedError as ended:
         # This case has its verdict; if the reset failed, the next case reports it.
         finding.reason = finding.reason or f"afterwards: {ended.reason}"
@@ -173,47 +176,51 @@ def run_case(stage: Stage, name: str, number: int) -> Finding:
 
 
 @contextmanager
-def _tidied(stage: Stage) -> Iterator[None]:
-    stage.zoom.mend()
+def _reset_around(environment: Environment) -> Iterator[None]:
+    environment.zoom.reset()
     # Requests that earlier cases lured to the attacker's server do not count for this one.
-    stage.trap.hits.clear()
+    environment.trap.hits.clear()
     try:
         yield
     finally:
-        stage.zoom.mend()
-        alive = stage.app is not None and stage.app.alive
-        if stage.target.is_started_here and (stage.variant or not alive or stage.offset):
-            stage.offset = 0.0
-            _restart(stage)
+        environment.zoom.reset()
+        alive = environment.app is not None and environment.app.alive
+        if environment.target.is_started_here and (
+            environment.variant or not alive or environment.offset
+        ):
+            environment.offset = 0.0
+            _restart(environment)
 
 
-def _restart(stage: Stage) -> None:
+def _restart(environment: Environment) -> None:
     try:
-        stage.restart()
+        environment.restart()
     except CaseEndedError:
         # Some changes cannot be undone, such as retired encryption keys.
-        stage.renew()
+        environment.renew()
 
 
-def _judge(stage: Stage, known: Case, group: str, severity: str, number: int) -> Finding:
+def _run_act(
+    environment: Environment, known: Case, group: str, severity: str, number: int
+) -> Finding:
     finding = Finding(known.id, group, severity, Verdict.PASS)
     begun = time.monotonic()
-    trial: Trial | None = None
+    context: CaseContext | None = None
     try:
-        trial = Trial(stage, number)
+        context = CaseContext(environment, number)
         if known.variant:
-            stage.restart(known.variant)
-        finding.reason = known.act(trial) or ""
+            environment.restart(known.variant)
+        finding.reason = known.act(context) or ""
     except CaseEndedError as ended:
         finding.verdict, finding.reason = ended.verdict, ended.reason
     except Exception as error:  # noqa: BLE001 - A bug of the check must not look like a verdict.
         finding.verdict = Verdict.INCONCLUSIVE
         finding.reason = f"the check itself failed: {type(error).__name__}: {error}"
     finding.seconds = round(time.monotonic() - begun, 3)
-    if trial is not None:
-        finding.evidence = [mask(one, stage.zoom.secrets()) for one in trial.evidence()]
-        finding.reason = printable(mask(finding.reason, stage.zoom.secrets()))
-        trial.close()
+    if context is not None:
+        finding.evidence = [mask(one, environment.zoom.secrets()) for one in context.evidence()]
+        finding.reason = printable(mask(finding.reason, environment.zoom.secrets()))
+        context.close()
     return finding
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from paraph.errors import ConfigurationError
-from paraph.settings.toml_text import parse_toml
+from paraph.settings.source import parse_toml
 
 
 class Hook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -28,13 +29,16 @@ class Hook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Start(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The command that starts the app; without one the app must be running already."""
+    """The command that starts the app; without one the app must be running already.
+
+    The app is ready when it accepts connections at `ready`, within `ready_within` seconds.
+    """
 
     command: list[str] = []
     directory: str = "."
     environment: dict[str, str] = {}
     ready: str = "/"
-    patience: float = 20.0
+    ready_within: float = 20.0
 
 
 class Urls(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -63,7 +67,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     effect_within: float = 4.0
     recovery_within: float = 0.0
     server_names_client: bool = False
-    hands_on_unknown_events: bool = False
+    forwards_unknown_events: bool = False
 
 
 class Hooks(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -134,14 +138,27 @@ class Target(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return bool(self.start.command)
 
 
+# Old names of settings, which target files may use for one more version.
+_RENAMED = (
+    ("start", "patience", "ready_within"),
+    ("limits", "hands_on_unknown_events", "forwards_unknown_events"),
+)
+
+
 def load_target(path: Path) -> Target:
-    """Read a target file.
+    """Read a target file; old names of settings are accepted with a note on standard error.
 
     Raises:
         ConfigurationError: lists every problem of the file.
     """
     try:
-        target = msgspec.convert(parse_toml(path.read_bytes()), Target)
+        content = parse_toml(path.read_bytes())
+        for table, old, new in _RENAMED:
+            settings = content.get(table)
+            if isinstance(settings, dict) and old in settings:
+                settings.setdefault(new, settings.pop(old))
+                sys.stderr.write(f"{path}: [{table}] {old} is now called {new}; rename it.\n")
+        target = msgspec.convert(content, Target)
     except OSError as error:
         raise ConfigurationError([f"{path}: {error.strerror}"]) from None
     except (msgspec.MsgspecError, ValueError) as error:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from paraph.cli.command_group import CommandGroup
+from paraph.cli.output import day, show_table
 from paraph.cli.random_id import IdCommand
 from paraph.cli.settings_file import config_option, with_context
-from paraph.cli.table import show_table
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
@@ -94,8 +93,3 @@ def revoke(*, key_id: str, config: Path | None) -> None:
 
     with_context(config, work)
     click.echo(f"The key {key_id} is revoked.")
-
-
-def day(epoch: int | None) -> str:
-    """Format a time for people."""
-    return "" if epoch is None else f"{datetime.fromtimestamp(epoch, tz=UTC):%Y-%m-%d %H:%M}"

@@ -37,7 +37,7 @@ def verify(*, head: tuple[str, ...], config: Path | None) -> None:
 
     It is compared with the marks in receipts_folder, and with the heads that you give.
     """
-    from paraph.settings.model import load_settings
+    from paraph.settings.loading import load_settings
 
     given = dict(_parse_head(one) for one in head)
     settings = load_settings(config)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from paraph.cli.progress import counted
+from paraph.cli.output import counted
 from paraph.cli.settings_file import config_option, with_context
 from paraph.errors import StorageError, UsageError
 

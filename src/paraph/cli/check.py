@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paraph.checks.catalogue import GROUPS, SEVERITIES, catalogue
+from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, catalogue
 from paraph.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ _WORKERS = click.IntRange(1, 32)
     type=click.Choice([one.value for one in Profile]),
     help="Overrides the target file.",
 )
-@click.option("--jobs", type=_WORKERS, default=1, help="How many groups run at a time.")
+@click.option(
+    "--jobs", type=_WORKERS, default=1, help="The number of groups that run at the same time."
+)
 @click.option(
     "--format",
     "form",
@@ -87,13 +89,13 @@ def check(
     passes or does not apply, 1 something fails, 3 nothing fails but something is inconclusive,
     2 the check could not run.
     """
-    _demand_place(output)
+    _demand_writable(output)
     if target == Path("init"):
         from paraph.checks.questions import target_text
 
         _write(target_text(_asked), output)
         return
-    ids = _chosen(only, _known(group, GROUPS), _known(severity, SEVERITIES))
+    ids = _chosen(only, _known(_renamed(group), GROUPS), _known(severity, SEVERITIES))
     if self_check:
         if target is not None or form not in {Format.TEXT, Format.JSON}:
             raise ConfigurationError(
@@ -103,7 +105,8 @@ def check(
         raise click.exceptions.Exit(_self_test(ids, jobs, Format(form), output))
     if target is None:
         raise ConfigurationError(
-            ["no target file is given"], remedy="Name one; `paraph check init` writes one."
+            ["no target file is given"],
+            remedy="Pass a target file; `paraph check init` writes one.",
         )
     found = _attack(target, ids, profile=profile, jobs=jobs, impersonate=impersonate)
     _write(_written(found, Format(form)), output)
@@ -148,30 +151,40 @@ def _chosen(only: Sequence[str], groups: Sequence[str], severities: Sequence[str
 
     problems = [_misspelt(one) for one in only if not select([one])]
     if problems:
-        raise ConfigurationError(problems, remedy="docs/check-matrix.md lists every case.")
+        raise ConfigurationError(problems, remedy="See docs/check-matrix.md for all cases.")
     ids = select(only, groups, severities)
     if not ids:
         raise ConfigurationError(
             ["no case is chosen by --only, --group and --severity together"],
-            remedy="Leave one of them out.",
+            remedy="Omit one of these options.",
         )
     return ids
 
 
 def _misspelt(pattern: str) -> str:
     near = get_close_matches(pattern, list(catalogue()), 1)
-    return f"--only {pattern} fits no case" + (f"; {near[0]}?" if near else "")
+    return f"--only {pattern} matches no case" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _asked(question: str, given: str) -> str:
     return str(click.prompt(question, given, show_default=bool(given)))
 
 
+def _renamed(groups: Sequence[str]) -> Sequence[str]:
+    """Replace the old names of groups, with a note."""
+    for old in (one for one in groups if one in RENAMED_GROUPS):
+        note = f"The group {old} is now called {RENAMED_GROUPS[old]}; use the new name."
+        click.echo(note, err=True)
+    return [RENAMED_GROUPS.get(one, one) for one in groups]
+
+
 def _known(chosen: Sequence[str], names: Iterable[str]) -> Sequence[str]:
     known = list(names)
     wrong = [one for one in chosen if one not in known]
     if wrong:
-        raise ConfigurationError([f"{wrong[0]} is not one of: {', '.join(known)}"])
+        raise ConfigurationError(
+            [f"{wrong[0]} is not one of: {', '.join(known)}"], remedy="Choose one of these names."
+        )
     return chosen
 
 
@@ -211,11 +224,13 @@ def _self_test(ids: list[str], jobs: int, form: Format, output: Path | None) -> 
     return 0 if matrix.killed == len(matrix.kills) else 1
 
 
-def _demand_place(output: Path | None) -> None:
-    """Check before the work, not after it, that its result can be written."""
+def _demand_writable(output: Path | None) -> None:
+    """Check that the report can be written, before any case runs."""
     folder = output.parent if output is not None else Path()
     if output is not None and (output.is_dir() or not os.access(folder, os.W_OK)):
-        raise ConfigurationError([f"{output}: cannot be written"], remedy="Name another --output.")
+        raise ConfigurationError(
+            [f"{output}: cannot be written"], remedy="Choose another file for --output."
+        )
 
 
 def _write(text: str, output: Path | None) -> None:

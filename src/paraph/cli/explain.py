@@ -198,7 +198,7 @@ def _ring(known: ExplainSettings, config: Path | None) -> KeyRing:
         import asyncio
 
         from paraph.operations.open_key_ring import open_ring
-        from paraph.settings.model import load_settings
+        from paraph.settings.loading import load_settings
 
         return asyncio.run(open_ring(load_settings(config)))
     return KeyRing.parse(keys)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paraph.cli.api_keys import day
 from paraph.cli.command_group import CommandGroup
+from paraph.cli.output import day, show_table
 from paraph.cli.random_id import IdCommand
 from paraph.cli.settings_file import config_option, with_context
-from paraph.cli.table import show_table
 from paraph.errors import NotFound
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paraph.cli.api_keys import day
 from paraph.cli.command_group import CommandGroup
-from paraph.cli.progress import counted
+from paraph.cli.output import counted, day
 from paraph.cli.settings_file import config_option, with_context
 from paraph.errors import StorageError
 from paraph.settings.keys import new_encryption_key
@@ -43,7 +42,7 @@ def _wrapped(config: Path | None) -> str:
     import asyncio
 
     from paraph.operations.open_key_ring import new_wrapped_key
-    from paraph.settings.model import load_key_service
+    from paraph.settings.loading import load_key_service
 
     return asyncio.run(new_wrapped_key(load_key_service(config), os.urandom))
 
@@ -59,14 +58,14 @@ def rotate(*, config: Path | None) -> None:
     async def work(context: Context) -> tuple[Resealed, RingStatus]:
         from paraph.operations import key_rotation
 
-        if await key_rotation.begin_turn(context):
+        if await key_rotation.begin_rotation(context):
             click.echo(f"The key {context.ring.key_id} seals from now on.")
         else:
             click.echo(f"The key {context.ring.key_id} seals already.")
         await key_rotation.await_replicas(context, _waiting)
         total = await key_rotation.count_outdated(context)
         with counted("re-encrypted", total) as advance:
-            resealed = await key_rotation.seal_anew(context, advance)
+            resealed = await key_rotation.reseal(context, advance)
         return resealed, await key_rotation.ring_status(context)
 
     resealed, status = with_context(config, work)

@@ -20,7 +20,7 @@ def migrate(*, config: Path | None) -> None:
     import asyncio
 
     from paraph.logs import set_up_logs
-    from paraph.settings.model import load_settings
+    from paraph.settings.loading import load_settings
     from paraph.storage.database import contract_schema
 
     set_up_logs()

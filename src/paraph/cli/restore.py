@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from paraph.cli.progress import counted
+from paraph.cli.output import counted
 from paraph.cli.settings_file import config_option
 from paraph.errors import UsageError
 from paraph.visible_text import visible
@@ -68,7 +68,7 @@ def restore(
 
     from paraph.logs import set_up_logs
     from paraph.service.restoration import Circumstances, begin_epoch_in_place
-    from paraph.settings.model import load_settings
+    from paraph.settings.loading import load_settings
     from paraph.storage.backup.trust import Trust
 
     set_up_logs()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from paraph.cli.settings_file import config_option
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 @click.command()
@@ -17,10 +22,11 @@ def serve(*, config: Path | None) -> None:
     It serves installs, tokens and webhooks. Its settings are paraph.toml and the variables
     PARAPH_*.
     """
-    from paraph.cli.event_loop import run
+    import asyncio
+
     from paraph.logs import get_logger, set_up_logs
     from paraph.service import server
-    from paraph.settings.model import load_settings
+    from paraph.settings.loading import load_settings
 
     settings = load_settings(config)
     set_up_logs()
@@ -31,4 +37,16 @@ def serve(*, config: Path | None) -> None:
             "proxies.not_trusted",
             remedy="Name the proxy's network in trusted_proxies: rate limits count by address.",
         )
-    run(server.serve(settings, announce=click.echo))
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(server.serve(settings, announce=click.echo))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return uvloop's event loop, or asyncio's where uvloop is not available (it is slower)."""
+    import asyncio
+
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -27,7 +27,7 @@ def with_context(config: Path | None, work: Callable[[Context], Awaitable[Result
 
     from paraph.logs import set_up_logs
     from paraph.service.context import open_context
-    from paraph.settings.model import load_settings
+    from paraph.settings.loading import load_settings
 
     set_up_logs()
     settings = load_settings(config)

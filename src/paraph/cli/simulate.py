@@ -47,7 +47,7 @@ def simulate(
     if auto_consent:
         if simulator.world.user(auto_consent) is None:
             raise ConfigurationError([f"--auto-consent: there is no user {auto_consent}"])
-        simulator.decide(Consent("approve", auto_consent))
+        simulator.set_consent(Consent("approve", auto_consent))
     token = "" if is_loopback(host) else secrets.token_urlsafe(32)
 
     def announce(url: str) -> None:

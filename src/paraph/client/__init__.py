@@ -1,11 +1,14 @@
 """A typed client of the management API, synchronous and asynchronous.
 
-Of paraph it imports only the base class of the errors, so a host can use it without the libraries
-of the service.
+Of paraph it imports only the errors, the shared values and the routes of connections, so a host can
+use it without the libraries of the service.
 """
 
+import warnings
+from typing import Any
+
 from paraph.client.asynchronous import AsyncClient
-from paraph.client.nonce import challenge_of
+from paraph.client.calls import challenge_of
 from paraph.client.problem import (
     AlreadyLinked,
     Conflicting,
@@ -31,10 +34,10 @@ from paraph.client.types import (
     Receipt,
     Replaced,
     Verdict,
-    ZoomAnswer,
     ZoomIds,
     ZoomPerson,
 )
+from paraph.values import ZoomResponse
 
 __all__ = [
     "AccessToken",
@@ -60,8 +63,19 @@ __all__ = [
     "Unavailable",
     "Unreachable",
     "Verdict",
-    "ZoomAnswer",
     "ZoomIds",
     "ZoomPerson",
+    "ZoomResponse",
     "challenge_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ZoomAnswer":
+        warnings.warn(
+            "paraph.client.ZoomAnswer is deprecated and will be removed: use ZoomResponse",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return ZoomResponse
+    raise AttributeError(f"module 'paraph.client' has no attribute {name!r}")

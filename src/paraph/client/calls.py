@@ -5,19 +5,17 @@ The two clients only send these, so each call is defined once.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from paraph.client import types
-from paraph.client.problem import ServiceProblem, Unreachable, problem_for
 from paraph.client.request_path import caller_headers, id_segment, zoom_path
-from paraph.errors import TransportError
 
 Result = TypeVar("Result")
-
-PROBLEM_TYPE = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +23,9 @@ class Call(Generic[Result]):
     """One call of the API.
 
     Attributes:
+        read: parses the content of a successful response.
         keyed: it has an idempotency key, so repeating it has no further effect.
-        repeatable: it may be repeated if no response came.
+        harmless: repeating it has no further effect without a key.
     """
 
     method: str
@@ -43,9 +42,18 @@ class Call(Generic[Result]):
         return self.method == "GET" or self.keyed or self.harmless
 
 
-def request_link(subject: str, challenge: str, return_to: str) -> Call[types.LinkRequest]:
+def challenge_of(nonce: str) -> str:
+    """Compute the S256 challenge of a nonce (RFC 7636 section 4.2).
+
+    The nonce stays in the user's session; only its challenge is sent.
+    """
+    digest = hashlib.sha256(nonce.encode("ascii")).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def request_link(subject: str, nonce: str, return_to: str) -> Call[types.LinkRequest]:
     """`POST /v1/link-requests`."""
-    body = {"subject": subject, "challenge": challenge, "return_to": return_to}
+    body = {"subject": subject, "challenge": challenge_of(nonce), "return_to": return_to}
     return Call("POST", "/v1/link-requests", types.link_request_of, json=body, keyed=True)
 
 
@@ -132,31 +140,6 @@ def zoom_headers(headers: Mapping[str, str] | None, subject: str | None) -> dict
     """
     bound = {} if subject is None else {"paraph-subject": quote(subject, safe="")}
     return {**caller_headers(headers or {}), **bound}
-
-
-def from_zoom(headers: Mapping[str, str]) -> bool:
-    """Return True if a response comes from Zoom and not from the service."""
-    return headers.get("paraph-answer") == "zoom"
-
-
-def refusal(status: int, headers: Mapping[str, str], content: Any) -> ServiceProblem:
-    """Build the exception for an error response."""
-    document = content if isinstance(content, dict) else {}
-    return problem_for(status, document, retry_after=headers.get("retry-after"))
-
-
-def unreachable(error: TransportError) -> Unreachable:
-    """Build the exception for a missing response."""
-    title = f"The service does not respond: {error.detail}."
-    return Unreachable(
-        0,
-        {
-            "code": "unreachable",
-            "cause": str(error.cause),
-            "title": title,
-            "remedy": error.remedy,
-        },
-    )
 
 
 def _nothing(_content: Any) -> None:

@@ -8,7 +8,7 @@
     ├── NotCovered         403: the key lacks the scope, or the allow-list of the proxy the call.
     ├── Missing            404: it does not exist, or this key may not see it.
     ├── Conflicting        409.
-    │   ├── NeedsNewConsent    Zoom ended the grant; send the user to `mend_url`.
+    │   ├── NeedsNewConsent    Zoom ended the grant; send the user to `reauthorize_url`.
     │   └── AlreadyLinked      ask the user, then confirm with `move=True`.
     ├── Refused            any other 4xx: the call is invalid.
     ├── TooMuch            429: wait for `retry_after` seconds.
@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,7 +94,12 @@ class Conflicting(ServiceProblem):
 
 
 class NeedsNewConsent(Conflicting):
-    """Zoom ended the grant: send the user to `mend_url`; `reason` says why."""
+    """Zoom ended the grant, so the user has to consent again.
+
+    Attributes:
+        reason: why Zoom ended it, in a few words.
+        reauthorize_url: the URL to send the user to.
+    """
 
     code = "needs_new_consent"
 
@@ -102,7 +108,19 @@ class NeedsNewConsent(Conflicting):
     ) -> None:
         super().__init__(status, document, retry_after=retry_after)
         self.reason = str(document.get("reason", ""))
-        self.mend_url = str(document.get("mend_url", ""))
+        # A service of version 0.1 sends the old name only.
+        url = document.get("reauthorize_url", document.get("mend_url", ""))
+        self.reauthorize_url = str(url)
+
+    @property
+    def mend_url(self) -> str:
+        """The name of `reauthorize_url` in version 0.1; deprecated."""
+        warnings.warn(
+            "mend_url is deprecated and will be removed: use reauthorize_url",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.reauthorize_url
 
 
 class AlreadyLinked(Conflicting):

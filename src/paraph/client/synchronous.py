@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 
 from paraph.client import calls, types
-from paraph.client.calls import Call
-from paraph.client.connection import Connection
-from paraph.client.nonce import challenge_of
-from paraph.client.request_path import demand_intended, http_method, service_url
-
-Result = TypeVar("Result")
+from paraph.client.calls import Call, Result
+from paraph.client.connection import Connection, result_of, zoom_response_of
+from paraph.client.request_path import http_method
+from paraph.values import ZoomResponse
 
 TIMEOUT_SECONDS = 30.0
 
@@ -46,16 +44,10 @@ class Client:
         ca_file: str = "",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._url = service_url(url)
         self._connection = Connection(
-            self._url, outgoing_proxy=outgoing_proxy, ca_file=ca_file, timeout=timeout
+            url, api_key, outgoing_proxy=outgoing_proxy, ca_file=ca_file, timeout=timeout
         )
-        self._http = httpx.Client(
-            base_url=self._url,
-            headers={"authorization": f"Bearer {api_key}"},
-            transport=transport,
-            **self._connection.arguments,
-        )
+        self._http = httpx.Client(transport=transport, **self._connection.arguments)
 
     def __enter__(self) -> Self:
         return self
@@ -68,23 +60,43 @@ class Client:
         self._http.close()
 
     def request_link(self, subject: str, *, nonce: str, return_to: str = "") -> types.LinkRequest:
-        """Begin to link the signed-in user; keep `nonce` in their session. Its hash is sent."""
-        return self._do(calls.request_link(subject, challenge_of(nonce), return_to))
+        """Begin to link the signed-in user.
+
+        Args:
+            subject: the local account of the signed-in user.
+            nonce: ASCII text that stays in this user's session; only its hash is sent.
+            return_to: an identifier of the host's own, returned at the end; never a URL.
+        """
+        return self._do(calls.request_link(subject, nonce, return_to))
 
     def claim(self, handoff: str, *, nonce: str) -> types.Claim:
-        """Open the handoff that the browser delivered, with the nonce of the session."""
+        """Open the handoff that the browser delivered.
+
+        Args:
+            handoff: the query parameter `handoff` of the host's `link_url`.
+            nonce: the nonce of the session that requested the link.
+
+        Raises:
+            Missing: the handoff is unknown, expired or used, or the nonce is wrong.
+        """
         return self._do(calls.claim_handoff(handoff, nonce))
 
     def confirm(self, claim: str, *, subject: str, move: bool = False) -> types.Installation:
-        """Confirm a claim; set `move` if the user agreed to end the links in `replaces`.
+        """Confirm a claim: the user agreed to both accounts.
+
+        Args:
+            claim: the claim that `claim()` returned.
+            subject: the subject that requested the link.
+            move: True if the user also agreed to end the links in `replaces`.
 
         Raises:
             AlreadyLinked: the subject or the Zoom user is linked, and `move` is not set.
+            Missing: the claim does not exist, or it is another subject's.
         """
         return self._do(calls.confirm_claim(claim, subject, move=move))
 
     def decline(self, claim: str) -> None:
-        """Decline a claim."""
+        """Decline a claim: the user refused."""
         self._do(calls.decline_claim(claim))
 
     def installations(
@@ -95,7 +107,14 @@ class Client:
         user_id: str | None = None,
         page_size: int = 100,
     ) -> Iterator[types.Installation]:
-        """Iterate over all matching installations; pages are fetched as needed."""
+        """Iterate over all matching installations; pages are fetched as needed.
+
+        Args:
+            subject: only of this local account.
+            account_id: only of this Zoom account.
+            user_id: only of this Zoom user.
+            page_size: installations in each request, at most 200.
+        """
         after: str | None = ""
         while after is not None:
             page = self._do(
@@ -105,19 +124,28 @@ class Client:
             after = page.next
 
     def installation(self, installation_id: str) -> types.Installation:
-        """Return one installation."""
+        """Return one installation.
+
+        Raises:
+            Missing: it does not exist, or the key may not see it.
+        """
         return self._do(calls.get_installation(installation_id))
 
     def access_token(self, installation_id: str, *, subject: str) -> types.AccessToken:
         """Return a valid access token of an active installation; request one for each use.
 
         Raises:
-            NeedsNewConsent: Zoom ended the grant; send the user to its `mend_url`.
+            NeedsNewConsent: Zoom ended the grant; send the user to its `reauthorize_url`.
+            Missing: the installation does not exist, or has another subject.
         """
         return self._do(calls.vend(installation_id, subject))
 
     def remove(self, installation_id: str) -> types.Receipt:
-        """End an installation."""
+        """End an installation: its tokens stop working here at once, and soon after at Zoom.
+
+        Raises:
+            Missing: it does not exist, or the key may not see it.
+        """
         return self._do(calls.remove_installation(installation_id))
 
     def zoom(
@@ -131,9 +159,24 @@ class Client:
         json: Any = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> types.ZoomAnswer:
-        """Call Zoom's REST API through the service; return Zoom's response with any status."""
-        answer = self._send(
+    ) -> ZoomResponse:
+        """Call Zoom's REST API through the service; return Zoom's response with any status.
+
+        Args:
+            installation_id: the installation whose access token is used.
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: the encoded path, like "/users/me" or "/v2/users/me".
+            subject: the subject that the installation must have.
+            query: query parameters.
+            json: a value to send as the body.
+            content: the body, in place of `json`.
+            headers: further headers; only those that the proxy permits reach Zoom.
+
+        Raises:
+            NotCovered: the allow-list of the proxy does not cover the call.
+            NeedsNewConsent: Zoom ended the grant; send the user to its `reauthorize_url`.
+        """
+        response = self._send(
             http_method(method),
             calls.zoom_url(installation_id, path),
             params=dict(query or {}) or None,
@@ -141,9 +184,7 @@ class Client:
             content=content,
             headers=calls.zoom_headers(headers, subject),
         )
-        if not calls.from_zoom(answer.headers):
-            raise calls.refusal(answer.status_code, answer.headers, _content(answer))
-        return types.ZoomAnswer(answer.status_code, dict(answer.headers), answer.content)
+        return zoom_response_of(response)
 
     def audit(self, *, after: int = 0, page_size: int = 200) -> Iterator[types.AuditEntry]:
         """Iterate over the audit entries after a sequence number, oldest first."""
@@ -163,7 +204,7 @@ class Client:
 
     def _do(self, call: Call[Result]) -> Result:
         headers = {"idempotency-key": str(uuid.uuid4())} if call.keyed else {}
-        answer = self._send(
+        response = self._send(
             call.method,
             call.path,
             again=call.repeatable,
@@ -171,25 +212,13 @@ class Client:
             json=call.json,
             headers=headers,
         )
-        if not answer.is_success:
-            raise calls.refusal(answer.status_code, answer.headers, _content(answer))
-        return call.read(_content(answer))
+        return result_of(call, response)
 
     def _send(self, method: str, path: str, *, again: bool = False, **more: Any) -> httpx.Response:
-        request = self._http.build_request(method, path, **more)
-        demand_intended(request, self._url, path)
+        request = self._connection.check(self._http.build_request(method, path, **more), path)
         try:
             return self._http.send(request)
         except httpx.TransportError as error:
             if not again:
                 raise self._connection.failed(error) from None
         return self._send(method, path, **more)
-
-
-def _content(answer: httpx.Response) -> Any:
-    if not answer.content:
-        return None
-    try:
-        return answer.json()
-    except ValueError:
-        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -123,25 +122,6 @@ class Verdict:
     head: str
     broken_at: int | None
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class ZoomAnswer:
-    """A response of Zoom with any status, as forwarded by the proxy."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-    def json(self) -> Any:
-        """Parse the body as JSON."""
-        return json.loads(self.body)
-
-    @property
-    def retry_after(self) -> int | None:
-        """The seconds to wait after 429 or 503; None if Zoom did not say."""
-        value = self.headers.get("retry-after", "")
-        return int(value) if value.isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True)

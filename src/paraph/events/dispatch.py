@@ -7,8 +7,8 @@ dead letter, which blocks no other event.
 A worker claims events for the length of a lease (see `event_store`). So any number of processes
 share one database, and when a process dies another one claims its events. Each process delivers
 a bounded number of events at once. A handler that hangs delays only its own kind of event: a slow
-delivery gives up its worker slot, up to a limit for each event name. The module `road` decides when
-to claim and how many.
+delivery gives up its worker slot, up to a limit for each event name. The module `claims` decides
+when to claim and how many.
 
 The notices of one installation are delivered in order. The store gives out a notice only when no
 earlier one waits, is being delivered, or is to be retried. A notice that a later one made untrue is
@@ -30,9 +30,9 @@ from msgspec.structs import replace
 from opentelemetry.trace import SpanKind
 
 from paraph.errors import ParaphError
-from paraph.events.claims import Road, Work
+from paraph.events.claims import Attempt, ClaimQueue
 from paraph.events.inbox import Inbox, reopen_deauthorization
-from paraph.events.outcomes import Settlements, Verdict
+from paraph.events.outcomes import AttemptOutcome, OutcomeWriter
 from paraph.events.recipients import Recipients, find_recipients
 from paraph.events.tracing import is_measured, span
 from paraph.lifecycle import deauthorization
@@ -47,10 +47,12 @@ from paraph.storage.scope import NOTHING_READ
 ATTEMPTS = 12
 FIRST_WAIT = 5
 POLL_SECONDS = 1.0
-NOBODY_BATCH = 1000
+UNWANTED_BATCH = 1000
 GRACE_SECONDS = 10.0
 # The longest failure text that is kept, in characters.
 LONGEST_FAILURE = 500
+# Outcomes under their former names, for the deprecated metric paraph_events_dispatched.
+FORMER_OUTCOMES = {"forwarded": "handed_on"}
 
 _log = get_logger("dispatch")
 
@@ -58,7 +60,7 @@ _log = get_logger("dispatch")
 class Target(Protocol):
     """A destination of events: the host's URL, or handlers in this process."""
 
-    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
+    async def forward(self, event: KeptEvent, recipients: Recipients) -> None:
         """Deliver the event. Return when the destination has accepted it; raise otherwise."""
 
 
@@ -93,18 +95,18 @@ class Dispatcher:
         self._timeout = timeout
         self._ordered = ordered
         self._stopping = asyncio.Event()
-        self._travels: set[asyncio.Task[None]] = set()
-        self._roads = {
-            True: Road(urgent=True, monotonic=monotonic, pause=0.0),
+        self._claimers: set[asyncio.Task[None]] = set()
+        self._queues = {
+            True: ClaimQueue(urgent=True, monotonic=monotonic, pause=0.0),
             # An account's next event is due as soon as the previous outcome is stored: no pause.
-            False: Road(urgent=False, monotonic=monotonic, pause=0.0 if ordered else None),
+            False: ClaimQueue(urgent=False, monotonic=monotonic, pause=0.0 if ordered else None),
         }
-        self._timers: dict[Road, asyncio.TimerHandle] = {}
+        self._timers: dict[ClaimQueue, asyncio.TimerHandle] = {}
         self._abandoned: set[asyncio.Task[bool]] = set()
-        self._settlements = (
-            Settlements(context, gather=0.0, written=self._written)
+        self._writer = (
+            OutcomeWriter(context, gather=0.0, written=self._written)
             if ordered
-            else Settlements(context, written=self._written)
+            else OutcomeWriter(context, written=self._written)
         )
         self._measured = False
         self.outcomes: Counter[str] = Counter()
@@ -112,59 +114,63 @@ class Dispatcher:
 
     @property
     def under_way(self) -> int:
-        """The number of events that are being delivered, or are claimed for delivery."""
-        return sum(len(road) + road.in_hand for road in self._roads.values())
+        """The number of events that are being delivered, or are prefetched."""
+        return sum(len(queue) + queue.prefetched for queue in self._queues.values())
 
     async def run(self) -> None:
         """Deliver events until `stop` is called."""
         async with asyncio.TaskGroup() as tasks:
-            for road in self._roads.values():
-                self._travels.add(tasks.create_task(self._travel(road), name="claims"))
+            for queue in self._queues.values():
+                self._claimers.add(tasks.create_task(self._claim_repeatedly(queue), name="claims"))
 
     async def stop(self, *, grace: float = GRACE_SECONDS) -> None:
-        """Stop claiming, wait for running deliveries, and release all other claims."""
+        """Stop claiming, wait for running deliveries, and release all other claims.
+
+        Args:
+            grace: seconds to wait for the running deliveries.
+        """
         self._stopping.set()
         for signal in self._inbox.arrived.values():
             signal.set()
-        self._give_back()
-        if self._travels:
+        self._release_prefetched()
+        if self._claimers:
             # A claim may be running at this moment: its events are released too.
-            await asyncio.wait(self._travels, timeout=grace)
-        self._give_back()
-        roads = self._roads.values()
-        tasks = [work.task for road in roads for work in road if work.task is not None]
+            await asyncio.wait(self._claimers, timeout=grace)
+        self._release_prefetched()
+        queues = self._queues.values()
+        tasks = [attempt.task for queue in queues for attempt in queue if attempt.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
         # A delivery that ended just now is recorded by its task's callback.
         await asyncio.sleep(0)
         for timer in self._timers.values():
             timer.cancel()
-        for road in roads:
-            for work in road:
-                self._leave(road, work)
-                self._settlements.add(Verdict.released(work.event))
-        await self._settlements.close()
+        for queue in queues:
+            for attempt in queue:
+                self._abandon(queue, attempt)
+                self._writer.add(AttemptOutcome.released(attempt.event))
+        await self._writer.close()
 
     def _written(self, events: Sequence[KeptEvent]) -> None:
         """Wake the claim queue: the next event in order is due once this outcome is stored."""
         if self._ordered or any(event.notice for event in events):
             self._inbox.arrived[False].set()
 
-    def _give_back(self) -> None:
-        for road in self._roads.values():
-            for event in road.give_back():
-                self._settlements.add(Verdict.released(event))
+    def _release_prefetched(self) -> None:
+        for queue in self._queues.values():
+            for event in queue.release():
+                self._writer.add(AttemptOutcome.released(event))
 
-    async def _travel(self, road: Road) -> None:
-        arrived = self._inbox.arrived[road.urgent]
+    async def _claim_repeatedly(self, queue: ClaimQueue) -> None:
+        arrived = self._inbox.arrived[queue.urgent]
         while not self._stopping.is_set():
             arrived.clear()
             more = False
             try:
-                more = await self._claim(road)
+                more = await self._claim(queue)
             except ParaphError as error:
                 _log.warning("dispatch.interrupted", error_code=error.code, why=error.detail)
-            except Exception as error:  # noqa: BLE001 - The road outlives whatever happens on it.
+            except Exception as error:  # noqa: BLE001 - No failure of one claim ends the queue.
                 _log.error("dispatch.failed", why=type(error).__name__)
             if not more:
                 try:
@@ -172,107 +178,107 @@ class Dispatcher:
                         await arrived.wait()
                 except TimeoutError:
                     continue
-            if patience := road.patience():
-                await asyncio.sleep(patience)
+            if pause := queue.seconds_to_claim():
+                await asyncio.sleep(pause)
 
-    async def _claim(self, road: Road) -> bool:
-        """Start as many claimed and due events as there are free worker slots.
+    async def _claim(self, queue: ClaimQueue) -> bool:
+        """Start as many prefetched and due events as there are free worker slots.
 
         Returns:
             True if there may be more events to claim at once.
         """
         now = self._context.now()
-        if not self._targets and not road.urgent:
-            return await self._hand_to_nobody(now)
-        self._begin(road)
+        if not self._targets and not queue.urgent:
+            return await self._mark_unwanted(now)
+        self._start(queue)
         # Asked once per batch, because it reads the environment.
         self._measured = is_measured()
-        limit = road.reckon()
+        limit = queue.begin_claim()
         if not limit:
             return False
         async with self._context.store.transaction(NOTHING_READ) as tx:
             claimed = await tx.events.claim(
                 now=now,
-                until=now + road.lease(self._timeout),
+                until=now + queue.lease(self._timeout),
                 limit=limit,
-                urgent=road.urgent,
-                ordered=self._ordered and not road.urgent,
-                without=road.crowded,
+                urgent=queue.urgent,
+                ordered=self._ordered and not queue.urgent,
+                without=queue.slow_kinds,
             )
-        road.take(claimed, asked=limit)
-        self._begin(road)
-        return road.hungry
+        queue.add(claimed, limit=limit)
+        self._start(queue)
+        return queue.wants_more
 
-    async def _hand_to_nobody(self, now: int) -> bool:
+    async def _mark_unwanted(self, now: int) -> bool:
         """Mark waiting events as delivered, because the host wants no events.
 
         These are notices, and events kept when the host still wanted some. They are not claimed,
         decrypted or tried. New arrivals are stored as delivered at once.
         """
         async with self._context.store.transaction(NOTHING_READ) as tx:
-            done = await tx.events.hand_to_nobody(now=now, limit=NOBODY_BATCH)
-        return done == NOBODY_BATCH
+            done = await tx.events.hand_to_nobody(now=now, limit=UNWANTED_BATCH)
+        return done == UNWANTED_BATCH
 
-    def _begin(self, road: Road) -> None:
+    def _start(self, queue: ClaimQueue) -> None:
         if self._stopping.is_set():
             return
-        begun, back = road.turn()
-        for event in back:
-            self._settlements.add(Verdict.released(event))
-        for work in begun:
-            event = work.event
+        started, released = queue.start()
+        for event in released:
+            self._writer.add(AttemptOutcome.released(event))
+        for attempt in started:
+            event = attempt.event
             if event.attempts > ATTEMPTS and not event.urgent:
-                road.end(work)
+                queue.end(attempt)
                 self._failed(event, event.failure or "every worker that took it died")
                 continue
-            work.task = asyncio.create_task(self._attempt(event))
-            work.task.add_done_callback(partial(self._ended, road, work))
-        if begun and road not in self._timers:
-            self._look_at_the_clock(road)
+            attempt.task = asyncio.create_task(self._attempt(event))
+            attempt.task.add_done_callback(partial(self._finished, queue, attempt))
+        if started and queue not in self._timers:
+            self._check_timeouts(queue)
 
-    def _look_at_the_clock(self, road: Road) -> None:
+    def _check_timeouts(self, queue: ClaimQueue) -> None:
         """Set one timer for all running deliveries: the oldest one times out first."""
-        self._timers.pop(road, None)
-        late, left = road.overdue(self._timeout)
-        for work in late:
+        self._timers.pop(queue, None)
+        late, left = queue.timed_out(self._timeout)
+        for attempt in late:
             # Abandoned, not awaited: a handler that ignores cancellation must not keep this slot.
-            self._leave(road, work)
-            self._failed(work.event, f"timeout: not delivered within {self._timeout:g} s")
+            self._abandon(queue, attempt)
+            self._failed(attempt.event, f"timeout: not delivered within {self._timeout:g} s")
         if left is not None:
             loop = asyncio.get_running_loop()
-            self._timers[road] = loop.call_later(left, self._look_at_the_clock, road)
+            self._timers[queue] = loop.call_later(left, self._check_timeouts, queue)
         if late:
-            self._go_on(road)
+            self._refill(queue)
 
-    def _leave(self, road: Road, work: Work) -> None:
-        work.left = True
-        road.end(work)
-        if work.task is not None:
-            self._abandoned.add(work.task)
-            work.task.cancel()
+    def _abandon(self, queue: ClaimQueue, attempt: Attempt) -> None:
+        attempt.abandoned = True
+        queue.end(attempt)
+        if attempt.task is not None:
+            self._abandoned.add(attempt.task)
+            attempt.task.cancel()
 
-    def _ended(self, road: Road, work: Work, task: asyncio.Task[bool]) -> None:
+    def _finished(self, queue: ClaimQueue, attempt: Attempt, task: asyncio.Task[bool]) -> None:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if work.left:
+        if attempt.abandoned:
             self._abandoned.discard(task)
             return
-        road.end(work)
-        event = work.event
+        queue.end(attempt)
+        event = attempt.event
         if isinstance(error, ParaphError):
             self._failed(event, f"{error.code}: {error.detail}")
         elif error is not None:
             # The text of a foreign exception may contain secrets, so only its class is kept.
             self._failed(event, f"raised: {type(error).__name__}")
         elif task.result():
-            self.outcomes["handed_on"] += 1
-            self._settlements.add(Verdict.handed_on(event))
-        self._go_on(road)
+            self.outcomes["forwarded"] += 1
+            self._writer.add(AttemptOutcome.forwarded(event))
+        self._refill(queue)
 
-    def _go_on(self, road: Road) -> None:
-        """Fill a free worker slot with a claimed event, or claim more from the store."""
-        self._begin(road)
-        if road.hungry:
-            self._inbox.arrived[road.urgent].set()
+    def _refill(self, queue: ClaimQueue) -> None:
+        """Fill a free worker slot with a prefetched event, or claim more from the store."""
+        self._start(queue)
+        if queue.wants_more:
+            self._inbox.arrived[queue.urgent].set()
 
     async def _attempt(self, event: KeptEvent) -> bool:
         """Deliver one event. Return False if this worker no longer holds its claim."""
@@ -286,34 +292,34 @@ class Dispatcher:
             )
             return True
         recipients = await find_recipients(self._context, event)
-        if recipients is None or (event.notice and await self._dropped(event)):
+        if recipients is None or (event.notice and await self._drop_if_stale(event)):
             return False
         if not self._measured:
-            await self._hand_on(event, recipients)
+            await self._forward(event, recipients)
             return True
         with span(
-            "paraph.hand_on",
+            "paraph.forward",
             parent=event.trace,
             kind=SpanKind.PRODUCER,
             event_name=event.shown_name,
             attempt=event.attempts,
         ) as trace:
-            await self._hand_on(replace(event, trace=trace), recipients)
+            await self._forward(replace(event, trace=trace), recipients)
         return True
 
-    async def _dropped(self, notice: KeptEvent) -> bool:
+    async def _drop_if_stale(self, notice: KeptEvent) -> bool:
         """Drop a notice if a later notice made it untrue."""
         async with self._context.store.reading() as tx:
             if not await is_stale(tx, self._context, notice):
                 return False
         self.outcomes["stale"] += 1
         _log.info("notice.stale", event_id=notice.event_id[:16], event_name=notice.name)
-        self._settlements.add(Verdict.dropped(notice, "stale: a later notice followed"))
+        self._writer.add(AttemptOutcome.dropped(notice, "stale: a later notice followed"))
         return True
 
-    async def _hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
+    async def _forward(self, event: KeptEvent, recipients: Recipients) -> None:
         for target in self._targets:
-            await target.hand_on(event, recipients)
+            await target.forward(event, recipients)
         if recipients.lacking and not event.notice:
             self.without_installation[recipients.lacking] += 1
 
@@ -322,20 +328,20 @@ class Dispatcher:
         dead = not event.urgent and event.attempts >= ATTEMPTS
         self.outcomes["dead" if dead else "retried"] += 1
         _log.warning(
-            "event.dead" if dead else "event.not_handed_on",
+            "event.dead" if dead else "event.not_forwarded",
             event_id=event.event_id[:16],
             event_name=event.shown_name,
             attempts=event.attempts,
             why=failure,
         )
         if dead:
-            self._settlements.add(Verdict.dead(event, failure))
+            self._writer.add(AttemptOutcome.dead(event, failure))
             return
         wait = wait_before(event.attempts - 1, first=FIRST_WAIT)
         # Random jitter of a quarter either way: events that failed together retry apart.
         spread = wait * (self._context.random_bytes(1)[0] - 128) // 512
         at = self._context.now() + max(1, wait + spread)
-        self._settlements.add(Verdict.postponed(event, failure, at=at))
+        self._writer.add(AttemptOutcome.postponed(event, failure, at=at))
 
 
 def _storable(failure: str) -> str:

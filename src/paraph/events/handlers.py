@@ -144,7 +144,7 @@ class HandlerTarget:
         # A pool of its own: a handler that hangs must not use up the threads of other code.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="handler")
 
-    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
+    async def forward(self, event: KeptEvent, recipients: Recipients) -> None:
         """Call every handler registered for the event.
 
         Raises:

@@ -20,11 +20,11 @@ import aiohttp
 import msgspec
 from standardwebhooks import Webhook
 
-from paraph.errors import PeerUnavailable
-from paraph.events.forward_failure import failure_of
+from paraph.errors import PeerUnavailable, TransportError
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
 from paraph.model.records import ZOOM_PREFIX, KeptEvent
+from paraph.outgoing.failure import Cause, cause_of, failure, proxy_cause
 from paraph.outgoing.route import DIRECT, OutgoingRoute, origin_of
 from paraph.remote.failure_log import FailureLog
 from paraph.secret import Secret
@@ -74,7 +74,7 @@ class Forwarder:
         self._proxy_headers = {"proxy-authorization": authorization} if authorization else None
         self.failures = FailureLog()
         self._http = self._session(keep_alive=True)
-        self._anew = self._session(keep_alive=False)
+        self._unpooled = self._session(keep_alive=False)
 
     def _session(self, *, keep_alive: bool) -> aiohttp.ClientSession:
         verify = self._route.tls()
@@ -85,7 +85,7 @@ class Forwarder:
             if keep_alive
             else aiohttp.TCPConnector(limit=0, force_close=True, ssl=verify)
         )
-        # For each step. `hand_on` sets the deadline of the whole, including a second post.
+        # For each step. `forward` sets the deadline of the whole, including a second post.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self._deadline, sock_read=self._deadline
         )
@@ -98,7 +98,7 @@ class Forwarder:
             headers={"user-agent": "paraph", "accept-encoding": "identity"},
         )
 
-    async def hand_on(self, event: KeptEvent, recipients: Recipients) -> None:
+    async def forward(self, event: KeptEvent, recipients: Recipients) -> None:
         """Post one event. A 2xx response means that the host accepted it.
 
         Raises:
@@ -122,7 +122,7 @@ class Forwarder:
             async with asyncio.timeout(2 * self._deadline):
                 status = await self._post_once_or_twice(body, headers)
         except (aiohttp.ClientError, TimeoutError) as error:
-            own = failure_of(error, origin=self._origin, route=self._route, seconds=self._deadline)
+            own = _failure_of(error, origin=self._origin, route=self._route, seconds=self._deadline)
             self.failures.note(own, peer=self._origin)
             raise own from None
         if not 200 <= status < 300:
@@ -141,7 +141,7 @@ class Forwarder:
                 raise
         # Most likely the host closed an idle connection just as it was reused. Post once more on
         # a new connection; the id marks it as the same event.
-        return await self._post(self._anew, body, headers)
+        return await self._post(self._unpooled, body, headers)
 
     async def _post(
         self, session: aiohttp.ClientSession, body: bytes, headers: dict[str, str]
@@ -154,16 +154,16 @@ class Forwarder:
             allow_redirects=False,
             proxy=None if proxy is None else str(proxy),
             proxy_headers=self._proxy_headers,
-        ) as answer:
+        ) as response:
             left = MOST_READ_BYTES
-            while left > 0 and (piece := await answer.content.read(left)):
+            while left > 0 and (piece := await response.content.read(left)):
                 left -= len(piece)
-            return answer.status
+            return response.status
 
     async def close(self) -> None:
         """Close every connection."""
         await self._http.close()
-        await self._anew.close()
+        await self._unpooled.close()
 
 
 def _content(event: KeptEvent, recipients: Recipients) -> bytes:
@@ -201,3 +201,37 @@ def _key(secret: Secret) -> str:
     if text.startswith("whsec_"):
         return text
     return base64.b64encode(text.encode()).decode()
+
+
+def _failure_of(
+    error: Exception, *, origin: str, route: OutgoingRoute, seconds: float
+) -> TransportError:
+    """Return the error for an exception of aiohttp, without its text, which quotes the host.
+
+    Args:
+        error: a `ClientError` or a `TimeoutError`.
+        origin: the origin of the host's URL.
+        route: the route of the request.
+        seconds: the timeout of each step.
+    """
+    proxy = route.proxy_for(origin)
+    cause, extra = _cause(error, proxied=proxy is not None, tls=origin.startswith("https:"))
+    return failure(
+        cause,
+        peer=origin,
+        proxy="" if proxy is None else str(proxy),
+        seconds=seconds,
+        extra=extra,
+    )
+
+
+def _cause(error: Exception, *, proxied: bool, tls: bool) -> tuple[Cause, str]:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return proxy_cause(error.status), str(error.status)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return Cause.CONNECT_TIMEOUT, ""
+    if isinstance(error, TimeoutError):
+        return Cause.READ_TIMEOUT, ""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientSSLError):
+        return cause_of(error, proxied=proxied, tls=tls)
+    return Cause.RESPONSE_INCOMPLETE, ""

@@ -40,8 +40,9 @@ from paraph.zoom.webhook import VerifiedDelivery, delivery_digest
 LARGEST_BATCH = 512
 MOST_WAITING = 4096
 MOST_WAITING_BYTES = 64 << 20
-# Zoom closes the connection after three seconds. A delivery that would wait longer is refused.
-PATIENCE_SECONDS = 2.5
+# Seconds until a delivery must be stored: Zoom closes the connection after three. A delivery that
+# would wait longer is refused.
+KEEP_SECONDS = 2.5
 # A full disk fails every batch: one log line in this many seconds reports it.
 FAILURE_SECONDS = 10.0
 
@@ -97,7 +98,7 @@ class Inbox:
         store: Store = context.store
         self._keeping: Keeping = store if keeping is None else keeping
         # Deauthorizations have a queue of their own, which goes first and is never full.
-        self._lines: dict[bool, deque[_Waiting]] = {True: deque(), False: deque()}
+        self._queues: dict[bool, deque[_Waiting]] = {True: deque(), False: deque()}
         self._bytes = 0
         self._last_arrival = 0
         self._stuck = False
@@ -110,7 +111,7 @@ class Inbox:
     @property
     def waiting(self) -> int:
         """The number of deliveries that wait for a commit."""
-        return len(self._lines[True]) + len(self._lines[False])
+        return len(self._queues[True]) + len(self._queues[False])
 
     async def keep(self, delivery: VerifiedDelivery, event: Event, *, trace: str = "") -> Outcome:
         """Store the event of a delivery durably, and only once.
@@ -137,18 +138,18 @@ class Inbox:
             self.dropped.note(Outcome.OTHER_CLIENT, event_name=event.name, event_id=digest)
             return Outcome.OTHER_CLIENT
         now = self._context.clock()
-        line = self._lines[kept.urgent]
+        queue = self._queues[kept.urgent]
         if not kept.urgent and (
-            len(line) >= MOST_WAITING
+            len(queue) >= MOST_WAITING
             or self._bytes >= MOST_WAITING_BYTES
             or self._stuck
-            or (line and now - line[0].since > PATIENCE_SECONDS / 2)
+            or (queue and now - queue[0].since > KEEP_SECONDS / 2)
         ):
             self.flow.refused += 1
             raise InboxFull("the store cannot keep up with the deliveries")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
-        line.append(_Waiting(kept, future, now, len(delivery.body)))
+        queue.append(_Waiting(kept, future, now, len(delivery.body)))
         self._bytes += len(delivery.body)
         if self._work is None:
             self._work = loop.create_task(self._keep_all(), name="inbox")
@@ -170,9 +171,9 @@ class Inbox:
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         for urgent in (True, False):
-            line = self._lines[urgent]
-            while line and len(batch) < LARGEST_BATCH:
-                one = line.popleft()
+            queue = self._queues[urgent]
+            while queue and len(batch) < LARGEST_BATCH:
+                one = queue.popleft()
                 self._bytes -= one.size
                 # This delivery was refused with 503 and will be sent again: do not write it now.
                 if not one.kept.done():
@@ -183,12 +184,12 @@ class Inbox:
         work = asyncio.ensure_future(
             self._keeping.keep_events([one.event for one in batch], client_id=self._client_id)
         )
-        done, _ = await asyncio.wait((work,), timeout=PATIENCE_SECONDS)
+        done, _ = await asyncio.wait((work,), timeout=KEEP_SECONDS)
         if not done:
             # The disk or the database hangs. The write may still succeed, and then the retry is
             # a duplicate; until then every sender is told to try again.
             self._stuck = True
-            self._refuse([*batch, *self._lines[False], *self._lines[True]])
+            self._refuse([*batch, *self._queues[False], *self._queues[True]])
             await asyncio.wait((work,))
             self._stuck = False
         try:
@@ -200,7 +201,7 @@ class Inbox:
         else:
             self._settle(batch, outcomes)
 
-    def _refuse(self, batch: Sequence[_Waiting], why: str = "the store does not answer") -> None:
+    def _refuse(self, batch: Sequence[_Waiting], why: str = "the store does not respond") -> None:
         now = self._context.clock()
         if not 0 <= now - self._failure_said < FAILURE_SECONDS:
             self._failure_said = now

@@ -41,17 +41,14 @@ from paraph.errors import (
 from paraph.events.drops import DroppedEvents
 from paraph.events.inbox import Inbox, reopen_event
 from paraph.events.stream_pull import Pull
-from paraph.events.stream_setup import CONNECT_SECONDS, ROADS, StreamUrl, prepare
+from paraph.events.stream_setup import CONSUMERS, StreamUrl, connect, prepare
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 from paraph.model.records import EventStatus, KeptEvent, Outcome
-from paraph.outgoing.failure import Cause, cause_of, failure
 from paraph.outgoing.route import DIRECT, OutgoingRoute
 from paraph.sealing.key_ring import DAY_SECONDS
 
 PUBLISH_SECONDS = 2.0
-# At start: two attempts for each of three servers that do not respond at all.
-FIRST_CONNECT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 _ENVELOPE_BYTES = 2048
 _USE = "stream"
@@ -102,11 +99,11 @@ class JetStreamInbox:
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
                 acks = [await self._publish(one) for one in events if len(one.body or b"") <= limit]
-                answers = await asyncio.gather(*acks)
+                receipts = await asyncio.gather(*acks)
         except (TimeoutError, nats.errors.Error, JetStreamError, OSError) as error:
             name = type(error).__name__
             raise StorageError(f"the event stream did not accept an event: {name}") from None
-        published = (Outcome.DUPLICATE if one.duplicate else Outcome.KEPT for one in answers)
+        published = (Outcome.DUPLICATE if one.duplicate else Outcome.KEPT for one in receipts)
         rest = iter(stored)
         return [next(published) if len(one.body or b"") <= limit else next(rest) for one in events]
 
@@ -129,13 +126,13 @@ class JetStreamInbox:
             day=event.received_at // DAY_SECONDS,
         )
         return await self._stream.publish_async(
-            f"{self._name}.{ROADS[event.urgent]}",
+            f"{self._name}.{CONSUMERS[event.urgent]}",
             sealed,
             headers={"Nats-Msg-Id": event.event_id},
         )
 
     def _bound(self, event_id: str, *, urgent: bool) -> bytes:
-        parts = [self._context.store.database_id, self._name, ROADS[urgent], event_id]
+        parts = [self._context.store.database_id, self._name, CONSUMERS[urgent], event_id]
         return "\n".join(parts).encode()
 
     async def waiting(self) -> int:
@@ -154,7 +151,7 @@ class JetStreamInbox:
                 tasks.create_task(self._carry(inbox.arrived[urgent], urgent=urgent))
 
     async def _carry(self, arrived: asyncio.Event, *, urgent: bool) -> None:
-        pull = Pull(self._client, self._name, ROADS[urgent])
+        pull = Pull(self._client, self._name, CONSUMERS[urgent])
         try:
             while True:
                 await self._carry_some(pull, arrived, urgent=urgent)
@@ -272,7 +269,7 @@ async def open_jetstream(
         StorageError: the stream cannot be reached.
     """
     url = StreamUrl.parse(events_url)
-    client = await _connect(url, route)
+    client = await connect(url, route)
     try:
         digest = hashlib.blake2b(context.client.client_id.encode(), digest_size=6).hexdigest()
         name = f"paraph-{digest}"
@@ -288,53 +285,3 @@ async def open_jetstream(
     finally:
         with suppress(nats.errors.Error, OSError):
             await client.close()
-
-
-async def _connect(url: StreamUrl, route: OutgoingRoute) -> Client:
-    """Connect to one of the servers.
-
-    Raises:
-        StorageError: no server can be reached; the text is that of the last failure.
-    """
-    client = Client()
-    errors: list[Exception] = []
-
-    async def note(error: Exception) -> None:
-        errors[:] = [error]
-        await _note(error)
-
-    try:
-        # The client itself retries without end, so it is told to reconnect without end.
-        async with asyncio.timeout(FIRST_CONNECT_SECONDS):
-            await client.connect(
-                list(url.servers),
-                connect_timeout=int(CONNECT_SECONDS),
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # It takes parts of a second.
-                # Nothing is acknowledged while disconnected, so nothing is buffered.
-                pending_size=0,
-                # The client's default TLS context would obey SSL_CERT_FILE.
-                tls=route.tls(),
-                error_cb=note,
-            )
-    except (nats.errors.Error, OSError, TimeoutError) as error:
-        with suppress(nats.errors.Error, OSError, TimeoutError):
-            await client.close()
-        raise _unreachable(url, errors[-1] if errors else error) from None
-    return client
-
-
-def _unreachable(url: StreamUrl, error: Exception) -> StorageError:
-    scheme, _, server = url.servers[0].partition("://")
-    if isinstance(error, TimeoutError):
-        cause, extra = Cause.CONNECT_TIMEOUT, ""
-    else:
-        cause, extra = cause_of(error, proxied=False, tls=scheme == "tls")
-    # Without the user name and the password of the URL.
-    peer = f"{scheme}://{server.rpartition('@')[2]}"
-    words = failure(cause, peer=peer, seconds=CONNECT_SECONDS, extra=extra)
-    return StorageError(f"events_url: {words.detail}", remedy=words.remedy)
-
-
-async def _note(error: Exception) -> None:
-    _log.warning("stream.connection", why=type(error).__name__)

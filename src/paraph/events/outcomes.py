@@ -27,7 +27,7 @@ _log = get_logger("dispatch")
 
 
 class _Kind(Enum):
-    HANDED_ON = "handed_on"
+    FORWARDED = "forwarded"
     POSTPONED = "postponed"
     DEAD = "dead"
     RELEASED = "released"
@@ -35,8 +35,15 @@ class _Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The outcome of one claim. Create it with a class method."""
+class AttemptOutcome:
+    """The outcome of one attempt. Create it with a class method.
+
+    Attributes:
+        kind: the outcome.
+        event: the claimed event.
+        failure: the failure text, for an operator.
+        at: the time of the next attempt, in epoch seconds, or 0.
+    """
 
     kind: _Kind
     event: KeptEvent
@@ -44,32 +51,32 @@ class Verdict:
     at: int = 0
 
     @classmethod
-    def handed_on(cls, event: KeptEvent) -> Verdict:
+    def forwarded(cls, event: KeptEvent) -> AttemptOutcome:
         """The destination accepted the event."""
-        return cls(_Kind.HANDED_ON, event)
+        return cls(_Kind.FORWARDED, event)
 
     @classmethod
-    def postponed(cls, event: KeptEvent, failure: str, *, at: int) -> Verdict:
+    def postponed(cls, event: KeptEvent, failure: str, *, at: int) -> AttemptOutcome:
         """The attempt failed; the next one is at `at`."""
         return cls(_Kind.POSTPONED, event, failure, at)
 
     @classmethod
-    def dead(cls, event: KeptEvent, failure: str) -> Verdict:
+    def dead(cls, event: KeptEvent, failure: str) -> AttemptOutcome:
         """The last attempt failed."""
         return cls(_Kind.DEAD, event, failure)
 
     @classmethod
-    def dropped(cls, event: KeptEvent, why: str) -> Verdict:
+    def dropped(cls, event: KeptEvent, why: str) -> AttemptOutcome:
         """The event is not delivered, because it is no longer true."""
         return cls(_Kind.DROPPED, event, why)
 
     @classmethod
-    def released(cls, event: KeptEvent) -> Verdict:
+    def released(cls, event: KeptEvent) -> AttemptOutcome:
         """The event was not tried: another worker may claim it at once."""
         return cls(_Kind.RELEASED, event)
 
 
-class Settlements:
+class OutcomeWriter:
     """Stores outcomes in batches, in the background.
 
     Args:
@@ -88,22 +95,22 @@ class Settlements:
         self._context = context
         self._gather = gather
         self._written = written
-        self._waiting: list[Verdict] = []
-        self._told = 0
+        self._waiting: list[AttemptOutcome] = []
+        self._logged = 0
         self._work: asyncio.Task[None] | None = None
         self._enough = asyncio.Event()
         self._closing = False
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, outcome: AttemptOutcome) -> None:
         """Queue an outcome to be stored soon."""
-        self._waiting.append(verdict)
+        self._waiting.append(outcome)
         if len(self._waiting) >= LARGEST:
             self._enough.set()
         if self._work is None:
-            self._work = asyncio.create_task(self._write_all(), name="settlements")
+            self._work = asyncio.create_task(self._write_all(), name="outcomes")
 
     async def close(self) -> None:
-        """Store the queued outcomes. If that fails their leases run out."""
+        """Store the queued outcomes. If that fails, their leases run out."""
         self._closing = True
         self._enough.set()
         if self._work is not None:
@@ -114,7 +121,7 @@ class Settlements:
             while self._waiting:
                 await self._wait_for_more()
                 batch = self._waiting[:LARGEST]
-                self._tell(batch)
+                self._log_forwarded(batch)
                 try:
                     async with self._context.store.transaction(NOTHING_READ) as tx:
                         await self._write(tx.events, batch)
@@ -125,7 +132,7 @@ class Settlements:
                     await asyncio.sleep(RETRY_SECONDS)
                 else:
                     del self._waiting[: len(batch)]
-                    self._told -= len(batch)
+                    self._logged -= len(batch)
                     self._written([one.event for one in batch])
         finally:
             self._work = None
@@ -140,14 +147,14 @@ class Settlements:
         except TimeoutError:
             return
 
-    def _tell(self, batch: Sequence[Verdict]) -> None:
+    def _log_forwarded(self, batch: Sequence[AttemptOutcome]) -> None:
         """Log each delivered event once, however often storing it is tried."""
-        fresh, self._told = batch[self._told :], max(self._told, len(batch))
-        done = [one.event for one in fresh if one.kind is _Kind.HANDED_ON]
+        fresh, self._logged = batch[self._logged :], max(self._logged, len(batch))
+        done = [one.event for one in fresh if one.kind is _Kind.FORWARDED]
         if done:
             log_many(
                 "dispatch",
-                "event.handed_on",
+                "event.forwarded",
                 [
                     {
                         "event_id": event.event_id[:16],
@@ -158,9 +165,9 @@ class Settlements:
                 ],
             )
 
-    async def _write(self, events: EventStore, batch: list[Verdict]) -> None:
+    async def _write(self, events: EventStore, batch: list[AttemptOutcome]) -> None:
         now = self._context.now()
-        done = [one.event for one in batch if one.kind is _Kind.HANDED_ON]
+        done = [one.event for one in batch if one.kind is _Kind.FORWARDED]
         for drop_bodies in (True, False):
             ids = [event.event_id for event in done if event.urgent is drop_bodies]
             if ids:

@@ -40,7 +40,7 @@ class Retention:
         return cls(event_retention, max(window, event_retention), dead_letter_retention)
 
 
-async def forget_some(context: Context, retention: Retention) -> bool:
+async def delete_expired_events(context: Context, retention: Retention) -> bool:
     """Delete up to a fixed number of due events. Return True if there may be more.
 
     Raises:

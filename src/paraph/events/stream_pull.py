@@ -21,7 +21,7 @@ from nats.aio.subscription import Subscription
 
 BATCH = 256
 REQUEST_SECONDS = 1.0
-# The server answers an expired request; without an answer by then the request counts as lost.
+# The server reports an expired request; without a report by then the request counts as lost.
 _LATE_SECONDS = 0.5
 _RETURN_SECONDS = 1.0
 # A request that expired, or that the server ended, is followed by another one.
@@ -78,7 +78,7 @@ class Pull:
                 self._requested = 0
             else:
                 self._requested = 0
-                raise nats.errors.Error(f"the stream answered {status}")
+                raise nats.errors.Error(f"the stream sent status {status}")
             if not subscription.pending_msgs:
                 return
 
@@ -96,7 +96,7 @@ class Pull:
                 with suppress(nats.errors.Error):
                     await self._drain(self._subscription)
                 for message in self._held:
-                    # The client refuses a second answer to the same message.
+                    # The client refuses a second acknowledgement of the same message.
                     with suppress(nats.errors.MsgAlreadyAckdError):
                         await message.nak()
                 await self._client.flush()
@@ -108,7 +108,7 @@ class Pull:
         ending = asyncio.create_task(draining)
         try:
             await asyncio.sleep(0)
-            # The server answers this after everything that it sent before the end.
+            # The server responds to this after everything that it sent before the end.
             await self._client.flush()
             while subscription.pending_msgs:
                 await self._take(subscription, _LATE_SECONDS)

@@ -1,4 +1,4 @@
-"""Creates and checks the stream that JetStream keeps events in, and parses its URL.
+"""Connects to JetStream, and creates or checks the stream that keeps events.
 
 If an existing stream would lose or duplicate events, the service does not start.
 """
@@ -7,22 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+import nats.errors
 from nats.aio.client import Client
 from nats.js import api
 from nats.js.errors import NotFoundError
 
-from paraph.errors import ConfigurationError
+from paraph.errors import ConfigurationError, StorageError
 from paraph.events.stream_pull import BATCH
+from paraph.logs import get_logger
+from paraph.outgoing.failure import Cause, cause_of, failure
+from paraph.outgoing.route import OutgoingRoute
 
 REPLICAS = 3
 CONNECT_SECONDS = 5.0
+# At start: two attempts for each of three servers that do not respond at all.
+FIRST_CONNECT_SECONDS = 30.0
 # After this the stream redelivers the messages of a carrier that died. A removal does not wait
 # for them: the table recognises a duplicate, at the cost of one statement.
 ACK_SECONDS = {True: 3.0, False: 10.0}
-ROADS = {True: "urgent", False: "event"}
+CONSUMERS = {True: "urgent", False: "event"}
+
+_log = get_logger("jetstream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,60 @@ class StreamUrl:
         return cls(servers, int(replicas), monitor)
 
 
+async def connect(url: StreamUrl, route: OutgoingRoute) -> Client:
+    """Connect to one of the servers.
+
+    Args:
+        url: the servers.
+        route: its certificate authorities.
+
+    Raises:
+        StorageError: no server can be reached; the text is that of the last failure.
+    """
+    client = Client()
+    errors: list[Exception] = []
+
+    async def note(error: Exception) -> None:
+        errors[:] = [error]
+        await _note(error)
+
+    try:
+        # The client itself retries without end, so it is told to reconnect without end.
+        async with asyncio.timeout(FIRST_CONNECT_SECONDS):
+            await client.connect(
+                list(url.servers),
+                connect_timeout=int(CONNECT_SECONDS),
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # It takes parts of a second.
+                # Nothing is acknowledged while disconnected, so nothing is buffered.
+                pending_size=0,
+                # The client's default TLS context would obey SSL_CERT_FILE.
+                tls=route.tls(),
+                error_cb=note,
+            )
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        with suppress(nats.errors.Error, OSError, TimeoutError):
+            await client.close()
+        raise _unreachable(url, errors[-1] if errors else error) from None
+    return client
+
+
+def _unreachable(url: StreamUrl, error: Exception) -> StorageError:
+    scheme, _, server = url.servers[0].partition("://")
+    if isinstance(error, TimeoutError):
+        cause, extra = Cause.CONNECT_TIMEOUT, ""
+    else:
+        cause, extra = cause_of(error, proxied=False, tls=scheme == "tls")
+    # Without the user name and the password of the URL.
+    peer = f"{scheme}://{server.rpartition('@')[2]}"
+    words = failure(cause, peer=peer, seconds=CONNECT_SECONDS, extra=extra)
+    return StorageError(f"events_url: {words.detail}", remedy=words.remedy)
+
+
+async def _note(error: Exception) -> None:
+    _log.warning("stream.connection", why=type(error).__name__)
+
+
 async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: int) -> None:
     """Create the stream and its consumers, or check an existing stream.
 
@@ -85,12 +148,12 @@ async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: i
         )
     if problems:
         raise ConfigurationError(problems, remedy="Fix the stream; the service did not start.")
-    for urgent, road in ROADS.items():
+    for urgent, consumer in CONSUMERS.items():
         await stream.add_consumer(
             name,
             api.ConsumerConfig(
-                durable_name=road,
-                filter_subject=f"{name}.{road}",
+                durable_name=consumer,
+                filter_subject=f"{name}.{consumer}",
                 ack_policy=api.AckPolicy.EXPLICIT,
                 ack_wait=ACK_SECONDS[urgent],
                 max_deliver=-1,
@@ -121,9 +184,9 @@ async def _flushes(monitor: str) -> bool:
         async with asyncio.timeout(CONNECT_SECONDS):
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 8222)
             writer.write(b"GET /varz HTTP/1.0\r\nhost: %b\r\n\r\n" % parts.hostname.encode())
-            answer = await reader.read()
+            response = await reader.read()
             writer.close()
-        body = json.loads(answer.partition(b"\r\n\r\n")[2])
+        body = json.loads(response.partition(b"\r\n\r\n")[2])
         return bool(body["jetstream"]["config"]["sync_always"])
     except (OSError, TimeoutError, ValueError, KeyError, TypeError):
         return False

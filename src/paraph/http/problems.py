@@ -30,7 +30,7 @@ _STATUSES: tuple[tuple[type[errors.ParaphError], int], ...] = (
     (errors.TokenErrorResponse, 424),
     (errors.ResourceErrorResponse, 424),
     (errors.PeerError, 400),
-    (errors.AnswerTooLarge, 502),
+    (errors.ResponseTooLarge, 502),
     (errors.Busy, 429),
     (errors.TransportError, 503),
     (errors.Conflict, 409),

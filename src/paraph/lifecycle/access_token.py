@@ -34,7 +34,7 @@ from paraph.model.phase import Phase
 from paraph.model.records import Grant, Installation, Tokens
 from paraph.storage.scope import Scope, account
 from paraph.storage.transaction import Transaction
-from paraph.zoom.token_errors import in_zooms_words
+from paraph.zoom.api_errors import explain_grant_error
 
 # A little more than the deadline of the awaited request and its write.
 PATIENCE_SECONDS = 10.0
@@ -211,7 +211,7 @@ class Refresher:
 
     async def _refused(self, lease: Lease, error: InvalidGrant) -> Grant | None:
         before, context = lease.grant, self._context
-        reason = in_zooms_words(error.detail)
+        reason = explain_grant_error(error.detail)
         if lease.doubtful:
             at = await refresh_lease.postpone(
                 context, lease, at_least=context.now() + self._lease_seconds

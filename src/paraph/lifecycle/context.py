@@ -41,12 +41,19 @@ class Context:
     required_scopes: frozenset[str]
     clock: Callable[[], float]
     random_bytes: Callable[[int], bytes]
-    # The URL at which a person reauthorizes a grant that Zoom ended; notices carry it.
-    mend_url: str = ""
+    # The URL at which a person reauthorizes a grant that Zoom ended.
+    reauthorize_url: str = ""
 
     def now(self) -> int:
         """Return the time in whole epoch seconds."""
         return int(self.clock())
+
+    def reauthorization(self) -> dict[str, str]:
+        """Return the JSON members that send a person to reauthorize a grant.
+
+        `mend_url` is the name of version 0.1, and is sent for one more version.
+        """
+        return {"reauthorize_url": self.reauthorize_url, "mend_url": self.reauthorize_url}
 
     def one_use_code(self) -> Secret:
         """Return 256 random bits for a state, verifier, handoff or claim (ASVS 11.5.1)."""

@@ -80,7 +80,7 @@ async def notify_host(
             name=NEEDS_REAUTHORIZATION,
             at=now + STALE_SECONDS,
         )
-    mend = {"mend_url": context.mend_url} if kind == NEEDS_REAUTHORIZATION else {}
+    more = context.reauthorization() if kind == NEEDS_REAUTHORIZATION else {}
     body = msgspec.json.encode(
         {
             "installation": {
@@ -93,7 +93,7 @@ async def notify_host(
                 "reason": reason,
             },
             "reason": reason,
-            **mend,
+            **more,
         }
     )
     await tx.events.add(

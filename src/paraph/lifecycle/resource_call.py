@@ -25,14 +25,9 @@ from paraph.errors import ResourceErrorResponse, TransportError, UsageError
 from paraph.lifecycle.active_access import Access, ActiveAccess
 from paraph.lifecycle.context import Context
 from paraph.oauth.messages import Response
-from paraph.remote.transport import (
-    Headers,
-    StreamedRequest,
-    StreamedResponse,
-    StreamLimits,
-    Transport,
-)
-from paraph.zoom.api_errors import ApiErrorKind, kind_of_answer, parse_rate_limit
+from paraph.remote.streaming import Headers, StreamedRequest, StreamedResponse, StreamLimits
+from paraph.remote.transport import Transport
+from paraph.zoom.api_errors import ApiErrorKind, kind_of_response, parse_rate_limit
 from paraph.zoom.api_path import PermittedCall
 
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
@@ -172,7 +167,7 @@ class ResourceCaller:
         if answer.status not in {400, 401, 403}:
             return None
         beginning = await answer.beginning(_ERROR_BYTES)
-        kind = kind_of_answer(Response(answer.status, answer.headers, beginning))
+        kind = kind_of_response(Response(answer.status, answer.headers, beginning))
         if kind not in _TOKEN_KINDS:
             return None
         if tries.refreshed or not call.repeatable:

@@ -71,23 +71,23 @@ class Response:
             value = self.header("date")
         except MessageMalformed:
             return None
-        match = _IMF_FIXDATE.fullmatch(value) if value is not None else None
-        if match is None:
-            return None
-        day, month, year, hour, minute, second = match.groups()
-        try:
-            instant = datetime(
-                int(year),
-                _MONTHS.index(month) + 1,
-                int(day),
-                int(hour),
-                int(minute),
-                int(second),
-                tzinfo=UTC,
-            )
-        except ValueError:
-            return None
-        return int(instant.timestamp())
+        return None if value is None else parse_http_date(value)
+
+
+def parse_http_date(value: str) -> int | None:
+    """Parse an IMF-fixdate to epoch seconds; None for anything else (RFC 9110 section 5.6.7)."""
+    match = _IMF_FIXDATE.fullmatch(value)
+    if match is None:
+        return None
+    day, month, year, hour, minute, second = match.groups()
+    number = _MONTHS.index(month) + 1
+    try:
+        instant = datetime(
+            int(year), number, int(day), int(hour), int(minute), int(second), tzinfo=UTC
+        )
+    except ValueError:
+        return None
+    return int(instant.timestamp())
 
 
 def parse_query(raw_query: bytes, *, once: Collection[str]) -> dict[str, str]:

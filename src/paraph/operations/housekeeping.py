@@ -1,4 +1,4 @@
-"""Housekeeping: finds the owners of tokens, revokes queued tokens, deletes what expired.
+"""Housekeeping: finds owners of tokens, revokes queued tokens, deletes expired rows, keeps grants.
 
 Each task takes a few rows at a time and may be interrupted anywhere. A row is deleted only when
 its work is done, and doing the work twice changes nothing. Every replica runs these tasks, so each
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from paraph.errors import PeerError, ResourceErrorResponse, TransportError
 from paraph.lifecycle import audit
+from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import keep_newest_tokens, queue_revocation
 from paraph.lifecycle.link import expire_pending
@@ -18,6 +19,9 @@ from paraph.storage.scope import NOTHING_READ, account
 from paraph.zoom.user import ZoomUser
 
 BATCH = 20
+# An unused refresh token expires after 90 days. A grant that was idle for two thirds of that time
+# is refreshed once; the last month is left for outages.
+IDLE_SECONDS = 60 * 86400
 OWNERLESS_ATTEMPTS = 6
 REVOCATION_ATTEMPTS = 12
 _LONGEST_WAIT = 3600
@@ -28,19 +32,39 @@ def wait_before(attempt: int, *, first: int = 30) -> int:
     return min(first << min(attempt, 12), _LONGEST_WAIT)
 
 
-async def tidy(context: Context) -> None:
+async def run_due_jobs(context: Context) -> None:
     """Run one round of every task that is due."""
     await expire_pending(context)
     await ask_owners(context)
     await revoke_due(context)
 
 
-async def let_go(context: Context) -> None:
+async def delete_expired(context: Context) -> None:
     """Delete expired rows. They are refused by their time already and only take up space."""
     async with context.store.transaction(NOTHING_READ) as tx:
         await tx.links.delete_expired_requests(now=context.now() - FINISH_SECONDS)
         await tx.used_states.delete_expired(now=context.now())
         await tx.idempotency.delete_expired(now=context.now())
+
+
+async def keep_alive(context: Context, refresher: Refresher) -> int:
+    """Refresh some grants that were idle for too long, before their refresh tokens expire.
+
+    A grant in use is refreshed by its use.
+
+    Returns:
+        How many were due.
+    """
+    now = context.now()
+    async with context.store.reading() as tx:
+        idle = await tx.grants.idle_since(now - IDLE_SECONDS, now=now, limit=BATCH)
+    for grant in idle:
+        try:
+            await refresher.refresh(grant.grant_id)
+        except (PeerError, TransportError):
+            # The refresher has recorded the outcome: try later, or never again.
+            continue
+    return len(idle)
 
 
 async def ask_owners(context: Context) -> None:

@@ -62,15 +62,15 @@ async def ring_status(context: Context) -> RingStatus:
     """Count the values that each key protects."""
     now = context.now()
     async with context.store.reading() as tx:
-        turns = await tx.key_turns.all()
+        rotations = await tx.key_turns.all()
         replicas = await live_replicas(tx, now=now)
-        known = [*context.ring.key_ids, *(turn.key_id for turn in reversed(turns))]
+        known = [*context.ring.key_ids, *(rotation.key_id for rotation in reversed(rotations))]
         protects: dict[str, dict[str, int]] = {key_id: {} for key_id in known}
         for place in tx.sealed.places:
             for key_id, count in (await tx.sealed.counts(place, known)).items():
                 protects.setdefault(key_id, {})[place] = count
     keys = [
-        _key_status(context, key_id, turns, replicas, counts)
+        _key_status(context, key_id, rotations, replicas, counts)
         for key_id, counts in protects.items()
         # An old key that is neither configured nor needed is left out.
         if counts or key_id in context.ring.key_ids
@@ -81,15 +81,15 @@ async def ring_status(context: Context) -> RingStatus:
 def _key_status(
     context: Context,
     key_id: str,
-    turns: Sequence[KeyTurn],
+    rotations: Sequence[KeyTurn],
     replicas: Sequence[Replica],
     protects: Mapping[str, int],
 ) -> KeyStatus:
-    seals = turns[-1].key_id == key_id
-    own = [place for place, turn in enumerate(turns) if turn.key_id == key_id]
+    seals = rotations[-1].key_id == key_id
+    own = [place for place, rotation in enumerate(rotations) if rotation.key_id == key_id]
     until = None
     if own and not seals:
-        until = turns[own[-1] + 1].began_at + SHORT_LIVED_SECONDS
+        until = rotations[own[-1] + 1].began_at + SHORT_LIVED_SECONDS
     obstacles = []
     if seals:
         obstacles.append("it seals")
@@ -105,14 +105,14 @@ def _key_status(
         key_id=key_id,
         held=key_id in context.ring.key_ids,
         seals=seals,
-        sealing_since=turns[own[-1]].began_at if own else None,
+        sealing_since=rotations[own[-1]].began_at if own else None,
         short_lived_until=until,
         protects=protects,
         obstacles=tuple(obstacles),
     )
 
 
-async def begin_turn(context: Context) -> bool:
+async def begin_rotation(context: Context) -> bool:
     """Make the newest key of the ring the sealing key of all replicas.
 
     Returns:
@@ -124,8 +124,8 @@ async def begin_turn(context: Context) -> bool:
     """
     newest, now = context.ring.newest, context.now()
     async with context.store.transaction() as tx:
-        turns = await tx.key_turns.all()
-        if turns[-1].key_id == newest:
+        rotations = await tx.key_turns.all()
+        if rotations[-1].key_id == newest:
             return False
         without = [r.label for r in await live_replicas(tx, now=now) if newest not in r.key_ids]
         if without:
@@ -133,8 +133,8 @@ async def begin_turn(context: Context) -> bool:
                 f"these replicas do not hold the key {newest} yet: {', '.join(without)}",
                 remedy="Give it to every replica in encryption_keys, restart them, and try again.",
             )
-        await tx.key_turns.add(KeyTurn(turns[-1].turn + 1, newest, now))
-        await audit.record(tx, context, "keys.turned", key_id=newest)
+        await tx.key_turns.add(KeyTurn(rotations[-1].turn + 1, newest, now))
+        await audit.record(tx, context, "keys.rotated", key_id=newest)
     context.ring.seal_with(newest)
     return True
 
@@ -142,10 +142,10 @@ async def begin_turn(context: Context) -> bool:
 async def seal_with_newest(tx: Transaction, context: Context) -> None:
     """Make the newest key the sealing key, in a database that no replica uses yet."""
     newest = context.ring.newest
-    turns = await tx.key_turns.all()
-    if turns[-1].key_id != newest:
-        await tx.key_turns.add(KeyTurn(turns[-1].turn + 1, newest, context.now()))
-        await audit.record(tx, context, "keys.turned", key_id=newest)
+    rotations = await tx.key_turns.all()
+    if rotations[-1].key_id != newest:
+        await tx.key_turns.add(KeyTurn(rotations[-1].turn + 1, newest, context.now()))
+        await audit.record(tx, context, "keys.rotated", key_id=newest)
     context.ring.seal_with(newest)
 
 
@@ -194,7 +194,7 @@ async def count_outdated(context: Context) -> int:
     return sum(n for one in counts for key_id, n in one.items() if key_id != ring.key_id)
 
 
-async def seal_anew(context: Context, advance: Callable[[int], None]) -> Resealed:
+async def reseal(context: Context, advance: Callable[[int], None]) -> Resealed:
     """Seal every value with the current key, in batches that block no other writer.
 
     A batch is read without a lock. Each value is written only if it is unchanged. A concurrent

@@ -17,7 +17,7 @@ from paraph.storage.transaction import Transaction
 BEAT_SECONDS = 3.0
 # Well above the interval: a replica that is slow for a moment must not count as stopped.
 LIVE_SECONDS = 30
-_FORGOTTEN_SECONDS = 86400
+_ROW_SECONDS = 86400
 
 _log = get_logger("replica")
 
@@ -39,15 +39,15 @@ class Presence:
         """Record that this replica runs, and seal with the key that the database names."""
         ring, now = self._context.ring, self._context.now()
         async with self._context.store.transaction(NOTHING_READ) as tx:
-            turns = await tx.key_turns.all()
-            if turns and turns[-1].key_id != ring.key_id:
-                self._obey(turns[-1].key_id)
+            rotations = await tx.key_turns.all()
+            if rotations and rotations[-1].key_id != ring.key_id:
+                self._seal_with(rotations[-1].key_id)
             await tx.replicas.put(
                 Replica(self._replica_id, self._label, ring.key_ids, ring.key_id, now)
             )
-            await tx.replicas.forget_before(now - _FORGOTTEN_SECONDS)
+            await tx.replicas.forget_before(now - _ROW_SECONDS)
 
-    def _obey(self, key_id: str) -> None:
+    def _seal_with(self, key_id: str) -> None:
         try:
             self._context.ring.seal_with(key_id)
         except UnknownEncryptionKey as error:
@@ -55,7 +55,7 @@ class Presence:
             # re-encryption finds the values that it sealed with the old key.
             _log.error("keys.cannot_seal", why=error.detail, remedy=error.remedy)
         else:
-            _log.info("keys.turned", key_id=key_id)
+            _log.info("keys.rotated", key_id=key_id)
 
     async def end(self) -> None:
         """Record that this replica has ended."""

@@ -39,7 +39,7 @@ class _Data(msgspec.Struct):
     plaintext: str = ""
 
 
-class _Answer(msgspec.Struct):
+class _Reply(msgspec.Struct):
     data: _Data
 
 
@@ -65,7 +65,7 @@ class TransitKeyWrapper:
         try:
             return base64.b64decode(data.plaintext, validate=True)
         except binascii.Error:
-            raise TransportError("the key service's answer is not base64") from None
+            raise TransportError("the key service's response is not base64") from None
 
     async def _ask(self, act: str, key_id: str, **values: str) -> _Data:
         service = self._service
@@ -94,9 +94,9 @@ class TransitKeyWrapper:
                 remedy=_CHECK,
             )
         try:
-            return msgspec.json.decode(response.body, type=_Answer).data
+            return msgspec.json.decode(response.body, type=_Reply).data
         except msgspec.DecodeError:
-            raise TransportError("the key service's answer is not JSON of its API") from None
+            raise TransportError("the key service's response is not JSON of its API") from None
 
 
 @asynccontextmanager

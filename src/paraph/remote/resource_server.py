@@ -26,7 +26,7 @@ class RemoteResourceServer:
         """Get Zoom's time from the refusal of a request without a token.
 
         Raises:
-            TransportError: Zoom did not answer.
+            TransportError: Zoom sent no response.
         """
         await self.transport.send(build_time_request(self.allowed[0]))
 

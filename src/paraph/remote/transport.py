@@ -18,99 +18,25 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TypeVar
 
 import httpx
 
-from paraph.errors import AnswerTooLarge, TransportError
+from paraph.errors import ResponseTooLarge, TransportError
 from paraph.oauth.messages import MAX_RESPONSE_BODY_BYTES, Request, Response
 from paraph.outgoing.failure import Cause, failure
 from paraph.outgoing.http_client import client_arguments, failure_of
 from paraph.outgoing.route import DIRECT, OutgoingRoute, origin_of
 from paraph.remote.failure_log import FailureLog
+from paraph.remote.streaming import StreamedRequest, StreamedResponse, StreamLimits, headers_of
 
 DEADLINE_SECONDS = 6.0
 CONNECT_SECONDS = 4.0
 USER_AGENT = "paraph"
 
-Headers = tuple[tuple[str, str], ...]
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """The limits of one streamed exchange.
-
-    Attributes:
-        first_byte: seconds until the response's headers.
-        between: seconds without a single byte, in either direction.
-        whole: seconds for everything.
-        answer_bytes: the size of the response's body.
-    """
-
-    first_byte: float = 30.0
-    between: float = 15.0
-    whole: float = 300.0
-    answer_bytes: int = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class StreamedRequest:
-    """A request whose body may still be arriving. Its repr shows none of its content."""
-
-    method: str
-    url: str
-    headers: Headers
-    body: bytes | AsyncIterator[bytes]
-
-    def __repr__(self) -> str:
-        return f"StreamedRequest({self.method} {self.url.partition('?')[0]})"
-
-
-class StreamedResponse:
-    """A response whose body is still arriving."""
-
-    def __init__(
-        self,
-        answer: httpx.Response,
-        *,
-        limit: int,
-        own_errors: Callable[[], AbstractContextManager[None]],
-    ) -> None:
-        self._answer = answer
-        self._limit = limit
-        self._own_errors = own_errors
-        self._begun = b""
-        self._pieces: AsyncIterator[bytes] = answer.aiter_raw()
-        self.status = answer.status_code
-        self.headers = _headers_of(answer)
-
-    async def beginning(self, size: int) -> bytes:
-        """Return the first bytes of the body, at least `size`; `pieces` yields them again."""
-        with self._own_errors():
-            while len(self._begun) < size and (piece := await anext(self._pieces, b"")):
-                self._begun += piece
-        return self._begun
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the whole body, once.
-
-        Raises:
-            AnswerTooLarge: it exceeds the limit; the part already forwarded stays incomplete.
-            TransportError: the connection broke off.
-        """
-        passed = len(self._begun)
-        if self._begun:
-            yield self._begun
-        with self._own_errors():
-            async for piece in self._pieces:
-                passed += len(piece)
-                if passed > self._limit:
-                    raise AnswerTooLarge("an answer was longer than what is passed on")
-                yield piece
 
 
 class Transport:
@@ -216,17 +142,17 @@ class Transport:
             request.url,
             headers=list(request.headers),
             content=request.body or None,
-        ) as answer:
-            if 300 <= answer.status_code < 400:
+        ) as response:
+            if 300 <= response.status_code < 400:
                 raise failure(Cause.REDIRECT, peer=origin)
-            if answer.headers.get("content-encoding", "identity").lower() != "identity":
+            if response.headers.get("content-encoding", "identity").lower() != "identity":
                 raise failure(Cause.RESPONSE_COMPRESSED, peer=origin)
             body = bytearray()
-            async for piece in answer.aiter_raw():
+            async for piece in response.aiter_raw():
                 body += piece
                 if len(body) > MAX_RESPONSE_BODY_BYTES:
                     raise failure(Cause.RESPONSE_TOO_LARGE, peer=origin, extra="one mebibyte")
-            return Response(answer.status_code, _headers_of(answer), bytes(body))
+            return Response(response.status_code, headers_of(response), bytes(body))
 
     @asynccontextmanager
     async def stream(
@@ -235,7 +161,7 @@ class Transport:
         """Send one request and yield its response, whatever its status, while it arrives.
 
         Raises:
-            AnswerTooLarge: it announces a body that exceeds the limit.
+            ResponseTooLarge: it announces a body that exceeds the limit.
             TransportError: as for `send`; also while the body is read.
         """
         origin = self._origin_of(request.url)
@@ -249,15 +175,15 @@ class Transport:
             raise TransportError("a URL is not in the form that the HTTP client sends")
         try:
             async with asyncio.timeout(limits.whole):
-                answer = await self._begin(self._streams, outgoing, origin, limits)
+                response = await self._begin(self._streams, outgoing, origin, limits)
                 try:
                     yield StreamedResponse(
-                        answer,
-                        limit=limits.answer_bytes,
+                        response,
+                        limit=limits.response_bytes,
                         own_errors=partial(self._own_errors, origin, limits.between),
                     )
                 finally:
-                    await answer.aclose()
+                    await response.aclose()
         except TimeoutError:
             raise self._timed_out(origin, limits.whole) from None
 
@@ -267,21 +193,21 @@ class Transport:
         """Send a request and return the checked head; the body is still arriving."""
         with self._own_errors(origin, limits.first_byte):
             async with asyncio.timeout(limits.first_byte):
-                answer = await client.send(outgoing, stream=True)
+                response = await client.send(outgoing, stream=True)
             try:
-                self._observe_head(answer)
-                if answer.has_redirect_location:
+                self._observe_head(response)
+                if response.has_redirect_location:
                     raise failure(Cause.REDIRECT, peer=origin)
-                if _announced(answer) > limits.answer_bytes:
-                    raise AnswerTooLarge("an answer announces more than what is passed on")
+                if _announced(response) > limits.response_bytes:
+                    raise ResponseTooLarge("a response announces more than the limit")
             except TransportError:
-                await answer.aclose()
+                await response.aclose()
                 raise
-            return answer
+            return response
 
-    def _observe_head(self, answer: httpx.Response) -> None:
+    def _observe_head(self, response: httpx.Response) -> None:
         if self._observe is not None:
-            self._observe(Response(answer.status_code, _headers_of(answer), b""))
+            self._observe(Response(response.status_code, headers_of(response), b""))
 
     async def drive(self, flow: Generator[Request, Response, Result]) -> Result:
         """Run a multi-step exchange: send each yielded request and return its response to it."""
@@ -307,13 +233,6 @@ def _connect_seconds(seconds: float) -> float:
     return min(CONNECT_SECONDS, seconds * 2 / 3)
 
 
-def _announced(answer: httpx.Response) -> int:
+def _announced(response: httpx.Response) -> int:
     """Return the announced length of a body; a 304 never has a body, whatever it announces."""
-    return 0 if answer.status_code == 304 else int(answer.headers.get("content-length", "0"))
-
-
-def _headers_of(answer: httpx.Response) -> Headers:
-    return tuple(
-        (name.decode("latin-1").lower(), value.decode("latin-1"))
-        for name, value in answer.headers.raw
-    )
+    return 0 if response.status_code == 304 else int(response.headers.get("content-length", "0"))

@@ -1,8 +1,8 @@
 """This machine's clock compared with Zoom's.
 
 Every response of Zoom's carries its time. If a delivery is stale by our clock and fresh by Zoom's,
-our clock is wrong. Zoom never resends a delivery that was refused with 401, so such a delivery is
-answered 503. Old deliveries stay stale by Zoom's clock, so an attacker cannot use one for longer.
+our clock is wrong. Zoom never resends a delivery that was refused with 401, so such a delivery
+gets a 503. Old deliveries stay stale by Zoom's clock, so an attacker cannot use one for longer.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ZoomClock:
 
     @property
     def skew(self) -> int | None:
-        """Return the seconds by which this clock is ahead; None until Zoom has answered."""
+        """Return the seconds by which this clock is ahead; None until Zoom has responded."""
         exact = self._exact
         return None if exact is None else round(exact)
 

@@ -13,7 +13,7 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
-from paraph.admin.app import OperatorPages, Surroundings
+from paraph.admin.app import Dependencies, OperatorPages
 from paraph.admin.page import CONTENT_SECURITY_POLICY, REFERRER_POLICY
 from paraph.api.app import create_management_api
 from paraph.endpoints.install import InstallEndpoint
@@ -24,7 +24,7 @@ from paraph.endpoints.redirection_endpoint import RedirectionEndpoint
 from paraph.endpoints.routes import PublicSide, plain_routes
 from paraph.errors import ParaphError
 from paraph.events.dispatch import Target
-from paraph.events.retention import Retention, forget_some
+from paraph.events.retention import Retention, delete_expired_events
 from paraph.http.client_address import client_address
 from paraph.http.cookies import own_cookies
 from paraph.http.fast_path.protocol import Judges
@@ -44,8 +44,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.logs import get_logger
-from paraph.operations.housekeeping import let_go, tidy
-from paraph.operations.keep_alive import keep_alive
+from paraph.operations.housekeeping import delete_expired, keep_alive, run_due_jobs
 from paraph.operations.receipt_export import ReceiptExport, refuse_older_copy
 from paraph.operations.replica import BEAT_SECONDS, Presence
 from paraph.operations.restore import prove_suspended
@@ -192,15 +191,15 @@ def _public_side(
 
 
 def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
-    surroundings = Surroundings(
+    dependencies = Dependencies(
         app_name=settings.app_name,
         operator_url=settings.operator_url,
         cookies=own_cookies,
         address_of=partial(client_address, trusted=settings.trusted_proxies),
-        budget=RateBudget(burst=10, per_second=0.05, clock=time.monotonic),
+        sign_in_limit=RateBudget(burst=10, per_second=0.05, clock=time.monotonic),
     )
     headers = shown_headers(CONTENT_SECURITY_POLICY, referrer=REFERRER_POLICY)
-    return SecurityHeaders(OperatorPages(context, surroundings), headers)
+    return SecurityHeaders(OperatorPages(context, dependencies), headers)
 
 
 @asynccontextmanager
@@ -216,7 +215,9 @@ async def _background(
     await asyncio.create_task(presence.beat(), name="presence")
     work = [
         asyncio.create_task(_tidy_regularly(context, export), name="tidy"),
-        asyncio.create_task(_regularly(LET_GO_SECONDS, partial(let_go, context)), name="let go"),
+        asyncio.create_task(
+            _regularly(LET_GO_SECONDS, partial(delete_expired, context)), name="let go"
+        ),
         asyncio.create_task(_forget_regularly(settings, context), name="forget"),
         asyncio.create_task(_keep_alive(context, refresher), name="keep alive"),
         # Every grant of a restored backup is checked against Zoom, one by one.
@@ -268,7 +269,7 @@ async def _regularly(seconds: float, job: Callable[[], Awaitable[None]]) -> None
 async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> None:
     heads = HeadExport(context.store)
     jobs: list[Callable[[], Awaitable[None]]] = [
-        partial(tidy, context),
+        partial(run_due_jobs, context),
         heads.export,
     ]
     if export is not None:
@@ -295,7 +296,7 @@ async def _forget_regularly(settings: Settings, context: Context) -> None:
 
     async def forget() -> None:
         nonlocal more
-        more = await forget_some(context, retention)
+        more = await delete_expired_events(context, retention)
 
     while True:
         await _outlived(forget)

@@ -89,7 +89,7 @@ async def context_over(
         required_scopes=settings.required_scopes,
         clock=shared_clock,
         random_bytes=random_bytes,
-        mend_url=f"{settings.public_url}/install"
+        reauthorize_url=f"{settings.public_url}/install"
         if settings.linking == "none"
         else settings.start_url,
     )

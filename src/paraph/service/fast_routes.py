@@ -15,7 +15,7 @@ from starlette.types import Scope
 
 from paraph.api.access_token import MAX_BODY_BYTES
 from paraph.api.app import VEND_PATH, ManagementApi
-from paraph.api.own_headers import holds_own_header
+from paraph.api.proxy import holds_own_header
 from paraph.endpoints.browser_request import Visit
 from paraph.endpoints.redirection_endpoint import RedirectionEndpoint
 from paraph.endpoints.routes import in_clear_response

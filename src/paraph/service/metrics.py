@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from paraph.endpoints.webhook_stats import WebhookWatch
 from paraph.errors import ParaphError
-from paraph.events.dispatch import Dispatcher
+from paraph.events.dispatch import FORMER_OUTCOMES, Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.http.proxy_watch import ProxyWatch
 from paraph.http.refusals import Refusals
@@ -34,8 +34,12 @@ class DeliveryMetrics(Collector):
 
     Args:
         context: reads the backlog.
-        watch, inbox, dispatcher, proxies, redirects: owners of the counters.
-        zoom_clock: knows the difference between this clock and Zoom's.
+        watch: counts deliveries that were refused, late, or signed with an older secret.
+        inbox: counts deliveries that were kept or dropped.
+        dispatcher: counts attempts to forward an event.
+        proxies: counts requests whose forwarded headers show no https.
+        redirects: counts requests refused at the redirection endpoint.
+        zoom_clock: knows the difference between this clock and Zoom's, in seconds.
         failures: outgoing requests without a response, counted by cause and destination.
     """
 
@@ -75,7 +79,9 @@ class DeliveryMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Yield the metrics; called by the registry."""
-        yield from self._taken()
+        yield from self._deliveries()
+        yield from self._refusals()
+        yield from self._inbox_and_dispatch()
         skew = self._zoom_clock.skew
         if skew is not None:
             yield GaugeMetricFamily(
@@ -85,7 +91,7 @@ class DeliveryMetrics(Collector):
         if self._backlog is not None:
             yield from self._waiting(self._backlog)
 
-    def _taken(self) -> Iterator[Metric]:
+    def _deliveries(self) -> Iterator[Metric]:
         flow = self._inbox.flow
         dropped = self._inbox.dropped.by_reason
         not_ours = dropped[Outcome.OTHER_CLIENT.value]
@@ -109,6 +115,8 @@ class DeliveryMetrics(Collector):
             self._dispatcher.without_installation,
             "reason",
         )
+
+    def _refusals(self) -> Iterator[Metric]:
         yield _counter(
             "paraph_deliveries_refused", "Deliveries refused.", self._watch.refused, "reason"
         )
@@ -124,6 +132,9 @@ class DeliveryMetrics(Collector):
             self._proxies.refused,
             "reason",
         )
+
+    def _inbox_and_dispatch(self) -> Iterator[Metric]:
+        flow = self._inbox.flow
         for name, help_text, value in (
             (
                 "paraph_deliveries_late",
@@ -138,10 +149,14 @@ class DeliveryMetrics(Collector):
             ("paraph_inbox_batches", "Commits of the inbox.", flow.batches),
         ):
             yield CounterMetricFamily(name, help_text, value=value)
+        outcomes = self._dispatcher.outcomes
+        yield _counter(
+            "paraph_forward_attempts", "Attempts to forward an event.", outcomes, "outcome"
+        )
         yield _counter(
             "paraph_events_dispatched",
-            "Attempts to forward an event, by outcome.",
-            self._dispatcher.outcomes,
+            "Deprecated: the former name of paraph_forward_attempts.",
+            {FORMER_OUTCOMES.get(name, name): count for name, count in outcomes.items()},
             "outcome",
         )
         yield GaugeMetricFamily(

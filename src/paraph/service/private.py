@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paraph.api.problem import UNEXPECTED, problem_answer
+from paraph.api.problem import UNEXPECTED, problem_response
 from paraph.endpoints.browser_request import path_of
 from paraph.http.problems import Problem
 from paraph.http.response import Answer
@@ -59,7 +59,7 @@ class PrivateSide:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_of(scope)
         if not self._is_reached_by_own_name(path, scope):
-            await Answer.of(problem_answer(_WRONG_HOST)).send(send)
+            await Answer.of(problem_response(_WRONG_HOST)).send(send)
         elif path == "/metrics" and scope["method"] == "GET":
             page = Response(await self._metrics(), media_type=METRICS_TYPE)
             await page(scope, receive, send)
@@ -100,4 +100,4 @@ def failed(method: str, error: BaseException) -> Answer:
     """Return the response to an unexpected error."""
     # The path is not logged: the path of a confirmation holds the claim.
     _log.error("api.failed", method=method, why=type(error).__name__)
-    return Answer.of(problem_answer(UNEXPECTED))
+    return Answer.of(problem_response(UNEXPECTED))

@@ -24,8 +24,8 @@ from paraph.http.proxy_watch import log_what_is_believed
 from paraph.logs import get_logger
 from paraph.service.app import open_service
 from paraph.service.stopping import Stopping, end_on_signals
-from paraph.settings.model import Settings, is_loopback
-from paraph.settings.validation import Network
+from paraph.settings.model import Settings
+from paraph.settings.validation import Network, is_loopback
 
 # An exchange with Zoom takes two requests of at most six seconds each.
 _GRACE_SECONDS = 15
@@ -178,7 +178,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     exhaustion = ExhaustionLog()
     exhaustion.watch(asyncio.get_running_loop())
     shares = shares_of(raise_limit())
-    fast = settings.fast_lane
+    fast = settings.fast_path
     async with open_service(settings) as service:
         # Logged only now: a start that fails reports its failure and nothing else.
         log_what_is_believed(settings)

@@ -7,7 +7,7 @@
     async def meeting(event, installation, zoom): ...
 
     async with zoom:
-        answer = await zoom.installation(subject).get("/users/me")
+        response = await zoom.installation(subject).get("/users/me")
 
 Its guarantees are the service's, because it runs the same code. Each call proves the installation
 active, only one refresh runs at a time, hosts are fixed, and `proxy_allow` limits the calls.
@@ -15,29 +15,25 @@ active, only one refresh runs at a time, hosts are fixed, and `proxy_allow` limi
 
 from __future__ import annotations
 
-import json as json_module
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import urlencode
+from typing import Self
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from paraph.errors import AnswerTooLarge, CallRefused, UsageError
+from paraph.errors import UsageError
 from paraph.events.handlers import Handler, Handlers, HandlerTarget
 from paraph.lifecycle import link, link_request
-from paraph.lifecycle.active_access import Access
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link import Claim
-from paraph.lifecycle.removal import remove_installation
-from paraph.lifecycle.resource_call import HostCall, PassedOn
-from paraph.model.records import Installation, Receipt
+from paraph.model.records import Installation
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
-from paraph.settings.model import Settings, load_settings
-from paraph.zoom.api_path import API_PREFIX, AllowList, parse_target
+from paraph.service.subject_installation import SubjectInstallation
+from paraph.settings.loading import load_settings
+from paraph.settings.model import Settings
+from paraph.zoom.api_path import AllowList
 
 OWN_PATHS = frozenset(
     {
@@ -45,20 +41,6 @@ OWN_PATHS = frozenset(
         "/zoomverify/verifyzoom.html",
     }
 )
-LARGEST_ANSWER = 16 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class ZoomAnswer:
-    """A response of Zoom's REST API, with any status."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-    def json(self) -> Any:
-        """Parse the body as JSON."""
-        return json_module.loads(self.body)
 
 
 class Zoom:
@@ -80,7 +62,14 @@ class Zoom:
 
     @classmethod
     def from_settings(cls, file: Path | None = None) -> Zoom:
-        """Read `PARAPH_*` variables and `paraph.toml`. `ConfigurationError` names every problem."""
+        """Read `PARAPH_*` variables and `paraph.toml`.
+
+        Args:
+            file: the settings file; by default `paraph.toml` in the working directory.
+
+        Raises:
+            ConfigurationError: carries every problem of the settings.
+        """
         return cls(load_settings(file))
 
     async def __aenter__(self) -> Self:
@@ -128,8 +117,12 @@ class Zoom:
         return _Around(self, app)
 
     def installation(self, subject: str) -> SubjectInstallation:
-        """Return the installation of a local account; each use looks it up again."""
-        return SubjectInstallation(self, subject)
+        """Return the installation of a local account; each use looks it up again.
+
+        Args:
+            subject: the local account.
+        """
+        return SubjectInstallation(lambda: self.service, self.allowed, subject)
 
     async def request_link(self, subject: str, *, challenge: str, return_to: str = "") -> str:
         """Return the one-use URL to which the signed-in user's browser is sent.
@@ -148,7 +141,11 @@ class Zoom:
         return f"{self.settings.public_url}/install?request={code.reveal()}"
 
     async def claim(self, handoff: str, *, verifier: str) -> Claim:
-        """Open the handoff that the browser brought, with the nonce of the session.
+        """Open the handoff that the browser brought.
+
+        Args:
+            handoff: the query parameter `handoff` of `link_url`.
+            verifier: the nonce of the session that requested the link.
 
         Raises:
             NotFound: the handoff is unknown, expired or used, or the verifier is wrong.
@@ -156,7 +153,12 @@ class Zoom:
         return await link.claim(self.service.context, handoff=Secret(handoff), verifier=verifier)
 
     async def confirm(self, claim: Secret, *, subject: str, move: bool = False) -> Installation:
-        """Confirm a claim: the user agreed. `move`: also to the change that `replaces` names.
+        """Confirm a claim: the user agreed to both accounts.
+
+        Args:
+            claim: the claim that `claim()` returned.
+            subject: the subject that requested the link.
+            move: True if the user also agreed to the change that `replaces` names.
 
         Raises:
             NotFound: there is no live claim, or it is another subject's.
@@ -171,125 +173,17 @@ class Zoom:
 
     @property
     def service(self) -> Service:
-        """Return the running service. Raises `UsageError` before it runs."""
+        """Return the running service.
+
+        Raises:
+            UsageError: it does not run yet.
+        """
         if self._service is None:
             raise UsageError(
                 "this Zoom is not running",
                 remedy="Enter `async with zoom:`, or give zoom.lifespan to the app.",
             )
         return self._service
-
-
-class SubjectInstallation:
-    """The installation of one subject. Every use checks that it is active."""
-
-    def __init__(self, zoom: Zoom, subject: str) -> None:
-        self._zoom = zoom
-        self._subject = subject
-
-    async def access_token(self) -> Access:
-        """Return a valid access token, for requests that the methods here do not make.
-
-        Raises:
-            NotFound, NeedsReauthorization, BeingDecided, PeerError, TransportError.
-        """
-        access = self._zoom.service.access
-        installation_id = await access.installation_of(self._subject)
-        return await access.current(installation_id, subject=self._subject)
-
-    async def remove(self) -> Receipt:
-        """Remove the installation: unusable here at once, and revoked at Zoom soon after.
-
-        Raises:
-            NotFound: the subject has no installation.
-        """
-        service = self._zoom.service
-        return await remove_installation(
-            service.context,
-            await service.access.installation_of(self._subject),
-            reason="removed by the host",
-        )
-
-    async def get(self, path: str, **query: str | int) -> ZoomAnswer:
-        """Send GET to a path of Zoom's REST API, like "/users/me"."""
-        return await self.call("GET", path, query=query)
-
-    async def post(self, path: str, json: Any = None) -> ZoomAnswer:
-        """Send JSON by POST to a path."""
-        return await self.call("POST", path, json=json)
-
-    async def put(self, path: str, json: Any = None) -> ZoomAnswer:
-        """Send JSON by PUT to a path."""
-        return await self.call("PUT", path, json=json)
-
-    async def patch(self, path: str, json: Any = None) -> ZoomAnswer:
-        """Send JSON by PATCH to a path."""
-        return await self.call("PATCH", path, json=json)
-
-    async def delete(self, path: str, **query: str | int) -> ZoomAnswer:
-        """Send DELETE to a path."""
-        return await self.call("DELETE", path, query=query)
-
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str | int] | None = None,
-        json: Any = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> ZoomAnswer:
-        """Call Zoom's REST API and return its response, whatever its status.
-
-        Args:
-            method: GET, POST, PUT, PATCH or DELETE.
-            path: the encoded path behind `/v2`, like "/users/me/meetings".
-            query: parameters.
-            json: sent as the body.
-            headers: further headers; credentials and cookies are not forwarded.
-
-        Raises:
-            CallRefused: path or query are malformed, or `proxy_allow` does not cover the call.
-            NotFound, NeedsReauthorization, BeingDecided, PeerError, TransportError.
-        """
-        outgoing, body = {"accept": "application/json", **(headers or {})}, b""
-        if json is not None:
-            body = json_module.dumps(json).encode()
-            outgoing["content-type"] = "application/json"
-        async with self.stream(method, path, query=query, headers=outgoing, body=body) as passed:
-            pieces, size = [], 0
-            async for piece in passed.answer.pieces():
-                size += len(piece)
-                if size > LARGEST_ANSWER:
-                    raise AnswerTooLarge("an answer was longer than what is read whole; stream it")
-                pieces.append(piece)
-        return ZoomAnswer(passed.status, dict(passed.headers), b"".join(pieces))
-
-    @asynccontextmanager
-    async def stream(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str | int] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | AsyncIterator[bytes] = b"",
-    ) -> AsyncIterator[PassedOn]:
-        """Call Zoom's REST API and stream both bodies; arguments and errors as for `call`."""
-        zoom = self._zoom
-        whole = path if path.startswith(API_PREFIX) else f"/v2{path}"
-        try:
-            target = parse_target(whole.encode("ascii"), urlencode(query or {}).encode("ascii"))
-        except UnicodeEncodeError:
-            raise CallRefused("a path is ASCII; encode what is in it") from None
-        call = zoom.allowed.permit(method, target)
-        service = zoom.service
-        installation_id = await service.access.installation_of(self._subject)
-        outgoing = tuple((name.lower(), value) for name, value in (headers or {}).items())
-        async with service.caller.call(
-            installation_id, HostCall(call, outgoing, body), subject=self._subject
-        ) as passed:
-            yield passed
 
 
 class _Around:

@@ -89,7 +89,7 @@ class KeySource:
     service_ca_file: str
 
 
-def judge_keys(source: KeySource) -> tuple[tuple[Secret, ...], list[str]]:
+def check_keys(source: KeySource) -> tuple[tuple[Secret, ...], list[str]]:
     """Return the keys, newest first, and all problems."""
     values, problems = list(source.encryption_keys), []
     if source.encryption_keys_file and values:
@@ -122,7 +122,7 @@ def _is_key(value: str) -> bool:
     )
 
 
-def judge_service(source: KeySource) -> tuple[KeyService | None, list[str]]:
+def check_service(source: KeySource) -> tuple[KeyService | None, list[str]]:
     """Return the key service, if there is one, and all problems except its URL's."""
     if not source.service_url:
         return None, []

@@ -12,13 +12,13 @@ import json
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Mapping
+import tomllib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from paraph.errors import ConfigurationError
-from paraph.settings.toml_text import parse_toml
 
 # A file with one of these must not be readable by other users; URLs may hold a password.
 _SECRET = frozenset(
@@ -39,6 +39,18 @@ _AROUND = " \t\r\n\f\v\0\N{ZERO WIDTH NO-BREAK SPACE}\N{NO-BREAK SPACE}\N{ZERO W
 # Kubernetes sets such variables for a service of that name.
 _PLATFORM = re.compile(r"_service_(?:host|port)|(?:^|_)port(?:_|$)")
 _PREFIX = "paraph_"
+# Accepted until the next minor version.
+_FORMER_NAMES = {"fast_lane": "fast_path"}
+# The value that pydantic demands, by the beginning of its name for the problem.
+_BY_TYPE = {
+    "bool_": "must be true or false",
+    "int_": "must be a whole number, like 300",
+    "string_type": 'must be text in quotes, like "text"',
+    "list_type": 'must be a list, like ["first", "second"]',
+    "timezone_aware": "must be a time with its zone, like 2026-12-01T12:00:00Z",
+    "datetime_": "must be a time with its zone, like 2026-12-01T12:00:00Z",
+    "string_too_long": "is too long: write at most 80 characters",
+}
 
 Found = tuple[dict[str, Any], list[str]]
 """Values by the names of settings, and problems."""
@@ -66,6 +78,27 @@ def read_file(path: Path) -> Found:
             f"run chmod 600 {path}"
         )
     return values, problems
+
+
+def parse_toml(content: bytes) -> dict[str, Any]:
+    """Parse a TOML document.
+
+    A byte order mark is dropped: some editors write one.
+
+    Raises:
+        ValueError: it is not TOML, or nested too deeply; the message quotes no value.
+    """
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except tomllib.TOMLDecodeError:
+        raise
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is not UTF-8") from None
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+    except ValueError:
+        # Raised for an integer with thousands of digits.
+        raise ValueError("a number in it is too long") from None
 
 
 def read_variables(variables: Mapping[str, str | None], lists: Collection[str]) -> Found:
@@ -99,6 +132,18 @@ def read_variables(variables: Mapping[str, str | None], lists: Collection[str]) 
                 )
             values[name] = found
     return values, problems
+
+
+def current_names(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
+    """Replace former names of settings by the current ones; a current name wins.
+
+    Args:
+        values: by the names of settings.
+        prefix: the beginning of every name.
+    """
+    renamed = {f"{prefix}{old}": f"{prefix}{new}" for old, new in _FORMER_NAMES.items()}
+    current = {renamed[name]: value for name, value in values.items() if name in renamed}
+    return current | {name: value for name, value in values.items() if name not in renamed}
 
 
 def close_names(variables: Iterable[str], known: Collection[str]) -> list[str]:
@@ -184,3 +229,33 @@ def _too_open(status: os.stat_result) -> int:
         # Owned by root and read through the service's own group.
         allowed |= 0o040
     return mode if mode & 0o777 & ~allowed else 0
+
+
+def type_problem(place: Sequence[int | str], kind: str, fields: Mapping[str, Any]) -> str:
+    """Describe a value that a setting cannot have, in one line.
+
+    Args:
+        place: the setting, and the index in its list if it is a list.
+        kind: pydantic's name of the problem.
+        fields: every setting, by name, as pydantic knows it.
+    """
+    setting = str(place[0])
+    name = setting + "".join(f"[{one}]" for one in place[1:])
+    if kind == "extra_forbidden":
+        near = get_close_matches(setting, fields, n=1, cutoff=0.7)
+        meant = f"; is {near[0]} meant?" if near else ": remove it"
+        return f"{name}: this is not a setting{meant}"
+    if kind == "literal_error":
+        words = " or ".join(f'"{one}"' for one in get_args(fields[setting].annotation))
+        return f"{name}: must be {words}"
+    if kind in {"greater_than_equal", "less_than_equal"}:
+        bounds = [_bound(one) for one in fields[setting].metadata]
+        return f"{name}: must be {' and '.join(one for one in bounds if one)}"
+    known = next((words for start, words in _BY_TYPE.items() if kind.startswith(start)), "")
+    return f"{name}: {known or 'has another type than this setting: see docs/settings.md'}"
+
+
+def _bound(limit: Any) -> str:
+    if hasattr(limit, "ge"):
+        return f"at least {limit.ge}"
+    return f"at most {limit.le}" if hasattr(limit, "le") else ""

@@ -69,7 +69,7 @@ _EVENTS_URL = re.compile(
 )
 
 
-class SettingJudge:
+class SettingChecks:
     """Collects problems, so that all of them are reported together."""
 
     def __init__(self) -> None:

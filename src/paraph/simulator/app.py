@@ -1,8 +1,7 @@
-"""The simulator's composition root: routes, clock and randomness, and the server around them."""
+"""The simulator's composition root: its routes, clock, randomness, and server."""
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import signal
@@ -25,12 +24,13 @@ from paraph.simulator.engine import Simulator
 from paraph.simulator.oauth.authorization_endpoint import AuthorizationEndpoint
 from paraph.simulator.oauth.device_endpoint import DeviceEndpoint
 from paraph.simulator.oauth.token_endpoint import TokenEndpoint
-from paraph.simulator.response import Guard, answering
+from paraph.simulator.recording import Journaling
+from paraph.simulator.request import is_loopback_address
+from paraph.simulator.response import Guard, as_endpoint
 from paraph.simulator.rest.event_subscriptions import EventSubscriptions
 from paraph.simulator.rest.rest_api import RestApi
-from paraph.simulator.state.journal import Journaling
 from paraph.simulator.state.world import World
-from paraph.simulator.steering.access import Gate
+from paraph.simulator.steering.access import AccessControl
 from paraph.simulator.steering.console import Console
 from paraph.simulator.steering.control import Control
 
@@ -47,7 +47,7 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
     """Return the ASGI application of a simulator.
 
     Args:
-        simulator: answers the requests.
+        simulator: the simulated Zoom that serves the requests.
         control_token: required by the control API if the simulator is not on loopback.
     """
     authorization = AuthorizationEndpoint(simulator)
@@ -55,27 +55,27 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
     device = DeviceEndpoint(simulator)
     rest = RestApi(simulator)
     subscriptions = EventSubscriptions(simulator)
-    gate = Gate(control_token)
-    marketplace = Marketplace(simulator, gate)
+    access = AccessControl(control_token)
+    marketplace = Marketplace(simulator, access.refuse_foreign_form)
     routes = [
         Route("/oauth/authorize", authorization.show, methods=["GET"]),
         Route("/oauth/authorize", authorization.decide, methods=["POST"]),
-        Route("/oauth/token", answering(token.token), methods=["POST"]),
-        Route("/oauth/revoke", answering(token.revoke), methods=["POST"]),
-        Route("/oauth/devicecode", answering(device.devicecode), methods=["POST"]),
+        Route("/oauth/token", as_endpoint(token.token), methods=["POST"]),
+        Route("/oauth/revoke", as_endpoint(token.revoke), methods=["POST"]),
+        Route("/oauth/devicecode", as_endpoint(device.devicecode), methods=["POST"]),
         Route("/oauth_device", device.page, methods=["GET"]),
         Route("/oauth_device", device.enter, methods=["POST"]),
         Route("/oauth/device/complete/{user_code}", device.complete, methods=["GET"]),
         *(
-            Route(path, answering(resource), methods=[method])
+            Route(path, as_endpoint(resource), methods=[method])
             for method, path, resource in (*rest.resources(), *subscriptions.resources())
         ),
-        # The last route under /v2/ answers everything that no resource before it matches.
-        Route("/v2/{path:path}", answering(rest.unknown), methods=_METHODS),
+        # The last route under /v2/ refuses the paths that no resource before it has.
+        Route("/v2/{path:path}", as_endpoint(rest.unknown), methods=_METHODS),
         Route("/marketplace/{client_id}", marketplace.listing, methods=["GET"]),
         Route("/marketplace/{client_id}/remove", marketplace.remove, methods=["POST"]),
-        *Control(simulator, gate).routes(),
-        *Console(simulator, gate).routes(),
+        *Control(simulator, access).routes(),
+        *Console(simulator, access).routes(),
     ]
     app = Starlette(routes=routes, exception_handlers={Exception: _unexpected})
     # No URL of Zoom's has an extra slash.
@@ -89,7 +89,13 @@ async def _unexpected(_request: Request, _error: Exception) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The address on which the simulator listens. `port` 0 picks a free one."""
+    """The address on which the simulator listens.
+
+    Attributes:
+        port: 0 picks a free port.
+        certificate: a certificate chain (PEM); None for plain http.
+        key: the private key of the certificate (PEM).
+    """
 
     host: str = "127.0.0.1"
     port: int = 8100
@@ -98,7 +104,14 @@ class Binding:
 
 
 class Server(uvicorn.Server):
-    """The simulator's listener; `listening` is called with its URL once it accepts."""
+    """The simulator's HTTP server.
+
+    Args:
+        simulator: the simulated Zoom.
+        binding: the address to listen on.
+        control_token: required by the control API if the simulator is not on loopback.
+        listening: called with the URL once connections are accepted.
+    """
 
     def __init__(
         self,
@@ -147,7 +160,7 @@ class Server(uvicorn.Server):
         host = f"[{self._binding.host}]" if ":" in self._binding.host else self._binding.host
         scheme = "http" if self._binding.certificate is None else "https"
         self._simulator.origin = f"{scheme}://{host}:{port}"
-        self._simulator.begin()
+        self._simulator.begin_revalidation()
         self._listening(self._simulator.origin)
 
     async def shutdown(self, sockets: Any = None) -> None:
@@ -159,7 +172,4 @@ class Server(uvicorn.Server):
 
 def is_loopback(host: str) -> bool:
     """Return true if the simulator is reachable only from this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host == "localhost" or is_loopback_address(host)

@@ -1,4 +1,4 @@
-"""The simulator itself: a world, a clock, and everything issued in it."""
+"""The simulator: the world, the clock, and all state of one simulated Zoom."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from paraph.simulator.faults import Faults
-from paraph.simulator.state.app_status import Standing
-from paraph.simulator.state.clock import Clock
+from paraph.simulator.state.app_status import AppStatus
+from paraph.simulator.state.clock import Clock, Timers
 from paraph.simulator.state.deeplinks import Deeplinks
 from paraph.simulator.state.devices import Devices
 from paraph.simulator.state.journal import Journal
 from paraph.simulator.state.ledger import Ledger
 from paraph.simulator.state.meetings import Meetings
-from paraph.simulator.state.timers import Timers
 from paraph.simulator.state.world import App, User, World
 from paraph.simulator.webhooks.delivery import Delivery
 from paraph.simulator.webhooks.event_catalogue import catalogue
@@ -27,9 +26,12 @@ from paraph.simulator.webhooks.webhook_sender import WebhookSender
 
 @dataclass(slots=True)
 class Consent:
-    """The way in which `/oauth/authorize` decides: it asks, or the decision is preset.
+    """The way in which `/oauth/authorize` decides.
 
-    `optional_scopes` are the selected ones; None selects all.
+    Attributes:
+        auto: "ask" shows the consent page; the others decide at once.
+        user_id: the user who decides.
+        optional_scopes: the selected ones; None selects all.
     """
 
     auto: Literal["approve", "deny", "ask"] = "ask"
@@ -39,7 +41,7 @@ class Consent:
 
 @dataclass(slots=True)
 class PendingConsent:
-    """A consent page without an answer yet; for a device, or for a redirect."""
+    """A consent page that waits for a decision, for a device or for a redirect."""
 
     client_id: str
     redirect_uri: str
@@ -91,19 +93,19 @@ class Simulator:
             owner_of=self._owner,
         )
         self.publication = Publication(self.sender, self.validation, self.subscriptions)
-        self.standing = Standing()
+        self.app_status = AppStatus()
         self.devices = Devices(self.clock)
         self.meetings = Meetings(wall, self.ledger.random_text)
         self.pending: dict[str, PendingConsent] = {}
         self.origin = ""
 
-    def decide(self, consent: Consent) -> None:
-        """Set how consent is decided from now on, also after `reset`."""
+    def set_consent(self, consent: Consent) -> None:
+        """Set the way in which consent is decided from now on, also after `reset`."""
         self.consent = consent
         self._initial_consent = copy.copy(consent)
 
-    def begin(self) -> None:
-        """Start the automatic work: the revalidation of event URLs."""
+    def begin_revalidation(self) -> None:
+        """Start the revalidation of event URLs every 72 hours."""
         self.validation.begin()
 
     def publish(
@@ -123,6 +125,9 @@ class Simulator:
             payload: its payload; None for the realistic body, if the catalogue has the event.
             user: the acting user in a realistic body; by default the first of the world.
             variant: "mixed_escapes" for bytes that reprinting the JSON does not reproduce.
+
+        Raises:
+            UsageError: the world has no user for a realistic body.
         """
         content = self.event_content(app, event, payload, user=user)
         return self.publication.publish(app, content, variant=variant)
@@ -135,7 +140,7 @@ class Simulator:
         *,
         user: User | None = None,
     ) -> dict[str, Any]:
-        """Return the whole body of an event; realistic if no payload is given."""
+        """Return the body of an event; `publish` describes the arguments."""
         now = self.wall()
         if payload is None and event in catalogue():
             return realistic(self.world, app, event, user, now=now, random_bytes=self.random_bytes)
@@ -157,16 +162,16 @@ class Simulator:
         return next((user.email for user in (*admins, *own)), "")
 
     def replace_world(self, world: World) -> None:
-        """Load another world; everything issued in the old one is deleted."""
+        """Load another world; everything that was issued in the old one is deleted."""
         self.world = world
         self.ledger.clear()
-        self.standing = Standing()
+        self.app_status = AppStatus()
         self.devices.clear()
         self.meetings.clear()
         self.pending.clear()
         self.subscriptions.clear()
         self.deeplinks.clear()
-        self.validation.forget()
+        self.validation.clear()
 
     def reset(self, world: World | None = None) -> None:
         """Return to the world as it was loaded; clock, journal, faults and consent are reset.

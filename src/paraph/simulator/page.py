@@ -1,4 +1,4 @@
-"""Pages of the simulated Zoom: server-rendered, own style, no external resource."""
+"""Renders the pages of the simulated Zoom on the server, without external resources."""
 
 from __future__ import annotations
 
@@ -50,7 +50,14 @@ def _prose(text: str) -> Markup:
 
 
 def render(name: str, *, status: int = 200, console: bool = False, **values: Any) -> HTMLResponse:
-    """Render a template; every value is escaped. Only the console's pages may run a script."""
+    """Render a template; every value is escaped.
+
+    Args:
+        name: the file in `templates`.
+        status: the HTTP status.
+        console: whether it is a page of the console; only those may run a script.
+        values: the template's variables.
+    """
     text = _environment().get_template(name).render(**values)
     headers = _CONSOLE_HEADERS if console else _HEADERS
     return HTMLResponse(text, status_code=status, headers=headers)

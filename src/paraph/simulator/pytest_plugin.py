@@ -1,9 +1,9 @@
-"""A Zoom for tests: the `zoom` fixture is a simulator on a free port.
+"""The pytest plugin: its `zoom` fixture is a simulated Zoom on a free port.
 
 One server runs for the whole session, and each test gets it freshly reset.
 
 pytest loads this module wherever paraph is installed. So importing it loads neither a server nor a
-database driver; the fixture loads the server on first use.
+database library; the fixture loads the server when it is first used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A simulator inside the program that uses it: on a free port, controlled by plain calls.
+"""Runs a simulator inside the program that uses it, on a free port.
 
 It runs in its own thread, so that the program under test may block or run any event loop.
 Importing this module loads no server; `start` does.
@@ -108,7 +108,11 @@ class SimulatedZoom:
         return self.simulator.world.users[0]
 
     def journal(self, path: str = "") -> list[dict[str, Any]]:
-        """Return the requests to this Zoom, all or those of one path; the oldest first."""
+        """Return the requests to this Zoom, the oldest first.
+
+        Args:
+            path: only requests of this path; "" for all.
+        """
         entries = self._call(lambda: self.simulator.journal.entries)
         return [entry for entry in entries if not path or entry["path"] == path]
 
@@ -119,13 +123,24 @@ class SimulatedZoom:
         return self._call(lambda: describe_grants(self.simulator))
 
     def consent(self, auto: Literal["approve", "deny", "ask"], user_id: str = "") -> None:
-        """Decide every authorization from now on, as a user; or ask again."""
+        """Set the way in which authorizations are decided from now on.
+
+        Args:
+            auto: "ask" shows the consent page; the others decide at once.
+            user_id: the user who decides; "" for the first user.
+        """
         from paraph.simulator.engine import Consent
 
         self.simulator.consent = Consent(auto, user_id or self.user.id)
 
     def advance(self, seconds: float) -> None:
-        """Move all timers: lifetimes, retries, revalidation. Times inside messages stay real."""
+        """Move all timers forward: lifetimes, retries, revalidation.
+
+        Times inside messages stay real.
+
+        Raises:
+            UsageError: `seconds` is negative or too large.
+        """
         from paraph.simulator.steering.control import advance_clock
 
         self._call(lambda: advance_clock(self.simulator, seconds))
@@ -138,7 +153,13 @@ class SimulatedZoom:
         client_id: str = "",
         variant: str = "",
     ) -> str:
-        """Sign and send one webhook, by default with a realistic payload; return its delivery id.
+        """Sign and send one webhook; return its delivery id.
+
+        Args:
+            event: the name of the event.
+            payload: its payload; None for a realistic one.
+            client_id: the app; "" for the first app.
+            variant: "mixed_escapes", or "" for the usual form of the bytes.
 
         Raises:
             RuntimeError: no URL subscribes to it, or the URL failed six challenges.
@@ -147,7 +168,7 @@ class SimulatedZoom:
         publish = self.simulator.publish
         sent = self._call(lambda: publish(app, event, payload, variant=variant))
         if not sent:
-            raise RuntimeError(f"no URL of {app.client_id} hears of {event}")
+            raise RuntimeError(f"no event URL of {app.client_id} is subscribed to {event}")
         return sent[0].id
 
     def signed_event(
@@ -158,7 +179,10 @@ class SimulatedZoom:
         client_id: str = "",
         variant: str = "",
     ) -> SignedEvent:
-        """Return a webhook that the test posts itself, to an app without a socket."""
+        """Return a signed webhook without sending it; the arguments are as in `send_event`.
+
+        A test posts it itself to an app without a socket.
+        """
         app = self._app(client_id)
 
         def signed() -> SignedEvent:
@@ -173,7 +197,13 @@ class SimulatedZoom:
     ) -> str | None:
         """Remove an app for a user; return the delivery's id, or None if no app is notified.
 
-        `paraph.simulator.apps.deauthorization.variants` lists the variants of the event.
+        Args:
+            user_id: the user; "" for the first user.
+            client_id: the app; "" for the first app.
+            variant: a variant of the event, from `apps.deauthorization.VARIANTS`.
+
+        Raises:
+            UsageError: there is no such variant.
         """
         from paraph.simulator.apps.deauthorization import deauthorize
 
@@ -190,7 +220,18 @@ class SimulatedZoom:
         act: str = "",
         variant: str = "",
     ) -> str:
-        """Return an X-Zoom-App-Context header, valid or in one of the variants of `app_context`."""
+        """Return an X-Zoom-App-Context header.
+
+        Args:
+            user_id: the user who opens the app; "" for the first user.
+            client_id: the app; "" for the first app.
+            place: a key of `apps.app_context.PLACES`.
+            act: the action of a deep link.
+            variant: a variant of `apps.app_context.VARIANTS`; "" for a valid context.
+
+        Raises:
+            UsageError: there is no such place or variant.
+        """
         from paraph.simulator.apps.app_context import mint
 
         return mint(
@@ -204,7 +245,7 @@ class SimulatedZoom:
         )
 
     def settle(self) -> None:
-        """Wait until every webhook that is due has been sent and answered."""
+        """Wait until every due webhook has been sent and has its response or has failed."""
         self._await(self.simulator.sender.settle())
 
     def validate_url(self, *, client_id: str = "") -> tuple[bool, str]:
@@ -219,10 +260,15 @@ class SimulatedZoom:
     def wait_for_delivery(
         self, delivery_id: str, *, attempts: int = 1, seconds: float = 10
     ) -> dict[str, Any]:
-        """Return the delivery once it has had this many attempts.
+        """Return a delivery once it has had this many attempts.
+
+        Args:
+            delivery_id: the id of the delivery.
+            attempts: the number of attempts.
+            seconds: the timeout.
 
         Raises:
-            TimeoutError: it has not had them within the timeout in seconds.
+            TimeoutError: it has not had them within the timeout.
         """
 
         async def attempted() -> dict[str, Any]:
@@ -237,7 +283,16 @@ class SimulatedZoom:
 
     @contextmanager
     def fault(self, name: str, **parameters: Any) -> Iterator[None]:
-        """Switch on a fault until the block ends; `times=1` for one occasion."""
+        """Switch on a fault until the block ends.
+
+        Args:
+            name: the name of the fault.
+            parameters: its parameters; `times=1` limits it to one occasion.
+
+        Raises:
+            NotFound: there is no such fault.
+            UsageError: a parameter is unknown or of the wrong type.
+        """
         faults = self.simulator.faults
         self._call(lambda: faults.switch_on(name, parameters))
         try:
@@ -251,7 +306,7 @@ class SimulatedZoom:
         This takes milliseconds, so one server can serve many tests.
 
         Args:
-            world: another world from now on.
+            world: another world from now on; None keeps the present one.
         """
         self._call(lambda: self.simulator.reset(world))
 

@@ -15,11 +15,20 @@ from enum import StrEnum, auto
 from itertools import takewhile
 
 from paraph.errors import MessageMalformed, PeerUnavailable, ResourceErrorResponse
-from paraph.oauth.messages import Response
+from paraph.oauth.messages import Response, parse_http_date
 from paraph.strict_json import parse_json_object
 from paraph.zoom.events import parse_date_time
-from paraph.zoom.token_errors import MEANINGS
 
+# The documented meanings of Zoom's error numbers for a dead grant. A user who is asked to install
+# again should learn why.
+GRANT_ERRORS = {
+    "4735": "the Zoom user that the token belongs to no longer exists",
+    "4737": "the refresh token was not found; the app must be authorized again",
+    "4738": "the token was disabled by an administrator of the Zoom account",
+    "4740": "the refresh token was used more often than Zoom tolerates",
+    "4741": "the token was revoked by a later authorization",
+}
+_GRANT_ERROR = re.compile(r"Zoom error ([0-9]{4})")
 _MAX_DEPTH = 8
 _LONGEST_WAIT = 2 * 86_400
 """Seconds. Daily limits reset within a day; a longer wait is a mistake and is ignored."""
@@ -27,13 +36,6 @@ _LONGEST_WAIT = 2 * 86_400
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _COUNT = re.compile(r"[0-9]{1,12}")
 _CATEGORY = re.compile(r"[A-Za-z-]{1,40}")
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
-# The library's own date parser is too lenient: it fills in missing parts.
-_HTTP_DATE = re.compile(
-    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (?P<day>[0-9]{2}) "
-    rf"(?P<month>{_MONTHS.replace(' ', '|')}) (?P<year>[0-9]{{4}}) "
-    r"(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2}) GMT",
-)
 _LACKS_SCOPES = re.compile(r"does not contain (?:[a-z]{1,9} ){0,4}scope")
 # `scopes:[a, b]`, `scopes:["a","b"]` (devforum.zoom.us thread 111305), and without brackets. The
 # list ends with a bracket or the message, so that no half of another word is taken for a scope.
@@ -83,10 +85,23 @@ class RateLimit:
     retry_at: float | None
 
 
-def kind_of_answer(response: Response) -> ApiErrorKind:
+def kind_of_response(response: Response) -> ApiErrorKind:
     """Classify a response with any status but 2xx."""
     code, message = _read_body(response)
     return _kind(response.status, code, message.lower())
+
+
+def explain_grant_error(detail: str) -> str:
+    """Return the reason of a refusal, with the meaning of its number if that is documented.
+
+    Only the number of Zoom's error text was kept, because the text repeats the refused value.
+
+    Args:
+        detail: the detail of the error, such as "Zoom error 4741".
+    """
+    found = _GRANT_ERROR.fullmatch(detail)
+    meaning = GRANT_ERRORS.get(found[1]) if found else None
+    return f"{found[1]}: {meaning}" if found and meaning else detail
 
 
 def classify_api_error(
@@ -164,13 +179,13 @@ def _kind(status: int, code: int | None, text: str) -> ApiErrorKind:
             return ApiErrorKind.REFUSED
         # RFC 6750 section 3.1: 401 is the status of an invalid token. Zoom's numbers of a dead
         # grant mean the same, such as 4735: the administrator who installed the app left.
-        if status == 401 or str(code) in MEANINGS or text.startswith("invalid access token"):
+        if status == 401 or str(code) in GRANT_ERRORS or text.startswith("invalid access token"):
             return ApiErrorKind.ACCESS_TOKEN_INVALID
     return ApiErrorKind.REFUSED
 
 
 def _read_body(response: Response) -> tuple[int | None, str]:
-    """Return Zoom's code and message; neither if a proxy answered with its own page."""
+    """Return Zoom's code and message; neither if a proxy sent its own page."""
     try:
         content = parse_json_object(response.body, max_depth=_MAX_DEPTH)
     except MessageMalformed:
@@ -215,16 +230,7 @@ def _parse_retry_after(value: str | None, now: float) -> float | None:
     instant = parse_date_time(value)
     if instant is not None:
         return _believe(instant, now)
-    return _believe(_parse_http_date(value), now)
-
-
-def _parse_http_date(value: str) -> float | None:
-    """Return epoch seconds of an HTTP-date in today's format (RFC 9110 5.6.7), else None."""
-    match = _HTTP_DATE.fullmatch(value)
-    if match is None:
-        return None
-    month = f"{_MONTHS.index(match['month']) // 4 + 1:02}"
-    return parse_date_time(f"{match['year']}-{month}-{match['day']}T{match['time']}Z")
+    return _believe(parse_http_date(value), now)
 
 
 def _believe(instant: float | None, now: float) -> float | None:

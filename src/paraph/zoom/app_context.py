@@ -45,7 +45,7 @@ from paraph.errors import (
 )
 from paraph.secret import Secret
 from paraph.strict_json import parse_json_object
-from paraph.zoom.identifier import parse_identifier
+from paraph.zoom.events import parse_identifier
 from paraph.zoom.verification import VerificationStep, find_step
 
 ISSUER = "marketplace.zoom.us"
@@ -175,7 +175,7 @@ def open_app_context(
             f"the claims are not a strict JSON object: {error.detail}"
         ) from error
     context = _parse_claims(claims)
-    _judge(context, client_id=client_id, now=now)
+    _check_claims(context, client_id=client_id, now=now)
     return context
 
 
@@ -263,7 +263,7 @@ def _parse_milliseconds(claims: Mapping[str, Any], name: str) -> float:
     return value / 1000
 
 
-def _judge(context: AppContext, *, client_id: str, now: float) -> None:
+def _check_claims(context: AppContext, *, client_id: str, now: float) -> None:
     if context.iss != ISSUER:
         raise _ISSUER.refuse()
     expected, given = client_id.encode(), context.aud.encode("utf-8", "surrogatepass")

@@ -13,8 +13,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from paraph.zoom.event_table import FAMILIES, UNKNOWN_FAMILY, Places, family_of
-from paraph.zoom.events import APP_DEAUTHORIZED, URL_VALIDATION, Event
-from paraph.zoom.identifier import parse_identifier
+from paraph.zoom.events import APP_DEAUTHORIZED, URL_VALIDATION, Event, parse_identifier
 from paraph.zoom.named_users import named_users
 
 Level = Literal["user", "account"]

@@ -22,7 +22,6 @@ from typing import Any
 from paraph.errors import EventInvalid, MessageMalformed
 from paraph.strict_json import parse_json_object
 from paraph.zoom.event_table import ACCOUNT_KEYS
-from paraph.zoom.identifier import parse_identifier
 from paraph.zoom.webhook import CHALLENGE_TOKEN, VerifiedDelivery
 
 APP_DEAUTHORIZED = "app_deauthorized"
@@ -31,6 +30,10 @@ URL_VALIDATION = "endpoint.url_validation"
 _MAX_DEPTH = 32
 _NAME = re.compile(r"[a-zA-Z0-9_.]{1,100}")
 _MILLISECONDS = re.compile(r"[0-9]{13}")
+# Zoom's ids are 22 characters of base64url today; older and meeting ids have `+`, `/` and `=`, and
+# the documentation prints one with `!`. The only requirement is that a database, a log and a
+# header can carry the id: printable ASCII without the space.
+_IDENTIFIER = re.compile(r"[\x21-\x7e]{1,64}")
 
 # RFC 3339 section 5.6 with the offset written either way. datetime.fromisoformat alone would also
 # accept week dates, missing times and times without a zone, which name no instant.
@@ -111,6 +114,17 @@ def parse_kept_event(body: bytes) -> Event:
     )
 
 
+def parse_identifier(value: object) -> str | None:
+    """Return the value itself if it is an identifier: 1 to 64 printable ASCII characters.
+
+    Nothing is trimmed, folded or normalised: two spellings are two accounts. Anything else,
+    including a number or an empty string, gives `None`, whose meaning the caller decides.
+    """
+    if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
+        return value
+    return None
+
+
 def parse_account_id(payload: Mapping[str, Any]) -> str | None:
     """Return the Zoom account that a payload names; None without one."""
     for key in ACCOUNT_KEYS:
@@ -166,8 +180,8 @@ def answer_url_validation(delivery: VerifiedDelivery, event: Event) -> bytes:
         EventInvalid: as for `parse_url_validation`.
     """
     token = parse_url_validation(event)
-    answer = {"plainToken": token, "encryptedToken": delivery.answer_challenge(token)}
-    return json.dumps(answer, separators=(",", ":")).encode("ascii")
+    response = {"plainToken": token, "encryptedToken": delivery.answer_challenge(token)}
+    return json.dumps(response, separators=(",", ":")).encode("ascii")
 
 
 def parse_date_time(value: object) -> int | None:

@@ -113,18 +113,18 @@ def find_weaknesses(
     Scopes are not checked: only the host knows which ones it needs.
     """
     return (
-        *_judge_redirects(manifest, redirect_uri),
-        *_judge_switches(manifest),
-        *_judge_allow_list(manifest, redirect_uri),
-        *_judge_subscriptions(manifest, webhook_url),
+        *_check_redirects(manifest, redirect_uri),
+        *_check_switches(manifest),
+        *_check_allow_list(manifest, redirect_uri),
+        *_check_subscriptions(manifest, webhook_url),
     )
 
 
-def _judge_redirects(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness]:
+def _check_redirects(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness]:
     primaries = _primaries(manifest)
     for place, url in primaries:
-        yield from _judge_url(place, url, loopback=place == _DEVELOPMENT)
-        yield from _judge_case(place, url)
+        yield from _check_url(place, url, loopback=place == _DEVELOPMENT)
+        yield from _check_case(place, url)
     registered = {url for _, url in primaries} | set(manifest.oauth_allow_list)
     if redirect_uri not in registered:
         yield Weakness(
@@ -141,7 +141,7 @@ def _judge_redirects(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness
         )
 
 
-def _judge_switches(manifest: Manifest) -> Iterator[Weakness]:
+def _check_switches(manifest: Manifest) -> Iterator[Weakness]:
     if not manifest.strict_mode:
         yield Weakness(
             f"{_OAUTH}.strict_mode",
@@ -156,13 +156,13 @@ def _judge_switches(manifest: Manifest) -> Iterator[Weakness]:
         )
 
 
-def _judge_allow_list(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness]:
+def _check_allow_list(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness]:
     primaries = [url for _, url in _primaries(manifest)]
     ours = {_host(url) for url in (redirect_uri, *primaries)}
     for index, entry in enumerate(manifest.oauth_allow_list):
         place = f"{_OAUTH}.oauth_allow_list[{index}]"
-        yield from _judge_url(place, entry, loopback=True)
-        yield from _judge_case(place, entry)
+        yield from _check_url(place, entry, loopback=True)
+        yield from _check_case(place, entry)
         match = _URL.fullmatch(entry)
         if match is None:
             continue
@@ -180,7 +180,7 @@ def _judge_allow_list(manifest: Manifest, redirect_uri: str) -> Iterator[Weaknes
             )
 
 
-def _judge_subscriptions(manifest: Manifest, webhook_url: str) -> Iterator[Weakness]:
+def _check_subscriptions(manifest: Manifest, webhook_url: str) -> Iterator[Weakness]:
     for subscription in manifest.subscriptions:
         urls = {
             "development_webhook_url": subscription.development_webhook_url,
@@ -188,7 +188,7 @@ def _judge_subscriptions(manifest: Manifest, webhook_url: str) -> Iterator[Weakn
         }
         for name, url in urls.items():
             if url:
-                yield from _judge_url(f"{subscription.field}.{name}", url, loopback=False)
+                yield from _check_url(f"{subscription.field}.{name}", url, loopback=False)
         if webhook_url not in urls.values():
             yield Weakness(
                 subscription.field,
@@ -197,7 +197,7 @@ def _judge_subscriptions(manifest: Manifest, webhook_url: str) -> Iterator[Weakn
             )
 
 
-def _judge_url(place: str, url: str, *, loopback: bool) -> Iterator[Weakness]:
+def _check_url(place: str, url: str, *, loopback: bool) -> Iterator[Weakness]:
     match = _URL.fullmatch(url)
     if match is None:
         yield Weakness(
@@ -216,7 +216,7 @@ def _judge_url(place: str, url: str, *, loopback: bool) -> Iterator[Weakness]:
         )
 
 
-def _judge_case(place: str, url: str) -> Iterator[Weakness]:
+def _check_case(place: str, url: str) -> Iterator[Weakness]:
     if url != url.lower():
         yield Weakness(
             place,

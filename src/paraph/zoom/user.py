@@ -16,7 +16,7 @@ from paraph.oauth.messages import Request, Response
 from paraph.secret import Secret
 from paraph.strict_json import parse_json_object
 from paraph.zoom.api_errors import classify_api_error
-from paraph.zoom.identifier import parse_identifier
+from paraph.zoom.events import parse_identifier
 
 _MAX_DEPTH = 16
 _MAX_TEXT = 256

@@ -1,10 +1,14 @@
-"""Requests to upgrade, and their answers."""
+"""Upgrade requests with their responses, and the headers of proxies."""
 
 from __future__ import annotations
 
 import pytest
 
+from paraph.checks.cases import connections
 from paraph.checks.cases.connections import UPGRADES, answered_twice, upgrade
+from paraph.checks.runner import run
+from paraph.checks.twin_target import twin_target
+from paraph.checks.verdict import Finding, Verdict
 
 INNER = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -35,6 +39,31 @@ def test_the_inner_request_is_the_body_of_the_outer_one(protocol: str) -> None:
         (b"HTTP/1.1 303 See Other\r\n\r\nHTTP/1.1 401 Unauthorized\r\n", True),
     ],
 )
-def test_a_second_answer_is_told_from_a_refusal(received: bytes, *, expected: bool) -> None:
-    """Only an answer to the inner request shows that it was run."""
+def test_a_second_response_is_not_a_refusal(received: bytes, *, expected: bool) -> None:
+    """Only a response to the inner request shows that it was processed."""
     assert expected is answered_twice(received)
+
+
+def found(name: str) -> Finding:
+    """One case against the twin without the variant `behind_proxies`."""
+    target = twin_target()
+    del target.variants["behind_proxies"]
+    (finding,) = run(target, [name], told=lambda _finding: None).findings
+    return finding
+
+
+def test_an_app_without_proxies_is_not_applicable() -> None:
+    """The reason names the missing variant."""
+    finding = found("net-forwarded-list")
+    assert Verdict.NOT_APPLICABLE is finding.verdict
+    assert "[variants.behind_proxies]" in finding.reason
+
+
+def test_an_app_whose_limit_is_not_reached_is_not_applicable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a rate limit there is nothing to evade."""
+    monkeypatch.setattr(connections, "_STARTS", 3)
+    finding = found("net-forwarded-limits")
+    assert Verdict.NOT_APPLICABLE is finding.verdict
+    assert "no limit is seen within 3 starts" in finding.reason

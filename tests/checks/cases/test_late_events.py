@@ -16,7 +16,7 @@ from paraph.simulator.state.world import User
 
 @pytest.mark.parametrize("place", list(SHAPES))
 def test_a_shape_names_its_user_once_beside_a_marker(place: str) -> None:
-    """A second place would let an app find the user that looks at that place only."""
+    """Each shape names its user at one place only, so no app finds the user at another."""
     _, shape = SHAPES[place]
     user = User(id="user-of-the-event", account_id="account-of-the-event")
 

@@ -17,7 +17,7 @@ from paraph.checks.verdict import Verdict
 
 @pytest.mark.parametrize("path", ["/webhook", "/zoom/webhook"])
 def test_every_spelling_reads_as_the_path_to_a_careless_decoder(path: str) -> None:
-    """Decoded, without parameters and dot segments, it is the path; as it stands it is not."""
+    """A spelling differs from the path, and equals it once decoded and normalized."""
     found = spellings(f"http://127.0.0.1:1{path}")
     plain = {
         re.sub("/+", "/", posixpath.normpath(unquote(one).split(";")[0].rstrip("\0/")))
@@ -29,7 +29,7 @@ def test_every_spelling_reads_as_the_path_to_a_careless_decoder(path: str) -> No
 
 
 def test_a_delivery_in_two_pieces_is_one_request() -> None:
-    """The body is as long as its head says, and a part of it is in each piece."""
+    """The pieces form one request with a correct Content-Length; each has a part of the body."""
     delivery = Delivery("secret-of-the-test", b'{"event":"meeting.ended"}', 1_700_000_000)
 
     first, second = request_of("http://127.0.0.1:1/webhook", delivery)
@@ -43,7 +43,7 @@ def test_a_delivery_in_two_pieces_is_one_request() -> None:
 
 
 def test_stalled_bodies_need_addresses_of_their_own() -> None:
-    """From one address an honest sender may share the limit of the attackers."""
+    """A case that attacks from other addresses is not applicable where all senders share one."""
     target = twin_target()
     target.urls.base = "http://localhost:{port}"
     (finding,) = run(target, ["wh-stalled-bodies"], told=lambda _finding: None).findings

@@ -15,7 +15,7 @@ APP = str(Path(__file__).parent / "hard_coded_app.py")
 
 
 def test_zoom_is_the_simulator_for_that_process_alone() -> None:
-    """It installs, and the check sees that it does without state."""
+    """The app installs through the simulator, and the check finds that it uses no state."""
     try:
         demand_possible()
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""Evidence shows what happened and nothing secret."""
+"""Evidence contains no secrets."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SECRET = "a-client-secret/with+odd=characters"
     ],
 )
 def test_a_secret_is_masked_in_every_spelling(text: str) -> None:
-    """Basic credentials and percent-encoding hide a secret from the eye, not from an attacker."""
+    """A secret is masked in base64 and percent-encoded, too."""
     masked = mask(f"before {text} after", {SECRET: "client secret"})
     assert f"[client secret {fingerprint(SECRET)}]" in masked
     assert text not in masked
 
 
 def test_what_the_app_made_itself_is_masked_by_its_place() -> None:
-    """Cookies, states and form tokens are secrets that nobody has told us."""
+    """Cookies, states and form tokens of the app are masked by their place."""
     text = (
         "cookie: sid=abcdefgh12345678\nset-cookie: sid=abcdefgh12345678; Path=/\n"
         "authorization: Bearer abcdefgh12345678\nGET /cb?state=abcdefgh12345678&x=1\n"
@@ -51,7 +51,7 @@ def test_what_the_app_made_itself_is_masked_by_its_place() -> None:
     ],
 )
 def test_a_parameter_is_masked_wherever_a_url_stands(text: str) -> None:
-    """Pages quote URLs, and URLs stand in each other's queries."""
+    """Parameters of URLs are masked inside HTML, JSON and other queries."""
     masked = mask(text, {})
     assert "12345678" not in masked
     assert "state" in masked

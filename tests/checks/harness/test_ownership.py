@@ -1,4 +1,4 @@
-"""Nothing off this machine is attacked without a proof."""
+"""A target on another machine is attacked only with a proof of ownership."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from paraph.checks.harness.destination import THIS_MACHINE
+from paraph.checks.harness.http.destination import THIS_MACHINE
 from paraph.checks.harness.ownership import demand_ownership, is_loopback
 from paraph.checks.runner import run
 from paraph.checks.target import Hook, Hooks, Registration, Target, Urls, Variant
@@ -39,12 +39,12 @@ from paraph.errors import ConfigurationError
     ],
 )
 def test_loopback_is_what_can_only_be_this_machine(url: str, expected: bool) -> None:  # noqa: FBT001 - A table's column.
-    """Names and networks belong to somebody."""
+    """Only loopback names and addresses count as this machine."""
     assert expected == is_loopback(url)
 
 
 def target(**urls: str) -> Target:
-    """A target with one URL somewhere else."""
+    """A target with one URL on another machine."""
     named = Urls(redirect="/callback", **{"base": "http://127.0.0.1:1", **urls})  # type: ignore[arg-type]
     return Target(name="x", urls=named, zoom=Registration(port=8100))
 
@@ -85,7 +85,7 @@ def test_no_spelling_of_a_url_makes_another_host_ours(url: str) -> None:
     ["http://127.0.0.1:{port}#@host.example", "///x", "/\\\\host.example", "/a?b=//host", "@h"],
 )
 def test_a_url_that_stays_here_needs_no_proof(url: str) -> None:
-    """A request to this machine needs no proof, however odd its path is."""
+    """A request to this machine needs no proof, whatever its path is."""
     assert THIS_MACHINE == demand_ownership(target(webhook=url))
 
 
@@ -98,8 +98,8 @@ def test_no_hook_leads_elsewhere(url: str) -> None:
         demand_ownership(made)
 
 
-def test_every_base_of_a_variant_is_judged() -> None:
-    """The app started in another way must not be another app."""
+def test_every_base_of_a_variant_is_checked() -> None:
+    """The base of every variant needs a proof as well."""
     made = target()
     made.variants = {"tls": Variant(base="https://host.example")}
     with pytest.raises(ConfigurationError, match=r"host\.example is not this machine"):
@@ -107,8 +107,8 @@ def test_every_base_of_a_variant_is_judged() -> None:
 
 
 @pytest.mark.parametrize("field", ["ready", "redirect_uri", "more_origins"])
-def test_every_other_place_of_the_file_is_judged(field: str) -> None:
-    """Where the check only connects, or is only sent, counts as well."""
+def test_every_other_place_of_the_file_is_checked(field: str) -> None:
+    """URLs to which the check only connects, or is redirected, need a proof as well."""
     made = target()
     if field == "ready":
         made.start.ready = "//host.example/"
@@ -121,19 +121,19 @@ def test_every_other_place_of_the_file_is_judged(field: str) -> None:
 
 
 def test_the_proof_opens_its_own_origin_alone() -> None:
-    """A file on one port proves nothing about another one."""
+    """A proof on one port is not valid for another port."""
     received: list[str] = []
 
     class Proof(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            """Serve the token, and note who asked."""
+            """Serve the token and record the path."""
             received.append(self.path)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"0123456789abcdef0123\n")
 
         def log_message(self, *_args: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     host = socket.gethostname()
     with ThreadingHTTPServer(("", 0), Proof) as server:
@@ -153,14 +153,14 @@ def test_the_proof_opens_its_own_origin_alone() -> None:
 
 @pytest.mark.parametrize("name", ["base", "webhook", "start", "plain"])
 def test_every_url_elsewhere_needs_the_proof(name: str) -> None:
-    """One foreign URL among our own is enough to hurt somebody."""
+    """One URL on another machine is enough to require a proof."""
     with pytest.raises(ConfigurationError) as caught:
         run(target(**{name: "https://10.255.255.1:9"}), [], told=lambda _finding: None)
     assert "ownership_token" in caught.value.problems[0]
 
 
 def test_a_hook_elsewhere_needs_it_too() -> None:
-    """Hooks are requests as well."""
+    """The URL of a hook needs a proof as well."""
     made = target()
     made.hooks = Hooks(use=Hook(url="https://app.example/use"))
     with pytest.raises(ConfigurationError):
@@ -168,7 +168,7 @@ def test_a_hook_elsewhere_needs_it_too() -> None:
 
 
 def test_a_file_that_says_something_else_is_no_proof() -> None:
-    """The token must be served by the target itself; here nobody answers."""
+    """Without a response from the target the proof is missing."""
     made = target(base="http://10.255.255.1.invalid")
     made.ownership_token = "0123456789abcdef0123"
     with pytest.raises(ConfigurationError, match=r"paraph-check\.txt"):

@@ -36,5 +36,5 @@ def test_the_twin_finds_the_user_of_every_shape(place: str) -> None:
     ],
 )
 def test_odd_payloads_name_no_user(payload: dict[str, Any]) -> None:
-    """A payload of another shape is no error."""
+    """A payload of an unknown shape names no user and raises nothing."""
     assert set() == users_of("meeting.ended", payload)

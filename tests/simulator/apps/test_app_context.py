@@ -9,7 +9,7 @@ import pytest
 
 from paraph.errors import AppContextRejected, PeerError, UsageError
 from paraph.secret import Secret
-from paraph.simulator.apps.app_context import PLACES, mint, seal, variants
+from paraph.simulator.apps.app_context import PLACES, VARIANTS, mint, seal
 from paraph.simulator.state.world import default_world
 from paraph.zoom.app_context import AppContext, open_app_context
 from simulator.socket_receiver import Numbers
@@ -107,7 +107,7 @@ def test_the_padded_variant_has_padding() -> None:
     assert all(minted(variant="padded", place=place).endswith("=") for place in PLACES)
 
 
-@pytest.mark.parametrize("variant", sorted(set(variants()) - VALID))
+@pytest.mark.parametrize("variant", sorted(set(VARIANTS.documentation()) - VALID))
 def test_every_other_variant_is_refused(variant: str) -> None:
     """What Zoom never sends, the kit refuses, and never fails on."""
     with pytest.raises(PeerError):
@@ -151,4 +151,4 @@ def test_what_there_is_not_is_named(options: dict[str, str]) -> None:
 
 def test_every_variant_is_documented() -> None:
     """One line each."""
-    assert all(text.endswith((".", "!")) for text in variants().values())
+    assert all(text.endswith((".", "!")) for text in VARIANTS.documentation().values())

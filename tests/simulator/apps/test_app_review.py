@@ -71,9 +71,9 @@ def test_a_good_app_has_no_finding() -> None:
             {"redirect_uris": ["https://app.example/cb#x"]},
             "refused: https://app.example/cb#x has a fragment",
         ),
-        ({"redirect_uris": ["myapp://cb"]}, "refused: myapp://cb is no web address"),
-        ({"redirect_uris": ["http://["]}, "refused: http://[ is no web address"),
-        ({"allow_list": ["not-a-url"]}, "weak: not-a-url on the allow list is no URL"),
+        ({"redirect_uris": ["myapp://cb"]}, "refused: myapp://cb is not a web address"),
+        ({"redirect_uris": ["http://["]}, "refused: http://[ is not a web address"),
+        ({"allow_list": ["not-a-url"]}, "weak: not-a-url on the allow list is not a URL"),
         ({"subdomain_strict_mode": False}, "weak: the subdomain check is off"),
         ({"strict_mode": False}, "weak: strict mode is off"),
         ({"landing_url": ""}, "refused: the landing page has no URL"),
@@ -85,7 +85,10 @@ def test_a_good_app_has_no_finding() -> None:
         ({"published": False}, "weak: the app is not published"),
         ({"event_url": "http://app.example/w"}, "refused: the event URL is not https"),
         ({"event_url": "http://127.0.0.1/w"}, "weak: the event URL is on loopback"),
-        ({"deauthorization_url": "nothing"}, "refused: the deauthorization URL is no web address"),
+        (
+            {"deauthorization_url": "nothing"},
+            "refused: the deauthorization URL is not a web address",
+        ),
     ],
 )
 def test_each_weakness_is_named(changes: dict[str, Any], expected: str) -> None:

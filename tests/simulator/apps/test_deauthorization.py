@@ -9,7 +9,7 @@ import pytest
 
 from paraph.errors import UsageError
 from paraph.simulator.app import create_app
-from paraph.simulator.apps.deauthorization import deauthorize, variants
+from paraph.simulator.apps.deauthorization import VARIANTS, deauthorize
 from paraph.simulator.engine import Simulator
 from paraph.simulator.state.world import User, World, default_world
 from paraph.simulator.webhooks.delivery import sign
@@ -145,7 +145,7 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("variant", sorted(variants()))
+@pytest.mark.parametrize("variant", sorted(VARIANTS.documentation()))
 async def test_each_variant_changes_one_thing(variant: str) -> None:
     """Everything else is as documented, and rightly signed."""
     _, (plain, *_) = await removed()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from paraph.secret import Secret
-from paraph.simulator.apps.app_context import variants
+from paraph.simulator.apps.app_context import VARIANTS
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.zoom.app_context import AppContext, open_app_context
 from simulator.plain_client import JANE, PlainClient
@@ -149,7 +149,7 @@ def test_an_unreachable_home_url_is_reported(
     assert 400 == control.post("/open-home", json=order(simulated)).status_code
 
 
-@pytest.mark.parametrize("variant", sorted(variants()))
+@pytest.mark.parametrize("variant", sorted(VARIANTS.documentation()))
 def test_the_home_url_is_opened_with_every_variant(
     simulated: SimulatedZoom, control: httpx.Client, home: HomePage, variant: str
 ) -> None:

@@ -87,7 +87,7 @@ def test_response_type_may_be_absent_unless_strict(plain: PlainClient) -> None:
 
 
 def test_a_strict_world_refuses_repeated_parameters(plain: PlainClient) -> None:
-    """A parameter that stands twice is an error of the request (RFC 6749 3.1)."""
+    """A parameter that appears twice is an error of the request (RFC 6749 3.1)."""
     plain.zoom.world.zoom.strict = True
     twice = (
         f"/oauth/authorize?response_type=code&client_id={plain.zoom.app.client_id}&state=a&state=b"

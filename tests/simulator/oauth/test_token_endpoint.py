@@ -188,7 +188,7 @@ def test_a_wrong_grant_type(plain: PlainClient, form: dict[str, str], error: str
 
 
 def test_a_strict_world_refuses_repeated_parameters(plain: PlainClient) -> None:
-    """A parameter that stands twice is an error (RFC 6749 3.2)."""
+    """A parameter that appears twice is an error (RFC 6749 3.2)."""
     app = plain.zoom.app
     plain.zoom.world.zoom.strict = True
     answer = plain.http.post(

@@ -42,11 +42,11 @@ def test_the_default_world_is_one() -> None:
 @pytest.mark.parametrize(
     ("world", "problem"),
     [
-        (World(users=[User(id="u"), User(id="u")]), "user id u stands twice"),
+        (World(users=[User(id="u"), User(id="u")]), "user id u appears twice"),
         (World(users=[User(id="")]), "user id is empty"),
         (World(accounts=[Account(id="")]), "account id is empty"),
-        (World(users=[User(id="u", account_id="x")]), "user u is of an unknown account"),
-        (World(apps=[server_app("x")]), "client_id s is of an unknown account"),
+        (World(users=[User(id="u", account_id="x")]), "user u names an unknown account"),
+        (World(apps=[server_app("x")]), "client_id s names an unknown account"),
     ],
 )
 def test_what_cannot_be_is_named(world: World, problem: str) -> None:

@@ -191,7 +191,7 @@ def test_failing_challenges_are_shown(simulated: SimulatedZoom, console: httpx.C
             simulated.advance(72 * 3600)
             simulated.settle()
         page = console.get("/").text
-        assert "the event URL has failed 2 challenges in a row" in page
+        assert "the event URL failed 2 challenges in a row" in page
         assert "Mail to the owner" in page
         for _ in range(4):
             simulated.advance(72 * 3600)

@@ -169,7 +169,7 @@ def test_a_wrong_world_changes_nothing(control: httpx.Client) -> None:
     app = {"client_id": "cid", "client_secret": "sec"}
     for wrong, said in (
         ({"apps": [{**app, "redirect_url": ""}]}, "redirect_url"),
-        ({"apps": [app, app]}, "stands twice"),
+        ({"apps": [app, app]}, "appears twice"),
         ({"apps": [{"client_id": "cid"}]}, "client_secret"),
     ):
         answer = control.put("/world", json=wrong)

@@ -9,7 +9,7 @@ import pytest
 
 from paraph.simulator.state.journal import Exchange
 from paraph.simulator.steering.mask import HIDDEN
-from paraph.simulator.steering.summary import gist_of, tolerated
+from paraph.simulator.steering.summary import summarize, tolerated
 
 Fields = dict[str, str]
 
@@ -30,7 +30,7 @@ def exchange(
 
 
 @pytest.mark.parametrize(
-    ("query", "gist"),
+    ("query", "summary"),
     [
         ({}, "no state · no PKCE"),
         ({"state": "s"}, "state · no PKCE"),
@@ -38,9 +38,9 @@ def exchange(
         ({"code_challenge": "c", "code_challenge_method": "S256"}, "no state · PKCE S256"),
     ],
 )
-def test_an_authorization_request_tells_what_protects_it(query: Fields, gist: str) -> None:
+def test_an_authorization_request_tells_what_protects_it(query: Fields, summary: str) -> None:
     """Whether state and PKCE are there, and which method: the default is plain."""
-    assert gist == gist_of(exchange("GET", "/oauth/authorize", query, status=302))
+    assert summary == summarize(exchange("GET", "/oauth/authorize", query, status=302))
 
 
 def test_a_token_request_tells_its_grant_and_its_error() -> None:
@@ -49,13 +49,13 @@ def test_a_token_request_tells_its_grant_and_its_error() -> None:
     answer = {"reason": "Invalid authorization code c0de", "error": "invalid_grant"}
     refused = exchange("POST", "/oauth/token", form=form, status=400, answer=answer)
 
-    assert "authorization_code" == gist_of(exchange("POST", "/oauth/token", form=form))
+    assert "authorization_code" == summarize(exchange("POST", "/oauth/token", form=form))
     words = f"invalid_grant Invalid authorization code {HIDDEN}"
-    assert f"authorization_code · {words}" == gist_of(refused)
+    assert f"authorization_code · {words}" == summarize(refused)
 
 
 @pytest.mark.parametrize(
-    ("answer", "gist"),
+    ("answer", "summary"),
     [
         ({"code": 124, "message": "Invalid access token."}, "124 Invalid access token."),
         ({"errorCode": 4700, "errorMessage": "Invalid redirect url"}, "4700 Invalid redirect url"),
@@ -63,9 +63,9 @@ def test_a_token_request_tells_its_grant_and_its_error() -> None:
         (None, ""),
     ],
 )
-def test_errors_of_every_family_are_told(answer: Any, gist: str) -> None:
+def test_errors_of_every_family_are_told(answer: Any, summary: str) -> None:
     """The REST API's code and message, the page's number; nothing where there is no JSON object."""
-    assert gist == gist_of(exchange("GET", "/v2/users/me", status=401, answer=answer))
+    assert summary == summarize(exchange("GET", "/v2/users/me", status=401, answer=answer))
 
 
 def test_a_refusal_on_zooms_page_is_told() -> None:
@@ -73,13 +73,13 @@ def test_a_refusal_on_zooms_page_is_told() -> None:
     refused = exchange("GET", "/oauth/authorize", status=400)
     page = b"<p>Error 4700</p><h1>Invalid &lt;redirect&gt; url</h1>"
     shown = Exchange(refused.entry, [], page, 0)
-    assert "no state · no PKCE · Invalid <redirect> url" == gist_of(shown)
+    assert "no state · no PKCE · Invalid <redirect> url" == summarize(shown)
 
 
 def test_it_stays_short() -> None:
     """A list has room for a few words, whatever a caller sends."""
     form = {"grant_type": "x" * 5000}
-    assert 140 == len(gist_of(exchange("POST", "/oauth/token", form=form)))
+    assert 140 == len(summarize(exchange("POST", "/oauth/token", form=form)))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from paraph.simulator.engine import Simulator
 from paraph.simulator.state.world import App
 from paraph.simulator.webhooks import webhook_sender
 from paraph.simulator.webhooks.delivery import sign
-from paraph.simulator.webhooks.url_validation import judge
+from paraph.simulator.webhooks.url_validation import check_response
 from simulator.socket_receiver import (
     HANG,
     Request,
@@ -46,7 +46,7 @@ async def test_a_healthy_url_is_challenged_every_72_hours() -> None:
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
         receiver.answer = seal_answer(simulator.world.apps[0])
-        simulator.begin()
+        simulator.begin_revalidation()
         assert [72, 144, 216] == await hours_of_challenges(simulator, receiver, hours=230)
         assert [] == list(simulator.validation.mails)
         await simulator.sender.close()
@@ -71,7 +71,7 @@ async def test_failures_in_a_row_follow_the_timeline_of_zoom() -> None:
         receiver.statuses = [500]
         simulator = make_simulator(receiver.url)
         app = simulator.world.apps[0]
-        simulator.begin()
+        simulator.begin_revalidation()
         rows, passed = [], 0
         for hour, _, _ in FAILURES:
             await hours_of_challenges(simulator, receiver, hours=hour - passed)
@@ -90,7 +90,7 @@ async def test_a_disabled_subscription_hears_nothing_until_it_is_validated_by_ha
         receiver.statuses = [500]
         simulator = make_simulator(receiver.url)
         app = simulator.world.apps[0]
-        simulator.begin()
+        simulator.begin_revalidation()
         await hours_of_challenges(simulator, receiver, hours=432)
         assert [] == simulator.publish(app, "meeting.ended", {})
         receiver.statuses, receiver.answer = [200], seal_answer(app)
@@ -109,7 +109,7 @@ async def test_one_right_answer_forgets_the_failures_before_it() -> None:
         receiver.statuses = [500]
         simulator = make_simulator(receiver.url)
         app = simulator.world.apps[0]
-        simulator.begin()
+        simulator.begin_revalidation()
         await hours_of_challenges(simulator, receiver, hours=5 * 72)
         receiver.statuses, receiver.answer = [200], seal_answer(app)
         await hours_of_challenges(simulator, receiver, hours=72)
@@ -125,7 +125,7 @@ async def test_a_jump_of_the_clock_asks_once() -> None:
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
         receiver.answer = seal_answer(simulator.world.apps[0])
-        simulator.begin()
+        simulator.begin_revalidation()
         simulator.clock.advance(90 * 86_400)
         await simulator.sender.settle()
         assert 1 == len(receiver.requests)
@@ -138,7 +138,7 @@ async def test_many_worlds_leave_one_round_of_challenges() -> None:
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
         receiver.answer = seal_answer(simulator.world.apps[0])
-        simulator.begin()
+        simulator.begin_revalidation()
         for _ in range(5000):
             simulator.replace_world(simulator.world)
         assert len(simulator.timers) < 2100
@@ -152,7 +152,7 @@ async def test_a_reset_starts_the_72_hours_again() -> None:
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
         receiver.answer = seal_answer(simulator.world.apps[0])
-        simulator.begin()
+        simulator.begin_revalidation()
         await hours_of_challenges(simulator, receiver, hours=71)
         simulator.reset()
         simulator.world.apps[0].event_url = receiver.url
@@ -185,16 +185,16 @@ def _sealed(request: Request, secret: str, **fields: Any) -> bytes:
 @pytest.mark.parametrize(
     ("statuses", "answer", "reason"),
     [
-        ([200], lambda _: b"", "the answer is not JSON"),
-        ([200], lambda _: b"[" * 100_000, "the answer is not JSON"),
-        ([200], lambda _: b"[]", "the answer does not repeat plainToken"),
-        ([200], lambda one: _sealed(one, "x", plainToken="x"), "the answer does not repeat"),
+        ([200], lambda _: b"", "the response is not JSON"),
+        ([200], lambda _: b"[" * 100_000, "the response is not JSON"),
+        ([200], lambda _: b"[]", "the response does not repeat plainToken"),
+        ([200], lambda one: _sealed(one, "x", plainToken="x"), "the response does not repeat"),
         ([200], lambda one: _sealed(one, "another"), "encryptedToken is not the HMAC"),
         ([200], lambda one: _sealed(one, "x", encryptedToken=7), "encryptedToken is not the HMAC"),
-        ([204], lambda _: b"", "the answer is not JSON"),
+        ([204], lambda _: b"", "the response is not JSON"),
         ([401], lambda _: b"", "answered 401"),
         ([302], lambda _: b"", "answered 302"),
-        ([HANG], lambda _: b"", "no answer within 3 seconds"),
+        ([HANG], lambda _: b"", "no response within 3 seconds"),
     ],
 )
 async def test_a_wrong_answer_fails_and_says_why(
@@ -217,10 +217,10 @@ async def test_a_wrong_answer_fails_and_says_why(
 @pytest.mark.parametrize(
     "vector", VECTORS["answers"], ids=[one["comment"] for one in VECTORS["answers"]]
 )
-def test_the_judge_agrees_with_the_vectors(vector: dict[str, str]) -> None:
-    """The published answers pass the simulator's own judge, and spoilt ones do not."""
+def test_the_check_agrees_with_the_vectors(vector: dict[str, str]) -> None:
+    """The published answers pass the simulator's own check, and spoilt ones do not."""
     app = App(client_id="c", client_secret="s", webhook_secret=vector["secret"])
     right = {key: vector[key] for key in ("plainToken", "encryptedToken")}
-    assert judge(app, vector["plainToken"], json.dumps(right).encode())[0]
+    assert check_response(app, vector["plainToken"], json.dumps(right).encode())[0]
     wrong = {**right, "encryptedToken": right["encryptedToken"][:-1]}
-    assert not judge(app, vector["plainToken"], json.dumps(wrong).encode())[0]
+    assert not check_response(app, vector["plainToken"], json.dumps(wrong).encode())[0]

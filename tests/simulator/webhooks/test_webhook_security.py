@@ -125,7 +125,9 @@ async def test_without_a_token_nothing_is_sent(status: int, answer: bytes) -> No
         tokens.statuses, tokens.answer = [status], lambda _: answer
         (delivery,) = simulator.publish(app, "meeting.ended", {})
         await simulator.sender.settle()
-        assert ["the token URL gave no token (-14)"] == [one.reason for one in delivery.attempts]
+        assert ["the token URL returned no usable token (-14)"] == [
+            one.reason for one in delivery.attempts
+        ]
         assert [] == receiver.requests
         simulator.clock.advance(300)
         await simulator.sender.settle()
@@ -144,5 +146,5 @@ async def test_an_unreachable_token_url_is_the_same_failure() -> None:
             (delivery,) = simulator.publish(app, "meeting.ended", {})
             await simulator.sender.settle()
             (attempt,) = delivery.attempts
-            assert "the token URL gave no token (-14)" == attempt.reason
+            assert "the token URL returned no usable token (-14)" == attempt.reason
         await simulator.sender.close()

@@ -1,1 +1,45 @@
-"""The attack cases, one module for each group of the catalogue or part of a group."""
+"""All cases: importing this package registers them."""
+
+from paraph.checks.cases import (
+    authorization_code,
+    connections,
+    deauthorization,
+    exposure,
+    identity,
+    late_events,
+    marketplace,
+    platform,
+    redirection_input,
+    refresh,
+    secrets_at_rest,
+    start,
+    state,
+    token_endpoint,
+    url_validation,
+    webhook,
+    webhook_load,
+    webhook_requests,
+)
+from paraph.checks.harness.case import CASES
+
+__all__ = [
+    "CASES",
+    "authorization_code",
+    "connections",
+    "deauthorization",
+    "exposure",
+    "identity",
+    "late_events",
+    "marketplace",
+    "platform",
+    "redirection_input",
+    "refresh",
+    "secrets_at_rest",
+    "start",
+    "state",
+    "token_endpoint",
+    "url_validation",
+    "webhook",
+    "webhook_load",
+    "webhook_requests",
+]

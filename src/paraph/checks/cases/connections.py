@@ -1,7 +1,8 @@
-"""Group J, part 3: bytes after an upgrade request, and peers that never read."""
+"""Group `platform`, part 3: upgraded connections, peers that never read, headers of proxies."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +10,33 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from paraph.checks.cases.webhook_requests import request_of
-from paraph.checks.harness.case import Trial, case
+from paraph.checks.harness.case import case
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.http.browser import Browser
+from paraph.checks.harness.http.response import Response
+from paraph.checks.harness.install_steps import try_begin
+from paraph.checks.harness.webhook_steps import (
+    control_delivery,
+    effects,
+    known_user,
+    marked_delivery,
+    post,
+)
+from paraph.checks.verdict import HookMissingError
 
 _DEAF_PEERS = 64
+
+
 # More than the buffers in between hold for a peer that announces a small window.
 _UNREAD = 400_000
+
+
 _MOST_REQUESTS = 400
+
+
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
+
+
 UPGRADES = {
     "h2c": "upgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
     "websocket": (
@@ -45,10 +66,10 @@ def answered_twice(received: bytes) -> bool:
 
 
 @case("net-upgrade")
-def _upgraded(t: Trial) -> None:
-    base = t.stage.base + "/"
-    door = t.stage.url("webhook")
-    user = t.known_user() if door else None
+def _upgraded(t: CaseContext) -> None:
+    base = t.environment.base + "/"
+    door = t.environment.url("webhook")
+    user = known_user(t) if door else None
     markers = []
     tries = [
         (method, protocol, chunked, pause)
@@ -63,47 +84,48 @@ def _upgraded(t: Trial) -> None:
         inner = f"GET / HTTP/1.1\r\nhost: {urlsplit(base).netloc}\r\n\r\n".encode()
         outer = base
         if door:
-            marker, delivery = t.marked(user)
+            marker, delivery = marked_delivery(t, user)
             markers.append(marker)
             inner = b"".join(request_of(door, delivery))
             outer = door if method == "POST" else base
         pieces = upgrade(outer, method, protocol, inner, chunked=chunked)
         sender = t.sender()
-        answer = sender.raw(outer, *pieces, timeout=3, pause=pause, whole=True)
-        return answered_twice(b"HTTP/1.1 %d\r\n" % answer.status + answer.body)
+        response = sender.raw(outer, *pieces, timeout=3, pause=pause, whole=True)
+        return answered_twice(b"HTTP/1.1 %d\r\n" % response.status + response.body)
 
     with ThreadPoolExecutor(8) as pool:
         ran = [one for one, twice in zip(tries, pool.map(strike, tries), strict=True) if twice]
     what = f"{ran[0][0]}, {ran[0][1]}" if ran else ""
     t.expect(not ran, f"the body of a request to upgrade ({what}) is run as a request")
-    if door and t.has("events"):
-        t.control_delivery(user)
+    if door and t.hooks.has("events"):
+        control_delivery(t, user)
         t.expect(
-            not any(map(t.effects, markers)), "a delivery in the body of an upgrade had effect"
+            not any(effects(t, one) for one in markers),
+            "a delivery in the body of an upgrade had effect",
         )
 
 
-def _largest_page(t: Trial) -> tuple[str, int]:
+def _largest_page(t: CaseContext) -> tuple[str, int]:
     """Find the page with the largest response; return its URL and size in bytes."""
-    urls = [t.url("start"), t.stage.base + "/", t.stage.absolute("/no-such-page")]
-    urls += [t.stage.absolute(one) for one in t.stage.target.urls.pages]
-    origin = "{0.scheme}://{0.netloc}".format(urlsplit(t.stage.base))
+    urls = [t.url("start"), t.environment.base + "/", t.environment.absolute("/no-such-page")]
+    urls += [t.environment.absolute(one) for one in t.target.urls.pages]
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(t.environment.base))
     found = {}
     for url in urls:
         if url.startswith(f"{origin}/"):
-            answer = t.direct.send("GET", url)
-            found[url] = len(answer.everything()) + 20 if answer.status else 0
+            response = t.direct.send("GET", url)
+            found[url] = len(response.everything()) + 20 if response.status else 0
     return max(found.items(), key=lambda one: one[1])
 
 
-def _never_read(t: Trial, url: str, size: int) -> list[socket.socket]:
+def _never_read(t: CaseContext, url: str, size: int) -> list[socket.socket]:
     parts = urlsplit(url)
     request = f"GET {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n\r\n".encode()
     requests = request * min(_MOST_REQUESTS, _UNREAD // size + 1)
     sender = t.sender()
     held = []
     for _ in range(_DEAF_PEERS):
-        connection = sender.connect_narrow(url)
+        connection = sender.connect(url, narrow=True)
         held.append(connection)
         connection.settimeout(0.5)
         # If the server stops reading, its buffers are full, which is the state wanted here.
@@ -113,27 +135,116 @@ def _never_read(t: Trial, url: str, size: int) -> list[socket.socket]:
 
 
 @case("net-unread-responses")
-def _unread(t: Trial) -> None:
+def _unread(t: CaseContext) -> None:
     t.demand_addresses()
     url, size = _largest_page(t)
     t.control(size, "no page got a response")
-    door = t.stage.url("webhook")
-    user = t.known_user() if door else None
+    door = t.environment.url("webhook")
+    user = known_user(t) if door else None
     before = t.direct.send("GET", url)
     held = _never_read(t, url, size)
     beside = f"beside {_DEAF_PEERS} peers that never read"
     honest = t.sender()
     try:
         for _ in range(3):
-            answer = honest.send("GET", url)
-            said = f"answered {answer.status}" if answer.status else "not answered"
-            t.expect(answer.status == before.status, f"{beside} a page is {said}")
+            response = honest.send("GET", url)
+            said = f"got status {response.status}" if response.status else "got no response"
+            t.expect(response.status == before.status, f"{beside} a page is {said}")
             if door:
-                delivery = t.marked(user)[1]
+                delivery = marked_delivery(t, user)[1]
                 headers, body = delivery.headers(), delivery.body
-                answer = honest.send("POST", door, headers=headers, body=body)
-                said = f"answered {answer.status}" if answer.status else "not answered"
-                t.expect(200 <= answer.status < 300, f"{beside} an honest delivery is {said}")
+                response = honest.send("POST", door, headers=headers, body=body)
+                said = f"got status {response.status}" if response.status else "got no response"
+                t.expect(200 <= response.status < 300, f"{beside} an honest delivery is {said}")
     finally:
         for one in held:
             one.close()
+
+
+_CLIENT, _NEAR_PROXY = "203.0.113.7", "127.0.0.2"
+
+
+_STARTS = 400
+
+
+_SPOOFED = 12
+
+
+_CLAIMS = (
+    *("x-forwarded-for", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"),
+    *("forwarded", "x-forwarded-for: list"),
+)
+
+
+def _delivered(t: CaseContext, schemes: str, addresses: str) -> Response:
+    """Send an honest delivery as the last proxy would forward it."""
+    delivery = marked_delivery(t)[1]
+    delivery.more = [("x-forwarded-proto", schemes), ("x-forwarded-for", addresses)]
+    return post(t, delivery)
+
+
+def _accepted(response: Response) -> bool:
+    return 200 <= response.status < 300
+
+
+@case("net-forwarded-list", variant="behind_proxies")
+def _list(t: CaseContext) -> None:
+    t.url("webhook")
+    one = _delivered(t, "https", _CLIENT)
+    t.control(_accepted(one), f"behind one proxy an honest delivery got status {one.status}")
+    chain = f"{_CLIENT}, {_NEAR_PROXY}"
+    for schemes in ("https, http", "https,http", "https , http", "https, https", "HTTPS, HTTP"):
+        response = _delivered(t, schemes, chain)
+        t.expect(
+            _accepted(response),
+            f"behind two proxies ({schemes}) an honest delivery got status {response.status}",
+        )
+    if _accepted(_delivered(t, "http", _CLIENT)):
+        return
+    # Each proxy appends, so values that the client forged come before the genuine ones.
+    for addresses in (f"127.0.0.1, {_CLIENT}", f"198.51.100.1, {_CLIENT}"):
+        response = _delivered(t, "https, http", addresses)
+        t.expect(not _accepted(response), "a client's own X-Forwarded-Proto is believed")
+
+
+def _start(t: CaseContext, browser: Browser) -> bool:
+    """Begin an authorization; return False if the app reports that its rate limit is reached."""
+    if try_begin(t, browser):
+        return True
+    page = browser.page
+    limited = page is not None and page.status in {429, 503}
+    t.control(limited, "the start neither leads to Zoom nor says that it is limited")
+    return False
+
+
+def _until_limited(t: CaseContext, browser: Browser) -> bool:
+    browser.more = []
+    return any(not _start(t, browser) for _ in range(_STARTS))
+
+
+def _claim(name: str) -> tuple[str, str]:
+    """Return a header in which the client claims another address."""
+    address = f"203.0.{os.urandom(1)[0]}.{os.urandom(1)[0]}"
+    if name == "forwarded":
+        return name, f"for={address}"
+    if name.endswith("list"):
+        return "x-forwarded-for", f"{address}, 127.0.0.1"
+    return name, address
+
+
+@case("net-forwarded-limits")
+def _limits(t: CaseContext) -> None:
+    browser = t.browser(t.subject())
+    if not _until_limited(t, browser):
+        raise HookMissingError(f"no limit is seen within {_STARTS} starts of one address")
+    for name in _CLAIMS:
+        for _ in range(2):
+            t.control(_until_limited(t, browser), "the limit of starts is not reached again")
+            passed = 0
+            for _ in range(_SPOOFED):
+                browser.more = [_claim(name)]
+                passed += _start(t, browser)
+            if passed < _SPOOFED:
+                break
+            # The rate limit may have expired in between, but hardly twice in a row.
+        t.expect(passed < _SPOOFED, f"a client that names itself in {name} is not limited")

@@ -1,4 +1,4 @@
-"""Group J, part 2: networks, limits, errors, and access to pages and data."""
+"""Group `platform`, part 2: networks, limits, errors, and access to pages and data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from paraph.checks.cases.secrets_at_rest import acts
-from paraph.checks.harness.browser_url import resolved
-from paraph.checks.harness.case import Trial, case
-from paraph.checks.harness.markup import forms_of
-from paraph.checks.harness.response import Answer
+from paraph.checks.harness.case import case
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.http.browser_url import resolved
+from paraph.checks.harness.http.markup import find_form, forms_of
+from paraph.checks.harness.http.response import Response
+from paraph.checks.harness.install_steps import authorize, install, try_begin
 from paraph.checks.harness.stored import is_shown, stored_size
+from paraph.checks.harness.webhook_steps import (
+    control_delivery,
+    event_body,
+    known_user,
+    marked_delivery,
+    post,
+    signed_delivery,
+)
 from paraph.checks.verdict import HookMissingError
 
 _FLOOD = 600
@@ -32,11 +42,11 @@ _LINK = re.compile(r"href=[\"']?([^\"'\s>]+)", re.IGNORECASE)
 
 
 @case("net-forwarded")
-def _forwarded(t: Trial) -> None:
+def _forwarded(t: CaseContext) -> None:
     stranger = t.browser(t.subject())
-    private = t.stage.target.urls.private_pages or ["/admin", "/metrics", "/internal"]
-    pages = [t.stage.absolute(one) for one in private]
-    base = t.stage.base + "/"
+    private = t.target.urls.private_pages or ["/admin", "/metrics", "/internal"]
+    pages = [t.environment.absolute(one) for one in private]
+    base = t.environment.base + "/"
     plain = t.direct.send("GET", base)
     _expect_no_detour(t, t.url("start"), plain)
     for page in pages:
@@ -49,43 +59,48 @@ def _forwarded(t: Trial) -> None:
             *(("x-forwarded-host", "localhost"), ("x-forwarded-proto", "https")),
             ("x-remote-user", "admin"),
         ):
-            answer = stranger.request("GET", page, headers=[(name, value)])
-            t.expect(not 200 <= answer.status < 300, f"{name}: {value} opens {page}")
+            response = stranger.request("GET", page, headers=[(name, value)])
+            t.expect(not 200 <= response.status < 300, f"{name}: {value} opens {page}")
         _expect_no_detour(t, page, plain)
 
 
-def _expect_no_detour(t: Trial, page: str, plain: Answer) -> None:
-    """Check that no header makes the server answer for another path."""
+def _expect_no_detour(t: CaseContext, page: str, plain: Response) -> None:
+    """Check that no header makes the server response for another path."""
     path = urlsplit(page).path
     for name in ("x-original-url", "x-rewrite-url", "x-forwarded-uri"):
-        answer = t.direct.send("GET", plain.url, headers=[(name, path)])
-        same = answer.status == plain.status and answer.location == plain.location
-        t.expect(same or answer.status >= 400, f"{name}: {path} leads to another page")
+        response = t.direct.send("GET", plain.url, headers=[(name, path)])
+        same = response.status == plain.status and response.location == plain.location
+        t.expect(same or response.status >= 400, f"{name}: {path} leads to another page")
 
 
 @case("net-plain-http", variant="tls")
-def _plain(t: Trial) -> None:
+def _plain(t: CaseContext) -> None:
     plain = t.url("plain")
     browser = t.browser(t.subject())
-    callback = t.agree(t.begin(browser).url, t.zoom.user())
-    parts = urlsplit(callback)
-    before = t.mark()
-    cookies = browser.jar.header(callback, cross_site=True, safe=True)
+    returned = authorize(t, browser)
+    parts = urlsplit(returned)
+    before = t.zoom.mark()
+    cookies = browser.jar.header(returned, cross_site=True, safe=True)
     url = urljoin(plain, f"{parts.path}?{parts.query}")
-    answer = t.direct.send("GET", url, headers=[("cookie", cookies)])
-    t.expect(answer.status < 500, f"a callback over plain http was answered {answer.status}")
-    t.expect(not 200 <= answer.status < 300, "a callback over plain http was accepted")
-    t.expect_no_exchange(before, "a callback over plain http")
-    if t.stage.url("webhook"):
-        marker, delivery = t.marked()
+    response = t.direct.send("GET", url, headers=[("cookie", cookies)])
+    t.expect(
+        response.status < 500,
+        f"an authorization response over plain http got status {response.status}",
+    )
+    t.expect(
+        not 200 <= response.status < 300, "an authorization response over plain http was accepted"
+    )
+    t.expect_no_exchange(before, "an authorization response over plain http")
+    if t.environment.url("webhook"):
+        marker, delivery = marked_delivery(t)
         del marker
         door = urljoin(plain, urlsplit(t.url("webhook")).path)
-        answer = t.post(delivery, url=door)
-        t.expect(not 200 <= answer.status < 300, "a delivery over plain http was accepted")
+        response = post(t, delivery, url=door)
+        t.expect(not 200 <= response.status < 300, "a delivery over plain http was accepted")
 
 
-def _shakes(t: Trial, version: ssl.TLSVersion) -> bool:
-    parts = urlsplit(t.stage.base)
+def _shakes(t: CaseContext, version: ssl.TLSVersion) -> bool:
+    parts = urlsplit(t.environment.base)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with warnings.catch_warnings():
@@ -103,8 +118,8 @@ def _shakes(t: Trial, version: ssl.TLSVersion) -> bool:
 
 
 @case("net-tls", variant="tls")
-def _tls(t: Trial) -> None:
-    if not t.stage.base.startswith("https:"):
+def _tls(t: CaseContext) -> None:
+    if not t.environment.base.startswith("https:"):
         raise HookMissingError("the app does not end TLS itself")
     t.control(
         _shakes(t, ssl.TLSVersion.TLSv1_2) or _shakes(t, ssl.TLSVersion.TLSv1_3),
@@ -115,8 +130,8 @@ def _tls(t: Trial) -> None:
 
 
 @case("net-ssrf")
-def _ssrf(t: Trial) -> None:
-    trap = t.stage.trap_url
+def _ssrf(t: CaseContext) -> None:
+    trap = t.environment.trap_url
     port = urlsplit(trap).port
     values = (
         f"{trap}/hit",
@@ -138,18 +153,22 @@ def _ssrf(t: Trial) -> None:
     browser = t.browser(t.subject())
     for value in values:
         query = urlencode(dict.fromkeys(names, value))
-        for door in (t.url("start"), t.url("redirect"), t.stage.url("marketplace") or t.stage.base):
+        for door in (
+            t.url("start"),
+            t.url("redirect"),
+            t.environment.url("marketplace") or t.environment.base,
+        ):
             browser.request("GET", f"{door}{'&' if '?' in door else '?'}{query}")
         browser.request("GET", f"{t.url('redirect')}?code={quote(value, safe='')}&state=x")
-    if t.stage.url("webhook"):
+    if t.environment.url("webhook"):
         for value in (values[0], "file:///etc/passwd", "gopher://127.0.0.1:1/x"):
             _send_urls(t, value)
-        t.control_delivery(t.known_user())
-    t.expect(not t.stage.trap.hits, "the app fetches addresses that a stranger names")
+        control_delivery(t, known_user(t))
+    t.expect(not t.environment.trap.hits, "the app fetches addresses that a stranger names")
 
 
-def _send_urls(t: Trial, url: str) -> None:
-    user = t.known_user()
+def _send_urls(t: CaseContext, url: str) -> None:
+    user = known_user(t)
     content = {
         "account_id": user.account_id,
         "download_token": "download-token-0001",
@@ -161,18 +180,18 @@ def _send_urls(t: Trial, url: str) -> None:
         },
     }
     for name in ("recording.completed", "meeting.ended", "user.updated"):
-        answer = t.post(t.delivery(t.event(name, content)))
-        t.expect_answered(answer, f"an event with {url}")
+        response = post(t, signed_delivery(t, event_body(t, name, content)))
+        t.expect_no_error(response, f"an event with {url}")
 
 
 @case("net-state-exhaustion")
-def _exhaustion(t: Trial) -> None:
+def _exhaustion(t: CaseContext) -> None:
     subject = t.subject()
     flooder = t.browser(subject)
     page = flooder.open(t.url("start"))
-    begun = t.try_begin(flooder)
+    begun = try_begin(t, flooder)
     t.control(begun, "the start does not lead to Zoom")
-    form = t.form(page)
+    form = find_form(page)
     before = stored_size(t)
 
     def strike(_number: int) -> int:
@@ -186,7 +205,7 @@ def _exhaustion(t: Trial) -> None:
         statuses = list(pool.map(strike, range(_FLOOD)))
     grown = stored_size(t) - before
     limited = any(one in {429, 503} for one in statuses)
-    t.expect(all(0 < one < 500 or one == 503 for one in statuses), f"answers: {set(statuses)}")
+    t.expect(all(0 < one < 500 or one == 503 for one in statuses), f"responses: {set(statuses)}")
     t.expect(grown < _GROWTH, f"{_FLOOD} starts without an end have stored {grown} bytes")
     if not limited and not is_shown(t):
         raise HookMissingError("needs the hook `database_file`, to see what starts leave behind")
@@ -194,13 +213,13 @@ def _exhaustion(t: Trial) -> None:
     other.sender = t.sender()
     t.sign_in(other, t.subject())
     begun_at = time.monotonic()
-    t.expect(t.try_begin(other), "after the flood no other user can begin")
+    t.expect(try_begin(t, other), "after the flood no other user can begin")
     t.expect(time.monotonic() - begun_at < 5, "after the flood the app is slow")
 
 
 @case("net-errors")
-def _errors(t: Trial) -> None:
-    base = t.stage.base
+def _errors(t: CaseContext) -> None:
+    base = t.environment.base
     shown = [
         t.direct.send("GET", f"{base}/no-such-page"),
         t.direct.send("DELETE", t.url("redirect")),
@@ -208,10 +227,12 @@ def _errors(t: Trial) -> None:
         t.direct.send("BREW", base + "/"),
         t.direct.send("GET", f"{base}/%"),
     ]
-    for answer in shown:
-        t.expect(answer.status < 500 or answer.status == 501, f"{answer.method}: {answer.status}")
-        text = answer.everything()
-        t.expect("trace-canary-0001" not in text, "TRACE is answered")
+    for response in shown:
+        t.expect(
+            response.status < 500 or response.status == 501, f"{response.method}: {response.status}"
+        )
+        text = response.everything()
+        t.expect("trace-canary-0001" not in text, "TRACE is echoed")
         t.expect("Traceback" not in text and 'File "/' not in text, "a stack trace is shown")
         version = _VERSIONS.search(text.lower())
         t.expect(not version, f"a server version is shown: {version[0] if version else ''}")
@@ -220,32 +241,32 @@ def _errors(t: Trial) -> None:
         f"POST /healthz HTTP/1.1\r\nHost: {host}\r\nContent-Length: 6\r\n"
         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
     )
-    answer = t.direct.raw(base, smuggled.encode())
-    t.expect(answer.status < 500 or answer.status == 501, f"smuggling: {answer.status}")
-    both = answer.body.count(b"HTTP/1.1 ")
-    t.expect(not both or answer.status >= 400, "two lengths in one request make two requests")
+    response = t.direct.raw(base, smuggled.encode())
+    t.expect(response.status < 500 or response.status == 501, f"smuggling: {response.status}")
+    both = response.body.count(b"HTTP/1.1 ")
+    t.expect(not both or response.status >= 400, "two lengths in one request make two requests")
 
 
 @case("adm-access")
-def _admin(t: Trial) -> None:
-    nothing = t.direct.send("GET", t.stage.absolute("/no-such-page-at-all"))
+def _admin(t: CaseContext) -> None:
+    nothing = t.direct.send("GET", t.environment.absolute("/no-such-page-at-all"))
     browser = t.browser(t.subject())
-    pages = dict.fromkeys((*_PRIVATE, *t.stage.target.urls.private_pages))
+    pages = dict.fromkeys((*_PRIVATE, *t.target.urls.private_pages))
     for page in pages:
-        url = t.stage.absolute(page)
+        url = t.environment.absolute(page)
         for more in ([], [("x-forwarded-for", "127.0.0.1")]):
-            for answer in (
+            for response in (
                 t.direct.send("GET", url, headers=more),
                 browser.follow(browser.request("GET", url, headers=more)),
             ):
-                t.expect(answer.status < 500, f"{page} is answered {answer.status}")
+                t.expect(response.status < 500, f"{page} got status {response.status}")
                 # Some apps show the same page for every unknown path.
-                same = answer.status == nothing.status and answer.body == nothing.body
-                shut = answer.status >= 300 or same or _asks_who(answer)
+                same = response.status == nothing.status and response.body == nothing.body
+                shut = response.status >= 300 or same or _asks_who(response)
                 t.expect(shut, f"{page} is open to anyone")
 
 
-def _asks_who(page: Answer) -> bool:
+def _asks_who(page: Response) -> bool:
     """Return True if a page asks to sign in; a page that offers to sign out is signed in."""
     text = page.text.lower()
     inside = re.search(r"\b(?:sign|log)[ -]?out\b", text)
@@ -254,26 +275,28 @@ def _asks_who(page: Answer) -> bool:
 
 
 @case("idor-install")
-def _idor(t: Trial) -> None:
-    t.hook("sign_in")
-    owner = t.install()
+def _idor(t: CaseContext) -> None:
+    t.hooks.require("sign_in")
+    owner = install(t)
     stranger = t.browser(t.subject())
-    found = [owner.browser.open(t.stage.absolute(one)) for one in t.stage.target.urls.pages]
+    found = [owner.browser.open(t.environment.absolute(one)) for one in t.target.urls.pages]
     t.control(
         any(owner.user.display_name in one.text for one in found), "no page shows the installation"
     )
     links = {resolved(page.url, one) for page in found for one in _LINK.findall(page.text)}
     for url in sorted(one for one in links if owner.browser.is_ours(one) and not acts(one)):
-        answer = stranger.open(url)
+        response = stranger.open(url)
         for what in (owner.user.display_name, owner.user.email, owner.user.id):
-            t.expect(what not in answer.text, f"{urlsplit(url).path} shows another's installation")
+            t.expect(
+                what not in response.text, f"{urlsplit(url).path} shows another's installation"
+            )
     own = [
         form
-        for page in t.stage.target.urls.pages
-        for form in forms_of(stranger.open(t.stage.absolute(page)))
+        for page in t.target.urls.pages
+        for form in forms_of(stranger.open(t.environment.absolute(page)))
     ]
     marks = {n: v for form in own for n, v in form.fields.items()}
-    linked = t.links()
+    linked = t.hooks.links()
     for page in found:
         for form in forms_of(page):
             if "sign" in form.action or "log" in form.action:
@@ -282,7 +305,7 @@ def _idor(t: Trial) -> None:
             fields = {
                 n: marks.get(n, v) if "csrf" in n.lower() else v for n, v in form.fields.items()
             }
-            answer = stranger.request(form.method, form.action, initiator=page.url, form=fields)
-            t.expect_came(answer, f"another's form of {form.action}")
-            lost = not t.linked(owner.subject, owner.user.id)
+            response = stranger.request(form.method, form.action, initiator=page.url, form=fields)
+            t.expect_response(response, f"another's form of {form.action}")
+            lost = not t.hooks.linked(owner.subject, owner.user.id)
             t.expect(not (linked and lost), f"{form.action} acts on another's installation")

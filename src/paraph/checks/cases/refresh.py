@@ -1,4 +1,4 @@
-"""Group F: refresh, rotation and revocation."""
+"""Group `refresh`: refresh, rotation and revocation."""
 
 from __future__ import annotations
 
@@ -6,67 +6,70 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from paraph.checks.harness.case import Trial, case, control
-from paraph.checks.harness.install_steps import Installed
-from paraph.checks.harness.recording_zoom import ME, REVOKE, TOKEN, Reply, Seen
+from paraph.checks.harness.case import case, control
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.http.markup import find_form
+from paraph.checks.harness.install_steps import Installed, install
+from paraph.checks.harness.recording_zoom import ME, REVOKE, TOKEN
+from paraph.checks.harness.zoom_messages import ReceivedRequest, Reply
 
 _EVIL = "https://evil.example/page"
 
 
 @control("refresh")
-def _uses(t: Trial) -> None:
+def _uses(t: CaseContext) -> None:
     _installed(t)
 
 
-def _installed(t: Trial) -> Installed:
-    t.hook("use")
-    done = t.install()
-    status, seen = t.use(done.subject, done.user.id)
-    t.control(status < 300 and seen, f"`use` answers {status} and Zoom saw {len(seen)} calls")
+def _installed(t: CaseContext) -> Installed:
+    t.hooks.require("use")
+    done = install(t)
+    status, seen = t.hooks.use(done.subject, done.user.id)
+    t.control(status < 300 and seen, f"`use` returns {status} and Zoom saw {len(seen)} calls")
     return done
 
 
-def _expired(t: Trial) -> Installed:
+def _expired(t: CaseContext) -> Installed:
     done = _installed(t)
     expire(t, done)
     return done
 
 
-def expire(t: Trial, done: Installed) -> None:
+def expire(t: CaseContext, done: Installed) -> None:
     """Make the access token expire: by a hook, or by consenting to a short-lived one."""
-    if t.has("expire"):
-        t.call("expire", subject=done.subject, user_id=done.user.id)
+    if t.hooks.has("expire"):
+        t.hooks.call("expire", subject=done.subject, user_id=done.user.id)
         return
     t.zoom.change(TOKEN, _shorten, times=1)
-    t.install(user=done.user, subject=done.subject)
+    install(t, user=done.user, subject=done.subject)
 
 
 def _shorten(content: dict[str, Any]) -> None:
     content["expires_in"] = 1
 
 
-def _again(t: Trial, done: Installed) -> None:
+def _again(t: CaseContext, done: Installed) -> None:
     """Make it expire again, unless Zoom issues short-lived tokens already."""
-    if t.has("expire"):
+    if t.hooks.has("expire"):
         expire(t, done)
 
 
-def _refreshes(t: Trial, since: int) -> list[Seen]:
-    return t.token_requests(since, "refresh_token")
+def _refreshes(t: CaseContext, since: int) -> list[ReceivedRequest]:
+    return t.zoom.token_requests(since, "refresh_token")
 
 
-def _expect_works(t: Trial, done: Installed, what: str) -> None:
-    status, seen = t.use(done.subject, done.user.id)
-    t.expect(status < 300 and seen, f"{what}: `use` answers {status}")
+def _expect_works(t: CaseContext, done: Installed, what: str) -> None:
+    status, seen = t.hooks.use(done.subject, done.user.id)
+    t.expect(status < 300 and seen, f"{what}: `use` returns {status}")
 
 
 @case("ref-single-flight")
-def _single(t: Trial) -> None:
+def _single(t: CaseContext) -> None:
     done = _expired(t)
     gate = t.zoom.hold(TOKEN)
-    before = t.mark()
+    before = t.zoom.mark()
     with ThreadPoolExecutor(20) as pool:
-        work = [pool.submit(t.use, done.subject, done.user.id) for _ in range(20)]
+        work = [pool.submit(t.hooks.use, done.subject, done.user.id) for _ in range(20)]
         t.control(gate.reached.wait(10), "an expired token was not refreshed")
         t.until(lambda: len(_refreshes(t, before)) > 1, 1.0)
         gate.open()
@@ -78,12 +81,12 @@ def _single(t: Trial) -> None:
 
 
 @case("ref-rotated-saved")
-def _rotated(t: Trial) -> None:
+def _rotated(t: CaseContext) -> None:
     done = _expired(t)
     t.zoom.change(TOKEN, _shorten)
     presented = []
     for _ in range(2):
-        before = t.mark()
+        before = t.zoom.mark()
         _expect_works(t, done, "a refresh")
         found = _refreshes(t, before)
         t.control(found, "an expired token was not refreshed")
@@ -93,7 +96,7 @@ def _rotated(t: Trial) -> None:
 
 
 @case("ref-not-rotated")
-def _not_rotated(t: Trial) -> None:
+def _not_rotated(t: CaseContext) -> None:
     done = _expired(t)
     t.zoom.simulator.faults.switch_on("old_refresh_token_accepted", {})
 
@@ -104,60 +107,62 @@ def _not_rotated(t: Trial) -> None:
     t.zoom.change(TOKEN, without_refresh_token)
     presented = []
     for _ in range(2):
-        before = t.mark()
-        t.use(done.subject, done.user.id)
+        before = t.zoom.mark()
+        t.hooks.use(done.subject, done.user.id)
         found = _refreshes(t, before)
-        t.expect(found, "after an answer without a refresh token nothing is refreshed any more")
+        t.expect(found, "after an response without a refresh token nothing is refreshed any more")
         presented.append(found[0].parameters.get("refresh_token"))
         _again(t, done)
     t.expect(presented[0] == presented[1], "the old refresh token was dropped")
 
 
 @case("ref-invalid-grant")
-def _invalid(t: Trial) -> None:
+def _invalid(t: CaseContext) -> None:
     done = _expired(t)
     t.zoom.replace(
         TOKEN, Reply.of_json({"reason": "Invalid Token!", "error": "invalid_grant"}, 400)
     )
-    before = t.mark()
-    statuses = [t.use(done.subject, done.user.id)[0] for _ in range(6)]
+    before = t.zoom.mark()
+    statuses = [t.hooks.use(done.subject, done.user.id)[0] for _ in range(6)]
     count = len(_refreshes(t, before))
     t.control(count, "an expired token was not refreshed")
-    t.expect(all(one >= 400 for one in statuses), f"`use` answers {statuses}")
+    t.expect(all(one >= 400 for one in statuses), f"`use` returns {statuses}")
     t.expect(count <= 2, f"a dead refresh token was sent {count} times")
-    t.zoom.mend()
-    t.install(user=done.user, subject=done.subject)
+    t.zoom.reset()
+    install(t, user=done.user, subject=done.subject)
     _expect_works(t, done, "after a new consent")
 
 
 @case("ref-lost-answer")
-def _lost(t: Trial) -> None:
+def _lost(t: CaseContext) -> None:
     done = _expired(t)
     t.zoom.lose(TOKEN)
-    status, _ = t.use(done.subject, done.user.id)
-    t.expect(status, "`use` gets no answer when Zoom's is lost")
-    t.zoom.mend()
-    status, seen = t.use(done.subject, done.user.id)
-    t.expect(status not in {0, 500}, f"afterwards `use` answers {status}")
+    status, _ = t.hooks.use(done.subject, done.user.id)
+    t.expect(status, "`use` gets no response when Zoom's is lost")
+    t.zoom.reset()
+    status, seen = t.hooks.use(done.subject, done.user.id)
+    t.expect(status not in {0, 500}, f"afterwards `use` returns {status}")
     t.expect(status >= 300 or seen, "afterwards the app pretends to work")
-    t.install(user=done.user, subject=done.subject)
+    install(t, user=done.user, subject=done.subject)
     _expect_works(t, done, "after a new consent")
-    if t.stage.target.is_started_here:
+    if t.target.is_started_here:
         _crash_while_refreshing(t, done)
 
 
-def _crash_while_refreshing(t: Trial, done: Installed) -> None:
+def _crash_while_refreshing(t: CaseContext, done: Installed) -> None:
     expire(t, done)
     gate = t.zoom.hold(TOKEN)
-    waiting = threading.Thread(target=t.ask, args=(t.hook("use"),), kwargs=_whose(done))
+    waiting = threading.Thread(
+        target=t.hooks.send, args=(t.hooks.require("use"),), kwargs=_whose(done)
+    )
     waiting.start()
-    t.expect(gate.reached.wait(10), "after a lost answer nothing is refreshed any more")
-    t.stage.restart(kill=True)
+    t.expect(gate.reached.wait(10), "after a lost response nothing is refreshed any more")
+    t.environment.restart(kill=True)
     gate.open()
     waiting.join(45)
-    status, _ = t.use(done.subject, done.user.id)
-    t.expect(status not in {0, 500}, f"after a crash `use` answers {status}")
-    t.install(user=done.user, subject=done.subject)
+    status, _ = t.hooks.use(done.subject, done.user.id)
+    t.expect(status not in {0, 500}, f"after a crash `use` returns {status}")
+    install(t, user=done.user, subject=done.subject)
     _expect_works(t, done, "after a crash and a new consent")
 
 
@@ -166,50 +171,50 @@ def _whose(done: Installed) -> dict[str, str]:
 
 
 @case("ref-transient")
-def _transient(t: Trial) -> None:
+def _transient(t: CaseContext) -> None:
     done = _expired(t)
     t.zoom.replace(TOKEN, Reply(503, b"busy", {"content-type": "text/plain"}), times=3)
-    before = t.mark()
-    works = t.until(lambda: t.use(done.subject, done.user.id)[0] < 300, 20)
+    before = t.zoom.mark()
+    works = t.until(lambda: t.hooks.use(done.subject, done.user.id)[0] < 300, 20)
     t.control(_refreshes(t, before), "an expired token was not refreshed")
     t.expect(works, "after three transient errors the app never recovers")
     t.expect(len(_refreshes(t, before)) < 60, "the app hammers a Zoom that is down")
 
 
 @case("ref-user-swap")
-def _swapped(t: Trial) -> None:
+def _swapped(t: CaseContext) -> None:
     other = _installed(t)
     done = _expired(t)
     token = t.zoom.access_token_of(other.user)
     t.zoom.change(TOKEN, lambda content: content.update(access_token=token))
-    before = t.mark()
+    before = t.zoom.mark()
     for _ in range(2):
-        _, seen = t.use(done.subject, done.user.id)
+        _, seen = t.hooks.use(done.subject, done.user.id)
         wrong = [one for one in seen if one.bearer == token and one.path != ME]
         t.expect(not wrong, "another user's token was used after a refresh")
     t.control(_refreshes(t, before), "an expired token was not refreshed")
 
 
-def _forms(t: Trial, done: Installed) -> tuple[str, dict[str, str]]:
+def _forms(t: CaseContext, done: Installed) -> tuple[str, dict[str, str]]:
     """Return the URL that disconnects, and the fields that an honest request sends."""
-    page = t.in_browser("disconnect", done.browser)
-    form = t.form(page, "disconnect", "remove", "revoke", "delete", "unlink")
+    page = t.hooks.send_in_browser("disconnect", done.browser)
+    form = find_form(page, "disconnect", "remove", "revoke", "delete", "unlink")
     t.control(form, "the page of the hook `disconnect` has no such form")
     assert form is not None  # noqa: S101 - Said for the type checker.
     return form.action, form.fields
 
 
 @case("rev-on-disconnect")
-def _revoked(t: Trial) -> None:
-    t.hook("disconnect")
+def _revoked(t: CaseContext) -> None:
+    t.hooks.require("disconnect")
     for outage in (False, True):
         done = _installed(t)
         action, fields = _forms(t, done)
         if outage:
             t.zoom.replace(REVOKE, Reply(503, b"{}"))
-        before = t.mark()
-        answer = done.browser.request("POST", action, initiator=action, form=fields)
-        t.expect_answered(answer, "disconnecting")
+        before = t.zoom.mark()
+        response = done.browser.request("POST", action, initiator=action, form=fields)
+        t.expect_no_error(response, "disconnecting")
         asked = t.until(lambda b=before: t.zoom.requests(REVOKE, since=b), 5)  # type: ignore[misc]
         t.expect(asked, "Zoom was never asked to revoke the tokens")
         revoke = t.zoom.requests(REVOKE, since=before)[0]
@@ -217,15 +222,17 @@ def _revoked(t: Trial) -> None:
             revoke.header("authorization").startswith("Basic ") or "client_secret" in revoke.form
         )
         t.expect(known, "the revocation is not authenticated")
-        status, seen = t.use(done.subject, done.user.id)
+        status, seen = t.hooks.use(done.subject, done.user.id)
         t.expect(not seen, "after disconnecting, the token is used")
-        t.expect(status >= 400, f"after disconnecting `use` answers {status}")
-        t.expect(not t.linked(done.subject, done.user.id), "after disconnecting, the link is there")
+        t.expect(status >= 400, f"after disconnecting `use` returns {status}")
+        t.expect(
+            not t.hooks.linked(done.subject, done.user.id), "after disconnecting, the link is there"
+        )
 
 
 @case("rev-csrf")
-def _csrf(t: Trial) -> None:
-    t.hook("disconnect")
+def _csrf(t: CaseContext) -> None:
+    t.hooks.require("disconnect")
     done = _installed(t)
     action, fields = _forms(t, done)
     # Another site sends every field but the form token, which it cannot read; it may invent one.
@@ -240,11 +247,11 @@ def _csrf(t: Trial) -> None:
         (t.browser(), "POST", fields, action),
     )
     for browser, method, form, initiator in attempts:
-        answer = browser.request(method, action, initiator=initiator, form=form)
-        t.expect_came(answer, "a forged disconnect")
-        status, seen = t.use(done.subject, done.user.id)
+        response = browser.request(method, action, initiator=initiator, form=form)
+        t.expect_response(response, "a forged disconnect")
+        status, seen = t.hooks.use(done.subject, done.user.id)
         t.expect(status < 300 and seen, f"a forged {method} has disconnected a user")
     action, fields = _forms(t, done)
     done.browser.request("POST", action, initiator=action, form=fields)
-    status, seen = t.use(done.subject, done.user.id)
+    status, seen = t.hooks.use(done.subject, done.user.id)
     t.control(status >= 400 or not seen, "an honest disconnect does nothing")

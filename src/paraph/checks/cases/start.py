@@ -1,4 +1,4 @@
-"""Group A: the authorization request, and the requests that may cause it."""
+"""Group `start`: the authorization request, and the requests that may cause it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ import re
 from itertools import pairwise
 from urllib.parse import unquote, urlencode
 
-from paraph.checks.harness.case import Trial, case, control
-from paraph.checks.harness.install_steps import Begun
+from paraph.checks.harness.case import case, control
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.http.markup import find_form
+from paraph.checks.harness.install_steps import (
+    Begun,
+    arrive_and_follow,
+    begin,
+    consent,
+    expect_refused,
+    finish,
+    install,
+    leads_to_zoom,
+    try_begin,
+)
 
 # 128 bits (RFC 6749 section 10.10) in base64. Signed states may all begin with the same letters.
 _LETTERS = 22
@@ -18,14 +30,14 @@ _EVIL = "https://evil.example"
 
 
 @control("start")
-def _begins(t: Trial) -> None:
-    t.begin(t.browser(t.subject()))
+def _begins(t: CaseContext) -> None:
+    begin(t, t.browser(t.subject()))
 
 
 @case("start-state-entropy")
-def _entropy(t: Trial) -> None:
+def _entropy(t: CaseContext) -> None:
     subject = t.subject()
-    states = [t.begin(t.browser(subject)).state for _ in range(50)]
+    states = [begin(t, t.browser(subject)).state for _ in range(50)]
     t.expect(all(states), "an authorization request has no state")
     t.expect(len(set(states)) == 50, "states repeat")
     short = min(states, key=len)
@@ -58,8 +70,8 @@ def _moving_part(states: list[str]) -> int:
 
 
 @case("start-pkce-s256")
-def _s256(t: Trial) -> None:
-    query = t.begin(t.browser(t.subject())).query
+def _s256(t: CaseContext) -> None:
+    query = begin(t, t.browser(t.subject())).query
     challenge = query.get("code_challenge", "")
     t.expect(challenge, "the authorization request has no code_challenge")
     t.expect(
@@ -70,28 +82,31 @@ def _s256(t: Trial) -> None:
 
 
 @case("start-pkce-unique")
-def _unique(t: Trial) -> None:
+def _unique(t: CaseContext) -> None:
     subject = t.subject()
     one = t.browser(subject)
-    begun = [t.begin(one) for _ in range(10)]
-    begun += [t.begin(t.browser(subject)) for _ in range(10)]
+    begun = [begin(t, one) for _ in range(10)]
+    begun += [begin(t, t.browser(subject)) for _ in range(10)]
     challenges = [b.query.get("code_challenge", "") for b in begun]
     t.expect(all(challenges), "an authorization request has no code_challenge")
     t.expect(len(set(challenges)) == 20, f"{20 - len(set(challenges))} challenges repeat")
 
 
 @case("start-browser-bound")
-def _bound(t: Trial) -> None:
+def _bound(t: CaseContext) -> None:
     subject = t.subject()
     browser = t.browser(subject)
     known = {cookie.name: cookie.value for cookie in browser.jar.all()}
-    begun = t.begin(browser)
+    begun = begin(t, browser)
     new = [c for c in browser.jar.all() if known.get(c.name) != c.value]
     if not new:
         # The session may hold the binding; then another session of the same user is refused.
         t.expect(browser.jar.all(), "the start sets no cookie: nothing binds it to this browser")
-        t.expect_refused(
-            t.browser(subject), t.agree(begun.url, t.zoom.user()), "the state in another browser"
+        expect_refused(
+            t,
+            t.browser(subject),
+            consent(t, begun.url, t.zoom.user()),
+            "the state in another browser",
         )
     bound = new or browser.jar.all()
     derived = _derived(begun.state)
@@ -110,9 +125,9 @@ def _derived(state: str) -> set[str]:
 
 
 @case("start-param-injection")
-def _injection(t: Trial) -> None:
+def _injection(t: CaseContext) -> None:
     subject = t.subject()
-    honest = t.begin(t.browser(subject)).query
+    honest = begin(t, t.browser(subject)).query
     evil = {
         "redirect_uri": f"{_EVIL}/cb",
         "client_id": "evil",
@@ -124,7 +139,7 @@ def _injection(t: Trial) -> None:
     }
     url = t.url("start")
     joined = "&" if "?" in url else "?"
-    begun = t.try_begin(t.browser(subject), f"{url}{joined}{urlencode(evil)}")
+    begun = try_begin(t, t.browser(subject), f"{url}{joined}{urlencode(evil)}")
     if begun is None:
         return
     _expect_same(t, honest, begun)
@@ -132,7 +147,7 @@ def _injection(t: Trial) -> None:
     t.expect(begun.query.get("code_challenge") != "x" * 43, "the challenge is the attacker's")
 
 
-def _expect_same(t: Trial, honest: dict[str, str], begun: Begun) -> None:
+def _expect_same(t: CaseContext, honest: dict[str, str], begun: Begun) -> None:
     for name in ("redirect_uri", "client_id", "scope", "response_type", "code_challenge_method"):
         t.expect(
             begun.query.get(name) == honest.get(name),
@@ -141,9 +156,9 @@ def _expect_same(t: Trial, honest: dict[str, str], begun: Begun) -> None:
 
 
 @case("start-host-spoof")
-def _host(t: Trial) -> None:
+def _host(t: CaseContext) -> None:
     subject = t.subject()
-    honest = t.begin(t.browser(subject)).query.get("redirect_uri")
+    honest = begin(t, t.browser(subject)).query.get("redirect_uri")
     for name, value in (
         ("host", "evil.example"),
         ("x-forwarded-host", "evil.example"),
@@ -154,22 +169,22 @@ def _host(t: Trial) -> None:
     ):
         browser = t.browser(subject)
         browser.more = [(name, value)]
-        begun = t.try_begin(browser)
+        begun = try_begin(t, browser)
         if begun is not None:
             found = begun.query.get("redirect_uri")
             t.expect(found == honest, f"with {name}: {value} the redirect URI became {found!r}")
 
 
 @case("start-no-secrets")
-def _secrets(t: Trial) -> None:
+def _secrets(t: CaseContext) -> None:
     # Install completely first, so that Zoom has received a verifier and issued tokens.
-    done = t.install()
+    done = install(t)
     browser = t.browser(done.subject)
     first = len(t.exchanges)
-    begun = t.begin(browser)
-    callback = t.agree(begun.url, t.zoom.user())
-    t.finish(browser, callback)
-    secrets = {v: w for v, w in t.canaries().items() if w != "authorization code"}
+    begun = begin(t, browser)
+    returned = consent(t, begun.url, t.zoom.user())
+    finish(t, browser, returned)
+    secrets = {v: w for v, w in t.zoom.secrets().items() if w != "authorization code"}
     session = [c.value for c in browser.jar.all() if len(c.value) >= 16 and not _is_url(c.value)]
     # A cookie that equals the state is checked by another case (start-browser-bound).
     session = [value for value in session if unquote(value) != begun.state]
@@ -189,46 +204,46 @@ def _is_url(value: str) -> bool:
 
 
 @case("start-csrf-link")
-def _csrf(t: Trial) -> None:
+def _csrf(t: CaseContext) -> None:
     # If Zoom is the only sign-in, the victim has no account that could be linked unseen.
-    t.hook("sign_in")
+    t.hooks.require("sign_in")
     for method in ("GET", "POST"):
         subject, user = t.subject(), t.zoom.user()
         browser = t.browser(subject)
         url = t.url("start")
         for path in dict.fromkeys((url, *_form_actions(t, subject))):
-            linked = t.links()
-            answer = browser.request(
+            linked = t.hooks.links()
+            response = browser.request(
                 method, path, initiator=f"{_EVIL}/page", form={} if method == "POST" else None
             )
-            t.expect_came(answer, f"a cross-site {method} of the start")
-            answer = browser.follow(answer, initiator=f"{_EVIL}/page")
-            if not t.leads_to_zoom(answer):
+            t.expect_response(response, f"a cross-site {method} of the start")
+            response = browser.follow(response, initiator=f"{_EVIL}/page")
+            if not leads_to_zoom(t, response):
                 continue
             # If the flow begins, it must not complete without a confirmation.
-            page = t.visit(browser, t.agree(answer.location, user))
+            page = arrive_and_follow(t, browser, consent(t, response.location, user))
             t.expect(page.status < 500, f"the flow ended with {page.status}")
-            silent = t.links() != linked if t.has("links") else t.form(page) is None
+            silent = t.hooks.links() != linked if t.hooks.has("links") else find_form(page) is None
             t.expect(not silent, f"a cross-site {method} linked an account unseen")
 
 
-def _form_actions(t: Trial, subject: str) -> list[str]:
+def _form_actions(t: CaseContext, subject: str) -> list[str]:
     """Return the URLs of the start page's buttons: the step that a forged request would use."""
     browser = t.browser(subject)
     page = browser.open(t.url("start"))
-    form = t.form(page)
+    form = find_form(page)
     return [form.action] if form is not None and page.status == 200 else []
 
 
 @case("start-fixation-url")
-def _fixation(t: Trial) -> None:
-    t.hook("links")
+def _fixation(t: CaseContext) -> None:
+    t.hooks.require("links")
     # The steps that install the app in one browser must fail across two browsers.
-    t.install()
+    install(t)
     mallory = t.subject()
     attacker, victim = t.browser(mallory), t.browser(t.subject())
     first = len(t.exchanges)
-    t.begin(attacker)
+    begin(t, attacker)
     emitted = [one.location for one in t.exchanges[first:] if one.location]
     emitted.insert(0, t.url("start"))
     user = t.zoom.user()
@@ -236,23 +251,26 @@ def _fixation(t: Trial) -> None:
         landed = victim.follow(victim.request("GET", url)) if victim.is_ours(url) else None
         target = url if landed is None else landed.location
         if target and target.startswith(t.zoom.url):
-            page = t.visit(victim, t.agree(target, user))
-            if page.status == 200:
-                t.press(victim, page, "confirm", "claim", "link")
-    t.expect(not t.linked(mallory), "the attacker's account is linked to the victim's Zoom user")
+            page = arrive_and_follow(t, victim, consent(t, target, user))
+            form = find_form(page, "confirm", "claim", "link")
+            if page.status == 200 and form is not None:
+                victim.submit(form)
+    t.expect(
+        not t.hooks.linked(mallory), "the attacker's account is linked to the victim's Zoom user"
+    )
 
 
 @case("start-parallel-tabs")
-def _tabs(t: Trial) -> None:
+def _tabs(t: CaseContext) -> None:
     browser = t.browser(t.subject())
     user = t.zoom.user()
-    first, second = t.begin(browser), t.begin(browser)
+    first, second = begin(t, browser), begin(t, browser)
     finished = 0
     for begun in (second, first):
-        before = t.mark()
-        page = t.finish(browser, t.agree(begun.url, user))
-        t.expect_answered(page, "finishing in another order")
-        for one in t.token_requests(before, "authorization_code"):
+        before = t.zoom.mark()
+        page = finish(t, browser, consent(t, begun.url, user))
+        t.expect_no_error(page, "finishing in another order")
+        for one in t.zoom.token_requests(before, "authorization_code"):
             finished += 1
             challenge = begun.query.get("code_challenge", "")
             verifier = one.parameters.get("code_verifier", "")

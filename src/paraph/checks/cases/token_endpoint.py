@@ -1,4 +1,4 @@
-"""Group D, part 1: the app's token requests, and the token responses that it accepts."""
+"""Group `token`, part 1: the app's token requests, and the token responses that it accepts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from paraph.checks.harness.browser import Browser
-from paraph.checks.harness.case import Trial, case, control
-from paraph.checks.harness.listener import Certificate
-from paraph.checks.harness.recording_zoom import ME, TOKEN, Reply, Seen, description_of
-from paraph.checks.harness.response import Answer
+from paraph.checks.harness.case import case, control
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.certificates import Certificate
+from paraph.checks.harness.http.browser import Browser
+from paraph.checks.harness.http.response import Response
+from paraph.checks.harness.install_steps import (
+    arrive_and_follow,
+    authorize,
+    begin,
+    consent,
+    finish,
+    install,
+    is_signed_out,
+)
+from paraph.checks.harness.recording_zoom import ME, TOKEN
+from paraph.checks.harness.zoom_messages import ReceivedRequest, Reply, description_of
 
 _BAD_TOKENS = {
     "access_token": "bad-token-0001",
@@ -27,49 +38,49 @@ _BAD_TOKENS = {
 
 
 @control("token")
-def _installs(t: Trial) -> None:
-    t.install()
+def _installs(t: CaseContext) -> None:
+    install(t)
 
 
-def _attempt(t: Trial, browser: Browser | None = None) -> tuple[Answer, int]:
-    """Install while Zoom misbehaves; return the last page, and the mark before the callback."""
+def _attempt(t: CaseContext, browser: Browser | None = None) -> tuple[Response, int]:
+    """Install while Zoom misbehaves; return the last page, and the mark after the consent."""
     browser = browser or t.browser(t.subject())
-    callback = t.agree(t.begin(browser).url, t.zoom.user())
-    before = t.mark()
-    return t.finish(browser, callback), before
+    returned = authorize(t, browser)
+    before = t.zoom.mark()
+    return finish(t, browser, returned), before
 
 
-def expect_no_install(t: Trial, spoil: Callable[[], None], what: str) -> Answer:
+def expect_no_install(t: CaseContext, spoil: Callable[[], None], what: str) -> Response:
     """Check that an install makes no link and does not break the app."""
-    t.zoom.mend()
-    linked = t.links()
+    t.zoom.reset()
+    linked = t.hooks.links()
     browser = t.browser(t.subject())
     spoil()
     page, before = _attempt(t, browser)
-    t.expect(page.status, f"{what}: no answer ({page.problem})")
+    t.expect(page.status, f"{what}: no response ({page.problem})")
     t.expect(page.status != 500, f"{what}: the app broke with 500")
-    t.expect(t.links() == linked, f"{what}: a link was made")
-    t.zoom.mend()
-    if not t.has("links") and page.status < 400 and t.zoom.requests(ME, since=before):
-        t.expect(t.is_stranger(browser), f"{what}: accepted")
+    t.expect(t.hooks.links() == linked, f"{what}: a link was made")
+    t.zoom.reset()
+    if not t.hooks.has("links") and page.status < 400 and t.zoom.requests(ME, since=before):
+        t.expect(is_signed_out(t, browser), f"{what}: accepted")
     return page
 
 
-def _code_requests(t: Trial, count: int) -> list[tuple[dict[str, str], Seen]]:
+def _code_requests(t: CaseContext, count: int) -> list[tuple[dict[str, str], ReceivedRequest]]:
     found = []
     for _ in range(count):
         browser = t.browser(t.subject())
-        begun = t.begin(browser)
-        before = t.mark()
-        t.finish(browser, t.agree(begun.url, t.zoom.user()))
-        requests = t.token_requests(before, "authorization_code")
+        begun = begin(t, browser)
+        before = t.zoom.mark()
+        finish(t, browser, consent(t, begun.url, t.zoom.user()))
+        requests = t.zoom.token_requests(before, "authorization_code")
         t.control(requests, "the code was never sent to the token endpoint")
         found.append((begun.query, requests[0]))
     return found
 
 
 @case("tok-client-auth")
-def _client(t: Trial) -> None:
+def _client(t: CaseContext) -> None:
     for _, seen in _code_requests(t, 1):
         t.expect(seen.method == "POST", f"the token request is a {seen.method}")
         query = " ".join(value for _, value in seen.query)
@@ -84,7 +95,7 @@ def _client(t: Trial) -> None:
 
 
 @case("tok-verifier")
-def _verifier(t: Trial) -> None:
+def _verifier(t: CaseContext) -> None:
     found = _code_requests(t, 20)
     verifiers = [seen.parameters.get("code_verifier", "") for _, seen in found]
     t.expect(all(verifiers), "a token request has no code_verifier")
@@ -95,17 +106,17 @@ def _verifier(t: Trial) -> None:
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
         challenge = query.get("code_challenge", "")
         t.expect(digest.decode().rstrip("=") == challenge, "a verifier does not fit its challenge")
-        for one in t.zoom.seen:
+        for one in t.zoom.received:
             shown = f"{one.query} {one.headers}"
             t.expect(verifier not in shown, "a verifier was sent elsewhere")
         t.expect(
-            not any(verifier in answer.everything() for answer in t.exchanges),
+            not any(verifier in response.everything() for response in t.exchanges),
             "a verifier reached the browser",
         )
 
 
 @case("tok-redirect-uri")
-def _redirect_uri(t: Trial) -> None:
+def _redirect_uri(t: CaseContext) -> None:
     for query, seen in _code_requests(t, 1):
         sent = seen.parameters.get("redirect_uri")
         t.expect(
@@ -114,12 +125,12 @@ def _redirect_uri(t: Trial) -> None:
 
 
 @case("tok-type")
-def _type(t: Trial) -> None:
+def _type(t: CaseContext) -> None:
     def spoilt(kind: object) -> Callable[[dict[str, Any]], None]:
         return lambda content: content.update(token_type=kind)
 
     t.zoom.change(TOKEN, spoilt("BEARER"))
-    t.install()
+    install(t)
     for kind in ("mac", "DPoP", "", ["bearer"], None):
         expect_no_install(t, lambda k=kind: t.zoom.change(TOKEN, spoilt(k)), f"token_type {kind!r}")  # type: ignore[misc]
     expect_no_install(
@@ -153,7 +164,7 @@ def _shapes() -> dict[str, bytes]:
 
 
 @case("tok-shape")
-def _shape(t: Trial) -> None:
+def _shape(t: CaseContext) -> None:
     _accept_bad_tokens(t)
     for what, body in _shapes().items():
         headers = {"content-type": "application/json"}
@@ -168,14 +179,14 @@ def _shape(t: Trial) -> None:
     t.expect(page.status < 400, f"a missing expires_in ended with {page.status}")
 
 
-def _accept_bad_tokens(t: Trial) -> None:
+def _accept_bad_tokens(t: CaseContext) -> None:
     """Make the API accept every token, so that only the app's own validation can refuse it."""
     user = t.zoom.user()
     t.zoom.replace(ME, Reply.of_json(description_of(user)))
 
 
 @case("tok-html-200")
-def _html(t: Trial) -> None:
+def _html(t: CaseContext) -> None:
     mark = "captive-portal-canary-0001"
     page = f"<html><script>var x='{mark}'</script>Please sign in</html>".encode()
     for kind in ("text/html", "application/json", "text/plain"):
@@ -185,12 +196,12 @@ def _html(t: Trial) -> None:
 
         shown = expect_no_install(t, spoil, f"a page sent as {kind}")
         t.expect(mark not in shown.text, "the page of a stranger is shown")
-    t.stage.demand_alive()
-    t.install()
+    t.environment.demand_alive()
+    install(t)
 
 
 @case("tok-5xx-429")
-def _errors(t: Trial) -> None:
+def _errors(t: CaseContext) -> None:
     replies = {
         "500": Reply.of_json({"reason": "x"}, 500),
         "503": Reply(503, b"busy", {"content-type": "text/plain"}),
@@ -198,44 +209,46 @@ def _errors(t: Trial) -> None:
         "a cut connection": Reply(cut=True),
     }
     for what, reply in replies.items():
-        before = t.mark()
+        before = t.zoom.mark()
         expect_no_install(t, lambda r=reply: t.zoom.replace(TOKEN, r), what)  # type: ignore[misc]
-        count = len(t.token_requests(before, "authorization_code"))
+        count = len(t.zoom.token_requests(before, "authorization_code"))
         t.expect(count <= 2, f"{what}: the code was sent {count} times")
-    t.install()
+    install(t)
 
 
 @case("tok-slow")
-def _slow(t: Trial) -> None:
+def _slow(t: CaseContext) -> None:
     for what, reply in (
         ("60 seconds to the first byte", Reply.of_json(_BAD_TOKENS)),
         ("a byte a second", Reply.of_json(_BAD_TOKENS)),
     ):
         reply.delay, reply.drip = (60, 0) if "first" in what else (0, 1.0)
-        t.zoom.mend()
+        t.zoom.reset()
         t.zoom.replace(TOKEN, reply)
         browser = t.browser(t.subject())
-        callback = t.agree(t.begin(browser).url, t.zoom.user())
-        got: list[Answer] = []
+        returned = authorize(t, browser)
+        got: list[Response] = []
         waiting = threading.Thread(
-            target=lambda b=browser, c=callback, g=got: g.append(t.visit(b, c, timeout=16))
+            target=lambda b=browser, c=returned, g=got: g.append(
+                arrive_and_follow(t, b, c, timeout=16)
+            )
         )
-        before = t.mark()
+        before = t.zoom.mark()
         waiting.start()
-        asked = t.until(lambda b=before: t.token_requests(b), 10)  # type: ignore[misc]
+        asked = t.until(lambda b=before: t.zoom.token_requests(b), 10)  # type: ignore[misc]
         t.control(asked, "the code was never sent to the token endpoint")
         slow = 0.0
         for _ in range(20):
-            slow = max(slow, t.direct.send("GET", t.stage.base, timeout=3).seconds)
+            slow = max(slow, t.direct.send("GET", t.environment.base, timeout=3).seconds)
             t.expect(slow < 1.5, f"{what}: meanwhile another request took {slow:.1f} seconds")
         waiting.join(40)
         t.expect(got and got[0].status, f"{what}: the person still waits after 15 seconds")
-        t.expect(got[0].seconds <= 15.5, f"{what}: answered after {got[0].seconds:.0f} seconds")
+        t.expect(got[0].seconds <= 15.5, f"{what}: response after {got[0].seconds:.0f} seconds")
         t.expect(got[0].status != 500, f"{what}: the app broke with 500")
 
 
 @case("tok-huge")
-def _huge(t: Trial) -> None:
+def _huge(t: CaseContext) -> None:
     good = json.dumps(_BAD_TOKENS).encode()
     padded = good[:-1] + b', "padding": "' + b"x" * 50_000_000 + b'"}'
     packed = {"content-type": "application/json", "content-encoding": "gzip"}
@@ -249,44 +262,46 @@ def _huge(t: Trial) -> None:
             _accept_bad_tokens(t)
 
         page = expect_no_install(t, spoil, what)
-        t.expect(page.seconds < 15, f"{what}: answered after {page.seconds:.0f} seconds")
-    t.stage.demand_alive()
-    t.install()
+        t.expect(page.seconds < 15, f"{what}: response after {page.seconds:.0f} seconds")
+    t.environment.demand_alive()
+    install(t)
 
 
 @case("tok-redirect")
-def _redirect(t: Trial) -> None:
+def _redirect(t: CaseContext) -> None:
     for status in (301, 302, 303, 307, 308):
-        headers = {"location": f"{t.stage.trap_url}/oauth/token"}
+        headers = {"location": f"{t.environment.trap_url}/oauth/token"}
 
         def spoil(code: int = status, where: dict[str, str] = headers) -> None:
             t.zoom.replace(TOKEN, Reply(code, b"", dict(where)))
 
         expect_no_install(t, spoil, f"a redirect with {status}")
-        t.expect(not t.stage.trap.hits, f"the token request was repeated at a stranger ({status})")
+        t.expect(
+            not t.environment.trap.hits, f"the token request was repeated at a stranger ({status})"
+        )
 
 
 @case("tok-tls")
-def _tls(t: Trial) -> None:
-    authority = t.stage.authority
+def _tls(t: CaseContext) -> None:
+    authority = t.environment.authority
     good = authority.issue("localhost")
-    t.stage.replace_zoom(good)
+    t.environment.replace_zoom(good)
     try:
-        t.stage.restart("tls_zoom")
-        t.install()
+        t.environment.restart("tls_zoom")
+        install(t)
         for what, bad in (
-            ("a self-signed certificate", authority.issue("localhost", self_signed=True)),
+            ("an unknown authority's certificate", authority.issue("localhost", unknown=True)),
             ("another host's certificate", authority.issue("other.example")),
             ("an expired certificate", authority.issue("localhost", expired=True)),
         ):
             _expect_no_trust(t, bad, what)
     finally:
-        t.stage.replace_zoom(None)
+        t.environment.replace_zoom(None)
 
 
-def _expect_no_trust(t: Trial, certificate: Certificate, what: str) -> None:
-    t.stage.replace_zoom(certificate)
-    t.stage.restart("tls_zoom")
+def _expect_no_trust(t: CaseContext, certificate: Certificate, what: str) -> None:
+    t.environment.replace_zoom(certificate)
+    t.environment.restart("tls_zoom")
     page, before = _attempt(t)
     t.expect(page.status != 500, f"{what}: the app broke with 500")
-    t.expect(not t.token_requests(before), f"{what}: credentials were sent")
+    t.expect(not t.zoom.token_requests(before), f"{what}: credentials were sent")

@@ -1,4 +1,4 @@
-"""Group G, part 1: the signature and the timestamp of a delivery."""
+"""Group `webhook`, part 1: the signature and the timestamp of a delivery."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from paraph.checks.harness.case import Trial, case, control
-from paraph.checks.harness.webhook_steps import Delivery, sign
+from paraph.checks.harness.case import case, control
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.webhook_steps import (
+    Delivery,
+    control_delivery,
+    effects,
+    event_body,
+    expect_no_effect,
+    expect_rejected,
+    has_effect_soon,
+    known_user,
+    marked_delivery,
+    new_marker,
+    post,
+    sign,
+    signed_delivery,
+)
 from paraph.checks.verdict import ControlFailedError, HookMissingError
 from paraph.simulator.state.world import User
 
@@ -20,58 +34,40 @@ _DAY = 86400
 
 
 @control("webhook")
-def _accepted(t: Trial) -> None:
+def _accepted(t: CaseContext) -> None:
     t.url("webhook")
-    t.control_delivery(t.known_user())
+    control_delivery(t, known_user(t))
 
 
 def _expect_all_rejected(
-    t: Trial, spoilt: dict[str, Callable[[Delivery], None]], *, unbroken: bool = False
+    t: CaseContext, spoilt: dict[str, Callable[[Delivery], None]], *, unbroken: bool = False
 ) -> None:
     """Check that deliveries are rejected: each is an honest one with one part changed."""
-    user = t.known_user()
+    user = known_user(t)
     markers = []
     for what, spoil in spoilt.items():
-        marker, delivery = t.marked(user)
+        marker, delivery = marked_delivery(t, user)
         spoil(delivery)
         markers.append((what, marker))
-        t.expect_rejected(t.post(delivery), what, unbroken=unbroken)
-    if t.has("events"):
-        t.control_delivery(user)
+        expect_rejected(t, post(t, delivery), what, unbroken=unbroken)
+    if t.hooks.has("events"):
+        control_delivery(t, user)
         for what, marker in markers:
-            t.expect(not t.effects(marker), f"{what} had an effect")
-
-
-class _Without(Delivery):
-    """A delivery that lacks some headers."""
-
-    lacking: tuple[str, ...] = ()
-
-    def headers(self) -> list[tuple[str, str]]:
-        """Return the headers without the removed ones."""
-        return [(n, v) for n, v in super().headers() if n not in self.lacking]
-
-
-def without(delivery: Delivery, *names: str) -> Delivery:
-    """Return the same delivery without some headers."""
-    made = _Without(delivery.secret, delivery.body, float(delivery.timestamp))
-    made.lacking = names
-    made.more = delivery.more
-    return made
+            t.expect(not effects(t, marker), f"{what} had an effect")
 
 
 @case("wh-sig-missing")
-def _missing(t: Trial) -> None:
-    user = t.known_user()
+def _missing(t: CaseContext) -> None:
+    user = known_user(t)
     for names in (
         ("x-zm-signature",),
         ("x-zm-request-timestamp",),
         ("x-zm-signature", "x-zm-request-timestamp"),
     ):
-        marker, delivery = t.marked(user)
-        answer = t.post(without(delivery, *names))
-        t.expect_rejected(answer, f"a delivery without {' and '.join(names)}")
-        t.expect_no_effect(marker, "an unsigned delivery", user)
+        marker, delivery = marked_delivery(t, user)
+        response = post(t, delivery.without(*names))
+        expect_rejected(t, response, f"a delivery without {' and '.join(names)}")
+        expect_no_effect(t, marker, "an unsigned delivery", user)
 
 
 def _set(name: str, value: str) -> Callable[[Delivery], None]:
@@ -79,7 +75,7 @@ def _set(name: str, value: str) -> Callable[[Delivery], None]:
 
 
 @case("wh-sig-wrong")
-def _wrong(t: Trial) -> None:
+def _wrong(t: CaseContext) -> None:
     def other_body(delivery: Delivery) -> None:
         delivery.signature = sign(delivery.secret, delivery.timestamp, b"{}")
 
@@ -107,7 +103,7 @@ def _shape(change: Callable[[str], str]) -> Callable[[Delivery], None]:
 
 
 @case("wh-sig-short")
-def _short(t: Trial) -> None:
+def _short(t: CaseContext) -> None:
     cuts = (1, 2, 8, 32, 62, 63)
     shapes: dict[str, Callable[[Delivery], None]] = {
         "an empty signature": _set("signature", ""),
@@ -121,7 +117,7 @@ def _short(t: Trial) -> None:
 
 
 @case("wh-sig-format")
-def _format(t: Trial) -> None:
+def _format(t: CaseContext) -> None:
     def base64_form(right: str) -> str:
         return "v0=" + base64.b64encode(bytes.fromhex(right[3:])).decode()
 
@@ -141,7 +137,7 @@ def _format(t: Trial) -> None:
 
 
 @case("wh-sig-nonascii")
-def _nonascii(t: Trial) -> None:
+def _nonascii(t: CaseContext) -> None:
     _expect_all_rejected(
         t,
         {
@@ -154,12 +150,12 @@ def _nonascii(t: Trial) -> None:
 
 
 @case("wh-dup-headers")
-def _duplicates(t: Trial) -> None:
-    user = t.known_user()
+def _duplicates(t: CaseContext) -> None:
+    user = known_user(t)
     bad = "v0=" + "0" * 64
     for name in ("x-zm-signature", "x-zm-request-timestamp"):
         for first in (True, False):
-            marker, delivery = t.marked(user)
+            marker, delivery = marked_delivery(t, user)
             right = delivery.right()
             old = str(int(delivery.timestamp) - _DAY)
             if name == "x-zm-signature":
@@ -169,51 +165,50 @@ def _duplicates(t: Trial) -> None:
                 delivery.signature = right
                 good, delivery.timestamp = delivery.timestamp, old if first else delivery.timestamp
                 delivery.more = [(name, good if first else old)]
-            t.expect_rejected(t.post(delivery), f"two headers {name}")
-            t.expect_no_effect(marker, f"a delivery with two headers {name}", user)
+            expect_rejected(t, post(t, delivery), f"two headers {name}")
+            expect_no_effect(t, marker, f"a delivery with two headers {name}", user)
 
 
-def _aged(t: Trial, seconds: float) -> tuple[str, Delivery]:
-    marker, delivery = t.marked(t.known_user())
+def _aged(t: CaseContext, seconds: float) -> tuple[str, Delivery]:
+    marker, delivery = marked_delivery(t, known_user(t))
     delivery.timestamp = str(int(t.now() - seconds))
     return marker, delivery
 
 
 @case("wh-ts-stale")
-def _stale(t: Trial) -> None:
-    window = t.stage.target.limits.freshness_past
+def _stale(t: CaseContext) -> None:
+    window = t.limits.freshness_past
     _expect_stale(t, (window + 2, window + 3600, window + _DAY, time.time()))
     if window > 300:
         # Within a wide window a replay is still fresh; then it must not have a second effect.
         marker, delivery = _aged(t, window / 2)
         for _ in range(2):
-            answer = t.post(delivery)
-            t.expect_answered(answer, "a delivery inside the window")
-        if t.has("events"):
-            within = t.stage.target.limits.effect_within
-            t.control(t.until(lambda: t.effects(marker), within), "an older delivery is lost")
-            t.control_delivery(t.known_user())
-            t.expect(t.effects(marker) == 1, "a replay inside the window counts twice")
+            response = post(t, delivery)
+            t.expect_no_error(response, "a delivery inside the window")
+        if t.hooks.has("events"):
+            t.control(has_effect_soon(t, marker), "an older delivery is lost")
+            control_delivery(t, known_user(t))
+            t.expect(effects(t, marker) == 1, "a replay inside the window counts twice")
 
 
-def _expect_stale(t: Trial, ages: tuple[float, ...]) -> None:
+def _expect_stale(t: CaseContext, ages: tuple[float, ...]) -> None:
     for age in ages:
         marker, delivery = _aged(t, age)
-        answer = t.expect_answered(t.post(delivery), f"a delivery {age:.0f} seconds old")
-        if t.has("events"):
-            t.expect_no_effect(marker, f"a delivery {age:.0f} seconds old", t.known_user())
+        response = t.expect_no_error(post(t, delivery), f"a delivery {age:.0f} seconds old")
+        if t.hooks.has("events"):
+            expect_no_effect(t, marker, f"a delivery {age:.0f} seconds old", known_user(t))
         else:
-            t.expect(answer.status >= 400, f"a delivery {age:.0f} seconds old was accepted")
+            t.expect(response.status >= 400, f"a delivery {age:.0f} seconds old was accepted")
 
 
 @case("wh-ts-future")
-def _future(t: Trial) -> None:
-    window = t.stage.target.limits.freshness_future
+def _future(t: CaseContext) -> None:
+    window = t.limits.freshness_future
     _expect_stale(t, (-(window + 5), -(window + 3600), -365.0 * _DAY))
 
 
 @case("wh-ts-format")
-def _stamps(t: Trial) -> None:
+def _stamps(t: CaseContext) -> None:
     now = int(t.now())
     text = str(now)
     odd = {
@@ -233,11 +228,11 @@ def _stamps(t: Trial) -> None:
     spoilt = {what: _set("timestamp", value) for what, value in odd.items()}
     _expect_all_rejected(t, spoilt, unbroken=True)
     arabic = "".join(chr(0x660 + int(c)) for c in text).encode()
-    body = t.event()
+    body = event_body(t)
     mac = hmac.new(
         t.zoom.app.webhook_secret.encode(), b"v0:" + arabic + b":" + body, hashlib.sha256
     )
-    answer = _raw_post(
+    response = _raw_post(
         t,
         body,
         [
@@ -245,11 +240,11 @@ def _stamps(t: Trial) -> None:
             (b"x-zm-signature", f"v0={mac.hexdigest()}".encode()),
         ],
     )
-    t.expect(answer != 500, "digits of another script broke the app")
-    t.expect(not 200 <= answer < 300, "digits of another script were accepted")
+    t.expect(response != 500, "digits of another script broke the app")
+    t.expect(not 200 <= response < 300, "digits of another script were accepted")
 
 
-def _raw_post(t: Trial, body: bytes, headers: list[tuple[bytes, bytes]]) -> int:
+def _raw_post(t: CaseContext, body: bytes, headers: list[tuple[bytes, bytes]]) -> int:
     parts = urlsplit(t.url("webhook"))
     lines = [
         b"POST " + parts.path.encode() + b" HTTP/1.1",
@@ -263,27 +258,27 @@ def _raw_post(t: Trial, body: bytes, headers: list[tuple[bytes, bytes]]) -> int:
 
 
 @case("wh-boundary-shift")
-def _shift(t: Trial) -> None:
-    user = t.known_user()
-    marker, delivery = t.marked(user)
+def _shift(t: CaseContext) -> None:
+    user = known_user(t)
+    marker, delivery = marked_delivery(t, user)
     right, stamp, body = delivery.right(), delivery.timestamp, delivery.body
     # The MAC covers `time:body`, so it also fits other splits at another colon.
     rest = json.dumps({"event": "meeting.ended", "payload": {"account_id": user.account_id}})
     for cut in (1, 10, len(body) // 2):
         delivery.timestamp, delivery.body = f"{stamp}:{body[:cut].decode()}", body[cut:]
         delivery.signature = right
-        t.expect_rejected(t.post(delivery), "a shifted boundary")
+        expect_rejected(t, post(t, delivery), "a shifted boundary")
     inner = f'{stamp}:{{"a":1'
-    shifted = t.delivery(rest.encode())
+    shifted = signed_delivery(t, rest.encode())
     shifted.timestamp = inner
-    t.expect_rejected(t.post(shifted), "a timestamp that carries a part of a body")
-    t.expect_no_effect(marker, "a shifted boundary", user)
+    expect_rejected(t, post(t, shifted), "a timestamp that carries a part of a body")
+    expect_no_effect(t, marker, "a shifted boundary", user)
 
 
-def _raw_bodies(t: Trial, user: User) -> dict[str, tuple[str, bytes]]:
+def _raw_bodies(t: CaseContext, user: User) -> dict[str, tuple[str, bytes]]:
     found = {}
     for what in ("pretty", "emoji", "escapes", "floats", "order", "slashes"):
-        marker = f"marker-{os.urandom(6).hex()}"
+        marker = new_marker()
         content = {
             "event": "meeting.ended",
             "event_ts": int(t.now() * 1000),
@@ -305,23 +300,23 @@ def _raw_bodies(t: Trial, user: User) -> dict[str, tuple[str, bytes]]:
 
 
 @case("wh-raw-body")
-def _raw(t: Trial) -> None:
-    user = t.known_user()
+def _raw(t: CaseContext) -> None:
+    user = known_user(t)
     for what, (marker, body) in _raw_bodies(t, user).items():
-        answer = t.post(t.delivery(body))
+        response = post(t, signed_delivery(t, body))
         t.expect(
-            200 <= answer.status < 300, f"an honest delivery ({what}) was answered {answer.status}"
+            200 <= response.status < 300,
+            f"an honest delivery ({what}) got status {response.status}",
         )
-        if t.has("events"):
-            within = t.stage.target.limits.effect_within
-            there = t.until(lambda m=marker: t.effects(m), within)  # type: ignore[misc]
+        if t.hooks.has("events"):
+            there = has_effect_soon(t, marker)
             t.expect(there, f"an honest delivery ({what}) has no effect")
 
 
 @case("wh-reserialised")
-def _reserialised(t: Trial) -> None:
-    user = t.known_user()
-    marker, honest = t.marked(user)
+def _reserialised(t: CaseContext) -> None:
+    user = known_user(t)
+    marker, honest = marked_delivery(t, user)
     right, body = honest.right(), honest.body
     for sent in (
         json.dumps(json.loads(body), indent=1).encode(),
@@ -329,43 +324,43 @@ def _reserialised(t: Trial) -> None:
         body[:-1] + b"} ",
         b'{"event":"meeting.started",' + body[1:],
     ):
-        delivery = t.delivery(sent)
+        delivery = signed_delivery(t, sent)
         delivery.timestamp, delivery.signature = honest.timestamp, right
-        t.expect_rejected(t.post(delivery), "other bytes than those that were signed")
-    t.expect_no_effect(marker, "a delivery with other bytes", user)
+        expect_rejected(t, post(t, delivery), "other bytes than those that were signed")
+    expect_no_effect(t, marker, "a delivery with other bytes", user)
 
 
 @case("wh-legacy-token")
-def _legacy(t: Trial) -> None:
-    user = t.known_user()
+def _legacy(t: CaseContext) -> None:
+    user = known_user(t)
     for value in (t.zoom.app.webhook_secret, "verification-token", t.zoom.app.client_id):
         for more in ((), ("x-zm-request-timestamp",)):
-            marker, delivery = t.marked(user)
+            marker, delivery = marked_delivery(t, user)
             delivery.more = [("authorization", value)]
-            answer = t.post(without(delivery, "x-zm-signature", *more))
-            t.expect_rejected(answer, "the retired verification token alone")
-            t.expect_no_effect(marker, "the retired verification token alone", user)
+            response = post(t, delivery.without("x-zm-signature", *more))
+            expect_rejected(t, response, "the retired verification token alone")
+            expect_no_effect(t, marker, "the retired verification token alone", user)
 
 
 @case("wh-fail-open")
-def _fail_open(t: Trial) -> None:
-    if "no_webhook_secret" not in t.stage.target.variants:
+def _fail_open(t: CaseContext) -> None:
+    if "no_webhook_secret" not in t.target.variants:
         raise HookMissingError("needs [variants.no_webhook_secret]")
-    user = t.known_user()
+    user = known_user(t)
     try:
-        t.stage.restart("no_webhook_secret")
+        t.environment.restart("no_webhook_secret")
     except ControlFailedError:
         return
-    marker, delivery = t.marked(user)
+    marker, delivery = marked_delivery(t, user)
     for sent in (
-        without(delivery, "x-zm-signature"),
-        without(delivery, "x-zm-signature", "x-zm-request-timestamp"),
+        delivery.without("x-zm-signature"),
+        delivery.without("x-zm-signature", "x-zm-request-timestamp"),
         delivery,
     ):
         sent.secret = ""
-        answer = t.post(sent)
-        t.expect(not 200 <= answer.status < 300, "without a secret everything is accepted")
-    if t.has("events"):
-        t.expect(not t.effects(marker), "without a secret a delivery had an effect")
-    known = t.post(t.marked(user)[1]).status
+        response = post(t, sent)
+        t.expect(not 200 <= response.status < 300, "without a secret everything is accepted")
+    if t.hooks.has("events"):
+        t.expect(not effects(t, marker), "without a secret a delivery had an effect")
+    known = post(t, marked_delivery(t, user)[1]).status
     t.control(not 200 <= known < 300, "[variants.no_webhook_secret] leaves the secret in place")

@@ -1,4 +1,4 @@
-"""Group G, part 2: repeated deliveries, parsers, size and time."""
+"""Group `webhook`, part 2: repeated deliveries, parsers, size and time."""
 
 from __future__ import annotations
 
@@ -10,46 +10,55 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode, urlsplit
 
-from paraph.checks.cases.webhook import without
-from paraph.checks.harness.case import Trial, case
+from paraph.checks.harness.case import case
+from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.recording_zoom import ME, MEETINGS, TOKEN
-from paraph.checks.harness.webhook_steps import Delivery
+from paraph.checks.harness.webhook_steps import (
+    Delivery,
+    control_delivery,
+    effects,
+    expect_no_effect,
+    has_effect_soon,
+    known_user,
+    marked_delivery,
+    post,
+    signed_delivery,
+)
 
 _STREAMED, _CHUNK = 8_000_000, 64 * 1024
 
 
-def _expect_one_effect(t: Trial, marker: str, what: str) -> None:
-    within = t.stage.target.limits.effect_within
-    t.control(t.until(lambda: t.effects(marker), within), "an honest delivery has no effect")
-    t.control_delivery(t.known_user())
-    count = t.effects(marker)
+def _expect_one_effect(t: CaseContext, marker: str, what: str) -> None:
+    t.control(has_effect_soon(t, marker), "an honest delivery has no effect")
+    control_delivery(t, known_user(t))
+    count = effects(t, marker)
     t.expect(count == 1, f"{what}: {count} effects")
 
 
 @case("wh-replay")
-def _replay(t: Trial) -> None:
-    t.hook("events")
-    marker, delivery = t.marked(t.known_user())
+def _replay(t: CaseContext) -> None:
+    t.hooks.require("events")
+    marker, delivery = marked_delivery(t, known_user(t))
     for _ in range(3):
-        answer = t.post(delivery)
-        t.expect(200 <= answer.status < 300, f"a repeated delivery was answered {answer.status}")
+        response = post(t, delivery)
+        t.expect(200 <= response.status < 300, f"a repeated delivery got status {response.status}")
     _expect_one_effect(t, marker, "three times the same delivery")
-    marker, delivery = t.marked(t.known_user())
+    marker, delivery = marked_delivery(t, known_user(t))
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(lambda _: t.post(delivery), range(20)))
+        list(pool.map(lambda _: post(t, delivery), range(20)))
     _expect_one_effect(t, marker, "twenty times at once")
 
 
 @case("wh-replay-new-tracking")
-def _tracking(t: Trial) -> None:
-    t.hook("events")
-    marker, delivery = t.marked(t.known_user())
+def _tracking(t: CaseContext) -> None:
+    t.hooks.require("events")
+    marker, delivery = marked_delivery(t, known_user(t))
     for number in range(4):
         delivery.more = [
             ("x-zm-trackingid", f"v=2.0;rid=WEB_{number}"),
             ("x-zm-request-id", f"request-{number}"),
         ]
-        t.post(delivery)
+        post(t, delivery)
     _expect_one_effect(t, marker, "a replay with a new tracking id")
 
 
@@ -71,21 +80,21 @@ def _other_forms(marker: str, account: str) -> dict[str, bytes]:
 
 
 @case("wh-content-type")
-def _content_type(t: Trial) -> None:
-    user = t.known_user()
+def _content_type(t: CaseContext) -> None:
+    user = known_user(t)
     for kind in ("text/plain", "text/xml", *_other_forms("", "")):
         # Reading the body as JSON despite its content type is harmless, and so is a refusal.
-        delivery = t.marked(user)[1]
+        delivery = marked_delivery(t, user)[1]
         delivery.content_type = kind
-        t.expect_answered(t.post(delivery), f"a signed delivery as {kind}")
+        t.expect_no_error(post(t, delivery), f"a signed delivery as {kind}")
     for kind in _other_forms("", ""):
-        marker, delivery = t.marked(user)
+        marker, delivery = marked_delivery(t, user)
         delivery.content_type = kind
         delivery.body = _other_forms(marker, user.account_id)[kind]
-        answer = t.expect_answered(t.post(delivery), f"a signed body of {kind}")
-        t.expect_no_effect(marker, f"a body of {kind}: the sender has chosen the parser; it", user)
-        if not t.has("events"):
-            t.expect(answer.status >= 400, f"{kind} was accepted: the sender chooses the parser")
+        response = t.expect_no_error(post(t, delivery), f"a signed body of {kind}")
+        expect_no_effect(t, marker, f"a body of {kind}: the sender has chosen the parser; it", user)
+        if not t.hooks.has("events"):
+            t.expect(response.status >= 400, f"{kind} was accepted: the sender chooses the parser")
 
 
 def _bombs() -> dict[str, bytes]:
@@ -114,41 +123,44 @@ def _bombs() -> dict[str, bytes]:
 
 
 @case("wh-json-bombs")
-def _bombed(t: Trial) -> None:
+def _bombed(t: CaseContext) -> None:
     for what, body in _bombs().items():
-        delivery = t.delivery(body)
-        answer = t.expect_answered(t.post(without(delivery, "x-zm-signature")), f"unsigned: {what}")
-        t.expect(answer.status >= 400, f"unsigned {what} was accepted")
-        answer = t.expect_answered(t.post(delivery), f"signed: {what}")
-        t.expect(answer.seconds < 3, f"{what} took {answer.seconds:.1f} seconds")
-    t.control_delivery(t.known_user())
+        delivery = signed_delivery(t, body)
+        response = t.expect_no_error(
+            post(t, delivery.without("x-zm-signature")), f"unsigned: {what}"
+        )
+        t.expect(response.status >= 400, f"unsigned {what} was accepted")
+        response = t.expect_no_error(post(t, delivery), f"signed: {what}")
+        t.expect(response.seconds < 3, f"{what} took {response.seconds:.1f} seconds")
+    control_delivery(t, known_user(t))
 
 
 @case("wh-big-slow")
-def _big(t: Trial) -> None:
+def _big(t: CaseContext) -> None:
     door = t.url("webhook")
     headers = [("content-type", "application/json")]
     big = t.direct.send("POST", door, headers=headers, body=b"x" * 20_000_000)
-    t.expect(big.status < 500 and not 200 <= big.status < 300, f"20 MB were answered {big.status}")
+    t.expect(big.status < 500 and not 200 <= big.status < 300, f"20 MB got status {big.status}")
     packed = gzip.compress(b"x" * 50_000_000)
-    answer = t.direct.send(
+    response = t.direct.send(
         "POST", door, headers=[*headers, ("content-encoding", "gzip")], body=packed
     )
-    t.expect_answered(answer, "a compressed bomb")
-    t.expect(answer.status >= 400, "a compressed bomb was accepted")
+    t.expect_no_error(response, "a compressed bomb")
+    t.expect(response.status >= 400, "a compressed bomb was accepted")
     t.expect(_endless(t, door), "a body without end is read for ever")
     _lie(t, door)
     slow = _slow_ones(t, door)
     try:
         begun = time.monotonic()
-        t.control_delivery(t.known_user())
+        control_delivery(t, known_user(t))
         spent = time.monotonic() - begun
         t.expect(
             spent < 6, f"beside fifty slow senders an honest delivery took {spent:.1f} seconds"
         )
         last = t.exchanges[-1]
         t.expect(
-            last.seconds < 3, f"an honest delivery was answered after {last.seconds:.1f} seconds"
+            last.seconds < 3,
+            f"the response to an honest delivery took {last.seconds:.1f} s",
         )
     finally:
         for one in slow:
@@ -165,7 +177,7 @@ def _head(door: str, *lines: str) -> bytes:
     return ("\r\n".join([*first, *lines]) + "\r\n\r\n").encode()
 
 
-def _endless(t: Trial, door: str) -> bool:
+def _endless(t: CaseContext, door: str) -> bool:
     """Return True if a chunked body is refused or cut off before it grows too large."""
     chunk = f"{_CHUNK:x}\r\n".encode() + b"x" * _CHUNK + b"\r\n"
     try:
@@ -181,14 +193,14 @@ def _endless(t: Trial, door: str) -> bool:
         return True
 
 
-def _lie(t: Trial, door: str) -> None:
+def _lie(t: CaseContext, door: str) -> None:
     body = _head(door, "content-length: 5", "connection: close") + b'{"event":"x"}'
-    answer = t.direct.raw(door, body, timeout=4)
-    t.expect(answer.status < 500, f"a wrong Content-Length was answered {answer.status}")
-    t.expect(not 200 <= answer.status < 300, "a wrong Content-Length was accepted")
+    response = t.direct.raw(door, body, timeout=4)
+    t.expect(response.status < 500, f"a wrong Content-Length got status {response.status}")
+    t.expect(not 200 <= response.status < 300, "a wrong Content-Length was accepted")
 
 
-def _slow_ones(t: Trial, door: str) -> list[socket.socket]:
+def _slow_ones(t: CaseContext, door: str) -> list[socket.socket]:
     found = []
     for number in range(50):
         connection = t.direct.connect(door, timeout=5)
@@ -198,58 +210,62 @@ def _slow_ones(t: Trial, door: str) -> list[socket.socket]:
 
 
 @case("wh-fast-ack")
-def _fast(t: Trial) -> None:
-    user = t.known_user()
+def _fast(t: CaseContext) -> None:
+    user = known_user(t)
     gates = [t.zoom.hold(path, times=None) for path in (ME, MEETINGS, TOKEN)]
     try:
-        marker, delivery = t.marked(user)
-        answer = t.post(delivery, timeout=10)
+        marker, delivery = marked_delivery(t, user)
+        response = post(t, delivery, timeout=10)
     finally:
         for gate in gates:
             gate.open()
-    t.expect(200 <= answer.status < 300, f"with a slow API a delivery was answered {answer.status}")
-    t.expect(answer.seconds < 3, f"with a slow API the answer took {answer.seconds:.1f} seconds")
-    t.zoom.mend()
-    if t.has("events"):
-        t.post(delivery)
+    t.expect(
+        200 <= response.status < 300, f"with a slow API a delivery got status {response.status}"
+    )
+    t.expect(
+        response.seconds < 3, f"with a slow API the response took {response.seconds:.1f} seconds"
+    )
+    t.zoom.reset()
+    if t.hooks.has("events"):
+        post(t, delivery)
         _expect_one_effect(t, marker, "a delivery and its retry")
 
 
 @case("wh-unknown-event")
-def _unknown(t: Trial) -> None:
-    user = t.known_user()
+def _unknown(t: CaseContext) -> None:
+    user = known_user(t)
     for name in ("foo.bar", "__init__", "constructor", "os.system", "meeting.", "x" * 300):
-        marker, delivery = t.marked(user, name)
-        answer = t.post(delivery)
+        marker, delivery = marked_delivery(t, user, name)
+        response = post(t, delivery)
         # A value that is no event name may be refused.
-        fine = 200 <= answer.status < 300 or (answer.status == 400 and name != "foo.bar")
-        t.expect(fine, f"an unknown event was answered {answer.status}")
-        if t.stage.target.limits.hands_on_unknown_events:
+        fine = 200 <= response.status < 300 or (response.status == 400 and name != "foo.bar")
+        t.expect(fine, f"an unknown event got status {response.status}")
+        if t.limits.forwards_unknown_events:
             continue
-        t.expect_no_effect(marker, f"the unknown event {name[:20]}", user)
+        expect_no_effect(t, marker, f"the unknown event {name[:20]}", user)
 
 
 @case("wh-tenant")
-def _tenant(t: Trial) -> None:
-    t.hook("events")
+def _tenant(t: CaseContext) -> None:
+    t.hooks.require("events")
     stranger = t.zoom.user()
-    marker, delivery = t.marked(stranger)
-    linked = t.links()
-    answer = t.post(delivery)
-    fine = 200 <= answer.status < 300
-    t.expect(fine, f"an event of a strange account was answered {answer.status}")
-    t.expect_no_effect(marker, "an event of a strange account", t.known_user())
-    t.expect(t.links() == linked, "an event of a strange account changed the links")
+    marker, delivery = marked_delivery(t, stranger)
+    linked = t.hooks.links()
+    response = post(t, delivery)
+    fine = 200 <= response.status < 300
+    t.expect(fine, f"an event of a strange account got status {response.status}")
+    expect_no_effect(t, marker, "an event of a strange account", known_user(t))
+    t.expect(t.hooks.links() == linked, "an event of a strange account changed the links")
 
 
 @case("wh-uniform-error")
-def _uniform(t: Trial) -> None:
-    honest = t.marked(t.known_user())[1]
+def _uniform(t: CaseContext) -> None:
+    honest = marked_delivery(t, known_user(t))[1]
     right = honest.right()
     variants: dict[str, Delivery] = {}
 
     def variant(what: str, **changes: str) -> None:
-        made = t.delivery(honest.body)
+        made = signed_delivery(t, honest.body)
         for name, value in {"timestamp": honest.timestamp, **changes}.items():
             setattr(made, name, value)
         variants[what] = made
@@ -258,35 +274,35 @@ def _uniform(t: Trial) -> None:
     variant("short", signature="v0=00")
     variant("other key", secret="another-secret-of-another-app")
     variant("malformed", signature="nonsense")
-    variants["missing"] = without(honest, "x-zm-signature")
-    stale = t.stage.target.limits.freshness_past + 3600
+    variants["missing"] = honest.without("x-zm-signature")
+    stale = t.limits.freshness_past + 3600
     variant("stale", timestamp=str(int(t.now() - stale)))
     shapes = set()
     for what, delivery in variants.items():
-        answer = t.expect_answered(t.post(delivery), f"a bad delivery ({what})")
+        response = t.expect_no_error(post(t, delivery), f"a bad delivery ({what})")
         t.expect(
-            right[3:] not in answer.everything(), "the response contains the expected signature"
+            right[3:] not in response.everything(), "the response contains the expected signature"
         )
         t.expect(
-            delivery.right()[3:] not in answer.everything(),
+            delivery.right()[3:] not in response.everything(),
             "the response contains the expected signature",
         )
-        shapes.add((answer.status, answer.body))
-    t.expect(len(shapes) == 1, f"bad deliveries are answered in {len(shapes)} different ways")
+        shapes.add((response.status, response.body))
+    t.expect(len(shapes) == 1, f"bad deliveries get {len(shapes)} different responses")
 
 
 @case("wh-timing")
-def _timing(t: Trial) -> None:
-    user = t.known_user()
+def _timing(t: CaseContext) -> None:
+    user = known_user(t)
     differences = []
     for _ in range(150):
         spent = []
         for known in (0, 63):
-            delivery = t.marked(user)[1]
+            delivery = marked_delivery(t, user)[1]
             right = delivery.right()
             wrong = "".join("0" if c != "0" else "1" for c in right[3:])
             delivery.signature = "v0=" + right[3 : 3 + known] + wrong[known:]
-            spent.append(t.post(delivery).seconds)
+            spent.append(post(t, delivery).seconds)
         differences.append(spent[1] - spent[0])
     middle = statistics.median(differences)
     slower = sum(one > 0 for one in differences) / len(differences)

@@ -1,4 +1,4 @@
-"""Group G, part 3: forged event names, other spellings of the path, and stalling senders."""
+"""Group `webhook`, part 3: forged event names, spellings of the path, and stalling senders."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from paraph.checks.harness.case import Trial, case
+from paraph.checks.harness.case import case
+from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.install_steps import Installed
 from paraph.checks.harness.removal_steps import installed, works
-from paraph.checks.harness.webhook_steps import Delivery, iso
+from paraph.checks.harness.webhook_steps import (
+    Delivery,
+    control_delivery,
+    effects,
+    event_body,
+    iso,
+    known_user,
+    marked_delivery,
+    new_marker,
+    post,
+    signed_delivery,
+)
 from paraph.checks.verdict import HookMissingError
 from paraph.simulator.state.world import User
 
@@ -26,7 +38,7 @@ _NOTICES = (
 )
 
 
-def _notice_bodies(t: Trial, done: Installed, name: str) -> list[dict[str, Any]]:
+def _notice_bodies(t: CaseContext, done: Installed, name: str) -> list[dict[str, Any]]:
     """Return bodies that look like an app's own notice about an installation."""
     ids = {"user_id": done.user.id, "account_id": done.user.account_id}
     installation = {"subject": done.subject, "zoom": ids, "phase": "removed", "generation": 9}
@@ -47,14 +59,14 @@ def _notice_bodies(t: Trial, done: Installed, name: str) -> list[dict[str, Any]]
 
 
 @case("wh-notice-name")
-def _notice_name(t: Trial) -> None:
-    bystander = t.known_user()
+def _notice_name(t: CaseContext) -> None:
+    bystander = known_user(t)
     done = installed(t)
     for name in _NOTICES:
         for content in _notice_bodies(t, done, name):
-            answer = t.post(t.delivery(json.dumps(content).encode()))
-            t.expect_answered(answer, f"an event named {name}")
-    t.control_delivery(bystander)
+            response = post(t, signed_delivery(t, json.dumps(content).encode()))
+            t.expect_no_error(response, f"an event named {name}")
+    control_delivery(t, bystander)
     t.expect(works(t, done), "an event with the name of a notice has ended an installation")
 
 
@@ -62,31 +74,31 @@ def _notice_name(t: Trial) -> None:
 _WITHOUT_ACCOUNT = ("whiteboard.created", "meeting.rtms_stopped", "whiteboard.updated")
 
 
-def _send_owned(t: Trial, user: User, name: str, **account: str) -> str:
+def _send_owned(t: CaseContext, user: User, name: str, **account: str) -> str:
     """Deliver an event that names its user at two usual places; return its marker."""
-    marker = f"marker-{os.urandom(6).hex()}"
+    marker = new_marker()
     item = {"title": marker, "uuid": marker, "owner_id": user.id}
     payload = {**account, "operator_id": user.id, "object": item}
-    answer = t.post(t.delivery(t.event(name, payload)))
-    t.expect_answered(answer, f"the event {name}")
+    response = post(t, signed_delivery(t, event_body(t, name, payload)))
+    t.expect_no_error(response, f"the event {name}")
     return marker
 
 
 @case("wh-no-account")
-def _no_account(t: Trial) -> None:
-    t.hook("events")
-    user = t.known_user()
-    within = t.stage.target.limits.effect_within
+def _no_account(t: CaseContext) -> None:
+    t.hooks.require("events")
+    user = known_user(t)
+    within = t.limits.effect_within
     account = user.account_id
     sent = {name: _send_owned(t, user, name, account_id=account) for name in _WITHOUT_ACCOUNT}
-    t.control_delivery(user)
-    t.until(lambda: all(t.effects(one) for one in sent.values()), within)
-    handled = [name for name, marker in sent.items() if t.effects(marker)]
+    control_delivery(t, user)
+    t.until(lambda: all(effects(t, one) for one in sent.values()), within)
+    handled = [name for name, marker in sent.items() if effects(t, marker)]
     if not handled:
         raise HookMissingError(f"no event of {', '.join(_WITHOUT_ACCOUNT)} is handled")
     for name in handled:
         marker = _send_owned(t, user, name)
-        there = t.until(lambda one=marker: t.effects(one), within)  # type: ignore[misc]
+        there = t.until(lambda one=marker: effects(t, one), within)  # type: ignore[misc]
         t.expect(there, f"{name} without an account is lost; Zoom sends it so")
 
 
@@ -103,25 +115,27 @@ def spellings(door: str) -> list[str]:
 
 
 @case("wh-path-variants")
-def _path_variants(t: Trial) -> None:
-    user = t.known_user()
+def _path_variants(t: CaseContext) -> None:
+    user = known_user(t)
     door = t.url("webhook")
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(door))
-    nowhere = t.post(t.marked(user)[1], url=f"{origin}/no-such-page-{os.urandom(4).hex()}")
+    nowhere = post(
+        t, marked_delivery(t, user)[1], url=f"{origin}/no-such-page-{os.urandom(4).hex()}"
+    )
     # Some apps show one page for every path; then only effects show what was accepted.
     told_by_status = not 200 <= nowhere.status < 300
-    t.control(told_by_status or t.has("events"), "the app accepts a POST to any path")
+    t.control(told_by_status or t.hooks.has("events"), "the app accepts a POST to any path")
     markers = {}
     for path in spellings(door):
-        marker, delivery = t.marked(user)
-        answer = t.expect_answered(t.post(delivery, url=origin + path), f"a delivery to {path}")
-        accepted = told_by_status and 200 <= answer.status < 300
+        marker, delivery = marked_delivery(t, user)
+        response = t.expect_no_error(post(t, delivery, url=origin + path), f"a delivery to {path}")
+        accepted = told_by_status and 200 <= response.status < 300
         t.expect(not accepted, f"{path} is taken for the webhook")
         markers[path] = marker
-    if t.has("events"):
-        t.control_delivery(user)
+    if t.hooks.has("events"):
+        control_delivery(t, user)
         for path, marker in markers.items():
-            t.expect(not t.effects(marker), f"a delivery to {path} had an effect")
+            t.expect(not effects(t, marker), f"a delivery to {path} had an effect")
 
 
 def request_of(door: str, delivery: Delivery) -> tuple[bytes, bytes]:
@@ -139,14 +153,14 @@ def request_of(door: str, delivery: Delivery) -> tuple[bytes, bytes]:
     return head + delivery.body[:half], delivery.body[half:]
 
 
-def _in_two_pieces(t: Trial) -> int:
+def _in_two_pieces(t: CaseContext) -> int:
     """Send an honest delivery whose body comes in two pieces; return the status."""
     door = t.url("webhook")
-    pieces = request_of(door, t.marked(t.known_user())[1])
+    pieces = request_of(door, marked_delivery(t, known_user(t))[1])
     return t.direct.raw(door, *pieces, timeout=15, pause=_PIECES_APART).status
 
 
-def _stall(t: Trial, door: str) -> list[socket.socket]:
+def _stall(t: CaseContext, door: str) -> list[socket.socket]:
     """Send unsigned deliveries that stall in their body, half of them near its end."""
     parts = urlsplit(door)
     senders = [t.sender() for _ in range(4)]
@@ -170,16 +184,16 @@ def _stall(t: Trial, door: str) -> list[socket.socket]:
 
 
 @case("wh-stalled-bodies")
-def _stalled_bodies(t: Trial) -> None:
+def _stalled_bodies(t: CaseContext) -> None:
     t.demand_addresses()
     before = _in_two_pieces(t)
-    t.control(200 <= before < 300, f"an honest delivery in two pieces was answered {before}")
+    t.control(200 <= before < 300, f"an honest delivery in two pieces got status {before}")
     held: list[socket.socket] = []
     try:
         held = _stall(t, t.url("webhook"))
         for _ in range(3):
             status = _in_two_pieces(t)
-            said = f"answered {status}" if status else "not answered"
+            said = f"got status {status}" if status else "got no response"
             t.expect(
                 200 <= status < 300,
                 f"beside {_STALLED} unsigned bodies that stall, an honest delivery in two pieces "

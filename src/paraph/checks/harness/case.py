@@ -1,4 +1,4 @@
-"""The interface of a case to its environment, and the registry of all cases."""
+"""The registry of all cases and of the positive control of each group."""
 
 from __future__ import annotations
 
@@ -6,18 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from paraph.checks.harness.webhook_steps import Deliveries
+from paraph.checks.harness.case_context import CaseContext
 
-
-class Trial(Deliveries):
-    """All steps and observations that a case can use."""
-
-    def canaries(self) -> dict[str, str]:
-        """Return every secret that must not appear anywhere, with its kind."""
-        return self.zoom.secrets()
-
-
-Act = Callable[[Trial], Any]
+Act = Callable[[CaseContext], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +28,10 @@ def case(name: str, *, variant: str = "") -> Callable[[Act], Act]:
     """Register a function as a case. It returns if the app withstands the attack, else it raises.
 
     If it returns a text, the text names a remaining weakness.
+
+    Args:
+        name: the id of the case in the catalogue.
+        variant: the variant of the target that it runs on; "" for the app itself.
     """
 
     def register(act: Act) -> Act:

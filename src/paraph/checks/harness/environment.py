@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit
 
-from paraph.checks.certificate_authority import CertificateAuthority
 from paraph.checks.harness import impersonation
 from paraph.checks.harness.app_process import Application, free_port, start, wait_until_ready
-from paraph.checks.harness.destination import THIS_MACHINE, Reach
-from paraph.checks.harness.listener import Certificate, Listener, Trap
+from paraph.checks.harness.certificates import Certificate, CertificateAuthority
+from paraph.checks.harness.http.destination import THIS_MACHINE, Reach
+from paraph.checks.harness.listener import Listener, Trap
 from paraph.checks.harness.recording_zoom import Zoom
 from paraph.checks.target import Target, Variant, fill
 from paraph.checks.verdict import ControlFailedError, HookMissingError
@@ -25,7 +25,7 @@ _WEAK_PREFIX = "checked-"
 _SPARE = ("port2", "port3", "port4", "port5")
 
 
-class Stage:
+class Environment:
     """Zoom, the app, the attacker's server, and the folder that they share.
 
     Args:
@@ -49,7 +49,7 @@ class Stage:
         self.variant = ""
         self.certificate: Certificate | None = None
         self.known_user: User | None = None
-        self.pages_tell: bool | None = None
+        self.pages_differ: bool | None = None
         self.port = free_port() if target.is_started_here else 0
         self._spare_ports = [str(free_port()) for _ in range(4)]
         self.zoom = self._new_zoom(None)
@@ -118,12 +118,12 @@ class Stage:
             "certificate_key": str(self.certificate.key) if self.certificate else "",
         }
 
-    def start(self, variant: str = "", **environment: str) -> None:
+    def start(self, variant: str = "", **variables: str) -> None:
         """Start the app, or a variant of it from the target file.
 
         Args:
             variant: the name of the variant; "" for the app itself.
-            environment: environment variables to add.
+            variables: environment variables to add.
 
         Raises:
             HookMissingError: the target file has no such variant or no command.
@@ -139,7 +139,7 @@ class Stage:
         if self.base.startswith("https:") and self.certificate is None:
             self.certificate = self.authority.issue("localhost", "127.0.0.1")
         merged = Variant(
-            environment={**self._overlay.environment, **chosen.environment, **environment},
+            environment={**self._overlay.environment, **chosen.environment, **variables},
             command=chosen.command,
         )
         if self.target.impersonate:
@@ -150,7 +150,7 @@ class Stage:
         where = urljoin(self.base, fill(ready.ready, self.values()))
         if problem := self.reach.problem(where):
             raise ControlFailedError(f"start.ready was {problem}")
-        wait_until_ready(self.app, where, ready.patience)
+        wait_until_ready(self.app, where, ready.ready_within)
 
     def _impersonating(self, variant: Variant) -> Variant:
         """Wrap the command in a namespace in which Zoom's host names lead to the simulator."""
@@ -160,8 +160,13 @@ class Stage:
             environment=impersonation.trusting(variant.environment, self.folder),
         )
 
-    def restart(self, variant: str = "", *, kill: bool = False, **environment: str) -> None:
+    def restart(self, variant: str = "", *, kill: bool = False, **variables: str) -> None:
         """Stop the app and start it again, optionally with other settings; its data are kept.
+
+        Args:
+            variant: the name of the variant; "" for the app itself.
+            kill: end it with SIGKILL.
+            variables: environment variables to add.
 
         Raises:
             HookMissingError: the target file has no command.
@@ -172,7 +177,7 @@ class Stage:
             self.app.kill()
         else:
             self.app.stop()
-        self.start(variant, **environment)
+        self.start(variant, **variables)
 
     def renew(self) -> None:
         """Start the app without its data, because a case left data that it cannot start with."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from paraph.checks.harness.browser import Browser
-from paraph.checks.harness.case_context import Ground
-from paraph.checks.harness.markup import buttons_of, forms_of, links_of
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.http.browser import Browser
+from paraph.checks.harness.http.markup import buttons_of, find_form, forms_of, links_of
+from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.recording_zoom import TOKEN
-from paraph.checks.harness.response import Answer
+from paraph.checks.verdict import ControlFailedError
 from paraph.simulator.state.world import User
 
 # Form tokens, and the names that the check gives to local accounts.
@@ -21,207 +22,272 @@ _NOT_A_START = ("disconnect", "sign-out", "signout", "logout", "remove", "delete
 
 @dataclass(slots=True)
 class Begun:
-    """A pending authorization request in a browser."""
+    """An authorization request that waits for its response in a browser."""
 
     browser: Browser
-    answer: Answer
     url: str
 
     @property
     def query(self) -> dict[str, str]:
-        """Return the parameters of the authorization request."""
+        """The parameters of the authorization request."""
         return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
 
     @property
     def state(self) -> str:
-        """Return the parameter `state`."""
+        """The parameter `state`."""
         return self.query.get("state", "")
 
 
 @dataclass(slots=True)
 class Installed:
-    """A completed installation."""
+    """A completed installation; `response_url` is the URL that Zoom redirected to."""
 
     browser: Browser
     subject: str
     user: User
-    callback: str
-    page: Answer
+    response_url: str
+    page: Response
 
 
-class Flow(Ground):
-    """Installation steps, one by one or all in one call."""
+# ------------------------------------------------------------ the authorization request
 
-    def try_begin(self, browser: Browser, url: str = "", **more: Any) -> Begun | None:
-        """Open the start URL and press its buttons until the app redirects to Zoom.
 
-        Returns None if the app never redirects to Zoom.
-        """
-        answer = browser.open(url or self.url("start"), **more)
-        for _ in range(4):
-            if self.leads_to_zoom(answer):
-                return Begun(browser, answer, answer.location)
-            shown = next((one for one in links_of(answer) if self._is_zoom(one)), "")
-            if shown:
-                return Begun(browser, answer, shown)
-            pressed = self.pressed(browser, answer) if answer.status == 200 else None
-            if pressed is None:
-                return None
-            answer = pressed
-        return None
+def try_begin(t: CaseContext, browser: Browser, url: str = "", **more: Any) -> Begun | None:
+    """Open the start URL and press its buttons until the app redirects to Zoom.
 
-    def pressed(self, browser: Browser, page: Answer) -> Answer | None:
-        """Press the first button that could start the installation; return the response."""
-        form = next((one for one in forms_of(page) if self._starts(one.action)), None)
-        if form is not None:
-            return browser.submit(form)
-        link = next((one for one in buttons_of(page) if self._starts(one)), None)
-        return None if link is None else browser.open(link, initiator=page.url)
+    Args:
+        t: the context.
+        browser: the browser.
+        url: where to start; "" means the start URL of the target.
+        more: the remaining arguments of `Browser.open`.
 
-    def _starts(self, action: str) -> bool:
-        return not any(word in action for word in _NOT_A_START)
+    Returns None if the app never redirects to Zoom.
+    """
+    response = browser.open(url or t.url("start"), **more)
+    for _ in range(4):
+        if leads_to_zoom(t, response):
+            return Begun(browser, response.location)
+        shown = next((one for one in links_of(response) if _is_zoom(t, one)), "")
+        if shown:
+            return Begun(browser, shown)
+        pressed = press_start(browser, response) if response.status == 200 else None
+        if pressed is None:
+            return None
+        response = pressed
+    return None
 
-    def begin(self, browser: Browser, url: str = "", **more: Any) -> Begun:
-        """Begin an authorization as `try_begin` does.
 
-        Raises:
-            ControlFailedError: the app does not redirect to Zoom.
-        """
-        begun = self.try_begin(browser, url, **more)
-        self.control(
-            begun, f"the start does not lead to Zoom's authorization page: {self._ended(browser)}"
+def press_start(browser: Browser, page: Response) -> Response | None:
+    """Press the first button that could start the installation; return the response."""
+    form = next((one for one in forms_of(page) if _starts(one.action)), None)
+    if form is not None:
+        return browser.submit(form)
+    link = next((one for one in buttons_of(page) if _starts(one)), None)
+    return None if link is None else browser.open(link, initiator=page.url)
+
+
+def _starts(action: str) -> bool:
+    return not any(word in action for word in _NOT_A_START)
+
+
+def begin(t: CaseContext, browser: Browser, url: str = "", **more: Any) -> Begun:
+    """Begin an authorization as `try_begin` does.
+
+    Raises:
+        ControlFailedError: the app does not redirect to Zoom.
+    """
+    begun = try_begin(t, browser, url, **more)
+    if begun is None:
+        raise ControlFailedError(
+            f"the start does not lead to Zoom's authorization page: {_describe_end(t, browser)}"
         )
-        assert begun is not None  # noqa: S101 - Said for the type checker.
-        return begun
+    return begun
 
-    def _ended(self, browser: Browser) -> str:
-        """Describe where the browser ended instead, and what may be missing."""
-        page = browser.page
-        if page is None or not page.status:
-            return page.problem if page else "nothing was asked"
-        if page.location:
-            return f"it leads to {page.location[:100]}; is that the app's setting for Zoom's URL?"
-        hint = (
-            "" if self.has("sign_in") else "; if that is a sign-in, describe it as hook `sign_in`"
-        )
-        return f"it ends at {urlsplit(page.url).path} with {page.status}{hint}"
 
-    def leads_to_zoom(self, answer: Answer) -> bool:
-        """Return True if a response redirects the browser to Zoom's authorization page."""
-        return self._is_zoom(answer.location)
+def _describe_end(t: CaseContext, browser: Browser) -> str:
+    """Describe where the browser ended instead, and what may be missing."""
+    page = browser.page
+    if page is None or not page.status:
+        return page.problem if page else "no request was sent"
+    if page.location:
+        return f"it leads to {page.location[:100]}; is that the app's setting for Zoom's URL?"
+    hint = "; if that is a sign-in, describe it as hook `sign_in`"
+    hint = "" if t.hooks.has("sign_in") else hint
+    return f"it ends at {urlsplit(page.url).path} with status {page.status}{hint}"
 
-    def _is_zoom(self, url: str) -> bool:
-        where = urlsplit(url)
-        return where.path == "/oauth/authorize" and where.netloc == urlsplit(self.zoom.url).netloc
 
-    def agree(self, url: str, user: User, auto: str = "approve") -> str:
-        """Consent at Zoom as a user; return the URL that Zoom redirects to."""
-        self.zoom.agree_as(user, auto)
-        answer = self.direct.send("GET", self.zoom.reach(url))
-        # The record shows the host name that a browser would show.
-        answer.url = url
-        self.control(answer.location, f"Zoom refused the authorization request ({answer.status})")
-        return answer.location
+def leads_to_zoom(t: CaseContext, response: Response) -> bool:
+    """Return True if a response redirects the browser to Zoom's authorization page."""
+    return _is_zoom(t, response.location)
 
-    def code_for(self, user: User, **query: str) -> str:
-        """Get a genuine code for a user without the app, as a Marketplace install does."""
-        parameters = {
-            "response_type": "code",
-            "client_id": self.zoom.app.client_id,
-            "redirect_uri": self.stage.redirect_uri,
-            **query,
-        }
-        where = self.agree(f"{self.zoom.url}/oauth/authorize?{urlencode(parameters)}", user)
-        return dict(parse_qsl(urlsplit(where).query))["code"]
 
-    def callback_url(self, **query: str) -> str:
-        """Return the URL of the redirection endpoint with these parameters."""
-        return f"{self.url('redirect')}?{urlencode(query)}"
+def _is_zoom(t: CaseContext, url: str) -> bool:
+    where = urlsplit(url)
+    return where.path == "/oauth/authorize" and where.netloc == urlsplit(t.zoom.url).netloc
 
-    def visit(self, browser: Browser, url: str, **more: Any) -> Answer:
-        """Open a URL as if linked from Zoom, and follow redirects inside the app; never raises."""
-        return browser.open(url, initiator=f"{self.zoom.url}/", **more)
 
-    def arrive(self, browser: Browser, url: str, **more: Any) -> Answer:
-        """Request a URL as if redirected by Zoom; redirects are not followed."""
-        return browser.request("GET", url, initiator=f"{self.zoom.url}/", **more)
+# ------------------------------------------------------------ the authorization response
 
-    def finish(self, browser: Browser, url: str) -> Answer:
-        """Open the redirect from Zoom and press the confirmation button, if there is one."""
-        page = self.visit(browser, url)
-        for _ in range(3):
-            form = self.form(page, "confirm", "link", "claim")
-            if page.status != 200 or form is None:
-                return page
-            page = browser.submit(form)
-        return page
 
-    def install(
-        self, user: User | None = None, subject: str = "", browser: Browser | None = None
-    ) -> Installed:
-        """Make a complete installation.
+def consent(t: CaseContext, url: str, user: User, auto: str = "approve") -> str:
+    """Consent at Zoom as a user.
 
-        Raises:
-            ControlFailedError: it does not work, so the case would prove nothing.
-        """
-        user = user or self.zoom.user()
-        subject = subject or self.subject()
-        browser = browser or self.browser(subject)
-        before = self.mark()
-        callback = self.agree(self.begin(browser).url, user)
-        page = self.finish(browser, callback)
-        why = page.problem or f"status {page.status}"
-        self.control(0 < page.status < 400, f"an honest installation ended with {why}")
-        self.control(self.zoom.requests(TOKEN, since=before), "the code was never exchanged")
-        if self.has("links"):
-            self.control(
-                self.linked(user=user.id), "an honest installation does not show in `links`"
-            )
-        return Installed(browser, subject, user, callback, page)
+    Args:
+        t: the context.
+        url: the URL of the authorization request.
+        user: the Zoom user.
+        auto: "approve" or "deny".
 
-    # ------------------------------------------------------------ the app's pages
+    Returns the URL that Zoom redirects to.
 
-    def shows(self, browser: Browser, *texts: str) -> bool:
-        """Return True if a page of the target shows one of these texts to a browser."""
-        pages = [browser.open(self.stage.absolute(one)) for one in self.stage.target.urls.pages]
-        return any(text in page.text for text in texts for page in pages)
+    Raises:
+        ControlFailedError: Zoom refuses the authorization request.
+    """
+    t.zoom.consent_as(user, auto)
+    response = t.direct.send("GET", t.zoom.reach(url))
+    # The record shows the host name that a browser would show.
+    response.url = url
+    t.control(response.location, f"Zoom refused the authorization request ({response.status})")
+    return response.location
 
-    def is_stranger(self, browser: Browser) -> bool:
-        """Return True if the pages treat a browser as signed out; False if that cannot be seen."""
-        if self.stage.pages_tell is None:
-            self.stage.pages_tell = self._view(self.install().browser) != self._view(self._fresh())
-        return self.stage.pages_tell and self._view(browser) == self._view(self._fresh())
 
-    def _fresh(self) -> Browser:
-        return self.browser(self.subject())
+def authorize(t: CaseContext, browser: Browser, user: User | None = None) -> str:
+    """Begin an authorization and consent to it; return the URL that Zoom redirects to.
 
-    def _view(self, browser: Browser) -> list[tuple[int, str, str]]:
-        """Return the target's pages without the parts that change with every request."""
-        seen = [browser.open(self.stage.absolute(one)) for one in self.stage.target.urls.pages]
-        return [(one.status, urlsplit(one.url).path, _VARYING.sub("", one.text)) for one in seen]
+    Args:
+        t: the context.
+        browser: the browser that begins.
+        user: the Zoom user who consents; None makes a new one.
 
-    # ------------------------------------------------------------ callbacks to refuse
+    Raises:
+        ControlFailedError: the app does not redirect to Zoom, or Zoom refuses the request.
+    """
+    return consent(t, begin(t, browser).url, user or t.zoom.user())
 
-    def expect_refused(
-        self, browser: Browser, url: str, what: str, *, unbroken: bool = False
-    ) -> Answer:
-        """Check that a callback is refused: no token request is sent and no link is made.
 
-        With `unbroken` a 5xx status fails the case as well.
-        """
-        before, linked = self.mark(), self.links()
-        answer = self.arrive(browser, url)
-        last = self._to_the_end(browser, answer)
-        self.expect_no_exchange(before, what)
-        self.expect(self.links() == linked, f"{what}: a link was made")
-        self.expect_came(answer, what)
-        if unbroken:
-            self.expect_answered(answer, what)
-            self.expect(last.status < 500, f"{what} ended with {last.status}")
-        return answer
+def code_for(t: CaseContext, user: User, **query: str) -> str:
+    """Get a genuine code for a user without the app, as a Marketplace install does."""
+    parameters = {
+        "response_type": "code",
+        "client_id": t.zoom.app.client_id,
+        "redirect_uri": t.environment.redirect_uri,
+        **query,
+    }
+    where = consent(t, f"{t.zoom.url}/oauth/authorize?{urlencode(parameters)}", user)
+    return dict(parse_qsl(urlsplit(where).query))["code"]
 
-    def _to_the_end(self, browser: Browser, answer: Answer) -> Answer:
-        last = browser.follow(answer, initiator=f"{self.zoom.url}/")
-        form = self.form(last, "confirm", "claim")
-        # A confirmation is pressed, because the attacker's victim might press it too.
-        return browser.submit(form) if form is not None and last.status == 200 else last
+
+def response_url(t: CaseContext, **query: str) -> str:
+    """Return the URL of an authorization response with these parameters."""
+    return f"{t.url('redirect')}?{urlencode(query)}"
+
+
+def arrive(t: CaseContext, browser: Browser, url: str, **more: Any) -> Response:
+    """Request a URL as if redirected by Zoom; redirects are not followed. Never raises."""
+    return browser.request("GET", url, initiator=f"{t.zoom.url}/", **more)
+
+
+def arrive_and_follow(t: CaseContext, browser: Browser, url: str, **more: Any) -> Response:
+    """Request a URL as if redirected by Zoom, and follow redirects inside the app."""
+    return browser.open(url, initiator=f"{t.zoom.url}/", **more)
+
+
+def finish(t: CaseContext, browser: Browser, url: str) -> Response:
+    """Open the redirect from Zoom and press the confirmation button, if there is one."""
+    page = arrive_and_follow(t, browser, url)
+    for _ in range(3):
+        form = find_form(page, "confirm", "link", "claim")
+        if page.status != 200 or form is None:
+            return page
+        page = browser.submit(form)
+    return page
+
+
+def install(
+    t: CaseContext, user: User | None = None, subject: str = "", browser: Browser | None = None
+) -> Installed:
+    """Make a complete installation.
+
+    Args:
+        t: the context.
+        user: the Zoom user; None makes a new one.
+        subject: the local account; "" takes an unused one.
+        browser: the browser; None opens a new one, in which the account is signed in.
+
+    Raises:
+        ControlFailedError: it does not work, so the case would prove nothing.
+    """
+    user = user or t.zoom.user()
+    subject = subject or t.subject()
+    browser = browser or t.browser(subject)
+    before = t.zoom.mark()
+    returned = authorize(t, browser, user)
+    page = finish(t, browser, returned)
+    why = page.problem or f"status {page.status}"
+    t.control(0 < page.status < 400, f"an honest installation ended with {why}")
+    t.control(t.zoom.requests(TOKEN, since=before), "the code was never exchanged")
+    if t.hooks.has("links"):
+        shown = t.hooks.linked(user=user.id)
+        t.control(shown, "an honest installation does not show in `links`")
+    return Installed(browser, subject, user, returned, page)
+
+
+def expect_refused(
+    t: CaseContext, browser: Browser, url: str, what: str, *, unbroken: bool = False
+) -> Response:
+    """Check that an authorization response is refused: no token request and no link.
+
+    Args:
+        t: the context.
+        browser: the browser.
+        url: the URL of the authorization response.
+        what: the response, as the subject of the reason.
+        unbroken: fail the case at a 5xx status as well.
+
+    Raises:
+        ExpectationFailedError: it is not refused.
+    """
+    before, linked = t.zoom.mark(), t.hooks.links()
+    response = arrive(t, browser, url)
+    last = _follow_to_end(t, browser, response)
+    t.expect_no_exchange(before, what)
+    t.expect(t.hooks.links() == linked, f"{what}: a link was made")
+    t.expect_response(response, what)
+    if unbroken:
+        t.expect_no_error(response, what)
+        t.expect(last.status < 500, f"{what} ended with {last.status}")
+    return response
+
+
+def _follow_to_end(t: CaseContext, browser: Browser, response: Response) -> Response:
+    last = browser.follow(response, initiator=f"{t.zoom.url}/")
+    form = find_form(last, "confirm", "claim")
+    # A confirmation is pressed, because the attacker's victim might press it too.
+    return browser.submit(form) if form is not None and last.status == 200 else last
+
+
+# ------------------------------------------------------------ the app's pages
+
+
+def shows(t: CaseContext, browser: Browser, *texts: str) -> bool:
+    """Return True if a page of the target shows one of these texts to a browser."""
+    pages = [browser.open(t.environment.absolute(one)) for one in t.target.urls.pages]
+    return any(text in page.text for text in texts for page in pages)
+
+
+def is_signed_out(t: CaseContext, browser: Browser) -> bool:
+    """Return True if the pages treat a browser as signed out; False if that cannot be seen."""
+    environment = t.environment
+    if environment.pages_differ is None:
+        environment.pages_differ = _view(t, install(t).browser) != _view(t, _fresh(t))
+    return environment.pages_differ and _view(t, browser) == _view(t, _fresh(t))
+
+
+def _fresh(t: CaseContext) -> Browser:
+    return t.browser(t.subject())
+
+
+def _view(t: CaseContext, browser: Browser) -> list[tuple[int, str, str]]:
+    """Return the target's pages without the parts that change with every request."""
+    pages = [browser.open(t.environment.absolute(one)) for one in t.target.urls.pages]
+    return [(one.status, urlsplit(one.url).path, _VARYING.sub("", one.text)) for one in pages]

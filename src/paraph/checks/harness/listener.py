@@ -6,19 +6,12 @@ import logging
 import socket
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate chain and its key, as PEM files."""
-
-    chain: Path
-    key: Path
+from paraph.checks.harness.certificates import Certificate
 
 
 class Listener:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urljoin
 
-from paraph.checks.harness.browser import Sender
-from paraph.checks.harness.destination import THIS_MACHINE, Reach, destination_of
+from paraph.checks.harness.http.destination import THIS_MACHINE, Reach, destination_of
+from paraph.checks.harness.http.sender import Sender
 from paraph.checks.target import Target, fill
 from paraph.errors import ConfigurationError
 
@@ -88,7 +88,7 @@ def _requested_urls(target: Target) -> Iterator[tuple[str, str]]:
 
 
 def _requested(base: str, path: str) -> str:
-    """Resolve a path or URL as `Stage.absolute` does."""
+    """Resolve a path or URL as `Environment.absolute` does."""
     return urljoin(f"{base}/", fill(path, _SAMPLES))
 
 
@@ -96,11 +96,11 @@ def _missing(origin: str, target: Target) -> str:
     if len(target.ownership_token) < _MINIMUM:
         return f"{origin} is not this machine, and ownership_token has under {_MINIMUM} characters"
     # Only the request for the proof itself may go there.
-    sender = Sender("", lambda _answer: None, reach=THIS_MACHINE.with_proven({origin}))
+    sender = Sender("", lambda _response: None, reach=THIS_MACHINE.with_proven({origin}))
     try:
-        answer = sender.send("GET", urljoin(origin, PROOF_PATH))
+        response = sender.send("GET", urljoin(origin, PROOF_PATH))
     finally:
         sender.close()
-    if answer.status == 200 and answer.text.strip() == target.ownership_token:
+    if response.status == 200 and response.text.strip() == target.ownership_token:
         return ""
     return f"{origin}{PROOF_PATH} does not serve the ownership_token"

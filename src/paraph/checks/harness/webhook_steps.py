@@ -9,8 +9,9 @@ import os
 import time
 from typing import Any
 
-from paraph.checks.harness.install_steps import Flow
-from paraph.checks.harness.response import Answer
+from paraph.checks.harness.case_context import CaseContext
+from paraph.checks.harness.http.response import Response
+from paraph.checks.harness.install_steps import install
 from paraph.simulator.state.world import User
 
 
@@ -26,7 +27,13 @@ def iso(instant: float) -> str:
 
 
 class Delivery:
-    """One webhook POST under construction; every part can be replaced before it is sent."""
+    """One webhook POST under construction; every part can be replaced before it is sent.
+
+    Args:
+        secret: the webhook secret that signs it.
+        body: the body.
+        now: the time of its timestamp, in epoch seconds.
+    """
 
     def __init__(self, secret: str, body: bytes, now: float) -> None:
         self.body = body
@@ -35,6 +42,7 @@ class Delivery:
         self.more: list[tuple[str, str]] = []
         self.content_type = "application/json; charset=utf-8"
         self._signature: str | None = None
+        self.omitted: tuple[str, ...] = ()
 
     @property
     def signature(self) -> str:
@@ -49,100 +57,149 @@ class Delivery:
         """Return the correct signature, as Zoom would compute it."""
         return sign(self.secret, self.timestamp, self.body)
 
+    def without(self, *names: str) -> Delivery:
+        """Return the same delivery without some headers; its signature is the correct one."""
+        made = Delivery(self.secret, self.body, float(self.timestamp))
+        made.more, made.content_type, made.omitted = self.more, self.content_type, names
+        return made
+
     def headers(self) -> list[tuple[str, str]]:
-        """Return the headers that Zoom sends."""
-        return [
+        """Return the headers that Zoom sends, without the omitted ones."""
+        headers = [
             ("content-type", self.content_type),
             ("x-zm-request-timestamp", self.timestamp),
             ("x-zm-signature", self.signature),
             *self.more,
         ]
+        return [(name, value) for name, value in headers if name not in self.omitted]
 
 
-class Deliveries(Flow):
-    """Steps that send deliveries and observe their effects."""
+def event_body(
+    t: CaseContext, name: str = "meeting.ended", payload: dict[str, Any] | None = None
+) -> bytes:
+    """Build the body of an event as Zoom does; None stands for the payload of a meeting."""
+    content = {
+        "event": name,
+        "event_ts": int(t.now() * 1000),
+        "payload": {"account_id": "CheckAccount0000000001", "object": {}}
+        if payload is None
+        else payload,
+    }
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
 
-    def event(self, name: str = "meeting.ended", payload: dict[str, Any] | None = None) -> bytes:
-        """Build the body of an event as Zoom does."""
-        content = {
-            "event": name,
-            "event_ts": int(self.now() * 1000),
-            "payload": {"account_id": "CheckAccount0000000001", "object": {}}
-            if payload is None
-            else payload,
-        }
-        return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
 
-    def marked(self, user: User | None = None, name: str = "meeting.ended") -> tuple[str, Delivery]:
-        """Build an honest delivery; return the marker that identifies its effect, and it."""
-        marker = f"marker-{os.urandom(6).hex()}"
-        account = user.account_id if user else "CheckAccount0000000001"
-        payload = {"account_id": account, "object": {"topic": marker, "uuid": marker}}
-        if user is not None:
-            payload["object"] = {"topic": marker, "uuid": marker, "host_id": user.id}
-        return marker, self.delivery(self.event(name, payload))
+def new_marker() -> str:
+    """Return a text that identifies the effect of one delivery."""
+    return f"marker-{os.urandom(6).hex()}"
 
-    def delivery(self, body: bytes) -> Delivery:
-        """Build a correctly signed delivery of a body."""
-        return Delivery(self.zoom.app.webhook_secret, body, self.now())
 
-    def post(self, delivery: Delivery, *, url: str = "", timeout: float = 0.0) -> Answer:
-        """Send a delivery to the app's webhook URL, or to `url`."""
-        return self.direct.send(
-            "POST",
-            url or self.url("webhook"),
-            headers=delivery.headers(),
-            body=delivery.body,
-            timeout=timeout,
-        )
+def marked_delivery(
+    t: CaseContext, user: User | None = None, name: str = "meeting.ended"
+) -> tuple[str, Delivery]:
+    """Build an honest delivery; return the marker that identifies its effect, and it."""
+    marker = new_marker()
+    account = user.account_id if user else "CheckAccount0000000001"
+    item = {"topic": marker, "uuid": marker, **({"host_id": user.id} if user else {})}
+    payload = {"account_id": account, "object": item}
+    return marker, signed_delivery(t, event_body(t, name, payload))
 
-    def effects(self, marker: str) -> int:
-        """Return the number of effects that the app reports for a marker."""
-        content = self.call("events")
-        self.control(isinstance(content, list), "the hook `events` must answer with a JSON list")
-        return sum(marker in json.dumps(one, ensure_ascii=False) for one in content)
 
-    def known_user(self) -> User:
-        """Return a user whose events the app should accept; installed once for each environment."""
-        if self.stage.known_user is None or not self._is_installed(self.stage.known_user):
-            self.stage.known_user = self.install().user
-        return self.stage.known_user
+def signed_delivery(t: CaseContext, body: bytes) -> Delivery:
+    """Build a correctly signed delivery of a body."""
+    return Delivery(t.zoom.app.webhook_secret, body, t.now())
 
-    def _is_installed(self, user: User) -> bool:
-        return not self.has("links") or self.linked(user=user.id)
 
-    def control_delivery(self, user: User | None = None) -> None:
-        """Check that an honest delivery is accepted and, where the app reports effects, has one."""
-        marker, good = self.marked(user)
-        answer = self.post(good)
-        why = answer.problem or f"status {answer.status}"
-        self.control(200 <= answer.status < 300, f"an honest delivery was not accepted ({why})")
-        if self.has("events"):
-            within = self.stage.target.limits.effect_within
-            self.control(
-                self.until(lambda: self.effects(marker), within),
-                "an honest delivery has no effect in the hook `events`",
-            )
+def removal_of(t: CaseContext, user: User, **changes: Any) -> Delivery:
+    """Build `app_deauthorized` for a user, dated at least a minute after now."""
+    payload = {
+        "account_id": user.account_id,
+        "user_id": user.id,
+        "signature": os.urandom(16).hex(),
+        "deauthorization_time": iso(t.now() + 120),
+        "client_id": t.zoom.app.client_id,
+        **changes,
+    }
+    return signed_delivery(t, event_body(t, "app_deauthorized", payload))
 
-    def expect_no_effect(self, marker: str, what: str, user: User | None = None) -> None:
-        """Check that a delivery had no effect, once a later honest delivery has had its own."""
-        if self.has("events"):
-            self.control_delivery(user)
-            self.expect(not self.effects(marker), f"{what} had an effect")
 
-    def expect_rejected(self, answer: Answer, what: str, *, unbroken: bool = False) -> None:
-        """Check that a delivery was rejected; with `unbroken` a 5xx status fails the case too."""
-        (self.expect_answered if unbroken else self.expect_came)(answer, what)
-        self.expect(answer.status >= 400, f"{what} was accepted with {answer.status}")
+def post(t: CaseContext, delivery: Delivery, *, url: str = "", timeout: float = 0.0) -> Response:
+    """Send a delivery to the app's webhook URL, or to `url`.
 
-    def removal(self, user: User, **changes: Any) -> Delivery:
-        """Build `app_deauthorized` for a user, dated at least a minute after now."""
-        payload = {
-            "account_id": user.account_id,
-            "user_id": user.id,
-            "signature": os.urandom(16).hex(),
-            "deauthorization_time": iso(self.now() + 120),
-            "client_id": self.zoom.app.client_id,
-            **changes,
-        }
-        return self.delivery(self.event("app_deauthorized", payload))
+    Args:
+        t: the context.
+        delivery: the delivery.
+        url: where to send it; "" means the webhook URL of the target.
+        timeout: seconds for each single wait; 0 means the sender's own.
+
+    Raises:
+        HookMissingError: neither of the URLs is there.
+    """
+    return t.direct.send(
+        "POST",
+        url or t.url("webhook"),
+        headers=delivery.headers(),
+        body=delivery.body,
+        timeout=timeout,
+    )
+
+
+def effects(t: CaseContext, marker: str) -> int:
+    """Return the number of effects that the app reports for a marker.
+
+    Raises:
+        HookMissingError: the target has no hook `events`.
+    """
+    events = t.hooks.call_list("events")
+    return sum(marker in json.dumps(one, ensure_ascii=False) for one in events)
+
+
+def has_effect_soon(t: CaseContext, marker: str) -> bool:
+    """Wait for the effect of a delivery as long as the target allows; return whether it came."""
+    return t.until(lambda: effects(t, marker), t.limits.effect_within)
+
+
+def known_user(t: CaseContext) -> User:
+    """Return a user whose events the app should accept; installed once for each environment."""
+    known = t.environment.known_user
+    if known is None or (t.hooks.has("links") and not t.hooks.linked(user=known.id)):
+        known = t.environment.known_user = install(t).user
+    return known
+
+
+def control_delivery(t: CaseContext, user: User | None = None) -> None:
+    """Check that an honest delivery is accepted and, where the app reports effects, has one.
+
+    Raises:
+        ControlFailedError: it is not, so the rejection of another one proves nothing.
+    """
+    marker, honest = marked_delivery(t, user)
+    response = post(t, honest)
+    why = response.problem or f"status {response.status}"
+    t.control(200 <= response.status < 300, f"an honest delivery was not accepted ({why})")
+    if t.hooks.has("events"):
+        seen = has_effect_soon(t, marker)
+        t.control(seen, "an honest delivery has no effect in the hook `events`")
+
+
+def expect_no_effect(t: CaseContext, marker: str, what: str, user: User | None = None) -> None:
+    """Check that a delivery had no effect, once a later honest delivery has had its own.
+
+    Raises:
+        ExpectationFailedError: it had one.
+        ControlFailedError: the honest delivery had no effect.
+    """
+    if t.hooks.has("events"):
+        control_delivery(t, user)
+        t.expect(not effects(t, marker), f"{what} had an effect")
+
+
+def expect_rejected(
+    t: CaseContext, response: Response, what: str, *, unbroken: bool = False
+) -> None:
+    """Check that a delivery was rejected; with `unbroken` a 5xx status fails the case too.
+
+    Raises:
+        ExpectationFailedError: it was accepted, or no response came.
+    """
+    (t.expect_no_error if unbroken else t.expect_response)(response, what)
+    t.expect(response.status >= 400, f"{what} was accepted with {response.status}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from paraph.checks.judged import judged
 from paraph.checks.report.visible import json_text
 from paraph.checks.runner import Run
-from paraph.checks.self_test import Matrix
+from paraph.checks.self_test import Matrix, released_summary
 
 
 def document(run: Run) -> dict[str, Any]:
@@ -31,7 +30,7 @@ def document(run: Run) -> dict[str, Any]:
             for one in run.findings
         ],
         "summary": run.summary(),
-        "self_test": judged(),
+        "self_test": released_summary(),
     }
 
 

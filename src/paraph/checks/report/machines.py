@@ -95,7 +95,7 @@ def _rule(name: str) -> dict[str, Any]:
         "name": entry.title,
         "shortDescription": {"text": entry.title},
         "fullDescription": {"text": f"{entry.attack} {entry.expectation}"},
-        "help": {"text": f"{entry.mending}\n{'; '.join(entry.standards)}"},
+        "help": {"text": f"{entry.fix}\n{'; '.join(entry.standards)}"},
         "defaultConfiguration": {"level": _LEVELS[entry.severity]},
         "properties": {
             "security-severity": _SCORES[entry.severity],

@@ -10,9 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from paraph.checks.catalogue import GROUPS, SEVERITIES, catalogue
-from paraph.checks.judged import in_words
 from paraph.checks.report.visible import visible_run
 from paraph.checks.runner import Run
+from paraph.checks.self_test import released_sentence
 from paraph.checks.verdict import Finding, Verdict
 
 _CODE = re.compile(r"`([^`]+)`")
@@ -52,7 +52,7 @@ def to_html(run: Run) -> str:
         entries=catalogue(),
         severities=_severities(run.findings),
         counts={name: _counts(findings) for name, _, findings in groups},
-        kill_line=in_words(),
+        kill_line=released_sentence(),
     )
 
 

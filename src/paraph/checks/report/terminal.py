@@ -44,7 +44,7 @@ def to_text(run: Run) -> str:
                 f"  expectation  {entry.expectation}",
                 f"  found        {one.reason}",
                 f"  standards    {'; '.join(entry.standards)}",
-                f"  fix          {entry.mending}",
+                f"  fix          {entry.fix}",
             ]
     parts.append("")
     for group, title in GROUPS.items():

@@ -20,12 +20,12 @@ from paraph.checks.twin.vault import Vault
 from paraph.checks.twin.web import (
     Request,
     Response,
-    answer,
     button,
     page,
     read_body,
     request_of,
     see,
+    send_response,
 )
 from paraph.checks.twin.webhook import Webhook
 from paraph.checks.twin.zoom_client import ZoomClient
@@ -47,7 +47,7 @@ _HEADERS = (
     ("referrer-policy", "no-referrer"),
     ("cache-control", "no-store"),
 )
-Answerer = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Twin:
@@ -89,10 +89,10 @@ class Twin:
             else await self._read(receive, limit)
         )
         if body is BUSY:
-            await answer(self._dressed(None, Response(503)), send)
+            await send_response(self._dressed(None, Response(503)), send)
             return
         if body is None:
-            await answer(self._dressed(None, Response(413)), send)
+            await send_response(self._dressed(None, Response(413)), send)
             return
         request = request_of(scope, body)
         try:
@@ -100,7 +100,7 @@ class Twin:
         except Exception:  # noqa: BLE001 - Show a page, never a stack trace.
             self.settings.log(traceback.format_exc(limit=3).splitlines()[-1][:60])
             response = page("Something went wrong", status=500)
-        await answer(self._dressed(request, response), send)
+        await send_response(self._dressed(request, response), send)
 
     async def _read(self, receive: Receive, limit: int) -> bytes | None:
         """Read the body; a weak app limits the total size of all bodies being read."""
@@ -163,9 +163,9 @@ class Twin:
         decoded = path == "/webhook" and weak("wh-path-variants")
         if request.raw_path != request.path.encode() and not decoded:
             return page("There is nothing here", status=404)
-        table: dict[str, Answerer] = {
-            "/callback": self._callback,
-            "/callback/second": self._callback,
+        table: dict[str, Endpoint] = {
+            "/redirect": self._redirection,
+            "/redirect/second": self._redirection,
             "/marketplace": self._marketplace,
             "/connect": self._connect,
             "/sign-in": self._sign_in,
@@ -180,7 +180,7 @@ class Twin:
         if path == "/webhook":
             if request.method != "POST":
                 return page("Method not allowed", status=405)
-            return await self.webhook.answer(request)
+            return await self.webhook.handle(request)
         if path.startswith("/installations/"):
             return self._installation(request)
         found = table.get(path)
@@ -196,10 +196,10 @@ class Twin:
             return await self._hook(request)
         if (
             weak("cb-path-variants")
-            and path != "/callback"
-            and path.lower().strip("/;x").startswith("callback")
+            and path != "/redirect"
+            and path.lower().strip("/;x").startswith("redirect")
         ):
-            return await self.flow.callback(request, self.sessions.of(request), checked=False)
+            return await self.flow.redirection(request, self.sessions.of(request), checked=False)
         if weak("leak-token-route") and path == "/tokens":
             return Response(200, json.dumps([one.access for one in self.vault.links()]).encode())
         if weak("adm-access") and path == "/metrics":
@@ -220,8 +220,8 @@ class Twin:
     async def _healthz(self, _request: Request) -> Response:
         return Response(200, b"ok\n", [("content-type", "text/plain")])
 
-    async def _callback(self, request: Request) -> Response:
-        return await self.flow.callback(request, self.sessions.of(request))
+    async def _redirection(self, request: Request) -> Response:
+        return await self.flow.redirection(request, self.sessions.of(request))
 
     async def _marketplace(self, request: Request) -> Response:
         weak, session = self.settings.is_weak, self.sessions.of(request)
@@ -375,7 +375,7 @@ class Twin:
                 return _json([{"subject": one.subject} for one in self.flow.claims.values()])
             case "advance":
                 self.settings.offset = float(given["seconds"])
-                await asyncio.to_thread(self.flow.tidy)
+                await asyncio.to_thread(self.flow.delete_expired)
             case _:
                 return page("There is nothing here", status=404)
         return _json({})

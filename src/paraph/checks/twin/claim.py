@@ -47,7 +47,7 @@ class Claim:
 
 
 class Claims:
-    """Turns tokens into claims and confirmed claims into links."""
+    """Makes claims from tokens, and links from confirmed claims."""
 
     def __init__(
         self, settings: Settings, vault: Vault, sessions: Sessions, zoom: ZoomClient
@@ -250,7 +250,7 @@ class Claims:
             "insert or replace into profiles values (?,?,?)", link.user_id, link.subject, link.name
         )
 
-    def tidy(self) -> None:
+    def delete_expired(self) -> None:
         """Delete expired claims and revoke their tokens."""
         if self.settings.is_weak("mp-pending-expiry"):
             return

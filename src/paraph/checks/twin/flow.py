@@ -123,7 +123,7 @@ class Flow(Claims):
             sent |= dict(request.query)
         if weak("start-host-spoof"):
             host = request.header("x-forwarded-host") or request.header("host")
-            sent["redirect_uri"] = f"http://{host}/callback"
+            sent["redirect_uri"] = f"http://{host}/redirect"
         if weak("start-no-secrets"):
             sent["client_secret"] = self.settings.client_secret
         return sent
@@ -135,7 +135,7 @@ class Flow(Claims):
 
     # ------------------------------------------------------------ redirection endpoint
 
-    async def callback(
+    async def redirection(
         self, request: Request, session: Session | None, *, checked: bool = True
     ) -> Response:
         """Handle a request to the redirection endpoint."""
@@ -333,14 +333,14 @@ class Flow(Claims):
             "This did not begin here", '<p><a href="/connect">Start again</a></p>', status=400
         )
 
-    # ------------------------------------------------------------ after the callback
+    # ------------------------------------------------------------ after the authorization response
 
     async def _exchange(
         self, session: Session | None, pending: Pending | None, given: dict[str, str]
     ) -> Response:
         weak = self.settings.is_weak
         if weak("leak-logs"):
-            self.settings.log(f"callback with {given}")
+            self.settings.log(f"authorization response with {given}")
         verifier = pending.verifier if pending else ""
         if weak("start-parallel-tabs") and session is not None:
             verifier = session.notes.get("verifier", verifier)

@@ -121,7 +121,7 @@ def request_of(scope: Scope, body: bytes) -> Request:
     )
 
 
-async def answer(response: Response, send: Send) -> None:
+async def send_response(response: Response, send: Send) -> None:
     """Send a response."""
     headers = [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in response.headers]
     headers.append((b"content-length", str(len(response.body)).encode()))

@@ -34,16 +34,16 @@ class Webhook:
         self.removals = removals
         self._challenged: list[float] = []
 
-    async def answer(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response:
         """Return the response to a POST."""
         weak = self.settings.is_weak
         try:
-            return await self._judge(request)
+            return await self._process(request)
         except (ValueError, TypeError, RecursionError, KeyError, AttributeError):
             hostile = weak("wh-json-bombs", "wh-sig-nonascii", "wh-ts-format")
             return Response(500 if hostile else 400)
 
-    async def _judge(self, request: Request) -> Response:
+    async def _process(self, request: Request) -> Response:
         weak = self.settings.is_weak
         early = self._early(request)
         if early is not None:
@@ -220,8 +220,8 @@ class Webhook:
     def signed(self, plain: str) -> Response:
         """Return the response to a challenge."""
         mac = hmac.new(self.settings.webhook_secret.encode(), plain.encode(), hashlib.sha256)
-        answer = mac.hexdigest().upper() if self.settings.is_weak("crc-valid") else mac.hexdigest()
-        body = json.dumps({"plainToken": plain, "encryptedToken": answer}).encode()
+        shown = mac.hexdigest().upper() if self.settings.is_weak("crc-valid") else mac.hexdigest()
+        body = json.dumps({"plainToken": plain, "encryptedToken": shown}).encode()
         return Response(
             200, body, [("content-type", "application/json"), ("x-content-type-options", "nosniff")]
         )

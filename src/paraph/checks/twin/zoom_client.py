@@ -161,10 +161,10 @@ class ZoomClient:
         try:
             target = parts.path + (f"?{parts.query}" if parts.query else "")
             connection.request(method, target, body or None, headers)
-            answer = connection.getresponse()
-            if answer.status in {301, 302, 307, 308} and self._settings.is_weak("tok-redirect"):
-                return self.call(method, answer.getheader("location", ""), headers, body)
-            return answer.status, self._read(connection, answer, limit, deadline)
+            response = connection.getresponse()
+            if response.status in {301, 302, 307, 308} and self._settings.is_weak("tok-redirect"):
+                return self.call(method, response.getheader("location", ""), headers, body)
+            return response.status, self._read(connection, response, limit, deadline)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise ZoomError(type(error).__name__) from None
         finally:
@@ -182,12 +182,12 @@ class ZoomClient:
     def _read(
         self,
         connection: http.client.HTTPConnection,
-        answer: http.client.HTTPResponse,
+        response: http.client.HTTPResponse,
         limit: int,
         deadline: float,
     ) -> bytes:
         body = bytearray()
-        while chunk := answer.read1(65536):
+        while chunk := response.read1(65536):
             body += chunk
             left = deadline - time.monotonic()
             if left <= 0:
@@ -196,9 +196,9 @@ class ZoomClient:
                 connection.sock.settimeout(left)
             if len(body) > limit:
                 raise ZoomError("the response is too large")
-        if answer.getheader("content-encoding") == "gzip" and self._settings.is_weak("tok-huge"):
+        if response.getheader("content-encoding") == "gzip" and self._settings.is_weak("tok-huge"):
             return gzip.decompress(bytes(body))
-        if answer.length:
+        if response.length:
             raise http.client.IncompleteRead(bytes(body))
         return bytes(body)
 

@@ -1,6 +1,6 @@
 """Changes that administrators and Zoom make to apps and users with live tokens.
 
-Unlike `PUT /_simulator/world`, they keep issued tokens. So an app meets a disabled client, a
+Unlike `PUT /_simulator/world`, they keep the issued tokens. So an app can meet a disabled client, a
 withdrawn approval, a deleted user, or changed scopes.
 """
 
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from paraph.errors import NotFound, UsageError
 from paraph.simulator.engine import Simulator
 from paraph.simulator.state.behaviours import behaviour
-from paraph.simulator.state.world import Account, App, User, World, find_contradictions
+from paraph.simulator.state.world import Account, App, World, find_contradictions
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -28,14 +28,19 @@ class AppOrder(Order):
 
 
 class ApprovalOrder(AppOrder):
-    """An account administrator's decision about an app."""
+    """The decision of an account's administrator about an app."""
 
     account_id: str
     approved: bool
 
 
 class UserOrder(Order):
-    """A change of a user. An unknown account is added; `tokens` says whether theirs stay alive."""
+    """The new account of a user.
+
+    Attributes:
+        account_id: the account; an unknown one is added to the world.
+        tokens: whether the user's tokens stay alive.
+    """
 
     account_id: str
     tokens: Literal["kept", "ended"] = "kept"
@@ -48,17 +53,27 @@ class Administration:
         self._simulator = simulator
 
     async def decide_approval(self, _request: Request, order: ApprovalOrder) -> Any:
-        """PUT /approvals: an account's administrator approves an app, or withdraws it (4738)."""
-        app = self._app(order.client_id)
+        """PUT /approvals: an administrator approves an app, or withdraws the approval (4738).
+
+        Raises:
+            NotFound: there is no such app or account.
+        """
+        app = self._simulator.world.known_app(order.client_id)
         if self._simulator.world.account(order.account_id) is None:
             raise NotFound("there is no account with this account_id")
-        self._simulator.standing.approvals[app.client_id, order.account_id] = order.approved
+        self._simulator.app_status.approvals[app.client_id, order.account_id] = order.approved
         return msgspec.to_builtins(order)
 
     async def change_app(self, request: Request, fields: dict[str, Any]) -> Any:
-        """PATCH /apps/{client_id}: disable it (4717), or change any of its settings in place."""
-        app = self._app(request.path_params["client_id"])
-        disabled = fields.pop("disabled", app.client_id in self._simulator.standing.disabled)
+        """PATCH /apps/{client_id}: disable the app (4717), or change its settings in place.
+
+        Raises:
+            NotFound: there is no such app.
+            UsageError: a field cannot be changed, or the result contradicts the world.
+            msgspec.ValidationError: a field is unknown or of the wrong type.
+        """
+        app = self._simulator.world.known_app(request.path_params["client_id"])
+        disabled = fields.pop("disabled", app.client_id in self._simulator.app_status.disabled)
         if not isinstance(disabled, bool):
             raise UsageError("disabled must be true or false")
         if "client_id" in fields or "kind" in fields:
@@ -71,26 +86,31 @@ class Administration:
             raise UsageError("; ".join(problems))
         for name in fields:
             setattr(app, name, getattr(changed, name))
-        self._simulator.standing.disabled.discard(app.client_id)
+        self._simulator.app_status.disabled.discard(app.client_id)
         if disabled:
-            self._simulator.standing.disabled.add(app.client_id)
+            self._simulator.app_status.disabled.add(app.client_id)
         return {**msgspec.to_builtins(app), "disabled": disabled}
 
     @behaviour(
         "accounts",
-        "a user who is moved to another account keeps the user id",
+        "a user who moves to another account keeps the user id",
         "documented",
         source="PUT /accounts/{accountId}/users/{userId}/account",
     )
     @behaviour(
         "accounts",
-        "the tokens of a moved user live on and act in the new account; no event is sent",
+        "the tokens of a moved user stay alive and belong to the new account; no event is sent",
         "unknown",
     )
     async def change_user(self, request: Request, order: UserOrder) -> Any:
-        """PATCH /users/{user_id}: move the user to another account."""
+        """PATCH /users/{user_id}: move the user to another account.
+
+        Raises:
+            NotFound: there is no such user.
+            UsageError: the account id is empty.
+        """
         simulator = self._simulator
-        user = self._user(request)
+        user = simulator.world.known_user(request.path_params["user_id"])
         if not order.account_id:
             raise UsageError("account_id must be the id of an account")
         if simulator.world.account(order.account_id) is None:
@@ -100,18 +120,11 @@ class Administration:
         return msgspec.to_builtins(user)
 
     async def delete_user(self, request: Request, _order: None) -> Any:
-        """DELETE /users/{user_id}: delete the user; their tokens then get error 4735."""
-        self._simulator.world.users.remove(self._user(request))
+        """DELETE /users/{user_id}: delete the user; the tokens then get error 4735.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        world = self._simulator.world
+        world.users.remove(world.known_user(request.path_params["user_id"]))
         return {}
-
-    def _user(self, request: Request) -> User:
-        user = self._simulator.world.user(request.path_params["user_id"])
-        if user is None:
-            raise NotFound("there is no such user")
-        return user
-
-    def _app(self, client_id: str) -> App:
-        app = self._simulator.world.app(client_id)
-        if app is None:
-            raise NotFound("there is no app with this client_id")
-        return app

@@ -1,4 +1,4 @@
-"""`X-Zoom-App-Context`: the Zoom client's statement of who opens a Zoom App, and where.
+"""`X-Zoom-App-Context`: the user who opens a Zoom App and the place, stated by Zoom's client.
 
 base64 of: iv length (1 byte), iv, aad length (2, little-endian), aad, length of the cipher text
 (4, little-endian), cipher text, tag (16). AES-256-GCM under SHA-256 of the client secret.
@@ -17,6 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from paraph.errors import UsageError
+from paraph.simulator.apps.variants import Variants
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App, User
 
@@ -35,12 +36,19 @@ PLACES: Mapping[str, Mapping[str, Any]] = {
     "webinar": {"attendrole": "panelist"},
     "chat": {"aid": "chat-action", "chid": "channel-1", "msgid": "message-1", "of": "message"},
 }
-"""Where the app is opened, with the claims that only such a place has."""
+"""The places where an app is opened, with the claims that only this place has."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """A context in the making, which a variant may change."""
+    """A draft of a context, which a variant may change.
+
+    Attributes:
+        tag_length: the number of bytes of the tag that are sent.
+        tag_mask: bits of the first byte of the tag that are changed.
+        padded: lengthen the claims until base64 needs padding.
+        text: encodes the sealed bytes.
+    """
 
     claims: dict[str, Any]
     secret: str
@@ -87,7 +95,16 @@ def seal(
     tag_length: int = 16,
     tag_mask: int = 0,
 ) -> bytes:
-    """Seal the bytes of a context. A shorter tag, or a mask over its first byte, breaks it."""
+    """Seal the bytes of a context.
+
+    Args:
+        client_secret: the client secret; the key is its SHA-256.
+        plain: the claims as JSON.
+        iv: the nonce.
+        aad: additional authenticated data.
+        tag_length: the number of bytes of the tag; fewer than 16 make the context invalid.
+        tag_mask: bits to change in the first byte of the tag; not 0 makes the context invalid.
+    """
     key = hashlib.sha256(client_secret.encode()).digest()
     sealed = AESGCM(key).encrypt(iv, plain, aad)
     cipher, tag = sealed[:-16], bytearray(sealed[-16:])
@@ -105,111 +122,100 @@ def seal(
     )
 
 
-Spoil = Callable[[Draft], None]
-_VARIANTS: dict[str, tuple[str, Spoil]] = {}
+VARIANTS: Variants[Draft] = Variants()
 
 
-def _variant(spoil: Spoil) -> Spoil:
-    _VARIANTS[spoil.__name__.lstrip("_")] = (" ".join((spoil.__doc__ or "").split()), spoil)
-    return spoil
-
-
-@_variant
+@VARIANTS.register
 def _guest(draft: Draft) -> None:
     """A guest: no uid."""
     del draft.claims["uid"]
 
 
-@_variant
+@VARIANTS.register
 def _bad_tag(draft: Draft) -> None:
     """One bit of the tag is wrong."""
     draft.tag_mask = 1
 
 
-@_variant
+@VARIANTS.register
 def _short_tag(draft: Draft) -> None:
-    """The tag is cut to four bytes, which careless decoders take."""
+    """The tag is cut to four bytes, which careless decoders accept."""
     draft.tag_length = 4
 
 
-@_variant
+@VARIANTS.register
 def _expired(draft: Draft) -> None:
-    """Made three minutes ago, expired one minute ago."""
+    """Issued three minutes ago, expired one minute ago."""
     draft.claims["ts"] -= 180_000
     draft.claims["exp"] -= 180_000
 
 
-@_variant
+@VARIANTS.register
 def _early(draft: Draft) -> None:
-    """Made an hour from now."""
+    """Issued an hour from now."""
     draft.claims["ts"] += 3_600_000
     draft.claims["exp"] += 3_600_000
 
 
-@_variant
+@VARIANTS.register
 def _other_audience(draft: Draft) -> None:
-    """Made for another app of the same secret."""
+    """Issued for another app with the same secret."""
     draft.claims["aud"] = _ANOTHER
 
 
-@_variant
+@VARIANTS.register
 def _other_issuer(draft: Draft) -> None:
-    """Made by another issuer than Zoom's Marketplace."""
+    """Issued by another issuer than Zoom's Marketplace."""
     draft.claims["iss"] = "marketplace.example.com"
 
 
-@_variant
+@VARIANTS.register
 def _other_secret(draft: Draft) -> None:
     """Sealed under another client secret."""
     draft.secret = "another-simulated-client-credential"
 
 
-@_variant
+@VARIANTS.register
 def _aad(draft: Draft) -> None:
     """With additional authenticated data; valid."""
     draft.aad = b"simulated"
 
 
-@_variant
+@VARIANTS.register
 def _padded(draft: Draft) -> None:
-    """Base64 with its padding; valid. The claims are made long enough to need it."""
+    """Base64 with its padding; valid. The claims are lengthened to need it."""
     draft.padded = True
     draft.text = lambda sealed: base64.urlsafe_b64encode(sealed).decode()
 
 
-@_variant
+@VARIANTS.register
 def _standard_alphabet(draft: Draft) -> None:
-    """Base64 of the plain alphabet, + and /; valid."""
+    """Base64 with the standard alphabet, + and /; valid."""
     draft.text = lambda sealed: base64.b64encode(sealed).decode().rstrip("=")
 
 
-@_variant
+@VARIANTS.register
 def _bad_base64(draft: Draft) -> None:
     """A character that is not part of base64, in the middle."""
     inner = draft.text
 
-    def spoilt(sealed: bytes) -> str:
+    def with_mark(sealed: bytes) -> str:
         text = inner(sealed)
         return f"{text[: len(text) // 2]}!{text[len(text) // 2 :]}"
 
-    draft.text = spoilt
+    draft.text = with_mark
 
 
-@_variant
+@VARIANTS.register
 def _truncated(draft: Draft) -> None:
     """The last third is missing."""
     draft.text = lambda sealed: base64.urlsafe_b64encode(sealed[: len(sealed) * 2 // 3]).decode()
 
 
-@_variant
+@VARIANTS.register
 def _oversized(draft: Draft) -> None:
     """Valid, and longer than 2048 characters."""
     draft.claims["act"] = "x" * 2048
-
-
-def variants() -> dict[str, str]:
-    """Return every variant with its line of documentation."""
-    return {name: text for name, (text, _) in _VARIANTS.items()}
 
 
 def mint(
@@ -228,10 +234,10 @@ def mint(
         app: the app that is opened.
         user: the user who opens it.
         now: wall time in epoch seconds.
-        random_bytes: for the iv and the meeting.
+        random_bytes: returns random bytes for the iv and the meeting.
         place: one of PLACES.
         act: the action of a deep link.
-        variant: the difference from a valid one; several are joined with `+`.
+        variant: variants of VARIANTS joined with `+`; "" for a valid context.
 
     Raises:
         UsageError: there is no such place or variant.
@@ -251,8 +257,5 @@ def mint(
         **PLACES[place],
     }
     draft = Draft(claims, app.client_secret, random_bytes(12))
-    for name in filter(None, variant.split("+")):
-        if name not in _VARIANTS:
-            raise UsageError(f"there is no variant {name}: {', '.join(_VARIANTS)}")
-        _VARIANTS[name][1](draft)
+    VARIANTS.apply(variant, draft)
     return draft.seal()

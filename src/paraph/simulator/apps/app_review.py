@@ -1,6 +1,6 @@
 """Reviews an app's settings as Zoom does: when they are saved, at review, and at run time.
 
-There are three results: refused by Zoom, open to criticism or attack, and fine. The simulator
+A setting is refused by Zoom, weak (the review or an attacker may use it), or fine. The simulator
 itself accepts nearly all settings, so that a developer can start at once.
 """
 
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
+from paraph.simulator.request import is_loopback_address
 from paraph.simulator.state.world import App, Zoom
 
 _SHORTEST_SECRET = 12
@@ -42,7 +42,7 @@ def review_app(app: App, zoom: Zoom) -> Sequence[Finding]:
 
 def _secrets(app: App) -> Iterator[Finding]:
     if app.public:
-        yield Finding("fine", "public client: no client secret, PKCE is demanded")
+        yield Finding("fine", "public client: no client secret, PKCE is required")
     else:
         yield _length("client secret", app.client_secret)
     if app.event_url or app.deauthorization_url:
@@ -51,10 +51,12 @@ def _secrets(app: App) -> Iterator[Finding]:
 
 def _length(name: str, secret: str) -> Finding:
     if not secret:
-        return Finding("refused", f"there is no {name}", "Zoom makes one for every app.")
+        return Finding("refused", f"there is no {name}", "Zoom creates one for every app.")
     if len(secret) < _SHORTEST_SECRET:
         return Finding(
-            "weak", f"the {name} is short", f"Under {_SHORTEST_SECRET} characters can be guessed."
+            "weak",
+            f"the {name} is short",
+            f"Fewer than {_SHORTEST_SECRET} characters can be guessed.",
         )
     return Finding("fine", f"the {name} is long enough")
 
@@ -63,7 +65,7 @@ def _scopes(app: App) -> Iterator[Finding]:
     scopes = [*app.scopes, *app.optional_scopes]
     admin = [scope for scope in scopes if scope.endswith((":admin", ":master"))]
     if not app.scopes:
-        yield Finding("refused", "no scope is required", "Zoom wants at least one that is.")
+        yield Finding("refused", "no scope is required", "Zoom requires at least one.")
     elif admin and len(admin) < len(scopes):
         yield Finding(
             "refused",
@@ -81,29 +83,31 @@ def _scopes(app: App) -> Iterator[Finding]:
 
 def _redirects(app: App, zoom: Zoom) -> Iterator[Finding]:
     if not app.redirect_uris:
-        yield Finding("refused", "there is no redirect URL", "Zoom demands one.")
+        yield Finding("refused", "there is no redirect URL", "Zoom requires one.")
     for uri in app.redirect_uris:
         yield _redirect(uri, app, zoom)
     for entry in app.allow_list:
         parts = _split(entry)
         if parts is None or not parts.hostname:
             yield Finding(
-                "weak", f"{entry} on the allow list is no URL", "Zoom saves it and matches nothing."
+                "weak",
+                f"{entry} on the allow list is not a URL",
+                "Zoom saves it, and it matches nothing.",
             )
         elif parts.path in {"", "/"}:
             yield Finding(
                 "weak" if not app.strict_mode else "fine",
                 f"{entry} on the allow list is a base URL",
-                "Without strict mode every path below it takes codes.",
+                "Without strict mode codes can go to every path below it.",
             )
 
 
 def _redirect(uri: str, app: App, zoom: Zoom) -> Finding:
     parts = _split(uri)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-        return Finding("refused", f"{uri} is no web address", "Zoom answers 4700.")
+        return Finding("refused", f"{uri} is not a web address", "Zoom refuses it (4700).")
     if parts.netloc != parts.netloc.lower():
-        return Finding("refused", f"{uri} has capitals in its host", "Zoom answers 4700.")
+        return Finding("refused", f"{uri} has capitals in its host", "Zoom refuses it (4700).")
     if parts.fragment or "#" in uri:
         return Finding("refused", f"{uri} has a fragment", "RFC 6749, 3.1.2 forbids it.")
     if parts.scheme == "https":
@@ -112,38 +116,38 @@ def _redirect(uri: str, app: App, zoom: Zoom) -> Finding:
         here = (
             "This simulator refuses it too."
             if zoom.localhost_redirects == "refused"
-            else ("This simulator takes it: a stated divergence.")
+            else "This simulator accepts it: a stated divergence."
         )
         return Finding(
             "refused",
             f"{uri} is on localhost",
             f"Zoom refuses http://localhost since mid-2026 (4700). {here}",
         )
-    if _is_loopback(parts.hostname):
+    if is_loopback_address(parts.hostname):
         if app.public:
             return Finding("fine", f"{uri} is on loopback, for a public client on any port")
         return Finding("weak", f"{uri} is on loopback", "For development only.")
-    return Finding("refused", f"{uri} is plain http", "Zoom takes https only.")
+    return Finding("refused", f"{uri} is plain http", "Zoom accepts https only.")
 
 
 def _modes(app: App) -> Iterator[Finding]:
     if app.strict_mode:
-        yield Finding("fine", "strict mode: redirect URLs match exactly, or not at all")
+        yield Finding("fine", "strict mode: redirect URLs must match exactly")
     else:
         yield Finding(
-            "weak", "strict mode is off", "Codes also go to other paths of a registered URL."
+            "weak", "strict mode is off", "Codes can go to other paths of a registered URL."
         )
     if app.subdomain_strict_mode:
         yield Finding("fine", "the subdomain check is on")
     else:
-        yield Finding("weak", "the subdomain check is off", "Other subdomains may take codes.")
+        yield Finding("weak", "the subdomain check is off", "Codes can go to other subdomains.")
     if app.install_type == "LANDING_PAGE" and not app.landing_url:
-        yield Finding("refused", "the landing page has no URL", "Add leads nowhere.")
+        yield Finding("refused", "the landing page has no URL", "The Add button leads nowhere.")
     elif app.install_type == "APP_DIRECTORY":
         yield Finding(
             "weak",
             "Add leads straight to the authorization, without state",
-            "The app must drop such a code and start anew; or use a landing page.",
+            "The app must drop such a code and start its own flow, or use a landing page.",
         )
 
 
@@ -154,10 +158,12 @@ def _removal(app: App) -> Iterator[Finding]:
         )
     if not app.published:
         yield Finding(
-            "weak", "the app is not published", "Zoom tells it of no removal (app_deauthorized)."
+            "weak",
+            "the app is not published",
+            "Zoom does not send it app_deauthorized.",
         )
     else:
-        yield Finding("fine", "published: the app is told of removals")
+        yield Finding("fine", "published: the app is notified of removals")
 
 
 def _endpoint(name: str, url: str) -> Iterator[Finding]:
@@ -165,13 +171,13 @@ def _endpoint(name: str, url: str) -> Iterator[Finding]:
         return
     parts = _split(url)
     if parts is None or not parts.hostname:
-        yield Finding("refused", f"the {name} is no web address")
+        yield Finding("refused", f"the {name} is not a web address")
     elif parts.scheme == "https":
         yield Finding("fine", f"the {name} is https")
-    elif parts.hostname == "localhost" or _is_loopback(parts.hostname):
+    elif parts.hostname == "localhost" or is_loopback_address(parts.hostname):
         yield Finding("weak", f"the {name} is on loopback", "Zoom reaches public https hosts only.")
     else:
-        yield Finding("refused", f"the {name} is not https", "Zoom wants TLS 1.2 or newer.")
+        yield Finding("refused", f"the {name} is not https", "Zoom requires TLS 1.2 or newer.")
 
 
 def _split(url: str) -> SplitResult | None:
@@ -181,10 +187,3 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,13 +1,12 @@
-"""Removal of an app by a user: the tokens die, then `app_deauthorized` is sent (documented)."""
+"""Removal of an app by a user: its tokens end, then `app_deauthorized` is sent (documented)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from paraph.errors import UsageError
+from paraph.simulator.apps.variants import Variants
 from paraph.simulator.engine import Simulator
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App, User
@@ -15,24 +14,33 @@ from paraph.simulator.webhooks.delivery import Delivery
 
 _SKILLS = "zoom/skills"
 
-behaviour("deauthorization", "only published apps are told", "documented", source=_SKILLS)
+behaviour("deauthorization", "only published apps are notified", "documented", source=_SKILLS)
 behaviour(
     "deauthorization",
-    "it goes to a URL of its own, one for each app; the event URL does not hear of it",
+    "it is sent to the deauthorization URL of the app, not to its event URL",
     "documented",
     source="forum thread 14050",
 )
 behaviour("deauthorization", "user_data_retention, absent or as text", "seen", source="DF 44851")
 behaviour("deauthorization", "event_ts beside or inside payload", "seen", source="@zoom/rivet")
-behaviour("deauthorization", "payload.signature cannot be checked", "seen", source="DF 44851")
-behaviour("deauthorization", "of an account-level app, user_id is the admin who did it", "inferred")
+behaviour("deauthorization", "payload.signature cannot be verified", "seen", source="DF 44851")
+behaviour(
+    "deauthorization", "for an account-level app, user_id is the admin who removed it", "inferred"
+)
 behaviour("deauthorization", "it is retried like every event", "inferred")
-behaviour("deauthorization", "it is sent also to a URL that failed six challenges", "unknown")
+behaviour("deauthorization", "it is also sent to a URL that failed six challenges", "unknown")
 
 
 @dataclass(slots=True)
 class Removal:
-    """An app_deauthorized event in the making, which a variant may change."""
+    """A draft of an app_deauthorized event, which a variant may change.
+
+    Attributes:
+        wall: epoch seconds of the real world.
+        event_ts: epoch milliseconds; None leaves it out.
+        copies: how often the event is sent.
+        keeps_tokens: leave the tokens alive.
+    """
 
     wall: float
     payload: dict[str, Any]
@@ -41,130 +49,119 @@ class Removal:
     keeps_tokens: bool = False
 
     def content(self) -> dict[str, Any]:
-        """Return the whole body."""
+        """Return the body's object."""
         stamp = {} if self.event_ts is None else {"event_ts": self.event_ts}
         return {"event": "app_deauthorized", **stamp, "payload": self.payload}
 
 
-Change = Callable[[Removal], None]
-_VARIANTS: dict[str, tuple[str, Change]] = {}
+VARIANTS: Variants[Removal] = Variants()
 
 
-def _variant(change: Change) -> Change:
-    _VARIANTS[change.__name__.lstrip("_")] = (" ".join((change.__doc__ or "").split()), change)
-    return change
-
-
-@_variant
+@VARIANTS.register
 def _retention_false_text(removal: Removal) -> None:
     """user_data_retention is the text "false", as in old documentation."""
     removal.payload["user_data_retention"] = "false"
 
 
-@_variant
+@VARIANTS.register
 def _retention_false(removal: Removal) -> None:
     """user_data_retention is false."""
     removal.payload["user_data_retention"] = False
 
 
-@_variant
+@VARIANTS.register
 def _retention_null(removal: Removal) -> None:
     """user_data_retention is null."""
     removal.payload["user_data_retention"] = None
 
 
-@_variant
+@VARIANTS.register
 def _retention_true(removal: Removal) -> None:
     """user_data_retention is true."""
     removal.payload["user_data_retention"] = True
 
 
-@_variant
+@VARIANTS.register
 def _event_ts_inside(removal: Removal) -> None:
     """event_ts stands inside the payload."""
     removal.payload["event_ts"], removal.event_ts = removal.event_ts, None
 
 
-@_variant
+@VARIANTS.register
 def _event_ts_absent(removal: Removal) -> None:
     """There is no event_ts."""
     removal.event_ts = None
 
 
-@_variant
+@VARIANTS.register
 def _other_client(removal: Removal) -> None:
-    """client_id is that of another app, such as the development one."""
+    """client_id is that of another app, such as the development app."""
     removal.payload["client_id"] = "AnotherSimulatedClient"
 
 
-@_variant
+@VARIANTS.register
 def _unknown_user(removal: Removal) -> None:
     """user_id belongs to no user."""
     removal.payload["user_id"] = "NobodyInThisWorld00000"
 
 
-@_variant
+@VARIANTS.register
 def _other_account(removal: Removal) -> None:
     """The same user_id in another account."""
     removal.payload["account_id"] = "AnotherAccount00000001"
 
 
-@_variant
+@VARIANTS.register
 def _duplicate(removal: Removal) -> None:
     """The event is sent twice."""
     removal.copies = 2
 
 
-@_variant
+@VARIANTS.register
 def _early(removal: Removal) -> None:
-    """The event overtakes the removal: the tokens still live."""
+    """The event arrives before the removal: the tokens are still alive."""
     removal.keeps_tokens = True
 
 
-@_variant
+@VARIANTS.register
 def _old_time(removal: Removal) -> None:
-    """A day old, as of an earlier removal whose retry comes now; the tokens live."""
+    """A day old, like a late retry of an earlier removal; the tokens are alive."""
     removal.payload["deauthorization_time"] = _written(removal.wall - 86_400)
     removal.keeps_tokens = True
 
 
-@_variant
+@VARIANTS.register
 def _unreadable_time(removal: Removal) -> None:
-    """deauthorization_time is no time."""
+    """deauthorization_time is not a time."""
     removal.payload["deauthorization_time"] = "yesterday"
-
-
-def variants() -> dict[str, str]:
-    """Return every variant with its line of documentation."""
-    return {name: text for name, (text, _) in _VARIANTS.items()}
 
 
 def deauthorize(
     simulator: Simulator, app: App, user: User, *, variant: str = ""
 ) -> Delivery | None:
-    """End the grant and notify the app; None if it is not published or has no URL for it.
+    """End the grant and notify the app.
 
     Args:
         simulator: the simulated Zoom.
         app: the app that is removed.
         user: the removing user; an account-level app is removed by an admin of that user's account.
-        variant: the difference of the event; several are joined with `+`.
+        variant: variants of VARIANTS joined with `+`; "" for the usual event.
+
+    Returns:
+        The delivery; None if the app is not published or has no deauthorization URL.
 
     Raises:
         UsageError: there is no such variant.
     """
     now = simulator.wall()
     removal = Removal(now, _payload(simulator, app, user, now), int(now * 1000))
-    for name in filter(None, variant.split("+")):
-        if name not in _VARIANTS:
-            raise UsageError(f"there is no variant {name}: {', '.join(_VARIANTS)}")
-        _VARIANTS[name][1](removal)
+    VARIANTS.apply(variant, removal)
     if not removal.keeps_tokens:
         _end_grants(simulator, app, user)
     if not app.published or not app.deauthorization_url:
         return None
     sent = [
-        simulator.sender.send_content(app, removal.content(), url=app.deauthorization_url)
+        simulator.sender.send(app, removal.content(), url=app.deauthorization_url)
         for _ in range(removal.copies)
     ]
     return sent[0]

@@ -1,11 +1,12 @@
-"""The Marketplace: listings with Add, Local Test and Share, and the apps that a user has added.
+"""The Marketplace: listings with Add, Local Test and Share, and the users who have added an app.
 
-All three links are the bare authorization URL, without `state` and without PKCE. For a landing-page
-app, Add leads to the app's own site instead.
+All three links are the bare authorization URL, without `state` and PKCE. For a landing-page app,
+Add leads to the app's own site instead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -14,18 +15,24 @@ from starlette.responses import RedirectResponse, Response
 from paraph.simulator.apps.deauthorization import deauthorize
 from paraph.simulator.engine import Simulator
 from paraph.simulator.page import render
-from paraph.simulator.request_body import read_form
+from paraph.simulator.request import Refusal, read_form
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App
-from paraph.simulator.steering.access import Gate, Refusal
 
 
 class Marketplace:
-    """The Marketplace pages of one simulator."""
+    """The Marketplace pages of one simulator.
 
-    def __init__(self, simulator: Simulator, gate: Gate) -> None:
+    Args:
+        simulator: the simulated Zoom.
+        refuse_foreign_form: raises `Refusal` for a form that another site sent.
+    """
+
+    def __init__(
+        self, simulator: Simulator, refuse_foreign_form: Callable[[Request], None]
+    ) -> None:
         self._simulator = simulator
-        self._gate = gate
+        self._refuse_foreign_form = refuse_foreign_form
 
     @behaviour(
         "Marketplace",
@@ -36,17 +43,17 @@ class Marketplace:
     )
     @behaviour(
         "Marketplace",
-        "a landing-page app is added on its own site, which begins by itself",
+        "a landing-page app is added on its own site, which starts the flow",
         "documented",
         source="manifest: install_type LANDING_PAGE; forum thread 77316",
     )
     @behaviour(
         "Marketplace",
-        "Local Test and Share of a landing-page app lead to the authorization all the same",
+        "Local Test and Share of a landing-page app lead to the authorization URL too",
         "inferred",
     )
     async def listing(self, request: Request) -> Response:
-        """GET /marketplace/{client_id}."""
+        """GET /marketplace/{client_id}: show the listing of an app."""
         app = self._simulator.world.app(request.path_params["client_id"])
         # A server-to-server app cannot be added by a user.
         if app is None or app.kind != "general":
@@ -61,9 +68,9 @@ class Marketplace:
         return render("listing.html", app=app, plain_url=plain_url(app), added=added)
 
     async def remove(self, request: Request) -> Response:
-        """POST /marketplace/{client_id}/remove: a user removes the app."""
+        """POST /marketplace/{client_id}/remove: remove the app for a user."""
         try:
-            self._gate.refuse_foreign_form(request)
+            self._refuse_foreign_form(request)
             form = dict(await read_form(request))
         except Refusal as refusal:
             return Response(refusal.text, status_code=refusal.status)

@@ -1,30 +1,28 @@
 """Faults: known or possible misbehaviours of Zoom, each with a name and one function.
 
-A fault is off until it is switched on, counts down when it was given `times`, and composes with
+A fault is off until it is switched on, counts down if it was given `times`, and composes with
 others: each receives the result of the one before it. Its registration names the place where it
-works; endpoints only name their places. There is one file for each part of Zoom; a new file has to
-be added to the imports here.
+works; endpoints only name their places. There is one file for each part of Zoom. Importing this
+package registers all of them, so a new file has to be added to the imports here.
 """
 
 from __future__ import annotations
 
 from paraph.simulator.faults import (
     authorization,
+    challenge,
     rest,
     token,
     token_dialect,
     token_shape,
     webhook,
 )
-from paraph.simulator.faults.registry import Faults, check, fault
-from paraph.simulator.response import Answer
+from paraph.simulator.state.fault_registry import Faults
 
 __all__ = [
-    "Answer",
     "Faults",
     "authorization",
-    "check",
-    "fault",
+    "challenge",
     "rest",
     "token",
     "token_dialect",

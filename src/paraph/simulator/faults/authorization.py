@@ -1,12 +1,12 @@
-"""Faults of the authorization endpoint: what comes back to the app's redirect URI."""
+"""Faults of the authorization endpoint: the response at the app's redirect URI is wrong."""
 
 from __future__ import annotations
 
-from paraph.simulator.faults.registry import check, fault
-from paraph.simulator.oauth.authorization_response import AuthorizationResponse
+from paraph.simulator.response import AuthorizationResponse
+from paraph.simulator.state.fault_registry import check, fault
 
-check("code_of_another", "The code belongs to another user than the one who consented.")
-check("consent_skipped", "A signed-in user is never asked; the code comes back at once.")
+check("code_of_another", "The code belongs to a user who did not consent.")
+check("consent_skipped", "A signed-in user sees no consent page; the code is returned at once.")
 
 
 @fault("authorization")
@@ -17,7 +17,7 @@ def state_dropped(response: AuthorizationResponse) -> None:
 
 @fault("authorization")
 def state_altered(response: AuthorizationResponse) -> None:
-    """The state comes back with its last character changed."""
+    """The state is returned with its last character changed."""
     state = response.value("state")
     if state:
         response.put("state", state[:-1] + ("A" if state[-1] != "A" else "B"))
@@ -25,13 +25,13 @@ def state_altered(response: AuthorizationResponse) -> None:
 
 @fault("authorization")
 def state_emptied(response: AuthorizationResponse) -> None:
-    """The state comes back empty."""
+    """The state is returned empty."""
     response.put("state", "")
 
 
 @fault("authorization")
 def state_doubled(response: AuthorizationResponse, *, second: str = "forged") -> None:
-    """The state stands twice: as sent, then `second`."""
+    """The state appears twice: as sent, then `second`."""
     response.parameters.append(("state", second))
 
 
@@ -49,7 +49,7 @@ def code_emptied(response: AuthorizationResponse) -> None:
 
 @fault("authorization")
 def code_doubled(response: AuthorizationResponse, *, second: str = "forged") -> None:
-    """The code stands twice: the real one, then `second`."""
+    """The code appears twice: the real one, then `second`."""
     response.parameters.append(("code", second))
 
 
@@ -57,7 +57,7 @@ def code_doubled(response: AuthorizationResponse, *, second: str = "forged") -> 
 def code_unknown(
     response: AuthorizationResponse, *, value: str = "never-issued-by-anybody"
 ) -> None:
-    """The code is `value`, which the token endpoint does not know."""
+    """The code is `value`, which is unknown to the token endpoint."""
     response.put("code", value)
 
 
@@ -69,7 +69,7 @@ def code_long(response: AuthorizationResponse, *, length: int = 6000) -> None:
 
 @fault("authorization")
 def iss_added(response: AuthorizationResponse, *, issuer: str = "https://zoom.us") -> None:
-    """The redirect names an issuer (RFC 9207), which Zoom does not."""
+    """The redirect names the issuer (RFC 9207), which Zoom does not do."""
     response.put("iss", issuer)
 
 
@@ -81,20 +81,20 @@ def iss_wrong(response: AuthorizationResponse, *, issuer: str = "https://evil.ex
 
 @fault("authorization")
 def error_instead(response: AuthorizationResponse, *, error: str = "server_error") -> None:
-    """The redirect carries `error` and no code."""
+    """The redirect has `error` and no code."""
     response.drop("code")
     response.put("error", error)
 
 
 @fault("authorization")
 def error_beside_code(response: AuthorizationResponse, *, error: str = "access_denied") -> None:
-    """The redirect carries `error` beside a good code."""
+    """The redirect has `error` beside a good code."""
     response.put("error", error)
 
 
 @fault("authorization")
 def error_markup(response: AuthorizationResponse) -> None:
-    """The redirect carries an error whose description and page are script."""
+    """The redirect has an error whose description and page are script."""
     response.drop("code")
     response.put("error", '"><img src=x onerror=alert(1)>')
     response.put("error_description", "<script>alert(1)</script>")
@@ -103,7 +103,7 @@ def error_markup(response: AuthorizationResponse) -> None:
 
 @fault("authorization")
 def token_in_front(response: AuthorizationResponse) -> None:
-    """The redirect carries an access token in query and fragment, as the implicit grant would."""
+    """The redirect has an access token in query and fragment, as the implicit grant would."""
     response.put("access_token", "handed-in-through-the-front-channel")
     response.put("token_type", "bearer")
     response.fragment = "access_token=handed-in-through-the-front-channel&token_type=bearer"
@@ -111,17 +111,17 @@ def token_in_front(response: AuthorizationResponse) -> None:
 
 @fault("authorization")
 def parameters_added(response: AuthorizationResponse) -> None:
-    """The redirect carries unknown parameters; apps must ignore them."""
+    """The redirect has unknown parameters; apps must ignore them."""
     response.parameters += [("foo", "bar"), ("zoom_session", "1")]
 
 
 @fault("authorization")
 def fragment_added(response: AuthorizationResponse) -> None:
-    """The redirect ends in a fragment."""
+    """The redirect ends with a fragment."""
     response.fragment = "_=_"
 
 
 @fault("authorization")
 def redirect_to_primary(response: AuthorizationResponse) -> None:
-    """The browser is sent to the app's first redirect URI, whichever was asked for."""
+    """The browser is sent to the app's first redirect URI instead of the requested one."""
     response.uri = response.primary_uri or response.uri

@@ -1,4 +1,4 @@
-"""Faults of any response, shared by several endpoints."""
+"""Changes of a response that the faults of several endpoints share."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import gzip
 from functools import cache
 from urllib.parse import quote
 
-from paraph.simulator.response import Answer
+from paraph.simulator.response import ResponseDraft
 
-# Far more than an app may read, and small enough not to harm the machine of the caller.
+# Far more than an app may read, and not enough to harm the caller's machine.
 _MOST_MEBIBYTES = 256
 
 
-def page(answer: Answer) -> None:
-    """Replace it by a 200 with the sign-in page of a wireless network."""
-    answer.replace(200, b"<!doctype html><title>Welcome</title><p>Sign in to Wi-Fi", "text/html")
+def captive_portal(response: ResponseDraft) -> None:
+    """Replace the response by a 200 with the sign-in page of a wireless network."""
+    response.replace(200, b"<!doctype html><title>Welcome</title><p>Sign in to Wi-Fi", "text/html")
 
 
-def pad(answer: Answer, mebibytes: int) -> None:
-    """Append white space to the content."""
-    answer.body += b" " * (min(max(mebibytes, 0), _MOST_MEBIBYTES) << 20)
+def pad(response: ResponseDraft, mebibytes: int) -> None:
+    """Append white space to the body."""
+    response.body += b" " * (min(max(mebibytes, 0), _MOST_MEBIBYTES) << 20)
 
 
-def bomb(answer: Answer, mebibytes: int) -> None:
-    """Compress the content with white space behind it that costs almost nothing to send."""
-    answer.body = compressed(answer.body, mebibytes)
-    answer.headers["content-encoding"] = "gzip"
+def bomb(response: ResponseDraft, mebibytes: int) -> None:
+    """Compress the body with white space behind it, which is almost free to send."""
+    response.body = compressed(response.body, mebibytes)
+    response.headers["content-encoding"] = "gzip"
 
 
 def compressed(content: bytes, mebibytes: int) -> bytes:
-    """Return content as gzip, followed by this much white space."""
+    """Return content as gzip, followed by mebibytes of white space."""
     return gzip.compress(content) + _spaces(min(max(mebibytes, 0), _MOST_MEBIBYTES))
 
 
@@ -39,7 +39,7 @@ def _spaces(mebibytes: int) -> bytes:
     return gzip.compress(b" " * (1 << 20)) * mebibytes
 
 
-def redirect(answer: Answer, status: int, location: str) -> None:
+def redirect(response: ResponseDraft, status: int, location: str) -> None:
     """Replace the response by a redirect."""
-    answer.replace(status, b"", "text/plain")
-    answer.headers["location"] = quote(location, safe=":/%#?=@[]!$&'()*+,;")
+    response.replace(status, b"", "text/plain")
+    response.headers["location"] = quote(location, safe=":/%#?=@[]!$&'()*+,;")

@@ -1,7 +1,8 @@
 """Faults of webhooks: attacks that a receiver must withstand, and reported behaviour of Zoom.
 
-A fault changes a delivery once, before it is first sent; its retries repeat the same bytes. A fault
-signs again if its purpose needs it, so faults compose in the order in which they were switched on.
+A fault changes a delivery once, before it is first sent; retries repeat the same bytes. A fault
+signs again if its purpose requires it. So faults compose in the order in which they were switched
+on.
 """
 
 from __future__ import annotations
@@ -10,18 +11,17 @@ import base64
 import json
 from contextlib import suppress
 
-from paraph.simulator.faults.registry import check, fault
 from paraph.simulator.faults.transport import compressed
+from paraph.simulator.state.fault_registry import check, fault
 from paraph.simulator.webhooks.delivery import Delivery, encode_body, utf8_of
 
 _MOST_MEBIBYTES = 64
 _DEEPEST = 1_000_000
 
-check("delivery_duplicated", "Every delivery is sent twice, near the same time.")
-check("delivery_reordered", "A delivery waits for the next one and is sent after it.")
-check("delivery_lost", "A delivery is never sent, as after Zoom's last retry.")
+check("delivery_duplicated", "Every delivery is sent twice at almost the same time.")
+check("delivery_reordered", "A delivery is held back and sent after the next one.")
+check("delivery_lost", "A delivery is never sent, as if Zoom's retries had ended.")
 check("webhook_retry_signed_anew", "A retry has a new timestamp and a new signature.")
-check("challenge_answer_ignored", "Any answer with status 200 or 204 passes the URL validation.")
 
 
 @fault("webhook")
@@ -45,34 +45,34 @@ def webhook_signature_missing(delivery: Delivery) -> None:
 
 @fault("webhook")
 def webhook_timestamp_stale(delivery: Delivery, *, seconds: int = 7260) -> None:
-    """Rightly signed `seconds` ago."""
+    """Correctly signed `seconds` ago."""
     _shift(delivery, -seconds)
 
 
 @fault("webhook")
 def webhook_timestamp_future(delivery: Delivery, *, seconds: int = 3600) -> None:
-    """Rightly signed for `seconds` from now."""
+    """Correctly signed for `seconds` from now."""
     _shift(delivery, seconds)
 
 
 @fault("webhook")
 def webhook_timestamp_milliseconds(delivery: Delivery) -> None:
-    """The header's timestamp is in milliseconds, and signed so."""
+    """The header's timestamp is in milliseconds, and signed like that."""
     delivery.timestamp += "000"
     delivery.sign()
 
 
 @fault("webhook")
 def webhook_timestamp_odd(delivery: Delivery, *, value: str = "1e9") -> None:
-    """The header's timestamp is `value`, and signed so."""
-    delivery.timestamp = _one_header(value)
+    """The header's timestamp is `value`, and signed like that."""
+    delivery.timestamp = _header_text(value)
     delivery.sign()
 
 
 @fault("webhook")
 def webhook_timestamp_doubled(delivery: Delivery, *, second: str = "1000000000") -> None:
     """The right timestamp, and `second` in a second header."""
-    delivery.more_headers.append(("x-zm-request-timestamp", _one_header(second)))
+    delivery.more_headers.append(("x-zm-request-timestamp", _header_text(second)))
 
 
 @fault("webhook")
@@ -91,13 +91,13 @@ def webhook_signature_truncated(delivery: Delivery, *, digits: int = 8) -> None:
 @fault("webhook")
 def webhook_signature_longer(delivery: Delivery, *, tail: str = "00") -> None:
     """The right signature with `tail` behind it."""
-    _change_signature(delivery, _signature(delivery) + _one_header(tail))
+    _change_signature(delivery, _signature(delivery) + _header_text(tail))
 
 
 @fault("webhook")
 def webhook_signature_prefix(delivery: Delivery, *, prefix: str = "v1=") -> None:
-    """The right digits behind `prefix`: another version, none, or a list such as `v0=bad,v0=`."""
-    _change_signature(delivery, _one_header(prefix) + _signature(delivery)[3:])
+    """The right digits behind `prefix`: another version, or a list like `v0=bad,v0=`."""
+    _change_signature(delivery, _header_text(prefix) + _signature(delivery)[3:])
 
 
 @fault("webhook")
@@ -116,7 +116,7 @@ def webhook_signature_upper_case(delivery: Delivery) -> None:
 
 @fault("webhook")
 def webhook_signature_not_ascii(delivery: Delivery) -> None:
-    """A signature of bytes that are no ASCII."""
+    """A signature of bytes that are not ASCII."""
     _change_signature(delivery, "v0=" + "\xe9" * 64)
 
 
@@ -136,7 +136,7 @@ def webhook_legacy_token_only(delivery: Delivery) -> None:
 
 @fault("webhook")
 def webhook_boundary_shifted(delivery: Delivery) -> None:
-    """Part of the body stands in the timestamp: the same bytes are signed."""
+    """Part of the body is in the timestamp header: the same bytes are signed."""
     moved, colon, rest = delivery.body.partition(b":")
     if colon and moved.isascii():
         delivery.body = rest
@@ -145,7 +145,7 @@ def webhook_boundary_shifted(delivery: Delivery) -> None:
 
 @fault("webhook")
 def webhook_mixed_escapes(delivery: Delivery) -> None:
-    r"""Emoji as `\u` escapes beside raw characters, rightly signed: printing it again differs."""
+    r"""Emoji as `\u` escapes, other characters raw; correctly signed. Printing it differs."""
     delivery.change(payload={**delivery.payload(), "note": "h\u00e9llo \U0001f30a"})
     delivery.body = encode_body(delivery.content(), variant="mixed_escapes")
     delivery.sign()
@@ -153,7 +153,7 @@ def webhook_mixed_escapes(delivery: Delivery) -> None:
 
 @fault("webhook")
 def webhook_half_character(delivery: Delivery) -> None:
-    """Texts in the payload end in half a character (a lone surrogate), rightly signed."""
+    """Texts in the payload end in half a character (a lone surrogate), correctly signed."""
     payload = delivery.payload()
     payload = {**payload, "note": "Jane \ud83d", "operator": "\udc4d@example.com"}
     delivery.change(payload=payload)
@@ -169,7 +169,7 @@ def webhook_body_spaced(delivery: Delivery) -> None:
 
 @fault("webhook")
 def webhook_body_pretty(delivery: Delivery) -> None:
-    r"""Indented, with `\u` escapes, rightly signed: printing it compactly gives other bytes."""
+    r"""Indented, with `\u` escapes, correctly signed: printing it compactly gives other bytes."""
     content = delivery.content()
     if content is not None:
         delivery.body = json.dumps({**content, "note": "h\u00e9llo"}, indent=2).encode()
@@ -186,21 +186,21 @@ def webhook_body_altered(delivery: Delivery, *, event: str = "app_deauthorized")
 
 @fault("webhook")
 def webhook_body_text(delivery: Delivery, *, text: str = '{"event":NaN}') -> None:
-    """The body is `text`, rightly signed."""
+    """The body is `text`, correctly signed."""
     delivery.body = text.encode("utf-8", "surrogatepass")
     delivery.sign()
 
 
 @fault("webhook")
 def webhook_key_doubled(delivery: Delivery) -> None:
-    """`event` stands twice in the body, with another value first; rightly signed."""
+    """`event` appears twice in the body, with another value first; correctly signed."""
     delivery.body = b'{"event":"foo.bar",' + delivery.body[1:]
     delivery.sign()
 
 
 @fault("webhook")
 def webhook_body_deep(delivery: Delivery, *, depth: int = 100_000) -> None:
-    """An array nested `depth` deep, rightly signed."""
+    """An array nested `depth` deep, correctly signed."""
     deep = min(max(depth, 0), _DEEPEST)
     delivery.body = b"[" * deep + b"]" * deep
     delivery.sign()
@@ -208,21 +208,21 @@ def webhook_body_deep(delivery: Delivery, *, depth: int = 100_000) -> None:
 
 @fault("webhook")
 def webhook_body_no_json(delivery: Delivery) -> None:
-    """A body that is not JSON, rightly signed."""
+    """A body that is not JSON, correctly signed."""
     delivery.body = b"\xff\xfe<html>"
     delivery.sign()
 
 
 @fault("webhook")
 def webhook_body_big(delivery: Delivery, *, mebibytes: int = 2) -> None:
-    """White space behind the body, rightly signed."""
+    """White space behind the body, correctly signed."""
     delivery.body += b" " * (min(max(mebibytes, 0), _MOST_MEBIBYTES) << 20)
     delivery.sign()
 
 
 @fault("webhook")
 def webhook_body_bomb(delivery: Delivery, *, mebibytes: int = 50) -> None:
-    """The body is compressed, `mebibytes` large when it is not, and signed as it is sent."""
+    """The body is compressed, expands to `mebibytes`, and is signed as sent."""
     delivery.body = compressed(delivery.body, mebibytes)
     delivery.headers["content-encoding"] = "gzip"
     delivery.sign()
@@ -236,7 +236,7 @@ def webhook_body_truncated(delivery: Delivery) -> None:
 
 @fault("webhook")
 def webhook_body_slow(delivery: Delivery, *, seconds: float = 0.15) -> None:
-    """The body comes in sixteen pieces, `seconds` apart."""
+    """The body is sent in sixteen pieces, `seconds` apart."""
     delivery.pause = max(0.0, seconds)
 
 
@@ -248,8 +248,8 @@ def webhook_body_chunked(delivery: Delivery) -> None:
 
 @fault("webhook")
 def webhook_media_type(delivery: Delivery, *, media_type: str = "text/plain") -> None:
-    """Another content type over the same bytes."""
-    delivery.headers["content-type"] = _one_header(media_type)
+    """Another content type with the same bytes."""
+    delivery.headers["content-type"] = _header_text(media_type)
 
 
 @fault("webhook")
@@ -273,39 +273,8 @@ def webhook_of_other_app(delivery: Delivery) -> None:
         delivery.change(payload={**payload, "client_id": "AnotherSimulatedClient"})
 
 
-@fault("challenge")
-def challenge_unsigned(delivery: Delivery) -> None:
-    """The URL-validation challenge has no signature."""
-    webhook_unsigned(delivery)
-
-
-@fault("challenge")
-def challenge_oracle(delivery: Delivery) -> None:
-    """The token is what the signature of a forged removal would be made of."""
-    event = '{"event":"app_deauthorized","event_ts":0,"payload":{}}'
-    delivery.change(payload={"plainToken": f"v0:{delivery.timestamp}:{event}"})
-
-
-@fault("challenge")
-def challenge_token_odd(delivery: Delivery, *, token: str = "<b>\r\n: 1") -> None:
-    """The token is `token`."""
-    delivery.change(payload={"plainToken": token})
-
-
-@fault("challenge")
-def challenge_token_number(delivery: Delivery) -> None:
-    """The token is a number."""
-    delivery.change(payload={"plainToken": 4_711})
-
-
-@fault("challenge")
-def challenge_without_token(delivery: Delivery) -> None:
-    """There is no plainToken."""
-    delivery.change(payload={})
-
-
-def _one_header(text: str) -> str:
-    """Return text that a header can hold: no line break, only Latin-1, no space around it."""
+def _header_text(text: str) -> str:
+    """Return text that a header can contain: no line break, only Latin-1, no space around it."""
     printable = "".join(one for one in text if one.isprintable()).strip()
     return printable.encode("latin-1", "replace").decode("latin-1")
 

@@ -1,4 +1,4 @@
-"""`/oauth/authorize`: validates the request, asks for consent, sends the code to the app."""
+"""`/oauth/authorize`: validates the request, asks for consent, and sends the code to the app."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from paraph.simulator.engine import PendingConsent, Simulator
-from paraph.simulator.oauth.authorization_response import AuthorizationResponse
 from paraph.simulator.oauth.consent import Consents, Decision, Refused
 from paraph.simulator.oauth.redirect_check import redirect_is_registered
 from paraph.simulator.page import render
+from paraph.simulator.response import AuthorizationResponse
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.devices import DeviceCode
 from paraph.simulator.state.ledger import Code
@@ -30,24 +30,24 @@ class AuthorizationEndpoint:
         self._consents = Consents(simulator)
 
     async def show(self, request: Request) -> Response:
-        """GET: validate the request, then decide at once or ask."""
+        """GET: validate the request, then decide at once or show the consent page."""
         if request.method == "HEAD":
             # A link scanner's request: it is safe (RFC 9110 9.2.1), so it gets no code.
             return Response()
         try:
-            pending, app = self._judged(request)
-            decision = self._consents.decided_already(request, app)
+            pending, app = self._validated(request)
+            decision = self._consents.automatic_decision(request, app)
             if decision is None:
-                return self._consents.ask(request, pending, app)
-            return self._after(pending, app, decision)
+                return self._consents.show_page(request, pending, app)
+            return self._carry_out(pending, app, decision)
         except Refused as refusal:
             return refuse(request, refusal.number, refusal.message)
 
     async def decide(self, request: Request) -> Response:
-        """POST: the person has pressed Allow or Deny."""
+        """POST: apply the decision of the person on the consent page."""
         try:
             pending, app, decision = await self._consents.take(request)
-            return self._after(pending, app, decision)
+            return self._carry_out(pending, app, decision)
         except Refused as refusal:
             return refuse(request, refusal.number, refusal.message)
 
@@ -59,18 +59,18 @@ class AuthorizationEndpoint:
     )
     @behaviour(
         "authorization request",
-        "response_type must be code; an absent one is taken, except with `strict`",
+        "response_type must be code; it may be absent, except with `strict`",
         "inferred",
         source=_REFERENCE,
     )
-    def _judged(self, request: Request) -> tuple[PendingConsent, App]:
+    def _validated(self, request: Request) -> tuple[PendingConsent, App]:
         world, query = self._simulator.world, request.query_params
         if world.zoom.strict and len(query.multi_items()) != len(query):
-            raise Refused(4700, "A parameter stands twice")
+            raise Refused(4700, "A parameter appears twice")
         app = world.app(query.get("client_id", ""))
         if app is None or app.kind != "general":
             raise Refused(4702, "Invalid client_id")
-        if app.client_id in self._simulator.standing.disabled:
+        if app.client_id in self._simulator.app_status.disabled:
             raise Refused(4717, "The app has been disabled")
         redirect_uri = query.get("redirect_uri", "")
         if not redirect_is_registered(app, world.zoom, redirect_uri):
@@ -78,7 +78,7 @@ class AuthorizationEndpoint:
         response_type = query.get("response_type", "" if world.zoom.strict else "code")
         if response_type != "code":
             raise Refused(4700, "Invalid response_type")
-        _demand_own_scopes(app, query.get("scope", ""))
+        _require_own_scopes(app, query.get("scope", ""))
         challenge, method = self._challenge(request, app)
         state = query.get("state")
         return PendingConsent(app.client_id, redirect_uri, state, challenge, method), app
@@ -107,7 +107,7 @@ class AuthorizationEndpoint:
             raise Refused(4700, "Invalid code_challenge")
         return challenge, method
 
-    def _after(self, pending: PendingConsent, app: App, decision: Decision) -> Response:
+    def _carry_out(self, pending: PendingConsent, app: App, decision: Decision) -> Response:
         if pending.device_code:
             return self._device_decided(pending, decision)
         if decision.user is None:
@@ -123,22 +123,22 @@ class AuthorizationEndpoint:
                 issued_at=self._simulator.clock.now(),
             )
         )
-        return self._back(pending, app, [("code", code)])
+        return self._redirect(pending, app, [("code", code)])
 
     @behaviour(
         "authorization response",
-        "a refused consent comes back as error=access_denied, with the state",
+        "a denied consent returns error=access_denied and the state",
         "inferred",
         source="official samples read it: arlo, chatbot-nodejs-quickstart",
     )
     def _denied(self, pending: PendingConsent, app: App) -> Response:
-        return self._back(pending, app, [("error", "access_denied")])
+        return self._redirect(pending, app, [("error", "access_denied")])
 
     def _device_decided(self, pending: PendingConsent, decision: Decision) -> Response:
-        device = self._simulator.devices.waiting(pending.device_code)
+        device = self._simulator.devices.by_device_code(pending.device_code)
         if device is None:
             raise Refused(4700, "The code has expired; start again at the device")
-        settle(device, decision)
+        record_decision(device, decision)
         return render("device.html", done=device.decision, wrong=False)
 
     @behaviour(
@@ -147,7 +147,7 @@ class AuthorizationEndpoint:
         "documented",
         source=_REFERENCE,
     )
-    def _back(
+    def _redirect(
         self, pending: PendingConsent, app: App, parameters: list[tuple[str, str]]
     ) -> Response:
         response = AuthorizationResponse(
@@ -162,7 +162,7 @@ class AuthorizationEndpoint:
 
 @behaviour(
     "authorization request",
-    "a scope parameter chooses nothing: scopes come from the app's settings",
+    "a scope parameter has no effect: scopes come from the app's settings",
     "inferred",
     source="absent from Zoom's parameter list; two clients disagree",
 )
@@ -177,16 +177,16 @@ class AuthorizationEndpoint:
     "a classic scope (`user:read`) stands for the app's granular ones that begin so",
     "unknown",
 )
-def _demand_own_scopes(app: App, asked: str) -> None:
+def _require_own_scopes(app: App, requested: str) -> None:
     own = {*app.granted_scopes(), *app.scopes, *app.optional_scopes}
-    for name in asked.split():
+    for name in requested.split():
         is_classic = name.count(":") == 1
         if name not in own and not (is_classic and any(one.startswith(f"{name}:") for one in own)):
             raise Refused(4700, "Invalid scope")
 
 
-def settle(device: DeviceCode, decision: Decision) -> None:
-    """Record a person's decision in the device code that waits for it."""
+def record_decision(device: DeviceCode, decision: Decision) -> None:
+    """Record a person's decision in the device code."""
     if decision.user is None:
         device.decision = "denied"
         return
@@ -202,7 +202,13 @@ def settle(device: DeviceCode, decision: Decision) -> None:
     source="wayland issue 1158; veritas.com article 100060085",
 )
 def refuse(request: Request, number: int, message: str) -> Response:
-    """Answer an error before the redirect can be trusted: on Zoom's page, never redirected."""
+    """Show an error on Zoom's page, because the redirect URI cannot be trusted yet.
+
+    Args:
+        request: the authorization request; a caller that accepts JSON gets JSON.
+        number: Zoom's number of the error.
+        message: the text of the error.
+    """
     if "application/json" in request.headers.get("accept", ""):
         content = {"status": False, "errorCode": number, "errorMessage": message, "result": None}
         return JSONResponse(content, status_code=400)

@@ -1,4 +1,4 @@
-"""Reads parameters (body or query) and client credentials (header or body) of token requests."""
+"""Reads the parameters and the client credentials of token requests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from starlette.requests import Request
 
 from paraph.simulator.engine import Simulator
 from paraph.simulator.oauth import refusals
-from paraph.simulator.request_body import read_form
+from paraph.simulator.request import Refusal, read_form
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App
-from paraph.simulator.steering.access import Refusal
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -37,12 +36,16 @@ class Parameters:
 
 @behaviour(
     "token endpoint",
-    "parameters are taken from the form body or from the query; with `strict` from the body only",
+    "parameters are accepted in the form body or in the query; with `strict` in the body only",
     "documented",
     source="developers.zoom.us/docs/rooms/oauth; forum thread 124925",
 )
 async def read_parameters(simulator: Simulator, request: Request) -> Parameters:
-    """Read the parameters of a request to one of the authorization server's JSON endpoints."""
+    """Read the parameters of a request to one of the authorization server's JSON endpoints.
+
+    Raises:
+        OAuthRefusal: the body is too long or incomplete, or with `strict` a parameter is repeated.
+    """
     try:
         form = await read_form(request)
     except Refusal as refusal:
@@ -51,15 +54,15 @@ async def read_parameters(simulator: Simulator, request: Request) -> Parameters:
     strict = simulator.world.zoom.strict
     in_body = form if media_type == _FORM or not strict else []
     if strict and len(dict(in_body)) != len(in_body):
-        raise refusals.invalid_request("A parameter stands twice (RFC 6749 3.2)")
+        raise refusals.invalid_request("A parameter appears twice (RFC 6749 3.2)")
     in_query = [] if strict else list(request.query_params.multi_items())
     return Parameters(dict([*in_query, *in_body]))
 
 
 @behaviour(
     "token endpoint",
-    "client credentials are taken from a Basic header, or from body or query; "
-    "with `strict` from the header only",
+    "client credentials are accepted in a Basic header, in the body or in the query; "
+    "with `strict` in the header only",
     "documented",
     source="OAuth error 4706: header or request parameter",
 )
@@ -75,7 +78,7 @@ async def read_parameters(simulator: Simulator, request: Request) -> Parameters:
     "unknown",
 )
 def authenticate_client(simulator: Simulator, request: Request, parameters: Parameters) -> App:
-    """Return the calling app.
+    """Authenticate the client of a request, and return its app (RFC 6749 section 2.3).
 
     Raises:
         OAuthRefusal: the app is unknown or disabled, or its secret is wrong.
@@ -88,22 +91,22 @@ def authenticate_client(simulator: Simulator, request: Request, parameters: Para
     app = next((app for pair in pairs if (app := _matching(simulator, *pair))), None)
     if app is None:
         raise refusals.invalid_client()
-    if app.client_id in simulator.standing.disabled:
+    if app.client_id in simulator.app_status.disabled:
         raise refusals.app_disabled()
     return app
 
 
-def _matching(simulator: Simulator, name: str, password: str) -> App | None:
-    app = simulator.world.app(name)
-    if app is None or (app.public and not password):
+def _matching(simulator: Simulator, client_id: str, client_secret: str) -> App | None:
+    app = simulator.world.app(client_id)
+    if app is None or (app.public and not client_secret):
         return app
-    if hmac.compare_digest(app.client_secret.encode(), password.encode("utf-8", "replace")):
+    if hmac.compare_digest(app.client_secret.encode(), client_secret.encode("utf-8", "replace")):
         return app
     return app if simulator.faults.take("client_secret_not_checked") else None
 
 
 def _basic(header: str) -> list[tuple[str, str]]:
-    """Return name and password, as written and percent-decoded; an empty list without any."""
+    """Return client id and secret, as written and percent-decoded; nothing without the header."""
     scheme, _, credentials = header.partition(" ")
     if scheme.lower() != "basic":
         return []

@@ -1,4 +1,4 @@
-"""Exchanges an authorization code: checks its owner, redirect URI, client and verifier."""
+"""Exchanges an authorization code: checks its client, redirect URI and code verifier."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
 
 @behaviour(
     "authorization code",
-    "a code is used up by an exchange that fails for its verifier, not by one that fails for "
-    "its client or redirect URI",
+    "an exchange with a wrong verifier uses up the code; one with a wrong client or redirect URI "
+    "does not",
     "unknown",
 )
 def take_code(simulator: Simulator, app: App, parameters: Parameters) -> Code:
-    """Return the code of an exchange and use it up.
+    """Validate the code of a token request and use it up (RFC 6749 section 4.1.3, RFC 7636).
 
     Raises:
         OAuthRefusal: the code is invalid, or not for this client, redirect URI or verifier.
@@ -40,7 +40,7 @@ def take_code(simulator: Simulator, app: App, parameters: Parameters) -> Code:
     if not same_uri and not faults.take("redirect_uri_not_compared"):
         raise refusals.redirect_mismatch()
     code.used = True
-    if not _is_proved(simulator, app, code, parameters.find("code_verifier")):
+    if not _is_proven(simulator, app, code, parameters.find("code_verifier")):
         raise refusals.invalid_code(value)
     return code
 
@@ -63,7 +63,7 @@ def _is_same_uri(code: Code, given: str | None, zoom: Zoom) -> bool:
 
 @behaviour(
     "authorization code",
-    "a code that comes again is refused, and the tokens that it brought stay alive",
+    "a code that is used again is refused, and the tokens issued for it stay alive",
     "unknown",
 )
 def _find(simulator: Simulator, value: str) -> Code | None:
@@ -102,7 +102,7 @@ def _find(simulator: Simulator, value: str) -> Code | None:
     "a verifier for a code without a challenge is ignored; refused with `strict`",
     "unknown",
 )
-def _is_proved(simulator: Simulator, app: App, code: Code, verifier: str | None) -> bool:
+def _is_proven(simulator: Simulator, app: App, code: Code, verifier: str | None) -> bool:
     strict = simulator.world.zoom.strict
     if not code.challenge:
         if app.public:
@@ -129,8 +129,14 @@ def _challenge(verifier: str, method: str) -> bytes:
     "seen",
     source="public code: one live token set for each user and app",
 )
-def give_tokens(simulator: Simulator, app: App, user_id: str, scopes: tuple[str, ...]) -> Grant:
+def issue_tokens(simulator: Simulator, app: App, user_id: str, scopes: tuple[str, ...]) -> Grant:
     """Issue a new token set for a user who has consented.
+
+    Args:
+        simulator: the simulated Zoom.
+        app: the app that gets it.
+        user_id: the user who has consented.
+        scopes: the granted scopes.
 
     Raises:
         OAuthRefusal: the user was deleted meanwhile, or the approval withdrawn.
@@ -138,18 +144,18 @@ def give_tokens(simulator: Simulator, app: App, user_id: str, scopes: tuple[str,
     user = simulator.world.user(user_id)
     if user is None:
         raise refusals.user_gone()
-    if simulator.standing.is_withdrawn(app.client_id, user.account_id):
+    if simulator.app_status.is_withdrawn(app.client_id, user.account_id):
         raise refusals.approval_withdrawn()
     return simulator.ledger.authorize(
         app,
         user,
         scopes,
-        claims=spoilt_claims(simulator, user_id),
+        claims=faulty_claims(simulator, user_id),
         keep_older=simulator.faults.take("older_tokens_survive"),
     )
 
 
-def spoilt_claims(simulator: Simulator, user_id: str) -> dict[str, str]:
+def faulty_claims(simulator: Simulator, user_id: str) -> dict[str, str]:
     """Return claims that faults put in place of the true ones."""
     claims = {}
     if simulator.faults.take("token_claims_of_another"):

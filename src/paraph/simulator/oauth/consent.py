@@ -1,7 +1,7 @@
-"""Consent: a person selects a user, grants scopes, and allows or denies.
+"""The consent page: a person selects a user and scopes, then allows or denies.
 
-Both flows lead here: an authorization request from a browser, and a user code entered for a
-device. Their next steps differ, and are in their own modules.
+Two flows use it: an authorization request from a browser, and a user code entered for a device.
+Their next steps are in their own modules.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from starlette.responses import Response
 
 from paraph.simulator.engine import PendingConsent, Simulator
 from paraph.simulator.page import render
-from paraph.simulator.request_body import read_form
+from paraph.simulator.request import Refusal, read_form
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.ledger import scopes_of
 from paraph.simulator.state.world import App, User
-from paraph.simulator.steering.access import Refusal
 
 COOKIE = "simulated_zoom_session"
 _MAX_PENDING = 1000
@@ -26,7 +25,7 @@ _MAX_PENDING = 1000
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's decision. `user` and `scopes` count only if it was allowed."""
+    """A person's decision; `user` and `scopes` are set only if it was allowed."""
 
     allowed: bool
     user: User | None
@@ -35,7 +34,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Refused(Exception):
-    """Consent ends on Zoom's own page."""
+    """Consent ends on Zoom's own page with this error."""
 
     number: int
     message: str
@@ -47,11 +46,14 @@ class Consents:
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
-    def decided_already(self, request: Request, app: App) -> Decision | None:
-        """Return the automatic decision for a caller without any cookie: not a browser."""
+    def automatic_decision(self, request: Request, app: App) -> Decision | None:
+        """Return the decision that needs no page, or None if the page has to be shown.
+
+        A caller without any cookie is not a browser, and gets the preset decision.
+        """
         consent = self._simulator.consent
         if request.cookies:
-            return self._skipped(app)
+            return self._skipped_consent(app)
         if consent.auto == "ask":
             return None
         return self._decision(
@@ -61,8 +63,8 @@ class Consents:
             chosen=consent.optional_scopes,
         )
 
-    def ask(self, request: Request, pending: PendingConsent, app: App) -> Response:
-        """Show the page; it belongs to the session in which it is shown."""
+    def show_page(self, request: Request, pending: PendingConsent, app: App) -> Response:
+        """Show the consent page; it belongs to the session in which it is shown."""
         simulator = self._simulator
         session = request.cookies.get(COOKIE, "") or simulator.ledger.random_text(32)
         transaction = simulator.ledger.random_text(32)
@@ -80,17 +82,18 @@ class Consents:
         return response
 
     async def take(self, request: Request) -> tuple[PendingConsent, App, Decision]:
-        """Return the decision made on a page of this session, once.
+        """Return the decision made on a consent page of this session; each page counts once.
 
         Raises:
-            Refused: the page is not of this session, or has been answered.
+            Refused: the page is not of this session or was decided already, or the consent is not
+                allowed.
         """
         try:
             form = await read_form(request)
         except Refusal as refusal:
             raise Refused(4700, refusal.text) from None
         fields = dict(form)
-        # The page belongs to the session in which it was shown: no other session can answer it.
+        # The page belongs to the session in which it was shown: no other session can decide it.
         key = f"{request.cookies.get(COOKIE, '')}/{fields.get('transaction', '')}"
         pending = self._simulator.pending.pop(key, None)
         app = None if pending is None else self._simulator.world.app(pending.client_id)
@@ -117,7 +120,7 @@ class Consents:
         if not allowed:
             return Decision(allowed=False, user=None, scopes=())
         user = self._user(user_id)
-        if not simulator.standing.may_be_added(simulator.world, app.client_id, user.account_id):
+        if not simulator.app_status.may_be_added(simulator.world, app.client_id, user.account_id):
             raise Refused(4700, "The account's administrator must approve this app first")
         if app.level == "account" and user.role != "admin":
             raise Refused(4700, "Only an administrator of the account can add this app")
@@ -125,7 +128,7 @@ class Consents:
             user = next((one for one in simulator.world.users if one.id != user.id), user)
         return Decision(allowed=True, user=user, scopes=scopes_of(app, chosen))
 
-    def _skipped(self, app: App) -> Decision | None:
+    def _skipped_consent(self, app: App) -> Decision | None:
         if not self._simulator.faults.take("consent_skipped"):
             return None
         return self._decision(app, self._simulator.consent.user_id, allowed=True, chosen=None)

@@ -6,26 +6,24 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from paraph.simulator.engine import PendingConsent, Simulator
-from paraph.simulator.oauth.authorization_endpoint import refuse, settle
+from paraph.simulator.oauth.authorization_endpoint import record_decision, refuse
 from paraph.simulator.oauth.client_authentication import authenticate_client, read_parameters
 from paraph.simulator.oauth.consent import Consents, Refused
 from paraph.simulator.oauth.refusals import OAuthRefusal
-from paraph.simulator.own_names import origin_as
 from paraph.simulator.page import render
-from paraph.simulator.request_body import read_form
-from paraph.simulator.response import Answer
+from paraph.simulator.request import Refusal, origin_as, read_form
+from paraph.simulator.response import ResponseDraft
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.devices import EXPIRES_IN, INTERVAL, DeviceCode
 from paraph.simulator.state.world import App
-from paraph.simulator.steering.access import Refusal
 
-# Letters and digits that are not mistaken for each other when read from a screen.
+# Letters and digits that are not confused when read from a screen.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-_SHOWN = "github zoom/skills: oauth"
+_SKILLS = "github zoom/skills: oauth"
 
 
 class DeviceEndpoint:
-    """Gives codes to devices, and lets a person enter one."""
+    """Issues device codes, and lets a person enter a user code."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -36,14 +34,14 @@ class DeviceEndpoint:
         "device_code, user_code, verification_uri, verification_uri_complete, expires_in 900, "
         "interval 5",
         "documented",
-        source=_SHOWN,
+        source=_SKILLS,
     )
-    async def devicecode(self, request: Request) -> Answer:
-        """POST /oauth/devicecode."""
+    async def devicecode(self, request: Request) -> ResponseDraft:
+        """POST /oauth/devicecode: issue a device code and a user code (RFC 8628 section 3.2)."""
         try:
-            return self._given(await self._client(request), request)
+            return self._issue(await self._client(request), request)
         except OAuthRefusal as error:
-            return error.answer()
+            return error.response()
 
     async def _client(self, request: Request) -> App:
         parameters = await read_parameters(self._simulator, request)
@@ -52,13 +50,13 @@ class DeviceEndpoint:
             raise OAuthRefusal("unauthorized_client", "The app has no device grant")
         return app
 
-    def _given(self, app: App, request: Request) -> Answer:
+    def _issue(self, app: App, request: Request) -> ResponseDraft:
         simulator = self._simulator
         origin = origin_as(request, "zoom.us", simulator.origin)
         device = simulator.devices.add(
             app.client_id, simulator.ledger.random_text(43), self._user_code()
         )
-        return Answer.of_json(
+        return ResponseDraft.of_json(
             200,
             {
                 "device_code": device.device_code,
@@ -71,29 +69,29 @@ class DeviceEndpoint:
         )
 
     async def page(self, _request: Request) -> Response:
-        """GET /oauth_device: the field for the code."""
+        """GET /oauth_device: show the field for the user code."""
         return render("device.html", done="", wrong=False)
 
     async def enter(self, request: Request) -> Response:
-        """POST /oauth_device: a code was entered; continue with consent."""
+        """POST /oauth_device: continue with consent for the entered user code."""
         try:
             form = dict(await read_form(request))
         except Refusal as refusal:
             return refuse(request, 4700, refusal.text)
-        device = self._simulator.devices.entered(form.get("user_code", ""))
+        device = self._simulator.devices.by_user_code(form.get("user_code", ""))
         if device is None:
             return render("device.html", status=400, done="", wrong=True)
         return RedirectResponse(f"/oauth/device/complete/{device.user_code}", status_code=303)
 
     @behaviour(
         "device code",
-        "the complete URL holds the code, and leads to consent at once",
+        "the complete URL contains the user code and leads directly to consent",
         "documented",
-        source=f"{_SHOWN}; thunderbird/appointment",
+        source=f"{_SKILLS}; thunderbird/appointment",
     )
     async def complete(self, request: Request) -> Response:
-        """GET /oauth/device/complete/{user_code}: consent for the device."""
-        device = self._simulator.devices.entered(request.path_params["user_code"])
+        """GET /oauth/device/complete/{user_code}: show the consent page of a device."""
+        device = self._simulator.devices.by_user_code(request.path_params["user_code"])
         if device is None:
             return render("device.html", status=400, done="", wrong=True)
         if request.method == "HEAD":
@@ -107,11 +105,11 @@ class DeviceEndpoint:
         app = self._simulator.world.app(device.client_id)
         if app is None:
             raise Refused(4702, "Invalid client_id")
-        decision = self._consents.decided_already(request, app)
+        decision = self._consents.automatic_decision(request, app)
         if decision is None:
             pending = PendingConsent(app.client_id, "", None, "", "", device.device_code)
-            return self._consents.ask(request, pending, app)
-        settle(device, decision)
+            return self._consents.show_page(request, pending, app)
+        record_decision(device, decision)
         return render("device.html", done=device.decision, wrong=False)
 
     def _user_code(self) -> str:

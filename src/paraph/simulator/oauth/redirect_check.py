@@ -1,13 +1,13 @@
-"""Redirect URIs that Zoom accepts: strict, subdomain and base-URL modes.
+"""Checks redirect URIs as Zoom does, in the strict, subdomain and base-URL modes.
 
 A URI that fails is shown on Zoom's own page and never redirected to (seen).
 """
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
+from paraph.simulator.request import is_loopback_address
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.world import App, Zoom
 
@@ -35,7 +35,13 @@ _INFO = "developers.zoom.us/docs/build-flow/basic-info/oauth-info"
     source="forum reports of June 2026",
 )
 def redirect_is_registered(app: App, zoom: Zoom, redirect_uri: str) -> bool:
-    """Return true if Zoom would send a code to this redirect URI."""
+    """Return true if Zoom would send a code to this redirect URI.
+
+    Args:
+        app: its redirect URIs, allow list and modes decide.
+        zoom: the settings of Zoom itself.
+        redirect_uri: the parameter of the authorization request.
+    """
     wanted = _parsed(redirect_uri)
     if wanted is None or wanted.netloc != wanted.netloc.lower():
         return False
@@ -46,7 +52,7 @@ def redirect_is_registered(app: App, zoom: Zoom, redirect_uri: str) -> bool:
     if redirect_uri in registered:
         return True
     entries = [entry for entry in map(_parsed, registered) if entry is not None]
-    if app.public and _is_loopback(wanted):
+    if app.public and is_loopback_address(wanted.hostname or ""):
         return any(_same_but_for_port(entry, wanted) for entry in entries)
     if app.strict_mode:
         return False
@@ -109,10 +115,3 @@ def _parsed(uri: str) -> SplitResult | None:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return None
     return None if "@" in parts.netloc or "#" in uri else parts
-
-
-def _is_loopback(wanted: SplitResult) -> bool:
-    try:
-        return ipaddress.ip_address(wanted.hostname or "").is_loopback
-    except ValueError:
-        return False

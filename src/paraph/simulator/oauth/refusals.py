@@ -6,7 +6,7 @@ are in `reason`, in brackets as on Zoom's pages, except where a live body is kno
 
 from __future__ import annotations
 
-from paraph.simulator.response import Answer
+from paraph.simulator.response import ResponseDraft
 from paraph.simulator.state.behaviours import behaviour
 
 _MESSAGES = "developers.zoom.us/docs/integrations/oauth-error-messages"
@@ -20,7 +20,13 @@ _MAX_REFLECTED = 200
     source="production logs of several clients, 2020 to 2026",
 )
 class OAuthRefusal(Exception):
-    """An error of the token, device or revocation endpoint."""
+    """An error of the token, device or revocation endpoint.
+
+    Args:
+        error: the code of RFC 6749 section 5.2.
+        reason: Zoom's text.
+        status: the HTTP status.
+    """
 
     def __init__(self, error: str, reason: str, status: int = 400) -> None:
         super().__init__(error)
@@ -28,16 +34,16 @@ class OAuthRefusal(Exception):
         self.reason = reason
         self.status = status
 
-    def answer(self) -> Answer:
+    def response(self) -> ResponseDraft:
         """Return the response."""
-        return Answer.of_json(self.status, {"reason": self.reason, "error": self.error})
+        return ResponseDraft.of_json(self.status, {"reason": self.reason, "error": self.error})
 
 
 @behaviour(
     "token endpoint",
     "a wrong client id or secret is invalid_client with status 400, not 401",
     "seen",
-    source="live answer in a public repository; number 4702 and 4704 documented",
+    source="live response in a public repository; number 4702 and 4704 documented",
 )
 def invalid_client() -> OAuthRefusal:
     """The client is unknown, or its secret is wrong."""
@@ -46,7 +52,7 @@ def invalid_client() -> OAuthRefusal:
 
 @behaviour(
     "authorization code",
-    "unknown, used, expired (4733), foreign and unproved codes get one and the same answer",
+    "unknown, used, expired (4733), foreign and unproven codes get the same response",
     "seen",
     source="forum threads 77062 and 137623",
 )
@@ -97,17 +103,17 @@ def superseded() -> OAuthRefusal:
 
 
 def scopes_changed() -> OAuthRefusal:
-    """The grant holds a scope that the app no longer has."""
+    """The grant has a scope that the app no longer has."""
     return OAuthRefusal("invalid_grant", "The token's scopes are not the client's (4,711)")
 
 
 for _number, _case in (
     ("4709", "a redirect URI that differs from the authorization request's is refused"),
-    ("4711", "a refresh is refused when the grant holds a scope that the app has no more"),
+    ("4711", "a refresh is refused if the grant has a scope that the app no longer has"),
     ("4717", "a disabled app gets no tokens"),
-    ("4735", "a refresh is refused when the token's owner was deleted"),
-    ("4738", "a refresh is refused when an administrator has withdrawn the approval"),
-    ("4741", "a refresh is refused when the user has authorized the app again since"),
+    ("4735", "a refresh is refused if the token's owner was deleted"),
+    ("4738", "a refresh is refused if an administrator has withdrawn the approval"),
+    ("4741", "a refresh is refused if the user has authorized the app again since"),
 ):
     behaviour("token endpoint", f"{_case} ({_number})", "documented", source=_MESSAGES)
 behaviour(

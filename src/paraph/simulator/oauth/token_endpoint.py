@@ -1,4 +1,4 @@
-"""`/oauth/token` and `/oauth/revoke`: five grants, and revocation."""
+"""`/oauth/token` and `/oauth/revoke`: the five grants, and revocation."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from paraph.simulator.oauth.client_authentication import (
     authenticate_client,
     read_parameters,
 )
-from paraph.simulator.oauth.code_exchange import give_tokens, spoilt_claims, take_code
+from paraph.simulator.oauth.code_exchange import faulty_claims, issue_tokens, take_code
 from paraph.simulator.oauth.refusals import OAuthRefusal
-from paraph.simulator.own_names import origin_as
-from paraph.simulator.response import Answer
+from paraph.simulator.request import origin_as
+from paraph.simulator.response import ResponseDraft
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.ledger import Grant
 from paraph.simulator.state.world import App
@@ -29,7 +29,7 @@ _SUBSCRIPTION_SCOPES = tuple(
 )
 _APP_SCOPES = ("imchat:bot", "marketplace:write:websocket_connection")
 
-Work = Callable[[App, Parameters], Answer]
+Work = Callable[[App, Parameters], ResponseDraft]
 
 
 class TokenEndpoint:
@@ -45,32 +45,32 @@ class TokenEndpoint:
             ("server-to-server", "account_credentials"): self._for_account,
         }
 
-    async def token(self, request: Request) -> Answer:
-        """POST /oauth/token."""
+    async def token(self, request: Request) -> ResponseDraft:
+        """POST /oauth/token: issue tokens for any of the five grants."""
         faults = self._simulator.faults
-        refusal = faults.spoil("token_refusal", Answer(0, b""))
+        refusal = faults.spoil("token_refusal", ResponseDraft(0, b""))
         if refusal.status:
             return refusal
-        answer = await self._answered(request, self._granted)
+        response = await self._respond(request, self._granted)
         own = origin_as(request, "api.zoom.us", self._simulator.origin)
-        answer.change(api_url=self._simulator.world.zoom.api_url or own)
-        return faults.spoil("token", answer)
+        response.change(api_url=self._simulator.world.zoom.api_url or own)
+        return faults.spoil("token", response)
 
-    async def revoke(self, request: Request) -> Answer:
-        """POST /oauth/revoke."""
-        refusal = self._simulator.faults.spoil("revoke_refusal", Answer(0, b""))
+    async def revoke(self, request: Request) -> ResponseDraft:
+        """POST /oauth/revoke: end a grant (RFC 7009)."""
+        refusal = self._simulator.faults.spoil("revoke_refusal", ResponseDraft(0, b""))
         if refusal.status:
             return refusal
-        answer = await self._answered(request, self._revoked)
-        answer.delay = refusal.delay
-        return answer
+        response = await self._respond(request, self._revoked)
+        response.delay = refusal.delay
+        return response
 
-    async def _answered(self, request: Request, work: Work) -> Answer:
+    async def _respond(self, request: Request, work: Work) -> ResponseDraft:
         try:
             parameters = await read_parameters(self._simulator, request)
             return work(authenticate_client(self._simulator, request, parameters), parameters)
         except OAuthRefusal as error:
-            return error.answer()
+            return error.response()
 
     @behaviour(
         "token endpoint",
@@ -85,7 +85,7 @@ class TokenEndpoint:
         "documented",
         source="github zoom/skills: oauth",
     )
-    def _granted(self, app: App, parameters: Parameters) -> Answer:
+    def _granted(self, app: App, parameters: Parameters) -> ResponseDraft:
         kind = parameters.get("grant_type")
         if not kind:
             raise refusals.invalid_request("grant_type is missing (4,706)")
@@ -94,35 +94,35 @@ class TokenEndpoint:
             raise OAuthRefusal("unsupported_grant_type", "Unsupported grant type")
         return work(app, parameters)
 
-    def _by_code(self, app: App, parameters: Parameters) -> Answer:
+    def _by_code(self, app: App, parameters: Parameters) -> ResponseDraft:
         code = take_code(self._simulator, app, parameters)
-        return self._success(give_tokens(self._simulator, app, code.user_id, code.scopes))
+        return self._success(issue_tokens(self._simulator, app, code.user_id, code.scopes))
 
-    def _by_refresh_token(self, app: App, parameters: Parameters) -> Answer:
+    def _by_refresh_token(self, app: App, parameters: Parameters) -> ResponseDraft:
         simulator, faults = self._simulator, self._simulator.faults
         grant = self._refreshable(app, parameters.get("refresh_token"))
         if simulator.world.user(grant.user_id) is None:
             raise refusals.user_gone()
-        if simulator.standing.is_withdrawn(app.client_id, grant.account_id):
+        if simulator.app_status.is_withdrawn(app.client_id, grant.account_id):
             raise refusals.approval_withdrawn()
         if not set(app.granted_scopes()).issuperset(grant.scopes):
             raise refusals.scopes_changed()
-        kept = faults.take("refresh_not_rotated")
-        answer = self._success(
+        keep_refresh_token = faults.take("refresh_not_rotated")
+        response = self._success(
             simulator.ledger.rotate(
                 app,
                 grant,
-                claims=spoilt_claims(simulator, grant.user_id),
+                claims=faulty_claims(simulator, grant.user_id),
                 keep_access_token=faults.take("access_token_survives_refresh"),
-                keep_refresh_token=kept,
+                keep_refresh_token=keep_refresh_token,
             )
         )
-        if kept:
-            answer.drop("refresh_token")
-        return answer
+        if keep_refresh_token:
+            response.drop("refresh_token")
+        return response
 
     @behaviour(
-        "refresh", "a spent refresh token that comes again ends nothing but itself", "unknown"
+        "refresh", "a spent refresh token that is used again is refused and ends nothing", "unknown"
     )
     def _refreshable(self, app: App, value: str) -> Grant:
         ledger, faults = self._simulator.ledger, self._simulator.faults
@@ -142,18 +142,18 @@ class TokenEndpoint:
 
     @behaviour(
         "device code",
-        "an allowed device code brings a token set, once; a code of another client is refused",
+        "an allowed device code gets a token set once; the code of another client is refused",
         "documented",
         source="github zoom/skills: oauth",
     )
-    def _by_device_code(self, app: App, parameters: Parameters) -> Answer:
+    def _by_device_code(self, app: App, parameters: Parameters) -> ResponseDraft:
         polled = self._simulator.devices.poll(parameters.get("device_code"), app.client_id)
         if polled is None:
             raise OAuthRefusal("invalid_grant", "Invalid device code")
-        verdict, device = polled
-        if verdict != "allowed":
-            raise OAuthRefusal(verdict, verdict)
-        return self._success(give_tokens(self._simulator, app, device.user_id, device.scopes))
+        result, device = polled
+        if result != "allowed":
+            raise OAuthRefusal(result, result)
+        return self._success(issue_tokens(self._simulator, app, device.user_id, device.scopes))
 
     @behaviour(
         "token endpoint",
@@ -164,12 +164,12 @@ class TokenEndpoint:
     )
     @behaviour(
         "token endpoint",
-        "client_credentials gives a token of the app's own, for chatbot, event-subscription and "
+        "client_credentials issues a token of the app's own, for chatbot, event-subscription and "
         "websocket scopes only, and no refresh token",
         "documented",
         source="github zoom/skills: oauth; webhook documentation",
     )
-    def _for_app(self, app: App, _parameters: Parameters) -> Answer:
+    def _for_app(self, app: App, _parameters: Parameters) -> ResponseDraft:
         selected = [
             scope
             for scope in (*app.scopes, *app.optional_scopes)
@@ -179,12 +179,12 @@ class TokenEndpoint:
 
     @behaviour(
         "token endpoint",
-        "account_credentials gives a token for the whole account, and no refresh token; the "
-        "older ones live on",
+        "account_credentials issues a token for the whole account and no refresh token; the "
+        "older ones stay alive",
         "inferred",
-        source="documented for the grant; forum threads 72070 and 74432 saw older ones die",
+        source="documented for the grant; in forum threads 72070 and 74432 older ones died",
     )
-    def _for_account(self, app: App, parameters: Parameters) -> Answer:
+    def _for_account(self, app: App, parameters: Parameters) -> ResponseDraft:
         if parameters.get("account_id") != app.account_id:
             raise refusals.invalid_request("Bad Request")
         return self._own_token(app, tuple(app.scopes))
@@ -196,8 +196,8 @@ class TokenEndpoint:
         "documented",
         source="changelog/platform/api_url_access_token_response",
     )
-    def _success(self, grant: Grant) -> Answer:
-        return Answer.of_json(
+    def _success(self, grant: Grant) -> ResponseDraft:
+        return ResponseDraft.of_json(
             200,
             {
                 "access_token": grant.access_token,
@@ -208,8 +208,8 @@ class TokenEndpoint:
             },
         )
 
-    def _own_token(self, app: App, scopes: tuple[str, ...]) -> Answer:
-        return Answer.of_json(
+    def _own_token(self, app: App, scopes: tuple[str, ...]) -> ResponseDraft:
+        return ResponseDraft.of_json(
             200,
             {
                 "access_token": self._simulator.ledger.issue_app_token(app, scopes),
@@ -221,7 +221,7 @@ class TokenEndpoint:
 
     @behaviour(
         "revoke",
-        'a revoked access token is answered {"status":"success"}',
+        'the response to a revocation is {"status":"success"}',
         "documented",
         source="Zoom's OAuth reference",
     )
@@ -235,7 +235,7 @@ class TokenEndpoint:
         source="forum thread 18432, staff",
     )
     @behaviour("revoke", "a refresh token may be revoked as well", "unknown")
-    def _revoked(self, app: App, parameters: Parameters) -> Answer:
+    def _revoked(self, app: App, parameters: Parameters) -> ResponseDraft:
         ledger, faults = self._simulator.ledger, self._simulator.faults
         token = parameters.get("token")
         owner: tuple[str, str] | None = None
@@ -253,4 +253,4 @@ class TokenEndpoint:
             ledger.end_app_token(token)
             if user is not None:
                 deauthorize(self._simulator, app, user)
-        return Answer.of_json(200, {"status": "success"})
+        return ResponseDraft.of_json(200, {"status": "success"})

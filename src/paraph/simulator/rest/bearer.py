@@ -1,6 +1,6 @@
-"""Authenticates callers of the REST API and checks their permissions, for every resource.
+"""Authenticates callers of the REST API and checks their scopes, for every resource.
 
-Errors are `{"code", "message"}` (documented). Every answer carries `x-zm-trackingid`.
+Errors are `{"code", "message"}` (documented). Every response has `x-zm-trackingid`.
 """
 
 from __future__ import annotations
@@ -8,17 +8,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 
 from paraph.simulator.engine import Simulator
-from paraph.simulator.request_body import read_body
-from paraph.simulator.response import Answer
+from paraph.simulator.request import Refusal, read_body
+from paraph.simulator.response import ResponseDraft
 from paraph.simulator.state.behaviours import behaviour
+from paraph.simulator.state.clock import iso_time
 from paraph.simulator.state.ledger import Bearer
-from paraph.simulator.steering.access import Refusal
 
 _ERRORS = "developers.zoom.us/docs/api/errors"
 _LIMITS = "developers.zoom.us/docs/api/rate-limits"
@@ -32,7 +31,15 @@ _DAY = 86400
     source=_ERRORS,
 )
 class ApiError(Exception):
-    """An error of the REST API."""
+    """An error of the REST API.
+
+    Args:
+        status: the HTTP status.
+        code: Zoom's number of the error.
+        message: Zoom's text.
+        headers: further headers of the response.
+        field: the field of the body that is wrong; "" if no field is.
+    """
 
     def __init__(
         self,
@@ -50,14 +57,14 @@ class ApiError(Exception):
         self.headers = headers or {}
         self.field = field
 
-    def answer(self) -> Answer:
+    def response(self) -> ResponseDraft:
         """Return the response."""
         content: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.field:
             content["errors"] = [{"field": self.field, "message": "Invalid field."}]
-        answer = Answer.of_json(self.status, content)
-        answer.headers |= self.headers
-        return answer
+        response = ResponseDraft.of_json(self.status, content)
+        response.headers |= self.headers
+        return response
 
 
 def invalid_field(name: str) -> ApiError:
@@ -65,42 +72,44 @@ def invalid_field(name: str) -> ApiError:
     return ApiError(400, 300, "Validation Failed.", field=name)
 
 
-Work = Callable[[Request, Bearer], Answer | Awaitable[Answer]]
+Work = Callable[[Request, Bearer], ResponseDraft | Awaitable[ResponseDraft]]
 
 
-def guarded(simulator: Simulator, work: Work) -> Callable[[Request], Awaitable[Answer]]:
+def guarded(simulator: Simulator, work: Work) -> Callable[[Request], Awaitable[ResponseDraft]]:
     """Put Zoom's general checks in front of a resource: faults, rate limit, access token.
 
-    `work` may raise ApiError, and may be asynchronous if it reads a body.
+    Args:
+        simulator: the simulated Zoom.
+        work: the resource; it may raise ApiError, and is asynchronous if it reads a body.
     """
 
-    async def resource(request: Request) -> Answer:
-        refusal = simulator.faults.spoil("api_refusal", Answer(0, b""))
-        answer = refusal if refusal.status else await _worked(simulator, work, request)
-        answer.delay = max(answer.delay, refusal.delay)
-        answer.headers.setdefault("x-zm-trackingid", tracking_id(simulator))
-        return answer
+    async def resource(request: Request) -> ResponseDraft:
+        refusal = simulator.faults.spoil("api_refusal", ResponseDraft(0, b""))
+        response = refusal if refusal.status else await _respond(simulator, work, request)
+        response.delay = max(response.delay, refusal.delay)
+        response.headers.setdefault("x-zm-trackingid", tracking_id(simulator))
+        return response
 
     return resource
 
 
-async def _worked(simulator: Simulator, work: Work, request: Request) -> Answer:
+async def _respond(simulator: Simulator, work: Work, request: Request) -> ResponseDraft:
     try:
         refuse_over_limit(simulator)
-        answer = work(request, read_bearer(simulator, request))
-        return answer if isinstance(answer, Answer) else await answer
+        response = work(request, read_bearer(simulator, request))
+        return response if isinstance(response, ResponseDraft) else await response
     except ApiError as error:
-        return error.answer()
+        return error.response()
 
 
 @behaviour(
     "REST API",
-    "every answer carries x-zm-trackingid",
+    "every response has x-zm-trackingid",
     "seen",
     source="github zoom/rivet-javascript exposes it",
 )
 def tracking_id(simulator: Simulator) -> str:
-    """Return a value of the header; its layout is inferred from captures."""
+    """Return a value of x-zm-trackingid; its layout is inferred from captures."""
     return f"v=2.0;clid=us02;rid=WEB_{simulator.ledger.random_text(32).lower()}"
 
 
@@ -112,7 +121,7 @@ def tracking_id(simulator: Simulator) -> str:
 )
 @behaviour(
     "REST API",
-    "an access token in the query is refused, whether it is good or not",
+    "an access token in the query is refused, even a live one",
     "documented",
     source="devsupport 12363164278669",
 )
@@ -123,7 +132,7 @@ def tracking_id(simulator: Simulator) -> str:
     source="errors 4717, 4735 and 4738 of the token endpoint",
 )
 def read_bearer(simulator: Simulator, request: Request) -> Bearer:
-    """Return the owner and scopes of a request's access token.
+    """Authenticate a request: return the owner and scopes of its access token.
 
     Raises:
         ApiError: the access token is missing or dead.
@@ -134,19 +143,19 @@ def read_bearer(simulator: Simulator, request: Request) -> Bearer:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise ApiError(401, 124, "Invalid access token.")
-    bearer, why = simulator.ledger.by_access_token(token.strip())
-    if bearer is None and why == "expired":
+    bearer, reason = simulator.ledger.by_access_token(token.strip())
+    if bearer is None and reason == "expired":
         raise ApiError(401, 124, "Access token is expired.")
-    if bearer is None or not _stands(simulator, bearer):
+    if bearer is None or not _is_live(simulator, bearer):
         raise ApiError(401, 124, "Invalid access token.")
     return bearer
 
 
-def _stands(simulator: Simulator, bearer: Bearer) -> bool:
-    standing = simulator.standing
+def _is_live(simulator: Simulator, bearer: Bearer) -> bool:
+    status = simulator.app_status
     return (
-        bearer.client_id not in standing.disabled
-        and not standing.is_withdrawn(bearer.client_id, bearer.account_id)
+        bearer.client_id not in status.disabled
+        and not status.is_withdrawn(bearer.client_id, bearer.account_id)
         and (not bearer.user_id or simulator.world.user(bearer.user_id) is not None)
     )
 
@@ -158,9 +167,12 @@ def _stands(simulator: Simulator, bearer: Bearer) -> bool:
     source="live probes of July 2026; 401, 403 and code 201 were seen as well",
 )
 def require_scope(simulator: Simulator, bearer: Bearer, *names: str) -> None:
-    """Refuse unless one of the scopes was granted; the error names the first one.
+    """Refuse a request unless one of these scopes was granted.
 
-    A scope's `:admin` and `:master` forms include it.
+    Args:
+        simulator: the simulated Zoom.
+        bearer: the caller.
+        names: the scopes; their `:admin` and `:master` forms count too. The error names the first.
 
     Raises:
         ApiError: none of them was granted.
@@ -190,7 +202,7 @@ def require_scope(simulator: Simulator, bearer: Bearer, *names: str) -> None:
     source=f"{_LIMITS} for the words",
 )
 def refuse_over_limit(simulator: Simulator) -> None:
-    """Answer 429 if a fault asks for it; calls are not counted.
+    """Refuse with 429 if a fault asks for it; calls are not counted.
 
     Raises:
         ApiError: the limit was reached.
@@ -211,14 +223,13 @@ def refuse_over_limit(simulator: Simulator) -> None:
             "You have reached the maximum daily rate limit for this API. Refer to the response "
             "header for details on when you can make another request."
         )
-        midnight = datetime.fromtimestamp((now // _DAY + 1) * _DAY, tz=UTC)
         headers = _limits("Heavy", "Daily-limit", 30_000)
-        headers["retry-after"] = f"{midnight:%Y-%m-%dT%H:%M:%SZ}"
+        headers["retry-after"] = iso_time((now // _DAY + 1) * _DAY)
         raise ApiError(429, 429, text, headers)
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """Return the JSON object of a request's body; an empty one for an empty body.
+    """Return the JSON object of a request's body; an empty body is an empty object.
 
     Raises:
         ApiError: the body is not a JSON object, or is too long.

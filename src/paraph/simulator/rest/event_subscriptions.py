@@ -1,6 +1,6 @@
 """`/v2/marketplace/app/event_subscription` and `/v2/zoomapp/deeplink`.
 
-A subscription is made with the app's own token. Subscriptions of the app's form are not listed.
+A subscription is created with the app's own token. Subscriptions of the app's form are not listed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 from starlette.requests import Request
 
 from paraph.simulator.engine import Simulator
-from paraph.simulator.own_names import origin_as
-from paraph.simulator.response import Answer
+from paraph.simulator.request import origin_as
+from paraph.simulator.response import ResponseDraft
 from paraph.simulator.rest.bearer import (
     ApiError,
     Work,
@@ -29,20 +29,20 @@ from paraph.simulator.webhooks.publication import MAX_SUBSCRIPTIONS, Subscriptio
 _MAX_EVENTS = 500
 _MAX_URL = 2048
 
-Resource = Callable[[Request], Awaitable[Answer]]
+Resource = Callable[[Request], Awaitable[ResponseDraft]]
 
 behaviour("subscriptions", "a wrong field is 400 with code 300", "inferred")
 behaviour("subscriptions", "an unknown subscription is 404 with code 2300", "inferred")
 behaviour("subscriptions", "the URL is challenged before it is saved", "inferred")
 behaviour(
     "subscriptions",
-    "made, listed, changed and deleted with a token of the app's own",
+    "created, listed, changed and deleted with a token of the app's own",
     "documented",
     source="webhook reference",
 )
 behaviour(
     "subscriptions",
-    "those of the app's form cannot be changed by API",
+    "subscriptions of the app's form cannot be changed by the API",
     "documented",
     source="webhook reference",
 )
@@ -55,28 +55,27 @@ class EventSubscriptions:
         self._simulator = simulator
 
     def resources(self) -> list[tuple[str, str, Resource]]:
-        """Return method, path and resource of each."""
-        all_of_app = "/v2/marketplace/app/event_subscription"
+        """Return method, path and resource of each route."""
+        base = "/v2/marketplace/app/event_subscription"
         table: list[tuple[str, str, Work]] = [
-            ("GET", all_of_app, self._list),
-            ("POST", all_of_app, self._create),
-            ("DELETE", all_of_app, self._delete_all),
-            ("PATCH", f"{all_of_app}/{{id}}", self._change),
-            ("DELETE", f"{all_of_app}/{{id}}", self._delete),
+            ("GET", base, self._list),
+            ("POST", base, self._create),
+            ("DELETE", base, self._delete_all),
+            ("PATCH", f"{base}/{{id}}", self._change),
+            ("DELETE", f"{base}/{{id}}", self._delete),
             ("POST", "/v2/zoomapp/deeplink", self._deeplink),
         ]
         return [(method, path, guarded(self._simulator, work)) for method, path, work in table]
 
-    def _list(self, _request: Request, bearer: Bearer) -> Answer:
+    def _list(self, _request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "read")
         found = [_describe(one) for one in self._simulator.subscriptions.of(app)]
-        return Answer.of_json(200, {"event_subscriptions": found})
+        return ResponseDraft.of_json(200, {"event_subscriptions": found})
 
-    async def _create(self, request: Request, bearer: Bearer) -> Answer:
+    async def _create(self, request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "write")
         body = await read_object(request)
-        if len(self._simulator.subscriptions.of(app)) >= MAX_SUBSCRIPTIONS:
-            raise ApiError(400, 300, f"An app has at most {MAX_SUBSCRIPTIONS} event subscriptions.")
+        self._refuse_too_many(app)
         subscription = Subscription(
             id=self._simulator.ledger.random_text(22),
             client_id=app.client_id,
@@ -90,13 +89,12 @@ class EventSubscriptions:
         if not subscription.events:
             raise invalid_field("events")
         await self._challenge(app, subscription.url)
-        # Others may have been made while the challenge was under way.
-        if len(self._simulator.subscriptions.of(app)) >= MAX_SUBSCRIPTIONS:
-            raise ApiError(400, 300, f"An app has at most {MAX_SUBSCRIPTIONS} event subscriptions.")
+        # Others may have been created during the challenge.
+        self._refuse_too_many(app)
         self._simulator.subscriptions.by_id[subscription.id] = subscription
-        return Answer.of_json(201, {"event_subscription_id": subscription.id})
+        return ResponseDraft.of_json(201, {"event_subscription_id": subscription.id})
 
-    async def _change(self, request: Request, bearer: Bearer) -> Answer:
+    async def _change(self, request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "update", "write")
         subscription = self._named(request, app)
         body = await read_object(request)
@@ -108,15 +106,15 @@ class EventSubscriptions:
             await self._challenge(app, url)
         subscription.url, subscription.events = url, events
         subscription.name, subscription.user_ids = name, users
-        return Answer(204, b"")
+        return ResponseDraft(204, b"")
 
-    def _delete(self, request: Request, bearer: Bearer) -> Answer:
+    def _delete(self, request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "delete", "write")
         del self._simulator.subscriptions.by_id[self._named(request, app).id]
-        return Answer(204, b"")
+        return ResponseDraft(204, b"")
 
     @behaviour("subscriptions", "DELETE without an id removes those of the user_ids", "inferred")
-    def _delete_all(self, request: Request, bearer: Bearer) -> Answer:
+    def _delete_all(self, request: Request, bearer: Bearer) -> ResponseDraft:
         app = self._app(bearer, "delete", "write")
         named = set(filter(None, request.query_params.get("user_ids", "").split(",")))
         for one in self._simulator.subscriptions.of(app):
@@ -124,7 +122,7 @@ class EventSubscriptions:
                 del self._simulator.subscriptions.by_id[one.id]
             else:
                 one.user_ids -= named
-        return Answer(204, b"")
+        return ResponseDraft(204, b"")
 
     @behaviour(
         "Zoom Apps",
@@ -132,7 +130,7 @@ class EventSubscriptions:
         "documented",
         source="zoom/skills; types of @zoom/rivet",
     )
-    async def _deeplink(self, request: Request, bearer: Bearer) -> Answer:
+    async def _deeplink(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(self._simulator, bearer, "zoomapp:inmeeting")
         app = self._simulator.world.app(bearer.client_id)
         if app is None or not bearer.user_id:
@@ -140,13 +138,13 @@ class EventSubscriptions:
         action = _text(await read_object(request), "action")
         origin = origin_as(request, "marketplace.zoom.us", self._simulator.origin)
         link = self._simulator.deeplinks.make(app, action, origin)
-        return Answer.of_json(200, {"deeplink": link})
+        return ResponseDraft.of_json(200, {"deeplink": link})
 
     def _app(self, bearer: Bearer, *verbs: str) -> App:
-        """Return the app that calls with its own token, which needs one of the scopes.
+        """Return the app that calls with its own token; the token needs one of the scopes.
 
         Raises:
-            ApiError: the token has no such scope.
+            ApiError: the token has no such scope, or belongs to a user.
         """
         names = [f"marketplace:{verb}:event_subscription" for verb in verbs]
         require_scope(self._simulator, bearer, *names)
@@ -154,6 +152,10 @@ class EventSubscriptions:
         if app is None or bearer.user_id:
             raise ApiError(400, 4700, "This API takes an access token of the app's own.")
         return app
+
+    def _refuse_too_many(self, app: App) -> None:
+        if len(self._simulator.subscriptions.of(app)) >= MAX_SUBSCRIPTIONS:
+            raise ApiError(400, 300, f"An app has at most {MAX_SUBSCRIPTIONS} event subscriptions.")
 
     def _named(self, request: Request, app: App) -> Subscription:
         name = request.path_params["id"]

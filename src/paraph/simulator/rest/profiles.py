@@ -1,4 +1,4 @@
-"""A user as the REST API describes them, with the field set of `users/me`."""
+"""Describes users as the REST API does, with the fields of `users/me`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from paraph.simulator.state.world import User
 
 
 def stable_number(text: str, digits: int) -> int:
-    """Return a number that looks random and is always the same for the same text."""
+    """Return a number that looks random and never changes for the same text.
+
+    Args:
+        text: an id.
+        digits: the number of decimal digits.
+    """
     least: int = 10 ** (digits - 1)
     return least + int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % (9 * least)
 
 
 @behaviour(
     "REST API",
-    "users/me: id and account_id of 22 characters, type, role, pmi, verified and thirty more",
+    "users/me: id and account_id of 22 characters, type, role, pmi, verified and 30 more fields",
     "documented",
     source="github zoom/rivet-javascript: users.d.ts; django-allauth's sample",
 )
@@ -73,7 +78,7 @@ def describe(user: User) -> dict[str, Any]:
 
 
 def describe_in_list(user: User) -> dict[str, Any]:
-    """Return the fewer fields of a user in a list."""
+    """Return the fields that a list has of each user."""
     whole = describe(user)
     names = (
         "id",

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from paraph.simulator.engine import Simulator
-from paraph.simulator.response import Answer
+from paraph.simulator.response import ResponseDraft
 from paraph.simulator.rest import profiles
 from paraph.simulator.rest.bearer import ApiError, Work, guarded, read_object, require_scope
 from paraph.simulator.state import meetings
@@ -17,9 +17,9 @@ from paraph.simulator.state.ledger import Bearer
 from paraph.simulator.state.world import User
 
 _SKILLS = "github zoom/skills: rest-api"
-_PAGE = 30
+_PAGE_SIZE = 30
 
-Resource = Callable[[Request], Awaitable[Answer]]
+Resource = Callable[[Request], Awaitable[ResponseDraft]]
 
 
 class RestApi:
@@ -29,7 +29,7 @@ class RestApi:
         self._simulator = simulator
 
     def resources(self) -> list[tuple[str, str, Resource]]:
-        """Return method, path and resource of each."""
+        """Return method, path and resource of each route."""
         table: list[tuple[str, str, Work]] = [
             ("GET", "/v2/users", self._users),
             ("GET", "/v2/users/{user_id}", self._user),
@@ -43,25 +43,30 @@ class RestApi:
 
     @behaviour(
         "REST API",
-        "a path that is no resource is 404 with code 2300, also without an access token",
+        "an unknown path is 404 with code 2300, also without an access token",
         "seen",
         source="reports of wrong base URLs in Zoom's forum",
     )
-    async def unknown(self, _request: Request) -> Answer:
-        """Answer every other path under /v2/."""
-        return ApiError(404, 2300, "This API endpoint is not recognized.").answer()
+    async def unknown(self, _request: Request) -> ResponseDraft:
+        """Refuse a path under /v2/ that no resource has."""
+        return ApiError(404, 2300, "This API endpoint is not recognized.").response()
 
-    def _user(self, request: Request, bearer: Bearer) -> Answer:
+    def _user(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(self._simulator, bearer, "user:read:user", "user:read")
         user = self._named_user(request, bearer)
         if self._simulator.faults.take("user_of_another"):
             user = next((one for one in self._simulator.world.users if one.id != user.id), user)
-        return self._simulator.faults.spoil("user", Answer.of_json(200, profiles.describe(user)))
+        return self._simulator.faults.spoil(
+            "user", ResponseDraft.of_json(200, profiles.describe(user))
+        )
 
     @behaviour(
-        "REST API", "lists come in pages of 30, by page_number", "documented", source=_SKILLS
+        "REST API",
+        "a list has pages of 30 entries, by page_number",
+        "documented",
+        source=_SKILLS,
     )
-    def _users(self, request: Request, bearer: Bearer) -> Answer:
+    def _users(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(self._simulator, bearer, "user:read:list_users", "user:read:admin")
         found = [
             profiles.describe_in_list(user)
@@ -70,7 +75,7 @@ class RestApi:
         ]
         return _page(request, "users", found)
 
-    def _meetings(self, request: Request, bearer: Bearer) -> Answer:
+    def _meetings(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(
             self._simulator,
             bearer,
@@ -82,17 +87,17 @@ class RestApi:
         found = [meetings.describe_in_list(one) for one in self._simulator.meetings.of(user)]
         return _page(request, "meetings", found)
 
-    async def _create_meeting(self, request: Request, bearer: Bearer) -> Answer:
+    async def _create_meeting(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(self._simulator, bearer, "meeting:write:meeting", "meeting:write")
         user = self._named_user(request, bearer)
         meeting = self._simulator.meetings.create(user, await read_object(request))
-        return Answer.of_json(201, meeting.content)
+        return ResponseDraft.of_json(201, meeting.content)
 
-    def _meeting(self, request: Request, bearer: Bearer) -> Answer:
+    def _meeting(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(self._simulator, bearer, "meeting:read:meeting", "meeting:read")
-        return Answer.of_json(200, self._named_meeting(request, bearer).content)
+        return ResponseDraft.of_json(200, self._named_meeting(request, bearer).content)
 
-    async def _change_meeting(self, request: Request, bearer: Bearer) -> Answer:
+    async def _change_meeting(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(
             self._simulator,
             bearer,
@@ -102,9 +107,9 @@ class RestApi:
         )
         meeting = self._named_meeting(request, bearer)
         self._simulator.meetings.change(meeting, await read_object(request))
-        return Answer(204, b"")
+        return ResponseDraft(204, b"")
 
-    def _delete_meeting(self, request: Request, bearer: Bearer) -> Answer:
+    def _delete_meeting(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(
             self._simulator,
             bearer,
@@ -113,7 +118,7 @@ class RestApi:
             "meeting:write",
         )
         self._simulator.meetings.delete(self._named_meeting(request, bearer))
-        return Answer(204, b"")
+        return ResponseDraft(204, b"")
 
     @behaviour(
         "REST API",
@@ -158,18 +163,22 @@ class RestApi:
     def _named_meeting(self, request: Request, bearer: Bearer) -> meetings.Meeting:
         number = request.path_params["number"]
         meeting = self._simulator.meetings.find(number)
-        mine = meeting is not None and meeting.host.account_id == bearer.account_id
+        same_account = meeting is not None and meeting.host.account_id == bearer.account_id
         whole_account = not bearer.user_id or any(":admin" in one for one in bearer.scopes)
-        if meeting is None or not mine or not (whole_account or meeting.host.id == bearer.user_id):
+        if (
+            meeting is None
+            or not same_account
+            or not (whole_account or meeting.host.id == bearer.user_id)
+        ):
             raise ApiError(404, 3001, f"Meeting does not exist: {number[:40]}.")
         return meeting
 
 
-def _page(request: Request, name: str, found: list[dict[str, Any]]) -> Answer:
-    size = _count(request.query_params.get("page_size"), default=_PAGE, most=300)
+def _page(request: Request, name: str, found: list[dict[str, Any]]) -> ResponseDraft:
+    size = _count(request.query_params.get("page_size"), default=_PAGE_SIZE, most=300)
     number = _count(request.query_params.get("page_number"), default=1, most=100_000)
     start = (number - 1) * size
-    return Answer.of_json(
+    return ResponseDraft.of_json(
         200,
         {
             "page_count": max(1, -(-len(found) // size)),

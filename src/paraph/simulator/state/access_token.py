@@ -43,13 +43,20 @@ class Tokens:
         source="forum threads 7899 and 25064",
     )
     def access(self, app: App, user_id: str, account_id: str, claims: Mapping[str, Any]) -> str:
-        """Make an access token. `claims` replace its own claims, for faults."""
+        """Make an access token.
+
+        Args:
+            app: the app that it is issued to; its `token_format` decides the form.
+            user_id: the user; "" for a token of the app's own.
+            account_id: the account of the user or of the app.
+            claims: values that a fault puts in place of the true claims.
+        """
         if app.token_format == "opaque":
             return self._text(80)
         return self._signed({**self._claims(app, user_id, account_id, 0), **claims})
 
     def refresh(self, app: App, user_id: str, account_id: str) -> str:
-        """Make a refresh token: the same layout, with another `type` (seen)."""
+        """Make a refresh token: the same layout with another `type` (seen)."""
         if app.token_format == "opaque":
             return self._text(80)
         claims = self._claims(app, user_id, account_id, 1)
@@ -81,7 +88,12 @@ class Tokens:
         return f"{_segment(header)}.{_segment(claims)}.{_base64url(mac)}"
 
     def _text(self, length: int) -> str:
-        return base64.urlsafe_b64encode(self._random_bytes(length)).decode("ascii")[:length]
+        return random_text(self._random_bytes, length)
+
+
+def random_text(random_bytes: Callable[[int], bytes], length: int) -> str:
+    """Return random characters of Zoom's alphabet for codes and ids: A-Z a-z 0-9 - _."""
+    return base64.urlsafe_b64encode(random_bytes(length)).decode("ascii")[:length]
 
 
 def _segment(content: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from paraph.simulator.state.world import World
 
 
 @dataclass(slots=True)
-class Standing:
+class AppStatus:
     """The state of apps at Zoom and in the accounts.
 
     Attributes:
@@ -30,17 +30,17 @@ class Standing:
 
     @behaviour(
         "accounts and approval",
-        "where an account wants pre-approval, consent ends on Zoom's page and never returns",
+        "where an account requires pre-approval, consent ends on Zoom's page and never returns",
         "documented",
         source="developers.zoom.us/docs/integrations/end-user-auth",
     )
     @behaviour(
         "accounts and approval",
-        "an approval that is given back brings the older tokens to life again",
+        "renewing a withdrawn approval makes the older tokens valid again",
         "unknown",
     )
     def may_be_added(self, world: World, client_id: str, account_id: str) -> bool:
-        """Return true if users of an account may add an app."""
+        """Return true if users of an account may add an app: approved, or without pre-approval."""
         account = world.account(account_id)
-        wanted = account is not None and account.preapproval_required
-        return self.approvals.get((client_id, account_id), not wanted)
+        required = account is not None and account.preapproval_required
+        return self.approvals.get((client_id, account_id), not required)

@@ -29,7 +29,7 @@ class Behaviour:
         area: its subject, as a heading: "token endpoint".
         text: the behaviour, in one line.
         mark: "documented" by Zoom; "seen" in code, a capture or a report; "inferred" from
-            either; "unknown": without evidence, so the harder case for an app was chosen.
+            either; "unknown": no evidence, so the case that is harder for an app was chosen.
         source: the place where it is documented or was seen; empty without a source.
     """
 
@@ -43,7 +43,14 @@ _ROWS: list[Behaviour] = []
 
 
 def behaviour(area: str, text: str, mark: Mark, *, source: str = "") -> Callable[[Marked], Marked]:
-    """Add a row; also a decorator of the function or class that implements it."""
+    """Add a row; also a decorator of the function or class that implements the behaviour.
+
+    Args:
+        area: the heading under which it is listed.
+        text: the behaviour, in one line.
+        mark: the certainty that Zoom behaves so.
+        source: the place where it is documented or was seen.
+    """
     _ROWS.append(Behaviour(area, text, mark, source))
 
     def unchanged(marked: Marked) -> Marked:
@@ -53,7 +60,7 @@ def behaviour(area: str, text: str, mark: Mark, *, source: str = "") -> Callable
 
 
 def all_behaviours() -> list[Behaviour]:
-    """Return every row of the simulator, by area and text, whatever was loaded first."""
+    """Return every row of the simulator, sorted by area and text; loads all of its modules."""
     for module in pkgutil.walk_packages(paraph.simulator.__path__, "paraph.simulator."):
         # Rows are added when their modules load. The plugin is left out: it adds no row and needs
         # pytest.

@@ -17,7 +17,7 @@ MAX_DEEPLINKS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Deeplink:
-    """A link that opens an app with an action."""
+    """A deep link; `issued_at` is in epoch seconds of the simulated clock."""
 
     client_id: str
     action: str
@@ -44,7 +44,13 @@ class Deeplinks:
         self._links: OrderedDict[str, Deeplink] = OrderedDict()
 
     def make(self, app: App, action: str, origin: str) -> str:
-        """Make a link that opens the app with an action."""
+        """Make a deep link.
+
+        Args:
+            app: the app that it opens.
+            action: the text that the app gets as `act` of its context.
+            origin: the origin of the Marketplace in the link.
+        """
         name = self._random_text(22)
         self._links[name] = Deeplink(app.client_id, action, self._clock.now())
         while len(self._links) > MAX_DEEPLINKS:
@@ -52,7 +58,7 @@ class Deeplinks:
         return f"{origin}/zoomapp/{app.client_id}/context/meeting/target/launch/deeplink/{name}"
 
     def action(self, app: App, deeplink: str) -> str:
-        """Return the action of a link of this app; empty once it has expired.
+        """Return the action of a deep link of this app; "" once it has expired.
 
         Raises:
             NotFound: there is no such link, or it opens another app.

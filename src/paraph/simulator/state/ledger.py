@@ -1,18 +1,16 @@
-"""Everything that the simulated Zoom has issued: codes, token sets, grants, device codes.
+"""The authorization codes, tokens and grants that the simulated Zoom has issued.
 
-Everything is in memory and bounded: only the newest 10 000 codes, spent refresh tokens and tokens
-that belong to an app are kept.
+They are in memory. Only the newest 10 000 codes, spent refresh tokens and tokens of apps are kept.
 """
 
 from __future__ import annotations
 
-import base64
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from paraph.simulator.state.access_token import Tokens
+from paraph.simulator.state.access_token import Tokens, random_text
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.clock import Clock
 from paraph.simulator.state.world import App, User
@@ -20,7 +18,7 @@ from paraph.simulator.state.world import App, User
 CODE_SECONDS = 300
 ACCESS_SECONDS = 3600
 REFRESH_SECONDS = 90 * 86400
-REMEMBERED = 10_000
+MAX_KEPT = 10_000
 
 Death = Literal["rotated", "superseded", "removed"]
 Value = TypeVar("Value")
@@ -28,7 +26,12 @@ Value = TypeVar("Value")
 
 @dataclass(slots=True)
 class Code:
-    """An authorization code with its bindings. `in_client`: Zoom's client fetched it."""
+    """An authorization code with its bindings.
+
+    Attributes:
+        issued_at: epoch seconds of the simulated clock.
+        in_client: whether Zoom's client fetched it for a Zoom App.
+    """
 
     client_id: str
     user_id: str
@@ -43,7 +46,7 @@ class Code:
 
 @dataclass(slots=True)
 class Grant:
-    """The live token set of one user and app."""
+    """The live token set of one user and app. Times are epoch seconds of the simulated clock."""
 
     client_id: str
     user_id: str
@@ -58,7 +61,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """The meaning of an access token. `user_id` is empty if it belongs to the app itself."""
+    """The owner and scopes of an access token; `user_id` is "" for a token of the app's own."""
 
     client_id: str
     user_id: str
@@ -108,7 +111,7 @@ class Ledger:
     def issue_code(self, code: Code) -> str:
         """Issue a new code."""
         value = self.random_text(33)
-        _remember(self.codes, value, code)
+        _store(self.codes, value, code)
         return value
 
     @behaviour(
@@ -136,7 +139,15 @@ class Ledger:
         claims: Mapping[str, Any] | None = None,
         keep_older: bool = False,
     ) -> Grant:
-        """Make a new grant. `keep_older` is the fault that leaves the older tokens alive."""
+        """Make a new grant; it ends the older one of this user and app.
+
+        Args:
+            app: the app that gets the grant.
+            user: the user who has consented.
+            scopes: the granted scopes.
+            claims: values that a fault puts into the access token.
+            keep_older: leave the older tokens alive, as a fault asks for.
+        """
         key = (app.client_id, user.id)
         older = self.grants.get(key)
         if older is not None and not keep_older:
@@ -175,9 +186,17 @@ class Ledger:
         keep_access_token: bool = False,
         keep_refresh_token: bool = False,
     ) -> Grant:
-        """Issue the next token set of a grant. Faults ask to keep parts of the old one."""
+        """Issue the next token set of a grant.
+
+        Args:
+            app: the app of the grant.
+            grant: the grant; it is changed in place.
+            claims: values that a fault puts into the access token.
+            keep_access_token: leave the older access token alive, as a fault asks for.
+            keep_refresh_token: do not rotate the refresh token, as a fault asks for.
+        """
         if not keep_access_token:
-            self._forget_access((grant.client_id, grant.user_id))
+            self._end_access_tokens((grant.client_id, grant.user_id))
         if not keep_refresh_token:
             self._spend(grant, "rotated")
             grant.refresh_token = self._tokens.refresh(app, grant.user_id, grant.account_id)
@@ -187,14 +206,20 @@ class Ledger:
         return grant
 
     def remove(self, client_id: str, user_id: str) -> Grant | None:
-        """End a grant: its tokens die."""
+        """End a grant and its tokens; return it, or None if there is no such grant."""
         grant = self.grants.get((client_id, user_id))
         if grant is not None:
             self._end(grant, "removed")
         return grant
 
     def move(self, user_id: str, account_id: str, *, keep_tokens: bool) -> None:
-        """Move a user to another account; the tokens move along or end."""
+        """Move a user's grants to another account, or end them.
+
+        Args:
+            user_id: the user.
+            account_id: the new account.
+            keep_tokens: whether the tokens stay alive; they then belong to the new account.
+        """
         for grant in [one for one in self.grants.values() if one.user_id == user_id]:
             if not keep_tokens:
                 self._end(grant, "removed")
@@ -207,7 +232,7 @@ class Ledger:
         "REST API", "an access token lives an hour", "documented", source="expires_in of responses"
     )
     def by_access_token(self, token: str) -> tuple[Bearer | None, str]:
-        """Return the meaning of an access token, or the reason: "expired" or "invalid"."""
+        """Return the owner of a live access token and "", or None and "expired" or "invalid"."""
         bearer = self._access.get(token) or self._app_tokens.get(token)
         if bearer is None:
             return None, "invalid"
@@ -229,14 +254,14 @@ class Ledger:
         return grant
 
     def spent(self, token: str) -> SpentToken | None:
-        """Return the owner of a spent refresh token, and why it is dead."""
+        """Return the owner of a spent refresh token and the reason; None for other tokens."""
         return self._spent.get(token)
 
     def issue_app_token(self, app: App, scopes: tuple[str, ...]) -> str:
         """Issue an access token of the app's own, for the grants without a user."""
         token = self._tokens.access(app, "", app.account_id, {})
         bearer = Bearer(app.client_id, "", app.account_id, scopes, self._clock.now())
-        _remember(self._app_tokens, token, bearer)
+        _store(self._app_tokens, token, bearer)
         return token
 
     def end_app_token(self, token: str) -> None:
@@ -256,7 +281,7 @@ class Ledger:
 
     def random_text(self, length: int) -> str:
         """Return random characters of Zoom's alphabet for codes and ids."""
-        return base64.urlsafe_b64encode(self._random_bytes(length)).decode("ascii")[:length]
+        return random_text(self._random_bytes, length)
 
     def _index(self, grant: Grant) -> None:
         key = (grant.client_id, grant.user_id)
@@ -269,22 +294,22 @@ class Ledger:
     def _end(self, grant: Grant, death: Death) -> None:
         key = (grant.client_id, grant.user_id)
         self.grants.pop(key, None)
-        self._forget_access(key)
+        self._end_access_tokens(key)
         self._spend(grant, death)
 
-    def _forget_access(self, key: tuple[str, str]) -> None:
+    def _end_access_tokens(self, key: tuple[str, str]) -> None:
         for token in self._access_of.pop(key, []):
             self._access.pop(token, None)
 
     def _spend(self, grant: Grant, death: Death) -> None:
         self._refresh.pop(grant.refresh_token, None)
         spent = SpentToken(grant.client_id, grant.user_id, death)
-        _remember(self._spent, grant.refresh_token, spent)
+        _store(self._spent, grant.refresh_token, spent)
 
 
-def _remember(store: OrderedDict[str, Value], key: str, value: Value) -> None:
+def _store(store: OrderedDict[str, Value], key: str, value: Value) -> None:
     store[key] = value
-    while len(store) > REMEMBERED:
+    while len(store) > MAX_KEPT:
         store.popitem(last=False)
 
 
@@ -303,7 +328,9 @@ def _remember(store: OrderedDict[str, Value], key: str, value: Value) -> None:
 def scopes_of(app: App, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
     """Return the scopes of a consent: all required ones, and the selected optional ones.
 
-    With `chosen=None` no one was asked, and every optional scope is granted.
+    Args:
+        app: the app.
+        chosen: the selected optional scopes; None selects all, where no page asked.
     """
     optional = [scope for scope in app.optional_scopes if chosen is None or scope in chosen]
     return app.granted_scopes(optional)

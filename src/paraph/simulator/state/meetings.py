@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from paraph.simulator.state.clock import iso_time
 from paraph.simulator.state.world import User
 
 _MOST = 1000
@@ -65,7 +65,12 @@ class Meetings:
         self._number = 85_000_000_000
 
     def create(self, host: User, wanted: dict[str, Any]) -> Meeting:
-        """Create a meeting; read-only fields are ignored."""
+        """Create a meeting.
+
+        Args:
+            host: the user whose meeting it is.
+            wanted: the fields of the request; read-only and unknown ones are ignored.
+        """
         self._number += 7_919
         number, now = self._number, self._wall()
         password = self._random_text(6)
@@ -76,8 +81,8 @@ class Meetings:
             "host_email": host.email,
             "status": "waiting",
             **_DEFAULTS,
-            "start_time": _instant(now),
-            "created_at": _instant(now),
+            "start_time": iso_time(now),
+            "created_at": iso_time(now),
             "start_url": f"https://us02web.zoom.us/s/{number}?zak={self._random_text(24)}",
             "join_url": f"https://us02web.zoom.us/j/{number}?pwd={self._random_text(16)}",
             "password": password,
@@ -108,7 +113,7 @@ class Meetings:
         return [one for one in self._kept.values() if one.host.id == user.id]
 
     def change(self, meeting: Meeting, wanted: dict[str, Any]) -> None:
-        """Set the writable fields."""
+        """Set the writable fields of a meeting; the others are ignored."""
         _set(meeting.content, wanted)
 
     def delete(self, meeting: Meeting) -> None:
@@ -130,7 +135,7 @@ def _set(content: dict[str, Any], wanted: dict[str, Any]) -> None:
 
 
 def describe_in_list(meeting: Meeting) -> dict[str, Any]:
-    """Return the fewer fields of a meeting in a list."""
+    """Return the fields that a list has of each meeting."""
     names = (
         "uuid",
         "id",
@@ -145,7 +150,3 @@ def describe_in_list(meeting: Meeting) -> dict[str, Any]:
         "agenda",
     )
     return {name: meeting.content[name] for name in names}
-
-
-def _instant(now: float) -> str:
-    return f"{datetime.fromtimestamp(now, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from paraph.errors import ConfigurationError
-from paraph.settings.toml_text import parse_toml
+from paraph.errors import ConfigurationError, NotFound
+from paraph.settings.source import parse_toml
 
 DEFAULT_CLIENT_ID = "SimulatedZoomClientId1"
 DEFAULT_CLIENT_SECRET = "simulated-zoom-client-credential-0001"
@@ -71,7 +71,11 @@ class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     webhook_header_value: str = "simulated-zoom-webhook-header-0001"
 
     def granted_scopes(self, optional: Sequence[str] | None = None) -> tuple[str, ...]:
-        """Return the scopes of a consent: all required ones and these optional ones, or all."""
+        """Return the scopes of a consent.
+
+        Args:
+            optional: the selected optional scopes; None selects all.
+        """
         chosen = self.optional_scopes if optional is None else optional
         return tuple(self._granted(one) for one in (*self.scopes, *chosen))
 
@@ -103,6 +107,28 @@ class World(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def user(self, user_id: str) -> User | None:
         """Return a user by id, byte for byte."""
         return next((user for user in self.users if user.id == user_id), None)
+
+    def known_app(self, client_id: str) -> App:
+        """Return an app by client id.
+
+        Raises:
+            NotFound: no app has this client id.
+        """
+        app = self.app(client_id)
+        if app is None:
+            raise NotFound("there is no app with this client_id")
+        return app
+
+    def known_user(self, user_id: str) -> User:
+        """Return a user by id.
+
+        Raises:
+            NotFound: no user has this id.
+        """
+        user = self.user(user_id)
+        if user is None:
+            raise NotFound("there is no such user")
+        return user
 
     def account(self, account_id: str) -> Account | None:
         """Return an account by id, byte for byte."""
@@ -173,7 +199,7 @@ def load_world(path: Path) -> World:
 
 
 def complete(world: World) -> World:
-    """Fill in the gaps of a short world: an account, and the owners of users and server apps."""
+    """Set the defaults of a short world: an account, and the accounts of users and server apps."""
     if not world.accounts:
         world.accounts = default_world().accounts
     for app in world.apps:
@@ -187,20 +213,22 @@ def complete(world: World) -> World:
 
 
 def find_contradictions(world: World) -> Sequence[str]:
-    """Find contradictions: repeated or empty ids, users and apps without an account."""
+    """Return the contradictions of a world: repeated or empty ids, and unknown accounts."""
     problems: list[str] = []
     for word, ids in (
         ("account id", [one.id for one in world.accounts]),
         ("user id", [one.id for one in world.users]),
         ("client_id", [one.client_id for one in world.apps]),
     ):
-        problems += [f"{word} {one} stands twice" for one in sorted(set(ids)) if ids.count(one) > 1]
+        problems += [
+            f"{word} {one} appears twice" for one in sorted(set(ids)) if ids.count(one) > 1
+        ]
         problems += [f"{word} is empty"] if "" in ids else []
     # A world without accounts gets one, and only `complete` knows its id.
     known = {one.id for one in world.accounts or default_world().accounts}
     owned = [(f"user {user.id}", user.account_id) for user in world.users]
     owned += [(f"client_id {app.client_id}", app.account_id) for app in world.apps]
     problems += [
-        f"{name} is of an unknown account" for name, owner in owned if owner and owner not in known
+        f"{name} names an unknown account" for name, owner in owned if owner and owner not in known
     ]
     return problems

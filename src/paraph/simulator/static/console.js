@@ -124,8 +124,8 @@ async function send(form, button) {
     say("The simulator does not answer.", true);
     return;
   }
-  const told = await answer.json().catch(() => ({ error: "The simulator has failed." }));
-  say(told.said || told.error, !answer.ok);
+  const report = await answer.json().catch(() => ({ error: "The simulator has failed." }));
+  say(report.said || report.error, !answer.ok);
   if (answer.ok && form.closest("[data-live]")) form.reset();
   await refresh();
 }

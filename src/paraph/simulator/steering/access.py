@@ -1,47 +1,39 @@
 """Access control for the control API and the console: one rule for both.
 
-On loopback no credential is needed, so the danger is a page of another site in the developer's own
-browser. Such a page can make the browser send requests, but it can forge neither `Host` (another
-name there is a rebinding attack) nor `Origin` nor `Sec-Fetch-Site`.
+On loopback no credential is needed. So the threat is a page of another site in the developer's own
+browser. It can make the browser send requests, but it cannot forge `Host` (another name there is a
+rebinding attack), `Origin` or `Sec-Fetch-Site`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from paraph.simulator.own_names import ZOOM_NAMES
+from paraph.simulator.request import ZOOM_NAMES, Refusal, is_loopback_address
 
 SERVED_NAMES = {*ZOOM_NAMES, "localhost"}
 COOKIE = "simulated_zoom_console"
 _OWN_SITE = {"same-origin", "none"}
 
 
-class Refusal(Exception):
-    """The caller may not control the simulator; the text may be shown to any caller."""
-
-    def __init__(self, status: int, text: str) -> None:
-        self.status = status
-        self.text = text
-        super().__init__(text)
-
-
-class Gate:
-    """Admits callers that may control the simulator.
+class AccessControl:
+    """Decides which requests may control the simulator.
 
     Args:
-        token: required when the simulator listens off loopback; otherwise empty.
+        token: the control token, if the simulator listens off loopback; otherwise "".
     """
 
     def __init__(self, token: str = "") -> None:
         self._token = token
 
     def admit_call(self, request: Request) -> None:
-        """Admit a call of the control API: not from another site, and with the token off loopback.
+        """Admit a call of the control API.
+
+        It must not be from another site, and off loopback it needs the control token.
 
         Raises:
             Refusal: the call may not be made; the text says why.
@@ -52,7 +44,7 @@ class Gate:
         _refuse_other_sites(request)
 
     def admit_page(self, request: Request) -> None:
-        """Admit a page of the console. A link from another site may lead here and reveals nothing.
+        """Admit a request for a page of the console. A link on another site may lead to it.
 
         Raises:
             Refusal: the page may not be shown; the text says why.
@@ -71,7 +63,7 @@ class Gate:
         self.refuse_foreign_form(request)
 
     def refuse_foreign_form(self, request: Request) -> None:
-        """Refuse forms of other sites: every browser states the origin of a POST.
+        """Refuse a form that another site sent. Every browser states the origin of a POST.
 
         Raises:
             Refusal: the form is from another site; the text says why.
@@ -82,9 +74,9 @@ class Gate:
             raise Refusal(403, "this form was not sent from the console")
 
     def cookie_for(self, token: str) -> str | None:
-        """Return the cookie for a browser that sent the right token; None for a wrong one."""
-        right = hmac.compare_digest(token.encode(), self._token.encode())
-        return self._cookie() if self._token and right else None
+        """Return the cookie for a browser that sent the right control token; None otherwise."""
+        is_right = hmac.compare_digest(token.encode(), self._token.encode())
+        return self._cookie() if self._token and is_right else None
 
     def _has_token(self, request: Request) -> bool:
         presented = request.headers.get("authorization", "")
@@ -98,7 +90,7 @@ class Gate:
         return hmac.new(self._token.encode(), b"console", hashlib.sha256).hexdigest()
 
     def _refuse_foreign_names(self, request: Request) -> None:
-        # With a token any name is fine: a page under another name does not have the token.
+        # With a control token any name is fine: a page under another name does not know it.
         if not self._token and not _is_ours(request.headers.get("host", "")):
             raise Refusal(403, "the Host header names another machine")
 
@@ -114,6 +106,6 @@ def _refuse_other_sites(request: Request) -> None:
 def _is_ours(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
-        return name in SERVED_NAMES or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+    return name in SERVED_NAMES or is_loopback_address(name)

@@ -1,7 +1,7 @@
-"""The console at `/`: shows and controls the simulator at a glance.
+"""The console at `/`: shows the state of the simulator and controls it.
 
-It works without JavaScript; with it, changes appear automatically. Secrets are not in the page: an
-entry is shown in clear on request only.
+It works without JavaScript; with it, changes appear automatically. The page contains no secrets: an
+entry is shown in clear only on request.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from paraph.simulator.apps import app_context, deauthorization
 from paraph.simulator.apps.app_review import Finding, review_app
 from paraph.simulator.engine import Simulator
 from paraph.simulator.page import render, static_file
-from paraph.simulator.request_body import read_body
+from paraph.simulator.request import Refusal, read_body
 from paraph.simulator.state.world import App
-from paraph.simulator.steering.access import COOKIE, Gate, Refusal
-from paraph.simulator.steering.console_acts import act
+from paraph.simulator.steering.access import COOKIE, AccessControl
+from paraph.simulator.steering.console_actions import perform
 from paraph.simulator.steering.control import describe_grants
 from paraph.simulator.steering.mask import HIDDEN
 from paraph.simulator.steering.timeline import find_row, newest_rows
@@ -37,36 +37,41 @@ _STATIC = {"zoom.css", "console.js", "icon.svg"}
 _PRESETS = ((300, "5 min"), (3600, "1 h"), (259_200, "72 h"), (7_776_000, "90 d"))
 _PLACES = {
     "authorization": "Authorization redirect",
-    "token_refusal": "Token endpoint, before anything is done",
+    "token_refusal": "Token endpoint, before its work",
     "token": "Token endpoint, after its work",
     "revoke_refusal": "Revocation",
     "api_refusal": "REST API",
     "user": "Profile of users/me",
     "webhook": "Webhooks",
     "challenge": "URL validation",
-    "check": "Checks left out",
+    "check": "Omitted checks",
 }
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Console:
-    """The console of one simulator, visible only to those who may control it."""
+    """The console of one simulator.
 
-    def __init__(self, simulator: Simulator, gate: Gate) -> None:
+    Args:
+        simulator: the simulated Zoom.
+        access: decides which requests may control it.
+    """
+
+    def __init__(self, simulator: Simulator, access: AccessControl) -> None:
         self._simulator = simulator
-        self._gate = gate
+        self._access = access
 
     def routes(self) -> list[Route]:
         """Return all routes of the console."""
-        page, form = self._gate.admit_page, self._gate.admit_form
+        page, form = self._access.admit_page, self._access.admit_form
         return [
             Route("/", self._admitted(page, self._show), methods=["GET"]),
             Route("/_console/live", self._admitted(page, self._live), methods=["GET"]),
             Route("/_console/static/{name}", self._static, methods=["GET"]),
             Route("/_console/sign-in", self._sign_in, methods=["POST"]),
             Route("/_console/reveal", self._admitted(form, self._reveal), methods=["POST"]),
-            Route("/_console/{act}", self._admitted(form, self._act), methods=["POST"]),
+            Route("/_console/{action}", self._admitted(form, self._perform), methods=["POST"]),
         ]
 
     def _admitted(self, admit: Callable[[Request], None], work: Endpoint) -> Endpoint:
@@ -75,9 +80,9 @@ class Console:
                 admit(request)
                 return await work(request)
             except Refusal as refusal:
-                # Only a person on the whole page can do something about a missing token.
-                asks = refusal.status == 401 and request.url.path == "/"
-                return _refused(refusal.status, refusal.text, asks=asks)
+                # Only a person on the whole page can enter a missing token.
+                asks_token = refusal.status == 401 and request.url.path == "/"
+                return _refused(refusal.status, refusal.text, asks_token=asks_token)
 
         return endpoint
 
@@ -104,34 +109,34 @@ class Console:
 
     async def _sign_in(self, request: Request) -> Response:
         try:
-            self._gate.refuse_foreign_form(request)
+            self._access.refuse_foreign_form(request)
             fields = await _fields(request)
         except Refusal as refusal:
             return Response(refusal.text, status_code=refusal.status)
-        cookie = self._gate.cookie_for(fields.get("token", ""))
+        cookie = self._access.cookie_for(fields.get("token", ""))
         if cookie is None:
-            return _refused(401, "", asks=True, wrong=True)
+            return _refused(401, "", asks_token=True, wrong=True)
         response = RedirectResponse("/", status_code=303)
         secure = request.scope["scheme"] == "https"
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure)
         return response
 
     async def _reveal(self, request: Request) -> Response:
-        """Show one entry, or an app's credentials, in clear; requires a form of the console."""
+        """Show one entry or an app's credentials in clear, for a form of the console only."""
         fields = await _fields(request)
         key = fields.get("key", "")
         app = self._simulator.world.app(key[1:]) if key.startswith("a") else None
         row = None if app is not None else find_row(self._simulator, key)
         if app is None and row is None:
-            return Response("There is no such entry any more.", status_code=404)
+            return Response("This entry is no longer kept.", status_code=404)
         name = "entry_fragment.html" if fields.get("fragment") else "entry.html"
         return render(name, console=True, row=row, app=app)
 
-    async def _act(self, request: Request) -> Response:
+    async def _perform(self, request: Request) -> Response:
         fields = await _fields(request)
         is_script = request.headers.get("accept", "").startswith("application/json")
         try:
-            said = await act(self._simulator, request.path_params["act"], fields)
+            said = await perform(self._simulator, request.path_params["action"], fields)
         except ParaphError as error:
             if is_script:
                 return JSONResponse({"error": error.detail}, status_code=400)
@@ -152,8 +157,8 @@ class Console:
             ],
             "homes": any(app.home_url for app in world.apps),
             "mails": list(simulator.validation.mails)[-_MAILS:],
-            "removals": deauthorization.variants(),
-            "contexts": app_context.variants(),
+            "removals": deauthorization.VARIANTS.documentation(),
+            "contexts": app_context.VARIANTS.documentation(),
             "contexts_at": list(app_context.PLACES),
             "users": world.users,
             "grants": [
@@ -175,9 +180,11 @@ class Console:
         }
 
 
-def _refused(status: int, text: str, *, asks: bool = False, wrong: bool = False) -> Response:
-    """Say which action was refused and why, or ask for the control token."""
-    return render("refused_console.html", status=status, asks=asks, wrong=wrong, text=text)
+def _refused(status: int, text: str, *, asks_token: bool = False, wrong: bool = False) -> Response:
+    """Show the reason of a refusal, or ask for the control token."""
+    return render(
+        "refused_console.html", status=status, asks_token=asks_token, wrong=wrong, text=text
+    )
 
 
 async def _fields(request: Request) -> dict[str, str]:
@@ -186,15 +193,15 @@ async def _fields(request: Request) -> dict[str, str]:
 
 
 def _validation(simulator: Simulator, app: App) -> list[Finding]:
-    """Describe how an app's event URL has answered Zoom's challenges."""
+    """Describe how an app's event URL has responded to Zoom's challenges."""
     if not app.event_url:
         return []
     health = simulator.validation.health(app, app.event_url)
     if health.disabled:
-        reason = "Six challenges in a row failed. No event is sent until you validate the URL."
+        reason = "Six challenges in a row failed. Validate the URL: no event is sent before."
         return [Finding("refused", "the event subscription is disabled", reason)]
     if health.failures:
-        text = f"the event URL has failed {health.failures} challenges in a row"
+        text = f"the event URL failed {health.failures} challenges in a row"
         return [Finding("weak", text, "Zoom disables the subscription after six.")]
     return [Finding("fine", "the event URL counts as validated")]
 

@@ -1,6 +1,6 @@
 """The control API, `/_simulator/`, for tests and scripts.
 
-On loopback it needs no credential, but only a name of loopback is accepted, and never a foreign
+On loopback it needs no credential, but it accepts only host names of loopback and no foreign
 `Origin`. Writes need application/json, which no web page can send across sites without a
 preflight. Every error is `{"error": text}`.
 """
@@ -27,13 +27,13 @@ from paraph.simulator.apps.administration import (
 )
 from paraph.simulator.apps.deauthorization import deauthorize
 from paraph.simulator.engine import Consent, Simulator
-from paraph.simulator.request_body import MAX_BODY, read_body
-from paraph.simulator.state.world import App, World, complete, find_contradictions
-from paraph.simulator.steering.access import Gate, Refusal
+from paraph.simulator.request import MAX_BODY, Refusal, read_body
+from paraph.simulator.state.world import World, complete, find_contradictions
+from paraph.simulator.steering.access import AccessControl
 from paraph.simulator.steering.hooks_control import HooksControl
 from paraph.simulator.webhooks.webhook_sender import Delivery
 
-# A century: far enough for every lifetime, and no date runs out of the calendar.
+# A century: longer than every lifetime, and no date leaves the calendar.
 MAX_ADVANCE = 100 * 365.25 * 86400
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -49,9 +49,11 @@ class ConsentOrder(Order, omit_defaults=True):
 
 
 class ClockOrder(Order):
-    """The number of seconds by which the timers move.
+    """The time by which the timers move.
 
-    With `settle` the response waits until every due webhook has been sent and answered.
+    Attributes:
+        advance: seconds.
+        settle: respond only when every due webhook has been sent.
     """
 
     advance: float
@@ -82,15 +84,15 @@ class Control:
 
     Args:
         simulator: the simulator to control.
-        gate: decides who may control it.
+        access: decides which requests may control it.
     """
 
-    def __init__(self, simulator: Simulator, gate: Gate) -> None:
+    def __init__(self, simulator: Simulator, access: AccessControl) -> None:
         self._simulator = simulator
-        self._gate = gate
+        self._access = access
 
     def routes(self) -> list[Route]:
-        """Return all routes of the control API; the last one answers unknown paths and methods."""
+        """Return all routes of the control API; the last ones refuse unknown paths and methods."""
         administration = Administration(self._simulator)
         table: list[tuple[str, str, Work, Any]] = [
             ("GET", "/world", self._world, None),
@@ -128,11 +130,11 @@ class Control:
         ]
 
     def _admitting(self, work: Work, shape: Any) -> Callable[[Request], Awaitable[Response]]:
-        """Return an endpoint that admits, reads the order, does the work, and reports errors."""
+        """Return an endpoint that admits a call, reads its body, works, and reports errors."""
 
         async def endpoint(request: Request) -> Response:
             try:
-                self._gate.admit_call(request)
+                self._access.admit_call(request)
                 return JSONResponse(await work(request, await _order(request, shape)))
             except Refusal as refusal:
                 return _error(refusal.status, refusal.text)
@@ -184,7 +186,7 @@ class Control:
         return {}
 
     async def _event(self, _request: Request, order: EventOrder) -> Any:
-        app = self._app(order)
+        app = self._simulator.world.known_app(order.client_id)
         if not order.event:
             raise UsageError("event must be a name")
         if order.variant not in {"", "mixed_escapes"}:
@@ -194,15 +196,13 @@ class Control:
         return {"delivery_id": ids[0] if ids else None, "delivery_ids": ids}
 
     async def _deauthorize(self, _request: Request, order: DeauthorizationOrder) -> Any:
-        user = self._simulator.world.user(order.user_id)
-        if user is None:
-            raise NotFound("there is no such user")
-        app = self._app(order)
+        user = self._simulator.world.known_user(order.user_id)
+        app = self._simulator.world.known_app(order.client_id)
         delivery = deauthorize(self._simulator, app, user, variant=order.variant)
         return {"delivery_id": None if delivery is None else delivery.id}
 
     async def _validate_url(self, _request: Request, order: AppOrder) -> Any:
-        app = self._app(order)
+        app = self._simulator.world.known_app(order.client_id)
         passed, reason = await self._simulator.validation.validate(app, app.event_url)
         return {"passed": passed, "reason": reason}
 
@@ -230,15 +230,13 @@ class Control:
     async def _grants(self, _request: Request, _order: None) -> Any:
         return {"grants": describe_grants(self._simulator)}
 
-    def _app(self, order: AppOrder) -> App:
-        app = self._simulator.world.app(order.client_id)
-        if app is None:
-            raise NotFound("there is no app with this client_id")
-        return app
-
 
 def advance_clock(simulator: Simulator, seconds: float) -> None:
-    """Move the timers, never back and never beyond the calendar.
+    """Move the timers forward.
+
+    Args:
+        simulator: the simulated Zoom.
+        seconds: from 0; at most a century in all, so that no date leaves the calendar.
 
     Raises:
         UsageError: `seconds` is negative or too large.
@@ -285,7 +283,12 @@ async def _unknown(request: Request, _order: None) -> Any:
 
 
 async def _order(request: Request, shape: Any) -> Any:
-    """Read the body of a write as the required type; reads have no body."""
+    """Read the body of a write as the required type; reads have no body.
+
+    Raises:
+        Refusal: the content type is not JSON, or the body is too long.
+        msgspec.MsgspecError: the body is not of the required type.
+    """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_read = request.method in {"GET", "HEAD"}
     # A DELETE needs no type: it has no body, and no page sends it across sites without a preflight.

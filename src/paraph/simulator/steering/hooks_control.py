@@ -1,7 +1,7 @@
-"""The control API's calls for webhooks and Zoom Apps; `control` has the others.
+"""The control API's calls for webhooks and Zoom Apps; `control` has the other calls.
 
 - `GET /events`: every event with a realistic body, `{"events": [{"event", "family", "mark"}]}`.
-- `GET /mails`: the mail that Zoom would have sent to owners, `{"mails": [{"time", "to",
+- `GET /mails`: the mails that Zoom would have sent to owners, `{"mails": [{"time", "to",
   "client_id", "url", "failures", "subject"}]}`.
 - `GET /subscriptions`: every event URL, of forms and of the API, with its state.
 - `POST /event-url` `{"client_id", "url"}`: save the form; kept only if the challenge passes.
@@ -21,12 +21,11 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from paraph.errors import NotFound
 from paraph.simulator.apps import app_context, deauthorization
 from paraph.simulator.apps.administration import AppOrder
-from paraph.simulator.apps.zoom_apps import ZoomApps
+from paraph.simulator.apps.zoom_apps import open_home
 from paraph.simulator.engine import Simulator
-from paraph.simulator.state.world import App, User
+from paraph.simulator.oauth.in_client_authorization import authorize_in_client
 from paraph.simulator.webhooks.event_catalogue import catalogue
 
 Work = Callable[[Request, Any], Awaitable[Any]]
@@ -45,7 +44,7 @@ class EventUrlOrder(AppOrder):
 
 
 class ContextOrder(UserOrder):
-    """A user, an app, a place, and the difference of the context from a valid one."""
+    """The context to make: a user, an app, a place, a variant, and the action of a deep link."""
 
     place: str = "panel"
     variant: str = ""
@@ -53,7 +52,7 @@ class ContextOrder(UserOrder):
 
 
 class OpeningOrder(UserOrder):
-    """A user, the Home URL to open, and its deep link."""
+    """The Home URL to open: a user, an app, a place, a variant, and a deep link."""
 
     place: str = "panel"
     variant: str = ""
@@ -73,10 +72,9 @@ class HooksControl:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
-        self._apps = ZoomApps(simulator)
 
     def table(self) -> list[tuple[str, str, Work, Any]]:
-        """Return method, path, work and shape of each call."""
+        """Return method, path, work and type of the body of each call."""
         return [
             ("GET", "/events", self._events, None),
             ("GET", "/mails", self._mails, None),
@@ -114,7 +112,7 @@ class HooksControl:
         return {"subscriptions": rows}
 
     async def _save_event_url(self, _request: Request, order: EventUrlOrder) -> Any:
-        app = self._app(order)
+        app = self._simulator.world.known_app(order.client_id)
         saved, reason = await self._simulator.validation.validate(app, order.url)
         if saved:
             app.event_url = order.url
@@ -122,15 +120,15 @@ class HooksControl:
 
     async def _variants(self, _request: Request, _order: None) -> Any:
         return {
-            "deauthorization": deauthorization.variants(),
-            "app_context": app_context.variants(),
+            "deauthorization": deauthorization.VARIANTS.documentation(),
+            "app_context": app_context.VARIANTS.documentation(),
             "places": list(app_context.PLACES),
         }
 
     async def _app_context(self, _request: Request, order: ContextOrder) -> Any:
         header = app_context.mint(
-            self._app(order),
-            self._user(order),
+            self._simulator.world.known_app(order.client_id),
+            self._simulator.world.known_user(order.user_id),
             now=self._simulator.wall(),
             random_bytes=self._simulator.random_bytes,
             place=order.place,
@@ -140,9 +138,10 @@ class HooksControl:
         return {"header": header}
 
     async def _open_home(self, _request: Request, order: OpeningOrder) -> Any:
-        opening = await self._apps.open_home(
-            self._app(order),
-            self._user(order),
+        opening = await open_home(
+            self._simulator,
+            self._simulator.world.known_app(order.client_id),
+            self._simulator.world.known_user(order.user_id),
             place=order.place,
             variant=order.variant,
             deeplink=order.deeplink,
@@ -150,22 +149,11 @@ class HooksControl:
         return msgspec.to_builtins(opening)
 
     async def _in_client_authorize(self, _request: Request, order: InClientOrder) -> Any:
-        return self._apps.authorize(
-            self._app(order),
-            self._user(order),
+        return authorize_in_client(
+            self._simulator,
+            self._simulator.world.known_app(order.client_id),
+            self._simulator.world.known_user(order.user_id),
             code_challenge=order.code_challenge,
             state=order.state,
             allow=order.allow,
         )
-
-    def _app(self, order: AppOrder) -> App:
-        app = self._simulator.world.app(order.client_id)
-        if app is None:
-            raise NotFound("there is no app with this client_id")
-        return app
-
-    def _user(self, order: UserOrder) -> User:
-        user = self._simulator.world.user(order.user_id)
-        if user is None:
-            raise NotFound("there is no such user")
-        return user

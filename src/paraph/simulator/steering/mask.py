@@ -1,6 +1,6 @@
 """Masks secrets for the console; they are shown only on request, one entry at a time.
 
-The server masks them, so that the page does not contain a hidden secret either.
+They are masked on the server, so the page does not contain them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PARAMETER = re.compile(f"(?<![\\w-])({_NAMES})=[^&\\s\"'<>;,]*", re.IGNORECASE)
 _MEMBER = re.compile(f'("(?:{_NAMES})"\\s*:\\s*")[^"]*', re.IGNORECASE)
 _CREDENTIALS = re.compile(r"\b(Basic|Bearer)\s+[^\s\"',;]+", re.IGNORECASE)
 _DEVICE_PAGE = re.compile(r"(/oauth/device/complete/)[^/?#\s]+")
-# Zoom repeats the code that it refuses; a code of another client is still alive.
+# Zoom repeats the refused code; a code of another client is still alive.
 _REFUSED_CODE = re.compile(r"(Invalid authorization code )[^\s\"',;]+")
 _SCHEMES = {"basic", "bearer"}
 
@@ -39,14 +39,24 @@ class Pair:
 
 
 def mask_pairs(pairs: Iterable[Sequence[str]], *, revealed: bool = False) -> list[Pair]:
-    """Mask headers, or parameters of a query or form."""
+    """Mask headers, or parameters of a query or form.
+
+    Args:
+        pairs: names and values.
+        revealed: show the values in clear.
+    """
     if revealed:
         return [Pair(name, value) for name, value in pairs]
     return [Pair(name, _mask_value(name, value)) for name, value in pairs]
 
 
 def mask_body(text: str, *, revealed: bool = False) -> str:
-    """Mask a body; JSON is indented for reading."""
+    """Mask a body, and indent JSON for reading.
+
+    Args:
+        text: the body.
+        revealed: show the values in clear.
+    """
     try:
         content = json.loads(text)
         shown = content if revealed else _mask_json(content)

@@ -1,6 +1,6 @@
-"""Summaries of an exchange, short enough for a list.
+"""Summarizes exchanges for a list: the request, its error, and what Zoom only tolerated.
 
-They contain no secret, and they name what Zoom only tolerated.
+A summary contains no secret.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _CARRIED = ("code", "code_verifier", "refresh_token", "token")
 Pairs = Sequence[Sequence[str]]
 
 
-def gist_of(exchange: Exchange) -> str:
-    """Summarise the request, and the error if there was one."""
+def summarize(exchange: Exchange) -> str:
+    """Summarize a request, and its error if there was one."""
     entry = exchange.entry
     given = {**_named(entry["query"]), **_named(entry["form"])}
     words = []
     if entry["path"] == "/oauth/authorize" and entry["method"] == "GET":
-        words += ["state" if given.get("state") else "no state", _proof_key(given)]
+        words += ["state" if given.get("state") else "no state", _pkce(given)]
     elif entry["path"] in _TOKEN_PATHS and "grant_type" in given:
         words.append(given["grant_type"])
     if entry["status"] >= HTTPStatus.BAD_REQUEST:
-        words.append(_error(exchange.answer_body))
+        words.append(_error(exchange.response_body))
     return mask_text(" · ".join(filter(None, words)))[:_LONGEST]
 
 
 def tolerated(exchange: Exchange) -> Sequence[str]:
-    """List the parts that Zoom accepted against the standard or its own advice."""
+    """List the parts of a request that Zoom accepted against the standard or its own advice."""
     entry = exchange.entry
     query, form = _named(entry["query"]), _named(entry["form"])
     if entry["path"] == "/oauth/authorize" and "scope" in query:
@@ -53,7 +53,7 @@ def tolerated(exchange: Exchange) -> Sequence[str]:
     return found
 
 
-def _proof_key(query: Mapping[str, str]) -> str:
+def _pkce(query: Mapping[str, str]) -> str:
     if not query.get("code_challenge"):
         return "no PKCE"
     return f"PKCE {query.get('code_challenge_method', 'plain')}"

@@ -12,7 +12,7 @@ from typing import Literal
 from paraph.simulator.engine import Simulator
 from paraph.simulator.state.journal import Exchange
 from paraph.simulator.steering.mask import Pair, mask_body, mask_pairs, mask_text
-from paraph.simulator.steering.summary import gist_of, tolerated
+from paraph.simulator.steering.summary import summarize, tolerated
 from paraph.simulator.webhooks.delivery import Attempt
 from paraph.simulator.webhooks.webhook_sender import Delivery
 
@@ -25,7 +25,13 @@ Tone = Literal["good", "moved", "refused", "broken", "waiting"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a row under its own heading: names and values, a text, or both."""
+    """A part of a row under its own heading.
+
+    Attributes:
+        pairs: names and values.
+        text: a text.
+        cut: the number of characters that are left out at the end of the text.
+    """
 
     heading: str
     pairs: list[Pair] = field(default_factory=list)
@@ -38,9 +44,11 @@ class Row:
     """One request or delivery.
 
     Attributes:
-        key: names it in the page and in a request to reveal it.
-        version: changes when the row has to be drawn again.
-        gist: a summary for the list.
+        key: its name in the page and in a request to reveal it.
+        version: changes if the row has to be drawn again.
+        direction: "in" for a request to Zoom, "out" for a webhook.
+        time: epoch seconds of the real world.
+        summary: one line for the list.
         tolerated: accepted parts that the app should not rely on.
     """
 
@@ -53,7 +61,7 @@ class Row:
     status: str
     tone: Tone
     parts: Sequence[Part]
-    gist: str = ""
+    summary: str = ""
     tolerated: Sequence[str] = ()
 
     @property
@@ -76,7 +84,12 @@ def newest_rows(simulator: Simulator) -> list[Row]:
 
 
 def find_row(simulator: Simulator, key: str) -> Row | None:
-    """Return one row in full and in clear."""
+    """Return one row in clear and in full; None if it is no longer kept.
+
+    Args:
+        simulator: the simulated Zoom.
+        key: the key of the row.
+    """
     if key.startswith("r") and key[1:].isdecimal() and len(key) < 20:
         exchange = simulator.journal.find(int(key[1:]))
         return None if exchange is None else request_row(exchange, revealed=True)
@@ -85,15 +98,15 @@ def find_row(simulator: Simulator, key: str) -> Row | None:
 
 
 def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
-    """Build the row of a request and its response."""
+    """Build the row of a request and its response, with masked secrets unless `revealed`."""
     entry = exchange.entry
     parts = [
         Part("Query", mask_pairs(entry["query"], revealed=revealed)),
         Part("Form", mask_pairs(entry["form"], revealed=revealed)),
         Part("Headers", mask_pairs(entry["headers"], revealed=revealed)),
         _body("Body", "" if entry["form"] else entry["body"], revealed=revealed),
-        Part("Answer", mask_pairs(exchange.answer_headers, revealed=revealed)),
-        _body("Answer body", _readable(exchange), revealed=revealed),
+        Part("Response", mask_pairs(exchange.response_headers, revealed=revealed)),
+        _body("Response body", _readable(exchange), revealed=revealed),
     ]
     status = entry["status"]
     path = entry["path"]
@@ -107,20 +120,20 @@ def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
         status=str(status) if status else "cut",
         tone=_tone(status),
         parts=[part for part in parts if part.pairs or part.text],
-        gist=gist_of(exchange),
+        summary=summarize(exchange),
         tolerated=tolerated(exchange),
     )
 
 
 def delivery_row(delivery: Delivery, *, revealed: bool = False) -> Row:
-    """Build the row of a webhook with all its attempts."""
+    """Build the row of a webhook and its attempts, with masked secrets unless `revealed`."""
     attempts = list(delivery.attempts)
     tried = [
         Pair(f"{_local(one.time):%H:%M:%S}", one.reason or str(one.status)) for one in attempts
     ]
     if delivery.retry_at:
         tried.append(
-            Pair("next try", f"{_local(delivery.retry_at):%H:%M:%S} by the simulated clock")
+            Pair("next attempt", f"{_local(delivery.retry_at):%H:%M:%S} by the simulated clock")
         )
     body = delivery.body.decode("utf-8", "replace")
     parts = [
@@ -139,16 +152,16 @@ def delivery_row(delivery: Delivery, *, revealed: bool = False) -> Row:
         status=_status_of(delivery, attempts),
         tone="waiting" if last is None else _tone(last),
         parts=[part for part in parts if part.pairs or part.text],
-        gist=delivery.url or "no URL",
+        summary=delivery.url or "no URL",
     )
 
 
 def _status_of(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
     if not attempts:
         return "…" if delivery.url else "unsent"
-    words = [str(attempts[-1].status or "no answer")]
+    words = [str(attempts[-1].status or "no response")]
     if len(attempts) > 1:
-        words.append(f"{len(attempts)} tries")
+        words.append(f"{len(attempts)} attempts")
     if delivery.retry_at:
         words.append(f"next {_local(delivery.retry_at):%H:%M}")
     return ", ".join(words)
@@ -168,11 +181,11 @@ def _body(heading: str, text: str, *, revealed: bool) -> Part:
 
 
 def _readable(exchange: Exchange) -> str:
-    """Return a response's body, except for our own pages, whose markup is not informative."""
+    """Return a response's body, but not the markup of the simulator's own pages."""
     media_type = next(
-        (value for name, value in exchange.answer_headers if name.lower() == "content-type"), ""
+        (value for name, value in exchange.response_headers if name.lower() == "content-type"), ""
     )
-    text = exchange.answer_body.decode("utf-8", "replace")
+    text = exchange.response_body.decode("utf-8", "replace")
     return "" if media_type.startswith("text/html") and "simulated Zoom" in text else text
 
 

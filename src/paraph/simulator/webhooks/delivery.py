@@ -1,4 +1,4 @@
-"""One webhook with its signature and its attempts; and the newest deliveries, within bounds."""
+"""One webhook with its signature and its attempts, and the bounded history of deliveries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXPONENT_FROM = 1e21
 
 @behaviour(
     "webhooks",
-    "compact bytes: no spaces, `/` as it is, whole numbers without `.0`, as JavaScript writes them",
+    "compact bytes as JavaScript writes them: no spaces, `/` unescaped, numbers without `.0`",
     "seen",
     source="zoom/webhook-sample",
 )
@@ -35,13 +35,15 @@ _EXPONENT_FROM = 1e21
     source="ECMA-262: well-formed JSON.stringify; not seen from Zoom",
 )
 @behaviour(
-    "webhooks", "mixed escapes: emoji as `\\u`, the rest as it is", "seen", source="captures"
+    "webhooks", "mixed escapes: emoji as `\\u`, the rest unescaped", "seen", source="captures"
 )
 def encode_body(content: Any, *, variant: str = "") -> bytes:
     r"""Encode a body as Zoom writes it: no spaces, `/` unescaped.
 
-    With the variant "mixed_escapes", emoji are `\u` escapes and other characters are raw UTF-8, as
-    seen in live deliveries. A receiver that prints the JSON again gets different bytes.
+    Args:
+        content: the body's object.
+        variant: "mixed_escapes" writes emoji as `\u` escapes and other characters as raw UTF-8, as
+            seen in live deliveries. A receiver that prints the JSON again gets different bytes.
     """
     text = json.dumps(_as_javascript(content), separators=(",", ":"), ensure_ascii=False)
     if variant == "mixed_escapes":
@@ -58,7 +60,7 @@ def utf8_of(json_text: str) -> bytes:
 
 
 def _as_javascript(content: Any) -> Any:
-    """Turn whole numbers into integers: receivers that reprint the JSON write `1`, never `1.0`."""
+    """Write whole numbers as integers: receivers that reprint the JSON write `1`, never `1.0`."""
     if isinstance(content, float) and content.is_integer() and abs(content) < _EXPONENT_FROM:
         return int(content)
     if isinstance(content, dict):
@@ -73,7 +75,13 @@ def _as_javascript(content: Any) -> Any:
     source="webhook reference",
 )
 def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """Return `v0=` and the HMAC-SHA256 of `v0:timestamp:body` (documented)."""
+    """Return the x-zm-signature of a body: `v0=` and the HMAC-SHA256 of `v0:timestamp:body`.
+
+    Args:
+        secret: the webhook secret.
+        timestamp: seconds as text, as in x-zm-request-timestamp.
+        body: the raw body.
+    """
     message = b"v0:" + timestamp.encode() + b":" + body
     return "v0=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
@@ -117,16 +125,16 @@ class Delivery:
 
     @property
     def client_id(self) -> str:
-        """The client id of the app that gets it."""
+        """Return the client id of the app that receives it."""
         return self.app.client_id
 
     def sign(self) -> None:
-        """Sign the present content."""
+        """Sign the present timestamp and body."""
         self.headers["x-zm-request-timestamp"] = self.timestamp
         self.headers["x-zm-signature"] = sign(self.secret, self.timestamp, self.body)
 
     def content(self) -> dict[str, Any] | None:
-        """Return the body's object; None if a fault has destroyed it."""
+        """Return the body's object; None if a fault has made it unreadable."""
         try:
             content = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -134,7 +142,7 @@ class Delivery:
         return content if isinstance(content, dict) else None
 
     def payload(self) -> dict[str, Any]:
-        """Return the body's payload; empty if a fault has destroyed it."""
+        """Return the body's payload; empty if a fault has made it unreadable."""
         payload = (self.content() or {}).get("payload")
         return payload if isinstance(payload, dict) else {}
 

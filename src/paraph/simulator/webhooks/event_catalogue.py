@@ -12,12 +12,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from paraph.simulator.state.access_token import random_text
 from paraph.simulator.state.behaviours import Mark, behaviour
+from paraph.simulator.state.clock import iso_time
 from paraph.simulator.state.world import App, User, World
 
 FOLDER = Path(__file__).parent / "events"
@@ -27,7 +28,7 @@ behaviour(
     "events", "download_token stands beside payload", "documented", source="webhook reference"
 )
 behaviour("events", "chatbot payloads are in camelCase", "seen", source="zoom/chatbot-nodejs")
-behaviour("events", "no event tells of an authorization", "unknown", source="none was found")
+behaviour("events", "no event announces an authorization", "unknown", source="none was found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,11 @@ def catalogue() -> Mapping[str, EventType]:
 
 
 def fill_in(kind: EventType, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Build the whole body: event, event_ts, and the fields of the data.
+    """Build a body: event, event_ts, and the fields of the data.
+
+    Args:
+        kind: the event.
+        values: the values that the data may name, from `values_for`.
 
     Raises:
         KeyError: the data names a part or a value that does not exist.
@@ -77,10 +82,6 @@ def values_for(
         now: wall time in epoch seconds.
         random_bytes: for ids; every body gets its own.
     """
-
-    def identifier(length: int) -> str:
-        return base64.urlsafe_b64encode(random_bytes(length)).decode("ascii")[:length]
-
     others = [one for one in world.users if one.account_id == user.account_id and one != user]
     other = others[0] if others else user
     admin = next((one for one in (user, *others) if one.role == "admin"), user)
@@ -88,10 +89,10 @@ def values_for(
     first, _, last = other.display_name.partition(" ")
     return {
         "now_ms": int(now * 1000),
-        "now": _instant(now),
-        "now_fraction": f"{_instant(now)[:-1]}.{int(now * 1000) % 1000:03d}Z",
-        "earlier": _instant(now - 1800),
-        "later": _instant(now + 86_400),
+        "now": iso_time(now),
+        "now_fraction": f"{iso_time(now)[:-1]}.{int(now * 1000) % 1000:03d}Z",
+        "earlier": iso_time(now - 1800),
+        "later": iso_time(now + 86_400),
         "account_id": user.account_id,
         "client_id": app.client_id,
         "app_name": "Simulated app",
@@ -109,13 +110,13 @@ def values_for(
         "meeting_number": number,
         "meeting_id": str(number),
         "meeting_uuid": base64.b64encode(random_bytes(16)).decode("ascii"),
-        "recording_id": identifier(22),
+        "recording_id": random_text(random_bytes, 22),
         "channel_id": random_bytes(16).hex(),
-        "bot_id": identifier(22).lower(),
-        "random_id": identifier(22),
+        "bot_id": random_text(random_bytes, 22).lower(),
+        "random_id": random_text(random_bytes, 22),
         "uuid": _uuid(random_bytes(16).hex().upper()),
         "hex64": random_bytes(32).hex(),
-        "download_token": ".".join(identifier(length) for length in (36, 160, 86)),
+        "download_token": ".".join(random_text(random_bytes, length) for length in (36, 160, 86)),
     }
 
 
@@ -133,10 +134,6 @@ def _filled(content: Any, parts: Mapping[str, Any], values: Mapping[str, Any]) -
             given = {**parts[content["@"]], **given}
         return {key: _filled(value, parts, values) for key, value in given.items()}
     return content
-
-
-def _instant(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _uuid(digits: str) -> str:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import httpx
 
-MAX_ANSWER = 64 * 1024
+MAX_RESPONSE = 64 * 1024
 
 Pairs = Sequence[tuple[str, str]]
 
 
 class UnreachableError(Exception):
-    """No response came; the text says why."""
+    """No response was received; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,13 @@ class Outgoing:
     async def send(
         self, method: str, url: str, headers: Pairs, content: bytes | AsyncIterator[bytes] = b""
     ) -> Reply:
-        """Send one request; the caller sets the timeout.
+        """Send one request, unchanged; the caller sets the timeout.
+
+        Args:
+            method: the HTTP method.
+            url: an http or https URL.
+            headers: the headers, in this order; a name may be repeated.
+            content: the body, at once or in pieces.
 
         Raises:
             UnreachableError: the URL is malformed, or no server answered.
@@ -81,17 +87,17 @@ class Outgoing:
 
 async def _exchange(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> Reply:
     response = await transport.handle_async_request(request)
-    answer = bytearray()
+    body = bytearray()
     try:
         async for piece in response.aiter_raw():
-            answer += piece
-            if len(answer) >= MAX_ANSWER:
+            body += piece
+            if len(body) >= MAX_RESPONSE:
                 break
     finally:
         with suppress(httpx.HTTPError):
             await response.aclose()
     pairs = response.headers.multi_items()
-    return Reply(response.status_code, pairs, bytes(answer[:MAX_ANSWER]))
+    return Reply(response.status_code, pairs, bytes(body[:MAX_RESPONSE]))
 
 
 def _request(

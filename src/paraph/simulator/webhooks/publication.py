@@ -7,7 +7,7 @@ challenges gets no event until it is validated again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ behaviour(
     "documented",
     source="webhook reference",
 )
-behaviour("subscriptions", "one of scope user hears only of its user_ids", "inferred")
+behaviour("subscriptions", "one of scope user gets only the events of its user_ids", "inferred")
 
 
 @dataclass(slots=True)
@@ -43,8 +43,8 @@ class Subscription:
     user_ids: frozenset[str] = frozenset()
     account_id: str = ""
 
-    def hears(self, content: Mapping[str, Any]) -> bool:
-        """Return true if the event is one of its events, and of one of its users."""
+    def includes(self, content: Mapping[str, Any]) -> bool:
+        """Return true if a body is of one of its events and names one of its users."""
         if content["event"] not in self.events:
             return False
         if self.scope != "user" or not self.user_ids:
@@ -81,30 +81,50 @@ class Publication:
         self._subscriptions = subscriptions
 
     def publish(self, app: App, content: dict[str, Any], *, variant: str = "") -> list[Delivery]:
-        """Send a whole body to every subscribed URL; return the deliveries, the form's first."""
+        """Send a body to every subscribed URL; return the deliveries.
+
+        Args:
+            app: the app whose event it is.
+            content: the body's object, with `event`.
+            variant: as for `WebhookSender.send`.
+        """
         urls = [app.event_url] if app.event_url else []
-        urls += [one.url for one in self._subscriptions.of(app) if one.hears(content)]
+        urls += [one.url for one in self._subscriptions.of(app) if one.includes(content)]
         return [
-            self._sender.send_content(app, content, url=url, variant=variant)
+            self._sender.send(app, content, url=url, variant=variant)
             for url in dict.fromkeys(urls)
             if not self._validation.health(app, url).disabled
         ]
 
 
 def realistic(
-    world: World, app: App, event: str, user: User | None, *, now: float, random_bytes: Any
+    world: World,
+    app: App,
+    event: str,
+    user: User | None,
+    *,
+    now: float,
+    random_bytes: Callable[[int], bytes],
 ) -> dict[str, Any]:
     """Return the realistic body of an event.
+
+    Args:
+        world: its people appear in the body.
+        app: the app whose event it is.
+        event: the name of an event of the catalogue.
+        user: the acting user; None for the first user of the world.
+        now: epoch seconds of the real world.
+        random_bytes: returns random bytes for ids.
 
     Raises:
         UsageError: the event is not in the catalogue, or the world has no user.
     """
     kind = catalogue().get(event)
     if kind is None:
-        raise UsageError(f"{event} has no realistic body: give a payload")
+        raise UsageError(f"the catalogue has no realistic body of {event}: give a payload")
     user = user or next(iter(world.users), None)
     if user is None:
-        raise UsageError("the world has no user for the event to tell of")
+        raise UsageError("the event needs a user: add one to the world")
     return fill_in(kind, values_for(world, app, user, now=now, random_bytes=random_bytes))
 
 

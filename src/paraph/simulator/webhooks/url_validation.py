@@ -1,7 +1,7 @@
-"""The URL-validation challenge: on save, by hand, and every 72 hours of the simulator's clock.
+"""The URL-validation challenge: on save, on request, and every 72 hours of the simulator's clock.
 
-After two failures in a row the account's owner gets mail, after four again. Six disable the
-subscription, which only a validation by hand enables again.
+The account's owner gets mail after two failures in a row, and again after four. Six failures
+disable the subscription; only a validation on request enables it again.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from paraph.simulator.faults import Faults
 from paraph.simulator.state.behaviours import behaviour
 from paraph.simulator.state.clock import Clock
+from paraph.simulator.state.fault_registry import Faults
 from paraph.simulator.state.world import App
 from paraph.simulator.webhooks.webhook_sender import WebhookSender
 
@@ -39,7 +39,7 @@ behaviour(
     "documented",
     source="webhook reference",
 )
-behaviour("URL validation", "every 72 hours; a jump of the clock asks once", "inferred")
+behaviour("URL validation", "every 72 hours; a jump of the clock sends one challenge", "inferred")
 behaviour(
     "URL validation",
     "mail to the owner after 2 and after 4 failures in a row",
@@ -48,18 +48,24 @@ behaviour(
 )
 behaviour(
     "URL validation",
-    "6 failures in a row disable; only by hand it works again",
+    "6 failures in a row disable it; only a validation on request enables it again",
     "documented",
     source="webhook reference",
 )
 behaviour(
-    "URL validation", "a URL is saved only when it passed", "documented", source="webhook reference"
+    "URL validation", "a URL is saved only if it passed", "documented", source="webhook reference"
 )
 
 
 @dataclass(slots=True)
 class Health:
-    """The recent results of one event URL."""
+    """The recent results of one event URL.
+
+    Attributes:
+        checked_at: epoch seconds of the simulated clock.
+        failures: the failed challenges in a row.
+        disabled: whether no event is sent to it.
+    """
 
     checked_at: float
     failures: int = 0
@@ -85,6 +91,7 @@ class UrlValidation:
         clock: for the 72 hours.
         sender: sends the challenges.
         faults: may change them, or make Zoom accept a wrong response.
+        random_text: returns random text for plainToken.
         targets: returns the present event URLs with their apps.
         owner_of: returns the mail address of the owner of an app's account.
     """
@@ -117,8 +124,8 @@ class UrlValidation:
         self._worlds += 1
         self._wait_until(self._since + EVERY_SECONDS)
 
-    def forget(self) -> None:
-        """Count the URLs of a new world as validated now."""
+    def clear(self) -> None:
+        """Delete all results: the URLs of a new world count as validated now."""
         self._health.clear()
         self.mails.clear()
         self._since = self._clock.now()
@@ -126,7 +133,7 @@ class UrlValidation:
             self.begin()
 
     def health(self, app: App, url: str) -> Health:
-        """Return the state of a URL."""
+        """Return the recent results of a URL; those of an unknown one begin as validated."""
         known = self._health.get((app.client_id, url))
         if known is None:
             if len(self._health) >= MAX_URLS:
@@ -135,7 +142,15 @@ class UrlValidation:
         return known
 
     async def validate(self, app: App, url: str) -> tuple[bool, str]:
-        """Validate by hand, or on save: enables a disabled subscription if it passes."""
+        """Validate a URL on request or on save; passing enables a disabled subscription.
+
+        Args:
+            app: the app of the URL.
+            url: the event URL.
+
+        Returns:
+            Whether it passed, and the reason.
+        """
         passed, reason = await self.challenge(app, url)
         health = self.health(app, url)
         health.checked_at = self._clock.now()
@@ -144,7 +159,7 @@ class UrlValidation:
         return passed, reason
 
     async def challenge(self, app: App, url: str) -> tuple[bool, str]:
-        """Send one challenge. Returns whether it passed, and the reason."""
+        """Send one challenge; return whether it passed, and the reason."""
         content = {
             "payload": {"plainToken": self._random_text(22)},
             "event_ts": int(self._clock.wall() * 1000),
@@ -153,12 +168,12 @@ class UrlValidation:
         delivery = self._sender.prepare(app, content, url=url)
         delivery = self._faults.spoil("challenge", delivery)
         self._sender.deliveries.add(delivery)
-        status, answer = await self._sender.attempt(delivery)
+        status, body = await self._sender.attempt(delivery)
         if status not in {200, 204}:
             return False, delivery.attempts[-1].reason
         if self._faults.take("challenge_answer_ignored"):
-            return True, "whatever the endpoint answered"
-        return judge(app, str(delivery.payload().get("plainToken")), answer)
+            return True, "any response was accepted, as a fault asked for"
+        return check_response(app, str(delivery.payload().get("plainToken")), body)
 
     def _revalidate(self) -> None:
         """Challenge every URL whose 72 hours are over, then wait for the next one."""
@@ -170,16 +185,16 @@ class UrlValidation:
                 continue
             if now - health.checked_at >= EVERY_SECONDS:
                 health.checked_at = now
-                self._sender.begin(self._ask_again(app, url))
+                self._sender.begin(self._revalidate_one(app, url))
             following = min(following, health.checked_at + EVERY_SECONDS)
         self._wait_until(following)
 
     def _wait_until(self, instant: float) -> None:
-        """Challenge again at that time, unless another world has begun its own round."""
-        mine = self._worlds
-        self._sender.timers.at(instant, self._revalidate, wanted=lambda: mine == self._worlds)
+        """Challenge again at that time, unless another world has been loaded meanwhile."""
+        world = self._worlds
+        self._sender.timers.at(instant, self._revalidate, wanted=lambda: world == self._worlds)
 
-    async def _ask_again(self, app: App, url: str) -> None:
+    async def _revalidate_one(self, app: App, url: str) -> None:
         passed, _ = await self.challenge(app, url)
         health = self.health(app, url)
         health.failures = 0 if passed else health.failures + 1
@@ -193,16 +208,22 @@ class UrlValidation:
         self.mails.append(Mail(now, self._owner_of(app), app.client_id, url, failures, subject))
 
 
-def judge(app: App, plain: str, answered: bytes) -> tuple[bool, str]:
-    """Return whether a response answers the challenge, and the reason."""
+def check_response(app: App, plain: str, body: bytes) -> tuple[bool, str]:
+    """Return whether a response to the challenge is right, and the reason.
+
+    Args:
+        app: the app whose webhook secret is the key of the HMAC.
+        plain: the plainToken of the challenge.
+        body: the body of the response.
+    """
     secret = app.webhook_secret.encode()
     expected = hmac.new(secret, plain.encode(), hashlib.sha256).hexdigest()
     try:
-        answer = json.loads(answered)
+        content = json.loads(body)
     except (ValueError, RecursionError):
-        return False, "the answer is not JSON"
-    if not isinstance(answer, dict) or answer.get("plainToken") != plain:
-        return False, "the answer does not repeat plainToken"
-    if answer.get("encryptedToken") != expected:
+        return False, "the response is not JSON"
+    if not isinstance(content, dict) or content.get("plainToken") != plain:
+        return False, "the response does not repeat plainToken"
+    if content.get("encryptedToken") != expected:
         return False, "encryptedToken is not the HMAC of plainToken"
     return True, "the endpoint answered the challenge"

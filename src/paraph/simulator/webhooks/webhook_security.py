@@ -1,4 +1,4 @@
-"""Credentials that an app may require besides the signature: password, bearer token, own header.
+"""Credentials that an app may require besides the signature: Basic, bearer token, custom header.
 
 The signature is sent in every mode (documented).
 """
@@ -21,11 +21,11 @@ behaviour(
     "documented",
     source="webhook reference",
 )
-behaviour("webhooks", "a bearer token is kept until it has expired", "inferred")
+behaviour("webhooks", "a bearer token is reused until it has expired", "inferred")
 
 
 class WebhookLoginError(Exception):
-    """The required header cannot be made; the delivery is retried (documented)."""
+    """The required header is not available; the delivery is retried (documented)."""
 
 
 class WebhookLogin:
@@ -57,8 +57,8 @@ class WebhookLogin:
             return {app.webhook_header: app.webhook_header_value}
         return {}
 
-    def forget(self) -> None:
-        """Fetch every token again."""
+    def clear(self) -> None:
+        """Delete the fetched tokens, so that each is fetched again."""
         self._tokens.clear()
 
     async def _token(self, app: App) -> str:
@@ -71,7 +71,7 @@ class WebhookLogin:
 
     @behaviour(
         "webhooks",
-        "the token URL gets grant_type=client_credentials, Basic, no body",
+        "the token URL receives grant_type=client_credentials with Basic credentials and no body",
         "documented",
         source="webhook reference",
     )
@@ -85,12 +85,12 @@ class WebhookLogin:
                 f"{url}{joint}grant_type=client_credentials",
                 [("authorization", _basic(app)), ("content-length", "0")],
             )
-            answer = json.loads(reply.body)
-            token, lifetime = answer["access_token"], int(answer["expires_in"])
+            content = json.loads(reply.body)
+            token, lifetime = content["access_token"], int(content["expires_in"])
         except (UnreachableError, ValueError, TypeError, KeyError, RecursionError):
-            raise WebhookLoginError("the token URL gave no token (-14)") from None
+            raise WebhookLoginError("the token URL returned no usable token (-14)") from None
         if reply.status != 200 or not isinstance(token, str) or lifetime < _LEAST_LIFETIME:
-            raise WebhookLoginError("the token URL gave no token (-14)")
+            raise WebhookLoginError("the token URL returned no usable token (-14)")
         return token, lifetime
 
 

@@ -1,4 +1,4 @@
-"""Webhooks as Zoom sends them: signed, 3 seconds to answer, retried after 5, 25 and 85 minutes.
+"""Sends webhooks as Zoom does: signed, 3 seconds of timeout, retries after 5, 25 and 85 minutes.
 
 Retries follow statuses from 500 and connections that failed, never 3xx or 4xx. A bounded number of
 deliveries is under way at once. A delivery dropped from the history is not retried any more, so
@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from paraph.simulator.faults import Faults
 from paraph.simulator.state.behaviours import behaviour
-from paraph.simulator.state.clock import Clock
-from paraph.simulator.state.timers import Timers
+from paraph.simulator.state.clock import Clock, Timers
+from paraph.simulator.state.fault_registry import Faults
 from paraph.simulator.state.world import App
 from paraph.simulator.webhooks.delivery import Attempt, Deliveries, Delivery, encode_body, sign
 from paraph.simulator.webhooks.outgoing import Outgoing, Reply, UnreachableError
@@ -57,8 +56,8 @@ behaviour(
     source="webhook reference",
 )
 behaviour("webhooks", "no retry after a 2xx other than 200 and 204 at first", "unknown")
-behaviour("webhooks", "a retry has the first one's bytes, signature and timestamp", "unknown")
-behaviour("webhooks", "a retry has the first one's x-zm-request-id", "seen", source="capture 2026")
+behaviour("webhooks", "a retry has the bytes, signature and timestamp of the first", "unknown")
+behaviour("webhooks", "a retry has the x-zm-request-id of the first", "seen", source="capture 2026")
 behaviour("webhooks", "every attempt has its own x-zm-trackingid", "inferred", source="DF 142066")
 behaviour(
     "webhooks",
@@ -73,12 +72,17 @@ behaviour(
     source="webhook reference",
 )
 behaviour("webhooks", "clientid and zm-trace-upstream on every delivery", "seen", source="captures")
-behaviour("webhooks", "nothing is followed: a redirect is an answer like another", "inferred")
+behaviour("webhooks", "no redirect is followed: it is a response like any other", "inferred")
 
 
 @dataclass(slots=True)
 class _Run:
-    """One delivery and the state of its attempts. It refers to the delivery by id only."""
+    """The state of one delivery's attempts. It refers to the delivery by id only.
+
+    Attributes:
+        begun: epoch seconds of the simulated clock, from which retries count.
+        afterwards: deliveries that were held back until this one was sent.
+    """
 
     delivery_id: str
     begun: float
@@ -117,16 +121,15 @@ class WebhookSender:
         self._outgoing = outgoing
         self._login = WebhookLogin(clock, outgoing)
 
-    def send(self, app: App, event: str, payload: Any, *, url: str, variant: str = "") -> Delivery:
-        """Sign and send one event, without waiting for the response."""
-        now = self._clock.wall()
-        content = {"event": event, "event_ts": int(now * 1000), "payload": payload}
-        return self.send_content(app, content, url=url, variant=variant)
+    def send(self, app: App, content: dict[str, Any], *, url: str, variant: str = "") -> Delivery:
+        """Sign and send a body, without waiting for the response.
 
-    def send_content(
-        self, app: App, content: dict[str, Any], *, url: str, variant: str = ""
-    ) -> Delivery:
-        """Sign and send a whole body, without waiting for the response."""
+        Args:
+            app: the app whose webhook secret signs it.
+            content: the body's object, with `event`.
+            url: the URL of the app; "" makes a delivery that is never sent.
+            variant: "mixed_escapes", or "" for the usual form; see `encode_body`.
+        """
         delivery = self.prepare(app, content, url=url, variant=variant)
         self.deliveries.add(delivery)
         if url and not self._faults.take("delivery_lost"):
@@ -138,7 +141,7 @@ class WebhookSender:
     def prepare(
         self, app: App, content: dict[str, Any], *, url: str, variant: str = ""
     ) -> Delivery:
-        """Return a signed delivery after the faults have changed it."""
+        """Return a signed delivery after the faults have changed it; arguments as in `send`."""
         request_id = self._random_bytes(16).hex()
         parts = (request_id[:8], request_id[8:12], request_id[12:16], request_id[16:20])
         trace = self._random_bytes(24).hex()
@@ -173,7 +176,7 @@ class WebhookSender:
         self._enqueue(_Run(delivery.id, self._clock.now()))
 
     async def settle(self) -> None:
-        """Wait until everything that is due has been sent and answered."""
+        """Wait until every due delivery has been sent and has its response or has failed."""
         while self._queue or self._tasks or self.timers.is_due:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._idle.append(done)
@@ -184,7 +187,7 @@ class WebhookSender:
     def clear(self) -> None:
         """Stop all deliveries under way and delete the history."""
         self._stop()
-        self._login.forget()
+        self._login.clear()
         self.deliveries.clear()
 
     async def close(self) -> None:
@@ -199,7 +202,7 @@ class WebhookSender:
         for task in self._tasks:
             task.cancel()
 
-    def begin(self, work: Any) -> None:
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Start background work that `settle` waits for."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -217,7 +220,7 @@ class WebhookSender:
         except (UnreachableError, WebhookLoginError) as error:
             reason = str(error)
         except TimeoutError:
-            reason = "no answer within 3 seconds (-1)"
+            reason = "no response within 3 seconds (-1)"
         else:
             delivery.attempts.append(Attempt(at, reply.status, f"answered {reply.status}"))
             return reply.status, reply.body
@@ -225,15 +228,15 @@ class WebhookSender:
         return 0, b""
 
     def _send_in_order(self, run: _Run) -> None:
-        """Send, unless the reordering fault holds this one back for the next."""
+        """Send a delivery, unless the reordering fault holds it back until the next one."""
         if not self._held and self._faults.take("delivery_reordered"):
             self._held.append(run)
-            self.timers.at(run.begun + _HELD_SECONDS, partial(self._let_go, run))
+            self.timers.at(run.begun + _HELD_SECONDS, partial(self._release, run))
             return
         run.afterwards, self._held = self._held, []
         self._enqueue(run)
 
-    def _let_go(self, run: _Run) -> None:
+    def _release(self, run: _Run) -> None:
         if run in self._held:
             self._held.remove(run)
             self._enqueue(run)

@@ -1,0 +1,257 @@
+"""The cost of forwarding one kept event: CPU time in the service, and in its database.
+
+`make bench` runs it. A tiny host on the other core accepts the events. Each kind of database gets
+two loads: a backlog, where there is always more to claim, and deliveries at a steady pace, where
+batches are small. A commit that few events share costs more than forwarding them, so the cost of a
+service that forwards nothing is measured beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import psutil  # type: ignore[import-untyped]  # It ships none.
+import uvloop
+
+import kit
+import service_under_load as load
+from paraph.model.records import KeptEvent
+from paraph.sealing.key_ring import KeyRing
+from paraph.storage.database import open_store
+from postgres_server import PostgresServer
+from webhook import install
+
+BACKLOG = int(os.environ.get("BENCH_BACKLOG", "4000"))
+# Not counted: connections are opened and statements prepared meanwhile.
+WARM_UP = 500
+RATES = (100, 400, 1200)
+SENDERS = 16
+IDLE_SECONDS = 3.0
+ROUNDS = min(kit.ROUNDS, 3)
+SETTLE_SECONDS = 0.3
+DEADLINE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """CPU microseconds for one event."""
+
+    service: float
+    database: float
+    a_second: float
+
+
+class Host(asyncio.Protocol):
+    """Takes events and says 204. Next to no work: it shares its core with the database."""
+
+    taken = 0
+    _transport: asyncio.Transport
+    _buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A connection of the service."""
+        # A cast and no check: uvloop's transports are of no class of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each whole request."""
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = self._buffer[:end].lower()
+            length = int(head.partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0])
+            if len(self._buffer) < end + 4 + length:
+                return
+            self._buffer = self._buffer[end + 4 + length :]
+            Host.taken += 1
+            self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[int]:
+    """The host on a socket; gives its port."""
+    Host.taken = 0
+    server = await asyncio.get_running_loop().create_server(Host, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+async def until_taken(count: int) -> None:
+    """Wait until the host has so many."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while Host.taken < count:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"the host has {Host.taken} of {count} events")
+        await asyncio.sleep(0.01)
+
+
+_numbers = itertools.count(1)
+
+
+async def fill(database_url: str, key: str, count: int) -> None:
+    """So many events that wait."""
+    store = await open_store(database_url, KeyRing.parse([key]), randomness=os.urandom)
+    now = int(time.time())
+    events = [
+        KeptEvent(
+            f"{number:064x}",
+            "meeting.participant_joined",
+            now,
+            load.body_of(number),
+            account_id=load.ACCOUNT,
+            next_attempt_at=now,
+            arrival=number,
+        )
+        for number in itertools.islice(_numbers, count)
+    ]
+    for start in range(0, count, 256):
+        await store.keep_events(events[start : start + 256], client_id=load.CLIENT_ID)
+    await store.close()
+
+
+class Spent:
+    """CPU seconds of the service and of the database since it was made."""
+
+    def __init__(self, pid: int, database: Callable[[], float]) -> None:
+        self._pid, self._database = pid, database
+        self._at = time.perf_counter()
+        self._before = kit.cpu_seconds(pid), database()
+
+    def __call__(self) -> tuple[float, float, float]:
+        """Those of the service, those of the database, and seconds."""
+        spent = kit.cpu_seconds(self._pid) - self._before[0], self._database() - self._before[1]
+        return *spent, time.perf_counter() - self._at
+
+
+async def drain(folder: Path, url: str, key: str, database: Callable[[], float]) -> Figure:
+    """A backlog, from its first events on until the host has it all."""
+    await fill(url, key, BACKLOG + WARM_UP)
+    async with listening() as port:
+        forward = f"http://127.0.0.1:{port}/hooks"
+        with load.running_service(folder, url, key=key, forward_url=forward) as service:
+            await until_taken(WARM_UP)
+            begun, spent = Host.taken, Spent(service.pid, database)
+            await until_taken(BACKLOG + WARM_UP)
+            took = spent()[2]
+            await asyncio.sleep(SETTLE_SECONDS)
+            count = Host.taken - begun
+            ours, theirs, _ = spent()
+    return Figure(ours / count * 1e6, theirs / count * 1e6, count / took)
+
+
+async def arrive(
+    folder: Path,
+    url: str,
+    key: str,
+    database: Callable[[], float],
+    *,
+    forwarding: bool,
+) -> list[Figure]:
+    """Deliveries at each pace, after what an idle service costs was measured."""
+    figures = []
+    async with listening() as port:
+        forward = f"http://127.0.0.1:{port}/hooks" if forwarding else ""
+        with load.running_service(folder, url, key=key, forward_url=forward) as service:
+            await send(service.port, RATES[0], 2.0)
+            idle = Spent(service.pid, database)
+            await asyncio.sleep(IDLE_SECONDS)
+            ours_idle, theirs_idle, waited = idle()
+            for rate in RATES:
+                begun, spent = Host.taken, Spent(service.pid, database)
+                count = await send(service.port, rate, 4.0)
+                took = spent()[2]
+                await until_taken(begun + count if forwarding else 0)
+                await asyncio.sleep(SETTLE_SECONDS)
+                ours, theirs, whole = spent()
+                ours -= ours_idle / waited * whole
+                theirs -= theirs_idle / waited * whole
+                figures.append(Figure(ours / count * 1e6, theirs / count * 1e6, count / took))
+    return figures
+
+
+async def send(port: int, rate: int, seconds: float) -> int:
+    """Deliveries at this pace, over several connections; how many were answered 200."""
+    requests = load.genuine(int(rate * seconds))
+    begun = time.perf_counter()
+
+    async def sender(number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for place in range(number, len(requests), SENDERS):
+            await asyncio.sleep(max(0.0, begun + place / rate - time.perf_counter()))
+            writer.write(requests[place])
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b" 200 " not in head.partition(b"\r\n")[0]:
+                raise SystemExit(f"a delivery was answered {head[:40]!r}")
+            length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
+            await reader.readexactly(int(length or 0))
+        writer.close()
+
+    await asyncio.gather(*(sender(number) for number in range(SENDERS)))
+    return len(requests)
+
+
+def places(stack: ExitStack, folder: Path) -> Iterator[tuple[str, str, Callable[[], float]]]:
+    """Each kind of database: its name, the URL of a new one, and the CPU seconds it has used."""
+    yield "SQLite", f"sqlite:///{folder / 'paraph.db'}", lambda: 0.0
+    postgres = PostgresServer()
+    stack.callback(postgres.stop)
+    postgres.start()
+    server = psutil.Process(postgres.pid)
+
+    def spent() -> float:
+        total = 0.0
+        for one in server.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = one.cpu_times()
+                total += times.user + times.system
+        return total
+
+    yield "PostgreSQL", postgres.create_database(), spent
+
+
+def measure(name: str, folder: Path, url: str, database: Callable[[], float]) -> None:
+    """Both loads, several times; print a row for each."""
+    key = load.new_key()
+    asyncio.run(install(url, key))
+    kinds = "accepted", "accepted and forwarded"
+    loads = ["forwarded, from a backlog"]
+    loads += [f"{kind}, {rate:,} a second" for kind in kinds for rate in RATES]
+    rounds: dict[str, list[Figure]] = {one: [] for one in loads}
+    for _ in range(ROUNDS):
+        figures = [uvloop.run(drain(folder, url, key, database))]
+        for forwarding in (False, True):
+            figures += uvloop.run(arrive(folder, url, key, database, forwarding=forwarding))
+        for name_of_load, figure in zip(loads, figures, strict=True):
+            rounds[name_of_load].append(figure)
+    for one, measured in rounds.items():
+        ours = statistics.median(figure.service for figure in measured)
+        theirs = statistics.median(figure.database for figure in measured)
+        rate = statistics.median(figure.a_second for figure in measured)
+        shown = f"{theirs:,.0f}" if theirs else "in the service"
+        print(f"| {name}, {one} | {ours:,.0f} | {shown} | {rate:,.0f} |", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    os.sched_setaffinity(0, {kit.LOAD_CORE} & os.sched_getaffinity(0) or os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(prefix="paraph-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        print(f"{kit.machine()}; fdatasync of 4 kB: {kit.flush_millis(folder):.2f} ms\n")
+        print("| events | CPU µs each in the service | in the database | a second, here |")
+        print("|---|--:|--:|--:|", flush=True)
+        for kind, url, database in places(stack, folder):
+            measure(kind, folder, url, database)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""Paraph's own service behind a small host product, as a target of the check."""

@@ -1,0 +1,80 @@
+"""Output of commands: tables, times, and the progress of long work."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import click
+
+_LINE_SECONDS = 5.0
+
+
+def day(epoch: int | None) -> str:
+    """Format a time for people."""
+    return "" if epoch is None else f"{datetime.fromtimestamp(epoch, tz=UTC):%Y-%m-%d %H:%M}"
+
+
+def show_table(rows: Sequence[Sequence[str]], *, columns: Sequence[str] = ()) -> None:
+    """Print rows, below the names of their columns if there are names.
+
+    The first value of a row is an argument of other commands, so it is never cut. Values are never
+    read as markup, because subjects, names and failures come from outside.
+    """
+    if not sys.stdout.isatty():
+        for row in [columns, *rows] if columns else rows:
+            click.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    widest = max((len(row[0]) for row in rows), default=0)
+    first = Column(columns[0] if columns else "", no_wrap=True, min_width=widest)
+    rest = columns[1:] if columns else [""] * max((len(row) - 1 for row in rows), default=0)
+    table = Table(first, *rest, show_header=bool(columns))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+@contextmanager
+def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show the progress of counted work; yields a function that advances it."""
+    if not sys.stderr.isatty():
+        yield _Lines(what, total).advance
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+class _Lines:
+    """Prints a line every few seconds, and one at the end."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._next = time.monotonic() + _LINE_SECONDS
+
+    def advance(self, count: int) -> None:
+        """Count, and print a line if one is due."""
+        self._done += count
+        if self._done >= self._total or time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LINE_SECONDS
+            click.echo(f"{self._what}: {self._done} of {self._total}", err=True)

@@ -1,0 +1,94 @@
+"""Requests and responses that are forwarded piece by piece, and their limits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import httpx
+
+from paraph.errors import ResponseTooLarge
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """The limits of one streamed exchange.
+
+    Attributes:
+        first_byte: seconds until the response's headers.
+        between: seconds without a single byte, in either direction.
+        whole: seconds for everything.
+        response_bytes: the size of the response's body.
+    """
+
+    first_byte: float = 30.0
+    between: float = 15.0
+    whole: float = 300.0
+    response_bytes: int = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedRequest:
+    """A request whose body may still be arriving. Its repr shows none of its content."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes | AsyncIterator[bytes]
+
+    def __repr__(self) -> str:
+        return f"StreamedRequest({self.method} {self.url.partition('?')[0]})"
+
+
+class StreamedResponse:
+    """A response whose body is still arriving."""
+
+    def __init__(
+        self,
+        response: httpx.Response,
+        *,
+        limit: int,
+        own_errors: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._response = response
+        self._limit = limit
+        self._own_errors = own_errors
+        self._begun = b""
+        self._pieces: AsyncIterator[bytes] = response.aiter_raw()
+        self.status = response.status_code
+        self.headers = headers_of(response)
+
+    async def beginning(self, size: int) -> bytes:
+        """Return the first bytes of the body, at least `size`; `pieces` yields them again."""
+        with self._own_errors():
+            while len(self._begun) < size and (piece := await anext(self._pieces, b"")):
+                self._begun += piece
+        return self._begun
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the whole body, once.
+
+        Raises:
+            ResponseTooLarge: it exceeds the limit; the part already forwarded stays incomplete.
+            TransportError: the connection broke off.
+        """
+        passed = len(self._begun)
+        if self._begun:
+            yield self._begun
+        with self._own_errors():
+            async for piece in self._pieces:
+                passed += len(piece)
+                if passed > self._limit:
+                    raise ResponseTooLarge("a response was longer than the limit")
+                yield piece
+
+
+def headers_of(response: httpx.Response) -> Headers:
+    """Return all headers: names in lower case, repeated ones as often as they were sent."""
+    return tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in response.headers.raw
+    )

@@ -1,0 +1,147 @@
+"""Checks settings together: each may be valid alone, and wrong beside the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+from urllib.parse import urlsplit
+
+from paraph.settings.model import Settings, Written
+
+GOVERNMENT = "Zoom for Government"
+COMMERCIAL = "Zoom's commercial cloud"
+
+# The global name first: it always works. The regional ones may appear in the `api_url` of token
+# responses (changelog of the regional clusters): the current names and three older spellings.
+REGIONAL_API_SERVERS = (
+    *(
+        f"https://api{region}.zoom.us"
+        for region in ("", "-au", "-ca", "-eu", "-in", "-sa", "-sg", "-uk", "-us")
+    ),
+    *(f"https://{region}api.zoom.us" for region in ("eu01", "sa01", "sg01")),
+)
+_GOVERNMENT_API_SERVERS = ("https://api.zoomgov.com",)
+_DOMAINS = {
+    GOVERNMENT: re.compile(r"(?:.+\.)?zoomgov\.com\.?"),
+    COMMERCIAL: re.compile(r"(?:.+\.)?zoom\.(?:us|com)\.?"),
+}
+_WIDER = (":admin", ":master")
+# Scopes with these prefixes exist in both forms, classic (`meeting:read`) and granular.
+_WITH_ADMIN_FORM = ("user:", "meeting:", "webinar:", "recording:", "cloud_recording:")
+# The service's own pages: a host's page at one of these URLs would cause a redirect loop.
+_OWN_PATHS = frozenset({"/install", "/installed", "/marketplace", "/oauth/redirect", "/webhook"})
+
+
+def default_api_servers(authorization_server: str) -> Sequence[str]:
+    """Return the API hosts of the cloud that an authorization server belongs to."""
+    if _cloud_of(authorization_server) == GOVERNMENT:
+        return _GOVERNMENT_API_SERVERS
+    return REGIONAL_API_SERVERS
+
+
+def mixed_clouds(authorization_server: str, api_servers: Sequence[str]) -> list[str]:
+    """List settings that would send a token of one cloud to the other one."""
+    own = _cloud_of(authorization_server)
+    problems = []
+    first = ""
+    for place, server in enumerate(api_servers):
+        cloud = _cloud_of(server)
+        if own and cloud and cloud != own:
+            home = "https://api.zoomgov.com" if own == GOVERNMENT else "https://api.zoom.us"
+            problems.append(
+                f"api_servers[{place}] belongs to {cloud} and authorization_server to {own}: "
+                f"write {home}, or leave api_servers out"
+            )
+        elif not own and cloud and first and cloud != first:
+            problems.append(
+                f"api_servers[{place}] belongs to {cloud}, and others to {first}: keep one cloud"
+            )
+        first = first or cloud
+    return problems
+
+
+def _cloud_of(url: str) -> str:
+    try:
+        host = (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+    found = [name for name, domain in _DOMAINS.items() if domain.fullmatch(host)]
+    return found[0] if found else ""
+
+
+def never_granted(scopes: Iterable[str], *, level: Literal["user", "account"]) -> Iterator[str]:
+    """Yield one sentence about each required scope that can never be granted.
+
+    An app that its users add has only user scopes, one that an administrator adds has only `:admin`
+    forms, and Zoom refuses a mixture. Only certain cases are reported: scopes of families with an
+    `:admin` form. Others, such as `zoomapp:inmeeting` and `imchat:bot`, may be granted at any
+    level.
+
+    Args:
+        scopes: names of scopes.
+        level: the setting `level`.
+    """
+    for scope in sorted(scopes):
+        if level == "user" and scope.endswith(_WIDER):
+            plain = scope.rpartition(":")[0]
+            yield (
+                f"required_scopes names {scope}, which Zoom never grants to an app that its users "
+                f'add: write {plain}, or set level = "account"'
+            )
+        elif (
+            level == "account" and scope.startswith(_WITH_ADMIN_FORM) and not scope.endswith(_WIDER)
+        ):
+            yield (
+                f"required_scopes names {scope}, which Zoom never grants to an app that an "
+                f'administrator adds: write {scope}:admin, or set level = "user"'
+            )
+
+
+def contradictions(settings: Settings, written: Written) -> list[str]:
+    """List the problems of settings that are valid alone and not together."""
+    problems = []
+    if settings.forward_url and not settings.forward_secrets:
+        problems.append("forward_secrets is missing: forwarded events are always signed")
+    if settings.forward_secrets and not settings.forward_url:
+        problems.append("forward_url is missing: without it forward_secrets has no effect")
+    for name in ("start_url", "link_url"):
+        value: str = getattr(written, name)
+        if settings.linking == "none" and value:
+            problems.append(f'{name} is set, and linking = "none" links nothing: remove one')
+        origin, own = settings.public_url, {f"{settings.public_url}{one}" for one in _OWN_PATHS}
+        if origin and value.partition("?")[0].rstrip("/") in own:
+            problems.append(f"{name} is a page of the service itself; it must be one of the host")
+    if settings.operator_url and settings.operator_url == settings.public_url:
+        problems.append("operator_url is public_url: the operator pages are not for the public")
+    if settings.public_bind == settings.private_bind and settings.public_bind[1]:
+        problems.append("public_bind and private_bind must differ: the private side is not public")
+    return problems
+
+
+def shared_secrets(written: Written) -> list[str]:
+    """List secrets with two roles: the holder in one role could act in the other."""
+    lists = {
+        name: list(value)
+        for name in type(written).model_fields
+        if isinstance(value := getattr(written, name), list)
+    }
+    problems = [
+        f"{name}[{place}] repeats {name}[{entries.index(one)}]: remove it"
+        for name, entries in lists.items()
+        for place, one in enumerate(entries)
+        if one and entries.index(one) < place
+    ]
+    roles = (
+        {written.client_id},
+        {written.client_secret},
+        set(written.webhook_secrets),
+        set(written.forward_secrets),
+    )
+    everything = [one for role in roles for one in role if one]
+    if len(set(everything)) < len(everything):
+        problems.append(
+            "client_id, client_secret, webhook_secrets and forward_secrets must all differ: give "
+            "each its own value"
+        )
+    return problems

@@ -1,0 +1,204 @@
+"""Reads the settings and checks them; all problems are reported together.
+
+No service starts with a weak or missing setting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
+
+from paraph.errors import ConfigurationError
+from paraph.outgoing.route import OutgoingRoute
+from paraph.outgoing.settings import check_route
+from paraph.settings.consistency import (
+    contradictions,
+    default_api_servers,
+    mixed_clouds,
+    never_granted,
+    shared_secrets,
+)
+from paraph.settings.keys import KeyService, KeySource, check_keys, check_service
+from paraph.settings.model import Settings, Written
+from paraph.settings.source import (
+    close_names,
+    current_names,
+    exact_names,
+    read_file,
+    read_variables,
+    type_problem,
+    unwrap,
+)
+from paraph.settings.validation import SettingChecks
+
+DEFAULT_FILE = Path("paraph.toml")
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Read the environment and a TOML file, and check all settings.
+
+    Args:
+        file: the TOML file; by default `paraph.toml` in the working directory, if it exists.
+
+    Raises:
+        ConfigurationError: it names every problem; it holds no value of a secret.
+    """
+    return _checked(*_read(file))
+
+
+def _read(file: Path | None) -> tuple[Written, list[str]]:
+    """Return the values, and the problems of their names and types; a bad value has its default."""
+    path = file or DEFAULT_FILE
+    given, problems = ({}, []) if file is None and not path.exists() else read_file(path)
+    variables = current_names(EnvSettingsSource(Written).env_vars, prefix="paraph_")
+    fields = Written.model_fields
+    given, wrong = exact_names(current_names(given), fields)
+    problems += wrong
+    from_variables, wrong = read_variables(
+        {name: text for name, text in variables.items() if name.removeprefix("paraph_") in fields},
+        [name for name, field in fields.items() if field.annotation == list[str]],
+    )
+    problems += wrong + close_names(variables, fields)
+    given, wrong = unwrap(given | from_variables)
+    problems += wrong
+    try:
+        return Written(**given), problems
+    except ValidationError as error:
+        problems += [type_problem(one["loc"], one["type"], fields) for one in error.errors()]
+        bad = {str(one["loc"][0]) for one in error.errors()}
+        return Written(**{name: v for name, v in given.items() if name not in bad}), problems
+
+
+def _checked(values: Written, problems: list[str]) -> Settings:
+    checks = SettingChecks()
+    if not values.webhook_secrets:
+        checks.problems.append("webhook_secrets is missing: give the app's secret token in a list")
+    encryption_keys, weak_keys = check_keys(_key_source(values))
+    checks.problems += weak_keys
+    outgoing = _outgoing(checks, values)
+    host_linked = values.linking == "host"
+    settings = Settings(
+        client_id=checks.client_id(values.client_id),
+        client_secret=checks.secret("client_secret", values.client_secret),
+        webhook_secrets=checks.secrets("webhook_secrets", values.webhook_secrets),
+        public_url=checks.url("public_url", values.public_url, origin_only=True),
+        public_bind=checks.bind("public_bind", values.public_bind),
+        private_bind=checks.bind("private_bind", values.private_bind),
+        database_url=checks.database_url("database_url", values.database_url),
+        events_url=checks.events_url("events_url", values.events_url),
+        encryption_keys=encryption_keys,
+        linking=values.linking,
+        start_url=checks.url("start_url", values.start_url) if host_linked else "",
+        link_url=checks.url("link_url", values.link_url) if host_linked else "",
+        required_scopes=checks.scopes("required_scopes", values.required_scopes),
+        level=values.level,
+        authorization_server=checks.url(
+            "authorization_server", values.authorization_server, origin_only=True
+        ),
+        api_servers=tuple(
+            checks.url(f"api_servers[{n}]", server, origin_only=True)
+            for n, server in enumerate(_api_servers(values))
+        ),
+        proxy_allow=tuple(checks.rule("proxy_allow", rule) for rule in values.proxy_allow),
+        forward_url=checks.url("forward_url", values.forward_url) if values.forward_url else "",
+        forward_secrets=checks.signing_secrets("forward_secrets", values.forward_secrets),
+        trusted_proxies=checks.networks("trusted_proxies", values.trusted_proxies),
+        freshness_past=values.freshness_past,
+        freshness_future=values.freshness_future,
+        event_retention=values.event_retention,
+        dead_letter_retention=values.dead_letter_retention,
+        app_name=checks.text("app_name", values.app_name),
+        verify_zoom=checks.text("verify_zoom", values.verify_zoom),
+        security_contact=checks.contact("security_contact", values.security_contact),
+        operator_url=(
+            checks.url("operator_url", values.operator_url, origin_only=True)
+            if values.operator_url
+            else ""
+        ),
+        receipts_folder=checks.text("receipts_folder", _receipts_folder(values)),
+        key_service=_key_service(checks, values, outgoing),
+        webhook_rotation_until=(
+            0
+            if values.webhook_rotation_until is None
+            else int(values.webhook_rotation_until.timestamp())
+        ),
+        event_timeout=values.event_timeout,
+        event_order=values.event_order,
+        fast_path=values.fast_path,
+        private_hosts=tuple(checks.host("private_hosts", name) for name in values.private_hosts),
+        outgoing=outgoing,
+        drain_seconds=values.drain_seconds,
+    )
+    if not settings.api_servers:
+        checks.problems.append("api_servers is empty: no host would be allowed to see a token")
+    checks.problems += mixed_clouds(settings.authorization_server, settings.api_servers)
+    checks.problems += never_granted(settings.required_scopes, level=settings.level)
+    checks.problems += contradictions(settings, values) + shared_secrets(values)
+    # A value of a wrong type was left out above; do not report it as missing too.
+    named = {problem.partition(":")[0].partition("[")[0] for problem in problems}
+    missing = {f"{name} is missing" for name in named}
+    problems += [one for one in checks.problems if one.partition(":")[0] not in missing]
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _api_servers(values: Written) -> list[str]:
+    """Return the given hosts, else those of the authorization server's cloud."""
+    if "api_servers" in values.model_fields_set:
+        return values.api_servers
+    return list(default_api_servers(values.authorization_server))
+
+
+def load_key_service(file: Path | None = None) -> KeyService | None:
+    """Load only the key service, to create the first key before all settings exist.
+
+    Raises:
+        ConfigurationError: it names every problem.
+    """
+    checks = SettingChecks()
+    values, problems = _read(file)
+    service = _key_service(checks, values, _outgoing(checks, values))
+    if problems + checks.problems:
+        raise ConfigurationError(problems + checks.problems)
+    return service
+
+
+def _key_service(checks: SettingChecks, values: Written, route: OutgoingRoute) -> KeyService | None:
+    service, problems = check_service(_key_source(values))
+    checks.problems += problems
+    if service is None:
+        return None
+    checks.url("key_service_url", values.key_service_url, origin_only=True)
+    return replace(service, route=route)
+
+
+def _outgoing(checks: SettingChecks, values: Written) -> OutgoingRoute:
+    route, problems = check_route(
+        proxy=values.outgoing_proxy, bypass=values.outgoing_proxy_bypass, ca_file=values.ca_file
+    )
+    checks.problems += problems
+    return route
+
+
+def _key_source(values: Written) -> KeySource:
+    return KeySource(
+        encryption_keys=values.encryption_keys,
+        encryption_keys_file=values.encryption_keys_file,
+        service_url=values.key_service_url,
+        service_mount=values.key_service_mount,
+        service_key=values.key_service_key,
+        service_token=values.key_service_token,
+        service_token_file=values.key_service_token_file,
+        service_ca_file=values.key_service_ca_file,
+    )
+
+
+def _receipts_folder(values: Written) -> str:
+    """Return the folder; by default beside an SQLite file, and no folder with PostgreSQL."""
+    if values.receipts_folder or not values.database_url.startswith("sqlite:///"):
+        return values.receipts_folder
+    return f"{values.database_url.removeprefix('sqlite:///')}-receipts"

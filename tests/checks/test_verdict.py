@@ -1,0 +1,106 @@
+"""A case that has observed nothing does not pass; friendly error pages do not fail."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from paraph.checks.runner import run
+from paraph.checks.target import Start, Target, Urls, Variant
+from paraph.checks.twin_target import twin_target
+from paraph.checks.verdict import Finding, Verdict
+
+
+def finding_of(target: Target, name: str) -> Finding:
+    """One case against one target."""
+    (finding,) = run(target, [name], told=lambda _finding: None).findings
+    return finding
+
+
+def friendly(*words: str) -> Target:
+    """An app whose errors lead to its front page."""
+    return Target(
+        name="friendly",
+        start=Start(
+            command=[sys.executable, str(Path(__file__).parent / "friendly_app.py"), *words],
+            environment={
+                "PORT": "{port}",
+                "ZOOM": "{zoom}",
+                "CLIENT_ID": "{client_id}",
+                "SECRET": "{client_secret}",
+            },
+        ),
+        urls=Urls(start="/start", redirect="/callback", pages=["/"]),
+    )
+
+
+@pytest.mark.parametrize("name", ["tok-identity-fail", "cb-half-install", "tok-email-match"])
+def test_a_friendly_page_is_a_refusal(name: str) -> None:
+    """A sign-in is recognized by the app's pages, not by a status."""
+    finding = finding_of(friendly(), name)
+    assert finding.verdict is Verdict.PASS, finding.reason
+
+
+def test_a_sign_in_without_an_identity_is_found() -> None:
+    """An app that signs in a user without an identity fails."""
+    finding = finding_of(friendly("gullible"), "tok-identity-fail")
+    assert (Verdict.FAIL, "users/me: 401: accepted") == (finding.verdict, finding.reason)
+
+
+@pytest.mark.parametrize(
+    ("hook", "name"),
+    [
+        ("sign_in", "start-csrf-link"),
+        ("links", "start-fixation-url"),
+        ("events", "wh-tenant"),
+        ("events", "deauth-late-event"),
+    ],
+)
+def test_a_case_that_needs_a_hook_is_not_applicable_without_it(hook: str, name: str) -> None:
+    """A case that needs a missing hook is not applicable."""
+    # Without a sign-in the twin could not even begin.
+    target = friendly() if hook == "sign_in" else twin_target()
+    setattr(target.hooks, hook, None)
+    finding = finding_of(target, name)
+    assert Verdict.NOT_APPLICABLE is finding.verdict
+    assert f"`{hook}`" in finding.reason
+
+
+@pytest.mark.parametrize("name", ["tok-profile-xss", "tok-email-match", "deauth-retention"])
+def test_pages_that_show_nothing_prove_nothing(name: str) -> None:
+    """The case is not applicable if no page shows the name of a user."""
+    target = twin_target() if name == "deauth-retention" else friendly("discreet")
+    target.urls.pages = []
+    finding = finding_of(target, name)
+    assert Verdict.NOT_APPLICABLE is finding.verdict, finding.reason
+    assert "urls.pages" in finding.reason
+
+
+def test_a_log_that_is_not_there_holds_no_secret_and_proves_nothing() -> None:
+    """A log file that does not exist is inconclusive, never a pass."""
+    target = twin_target()
+    target.hooks.log_file = "{folder}/misspelt.log"
+    finding = finding_of(target, "leak-logs")
+    assert Verdict.INCONCLUSIVE is finding.verdict
+    assert "there is no log at" in finding.reason
+
+
+def test_a_file_that_an_installation_does_not_touch_is_not_the_database(tmp_path: Path) -> None:
+    """A file that an installation leaves unchanged is inconclusive, never a pass."""
+    file = tmp_path / "other.db"
+    file.write_bytes(b"x" * 4096)
+    target = twin_target()
+    target.hooks.database_file = str(file)
+    finding = finding_of(target, "leak-db")
+    assert Verdict.INCONCLUSIVE is finding.verdict, finding.reason
+
+
+def test_a_variant_that_leaves_the_secret_in_place_proves_nothing() -> None:
+    """The case is inconclusive if the variant still has its webhook secret."""
+    target = twin_target()
+    target.variants["no_webhook_secret"] = Variant(environment={"MISSPELT": ""})
+    finding = finding_of(target, "wh-fail-open")
+    assert Verdict.INCONCLUSIVE is finding.verdict
+    assert "leaves the secret in place" in finding.reason
