@@ -88,7 +88,7 @@ def sentence_of(folder: str) -> str:
 def layers() -> str:
     """The order of imports, from the first contract of import-linter."""
     contracts = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["tool"]["importlinter"]
-    (contract,) = [one for one in contracts["contracts"] if one["type"] == "layers"]
+    contract = next(one for one in contracts["contracts"] if one["type"] == "layers")
     lines = [re.sub(r"paraph\.|[()]", "", line) for line in contract["layers"]]
     return "```\n" + "\n".join(lines) + "\n```"
 
