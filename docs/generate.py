@@ -66,7 +66,7 @@ def phases() -> str:
     return f"```mermaid\n{to_mermaid()}```"
 
 
-def rooms() -> str:
+def packages() -> str:
     """Every folder of the package: the first sentence of its docstring, and its modules."""
     rows = []
     for folder in sorted(path.parent for path in PACKAGE.rglob("__init__.py")):
@@ -139,7 +139,7 @@ def _below(root: type[ParaphError]) -> set[type[ParaphError]]:
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "explanation/design.md": {
-        "rooms": rooms,
+        "packages": packages,
         "layers": layers,
         "doors": doors,
         "phases": phases,

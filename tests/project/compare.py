@@ -125,22 +125,26 @@ class Comparison:
     async def _compare_request(self, number: int, request: Request) -> None:
         # A source of its own: the limits of connections and failures count by address.
         source = f"127.{1 + number // 60_000}.{number // 250 % 240}.{number % 250 + 1}"
-        responses = await self._sent(request, source, patient=False)
+        responses = await self._sent(request, source, long_wait=False)
         for _ in range(_ATTEMPTS - 1):
             if not any(lines for _, lines in self._compared(responses)):
                 break
             # A response may come late on a busy machine, or the clock may move on between two.
             if any(one[0].status == 429 for one in responses.values()):
                 await asyncio.sleep(_UNTIL_ROOM_SECONDS)
-            responses = await self._sent(request, source, patient=True)
+            responses = await self._sent(request, source, long_wait=True)
         self._note(request.group, request.name, responses)
 
     async def _sent(
-        self, request: Request, source: str, *, patient: bool
+        self, request: Request, source: str, *, long_wait: bool
     ) -> dict[Key, list[Response]]:
         sent = [
             side.send(
-                request.where, request.pieces, source=source, count=request.count, patient=patient
+                request.where,
+                request.pieces,
+                source=source,
+                count=request.count,
+                long_wait=long_wait,
             )
             for side in self._sides.values()
         ]

@@ -237,7 +237,7 @@ class Flows:
             },
         }
         raw = delivery(json.dumps(event).encode(), at=int(time.time()) + 130)
-        yield "app_deauthorized", (await side.send("public", [raw], patient=True))[0]
+        yield "app_deauthorized", (await side.send("public", [raw], long_wait=True))[0]
 
     def all(self, *, with_faults: bool) -> Sequence[tuple[str, AsyncIterator[Step]]]:
         """Return the flows that come before all other requests, in their order."""

@@ -73,7 +73,7 @@ class Side:
         *,
         source: str = "127.0.0.1",
         count: int = 1,
-        patient: bool = False,
+        long_wait: bool = False,
     ) -> list[Response]:
         """Send raw bytes on a new connection and return the responses.
 
@@ -82,9 +82,9 @@ class Side:
             pieces: bytes to write one after the other, with a pause between them.
             source: the loopback address to connect from; rate limits count by it.
             count: the number of expected responses.
-            patient: wait longer for a response, as after a difference.
+            long_wait: wait longer for a response, as after a difference.
         """
-        seconds = _SILENCE_SECONDS * (6 if patient else 1)
+        seconds = _SILENCE_SECONDS * (6 if long_wait else 1)
         found: list[Response] = []
         data = b""
         try:
@@ -131,7 +131,7 @@ class Side:
         if body is not None:
             lines.append(f"content-length: {len(body)}")
         raw = "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
-        return (await self.send(where, [raw], source=source, patient=True))[0]
+        return (await self.send(where, [raw], source=source, long_wait=True))[0]
 
     async def call(self, method: str, path: str, content: Any = None, **named: Any) -> Response:
         """Call the management API with the key of all permissions."""

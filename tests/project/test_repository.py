@@ -51,7 +51,7 @@ def folders() -> dict[str, set[str]]:
     return found
 
 
-def test_a_folder_is_no_drawer_and_no_heap() -> None:
+def test_folders_hold_3_to_18_modules() -> None:
     """A folder holds 3 to 18 modules, and says in one sentence what they have in common."""
     wrong = {
         folder: len(modules)
@@ -68,7 +68,7 @@ def test_a_folder_is_no_drawer_and_no_heap() -> None:
     assert [] == silent
 
 
-def test_the_picture_has_some_twenty_rooms() -> None:
+def test_the_package_has_at_most_24_folders() -> None:
     """The top of the package can be read at one glance."""
     assert len([one for one in folders() if one.count("/") == 1]) <= 24
 
