@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
+from cli.commands import run_command
 from paraph.sealing.key_ring import new_encryption_key
 from private_file import write_private
 
 
 def backup(folder: Path, file: str) -> tuple[int, str]:
     """Run the command; its exit code and what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "paraph.cli.main", "backup", file],
-        capture_output=True,
-        check=False,
-        text=True,
-        cwd=folder,
-    )
-    return done.returncode, done.stderr
+    done = run_command(folder, "backup", file)
+    return done.code, done.err
 
 
 def test_a_backup_is_its_owners_alone_and_overwrites_nothing(folder: Path) -> None:
@@ -70,12 +63,5 @@ def test_a_backup_of_a_rotated_key_restores_on_request_alone(folder: Path) -> No
 
 def restore(folder: Path, *words: str) -> tuple[int, str]:
     """Run the command; its exit code and what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "paraph.cli.main", "restore", *words],
-        capture_output=True,
-        check=False,
-        text=True,
-        cwd=folder,
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stderr
+    done = run_command(folder, "restore", *words)
+    return done.code, done.err

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cli.commands import run_command
 from paraph.sealing.key_ring import new_encryption_key
 from paraph.simulator.webhooks.webhook_sender import sign
 from private_file import write_private
@@ -44,19 +42,9 @@ def explain(
     folder: Path, kind: str, request: bytes, *options: str, file: str = "-", **variables: str
 ) -> tuple[int, str]:
     """Run the command over a request on standard input."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PARAPH_")}
-    words = ["explain", kind, *([file] if file else []), *options]
-    done = subprocess.run(
-        [sys.executable, "-m", "paraph.cli.main", *words],
-        input=request,
-        capture_output=True,
-        cwd=folder,
-        env={**others, **variables},
-        timeout=60,
-        check=False,
-    )
-    assert b"Traceback" not in done.stderr
-    return done.returncode, (done.stdout + done.stderr).decode()
+    words = ("explain", kind, *([file] if file else []), *options)
+    done = run_command(folder, *words, content=request, variables=variables)
+    return done.code, done.out + done.err
 
 
 def delivery(body: bytes, *, key: str = SECRET, at: int | None = None) -> bytes:

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from cli.commands import run_command
 from installing import install
 from paraph.lifecycle.context import Context
 from paraph.service.context import open_context
@@ -17,15 +18,8 @@ from paraph.settings.loading import load_settings
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
     """The command over those settings, in a narrow terminal."""
-    done = subprocess.run(
-        [sys.executable, "-m", "paraph.cli.main", "installations", *arguments],
-        capture_output=True,
-        check=False,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "60"},
-    )
-    return done.returncode, done.stdout + done.stderr
+    done = run_command(folder, "installations", *arguments, variables={"COLUMNS": "60"})
+    return done.code, done.out + done.err
 
 
 def installed(folder: Path) -> str:
