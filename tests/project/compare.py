@@ -78,8 +78,13 @@ class Report:
                         f"  {group:<24}{count:>6} compared {wrong[place, group]:>4} different  "
                         f"({self._statuses(where, group)})"
                     )
-        for place, group, name, line in self.found[:_SHOWN]:
-            say(f"\n{place}; {group}; {name}\n  {line}")
+        by_request: dict[tuple[str, str], dict[str, list[str]]] = {}
+        for place, group, name, line in self.found:
+            by_request.setdefault((group, name), {}).setdefault(place, []).append(line)
+        for (group, name), found in list(by_request.items())[:_SHOWN]:
+            say(f"\n{group}; {name} ({'; '.join(found)})")
+            for line in next(iter(found.values())):
+                say(f"  {line}")
         total = sum(self.counts.values())
         say(f"\n{total} comparisons, {len(self.found)} differences")
 

@@ -175,7 +175,7 @@ class Flows:
         queued = await self._side.call("POST", f"{one}/redeliver", {})
         # Its body tells whether the event was forwarded before the response was made.
         yield "redelivery", replace(queued, headers=queued.headers[:1], body=b"", raw=b"")
-        yield "OpenAPI document", await self._side.call("GET", "/v1/openapi.json")
+        yield "OpenAPI document", _meaning_of(await self._side.call("GET", "/v1/openapi.json"))
 
     async def operators(self) -> AsyncIterator[Step]:
         """Sign in to the operator pages and look at each of them."""
@@ -255,3 +255,31 @@ def _names_of_metrics(page: Response) -> Response:
     """Return the page without its values, which differ."""
     lines = [line.rpartition(b" ")[0] for line in page.body.splitlines() if line[:1] != b"#"]
     return Response(page.status, page.reason, page.headers[:1], b"\n".join(sorted(set(lines))))
+
+
+def _meaning_of(page: Response) -> Response:
+    """Return an OpenAPI document as its calls, with the names that each takes and returns.
+
+    The same API can be described in many ways, and the framework chooses one of them.
+    """
+    document = page.json()
+
+    def names(content: Any) -> Any:
+        schema = content.get("content", {}).get("application/json", {}).get("schema", {})
+        if "$ref" in schema:
+            schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return dict.fromkeys(sorted(schema.get("properties", {})), 1)
+
+    calls = {}
+    for path, methods in sorted(document.get("paths", {}).items()):
+        for method, call in sorted(methods.items()):
+            responses = call["responses"]
+            # Beside "default" the framework adds a response of its own.
+            statuses = set(responses) - ({"200"} if "default" in responses else set())
+            calls[f"{method} {path}"] = {
+                "parameters": {one["name"]: one["in"] for one in call.get("parameters", [])},
+                "body": names(call.get("requestBody", {})),
+                "responses": {one: names(responses[one]) for one in sorted(statuses)},
+            }
+    headers = [one for one in page.headers if one[0] != "content-length"]
+    return replace(page, headers=tuple(headers), body=json.dumps(calls).encode(), raw=b"")

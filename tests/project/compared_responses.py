@@ -109,7 +109,7 @@ class Allowed:
 
     Attributes:
         prose: texts of the old version with their new wording.
-        keys: names that the new version adds to JSON objects.
+        keys: names that the new version adds to JSON objects, or leaves out.
         names: other old names with their new ones, wherever they occur as a whole.
         used: entries that explained a difference.
     """
@@ -180,14 +180,14 @@ def _body_differences(old: Response, new: Response, allowed: Allowed) -> Iterato
 
 def _json_differences(old: Any, new: Any, place: str, allowed: Allowed) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
-        added = allowed.keys.intersection(new.keys() - old.keys())
-        allowed.used.update(added)
-        names = [name for name in new if name not in added]
-        if list(old) != names:
-            yield f"JSON names at {place or '/'}: {list(old)} / {names}"
-            return
-        for name in names:
-            yield from _json_differences(old[name], new[name], f"{place}/{name}", allowed)
+        changed = allowed.keys.intersection(new.keys() ^ old.keys())
+        allowed.used.update(changed)
+        before, after = ([one for one in names if one not in changed] for names in (old, new))
+        if before != after:
+            yield f"JSON names at {place or '/'}: {before} / {after}"
+        for name in before:
+            if name in new:
+                yield from _json_differences(old[name], new[name], f"{place}/{name}", allowed)
     elif isinstance(old, list) and isinstance(new, list):
         if len(old) != len(new):
             yield f"JSON length at {place}: {len(old)} / {len(new)}"
