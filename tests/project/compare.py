@@ -213,11 +213,12 @@ class Versions:
 
     Args:
         old: the root of the checkout to compare with.
+        new: the root of the checkout to compare.
         folder: an empty folder.
     """
 
-    def __init__(self, old: Path, folder: Path) -> None:
-        self._roots = {"old": old, "new": ROOT}
+    def __init__(self, old: Path, new: Path, folder: Path) -> None:
+        self._roots = {"old": old.resolve(), "new": new.resolve()}
         self._folder = folder
         self._zooms: dict[Key, int] = {}
 
@@ -300,6 +301,7 @@ async def main() -> int:
     """Compare on every inbox, and print what differs."""
     parser = argparse.ArgumentParser(description="Compare the responses of two checkouts.")
     parser.add_argument("old", type=Path, help="the root of the checkout to compare with")
+    parser.add_argument("--new", type=Path, default=ROOT, help="by default this checkout")
     parser.add_argument("--examples", type=int, default=1000, help="examples of each fuzz corpus")
     parser.add_argument("--inbox", choices=INBOXES, action="append", help="only these inboxes")
     given = parser.parse_args()
@@ -307,7 +309,7 @@ async def main() -> int:
     many = everything(given.examples)
     few = everything(given.examples // 5)
     with tempfile.TemporaryDirectory(prefix="paraph-compare-") as folder:
-        async with Versions(given.old.resolve(), Path(folder)).running() as versions:
+        async with Versions(given.old, given.new, Path(folder)).running() as versions:
             for inbox in given.inbox or INBOXES:
                 requests = many if inbox == "sqlite" else few
                 await compare(versions, inbox, "host", requests, report)
