@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -240,8 +241,9 @@ class _Starter:
     stack: contextlib.AsyncExitStack
 
     @property
-    def _python(self) -> Path:
-        return self.checkout / ".venv" / "bin" / "python"
+    def _python(self) -> str:
+        own = self.checkout / ".venv" / "bin" / "python"
+        return str(own) if own.exists() else sys.executable
 
     async def output(self, code: str) -> list[str]:
         """Return the lines that some code prints."""
