@@ -1,4 +1,4 @@
-"""Writes docs/check-matrix.md, and its sum into the package: every case and its switch."""
+"""Writes docs/check-matrix.md from a self-test of every case, and its summary into the package."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ check works.
 
 
 def table(matrix: Matrix) -> str:
-    """The document."""
+    """Return the document for the results of all cases."""
     kills = {one.id: one for one in matrix.kills}
     lines = [f"**{matrix.killed} of {len(matrix.kills)}** cases tell the two apart.", ""]
     for group, title in GROUPS.items():
@@ -42,7 +42,7 @@ def table(matrix: Matrix) -> str:
 
 
 def merged(matrix: Matrix, document: str) -> Matrix:
-    """The self-test of some cases, and the rows of the other cases as the document has them."""
+    """Return a self-test of some cases, completed with the other rows of the document."""
     kills = {one.id: one for one in matrix.kills}
     for name, reference, twin in _ROW.findall(document):
         if name in catalogue() and name not in kills:
@@ -56,7 +56,7 @@ def _finding(name: str, verdict: str) -> Finding:
 
 
 def main() -> None:
-    """Run the self-test and write the table; with `--only` the other rows stay as they are."""
+    """Run the self-test and write the table; with `--only` the other rows are kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", default=[], help="a case, or a pattern")
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))

@@ -10,41 +10,16 @@ import ast
 import re
 import sys
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from words import retired_in_text
+
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST_SENTENCE = 30
 
-# A pattern, and the words to write instead.
-RETIRED: Mapping[str, str] = {
-    r"whoever|whomever|nobody|somebody": "name the person or the program",
-    r"(?:is|are|has|have|had|was) none": 'say "there is no …" or name the thing',
-    r"what (?:came|comes|became) of": "result, outcome",
-    r"mend(?:s|ed|ing)?": "fix; for the URL: reauthorize",
-    r"(?:hand(?:s|ed|ing)?) (?:it |them |one )?on": "forward, deliver",
-    r"patience|patiently": "timeout, deadline",
-    r"lanes?": "fast path",
-    r"(?:plain|other|fast) (?:way|road)": "ASGI path, fast path",
-    r"roads?": "claim queue",
-    r"judg(?:e|es|ed|ing)": "check, decide, verify",
-    r"let(?:s|ting)? go(?: of)?": "close, release, drop",
-    r"forget(?:s|ting)?|forgotten|forgot": "delete, expire",
-    r"tid(?:y|ies|ied|ying)": "housekeeping, delete what expired",
-    r"at hand": "cached, available",
-    r"see there": "describe the argument, or leave it out",
-    r"rungs?|ladders?": "proof",
-    r"sealed anew|seals? anew|asked anew|made anew|read anew": "… again",
-    r"budgets?": "rate limit",
-    r"live reader|concerned reader": "access lookup, recipient lookup",
-    r"turn(?:s|ed|ing)? to (?:it|the new|a new)": "rotate to",
-    r"visits?": "browser request, operator request",
-}
-_RETIRED = re.compile(
-    "|".join(rf"(?P<w{n}>\b(?:{p})\b)" for n, p in enumerate(RETIRED)), re.IGNORECASE
-)
 # A clause in the place of a noun at the start: "What is kept is sealed." A question is fine.
 _NOUN_CLAUSE = re.compile(r"(?:What|Who|Whom|Whether|Whose)\b")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[)\"'*_]*\s+|\n\s*\n")
@@ -80,11 +55,8 @@ def findings_in_text(text: str, line: int, *, prose: bool) -> Iterator[Finding]:
         prose: also check the length and the first word of each sentence.
     """
     text = _CODE.sub("CODE", text)
-    for found in _RETIRED.finditer(text):
-        number = int(str(found.lastgroup)[1:])
-        yield Finding(
-            line + text.count("\n", 0, found.start()), found[0], list(RETIRED.values())[number]
-        )
+    for found, advice in retired_in_text(text):
+        yield Finding(line + text.count("\n", 0, found.start()), found[0], advice)
     if not prose:
         return
     for sentence in _SENTENCE_END.split(text):

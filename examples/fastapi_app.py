@@ -45,9 +45,9 @@ def create_app(zoom: Zoom) -> ASGIApp:
     async def sign_in(request: Request) -> RedirectResponse:
         key = secrets.token_urlsafe(32)
         _sessions[key] = {"user": (await form_of(request))["user"]}
-        answer = RedirectResponse("/zoom/start", 303)
-        answer.set_cookie("session", key, httponly=True, secure=True, samesite="lax")
-        return answer
+        response = RedirectResponse("/zoom/start", 303)
+        response.set_cookie("session", key, httponly=True, secure=True, samesite="lax")
+        return response
 
     @api.get("/zoom/start")
     async def start(session: Session) -> RedirectResponse:
@@ -85,12 +85,12 @@ def create_app(zoom: Zoom) -> ASGIApp:
     @api.get("/me")
     async def me(session: Session) -> dict[str, str]:
         try:
-            answer = await zoom.installation(session["user"]).get("/users/me")
+            response = await zoom.installation(session["user"]).get("/users/me")
         except NotFound:
             raise HTTPException(404, "not linked to Zoom") from None
         except NeedsReauthorization as ended:
             raise HTTPException(409, f"install again: {ended.reason}") from None
-        return {"zoom": answer.json()["display_name"]}
+        return {"zoom": response.json()["display_name"]}
 
     return zoom.around(api)
 

@@ -1,4 +1,4 @@
-"""Savings of CPU in a test process; `conftest.py` makes them before the first test."""
+"""Settings of a test process for a busy machine; `conftest.py` makes them before any test."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import certifi
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 
 def load_authorities_once() -> None:
@@ -38,3 +39,9 @@ def keep_modules_out_of_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def wait_longer_for_responses() -> None:
+    """Give HTTP clients without a timeout of their own a minute: a busy machine is no failure."""
+    timeout = DEFAULT_TIMEOUT_CONFIG
+    timeout.connect = timeout.read = timeout.write = timeout.pool = 60.0

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 import suites
-from cheap_process import keep_modules_out_of_collections, load_authorities_once
+from cheap_process import (
+    keep_modules_out_of_collections,
+    load_authorities_once,
+    wait_longer_for_responses,
+)
 from databases import new_sqlite
 from paraph.logs import set_up_logs
 from postgres_server import PostgresServer
@@ -22,6 +26,7 @@ POSTGRESQL_IN_VERIFY = {"lifecycle", "operations"}
 
 
 load_authorities_once()
+wait_longer_for_responses()
 
 
 def pytest_collection_finish() -> None:

@@ -171,8 +171,7 @@ class IssuerMismatch(AuthorizationResponseInvalid):
 class AuthorizationErrorResponse(PeerError):
     """The authorization server refused (RFC 6749 section 4.1.2.1).
 
-    Args:
-        error: a registered error code, or "unknown"; the peer's own text is never used.
+    `error` is a registered error code, or "unknown"; the peer's own text is never used.
     """
 
     code = "authorization_error"
@@ -346,8 +345,7 @@ class ResponseTooLarge(TransportError):
     default_remedy = "Request less at once (page_size), or vend an access token and call Zoom."
 
 
-# The former name, until the next minor version.
-AnswerTooLarge = ResponseTooLarge
+AnswerTooLarge = ResponseTooLarge  # The former name, until the next minor version.
 
 
 class Busy(TransportError):

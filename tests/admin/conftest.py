@@ -1,4 +1,4 @@
-"""What tests of the operator pages share."""
+"""Fixtures of the tests of the operator pages."""
 
 from __future__ import annotations
 

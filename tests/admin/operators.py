@@ -22,7 +22,7 @@ COOKIE = "__Host-paraph-operator"
 
 
 def browser(kit: Kit, origin: str = ORIGIN) -> httpx.AsyncClient:
-    """A browser that nobody has signed in with; it sends its origin as browsers do with forms."""
+    """A browser without a session; it sends its origin as browsers do with forms."""
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(kit.service.private),
         base_url=origin,
@@ -64,7 +64,7 @@ class Desk:
         return await self.client.get(path)
 
     async def csrf_token(self) -> str:
-        """What forms of this session carry."""
+        """The CSRF token of this session's forms."""
         page = await self.client.get("/admin/events")
         found = re.search(r'name="csrf_token" value="([0-9a-f]{64})"', page.text)
         assert found, page.text
@@ -101,7 +101,7 @@ class Desk:
         return event.event_id
 
     async def audited(self) -> list[tuple[str, dict[str, str]]]:
-        """What the audit says of operators and redelivery, oldest first."""
+        """The audit entries of operators and redelivery, oldest first."""
         async with self.kit.service.context.store.reading() as tx:
             entries = await tx.audit.page(after=0, limit=500)
         wanted = ("operator.", "event.")

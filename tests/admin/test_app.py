@@ -1,4 +1,4 @@
-"""What every operator page keeps to: who may, what is answered, and what never stands in it."""
+"""Rules of every operator page: access, responses, and content that is never shown."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PAGES = ("/admin/events", "/admin/installations", "/admin/audit")
 ACTS = ("/admin/audit/verify", "/admin/sign-out", "/admin/dead-letters/redeliver")
 
 
-async def test_pages_are_for_who_is_signed_in(signed_in: Desk) -> None:
-    """Everybody else gets the form and nothing else, and an act is not done."""
+async def test_pages_need_a_session(signed_in: Desk) -> None:
+    """A browser without a session gets only the sign-in form, and no action is done."""
     event_id = await signed_in.keep(1)
     async with browser(signed_in.kit) as stranger:
         for path in (*PAGES, "/admin/", "/admin", f"/admin/events/{event_id}"):
@@ -108,7 +108,7 @@ async def test_the_configured_name_is_served(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "X"])
 async def test_other_methods_are_refused(signed_in: Desk, method: str) -> None:
-    """Each address names those it has."""
+    """A 405 names the methods of the path."""
     for path, allowed in (
         *((page, "GET") for page in PAGES),
         *((act, "POST") for act in ACTS),
@@ -138,8 +138,8 @@ async def test_other_methods_are_refused(signed_in: Desk, method: str) -> None:
         "/admin/%ff%fe",
     ],
 )
-async def test_what_is_not_there_is_a_page(signed_in: Desk, path: str) -> None:
-    """A 404 for everybody, with a way back; another spelling is another page."""
+async def test_an_unknown_path_is_a_page(signed_in: Desk, path: str) -> None:
+    """A 404 with a link back, with a session or without; another spelling is another path."""
     url = httpx.URL(ORIGIN).copy_with(raw_path=path.encode("latin-1"))
     response = await signed_in.client.get(url)
     assert (404, True) == (response.status_code, 'href="/admin/events"' in response.text)
@@ -173,7 +173,7 @@ async def test_a_neighbouring_address_is_the_apis(signed_in: Desk, path: str) ->
 async def test_a_body_is_a_small_form(
     signed_in: Desk, content: bytes, media_type: str, status: int
 ) -> None:
-    """Signed in or not; what is none gets a page that says so."""
+    """With a session or without, any other body is refused with a page."""
     for path in ("/admin/sign-in", "/admin/audit/verify"):
         response = await signed_in.client.post(
             path, content=content, headers={"content-type": media_type}
@@ -183,14 +183,14 @@ async def test_a_body_is_a_small_form(
 
 @pytest.mark.parametrize("query", [b"%ff", b"a=b&" * 300, b"&&&===", b"x" * 30_000])
 async def test_no_query_is_an_error_of_ours(signed_in: Desk, query: bytes) -> None:
-    """It is read or refused."""
+    """A query is parsed or refused, never a 500."""
     for path in (b"/admin/events?", b"/admin/sign-in?", b"/admin/audit?"):
         url = httpx.URL(ORIGIN).copy_with(raw_path=path + query)
         assert (await signed_in.client.get(url)).status_code in {200, 400}
 
 
 async def test_any_bytes_are_answered(signed_in: Desk) -> None:
-    """Whatever stands in path, query, headers and body: a page, and never a fault of ours."""
+    """Any path, query, headers and body get a page, and never a 500."""
     dice = random.Random(7)
     cookie = f"{COOKIE}={signed_in.client.cookies[COOKIE]}".encode()
     for _ in range(400):
@@ -247,10 +247,10 @@ async def asked(
     return status
 
 
-async def test_a_form_that_does_not_come_is_given_up(
+async def test_a_form_that_does_not_arrive_times_out(
     signed_in: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody holds a place for longer than some seconds."""
+    """A slow form ends after some seconds."""
     monkeypatch.setattr(operator_request, "READ_SECONDS", 0.05)
 
     async def never() -> dict[str, Any]:
@@ -287,8 +287,8 @@ async def test_on_every_kind_of_store(database_url: str, tmp_path: Path) -> None
         assert "/admin/sign-in" == response.headers["location"]
 
 
-async def test_every_answer_has_the_headers_of_pages(signed_in: Desk) -> None:
-    """Whatever the status; each once, nothing is kept, and nothing from elsewhere is loaded."""
+async def test_every_response_has_the_headers_of_pages(signed_in: Desk) -> None:
+    """Each header once, with any status: nothing is cached or loaded from other sites."""
     event_id = await signed_in.keep(1)
     responses = [
         *[await signed_in.get(path) for path in (*PAGES, f"/admin/events/{event_id}")],
@@ -358,7 +358,7 @@ async def test_nothing_personal_or_secret_stands_in_a_page(signed_in: Desk) -> N
 async def test_a_store_that_fails_is_a_page(
     signed_in: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """503 with what to do, and none of the database's words."""
+    """503 with the remedy, and without the database's own text."""
 
     async def fail(*_arguments: Any) -> Any:
         raise StorageError("canary-detail")
@@ -369,10 +369,10 @@ async def test_a_store_that_fails_is_a_page(
     assert "canary" not in response.text
 
 
-async def test_what_nobody_foresaw_is_a_page(
+async def test_an_unexpected_error_is_a_page(
     signed_in: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """500 with a way back, for a person: no document for machines, and nothing of the cause."""
+    """500 as a page with a link back, without the cause."""
 
     async def fail(*_arguments: Any) -> Any:
         raise RuntimeError("canary-cause")

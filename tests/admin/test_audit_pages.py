@@ -30,7 +30,7 @@ async def test_newest_first_page_by_page(signed_in: Desk) -> None:
     assert len(seen) > PAGE * 2
 
 
-async def test_the_chain_is_walked_when_asked(signed_in: Desk) -> None:
+async def test_the_chain_is_verified_on_request(signed_in: Desk) -> None:
     """It is whole; once an entry was changed, the page names it."""
     whole = await signed_in.press("/admin/audit/verify")
     assert (200, True) == (whole.status_code, "The chain is whole" in whole.text)
@@ -43,12 +43,12 @@ async def test_the_chain_is_walked_when_asked(signed_in: Desk) -> None:
 
 
 @pytest.mark.parametrize("before", ["0", "1", "999999999999999999"])
-async def test_any_number_is_a_place(signed_in: Desk, before: str) -> None:
-    """Before the first there is nothing, and behind the last the newest."""
+async def test_any_number_is_a_position(signed_in: Desk, before: str) -> None:
+    """Before the first entry there is nothing; after the last one stand the newest."""
     assert 200 == (await signed_in.get(f"/admin/audit?before={before}")).status_code
 
 
 @pytest.mark.parametrize("before", ["-1", "x", "1e3", "9999999999999999999", "%00", "%C2%B2"])
-async def test_what_is_no_number_is_not_found(signed_in: Desk, before: str) -> None:
-    """And never an error of the database."""
+async def test_a_position_that_is_not_a_number_is_not_found(signed_in: Desk, before: str) -> None:
+    """It is a 404, never an error of the database."""
     assert 404 == (await signed_in.get(f"/admin/audit?before={before}")).status_code

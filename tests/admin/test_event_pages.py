@@ -1,4 +1,4 @@
-"""Events by page: what is shown, and handing one on again."""
+"""The event pages and redelivery."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_newest_first_page_by_page(signed_in: Desk) -> None:
 
 
 async def test_by_status(signed_in: Desk) -> None:
-    """Each list holds its own, and says so where there are none."""
+    """Each list shows its own events; an empty list says that it is empty."""
     empty = (await signed_in.get("/admin/events?status=dead")).text
     assert "no event was given up" in empty
     now = signed_in.kit.service.context.now()
@@ -47,7 +47,7 @@ async def test_by_status(signed_in: Desk) -> None:
 
 
 async def test_the_backlog_stands_on_top(signed_in: Desk) -> None:
-    """How much waits, since when, and how much is dead, in figures and as a picture."""
+    """The waiting events, the oldest one's age and the dead letters, as numbers and bars."""
     context = signed_in.kit.service.context
     now = context.now()
     async with context.store.transaction() as tx:
@@ -78,7 +78,7 @@ async def test_a_forged_notice_does_not_look_like_one(signed_in: Desk) -> None:
 
 
 async def test_one_event_with_its_cause(signed_in: Desk) -> None:
-    """Name, account, attempts, when exactly, and why it died; found by the beginning of its id."""
+    """Name, account, attempts, exact times and cause; a prefix of the id finds it."""
     event_id = await signed_in.keep(7)
     page = (await signed_in.get(f"/admin/events/{event_id}")).text
     for text in ("raised: CanaryCause", "meeting.<wbr>ended", "AbcDEFghiJKLmnoPQRst01", ">12<"):
@@ -90,7 +90,7 @@ async def test_one_event_with_its_cause(signed_in: Desk) -> None:
 
 
 async def test_redelivery(signed_in: Desk) -> None:
-    """It is due again from its first attempt; who did it stands in the audit."""
+    """It is due again from its first attempt; the audit names the operator."""
     event_id = await signed_in.keep(1)
     response = await signed_in.press(f"/admin/events/{event_id}/redeliver")
     assert 303 == response.status_code
@@ -105,7 +105,7 @@ async def test_redelivery(signed_in: Desk) -> None:
 
 
 async def test_a_removed_installation_gets_nothing_again(signed_in: Desk) -> None:
-    """The page says so before; whoever presses an older page's button is told why not."""
+    """The page says why; the button of an older page is refused with the reason."""
     event_id = await signed_in.keep(1)
     csrf_token = await signed_in.csrf_token()
     (one,) = await signed_in.kit.installations()
@@ -122,8 +122,8 @@ async def test_a_removed_installation_gets_nothing_again(signed_in: Desk) -> Non
     assert EventStatus.HANDED_ON is (await signed_in.event(event_id)).status
 
 
-async def test_a_body_that_is_gone_is_refused_and_said(signed_in: Desk) -> None:
-    """Retention has deleted it: there is nothing to hand on."""
+async def test_a_deleted_body_is_not_redelivered(signed_in: Desk) -> None:
+    """Retention deleted the body, so nothing can be forwarded."""
     now = signed_in.kit.service.context.now()
     event_id = await signed_in.keep(
         1, status=EventStatus.HANDED_ON, handed_on_at=now, failure="", body=None
@@ -134,7 +134,7 @@ async def test_a_body_that_is_gone_is_refused_and_said(signed_in: Desk) -> None:
 
 
 async def test_a_deauthorization_has_no_button(signed_in: Desk) -> None:
-    """It is a workflow of ours; the same POST is refused."""
+    """The service retries it by itself; the same POST is refused."""
     event_id = await signed_in.keep(1, urgent=True, failure="")
     shown = await signed_in.get(f"/admin/events/{event_id}")
     assert "cannot be redelivered by hand" in shown.text
@@ -143,7 +143,7 @@ async def test_a_deauthorization_has_no_button(signed_in: Desk) -> None:
 
 
 async def test_all_dead_letters_that_are_shown(signed_in: Desk) -> None:
-    """Those and no others; what was refused is counted and said."""
+    """Only the shown ones; the page says how many were refused."""
     kept = [await signed_in.keep(number) for number in range(3)]
     gone = await signed_in.keep(3, body=None)
     page = (await signed_in.get("/admin/events?status=dead")).text
@@ -167,21 +167,21 @@ async def test_all_dead_letters_that_are_shown(signed_in: Desk) -> None:
         "after=%27%20OR%201=1",
     ],
 )
-async def test_what_is_no_list_is_not_found(signed_in: Desk, query: str) -> None:
-    """A page, and nothing of the request in it."""
+async def test_an_unknown_status_or_cursor_is_not_found(signed_in: Desk, query: str) -> None:
+    """The page repeats nothing of the request."""
     response = await signed_in.get(f"/admin/events?{query}")
     assert (404, True) == (response.status_code, "There is nothing here" in response.text)
 
 
 @pytest.mark.parametrize("query", ["redelivered=-1", "redelivered=<b>", "redelivered=9999", "x=y"])
-async def test_a_made_up_notice_says_nothing(signed_in: Desk, query: str) -> None:
-    """A number is a small number, or none."""
+async def test_an_invalid_result_count_is_not_shown(signed_in: Desk, query: str) -> None:
+    """Only a small number is shown."""
     response = await signed_in.get(f"/admin/events?{query}")
     assert (200, False) == (response.status_code, "delivered again" in response.text)
 
 
 async def test_names_are_escaped(signed_in: Desk) -> None:
-    """Zoom's words are text, whatever stands in them."""
+    """Text from Zoom is escaped."""
     await signed_in.keep(1, name="<script>.x", account_id='"><img>', failure="<b>&")
     page = (await signed_in.get("/admin/events")).text
     assert "<script" not in page and "<img>" not in page and "<b>&" not in page

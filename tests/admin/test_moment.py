@@ -25,7 +25,7 @@ NOW = 1_785_369_054
     ],
 )
 def test_about_when(distance: int, words: str) -> None:
-    """In the largest unit; a date where days say little."""
+    """A time is shown in its largest unit, and as a date after two months."""
     assert words == about(NOW - distance, NOW)
 
 
@@ -36,5 +36,5 @@ def test_exactly_when() -> None:
 
 @pytest.mark.parametrize("at", [-1, 0, 2**40, 2**63])
 def test_no_time_is_too_odd(at: int) -> None:
-    """Whatever stands in a row, the page is shown."""
+    """Any number in a row is shown."""
     assert exact(at) and machine(at) and about(at, NOW)

@@ -1,4 +1,4 @@
-"""By which names the pages can be reached, and whose forms count."""
+"""Host names of the pages, and origins of forms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _host(*values: str) -> list[tuple[bytes, bytes]]:
     ["localhost", "localhost:9001", "127.0.0.1:8001", "127.3.2.1", "[::1]:8001", "LocalHost"],
 )
 def test_loopback_is_ours(host: str) -> None:
-    """Whatever the port is: a tunnel has one of its own."""
+    """Loopback is accepted with any port, because a tunnel has its own."""
     origins = OwnOrigin("").demand_host(_host(host))
     assert {f"http://{host.lower()}", f"https://{host.lower()}"} == origins
 
@@ -45,21 +45,21 @@ def test_loopback_is_ours(host: str) -> None:
     ],
 )
 def test_a_name_that_can_be_pointed_here_is_not(host: str) -> None:
-    """DNS rebinding brings its own name; it is refused before anything else is looked at."""
+    """DNS rebinding uses its own name, which is refused before any other check."""
     with pytest.raises(Refusal) as refused:
         OwnOrigin("").demand_host(_host(host))
     assert 421 == refused.value.status
 
 
 def test_no_host_or_two_are_refused() -> None:
-    """Nobody guesses which one was meant."""
+    """A missing or repeated Host is refused."""
     for headers in (_host(), _host("localhost", "localhost")):
         with pytest.raises(Refusal):
             OwnOrigin("").demand_host(headers)
 
 
 def test_the_configured_name_is_ours_beside_loopback() -> None:
-    """Under its own scheme alone."""
+    """The configured origin is accepted with its own scheme only."""
     own = OwnOrigin(URL)
     assert {URL} == own.demand_host(_host("operators.tidemark.example"))
     assert "http://localhost:8001" in own.demand_host(_host("localhost:8001"))
@@ -76,7 +76,7 @@ def test_the_configured_name_is_ours_beside_loopback() -> None:
     ],
 )
 def test_our_own_form_counts(origin: list[str], site: list[str]) -> None:
-    """By its origin, and by what the browser says of it where it says something."""
+    """`Origin` must match; `Sec-Fetch-Site` must too if the browser sends it."""
     OwnOrigin.demand_form(_form(origin, site), frozenset({"http://localhost:8001"}))
 
 
@@ -96,7 +96,7 @@ def test_our_own_form_counts(origin: list[str], site: list[str]) -> None:
     ],
 )
 def test_another_pages_form_does_not(origin: list[str], site: list[str]) -> None:
-    """Nor does one that does not say where it comes from; another port is another page."""
+    """A form without an origin or from another port is refused."""
     with pytest.raises(Refusal) as refused:
         OwnOrigin.demand_form(_form(origin, site), frozenset({"http://localhost:8001"}))
     assert 403 == refused.value.status

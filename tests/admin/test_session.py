@@ -1,4 +1,4 @@
-"""What the sealed cookie holds, and when it counts."""
+"""The content of the sealed cookie, and its validity."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def at(context: Context, seconds: int) -> Sessions:
 
 
 async def test_it_ends_after_an_hour(signed_in: Desk) -> None:
-    """To the second, and one from the future is none either."""
+    """It is valid for an hour to the second, and not if it is from the future."""
     context = signed_in.kit.service.context
     now = context.now()
     context = replace(context, clock=lambda: now)
@@ -60,7 +60,7 @@ async def test_it_holds_nothing_that_opens_the_api(signed_in: Desk) -> None:
 
 
 async def test_a_cookie_opens_no_api(signed_in: Desk) -> None:
-    """The management API knows keys and nothing else."""
+    """The management API accepts API keys only."""
     assert 401 == (await signed_in.get("/v1/events")).status_code
 
 
@@ -73,7 +73,7 @@ async def _open_with(kit: Kit, cookie: str) -> int:
 
 
 async def test_another_databases_cookie_is_refused(tmp_path: Path) -> None:
-    """Also where the encryption key, the app and the API key are the same ones."""
+    """Even if encryption key, app and API key are the same."""
     ring = (Secret(new_encryption_key()),)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -93,7 +93,7 @@ async def test_another_databases_cookie_is_refused(tmp_path: Path) -> None:
         assert (200, 303) == (await _open_with(one, cookie), await _open_with(other, cookie))
 
 
-async def test_two_or_a_spoilt_one_is_none(signed_in: Desk) -> None:
+async def test_two_cookies_or_a_changed_one_are_refused(signed_in: Desk) -> None:
     """A second cookie may have been tossed in; a changed time or letter breaks the seal."""
     kit, value = signed_in.kit, signed_in.client.cookies[COOKIE]
     assert 200 == await _open_with(kit, f"{COOKIE}={value}")
@@ -114,8 +114,8 @@ async def test_two_or_a_spoilt_one_is_none(signed_in: Desk) -> None:
         assert 303 == await _open_with(kit, cookie), cookie
 
 
-async def test_a_key_that_is_gone_from_the_ring_is_no_session(signed_in: Desk) -> None:
-    """Signing in again is what helps, so that is what is asked for."""
+async def test_a_key_removed_from_the_ring_ends_the_session(signed_in: Desk) -> None:
+    """The operator is asked to sign in again."""
     context = signed_in.kit.service.context
     cookies = await begun(context)
     ring = type(context.ring).parse([new_encryption_key()])

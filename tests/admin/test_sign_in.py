@@ -1,4 +1,4 @@
-"""Who may sign in, what is said to everybody else, and how a session ends."""
+"""Sign-in, its refusals, and the end of a session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_an_operators_key_signs_in(signed_in: Desk) -> None:
-    """The form responses with a cookie for this host and an hour, and the pages open."""
+    """The form sets a cookie for this host and one hour, and the pages open."""
     async with browser(signed_in.kit) as client:
         response = await sign_in(client, f"  {signed_in.key}\n")
         cookie = response.headers["set-cookie"]
@@ -50,8 +50,8 @@ async def test_every_failure_looks_alike(tmp_path: Path) -> None:
     assert {(403, responses[0].content)} == {(a.status_code, a.content) for a in responses}
 
 
-async def test_failures_are_budgeted_and_successes_cost_nothing(tmp_path: Path) -> None:
-    """Ten failures of one address, then nobody is asked any more, not even for a good key."""
+async def test_failures_are_limited_and_successes_are_free(tmp_path: Path) -> None:
+    """After ten failures an address has to wait, also with a valid key."""
     async with running(tmp_path) as kit, browser(kit) as client:
         good = await new_key(kit)
         for _ in range(15):
@@ -62,7 +62,7 @@ async def test_failures_are_budgeted_and_successes_cost_nothing(tmp_path: Path) 
         assert (429, "60") == (late.status_code, late.headers["retry-after"])
 
 
-async def test_who_fails_stores_nothing(tmp_path: Path) -> None:
+async def test_a_failed_sign_in_stores_nothing(tmp_path: Path) -> None:
     """The audit has the sign-ins that succeeded; a failure writes nothing."""
     async with running(tmp_path) as kit, browser(kit) as client:
         key = await new_key(kit)
@@ -79,7 +79,7 @@ async def test_who_fails_stores_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_revoked_key_ends_its_session(signed_in: Desk) -> None:
-    """With the next page, which takes the cookie away too."""
+    """The next page ends it and deletes the cookie."""
     assert 200 == (await signed_in.get("/admin/audit")).status_code
     await revoke_key(signed_in.kit.service.context, signed_in.key.split("_")[1])
     response = await signed_in.get("/admin/audit")
@@ -91,7 +91,7 @@ async def test_a_revoked_key_ends_its_session(signed_in: Desk) -> None:
 
 
 async def test_signing_out_ends_a_copy_of_the_cookie_too(signed_in: Desk) -> None:
-    """Whoever kept the cookie has nothing; both ends stand in the audit."""
+    """A copy of the cookie no longer works; the audit records sign-in and sign-out."""
     kept = signed_in.client.cookies[COOKIE]
     response = await signed_in.press("/admin/sign-out")
     assert (303, "/admin/sign-in") == (response.status_code, response.headers["location"])
@@ -104,8 +104,8 @@ async def test_signing_out_ends_a_copy_of_the_cookie_too(signed_in: Desk) -> Non
     )
 
 
-async def test_one_comes_back_to_the_page_that_was_wanted(signed_in: Desk) -> None:
-    """Through the form, to pages of ours alone."""
+async def test_sign_in_returns_to_the_requested_page(signed_in: Desk) -> None:
+    """The form redirects to the page that was requested."""
     event_id = "a" * 64
     async with browser(signed_in.kit) as client:
         asked = await client.get(f"/admin/events/{event_id}")
@@ -126,13 +126,13 @@ async def test_one_comes_back_to_the_page_that_was_wanted(signed_in: Desk) -> No
         "",
     ],
 )
-async def test_nobody_is_sent_elsewhere(back: str) -> None:
-    """What is no page of ours is the first one."""
+async def test_sign_in_redirects_only_to_these_pages(back: str) -> None:
+    """Any other path becomes the first page."""
     assert "/admin/events" == destination(back)
 
 
 async def test_a_link_from_another_site_offers_to_go_on(signed_in: Desk) -> None:
-    """The browser kept a good cookie back: one press goes on, and nobody signs in twice."""
+    """The browser withheld a valid cookie: a link continues without signing in again."""
     async with browser(signed_in.kit) as client:
         path = "/admin/sign-in?back=/admin/audit"
         led = await client.get(path, headers={"sec-fetch-site": "cross-site"})

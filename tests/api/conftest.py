@@ -1,4 +1,4 @@
-"""What tests of the management API share."""
+"""Fixtures of the tests of the management API."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ async def installed(folder: Path, **changes: Any) -> AsyncIterator[Installed]:
     with scripted_zoom() as rest:
         async with running(folder, api_servers=(rest.url,), **changes) as kit:
             async with kit.browser() as browser:
-                answer = await kit.install(browser)
-                assert 303 == answer.status_code, answer.text
+                response = await kit.install(browser)
+                assert 303 == response.status_code, response.text
             rest.seen.clear()
             async with await kit.api(*ALL) as api:
                 page = (await api.get("/v1/installations")).json()

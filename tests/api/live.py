@@ -21,7 +21,7 @@ DATABASES = ["sqlite", "postgresql"]
 
 @dataclass
 class Live:
-    """Where it is, and who may ask for what."""
+    """The URL of the service, an API key, and an installation."""
 
     url: str = ""
     key: str = ""

@@ -1,4 +1,4 @@
-"""The private side of a service in this process, on a socket and with the fast lane."""
+"""The private side of a service in this process, on a socket and with the fast path."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ async def one(tmp_path: Path) -> AsyncIterator[Installed]:
 
 async def test_a_token_is_vended_and_the_refresh_token_is_not(one: Installed) -> None:
     """The access token with all that its use takes; nothing of the refresh token."""
-    answer = await one.vend()
+    response = await one.vend()
     tokens = (await one.stored()).tokens
     assert {
         "access_token": tokens.access_token.reveal(),
@@ -31,9 +31,9 @@ async def test_a_token_is_vended_and_the_refresh_token_is_not(one: Installed) ->
         "expires_at": tokens.access_expires_at,
         "scopes": sorted(tokens.scopes),
         "api_server": one.rest.url,
-    } == answer.json()
-    assert tokens.refresh_token.reveal() not in answer.text
-    assert "no-store" == answer.headers["cache-control"]
+    } == response.json()
+    assert tokens.refresh_token.reveal() not in response.text
+    assert "no-store" == response.headers["cache-control"]
 
 
 async def test_who_may_not_sees_nothing(one: Installed) -> None:
@@ -63,17 +63,17 @@ async def test_who_may_not_sees_nothing(one: Installed) -> None:
 )
 async def test_a_body_that_is_none(one: Installed, body: bytes) -> None:
     """Whatever else is sent is a 4xx, with a problem document."""
-    answer = await one.api.post(f"/v1/installations/{one.id}/access-token", content=body)
-    assert answer.status_code in {404, 422}
-    assert "application/problem+json" == answer.headers["content-type"]
+    response = await one.api.post(f"/v1/installations/{one.id}/access-token", content=body)
+    assert response.status_code in {404, 422}
+    assert "application/problem+json" == response.headers["content-type"]
 
 
 async def test_too_long_a_body_and_another_method(one: Installed) -> None:
     """413 and 405, as everywhere."""
     path = f"/v1/installations/{one.id}/access-token"
     assert 413 == (await one.api.post(path, content=b" " * 5000)).status_code
-    answer = await one.api.get(path)
-    assert (405, "POST") == (answer.status_code, answer.headers["allow"])
+    response = await one.api.get(path)
+    assert (405, "POST") == (response.status_code, response.headers["allow"])
 
 
 async def test_a_token_about_to_run_out_is_refreshed_first(one: Installed) -> None:
@@ -102,9 +102,9 @@ async def test_a_dead_grant_is_reported_and_a_new_consent_repairs_it(one: Instal
     """409 with reason and link; Zoom is not asked again; installing again repairs the same id."""
     one.kit.zoom.simulator.ledger.clear()
     await one.expire()
-    answer = await one.vend()
-    problem = answer.json()
-    assert (409, "needs_reauthorization") == (answer.status_code, problem["code"])
+    response = await one.vend()
+    problem = response.json()
+    assert (409, "needs_reauthorization") == (response.status_code, problem["code"])
     # `mend_url` is its name in version 0.1.
     assert "https://app.example/install" == problem["reauthorize_url"] == problem["mend_url"]
     asked = one.refreshes()
@@ -132,7 +132,7 @@ async def test_the_last_use_of_a_key_is_noted_but_not_by_every_call(one: Install
     for _ in range(20):
         await one.vend()
     async with asyncio.timeout(20):
-        while not await _used(context):  # noqa: ASYNC110 - It is written behind the answer.
+        while not await _used(context):  # noqa: ASYNC110 - It is written behind the response.
             await asyncio.sleep(0.005)
 
 

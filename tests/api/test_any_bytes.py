@@ -1,4 +1,4 @@
-"""Whatever bytes a caller with a live key sends, no answer is a 500."""
+"""Whatever bytes a caller with a live key sends, no response is a 500."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ ASKED = st.builds(
 
 
 def ask(live: Live, message: bytes) -> bytes:
-    """Send bytes; the first line of the answer."""
+    """Send bytes; the first line of the response."""
     with socket.create_connection(("127.0.0.1", urlsplit(live.url).port or 0), 20) as connection:
         connection.sendall(message)
         return connection.makefile("rb").readline()
@@ -120,8 +120,8 @@ def ask(live: Live, message: bytes) -> bytes:
 @given(asked=ASKED)
 def test_no_bytes_make_a_500(live: Live, asked: Asked) -> None:
     """Any method, path, query, headers and body, through a real server."""
-    answer = ask(live, asked.message(live))
+    response = ask(live, asked.message(live))
 
-    # No answer at all where the connection is closed upon something that is no HTTP.
-    assert b" 500 " not in answer, answer
-    assert answer == b"" or answer.startswith(b"HTTP/1.")
+    # No response at all where the connection is closed upon something that is no HTTP.
+    assert b" 500 " not in response, response
+    assert response == b"" or response.startswith(b"HTTP/1.")

@@ -106,18 +106,18 @@ def test_routes_that_only_the_document_has_are_not_run(live: Live) -> None:
 
 
 def test_without_a_key_everything_is_one_401(live: Live) -> None:
-    """Whatever is called, the same bytes; nothing about what exists."""
+    """Every call gets the same bytes, which reveal nothing about existing resources."""
     import httpx
 
-    answers = set()
+    responses = set()
     with httpx.Client(base_url=live.url) as client:
         for path, methods in live.document["paths"].items():
             where = path.replace("{installation_id}", live.installation_id)
             where = where.replace("{path}", "users/me").replace("{claim}", "x")
             for method in methods:
                 for headers in ({}, {"authorization": "Bearer wrong"}):
-                    answer = client.request(method.upper(), where, headers=headers)
-                    answers.add((answer.status_code, answer.content))
-        answers.add((client.get("/v1/openapi.json").status_code, answer.content))
-    assert {401} == {status for status, _ in answers}
-    assert 1 == len(answers)
+                    response = client.request(method.upper(), where, headers=headers)
+                    responses.add((response.status_code, response.content))
+        responses.add((client.get("/v1/openapi.json").status_code, response.content))
+    assert {401} == {status for status, _ in responses}
+    assert 1 == len(responses)

@@ -1,4 +1,4 @@
-"""Idempotency keys: asking again gives the same answer, once done is once done."""
+"""Idempotency keys: a repeated request gets the same response and has no further effect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def ask(api: httpx.AsyncClient, key: str, **changes: str) -> httpx.Respons
     )
 
 
-async def test_asking_again_gives_the_same_answer(kit: Kit) -> None:
+async def test_a_repeated_request_gets_the_same_response(kit: Kit) -> None:
     """Byte for byte, marked as a replay, and only one link request was made."""
     async with await kit.api("link") as api:
         first, second = await ask(api, "k-1"), await ask(api, "k-1")
@@ -56,8 +56,8 @@ async def test_another_request_under_the_same_key_is_a_conflict(kit: Kit) -> Non
     """A key stands for one request."""
     async with await kit.api("link") as api:
         await ask(api, "k-1")
-        answer = await ask(api, "k-1", subject="tenant:ravi")
-        assert (409, "idempotency_key_reused") == (answer.status_code, answer.json()["code"])
+        response = await ask(api, "k-1", subject="tenant:ravi")
+        assert (409, "idempotency_key_reused") == (response.status_code, response.json()["code"])
 
 
 async def test_the_key_of_another_api_key_is_another_key(kit: Kit) -> None:
@@ -69,37 +69,37 @@ async def test_the_key_of_another_api_key_is_another_key(kit: Kit) -> None:
 
 
 async def test_many_at_once_are_done_once(kit: Kit) -> None:
-    """One answer, or "under way"; never two."""
+    """One call succeeds; the others repeat its response or are told that it is under way."""
     async with await kit.api("link") as api:
-        answers = await asyncio.gather(*(ask(api, "k-1") for _ in range(12)))
-        assert {201, 409} >= {answer.status_code for answer in answers}
-        assert 1 == len({answer.content for answer in answers if answer.status_code == 201})
-        for answer in answers:
-            if answer.status_code == 409:
-                assert "idempotency_key_in_use" == answer.json()["code"]
+        responses = await asyncio.gather(*(ask(api, "k-1") for _ in range(12)))
+        assert {201, 409} >= {response.status_code for response in responses}
+        assert 1 == len({response.content for response in responses if response.status_code == 201})
+        for response in responses:
+            if response.status_code == 409:
+                assert "idempotency_key_in_use" == response.json()["code"]
 
 
 async def test_a_refusal_is_not_kept(kit: Kit) -> None:
-    """What changed nothing may be asked again when it can succeed."""
+    """A refused request changed nothing, so it may be repeated."""
     async with await kit.api("link") as api:
         assert 422 == (await ask(api, "k-1", challenge="short")).status_code
         assert 201 == (await ask(api, "k-1")).status_code
 
 
-async def test_a_key_that_is_none(kit: Kit) -> None:
+async def test_an_invalid_idempotency_key(kit: Kit) -> None:
     """Empty, too long, twice, or with blanks: 422; without a live API key: 401 as ever."""
     async with await kit.api("link") as api:
         for bad in ("", "a b", "k" * 256):
             assert 422 == (await ask(api, bad)).status_code
         twice = [("idempotency-key", "a"), ("idempotency-key", "b")]
-        answer = await api.post("/v1/link-requests", json=BODY, headers=twice)
-        assert 422 == answer.status_code
+        response = await api.post("/v1/link-requests", json=BODY, headers=twice)
+        assert 422 == response.status_code
         del api.headers["authorization"]
         assert 401 == (await ask(api, "k-1")).status_code
 
 
-async def test_it_is_forgotten_after_a_day(kit: Kit) -> None:
-    """Housekeeping deletes what has run out."""
+async def test_it_expires_after_a_day(kit: Kit) -> None:
+    """Housekeeping deletes expired responses."""
     context = kit.service.context
     async with await kit.api("link") as api:
         first = await ask(api, "k-1")
@@ -109,7 +109,7 @@ async def test_it_is_forgotten_after_a_day(kit: Kit) -> None:
         assert first.content != (await ask(api, "k-1")).content
 
 
-async def test_an_answer_without_a_body_is_repeated_without_one(kit: Kit) -> None:
+async def test_a_response_without_a_body_is_repeated_without_one(kit: Kit) -> None:
     """A 204 has neither content nor a length (RFC 9110 section 8.6)."""
     async with await kit.api("link") as api:
         claimed = (await claim(api, await handoff_of(kit, api, "tenant:jane"))).json()["claim"]

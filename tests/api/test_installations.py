@@ -40,15 +40,15 @@ async def test_found_by_subject_by_zoom_ids_and_by_id(one: Installed) -> None:
 
 @pytest.mark.parametrize("query", ["&" * 4000, "a=b&" * 40, "%61=&" * 800, "a=" + "%" * 2000])
 async def test_the_parts_of_a_query_are_counted_first(one: Installed, query: str) -> None:
-    """The framework reads all of a query before it asks for the key, so it may have so many."""
-    answer = await one.api.get(f"/v1/installations?{query}", headers={"authorization": ""})
-    assert (422, "malformed") == (answer.status_code, answer.json()["code"])
+    """FastAPI parses the whole query before it requires the key, so its length is limited first."""
+    response = await one.api.get(f"/v1/installations?{query}", headers={"authorization": ""})
+    assert (422, "malformed") == (response.status_code, response.json()["code"])
 
 
 async def test_the_longest_subject_is_found_in_escapes_alone(one: Installed) -> None:
     """A subject of 255 characters of four bytes each is a query like any other."""
-    answer = await one.api.get("/v1/installations", params={"subject": "\U0001f600" * 255})
-    assert (200, []) == (answer.status_code, answer.json()["installations"])
+    response = await one.api.get("/v1/installations", params={"subject": "\U0001f600" * 255})
+    assert (200, []) == (response.status_code, response.json()["installations"])
 
 
 async def test_another_tenants_key_sees_nothing(one: Installed) -> None:
@@ -56,18 +56,18 @@ async def test_another_tenants_key_sees_nothing(one: Installed) -> None:
     async with await one.kit.api("read", "remove", "proxy", subject_prefix="b:") as foreign:
         unknown = await foreign.get("/v1/installations/AAAAAAAAAAAAAAAAAAAAAA")
         assert 404 == unknown.status_code
-        for answer in (
+        for response in (
             await foreign.get(f"/v1/installations/{one.id}"),
             await foreign.delete(f"/v1/installations/{one.id}"),
             await foreign.get(f"/v1/installations/{one.id}/zoom/v2/users/me"),
         ):
-            assert unknown.content == answer.content
+            assert unknown.content == response.content
         assert [] == (await foreign.get("/v1/installations")).json()["installations"]
         assert 403 == (await foreign.get("/v1/audit")).status_code
 
 
 async def test_removal_is_dead_here_at_once_and_then_at_zoom(one: Installed) -> None:
-    """A receipt, then 404 for everything; and the token dies at Zoom as well."""
+    """A receipt, then 404 for every call; the token is revoked at Zoom as well."""
     token = (await one.vend()).json()["access_token"]
     receipt = (await one.api.delete(f"/v1/installations/{one.id}")).json()
     assert (one.id, "removed by the host", 1) == (
@@ -75,12 +75,12 @@ async def test_removal_is_dead_here_at_once_and_then_at_zoom(one: Installed) -> 
         receipt["reason"],
         receipt["destroyed"]["grants"],
     )
-    for answer in (
+    for response in (
         await one.vend(),
         await one.api.get(f"/v1/installations/{one.id}"),
         await one.api.delete(f"/v1/installations/{one.id}"),
     ):
-        assert 404 == answer.status_code
+        assert 404 == response.status_code
     await revoke_due(one.kit.service.context)
     assert one.kit.zoom.simulator.ledger.by_access_token(token)[0] is None
 
@@ -98,7 +98,7 @@ async def test_a_revocation_waits_for_a_zoom_that_is_away(one: Installed) -> Non
 
 
 async def test_a_scope_for_each_act(one: Installed) -> None:
-    """Without its scope every act is a 403, and nothing happens."""
+    """A call without its scope is a 403 and changes nothing."""
     async with await one.kit.api("link") as linker:
         statuses = [
             (await linker.get("/v1/installations")).status_code,
@@ -141,21 +141,23 @@ async def test_the_document_needs_a_key_and_is_openapi_3_1(one: Installed) -> No
         "/v1/installations/{installation_id}/zoom/v2/{path}",
         "/v1/audit/verify",
     } <= set(document["paths"])
-    answer = await one.api.get("/v1/openapi.json", headers={"authorization": "Bearer x"})
+    response = await one.api.get("/v1/openapi.json", headers={"authorization": "Bearer x"})
     assert (401, "application/problem+json") == (
-        answer.status_code,
-        answer.headers["content-type"],
+        response.status_code,
+        response.headers["content-type"],
     )
 
 
-async def test_what_no_database_can_hold_is_malformed(tmp_path: Path, database_url: str) -> None:
+async def test_text_that_no_database_can_store_is_malformed(
+    tmp_path: Path, database_url: str
+) -> None:
     """A NUL in an id or a cursor is refused as such, and no store is said to be down."""
     async with installed(tmp_path, database_url=database_url) as one:
         for name in ("after", "subject", "account_id", "user_id"):
-            answer = await one.api.get(f"/v1/installations?{name}=a%00")
-            assert (422, "malformed") == (answer.status_code, answer.json()["code"]), name
+            response = await one.api.get(f"/v1/installations?{name}=a%00")
+            assert (422, "malformed") == (response.status_code, response.json()["code"]), name
         events = await one.api.get("/v1/events?after=a%00")
         assert (422, "malformed") == (events.status_code, events.json()["code"])
         for method in ("GET", "DELETE"):
-            answer = await one.api.request(method, "/v1/installations/a%00")
-            assert (422, "malformed") == (answer.status_code, answer.json()["code"])
+            response = await one.api.request(method, "/v1/installations/a%00")
+            assert (422, "malformed") == (response.status_code, response.json()["code"])

@@ -28,14 +28,14 @@ async def one(tmp_path: Path) -> AsyncIterator[Installed]:
 
 
 async def test_a_call_goes_through(one: Installed) -> None:
-    """The call arrives at Zoom as it stood, with the bearer, and Zoom's answer comes back."""
+    """The call reaches Zoom unchanged, with the token, and Zoom's response is returned."""
     one.rest.script.append(
         Scripted(200, {"meetings": []}, [("x-ratelimit-remaining", "29"), ("etag", '"1"')])
     )
-    answer = await one.call("GET", "/v2/users/me/meetings?page_size=30&q=%C3%A9")
-    assert (200, {"meetings": []}) == (answer.status_code, answer.json())
+    response = await one.call("GET", "/v2/users/me/meetings?page_size=30&q=%C3%A9")
+    assert (200, {"meetings": []}) == (response.status_code, response.json())
     assert ("zoom", "29", '"1"') == tuple(
-        answer.headers.get(name) for name in ("paraph-answer", "x-ratelimit-remaining", "etag")
+        response.headers.get(name) for name in ("paraph-answer", "x-ratelimit-remaining", "etag")
     )
     seen = one.rest.seen[0]
     assert ("GET", "/v2/users/me/meetings?page_size=30&q=%C3%A9") == (seen.method, seen.target)
@@ -51,7 +51,7 @@ async def test_a_uuid_with_slashes_arrives_encoded_twice(one: Installed) -> None
     assert [path] == [seen.target for seen in one.rest.seen]
 
 
-async def test_the_traversal_corpus_reaches_nobody(one: Installed) -> None:
+async def test_the_traversal_corpus_is_never_forwarded(one: Installed) -> None:
     """Over the whole stack no hostile path leads anywhere: 403 or 404, and Zoom sees nothing."""
     statuses = {}
     for case in (parameters.values[0] for parameters in cases("api_path")):
@@ -64,7 +64,7 @@ async def test_the_traversal_corpus_reaches_nobody(one: Installed) -> None:
 
 
 async def raw_get(one: Installed, raw_path: bytes, query: bytes = b"") -> list[Any]:
-    """A GET whose path no client library has touched; gives the ASGI messages of the answer."""
+    """A GET whose path no client library has touched; gives the ASGI messages of the response."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -100,7 +100,7 @@ async def test_credentials_and_hop_by_hop_headers_stay_behind(one: Installed) ->
             ]
         )
     )
-    answer = await one.call(
+    response = await one.call(
         "GET",
         "/v2/users/me",
         headers={
@@ -120,56 +120,60 @@ async def test_credentials_and_hop_by_hop_headers_stay_behind(one: Installed) ->
     }
     assert one.api.headers["authorization"] != seen.header("authorization")
     for name in ("set-cookie", "www-authenticate", "authorization", "server", "location"):
-        assert None is answer.headers.get(name)
-    assert ["zoom"] == answer.headers.get_list("paraph-answer")
+        assert None is response.headers.get(name)
+    assert ["zoom"] == response.headers.get_list("paraph-answer")
 
 
 @pytest.mark.parametrize("name", ["accept", "content-type", "if-match", "range"])
-async def test_a_header_that_is_no_text_reaches_nobody(one: Installed, name: str) -> None:
-    """Bytes that libraries read differently are refused where they would be passed on."""
+async def test_a_header_that_is_not_text_is_never_forwarded(one: Installed, name: str) -> None:
+    """Bytes that libraries read differently are refused in headers that are forwarded."""
     for value in (b"\xff\xfe", b"\xc3\xa4"):
-        answer = await one.call("GET", "/v2/users/me", headers=[(name.encode(), value)])
-        assert (400, "usage") == (answer.status_code, answer.json()["code"])
+        response = await one.call("GET", "/v2/users/me", headers=[(name.encode(), value)])
+        assert (400, "usage") == (response.status_code, response.json()["code"])
     assert [] == one.rest.seen
-    answer = await one.call("GET", "/v2/users/me", headers=[(b"x-other", b"\xff")])
-    assert 200 == answer.status_code
+    response = await one.call("GET", "/v2/users/me", headers=[(b"x-other", b"\xff")])
+    assert 200 == response.status_code
 
 
 async def test_a_redirect_is_not_followed(one: Installed) -> None:
-    """A redirect ends as a problem, and nobody else sees the bearer."""
+    """A redirect becomes a problem document, and the token is sent to no other host."""
     one.rest.script.append(Scripted(302, headers=[("location", f"{one.rest.url}/elsewhere")]))
     one.rest.script.append(Scripted(302, headers=[("location", f"{one.rest.url}/elsewhere")]))
-    answer = await one.call("POST", "/v2/users/me/meetings", json={})
-    assert (503, "transport") == (answer.status_code, answer.json()["code"])
+    response = await one.call("POST", "/v2/users/me/meetings", json={})
+    assert (503, "transport") == (response.status_code, response.json()["code"])
     assert ["/v2/users/me/meetings"] == [seen.target for seen in one.rest.seen]
 
 
 @pytest.mark.parametrize("status", [300, 304, 305, 306])
-async def test_what_is_no_redirect_is_passed_on(one: Installed, status: int) -> None:
+async def test_a_3xx_that_is_no_redirect_is_forwarded(one: Installed, status: int) -> None:
     """A 304 answers a question about an etag, and has no body whatever length it announces."""
     one.rest.script.append(Scripted(status, headers=[("etag", '"v2"')], pieces=[b""]))
-    answer = await one.call("GET", "/v2/users/me", headers={"if-none-match": '"v2"'})
-    assert (status, '"v2"', b"") == (answer.status_code, answer.headers["etag"], answer.content)
+    response = await one.call("GET", "/v2/users/me", headers={"if-none-match": '"v2"'})
+    assert (status, '"v2"', b"") == (
+        response.status_code,
+        response.headers["etag"],
+        response.content,
+    )
     assert '"v2"' == one.rest.seen[0].header("if-none-match")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_no_redirect_is_passed_on(one: Installed, status: int) -> None:
+async def test_no_redirect_is_forwarded(one: Installed, status: int) -> None:
     """Each of those that a client would follow ends as a problem."""
     for _ in range(2):
         one.rest.script.append(Scripted(status, headers=[("Location", "https://evil.example/")]))
-    answer = await one.call("GET", "/v2/users/me")
-    assert (503, "transport") == (answer.status_code, answer.json()["code"])
-    assert "location" not in answer.headers
+    response = await one.call("GET", "/v2/users/me")
+    assert (503, "transport") == (response.status_code, response.json()["code"])
+    assert "location" not in response.headers
 
 
 async def test_the_allow_list_counts(tmp_path: Path) -> None:
-    """What no rule covers is a 403 and reaches nobody."""
+    """A call that no rule covers is a 403 and is not forwarded."""
     async with installed(tmp_path, proxy_allow=("GET /v2/users/me",)) as one:
         assert 200 == (await one.call("GET", "/v2/users/me")).status_code
         for method, path in (("DELETE", "/v2/users/me"), ("GET", "/v2/users/me/meetings")):
-            answer = await one.call(method, path)
-            assert (403, "call_refused") == (answer.status_code, answer.json()["code"])
+            response = await one.call(method, path)
+            assert (403, "call_refused") == (response.status_code, response.json()["code"])
         assert 1 == len(one.rest.seen)
 
 
@@ -177,8 +181,8 @@ async def test_an_expired_token_is_refreshed_once_and_the_call_repeated(one: Ins
     """401 with code 124: one refresh, the same call again, with its body, whatever the method."""
     before = (await one.stored()).tokens.access_token.reveal()
     one.rest.script.extend([EXPIRED, OWNER_READ, Scripted(201, {"id": 1})])
-    answer = await one.call("POST", "/v2/users/me/meetings", json={"topic": "x"})
-    assert 201 == answer.status_code
+    response = await one.call("POST", "/v2/users/me/meetings", json={"topic": "x"})
+    assert 201 == response.status_code
     first, _, second = one.rest.seen
     assert first.body == second.body == b'{"topic":"x"}'
     assert f"Bearer {before}" == first.header("authorization") != second.header("authorization")
@@ -191,33 +195,33 @@ async def test_an_expired_token_is_refreshed_once_and_the_call_repeated(one: Ins
 async def test_a_token_that_stays_refused_is_no_401_to_the_host(one: Installed) -> None:
     """After the fresh token is refused too: 424, no third call, no 401 like a bad key's."""
     one.rest.script.extend([EXPIRED, OWNER_READ, EXPIRED, EXPIRED])
-    answer = await one.call("GET", "/v2/users/me/meetings")
-    assert (424, "resource_error") == (answer.status_code, answer.json()["code"])
+    response = await one.call("GET", "/v2/users/me/meetings")
+    assert (424, "resource_error") == (response.status_code, response.json()["code"])
     assert 2 == len(one.rest.calls("/v2/users/me/meetings"))
 
 
-async def test_a_missing_scope_is_passed_on_without_a_refresh(one: Installed) -> None:
-    """A refusal that no refresh mends is Zoom's to say."""
+async def test_a_missing_scope_is_forwarded_without_a_refresh(one: Installed) -> None:
+    """Zoom's refusal is forwarded if a refresh cannot help."""
     refusal = {"code": 4711, "message": "Invalid access token, does not contain scopes:[x:y]."}
     one.rest.script.append(Scripted(400, refusal))
-    answer = await one.call("GET", "/v2/users/me")
+    response = await one.call("GET", "/v2/users/me")
     assert (400, refusal, "zoom") == (
-        answer.status_code,
-        answer.json(),
-        answer.headers["paraph-answer"],
+        response.status_code,
+        response.json(),
+        response.headers["paraph-answer"],
     )
     assert 1 == len(one.kit.token_requests())
 
 
-async def test_a_dead_grant_says_so(one: Installed) -> None:
+async def test_a_dead_grant_is_reported(one: Installed) -> None:
     """Zoom refuses token and refresh: 409 with reason and reauthorize URL; then no calls."""
     one.kit.zoom.simulator.ledger.clear()
     one.rest.script.append(EXPIRED)
     for _ in range(2):
-        answer = await one.call("GET", "/v2/users/me")
-        assert (409, "needs_reauthorization") == (answer.status_code, answer.json()["code"])
-        assert "https://app.example/install" == answer.json()["reauthorize_url"]
-        assert answer.json()["reason"]
+        response = await one.call("GET", "/v2/users/me")
+        assert (409, "needs_reauthorization") == (response.status_code, response.json()["code"])
+        assert "https://app.example/install" == response.json()["reauthorize_url"]
+        assert response.json()["reason"]
     assert 1 == len(one.rest.seen)
     shown = (await one.api.get(f"/v1/installations/{one.id}")).json()
     assert "needs_reauthorization" == shown["phase"]
@@ -225,21 +229,21 @@ async def test_a_dead_grant_says_so(one: Installed) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_a_short_rate_limit_is_waited_for(tmp_path: Path, method: str) -> None:
-    """An idempotent call waits out a limit per second, and the host sees only the answer."""
+    """An idempotent call waits for a limit per second, and the host sees only the response."""
     async with installed(tmp_path, proxy_allow=("* /v2/**",)) as one:
         reset = [("x-ratelimit-type", "QPS"), ("x-ratelimit-reset", str(int(time.time())))]
         one.rest.script.append(Scripted(429, {"code": 429}, reset))
-        answer = await one.call(method, "/v2/meetings/1")
-        assert (200, 2) == (answer.status_code, len(one.rest.seen))
+        response = await one.call(method, "/v2/meetings/1")
+        assert (200, 2) == (response.status_code, len(one.rest.seen))
 
 
-async def test_a_rate_limited_post_is_passed_on(one: Installed) -> None:
+async def test_a_rate_limited_post_is_forwarded(one: Installed) -> None:
     """A POST is not repeated: 429 with Retry-After in seconds."""
     one.rest.script.append(Scripted(429, {"code": 429}, [("retry-after", "1")]))
-    answer = await one.call("POST", "/v2/users/me/meetings", json={})
+    response = await one.call("POST", "/v2/users/me/meetings", json={})
     assert (429, "1", 1) == (
-        answer.status_code,
-        answer.headers["retry-after"],
+        response.status_code,
+        response.headers["retry-after"],
         len(one.rest.seen),
     )
 
@@ -255,14 +259,14 @@ async def test_every_style_of_a_wait_becomes_seconds(one: Installed, style: str)
         "seconds": ("retry-after", "3600"),
     }
     one.rest.script.append(Scripted(429, {"code": 429}, [headers[style]]))
-    answer = await one.call("GET", "/v2/users/me")
-    assert 429 == answer.status_code
-    assert 3590 <= int(answer.headers["retry-after"]) <= 3600
+    response = await one.call("GET", "/v2/users/me")
+    assert 429 == response.status_code
+    assert 3590 <= int(response.headers["retry-after"]) <= 3600
     assert 1 == len(one.rest.seen)
 
 
 async def test_a_failing_get_is_tried_once_more_and_a_post_is_not(one: Installed) -> None:
-    """503: a GET again; a POST may have been acted on, so its answer is passed on."""
+    """After a 503 a GET is repeated; a POST may have had an effect and is not."""
     one.rest.script.append(Scripted(503))
     assert 200 == (await one.call("GET", "/v2/users/me")).status_code
     one.rest.script.append(Scripted(503))
@@ -275,11 +279,11 @@ async def test_large_bodies_stream_both_ways(one: Installed) -> None:
     large = bytes(range(256)) * 40960
     pieces = [large[i : i + 65536] for i in range(0, len(large), 65536)]
     one.rest.script.append(Scripted(pieces=pieces, headers=[("content-type", "video/mp4")]))
-    answer = await one.call(
+    response = await one.call(
         "POST", "/v2/users/me/meetings", content=large, headers={"content-type": "video/mp4"}
     )
-    assert (200, "video/mp4") == (answer.status_code, answer.headers["content-type"])
-    assert large == answer.content
+    assert (200, "video/mp4") == (response.status_code, response.headers["content-type"])
+    assert large == response.content
     seen = one.rest.seen[0]
     assert large == seen.body
     assert (str(len(large)), None) == (
@@ -288,7 +292,7 @@ async def test_large_bodies_stream_both_ways(one: Installed) -> None:
     )
 
 
-async def test_an_answer_that_breaks_off_is_not_made_whole(one: Installed) -> None:
+async def test_a_truncated_response_stays_truncated(one: Installed) -> None:
     """A body that Zoom did not finish is not finished here either."""
     one.rest.script.append(Scripted(200, pieces=[b"beginning"], cut=True))
     sent = await raw_get(one, f"{one.zoom_path}/v2/users/me".encode())
@@ -297,27 +301,27 @@ async def test_an_answer_that_breaks_off_is_not_made_whole(one: Installed) -> No
 
 
 async def test_an_announced_flood_is_refused_before_it_is_read(one: Installed) -> None:
-    """More than is passed on, in or out, is a problem and not a memory of this process."""
-    answer = await one.call(
+    """A body over the limit, in or out, is a problem document and is not held in memory."""
+    response = await one.call(
         "POST", "/v2/users/me/meetings", headers={"content-length": "99999999999"}, content=b""
     )
-    assert 413 == answer.status_code
+    assert 413 == response.status_code
     one.rest.script.append(Scripted(200, pieces=[], headers=[("content-length", str(1 << 40))]))
-    answer = await one.call("POST", "/v2/users/me/meetings", json={})
-    assert (502, "answer_too_large") == (answer.status_code, answer.json()["code"])
+    response = await one.call("POST", "/v2/users/me/meetings", json={})
+    assert (502, "answer_too_large") == (response.status_code, response.json()["code"])
 
 
 async def test_the_subject_header_must_fit(one: Installed) -> None:
-    """With a subject, a call is for that subject's installation or for none."""
+    """A call with a subject succeeds only for that subject's installation."""
     good = {"paraph-subject": "zoom:AbcDEFghiJKLmnoPQRst01:KDcuGIm1QgePTO8WbOqwIQ"}
     assert 200 == (await one.call("GET", "/v2/users/me", headers=good)).status_code
     for bad in ("someone", "", "%ff"):
-        answer = await one.call("GET", "/v2/users/me", headers={"paraph-subject": bad})
-        assert (404, "not_found") == (answer.status_code, answer.json()["code"])
+        response = await one.call("GET", "/v2/users/me", headers={"paraph-subject": bad})
+        assert (404, "not_found") == (response.status_code, response.json()["code"])
     assert 1 == len(one.rest.seen)
 
 
-async def test_the_subject_header_is_refused_where_nothing_looks_at_it(one: Installed) -> None:
+async def test_the_subject_header_is_refused_outside_the_proxy(one: Installed) -> None:
     """A call that was bound to a subject never becomes another call by its path."""
     path = f"/v1/installations/{one.id}"
     for method, target in (
@@ -330,20 +334,20 @@ async def test_the_subject_header_is_refused_where_nothing_looks_at_it(one: Inst
         ("GET", "/v1/nothing"),
     ):
         for name in ("paraph-subject", "Paraph-Subject", "paraph-answer"):
-            answer = await one.api.request(method, target, headers={name: "jane"})
-            assert (422, "malformed") == (answer.status_code, answer.json()["code"])
+            response = await one.api.request(method, target, headers={name: "jane"})
+            assert (422, "malformed") == (response.status_code, response.json()["code"])
     assert 200 == (await one.api.get(path)).status_code
 
 
-async def test_a_query_that_asks_for_a_credential_reaches_nobody(one: Installed) -> None:
+async def test_a_query_for_a_credential_is_never_forwarded(one: Installed) -> None:
     """No wildcard of the allow-list passes a query field that hands out a credential."""
     for query in (
         "include_fields=download_access_token",
         "a;zak=1",
         "include_fields%5B%5D=Download%5FAccess%5FToken",
     ):
-        answer = await one.call("GET", f"/v2/meetings/5/recordings?{query}")
-        assert (403, "call_refused") == (answer.status_code, answer.json()["code"])
+        response = await one.call("GET", f"/v2/meetings/5/recordings?{query}")
+        assert (403, "call_refused") == (response.status_code, response.json()["code"])
     assert [] == one.rest.seen
 
 

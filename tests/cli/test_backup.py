@@ -27,7 +27,7 @@ def test_a_backup_is_its_owners_alone_and_overwrites_nothing(folder: Path) -> No
     code, said = backup(folder, "one.backup")
 
     assert (1, before) == (code, made.read_bytes())
-    assert "exists and was not touched" in said
+    assert "exists and was not changed" in said
 
 
 def test_what_stands_where_it_would_be_written_is_not_followed(folder: Path) -> None:
@@ -39,7 +39,7 @@ def test_what_stands_where_it_would_be_written_is_not_followed(folder: Path) -> 
     code, said = backup(folder, "two.backup")
 
     assert (1, "precious") == (code, victim.read_text())
-    assert "another backup is being written" in said
+    assert "another backup is running" in said
     assert not (folder / "two.backup").exists()
 
 

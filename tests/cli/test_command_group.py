@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from paraph.cli.api_keys import SCOPES
 from paraph.cli.command_group import LazyCommandGroup
-from paraph.cli.events import STATUSES
+from paraph.cli.events import STATUSES, Status
 from paraph.cli.main import app, main
 from paraph.lifecycle.api_key import Scope
 from paraph.model.records import EventStatus
@@ -101,10 +101,10 @@ def test_a_usage_error_is_two_lines(words: list[str], happened: str, command: st
 def test_choices_are_those_of_the_code() -> None:
     """Scopes and statuses that the command line repeats are those of the enumerations."""
     assert tuple(one.value for one in Scope) == SCOPES
-    assert tuple(one.value for one in EventStatus) == STATUSES
+    assert tuple(one.value for one in EventStatus) == tuple(STATUSES)
 
 
-def test_questions_without_an_answer_end_in_two_lines() -> None:
+def test_questions_without_input_end_in_two_lines() -> None:
     """Where the input ends, the command says so and exits with 1."""
     done = subprocess.run(
         [sys.executable, "-m", "paraph", "check", "init"],
@@ -132,3 +132,11 @@ def test_an_interrupted_command_exits_with_130() -> None:
     ):
         main()
     assert 130 == caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("given", "status"), [("forwarded", "forwarded"), ("handed_on", "forwarded")]
+)
+def test_the_old_name_of_a_status_still_works(given: str, status: str) -> None:
+    """`--status handed_on` means `forwarded`, its new name."""
+    assert status == Status(list(STATUSES.values())).convert(given, None, None)

@@ -64,7 +64,7 @@ def test_a_genuine_delivery_holds_at_every_step(folder: Path) -> None:
     """Accepted, exit 0, one line for each step."""
     code, said = explain(folder, "webhook", delivery(BODY))
 
-    assert (0, "verdict: accepted") == (code, said.splitlines()[-1])
+    assert (0, "result: accepted") == (code, said.splitlines()[-1])
     assert {"held", "note"} == {line.split()[0] for line in said.splitlines()[:-1]}
     assert "its event is meeting.ended" in said
 
@@ -78,7 +78,7 @@ def test_a_genuine_delivery_holds_at_every_step(folder: Path) -> None:
         (delivery(BODY).replace(b"X-Zm-Signature", b"X-Other"), "refused   one signature header:"),
         (delivery(b"[]"), "refused   event:"),
         (delivery(b'{"event":"app_deauthorized","payload":{}}'), "refused   event:"),
-        (delivery(BODY).replace(b"POST", b"GET"), "refused   request: it is a GET of /webhook"),
+        (delivery(BODY).replace(b"POST", b"GET"), "refused   request: it is GET /webhook"),
         (delivery(b" " * (1 << 20) + BODY), "refused   request: its body has"),
     ],
     ids=["key", "old", "changed", "unsigned", "no event", "no ids", "GET", "long"],
@@ -91,11 +91,11 @@ def test_a_refused_delivery_says_at_which_step(
 
     assert 1 == code
     assert step in said
-    assert "verdict: refused" == said.splitlines()[-1]
+    assert "result: refused" == said.splitlines()[-1]
     assert SECRET not in said
 
 
-def test_a_capture_is_judged_as_of_its_own_time(folder: Path) -> None:
+def test_a_capture_is_checked_at_its_own_time(folder: Path) -> None:
     """--at sets the clock back to when the capture was made."""
     old = delivery(BODY, at=1_700_000_000)
 
@@ -127,7 +127,7 @@ def test_a_har_entry_is_read_as_well(folder: Path) -> None:
     assert 0 == explain(folder, "webhook", b"\xef\xbb\xbf" + json.dumps(entry).encode())[0]
 
 
-def test_of_a_whole_recording_the_one_that_fits_is_judged(folder: Path) -> None:
+def test_the_matching_entry_of_a_recording_is_checked(folder: Path) -> None:
     """A recorder keeps everything; where several could be meant, somebody must say which."""
     other = har_entry(b"GET /pictures HTTP/1.1\r\nHost: x\r\n\r\n")
     odd = {"request": {"method": "GET", "url": "wss://x", "headers": [{"name": "a\u2000"}]}}
@@ -138,21 +138,21 @@ def test_of_a_whole_recording_the_one_that_fits_is_judged(folder: Path) -> None:
 
     assert 0 == explain(folder, "webhook", recording(other, odd, good))[0]
     code, said = explain(folder, "webhook", recording(good, other, bad))
-    assert (1, True) == (code, "fitting: entries 1, 3" in said)
+    assert (1, True) == (code, "matching: entries 1, 3" in said)
     assert 0 == explain(folder, "webhook", recording(good, other, bad), "--entry", "1")[0]
-    assert "fitting: none" in explain(folder, "webhook", recording(other, odd))[1]
+    assert "matching: no entry" in explain(folder, "webhook", recording(other, odd))[1]
     assert "has 2 entries" in explain(folder, "webhook", recording(other, odd), "--entry", "3")[1]
 
 
-def test_a_cut_capture_is_told(folder: Path) -> None:
+def test_a_cut_capture_is_noted(folder: Path) -> None:
     """A signature over bytes that are not here cannot verify, and that is not Zoom's doing."""
     code, said = explain(folder, "webhook", delivery(BODY)[:-10])
 
     assert 1 == code
-    assert "note      Content-Length says" in said and "the capture was cut" in said
+    assert "note      Content-Length is" in said and "the capture was cut" in said
 
 
-def test_whose_removal_it_is_is_told(folder: Path) -> None:
+def test_the_client_of_a_removal_is_named(folder: Path) -> None:
     """A genuine removal of another client's app is accepted and has no effect."""
     for client_id, effect in (("AbCdEf123456", "it removes the app"), ("Other", "no effect here")):
         payload = {"client_id": client_id, "account_id": "a", "user_id": "u"}
@@ -180,7 +180,7 @@ def test_a_marketplace_redirect_is_named_as_one(folder: Path) -> None:
     code, said = explain(folder, "redirect", b"GET /oauth/redirect?code=abc HTTP/1.1\r\n\r\n")
 
     assert 1 == code
-    assert "there is no state: this did not begin in the app" in said
+    assert "there is no state: the flow did not start in the app" in said
 
 
 def test_a_forged_redirect_stops_at_the_state(folder: Path) -> None:
@@ -189,9 +189,9 @@ def test_a_forged_redirect_stops_at_the_state(folder: Path) -> None:
     code, said = explain(folder, "redirect", f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
     assert 1 == code
-    assert "held      shape" in said and "refused   state" in said and "not asked age" in said
+    assert "held      shape" in said and "refused   state" in said and "skipped   age" in said
     assert "s" * 43 not in said
-    assert "the capture holds no cookies" in said
+    assert "the capture has no cookies" in said
 
 
 def test_explaining_makes_no_database(folder: Path) -> None:
@@ -204,16 +204,16 @@ def test_explaining_makes_no_database(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("captured", "why"),
     [
-        (b"HEAD /oauth/redirect?code=a HTTP/1.1\r\n\r\n", "it is a HEAD"),
+        (b"HEAD /oauth/redirect?code=a HTTP/1.1\r\n\r\n", "it is HEAD"),
         (b"GET /oauth/redirect?code=a HTTP/1.1\r\nSec-Purpose: prefetch\r\n\r\n", "a prefetch"),
     ],
 )
-def test_a_request_that_is_not_asked_for_is_named(folder: Path, captured: bytes, why: str) -> None:
+def test_another_kind_of_request_is_named(folder: Path, captured: bytes, why: str) -> None:
     """What the endpoint does not even look at stops at the first step."""
     code, said = explain(folder, "redirect", captured)
 
     assert 1 == code
-    assert why in said.splitlines()[0] and "not asked shape" in said
+    assert why in said.splitlines()[0] and "skipped   shape" in said
 
 
 @pytest.mark.anyio
@@ -239,7 +239,7 @@ linking = "none"
     whole = f"{head}Cookie: {cookies}\r\n\r\n".encode()
 
     code, said = explain(tmp_path, "redirect", whole)
-    assert (0, "verdict: accepted") == (code, said.splitlines()[-1])
+    assert (0, "result: accepted") == (code, said.splitlines()[-1])
     assert 0 == explain(tmp_path, "redirect", json.dumps(har_entry(whole)).encode())[0]
     assert "refused   state" in explain(tmp_path, "redirect", f"{head}\r\n".encode())[1]
     later = str(time.time() + 601)
@@ -256,7 +256,7 @@ def test_an_app_context_is_explained(folder: Path) -> None:
     code, said = explain(folder, "context", request)
 
     assert 1 == code
-    assert "refused" in said and "verdict: refused" in said
+    assert "refused" in said and "result: refused" in said
 
 
 def test_a_secret_is_all_that_a_delivery_needs(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_the_old_name_of_redirect_goes_on_with_a_note(folder: Path) -> None:
     captured = b"GET /oauth/redirect?code=abc HTTP/1.1\r\n\r\n"
     code, said = explain(folder, "callback", captured)
     assert explain(folder, "redirect", captured) == (code, said.rpartition("note: ")[0])
-    assert "`explain callback` is `explain redirect` now" in said
+    assert "`explain callback` is now `explain redirect`" in said
     assert "callback" not in explain(folder, "--help", b"", file="")[1]
 
 

@@ -32,4 +32,4 @@ def test_a_full_disk_is_one_line_and_its_remedy(
 
     assert 1 == ended.value.code
     assert "paraph: No space left on device" == said
-    assert remedy.startswith("paraph: Make room")
+    assert remedy.startswith("paraph: Free disk space")

@@ -132,4 +132,4 @@ def test_an_argument_of_other_characters_is_a_usage_error(word: str) -> None:
     result = CliRunner().invoke(app, ["installations", "show", word])
 
     assert 2 == result.exit_code
-    assert "an id is letters, digits, _ and -" in result.output
+    assert "an id consists of letters, digits, _ and -" in result.output

@@ -100,7 +100,7 @@ def test_it_says_where_it_listens_and_ends_cleanly(tmp_path: Path, how: signal.S
     assert "Traceback" not in errors
 
 
-def test_a_private_side_beyond_loopback_is_told(tmp_path: Path) -> None:
+def test_a_private_side_beyond_loopback_is_warned_about(tmp_path: Path) -> None:
     """Containers need it, so it is allowed; but never without a word."""
     for host, told in (("127.0.0.1", False), ("0.0.0.0", True)):
         process = start(
@@ -114,7 +114,7 @@ def test_a_private_side_beyond_loopback_is_told(tmp_path: Path) -> None:
         assert told == ("private.beyond_loopback" in errors)
 
 
-def test_a_proxy_that_nobody_named_is_told(tmp_path: Path) -> None:
+def test_an_untrusted_proxy_is_warned_about(tmp_path: Path) -> None:
     """Behind TLS every visitor has the proxy's address, and so one budget, unless it is named."""
     unnamed = GOOD.replace('["127.0.0.1"]', "[]")
     local = unnamed.replace("https://zoom.tidemark.example", "http://127.0.0.1:8000")

@@ -96,9 +96,9 @@ def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
         assert f"{path} and {path} cannot be used" in lines[0]
 
 
-def test_nobody_consents_as_an_unknown_user() -> None:
+def test_auto_consent_needs_a_known_user() -> None:
     """--auto-consent names a user of the world."""
-    assert (2, "paraph: --auto-consent: there is no user nobody") == (
+    assert (2, "paraph: --auto-consent: the world has no user nobody") == (
         (said := failure("--auto-consent", "nobody"))[0],
         said[1][0],
     )
@@ -115,7 +115,7 @@ def tls(tmp_path: Path) -> tuple[str, ssl.SSLContext]:
     return str(chain), trust
 
 
-def test_it_answers_for_zooms_names_over_tls(tls: tuple[str, ssl.SSLContext]) -> None:
+def test_it_serves_zooms_names_over_tls(tls: tuple[str, ssl.SSLContext]) -> None:
     """Whoever calls it by Zoom's names is answered, and pointed on, by Zoom's names."""
     chain, trust = tls
     arguments = ("--tls-certificate", chain, "--tls-key", chain, "--auto-consent", JANE)

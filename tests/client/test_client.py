@@ -50,7 +50,7 @@ class Asynchronous:
         return await result
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         await self.client.close()
 
 
@@ -70,7 +70,7 @@ class Synchronous:
         return await asyncio.to_thread(work)
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         self.client.close()
 
 
@@ -99,7 +99,7 @@ async def driven(
 
 
 async def test_what_is_installed(tmp_path: Path, kind: type[Driver]) -> None:
-    """Found by every way, with its proofs, page after page."""
+    """Found by each filter, with its proofs, page by page."""
     async with driven(tmp_path, kind) as (one, client):
         agree_as(one.kit.zoom, RAVI)
         one.rest.ordinary = Scripted(content={"id": RAVI, "account_id": "AbcDEFghiJKLmnoPQRst01"})
@@ -115,25 +115,27 @@ async def test_what_is_installed(tmp_path: Path, kind: type[Driver]) -> None:
 
 
 async def test_vending_and_calling(tmp_path: Path, kind: type[Driver]) -> None:
-    """A token that shows itself nowhere; calls of Zoom with the answer as it is, errors too."""
+    """A token that no repr shows; calls of Zoom with its response unchanged, errors too."""
     async with driven(tmp_path, kind) as (one, client):
         token = await client.do("access_token", one.id, subject=SUBJECT)
         assert token.access_token not in repr(token)
         assert (await one.stored()).tokens.access_token.reveal() == token.access_token
         for path in ("/users/me", "/v2/users/me"):
-            answer = await client.do("zoom", one.id, "GET", path, subject=SUBJECT)
-            assert (200, JANE) == (answer.status, answer.json()["id"])
+            response = await client.do("zoom", one.id, "GET", path, subject=SUBJECT)
+            assert (200, JANE) == (response.status, response.json()["id"])
         one.rest.script.append(Scripted(404, {"code": 1001}))
-        answer = await client.do("zoom", one.id, "GET", "/users/x", query={"a": "b c"})
-        assert (404, {"code": 1001}) == (answer.status, answer.json())
+        response = await client.do("zoom", one.id, "GET", "/users/x", query={"a": "b c"})
+        assert (404, {"code": 1001}) == (response.status, response.json())
         assert "/v2/users/x?a=b+c" == one.rest.seen[-1].target
         one.rest.script.append(Scripted(429, {}, [("retry-after", "77")]))
-        answer = await client.do("zoom", one.id, "POST", "/users/me/meetings", json={"topic": "x"})
-        assert (429, 77) == (answer.status, answer.retry_after)
+        response = await client.do(
+            "zoom", one.id, "POST", "/users/me/meetings", json={"topic": "x"}
+        )
+        assert (429, 77) == (response.status, response.retry_after)
 
 
 async def test_linking_a_signed_in_user(tmp_path: Path, kind: type[Driver]) -> None:
-    """The whole way of a host: request, claim with the session's nonce only, confirm; decline."""
+    """The four steps of a host: request, claim with the session's nonce only, confirm; decline."""
     async with running(tmp_path, linking="host") as kit, private_url(kit.service) as url:
         api = await kit.api("link", "read")
         client = kind(url, api.headers["authorization"].removeprefix("Bearer "))
@@ -175,7 +177,7 @@ async def test_removal_and_audit(tmp_path: Path, kind: type[Driver]) -> None:
 
 
 async def test_every_refusal_is_an_exception_of_its_own(tmp_path: Path, kind: type[Driver]) -> None:
-    """What a caller does about it is what tells the classes apart."""
+    """Each reaction of a caller has its own class."""
     async with driven(tmp_path, kind) as (one, client):
         with pytest.raises(Missing) as missing:
             await client.do("access_token", one.id, subject="someone")
@@ -203,7 +205,7 @@ async def test_every_refusal_is_an_exception_of_its_own(tmp_path: Path, kind: ty
 
 
 async def client_without_service(kind: type[Driver]) -> None:
-    """A call to a port where nobody listens."""
+    """A call to a port without a listener."""
     client = kind("http://127.0.0.1:9", "key")
     try:
         await client.do("installation", "x")

@@ -20,8 +20,8 @@ WITHSTOOD = Report(
 )
 
 
-def test_a_verdict_says_what_was_seen() -> None:
-    """What reached Zoom, what became of the installations, and what else was looked at."""
+def test_a_verdict_names_all_observations() -> None:
+    """A verdict names the requests that reached Zoom, the installations, and other observations."""
     assert (
         "Withstood: 0 requests reached Zoom, installations unchanged, nothing was signed."
         == WITHSTOOD.verdict
@@ -38,7 +38,7 @@ def test_a_verdict_says_what_was_seen() -> None:
     ],
     ids=["Zoom", "changed", "leak", "5xx"],
 )
-def test_each_thing_that_went_wrong_alone_is_told(changes: dict[str, object], said: str) -> None:
+def test_any_single_failure_is_reported(changes: dict[str, object], said: str) -> None:
     """An attack that got through in one way is never shown as withstood."""
     report = replace(WITHSTOOD, **changes)  # type: ignore[arg-type]
 
@@ -46,20 +46,20 @@ def test_each_thing_that_went_wrong_alone_is_told(changes: dict[str, object], sa
     assert report.verdict.startswith("It got through: ") and said in report.verdict
 
 
-def test_what_is_alike_is_told_once() -> None:
-    """Exchanges that follow each other and are the same share a line with their number."""
-    assert [2, 1, 1] == [count for count, _ in WITHSTOOD.told]
+def test_equal_exchanges_are_grouped() -> None:
+    """Equal exchanges in a row share one line with their count."""
+    assert [2, 1, 1] == [count for count, _ in WITHSTOOD.grouped]
 
 
-def test_what_is_shown_holds_no_secret() -> None:
-    """Codes, states, handoffs and link requests are masked wherever they stand."""
+def test_shown_text_contains_no_secret() -> None:
+    """Codes, states, handoffs and link requests are masked anywhere in a text."""
     shown = mask("GET /a?code=secret1&state=secret2&x=1 to /b?handoff=secret3&request=secret4")
 
     assert "GET /a?code=***&state=***&x=1 to /b?handoff=***&request=***" == shown
 
 
 def test_every_attack_has_a_name_of_its_own() -> None:
-    """The eight of the panel, each reachable by its URL."""
+    """Each of the eight attacks has its own name, which is part of its URL."""
     names = {attack.name for attack in ATTACKS}
 
     assert (8, True) == (len(names), all(name.replace("-", "").isalpha() for name in names))

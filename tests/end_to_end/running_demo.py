@@ -28,9 +28,9 @@ class RunningDemo:
 
     def ask_zoom(self, method: str, path: str, body: Any = None) -> Any:
         """Use the simulator's control API."""
-        answer = httpx.request(method, f"{self.zoom}/_simulator{path}", json=body, timeout=15)
-        assert answer.is_success, answer.text
-        return answer.json()
+        response = httpx.request(method, f"{self.zoom}/_simulator{path}", json=body, timeout=15)
+        assert response.is_success, response.text
+        return response.json()
 
     @property
     def client_id(self) -> str:

@@ -41,10 +41,10 @@ def install_from_marketplace(page: Page, demo: RunningDemo, person: str) -> None
 def test_marketplace_install_event_and_removal(host_demo: RunningDemo, page: Page) -> None:
     """An install from the Marketplace ends with six proofs, events arrive, removal ends it."""
     install_from_marketplace(page, host_demo, "Ada Lund")
-    rungs = page.locator(".installation .ladder li")
-    expect(rungs).to_have_count(6)
-    expect(page.locator(".installation .ladder li.none")).to_have_count(0)
-    expect(page.locator(".installation .ladder li.host")).to_have_count(1)
+    proofs = page.locator(".installation .proofs li")
+    expect(proofs).to_have_count(6)
+    expect(page.locator(".installation .proofs li.none")).to_have_count(0)
+    expect(page.locator(".installation .proofs li.host")).to_have_count(1)
     expect(page.locator(".installation")).to_contain_text("Jane Dev")
     assert page.url == f"{host_demo.host}/"
 
@@ -122,19 +122,19 @@ def test_a_foreign_handoff_ends_nothing(host_demo: RunningDemo, page: Page) -> N
     page.get_by_role("button", name="Install from here").click()
     lured = page.context.new_page()
     lured.goto(f"{host_demo.host}/zoom/link?handoff={'h' * 43}")
-    expect(lured.get_by_role("heading")).to_have_text("This did not start in this session")
+    expect(lured.get_by_role("heading")).to_have_text("This link was not started in this session")
     consent(page, "Ravi Member")
     page.get_by_role("button", name="No, not these").click()
     expect(page.get_by_role("status")).to_have_text("Nothing was connected.")
 
 
-def test_the_host_answers_what_is_not_there(host_demo: RunningDemo, page: Page) -> None:
+def test_the_host_has_a_page_for_unknown_addresses(host_demo: RunningDemo, page: Page) -> None:
     """A page of its own with a way back, and an installed page only where nobody confirms."""
     page.goto(f"{host_demo.host}/nowhere")
     page.get_by_role("link", name="Back to Tidemark").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Who are you today?")
-    answer = page.goto(f"{host_demo.service}/installed")
-    assert answer is not None and answer.status == 404
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to Tidemark")
+    response = page.goto(f"{host_demo.service}/installed")
+    assert response is not None and response.status == 404
 
 
 @pytest.mark.slow
@@ -154,8 +154,8 @@ def test_zoom_service_and_host_on_three_sites(page: Page) -> None:
         page.get_by_role("link", name="Continue to Zoom").click()
         consent(page)
         page.get_by_role("button", name="Connect", exact=True).click()
-        expect(page.locator(".installation .ladder li.paraph")).to_have_count(5)
-        expect(page.locator(".installation .ladder li.host")).to_have_count(1)
+        expect(page.locator(".installation .proofs li.paraph")).to_have_count(5)
+        expect(page.locator(".installation .proofs li.host")).to_have_count(1)
         assert page.url == f"{demo.host}/"
         sites = {urlsplit(one).hostname for one in (demo.zoom, demo.service, demo.host)}
         assert len(sites) == 3
@@ -186,33 +186,33 @@ def test_install_without_linking(plain_demo: RunningDemo, page: Page) -> None:
     page.goto(plain_demo.host)
     sign_in(page, "Ada Lund")
     expect(page.locator(".installation")).to_have_count(1)
-    expect(page.locator(".installation .ladder li.paraph")).to_have_count(5)
+    expect(page.locator(".installation .proofs li.paraph")).to_have_count(5)
 
 
 def keep_from(page: Page) -> list[str]:
     """Keep Zoom's answers from this page; their URLs."""
-    answers: list[str] = []
+    responses: list[str] = []
 
-    def keep_the_answer(route: Route) -> None:
+    def keep_the_response(route: Route) -> None:
         # Playwright lets redirects pass, so the answer is taken where Zoom gives it.
-        answers.append(route.fetch(max_redirects=0).headers["location"])
+        responses.append(route.fetch(max_redirects=0).headers["location"])
         route.fulfill(status=200, body="kept from this browser")
 
-    page.route(re.compile("/oauth/authorize$"), keep_the_answer)
-    return answers
+    page.route(re.compile("/oauth/authorize$"), keep_the_response)
+    return responses
 
 
 def test_another_browser_cannot_finish(
     plain_demo: RunningDemo, page: Page, browser: Browser
 ) -> None:
     """An answer that is delivered to another browser than the one that began is refused there."""
-    answers = keep_from(page)
+    responses = keep_from(page)
     page.goto(f"{plain_demo.service}/install")
     page.get_by_role("button", name="Allow").click()
     expect(page.locator("body")).to_have_text("kept from this browser")
     before = len(plain_demo.token_requests())
     stranger = browser.new_context().new_page()
-    stranger.goto(answers[0])
+    stranger.goto(responses[0])
     expect(stranger.get_by_role("heading")).to_have_text("This did not start here")
     assert len(plain_demo.token_requests()) == before
     stranger.context.close()
@@ -239,14 +239,14 @@ def exchanges(demo: RunningDemo) -> int:
 
 def keep_answers(page: Page) -> list[str]:
     """The URLs of the redirection endpoint that this page asks for, in their order."""
-    answers: list[str] = []
+    responses: list[str] = []
 
     def note(request: Request) -> None:
         if "/oauth/redirect?" in request.url:
-            answers.append(request.url)
+            responses.append(request.url)
 
     page.on("request", note)
-    return answers
+    return responses
 
 
 def begin(page: Page, demo: RunningDemo) -> None:
@@ -260,11 +260,11 @@ def begin(page: Page, demo: RunningDemo) -> None:
 
 def test_double_click_reload_and_back_without_linking(plain_demo: RunningDemo, page: Page) -> None:
     """Two clicks, another load of Zoom's answer, and back: installed, by one exchange."""
-    answers, before = keep_answers(page), exchanges(plain_demo)
+    responses, before = keep_answers(page), exchanges(plain_demo)
     page.goto(f"{plain_demo.service}/install")
     page.get_by_role("button", name="Allow").dblclick()
     expect(page.get_by_role("heading")).to_have_text("Installed")
-    page.goto(answers[0])
+    page.goto(responses[0])
     expect(page.get_by_role("heading")).to_have_text("Installed")
     page.reload()
     expect(page.get_by_role("heading")).to_have_text("Installed")
@@ -280,20 +280,20 @@ def test_double_click_reload_and_back_without_linking(plain_demo: RunningDemo, p
 
 def test_double_click_reload_and_back_with_linking(host_demo: RunningDemo, page: Page) -> None:
     """Two clicks lead to the confirmation; a later load says where to continue, not "installed"."""
-    answers, before = keep_answers(page), exchanges(host_demo)
+    responses, before = keep_answers(page), exchanges(host_demo)
     begin(page, host_demo)
     page.get_by_label(re.compile("Jane Dev")).check()
     page.get_by_role("button", name="Allow").dblclick()
     expect(page.locator(".accounts")).to_contain_text("Jane Dev")
     page.reload()
     expect(page.locator(".accounts")).to_contain_text("Jane Dev")
-    page.goto(answers[0])
+    page.goto(responses[0])
     expect(page.locator("main")).to_contain_text("Continue in Tidemark")
     page.go_back()
     expect(page.locator(".accounts")).to_contain_text("Jane Dev")
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(page.locator(".installation")).to_have_count(1)
-    page.goto(answers[0])
+    page.goto(responses[0])
     expect(page.locator("main")).to_contain_text("Continue in Tidemark")
     assert before + 1 == exchanges(host_demo)
 
@@ -302,13 +302,13 @@ def test_a_second_load_before_the_claim_leads_to_the_host(
     host_demo: RunningDemo, page: Page
 ) -> None:
     """The redirect to the host that a browser dropped comes again when the answer is loaded."""
-    answers, before = keep_from(page), exchanges(host_demo)
+    responses, before = keep_from(page), exchanges(host_demo)
     begin(page, host_demo)
     consent(page)
     expect(page.locator("body")).to_have_text("kept from this browser")
-    dropped = page.context.request.get(answers[0], max_redirects=0)
+    dropped = page.context.request.get(responses[0], max_redirects=0)
     assert dropped.status == 303
-    page.goto(answers[0])
+    page.goto(responses[0])
     expect(page.locator(".accounts")).to_contain_text("Jane Dev")
     page.get_by_role("button", name="No, not these").click()
     expect(page.get_by_role("status")).to_have_text("Nothing was connected.")

@@ -53,7 +53,7 @@ def exchange(zoom: SimulatedZoom, code: str, redirect_uri: str) -> httpx.Respons
     return httpx.post(f"{zoom.url}/oauth/token", data=form, auth=credentials, trust_env=False)
 
 
-def answer_of(page: Page) -> httpx.QueryParams:
+def response_of(page: Page) -> httpx.QueryParams:
     """The parameters that Zoom has sent the browser to the app with."""
     return httpx.URL(page.url).params
 
@@ -66,8 +66,8 @@ def test_listing_consent_and_removal(running: SimulatedZoom, page: Page) -> None
     page.get_by_label(re.compile("cloud_recording:read:recording")).uncheck()
     page.get_by_role("button", name="Allow").click()
     assert page.url.startswith(running.app.redirect_uris[0])
-    assert ["code"] == list(answer_of(page))
-    tokens = exchange(running, answer_of(page)["code"], running.app.redirect_uris[0]).json()
+    assert ["code"] == list(response_of(page))
+    tokens = exchange(running, response_of(page)["code"], running.app.redirect_uris[0]).json()
     assert "user:read:user meeting:read:meeting" == tokens["scope"]
 
     page.goto(f"{running.url}/marketplace/{running.app.client_id}")
@@ -82,7 +82,7 @@ def test_declining_goes_back_with_an_error(running: SimulatedZoom, page: Page) -
     """Decline sends the browser back with access_denied and the state, and no code."""
     page.goto(authorization_url(running))
     page.get_by_role("button", name="Decline").click()
-    assert {"error": "access_denied", "state": "a-secret-state"} == dict(answer_of(page))
+    assert {"error": "access_denied", "state": "a-secret-state"} == dict(response_of(page))
 
 
 def test_a_wrong_redirect_is_shown_and_goes_nowhere(running: SimulatedZoom, page: Page) -> None:
@@ -107,19 +107,19 @@ def test_a_device_is_connected_and_another_refused(running: SimulatedZoom, page:
         ).json()
         page.goto(begun["verification_uri"])
         page.get_by_label("Code shown on the device").fill("wrong")
-        page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_role("alert")).to_contain_text("not known")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("alert")).to_contain_text("unknown")
         page.get_by_label("Code shown on the device").fill(begun["user_code"])
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Continue").click()
         page.get_by_role("button", name=decision).click()
         expect(page.get_by_role("heading")).to_have_text(heading)
         grant_type = "urn:ietf:params:oauth:grant-type:device_code"
         form = {"grant_type": grant_type, "device_code": begun["device_code"]}
         running.advance(6)
-        answer = httpx.post(
+        response = httpx.post(
             f"{running.url}/oauth/token", data=form, auth=credentials, trust_env=False
         )
-        assert told in answer.json()
+        assert told in response.json()
 
 
 def test_the_console_is_live_masks_and_reveals(running: SimulatedZoom, page: Page) -> None:
@@ -180,8 +180,8 @@ def test_every_button_of_the_console(
     page.locator("select[name=auto]").select_option("deny")
     page.get_by_role("button", name="Decide like this").click()
     expect(page.locator("[data-live=status]")).to_contain_text("declines at once")
-    answer = httpx.get(authorization_url(running), trust_env=False)
-    assert "access_denied" in answer.headers["location"]
+    response = httpx.get(authorization_url(running), trust_env=False)
+    assert "access_denied" in response.headers["location"]
 
     page.get_by_label("Find a fault").fill("unavailable token")
     fault = page.locator(".fault", has_text="token_unavailable")
@@ -229,7 +229,7 @@ def test_the_console_by_keyboard(running: SimulatedZoom, page: Page) -> None:
     expect(entry).not_to_contain_text("v0=")
 
 
-def test_what_somebody_writes_stays(running: SimulatedZoom, page: Page) -> None:
+def test_typed_text_stays(running: SimulatedZoom, page: Page) -> None:
     """A setting that was typed in is not wiped when something else changes meanwhile."""
     page.goto(running.url)
     page.get_by_label("Find a fault").fill("token_slow")

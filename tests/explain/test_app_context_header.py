@@ -33,7 +33,7 @@ def _given(name: str) -> str:
 def test_a_genuine_context_holds_at_every_step() -> None:
     """The right secret among several, and every step is named."""
     found = said(VALID["header"], secrets=("another-client-secret", ""))
-    assert found.endswith("verdict: accepted"), found
+    assert found.endswith("result: accepted"), found
     assert "held      decryption" in found
 
 
@@ -41,7 +41,7 @@ def test_a_genuine_context_holds_at_every_step() -> None:
     ("values", "why"),
     [
         ((), "the app context is absent"),
-        ((VALID["header"], VALID["header"]), "X-Zoom-App-Context is there 2 times"),
+        ((VALID["header"], VALID["header"]), "X-Zoom-App-Context appears 2 times"),
         (("",), "the app context is empty"),
         (("\x1b[2J",), "refused   layout"),
     ],
@@ -50,6 +50,6 @@ def test_absent_doubled_and_empty_are_told_apart(values: tuple[str, ...], why: s
     """Each of them is another accident."""
     found = said(*values)
     assert why in found
-    assert "not asked decryption" in found
+    assert "skipped   decryption" in found
     assert "\x1b" not in found
-    assert found.endswith("verdict: refused")
+    assert found.endswith("result: refused")

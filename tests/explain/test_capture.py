@@ -178,7 +178,7 @@ def test_headers_and_body_apart_are_one_delivery(end: bytes) -> None:
         (raw().replace(b"\r\n\r\n", b"\r\n"), "an empty line is missing"),
         (b":method: POST\r\n\r\n", "not an HTTP request line"),
         (b'"no capture"', "not a captured request"),
-        (b'curl ^"http://x^" -H "a', "does not end"),
+        (b'curl ^"http://x^" -H "a', "is not closed"),
         (b"\x00\xff", "not an HTTP request line"),
         (b"POST /webhook", "not an HTTP request line"),
         (b"POST / HTTP/1.1\r\nno colon\r\n\r\n", "no name and colon"),
@@ -194,15 +194,15 @@ def test_headers_and_body_apart_are_one_delivery(end: bytes) -> None:
         (b"[" * 100_000, "not a captured request"),
         (b"curl", "not an HTTP request line"),
         (b"curl -H 'a: b'", "has no URL"),
-        (b"curl 'http://x", "does not end"),
-        (b'curl "http://x', "does not end"),
-        (b"curl $'http://x", "does not end"),
+        (b"curl 'http://x", "is not closed"),
+        (b'curl "http://x', "is not closed"),
+        (b"curl $'http://x", "is not closed"),
         (b"curl http://x -d", "has no value"),
-        (b"curl http://x -d @/etc/passwd", "are in a file, which is not opened"),
-        (b"curl http://x --data-binary @body.json", "are in a file, which is not opened"),
-        (b"curl http://x -H @headers.txt", "are in a file, which is not opened"),
-        (b"curl http://x --data-urlencode a=b", "changes the body"),
-        (b"curl http://x -F a=b", "changes the body"),
+        (b"curl http://x -d @/etc/passwd", "from a file, which is not opened"),
+        (b"curl http://x --data-binary @body.json", "from a file, which is not opened"),
+        (b"curl http://x -H @headers.txt", "from a file, which is not opened"),
+        (b"curl http://x --data-urlencode a=b", "sends a form"),
+        (b"curl http://x -F a=b", "sends a form"),
         (b"curl http://[x", "cannot be read"),
     ],
 )
@@ -265,12 +265,12 @@ def test_several_bodies_of_curl_are_joined() -> None:
     assert b"a=1&b=2" == captured(b"curl http://x -d a=1 --data-raw b=2").body
 
 
-def test_a_cut_capture_and_a_longer_one_are_told() -> None:
+def test_a_cut_capture_and_a_longer_one_are_noted() -> None:
     """Content-Length decides where the body ends, and what does not fit is said."""
     whole = raw(signed=headers(**{"Content-Length": str(len(BODY))}))
     assert "the capture was cut" in " ".join(captured(whole[:-5]).notes)
     longer = captured(whole + b"HTTP/1.1 200 OK\r\n\r\n")
-    assert (BODY, True) == (longer.body, "are left out" in " ".join(longer.notes))
+    assert (BODY, True) == (longer.body, "are ignored" in " ".join(longer.notes))
 
 
 @given(st.binary(max_size=200))

@@ -10,12 +10,12 @@ from paraph.checks.verdict import Finding, Verdict
 
 
 def finding(name: str, verdict: Verdict) -> Finding:
-    """A case that ended so."""
+    """A finding with this verdict."""
     return Finding(name, catalogue()[name].group, "high", verdict)
 
 
 def test_a_part_of_the_self_test_keeps_the_other_rows() -> None:
-    """The rows of cases that were not run again stay as the document has them."""
+    """The rows of cases that were not run again are kept."""
     name = next(iter(catalogue()))
     new = Kill(name, finding(name, Verdict.FAIL), finding(name, Verdict.INCONCLUSIVE))
     document = kill_matrix.DOCUMENT.read_text("utf-8")

@@ -76,8 +76,8 @@ class Connection:
         named = {
             name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])
         }
-        answer = await reader.readexactly(int(named.get("content-length", "0")))
-        return int(lines[0].split()[1]), named, answer
+        response = await reader.readexactly(int(named.get("content-length", "0")))
+        return int(lines[0].split()[1]), named, response
 
     def close(self) -> None:
         """Hang up."""
@@ -94,13 +94,13 @@ async def authorize(connection: Connection) -> None:
     assert status == 302
     code = urlsplit(headers["location"]).query.removeprefix("code=")
     form = urlencode({"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT})
-    status, _, answer = await connection.ask(
+    status, _, response = await connection.ask(
         "POST",
         "/oauth/token",
         form,
         f"authorization: Basic {_BASIC}\r\ncontent-type: application/x-www-form-urlencoded\r\n",
     )
-    assert status == 200, answer
+    assert status == 200, response
 
 
 async def order_event(connection: Connection) -> None:
@@ -110,26 +110,26 @@ async def order_event(connection: Connection) -> None:
         "event": "meeting.started",
         "payload": {"account_id": "a", "object": {"topic": "Weekly tide table"}},
     }
-    status, _, answer = await connection.ask(
+    status, _, response = await connection.ask(
         "POST", "/_simulator/events", json.dumps(order), "content-type: application/json\r\n"
     )
-    assert status == 200, answer
+    assert status == 200, response
 
 
 async def repeat(
-    count: int, url: str, work: Callable[[Connection], Awaitable[None]], *, lanes: int
+    count: int, url: str, work: Callable[[Connection], Awaitable[None]], *, connections: int
 ) -> float:
     """Do something so many times over a few connections; the seconds it took."""
     left = iter(range(count))
 
-    async def lane() -> None:
+    async def stream() -> None:
         connection = Connection(url)
         for _ in left:
             await work(connection)
         connection.close()
 
     begun = time.perf_counter()
-    await asyncio.gather(*(lane() for _ in range(lanes)))
+    await asyncio.gather(*(stream() for _ in range(connections)))
     return time.perf_counter() - begun
 
 

@@ -42,7 +42,7 @@ class PlainClient:
 
     def code(self, **parameters: str) -> str:
         """A code, where consent is automatic."""
-        return answer_of(self.authorize(**parameters))["code"]
+        return response_of(self.authorize(**parameters))["code"]
 
     def token(self, *, auth: tuple[str, str] | None = None, **form: str) -> httpx.Response:
         """A call of the token endpoint with Basic credentials."""
@@ -63,9 +63,9 @@ class PlainClient:
 
     def install(self) -> dict[str, Any]:
         """Consent and exchange: a token set."""
-        answer = self.exchange(self.code())
-        assert 200 == answer.status_code, answer.text
-        content: dict[str, Any] = answer.json()
+        received = self.exchange(self.code())
+        assert 200 == received.status_code, received.text
+        content: dict[str, Any] = received.json()
         return content
 
     def revoke(self, token: str) -> httpx.Response:
@@ -81,7 +81,7 @@ class PlainClient:
         return self.http.request(method, path, headers=headers, **more)
 
 
-def answer_of(response: httpx.Response) -> dict[str, str]:
+def response_of(response: httpx.Response) -> dict[str, str]:
     """The parameters of an authorization response."""
     assert 302 == response.status_code, response.text
     return dict(parse_qsl(urlsplit(response.headers["location"]).query, keep_blank_values=True))

@@ -22,7 +22,7 @@ class Receiver:
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
-    def answer(self, body: bytes) -> bytes:
+    def response(self, body: bytes) -> bytes:
         """The answer's body: the challenge's where it is one."""
         content = json.loads(body)
         if content["event"] != "endpoint.url_validation" or not self.secret:
@@ -44,11 +44,11 @@ def receiving() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["content-length"]))
             receiver.bodies.append(body)
             receiver.headers.append({k.lower(): v for k, v in self.headers.items()})
-            answer = receiver.answer(body)
+            response = receiver.response(body)
             self.send_response(receiver.status)
-            self.send_header("content-length", str(len(answer)))
+            self.send_header("content-length", str(len(response)))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(response)
 
         def log_message(self, *_about: object) -> None:
             """Say nothing."""

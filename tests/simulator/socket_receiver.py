@@ -47,7 +47,7 @@ class SocketReceiver:
 
     url: str = ""
     statuses: list[int] = field(default_factory=lambda: [200])
-    answer: Callable[[Request], bytes] = lambda _request: b""
+    response: Callable[[Request], bytes] = lambda _request: b""
     headers: str = ""
     requests: list[Request] = field(default_factory=list)
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -71,7 +71,7 @@ class SocketReceiver:
                     await reader.read()
                 if status < 0:
                     return
-                body = b"" if status == 204 else self.answer(request)
+                body = b"" if status == 204 else self.response(request)
                 head = f"HTTP/1.1 {status} x\r\n{self.headers}content-length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
                 await writer.drain()
@@ -109,17 +109,17 @@ async def receiving() -> AsyncIterator[SocketReceiver]:
         await receiver.close()
 
 
-def seal_answer(app: App) -> Callable[[Request], bytes]:
+def right_response(app: App) -> Callable[[Request], bytes]:
     """The right answer to a challenge, nothing to an event."""
 
-    def answer(request: Request) -> bytes:
+    def response(request: Request) -> bytes:
         plain = json.loads(request.body)["payload"].get("plainToken")
         if plain is None:
             return b""
         sealed = hmac.new(app.webhook_secret.encode(), plain.encode(), hashlib.sha256).hexdigest()
         return json.dumps({"plainToken": plain, "encryptedToken": sealed}).encode()
 
-    return answer
+    return response
 
 
 class Numbers:

@@ -130,7 +130,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @given(data=st.data())
 @fuzz(0.5)
-def test_any_request_is_answered(loop: asyncio.AbstractEventLoop, data: st.DataObject) -> None:
+def test_any_request_gets_a_response(loop: asyncio.AbstractEventLoop, data: st.DataObject) -> None:
     """Whatever stands in path, query, headers and body, the answer is no failure."""
     simulator = create_simulator(default_world())
     if data.draw(st.booleans()):
@@ -149,10 +149,10 @@ def test_any_request_is_answered(loop: asyncio.AbstractEventLoop, data: st.DataO
         ),
     ]
     chosen = [*fitting, *headers] if data.draw(st.booleans()) else headers
-    answer = loop.run_until_complete(
+    response = loop.run_until_complete(
         ask(create_app(simulator), method, path, query=query, headers=chosen, body=body)
     )
-    assert not answer.startswith(b"500")
+    assert not response.startswith(b"500")
 
 
 def worlds() -> st.SearchStrategy[World]:
@@ -249,10 +249,10 @@ def test_any_world_can_be_lived_in(
         ),
         ("GET", "/_simulator/deliveries", b"", own, b""),
     ):
-        answer = loop.run_until_complete(
+        response = loop.run_until_complete(
             ask(app, method, path, query=asked, headers=headers, body=body)
         )
-        assert not answer.startswith(b"500"), (method, path)
+        assert not response.startswith(b"500"), (method, path)
 
 
 # ---------------------------------------------------------------- over sockets
@@ -261,16 +261,16 @@ def test_any_world_can_be_lived_in(
 def exchange_bytes(url: str, request: bytes) -> bytes:
     """What a server answers to raw bytes, until it closes or says no more."""
     host, _, port = url.removeprefix("http://").partition(":")
-    answer = b""
+    response = b""
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         try:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65536):
-                answer += piece
+                response += piece
         except (ConnectionError, TimeoutError):
-            return answer
-    return answer
+            return response
+    return response
 
 
 @st.composite
@@ -301,8 +301,8 @@ def test_any_bytes_on_a_socket(shared_zoom: SimulatedZoom, data: st.DataObject) 
     """Whatever bytes a connection brings, the server answers without failing, or closes."""
     shared_zoom.reset()
     request = data.draw(st.one_of(raw_requests(shared_zoom.simulator), st.binary(max_size=300)))
-    answer = exchange_bytes(shared_zoom.url, request)
-    assert b"HTTP/1.1 500" not in answer and FAILED not in answer
+    response = exchange_bytes(shared_zoom.url, request)
+    assert b"HTTP/1.1 500" not in response and FAILED not in response
 
 
 # ---------------------------------------------------------------- from the document
@@ -332,7 +332,7 @@ def test_any_call_of_the_document(
     @given(case=st.one_of(fitting, other))
     def run(case: schemathesis.Case[Any]) -> None:
         shared_zoom.reset()
-        answer = case.call(base_url=shared_zoom.url, allow_redirects=False, timeout=10)
-        assert answer.status_code != 500, answer.text
+        response = case.call(base_url=shared_zoom.url, allow_redirects=False, timeout=10)
+        assert response.status_code != 500, response.text
 
     run()

@@ -17,20 +17,20 @@ GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 def begin(plain: PlainClient) -> dict[str, Any]:
     """A device asks for a code, the client id in the query as Zoom documents it."""
     app = plain.zoom.app
-    answer = plain.http.post(
+    response = plain.http.post(
         "/oauth/devicecode",
         params={"client_id": app.client_id},
         auth=(app.client_id, app.client_secret),
     )
-    assert 200 == answer.status_code
-    content: dict[str, Any] = answer.json()
+    assert 200 == response.status_code
+    content: dict[str, Any] = response.json()
     return content
 
 
 def poll(plain: PlainClient, device_code: str) -> str:
     """What a device is told: an error, or "tokens"."""
-    answer = plain.token(grant_type=GRANT, device_code=device_code)
-    return "tokens" if answer.status_code == 200 else str(answer.json()["error"])
+    response = plain.token(grant_type=GRANT, device_code=device_code)
+    return "tokens" if response.status_code == 200 else str(response.json()["error"])
 
 
 def decide(plain: PlainClient, page: httpx.Response, decision: str, user: str = JANE) -> str:
@@ -38,12 +38,12 @@ def decide(plain: PlainClient, page: httpx.Response, decision: str, user: str = 
     transaction = re.search(r'name="transaction" value="([^"]+)"', page.text)
     assert transaction, page.text
     form = {"transaction": transaction[1], "user_id": user, "decision": decision}
-    answer = plain.http.post("/oauth/authorize", data=form)
-    assert 200 == answer.status_code, answer.text
-    return answer.text
+    response = plain.http.post("/oauth/authorize", data=form)
+    assert 200 == response.status_code, response.text
+    return response.text
 
 
-def test_the_answer_has_exactly_zooms_fields(plain: PlainClient) -> None:
+def test_the_response_has_exactly_zooms_fields(plain: PlainClient) -> None:
     """Six fields, the page and its complete form on this very simulator."""
     content = begin(plain)
     assert {
@@ -62,8 +62,8 @@ def test_the_answer_has_exactly_zooms_fields(plain: PlainClient) -> None:
 
 def test_a_device_without_credentials_gets_no_code(plain: PlainClient) -> None:
     """The endpoint knows its clients, as the token endpoint does."""
-    answer = plain.http.post("/oauth/devicecode", params={"client_id": plain.zoom.app.client_id})
-    assert (400, "invalid_client") == (answer.status_code, answer.json()["error"])
+    response = plain.http.post("/oauth/devicecode", params={"client_id": plain.zoom.app.client_id})
+    assert (400, "invalid_client") == (response.status_code, response.json()["error"])
 
 
 def test_a_person_types_the_code(plain: PlainClient) -> None:
@@ -127,8 +127,8 @@ def test_a_device_code_of_another_client(plain: PlainClient) -> None:
     """Whoever was not given the code is told nothing, and the device waits on."""
     plain.zoom.world.apps.append(App(client_id="other", client_secret="sec"))
     device = begin(plain)["device_code"]
-    answer = plain.token(auth=("other", "sec"), grant_type=GRANT, device_code=device)
-    assert "invalid_grant" == answer.json()["error"]
+    response = plain.token(auth=("other", "sec"), grant_type=GRANT, device_code=device)
+    assert "invalid_grant" == response.json()["error"]
     assert "authorization_pending" == poll(plain, device)
 
 
@@ -156,6 +156,6 @@ def test_automatic_consent(plain: PlainClient) -> None:
 @pytest.mark.parametrize("code", ["", "nonsense", "x" * 100_000, "<script>", "é", "%00"])
 def test_a_wrong_code(plain: PlainClient, code: str) -> None:
     """The page says that it knows no such code, and shows nothing of it."""
-    answer = plain.http.post("/oauth_device", data={"user_code": code})
-    assert 400 == answer.status_code
-    assert "This code is not known" in answer.text and "<script>" not in answer.text
+    response = plain.http.post("/oauth_device", data={"user_code": code})
+    assert 400 == response.status_code
+    assert "This code is unknown" in response.text and "<script>" not in response.text

@@ -37,13 +37,13 @@ async def send_events(running: Process, count: int) -> float:
     changed = json.loads(world)
     changed["apps"][0]["event_url"] = f"http://127.0.0.1:{port}/webhook"
     header = "content-type: application/json\r\n"
-    status, _, answer = await connection.ask(
+    status, _, response = await connection.ask(
         "PUT", "/_simulator/world", json.dumps(changed), header
     )
-    assert status == 200, answer
+    assert status == 200, response
     connection.close()
     begun = loop.time()
-    await repeat(count, running.url, order_event, lanes=4)
+    await repeat(count, running.url, order_event, connections=4)
     async with asyncio.timeout(600):
         await all_there.wait()
     took = loop.time() - begun
@@ -58,9 +58,9 @@ async def test_memory_is_bounded_and_throughput_measured(
 ) -> None:
     """However much has happened, the process has grown by no more than the documented bounds."""
     with simulating() as running:
-        await repeat(50, running.url, authorize, lanes=2)
+        await repeat(50, running.url, authorize, connections=2)
         before, cpu = running.resident(), running.cpu()
-        took = await repeat(COUNT, running.url, authorize, lanes=8)
+        took = await repeat(COUNT, running.url, authorize, connections=8)
         authorizing = running.cpu() - cpu
         cpu = running.cpu()
         sending = await send_events(running, COUNT)

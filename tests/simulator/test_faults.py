@@ -14,7 +14,7 @@ from paraph.simulator.faults import Faults
 from paraph.simulator.response import AuthorizationResponse, ResponseDraft
 
 
-def token_answer() -> ResponseDraft:
+def token_response() -> ResponseDraft:
     """A good token response."""
     return ResponseDraft.of_json(
         200, {"access_token": "a", "token_type": "bearer", "expires_in": 3599}
@@ -57,9 +57,9 @@ def test_faults_compose() -> None:
     faults.switch_on("token_type_unknown", {"value": "DPoP"})
     faults.switch_on("token_expires_in_text", {})
     faults.switch_on("token_slow", {"seconds": 3})
-    answer = faults.spoil("token", token_answer())
-    assert {"access_token": "a", "token_type": "DPoP", "expires_in": "3600"} == answer.content()
-    assert 3.0 == answer.delay
+    draft = faults.spoil("token", token_response())
+    assert {"access_token": "a", "token_type": "DPoP", "expires_in": "3600"} == draft.content()
+    assert 3.0 == draft.delay
 
 
 def test_a_fault_that_finds_no_object_leaves_it() -> None:
@@ -69,12 +69,12 @@ def test_a_fault_that_finds_no_object_leaves_it() -> None:
     for name in names("token"):
         if name not in {"token_redirect", "token_error_200", "token_cut"}:
             faults.switch_on(name, {})
-    answer = faults.spoil("token", token_answer())
-    assert 200 == answer.status
+    draft = faults.spoil("token", token_response())
+    assert 200 == draft.status
 
 
 @pytest.mark.parametrize("place", ["token", "user"])
-def test_every_fault_of_a_place_changes_the_answer(place: Any) -> None:
+def test_every_fault_of_a_place_changes_the_response(place: Any) -> None:
     """No fault of the token response or the profile leaves a good answer as it was."""
     whole = {
         "access_token": "a",
@@ -97,13 +97,13 @@ def test_every_fault_of_a_place_changes_the_answer(place: Any) -> None:
 
 
 @pytest.mark.parametrize("place", ["token_refusal", "revoke_refusal", "api_refusal"])
-def test_every_refusal_answers_or_delays(place: Any) -> None:
+def test_every_refusal_responds_or_delays(place: Any) -> None:
     """A fault that strikes before the work is done has an answer of its own, or only waits."""
     for name in names(place):
         faults = Faults()
         faults.switch_on(name, {})
-        answer = faults.spoil(place, ResponseDraft(0, b""))
-        assert answer.status >= 300 or answer.delay == 60.0, name
+        draft = faults.spoil(place, ResponseDraft(0, b""))
+        assert draft.status >= 300 or draft.delay == 60.0, name
 
 
 def test_every_fault_of_the_redirect_changes_it() -> None:

@@ -79,7 +79,7 @@ async def ask(made: Simulator, method: str, path: str, body: bytes, **headers: s
 
 
 @pytest.mark.parametrize(("method", "path"), RESOURCES)
-def test_any_body_at_a_resource_is_answered(method: str, path: str) -> None:
+def test_any_body_at_a_resource_gets_a_response(method: str, path: str) -> None:
     """Whatever bytes come with a good token, the answer is an answer, never a 500."""
 
     @settings(max_examples=100, deadline=None)
@@ -102,7 +102,7 @@ def test_any_body_at_a_resource_is_answered(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_any_order_of_the_control_api_is_answered(order: str) -> None:
+def test_any_call_of_the_control_api_gets_a_response(order: str) -> None:
     """Whatever JSON comes, known fields or not, the answer is an answer, never a 500."""
 
     @settings(max_examples=100, deadline=None)

@@ -70,10 +70,10 @@ def test_every_call_works_from_the_test(zoom: SimulatedZoom) -> None:
     """Consent, clock, journal, grants, events, faults and deauthorization are a call each."""
     zoom.consent("approve")
     query = {"client_id": zoom.app.client_id, "redirect_uri": zoom.app.redirect_uris[0]}
-    answer = httpx.get(f"{zoom.url}/oauth/authorize", params=query, trust_env=False)
+    response = httpx.get(f"{zoom.url}/oauth/authorize", params=query, trust_env=False)
     form = {
         "grant_type": "authorization_code",
-        "code": httpx.URL(answer.headers["location"]).params["code"],
+        "code": httpx.URL(response.headers["location"]).params["code"],
         "redirect_uri": zoom.app.redirect_uris[0],
     }
     credentials = (zoom.app.client_id, zoom.app.client_secret)

@@ -44,8 +44,8 @@ def test_each_spelling(plain: PlainClient, name: str) -> None:
     """The fault spells one response its way; the refresh token that it gave out works."""
     tokens = plain.install()
     plain.zoom.simulator.faults.switch_on(name, {"times": 1})
-    answer = plain.refresh(tokens["refresh_token"])
-    assert DIALECT[name](answer)
+    response = plain.refresh(tokens["refresh_token"])
+    assert DIALECT[name](response)
     (grant,) = plain.zoom.simulator.ledger.grants.values()
     assert 200 == plain.refresh(grant.refresh_token).status_code
 
@@ -53,6 +53,6 @@ def test_each_spelling(plain: PlainClient, name: str) -> None:
 def test_a_reason_with_half_a_character(plain: PlainClient) -> None:
     """An error may end in a lone surrogate, written as an escape."""
     plain.zoom.simulator.faults.switch_on("token_refused_half_character", {"times": 1})
-    answer = plain.exchange(plain.code())
-    assert (400, "invalid_grant") == (answer.status_code, answer.json()["error"])
-    assert answer.text.count("\\ud83d") == 1
+    response = plain.exchange(plain.code())
+    assert (400, "invalid_grant") == (response.status_code, response.json()["error"])
+    assert response.text.count("\\ud83d") == 1

@@ -108,13 +108,13 @@ def _act(plain: PlainClient, row: Row, held: dict[str, str]) -> tuple[str, dict[
         plain.zoom.consent("approve", row.user)
         return "ok", plain.install()
     if row.act == "refresh":
-        answer = plain.refresh(held["refresh_token"])
-        content = answer.json()
-        return ("ok", content) if answer.status_code == 200 else (content["reason"], {})
+        response = plain.refresh(held["refresh_token"])
+        content = response.json()
+        return ("ok", content) if response.status_code == 200 else (content["reason"], {})
     if row.act == "revoke":
         return ("ok" if plain.revoke(held["access_token"]).status_code == 200 else "no"), {}
-    answer = plain.api("/v2/users/me", held["access_token"])
-    return ("ok" if answer.status_code == 200 else answer.json()["message"]), {}
+    response = plain.api("/v2/users/me", held["access_token"])
+    return ("ok" if response.status_code == 200 else response.json()["message"]), {}
 
 
 @pytest.mark.parametrize(

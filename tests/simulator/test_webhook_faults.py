@@ -297,7 +297,7 @@ async def test_faults_of_the_challenge_spoil_challenges_alone(
     assert is_signed(simulator, challenge) == (fault != "challenge_unsigned")
 
 
-async def test_a_wrong_answer_may_pass_for_once() -> None:
+async def test_a_wrong_response_may_pass_once() -> None:
     """`challenge_answer_ignored` is a Zoom that checks nothing but the status."""
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
@@ -365,7 +365,7 @@ async def test_the_kit_accepts_what_is_valid_and_refuses_what_is_not() -> None:
     ] == accepted
 
 
-async def test_a_cut_connection_is_no_answer() -> None:
+async def test_a_cut_connection_is_no_response() -> None:
     """A receiver that closes without a word counts as unreached."""
     async with receiving() as receiver:
         receiver.statuses = [CUT]

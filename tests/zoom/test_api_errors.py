@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paraph.errors import PeerUnavailable, ResourceErrorResponse
+from paraph.oauth import token_endpoint
 from paraph.oauth.messages import Response
 from paraph.zoom.api_errors import (
     GRANT_ERRORS,
@@ -251,3 +252,8 @@ def test_a_documented_number_is_told_with_its_meaning(number: str) -> None:
 def test_anything_else_stays_as_it_is(detail: str) -> None:
     """No meaning is made up."""
     assert detail == explain_grant_error(detail)
+
+
+def test_the_token_endpoint_knows_the_same_dead_grants() -> None:
+    """A number that ends a grant at one server ends it at the other."""
+    assert token_endpoint._DEAD_GRANT == GRANT_ERRORS.keys()

@@ -38,7 +38,11 @@ class Found:
 
 
 def read_app(base: str) -> Found:
-    """Request an app's usual URLs; only requests that every browser could send."""
+    """Request an app's usual URLs; only requests that every browser could send.
+
+    Raises:
+        ConfigurationError: the app is not on this machine.
+    """
     if not is_loopback(base):
         raise ConfigurationError(
             [f"{base} is not this machine"], remedy="Response the questions instead."

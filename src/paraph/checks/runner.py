@@ -52,7 +52,13 @@ class Run:
 def select(
     only: Sequence[str] = (), groups: Sequence[str] = (), severities: Sequence[str] = ()
 ) -> list[str]:
-    """Select case ids in the catalogue's order; `only` takes patterns like `cb-*`."""
+    """Select case ids in the catalogue's order; an empty argument selects all.
+
+    Args:
+        only: ids, or patterns such as `cb-*`.
+        groups: names of groups.
+        severities: names of severities.
+    """
     from fnmatch import fnmatch
 
     return [
@@ -74,6 +80,10 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
         told: called with each finding as soon as it is known.
 
     Returns the findings in the catalogue's order.
+
+    Raises:
+        ConfigurationError: the target is on another machine without a proof of ownership, or this
+            machine does not support impersonation.
     """
     reach = demand_ownership(target)
     if target.impersonate:
@@ -118,7 +128,17 @@ def run_group(
     halted: threading.Event | None = None,
     reach: Reach = THIS_MACHINE,
 ) -> list[Finding]:
-    """Run the control of one group, then its cases, in its own environment."""
+    """Run the control of one group, then its cases, in its own environment.
+
+    Args:
+        target: the app.
+        group: the group.
+        ids: its cases.
+        told: called with each finding as soon as it is known.
+        overlay: settings for every start, such as the switches of the self-test.
+        halted: if set, no further case begins.
+        reach: the allowed destinations of requests.
+    """
     findings: list[Finding] = []
 
     def note(finding: Finding) -> None:
@@ -161,14 +181,11 @@ def group_control(environment: Environment, group: str) -> Finding | None:
 
 
 def run_case(environment: Environment, name: str, number: int) -> Finding:
-    """Run one case, then reset the environment."""
+    """Run one case, then reset the environment; `number` sets the source addresses of the case."""
     entry = catalogue()[name]
-    known = CASES.get(name)
-    if known is None:
-        return _finding(name, Verdict.INCONCLUSIVE, "this case is not built yet")
     try:
         with _reset_around(environment):
-            finding = _run_act(environment, known, entry.group, entry.severity, number)
+            finding = _run_act(environment, CASES[name], entry.group, entry.severity, number)
     except CaseEndedError as ended:
         # This case has its verdict; if the reset failed, the next case reports it.
         finding.reason = finding.reason or f"afterwards: {ended.reason}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
     from paraph.model.records import ApiKey
 
-# The values of `lifecycle.api_key.Scope`; importing it would load the lifecycle for a help text.
+# The values of `lifecycle.api_key.Scope`, which a help text must not import.
 SCOPES = ("link", "read", "vend", "proxy", "remove")
 
 
@@ -32,7 +32,7 @@ def api_keys() -> None:
     type=click.Choice(SCOPES),
     multiple=True,
     required=True,
-    help="What the key may do. Repeatable.",
+    help="A permission of the key. Repeatable.",
 )
 @click.option(
     "--subject-prefix",
@@ -42,7 +42,7 @@ def api_keys() -> None:
 )
 @config_option
 def create(*, label: str, scope: tuple[str, ...], subject_prefix: str, config: Path | None) -> None:
-    """Make a key. It is shown only once."""
+    """Create a key. It is shown only once."""
 
     async def work(context: Context) -> str:
         from paraph.lifecycle.api_key import create_key
@@ -51,7 +51,7 @@ def create(*, label: str, scope: tuple[str, ...], subject_prefix: str, config: P
         return key.reveal()
 
     key = with_context(config, work)
-    click.echo("Keep this key now; only its hash is stored:", err=True)
+    click.echo("Save this key now; only its hash is stored:", err=True)
     click.echo(key)
 
 
@@ -76,7 +76,7 @@ def list_keys(*, config: Path | None) -> None:
         )
         for key in with_context(config, work)
     ]
-    columns = ("key", "label", "scopes", "subjects", "made", "last used", "revoked")
+    columns = ("key", "label", "scopes", "subjects", "created", "last used", "revoked")
     show_table(rows, columns=columns)
 
 

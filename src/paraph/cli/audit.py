@@ -29,13 +29,13 @@ def audit() -> None:
     "--head",
     multiple=True,
     metavar="EPOCH/NUMBER:DIGEST",
-    help="The values of an audit.head line that your log kept. Repeatable.",
+    help="The values of an audit.head line of your log. Repeatable.",
 )
 @config_option
 def verify(*, head: tuple[str, ...], config: Path | None) -> None:
     """Verify the chain; exit 1 if an entry was changed, dropped, moved or rebuilt.
 
-    It is compared with the marks in receipts_folder, and with the heads that you give.
+    It is compared with the heads in receipts_folder, and with those of --head.
     """
     from paraph.settings.loading import load_settings
 
@@ -51,24 +51,25 @@ def verify(*, head: tuple[str, ...], config: Path | None) -> None:
         heads = {**({} if book is None else heads_of(book.read().lines)), **given}
         return await walk_chain(context.store, exported_heads=heads), len(heads)
 
-    verdict, compared = with_context(config, work)
-    if verdict.broken_at is not None:
-        click.echo(f"The chain breaks at entry {verdict.broken_at}: {verdict.why}.", err=True)
+    chain, compared = with_context(config, work)
+    if chain.broken_at is not None:
+        click.echo(f"The chain breaks at entry {chain.broken_at}: {chain.why}.", err=True)
         click.echo("Compare with a backup from before that entry.", err=True)
         raise click.exceptions.Exit(1)
-    click.echo(f"{verdict.entries} entries, unbroken, compared with {compared} exported heads")
-    if verdict.restores:
+    click.echo(f"{chain.entries} entries, unbroken, compared with {compared} exported heads")
+    if chain.restores:
         click.echo(
-            f"{verdict.restores} restores are part of it; {verdict.given_up} exported heads are of "
-            "entries that a restore dropped: this is not tampering if you restored a backup"
+            f"It contains {chain.restores} restores. {chain.given_up} exported heads belong to "
+            "entries that a restore dropped. That is not tampering if you restored a backup."
         )
-    click.echo(f"head {verdict.entries}:{verdict.head}")
+    click.echo(f"head {chain.entries}:{chain.head}")
 
 
 def _parse_head(text: str) -> tuple[tuple[int, int], str]:
     match = _HEAD.fullmatch(text)
     if match is None:
         raise UsageError(
-            f"{text!r} is not EPOCH/NUMBER:DIGEST", remedy="Copy all three from the log line."
+            f"{text!r} is not EPOCH/NUMBER:DIGEST",
+            remedy="Copy all three from the log line.",
         )
     return (int(match[1] or 1), int(match[2])), match[3]

@@ -34,7 +34,7 @@ def backup(*, file: Path, config: Path | None) -> None:
         with counted("rows written", await count_rows(context)) as advance:
             if str(file) == "-":
                 return await take_backup(context, sys.stdout.buffer, advance)
-            with _new_file(file) as (partial, output):
+            with _NewFile(file) as (partial, output):
                 made = await take_backup(context, output, advance)
                 output.flush()
                 os.fsync(output.fileno())
@@ -45,39 +45,40 @@ def backup(*, file: Path, config: Path | None) -> None:
         made = with_context(config, work)
     except OSError as error:
         raise StorageError(
-            f"the backup cannot be written: {error.strerror}", remedy="Make room, and run it again."
+            f"the backup cannot be written: {error.strerror}",
+            remedy="Free disk space, and run the command again.",
         ) from None
     click.echo(f"{made.rows} rows, sha256 {made.sha256}", err=True)
     click.echo(
-        f"It restores only with the encryption keys {', '.join(made.key_ids)}: keep them as long "
-        "as the backup, and apart from it.",
+        f"To restore it you need the encryption keys {', '.join(made.key_ids)}: keep them as long "
+        "as the backup, in another place.",
         err=True,
     )
     click.echo(
-        f"The key {made.made_with} authenticates it: after a rotation it restores with "
-        f"--made-with-key {made.made_with} only.",
+        f"The key {made.made_with} authenticates it: after a rotation, restore it with "
+        f"--made-with-key {made.made_with}.",
         err=True,
     )
 
 
-class _new_file:  # noqa: N801 - Used as a function.
-    """Create a private file under a temporary name; it is deleted if the block fails."""
+class _NewFile:
+    """Creates a private file under a temporary name; it is deleted if the block fails."""
 
     def __init__(self, file: Path) -> None:
         if file.exists():
             raise UsageError(
-                f"{file} exists and was not touched", remedy="Name a file that does not exist."
+                f"{file} exists and was not changed", remedy="Name a file that does not exist."
             )
         self._partial = file.with_name(f"{file.name}.partial")
 
     def __enter__(self) -> tuple[Path, BinaryIO]:
         try:
-            # Never open an existing one: it is another backup's, or an attacker's link.
+            # Never open an existing file: it belongs to another backup, or is an attacker's link.
             descriptor = os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
             raise UsageError(
-                f"{self._partial} exists: another backup is being written, or one was killed",
-                remedy="Delete it if no other backup runs, and run this again.",
+                f"{self._partial} exists: another backup is running, or was killed",
+                remedy="Delete it if no other backup is running, and run the command again.",
             ) from None
         self._output = os.fdopen(descriptor, "wb")
         return self._partial, self._output

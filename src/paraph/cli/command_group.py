@@ -17,7 +17,7 @@ class CommandPlace(NamedTuple):
     Args:
         module: the module to import when the command runs.
         attribute: the name of the command in that module.
-        summary: one line of help, the same as the command's own.
+        summary: one line of help, equal to the first line of the command's help.
     """
 
     module: str
@@ -32,7 +32,7 @@ class CommandGroup(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of their definition, without old names."""
+        """Return the names in the order of their definition, without hidden commands."""
         del ctx
         return [name for name, command in self.commands.items() if not command.hidden]
 
@@ -85,7 +85,11 @@ class LazyCommandGroup(CommandGroup):
         self.places = places
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command's module and return the command; None for an unknown name."""
+        """Import a command's module and return the command; None for an unknown name.
+
+        Raises:
+            TypeError: the table names something that is not a command.
+        """
         del ctx
         place = self.places.get(cmd_name)
         if place is None:

@@ -18,14 +18,14 @@ _PARTS = ("zoom", "service", "private", "host")
 
 
 class PortList(click.ParamType[tuple[int, ...]]):
-    """Four different ports, separated by commas."""
+    """The type of an option with four different ports, separated by commas."""
 
     name = "ports"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """Return the four ports, in the order of the parts."""
+        """Return the four ports in the order of the parts; any other value is a usage error."""
         words = [word.strip() for word in str(value).split(",")]
         ports = [int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 6]
         if len(ports) != len(words) or len(ports) != 4 or not all(0 < one < 65536 for one in ports):
@@ -40,7 +40,7 @@ class PortList(click.ParamType[tuple[int, ...]]):
     "--linking",
     type=click.Choice(("host", "none")),
     default="host",
-    help="Link installations to accounts of the host product, or not.",
+    help="Whether installations are linked to accounts of the host product.",
 )
 @click.option(
     "--ports",
@@ -77,9 +77,9 @@ async def _run(linking: str, ports: Ports) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    click.echo("starting…")
+    click.echo("Starting…")
     async with compose(linking, ports) as running:
-        _say(running)
+        _announce(running)
         ends = {
             asyncio.create_task(process.wait()): name for name, process in running.processes.items()
         }
@@ -88,11 +88,13 @@ async def _run(linking: str, ports: Ports) -> None:
         stopping.cancel()
         if stopping not in done:
             name = next(ends[task] for task in done if task in ends)
-            raise ConfigurationError([f"the {name} ended unexpectedly"], remedy="Run it again.")
+            raise ConfigurationError(
+                [f"the {name} ended unexpectedly"], remedy="Run the demo again."
+            )
     click.echo("Stopped; the temporary folder was deleted.")
 
 
-def _say(running: Running) -> None:
+def _announce(running: Running) -> None:
     settings = shlex.quote(f"{running.folder}/paraph.toml")
     click.echo(
         f"""
@@ -101,8 +103,8 @@ def _say(running: Running) -> None:
   the service                  {running.service_url}/  (management API {running.private_url}/v1/)
   its operator pages           {running.private_url}/admin/
 
-  Open Tidemark, pick a person, install from the Marketplace. Then attack it.
-  A key for the operator pages, in another terminal in this folder:
+  Open Tidemark, sign in, install from the Marketplace. Then run the attacks.
+  To create a key for the operator pages, in another terminal in this folder:
   {own_command()} api-keys create --label me --scope read --config {settings}
   Ctrl-C ends everything and removes {running.folder}
 """

@@ -16,8 +16,18 @@ if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
     from paraph.model.records import KeptEvent
 
-# The values of `storage.records.EventStatus`; importing it would load more for a help text.
-STATUSES = ("received", "handed_on", "dead")
+# By the value of `model.records.EventStatus`, which a help text must not import.
+STATUSES = {"received": "received", "handed_on": "forwarded", "dead": "dead"}
+
+
+class Status(click.Choice[str]):
+    """The type of an option with a status; its old name `handed_on` still works."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the status; any other value is a usage error."""
+        return super().convert(STATUSES.get(str(value), value), param, ctx)
 
 
 @click.group(cls=CommandGroup)
@@ -26,16 +36,20 @@ def events() -> None:
 
 
 @events.command("list")
-@click.option("--status", type=click.Choice(STATUSES), help="Only events of this status.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, help="How many events to show.")
+@click.option(
+    "--status", type=Status(list(STATUSES.values())), help="Only events with this status."
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, help="The number of events to show."
+)
 @config_option
 def list_events(*, status: str | None, limit: int, config: Path | None) -> None:
-    """Show the newest events; never their bodies."""
+    """Show the newest events, without their bodies."""
 
     async def work(context: Context) -> list[KeptEvent]:
         from paraph.model.records import EventStatus
 
-        chosen = None if status is None else EventStatus(status)
+        chosen = next((one for one in EventStatus if STATUSES[one.value] == status), None)
         async with context.store.reading() as tx:
             return list(await tx.events.page(status=chosen, limit=limit))
 
@@ -44,7 +58,7 @@ def list_events(*, status: str | None, limit: int, config: Path | None) -> None:
             one.event_id[:24],
             one.shown_name,
             day(one.received_at),
-            str(one.status.value),
+            STATUSES[one.status.value],
             str(one.attempts),
             one.failure,
         )
@@ -58,7 +72,7 @@ def list_events(*, status: str | None, limit: int, config: Path | None) -> None:
 @click.argument("event")
 @config_option
 def show(*, event: str, config: Path | None) -> None:
-    """Show the status of one event. EVENT is its id or the beginning of it."""
+    """Show the status of one event. EVENT is its id or the start of it."""
 
     async def work(context: Context) -> KeptEvent:
         from paraph.events.redelivery import find_event
@@ -70,9 +84,9 @@ def show(*, event: str, config: Path | None) -> None:
         ("event", found.event_id),
         ("name", found.shown_name),
         ("received", day(found.received_at)),
-        ("status", found.status.value),
+        ("status", STATUSES[found.status.value]),
         ("attempts", found.attempts),
-        ("handed on", day(found.handed_on_at) if found.handed_on_at else "-"),
+        ("forwarded", day(found.handed_on_at) if found.handed_on_at else "-"),
         ("last failure", found.failure or "-"),
     ):
         click.echo(f"{label:13} {value}")
@@ -84,7 +98,7 @@ def show(*, event: str, config: Path | None) -> None:
 def redeliver_event(*, event: str, config: Path | None) -> None:
     """Forward one event again, from its first attempt.
 
-    EVENT is its id or the beginning of it. A running service forwards it within seconds.
+    EVENT is its id or the start of it. A running service forwards it within seconds.
     """
 
     async def work(context: Context) -> KeptEvent:

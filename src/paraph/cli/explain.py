@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=CommandGroup)
 def explain() -> None:
-    """Say step by step why one captured request is accepted or refused."""
+    """Explain step by step why one captured request is accepted or refused."""
 
 
 def _request_parameters(command: Callable[..., None]) -> Callable[..., None]:
@@ -38,15 +38,13 @@ def _request_parameters(command: Callable[..., None]) -> Callable[..., None]:
     file = click.Path(path_type=Path, allow_dash=True)
     parameters: list[Callable[[Any], Any]] = [
         click.argument("request", metavar="[FILE]", required=False, type=file),
-        click.option(
-            "--headers", type=file, help="A file with the headers alone, instead of FILE."
-        ),
-        click.option("--body", type=file, help="A file with the body alone, byte for byte."),
-        click.option("--at", type=float, help="Use this time (epoch seconds) instead of now."),
+        click.option("--headers", type=file, help="A file with only the headers, instead of FILE."),
+        click.option("--body", type=file, help="A file with only the body, byte for byte."),
+        click.option("--at", type=float, help="Check at this time (epoch seconds) instead of now."),
         click.option(
             "--entry",
             type=int,
-            help="The entry of a recording, from 1, if several match.",
+            help="The number of an entry of a recording, from 1.",
         ),
         click.option("--client-id", default="", show_default=False, help="The app's client id."),
         config_option,
@@ -142,7 +140,7 @@ def explain_redirect(**options: Any) -> None:
 @_request_parameters
 def explain_callback(**options: Any) -> None:
     """Explain a request at the redirection endpoint, under its old name."""
-    click.echo("note: `explain callback` is `explain redirect` now; the old name ends", err=True)
+    click.echo("note: `explain callback` is now `explain redirect`", err=True)
     _explain_redirect(**options)
 
 
@@ -170,7 +168,8 @@ def _explain_redirect(
     ]
     if missing:
         raise ConfigurationError(
-            missing, remedy="Give a paraph.toml with them: they open the cookie of the browser."
+            missing,
+            remedy="Give a paraph.toml with them: they open the browser's cookie.",
         )
     known.demand_urls("public_url", "authorization_server")
     redirect_uri = f"{known.text('public_url').rstrip('/')}/oauth/redirect"
@@ -209,7 +208,7 @@ def _captured(
 ) -> CapturedRequest:
     """Return the request of FILE, or of two files with headers and body."""
     if (request is None) == (headers is None):
-        raise UsageError("no request is given: name FILE, or --headers and --body", remedy=REMEDY)
+        raise UsageError("no request is given: give FILE, or --headers and --body", remedy=REMEDY)
     if request is not None:
         if body is not None:
             raise UsageError("--body goes with --headers, not with FILE", remedy=REMEDY)
@@ -234,7 +233,7 @@ def _now(at: float | None) -> float:
 
 
 def _print(found: Explanation) -> None:
-    """Print one line for each step and note; exit 1 if the request is refused."""
+    """Print the explanation; exit 1 if the request is refused."""
     for line in found.lines():
         click.echo(line)
     if not found.is_accepted:

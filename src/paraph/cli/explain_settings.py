@@ -1,7 +1,7 @@
-"""The app's settings for an explanation: only the required ones, and without validation.
+"""The settings that an explanation uses, read without validation.
 
 They come from options, from `PARAPH_*` variables and from `paraph.toml`; the first source that has
-a value is used. Values stay unchanged: quotes or blanks around a secret may be the cause sought.
+a value is used. Values stay unchanged: quotes or spaces around a secret may be the cause.
 """
 
 from __future__ import annotations
@@ -57,22 +57,22 @@ class ExplainSettings:
         for name in _LISTS:
             text = variables.get(f"paraph_{name}", "")
             if text and name not in found:
-                # A secret that is not a JSON list: refused when the service starts, accepted here.
+                # A secret outside a JSON list: the service refuses it, this command does not.
                 found[name] = [text]
         self._values |= found
 
     def text(self, name: str) -> str:
-        """Return a setting that is text; "" if it is missing."""
+        """Return a setting that is text; "" if it is missing or not text."""
         value = self._values.get(name)
         return value if isinstance(value, str) else ""
 
     def texts(self, name: str) -> list[str]:
-        """Return a setting that is a list."""
+        """Return the texts of a setting that is a list; none if it is missing or no list."""
         value = self._values.get(name)
         return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
     def number(self, name: str, default: int) -> int:
-        """Return a setting that is a number."""
+        """Return a setting that is a whole number; the default if it is missing or not a number."""
         value = self._values.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             return default
@@ -82,7 +82,7 @@ class ExplainSettings:
         return int(value) if is_number else default
 
     def demand_urls(self, *names: str) -> None:
-        """Check settings that are URLs, if they are given.
+        """Require that these settings are URLs, if they are given.
 
         Raises:
             ConfigurationError: one of them cannot be read as a URL.
@@ -92,11 +92,16 @@ class ExplainSettings:
             raise ConfigurationError(unreadable)
 
     def level(self) -> Literal["user", "account"]:
-        """Return the app's level: user or account."""
+        """Return the app's level; the default is user."""
         return "account" if self.text("level") == "account" else "user"
 
     def secrets(self, given: Sequence[str], name: str, what: str) -> list[str]:
-        """Return secrets from options, else from settings, else from a prompt.
+        """Return secrets from options, else from the settings, else from a prompt.
+
+        Args:
+            given: the values of the option.
+            name: the name of the setting.
+            what: the kind of secret, for the prompt.
 
         Raises:
             ConfigurationError: no source has them, and there is no terminal for a prompt.

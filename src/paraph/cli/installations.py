@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
     from paraph.model.records import Installation, Receipt
 
-_PAGE = 200
+_PAGE_SIZE = 200
 
 
 @click.group(cls=CommandGroup)
@@ -39,10 +39,10 @@ def list_installations(*, subject: str | None, config: Path | None) -> None:
                     context.client.client_id,
                     subject=subject,
                     after=found[-1].link.link_id if found else "",
-                    limit=_PAGE,
+                    limit=_PAGE_SIZE,
                 )
                 found.extend(page)
-                if len(page) < _PAGE:
+                if len(page) < _PAGE_SIZE:
                     return found
 
     rows = [
@@ -52,7 +52,7 @@ def list_installations(*, subject: str | None, config: Path | None) -> None:
             str(one.phase.value),
             one.grant.identity.user_id,
             day(one.link.confirmed_at),
-            " ".join(rung.name for rung in one.link.rungs),
+            " ".join(proof.name for proof in one.link.rungs),
         )
         for one in with_context(config, work)
     ]
@@ -87,8 +87,8 @@ def show(*, installation_id: str, config: Path | None) -> None:
         ("Zoom account", one.grant.identity.account_id),
         ("scopes", " ".join(sorted(one.grant.tokens.scopes))),
         *(
-            (f"proof: {rung.name}", f"{day(rung.held_at)}, confirmed by {rung.word}")
-            for rung in one.link.rungs
+            (f"proof: {proof.name}", f"{day(proof.held_at)}, confirmed by {proof.word}")
+            for proof in one.link.rungs
         ),
     ]
     show_table(rows)
@@ -100,8 +100,8 @@ def show(*, installation_id: str, config: Path | None) -> None:
 def remove(*, installation_id: str, config: Path | None) -> None:
     """Remove an installation.
 
-    INSTALLATION_ID is from `paraph installations list`. Its tokens cannot be used here from now
-    on, and are revoked at Zoom as soon as Zoom answers.
+    INSTALLATION_ID is from `paraph installations list`. Its tokens are no longer vended, and are
+    revoked at Zoom as soon as Zoom responds.
     """
 
     async def work(context: Context) -> Receipt:
@@ -111,7 +111,7 @@ def remove(*, installation_id: str, config: Path | None) -> None:
         receipt = await remove_installation(
             context, installation_id, reason="removed by an operator"
         )
-        # The running service tries again if Zoom does not answer now.
+        # The running service tries again if Zoom does not respond now.
         await revoke_due(context)
         return receipt
 

@@ -1,4 +1,4 @@
-"""The words that started this program, for messages that print a command to run."""
+"""The command that started this program, for messages that name a command to run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PROGRAM = "paraph"
 
 
 def own_command() -> str:
-    """Return the words that start this program from the current folder, quoted for a shell.
+    """Return the command that starts this program from the current folder, quoted for a shell.
 
     This is `paraph` if the shell finds it, else the path of the script, else `python -m paraph`.
     """

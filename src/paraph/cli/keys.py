@@ -26,14 +26,14 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--wrap", is_flag=True, help="Let the key service of the settings wrap the key.")
+@click.option("--wrap", is_flag=True, help="Wrap the key with the key service of the settings.")
 @config_option
 def new(*, wrap: bool, config: Path | None) -> None:
-    """Make an encryption key, for the front of the list encryption_keys."""
+    """Create an encryption key, for the front of the list encryption_keys."""
     click.echo(_wrapped(config) if wrap else new_encryption_key(os.urandom))
     click.echo(
-        "To use it: put it in front of encryption_keys on every replica, restart them, "
-        "then run paraph keys rotate.",
+        "To use it, put it in front of encryption_keys on every replica, restart the replicas, "
+        "then run `paraph keys rotate`.",
         err=True,
     )
 
@@ -61,7 +61,7 @@ def rotate(*, config: Path | None) -> None:
         if await key_rotation.begin_rotation(context):
             click.echo(f"The key {context.ring.key_id} seals from now on.")
         else:
-            click.echo(f"The key {context.ring.key_id} seals already.")
+            click.echo(f"The key {context.ring.key_id} already seals.")
         await key_rotation.await_replicas(context, _waiting)
         total = await key_rotation.count_outdated(context)
         with counted("re-encrypted", total) as advance:
@@ -82,7 +82,7 @@ def rotate(*, config: Path | None) -> None:
                     *(f"{n} of {place} are damaged" for place, n in resealed.broken.items()),
                 ]
             ),
-            remedy="Put the missing key back into encryption_keys; restore damaged rows.",
+            remedy="Add the missing key to encryption_keys again; restore damaged rows.",
         )
 
 
@@ -96,7 +96,7 @@ def status(*, config: Path | None) -> None:
 
 
 def _waiting(labels: Sequence[str]) -> None:
-    click.echo(f"waiting for {', '.join(labels)}", err=True)
+    click.echo(f"waiting for the replicas {', '.join(labels)}", err=True)
 
 
 def _show(status: RingStatus) -> None:
@@ -106,27 +106,27 @@ def _show(status: RingStatus) -> None:
         if key.short_lived_until is not None:
             click.echo(f"  cookies    until {day(key.short_lived_until)} UTC")
         if not key.held:
-            click.echo("  missing    put it back into encryption_keys: these rows cannot be read")
+            click.echo("  missing    add it to encryption_keys again: these rows cannot be read")
         elif key.obstacles:
             click.echo(f"  needed     {'; '.join(key.obstacles)}")
         else:
             click.echo(
-                "  removable  take it out of encryption_keys; backups that were made with it"
+                "  removable  remove it from encryption_keys, but keep it elsewhere: backups"
             )
-            click.echo("             need it still: keep it as long as them, apart from them")
+            click.echo("             that were made with it need it")
     click.echo(f"hash keys    {', '.join(status.hash_keys)}: never change; sealed in stored_keys")
     for replica in status.replicas:
         held = ", ".join(replica.key_ids)
         click.echo(f"replica      {replica.label}: seals with {replica.sealing_key}, opens {held}")
     if not status.replicas:
-        click.echo("replica      none is running")
+        click.echo("replica      no replica is running")
 
 
 def _headline(key: KeyStatus) -> str:
     if key.seals:
         return f"key {key.key_id}: seals, since {day(key.sealing_since)} UTC"
     if key.sealing_since is None:
-        return f"key {key.key_id}: opens; has never sealed"
+        return f"key {key.key_id}: opens; it has never sealed"
     return f"key {key.key_id}: opens only"
 
 

@@ -33,7 +33,7 @@ _PLACES = {
     "explain": CommandPlace(
         "paraph.cli.explain",
         "explain",
-        "Say step by step why one captured request is accepted or refused.",
+        "Explain step by step why one captured request is accepted or refused.",
     ),
     "keys": CommandPlace("paraph.cli.keys", "keys", "Create, rotate and list encryption keys."),
     "api-keys": CommandPlace(
@@ -54,8 +54,8 @@ app = LazyCommandGroup(
 )
 
 
-def _show_version(ctx: click.Context, _parameter: click.Parameter, asked: object) -> None:
-    if asked and not ctx.resilient_parsing:
+def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: object) -> None:
+    if wanted and not ctx.resilient_parsing:
         from importlib.metadata import version
 
         click.echo(f"paraph {version('paraph')}")
@@ -75,8 +75,8 @@ app.params.append(
 
 
 def main() -> None:
-    """Run a command. An error prints one line with the problem and one with the remedy."""
-    _write_everything()
+    """Run a command. An error is printed as the problem and its remedy, one line each."""
+    _escape_output()
     try:
         # Click returns the code of an explicit exit; a command itself returns nothing.
         code = app.main(prog_name="paraph", standalone_mode=False)
@@ -86,13 +86,13 @@ def main() -> None:
     except click.UsageError as error:
         _fail(_one_line(error), _usage_remedy(error), code=2)
     except click.ClickException as error:
-        _fail(_one_line(error), "Run `paraph --help` to see what is possible.", code=1)
+        _fail(_one_line(error), "Run `paraph --help` to see all commands.", code=1)
     except OSError as error:
         # The usual cause is a full disk under the output file.
         where = f"{error.filename}: " if error.filename else ""
         _fail(
             f"{where}{error.strerror or type(error).__name__}",
-            "Make room or give access there, and run the command again.",
+            "Free disk space or give access there, and run the command again.",
             code=1,
         )
     except click.Abort as error:
@@ -102,8 +102,8 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _write_everything() -> None:
-    """Escape characters that the output encoding lacks: a name must not end a command."""
+def _escape_output() -> None:
+    """Escape characters that the output encoding lacks: a name must not make a command fail."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

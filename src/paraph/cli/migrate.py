@@ -1,4 +1,4 @@
-"""`paraph migrate`: the schema changes that older versions cannot work with."""
+"""`paraph migrate`: the schema changes with which older versions cannot run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from paraph.cli.settings_file import config_option
 def migrate(*, config: Path | None) -> None:
     """Remove unused parts of the database schema.
 
-    Newer code adds what it needs when it starts. Run this when no process of an older version is
-    left: older versions cannot start afterwards.
+    The service adds new parts when it starts. Run this command when no process of an older version
+    is left: older versions cannot start afterwards.
     """
     import asyncio
 

@@ -14,15 +14,19 @@ _LINE_SECONDS = 5.0
 
 
 def day(epoch: int | None) -> str:
-    """Format a time for people."""
+    """Format epoch seconds as a UTC date and time; None is empty."""
     return "" if epoch is None else f"{datetime.fromtimestamp(epoch, tz=UTC):%Y-%m-%d %H:%M}"
 
 
 def show_table(rows: Sequence[Sequence[str]], *, columns: Sequence[str] = ()) -> None:
-    """Print rows, below the names of their columns if there are names.
+    """Print a table: aligned on a terminal, elsewhere lines with tabs between the values.
 
     The first value of a row is an argument of other commands, so it is never cut. Values are never
     read as markup, because subjects, names and failures come from outside.
+
+    Args:
+        rows: the values.
+        columns: the names of the columns; without names there is no header.
     """
     if not sys.stdout.isatty():
         for row in [columns, *rows] if columns else rows:
@@ -43,7 +47,15 @@ def show_table(rows: Sequence[Sequence[str]], *, columns: Sequence[str] = ()) ->
 
 @contextmanager
 def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show the progress of counted work; yields a function that advances it."""
+    """Show the progress of long work: a bar on a terminal, elsewhere lines.
+
+    Args:
+        what: the work that is counted.
+        total: the expected count.
+
+    Yields:
+        A function that adds to the count.
+    """
     if not sys.stderr.isatty():
         yield _Lines(what, total).advance
         return

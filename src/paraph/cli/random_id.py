@@ -1,4 +1,4 @@
-"""Arguments that are random ids: an id that begins with `-` is not read as an option."""
+"""Commands with random ids as arguments: an id that begins with `-` is not an option."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ class IdCommand(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Move the ids behind a `--`, where Click takes every word as an argument."""
+        """Move the ids behind a `--`, where Click reads every word as an argument.
+
+        Raises:
+            click.UsageError: an id has characters that no id has.
+        """
         options: list[str] = []
         ids: list[str] = []
         words = iter(args)
@@ -38,7 +42,7 @@ class IdCommand(click.Command):
                         return super().parse_args(ctx, options)
                     options.append(value)
         if not "".join(ids).isascii():
-            raise click.UsageError("an id is letters, digits, _ and -", ctx)
+            raise click.UsageError("an id consists of letters, digits, _ and -", ctx)
         return super().parse_args(ctx, [*options, "--", *ids])
 
     def _is_id(self, ctx: click.Context, word: str) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--replace", is_flag=True, help="Delete the database that exists.")
-@click.option("--in-place", is_flag=True, help="Treat the database as it stands as a restored one.")
+@click.option("--in-place", is_flag=True, help="Treat the present database as a restored one.")
 @click.option(
     "--receipts",
     multiple=True,
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     "--made-with-key",
     multiple=True,
     metavar="ID",
-    help="Believe this older encryption key, because it never leaked. Repeatable.",
+    help="Trust this older encryption key: it never leaked. Repeatable.",
 )
 @click.option(
     "--from-0.1",
     "first_version",
     is_flag=True,
-    help="Believe a backup and receipts of paraph 0.1, because no key of theirs ever leaked.",
+    help="Trust a backup and receipts of paraph 0.1: none of their keys ever leaked.",
 )
 @config_option
 def restore(
@@ -57,8 +57,8 @@ def restore(
 ) -> None:
     """Restore the database from a backup.
 
-    FILE was written by `paraph backup`. Every grant is suspended until a refresh proves it,
-    removals since the backup are repeated, and all API keys are replaced.
+    FILE was written by `paraph backup`. Every grant is suspended until a refresh proves it.
+    Removals since the backup are repeated, and all API keys are replaced.
     """
     if (file is None) != in_place:
         raise UsageError(
@@ -79,12 +79,12 @@ def restore(
     trust = Trust(frozenset(made_with_key), first_version)
     circumstances = Circumstances(receipts, _spoiled, time.time, os.urandom, trust)
     if file is None:
-        began = asyncio.run(begin_epoch_in_place(settings, circumstances))
+        epoch = asyncio.run(begin_epoch_in_place(settings, circumstances))
     else:
         with _opened(file) as content:
-            began = asyncio.run(_restore(settings, content, circumstances, replace=replace))
-    _show(began)
-    for label, key in asyncio.run(_reissue(settings, began)):
+            epoch = asyncio.run(_restore(settings, content, circumstances, replace=replace))
+    _show(epoch)
+    for label, key in asyncio.run(_reissue(settings, epoch)):
         click.echo(f"{visible(label)}\t{key.reveal()}")
 
 
@@ -112,8 +112,8 @@ async def _restore(
         )
 
 
-async def _reissue(settings: Settings, began: NewEpoch) -> list[tuple[str, Secret]]:
-    """Make API keys with the permissions of the ended ones."""
+async def _reissue(settings: Settings, epoch: NewEpoch) -> list[tuple[str, Secret]]:
+    """Create API keys with the permissions of the old ones."""
     from paraph.lifecycle.api_key import create_key
     from paraph.service.context import open_context
 
@@ -125,39 +125,39 @@ async def _reissue(settings: Settings, began: NewEpoch) -> list[tuple[str, Secre
                     context, label=key.label, scopes=key.scopes, subject_prefix=key.subject_prefix
                 ),
             )
-            for key in began.ended_keys
+            for key in epoch.ended_keys
         ]
 
 
 def _spoiled(lines: Sequence[str]) -> None:
     for line in lines:
-        click.echo(f"not believed: {visible(line)}", err=True)
+        click.echo(f"not trusted: {visible(line)}", err=True)
     if lines:
         click.echo(
-            "A line that names a key was made with one that is not in force: see --made-with-key. "
+            "A line that names a key was made with a key that is not in use: see --made-with-key. "
             "Other lines are incomplete or altered.",
             err=True,
         )
 
 
-def _show(began: NewEpoch) -> None:
-    click.echo(f"epoch {began.number} begins", err=True)
+def _show(epoch: NewEpoch) -> None:
+    click.echo(f"epoch {epoch.number} begins", err=True)
     click.echo(
-        f"{began.suspended} grants are suspended until a refresh proves them: start the service",
+        f"{epoch.suspended} grants are suspended until a refresh proves them: start the service",
         err=True,
     )
     click.echo(
-        f"{began.receipts} removals since the backup were found in receipts, and {began.removed} "
+        f"{epoch.receipts} removals since the backup were found in receipts, and {epoch.removed} "
         "grants were removed again",
         err=True,
     )
-    if began.ended_keys:
+    if epoch.ended_keys:
         click.echo(
-            f"{len(began.ended_keys)} API keys ended. Use these instead; only their hashes are "
+            f"{len(epoch.ended_keys)} API keys no longer work. Use these instead; only hashes are "
             "stored:",
             err=True,
         )
-    for key in began.ended_keys:
+    for key in epoch.ended_keys:
         whose = f", subjects {visible(key.subject_prefix)}…" if key.subject_prefix else ""
         click.echo(
             f"{visible(key.label)} may: {', '.join(sorted(key.scopes))}{whose}",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def serve(*, config: Path | None) -> None:
     """Run the service.
 
-    It serves installs, tokens and webhooks. Its settings are paraph.toml and the variables
-    PARAPH_*.
+    It serves installs, tokens and webhooks. Its settings are in paraph.toml and in PARAPH_*
+    variables.
     """
     import asyncio
 
@@ -31,8 +31,8 @@ def serve(*, config: Path | None) -> None:
     settings = load_settings(config)
     set_up_logs()
     if settings.public_url.startswith("https://") and not settings.trusted_proxies:
-        # This server does not support TLS, so a proxy is in front of it. Every request has the
-        # proxy's address, and one client that reaches the rate limit would lock out all others.
+        # The service has no TLS, so a proxy is in front of it. Every request would have the proxy's
+        # address, and one client that reaches the rate limit would lock out all others.
         get_logger("service").warning(
             "proxies.not_trusted",
             remedy="Name the proxy's network in trusted_proxies: rate limits count by address.",

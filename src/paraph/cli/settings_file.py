@@ -1,4 +1,4 @@
-"""The --config option that most commands share, and access to the store that it names."""
+"""The --config option that most commands share, and access to the database of the settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,16 @@ config_option = click.option(
 
 
 def with_context(config: Path | None, work: Callable[[Context], Awaitable[Result]]) -> Result:
-    """Open the store of the settings, run one piece of work, and close the store."""
+    """Open the database of the settings, run one piece of work, and close the database.
+
+    Args:
+        config: the settings file; None for the default one.
+        work: the work.
+
+    Raises:
+        ConfigurationError: the settings are incomplete or wrong.
+        StorageError: the database cannot be used.
+    """
     import asyncio
 
     from paraph.logs import set_up_logs

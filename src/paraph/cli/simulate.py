@@ -14,14 +14,14 @@ _FILE = click.Path(path_type=Path)
 
 @click.command()
 @click.option("--host", default="127.0.0.1", help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8100, help="0 picks a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8100, help="0 picks a free port.")
 @click.option("--world", type=_FILE, help="A world file (TOML).")
 @click.option(
     "--auto-consent",
     metavar="USER_ID",
     default="",
     show_default=False,
-    help="Answer /oauth/authorize at once as this user.",
+    help="Decide /oauth/authorize at once as this user.",
 )
 @click.option("--tls-certificate", type=_FILE, help="Serve https with this certificate (PEM).")
 @click.option("--tls-key", type=_FILE, help="The key of the certificate (PEM).")
@@ -36,7 +36,7 @@ def simulate(
 ) -> None:
     """Run a simulated Zoom.
 
-    Its console is at /. Its state lives in memory.
+    Its console is at /. Its state is in memory.
     """
     from paraph.simulator.app import Binding, Server, create_simulator, is_loopback
     from paraph.simulator.engine import Consent
@@ -46,7 +46,7 @@ def simulate(
     simulator = create_simulator(default_world() if world is None else load_world(world))
     if auto_consent:
         if simulator.world.user(auto_consent) is None:
-            raise ConfigurationError([f"--auto-consent: there is no user {auto_consent}"])
+            raise ConfigurationError([f"--auto-consent: the world has no user {auto_consent}"])
         simulator.set_consent(Consent("approve", auto_consent))
     token = "" if is_loopback(host) else secrets.token_urlsafe(32)
 
@@ -78,9 +78,13 @@ def simulate(
 
 
 def _check_tls(certificate: Path | None, key: Path | None) -> None:
-    """Require both or neither, and a usable pair: the server would print a stack trace."""
+    """Require both files or neither, and a usable pair.
+
+    Raises:
+        ConfigurationError: one of them is missing, or they cannot be used.
+    """
     if (certificate is None) != (key is None):
-        raise ConfigurationError(["--tls-certificate and --tls-key are needed together"])
+        raise ConfigurationError(["--tls-certificate and --tls-key are needed together: give both"])
     if certificate is None:
         return
     import ssl
@@ -89,8 +93,8 @@ def _check_tls(certificate: Path | None, key: Path | None) -> None:
         # An empty passphrase: the start must not block on a prompt.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
-            [f"{certificate} and {key} cannot be used: {why}"],
+            [f"{certificate} and {key} cannot be used: {reason}"],
             remedy="Give a certificate chain and its unencrypted key, both as PEM.",
         ) from None

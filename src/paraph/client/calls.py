@@ -54,13 +54,13 @@ def challenge_of(nonce: str) -> str:
 def request_link(subject: str, nonce: str, return_to: str) -> Call[types.LinkRequest]:
     """`POST /v1/link-requests`."""
     body = {"subject": subject, "challenge": challenge_of(nonce), "return_to": return_to}
-    return Call("POST", "/v1/link-requests", types.link_request_of, json=body, keyed=True)
+    return Call("POST", "/v1/link-requests", types.parser(types.LinkRequest), json=body, keyed=True)
 
 
 def claim_handoff(handoff: str, verifier: str) -> Call[types.Claim]:
     """`POST /v1/handoffs/claim`."""
     body = {"handoff": handoff, "verifier": verifier}
-    return Call("POST", "/v1/handoffs/claim", types.claim_of, json=body, keyed=True)
+    return Call("POST", "/v1/handoffs/claim", types.parser(types.Claim), json=body, keyed=True)
 
 
 def confirm_claim(claim: str, subject: str, *, move: bool) -> Call[types.Installation]:
@@ -96,13 +96,15 @@ def get_installation(installation_id: str) -> Call[types.Installation]:
 
 def remove_installation(installation_id: str) -> Call[types.Receipt]:
     """`DELETE /v1/installations/{id}`."""
-    return Call("DELETE", _installation(installation_id), types.receipt_of)
+    return Call("DELETE", _installation(installation_id), types.parser(types.Receipt))
 
 
 def vend(installation_id: str, subject: str) -> Call[types.AccessToken]:
     """`POST /v1/installations/{id}/access-token`; repeating it has no further effect."""
     path = f"{_installation(installation_id)}/access-token"
-    return Call("POST", path, types.access_token_of, json={"subject": subject}, harmless=True)
+    return Call(
+        "POST", path, types.parser(types.AccessToken), json={"subject": subject}, harmless=True
+    )
 
 
 def list_audit(after: str, limit: int) -> Call[types.Page[types.AuditEntry]]:
@@ -115,7 +117,7 @@ def list_audit(after: str, limit: int) -> Call[types.Page[types.AuditEntry]]:
 def verify_audit(heads: Mapping[int, str]) -> Call[types.Verdict]:
     """`POST /v1/audit/verify`."""
     body = {"heads": {str(number): digest for number, digest in heads.items()}}
-    return Call("POST", "/v1/audit/verify", types.verdict_of, json=body, keyed=True)
+    return Call("POST", "/v1/audit/verify", types.parser(types.Verdict), json=body, keyed=True)
 
 
 def openapi() -> Call[dict[str, Any]]:

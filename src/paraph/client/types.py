@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, is_dataclass
+from functools import cache, partial
+from types import UnionType
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 
 Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,45 +135,18 @@ class Page(Generic[Item]):
     next: str | None
 
 
-def link_request_of(content: Any) -> LinkRequest:
-    """Parse the response of `POST /v1/link-requests`."""
-    return LinkRequest(str(content["install_url"]), int(content["expires_at"]))
+def parser(kind: type[Value]) -> Callable[[Any], Value]:
+    """Return the function that builds a value from JSON with members named like its fields.
 
-
-def claim_of(content: Any) -> Claim:
-    """Parse the response of `POST /v1/handoffs/claim`."""
-    return Claim(
-        claim=str(content["claim"]),
-        subject=str(content["subject"]),
-        zoom=_person(content["zoom"]),
-        scopes=_texts(content["scopes"]),
-        expires_at=int(content["expires_at"]),
-        replaces=tuple(
-            Replaced(
-                str(one["installation_id"]),
-                str(one["subject"]),
-                ZoomIds(str(one["zoom"]["user_id"]), str(one["zoom"]["account_id"])),
-            )
-            for one in content["replaces"]
-        ),
-    )
+    Members without a field are ignored, because a newer service may send more. The function raises
+    KeyError, TypeError or ValueError if a member is missing or has another type.
+    """
+    return partial(_build, kind)
 
 
 def installation_of(content: Any) -> Installation:
-    """Parse an installation."""
-    return Installation(
-        id=str(content["id"]),
-        subject=str(content["subject"]),
-        phase=str(content["phase"]),
-        reason=str(content.get("reason", "")),
-        zoom=_person(content["zoom"]),
-        scopes=_texts(content["scopes"]),
-        installed_at=int(content["installed_at"]),
-        proofs=tuple(
-            Proof(str(one["name"]), int(one["held_at"]), str(one["word"]))
-            for one in content["proofs"]
-        ),
-    )
+    """Parse an installation. A service of version 0.1 sends no `reason`."""
+    return _build(Installation, {"reason": "", **content})
 
 
 def installations_of(content: Any) -> Page[Installation]:
@@ -178,67 +154,33 @@ def installations_of(content: Any) -> Page[Installation]:
     return Page(tuple(map(installation_of, content["installations"])), _cursor(content["next"]))
 
 
-def access_token_of(content: Any) -> AccessToken:
-    """Parse the response of vending an access token."""
-    return AccessToken(
-        access_token=str(content["access_token"]),
-        token_type=str(content["token_type"]),
-        expires_at=int(content["expires_at"]),
-        scopes=_texts(content["scopes"]),
-        api_server=str(content["api_server"]),
-    )
-
-
-def receipt_of(content: Any) -> Receipt:
-    """Parse the response of a removal."""
-    return Receipt(
-        id=str(content["id"]),
-        installation_id=str(content["installation_id"]),
-        reason=str(content["reason"]),
-        requested_at=int(content["requested_at"]),
-        completed_at=int(content["completed_at"]),
-        destroyed={str(name): int(count) for name, count in content["destroyed"].items()},
-    )
-
-
 def audit_page_of(content: Any) -> Page[AuditEntry]:
     """Parse a page of the audit."""
-    entries = tuple(
-        AuditEntry(
-            int(one["sequence"]),
-            int(one["at"]),
-            str(one["action"]),
-            {str(name): str(value) for name, value in one["details"].items()},
-            str(one["digest"]),
-        )
-        for one in content["entries"]
-    )
+    entries = tuple(_build(AuditEntry, one) for one in content["entries"])
     return Page(entries, _cursor(content["next"]))
 
 
-def verdict_of(content: Any) -> Verdict:
-    """Parse the response of an audit verification."""
-    broken_at = content["broken_at"]
-    return Verdict(
-        whole=bool(content["whole"]),
-        entries=int(content["entries"]),
-        head=str(content["head"]),
-        broken_at=None if broken_at is None else int(broken_at),
-        why=str(content["why"]),
-    )
+def _build(kind: type[Value], content: Any) -> Value:
+    hints = _hints(cast("Any", kind))
+    return kind(**{name: _value(hint, content[name]) for name, hint in hints.items()})
 
 
-def _person(content: Any) -> ZoomPerson:
-    return ZoomPerson(
-        str(content["user_id"]),
-        str(content["account_id"]),
-        str(content["email"]),
-        str(content["display_name"]),
-    )
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
-def _texts(values: Sequence[Any]) -> tuple[str, ...]:
-    return tuple(map(str, values))
+def _value(hint: Any, content: Any) -> Any:
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _build(hint, content)
+    kind, arguments = get_origin(hint), get_args(hint)
+    if kind is tuple:
+        return tuple(_value(arguments[0], one) for one in content)
+    if kind is Mapping:
+        return {str(name): _value(arguments[1], one) for name, one in content.items()}
+    if kind is UnionType:
+        return None if content is None else _value(arguments[0], content)
+    return hint(content)
 
 
 def _cursor(value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""The attacks of the panel, one function each; the verdict is computed from what was observed."""
+"""The attacks of the demo, one function each; the result is computed from observations."""
 
 from __future__ import annotations
 
@@ -17,22 +17,34 @@ from paraph.demo.attacker import Attacker, Attempt, Exchange, parameter_of
 from paraph.demo.feed import Feed
 from paraph.demo.service_client import ServiceClient, new_nonce
 
-Act = Callable[[Attacker, "Stage"], Awaitable[None]]
+Attacking = Callable[[Attacker, "AttackContext"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack, shown as a button of the panel."""
+    """One attack, shown with a button.
+
+    Attributes:
+        name: its name in the URL.
+        assumed: what the attacker has.
+    """
 
     name: str
     title: str
     assumed: str
-    act: Act
+    carry_out: Attacking
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """The parties of an attack: the service, its app, and the Zoom users."""
+class AttackContext:
+    """The parties of an attack.
+
+    Attributes:
+        service: the management API, to see the installations.
+        feed: the events that the host has received.
+        linking: "host" or "none".
+        world: the simulator's world: the app and the Zoom users.
+    """
 
     service: ServiceClient
     feed: Feed
@@ -59,7 +71,16 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The requests of an attack and its result."""
+    """The requests of an attack and its result.
+
+    Attributes:
+        exchanges: the requests of the attacker, with the responses.
+        reached_zoom: the requests that Zoom received meanwhile.
+        before: the installations before the attack.
+        after: the installations after it.
+        leaks: observations that should not have been possible.
+        held: observations that were as expected.
+    """
 
     title: str
     assumed: str
@@ -71,16 +92,16 @@ class Report:
     held: Sequence[str]
 
     @property
-    def told(self) -> list[tuple[int, Exchange]]:
-        """Return the exchanges; equal ones in a row are returned once with their count."""
+    def grouped(self) -> list[tuple[int, Exchange]]:
+        """Return the exchanges with their counts; equal ones in a row are grouped."""
         return [(len(list(run)), one) for one, run in groupby(self.exchanges)]
 
     @property
     def verdict(self) -> str:
         """Return the result as one sentence."""
-        asked = len(self.reached_zoom)
+        count = len(self.reached_zoom)
         seen = [
-            f"{asked} request{'' if asked == 1 else 's'} reached Zoom",
+            f"{count} request{'' if count == 1 else 's'} reached Zoom",
             f"installations {'unchanged' if list(self.before) == list(self.after) else 'changed'}",
             *self.held,
             *self.leaks,
@@ -89,87 +110,87 @@ class Report:
 
     @property
     def withstood(self) -> bool:
-        """True if Zoom got no request, no installation changed, and nothing leaked or broke."""
+        """Return true if nothing reached Zoom, changed an installation, leaked or broke."""
         broken = any(one.status >= 500 for one in self.exchanges)
         unchanged = list(self.before) == list(self.after)
         return unchanged and not (self.reached_zoom or self.leaks or broken)
 
 
-async def carry_out(attack: Attack, attacker: Attacker, stage: Stage) -> Report:
-    """Carry out an attack with real requests, and compare the state before and after."""
+async def carry_out(attack: Attack, attacker: Attacker, context: AttackContext) -> Report:
+    """Carry out an attack with real requests, and compare the installations before and after."""
     attacker.attempt = Attempt()
-    before = await _installed(stage)
+    before = await _installed(context)
     since = await attacker.newest_entry()
-    await attack.act(attacker, stage)
+    await attack.carry_out(attacker, context)
     return Report(
         attack.title,
         attack.assumed,
         attacker.attempt.exchanges,
         await attacker.reached_zoom(since),
         before,
-        await _installed(stage),
+        await _installed(context),
         attacker.attempt.leaks,
         attacker.attempt.held,
     )
 
 
-async def _installed(stage: Stage) -> list[str]:
-    found = await stage.service.installations()
+async def _installed(context: AttackContext) -> list[str]:
+    found = await context.service.installations()
     return sorted(f"{one['subject']} is {one['zoom']['display_name']}" for one in found)
 
 
-async def _random_code(attacker: Attacker, stage: Stage) -> None:
-    del stage
+async def _random_code(attacker: Attacker, context: AttackContext) -> None:
+    del context
     for _ in range(5):
         code, state = secrets.token_urlsafe(24), secrets.token_urlsafe(32)
         await attacker.send("GET", f"/oauth/redirect?code={code}&state={state}")
 
 
-async def _forged_state(attacker: Attacker, stage: Stage) -> None:
+async def _forged_state(attacker: Attacker, context: AttackContext) -> None:
     cookie = f"__Host-paraph-{int(time.time())}-{secrets.token_urlsafe(16)}=" + "A" * 200
-    code = await _code_of(attacker, stage, stage.accomplice)
+    code = await _code_of(attacker, context, context.accomplice)
     for state in ("", "undefined", "null", secrets.token_urlsafe(32)):
         await attacker.send(
             "GET", f"/oauth/redirect?code={code}&state={state}", headers={"cookie": cookie}
         )
 
 
-async def _other_browser(attacker: Attacker, stage: Stage) -> None:
+async def _other_browser(attacker: Attacker, context: AttackContext) -> None:
     start = "/install"
-    if stage.linking == "host":
-        start = await stage.service.request_link("estuary:dov", new_nonce())
+    if context.linking == "host":
+        start = await context.service.request_link("estuary:dov", new_nonce())
     begun = await attacker.send("GET", start)
-    location = await attacker.consent(begun.headers["location"], stage.accomplice["id"])
-    # The victim's browser does not have the cookie that the attacker's start has set.
+    location = await attacker.consent(begun.headers["location"], context.accomplice["id"])
+    # The victim's browser does not have the cookie of the attacker's start.
     await attacker.send("GET", location)
 
 
-async def _stateless_code(attacker: Attacker, stage: Stage) -> None:
-    code = await _code_of(attacker, stage, stage.accomplice)
-    answer = await attacker.send("GET", f"/oauth/redirect?code={code}")
-    while answer.status_code == 303 and answer.headers["location"].startswith("/"):
-        answer = await attacker.send("GET", answer.headers["location"])
-    if code in answer.headers.get("location", ""):
+async def _stateless_code(attacker: Attacker, context: AttackContext) -> None:
+    code = await _code_of(attacker, context, context.accomplice)
+    response = await attacker.send("GET", f"/oauth/redirect?code={code}")
+    while response.status_code == 303 and response.headers["location"].startswith("/"):
+        response = await attacker.send("GET", response.headers["location"])
+    if code in response.headers.get("location", ""):
         attacker.attempt.leaks.append("the code was passed on")
     else:
         attacker.attempt.held.append("the code was dropped")
 
 
-async def _forged_webhook(attacker: Attacker, stage: Stage) -> None:
-    body = _event("meeting.ended", {"account_id": stage.victim["account_id"], "object": {}})
-    await _post(attacker, body, "a made-up signature", signature=f"v0={secrets.token_hex(32)}")
-    await _post(attacker, body, "an empty one", signature="v0=")
-    await _post(attacker, body, "none", signature=None)
+async def _forged_webhook(attacker: Attacker, context: AttackContext) -> None:
+    body = _event("meeting.ended", {"account_id": context.victim["account_id"], "object": {}})
+    await _post(attacker, body, "an invented signature", signature=f"v0={secrets.token_hex(32)}")
+    await _post(attacker, body, "an empty signature", signature="v0=")
+    await _post(attacker, body, "no signature", signature=None)
 
 
-async def _replayed_webhook(attacker: Attacker, stage: Stage) -> None:
+async def _replayed_webhook(attacker: Attacker, context: AttackContext) -> None:
     topic = f"Captured {secrets.token_hex(3)}"
-    payload = {"account_id": stage.victim["account_id"], "object": {"topic": topic}}
-    order = {"client_id": stage.client_id, "event": "meeting.started", "payload": payload}
-    delivery = str((await attacker.ask_zoom("POST", "/events", order))["delivery_id"])
+    payload = {"account_id": context.victim["account_id"], "object": {"topic": topic}}
+    order = {"client_id": context.client_id, "event": "meeting.started", "payload": payload}
+    delivery = str((await attacker.control_zoom("POST", "/events", order))["delivery_id"])
     await attacker.until_delivered(delivery, 1)
     for again in range(2, 5):
-        await attacker.ask_zoom("POST", f"/deliveries/{delivery}/repeat", {})
+        await attacker.control_zoom("POST", f"/deliveries/{delivery}/repeat", {})
         statuses = await attacker.until_delivered(delivery, again)
         if statuses:
             attacker.attempt.exchanges.append(
@@ -177,31 +198,31 @@ async def _replayed_webhook(attacker: Attacker, stage: Stage) -> None:
             )
     # A second effect would arrive within the dispatcher's poll interval, as the first one did.
     await asyncio.sleep(1.2)
-    shown = [one for one in stage.feed.items if one.text == topic]
+    shown = [one for one in context.feed.items if one.text == topic]
     if len(shown) > 1:
         attacker.attempt.leaks.append(f"the event had {len(shown)} effects")
     else:
         attacker.attempt.held.append(f"the event was shown {('never', 'once')[len(shown)]}")
 
 
-async def _signing_oracle(attacker: Attacker, stage: Stage) -> None:
+async def _signing_oracle(attacker: Attacker, context: AttackContext) -> None:
     timestamp = str(int(time.time()))
-    forged = _deauthorization(stage)
+    forged = _deauthorization(context)
     challenge = f"v0:{timestamp}:{forged.decode()}"
     body = _event("endpoint.url_validation", {"plainToken": challenge})
-    answer = await _post(attacker, body, "the challenge", signature=f"v0={'0' * 64}")
-    answers = answer.json() if answer.content else {}
-    stolen = str(answers.get("encryptedToken", "")) if isinstance(answers, dict) else ""
+    response = await _post(attacker, body, "the challenge", signature=f"v0={'0' * 64}")
+    content = response.json() if response.content else {}
+    stolen = str(content.get("encryptedToken", "")) if isinstance(content, dict) else ""
     if stolen:
-        attacker.attempt.leaks.append("the service signed what an attacker chose")
+        attacker.attempt.leaks.append("the service signed a text of the attacker's choice")
     else:
         attacker.attempt.held.append("nothing was signed")
     signature = f"v0={stolen or '0' * 64}"
     await _post(attacker, forged, "the removal", signature=signature, timestamp=timestamp)
 
 
-async def _forged_deauthorization(attacker: Attacker, stage: Stage) -> None:
-    body = _deauthorization(stage)
+async def _forged_deauthorization(attacker: Attacker, context: AttackContext) -> None:
+    body = _deauthorization(context)
     timestamp = str(int(time.time()))
     key = b"verification-token-from-an-old-guide"
     mac = hmac.new(key, b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
@@ -209,10 +230,10 @@ async def _forged_deauthorization(attacker: Attacker, stage: Stage) -> None:
     await _post(attacker, body, "the token itself", signature=None, authorization=key.decode())
 
 
-async def _code_of(attacker: Attacker, stage: Stage, user: dict[str, Any]) -> str:
+async def _code_of(attacker: Attacker, context: AttackContext, user: dict[str, Any]) -> str:
     """Return a genuine code for this app that the attacker got at the Marketplace."""
-    uri = stage.world["apps"][0]["redirect_uris"][0]
-    url = f"/oauth/authorize?response_type=code&client_id={stage.client_id}&redirect_uri={uri}"
+    uri = context.world["apps"][0]["redirect_uris"][0]
+    url = f"/oauth/authorize?response_type=code&client_id={context.client_id}&redirect_uri={uri}"
     return parameter_of(await attacker.consent(url, user["id"]), "code")
 
 
@@ -221,13 +242,13 @@ def _event(name: str, payload: dict[str, Any]) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()
 
 
-def _deauthorization(stage: Stage) -> bytes:
+def _deauthorization(context: AttackContext) -> bytes:
     return _event(
         "app_deauthorized",
         {
-            "client_id": stage.client_id,
-            "account_id": stage.victim["account_id"],
-            "user_id": stage.victim["id"],
+            "client_id": context.client_id,
+            "account_id": context.victim["account_id"],
+            "user_id": context.victim["id"],
             "deauthorization_time": "2030-01-01T00:00:00.000Z",
         },
     )
@@ -252,23 +273,23 @@ async def _post(
 
 
 ATTACKS = (
-    Attack("random-code", "Random codes", "nothing but the URL.", _random_code),
+    Attack("random-code", "Random codes", "only the URL.", _random_code),
     Attack(
         "forged-state",
         "Forged state",
-        "a genuine code of the attacker's own, and a made-up cookie.",
+        "a genuine code of the attacker's own, and an invented cookie.",
         _forged_state,
     ),
     Attack(
         "other-browser",
         "Another browser's state",
-        "a flow that the attacker really began, finished in the victim's browser.",
+        "a flow that the attacker started, finished in the victim's browser.",
         _other_browser,
     ),
     Attack(
         "stateless-code",
         "Marketplace code without state",
-        "a genuine code, delivered the way the Marketplace does.",
+        "a genuine code, delivered as the Marketplace does.",
         _stateless_code,
     ),
     Attack(
@@ -277,13 +298,13 @@ ATTACKS = (
     Attack(
         "replayed-webhook",
         "Replayed webhook",
-        "a genuine delivery, captured on its way.",
+        "a genuine delivery, captured in transit.",
         _replayed_webhook,
     ),
     Attack(
         "signing-oracle",
         "Signing oracle",
-        "the URL-validation challenge, asked to sign a forged removal.",
+        "the URL-validation challenge, with the text of a forged removal.",
         _signing_oracle,
     ),
     Attack(

@@ -1,8 +1,8 @@
-"""Runs simulator, service and host product together, each as a process.
+"""Runs the simulator, the service and the host product of the demo.
 
-Zoom listens on `localhost` and the service on `127.0.0.1`. These are two sites for a browser, so
-SameSite is exercised. New keys are stored in a folder that only the user can read; it is deleted
-at the end.
+Simulator and service run as processes, the host product in this one. Zoom listens on `localhost`
+and the service on `127.0.0.1`: two sites for a browser, so SameSite is exercised. New keys are
+stored in a folder that only the user can read; it is deleted at the end.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from paraph.demo.ports import Ports, demand_free
 from paraph.demo.service_client import ServiceClient
 from paraph.errors import ConfigurationError
 
-READY_SECONDS = 30
+_READY_SECONDS = 30
 _DEFAULT_PORTS = Ports()
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running demo: its URLs, its folder, and its processes by name."""
+    """A running demo: its URLs, a key of the management API, its folder, and its processes."""
 
     host_url: str
     zoom_url: str
@@ -52,7 +52,7 @@ class Running:
 async def compose(
     linking: str, ports: Ports = _DEFAULT_PORTS, *, log: Path | None = None
 ) -> AsyncIterator[Running]:
-    """Start all parts; at the end of the block stop them and delete the folder.
+    """Start all parts of the demo; when the block ends, stop them and delete the folder.
 
     Args:
         linking: "host" or "none", as in the setting of that name.
@@ -236,14 +236,14 @@ def _die_with_parent() -> Callable[[], None] | None:
         return None
     libc = ctypes.CDLL(None, use_errno=True)
 
-    def ask() -> None:
+    def set_signal() -> None:
         libc.prctl(_DIE_WITH_PARENT, signal.SIGTERM)
 
-    return ask
+    return set_signal
 
 
 async def _until_listening(name: str, process: asyncio.subprocess.Process, port: int) -> None:
-    async with asyncio.timeout(READY_SECONDS):
+    async with asyncio.timeout(_READY_SECONDS):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -1,4 +1,4 @@
-"""The feed of events and notices that the service delivers to the host."""
+"""The events and notices that the service has delivered to the host."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 _SHOWN = 50
-_REMEMBERED = 5000
+_MAX_SEEN = 5000
 _HEARTBEAT_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line of the feed with its tenants, numbered in order of arrival."""
+    """One line of the feed; lines are numbered in order of arrival.
+
+    Attributes:
+        at: the time of day in UTC.
+        kind: the type of the event or notice.
+        subjects: the subjects that it concerns.
+    """
 
     number: int
     at: str
@@ -31,7 +37,11 @@ class Item:
 
 
 class Feed:
-    """The events and notices that arrived at the host's webhook."""
+    """The newest events and notices that arrived at the host's webhook.
+
+    Args:
+        secret: the secret with which the service signs them.
+    """
 
     def __init__(self, secret: str) -> None:
         self._webhook = Webhook(secret)
@@ -51,17 +61,22 @@ class Feed:
         event_id = request.headers["webhook-id"]
         if event_id not in self._seen:
             self._seen[event_id] = None
-            while len(self._seen) > _REMEMBERED:
+            while len(self._seen) > _MAX_SEEN:
                 self._seen.popitem(last=False)
             self._show(content)
         return Response(status_code=204)
 
     def for_tenant(self, prefix: str) -> list[Item]:
-        """Return the newest items that concern a tenant."""
+        """Return the items that concern a tenant, the newest first."""
         return [one for one in reversed(self.items) if _concerns(one, prefix)]
 
     async def stream(self, prefix: str, *, after: int) -> StreamingResponse:
-        """Stream the items of a tenant after a number, as server-sent events."""
+        """Stream items as server-sent events, now and as they arrive.
+
+        Args:
+            prefix: the tenant's prefix of subjects; "" for all.
+            after: only items with a higher number.
+        """
         return StreamingResponse(self._lines(prefix, after), media_type="text/event-stream")
 
     async def _lines(self, prefix: str, after: int) -> AsyncIterator[str]:

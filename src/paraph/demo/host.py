@@ -17,15 +17,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from paraph.demo.attack import ATTACKS, Report, Stage, carry_out
+from paraph.demo.attack import ATTACKS, AttackContext, Report, carry_out
 from paraph.demo.attacker import Attacker
 from paraph.demo.feed import Feed
 from paraph.demo.host_headers import HostHeaders
 from paraph.demo.service_client import ServiceClient, ServiceRefused, new_nonce
 from paraph.demo.session import PEOPLE, Session, Sessions, is_from_session, read_form
 
-RUNGS = (
-    ("state", "This browser started it", "state, sealed to this browser, once"),
+PROOFS = (
+    ("state", "This browser started the flow", "state, sealed to this browser, once"),
     ("pkce", "The code belongs to this request", "PKCE S256"),
     ("exchange", "Zoom issued the code, to this app, now", "client-authenticated exchange"),
     ("identity", "Zoom named the user of the token", "users/me with the new token"),
@@ -33,7 +33,7 @@ RUNGS = (
     ("confirmation", "The right Tidemark account", "both accounts confirmed"),
 )
 
-Act = Callable[[Request, Session], Awaitable[Response]]
+SignedInEndpoint = Callable[[Request, Session], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Host:
         return Starlette(
             routes=routes,
             middleware=[Middleware(HostHeaders)],
-            exception_handlers={404: self._nowhere},
+            exception_handlers={404: self._not_found},
         )
 
     async def close(self) -> None:
@@ -100,23 +100,23 @@ class Host:
         )
         return HTMLResponse(text, status_code=status)
 
-    async def _nowhere(self, request: Request, _error: Exception) -> Response:
+    async def _not_found(self, request: Request, _error: Exception) -> Response:
         return self._page(
             "message.html",
             session=self._sessions.of(request),
             status=404,
-            title="There is nothing here",
-            text="The address may be mistyped.",
+            title="This page does not exist",
+            text="Check the address.",
         )
 
-    def _signed_in(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
+    def _signed_in(self, endpoint: SignedInEndpoint) -> Callable[[Request], Awaitable[Response]]:
+        async def checked(request: Request) -> Response:
             session = self._sessions.of(request)
             if session is None:
                 back = "/zoom/start" if request.url.path == "/zoom/start" else "/"
                 return RedirectResponse(f"/sign-in?back={back}", status_code=303)
             try:
-                return await act(request, session)
+                return await endpoint(request, session)
             except ServiceRefused as refusal:
                 return self._page(
                     "message.html",
@@ -126,9 +126,9 @@ class Host:
                     text=refusal.remedy,
                 )
 
-        return endpoint
+        return checked
 
-    def _posted(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+    def _posted(self, endpoint: SignedInEndpoint) -> Callable[[Request], Awaitable[Response]]:
         async def checked(request: Request, session: Session) -> Response:
             fields = await read_form(request)
             if not is_from_session(session, fields):
@@ -140,7 +140,7 @@ class Host:
                     text="Go back and load the page again.",
                 )
             request.state.fields = fields
-            return await act(request, session)
+            return await endpoint(request, session)
 
         return self._signed_in(checked)
 
@@ -182,12 +182,12 @@ class Host:
         notice, session.notice = session.notice, ""
         prefix = self._prefix(session)
         installations = await self._service.installations(prefix)
-        client_id = (await self._attacker.ask_zoom("GET", "/world"))["apps"][0]["client_id"]
+        client_id = (await self._attacker.control_zoom("GET", "/world"))["apps"][0]["client_id"]
         return self._page(
             "dashboard.html",
             session=session,
             notice=notice,
-            installations=[(one, _ladder(one)) for one in installations],
+            installations=[(one, _proofs(one)) for one in installations],
             events=self._feed.for_tenant(prefix),
             newest=self._feed.received,
             listing=f"{self._places.zoom_url}/marketplace/{client_id}",
@@ -224,8 +224,8 @@ class Host:
                 "message.html",
                 session=session,
                 status=400,
-                title="This did not start in this session",
-                text="Begin again, and finish within a minute in the same browser.",
+                title="This link was not started in this session",
+                text="Start again, and finish within a minute in the same browser.",
             )
         session.nonces.pop(link, None)
         session.shown = secrets.token_urlsafe(16)
@@ -256,10 +256,10 @@ class Host:
     async def _attack(self, request: Request, session: Session) -> Response:
         attack = next((one for one in ATTACKS if one.name == request.path_params["name"]), None)
         if attack is not None:
-            world = await self._attacker.ask_zoom("GET", "/world")
-            stage = Stage(self._service, self._feed, self._places.linking, world)
+            world = await self._attacker.control_zoom("GET", "/world")
+            context = AttackContext(self._service, self._feed, self._places.linking, world)
             async with self._attacking:
-                self._reports[attack.name] = await carry_out(attack, self._attacker, stage)
+                self._reports[attack.name] = await carry_out(attack, self._attacker, context)
         del session
         return RedirectResponse(f"/#{request.path_params['name']}", status_code=303)
 
@@ -271,7 +271,7 @@ class Host:
         )
 
 
-def _ladder(installation: dict[str, Any]) -> Sequence[tuple[str, str, str]]:
-    """Return the proofs in order: title, means, and who vouches for it ("" if it is missing)."""
+def _proofs(installation: dict[str, Any]) -> Sequence[tuple[str, str, str]]:
+    """Return the proofs in order: title, means, and the one who states it ("" if it is missing)."""
     words = {one["name"]: one["word"] for one in installation["proofs"]}
-    return [(title, how, words.get(name, "")) for name, title, how in RUNGS]
+    return [(title, how, words.get(name, "")) for name, title, how in PROOFS]

@@ -28,7 +28,7 @@ def demand_free(ports: Ports) -> None:
     """Check that every port is free before any part is started.
 
     Raises:
-        ConfigurationError: names each port that is not free, and ports that are.
+        ConfigurationError: a port is not free; the error names it, and free ports.
     """
     problems = list(_problems(ports))
     if problems:

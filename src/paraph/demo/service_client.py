@@ -1,4 +1,4 @@
-"""The host's client of the management API, `/v1` with an API key."""
+"""The host's client of the management API (`/v1`)."""
 
 from __future__ import annotations
 
@@ -37,24 +37,45 @@ class ServiceClient:
         )
 
     async def request_link(self, subject: str, nonce: str, *, return_to: str = "") -> str:
-        """Create a link request for a signed-in user; return the install URL."""
+        """Create a link request; return the install URL.
+
+        Args:
+            subject: the signed-in user.
+            nonce: a random text that the user's session keeps.
+            return_to: an identifier that returns with the handoff.
+
+        Raises:
+            ServiceRefused: the management API refused the call or does not respond; so for all
+                methods.
+        """
         digest = hashlib.sha256(nonce.encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        answer = await self._call(
+        created = await self._call(
             "POST",
             "/v1/link-requests",
             {"subject": subject, "challenge": challenge, "return_to": return_to},
         )
-        return str(answer["install_url"])
+        return str(created["install_url"])
 
     async def claim(self, handoff: str, nonce: str) -> dict[str, Any]:
-        """Claim a handoff; return both accounts for the confirmation."""
+        """Claim a handoff; return the claim with both accounts.
+
+        Args:
+            handoff: the one-use code of the redirect.
+            nonce: the nonce of the link request.
+        """
         return await self._call(
             "POST", "/v1/handoffs/claim", {"handoff": handoff, "verifier": nonce}
         )
 
     async def confirm(self, claim: str, subject: str, *, move: bool) -> dict[str, Any]:
-        """Confirm a claim."""
+        """Confirm a claim.
+
+        Args:
+            claim: the claim.
+            subject: the signed-in user.
+            move: whether an existing link may be replaced.
+        """
         return await self._call(
             "POST", f"/v1/claims/{claim}/confirm", {"subject": subject, "move": move}
         )
@@ -64,9 +85,9 @@ class ServiceClient:
         await self._call("POST", f"/v1/claims/{claim}/decline", {})
 
     async def installations(self, subject_prefix: str = "") -> list[dict[str, Any]]:
-        """Return the installations of one tenant or of all."""
-        answer = await self._call("GET", "/v1/installations?limit=200", None)
-        found: list[dict[str, Any]] = answer["installations"]
+        """Return the installations whose subject has a prefix; "" for all."""
+        page = await self._call("GET", "/v1/installations?limit=200", None)
+        found: list[dict[str, Any]] = page["installations"]
         return [one for one in found if one["subject"].startswith(subject_prefix)]
 
     async def close(self) -> None:
@@ -75,13 +96,13 @@ class ServiceClient:
 
     async def _call(self, method: str, path: str, body: Any) -> dict[str, Any]:
         try:
-            answer = await self._http.request(method, path, json=body)
+            response = await self._http.request(method, path, json=body)
         except httpx.HTTPError as error:
             title = {"title": f"The service does not respond ({type(error).__name__})."}
             raise ServiceRefused(503, title) from None
-        content: dict[str, Any] = answer.json() if answer.content else {}
-        if not answer.is_success:
-            raise ServiceRefused(answer.status_code, content)
+        content: dict[str, Any] = response.json() if response.content else {}
+        if not response.is_success:
+            raise ServiceRefused(response.status_code, content)
         return content
 
 

@@ -1,4 +1,4 @@
-"""The sessions of the host: an opaque cookie, with the data and a CSRF token on the server."""
+"""The sessions of the host product: the browser has an opaque cookie, the server has the data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Session:
     notice: str = ""
 
     def begin_link(self) -> tuple[str, str]:
-        """Make an identifier and a nonce for a link request; the oldest ones are dropped."""
+        """Make an identifier and a nonce for a link request; the newest five are kept."""
         link, nonce = secrets.token_urlsafe(9), secrets.token_urlsafe(32)
         self.nonces[link] = nonce
         while len(self.nonces) > _MAX_LINKS:
@@ -69,7 +69,7 @@ class Sessions:
         return self._by_id.get(request.cookies.get(COOKIE, ""))
 
     def begin(self, response: Response, person: Person) -> None:
-        """Begin a new session; signing in never continues an older one."""
+        """Begin a new session and set its cookie; signing in never continues an older session."""
         session_id = secrets.token_urlsafe(32)
         self._by_id[session_id] = Session(person)
         while len(self._by_id) > _MAX_SESSIONS:
@@ -90,5 +90,5 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def is_from_session(session: Session, fields: dict[str, str]) -> bool:
-    """Return True if a form has the CSRF token of this session."""
+    """Return true if a form has the CSRF token of this session."""
     return hmac.compare_digest(session.csrf.encode(), fields.get("csrf", "").encode())

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 
+from paraph.events.outcomes import AttemptOutcome
 from paraph.model.records import KeptEvent
 
 WORKER_SLOTS = 32
@@ -49,7 +50,7 @@ class Attempt:
 
     event: KeptEvent
     started: float
-    task: asyncio.Task[bool] | None = None
+    task: asyncio.Task[AttemptOutcome | None] | None = None
     abandoned: bool = False
 
 

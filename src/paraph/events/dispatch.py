@@ -4,41 +4,34 @@ Deauthorizations have a claim queue of their own: no backlog and no slow host de
 paraph never gives up on them. Every other event is retried with growing waits and then becomes a
 dead letter, which blocks no other event.
 
-A worker claims events for the length of a lease (see `event_store`). So any number of processes
-share one database, and when a process dies another one claims its events. Each process delivers
-a bounded number of events at once. A handler that hangs delays only its own kind of event: a slow
-delivery gives up its worker slot, up to a limit for each event name. The module `claims` decides
-when to claim and how many.
+A worker claims events for the length of a lease (`storage.stores.event`). So any number of
+processes share one database, and when a process dies another one claims its events. Each process
+delivers a bounded number of events at once. A handler that hangs delays only its own kind of event:
+a slow delivery gives up its worker slot, up to a limit for each event name. The module `claims`
+decides when to claim and how many.
 
 The notices of one installation are delivered in order. The store gives out a notice only when no
 earlier one waits, is being delivered, or is to be retried. A notice that a later one made untrue is
 dropped instead of delivered (`outbox.is_stale`).
 
-Just before each delivery the dispatcher asks the store for the event's recipients (`recipients`),
-and whether this claim still holds. So a removal also applies to events claimed before it.
+The module `delivery` delivers one event.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
-
-from msgspec.structs import replace
-from opentelemetry.trace import SpanKind
 
 from paraph.errors import ParaphError
 from paraph.events.claims import Attempt, ClaimQueue
-from paraph.events.inbox import Inbox, reopen_deauthorization
+from paraph.events.delivery import EventDelivery, Target
+from paraph.events.inbox import Inbox
 from paraph.events.outcomes import AttemptOutcome, OutcomeWriter
-from paraph.events.recipients import Recipients, find_recipients
-from paraph.events.tracing import is_measured, span
-from paraph.lifecycle import deauthorization
+from paraph.events.tracing import is_measured
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.outbox import is_stale
 from paraph.logs import get_logger
 from paraph.model.records import KeptEvent
 from paraph.operations.housekeeping import wait_before
@@ -55,13 +48,6 @@ LONGEST_FAILURE = 500
 FORMER_OUTCOMES = {"forwarded": "handed_on"}
 
 _log = get_logger("dispatch")
-
-
-class Target(Protocol):
-    """A destination of events: the host's URL, or handlers in this process."""
-
-    async def forward(self, event: KeptEvent, recipients: Recipients) -> None:
-        """Deliver the event. Return when the destination has accepted it; raise otherwise."""
 
 
 class Dispatcher:
@@ -90,8 +76,9 @@ class Dispatcher:
     ) -> None:
         self._context = context
         self._inbox = inbox
-        self._refresher = refresher
-        self._targets = tuple(targets)
+        self._delivery = EventDelivery(context, refresher, targets)
+        # Without targets, events that are not urgent are only marked.
+        self._wanted = bool(targets)
         self._timeout = timeout
         self._ordered = ordered
         self._stopping = asyncio.Event()
@@ -102,7 +89,7 @@ class Dispatcher:
             False: ClaimQueue(urgent=False, monotonic=monotonic, pause=0.0 if ordered else None),
         }
         self._timers: dict[ClaimQueue, asyncio.TimerHandle] = {}
-        self._abandoned: set[asyncio.Task[bool]] = set()
+        self._abandoned: set[asyncio.Task[AttemptOutcome | None]] = set()
         self._writer = (
             OutcomeWriter(context, gather=0.0, written=self._written)
             if ordered
@@ -110,7 +97,11 @@ class Dispatcher:
         )
         self._measured = False
         self.outcomes: Counter[str] = Counter()
-        self.without_installation: Counter[str] = Counter()
+
+    @property
+    def without_installation(self) -> Mapping[str, int]:
+        """The number of events forwarded without an installation, by reason."""
+        return self._delivery.without_installation
 
     @property
     def under_way(self) -> int:
@@ -188,7 +179,7 @@ class Dispatcher:
             True if there may be more events to claim at once.
         """
         now = self._context.now()
-        if not self._targets and not queue.urgent:
+        if not self._wanted and not queue.urgent:
             return await self._mark_unwanted(now)
         self._start(queue)
         # Asked once per batch, because it reads the environment.
@@ -231,7 +222,9 @@ class Dispatcher:
                 queue.end(attempt)
                 self._failed(event, event.failure or "every worker that took it died")
                 continue
-            attempt.task = asyncio.create_task(self._attempt(event))
+            attempt.task = asyncio.create_task(
+                self._delivery.deliver(event, measured=self._measured)
+            )
             attempt.task.add_done_callback(partial(self._finished, queue, attempt))
         if started and queue not in self._timers:
             self._check_timeouts(queue)
@@ -257,7 +250,9 @@ class Dispatcher:
             self._abandoned.add(attempt.task)
             attempt.task.cancel()
 
-    def _finished(self, queue: ClaimQueue, attempt: Attempt, task: asyncio.Task[bool]) -> None:
+    def _finished(
+        self, queue: ClaimQueue, attempt: Attempt, task: asyncio.Task[AttemptOutcome | None]
+    ) -> None:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if attempt.abandoned:
             self._abandoned.discard(task)
@@ -269,9 +264,9 @@ class Dispatcher:
         elif error is not None:
             # The text of a foreign exception may contain secrets, so only its class is kept.
             self._failed(event, f"raised: {type(error).__name__}")
-        elif task.result():
-            self.outcomes["forwarded"] += 1
-            self._writer.add(AttemptOutcome.forwarded(event))
+        elif (outcome := task.result()) is not None:
+            self.outcomes["stale" if outcome.is_dropped else "forwarded"] += 1
+            self._writer.add(outcome)
         self._refill(queue)
 
     def _refill(self, queue: ClaimQueue) -> None:
@@ -279,49 +274,6 @@ class Dispatcher:
         self._start(queue)
         if queue.wants_more:
             self._inbox.arrived[queue.urgent].set()
-
-    async def _attempt(self, event: KeptEvent) -> bool:
-        """Deliver one event. Return False if this worker no longer holds its claim."""
-        if event.urgent:
-            await deauthorization.carry_out(
-                self._context,
-                self._refresher,
-                reopen_deauthorization(event),
-                received_at=event.received_at,
-                signed_at=event.signed_at,
-            )
-            return True
-        recipients = await find_recipients(self._context, event)
-        if recipients is None or (event.notice and await self._drop_if_stale(event)):
-            return False
-        if not self._measured:
-            await self._forward(event, recipients)
-            return True
-        with span(
-            "paraph.forward",
-            parent=event.trace,
-            kind=SpanKind.PRODUCER,
-            event_name=event.shown_name,
-            attempt=event.attempts,
-        ) as trace:
-            await self._forward(replace(event, trace=trace), recipients)
-        return True
-
-    async def _drop_if_stale(self, notice: KeptEvent) -> bool:
-        """Drop a notice if a later notice made it untrue."""
-        async with self._context.store.reading() as tx:
-            if not await is_stale(tx, self._context, notice):
-                return False
-        self.outcomes["stale"] += 1
-        _log.info("notice.stale", event_id=notice.event_id[:16], event_name=notice.name)
-        self._writer.add(AttemptOutcome.dropped(notice, "stale: a later notice followed"))
-        return True
-
-    async def _forward(self, event: KeptEvent, recipients: Recipients) -> None:
-        for target in self._targets:
-            await target.forward(event, recipients)
-        if recipients.lacking and not event.notice:
-            self.without_installation[recipients.lacking] += 1
 
     def _failed(self, event: KeptEvent, failure: str) -> None:
         failure = _storable(failure)

@@ -157,13 +157,13 @@ class HandlerTarget:
         ]
         if not wanting:
             return
-        handed = await self._handed(event, recipients)
-        whose = handed.installations[0] if len(handed.installations) == 1 else None
+        shown = await self._shown_event(event, recipients)
+        installation = shown.installations[0] if len(shown.installations) == 1 else None
         client = None
-        if whose is not None and self._client_of is not None:
-            client = self._client_of(whose)
+        if installation is not None and self._client_of is not None:
+            client = self._client_of(installation)
         failures = [
-            await self._failure_of(one.call, (handed, whose, client)[: one.wanted], handed)
+            await self._failure_of(one.call, (shown, installation, client)[: one.wanted], shown)
             for one in wanting
         ]
         for failure in failures:
@@ -173,7 +173,7 @@ class HandlerTarget:
                 # For example SystemExit, which would end the event loop.
                 raise RuntimeError(f"a handler raised {type(failure).__name__}") from failure
 
-    async def _handed(self, event: KeptEvent, recipients: Recipients) -> HandedEvent:
+    async def _shown_event(self, event: KeptEvent, recipients: Recipients) -> HandedEvent:
         content = parse_json_object(event.body or b"{}")
         payload = content if event.notice else content.get("payload", {})
         installations = await self._installations(event, recipients, content)

@@ -216,13 +216,7 @@ def _failure_of(
     """
     proxy = route.proxy_for(origin)
     cause, extra = _cause(error, proxied=proxy is not None, tls=origin.startswith("https:"))
-    return failure(
-        cause,
-        peer=origin,
-        proxy="" if proxy is None else str(proxy),
-        seconds=seconds,
-        extra=extra,
-    )
+    return failure(cause, peer=origin, proxy=proxy, seconds=seconds, extra=extra)
 
 
 def _cause(error: Exception, *, proxied: bool, tls: bool) -> tuple[Cause, str]:

@@ -60,7 +60,13 @@ class Keeping(Protocol):
 
 @dataclass(slots=True)
 class Flow:
-    """Counts for the metrics."""
+    """Counts for the metrics, since the start of the process.
+
+    Attributes:
+        kept, duplicate, refused: numbers of deliveries.
+        batches: the number of commits.
+        largest_batch: the number of deliveries in the largest commit.
+    """
 
     kept: int = 0
     duplicate: int = 0
@@ -117,7 +123,8 @@ class Inbox:
         """Store the event of a delivery durably, and only once.
 
         Raises:
-            EventInvalid, InboxFull: see `begin`.
+            EventInvalid: an `app_deauthorized` without the ids that it needs.
+            InboxFull: the store cannot keep up; the event was not queued.
             StorageError: the event was not stored, or not in time; Zoom must send it again.
         """
         begun = self.begin(delivery, event, trace=trace)
@@ -302,6 +309,10 @@ def reopen_event(kept: KeptEvent, context: Context) -> KeptEvent:
 
 
 def reopen_deauthorization(kept: KeptEvent) -> AppDeauthorized:
-    """Parse a kept `app_deauthorized` again. Its encryption proves that it was verified."""
+    """Parse a kept `app_deauthorized` again. Its encryption proves that it was verified.
+
+    Raises:
+        MessageMalformed, EventInvalid: the body is not such an event.
+    """
     content = parse_json_object(kept.body or b"")
     return parse_app_deauthorized(Event(kept.name, None, kept.account_id, content["payload"]))

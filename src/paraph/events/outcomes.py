@@ -50,6 +50,11 @@ class AttemptOutcome:
     failure: str = ""
     at: int = 0
 
+    @property
+    def is_dropped(self) -> bool:
+        """True if the event was not delivered and will not be."""
+        return self.kind is _Kind.DROPPED
+
     @classmethod
     def forwarded(cls, event: KeptEvent) -> AttemptOutcome:
         """The destination accepted the event."""
@@ -57,7 +62,7 @@ class AttemptOutcome:
 
     @classmethod
     def postponed(cls, event: KeptEvent, failure: str, *, at: int) -> AttemptOutcome:
-        """The attempt failed; the next one is at `at`."""
+        """The attempt failed; the next one is at `at`, in epoch seconds."""
         return cls(_Kind.POSTPONED, event, failure, at)
 
     @classmethod

@@ -35,7 +35,13 @@ class Retention:
     def of(
         cls, event_retention: int, freshness: Freshness, *, dead_letter_retention: int
     ) -> Retention:
-        """Take the values of the settings, raised where deduplication needs longer ones."""
+        """Take the values of the settings, raised where deduplication needs longer ones.
+
+        Args:
+            event_retention: seconds for which a forwarded event's body is kept.
+            freshness: the window for deliveries, in which replays must be recognised.
+            dead_letter_retention: seconds for which a dead letter's body is kept.
+        """
         window = freshness.past + freshness.future + ROW_MARGIN_SECONDS
         return cls(event_retention, max(window, event_retention), dead_letter_retention)
 

@@ -36,7 +36,13 @@ _log = get_logger("jetstream")
 
 @dataclass(frozen=True, slots=True)
 class StreamUrl:
-    """The parsed value of `events_url`."""
+    """The parsed value of `events_url`.
+
+    Attributes:
+        servers: one URL for each server, with user name and password.
+        replicas: the number of copies of each event.
+        monitor: the URL of the server's monitoring port, or "".
+    """
 
     servers: tuple[str, ...]
     replicas: int
@@ -120,6 +126,12 @@ async def _note(error: Exception) -> None:
 
 async def prepare(client: Client, url: StreamUrl, name: str, *, fresh_seconds: int) -> None:
     """Create the stream and its consumers, or check an existing stream.
+
+    Args:
+        client: the connection.
+        url: the number of replicas, and the monitoring port.
+        name: the name of the stream.
+        fresh_seconds: how long a delivery may be repeated.
 
     Raises:
         ConfigurationError: the stream could lose an acknowledged event.

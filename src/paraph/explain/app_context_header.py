@@ -18,7 +18,7 @@ def explain_app_context(
 
     Args:
         captured: the request.
-        client_id: of the app.
+        client_id: the app's client id.
         client_secrets: possible client secrets; the first one that opens the context is used.
         now: epoch seconds.
     """
@@ -29,10 +29,10 @@ def explain_app_context(
             "the app context is absent: Zoom's client adds X-Zoom-App-Context only to requests of "
             "the Home URL"
             if not count
-            else f"X-Zoom-App-Context is there {count} times"
+            else f"X-Zoom-App-Context appears {count} times"
         )
         findings = [Finding(_HEADER, Outcome.REFUSED, detail)]
-        findings += [Finding(one, Outcome.NOT_ASKED) for one in steps[1:]]
+        findings += [Finding(one, Outcome.SKIPPED) for one in steps[1:]]
         return Explanation(findings, list(captured.notes))
     value = (captured.header(HEADER) or b"").strip()
     best: list[Finding] = []
@@ -44,13 +44,12 @@ def explain_app_context(
             )
 
         found = run_steps(steps, check, app_context.step_of)
-        if _held(found) > _held(best):
+        if _held_count(found) > _held_count(best):
             best = found
-    notes = list(captured.notes)
     if not value:
         best = [Finding(_HEADER, Outcome.REFUSED, "the app context is empty"), *best[1:]]
-    return Explanation(best, notes)
+    return Explanation(best, list(captured.notes))
 
 
-def _held(findings: list[Finding]) -> int:
+def _held_count(findings: list[Finding]) -> int:
     return sum(one.outcome is Outcome.HELD for one in findings)

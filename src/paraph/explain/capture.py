@@ -1,7 +1,7 @@
-"""One captured HTTP request, in any common format.
+"""Reads one captured HTTP request in any common format.
 
-The capture is raw HTTP/1.1 text, a cURL command, a HAR file, or headers and body in two files. It
-may also be an event of API Gateway or of a Lambda function URL, or an entry of Zoom's webhook log.
+A capture is raw HTTP/1.1 text, a cURL command, a HAR file, or headers and body in two files. It may
+also be an event of API Gateway or of a Lambda function URL, or an entry of Zoom's webhook log.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class CapturedRequest:
-    """A request as it was captured. Header names are in lower case, as ASGI has them.
+    """A request as it was captured. Header names are in lower case, as in ASGI.
 
     Attributes:
         notes: problems of the capture itself, in whole sentences.
@@ -48,7 +48,7 @@ class CapturedRequest:
         return next((value for key, value in self.headers if key == name), None)
 
     def count(self, name: bytes) -> int:
-        """Return how many headers have a name."""
+        """Return the number of headers with a name."""
         return sum(key == name for key, _ in self.headers)
 
 
@@ -64,7 +64,7 @@ def read_capture(content: bytes, *, entry: int | None = None, fits: Fits) -> Cap
         fits: returns true if a request of a recording may be the one to explain.
 
     Raises:
-        UsageError: it is too long, has an unknown format, or several entries match.
+        UsageError: the capture is too long, has an unknown format, or several entries match.
     """
     from paraph.explain.curl_command import is_curl_command, read_curl_command
     from paraph.explain.json_capture import read_json_capture
@@ -82,10 +82,14 @@ def read_capture(content: bytes, *, entry: int | None = None, fits: Fits) -> Cap
 
 
 def join_capture(head: bytes, body: bytes) -> CapturedRequest:
-    """Join a file of headers and a file with the body, byte for byte, to a request.
+    """Build a request from a file of headers and a file with the body.
+
+    Args:
+        head: the headers, as text or as JSON.
+        body: the body; it is used byte for byte.
 
     Raises:
-        UsageError: a file is too long, or the first holds no headers.
+        UsageError: a file is too long, or the first has no headers.
     """
     from paraph.explain.json_capture import read_json_headers
     from paraph.explain.raw_request import read_head
@@ -108,7 +112,11 @@ def _unmarked(content: bytes) -> bytes:
 
 
 def bounded(content: bytes) -> bytes:
-    """Return the content; raises `UsageError` if it is too long."""
+    """Return the content of a capture, if it is not too long.
+
+    Raises:
+        UsageError: it is larger than 32 mebibytes.
+    """
     if len(content) > MAX_BYTES:
         raise UsageError("the capture is larger than 32 mebibytes", remedy=REMEDY)
     return content
@@ -124,6 +132,14 @@ def request(
     has_exact_body: bool = True,
 ) -> CapturedRequest:
     """Build a captured request from its parts.
+
+    Args:
+        method: the HTTP method.
+        target: a URL, or a path with its query.
+        headers: the headers; names in lower case.
+        body: the body.
+        notes: problems of the capture, in whole sentences.
+        has_exact_body: whether the capture says where the body ends.
 
     Raises:
         UsageError: the target is not a URL.

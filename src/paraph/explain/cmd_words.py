@@ -47,7 +47,7 @@ def cmd_words(text: str) -> list[str]:
             current.append(letter)
         place += 1
     if is_quoted:
-        raise UsageError("a quote of the cURL command does not end", remedy=REMEDY)
+        raise UsageError("a quote of the cURL command is not closed", remedy=REMEDY)
     return words if current is None else [*words, "".join(current)]
 
 

@@ -149,15 +149,13 @@ def _apply(command: _Command, name: str, value: str) -> None:
         if name == "--json":
             command.headers.append((b"content-type", b"application/json"))
     elif name in {"--data-urlencode", "-F", "--form", "--form-string"}:
-        raise UsageError(
-            f"{name} changes the body before it is sent, and Zoom sends no forms", remedy=REMEDY
-        )
+        raise UsageError(f"{name} sends a form, and Zoom sends no forms", remedy=REMEDY)
 
 
 def _refuse_file(value: str, what: str) -> None:
     if value.startswith("@"):
         raise UsageError(
-            f"the {what} of this cURL command are in a file, which is not opened",
+            f"the cURL command reads its {what} from a file, which is not opened",
             remedy="Give them with --headers FILE and --body FILE.",
         )
 
@@ -199,7 +197,7 @@ def _piece(text: str, place: int) -> tuple[str, int]:
 def _end_of(text: str, quote: str, place: int) -> int:
     end = text.find(quote, place)
     if end < 0:
-        raise UsageError("a quote of the cURL command does not end", remedy=REMEDY)
+        raise UsageError("a quote of the cURL command is not closed", remedy=REMEDY)
     return end
 
 

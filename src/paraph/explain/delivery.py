@@ -1,4 +1,4 @@
-"""Explains a captured webhook delivery: headers, freshness, signature, event, its effect."""
+"""Explains a captured webhook delivery: headers, freshness, signature, event, and effect."""
 
 from __future__ import annotations
 
@@ -39,7 +39,15 @@ _ORDER: list[Step] = [_REQUEST, *(one for one in _STEPS.values() if one.name != 
 
 @dataclass(frozen=True, slots=True)
 class DeliverySettings:
-    """The settings that an explanation needs; all except the secrets may be unknown."""
+    """The settings that an explanation uses.
+
+    Attributes:
+        secrets: the webhook secrets, the newest first.
+        client_id: the app's client id; "" if unknown.
+        client_secret: the app's client secret; "" if unknown.
+        level: the app's level.
+        freshness: the allowed age of a delivery.
+    """
 
     secrets: Sequence[str]
     client_id: str = ""
@@ -51,9 +59,14 @@ class DeliverySettings:
 def explain_delivery(
     settings: DeliverySettings, captured: CapturedRequest, *, now: float
 ) -> Explanation:
-    """Check a captured delivery as the webhook does, and search for the cause of a mismatch.
+    """Check a captured delivery as the webhook endpoint does, and find the cause of a mismatch.
 
     A delivery that is not fresh is still checked further, because a capture is usually old.
+
+    Args:
+        settings: the app's settings.
+        captured: the request.
+        now: epoch seconds.
     """
     return _DeliveryCheck(settings, captured, now).run()
 
@@ -68,7 +81,7 @@ class _DeliveryCheck:
         self._is_described = False
         self._notes = [
             *captured.notes,
-            "only the running service knows whether it arrived before.",
+            "only the running service knows whether this delivery arrived before.",
         ]
 
     def run(self) -> Explanation:
@@ -87,7 +100,7 @@ class _DeliveryCheck:
             if step.name in self._refused:
                 found.append(Finding(step, Outcome.REFUSED, self._refused[step.name]))
             else:
-                found.append(Finding(step, Outcome.HELD if reached else Outcome.NOT_ASKED))
+                found.append(Finding(step, Outcome.HELD if reached else Outcome.SKIPPED))
             reached = reached and step is not self._stopped_at
         return found
 
@@ -98,7 +111,7 @@ class _DeliveryCheck:
     def _check(self) -> None:
         captured = self._captured
         if captured.method != "POST":
-            self._stop(_REQUEST, f"it is a {captured.method} of {captured.path}")
+            self._stop(_REQUEST, f"it is {captured.method} {captured.path}")
             return
         if len(captured.body) > webhook.MAX_BODY_BYTES:
             self._stop(_REQUEST, f"its body has {len(captured.body)} bytes")
@@ -140,11 +153,13 @@ class _DeliveryCheck:
             self._notes.append(f"{cause.text}; the delivery was genuine.")
             delivery = webhook.verify_webhook(fresh, cause.body, secrets=secrets)
         if delivery.secret_index:
-            self._notes.append(f"webhook_secrets[{delivery.secret_index}] signed it, an older one.")
+            self._notes.append(
+                f"an older secret signed it: webhook_secrets[{delivery.secret_index}]."
+            )
         self._note_event(parse_event(delivery))
         if webhook.FRESHNESS.name in self._refused:
             self._notes.append(
-                f"apart from its age it is genuine: --at {self._signed_at()} uses its own time."
+                f"only its age is wrong: --at {self._signed_at()} checks it at its own time."
             )
 
     def _refuse_grammar(self, error: DeliveryRejected) -> None:
@@ -168,13 +183,13 @@ class _DeliveryCheck:
     def _note_cause(self, cause: Cause | None) -> None:
         if cause is None:
             self._notes.append(
-                "no usual cause fits: compare the secret with the Secret Token of this app at Zoom "
-                "(not the Verification Token), and the body with the bytes that arrived."
+                "no usual cause matches: compare the secret with the app's Secret Token at Zoom, "
+                "not the Verification Token, and the body with the bytes that arrived."
             )
             return
         self._notes.append(f"cause: {cause.text}.")
         if Side.SECRET in cause.sides:
-            self._notes.append("fix the secret in the settings or at Zoom: it must be the same.")
+            self._notes.append("use the same secret in the settings and at Zoom.")
         elif Side.SENDER in cause.sides:
             self._notes.append("Zoom does not sign like this: fix the program that sent it.")
         else:
@@ -196,18 +211,18 @@ class _DeliveryCheck:
         old = self._captured.header(b"authorization")
         if name == webhook.SIGNATURE_HEADER and old is not None:
             self._notes.append(
-                "it carries Authorization: that is Zoom's retired Verification Token, or another "
-                "way of authentication that the event subscription is set to."
+                "it has an Authorization header: Zoom's retired Verification Token, or another "
+                "authentication that is set in the event subscription."
             )
         self._notes.append(
-            "Zoom sends this header with every event: a proxy, a gateway or the recorder left it "
-            "out. Some gateways pass only the headers that they are told to pass."
+            "Zoom sends this header with every event: a proxy, a gateway or the recorder dropped "
+            "it. Some gateways pass only configured headers."
         )
 
     def _note_unverified_event(self) -> None:
         with suppress(PeerError):
             event = parse_kept_event(self._captured.body)
-            self._notes.append("it is not verified. If it were genuine:")
+            self._notes.append("it is not verified. The following holds only if it is genuine:")
             self._note_event(event)
 
     def _note_event(self, event: Event) -> None:
@@ -220,17 +235,21 @@ class _DeliveryCheck:
 
 def _counted(name: bytes, count: int) -> str:
     shown = name.decode("ascii")
-    return f"the {shown} header is missing" if not count else f"{shown} is there {count} times"
+    return (
+        f"the {shown} header is missing"
+        if not count
+        else f"the {shown} header appears {count} times"
+    )
 
 
 def _effect_of(client_id: str, event: Event) -> str:
     if event.name == URL_VALIDATION:
         parse_url_validation(event)
-        return "it is a challenge: it is answered, and not stored."
+        return "it is a challenge: the service responds and stores nothing."
     if event.name == APP_DEAUTHORIZED:
         removed = parse_app_deauthorized(event).client_id
         if client_id and removed != client_id:
             return "it removes another client's app: it has no effect here."
         whose = "" if client_id else f" (client id {removed})"
-        return f"it removes the app for that user, if no consent came after it{whose}."
+        return f"it removes the app for that user, unless a newer consent exists{whose}."
     return f"its event is {event.name}."

@@ -1,4 +1,4 @@
-"""An explanation: the finding of each step, notes, and lines that are safe for a terminal."""
+"""An explanation: the outcome of each step, notes, and lines that are safe for a terminal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Outcome(StrEnum):
 
     HELD = "held"
     REFUSED = "refused"
-    NOT_ASKED = "not asked"
+    SKIPPED = "skipped"
 
 
 class Step(Protocol):
-    """A step of any kind of request."""
+    """A step in checking any kind of request."""
 
     @property
     def name(self) -> str:
@@ -28,7 +28,7 @@ class Step(Protocol):
 
     @property
     def proves(self) -> str:
-        """The fact that holds once it has passed."""
+        """The fact that holds once the step has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,11 @@ class FirstStep:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step and its outcome; `detail` says why it was refused."""
+    """One step and its outcome.
+
+    Attributes:
+        detail: the reason of a refusal.
+    """
 
     step: Step
     outcome: Outcome
@@ -70,18 +74,18 @@ class Explanation:
             text = {
                 Outcome.HELD: f": {one.step.proves}",
                 Outcome.REFUSED: f": {one.detail}",
-                Outcome.NOT_ASKED: "",
+                Outcome.SKIPPED: "",
             }[one.outcome]
             yield visible(f"{one.outcome.value:<9} {one.step.name}{text}")
         for note in self.notes:
             yield visible(f"note      {note}")
-        yield f"verdict: {'accepted' if self.is_accepted else 'refused'}"
+        yield f"result: {'accepted' if self.is_accepted else 'refused'}"
 
 
 class NotTheRequest(PeerError):
-    """The capture is not a request that the endpoint answers."""
+    """The capture is not a request of the endpoint."""
 
-    code = "not_asked"
+    code = "other_request"
 
 
 def run_steps(
@@ -89,7 +93,13 @@ def run_steps(
     check: Callable[[], None],
     step_of: Callable[[PeerError], Step | None],
 ) -> list[Finding]:
-    """Run the real check, and derive from its error the step at which it stopped."""
+    """Run the real check, and derive from its error the step at which it stopped.
+
+    Args:
+        steps: all steps, in the order of the check.
+        check: raises `PeerError` if the request is refused.
+        step_of: returns the step that raised an error; None for the first one.
+    """
     failed: Step | None = None
     detail = ""
     try:
@@ -103,5 +113,5 @@ def run_steps(
             findings.append(Finding(step, Outcome.REFUSED, detail))
             reached = False
         else:
-            findings.append(Finding(step, Outcome.HELD if reached else Outcome.NOT_ASKED))
+            findings.append(Finding(step, Outcome.HELD if reached else Outcome.SKIPPED))
     return findings

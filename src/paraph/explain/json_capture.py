@@ -16,11 +16,16 @@ _NOT_A_REQUEST = (
     binascii.Error,
 )
 _DEEPEST_STRING = 4
-_PARSED = "The capture holds the body as parsed JSON, not its bytes: the compact form is checked."
+_PARSED = "The capture has the body as parsed JSON, not its bytes: the compact form is checked."
 
 
 def read_json_capture(content: bytes, *, entry: int | None, fits: Fits) -> CapturedRequest:
-    """Return the request in a JSON document.
+    """Read the request in a JSON document.
+
+    Args:
+        content: the JSON text.
+        entry: the number of an entry, from 1; None for the one that `fits`.
+        fits: returns true if a request may be the one to explain.
 
     Raises:
         UsageError: it is not a capture, or several of its entries match.
@@ -35,11 +40,11 @@ def read_json_capture(content: bytes, *, entry: int | None, fits: Fits) -> Captu
         if len(entries) == 1:
             # A single entry is read even if it does not fit: the explanation says why.
             return _read(entries[0])
-        found = [place for place, one in enumerate(entries, 1) if _may_be_meant(one, fits)]
+        found = [place for place, one in enumerate(entries, 1) if _fits(one, fits)]
         if len(found) != 1:
-            which = "none" if not found else "entries " + ", ".join(map(str, found[:9]))
+            which = "no entry" if not found else "entries " + ", ".join(map(str, found[:9]))
             raise UsageError(
-                f"choose one of the {len(entries)} entries in the capture; fitting: {which}",
+                f"choose one of the {len(entries)} entries in the capture; matching: {which}",
                 remedy="Choose one with --entry NUMBER, or give a HAR entry or event alone.",
             )
         return _read(entries[found[0] - 1])
@@ -56,7 +61,7 @@ def read_json_headers(content: bytes) -> Headers:
     try:
         return _headers(json.loads(content))
     except _NOT_A_REQUEST:
-        raise UsageError("this JSON holds no headers", remedy=REMEDY) from None
+        raise UsageError("this JSON has no headers", remedy=REMEDY) from None
 
 
 def _unwrapped(value: Any) -> Any:
@@ -79,11 +84,11 @@ def _entries(document: Any) -> list[Any]:
     return [document]
 
 
-def _may_be_meant(entry: Any, fits: Fits) -> bool:
+def _fits(entry: Any, fits: Fits) -> bool:
     try:
         return fits(_read(entry))
     except (*_NOT_A_REQUEST, UsageError):
-        # A recording also holds sockets and other entries that are not requests.
+        # A recording also has sockets and other entries that are not requests.
         return False
 
 
@@ -171,9 +176,9 @@ def _from_plain_object(found: Mapping[str, Any]) -> CapturedRequest:
 
 
 def _from_event(found: Mapping[str, Any]) -> CapturedRequest:
-    """Read a body alone: it has no headers, so nothing about it is signed."""
+    """Read a body alone; without headers it has no signature."""
     body, _ = _body(dict(found))
-    note = "The file holds the body of an event and no headers: nothing shows who made it."
+    note = "The file has the body of an event and no headers: its sender cannot be verified."
     return request("POST", b"/", [], body, notes=[note])
 
 

@@ -1,4 +1,4 @@
-"""The forms in which tools reprint JSON. Zoom signs bytes, so each form has its own MAC."""
+"""The forms in which tools reprint JSON. Zoom signs bytes, so each form has another MAC."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _reordered(value: object) -> Iterator[tuple[str, bytes]]:
             )
 
 
-def _as_it_is(token: str) -> str:
+def _unchanged(token: str) -> str:
     return token
 
 
@@ -94,7 +94,7 @@ def _markup_escaped(token: str) -> str:
 
 
 _SPELLINGS: dict[str, Callable[[str], str]] = {
-    "": _as_it_is,
+    "": _unchanged,
     " with plain slashes": _slashes_plain,
     " with escaped slashes": _slashes_escaped,
     " with letters in place of \\u escapes": _unescaped,

@@ -46,7 +46,7 @@ def _pseudo_headers(lines: list[bytes]) -> tuple[bytes, bytes]:
 
 
 def read_head(content: bytes) -> CapturedRequest:
-    """Read headers alone, perhaps below a request line; without one it is a POST.
+    """Read headers alone; without a request line above them the request is a POST.
 
     Raises:
         UsageError: a line has no colon, or there is no header.
@@ -55,7 +55,7 @@ def read_head(content: bytes) -> CapturedRequest:
     line = _REQUEST_LINE.fullmatch(lines[0])
     headers = _headers(lines if line is None else lines[1:])
     if not headers:
-        raise UsageError("there are no headers in that file", remedy=REMEDY)
+        raise UsageError("the file has no headers", remedy=REMEDY)
     method, target = (b"POST", b"/") if line is None else line.groups()
     return request(method.decode("latin-1"), target, headers, b"")
 
@@ -93,7 +93,7 @@ def _body_of(headers: Headers, body: bytes) -> tuple[bytes, list[str], bool]:
     if any(b"chunked" in one.lower() for one in encodings):
         whole = _without_chunks(body)
         if whole is None:
-            return body, ["Transfer-Encoding is chunked, and the body has no chunks."], False
+            return body, ["Transfer-Encoding is chunked, but the body is not in chunks."], False
         return whole, [], True
     declared = next((value for name, value in headers if name == b"content-length"), b"")
     # Seven digits exceed any body here.
@@ -102,10 +102,10 @@ def _body_of(headers: Headers, body: bytes) -> tuple[bytes, list[str], bool]:
     length, notes = int(declared), []
     if length > len(body):
         notes.append(
-            f"Content-Length says {length} bytes and {len(body)} are here: the capture was cut."
+            f"Content-Length is {length} and the body has {len(body)} bytes: the capture was cut."
         )
     elif body[length:].strip(b"\r\n"):
-        notes.append(f"{len(body) - length} bytes follow behind the body and are left out.")
+        notes.append(f"{len(body) - length} bytes behind the body are ignored.")
     # Editors add a line end to a file that was not sent.
     return body[:length], notes, True
 

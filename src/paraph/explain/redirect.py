@@ -23,7 +23,7 @@ _PARAMETERS = (b"code=", b"error=", b"state=")
 
 @dataclass(frozen=True, slots=True)
 class CookieOpener:
-    """Opens a pending authorization with keys and the time, without a store."""
+    """The keys, the client and the clock that open a pending authorization without a store."""
 
     ring: KeyRing
     client: Client
@@ -45,27 +45,35 @@ def may_be_redirect(captured: CapturedRequest) -> bool:
 def explain_redirect(
     opener: CookieOpener, captured: CapturedRequest, *, authorization_server: str
 ) -> Explanation:
-    """Check a captured authorization response as the redirection endpoint does."""
+    """Check a captured authorization response as the redirection endpoint does.
+
+    Args:
+        opener: opens the cookie of the browser.
+        captured: the request.
+        authorization_server: the URL of the authorization server.
+    """
     steps: list[Step] = [_REQUEST, *authorization_response.VALIDATION_STEPS]
     notes = [
         *captured.notes,
-        "only the running service knows whether its state was used before.",
+        "only the running service knows whether this state was used before.",
     ]
     if captured.header(b"cookie") is None:
-        notes.append("the capture holds no cookies; recorders leave them out unless told to keep.")
+        notes.append(
+            "the capture has no cookies: most recorders drop them unless they are set to keep them."
+        )
     own = urlsplit(opener.client.redirect_uri).path
     if captured.path != own:
         notes.append(f"its path is {captured.path}; the redirect URI of the settings has {own}.")
 
     def check() -> None:
         if captured.method != "GET":
-            raise NotTheRequest(f"it is a {captured.method} of {captured.path}")
+            raise NotTheRequest(f"it is {captured.method} {captured.path}")
         if Visit({"headers": captured.headers}, ()).unasked:
-            raise NotTheRequest("it is a prefetch: nothing is done, and nothing used up")
+            raise NotTheRequest("it is a prefetch, which the service ignores")
         response = authorization_response.parse_authorization_response(captured.raw_query)
         if response.state is None:
-            # As from the Marketplace: the service drops the code and starts a flow of its own.
-            raise StateMismatch("there is no state: this did not begin in the app")
+            # From the Marketplace, for example: the service drops the code and starts its own flow.
+            raise StateMismatch("there is no state: the flow did not start in the app")
         pending = open_pending(
             opener, state=response.state, cookies=parse_cookies(captured.headers)
         )

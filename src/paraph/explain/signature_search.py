@@ -1,8 +1,7 @@
-"""Finds why a signature does not match: tries the usual accidents one by one and in pairs.
+"""Finds the cause of a signature mismatch: tries the usual accidents one by one and combined.
 
-Each candidate is the delivery as it would have been without the accident. The first candidate whose
-MAC matches the signature names the cause. This module accepts no delivery: only `verify_webhook`
-does.
+Each candidate is the delivery as it would be without the accident. The first candidate whose MAC
+matches the signature names the cause. This module accepts no delivery: only `verify_webhook` does.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _DEPTHS = ((16 << 10, 3), (128 << 10, 2), (1 << 40, 1))
 
 
 class Side(Enum):
-    """The side that has to change before the delivery verifies."""
+    """The side that must be fixed before the delivery verifies."""
 
     CAPTURE = "capture"
     SECRET = "secret"
@@ -69,14 +68,14 @@ class _Change:
 def find_cause(
     signature: bytes, timestamp: bytes, body: bytes, *, secrets: Sequence[str], client_secret: str
 ) -> Cause | None:
-    """Return the simplest accident that explains why no secret made the signature.
+    """Return the simplest accident that explains a signature mismatch; None if none does.
 
     Args:
         signature: the header as it was captured.
         timestamp: the header as it was captured.
-        body: as it was captured.
+        body: the body as it was captured.
         secrets: the webhook secrets.
-        client_secret: the app's client secret, often confused with them; "" if unknown.
+        client_secret: the app's client secret, often confused with those; "" if unknown.
     """
     wanted = _wanted(signature)
     if wanted is None:
@@ -85,7 +84,7 @@ def find_cause(
     bodies = list(_bodies(body))
     keys = list(_keys(secrets, client_secret))
     stamps = list(_stamps(timestamp))
-    # Hashing every pair of a large body would take minutes.
+    # Trying every combination on a large body would take minutes.
     most = next(depth for limit, depth in _DEPTHS if len(body) <= limit)
     for depth in range(1, most + 1):
         for key in keys:
@@ -115,7 +114,7 @@ def _cause(made: Sequence[_Change], shape: Sequence[_Change], body: _Change) -> 
 
 
 def _wanted(signature: bytes) -> tuple[bytes, list[_Change]] | None:
-    """Return the MAC in a signature header, and the oddities of its shape."""
+    """Return the MAC in a signature header, and the deviations of its form."""
     if found := _HEX.fullmatch(signature):
         shape = []
         if found[1] not in {b"v0=", b"V0="}:

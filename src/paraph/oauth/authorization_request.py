@@ -19,7 +19,15 @@ _STATE = re.compile(r"[A-Za-z0-9_-]{43,128}")
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """A sent authorization request, which its response must match. Times are epoch seconds."""
+    """A sent authorization request, which its response must match (RFC 6749 section 4.1.1).
+
+    Attributes:
+        client_id, redirect_uri: the client, and the redirect URI that was sent.
+        issuer: the authorization server.
+        state: the value that the response must repeat.
+        code_verifier: sent with the code (RFC 7636 section 4.5).
+        issued_at: epoch seconds.
+    """
 
     client_id: str
     redirect_uri: str
@@ -30,7 +38,7 @@ class AuthorizationRequest:
 
     @property
     def expires_at(self) -> int:
-        """The time from which its response is refused."""
+        """The time from which its response is refused, in epoch seconds."""
         return self.issued_at + LIFETIME_SECONDS
 
 
@@ -69,10 +77,14 @@ def build_authorization_request(
 
 
 def authorization_request_url(server: AuthorizationServer, request: AuthorizationRequest) -> str:
-    """Build the URL that the browser is redirected to.
+    """Build the URL that the browser is redirected to (RFC 6749 section 4.1.1).
 
-    It always contains `code_challenge_method`, because Zoom treats a challenge without one as
-    `plain`. It contains no `scope`, because Zoom takes the scopes from the app's configuration.
+    It always contains `code_challenge_method` (RFC 7636 section 4.3), because Zoom treats a
+    challenge without one as `plain`. It contains no `scope`, because Zoom takes the scopes from the
+    app's configuration.
+
+    Raises:
+        UsageError: the verifier of the request has the wrong form.
     """
     query = urlencode(
         {

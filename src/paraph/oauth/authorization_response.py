@@ -45,7 +45,10 @@ _REGISTERED_ERRORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationResponse:
-    """The parameters of the query. None means absent; an empty value is present and refused."""
+    """The parameters of the query (RFC 6749 sections 4.1.2 and 4.1.2.1, RFC 9207 section 2).
+
+    None means absent; an empty value is present and refused.
+    """
 
     code: Secret | None
     state: Secret | None
@@ -55,7 +58,13 @@ class AuthorizationResponse:
 
 @dataclass(frozen=True, slots=True)
 class ValidationStep:
-    """One check: its name, the fact that it proves, and the errors that it raises."""
+    """One check of an authorization response.
+
+    Attributes:
+        name: short and stable, for output and tests.
+        proves: the fact that holds once the check has passed.
+        errors: the errors that it raises.
+    """
 
     name: str
     proves: str

@@ -67,9 +67,15 @@ _DEAD_GRANT = frozenset({"4735", "4737", "4738", "4740", "4741"})
 
 @dataclass(frozen=True, slots=True)
 class TokenSet:
-    """A successful token response.
+    """A successful token response (RFC 6749 section 5.1).
 
-    `scopes` may be None, where the response named no scope. `issued_at_server` is its `Date`.
+    Attributes:
+        access_token: sent to the resource server.
+        refresh_token: valid for one use; None without one.
+        expires_in: seconds from the response.
+        scopes: the granted scopes; None if the response names none.
+        api_url: the resource server that Zoom names, unchecked.
+        issued_at_server: the response's `Date` in epoch seconds; None if it is missing.
     """
 
     access_token: Secret
@@ -168,7 +174,10 @@ def parse_refresh_response(response: Response, *, previous: Secret) -> TokenSet:
     bearer.
 
     Raises:
-        The same errors as `parse_token_response`; a missing token type is accepted.
+        InvalidGrant: the refresh token is not valid any more.
+        TokenErrorResponse: the server refused for another reason.
+        PeerUnavailable: 5xx or 429.
+        MessageMalformed: the response is not a valid token response.
     """
     content = _content(response)
     token_type = content.get("token_type")
@@ -192,6 +201,7 @@ def parse_revocation_response(response: Response) -> None:
     Raises:
         PeerUnavailable: 5xx or 429.
         TokenErrorResponse: the server refused for another reason.
+        MessageMalformed: the response has another status, or no reason.
     """
     if response.status == 200:
         return
@@ -275,7 +285,7 @@ def _or_absent(read: Callable[[dict[str, Any]], T], content: dict[str, Any], abs
 def _json_body(response: Response) -> bytes:
     media_type = (response.header("content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise MessageMalformed("the answer is not JSON")
+        raise MessageMalformed("the response is not JSON")
     return response.body
 
 

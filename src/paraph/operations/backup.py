@@ -18,7 +18,14 @@ _PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """Facts about a finished backup. `made_with`: the key that authenticates it."""
+    """Facts about a finished backup.
+
+    Attributes:
+        rows: the number of rows in it.
+        sha256: the digest of its bytes, in hexadecimal.
+        key_ids: the encryption keys that its values need.
+        made_with: the id of the key that authenticates it.
+    """
 
     rows: int
     sha256: str
@@ -27,7 +34,11 @@ class Backup:
 
 
 async def count_rows(context: Context) -> int:
-    """Return about how many rows a backup will have."""
+    """Return about how many rows a backup will have.
+
+    Raises:
+        StorageError: the database failed.
+    """
     async with context.store.reading() as tx:
         return await tx.tables.count()
 

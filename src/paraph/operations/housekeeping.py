@@ -28,19 +28,32 @@ _LONGEST_WAIT = 3600
 
 
 def wait_before(attempt: int, *, first: int = 30) -> int:
-    """Return the seconds before the next attempt: doubled each time, at most an hour."""
+    """Return the seconds before the next attempt: doubled each time, at most an hour.
+
+    Args:
+        attempt: the number of attempts so far.
+        first: seconds before the second attempt.
+    """
     return min(first << min(attempt, 12), _LONGEST_WAIT)
 
 
 async def run_due_jobs(context: Context) -> None:
-    """Run one round of every task that is due."""
+    """Run one round of every task that is due.
+
+    Raises:
+        StorageError: the database failed; the next round continues.
+    """
     await expire_pending(context)
     await ask_owners(context)
     await revoke_due(context)
 
 
 async def delete_expired(context: Context) -> None:
-    """Delete expired rows. They are refused by their time already and only take up space."""
+    """Delete expired rows. They are refused by their time already and only take up space.
+
+    Raises:
+        StorageError: nothing was deleted.
+    """
     async with context.store.transaction(NOTHING_READ) as tx:
         await tx.links.delete_expired_requests(now=context.now() - FINISH_SECONDS)
         await tx.used_states.delete_expired(now=context.now())
@@ -53,7 +66,10 @@ async def keep_alive(context: Context, refresher: Refresher) -> int:
     A grant in use is refreshed by its use.
 
     Returns:
-        How many were due.
+        The number of grants that were due, at most BATCH.
+
+    Raises:
+        StorageError: the database failed.
     """
     now = context.now()
     async with context.store.reading() as tx:
@@ -68,7 +84,11 @@ async def keep_alive(context: Context, refresher: Refresher) -> int:
 
 
 async def ask_owners(context: Context) -> None:
-    """Ask Zoom again who owns the tokens whose owner is unknown."""
+    """Ask Zoom again who owns the tokens whose owner is unknown.
+
+    Raises:
+        StorageError: the database failed.
+    """
     async with context.store.reading() as tx:
         due = await tx.ownerless.due(now=context.now(), limit=BATCH)
     for ownerless in due:
@@ -132,7 +152,11 @@ def _is_later_consent(ownerless: OwnerlessTokens, grant: Grant) -> bool:
 
 
 async def revoke_due(context: Context) -> None:
-    """Revoke queued tokens at Zoom."""
+    """Revoke queued tokens at Zoom (RFC 7009).
+
+    Raises:
+        StorageError: the database failed; the tokens stay in the queue.
+    """
     async with context.store.reading() as tx:
         due = await tx.revocations.due(now=context.now(), limit=BATCH)
     for revocation in due:

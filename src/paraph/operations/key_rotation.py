@@ -37,7 +37,14 @@ _POLL_SECONDS = 0.5
 class KeyStatus:
     """One key, the data that it still protects, and the obstacles to removing it.
 
-    `sealing_since` is empty for a key that never sealed, `short_lived_until` for one that seals.
+    Attributes:
+        key_id: the id of the key.
+        held: True if it is in `encryption_keys`.
+        seals: True if new values are sealed with it.
+        sealing_since: epoch seconds; None for a key that never sealed.
+        short_lived_until: epoch seconds at which its cookies expire; None for a key that seals.
+        protects: the number of values in each place that only this key opens.
+        obstacles: one sentence for each reason not to remove it.
     """
 
     key_id: str
@@ -51,7 +58,7 @@ class KeyStatus:
 
 @dataclass(frozen=True, slots=True)
 class RingStatus:
-    """All keys, newest first, and the replicas that use them."""
+    """All keys, newest first, the live replicas, and the names of the hash keys."""
 
     keys: tuple[KeyStatus, ...]
     replicas: tuple[Replica, ...]
@@ -59,7 +66,11 @@ class RingStatus:
 
 
 async def ring_status(context: Context) -> RingStatus:
-    """Count the values that each key protects."""
+    """Count the values that each key protects.
+
+    Raises:
+        StorageError: the database failed.
+    """
     now = context.now()
     async with context.store.reading() as tx:
         rotations = await tx.key_turns.all()
@@ -140,7 +151,11 @@ async def begin_rotation(context: Context) -> bool:
 
 
 async def seal_with_newest(tx: Transaction, context: Context) -> None:
-    """Make the newest key the sealing key, in a database that no replica uses yet."""
+    """Make the newest key the sealing key, in a database that no replica uses yet.
+
+    Raises:
+        StorageError: the database failed.
+    """
     newest = context.ring.newest
     rotations = await tx.key_turns.all()
     if rotations[-1].key_id != newest:
@@ -159,7 +174,7 @@ async def await_replicas(context: Context, waiting: Callable[[Sequence[str]], No
     Raises:
         StorageError: a live replica still seals with another key.
     """
-    told: Sequence[str] = ()
+    reported: Sequence[str] = ()
     # Twice the time after which a silent replica counts as stopped.
     for _ in range(int(2 * LIVE_SECONDS / _POLL_SECONDS)):
         async with context.store.reading() as tx:
@@ -167,19 +182,25 @@ async def await_replicas(context: Context, waiting: Callable[[Sequence[str]], No
         behind = [one.label for one in replicas if one.sealing_key != context.ring.key_id]
         if not behind:
             return
-        if behind != told:
-            told = behind
+        if behind != reported:
+            reported = behind
             waiting(behind)
         await asyncio.sleep(_POLL_SECONDS)
     raise StorageError(
-        f"these replicas still seal with another key: {', '.join(told)}",
+        f"these replicas still seal with another key: {', '.join(reported)}",
         remedy="See why in their logs, or restart them; then run paraph keys rotate again.",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Resealed:
-    """The result of sealing all columns again; values that cannot be opened are left unchanged."""
+    """The result of sealing all values again; values that cannot be opened are left unchanged.
+
+    Attributes:
+        done: the number of values sealed again.
+        unknown: by place, the number of values whose key is not in the ring.
+        broken: by place, the number of damaged values.
+    """
 
     done: int
     unknown: Mapping[str, int]
@@ -187,7 +208,11 @@ class Resealed:
 
 
 async def count_outdated(context: Context) -> int:
-    """Return how many values are not sealed with the current key."""
+    """Return how many values are not sealed with the current key.
+
+    Raises:
+        StorageError: the database failed.
+    """
     ring = context.ring
     async with context.store.reading() as tx:
         counts = [await tx.sealed.counts(place, ring.key_ids) for place in tx.sealed.places]
@@ -203,6 +228,9 @@ async def reseal(context: Context, advance: Callable[[int], None]) -> Resealed:
     Args:
         context: the app's store and keys.
         advance: called with the number of values processed since its last call.
+
+    Raises:
+        StorageError: the database failed. Values sealed so far stay sealed with the current key.
     """
     done, unknown, broken = 0, dict[str, int](), dict[str, int]()
     async with context.store.reading() as tx:

@@ -36,7 +36,11 @@ class Presence:
         self._replica_id = context.new_id()
 
     async def beat(self) -> None:
-        """Record that this replica runs, and seal with the key that the database names."""
+        """Record that this replica runs, and seal with the key that the database names.
+
+        Raises:
+            StorageError: the database failed; the replica seals with its previous key.
+        """
         ring, now = self._context.ring, self._context.now()
         async with self._context.store.transaction(NOTHING_READ) as tx:
             rotations = await tx.key_turns.all()
@@ -58,11 +62,15 @@ class Presence:
             _log.info("keys.rotated", key_id=key_id)
 
     async def end(self) -> None:
-        """Record that this replica has ended."""
+        """Record that this replica has ended.
+
+        Raises:
+            StorageError: the database failed; the row expires by itself.
+        """
         async with self._context.store.transaction(NOTHING_READ) as tx:
             await tx.replicas.forget(self._replica_id)
 
 
 async def live_replicas(tx: Transaction, *, now: int) -> list[Replica]:
-    """Return the replicas that reported lately."""
+    """Return the replicas that reported in the last LIVE_SECONDS; `now` is in epoch seconds."""
     return list(await tx.replicas.seen_since(now - LIVE_SECONDS))

@@ -35,7 +35,15 @@ _log = get_logger("restore")
 
 @dataclass(frozen=True, slots=True)
 class NewEpoch:
-    """The effects of a new epoch. `ended_keys` are the API keys that were live."""
+    """The effects of a new epoch.
+
+    Attributes:
+        number: the number of the epoch.
+        suspended: the number of suspended grants.
+        removed: the number of grants that were removed again.
+        receipts, tombstones: the numbers of lines taken from the receipt book.
+        ended_keys: the API keys that were live.
+    """
 
     number: int
     suspended: int
@@ -52,6 +60,9 @@ async def begin_epoch(tx: Transaction, context: Context, lines: Iterable[Line]) 
         tx: the transaction.
         context: the app's store, keys and clock.
         lines: the lines of the receipt book.
+
+    Raises:
+        StorageError: the database failed; nothing is changed.
     """
     lines, now = list(lines), context.now()
     known = [epoch for epoch, _ in heads_of(lines)]

@@ -154,7 +154,7 @@ def failure(
     cause: Cause,
     *,
     peer: str,
-    proxy: str = "",
+    proxy: object = None,
     seconds: float = 0,
     extra: str = "",
     trust: str = "ca_file",
@@ -164,13 +164,13 @@ def failure(
     Args:
         cause: the cause.
         peer: the requested origin, like "https://zoom.us".
-        proxy: the proxy without credentials; "" for a direct connection.
+        proxy: shown without its credentials; None for a direct connection.
         seconds: the timeout that has passed.
         extra: a detail, such as the status of the proxy's response.
         trust: the setting that names the certificate authorities for this peer.
     """
     detail, remedy = _WORDS[cause]
-    through = f" (through the proxy {proxy})" if proxy else ""
+    through = "" if proxy is None else f" (through the proxy {proxy})"
     words = {"peer": peer, "proxy": proxy, "through": through, "trust": trust}
     if cause in {Cause.CERTIFICATE_UNTRUSTED, Cause.TLS_FAILED} and extra:
         extra = f" ({extra})"
@@ -182,7 +182,7 @@ def failure(
 
 
 def proxy_cause(status: int) -> Cause:
-    """Return the cause for the status with which a proxy answers CONNECT."""
+    """Return the cause for the status of a proxy's response to CONNECT (RFC 9110 section 9.3.6)."""
     if status == 407:
         return Cause.PROXY_CREDENTIALS
     return Cause.PROXY_FAILED if status >= 500 else Cause.PROXY_REFUSED

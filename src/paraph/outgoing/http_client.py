@@ -62,14 +62,7 @@ def failure_of(
     """
     proxy = route.proxy_for(origin)
     cause, extra = _cause(error, proxied=proxy is not None, tls=origin.startswith("https:"))
-    return failure(
-        cause,
-        peer=origin,
-        proxy="" if proxy is None else str(proxy),
-        seconds=seconds,
-        extra=extra,
-        trust=trust,
-    )
+    return failure(cause, peer=origin, proxy=proxy, seconds=seconds, extra=extra, trust=trust)
 
 
 def _cause(error: httpx.HTTPError, *, proxied: bool, tls: bool) -> tuple[Cause, str]:

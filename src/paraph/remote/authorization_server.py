@@ -24,7 +24,11 @@ class RemoteAuthorizationServer:
         """Exchange the code for a token set (RFC 6749 section 4.1.3).
 
         Raises:
-            InvalidGrant, TokenErrorResponse, PeerUnavailable, MessageMalformed, TransportError.
+            InvalidGrant: the code or the refresh token is not valid any more.
+            TokenErrorResponse: the server refused for another reason.
+            PeerUnavailable: 5xx or 429.
+            MessageMalformed: the response is not a valid token response.
+            TransportError: the server sent no response.
         """
         return await self.transport.drive(
             exchange.exchange_code(self.server, self.client, validated)
@@ -34,10 +38,20 @@ class RemoteAuthorizationServer:
         """Get the next token set; this uses up the old refresh token (RFC 6749 section 6).
 
         Raises:
-            InvalidGrant, TokenErrorResponse, PeerUnavailable, MessageMalformed, TransportError.
+            InvalidGrant: the code or the refresh token is not valid any more.
+            TokenErrorResponse: the server refused for another reason.
+            PeerUnavailable: 5xx or 429.
+            MessageMalformed: the response is not a valid token response.
+            TransportError: the server sent no response.
         """
         return await self.transport.drive(exchange.refresh(self.server, self.client, refresh_token))
 
     async def revoke(self, token: Secret) -> None:
-        """Revoke a token at the authorization server (RFC 7009)."""
+        """Revoke a token at the authorization server (RFC 7009).
+
+        Raises:
+            TokenErrorResponse: the server refused.
+            PeerUnavailable: 5xx or 429.
+            TransportError: the server sent no response.
+        """
         await self.transport.drive(exchange.revoke(self.server, self.client, token))

@@ -12,7 +12,6 @@ import binascii
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 import msgspec
 
@@ -22,16 +21,6 @@ from paraph.remote.transport import Transport
 from paraph.settings.keys import KeyService
 
 _CHECK = "Check the transit engine, its key and the token's policy against docs/keys.md."
-
-
-class KeyWrapper(Protocol):
-    """The operations of a key service."""
-
-    async def wrap(self, key_id: str, key: bytes) -> str:
-        """Wrap one of our keys, bound to its id."""
-
-    async def unwrap(self, key_id: str, wrapped: str) -> bytes:
-        """Unwrap a key that was wrapped under this id."""
 
 
 class _Data(msgspec.Struct):
@@ -44,7 +33,7 @@ class _Reply(msgspec.Struct):
 
 
 class TransitKeyWrapper:
-    """`KeyWrapper` over the HTTP API of a transit engine."""
+    """Wraps and unwraps keys over the HTTP API of a transit engine."""
 
     def __init__(self, transport: Transport, service: KeyService) -> None:
         self._transport = transport
@@ -60,7 +49,12 @@ class TransitKeyWrapper:
         return (await self._ask("encrypt", key_id, plaintext=_text(key))).ciphertext
 
     async def unwrap(self, key_id: str, wrapped: str) -> bytes:
-        """Unwrap a key. Raises the same errors as `wrap`."""
+        """Unwrap a key that was wrapped under this id.
+
+        Raises:
+            ConfigurationError: the service refuses.
+            TransportError: it cannot be reached, is sealed, or its response is malformed.
+        """
         data = await self._ask("decrypt", key_id, ciphertext=wrapped)
         try:
             return base64.b64decode(data.plaintext, validate=True)

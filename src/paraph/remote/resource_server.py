@@ -19,7 +19,11 @@ class RemoteResourceServer:
     allowed: Sequence[str]
 
     def server_for(self, api_url: str | None) -> str:
-        """Return the token response's host if it is allowed, else the first allowed one."""
+        """Return the token response's host if it is allowed, else the first allowed one.
+
+        Raises:
+            ConfigurationError: an allowed host is not an origin.
+        """
         return api_server_for(api_url, allowed=self.allowed)
 
     async def ask_time(self) -> None:
@@ -34,7 +38,10 @@ class RemoteResourceServer:
         """Return the owner of an access token: the only proof of identity (RFC 6749 section 1.4).
 
         Raises:
-            ResourceErrorResponse, PeerUnavailable, MessageMalformed, TransportError.
+            ResourceErrorResponse: Zoom refused; `kind` says why.
+            PeerUnavailable: 5xx or 429.
+            MessageMalformed: the response is not a user.
+            TransportError: Zoom sent no response.
         """
         return parse_user(
             await self.transport.send(build_user_request(api_server, access_token=access_token))

@@ -62,7 +62,14 @@ class StreamedResponse:
         self.headers = headers_of(response)
 
     async def beginning(self, size: int) -> bytes:
-        """Return the first bytes of the body, at least `size`; `pieces` yields them again."""
+        """Return the first bytes of the body; `pieces` yields them again.
+
+        Args:
+            size: the least number of bytes, if the body has that many.
+
+        Raises:
+            TransportError: the connection broke off.
+        """
         with self._own_errors():
             while len(self._begun) < size and (piece := await anext(self._pieces, b"")):
                 self._begun += piece

@@ -127,12 +127,7 @@ class Transport:
 
     def _timed_out(self, origin: str, seconds: float) -> TransportError:
         proxy = self._route.proxy_for(origin)
-        error = failure(
-            Cause.READ_TIMEOUT,
-            peer=origin,
-            proxy="" if proxy is None else str(proxy),
-            seconds=seconds,
-        )
+        error = failure(Cause.READ_TIMEOUT, peer=origin, proxy=proxy, seconds=seconds)
         self.failures.note(error, peer=origin)
         return error
 
@@ -210,7 +205,11 @@ class Transport:
             self._observe(Response(response.status_code, headers_of(response), b""))
 
     async def drive(self, flow: Generator[Request, Response, Result]) -> Result:
-        """Run a multi-step exchange: send each yielded request and return its response to it."""
+        """Run a multi-step exchange: send each yielded request and return its response to it.
+
+        Raises:
+            TransportError: as for `send`. Errors that the exchange raises pass through.
+        """
         try:
             request = next(flow)
             while True:

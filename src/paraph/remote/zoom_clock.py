@@ -88,7 +88,11 @@ class ZoomClock:
         return exact is None or abs(exact) <= max(self._freshness.future, PRECISION_SECONDS)
 
     def explains(self, timestamp: int) -> bool:
-        """Return true if a delivery that is stale by this clock is fresh by Zoom's."""
+        """Return true if a delivery that is stale by this clock is fresh by Zoom's.
+
+        Args:
+            timestamp: the signed time of the delivery, in epoch seconds.
+        """
         age = self._age_at_zoom(timestamp) if self.is_off else None
         return age is not None and self._freshness.allows(age)
 
@@ -97,6 +101,9 @@ class ZoomClock:
 
         Replays are recognised for longer than a delivery is fresh, but not for as long as a clock
         can be wrong.
+
+        Args:
+            timestamp: the signed time of the delivery, in epoch seconds.
         """
         age = None if self.is_within_settings else self._age_at_zoom(timestamp)
         return age is not None and age > self._freshness.past

@@ -23,7 +23,7 @@ from paraph.endpoints.readiness import Readiness
 from paraph.endpoints.redirection_endpoint import RedirectionEndpoint
 from paraph.endpoints.routes import PublicSide, plain_routes
 from paraph.errors import ParaphError
-from paraph.events.dispatch import Target
+from paraph.events.delivery import Target
 from paraph.events.retention import Retention, delete_expired_events
 from paraph.http.client_address import client_address
 from paraph.http.cookies import own_cookies

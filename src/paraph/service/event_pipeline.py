@@ -13,7 +13,8 @@ from starlette.types import ASGIApp
 
 from paraph.endpoints.webhook_endpoint import WebhookEndpoint
 from paraph.errors import ConfigurationError
-from paraph.events.dispatch import Dispatcher, Target
+from paraph.events.delivery import Target
+from paraph.events.dispatch import Dispatcher
 from paraph.events.http_target import DEADLINE_SECONDS, Forwarder
 from paraph.events.inbox import Inbox
 from paraph.http.client_address import client_address

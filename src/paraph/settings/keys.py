@@ -28,7 +28,16 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class KeyService:
-    """A Vault or OpenBao with its transit engine at `mount`, and the key that wraps paraph's."""
+    """A Vault or OpenBao, and its key that wraps paraph's keys.
+
+    Attributes:
+        url: the origin of the service.
+        mount: the path of the transit engine.
+        key: the name of the wrapping key.
+        token: authenticates paraph to the service.
+        ca_file: the path of its certificate authorities, or "".
+        route: the proxy and the certificate authorities of the settings.
+    """
 
     url: str
     mount: str

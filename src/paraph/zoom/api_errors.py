@@ -140,6 +140,10 @@ def parse_rate_limit(response: Response, *, now: float) -> RateLimit | None:
     minute). Retry-After is an ISO 8601 date-time for daily limits, against RFC 9110 section 10.2.3.
     From proxies it is seconds or an HTTP-date, as RFC 9110 has it. With two of them the later one
     counts. A time in the past means now; one beyond two days is ignored.
+
+    Args:
+        response: a response with any status.
+        now: epoch seconds.
     """
     category = _read_header(response, "x-ratelimit-category")
     kind = _read_header(response, "x-ratelimit-type")

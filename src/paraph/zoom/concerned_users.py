@@ -135,7 +135,13 @@ def fate_of(
 
 
 def refusal_of(standing: Standing, *, event_ts: int | None, now: int) -> DropReason | None:
-    """Return why an event is no longer for this user; None if it is, or may be."""
+    """Return why an event is no longer for this user; None if it is, or may be.
+
+    Args:
+        standing: the user's present grant and last removal.
+        event_ts: the time of the event at Zoom, in epoch milliseconds.
+        now: epoch seconds.
+    """
     granted_at, removed_at = standing
     if removed_at is None:
         return None

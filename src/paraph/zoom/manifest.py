@@ -35,7 +35,12 @@ _LOOPBACK = frozenset({"127.0.0.1", "[::1]"})
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One event subscription: its place in the manifest and its two URLs, empty if not given."""
+    """One event subscription.
+
+    Attributes:
+        field: its path in the manifest.
+        development_webhook_url, production_webhook_url: empty if not given.
+    """
 
     field: str
     development_webhook_url: str

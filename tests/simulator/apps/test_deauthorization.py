@@ -64,14 +64,14 @@ async def revoked(token: str, **faults: dict[str, Any]) -> tuple[int, Simulator,
             simulator.faults.switch_on(name, parameters)
         transport = httpx.ASGITransport(create_app(simulator))
         async with httpx.AsyncClient(transport=transport, base_url="http://zoom.us") as client:
-            answer = await client.post(
+            response = await client.post(
                 "/oauth/revoke",
                 data={"token": getattr(grant, token, token)},
                 auth=(app.client_id, app.client_secret),
             )
         await simulator.sender.settle()
         await simulator.sender.close()
-    return answer.status_code, simulator, receiver.requests
+    return response.status_code, simulator, receiver.requests
 
 
 @pytest.mark.parametrize("token", ["access_token", "refresh_token"])
@@ -84,7 +84,7 @@ async def test_revoking_a_token_removes_the_app(token: str) -> None:
     assert simulator.world.users[0].id == content["payload"]["user_id"]
 
 
-async def test_a_revocation_that_ends_nothing_is_not_told() -> None:
+async def test_a_revocation_that_ends_nothing_sends_no_event() -> None:
     """An unknown token removes nothing, nor does the fault that only says success."""
     assert (400, []) == (await revoked("unknown"))[::2]
     assert (200, []) == (await revoked("access_token", revoke_keeps_grant={}))[::2]
@@ -118,7 +118,7 @@ async def test_an_account_level_app_goes_for_the_whole_account_and_names_the_adm
     assert world.users[0].id == json.loads(request.body)["payload"]["user_id"]
 
 
-async def test_an_unpublished_app_is_not_told() -> None:
+async def test_an_unpublished_app_is_not_notified() -> None:
     """The grant dies all the same."""
     world = default_world()
     world.apps[0].published = False

@@ -243,8 +243,8 @@ def test_a_deep_link_brings_its_action_for_five_minutes(
         report = control.post("/open-home", json=order(simulated, deeplink=link)).json()
         actions.append(opened(simulated, report["context"]).claims["act"])
     assert ['{"room":7}', '{"room":7}', ""] == actions
-    nobody = control.post("/open-home", json=order(simulated, deeplink="x"))
-    assert 404 == nobody.status_code
+    absent = control.post("/open-home", json=order(simulated, deeplink="x"))
+    assert 404 == absent.status_code
 
 
 @pytest.mark.parametrize("body", [{}, {"action": 7}, {"action": "x" * 3000}])
@@ -254,5 +254,5 @@ def test_a_deep_link_without_an_action_is_refused(
     """A wrong field is 400 with a code."""
     simulated.app.scopes = [*simulated.app.scopes, "zoomapp:inmeeting"]
     token = plain.install()["access_token"]
-    answer = plain.api("/v2/zoomapp/deeplink", token, "POST", json=body)
-    assert (400, 300) == (answer.status_code, answer.json()["code"])
+    response = plain.api("/v2/zoomapp/deeplink", token, "POST", json=body)
+    assert (400, 300) == (response.status_code, response.json()["code"])

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.plain_client import JANE, RAVI, S256, PlainClient, answer_of
+from simulator.plain_client import JANE, RAVI, S256, PlainClient, response_of
 
 
 def press(page: httpx.Response, http: httpx.Client, **fields: Any) -> httpx.Response:
@@ -22,15 +22,15 @@ def press(page: httpx.Response, http: httpx.Client, **fields: Any) -> httpx.Resp
 def test_a_code_comes_back_with_the_state(plain: PlainClient) -> None:
     """302 to the redirect URI: a code of 33 characters, the state as it was sent, nothing else."""
     state = "a+b/c= &é"
-    answer = answer_of(plain.authorize(state=state))
-    assert {"code", "state"} == set(answer)
-    assert state == answer["state"]
-    assert re.fullmatch(r"[A-Za-z0-9_-]{33}", answer["code"])
+    response = response_of(plain.authorize(state=state))
+    assert {"code", "state"} == set(response)
+    assert state == response["state"]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{33}", response["code"])
 
 
 def test_without_state_none_comes_back(plain: PlainClient) -> None:
     """A request without state, as the Marketplace makes it, is answered without one."""
-    assert {"code"} == set(answer_of(plain.authorize(state="")))
+    assert {"code"} == set(response_of(plain.authorize(state="")))
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_an_error_before_the_redirect_stays_on_the_page(
     plain: PlainClient, parameters: dict[str, str], number: int
 ) -> None:
     """Whatever is wrong before the redirect URI is trusted is shown, and never redirected."""
-    answer = plain.authorize(**parameters)
-    assert 400 == answer.status_code
-    assert "location" not in answer.headers
-    assert f"Error {number}" in answer.text
+    response = plain.authorize(**parameters)
+    assert 400 == response.status_code
+    assert "location" not in response.headers
+    assert f"Error {number}" in response.text
 
 
 def test_a_server_to_server_app_has_no_consent(plain: PlainClient) -> None:
@@ -63,20 +63,20 @@ def test_a_server_to_server_app_has_no_consent(plain: PlainClient) -> None:
 def test_an_error_before_the_redirect_as_json(plain: PlainClient) -> None:
     """A caller that asks for JSON gets Zoom's own shape of the same error."""
     plain.http.headers["accept"] = "application/json"
-    answer = plain.authorize(redirect_uri="https://evil.example/cb")
+    response = plain.authorize(redirect_uri="https://evil.example/cb")
     assert {
         "status": False,
         "errorCode": 4700,
         "errorMessage": "Invalid redirect url",
         "result": None,
-    } == answer.json()
+    } == response.json()
 
 
 def test_the_refused_url_is_shown_escaped(plain: PlainClient) -> None:
     """The page that shows a refused redirect URI shows no markup of it."""
-    answer = plain.authorize(redirect_uri="https://evil.example/<script>")
-    assert "<script>" not in answer.text
-    assert "Invalid redirect: https://evil.example/&lt;script&gt; (4,700)" in answer.text
+    response = plain.authorize(redirect_uri="https://evil.example/<script>")
+    assert "<script>" not in response.text
+    assert "Invalid redirect: https://evil.example/&lt;script&gt; (4,700)" in response.text
 
 
 def test_response_type_may_be_absent_unless_strict(plain: PlainClient) -> None:
@@ -107,10 +107,10 @@ def test_an_own_scope_chooses_nothing(plain: PlainClient, scope: str) -> None:
 )
 def test_a_scope_outside_the_apps_list_is_refused(plain: PlainClient, scope: str) -> None:
     """Zoom's page says `Invalid scope (4,700)`, and no code is given."""
-    answer = plain.authorize(scope=scope)
-    assert 400 == answer.status_code
-    assert "Invalid scope (4,700)" in answer.text
-    as_json = plain.http.get(answer.request.url, headers={"accept": "application/json"}).json()
+    response = plain.authorize(scope=scope)
+    assert 400 == response.status_code
+    assert "Invalid scope (4,700)" in response.text
+    as_json = plain.http.get(response.request.url, headers={"accept": "application/json"}).json()
     assert (4700, "Invalid scope") == (as_json["errorCode"], as_json["errorMessage"])
 
 
@@ -128,17 +128,17 @@ def test_a_link_scanner_gets_nothing(plain: PlainClient) -> None:
     """HEAD is answered without a code, although the same GET has one."""
     good = str(plain.authorize().request.url)
     before = len(plain.zoom.simulator.ledger.codes)
-    answer = plain.http.head(good)
-    assert (200, before) == (answer.status_code, len(plain.zoom.simulator.ledger.codes))
+    response = plain.http.head(good)
+    assert (200, before) == (response.status_code, len(plain.zoom.simulator.ledger.codes))
 
 
 def test_a_person_allows(plain: PlainClient) -> None:
     """The page is answered in its session: the chosen user, the ticked scopes."""
     plain.zoom.consent("ask")
     page = plain.authorize()
-    answer = answer_of(press(page, plain.http, user_id=RAVI, scope=[]))
-    assert "st4te" == answer["state"]
-    tokens = plain.exchange(answer["code"]).json()
+    response = response_of(press(page, plain.http, user_id=RAVI, scope=[]))
+    assert "st4te" == response["state"]
+    tokens = plain.exchange(response["code"]).json()
     assert "user:read:user meeting:read:meeting" == tokens["scope"]
     assert [RAVI] == [grant["user_id"] for grant in plain.zoom.grants()]
 
@@ -146,8 +146,8 @@ def test_a_person_allows(plain: PlainClient) -> None:
 def test_a_person_denies(plain: PlainClient) -> None:
     """A refused consent comes back as access_denied with the state, and no code."""
     plain.zoom.consent("ask")
-    answer = answer_of(press(plain.authorize(), plain.http, decision="deny"))
-    assert {"error": "access_denied", "state": "st4te"} == answer
+    response = response_of(press(plain.authorize(), plain.http, decision="deny"))
+    assert {"error": "access_denied", "state": "st4te"} == response
 
 
 def test_a_page_counts_once_and_in_its_session_only(plain: PlainClient) -> None:
@@ -208,8 +208,8 @@ def test_a_public_client_needs_a_challenge(plain: PlainClient) -> None:
     assert 400 == plain.authorize().status_code
     assert 302 == plain.authorize(**S256).status_code
     elsewhere = "http://127.0.0.1:51234/oauth/redirect"
-    answer = plain.authorize(redirect_uri=elsewhere, **S256)
-    assert answer.headers["location"].startswith(f"{elsewhere}?code=")
+    response = plain.authorize(redirect_uri=elsewhere, **S256)
+    assert response.headers["location"].startswith(f"{elsewhere}?code=")
 
 
 def test_a_strict_world_looks_at_the_challenge(plain: PlainClient) -> None:
@@ -235,11 +235,11 @@ def test_a_strict_world_looks_at_the_challenge(plain: PlainClient) -> None:
 def test_faults_of_the_redirect(plain: PlainClient, fault: str, holds: Any) -> None:
     """A fault spoils one redirect, and the next one is good again."""
     plain.zoom.simulator.faults.switch_on(fault, {"times": 1})
-    assert holds(answer_of(plain.authorize()))
-    assert {"code", "state"} == set(answer_of(plain.authorize()))
+    assert holds(response_of(plain.authorize()))
+    assert {"code", "state"} == set(response_of(plain.authorize()))
 
 
-def test_a_code_of_somebody_else(plain: PlainClient) -> None:
+def test_a_code_of_another_user(plain: PlainClient) -> None:
     """With the fault, the code belongs to another user than the one who consented."""
     plain.zoom.simulator.faults.switch_on("code_of_another", {"times": 1})
     tokens = plain.install()

@@ -91,7 +91,7 @@ def test_redirect_uris(mode: str, uri: str, *, accepted: bool) -> None:
 
 
 @given(st.text() | st.builds("https://{}/cb".format, st.text()))
-def test_any_text_is_judged(uri: str) -> None:
+def test_any_text_is_checked(uri: str) -> None:
     """Whatever is presented, the answer is yes or no, and yes only for hosts of ours."""
     for mode in ("strict", "subdomain", "base", "public"):
         if redirect_is_registered(app_of(mode), Zoom(), uri):

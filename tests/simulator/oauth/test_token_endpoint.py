@@ -17,10 +17,10 @@ CLAIMS = "ver auid code iss gno type tid aud uid nbf exp iat aid jti"
 INVALID_CLIENT = {"reason": "Invalid client_id or client_secret", "error": "invalid_client"}
 
 
-def refused(answer: httpx.Response, error: str) -> dict[str, Any]:
+def refused(response: httpx.Response, error: str) -> dict[str, Any]:
     """The body of an error of the token endpoint."""
-    content: dict[str, Any] = answer.json()
-    assert 400 == answer.status_code
+    content: dict[str, Any] = response.json()
+    assert 400 == response.status_code
     assert {"reason", "error"} == set(content)
     assert error == content["error"]
     return content
@@ -31,8 +31,8 @@ def refused(answer: httpx.Response, error: str) -> dict[str, Any]:
 
 def test_the_response_has_exactly_zooms_fields(plain: PlainClient) -> None:
     """Six fields; expires_in is a number, scope is joined by spaces, api_url is this simulator."""
-    answer = plain.exchange(plain.code())
-    content = answer.json()
+    response = plain.exchange(plain.code())
+    content = response.json()
     assert {
         "access_token",
         "token_type",
@@ -46,7 +46,7 @@ def test_the_response_has_exactly_zooms_fields(plain: PlainClient) -> None:
         content["expires_in"],
         content["api_url"],
     )
-    assert "application/json;charset=UTF-8" == answer.headers["content-type"]
+    assert "application/json;charset=UTF-8" == response.headers["content-type"]
 
 
 def test_the_access_token_has_claims_of_version_7(plain: PlainClient) -> None:
@@ -78,32 +78,33 @@ def test_who_calls_by_zooms_names_is_told_them(plain: PlainClient, host: str) ->
         "redirect_uri": plain.redirect_uri,
     }
     app = plain.zoom.app
-    answer = plain.http.post(
+    response = plain.http.post(
         "/oauth/token",
         data=form,
         auth=(app.client_id, app.client_secret),
         headers={"host": f"{host}:8443"},
     )
-    assert "http://api.zoom.us:8443" == answer.json()["api_url"]
+    assert "http://api.zoom.us:8443" == response.json()["api_url"]
 
 
 # ---------------------------------------------------------------- clients
 
 
 @pytest.mark.parametrize(
-    "auth", [("nobody", "x"), ("SimulatedZoomClientId1", "wrong"), ("SimulatedZoomClientId1", "é")]
+    "pair",
+    [("nobody", "x"), ("SimulatedZoomClientId1", "wrong"), ("SimulatedZoomClientId1", "é")],
 )
-def test_a_wrong_client_is_refused(plain: PlainClient, auth: tuple[str, str]) -> None:
+def test_a_wrong_client_is_refused(plain: PlainClient, pair: tuple[str, str]) -> None:
     """invalid_client with status 400, whichever half is wrong."""
-    answer = plain.token(auth=auth, grant_type="client_credentials")
-    assert INVALID_CLIENT == refused(answer, "invalid_client")
+    response = plain.token(auth=pair, grant_type="client_credentials")
+    assert INVALID_CLIENT == refused(response, "invalid_client")
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !", "Basic w6k=", "Bearer x", "Basic /w=="])
 def test_a_broken_header_is_a_wrong_client(plain: PlainClient, header: str) -> None:
     """Whatever stands in Authorization, the answer is the same."""
-    answer = plain.http.post("/oauth/token", headers={"authorization": header})
-    assert INVALID_CLIENT == answer.json()
+    response = plain.http.post("/oauth/token", headers={"authorization": header})
+    assert INVALID_CLIENT == response.json()
 
 
 @pytest.mark.parametrize("where", ["data", "params"])
@@ -145,8 +146,8 @@ def test_percent_encoded_credentials(plain: PlainClient) -> None:
     """Basic credentials count as they stand, and percent-decoded (RFC 6749 2.3.1)."""
     plain.zoom.app.client_secret = "a+b/c%20d=="
     for secret in ("a+b/c%20d==", "a%2Bb%2Fc%2520d%3D%3D"):
-        auth = (plain.zoom.app.client_id, secret)
-        assert 200 == plain.token(auth=auth, grant_type="client_credentials").status_code
+        credentials = (plain.zoom.app.client_id, secret)
+        assert 200 == plain.token(auth=credentials, grant_type="client_credentials").status_code
 
 
 def test_a_public_client_has_no_secret(plain: PlainClient) -> None:
@@ -191,13 +192,13 @@ def test_a_strict_world_refuses_repeated_parameters(plain: PlainClient) -> None:
     """A parameter that appears twice is an error (RFC 6749 3.2)."""
     app = plain.zoom.app
     plain.zoom.world.zoom.strict = True
-    answer = plain.http.post(
+    response = plain.http.post(
         "/oauth/token",
         content="grant_type=client_credentials&grant_type=client_credentials",
         headers={"content-type": "application/x-www-form-urlencoded"},
         auth=(app.client_id, app.client_secret),
     )
-    refused(answer, "invalid_request")
+    refused(response, "invalid_request")
 
 
 def test_a_large_body_is_refused(plain: PlainClient) -> None:
@@ -261,10 +262,10 @@ def test_pkce(plain: PlainClient, challenge: dict[str, str], verifier: str, stat
     """S256, plain, and plain where the method is absent; a wrong verifier is invalid_grant."""
     code = plain.code(**challenge)
     more = {"code_verifier": verifier} if verifier else {}
-    answer = plain.exchange(code, **more)
-    assert status == answer.status_code
+    response = plain.exchange(code, **more)
+    assert status == response.status_code
     if status == 400:
-        refused(answer, "invalid_grant")
+        refused(response, "invalid_grant")
 
 
 @pytest.mark.parametrize(
@@ -291,12 +292,12 @@ def test_refresh_tokens_of_another_client(plain: PlainClient) -> None:
     plain.zoom.world.apps.append(App(client_id="other", client_secret="sec"))
     superseded, live = plain.install(), plain.install()
     for tokens in (superseded, live):
-        answer = plain.token(
+        response = plain.token(
             auth=("other", "sec"),
             grant_type="refresh_token",
             refresh_token=tokens["refresh_token"],
         )
-        assert INVALID_TOKEN == answer.json()
+        assert INVALID_TOKEN == response.json()
     assert 200 == plain.refresh(live["refresh_token"]).status_code
 
 
@@ -331,8 +332,8 @@ def test_a_deleted_user(plain: PlainClient, control: httpx.Client) -> None:
     plain.zoom.consent("approve", RAVI)
     tokens, code = plain.install(), plain.code()
     assert 200 == control.delete(f"/users/{RAVI}").status_code
-    for answer in (plain.refresh(tokens["refresh_token"]), plain.exchange(code)):
-        assert "4,735" in refused(answer, "invalid_grant")["reason"]
+    for response in (plain.refresh(tokens["refresh_token"]), plain.exchange(code)):
+        assert "4,735" in refused(response, "invalid_grant")["reason"]
     assert 401 == plain.api("/v2/users/me", tokens["access_token"]).status_code
 
 
@@ -369,9 +370,9 @@ def test_wrong_orders_are_refused(
     control: httpx.Client, method: str, path: str, order: Any, status: int
 ) -> None:
     """An order that does not fit changes nothing and says why."""
-    answer = control.request(method, path, json=order)
-    assert 400 <= answer.status_code < 500 and answer.json()["error"]
-    assert status == answer.status_code
+    response = control.request(method, path, json=order)
+    assert 400 <= response.status_code < 500 and response.json()["error"]
+    assert status == response.status_code
 
 
 # ---------------------------------------------------------------- the app's own tokens
@@ -389,8 +390,8 @@ def test_client_credentials_bring_the_apps_own_scopes(plain: PlainClient) -> Non
     assert "refresh_token" not in content
     unselected = (f"marketplace:{one}:event_subscription" for one in ("read", "update", "delete"))
     assert [*plain.zoom.app.scopes[1:], *unselected] == content["scope"].split()
-    answer = plain.api("/v2/users/me", content["access_token"])
-    assert (400, 4711) == (answer.status_code, answer.json()["code"])
+    response = plain.api("/v2/users/me", content["access_token"])
+    assert (400, 4711) == (response.status_code, response.json()["code"])
 
 
 def test_account_credentials(plain: PlainClient) -> None:
@@ -405,10 +406,10 @@ def test_account_credentials(plain: PlainClient) -> None:
             scopes=["user:read:user:admin"],
         )
     )
-    auth, kind = ("s2s", "sec"), {"grant_type": "account_credentials"}
-    refused(plain.token(auth=auth, **kind, account_id="another"), "invalid_request")
-    refused(plain.token(auth=auth, grant_type="client_credentials"), "unsupported_grant_type")
-    content = plain.token(auth=auth, **kind, account_id=account).json()
+    pair, kind = ("s2s", "sec"), {"grant_type": "account_credentials"}
+    refused(plain.token(auth=pair, **kind, account_id="another"), "invalid_request")
+    refused(plain.token(auth=pair, grant_type="client_credentials"), "unsupported_grant_type")
+    content = plain.token(auth=pair, **kind, account_id=account).json()
     assert "refresh_token" not in content
     assert JANE == plain.api(f"/v2/users/{JANE}", content["access_token"]).json()["id"]
     assert 404 == plain.api("/v2/users/me", content["access_token"]).status_code
@@ -423,8 +424,8 @@ def test_account_credentials(plain: PlainClient) -> None:
 def test_revoking_an_access_token_ends_the_grant(plain: PlainClient) -> None:
     """Success, and both tokens are dead; a second time the token is invalid."""
     tokens = plain.install()
-    answer = plain.revoke(tokens["access_token"])
-    assert (200, {"status": "success"}) == (answer.status_code, answer.json())
+    response = plain.revoke(tokens["access_token"])
+    assert (200, {"status": "success"}) == (response.status_code, response.json())
     assert 401 == plain.api("/v2/users/me", tokens["access_token"]).status_code
     assert INVALID_TOKEN == plain.refresh(tokens["refresh_token"]).json()
     assert 400 == plain.revoke(tokens["access_token"]).status_code
@@ -538,7 +539,7 @@ def test_a_refusal_spends_nothing(plain: PlainClient) -> None:
     assert 200 == plain.exchange(code).status_code
 
 
-def test_an_answer_that_is_lost_has_done_its_work(plain: PlainClient) -> None:
+def test_a_lost_response_has_done_its_work(plain: PlainClient) -> None:
     """The connection is cut after the rotation: the refresh token that the app holds is dead."""
     tokens = plain.install()
     plain.zoom.simulator.faults.switch_on("token_cut", {"times": 1})
@@ -556,11 +557,11 @@ def test_transport_faults(plain: PlainClient) -> None:
         ("token_bomb", {"mebibytes": 3}),
     ):
         faults.switch_on(name, {"times": 1, **more})
-        answer = plain.exchange(plain.code())
-        assert "bearer" == json.loads(answer.text)["token_type"], name
+        response = plain.exchange(plain.code())
+        assert "bearer" == json.loads(response.text)["token_type"], name
     faults.switch_on("token_redirect", {"times": 1, "status": 308, "location": "http://x/\r\na: b"})
-    answer = plain.exchange(plain.code())
-    assert (308, "http://x/%0D%0Aa:%20b") == (answer.status_code, answer.headers["location"])
+    response = plain.exchange(plain.code())
+    assert (308, "http://x/%0D%0Aa:%20b") == (response.status_code, response.headers["location"])
 
 
 def test_revocation_faults(plain: PlainClient) -> None:

@@ -39,9 +39,9 @@ class Subscriber:
 
     def subscribe(self, url: str, events: list[str], **more: Any) -> str:
         """A new subscription's id."""
-        answer = self.call("POST", json={"event_webhook_url": url, "events": events, **more})
-        assert 201 == answer.status_code, answer.text
-        identifier: str = answer.json()["event_subscription_id"]
+        response = self.call("POST", json={"event_webhook_url": url, "events": events, **more})
+        assert 201 == response.status_code, response.text
+        identifier: str = response.json()["event_subscription_id"]
         return identifier
 
 
@@ -200,10 +200,10 @@ def test_a_wrong_field_is_refused(
 ) -> None:
     """Whatever stands in a body, the answer is 400 with a code, and nothing is subscribed."""
     usual = {} if not body else {"event_webhook_url": receiver.url}
-    answer = subscriber.call("POST", json={**usual, **body})
-    assert (400, 300) == (answer.status_code, answer.json()["code"])
+    response = subscriber.call("POST", json={**usual, **body})
+    assert (400, 300) == (response.status_code, response.json()["code"])
     if body.get("events") == []:
-        assert [{"field": "events", "message": "Invalid field."}] == answer.json()["errors"]
+        assert [{"field": "events", "message": "Invalid field."}] == response.json()["errors"]
     assert [] == subscriber.call("GET").json()["event_subscriptions"]
 
 

@@ -23,10 +23,14 @@ def grant(plain: PlainClient, *scopes: str) -> str:
     return token
 
 
-def says(answer: httpx.Response, status: int, code: int) -> bool:
+def says(response: httpx.Response, status: int, code: int) -> bool:
     """Whether an answer is this error in Zoom's shape."""
-    content = answer.json()
-    return (status, code, {"code", "message"}) == (answer.status_code, content["code"], {*content})
+    content = response.json()
+    return (status, code, {"code", "message"}) == (
+        response.status_code,
+        content["code"],
+        {*content},
+    )
 
 
 # ---------------------------------------------------------------- users
@@ -47,11 +51,11 @@ def test_the_profile_has_zooms_fields(plain: PlainClient) -> None:
     assert content == plain.api(ME, token).json()
 
 
-def test_every_answer_has_a_tracking_id(plain: PlainClient) -> None:
+def test_every_response_has_a_tracking_id(plain: PlainClient) -> None:
     """Good answers and errors alike carry x-zm-trackingid, never the same twice."""
     token = plain.install()["access_token"]
-    answers = [plain.api(ME, token), plain.api(ME, "x"), plain.api("/v2/users/x", token)]
-    assert 3 == len({answer.headers["x-zm-trackingid"] for answer in answers})
+    responses = [plain.api(ME, token), plain.api(ME, "x"), plain.api("/v2/users/x", token)]
+    assert 3 == len({response.headers["x-zm-trackingid"] for response in responses})
 
 
 def test_me_is_the_only_name_for_an_app_of_a_user(plain: PlainClient) -> None:
@@ -87,9 +91,9 @@ def test_users_come_in_pages(plain: PlainClient) -> None:
 def test_a_missing_scope_is_named(plain: PlainClient) -> None:
     """400 with code 4711 and the scope; with the fault nobody looks."""
     token = grant(plain, "meeting:read:meeting")
-    answer = plain.api(ME, token)
-    assert says(answer, 400, 4711)
-    assert "[user:read:user]" in answer.json()["message"]
+    response = plain.api(ME, token)
+    assert says(response, 400, 4711)
+    assert "[user:read:user]" in response.json()["message"]
     plain.zoom.simulator.faults.switch_on("scopes_not_checked", {"times": 1})
     assert 200 == plain.api(ME, token).status_code
 
@@ -102,8 +106,8 @@ def test_dead_access_tokens(plain: PlainClient) -> None:
     tokens = plain.install()
     token = tokens["access_token"]
     for header in ("", "Bearer", "Bearer x", f"Basic {token}", f"Bearer {tokens['refresh_token']}"):
-        answer = plain.http.get(ME, headers={"authorization": header} if header else {})
-        assert (401, INVALID) == (answer.status_code, answer.json()), header
+        response = plain.http.get(ME, headers={"authorization": header} if header else {})
+        assert (401, INVALID) == (response.status_code, response.json()), header
     plain.zoom.advance(3601)
     expired = plain.api(ME, token)
     assert {"code": 124, "message": "Access token is expired."} == expired.json()
@@ -112,9 +116,9 @@ def test_dead_access_tokens(plain: PlainClient) -> None:
 def test_a_token_in_the_query_is_refused(plain: PlainClient) -> None:
     """Even beside a good header, and even if it is good."""
     token = plain.install()["access_token"]
-    answer = plain.api(f"{ME}?access_token={token}", token)
-    assert says(answer, 401, 124)
-    assert "query parameter" in answer.json()["message"]
+    response = plain.api(f"{ME}?access_token={token}", token)
+    assert says(response, 401, 124)
+    assert "query parameter" in response.json()["message"]
 
 
 def test_an_altered_token_is_dead(plain: PlainClient) -> None:
@@ -177,9 +181,9 @@ def test_a_broken_body_is_an_error_of_the_caller(plain: PlainClient, body: bytes
 def test_a_strange_number_is_no_meeting(plain: PlainClient, number: str) -> None:
     """404, and never more than a piece of it comes back."""
     token = grant(plain, "meeting:read:meeting")
-    answer = plain.api(f"/v2/meetings/{number}", token)
-    assert says(answer, 404, 3001)
-    assert len(answer.text) < 200
+    response = plain.api(f"/v2/meetings/{number}", token)
+    assert says(response, 404, 3001)
+    assert len(response.text) < 200
 
 
 @pytest.mark.parametrize(
@@ -199,13 +203,13 @@ def test_the_limit_of_a_second(plain: PlainClient) -> None:
     token = plain.install()["access_token"]
     plain.zoom.simulator.faults.switch_on("api_rate_limited", {"times": 1})
     before = time.time()
-    answer = plain.api(ME, token)
-    assert says(answer, 429, 429)
+    response = plain.api(ME, token)
+    assert says(response, 429, 429)
     assert ("QPS", "0") == tuple(
-        answer.headers[f"x-ratelimit-{name}"] for name in ("type", "remaining")
+        response.headers[f"x-ratelimit-{name}"] for name in ("type", "remaining")
     )
-    assert before <= int(answer.headers["x-ratelimit-reset"]) <= time.time() + 1
-    assert "retry-after" not in answer.headers
+    assert before <= int(response.headers["x-ratelimit-reset"]) <= time.time() + 1
+    assert "retry-after" not in response.headers
     assert 200 == plain.api(ME, token).status_code
 
 
@@ -213,10 +217,10 @@ def test_the_limit_of_a_day(plain: PlainClient) -> None:
     """429 with Retry-After as an ISO 8601 date: the next midnight in UTC."""
     token = plain.install()["access_token"]
     plain.zoom.simulator.faults.switch_on("api_daily_limit", {"times": 1})
-    answer = plain.api(ME, token)
-    assert says(answer, 429, 429)
-    assert "Daily-limit" == answer.headers["x-ratelimit-type"]
-    again = datetime.strptime(answer.headers["retry-after"], "%Y-%m-%dT%H:%M:%SZ")  # noqa: DTZ007
+    response = plain.api(ME, token)
+    assert says(response, 429, 429)
+    assert "Daily-limit" == response.headers["x-ratelimit-type"]
+    again = datetime.strptime(response.headers["retry-after"], "%Y-%m-%dT%H:%M:%SZ")  # noqa: DTZ007
     left = (again.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
     assert (0, 0, 0) == (again.hour, again.minute, again.second)
     assert 0 < left <= 86400

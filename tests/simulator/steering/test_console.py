@@ -87,18 +87,20 @@ def test_forms_of_other_sites_are_refused(
     simulated.consent("approve", JANE)
     exchange(simulated)
     sent = {name: value.replace("OWN", simulated.url) for name, value in headers.items()}
-    answer = httpx.post(f"{simulated.url}{path}", data={"key": "r1"}, headers=sent, trust_env=False)
-    assert 403 == answer.status_code
+    response = httpx.post(
+        f"{simulated.url}{path}", data={"key": "r1"}, headers=sent, trust_env=False
+    )
+    assert 403 == response.status_code
     assert 1 == len(simulated.grants())
 
 
 def test_another_host_sees_no_console(simulated: SimulatedZoom) -> None:
     """Under a foreign name, as in a rebinding attack, no page of the console is shown."""
     for path in ("/", "/_console/live"):
-        answer = httpx.get(
+        response = httpx.get(
             f"{simulated.url}{path}", headers={"host": "evil.example"}, trust_env=False
         )
-        assert 403 == answer.status_code and simulated.app.client_id not in answer.text
+        assert 403 == response.status_code and simulated.app.client_id not in response.text
 
 
 def test_a_link_from_elsewhere_leads_to_the_console(simulated: SimulatedZoom) -> None:
@@ -127,9 +129,9 @@ def test_the_policy_lets_nothing_in_from_elsewhere(console: httpx.Client) -> Non
 
 def test_zooms_own_pages_run_no_script(simulated: SimulatedZoom, console: httpx.Client) -> None:
     """Consent and listing work without any script, and their policy allows none."""
-    for answer in (authorize(simulated), console.get(f"/marketplace/{simulated.app.client_id}")):
-        assert 200 == answer.status_code and "<script" not in answer.text
-        assert "script-src" not in answer.headers["content-security-policy"]
+    for response in (authorize(simulated), console.get(f"/marketplace/{simulated.app.client_id}")):
+        assert 200 == response.status_code and "<script" not in response.text
+        assert "script-src" not in response.headers["content-security-policy"]
 
 
 def test_templates_and_styles_name_no_other_host() -> None:
@@ -163,8 +165,8 @@ def test_every_button_works_without_script(simulated: SimulatedZoom, console: ht
             ("fault", {"name": "token_slow", "on": "1", "set.seconds": "2", "times": "3"}),
             ("deauthorize", jane),
         ):
-            answer = console.post(f"/_console/{act}", data=fields)
-            assert (303, "/") == (answer.status_code, answer.headers["location"]), act
+            response = console.post(f"/_console/{act}", data=fields)
+            assert (303, "/") == (response.status_code, response.headers["location"]), act
         for sent in simulated.deliveries():
             simulated.wait_for_delivery(sent["id"])
         again = simulated.deliveries()[0]["id"]
@@ -198,8 +200,8 @@ def test_failing_challenges_are_shown(simulated: SimulatedZoom, console: httpx.C
             simulated.settle()
     assert "the event subscription is disabled" in console.get("/").text
     form, headers = {"client_id": simulated.app.client_id}, {"accept": "application/json"}
-    answer = console.post("/_console/validate", data=form, headers=headers)
-    assert 400 == answer.status_code and "The challenge failed: " in answer.json()["error"]
+    response = console.post("/_console/validate", data=form, headers=headers)
+    assert 400 == response.status_code and "The challenge failed: " in response.json()["error"]
 
 
 def test_a_removal_differs_as_it_is_told(simulated: SimulatedZoom, console: httpx.Client) -> None:
@@ -250,7 +252,7 @@ def test_the_home_url_is_opened_as_the_client_would(
 def test_a_wrong_form_is_told_so(console: httpx.Client, act: str, fields: dict[str, str]) -> None:
     """A form that cannot be done is a page, or JSON for the script, that says why; never a 500."""
     page = console.post(f"/_console/{act}", data=fields)
-    assert 400 == page.status_code and "That was not done" in page.text
+    assert 400 == page.status_code and "The request was refused" in page.text
     told = console.post(f"/_console/{act}", data=fields, headers={"accept": "application/json"})
     assert 400 == told.status_code and told.json()["error"]
 
@@ -314,10 +316,10 @@ def test_removal_on_the_listing_is_not_for_other_sites(simulated: SimulatedZoom)
     exchange(simulated)
     url = f"{simulated.url}/marketplace/{simulated.app.client_id}/remove"
     for headers in ({}, {"origin": "https://evil.example"}):
-        answer = httpx.post(url, data={"user_id": JANE}, headers=headers, trust_env=False)
-        assert 403 == answer.status_code
+        response = httpx.post(url, data={"user_id": JANE}, headers=headers, trust_env=False)
+        assert 403 == response.status_code
     assert 1 == len(simulated.grants())
     own = {"origin": simulated.url}
-    answer = httpx.post(url, data={"user_id": JANE}, headers=own, trust_env=False)
-    assert 303 == answer.status_code
+    response = httpx.post(url, data={"user_id": JANE}, headers=own, trust_env=False)
+    assert 303 == response.status_code
     assert [] == simulated.grants()

@@ -27,7 +27,7 @@ def authorize(zoom: SimulatedZoom, state: str = "s1") -> httpx.Response:
 def exchange(zoom: SimulatedZoom) -> dict[str, Any]:
     """A whole authorization, to the token response."""
     code = httpx.URL(authorize(zoom).headers["location"]).params["code"]
-    answer = httpx.post(
+    response = httpx.post(
         f"{zoom.url}/oauth/token",
         data={
             "grant_type": "authorization_code",
@@ -37,8 +37,8 @@ def exchange(zoom: SimulatedZoom) -> dict[str, Any]:
         auth=(zoom.app.client_id, zoom.app.client_secret),
         trust_env=False,
     )
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
+    assert response.status_code == 200, response.text
+    return dict(response.json())
 
 
 # ---------------------------------------------------------------- who may call
@@ -59,10 +59,10 @@ def test_names_of_loopback_and_zoom_are_served(control: httpx.Client, host: str)
 )
 def test_other_names_are_refused(control: httpx.Client, host: str) -> None:
     """Another Host is a rebinding attack on a developer's browser: 403, and why."""
-    answer = control.get("/clock", headers={"host": host})
+    response = control.get("/clock", headers={"host": host})
     assert (403, {"error": "the Host header names another machine"}) == (
-        answer.status_code,
-        answer.json(),
+        response.status_code,
+        response.json(),
     )
 
 
@@ -74,10 +74,10 @@ def test_a_foreign_origin_is_refused(control: httpx.Client, method: str, origin:
     """An Origin that differs in scheme, host or port is another site, for reads as for writes."""
     host = control.base_url.netloc.decode()
     headers = {"origin": origin.replace("HOST", host)}
-    answer = control.request(method, "/journal", headers=headers)
+    response = control.request(method, "/journal", headers=headers)
     assert (403, {"error": "the Origin header names another site"}) == (
-        answer.status_code,
-        answer.json(),
+        response.status_code,
+        response.json(),
     )
 
 
@@ -89,8 +89,8 @@ def test_the_own_origin_is_served(control: httpx.Client) -> None:
 
 def test_a_cross_site_fetch_is_refused(control: httpx.Client) -> None:
     """What a browser marks as cross-site is refused even without an Origin."""
-    answer = control.get("/journal", headers={"sec-fetch-site": "cross-site"})
-    assert answer.status_code == 403
+    response = control.get("/journal", headers={"sec-fetch-site": "cross-site"})
+    assert response.status_code == 403
 
 
 @pytest.mark.parametrize("media_type", ["", "text/plain", "application/x-www-form-urlencoded"])
@@ -102,10 +102,10 @@ def test_writes_take_json_only(
     control: httpx.Client, method: str, path: str, media_type: str
 ) -> None:
     """A write that a web form could send is refused, whatever its body."""
-    answer = control.request(method, path, content=b"{}", headers={"content-type": media_type})
+    response = control.request(method, path, content=b"{}", headers={"content-type": media_type})
     assert (415, {"error": "writes take Content-Type: application/json"}) == (
-        answer.status_code,
-        answer.json(),
+        response.status_code,
+        response.json(),
     )
 
 
@@ -172,12 +172,12 @@ def test_a_wrong_world_changes_nothing(control: httpx.Client) -> None:
         ({"apps": [app, app]}, "appears twice"),
         ({"apps": [{"client_id": "cid"}]}, "client_secret"),
     ):
-        answer = control.put("/world", json=wrong)
-        assert answer.status_code == 400 and said in answer.json()["error"]
+        response = control.put("/world", json=wrong)
+        assert response.status_code == 400 and said in response.json()["error"]
     assert before == control.get("/world").json()
 
 
-def test_reset_forgets_all_that_happened(simulated: SimulatedZoom, control: httpx.Client) -> None:
+def test_reset_deletes_all_that_happened(simulated: SimulatedZoom, control: httpx.Client) -> None:
     """A reset takes back grants, journal, deliveries, clock, faults and consent."""
     simulated.consent("approve", JANE)
     exchange(simulated)
@@ -199,20 +199,20 @@ def test_reset_forgets_all_that_happened(simulated: SimulatedZoom, control: http
 
 
 @pytest.mark.parametrize(
-    ("auto", "status", "answer"),
+    ("auto", "status", "response"),
     [("approve", 302, "code"), ("deny", 302, "error"), ("ask", 200, "")],
 )
 def test_consent_decides_at_once_or_asks(
-    simulated: SimulatedZoom, control: httpx.Client, auto: str, status: int, answer: str
+    simulated: SimulatedZoom, control: httpx.Client, auto: str, status: int, response: str
 ) -> None:
     """PUT /consent decides what a GET without any cookie is answered."""
     order = {"auto": auto, "user_id": JANE}
     assert order == control.put("/consent", json=order).json()
     got = authorize(simulated)
     assert status == got.status_code
-    if answer:
+    if response:
         location = httpx.URL(got.headers["location"])
-        assert answer in location.params and "s1" == location.params["state"]
+        assert response in location.params and "s1" == location.params["state"]
 
 
 @pytest.mark.parametrize(
@@ -227,8 +227,8 @@ def test_consent_decides_at_once_or_asks(
 )
 def test_a_wrong_consent_is_refused(control: httpx.Client, order: Any, status: int) -> None:
     """Words, types, users and keys that do not exist are refused."""
-    answer = control.put("/consent", json=order)
-    assert status == answer.status_code and answer.json()["error"]
+    response = control.put("/consent", json=order)
+    assert status == response.status_code and response.json()["error"]
 
 
 def test_the_clock_moves_timers_and_no_timestamp(
@@ -240,12 +240,12 @@ def test_the_clock_moves_timers_and_no_timestamp(
     moved = control.post("/clock", json={"advance": 90 * 86400}).json()
     assert 90 * 86400 == moved["advanced"]
     assert 90 * 86400 == pytest.approx(moved["now"] - moved["wall"])
-    answer = httpx.get(
+    response = httpx.get(
         f"{simulated.url}/v2/users/me",
         headers={"authorization": f"Bearer {token}"},
         trust_env=False,
     )
-    assert (401, 124) == (answer.status_code, answer.json()["code"])
+    assert (401, 124) == (response.status_code, response.json()["code"])
     with receiving() as receiver:
         simulated.app.event_url = receiver.url
         simulated.wait_for_delivery(simulated.send_event("meeting.started", {}))
@@ -256,8 +256,8 @@ def test_the_clock_moves_timers_and_no_timestamp(
 @pytest.mark.parametrize("advance", [-1, "60", None, True, 1e300, 10**400, [], 4e9])
 def test_a_wrong_advance_is_refused(control: httpx.Client, advance: Any) -> None:
     """The clock goes forward only, by a number, and not out of the calendar."""
-    answer = control.post("/clock", json={"advance": advance})
-    assert answer.status_code == 400 and answer.json()["error"]
+    response = control.post("/clock", json={"advance": advance})
+    assert response.status_code == 400 and response.json()["error"]
     assert 0 == control.get("/clock").json()["advanced"]
 
 
@@ -339,8 +339,8 @@ def test_deauthorization_kills_and_tells(simulated: SimulatedZoom, control: http
     assert b'"event":"app_deauthorized"' in receiver.bodies[0]
     assert [] == control.get("/grants").json()["grants"]
     headers = {"authorization": f"Bearer {token}"}
-    answer = httpx.get(f"{simulated.url}/v2/users/me", headers=headers, trust_env=False)
-    assert 401 == answer.status_code
+    response = httpx.get(f"{simulated.url}/v2/users/me", headers=headers, trust_env=False)
+    assert 401 == response.status_code
 
 
 def test_validation_tells_whether_and_why(simulated: SimulatedZoom, control: httpx.Client) -> None:
@@ -381,12 +381,12 @@ def test_grants_are_live_and_without_tokens(
     """GET /grants names whose grants live, and shows no token."""
     simulated.consent("approve", JANE)
     tokens = exchange(simulated)
-    answer = control.get("/grants")
-    (grant,) = answer.json()["grants"]
+    response = control.get("/grants")
+    (grant,) = response.json()["grants"]
     assert {"client_id", "user_id", "account_id", "scopes", "generation", "issued_at"} == set(grant)
     assert (simulated.app.client_id, JANE) == (grant["client_id"], grant["user_id"])
-    assert tokens["access_token"] not in answer.text
-    assert tokens["refresh_token"] not in answer.text
+    assert tokens["access_token"] not in response.text
+    assert tokens["refresh_token"] not in response.text
 
 
 def test_a_delivery_is_repeated_byte_for_byte(
@@ -414,14 +414,14 @@ def test_a_delivery_is_repeated_byte_for_byte(
 @pytest.mark.parametrize("path", ["/clock", "/events", "/deauthorize", "/validate-url", "/reset"])
 def test_what_is_no_object_is_a_400(control: httpx.Client, path: str, body: bytes) -> None:
     """Whatever a body is, the answer is an error text and no failure of ours."""
-    answer = control.post(path, content=body, headers=JSON)
-    assert answer.status_code == 400 and answer.json()["error"]
+    response = control.post(path, content=body, headers=JSON)
+    assert response.status_code == 400 and response.json()["error"]
 
 
 def test_a_large_body_is_a_413(control: httpx.Client) -> None:
     """More than a mebibyte is not read."""
-    answer = control.post("/clock", content=b" " * (1 << 21), headers=JSON)
-    assert answer.status_code == 413 and answer.json()["error"]
+    response = control.post("/clock", content=b" " * (1 << 21), headers=JSON)
+    assert response.status_code == 413 and response.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -439,16 +439,16 @@ def test_unknown_calls_are_errors_of_the_same_shape(
     control: httpx.Client, method: str, path: str
 ) -> None:
     """A path or method that does not exist is `{"error": text}` too."""
-    answer = control.request(method, path, headers=JSON)
-    assert 404 == answer.status_code and ["error"] == list(answer.json())
+    response = control.request(method, path, headers=JSON)
+    assert 404 == response.status_code and ["error"] == list(response.json())
 
 
 def test_an_app_or_user_that_does_not_exist_is_a_404(control: httpx.Client) -> None:
     """Orders about nobody are refused."""
-    nobody = {"client_id": "nobody"}
-    assert 404 == control.post("/validate-url", json=nobody).status_code
-    assert 404 == control.post("/events", json={**nobody, "event": "x"}).status_code
-    assert 404 == control.post("/deauthorize", json={**nobody, "user_id": JANE}).status_code
+    absent = {"client_id": "nobody"}
+    assert 404 == control.post("/validate-url", json=absent).status_code
+    assert 404 == control.post("/events", json={**absent, "event": "x"}).status_code
+    assert 404 == control.post("/deauthorize", json={**absent, "user_id": JANE}).status_code
 
 
 @pytest.mark.parametrize(("tokens", "status"), [("kept", 200), ("ended", 401)])
@@ -462,10 +462,10 @@ def test_a_user_is_moved_to_another_account(
     order = {"account_id": "AnotherAccountOfZoom01", "tokens": tokens}
     moved = control.patch(f"/users/{JANE}", json=order).json()
     assert (JANE, "AnotherAccountOfZoom01") == (moved["id"], moved["account_id"])
-    answer = plain.api("/v2/users/me", bearer)
-    assert status == answer.status_code
+    response = plain.api("/v2/users/me", bearer)
+    assert status == response.status_code
     if status == 200:
-        assert "AnotherAccountOfZoom01" == answer.json()["account_id"]
+        assert "AnotherAccountOfZoom01" == response.json()["account_id"]
         (grant,) = control.get("/grants").json()["grants"]
         assert "AnotherAccountOfZoom01" == grant["account_id"]
     plain.close()

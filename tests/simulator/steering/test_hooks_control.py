@@ -32,7 +32,7 @@ def test_an_event_without_a_payload_is_realistic(
     assert simulated.world.users[1].email == payload["object"]["participant"]["email"]
 
 
-def test_the_clock_settles_before_it_answers(
+def test_the_clock_settles_before_it_responds(
     simulated: SimulatedZoom, control: httpx.Client
 ) -> None:
     """With `settle` the retries that came due have been made when the call returns."""
@@ -47,7 +47,7 @@ def test_the_clock_settles_before_it_answers(
             assert attempts == len(delivery["attempts"])
 
 
-def test_an_event_url_is_saved_when_it_answers(
+def test_an_event_url_is_saved_if_it_passes(
     simulated: SimulatedZoom, control: httpx.Client
 ) -> None:
     """The form keeps the old URL until the new one passes the challenge."""
@@ -90,9 +90,9 @@ def test_whom_there_is_not_is_not_found(
     control: httpx.Client, path: str, order: dict[str, Any]
 ) -> None:
     """404 with a line that says what is missing."""
-    answer = control.post(path, json=order)
-    assert 404 == answer.status_code
-    assert answer.json()["error"].startswith("there is no")
+    response = control.post(path, json=order)
+    assert 404 == response.status_code
+    assert response.json()["error"].startswith("there is no")
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,6 @@ def test_whom_there_is_not_is_not_found(
 @pytest.mark.parametrize("order", [{}, [], {"client_id": 7}, {"client_id": "x", "nothing": 1}])
 def test_a_wrong_order_is_refused(control: httpx.Client, path: str, order: Any) -> None:
     """400 that names the field."""
-    answer = control.post(path, json=order)
-    assert 400 == answer.status_code
-    assert "error" in answer.json()
+    response = control.post(path, json=order)
+    assert 400 == response.status_code
+    assert "error" in response.json()

@@ -54,8 +54,8 @@ def test_a_location_and_a_referer_are_masked() -> None:
 
 def test_a_code_that_zoom_refused_is_masked() -> None:
     """Zoom repeats it in its error, and it may be alive: another client's, or one of a typo."""
-    answer = {"reason": f"Invalid authorization code {SECRET}", "error": "invalid_grant"}
-    for text in (json.dumps(answer), json.dumps(answer)[:-10]):
+    response = {"reason": f"Invalid authorization code {SECRET}", "error": "invalid_grant"}
+    for text in (json.dumps(response), json.dumps(response)[:-10]):
         assert SECRET not in mask_body(text)
 
 

@@ -21,12 +21,12 @@ def exchange(
     form: Fields | None = None,
     *,
     status: int = 200,
-    answer: Any = None,
+    response: Any = None,
 ) -> Exchange:
     """A request and its answer as the journal keeps them."""
     pairs = [[[name, value] for name, value in (fields or {}).items()] for fields in (query, form)]
     entry = {"method": method, "path": path, "query": pairs[0], "form": pairs[1], "status": status}
-    return Exchange(entry, [], b"" if answer is None else json.dumps(answer).encode(), 0)
+    return Exchange(entry, [], b"" if response is None else json.dumps(response).encode(), 0)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_an_authorization_request_tells_what_protects_it(query: Fields, summary:
 def test_a_token_request_tells_its_grant_and_its_error() -> None:
     """The grant type, and Zoom's words where it was refused; a refused code is masked."""
     form = {"grant_type": "authorization_code", "code": "c0de"}
-    answer = {"reason": "Invalid authorization code c0de", "error": "invalid_grant"}
-    refused = exchange("POST", "/oauth/token", form=form, status=400, answer=answer)
+    response = {"reason": "Invalid authorization code c0de", "error": "invalid_grant"}
+    refused = exchange("POST", "/oauth/token", form=form, status=400, response=response)
 
     assert "authorization_code" == summarize(exchange("POST", "/oauth/token", form=form))
     words = f"invalid_grant Invalid authorization code {HIDDEN}"
@@ -55,7 +55,7 @@ def test_a_token_request_tells_its_grant_and_its_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "summary"),
+    ("response", "summary"),
     [
         ({"code": 124, "message": "Invalid access token."}, "124 Invalid access token."),
         ({"errorCode": 4700, "errorMessage": "Invalid redirect url"}, "4700 Invalid redirect url"),
@@ -63,9 +63,9 @@ def test_a_token_request_tells_its_grant_and_its_error() -> None:
         (None, ""),
     ],
 )
-def test_errors_of_every_family_are_told(answer: Any, summary: str) -> None:
+def test_errors_of_every_family_are_told(response: Any, summary: str) -> None:
     """The REST API's code and message, the page's number; nothing where there is no JSON object."""
-    assert summary == summarize(exchange("GET", "/v2/users/me", status=401, answer=answer))
+    assert summary == summarize(exchange("GET", "/v2/users/me", status=401, response=response))
 
 
 def test_a_refusal_on_zooms_page_is_told() -> None:

@@ -19,7 +19,7 @@ from simulator.socket_receiver import (
     SocketReceiver,
     make_simulator,
     receiving,
-    seal_answer,
+    right_response,
 )
 from vector_files import FOLDER
 
@@ -45,7 +45,7 @@ async def test_a_healthy_url_is_challenged_every_72_hours() -> None:
     """Whoever answers rightly is asked for ever, and nobody is written to."""
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
-        receiver.answer = seal_answer(simulator.world.apps[0])
+        receiver.response = right_response(simulator.world.apps[0])
         simulator.begin_revalidation()
         assert [72, 144, 216] == await hours_of_challenges(simulator, receiver, hours=230)
         assert [] == list(simulator.validation.mails)
@@ -93,7 +93,7 @@ async def test_a_disabled_subscription_hears_nothing_until_it_is_validated_by_ha
         simulator.begin_revalidation()
         await hours_of_challenges(simulator, receiver, hours=432)
         assert [] == simulator.publish(app, "meeting.ended", {})
-        receiver.statuses, receiver.answer = [200], seal_answer(app)
+        receiver.statuses, receiver.response = [200], right_response(app)
         assert (True, "the endpoint answered the challenge") == (
             await simulator.validation.validate(app, receiver.url)
         )
@@ -103,7 +103,7 @@ async def test_a_disabled_subscription_hears_nothing_until_it_is_validated_by_ha
         await simulator.sender.close()
 
 
-async def test_one_right_answer_forgets_the_failures_before_it() -> None:
+async def test_one_right_response_resets_the_failures() -> None:
     """Only failures in a row count."""
     async with receiving() as receiver:
         receiver.statuses = [500]
@@ -111,7 +111,7 @@ async def test_one_right_answer_forgets_the_failures_before_it() -> None:
         app = simulator.world.apps[0]
         simulator.begin_revalidation()
         await hours_of_challenges(simulator, receiver, hours=5 * 72)
-        receiver.statuses, receiver.answer = [200], seal_answer(app)
+        receiver.statuses, receiver.response = [200], right_response(app)
         await hours_of_challenges(simulator, receiver, hours=72)
         receiver.statuses = [500]
         await hours_of_challenges(simulator, receiver, hours=5 * 72)
@@ -124,7 +124,7 @@ async def test_a_jump_of_the_clock_asks_once() -> None:
     """Ninety days at once are one challenge, not thirty: no receiver is flooded by a test."""
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
-        receiver.answer = seal_answer(simulator.world.apps[0])
+        receiver.response = right_response(simulator.world.apps[0])
         simulator.begin_revalidation()
         simulator.clock.advance(90 * 86_400)
         await simulator.sender.settle()
@@ -137,7 +137,7 @@ async def test_many_worlds_leave_one_round_of_challenges() -> None:
     """Each new world ends the round of the one before it: nothing piles up, nobody asks twice."""
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
-        receiver.answer = seal_answer(simulator.world.apps[0])
+        receiver.response = right_response(simulator.world.apps[0])
         simulator.begin_revalidation()
         for _ in range(5000):
             simulator.replace_world(simulator.world)
@@ -151,7 +151,7 @@ async def test_a_reset_starts_the_72_hours_again() -> None:
     """After a reset the URLs count as validated now, on the clock as it stands then."""
     async with receiving() as receiver:
         simulator = make_simulator(receiver.url)
-        receiver.answer = seal_answer(simulator.world.apps[0])
+        receiver.response = right_response(simulator.world.apps[0])
         simulator.begin_revalidation()
         await hours_of_challenges(simulator, receiver, hours=71)
         simulator.reset()
@@ -183,7 +183,7 @@ def _sealed(request: Request, secret: str, **fields: Any) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("statuses", "answer", "reason"),
+    ("statuses", "response", "reason"),
     [
         ([200], lambda _: b"", "the response is not JSON"),
         ([200], lambda _: b"[" * 100_000, "the response is not JSON"),
@@ -197,16 +197,16 @@ def _sealed(request: Request, secret: str, **fields: Any) -> bytes:
         ([HANG], lambda _: b"", "no response within 3 seconds"),
     ],
 )
-async def test_a_wrong_answer_fails_and_says_why(
+async def test_a_wrong_response_fails_with_a_reason(
     monkeypatch: pytest.MonkeyPatch,
     statuses: list[int],
-    answer: Callable[[Request], bytes],
+    response: Callable[[Request], bytes],
     reason: str,
 ) -> None:
     """Status, both tokens and the three seconds are each demanded."""
     monkeypatch.setattr(webhook_sender, "TIMEOUT_SECONDS", 1.0 if statuses == [HANG] else 3.0)
     async with receiving() as receiver:
-        receiver.statuses, receiver.answer = statuses, answer
+        receiver.statuses, receiver.response = statuses, response
         simulator = make_simulator(receiver.url)
         passed, why = await simulator.validation.validate(simulator.world.apps[0], receiver.url)
         await simulator.sender.close()

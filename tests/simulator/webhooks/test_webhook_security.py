@@ -83,7 +83,7 @@ async def test_a_bearer_token_is_fetched_from_the_token_url_and_kept() -> None:
         simulator = make_simulator(receiver.url)
         app = simulator.world.apps[0]
         app.webhook_security, app.webhook_token_url = "bearer", f"{tokens.url}?tenant=7"
-        tokens.answer = lambda _: json.dumps(
+        tokens.response = lambda _: json.dumps(
             {
                 "access_token": f"token-{len(tokens.requests)}",
                 "token_type": "bearer",
@@ -103,7 +103,7 @@ async def test_a_bearer_token_is_fetched_from_the_token_url_and_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "answer"),
+    ("status", "response"),
     [
         (500, b""),
         (200, b"no json"),
@@ -116,13 +116,13 @@ async def test_a_bearer_token_is_fetched_from_the_token_url_and_kept() -> None:
         (401, b'{"access_token":"t","expires_in":3599}'),
     ],
 )
-async def test_without_a_token_nothing_is_sent(status: int, answer: bytes) -> None:
+async def test_without_a_token_nothing_is_sent(status: int, response: bytes) -> None:
     """Whatever else the token URL answers is Zoom's internal code -14, and retried."""
     async with receiving() as tokens, receiving() as receiver:
         simulator = make_simulator(receiver.url)
         app = simulator.world.apps[0]
         app.webhook_security, app.webhook_token_url = "bearer", tokens.url
-        tokens.statuses, tokens.answer = [status], lambda _: answer
+        tokens.statuses, tokens.response = [status], lambda _: response
         (delivery,) = simulator.publish(app, "meeting.ended", {})
         await simulator.sender.settle()
         assert ["the token URL returned no usable token (-14)"] == [

@@ -175,10 +175,10 @@ async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
     assert [] == again.all_of("cookie")
 
 
-async def test_an_endless_answer_is_cut_off() -> None:
+async def test_an_endless_response_is_cut_off() -> None:
     """An answer larger than 64 KiB is not read to its end, and counts by its status."""
     async with receiving() as receiver:
-        receiver.answer = lambda _request: b"x" * (1 << 20)
+        receiver.response = lambda _request: b"x" * (1 << 20)
         simulator = make_simulator(receiver.url)
         await sent_once(receiver, simulator)
         (delivery,) = simulator.sender.deliveries

@@ -1,4 +1,4 @@
-"""Group `redirection`, part 2: the authorization code, used once and in its own flow."""
+"""Group `redirection`, part 2: the authorization code, and the server that it comes from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from paraph.checks.harness.zoom_messages import Reply
 
 
 def code_of(url: str) -> str:
-    """Return the code in an authorization response URL."""
+    """Return the code in the URL of an authorization response."""
     return dict(parse_qsl(urlsplit(url).query)).get("code", "")
 
 
@@ -131,12 +131,12 @@ def _mixup(t: CaseContext) -> None:
     )
     state = response.query.get("state", "")
     code = code_for(t, t.zoom.user())
-    for door in (t.url("redirect"), t.url("second_redirect")):
+    for endpoint in (t.url("redirect"), t.url("second_redirect")):
         before = t.zoom.mark()
-        got = arrive(t, browser, f"{door}?{urlencode({'code': code, 'state': state})}")
+        got = arrive(t, browser, f"{endpoint}?{urlencode({'code': code, 'state': state})}")
         t.expect_response(got, "a code of the other server")
         t.expect_no_exchange(before, "a code of the other server")
-        if door == t.url("redirect"):
+        if endpoint == t.url("redirect"):
             leaked = [hit for hit in t.environment.trap.hits if code in hit]
             t.expect(not leaked, "the code of one server was sent to the other")
 
@@ -208,3 +208,26 @@ def _half(t: CaseContext) -> None:
     )
     t.zoom.reset()
     install(t, subject=subject, browser=browser)
+
+
+@case("cb-iss-mismatch")
+def _iss(t: CaseContext) -> None:
+    for issuer in ("https://evil.example", t.zoom.url + "/", ""):
+        browser = t.browser(t.subject())
+        returned = authorize(t, browser)
+        url = f"{returned}&{urlencode({'iss': issuer})}"
+        expect_refused(t, browser, url, f"an authorization response with iss={issuer!r}")
+
+
+@case("cb-iss-removed", variant="issuer")
+def _iss_removed(t: CaseContext) -> None:
+    browser = t.browser(t.subject())
+    returned = authorize(t, browser)
+    before = t.zoom.mark()
+    finish(t, browser, f"{returned}&{urlencode({'iss': t.zoom.url})}")
+    t.control(
+        t.zoom.token_requests(before), "an authorization response with the right iss is refused"
+    )
+    browser = t.browser(t.subject())
+    returned = authorize(t, browser)
+    expect_refused(t, browser, returned, "an authorization response without the announced iss")

@@ -25,18 +25,10 @@ from paraph.checks.harness.webhook_steps import (
 from paraph.checks.verdict import HookMissingError
 
 _DEAF_PEERS = 64
-
-
 # More than the buffers in between hold for a peer that announces a small window.
 _UNREAD = 400_000
-
-
 _MOST_REQUESTS = 400
-
-
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
-
-
 UPGRADES = {
     "h2c": "upgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
     "websocket": (
@@ -68,8 +60,8 @@ def answered_twice(received: bytes) -> bool:
 @case("net-upgrade")
 def _upgraded(t: CaseContext) -> None:
     base = t.environment.base + "/"
-    door = t.environment.url("webhook")
-    user = known_user(t) if door else None
+    endpoint = t.environment.url("webhook")
+    user = known_user(t) if endpoint else None
     markers = []
     tries = [
         (method, protocol, chunked, pause)
@@ -83,11 +75,11 @@ def _upgraded(t: CaseContext) -> None:
         method, protocol, chunked, pause = one
         inner = f"GET / HTTP/1.1\r\nhost: {urlsplit(base).netloc}\r\n\r\n".encode()
         outer = base
-        if door:
+        if endpoint:
             marker, delivery = marked_delivery(t, user)
             markers.append(marker)
-            inner = b"".join(request_of(door, delivery))
-            outer = door if method == "POST" else base
+            inner = b"".join(request_of(endpoint, delivery))
+            outer = endpoint if method == "POST" else base
         pieces = upgrade(outer, method, protocol, inner, chunked=chunked)
         sender = t.sender()
         response = sender.raw(outer, *pieces, timeout=3, pause=pause, whole=True)
@@ -97,7 +89,7 @@ def _upgraded(t: CaseContext) -> None:
         ran = [one for one, twice in zip(tries, pool.map(strike, tries), strict=True) if twice]
     what = f"{ran[0][0]}, {ran[0][1]}" if ran else ""
     t.expect(not ran, f"the body of a request to upgrade ({what}) is run as a request")
-    if door and t.hooks.has("events"):
+    if endpoint and t.hooks.has("events"):
         control_delivery(t, user)
         t.expect(
             not any(effects(t, one) for one in markers),
@@ -139,8 +131,8 @@ def _unread(t: CaseContext) -> None:
     t.demand_addresses()
     url, size = _largest_page(t)
     t.control(size, "no page got a response")
-    door = t.environment.url("webhook")
-    user = known_user(t) if door else None
+    endpoint = t.environment.url("webhook")
+    user = known_user(t) if endpoint else None
     before = t.direct.send("GET", url)
     held = _never_read(t, url, size)
     beside = f"beside {_DEAF_PEERS} peers that never read"
@@ -150,10 +142,10 @@ def _unread(t: CaseContext) -> None:
             response = honest.send("GET", url)
             said = f"got status {response.status}" if response.status else "got no response"
             t.expect(response.status == before.status, f"{beside} a page is {said}")
-            if door:
+            if endpoint:
                 delivery = marked_delivery(t, user)[1]
                 headers, body = delivery.headers(), delivery.body
-                response = honest.send("POST", door, headers=headers, body=body)
+                response = honest.send("POST", endpoint, headers=headers, body=body)
                 said = f"got status {response.status}" if response.status else "got no response"
                 t.expect(200 <= response.status < 300, f"{beside} an honest delivery is {said}")
     finally:
@@ -162,14 +154,8 @@ def _unread(t: CaseContext) -> None:
 
 
 _CLIENT, _NEAR_PROXY = "203.0.113.7", "127.0.0.2"
-
-
 _STARTS = 400
-
-
 _SPOOFED = 12
-
-
 _CLAIMS = (
     *("x-forwarded-for", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"),
     *("forwarded", "x-forwarded-for: list"),

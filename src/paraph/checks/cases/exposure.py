@@ -1,4 +1,4 @@
-"""Group `platform`, part 2: networks, limits, errors, and access to pages and data."""
+"""Group `platform`, part 2: networks, limits, errors, and private pages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from paraph.checks.cases.secrets_at_rest import acts
 from paraph.checks.harness.case import case
 from paraph.checks.harness.case_context import CaseContext
-from paraph.checks.harness.http.browser_url import resolved
-from paraph.checks.harness.http.markup import find_form, forms_of
+from paraph.checks.harness.http.markup import find_form
 from paraph.checks.harness.http.response import Response
-from paraph.checks.harness.install_steps import authorize, install, try_begin
+from paraph.checks.harness.install_steps import authorize, try_begin
 from paraph.checks.harness.stored import is_shown, stored_size
 from paraph.checks.harness.webhook_steps import (
     control_delivery,
@@ -38,7 +36,6 @@ _PRIVATE = (
 _VERSIONS = re.compile(
     r"(?:python|werkzeug|gunicorn|uvicorn|express|node|nginx|apache|php|django|flask|twin)[/ ]\d"
 )
-_LINK = re.compile(r"href=[\"']?([^\"'\s>]+)", re.IGNORECASE)
 
 
 @case("net-forwarded")
@@ -65,7 +62,7 @@ def _forwarded(t: CaseContext) -> None:
 
 
 def _expect_no_detour(t: CaseContext, page: str, plain: Response) -> None:
-    """Check that no header makes the server response for another path."""
+    """Check that no header makes the server respond for another path."""
     path = urlsplit(page).path
     for name in ("x-original-url", "x-rewrite-url", "x-forwarded-uri"):
         response = t.direct.send("GET", plain.url, headers=[(name, path)])
@@ -92,10 +89,9 @@ def _plain(t: CaseContext) -> None:
     )
     t.expect_no_exchange(before, "an authorization response over plain http")
     if t.environment.url("webhook"):
-        marker, delivery = marked_delivery(t)
-        del marker
-        door = urljoin(plain, urlsplit(t.url("webhook")).path)
-        response = post(t, delivery, url=door)
+        _, delivery = marked_delivery(t)
+        endpoint = urljoin(plain, urlsplit(t.url("webhook")).path)
+        response = post(t, delivery, url=endpoint)
         t.expect(not 200 <= response.status < 300, "a delivery over plain http was accepted")
 
 
@@ -153,12 +149,12 @@ def _ssrf(t: CaseContext) -> None:
     browser = t.browser(t.subject())
     for value in values:
         query = urlencode(dict.fromkeys(names, value))
-        for door in (
+        for endpoint in (
             t.url("start"),
             t.url("redirect"),
             t.environment.url("marketplace") or t.environment.base,
         ):
-            browser.request("GET", f"{door}{'&' if '?' in door else '?'}{query}")
+            browser.request("GET", f"{endpoint}{'&' if '?' in endpoint else '?'}{query}")
         browser.request("GET", f"{t.url('redirect')}?code={quote(value, safe='')}&state=x")
     if t.environment.url("webhook"):
         for value in (values[0], "file:///etc/passwd", "gopher://127.0.0.1:1/x"):
@@ -272,40 +268,3 @@ def _asks_who(page: Response) -> bool:
     inside = re.search(r"\b(?:sign|log)[ -]?out\b", text)
     asks = 'type="password"' in text or re.search(r"\b(?:sign|log)[ -]?in\b", text)
     return page.is_html and bool(asks) and not inside
-
-
-@case("idor-install")
-def _idor(t: CaseContext) -> None:
-    t.hooks.require("sign_in")
-    owner = install(t)
-    stranger = t.browser(t.subject())
-    found = [owner.browser.open(t.environment.absolute(one)) for one in t.target.urls.pages]
-    t.control(
-        any(owner.user.display_name in one.text for one in found), "no page shows the installation"
-    )
-    links = {resolved(page.url, one) for page in found for one in _LINK.findall(page.text)}
-    for url in sorted(one for one in links if owner.browser.is_ours(one) and not acts(one)):
-        response = stranger.open(url)
-        for what in (owner.user.display_name, owner.user.email, owner.user.id):
-            t.expect(
-                what not in response.text, f"{urlsplit(url).path} shows another's installation"
-            )
-    own = [
-        form
-        for page in t.target.urls.pages
-        for form in forms_of(stranger.open(t.environment.absolute(page)))
-    ]
-    marks = {n: v for form in own for n, v in form.fields.items()}
-    linked = t.hooks.links()
-    for page in found:
-        for form in forms_of(page):
-            if "sign" in form.action or "log" in form.action:
-                continue
-            # The request combines the stranger's own form token with the owner's ids.
-            fields = {
-                n: marks.get(n, v) if "csrf" in n.lower() else v for n, v in form.fields.items()
-            }
-            response = stranger.request(form.method, form.action, initiator=page.url, form=fields)
-            t.expect_response(response, f"another's form of {form.action}")
-            lost = not t.hooks.linked(owner.subject, owner.user.id)
-            t.expect(not (linked and lost), f"{form.action} acts on another's installation")

@@ -159,8 +159,7 @@ def _odd_places(t: CaseContext) -> None:
     other = _remaining_user(t, done)
     before = _send_shapes(t, done.user, list(SHAPES))
     control_delivery(t, done.user)
-    within = t.limits.effect_within
-    t.until(lambda: all(effects(t, one) for one in before.values()), within)
+    t.until(lambda: all(effects(t, one) for one in before.values()))
     handled = [place for place, marker in before.items() if effects(t, marker)]
     if not handled:
         raise HookMissingError(

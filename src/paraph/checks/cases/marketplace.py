@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from paraph.checks.harness.case import case, control
 from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.http.browser import Browser
-from paraph.checks.harness.http.markup import find_form
+from paraph.checks.harness.http.markup import require_form
 from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.install_steps import (
     arrive,
@@ -36,14 +36,14 @@ def _installs(t: CaseContext) -> None:
 @case("mp-no-auto-link")
 def _no_auto_link(t: CaseContext) -> None:
     subject = t.subject()
-    for door in (t.url("redirect"), t.environment.url("marketplace")):
-        if not door:
+    for endpoint in (t.url("redirect"), t.environment.url("marketplace")):
+        if not endpoint:
             continue
         browser = t.browser(subject)
         code = code_for(t, t.zoom.user())
         linked = t.hooks.links()
         for referer in (f"{t.zoom.url}/", "https://zoom.us/", "https://marketplace.zoom.us/"):
-            url = f"{door}?{urlencode({'code': code})}"
+            url = f"{endpoint}?{urlencode({'code': code})}"
             response = arrive(t, browser, url, headers=[("referer", referer)])
             t.expect(response.status, "a code as the Marketplace delivers it got no response")
             browser.follow(response, initiator=referer)
@@ -140,9 +140,7 @@ def _confirm(t: CaseContext) -> None:
     mallory, victim = t.subject(), t.subject()
     attacker, browser = t.browser(mallory), t.browser(victim)
     theirs = _claim_page(t, attacker, code_for(t, t.zoom.user()))
-    form = find_form(theirs, "claim", "confirm")
-    t.control(form, "pending mode shows no confirmation")
-    assert form is not None  # noqa: S101 - Said for the type checker.
+    form = require_form(theirs, "claim", "confirm")
     linked = t.hooks.links()
     for initiator in (_EVIL, form.action):
         response = browser.request("POST", form.action, initiator=initiator, form=form.fields)
@@ -152,8 +150,7 @@ def _confirm(t: CaseContext) -> None:
     page = _claim_page(t, browser, code_for(t, user))
     t.expect(user.display_name in page.text, "the confirmation does not name the Zoom user")
     t.expect(victim in page.text, "the confirmation does not name the local account")
-    own = find_form(page, "claim", "confirm")
-    assert own is not None  # noqa: S101 - Said for the type checker.
+    own = require_form(page, "claim", "confirm")
     browser.request("POST", own.action, initiator=_EVIL, form=own.fields)
     t.expect(t.hooks.links() == linked, "a cross-site POST has confirmed")
     browser.submit(own)
@@ -170,8 +167,7 @@ def _expiry(t: CaseContext) -> None:
     subject = t.subject()
     browser = t.browser(subject)
     page = _claim_page(t, browser, code_for(t, t.zoom.user()))
-    form = find_form(page, "claim", "confirm")
-    assert form is not None  # noqa: S101 - Said for the type checker.
+    form = require_form(page, "claim", "confirm")
     before = t.zoom.mark()
     t.hooks.advance(t.limits.pending_lifetime + 60)
     browser.submit(form)

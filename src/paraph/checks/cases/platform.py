@@ -1,4 +1,4 @@
-"""Group `platform`, part 1: sessions, cookies, headers."""
+"""Group `platform`, part 1: sessions, cookies, headers, and access to installations."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import base64
 import re
 import zlib
 from contextlib import suppress
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
-from paraph.checks.cases.secrets_at_rest import crawl, find
+from paraph.checks.cases.secrets_at_rest import acts, crawl, find
 from paraph.checks.harness.case import case, control
 from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.http.browser import Browser
+from paraph.checks.harness.http.browser_url import resolved
 from paraph.checks.harness.http.cookie_jar import Cookie, parse_set_cookie
+from paraph.checks.harness.http.markup import forms_of
 from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.install_steps import (
     arrive_and_follow,
@@ -198,13 +200,13 @@ def _no_store(t: CaseContext) -> None:
     browser = done.browser
     arrive_and_follow(t, browser, response_url(t, code="x", state="forged" * 7))
     arrive_and_follow(t, browser, response_url(t, error="access_denied"))
-    doors = (t.url("redirect"), t.environment.url("marketplace") or "-", t.url("start"))
+    endpoints = (t.url("redirect"), t.environment.url("marketplace") or "-", t.url("start"))
     pages = [t.environment.absolute(one) for one in t.target.urls.pages]
     for one in t.target.urls.pages:
         browser.open(t.environment.absolute(one))
     for response in _all_responses(t):
         where = response.url.partition("?")[0]
-        if where.startswith(doors) or where in pages or "claim" in where or "confirm" in where:
+        if where.startswith(endpoints) or where in pages or "claim" in where or "confirm" in where:
             stored = "no-store" not in response.header("cache-control")
             t.expect(not stored, f"the response at {where} may be cached ({response.status})")
 
@@ -230,14 +232,54 @@ def _clickjack(t: CaseContext) -> None:
 @case("hdr-cors")
 def _cors(t: CaseContext) -> None:
     done = install(t)
-    doors = [t.url("redirect"), t.url("start"), t.environment.base + "/"]
-    doors += [t.environment.absolute(one) for one in t.target.urls.pages]
+    endpoints = [t.url("redirect"), t.url("start"), t.environment.base + "/"]
+    endpoints += [t.environment.absolute(one) for one in t.target.urls.pages]
     for origin in ("https://evil.example", "null", f"{t.environment.base}.evil.example"):
-        for door in doors:
+        for endpoint in endpoints:
             for method in ("GET", "OPTIONS"):
                 more = [("origin", origin), ("access-control-request-method", "POST")]
-                response = done.browser.request(method, door, headers=more)
+                response = done.browser.request(method, endpoint, headers=more)
                 allowed = response.header("access-control-allow-origin")
                 shared = response.header("access-control-allow-credentials").lower() == "true"
                 open_to = allowed in {origin, "*"} and (shared or allowed == origin)
-                t.expect(not open_to, f"{origin} may read {door}")
+                t.expect(not open_to, f"{origin} may read {endpoint}")
+
+
+_LINK = re.compile(r"href=[\"']?([^\"'\s>]+)", re.IGNORECASE)
+
+
+@case("idor-install")
+def _idor(t: CaseContext) -> None:
+    t.hooks.require("sign_in")
+    owner = install(t)
+    stranger = t.browser(t.subject())
+    found = [owner.browser.open(t.environment.absolute(one)) for one in t.target.urls.pages]
+    t.control(
+        any(owner.user.display_name in one.text for one in found), "no page shows the installation"
+    )
+    links = {resolved(page.url, one) for page in found for one in _LINK.findall(page.text)}
+    for url in sorted(one for one in links if owner.browser.is_ours(one) and not acts(one)):
+        response = stranger.open(url)
+        for what in (owner.user.display_name, owner.user.email, owner.user.id):
+            t.expect(
+                what not in response.text, f"{urlsplit(url).path} shows another's installation"
+            )
+    own = [
+        form
+        for page in t.target.urls.pages
+        for form in forms_of(stranger.open(t.environment.absolute(page)))
+    ]
+    marks = {n: v for form in own for n, v in form.fields.items()}
+    linked = t.hooks.links()
+    for page in found:
+        for form in forms_of(page):
+            if "sign" in form.action or "log" in form.action:
+                continue
+            # The request combines the stranger's own form token with the owner's ids.
+            fields = {
+                n: marks.get(n, v) if "csrf" in n.lower() else v for n, v in form.fields.items()
+            }
+            response = stranger.request(form.method, form.action, initiator=page.url, form=fields)
+            t.expect_response(response, f"another's form of {form.action}")
+            lost = not t.hooks.linked(owner.subject, owner.user.id)
+            t.expect(not (linked and lost), f"{form.action} acts on another's installation")

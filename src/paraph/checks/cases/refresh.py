@@ -8,7 +8,7 @@ from typing import Any
 
 from paraph.checks.harness.case import case, control
 from paraph.checks.harness.case_context import CaseContext
-from paraph.checks.harness.http.markup import find_form
+from paraph.checks.harness.http.markup import require_form
 from paraph.checks.harness.install_steps import Installed, install
 from paraph.checks.harness.recording_zoom import ME, REVOKE, TOKEN
 from paraph.checks.harness.zoom_messages import ReceivedRequest, Reply
@@ -110,7 +110,7 @@ def _not_rotated(t: CaseContext) -> None:
         before = t.zoom.mark()
         t.hooks.use(done.subject, done.user.id)
         found = _refreshes(t, before)
-        t.expect(found, "after an response without a refresh token nothing is refreshed any more")
+        t.expect(found, "after a response without a refresh token nothing is refreshed any more")
         presented.append(found[0].parameters.get("refresh_token"))
         _again(t, done)
     t.expect(presented[0] == presented[1], "the old refresh token was dropped")
@@ -198,9 +198,7 @@ def _swapped(t: CaseContext) -> None:
 def _forms(t: CaseContext, done: Installed) -> tuple[str, dict[str, str]]:
     """Return the URL that disconnects, and the fields that an honest request sends."""
     page = t.hooks.send_in_browser("disconnect", done.browser)
-    form = find_form(page, "disconnect", "remove", "revoke", "delete", "unlink")
-    t.control(form, "the page of the hook `disconnect` has no such form")
-    assert form is not None  # noqa: S101 - Said for the type checker.
+    form = require_form(page, "disconnect", "remove", "revoke", "delete", "unlink")
     return form.action, form.fields
 
 

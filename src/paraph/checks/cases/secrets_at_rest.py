@@ -132,8 +132,7 @@ def _logs(t: CaseContext) -> None:
         arrive_and_follow(t, browser, returned)
         t.zoom.reset()
     if t.environment.url("webhook"):
-        marker, good = marked_delivery(t, done.user)
-        del marker
+        _, good = marked_delivery(t, done.user)
         post(t, good)
         good.signature = "v0=" + "0" * 64
         post(t, good)
@@ -170,7 +169,6 @@ def _swap(t: CaseContext) -> None:
     first, second = install(t), install(t)
     status, seen = t.hooks.use(first.subject, first.user.id)
     t.control(seen and status < 300, f"`use` works for no user ({status})")
-    token = t.zoom.access_token_of(second.user)
     t.environment.restart()
     kept = {one: read_cells(t, *one) for one in columns}
     for one, cells in kept.items():
@@ -182,7 +180,6 @@ def _swap(t: CaseContext) -> None:
         status, seen = t.hooks.use(person.subject, person.user.id)
         wrong = [o for o in seen if o.bearer in _tokens_of_others(t, person.user)]
         t.expect(not wrong, "a token from another row was used: ciphertexts can be swapped")
-    del token
     for one, cells in kept.items():
         write_cells(t, *one, [(row, _flipped(value)) for row, value in cells])
     t.environment.restart()
@@ -259,18 +256,20 @@ def _bearer(t: CaseContext) -> None:
 def _crash(t: CaseContext) -> None:
     browser = t.browser(t.subject())
     state = begin(t, browser).state
-    door = t.url("redirect")
+    endpoint = t.url("redirect")
     for url in (
-        f"{door}?code=%ff%fe&state={state}",
-        f"{door}?state[]=x&code[]=y",
-        f"{door}?code=x&state=" + "%00" * 50,
+        f"{endpoint}?code=%ff%fe&state={state}",
+        f"{endpoint}?state[]=x&code[]=y",
+        f"{endpoint}?code=x&state=" + "%00" * 50,
         f"{t.environment.base}/%ff",
         f"{t.environment.base}/no-such-page",
         f"{t.url('start')}?%zz=%",
     ):
         _expect_discreet(t, browser.request("GET", url))
-    _expect_discreet(t, browser.request("POST", door, body=b"{" * 5000))
-    _expect_discreet(t, browser.request("GET", door, headers=[("cookie", "a=\xff; =; ;;" * 50)]))
+    _expect_discreet(t, browser.request("POST", endpoint, body=b"{" * 5000))
+    _expect_discreet(
+        t, browser.request("GET", endpoint, headers=[("cookie", "a=\xff; =; ;;" * 50)])
+    )
     if t.environment.url("webhook"):
         for body in (b"", b"{", b"\xff\xfe", b"[" * 9000):
             delivery = signed_delivery(t, body)

@@ -150,8 +150,7 @@ def _cross_browser(t: CaseContext) -> None:
     mallory, victim = t.browser(t.subject()), t.browser(t.subject())
     returned = authorize(t, mallory)
     expect_refused(t, victim, returned, "the attacker's flow in the victim's browser")
-    begun = begin(t, victim)
-    del begun
+    begin(t, victim)
     returned = authorize(t, mallory)
     expect_refused(t, victim, returned, "the attacker's flow beside one of the victim's")
 
@@ -196,8 +195,7 @@ def _tossing(t: CaseContext) -> None:
     mallory, victim = t.browser(t.subject()), t.browser(t.subject())
     known = {c.name for c in mallory.jar.all()}
     theirs = begin(t, mallory)
-    own = begin(t, victim)
-    del own
+    begin(t, victim)
     binding = [c for c in mallory.jar.all() if c.name not in known] or mallory.jar.all()
     # Browsers prevent a neighbouring host from planting cookies with this prefix.
     plantable = [c for c in binding if not c.name.startswith("__Host-")]

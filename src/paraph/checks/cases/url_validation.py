@@ -134,24 +134,26 @@ def _shapes(t: CaseContext) -> None:
 @case("crc-anywhere")
 def _anywhere(t: CaseContext) -> None:
     urls = t.target.urls
-    doors = [
+    endpoints = [
         t.url("redirect"),
         t.url("start"),
         t.environment.url("marketplace"),
         t.environment.base + "/",
     ]
-    doors += [t.environment.absolute(one) for one in (*urls.pages, *urls.private_pages)]
-    doors += [
+    endpoints += [t.environment.absolute(one) for one in (*urls.pages, *urls.private_pages)]
+    endpoints += [
         t.environment.absolute(one) for one in ("/healthz", "/health", "/api/webhook", "/events")
     ]
-    doors += [t.environment.absolute(one) for one in ("/deauthorize", "/deauth", "/webhooks/zoom")]
-    for door in dict.fromkeys(one for one in doors if one):
+    endpoints += [
+        t.environment.absolute(one) for one in ("/deauthorize", "/deauth", "/webhooks/zoom")
+    ]
+    for endpoint in dict.fromkeys(one for one in endpoints if one):
         plain = _plain()
         delivery = _challenge(t, plain)
         unsigned = delivery.without("x-zm-signature", "x-zm-request-timestamp")
-        response = post(t, unsigned, url=door)
-        t.expect(response.status, f"a challenge at {door} got no response")
-        _expect_nothing_signed(t, response, plain, f"a challenge at {door}")
+        response = post(t, unsigned, url=endpoint)
+        t.expect(response.status, f"a challenge at {endpoint} got no response")
+        _expect_nothing_signed(t, response, plain, f"a challenge at {endpoint}")
 
 
 @case("crc-rate")

@@ -22,13 +22,11 @@ from paraph.checks.harness.webhook_steps import (
     has_effect_soon,
     known_user,
     marked_delivery,
-    new_marker,
     post,
     sign,
     signed_delivery,
 )
 from paraph.checks.verdict import ControlFailedError, HookMissingError
-from paraph.simulator.state.world import User
 
 _DAY = 86400
 
@@ -273,73 +271,6 @@ def _shift(t: CaseContext) -> None:
     shifted.timestamp = inner
     expect_rejected(t, post(t, shifted), "a timestamp that carries a part of a body")
     expect_no_effect(t, marker, "a shifted boundary", user)
-
-
-def _raw_bodies(t: CaseContext, user: User) -> dict[str, tuple[str, bytes]]:
-    found = {}
-    for what in ("pretty", "emoji", "escapes", "floats", "order", "slashes"):
-        marker = new_marker()
-        content = {
-            "event": "meeting.ended",
-            "event_ts": int(t.now() * 1000),
-            "payload": {
-                "account_id": user.account_id,
-                "object": {"topic": marker, "uuid": marker, "host_id": user.id},
-            },
-        }
-        text = {
-            "pretty": json.dumps(content, indent=2),
-            "emoji": json.dumps({**content, "x": "\U0001f600 é"}, ensure_ascii=False),
-            "escapes": json.dumps({**content, "x": "\u00e9"}).replace("00e9", "00E9"),
-            "floats": json.dumps(content)[:-1] + ', "x": 1.0, "y": 1e3}',
-            "order": json.dumps(dict(reversed(content.items())), separators=(", ", " : ")),
-            "slashes": json.dumps(content)[:-1] + ', "x": "a\\/b"}',
-        }[what]
-        found[what] = (marker, text.encode())
-    return found
-
-
-@case("wh-raw-body")
-def _raw(t: CaseContext) -> None:
-    user = known_user(t)
-    for what, (marker, body) in _raw_bodies(t, user).items():
-        response = post(t, signed_delivery(t, body))
-        t.expect(
-            200 <= response.status < 300,
-            f"an honest delivery ({what}) got status {response.status}",
-        )
-        if t.hooks.has("events"):
-            there = has_effect_soon(t, marker)
-            t.expect(there, f"an honest delivery ({what}) has no effect")
-
-
-@case("wh-reserialised")
-def _reserialised(t: CaseContext) -> None:
-    user = known_user(t)
-    marker, honest = marked_delivery(t, user)
-    right, body = honest.right(), honest.body
-    for sent in (
-        json.dumps(json.loads(body), indent=1).encode(),
-        body.replace(b'{"event"', b'{ "event"'),
-        body[:-1] + b"} ",
-        b'{"event":"meeting.started",' + body[1:],
-    ):
-        delivery = signed_delivery(t, sent)
-        delivery.timestamp, delivery.signature = honest.timestamp, right
-        expect_rejected(t, post(t, delivery), "other bytes than those that were signed")
-    expect_no_effect(t, marker, "a delivery with other bytes", user)
-
-
-@case("wh-legacy-token")
-def _legacy(t: CaseContext) -> None:
-    user = known_user(t)
-    for value in (t.zoom.app.webhook_secret, "verification-token", t.zoom.app.client_id):
-        for more in ((), ("x-zm-request-timestamp",)):
-            marker, delivery = marked_delivery(t, user)
-            delivery.more = [("authorization", value)]
-            response = post(t, delivery.without("x-zm-signature", *more))
-            expect_rejected(t, response, "the retired verification token alone")
-            expect_no_effect(t, marker, "the retired verification token alone", user)
 
 
 @case("wh-fail-open")

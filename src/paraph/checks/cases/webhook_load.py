@@ -137,19 +137,19 @@ def _bombed(t: CaseContext) -> None:
 
 @case("wh-big-slow")
 def _big(t: CaseContext) -> None:
-    door = t.url("webhook")
+    endpoint = t.url("webhook")
     headers = [("content-type", "application/json")]
-    big = t.direct.send("POST", door, headers=headers, body=b"x" * 20_000_000)
+    big = t.direct.send("POST", endpoint, headers=headers, body=b"x" * 20_000_000)
     t.expect(big.status < 500 and not 200 <= big.status < 300, f"20 MB got status {big.status}")
     packed = gzip.compress(b"x" * 50_000_000)
     response = t.direct.send(
-        "POST", door, headers=[*headers, ("content-encoding", "gzip")], body=packed
+        "POST", endpoint, headers=[*headers, ("content-encoding", "gzip")], body=packed
     )
     t.expect_no_error(response, "a compressed bomb")
     t.expect(response.status >= 400, "a compressed bomb was accepted")
-    t.expect(_endless(t, door), "a body without end is read for ever")
-    _lie(t, door)
-    slow = _slow_ones(t, door)
+    t.expect(_endless(t, endpoint), "a body without end is read for ever")
+    _lie(t, endpoint)
+    slow = _slow_ones(t, endpoint)
     try:
         begun = time.monotonic()
         control_delivery(t, known_user(t))
@@ -167,8 +167,8 @@ def _big(t: CaseContext) -> None:
             one.close()
 
 
-def _head(door: str, *lines: str) -> bytes:
-    parts = urlsplit(door)
+def _head(endpoint: str, *lines: str) -> bytes:
+    parts = urlsplit(endpoint)
     first = [
         f"POST {parts.path} HTTP/1.1",
         f"host: {parts.netloc}",
@@ -177,12 +177,12 @@ def _head(door: str, *lines: str) -> bytes:
     return ("\r\n".join([*first, *lines]) + "\r\n\r\n").encode()
 
 
-def _endless(t: CaseContext, door: str) -> bool:
+def _endless(t: CaseContext, endpoint: str) -> bool:
     """Return True if a chunked body is refused or cut off before it grows too large."""
     chunk = f"{_CHUNK:x}\r\n".encode() + b"x" * _CHUNK + b"\r\n"
     try:
-        with t.direct.connect(door, timeout=3) as connection:
-            connection.sendall(_head(door, "transfer-encoding: chunked"))
+        with t.direct.connect(endpoint, timeout=3) as connection:
+            connection.sendall(_head(endpoint, "transfer-encoding: chunked"))
             for _ in range(_STREAMED // _CHUNK):
                 connection.sendall(chunk)
             connection.settimeout(2)
@@ -193,18 +193,20 @@ def _endless(t: CaseContext, door: str) -> bool:
         return True
 
 
-def _lie(t: CaseContext, door: str) -> None:
-    body = _head(door, "content-length: 5", "connection: close") + b'{"event":"x"}'
-    response = t.direct.raw(door, body, timeout=4)
+def _lie(t: CaseContext, endpoint: str) -> None:
+    body = _head(endpoint, "content-length: 5", "connection: close") + b'{"event":"x"}'
+    response = t.direct.raw(endpoint, body, timeout=4)
     t.expect(response.status < 500, f"a wrong Content-Length got status {response.status}")
     t.expect(not 200 <= response.status < 300, "a wrong Content-Length was accepted")
 
 
-def _slow_ones(t: CaseContext, door: str) -> list[socket.socket]:
+def _slow_ones(t: CaseContext, endpoint: str) -> list[socket.socket]:
     found = []
     for number in range(50):
-        connection = t.direct.connect(door, timeout=5)
-        connection.sendall(_head(door, "content-length: 500") + b"{" if number % 2 else b"POST /")
+        connection = t.direct.connect(endpoint, timeout=5)
+        connection.sendall(
+            _head(endpoint, "content-length: 500") + b"{" if number % 2 else b"POST /"
+        )
         found.append(connection)
     return found
 
@@ -229,20 +231,6 @@ def _fast(t: CaseContext) -> None:
     if t.hooks.has("events"):
         post(t, delivery)
         _expect_one_effect(t, marker, "a delivery and its retry")
-
-
-@case("wh-unknown-event")
-def _unknown(t: CaseContext) -> None:
-    user = known_user(t)
-    for name in ("foo.bar", "__init__", "constructor", "os.system", "meeting.", "x" * 300):
-        marker, delivery = marked_delivery(t, user, name)
-        response = post(t, delivery)
-        # A value that is no event name may be refused.
-        fine = 200 <= response.status < 300 or (response.status == 400 and name != "foo.bar")
-        t.expect(fine, f"an unknown event got status {response.status}")
-        if t.limits.forwards_unknown_events:
-            continue
-        expect_no_effect(t, marker, f"the unknown event {name[:20]}", user)
 
 
 @case("wh-tenant")

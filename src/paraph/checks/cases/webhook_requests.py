@@ -1,4 +1,4 @@
-"""Group `webhook`, part 3: forged event names, spellings of the path, and stalling senders."""
+"""Group `webhook`, part 3: bodies, event names, spellings of the path, stalling senders."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from paraph.checks.harness.webhook_steps import (
     control_delivery,
     effects,
     event_body,
+    expect_no_effect,
+    expect_rejected,
+    has_effect_soon,
     iso,
     known_user,
     marked_delivery,
@@ -88,23 +91,21 @@ def _send_owned(t: CaseContext, user: User, name: str, **account: str) -> str:
 def _no_account(t: CaseContext) -> None:
     t.hooks.require("events")
     user = known_user(t)
-    within = t.limits.effect_within
     account = user.account_id
     sent = {name: _send_owned(t, user, name, account_id=account) for name in _WITHOUT_ACCOUNT}
     control_delivery(t, user)
-    t.until(lambda: all(effects(t, one) for one in sent.values()), within)
+    t.until(lambda: all(effects(t, one) for one in sent.values()))
     handled = [name for name, marker in sent.items() if effects(t, marker)]
     if not handled:
         raise HookMissingError(f"no event of {', '.join(_WITHOUT_ACCOUNT)} is handled")
     for name in handled:
         marker = _send_owned(t, user, name)
-        there = t.until(lambda one=marker: effects(t, one), within)  # type: ignore[misc]
-        t.expect(there, f"{name} without an account is lost; Zoom sends it so")
+        t.expect(has_effect_soon(t, marker), f"{name} without an account is lost; Zoom sends it so")
 
 
-def spellings(door: str) -> list[str]:
+def spellings(endpoint: str) -> list[str]:
     """Return other paths that a careless decoder could read as the webhook's."""
-    path = urlsplit(door).path
+    path = urlsplit(endpoint).path
     head, _, last = path.rstrip("/").rpartition("/")
     every = "".join(f"%{ord(one):02X}" for one in last)
     return [
@@ -117,8 +118,8 @@ def spellings(door: str) -> list[str]:
 @case("wh-path-variants")
 def _path_variants(t: CaseContext) -> None:
     user = known_user(t)
-    door = t.url("webhook")
-    origin = "{0.scheme}://{0.netloc}".format(urlsplit(door))
+    endpoint = t.url("webhook")
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(endpoint))
     nowhere = post(
         t, marked_delivery(t, user)[1], url=f"{origin}/no-such-page-{os.urandom(4).hex()}"
     )
@@ -126,7 +127,7 @@ def _path_variants(t: CaseContext) -> None:
     told_by_status = not 200 <= nowhere.status < 300
     t.control(told_by_status or t.hooks.has("events"), "the app accepts a POST to any path")
     markers = {}
-    for path in spellings(door):
+    for path in spellings(endpoint):
         marker, delivery = marked_delivery(t, user)
         response = t.expect_no_error(post(t, delivery, url=origin + path), f"a delivery to {path}")
         accepted = told_by_status and 200 <= response.status < 300
@@ -138,9 +139,9 @@ def _path_variants(t: CaseContext) -> None:
             t.expect(not effects(t, marker), f"a delivery to {path} had an effect")
 
 
-def request_of(door: str, delivery: Delivery) -> tuple[bytes, bytes]:
+def request_of(endpoint: str, delivery: Delivery) -> tuple[bytes, bytes]:
     """Split a delivery in two: the head with the first half of the body, and the rest."""
-    parts = urlsplit(door)
+    parts = urlsplit(endpoint)
     lines = [
         f"POST {parts.path} HTTP/1.1",
         f"host: {parts.netloc}",
@@ -155,14 +156,14 @@ def request_of(door: str, delivery: Delivery) -> tuple[bytes, bytes]:
 
 def _in_two_pieces(t: CaseContext) -> int:
     """Send an honest delivery whose body comes in two pieces; return the status."""
-    door = t.url("webhook")
-    pieces = request_of(door, marked_delivery(t, known_user(t))[1])
-    return t.direct.raw(door, *pieces, timeout=15, pause=_PIECES_APART).status
+    endpoint = t.url("webhook")
+    pieces = request_of(endpoint, marked_delivery(t, known_user(t))[1])
+    return t.direct.raw(endpoint, *pieces, timeout=15, pause=_PIECES_APART).status
 
 
-def _stall(t: CaseContext, door: str) -> list[socket.socket]:
+def _stall(t: CaseContext, endpoint: str) -> list[socket.socket]:
     """Send unsigned deliveries that stall in their body, half of them near its end."""
-    parts = urlsplit(door)
+    parts = urlsplit(endpoint)
     senders = [t.sender() for _ in range(4)]
     held = []
     for number in range(_STALLED):
@@ -174,7 +175,7 @@ def _stall(t: CaseContext, door: str) -> list[socket.socket]:
             f"content-length: {_LONG if long else 4_000}\r\n\r\n"
         )
         body = b'{"event":"' + b"x" * (_LONG - 1000 if long else 1)
-        connection = senders[number % 4].connect(door)
+        connection = senders[number % 4].connect(endpoint)
         held.append(connection)
         connection.settimeout(1)
         # A server may refuse a body that is too long, or stop reading it.
@@ -202,3 +203,84 @@ def _stalled_bodies(t: CaseContext) -> None:
     finally:
         for one in held:
             one.close()
+
+
+def _raw_bodies(t: CaseContext, user: User) -> dict[str, tuple[str, bytes]]:
+    found = {}
+    for what in ("pretty", "emoji", "escapes", "floats", "order", "slashes"):
+        marker = new_marker()
+        content = {
+            "event": "meeting.ended",
+            "event_ts": int(t.now() * 1000),
+            "payload": {
+                "account_id": user.account_id,
+                "object": {"topic": marker, "uuid": marker, "host_id": user.id},
+            },
+        }
+        text = {
+            "pretty": json.dumps(content, indent=2),
+            "emoji": json.dumps({**content, "x": "\U0001f600 é"}, ensure_ascii=False),
+            "escapes": json.dumps({**content, "x": "\u00e9"}).replace("00e9", "00E9"),
+            "floats": json.dumps(content)[:-1] + ', "x": 1.0, "y": 1e3}',
+            "order": json.dumps(dict(reversed(content.items())), separators=(", ", " : ")),
+            "slashes": json.dumps(content)[:-1] + ', "x": "a\\/b"}',
+        }[what]
+        found[what] = (marker, text.encode())
+    return found
+
+
+@case("wh-raw-body")
+def _raw(t: CaseContext) -> None:
+    user = known_user(t)
+    for what, (marker, body) in _raw_bodies(t, user).items():
+        response = post(t, signed_delivery(t, body))
+        t.expect(
+            200 <= response.status < 300,
+            f"an honest delivery ({what}) got status {response.status}",
+        )
+        if t.hooks.has("events"):
+            there = has_effect_soon(t, marker)
+            t.expect(there, f"an honest delivery ({what}) has no effect")
+
+
+@case("wh-reserialised")
+def _reserialised(t: CaseContext) -> None:
+    user = known_user(t)
+    marker, honest = marked_delivery(t, user)
+    right, body = honest.right(), honest.body
+    for sent in (
+        json.dumps(json.loads(body), indent=1).encode(),
+        body.replace(b'{"event"', b'{ "event"'),
+        body[:-1] + b"} ",
+        b'{"event":"meeting.started",' + body[1:],
+    ):
+        delivery = signed_delivery(t, sent)
+        delivery.timestamp, delivery.signature = honest.timestamp, right
+        expect_rejected(t, post(t, delivery), "other bytes than those that were signed")
+    expect_no_effect(t, marker, "a delivery with other bytes", user)
+
+
+@case("wh-legacy-token")
+def _legacy(t: CaseContext) -> None:
+    user = known_user(t)
+    for value in (t.zoom.app.webhook_secret, "verification-token", t.zoom.app.client_id):
+        for more in ((), ("x-zm-request-timestamp",)):
+            marker, delivery = marked_delivery(t, user)
+            delivery.more = [("authorization", value)]
+            response = post(t, delivery.without("x-zm-signature", *more))
+            expect_rejected(t, response, "the retired verification token alone")
+            expect_no_effect(t, marker, "the retired verification token alone", user)
+
+
+@case("wh-unknown-event")
+def _unknown(t: CaseContext) -> None:
+    user = known_user(t)
+    for name in ("foo.bar", "__init__", "constructor", "os.system", "meeting.", "x" * 300):
+        marker, delivery = marked_delivery(t, user, name)
+        response = post(t, delivery)
+        # A value that is no event name may be refused.
+        fine = 200 <= response.status < 300 or (response.status == 400 and name != "foo.bar")
+        t.expect(fine, f"an unknown event got status {response.status}")
+        if t.limits.forwards_unknown_events:
+            continue
+        expect_no_effect(t, marker, f"the unknown event {name[:20]}", user)

@@ -186,9 +186,14 @@ class CaseContext:
         """Return the app's time in epoch seconds, moved by the hook `advance`."""
         return time.time() + self.environment.offset
 
-    def until(self, holds: Callable[[], object], seconds: float) -> bool:
-        """Wait until `holds` returns a true value, at most `seconds`; return whether it did."""
-        deadline = time.monotonic() + seconds
+    def until(self, holds: Callable[[], object], seconds: float | None = None) -> bool:
+        """Wait until `holds` returns a true value; return whether it did.
+
+        Args:
+            holds: called every 50 ms.
+            seconds: the longest wait; None means the time that the target needs for an effect.
+        """
+        deadline = time.monotonic() + (self.limits.effect_within if seconds is None else seconds)
         while True:
             if holds():
                 return True

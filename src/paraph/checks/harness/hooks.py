@@ -50,7 +50,7 @@ class Hooks:
 
         Raises:
             HookMissingError: the target has no such hook.
-            ControlFailedError: the command fails or no response comes.
+            ControlFailedError: the command fails, prints no JSON, or no response comes.
         """
         hook = self.require(name)
         if hook.command:
@@ -79,7 +79,10 @@ class Hooks:
         done = subprocess.run(command, capture_output=True, timeout=60, check=False)
         if done.returncode:
             raise ControlFailedError(f"the hook `{name}` ended with {done.returncode}")
-        return json.loads(done.stdout or b"null")
+        try:
+            return json.loads(done.stdout or b"null")
+        except ValueError:
+            raise ControlFailedError(f"the hook `{name}` must print JSON") from None
 
     def send(self, hook: Hook, **values: str) -> Response:
         """Send a hook's request outside the browsers."""

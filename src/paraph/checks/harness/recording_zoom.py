@@ -121,13 +121,13 @@ class Zoom:
     # ------------------------------------------------------------ misbehaviour
 
     def replace(self, path: str, reply: Reply, *, times: int | None = None) -> None:
-        """Send this response for a path; the genuine endpoint is not called."""
+        """Send this response for a path, `times` times; the genuine endpoint is not called."""
         self._rules.append(_Rule(path, lambda _reply, _request: reply, genuine=False, times=times))
 
     def change(
         self, path: str, change: Callable[[dict[str, Any]], Any], *, times: int | None = None
     ) -> None:
-        """Change the content of a path's genuine successful response."""
+        """Change the content of a path's genuine successful responses, `times` times."""
 
         def act(reply: Reply, _request: ReceivedRequest) -> Reply:
             if reply.status == 200:

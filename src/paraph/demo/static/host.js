@@ -1,4 +1,4 @@
-// Shows events as they arrive. Without this script the list is as fresh as the page.
+// Shows events as they arrive. Without this script the list is updated when the page is loaded.
 "use strict";
 const feed = document.getElementById("feed");
 
@@ -16,11 +16,11 @@ function show(item) {
   feed.prepend(line);
 }
 
-// Only this part is drawn anew: a page that reloads swallows the click that is on its way.
+// Only this part is redrawn: reloading the page would lose a click that is under way.
 async function drawInstallations() {
-  const answer = await fetch(location.pathname).catch(() => null);
-  if (!answer || !answer.ok) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const response = await fetch(location.pathname).catch(() => null);
+  if (!response || !response.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.getElementById("installations");
   if (fresh) document.getElementById("installations").replaceChildren(...fresh.childNodes);
 }

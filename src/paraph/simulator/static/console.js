@@ -14,7 +14,7 @@ function say(text, wrong) {
   say.timer = setTimeout(() => { said.hidden = true; }, 6000);
 }
 
-// Rows keep their element as long as their version is the same, and their openness for ever.
+// Rows keep their element as long as their version is the same, and stay open if they were open.
 function drawRows(region, fresh) {
   const old = new Map([...region.children].map((one) => [one.id, one]));
   const wanted = [...fresh.children].map((row) => {
@@ -33,7 +33,7 @@ function isBeingWrittenIn(region) {
   return fields.some((one) => one === document.activeElement || one.value !== one.defaultValue);
 }
 
-// The focused place, in a form that is found again after a region was redrawn.
+// A selector of the focused element that still works after a region was redrawn.
 function placeOf(one) {
   const home = one && one.closest("[data-focus],details[id]");
   if (!home) return "";
@@ -45,18 +45,18 @@ function drawRegion(region, fresh) {
   const markup = fresh.innerHTML;
   if (drawn.get(region.dataset.live) === markup) return;
   if (isBeingWrittenIn(region)) {
-    // Ask for everything next time, or what was not drawn now would never be.
+    // Request everything next time, because this region was not drawn now.
     version = "";
     return;
   }
   drawn.set(region.dataset.live, markup);
   const place = region.contains(document.activeElement) ? placeOf(document.activeElement) : "";
-  drawAnew(region, fresh);
+  redraw(region, fresh);
   const again = place && !region.contains(document.activeElement) && region.querySelector(place);
   if (again) again.focus({ preventScroll: true });
 }
 
-function drawAnew(region, fresh) {
+function redraw(region, fresh) {
   if ("keyed" in region.dataset) {
     drawRows(region, fresh);
     return;
@@ -67,16 +67,16 @@ function drawAnew(region, fresh) {
     const one = id && document.getElementById(id);
     if (one) one.open = true;
   }
-  if (region.dataset.live === "faults") sift();
+  if (region.dataset.live === "faults") filterFaults();
 }
 
 async function refresh() {
   if (document.hidden) return;
-  const answer = await fetch(`/_console/live?seen=${version}`).catch(() => null);
-  document.body.classList.toggle("gone", !answer);
-  if (!answer || answer.status !== 200) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  version = answer.headers.get("x-version") || "";
+  const response = await fetch(`/_console/live?seen=${version}`).catch(() => null);
+  document.body.classList.toggle("gone", !response);
+  if (!response || response.status !== 200) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  version = response.headers.get("x-version") || "";
   for (const region of document.querySelectorAll("[data-live]")) {
     const fresh = page.querySelector(`[data-live="${region.dataset.live}"]`);
     if (fresh) drawRegion(region, fresh);
@@ -86,14 +86,14 @@ async function refresh() {
 async function reveal(form) {
   const body = new URLSearchParams(new FormData(form));
   body.set("fragment", "1");
-  const answer = await fetch(form.action, { method: "POST", body }).catch(() => null);
-  if (!answer || !answer.ok) {
-    say("There is no such entry any more.", true);
+  const response = await fetch(form.action, { method: "POST", body }).catch(() => null);
+  if (!response || !response.ok) {
+    say("This entry is no longer kept.", true);
     return;
   }
   const place = document.getElementById(form.dataset.reveal);
   const masked = place.querySelector(".parts, .pairs");
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = document.createElement("div");
   fresh.className = "parts revealed";
   fresh.append(...page.body.childNodes);
@@ -116,17 +116,17 @@ async function send(form, button) {
   const held = document.activeElement === button;
   button.disabled = true;
   const order = { method: "POST", body, headers: { accept: "application/json" } };
-  const answer = await fetch(form.action, order).catch(() => null);
+  const response = await fetch(form.action, order).catch(() => null);
   button.disabled = false;
   // A disabled button loses the focus, which a keyboard user needs back.
   if (held) button.focus({ preventScroll: true });
-  if (!answer) {
-    say("The simulator does not answer.", true);
+  if (!response) {
+    say("The simulator does not respond.", true);
     return;
   }
-  const report = await answer.json().catch(() => ({ error: "The simulator has failed." }));
-  say(report.said || report.error, !answer.ok);
-  if (answer.ok && form.closest("[data-live]")) form.reset();
+  const report = await response.json().catch(() => ({ error: "The simulator has failed." }));
+  say(report.said || report.error, !response.ok);
+  if (response.ok && form.closest("[data-live]")) form.reset();
   await refresh();
 }
 
@@ -139,7 +139,7 @@ document.addEventListener("submit", (event) => {
 });
 
 const finder = document.getElementById("find-fault");
-function sift() {
+function filterFaults() {
   const words = finder.value.toLowerCase().split(/\s+/).filter(Boolean);
   for (const place of document.querySelectorAll(".place")) {
     let found = 0;
@@ -153,7 +153,7 @@ function sift() {
   }
 }
 finder.closest("label").hidden = false;
-finder.addEventListener("input", sift);
+finder.addEventListener("input", filterFaults);
 
 setInterval(refresh, 1500);
 document.addEventListener("visibilitychange", refresh);

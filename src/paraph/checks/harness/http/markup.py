@@ -7,6 +7,7 @@ from html import unescape
 
 from paraph.checks.harness.http.browser_url import resolved
 from paraph.checks.harness.http.response import Response
+from paraph.checks.verdict import ControlFailedError
 
 _FORM = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.IGNORECASE | re.DOTALL)
 _FIELD = re.compile(r"<(?:input|button)\b([^>]*)>", re.IGNORECASE)
@@ -54,6 +55,18 @@ def find_form(page: Response, *words: str) -> Form | None:
     """Find the first form whose action contains one of the words."""
     found = [one for one in forms_of(page) if not words or any(w in one.action for w in words)]
     return found[0] if found else None
+
+
+def require_form(page: Response, *words: str) -> Form:
+    """Find a form as `find_form` does.
+
+    Raises:
+        ControlFailedError: the page has no such form, so the case cannot go on.
+    """
+    form = find_form(page, *words)
+    if form is None:
+        raise ControlFailedError(f"the page at {page.url} has no form to {' or '.join(words)}")
+    return form
 
 
 def links_of(page: Response) -> list[str]:

@@ -59,7 +59,15 @@ class Sender:
         body: bytes | None = None,
         timeout: float = 0.0,
     ) -> Response:
-        """Send one request exactly as given, without normalising its target. Never raises."""
+        """Send one request exactly as given, without normalising its target. Never raises.
+
+        Args:
+            method: the method.
+            url: the URL.
+            headers: the headers; Host, User-Agent and Content-Length are added if they are absent.
+            body: the body.
+            timeout: seconds for each single wait; 0 means the sender's own.
+        """
         if problem := self._reach.problem(url):
             response = Response(method, url, sent=list(headers), problem=problem)
             self._record(response)

@@ -1,4 +1,4 @@
-"""Responses as a browser shows them, and bytes over a bare socket."""
+"""Single requests, and bytes over a bare socket."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.http.sender import Sender
-
-
-def page(text: str, *headers: tuple[str, str]) -> Response:
-    """A response with this body."""
-    given = list(headers) or [("content-type", "text/html; charset=utf-8")]
-    return Response("GET", "http://app.example/a", 200, given, text.encode())
 
 
 @contextmanager
@@ -75,18 +68,3 @@ def test_a_narrow_connection_announces_a_small_window() -> None:
         window = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         connection.sendall(b"x")
     assert window < 65536
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "expected"),
-    [
-        ("text/html; charset=utf-8", "plain", True),
-        ("application/xhtml+xml", "<p>", True),
-        ("", " <b>guessed</b>", True),
-        ("", "words", False),
-        ("text/plain", "<b>not shown as markup</b>", False),
-    ],
-)
-def test_a_browser_guesses_where_no_type_is_named(kind: str, text: str, *, expected: bool) -> None:
-    """A response without a content type counts as a page if it begins with markup."""
-    assert expected is page(text, ("content-type", kind)).is_html
