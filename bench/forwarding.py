@@ -26,7 +26,7 @@ import uvloop
 
 import kit
 import service_under_load as load
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 from paraph.sealing.key_ring import KeyRing
 from paraph.storage.database import open_store
 from postgres_server import PostgresServer

@@ -22,8 +22,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from paraph.service.fast_routes import private_fast_routes, public_fast_routes
+from service.connection_kit import Transport, connection
 from service.input_kinds import PRIVATE, PUBLIC, SIZE, USUAL_PRIVATE, USUAL_PUBLIC, Input
-from service.lane_kit import Transport, connection
 from service_kit import running
 
 GOAL = 5.0
@@ -62,9 +63,21 @@ async def cost(app: Any, fast_routes: Any, one: Input) -> tuple[float, str]:
 
 def rows(service: Any) -> Iterator[tuple[str, Any, Any, Input, tuple[Input, ...]]]:
     """Sides and paths, each with its usual refusal."""
-    yield "public, fast path", service.public, service.public_lane, USUAL_PUBLIC, PUBLIC
+    yield (
+        "public, fast path",
+        service.public,
+        public_fast_routes(service.public),
+        USUAL_PUBLIC,
+        PUBLIC,
+    )
     yield "public, ASGI", service.public, None, USUAL_PUBLIC, PUBLIC
-    yield "private, fast path", service.private, service.private_lane, USUAL_PRIVATE, PRIVATE
+    yield (
+        "private, fast path",
+        service.private,
+        private_fast_routes(service.api),
+        USUAL_PRIVATE,
+        PRIVATE,
+    )
     yield "private, ASGI", service.private, None, USUAL_PRIVATE, PRIVATE
 
 

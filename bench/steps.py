@@ -24,7 +24,7 @@ import service_under_load as load
 from events.inbox_kit import install, open_context
 from paraph.events.inbox import Inbox
 from paraph.logs import log_many, set_up_logs
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.secret import Secret
 from paraph.storage.stores.event_columns import BODY

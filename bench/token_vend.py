@@ -24,8 +24,9 @@ import service_under_load as load
 from kit import Target
 from paraph.lifecycle.api_key import create_key
 from paraph.lifecycle.context import Context
+from paraph.model.grant import Grant, Tokens, ZoomIdentity
+from paraph.model.link import Link
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, Link, Tokens, ZoomIdentity
 from paraph.secret import Secret
 from paraph.service.context import open_context
 from paraph.settings.loading import load_settings

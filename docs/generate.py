@@ -17,7 +17,8 @@ from typing import Any
 
 from paraph.errors import ParaphError
 from paraph.http.problems import status_of
-from paraph.model.phase import to_mermaid
+from paraph.model.grant import GRANT_TRANSITIONS
+from paraph.model.link import LINK_TRANSITIONS
 from paraph.outgoing.failure import Cause, failure
 from paraph.simulator.app import create_simulator
 from paraph.simulator.state.behaviours import all_behaviours
@@ -62,8 +63,12 @@ def events() -> str:
 
 
 def phases() -> str:
-    """The life of an installation, from the table of transitions."""
-    return f"```mermaid\n{to_mermaid()}```"
+    """The phases of links and grants, from their tables of transitions."""
+    diagrams = (
+        f"{title}:\n\n```mermaid\n{table.to_mermaid()}```"
+        for title, table in (("A link", LINK_TRANSITIONS), ("A grant", GRANT_TRANSITIONS))
+    )
+    return "\n\n".join(diagrams)
 
 
 def packages() -> str:

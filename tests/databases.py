@@ -14,7 +14,8 @@ import threading
 from functools import cache
 from pathlib import Path
 
-from paraph.sealing.key_ring import KeyRing, new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
+from paraph.sealing.key_ring import KeyRing
 from paraph.storage.database import open_store
 from tampering import tamper
 

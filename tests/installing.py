@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from paraph.lifecycle.context import Context
+from paraph.model.grant import Grant, Tokens, ZoomIdentity
+from paraph.model.link import Link
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, Link, Tokens, ZoomIdentity
 from paraph.secret import Secret
 
 

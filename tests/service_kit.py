@@ -16,13 +16,16 @@ from starlette.types import ASGIApp
 from databases import new_sqlite
 from paraph.endpoints.pages import Pages
 from paraph.endpoints.readiness import Readiness
+from paraph.endpoints.routes import PublicSide
+from paraph.endpoints.webhook_endpoint import WebhookEndpoint
+from paraph.http.body import BodyReader
 from paraph.lifecycle.api_key import create_key
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.remote.zoom_clock import ZoomClock
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.secret import Secret
-from paraph.service.app import Service, _public_side, _redirection_endpoint, open_service
+from paraph.service.app import Service, _page_routes, _redirection_endpoint, open_service
 from paraph.settings.model import DEFAULT_PROXY_ALLOW, Settings
 from paraph.simulator.engine import Consent
 from paraph.simulator.pytest_plugin import SimulatedZoom
@@ -198,7 +201,15 @@ def public_side(kit: Kit, context: Context) -> ASGIApp:
         shared_clock=SharedClock(time.time, system=time.time),
     )
     redirection = _redirection_endpoint(kit.settings, context, pages)
-    return _public_side(kit.settings, context, pages, readiness, redirection)
+    table = _page_routes(kit.settings, context, pages, readiness, redirection, headers=())
+    return PublicSide(table, pages, headers=(), bodies=BodyReader())
+
+
+def webhook_of(service: Service) -> WebhookEndpoint:
+    """The endpoint behind the webhook's route."""
+    endpoint: Any = service.public.table["/webhook"].endpoint
+    found: WebhookEndpoint = endpoint.__self__
+    return found
 
 
 def iso(instant: float) -> str:

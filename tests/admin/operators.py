@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from paraph.lifecycle.api_key import create_key
-from paraph.model.records import EventStatus, KeptEvent
+from paraph.model.event import EventStatus, KeptEvent
 from service_kit import ACCOUNT, Kit, running
 
 # Over TLS, as behind a tunnel that ends it: the client keeps no Secure cookie of plain http.

@@ -14,7 +14,7 @@ import pytest
 from admin.operators import COOKIE, ORIGIN, Desk, browser, desk, new_key, sign_in
 from paraph.admin import operator_request
 from paraph.errors import StorageError
-from paraph.model.records import EventStatus
+from paraph.model.event import EventStatus
 from service_kit import ACCOUNT, running
 
 pytestmark = pytest.mark.anyio
@@ -363,7 +363,7 @@ async def test_a_store_that_fails_is_a_page(
     async def fail(*_arguments: Any) -> Any:
         raise StorageError("canary-detail")
 
-    monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_live", fail)
+    monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_access", fail)
     response = await signed_in.get("/admin/events")
     assert (503, True) == (response.status_code, "cannot keep anything" in response.text)
     assert "canary" not in response.text
@@ -377,7 +377,7 @@ async def test_an_unexpected_error_is_a_page(
     async def fail(*_arguments: Any) -> Any:
         raise RuntimeError("canary-cause")
 
-    monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_live", fail)
+    monkeypatch.setattr(type(signed_in.kit.service.context.store), "read_access", fail)
     for response in (
         await signed_in.get("/admin/events"),
         await sign_in(signed_in.client, signed_in.key),

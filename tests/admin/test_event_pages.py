@@ -9,7 +9,7 @@ import pytest
 from admin.operators import Desk
 from paraph.admin.event_pages import PAGE
 from paraph.lifecycle.removal import remove_installation
-from paraph.model.records import EventStatus
+from paraph.model.event import EventStatus
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ async def test_by_status(signed_in: Desk) -> None:
     now = signed_in.kit.service.context.now()
     dead = await signed_in.keep(1)
     waits = await signed_in.keep(2, status=EventStatus.RECEIVED, next_attempt_at=now + 600)
-    done = await signed_in.keep(3, status=EventStatus.HANDED_ON, handed_on_at=now)
+    done = await signed_in.keep(3, status=EventStatus.FORWARDED, handed_on_at=now)
     for status, event_id in (("dead", dead), ("received", waits), ("handed_on", done)):
         page = (await signed_in.get(f"/admin/events?status={status}")).text
         assert [event_id] == _links(page)
@@ -52,7 +52,7 @@ async def test_the_backlog_stands_on_top(signed_in: Desk) -> None:
     now = context.now()
     async with context.store.transaction() as tx:
         # The notice of the installation, unless it went by itself already.
-        await tx.events.hand_to_nobody(now=now, limit=100)
+        await tx.events.mark_due_forwarded(now=now, limit=100)
     calm = (await signed_in.get("/admin/events")).text
     assert "<dt>waiting</dt><dd>0 " in calm and "<dt>dead letters</dt><dd>0 " in calm
     assert 3 == calm.count('width="0" height="4"') + calm.count('width="0.0" height="4"')
@@ -119,14 +119,14 @@ async def test_a_removed_installation_gets_nothing_again(signed_in: Desk) -> Non
     assert 400 == refused.status_code
     assert "It was not delivered again." in refused.text
     assert "Ask Zoom for the data itself, for an account that is installed." in refused.text
-    assert EventStatus.HANDED_ON is (await signed_in.event(event_id)).status
+    assert EventStatus.FORWARDED is (await signed_in.event(event_id)).status
 
 
 async def test_a_deleted_body_is_not_redelivered(signed_in: Desk) -> None:
     """Retention deleted the body, so nothing can be forwarded."""
     now = signed_in.kit.service.context.now()
     event_id = await signed_in.keep(
-        1, status=EventStatus.HANDED_ON, handed_on_at=now, failure="", body=None
+        1, status=EventStatus.FORWARDED, handed_on_at=now, failure="", body=None
     )
     refused = await signed_in.press(f"/admin/events/{event_id}/redeliver")
     assert 400 == refused.status_code

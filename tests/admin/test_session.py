@@ -12,7 +12,7 @@ from admin.operators import COOKIE, Desk, browser, new_key
 from paraph.admin.session import LIFETIME_SECONDS, Sessions
 from paraph.lifecycle.api_key import create_key
 from paraph.lifecycle.context import Context
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.secret import Secret
 from service_kit import Kit, running
 

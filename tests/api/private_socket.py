@@ -10,8 +10,9 @@ from typing import Any
 
 import uvicorn
 
-from paraph.http.fast_path.protocol import fast_lane
+from paraph.http.fast_path.protocol import fast_path
 from paraph.service.app import Service
+from paraph.service.fast_routes import private_fast_routes
 
 
 class _Server(uvicorn.Server):
@@ -33,8 +34,8 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def private_url(service: Service) -> AsyncIterator[str]:
     """Serve the private side for the length of a block; gives its URL."""
-    lane: Any = fast_lane(service.private_lane)
-    config = uvicorn.Config(service.private, port=0, http=lane, ws="none", lifespan="off")
+    http: Any = fast_path(private_fast_routes(service.api))
+    config = uvicorn.Config(service.private, port=0, http=http, ws="none", lifespan="off")
     config.access_log = False
     server = _Server(config)
     serving = asyncio.create_task(server.serve())

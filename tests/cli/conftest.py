@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from private_file import write_private
 
 

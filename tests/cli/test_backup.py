@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from cli.commands import run_command
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from private_file import write_private
 
 

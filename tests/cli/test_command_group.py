@@ -17,7 +17,7 @@ from paraph.cli.command_group import LazyCommandGroup
 from paraph.cli.events import STATUSES, Status
 from paraph.cli.main import app, main
 from paraph.lifecycle.api_key import Scope
-from paraph.model.records import EventStatus
+from paraph.model.event import EventStatus
 
 
 def every_command(

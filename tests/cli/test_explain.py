@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from cli.commands import run_command
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.simulator.webhooks.webhook_sender import sign
 from private_file import write_private
 from service_kit import running

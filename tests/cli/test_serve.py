@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from private_file import write_private
 from serve_process import start_service
 

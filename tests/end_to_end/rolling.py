@@ -23,7 +23,7 @@ import asyncpg
 import httpx
 
 from end_to_end.nginx import certificate, run_nginx
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.simulator.engine import Consent
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.state.world import User

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from paraph.client import challenge_of
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhooks.webhook_sender import sign
 from ports import reserve_ports

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from end_to_end.nginx import FIRST, SECOND, Proxies, certificate, demand_nginx, free_port, nginx
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhooks.webhook_sender import sign
 from service_kit import ACCOUNT, JANE, iso, simulated_zoom

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhooks.webhook_sender import sign
 from ports import reserve_ports

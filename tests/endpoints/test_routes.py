@@ -14,8 +14,9 @@ from starlette.responses import PlainTextResponse
 
 from paraph.endpoints import readiness
 from paraph.endpoints.pages import Pages
-from paraph.endpoints.routes import PublicSide
+from paraph.endpoints.routes import PageRoutes, PublicSide
 from paraph.errors import StorageError
+from paraph.http.body import BodyReader
 from service_kit import Kit, running
 
 pytestmark = pytest.mark.anyio
@@ -204,7 +205,9 @@ async def test_a_server_that_tells_no_raw_path_is_served(kit: Kit) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    side = PublicSide(kit.settings, Pages("x", "/install"), routes={"/healthz": healthz})
+    pages = Pages("x", "/install")
+    table = PageRoutes(kit.settings, pages, headers=()).table({"/healthz": healthz})
+    side = PublicSide(table, pages, headers=(), bodies=BodyReader())
     scope = {"type": "http", "method": "GET", "path": "/healthz", "headers": []}
     await side(scope, receive=no_body, send=send)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 from paraph.simulator.webhooks.webhook_sender import encode_body, sign
 from paraph.storage.database import Database
 from paraph.storage.engines.sqlite_intake import SqliteIntake

@@ -15,7 +15,8 @@ from paraph.events.inbox import Inbox
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.model.records import Concerned, EventStatus, KeptEvent
+from paraph.model.event import EventStatus, KeptEvent
+from paraph.model.installation import Recipient
 
 
 class Host:
@@ -24,7 +25,7 @@ class Host:
     def __init__(self, **conduct: Callable[[], Awaitable[object]]) -> None:
         self.conduct = conduct
         self.seen: list[str] = []
-        self.concerned: dict[str, Sequence[Concerned]] = {}
+        self.concerned: dict[str, Sequence[Recipient]] = {}
         self.arrived = asyncio.Event()
 
     async def forward(self, event: KeptEvent, recipients: Recipients) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
-from paraph.model.records import EventStatus, KeptEvent, Outcome
+from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.oauth.roles import Client
 from paraph.remote.authorization_server import RemoteAuthorizationServer
 from paraph.remote.resource_server import RemoteResourceServer

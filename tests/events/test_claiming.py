@@ -16,8 +16,8 @@ from paraph.events import claims
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
-from paraph.model.records import EventStatus, KeptEvent
-from paraph.storage.stores.event import SqlEventStore
+from paraph.model.event import EventStatus, KeptEvent
+from paraph.storage.stores.event import EventStore
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -48,14 +48,14 @@ async def prefetching(
 async def test_many_events_share_a_claim(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backlog takes far fewer claims than there are events, and each is handed on once."""
     claims = 0
-    claim = SqlEventStore.claim
+    claim = EventStore.claim
 
-    async def counted(self: SqlEventStore, **options: Any) -> Sequence[KeptEvent]:
+    async def counted(self: EventStore, **options: Any) -> Sequence[KeptEvent]:
         nonlocal claims
         claims += not options["urgent"]
         return await claim(self, **options)
 
-    monkeypatch.setattr(SqlEventStore, "claim", counted)
+    monkeypatch.setattr(EventStore, "claim", counted)
     inbox, host = Inbox(context), Host()
     marks = [str(number) for number in range(500)]
     await asyncio.gather(*(keep(inbox, meeting(mark)) for mark in marks))
@@ -63,7 +63,7 @@ async def test_many_events_share_a_claim(context: Context, monkeypatch: pytest.M
         await host.until(*marks)
     assert sorted(marks) == sorted(host.seen)
     assert claims <= 100
-    assert {1} == {one.attempts for one in await kept(context, EventStatus.HANDED_ON)}
+    assert {1} == {one.attempts for one in await kept(context, EventStatus.FORWARDED)}
 
 
 @pytest.mark.usefixtures("ahead")
@@ -98,7 +98,7 @@ async def test_a_removal_counts_for_what_was_claimed_before_it(context: Context)
     assert {"good1", "good2", *waits[:2], "other"} == set(host.seen)
     async with context.store.reading() as tx:
         rows = [one for one in await tx.events.page(limit=100) if one.account_id == sample.ACCOUNT]
-    assert {(EventStatus.HANDED_ON, "purged")} == {(one.status, one.failure) for one in rows}
+    assert {(EventStatus.FORWARDED, "purged")} == {(one.status, one.failure) for one in rows}
 
 
 @pytest.mark.usefixtures("ahead")
@@ -134,7 +134,7 @@ async def test_what_is_held_too_long_goes_back_in_time(
         assert set(waits[:2]) <= set(host.seen)
         gate.set()
         for mark in waits:
-            await until_status(context, mark, EventStatus.HANDED_ON)
+            await until_status(context, mark, EventStatus.FORWARDED)
     assert sorted(["good1", "good2", *waits]) == sorted(host.seen)
     assert {1} == {one.attempts for one in await kept(context)}
 

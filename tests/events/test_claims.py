@@ -13,7 +13,7 @@ from paraph.events.claims import (
     Attempt,
     ClaimQueue,
 )
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 from storage import sample
 
 

@@ -29,7 +29,7 @@ from paraph.events.dispatch import ATTEMPTS, Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.model.records import EventStatus
+from paraph.model.event import EventStatus
 from paraph.storage.database import Database
 from paraph.storage.scope import Scope
 from paraph.storage.transaction import Transaction
@@ -45,7 +45,7 @@ async def test_every_event_is_forwarded(context: Context) -> None:
         await asyncio.gather(*(keep(inbox, meeting(str(number))) for number in range(100)))
         await host.until(*(str(number) for number in range(100)))
     assert 100 == len(host.seen)
-    assert 100 == len(await kept(context, EventStatus.HANDED_ON))
+    assert 100 == len(await kept(context, EventStatus.FORWARDED))
 
 
 async def test_unwanted_events_are_only_marked(context: Context) -> None:
@@ -55,7 +55,7 @@ async def test_unwanted_events_are_only_marked(context: Context) -> None:
     dispatcher = Dispatcher(context, inbox, Refresher(context), [], monotonic=time.monotonic)
     work = asyncio.create_task(dispatcher.run())
     for number in range(30):
-        one = await until_status(context, str(number), EventStatus.HANDED_ON)
+        one = await until_status(context, str(number), EventStatus.FORWARDED)
         assert 0 == one.attempts
     await dispatcher.stop()
     await work
@@ -68,7 +68,7 @@ async def test_a_failing_event_blocks_no_other_and_is_retried(context: Context) 
         await keep(inbox, meeting(mark))
     async with dispatching(context, host, inbox=inbox):
         await host.until("refused", "thrown", "good")
-        await until_status(context, "good", EventStatus.HANDED_ON)
+        await until_status(context, "good", EventStatus.FORWARDED)
     for mark, failure in (
         ("refused", "transport: the host did not answer: ConnectError"),
         ("thrown", "raised: ValueError"),
@@ -89,7 +89,7 @@ async def test_a_failure_that_no_database_takes_holds_up_nothing(database_url: s
         for mark in ("quoted", "good"):
             await keep(inbox, meeting(mark))
         async with dispatching(context, host, inbox=inbox):
-            await until_status(context, "good", EventStatus.HANDED_ON)
+            await until_status(context, "good", EventStatus.FORWARDED)
             failure = (await until_failed(context, "quoted")).failure
     assert failure.startswith("transport: half a pair ?, a nought ?, a line?x")
     assert dispatch.LONGEST_FAILURE == len(failure)
@@ -172,7 +172,7 @@ async def test_what_a_dead_worker_had_is_taken_up(database_url: str) -> None:
             now += 61
             inbox.arrived[False].set()
             await host.until("1")
-            one = await until_status(context, "1", EventStatus.HANDED_ON)
+            one = await until_status(context, "1", EventStatus.FORWARDED)
         assert 2 == one.attempts
 
 
@@ -209,9 +209,9 @@ async def test_a_late_failure_changes_nothing(context: Context) -> None:
         one.next_attempt_at,
     )
     async with context.store.transaction() as tx:
-        await tx.events.hand_on([again.event_id], now=now)
+        await tx.events.mark_forwarded([again.event_id], now=now)
         await tx.events.give_up(again, failure="late")
-    assert [EventStatus.HANDED_ON] == [one.status for one in await kept(context)]
+    assert [EventStatus.FORWARDED] == [one.status for one in await kept(context)]
 
 
 async def test_two_workers_share_without_doubling(database_url: str) -> None:
@@ -225,7 +225,7 @@ async def test_two_workers_share_without_doubling(database_url: str) -> None:
         hosts = [Host(), Host()]
         async with dispatching(one, hosts[0]), dispatching(two, hosts[1]):
             for number in range(60):
-                await until_status(one, str(number), EventStatus.HANDED_ON)
+                await until_status(one, str(number), EventStatus.FORWARDED)
         seen = [mark for host in hosts for mark in host.seen]
         assert {str(number) for number in range(60)} == set(seen)
         assert 60 == len(seen)
@@ -244,7 +244,7 @@ async def test_a_graceful_stop_gives_back_what_is_not_done(context: Context) -> 
     async with dispatching(context, host, inbox=inbox):
         await host.until("hangs", "slow")
         asyncio.get_running_loop().call_later(0.05, may_end.set)
-    assert EventStatus.HANDED_ON is (await one_with(context, "slow")).status
+    assert EventStatus.FORWARDED is (await one_with(context, "slow")).status
     given_back = await one_with(context, "hangs")
     assert (EventStatus.RECEIVED, 0) == (given_back.status, given_back.attempts)
     assert given_back.next_attempt_at <= time.time()
@@ -270,7 +270,7 @@ async def test_order_is_kept_within_an_account_where_asked(context: Context) -> 
         await keep(inbox, content)
     async with dispatching(context, host, inbox=inbox, ordered=True):
         await host.until("first", "other")
-        await until_status(context, "other", EventStatus.HANDED_ON)
+        await until_status(context, "other", EventStatus.FORWARDED)
         one = await until_failed(context, "first")
         assert EventStatus.RECEIVED is one.status and "second" not in host.seen
         async with context.store.transaction() as tx:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from paraph.events.drops import DroppedEvents
-from paraph.model.records import Outcome
+from paraph.model.event import Outcome
 
 pytestmark = pytest.mark.anyio
 

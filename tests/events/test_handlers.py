@@ -16,7 +16,8 @@ from paraph.events.handlers import HandedEvent, Handlers
 from paraph.events.inbox import Inbox
 from paraph.events.recipients import Recipients, find_recipients
 from paraph.lifecycle.context import Context
-from paraph.model.records import Installation, KeptEvent
+from paraph.model.event import KeptEvent
+from paraph.model.installation import Installation
 from storage import sample
 
 pytestmark = pytest.mark.anyio

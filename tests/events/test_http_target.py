@@ -22,7 +22,7 @@ from paraph.events import http_target
 from paraph.events.http_target import MOST_READ_BYTES, Forwarder
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
-from paraph.model.records import Concerned
+from paraph.model.installation import Recipient
 from paraph.outgoing.failure import Cause
 from paraph.outgoing.route import DIRECT, OutgoingRoute
 from paraph.secret import Secret
@@ -35,7 +35,7 @@ NEW, OLD = Secret("a-new-forwarding-key-4jT8"), Secret("an-old-forwarding-key-9s
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 EVENT = sample.event(body=b'{"event": "meeting.ended",  "payload": {}}', attempts=1)
 CONCERNED = Recipients(
-    (Concerned("link-1", "subject-1", "user-1", sample.ACCOUNT),), Selection.USERS, ("user-1",)
+    (Recipient("link-1", "subject-1", "user-1", sample.ACCOUNT),), Selection.USERS, ("user-1",)
 )
 
 

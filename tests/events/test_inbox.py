@@ -12,7 +12,7 @@ from paraph.errors import InboxFull, StorageError
 from paraph.events import inbox as inbox_module
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 
 pytestmark = pytest.mark.anyio
 

@@ -22,7 +22,7 @@ from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import carry_out
 from paraph.lifecycle.removal import remove_installation
-from paraph.model.records import EventStatus, KeptEvent, Outcome
+from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.zoom.events import Event, parse_app_deauthorized
 from storage import sample
 
@@ -168,7 +168,7 @@ async def test_an_unwanted_event_is_stored_as_delivered(place: Place) -> None:
         assert Outcome.KEPT is await keep(inbox, meeting())
         assert Outcome.DUPLICATE is await keep(inbox, meeting())
         (event,) = await box.kept()
-        assert (EventStatus.HANDED_ON, event.received_at) == (event.status, event.handed_on_at)
+        assert (EventStatus.FORWARDED, event.received_at) == (event.status, event.handed_on_at)
         assert not any(signal.is_set() for signal in inbox.arrived.values())
         assert Outcome.KEPT is await keep(inbox, removal())
         assert EventStatus.RECEIVED is (await box.kept())[-1].status

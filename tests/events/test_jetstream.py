@@ -21,7 +21,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.jetstream import JetStreamInbox, open_jetstream
 from paraph.events.stream_setup import StreamUrl
 from paraph.lifecycle.context import Context
-from paraph.model.records import Outcome
+from paraph.model.event import Outcome
 from paraph.outgoing.route import OutgoingRoute
 from ports import reserve_ports
 

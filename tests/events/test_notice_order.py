@@ -19,7 +19,7 @@ from paraph.events.recipients import Recipients
 from paraph.events.redelivery import redeliver
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import STALE_SECONDS
-from paraph.model.records import EventStatus, KeptEvent
+from paraph.model.event import EventStatus, KeptEvent
 
 pytestmark = pytest.mark.anyio
 
@@ -87,7 +87,7 @@ async def test_one_notice_of_an_installation_is_given_out_at_a_time(context: Con
     assert [("link-1", 1), ("link-2", 1)] == marks(first)
     assert [] == await claim(context, at=FAR - 1)
     async with context.store.transaction() as tx:
-        await tx.events.hand_on([one.event_id for one in first], now=1)
+        await tx.events.mark_forwarded([one.event_id for one in first], now=1)
     assert [("link-1", 2)] == marks(await claim(context))
 
 
@@ -120,7 +120,7 @@ async def test_a_subject_that_moves_hears_of_the_end_first(context: Context) -> 
     (first,) = await claim(context)
     assert [("link-1", 1)] == marks([first])
     async with context.store.transaction() as tx:
-        await tx.events.hand_on([first.event_id], now=1)
+        await tx.events.mark_forwarded([first.event_id], now=1)
     assert [("link-2", 1)] == marks(await claim(context))
 
 
@@ -195,7 +195,7 @@ async def test_a_stale_demand_is_dropped(context: Context) -> None:
     async with context.store.reading() as tx:
         rows = sorted(await tx.events.page(limit=10), key=lambda one: one.arrival)
     assert "stale: a later notice followed" == rows[0].failure
-    assert EventStatus.HANDED_ON is rows[0].status
+    assert EventStatus.FORWARDED is rows[0].status
 
 
 async def test_nothing_else_is_ever_dropped(context: Context) -> None:

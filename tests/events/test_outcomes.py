@@ -20,7 +20,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.outcomes import AttemptOutcome, OutcomeWriter
 from paraph.lifecycle.context import Context
 from paraph.logs import set_up_logs
-from paraph.model.records import EventStatus, KeptEvent
+from paraph.model.event import EventStatus, KeptEvent
 from paraph.storage.database import Database
 from paraph.storage.scope import Scope
 from paraph.storage.transaction import Transaction
@@ -65,7 +65,7 @@ async def test_outcomes_gather(context: Context, monkeypatch: pytest.MonkeyPatch
         writer.add(AttemptOutcome.released(event))
     await writer.close()
     assert 1 == begun
-    assert 20 == len(await kept(context, EventStatus.HANDED_ON))
+    assert 20 == len(await kept(context, EventStatus.FORWARDED))
     assert {0} == {one.attempts for one in await kept(context, EventStatus.RECEIVED)}
 
 
@@ -77,7 +77,7 @@ async def test_a_close_does_not_wait(context: Context, monkeypatch: pytest.Monke
     writer.add(AttemptOutcome.forwarded(event))
     await asyncio.sleep(0.01)
     await writer.close()
-    assert [EventStatus.HANDED_ON] == [one.status for one in await kept(context)]
+    assert [EventStatus.FORWARDED] == [one.status for one in await kept(context)]
 
 
 async def test_a_full_batch_is_written_at_once(
@@ -90,7 +90,7 @@ async def test_a_full_batch_is_written_at_once(
     for event in await claimed(context, 10):
         writer.add(AttemptOutcome.forwarded(event))
     await written.wait()
-    assert 10 == len(await kept(context, EventStatus.HANDED_ON))
+    assert 10 == len(await kept(context, EventStatus.FORWARDED))
 
 
 async def test_an_event_is_told_of_once(
@@ -112,7 +112,7 @@ async def test_an_event_is_told_of_once(
             writer.add(AttemptOutcome.forwarded(events[2]))
             other.execute("ROLLBACK")
         await writer.close()
-        assert 2 == len(await kept(context, EventStatus.HANDED_ON))
+        assert 2 == len(await kept(context, EventStatus.FORWARDED))
     told = [json.loads(line) for line in lines.getvalue().splitlines()]
     assert [events[0].event_id[:16], events[2].event_id[:16]] == [
         line["event_id"] for line in told if line["event"] == "event.forwarded"

@@ -13,7 +13,7 @@ from events.inbox_kit import install, keep
 from paraph.events.inbox import Inbox
 from paraph.events.recipients import Recipients, find_recipients
 from paraph.lifecycle.context import Context
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 from paraph.zoom.concerned_users import Selection
 from storage import sample
 

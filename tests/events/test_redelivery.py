@@ -12,7 +12,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.redelivery import find_event, redeliver
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
-from paraph.model.records import EventStatus
+from paraph.model.event import EventStatus
 from service_kit import ACCOUNT, running
 from storage import sample
 
@@ -47,7 +47,7 @@ async def test_a_removed_installation_gets_nothing_again(context: Context) -> No
     with pytest.raises(UsageError):
         await redeliver(context, event_id)
     (one,) = await kept(context)
-    assert (None, EventStatus.HANDED_ON) == (one.body, one.status)
+    assert (None, EventStatus.FORWARDED) == (one.body, one.status)
 
 
 async def test_a_body_that_outlived_its_account_is_not_forwarded(context: Context) -> None:

@@ -10,7 +10,7 @@ from events.inbox_kit import delivery_of, meeting, open_context
 from paraph.events.inbox import Inbox
 from paraph.events.retention import AT_ONCE, ROW_MARGIN_SECONDS, Retention, delete_expired_events
 from paraph.lifecycle.context import Context
-from paraph.model.records import EventStatus, Outcome
+from paraph.model.event import EventStatus, Outcome
 from paraph.zoom.webhook import Freshness
 
 pytestmark = pytest.mark.anyio

@@ -33,7 +33,7 @@ from paraph.errors import (
 )
 from paraph.lifecycle.audit import walk_chain
 from paraph.model.phase import Phase
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.state.world import User
 from pgbouncer import PgBouncer
@@ -209,7 +209,7 @@ class Chaos:
             problems = [*await self._problems(everybody), *await self._told(everybody)]
             verdict = await walk_chain(everybody.context.store)
             async with everybody.context.store.reading() as tx:
-                turns = len(await tx.key_turns.all())
+                turns = len(await tx.key_rotations.all())
         if verdict.broken_at is not None:
             problems.append(f"the audit chain is broken at {verdict.broken_at}: {verdict.why}")
         return {

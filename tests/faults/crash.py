@@ -31,7 +31,8 @@ from pathlib import Path
 from events.inbox_kit import open_context
 from faults.retrying_sender import WAITS, WEBHOOK_SECRET, Delivery, Sender
 from nats_server import NatsServer
-from paraph.sealing.key_ring import KeyRing, new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
+from paraph.sealing.key_ring import KeyRing
 from pgbouncer import PgBouncer
 from ports import reserve_ports
 from postgres_server import PostgresServer

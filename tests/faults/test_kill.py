@@ -27,8 +27,9 @@ import pytest
 
 from paraph import challenge_of
 from paraph.lifecycle.audit import walk_chain
-from paraph.model.phase import RUNG_NAMES
-from paraph.sealing.key_ring import KeyRing, new_encryption_key
+from paraph.model.link import PROOF_NAMES
+from paraph.sealing.encryption_key import new_encryption_key
+from paraph.sealing.key_ring import KeyRing
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.storage.database import Database, open_store
@@ -183,7 +184,7 @@ api_servers = ["{self.zoom.url}"]
         verdict = await walk_chain(store)
         await store.close()
         return {
-            "rungs": [[rung.name for rung in one.link.rungs] for one in installations],
+            "rungs": [[rung.name for rung in one.link.proofs] for one in installations],
             "installations": [one.link.link_id for one in installations],
             "grants": [one.tokens.access_token.reveal() for one in grants],
             "removals": [one.status.value for one in events],
@@ -257,7 +258,7 @@ def test_killed_at_any_step_of_a_linked_install(place: Place) -> None:
                 assert -signal.SIGKILL == process.wait(10)
         seen = place.look()
         assert len(seen["installations"]) <= len(seen["grants"]) <= 1
-        assert all(list(RUNG_NAMES) == rungs for rungs in seen["rungs"])
+        assert all(list(PROOF_NAMES) == rungs for rungs in seen["rungs"])
         assert seen["chain_broken_at"] is None
         if not died:
             break

@@ -14,7 +14,8 @@ from paraph.errors import NotFound
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.removal import remove_installation
-from paraph.model.records import Installation, ZoomIdentity
+from paraph.model.grant import ZoomIdentity
+from paraph.model.installation import Installation
 from paraph.storage.database import open_store
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

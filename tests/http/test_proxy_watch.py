@@ -12,8 +12,9 @@ import pytest
 
 from paraph.http import proxy_watch
 from paraph.http.proxy_watch import LOG_SECONDS, ProxyWatch, log_what_is_believed
+from paraph.service.fast_routes import public_fast_routes
 from paraph.settings.validation import Network
-from service.lane_kit import connection, turns
+from service.connection_kit import connection, feed
 from service_kit import running
 
 
@@ -125,11 +126,11 @@ async def test_both_paths_and_all_urls_count(tmp_path: Path, log: Log) -> None:
     clear = b"x-forwarded-for: 1.2.3.4, 127.0.0.7\r\nx-forwarded-proto: http, http\r\n"
     async with running(tmp_path, trusted_proxies=trusted) as kit:
         answers = []
-        for lane in (kit.service.public_lane, None):
+        for find_route in (public_fast_routes(kit.service.public), None):
             for target in targets:
                 raw = target + b" HTTP/1.1\r\nhost: a\r\n" + clear + b"\r\n"
-                async with connection(kit.service.public, lane) as (serving, transport):
-                    answers.append((await turns(serving, transport, [raw]))[0][0])
+                async with connection(kit.service.public, find_route) as (serving, transport):
+                    answers.append((await feed(serving, transport, [raw]))[0][0])
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(kit.service.private), base_url="http://localhost"
         ) as caller:

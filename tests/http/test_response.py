@@ -1,4 +1,4 @@
-"""A whole answer says the same to ASGI as on the wire of the fast lane."""
+"""A complete response is the same by ASGI and on the wire of the fast path."""
 
 from __future__ import annotations
 
@@ -8,49 +8,57 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from paraph.http.response import Answer, Fields
-from paraph.http.wire import Wire
+from paraph.http.fast_path.protocol import Wire
+from paraph.http.response import CompleteResponse, Fields
 
 pytestmark = pytest.mark.anyio
 
 JSON = (b"content-type", b"application/json")
 
 
-async def told(answer: Answer) -> list[Mapping[str, Any]]:
+async def sent(response: CompleteResponse) -> list[Mapping[str, Any]]:
     """The messages that ASGI gets."""
     messages: list[Mapping[str, Any]] = []
 
     async def send(message: Any) -> None:
         messages.append(message)
 
-    await answer.send(send)
+    await response.send(send)
     return messages
 
 
-async def test_the_length_stands_first_on_either_way() -> None:
-    """It belongs to the body, and all else is written once for many answers."""
-    answer = Answer(200, Fields(JSON, (b"cache-control", b"no-store")), b"{}")
-    start, body = await told(answer)
+async def test_the_length_is_first_on_either_path() -> None:
+    """It belongs to the body; all other headers are written once for many responses."""
+    response = CompleteResponse(200, Fields(JSON, (b"cache-control", b"no-store")), b"{}")
+    start, body = await sent(response)
     assert [(b"content-length", b"2"), JSON, (b"cache-control", b"no-store")] == start["headers"]
     assert b"{}" == body["body"]
-    wire = Wire().carry(answer, [(b"date", b"today")])
+    wire = Wire().write(response, [(b"date", b"today")])
     head = b"content-length: 2\r\ncontent-type: application/json\r\ncache-control: no-store"
     assert b"HTTP/1.1 200 OK\r\ndate: today\r\n" + head + b"\r\n\r\n{}" == wire
 
 
 async def test_a_response_keeps_its_headers_and_gets_more() -> None:
-    """But for its length, which is counted anew."""
+    """Except its length, which is counted again."""
     response = Response("no", status_code=404, media_type="text/x", headers={"x-a": "1"})
-    answer = Answer.of(response, (b"x-b", b"2"))
-    assert (404, b"no") == (answer.status, answer.body)
+    complete = CompleteResponse.of(response, (b"x-b", b"2"))
+    assert (404, b"no") == (complete.status, complete.body)
     own = ((b"x-a", b"1"), (b"content-type", b"text/x; charset=utf-8"), (b"x-b", b"2"))
-    assert own == answer.fields.headers
+    assert own == complete.fields.headers
 
 
-def test_an_answer_that_is_given_again_follows_the_clock() -> None:
-    """What is remembered of it ends with the second: the date stands in front of it."""
-    wire, answer = Wire(), Answer(401, Fields(JSON), b"", again=True)
+def test_a_prepared_response_follows_the_clock() -> None:
+    """Its cached bytes end with the second: they contain the date."""
+    wire, response = Wire(), CompleteResponse(401, Fields(JSON), b"", again=True)
     now, then = [(b"date", b"now")], [(b"date", b"then")]
-    first = wire.carry(answer, now)
-    assert first is wire.carry(answer, now)
-    assert b"date: then" in wire.carry(answer, then)
+    first = wire.write(response, now)
+    assert first is wire.write(response, now)
+    assert b"date: then" in wire.write(response, then)
+
+
+async def test_a_204_has_no_length() -> None:
+    """RFC 9110 section 8.6 forbids it, on either path."""
+    response = CompleteResponse.of(Response(status_code=204))
+    start, _body = await sent(response)
+    assert [] == start["headers"]
+    assert b"HTTP/1.1 204 No Content\r\n\r\n" == Wire().write(response, [])

@@ -29,7 +29,7 @@ async def install_url(api: httpx.AsyncClient, subject: str, nonce: str = NONCE) 
 
 
 async def handoff_of(kit: Kit, api: httpx.AsyncClient, subject: str, nonce: str = NONCE) -> str:
-    """The handoff at the end of the ladder."""
+    """The handoff after the proofs."""
     async with kit.browser() as browser:
         done = await kit.install(browser, await install_url(api, subject, nonce))
     assert done.status_code == 303, done.text

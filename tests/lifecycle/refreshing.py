@@ -13,8 +13,9 @@ from typing import Any
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
+from paraph.model.event import KeptEvent
+from paraph.model.grant import Grant
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, KeptEvent
 from paraph.storage.database import open_store
 from service_kit import Kit, running
 

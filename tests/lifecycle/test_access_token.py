@@ -16,8 +16,8 @@ from paraph.errors import InvalidGrant, PeerError, PeerUnavailable, TransportErr
 from paraph.lifecycle import refresh_lease
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, notify_host
+from paraph.model.installation import Installation
 from paraph.model.phase import Phase
-from paraph.model.records import Installation
 from paraph.operations.housekeeping import IDLE_SECONDS, keep_alive
 
 pytestmark = pytest.mark.anyio
@@ -136,7 +136,7 @@ async def test_a_dead_grant_is_said_once_with_its_reason(
     assert told["reauthorize_url"] == told["mend_url"]
 
 
-async def test_a_good_answer_that_comes_late_mends_the_grant(one: Refreshing) -> None:
+async def test_a_valid_response_that_comes_late_restores_the_grant(one: Refreshing) -> None:
     """Somebody else has given the grant up meanwhile: the tokens say otherwise."""
     one.fault("token_slow", seconds=0.3)
     flight = one.refresher().begin(one.grant_id)
@@ -148,7 +148,9 @@ async def test_a_good_answer_that_comes_late_mends_the_grant(one: Refreshing) ->
     assert (Phase.ACTIVE, "", 2) == (after.phase, after.reason, after.token_version)
 
 
-async def test_the_host_is_told_that_a_late_answer_mended_the_grant(one: Refreshing) -> None:
+async def test_the_host_hears_that_a_late_response_restored_the_grant(
+    one: Refreshing,
+) -> None:
     """Told that a person has to agree again, it must hear that this is not so any more."""
     one.fault("token_slow", seconds=0.3)
     flight = one.refresher().begin(one.grant_id)
@@ -169,7 +171,7 @@ async def test_the_host_is_told_that_a_late_answer_mended_the_grant(one: Refresh
     ] == [(at["phase"], at["sequence"], at["reason"]) for at in (x["installation"] for x in told)]
 
 
-async def test_an_answer_to_an_earlier_question_decides_no_deauthorization(
+async def test_a_response_to_an_earlier_request_decides_no_deauthorization(
     one: Refreshing,
 ) -> None:
     """Asked before the removal was announced, the refresh proves nothing about it."""
@@ -249,7 +251,7 @@ async def test_a_transient_failure_keeps_everything_and_waits(one: Refreshing) -
 
 
 @pytest.mark.parametrize("grace", [True, False])
-async def test_an_answer_that_was_lost_after_the_rotation(one: Refreshing, grace: bool) -> None:  # noqa: FBT001 - A table's column.
+async def test_a_response_that_was_lost_after_the_rotation(one: Refreshing, grace: bool) -> None:  # noqa: FBT001 - A table's column.
     """Asked again later: Zoom may take the spent token once more, or the grant ends cleanly."""
     refresher = one.refresher()
     one.fault("token_cut", times=1)
@@ -335,7 +337,7 @@ async def test_an_owner_that_cannot_be_read_now_changes_nothing(one: Refreshing)
         *("token_byte_order_mark", "token_indented", "token_created"),
     ],
 )
-async def test_an_oddly_spelled_answer_loses_no_grant(tmp_path: Path, fault: str) -> None:
+async def test_an_oddly_spelled_response_loses_no_grant(tmp_path: Path, fault: str) -> None:
     """The next refresh token is taken from it, the scopes stay, and the next refresh works."""
     async with refreshing(tmp_path, new_sqlite(tmp_path / "odd.db")) as one:
         before = await one.grant()
@@ -365,7 +367,7 @@ async def test_without_a_new_refresh_token_the_old_one_is_kept(tmp_path: Path, f
         assert before.tokens.access_token != after.tokens.access_token
 
 
-async def test_an_answer_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+async def test_a_response_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     """A form-encoded answer is refused; the host hears of the grant that it has cost."""
     async with refreshing(tmp_path, new_sqlite(tmp_path / "odd.db")) as one:
         one.fault("token_form_encoded", times=1)

@@ -49,10 +49,10 @@ from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.deauthorization import carry_out
 from paraph.lifecycle.removal import remove_installation
-from paraph.model.records import Installation
+from paraph.model.installation import Installation
 from paraph.operations import key_rotation
 from paraph.operations.replica import LIVE_SECONDS
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.secret import Secret
 from paraph.service.app import open_service
 from paraph.zoom.events import AppDeauthorized
@@ -375,7 +375,7 @@ class AnyOrder(RuleBasedStateMachine):
                 await self.stack.aclose()
                 await self._open()
                 self.fuse.light(after)
-                await self._turn()
+                await self._rotate()
 
     @rule()
     def time_runs_out(self) -> None:
@@ -389,14 +389,14 @@ class AnyOrder(RuleBasedStateMachine):
         assert list(known) == list(await self.kit.installations())
 
     @rule()
-    def turn_key(self) -> None:
+    def rotate_key(self) -> None:
         """A new encryption key seals, and everything is sealed anew."""
         keys = (Secret(new_encryption_key()), *self.settings.encryption_keys)
         self.settings = replace(self.settings, encryption_keys=keys)
         self.restart()
-        self.runner.run(self._turn())
+        self.runner.run(self._rotate())
 
-    async def _turn(self) -> None:
+    async def _rotate(self) -> None:
         try:
             await key_rotation.begin_rotation(self.context)
         except UsageError:

@@ -305,12 +305,12 @@ async def test_by_webhook_it_purges_queued_bodies(tmp_path: Path) -> None:
 async def _until_removed(kit: Kit) -> None:
     import asyncio
 
-    from paraph.model.records import EventStatus
+    from paraph.model.event import EventStatus
 
     async with asyncio.timeout(10):
         while True:
             async with kit.service.context.store.reading() as tx:
                 events = [one for one in await tx.events.page() if one.urgent]
-            if all(one.status is EventStatus.HANDED_ON for one in events):
+            if all(one.status is EventStatus.FORWARDED for one in events):
                 return
             await asyncio.sleep(0.05)

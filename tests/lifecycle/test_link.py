@@ -26,7 +26,7 @@ async def kit(tmp_path: Path, database_url: str) -> AsyncIterator[Kit]:
 
 
 async def test_the_whole_way(kit: Kit) -> None:
-    """Link request, ladder, handoff, claim, confirm: active, with six proofs."""
+    """Link request, proofs, handoff, claim, confirm: active, with six proofs."""
     api = await kit.api()
     handoff = await handoff_of(kit, api, "tenant:ada")
     claimed = (await claim(api, handoff)).json()
@@ -38,7 +38,7 @@ async def test_the_whole_way(kit: Kit) -> None:
     assert (installed["phase"], len(words), words["confirmation"]) == ("active", 6, "host")
 
 
-async def test_a_cross_site_visit_starts_nothing(kit: Kit) -> None:
+async def test_a_cross_site_request_starts_nothing(kit: Kit) -> None:
     """Sent by another site: a page with a button, and the request is still there."""
     api = await kit.api()
     url = await install_url(api, "tenant:ada")
@@ -192,7 +192,9 @@ async def test_a_key_of_another_tenant_spoils_no_handoff_and_no_claim(kit: Kit) 
     assert 200 == (await confirm(owner, code, "tenant:ada")).status_code
 
 
-async def test_a_flood_of_made_up_requests_meets_a_budget_and_spoils_none(kit: Kit) -> None:
+async def test_a_flood_of_invented_requests_meets_a_rate_limit(
+    kit: Kit,
+) -> None:
     """Too many from one address: 429 before the store is asked, and a live link stays live."""
     api = await kit.api()
     url = await install_url(api, "tenant:ada")

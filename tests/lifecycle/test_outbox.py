@@ -13,7 +13,7 @@ from events.inbox_kit import open_context
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.lifecycle.outbox import NoticeKind, notify_host, notify_recovery
-from paraph.model.records import Installation
+from paraph.model.installation import Installation
 from paraph.storage.stores.notice import EPOCH_STEP
 from storage import sample
 
@@ -141,7 +141,7 @@ async def test_what_is_undone_is_not_counted(context: Context) -> None:
     assert [("activated", 1, 1)] == await numbers(context)
 
 
-async def test_a_slow_clock_does_not_turn_the_order(context: Context) -> None:
+async def test_a_slow_clock_does_not_change_the_order(context: Context) -> None:
     """A notice that a replica with an earlier clock writes still comes after the one before."""
     behind = replace(context, clock=lambda: context.clock() - 3600)
     await tell(context, "removed")
@@ -174,7 +174,7 @@ async def test_a_removal_leaves_no_personal_data_in_the_counter(context: Context
     assert [1, 2] == list(row[1:3])
 
 
-async def test_a_recovery_is_told_only_where_the_trouble_was(context: Context) -> None:
+async def test_a_recovery_is_reported_only_after_its_trouble(context: Context) -> None:
     """A grant that works again is told as active, once, if the host believes that it does not."""
     for _ in range(2):
         await tell(context, "activated")

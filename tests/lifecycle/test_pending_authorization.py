@@ -21,7 +21,8 @@ from paraph.lifecycle.pending_authorization import (
     open_pending,
 )
 from paraph.oauth.roles import Client
-from paraph.sealing.key_ring import KeyRing, new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
+from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
 from service_kit import running
 

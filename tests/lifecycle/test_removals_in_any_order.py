@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from paraph.events.inbox import reopen_deauthorization
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.deauthorization import carry_out
+from paraph.model.event import KeptEvent
 from paraph.model.phase import Phase
-from paraph.model.records import KeptEvent
 from service_kit import ACCOUNT, JANE, RAVI, Kit, agree_as, running
 
 Level = Literal["user", "account"]
@@ -70,7 +70,7 @@ class Step:
     # Of a telling: which removal, how it is written, and whether it is signed as the first time.
     which: int = 0
     writing: str = "as documented"
-    is_signed_anew: bool = True
+    is_signed_again: bool = True
 
 
 @dataclass
@@ -126,7 +126,7 @@ class History:
                 self._remove(step)
             case "tell" if self.removals:
                 told = self.removals[step.which % len(self.removals)]
-                await self._tell(told, step.writing, is_signed_anew=step.is_signed_anew)
+                await self._tell(told, step.writing, is_signed_again=step.is_signed_again)
         held = await self.held()
         assert self.live <= set(held)
         assert all(held[person] is Phase.ACTIVE for person in self.live)
@@ -138,7 +138,7 @@ class History:
             ledger.remove(client_id, person)
         self.removals.append(Told(step.person, self.now, int(self.now)))
 
-    async def _tell(self, told: Told, writing: str, *, is_signed_anew: bool) -> None:
+    async def _tell(self, told: Told, writing: str, *, is_signed_again: bool) -> None:
         told.tellings += 1
         payload: dict[str, Any] = {
             "client_id": self.kit.zoom.app.client_id,
@@ -156,14 +156,14 @@ class History:
             Refresher(context),
             reopen_deauthorization(kept),
             received_at=int(self.now),
-            signed_at=int(self.now) if is_signed_anew else told.signed_at,
+            signed_at=int(self.now) if is_signed_again else told.signed_at,
         )
 
     async def finish(self) -> None:
         """Tell what was not told yet: then Zoom and the store agree."""
         for told in self.removals:
             if not told.tellings:
-                await self._tell(told, "as documented", is_signed_anew=True)
+                await self._tell(told, "as documented", is_signed_again=True)
         assert self.live == set(await self.held())
 
 
@@ -187,7 +187,7 @@ STEPS = st.lists(
         ends_all=st.booleans(),
         which=st.integers(0, 5),
         writing=st.sampled_from(sorted(WRITINGS)),
-        is_signed_anew=st.booleans(),
+        is_signed_again=st.booleans(),
     ),
     min_size=3,
     max_size=9,
@@ -207,7 +207,7 @@ def test_zoom_and_the_store_agree_in_the_end(level: Level, steps: list[Step]) ->
 @pytest.mark.parametrize("writing", sorted(WRITINGS))
 async def test_a_removal_in_any_writing_spares_the_next_install(writing: str) -> None:
     """Removed and installed again, then told, twice and late: the new grant stays."""
-    again = Step("tell", gap=1500, writing=writing, is_signed_anew=False)
+    again = Step("tell", gap=1500, writing=writing, is_signed_again=False)
     steps = [Step("consent"), Step("remove"), Step("consent"), Step("tell", writing=writing), again]
     await run("user", steps)
 

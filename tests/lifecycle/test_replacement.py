@@ -24,11 +24,11 @@ from paraph.events.recipients import find_recipients
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.removal import remove_installation
 from paraph.lifecycle.replacement import ADMINISTRATOR_REPLACED, TRANSFERRED
+from paraph.model.event import KeptEvent, Outcome
 from paraph.model.phase import Phase
-from paraph.model.records import KeptEvent, Outcome
 from paraph.oauth.token_endpoint import TokenSet
 from paraph.secret import Secret
-from paraph.storage.transaction import Store
+from paraph.storage.database import Database
 from service_kit import ACCOUNT, JANE, RAVI, Kit, agree_as, running
 
 pytestmark = pytest.mark.anyio
@@ -109,7 +109,7 @@ async def revocations(kit: Kit) -> int:
 class Postponing:
     """Keeps events for a later hour, so that no dispatcher takes them before the test looks."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
 
     async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:

@@ -54,7 +54,7 @@ async def test_noise_is_no_difference() -> None:
         assert 1000.0 == await compared(clock, server)
 
 
-async def test_without_an_answer_the_last_difference_stands() -> None:
+async def test_without_a_response_the_last_difference_stands() -> None:
     """A server that is away, or answers too slowly to be believed, changes nothing."""
     server = Server()
     system = iter([1000.0, 1000.0, 1000.0, 1000.0, 1005.0])

@@ -16,8 +16,8 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import carry_out
 from paraph.lifecycle.grant import queue_revocation
 from paraph.lifecycle.link_request import FINISH_SECONDS
+from paraph.model.grant import Grant, OwnerlessTokens
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, OwnerlessTokens
 from paraph.operations.housekeeping import (
     OWNERLESS_ATTEMPTS,
     ask_owners,

@@ -14,7 +14,8 @@ import pytest
 from paraph.errors import UnknownEncryptionKey, UsageError
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.context import Context
-from paraph.model.records import Grant, Replica
+from paraph.model.deployment import Replica
+from paraph.model.grant import Grant
 from paraph.operations import key_rotation
 from paraph.operations.key_rotation import SHORT_LIVED_SECONDS
 from paraph.operations.replica import LIVE_SECONDS, Presence
@@ -186,7 +187,7 @@ async def test_a_missing_key_is_named_and_its_rows_are_kept(
             hash_keys = await tx.sealed.outdated("stored_keys.sealed", after="", limit=9)
         async with operator.store.transaction() as tx:
             for value in hash_keys:
-                await tx.sealed.seal_anew(value)
+                await tx.sealed.reseal(value)
 
     async with opened(settings, NEW_KEY, THIRD_KEY) as operator:
         with pytest.raises(UnknownEncryptionKey):

@@ -26,7 +26,8 @@ from paraph.operations.backup import take_backup
 from paraph.operations.key_rotation import begin_rotation
 from paraph.operations.receipt_export import ReceiptExport, heads_of, refuse_older_copy
 from paraph.operations.restore import NewEpoch, prove_suspended
-from paraph.sealing.key_ring import KeyRing, new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
+from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
 from paraph.service.app import open_service
 from paraph.service.context import open_context, receipt_book

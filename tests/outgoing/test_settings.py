@@ -14,7 +14,7 @@ from outgoing.conftest import Authority
 from paraph.errors import ConfigurationError
 from paraph.outgoing.route import DIRECT, OutgoingRoute
 from paraph.outgoing.settings import check_route
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.service.outgoing_log import log_route
 from paraph.settings.loading import load_key_service, load_settings
 from paraph.settings.model import Settings

@@ -14,7 +14,7 @@ from paraph.errors import ConfigurationError, TransportError
 from paraph.operations.open_key_ring import new_wrapped_key, open_ring
 from paraph.outgoing.route import OutgoingRoute
 from paraph.remote.key_service import open_key_service
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.secret import Secret
 from paraph.service.context import open_context
 from paraph.settings.keys import KeyService, is_wrapped

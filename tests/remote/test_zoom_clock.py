@@ -19,7 +19,7 @@ from paraph.oauth.messages import Response
 from paraph.remote.zoom_clock import ASK_SECONDS, OLD_SECONDS, ZoomClock
 from paraph.service.app import Service, open_service
 from paraph.zoom.webhook import Freshness
-from service_kit import ACCOUNT, Kit, running
+from service_kit import ACCOUNT, Kit, running, webhook_of
 
 pytestmark = pytest.mark.anyio
 
@@ -155,7 +155,7 @@ class Wrong:
 
     def by(self, seconds: float) -> None:
         """Move the clock of the running service, as a container's moves."""
-        endpoint: Any = self._kit.service.public
+        endpoint: Any = webhook_of(self._kit.service)
         clock = endpoint._zoom_clock
         self._patch.setattr(clock, "_clock", lambda: time.time() + seconds)
 
@@ -212,7 +212,7 @@ async def test_a_clock_that_is_behind_makes_no_old_capture_fresh(
 
 async def test_one_wrong_date_of_zoom_refuses_no_delivery_for_good(kit: Kit) -> None:
     """A `Date` that is 40 minutes ahead contradicts a late retry: 503 until Zoom is asked again."""
-    endpoint: Any = kit.service.public
+    endpoint: Any = webhook_of(kit.service)
     late = int(time.time()) - 5100
     endpoint._zoom_clock.observe(response_at(time.time() + 2400))
     first = await kit.post_webhook("meeting.ended", MEETING, timestamp=late)
@@ -243,7 +243,7 @@ async def test_zoom_that_cannot_be_asked_changes_nothing(
 ) -> None:
     """While nothing is known of Zoom's clock, a stale delivery is refused as ever."""
     Wrong(kit, monkeypatch).by(10_000)
-    endpoint: Any = kit.service.public
+    endpoint: Any = webhook_of(kit.service)
     clock = endpoint._zoom_clock
     monkeypatch.setattr(clock, "_zoom_ahead", None)
 

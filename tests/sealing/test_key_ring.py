@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paraph.errors import ConfigurationError, SealBroken, StorageError, UnknownEncryptionKey
-from paraph.sealing.key_ring import KeyRing, new_encryption_key, secret_hash
+from paraph.sealing.encryption_key import new_encryption_key
+from paraph.sealing.key_ring import KeyRing, secret_hash
 from paraph.secret import Secret
 from storage.sample import NEW_KEY, OLD_KEY, ring
 
@@ -202,7 +203,7 @@ def test_a_bad_key_is_named_by_its_place_and_never_shown(bad: str) -> None:
     assert ("encryption_keys[1] is not what `paraph keys new` prints",) == caught.value.problems
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_every_problem_is_reported_at_once() -> None:
     """Two bad keys and a repeated id make three problems, and the good key none."""
     with pytest.raises(ConfigurationError) as caught:
         KeyRing.parse(["bad", OLD_KEY, "worse", OLD_KEY])

@@ -7,7 +7,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from paraph.http.fast_path.protocol import Judges
+from paraph.http.fast_path.batch import FindRoute
+from paraph.http.fast_path.protocol import fast_path
+from paraph.http.listener.bounded_protocol import BoundedHeadProtocol
 from paraph.http.listener.connections import ConnectionLimits
 from paraph.service.server import _Listener, _listener
 
@@ -56,11 +58,16 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(
-    app: Any, lane: Judges | None = None, *, limits: ConnectionLimits | None = None, **named: Any
+    app: Any,
+    find_route: FindRoute | None = None,
+    *,
+    limits: ConnectionLimits | None = None,
+    **named: Any,
 ) -> AsyncIterator[Served]:
     """Serve an application for the length of a block."""
+    protocol = BoundedHeadProtocol if find_route is None else fast_path(find_route)
     listener = _listener(
-        app, ("127.0.0.1", 0), lane=lane, limits=limits or ConnectionLimits(), **named
+        app, ("127.0.0.1", 0), protocol=protocol, limits=limits or ConnectionLimits(), **named
     )
     up = asyncio.Event()
     listener.on_started = up.set

@@ -13,7 +13,7 @@ import pytest
 
 from events.test_http_target import Host, forwarding, listening
 from paraph.events.recipients import Recipients
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 from paraph.service.app import open_service
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from scripted_zoom import Scripted, ScriptedZoom, scripted_zoom

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from paraph.endpoints import webhook_stats
+from paraph.endpoints import webhook_endpoint, webhook_stats
 from paraph.endpoints.webhook_endpoint import CHALLENGE_BURST, WebhookEndpoint
 from paraph.http import refusals
-from paraph.http.patience import Patience
+from paraph.http.endpoint import ReadBody
 from paraph.simulator.webhooks.webhook_sender import sign
-from service_kit import ACCOUNT, Kit, running
+from paraph.zoom.webhook import MAX_BODY_BYTES
+from service_kit import ACCOUNT, Kit, running, webhook_of
 
 pytestmark = pytest.mark.anyio
 
@@ -42,8 +43,7 @@ async def _metrics(kit: Kit) -> dict[str, float]:
 
 
 def _endpoint(kit: Kit) -> WebhookEndpoint:
-    assert isinstance(kit.service.public, WebhookEndpoint)
-    return kit.service.public
+    return webhook_of(kit.service)
 
 
 async def test_metrics_count_every_kind(kit: Kit) -> None:
@@ -117,7 +117,7 @@ async def test_challenges_have_a_budget_of_their_own(kit: Kit) -> None:
     assert 200 == (await kit.post_webhook("meeting.ended", MEETING)).status_code
 
 
-async def test_a_slow_body_gets_the_same_refusal(kit: Kit) -> None:
+async def test_a_slow_body_gets_the_same_refusal(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who never ends sending is refused like every other, and holds nothing."""
     stamp = str(int(time.time()))
     scope = {
@@ -140,11 +140,10 @@ async def test_a_slow_body_gets_the_same_refusal(kit: Kit) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    endpoint = _endpoint(kit)
-    endpoint._bodies._patience = Patience(0.05)
-    await endpoint(scope, receive, send)
+    monkeypatch.setattr(webhook_endpoint, "_READ_BODY", ReadBody(MAX_BODY_BYTES, 0.05))
+    await kit.service.public(scope, receive, send)
     assert 401 == sent[0]["status"]
-    assert 0 == endpoint._bodies._all.counted
+    assert 0 == kit.service.public._bodies._all.counted
 
 
 async def test_a_line_for_each_delivery_and_one_for_a_flood(

@@ -1,4 +1,4 @@
-"""Redirects and vends in the fast lane are answered as on the plain way, byte for byte."""
+"""Redirects and vends are answered on the fast path as on the ASGI path, byte for byte."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from api.installed import SUBJECT, installed
 from paraph.errors import StorageError
-from paraph.http.fast_path.protocol import Judges, Request, Turn
-from paraph.http.response import Answer, Fields
+from paraph.http.fast_path.batch import Batch, FindRoute
 from paraph.lifecycle.api_key import create_key, revoke_key
-from paraph.service.fast_routes import VendJudge
-from service.lane_kit import TURNS, Transport, connection
+from paraph.service.fast_routes import private_fast_routes, public_fast_routes
+from service.connection_kit import ITERATIONS, Transport, connection
 from service_kit import Kit, running
 
 pytestmark = pytest.mark.anyio
 
 
-async def told(app: Any, judges: Judges | None, pieces: Sequence[bytes]) -> tuple[bytes, bool]:
+async def told(
+    app: Any, find_route: FindRoute | None, pieces: Sequence[bytes]
+) -> tuple[bytes, bool]:
     """All that is written, until nothing more comes; and whether the connection has ended."""
-    async with connection(app, judges) as (serving, transport):
+    async with connection(app, find_route) as (serving, transport):
         for piece in pieces:
             if not transport.closed:
                 serving.data_received(piece)
             written = None
             while written != transport.written:
                 written = transport.written
-                for _ in range(TURNS):
+                for _ in range(ITERATIONS):
                     await asyncio.sleep(0)
                 await asyncio.sleep(0.02)
         return transport.written, transport.closed
@@ -99,19 +100,21 @@ async def test_redirects_are_answered_alike(tmp_path: Path) -> None:
         service = kit.service
         for name, raw in REDIRECTS.items():
             for pieces in ([raw], [raw[:40], raw[40:]]):
-                plain = await told(service.public, None, pieces)
-                assert await told(service.public, service.public_lane, pieces) == plain, name
+                asgi = await told(service.public, None, pieces)
+                assert (
+                    await told(service.public, public_fast_routes(service.public), pieces) == asgi
+                ), name
         assert kit.token_requests() == []
 
 
 async def test_a_forged_redirect_makes_no_scope(tmp_path: Path) -> None:
-    """The lane is really taken: ASGI hears nothing of a forged redirect."""
+    """The fast path is really taken: ASGI hears nothing of a forged redirect."""
 
     async def deaf(_scope: Any, _receive: Any, _send: Any) -> None:
         raise AssertionError("ASGI was asked")
 
     async with running(tmp_path) as kit:
-        written, closed = await told(deaf, kit.service.public_lane, [get(FORGED)])
+        written, closed = await told(deaf, public_fast_routes(kit.service.public), [get(FORGED)])
     assert (written[:24], closed) == (b"HTTP/1.1 400 Bad Request", False)
 
 
@@ -166,15 +169,16 @@ async def test_vends_are_answered_alike(tmp_path: Path) -> None:
             + b"%x\r\n%b\r\n0\r\n\r\n" % (len(good), good),
         }
         service = kit.service
+        routes = private_fast_routes(service.api)
         for name, raw in cases.items():
             for pieces in ([raw], [raw[:-3], raw[-3:]], [raw[:30], raw[30:]]):
-                plain = await told(service.private, None, pieces)
-                assert await told(service.private, service.private_lane, pieces) == plain, name
-        written, _ = await told(service.private, service.private_lane, [cases["a token"]])
+                asgi = await told(service.private, None, pieces)
+                assert await told(service.private, routes, pieces) == asgi, name
+        written, _ = await told(service.private, routes, [cases["a token"]])
         assert written.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"cache-control: no-store" in written
         odd = cases["a header without meaning"]
-        written, _ = await told(service.private, service.private_lane, [odd])
+        written, _ = await told(service.private, routes, [odd])
         assert written.startswith(b"HTTP/1.1 422 ")
 
 
@@ -187,7 +191,7 @@ async def test_vends_are_answered_alike(tmp_path: Path) -> None:
 async def test_a_read_that_fails_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, status: bytes, *, later: bool
 ) -> None:
-    """In the lane as on the plain way, and asked once: no stack trace, no second wait."""
+    """On the fast path as on the ASGI path, and read once: no stack trace, no second wait."""
     async with running(tmp_path) as kit:
         key = await create_key(kit.service.context, label="t", scopes=["vend"])
         asked: list[Any] = []
@@ -200,7 +204,7 @@ async def test_a_read_that_fails_is_a_problem(
             failed.set_exception(error)
             return failed
 
-        monkeypatch.setattr(kit.service.context.store, "ask_live", broken)
+        monkeypatch.setattr(kit.service.context.store, "look_up_access", broken)
         raw = get(
             b"/v1/installations/x/access-token",
             b"authorization: Bearer " + key.reveal().encode(),
@@ -208,21 +212,21 @@ async def test_a_read_that_fails_is_a_problem(
             method=b"POST",
         )
         service = kit.service
-        plain = await told(service.private, None, [raw + b"{}"])
-        lane = await told(service.private, service.private_lane, [raw + b"{}"])
-    assert lane == plain
+        asgi = await told(service.private, None, [raw + b"{}"])
+        fast = await told(service.private, private_fast_routes(service.api), [raw + b"{}"])
+    assert fast == asgi
     assert len(asked) == 2
-    assert lane[0].startswith(b"HTTP/1.1 %b " % status)
-    assert b"a-canary" not in lane[0]
+    assert fast[0].startswith(b"HTTP/1.1 %b " % status)
+    assert b"a-canary" not in fast[0]
 
 
-async def test_a_turn_asks_once_and_each_turn_anew(
+async def test_a_batch_is_read_once_and_each_batch_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One question, after all have come, answers each its own; what was ended since counts."""
+    """One statement, after all have arrived, reads for all; a later batch sees later changes."""
     async with installed(tmp_path) as one:
         service = one.kit.service
-        store, turn = service.context.store, Turn()
+        store, batch = service.context.store, Batch()
         keys = [await create_key(service.context, label="t", scopes=["vend"]) for _ in range(2)]
         path = f"/v1/installations/{one.id}/access-token".encode()
         body = b'{"subject":"%b"}' % SUBJECT.encode()
@@ -237,20 +241,20 @@ async def test_a_turn_asks_once_and_each_turn_anew(
             for key in keys
         ]
         asked: list[int] = []
-        ask_live = store.ask_live
+        look_up_access = store.look_up_access
 
         def count(questions: Sequence[tuple[str, str]]) -> Any:
             asked.append(len(questions))
-            return ask_live(questions)
+            return look_up_access(questions)
 
-        monkeypatch.setattr(store, "ask_live", count)
+        monkeypatch.setattr(store, "look_up_access", count)
 
         async def statuses(lines: Sequence[tuple[Any, Transport]]) -> list[bytes]:
             before = [len(transport.written) for _, transport in lines]
             for (serving, _), vend in zip(lines, vends, strict=True):
                 serving.data_received(vend)
-            assert asked == [], "nothing is asked before the turn has ended"
-            for _ in range(TURNS):
+            assert asked == [], "nothing is read before the batch has ended"
+            for _ in range(ITERATIONS):
                 await asyncio.sleep(0)
             return [
                 transport.written[start + 9 : start + 12]
@@ -258,8 +262,8 @@ async def test_a_turn_asks_once_and_each_turn_anew(
             ]
 
         async with (
-            connection(service.private, service.private_lane, turn=turn) as first,
-            connection(service.private, service.private_lane, turn=turn) as second,
+            connection(service.private, private_fast_routes(service.api), batch=batch) as first,
+            connection(service.private, private_fast_routes(service.api), batch=batch) as second,
         ):
             assert await statuses([first, second]) == [b"200", b"200"]
             assert asked == [2]
@@ -270,44 +274,3 @@ async def test_a_turn_asks_once_and_each_turn_anew(
                 await tx.grants.delete((await one.stored()).grant_id)
             asked.clear()
             assert await statuses([first, second]) == [b"401", b"404"]
-
-
-class OneByOne(Request):
-    """A request that keeps its answer."""
-
-    given: Answer
-
-    def answer(self, answer: Answer) -> None:
-        """Keep it."""
-        self.given = answer
-
-
-class Vending:
-    """Fails for one installation."""
-
-    def ask(self, calls: Sequence[tuple[Any, str]]) -> Sequence[str]:
-        """The rows."""
-        if any(one == "bad" for _, one in calls):
-            raise RuntimeError
-        return [one for _, one in calls]
-
-    @staticmethod
-    def at_hand(row: str, *_more: Any) -> Answer:
-        """The answer of a row."""
-        return Answer(200, Fields(), row.encode())
-
-
-class Api:
-    """As much of the management API as a vend asks for."""
-
-    vending = Vending()
-
-
-async def test_a_vend_whose_read_fails_fails_alone() -> None:
-    """Others that came at the same time get their tokens."""
-    vend: Any = VendJudge(cast(Any, Api()), ())
-    requests = [OneByOne(lambda _requests: None, (None, one)) for one in ("a", "bad", "b")]
-    vend._judge_whole(requests)
-
-    assert [200, 500, 200] == [one.given.status for one in requests]
-    assert [b"a", b"b"] == [requests[0].given.body, requests[2].given.body]

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from paraph.http.fast_path.protocol import Judges
+from paraph.http.fast_path.batch import FindRoute
+from paraph.service.fast_routes import private_fast_routes, public_fast_routes
+from service.connection_kit import connection
 from service.input_kinds import PRIVATE, PUBLIC, SIZE, USUAL_PRIVATE, USUAL_PUBLIC, Input
-from service.lane_kit import connection
 from service_kit import Kit, running
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +33,7 @@ async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
         yield kit
 
 
-async def calls(app: Any, judges: Judges | None, one: Input) -> int:
+async def calls(app: Any, find_route: FindRoute | None, one: Input) -> int:
     """How many calls an input takes until it is answered."""
     count = 0
 
@@ -40,7 +41,7 @@ async def calls(app: Any, judges: Judges | None, one: Input) -> int:
         nonlocal count
         count += event in {"call", "c_call"}
 
-    async with connection(app, judges) as (serving, transport):
+    async with connection(app, find_route) as (serving, transport):
         before = sys.getprofile()
         sys.setprofile(note)
         try:
@@ -56,9 +57,9 @@ async def calls(app: Any, judges: Judges | None, one: Input) -> int:
     return count // one.requests
 
 
-async def least(app: Any, judges: Judges | None, one: Input) -> int:
+async def least(app: Any, find_route: FindRoute | None, one: Input) -> int:
     """The same without what is done once for all requests, or by others meanwhile."""
-    return min([await calls(app, judges, one) for _ in range(3)])
+    return min([await calls(app, find_route, one) for _ in range(3)])
 
 
 @pytest.mark.parametrize("is_fast", [True, False], ids=["fast path", "ASGI path"])
@@ -66,10 +67,15 @@ async def least(app: Any, judges: Judges | None, one: Input) -> int:
 async def test_no_input_takes_many_calls(kit: Kit, side: str, *, is_fast: bool) -> None:
     """At most five times what a usual refusal takes, whatever is repeated in it."""
     app = getattr(kit.service, side)
-    judges = getattr(kit.service, f"{side}_lane") if is_fast else None
+    service = kit.service
+    routes = {
+        "public": public_fast_routes(service.public),
+        "private": private_fast_routes(service.api),
+    }
+    find_route = routes[side] if is_fast else None
     usual, inputs = (USUAL_PUBLIC, PUBLIC) if side == "public" else (USUAL_PRIVATE, PRIVATE)
-    most = MOST * await least(app, judges, usual)
-    counted = {one.name: await least(app, judges, one) for one in inputs}
+    most = MOST * await least(app, find_route, usual)
+    counted = {one.name: await least(app, find_route, one) for one in inputs}
 
     assert {} == {name: count for name, count in counted.items() if count > most}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from paraph.model.records import Link
+from paraph.model.link import Link
 from service_kit import ACCOUNT, JANE, RAVI, Kit, agree_as, running
 from tampering import tamper
 

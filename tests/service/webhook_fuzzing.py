@@ -7,10 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from events.inbox_kit import SECRET
+from paraph.endpoints.pages import Pages
+from paraph.endpoints.routes import PublicSide, Route
 from paraph.endpoints.webhook_endpoint import WebhookEndpoint
 from paraph.events.inbox import Inbox
+from paraph.http.body import BodyReader
+from paraph.http.endpoint import Steps
 from paraph.lifecycle.context import Context
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 from paraph.oauth.roles import Client
 from paraph.remote.zoom_clock import ZoomClock
 from paraph.secret import Secret
@@ -33,7 +37,7 @@ class _Everything:
         return [Outcome.KEPT for _ in events]
 
 
-def endpoint(*, otherwise: Any = None) -> WebhookEndpoint:
+def endpoint() -> WebhookEndpoint:
     """An endpoint at `NOW` that keeps whatever it is given."""
     client = Client(sample.CLIENT, Secret("unused"), "https://app.example")
     nothing: Any = None
@@ -57,11 +61,20 @@ def endpoint(*, otherwise: Any = None) -> WebhookEndpoint:
         Inbox(context, _Everything()),
         secrets=[SECRET],
         freshness=Freshness(),
-        otherwise=_nowhere if otherwise is None else otherwise,
         headers=(),
         monotonic=lambda: 0.0,
     )
 
 
-async def _nowhere(_scope: Any, _receive: Any, _send: Any) -> None:
+def public_side(webhook: WebhookEndpoint) -> PublicSide:
+    """A public side whose only endpoint is the webhook."""
+    table = {
+        "/webhook": Route("POST", webhook.answer),
+        "/oauth/redirect": Route("GET", _unexpected),
+    }
+    bodies = BodyReader(lambda scope: scope["client"][0])
+    return PublicSide(table, Pages("Tidemark", "/install"), headers=(), bodies=bodies)
+
+
+def _unexpected(_scope: Any, _named: Any) -> Steps:
     raise AssertionError("a delivery went elsewhere")

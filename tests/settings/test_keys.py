@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.settings.keys import KeySource, check_keys, check_service, read_private_lines
 
 WRAPPED = "ab12:vault:v1:" + "A" * 40

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from paraph.errors import ConfigurationError
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.settings.loading import load_settings
 from private_file import write_private
 

@@ -11,7 +11,7 @@ import pytest
 
 from paraph.checks.target import load_target
 from paraph.errors import ConfigurationError
-from paraph.sealing.key_ring import new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
 from paraph.settings.loading import load_settings
 from paraph.settings.model import Settings
 from paraph.settings.source import current_names, parse_toml

@@ -7,20 +7,12 @@ from typing import Any
 
 import msgspec
 
-from paraph.model.phase import Phase, Rung
-from paraph.model.records import (
-    ApiKey,
-    AuditEntry,
-    Grant,
-    KeptEvent,
-    Link,
-    LinkRequest,
-    OwnerlessTokens,
-    Receipt,
-    Revocation,
-    Tokens,
-    ZoomIdentity,
-)
+from paraph.model.event import KeptEvent
+from paraph.model.grant import Grant, OwnerlessTokens, Revocation, Tokens, ZoomIdentity
+from paraph.model.link import Link, LinkRequest, Proof
+from paraph.model.management import ApiKey, AuditEntry
+from paraph.model.phase import Phase
+from paraph.model.removal import Receipt
 from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
 
@@ -73,7 +65,7 @@ def link(mark: str = "1", **changes: Any) -> Link:
         client_id=CLIENT,
         subject=f"subject-{mark}",
         phase=Phase.ACTIVE,
-        rungs=(Rung("state", 1_000, "paraph"), Rung("confirmation", 1_100, "host")),
+        proofs=(Proof("state", 1_000, "paraph"), Proof("confirmation", 1_100, "host")),
         created_at=1_000,
         confirmed_at=1_100,
     )

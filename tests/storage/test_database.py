@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from paraph.errors import Conflict, StorageError
-from paraph.model.records import EventStatus, Outcome
+from paraph.model.event import EventStatus, Outcome
 from paraph.storage.database import Database, open_store
 from paraph.storage.engines.sqlite import READERS, SqliteEngine
 from postgres_server import PostgresServer
@@ -140,7 +140,7 @@ async def test_a_value_that_cannot_be_stored_is_a_storage_error(store: Database)
             await tx.events.get("\ud800")
 
 
-async def test_what_was_used_is_known_until_it_is_forgotten(store: Database) -> None:
+async def test_a_used_state_is_known_until_it_expires(store: Database) -> None:
     """To whoever only looks, and nothing else with it."""
     async with store.transaction() as tx:
         await tx.used_states.use(b"one", expires_at=5)
@@ -174,7 +174,7 @@ async def test_reading_neither_waits_for_a_writer_nor_sees_it(store: Database) -
     async with store.reading() as tx:
         assert await tx.events.get("event-1") is not None
         async with store.transaction() as writing:
-            await writing.events.hand_on(["event-1"], now=1)
+            await writing.events.mark_forwarded(["event-1"], now=1)
         kept = await tx.events.get("event-1")
         assert kept is not None
         assert EventStatus.RECEIVED is kept.status
@@ -264,7 +264,7 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert content == (tmp_path / "letter.db").read_bytes()
 
 
-async def test_ping_answers_while_the_database_can_be_written(store: Database) -> None:
+async def test_ping_succeeds_while_the_database_can_be_written(store: Database) -> None:
     """Nothing is raised, and nothing is written."""
     await store.ping()
 

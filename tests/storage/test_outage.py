@@ -15,7 +15,7 @@ import pytest
 
 from databases import new_sqlite
 from paraph.errors import StorageError, StorageUnavailable
-from paraph.model.records import Outcome
+from paraph.model.event import Outcome
 from paraph.storage import outage
 from paraph.storage.database import Database, open_store
 from paraph.storage.engines import sqlite

@@ -165,7 +165,7 @@ async def test_after_a_rotation_every_value_names_the_new_key(database_url: str)
             outdated = await tx.sealed.outdated(place, after="", limit=99)
         async with store.transaction() as tx:
             for value in outdated:
-                assert await tx.sealed.seal_anew(value)
+                assert await tx.sealed.reseal(value)
     await store.close()
 
     assert {"new"} == await _names(database_url)

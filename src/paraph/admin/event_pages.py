@@ -13,7 +13,7 @@ from paraph.errors import NotFound, UsageError
 from paraph.events.redelivery import find_event, redeliver
 from paraph.http.problems import status_of
 from paraph.lifecycle.context import Context
-from paraph.model.records import Backlog, EventStatus, KeptEvent
+from paraph.model.event import Backlog, EventStatus, KeptEvent
 
 PAGE = 25
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{0,80}")

@@ -8,7 +8,6 @@ Signing out is stored too, because a copy of the cookie must not work afterwards
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
@@ -28,12 +27,13 @@ from paraph.lifecycle.api_key import (
     require_unlimited,
 )
 from paraph.lifecycle.context import Context
+from paraph.sealing.cookie import open_cookie, seal_cookie
 from paraph.storage.scope import NOTHING_READ
 
 COOKIE = "__Host-paraph-operator"
 LIFETIME_SECONDS = 3600
 _CLOCK_TOLERANCE = 60
-_HOUR = 3600
+_USE = "operator"
 _VALUE = re.compile(r"([0-9]{10})\.([A-Za-z0-9_-]{64,512})")
 
 SetCookie = tuple[bytes, bytes]
@@ -86,17 +86,20 @@ class Sessions:
         """
         context = self._context
         presented = parse_key(typed)
-        row = await context.store.read_live(presented.key_id, "")
+        row = await context.store.read_access(presented.key_id, "")
         key = _operator_key(self._keys.recognise(presented, row))
         session_id = context.one_use_code().reveal()
         now = context.now()
         content = _Sealed(session_id, key.key_id, hashlib.sha256(presented.secret).digest())
-        sealed = context.ring.seal(
-            _key_use(now), msgspec.json.encode(content), associated_data=self._associated_data(now)
+        value = seal_cookie(
+            context.ring,
+            _USE,
+            msgspec.json.encode(content),
+            issued_at=now,
+            associated_data=self._associated_data(now),
         )
         async with context.store.transaction(NOTHING_READ) as tx:
             await audit.record(tx, context, "operator.signed_in", key_id=key.key_id)
-        value = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
         return _cookie(f"{now:010d}.{value}", max_age=LIFETIME_SECONDS)
 
     async def find(self, cookies: Sequence[tuple[str, str]]) -> Session | None:
@@ -126,9 +129,11 @@ class Sessions:
 
     def _open(self, value: str, issued_at: int) -> _Sealed | None:
         try:
-            plaintext = self._context.ring.open(
-                _key_use(issued_at),
-                base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True),
+            plaintext = open_cookie(
+                self._context.ring,
+                _USE,
+                value,
+                issued_at=issued_at,
                 associated_data=self._associated_data(issued_at),
             )
             return msgspec.json.decode(plaintext, type=_Sealed)
@@ -138,7 +143,7 @@ class Sessions:
     async def _validate(self, content: _Sealed, issued_at: int) -> Session | None:
         """Return the session if its API key is still valid and the session was not ended."""
         store = self._context.store
-        row = await store.read_live(content.key_id, "")
+        row = await store.read_access(content.key_id, "")
         try:
             key = _operator_key(self._keys.recognise_hash(content.key_id, content.key_hash, row))
         except (ApiKeyMissing, NotAllowed):
@@ -163,10 +168,6 @@ def _operator_key(key: ApiKey) -> ApiKey:
     require_scope(key, Scope.READ)
     require_unlimited(key)
     return key
-
-
-def _key_use(issued_at: int) -> str:
-    return f"operator/{issued_at // _HOUR}"
 
 
 def _cookie(value: str, *, max_age: int) -> SetCookie:

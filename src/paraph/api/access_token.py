@@ -1,26 +1,29 @@
 """`POST /v1/installations/{id}/access-token`: returns access tokens, without a framework.
 
 This is the hottest call of the API: a host makes it before each of its own calls. So it is a
-function of the request's parts, and both paths call it. The refresh token is never returned.
+generator that both paths run. The refresh token is never returned.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import msgspec
 
-from paraph.api.problem import MALFORMED, problem_response
-from paraph.http.response import Answer, Fields
+from paraph.api.problem import MALFORMED, TOO_LONG, problem_response
+from paraph.errors import ParaphError
+from paraph.http.body import READ_SECONDS, BodyTooLong
+from paraph.http.endpoint import ReadBody, ReadTogether, Steps, Wait
+from paraph.http.response import CompleteResponse, Fields, Headers
 from paraph.lifecycle.active_access import Access, ActiveAccess
-from paraph.lifecycle.api_key import ApiKeys, Presented, require_scope, require_subject
+from paraph.lifecycle.api_key import ApiKeys, Presented, present, require_scope, require_subject
 from paraph.lifecycle.api_key import Scope as KeyScope
-from paraph.model.records import LiveRow
-from paraph.storage.transaction import Store
+from paraph.model.installation import AccessRow
+from paraph.storage.database import Database
 
 MAX_BODY_BYTES = 4096
+_READ_BODY = ReadBody(MAX_BODY_BYTES, READ_SECONDS)
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,45 +46,49 @@ _encoder = msgspec.json.Encoder()
 class AccessTokenEndpoint:
     """Returns valid access tokens of active installations."""
 
-    def __init__(self, store: Store, keys: ApiKeys, access: ActiveAccess) -> None:
+    def __init__(self, store: Database, keys: ApiKeys, access: ActiveAccess) -> None:
         self._store = store
         self._keys = keys
         self._access = access
 
-    async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Answer:
-        """Answer one call, which has arrived completely.
-
-        Raises:
-            ParaphError: the reason why there is no access token.
-        """
-        # Read only after the whole request has arrived: the state must be as recent as possible.
-        row = await self._store.read_live(presented.key_id, installation_id)
-        subject = self._subject(presented, row, body)
-        if subject is None:
-            return _malformed()
-        return _answer_of(await self._access.current_in(row, installation_id, subject=subject))
-
-    def ask(
-        self, calls: Sequence[tuple[Presented, str]]
-    ) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
-        """Query the rows that `at_hand` decides by, after each whole request has arrived.
+    def answer(
+        self,
+        installation_id: str,
+        headers: Headers,
+        *,
+        problem: Callable[[ParaphError], CompleteResponse],
+    ) -> Steps:
+        """Answer one call: with the token, or with a problem; see `paraph.http.endpoint`.
 
         Args:
-            calls: presented keys, and ids of installations.
+            installation_id: as written in the path.
+            headers: the headers of the call.
+            problem: returns the response to an error.
+
+        Raises:
+            BodyTooSlow, CallerGone: the body did not arrive.
         """
-        return self._store.ask_live([(presented.key_id, one) for presented, one in calls])
+        try:
+            presented = present(headers)
+            body = yield _READ_BODY
+            # After the whole request has arrived: the state must be as recent as possible.
+            row = yield ReadTogether(
+                self._store.look_up_access, (presented.key_id, installation_id)
+            )
+            subject = self._subject(presented, row, body)
+            if subject is None:
+                return _malformed()
+            access = self._access.stored(row, installation_id, subject=subject)
+            if access is None:
+                # Zoom has to be asked first.
+                access = yield Wait(self._access.current_in(row, installation_id, subject=subject))
+        except BodyTooLong:
+            return CompleteResponse.of(problem_response(TOO_LONG))
+        except ParaphError as error:
+            return problem(error)
+        return _response_of(access)
 
-    def at_hand(
-        self, row: LiveRow, presented: Presented, installation_id: str, body: bytes
-    ) -> Answer | None:
-        """Answer without asking Zoom, or return None if Zoom has to be asked. Raises as `vend`."""
-        subject = self._subject(presented, row, body)
-        if subject is None:
-            return _malformed()
-        access = self._access.at_hand(row, installation_id, subject=subject)
-        return None if access is None else _answer_of(access)
-
-    def _subject(self, presented: Presented, row: LiveRow, body: bytes) -> str | None:
+    def _subject(self, presented: Presented, row: AccessRow, body: bytes) -> str | None:
         """Return the subject of an authorised call; None if the body does not name one.
 
         Raises:
@@ -97,8 +104,10 @@ class AccessTokenEndpoint:
         return subject
 
 
-def _malformed() -> Answer:
-    return Answer.of(problem_response(MALFORMED, remedy='Send {"subject": "…"} and nothing else.'))
+def _malformed() -> CompleteResponse:
+    return CompleteResponse.of(
+        problem_response(MALFORMED, remedy='Send {"subject": "…"} and nothing else.')
+    )
 
 
 @lru_cache(maxsize=256)
@@ -106,7 +115,7 @@ def _one_by_one(scopes: str) -> tuple[str, ...]:
     return tuple(scopes.split())
 
 
-def _answer_of(access: Access) -> Answer:
+def _response_of(access: Access) -> CompleteResponse:
     body = _encoder.encode(
         _Vended(
             access.access_token.reveal(),
@@ -116,4 +125,4 @@ def _answer_of(access: Access) -> Answer:
             access.api_server,
         )
     )
-    return Answer(200, _FIELDS, body)
+    return CompleteResponse(200, _FIELDS, body)

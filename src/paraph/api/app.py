@@ -20,7 +20,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from paraph.api.access_token import MAX_BODY_BYTES as MOST_VEND_BYTES
 from paraph.api.access_token import AccessTokenEndpoint
 from paraph.api.audit import audit_routes
 from paraph.api.document import EVERYWHERE, ApiKeyDependency, openapi_of
@@ -40,16 +39,16 @@ from paraph.api.proxy import ProxyEndpoint, holds_own_header, misplaced
 from paraph.errors import ParaphError
 from paraph.http.body import (
     READ_SECONDS,
+    BodyReader,
     BodyTooLong,
     BodyTooSlow,
     CallerGone,
-    read_whole,
 )
-from paraph.http.patience import Patience
+from paraph.http.endpoint import Steps, respond
 from paraph.http.problems import Problem
-from paraph.http.response import Answer
+from paraph.http.response import CompleteResponse, Headers
 from paraph.lifecycle.active_access import ActiveAccess
-from paraph.lifecycle.api_key import ApiKey, ApiKeys, Presented, present
+from paraph.lifecycle.api_key import ApiKey, ApiKeys
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.logs import get_logger
@@ -86,11 +85,10 @@ class ManagementApi:
         vending: AccessTokenEndpoint,
         proxy: ProxyEndpoint,
         problems: Problems,
-        patience: Patience,
     ) -> None:
         self._idempotency = idempotency
-        self._patience = patience
-        self.vending = vending
+        self._bodies = BodyReader()
+        self._vending = vending
         self._proxy = proxy
         self._problems = problems
 
@@ -117,22 +115,13 @@ class ManagementApi:
                 return
             await self.problem(error).send(send)
 
-    async def vend(self, presented: Presented, installation_id: str, body: bytes) -> Answer:
-        """Respond to a call for an access token: with the token, or with a problem.
+    def vend(self, installation_id: str, headers: Headers) -> Steps:
+        """Answer a call for an access token; see `AccessTokenEndpoint.answer`."""
+        return self._vending.answer(installation_id, headers, problem=self.problem)
 
-        Args:
-            presented: the API key of the call.
-            installation_id: as written in the path.
-            body: the complete body, of at most `access_token.MAX_BODY_BYTES`.
-        """
-        try:
-            return await self.vending.vend(presented, installation_id, body)
-        except ParaphError as error:
-            return self.problem(error)
-
-    def problem(self, error: ParaphError) -> Answer:
+    def problem(self, error: ParaphError) -> CompleteResponse:
         """Return the response to an error."""
-        return Answer.of(self._problems.of(error))
+        return CompleteResponse.of(self._problems.of(error))
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw_path: bytes = scope.get("raw_path") or b""
@@ -149,13 +138,9 @@ class ManagementApi:
             await self._bounded(scope, receive, send)
 
     async def _vend(self, installation_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        presented = present(scope["headers"])
-        try:
-            body = await read_whole(receive, limit=MOST_VEND_BYTES, patience=self._patience)
-        except BodyTooLong:
-            await problem_response(TOO_LONG)(scope, receive, send)
-            return
-        await (await self.vend(presented, installation_id, body)).send(send)
+        steps = self.vend(installation_id, scope["headers"])
+        response = await respond(steps, scope, receive, bodies=self._bodies)
+        await response.send(send)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (raw := scope.get("raw_path")) is not None:
@@ -168,7 +153,9 @@ class ManagementApi:
             return
         # Read here: FastAPI would respond 400 to every failure while reading.
         try:
-            body = await read_whole(receive, limit=MAX_BODY_BYTES, patience=self._patience)
+            body = await self._bodies.read(
+                receive, scope, limit=MAX_BODY_BYTES, seconds=READ_SECONDS
+            )
         except BodyTooLong:
             await problem_response(TOO_LONG)(scope, receive, send)
             return
@@ -188,7 +175,6 @@ def create_management_api(
     """
     keys = ApiKeys(context)
     problems = Problems(context)
-    patience = Patience(READ_SECONDS)
 
     # FastAPI takes 35 ms to build the routes. An application that embeds the service never calls
     # them, so they are built for the first request that needs them.
@@ -204,7 +190,6 @@ def create_management_api(
         vending=AccessTokenEndpoint(context.store, keys, access),
         proxy=ProxyEndpoint(keys, caller, AllowList(settings.proxy_allow)),
         problems=problems,
-        patience=patience,
     )
 
 

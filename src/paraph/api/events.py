@@ -11,7 +11,7 @@ from paraph.api.document import IDEMPOTENT, REPEATABLE, ApiKeyDependency
 from paraph.events.redelivery import find_event, redeliver
 from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_unlimited
 from paraph.lifecycle.context import Context
-from paraph.model.records import EventStatus, KeptEvent
+from paraph.model.event import EventStatus, KeptEvent
 
 _ID = Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{0,80}$")]
 

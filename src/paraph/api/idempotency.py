@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from paraph.api.problem import MALFORMED, problem_response
+from paraph.encoding import with_lengths
 from paraph.http.body import replayed
 from paraph.http.problems import Problem
 from paraph.lifecycle.api_key import ApiKeys
@@ -113,7 +114,7 @@ def _scope(response_id: str) -> Scope:
 
 
 def _digest(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
+    return hashlib.sha256(with_lengths(parts)).digest()
 
 
 async def _send(send: Send, status: int, body: bytes) -> None:

@@ -12,8 +12,8 @@ from paraph.errors import NotFound
 from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_subject
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.removal import remove_installation
+from paraph.model.installation import Installation
 from paraph.model.phase import Phase
-from paraph.model.records import Installation
 
 # PostgreSQL stores no NUL and accepts none in a query either.
 _WITHOUT_NUL = r"^[^\x00]*$"

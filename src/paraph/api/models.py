@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from paraph.lifecycle.audit import ChainVerdict
-from paraph.model.records import AuditEntry, Installation, Receipt
+from paraph.model.installation import Installation
+from paraph.model.management import AuditEntry
+from paraph.model.removal import Receipt
 
 # No control characters: a subject is shown to operators, and some databases refuse NUL.
 Subject = Annotated[
@@ -235,7 +237,7 @@ def installation_response_of(installation: Installation) -> InstallationResponse
         zoom=person_of(installation),
         scopes=sorted(grant.tokens.scopes),
         installed_at=link.confirmed_at or link.created_at,
-        proofs=[Proof(name=r.name, held_at=r.held_at, word=r.word) for r in link.rungs],
+        proofs=[Proof(name=r.name, held_at=r.held_at, word=r.word) for r in link.proofs],
     )
 
 

@@ -22,7 +22,7 @@ from paraph.errors import NotFound
 from paraph.http.body import BodyTooLong, pieces_of
 from paraph.lifecycle.api_key import ApiKeys, require_scope
 from paraph.lifecycle.api_key import Scope as KeyScope
-from paraph.lifecycle.resource_call import HostCall, PassedOn, ResourceCaller
+from paraph.lifecycle.resource_call import ForwardedResponse, HostCall, ResourceCaller
 from paraph.logs import get_logger
 from paraph.remote.streaming import Headers
 from paraph.zoom.api_path import AllowList, parse_target
@@ -144,7 +144,7 @@ async def _rest(begun: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield piece
 
 
-async def _pass_on(passed: PassedOn, send: Send) -> None:
+async def _pass_on(passed: ForwardedResponse, send: Send) -> None:
     headers = [
         (name.encode("latin-1"), value.encode("latin-1"))
         for name, value in passed.headers
@@ -158,6 +158,6 @@ async def _pass_on(passed: PassedOn, send: Send) -> None:
             "headers": [*headers, (SOURCE_HEADER, b"zoom")],
         }
     )
-    async for piece in passed.answer.pieces():
+    async for piece in passed.response.pieces():
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

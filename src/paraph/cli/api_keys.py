@@ -14,7 +14,7 @@ from paraph.cli.settings_file import config_option, with_context
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
-    from paraph.model.records import ApiKey
+    from paraph.model.management import ApiKey
 
 # The values of `lifecycle.api_key.Scope`, which a help text must not import.
 SCOPES = ("link", "read", "vend", "proxy", "remove")

@@ -14,9 +14,9 @@ from paraph.cli.settings_file import config_option, with_context
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
-    from paraph.model.records import KeptEvent
+    from paraph.model.event import KeptEvent
 
-# By the value of `model.records.EventStatus`, which a help text must not import.
+# By the value of `model.event.EventStatus`, which a help text must not import.
 STATUSES = {"received": "received", "handed_on": "forwarded", "dead": "dead"}
 
 
@@ -47,7 +47,7 @@ def list_events(*, status: str | None, limit: int, config: Path | None) -> None:
     """Show the newest events, without their bodies."""
 
     async def work(context: Context) -> list[KeptEvent]:
-        from paraph.model.records import EventStatus
+        from paraph.model.event import EventStatus
 
         chosen = next((one for one in EventStatus if STATUSES[one.value] == status), None)
         async with context.store.reading() as tx:

@@ -15,7 +15,8 @@ from paraph.errors import NotFound
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
-    from paraph.model.records import Installation, Receipt
+    from paraph.model.installation import Installation
+    from paraph.model.removal import Receipt
 
 _PAGE_SIZE = 200
 
@@ -52,7 +53,7 @@ def list_installations(*, subject: str | None, config: Path | None) -> None:
             str(one.phase.value),
             one.grant.identity.user_id,
             day(one.link.confirmed_at),
-            " ".join(proof.name for proof in one.link.rungs),
+            " ".join(proof.name for proof in one.link.proofs),
         )
         for one in with_context(config, work)
     ]
@@ -88,7 +89,7 @@ def show(*, installation_id: str, config: Path | None) -> None:
         ("scopes", " ".join(sorted(one.grant.tokens.scopes))),
         *(
             (f"proof: {proof.name}", f"{day(proof.held_at)}, confirmed by {proof.word}")
-            for proof in one.link.rungs
+            for proof in one.link.proofs
         ),
     ]
     show_table(rows)

@@ -13,7 +13,6 @@ from paraph.cli.command_group import CommandGroup
 from paraph.cli.output import counted, day
 from paraph.cli.settings_file import config_option, with_context
 from paraph.errors import StorageError
-from paraph.settings.keys import new_encryption_key
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
@@ -30,7 +29,9 @@ def keys() -> None:
 @config_option
 def new(*, wrap: bool, config: Path | None) -> None:
     """Create an encryption key, for the front of the list encryption_keys."""
-    click.echo(_wrapped(config) if wrap else new_encryption_key(os.urandom))
+    from paraph.sealing.encryption_key import new_encryption_key
+
+    click.echo(_wrapped(config) if wrap else new_encryption_key())
     click.echo(
         "To use it, put it in front of encryption_keys on every replica, restart the replicas, "
         "then run `paraph keys rotate`.",

@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
@@ -97,14 +97,36 @@ async def compose(
 _SCOPES = ("--scope", "link", "--scope", "read")
 
 
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    """The fresh credentials of the demo's app, and the key that signs events for the host."""
+
+    client_id: str
+    client_key: str = field(repr=False)
+    event_key: str = field(repr=False)
+    webhook_key: str = field(repr=False)
+
+
 async def _write_files(folder: Path, linking: str, ports: Ports, webhook_key: str) -> None:
+    credentials = _Credentials(
+        f"Demo{secrets.token_urlsafe(12)}",
+        secrets.token_urlsafe(24),
+        secrets.token_urlsafe(24),
+        webhook_key,
+    )
+    encryption_key = await _output("keys", "new")
+    for name, text in (
+        ("world.toml", _world(credentials, ports)),
+        ("paraph.toml", _settings(credentials, folder, linking, ports, encryption_key)),
+    ):
+        path = folder / name
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+
+
+def _world(credentials: _Credentials, ports: Ports) -> str:
     service = f"http://127.0.0.1:{ports.service}"
-    zoom = f"http://localhost:{ports.zoom}"
-    host = f"http://{ports.host_address}:{ports.host}"
-    pages = f'start_url = "{host}/zoom/start"\nlink_url = "{host}/zoom/link"\n'
-    client_id = f"Demo{secrets.token_urlsafe(12)}"
-    client_key, event_key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-    world = f"""\
+    return f"""\
 [[accounts]]
 id = "AbcDEFghiJKLmnoPQRst01"
 
@@ -125,38 +147,43 @@ email = "mallory@example.com"
 display_name = "Mallory Attacker"
 
 [[apps]]
-client_id = "{client_id}"
-client_secret = "{client_key}"
-webhook_secret = "{event_key}"
+client_id = "{credentials.client_id}"
+client_secret = "{credentials.client_key}"
+webhook_secret = "{credentials.event_key}"
 redirect_uris = ["{service}/marketplace", "{service}/oauth/redirect"]
 event_url = "{service}/webhook"
 deauthorization_url = "{service}/webhook"
 scopes = ["user:read:user", "meeting:read:meeting"]
 optional_scopes = ["cloud_recording:read:recording"]
 """
-    settings = f"""\
+
+
+def _settings(
+    credentials: _Credentials, folder: Path, linking: str, ports: Ports, encryption_key: str
+) -> str:
+    service = f"http://127.0.0.1:{ports.service}"
+    zoom = f"http://localhost:{ports.zoom}"
+    host = f"http://{ports.host_address}:{ports.host}"
+    pages = f'start_url = "{host}/zoom/start"\nlink_url = "{host}/zoom/link"\n'
+    return f"""\
 app_name = "Tidemark"
-client_id = "{client_id}"
-client_secret = "{client_key}"
-webhook_secrets = ["{event_key}"]
+client_id = "{credentials.client_id}"
+client_secret = "{credentials.client_key}"
+webhook_secrets = ["{credentials.event_key}"]
 public_url = "{service}"
 public_bind = "127.0.0.1:{ports.service}"
 private_bind = "127.0.0.1:{ports.private}"
 database_url = "sqlite:///{folder / "paraph.db"}"
-encryption_keys = ["{await _output("keys", "new")}"]
+encryption_keys = ["{encryption_key}"]
 linking = "{linking}"
 {pages if linking == "host" else ""}\
 required_scopes = ["user:read:user", "meeting:read:meeting"]
 authorization_server = "{zoom}"
 api_servers = ["{zoom}", "http://127.0.0.1:{ports.zoom}"]
 forward_url = "{host}/hooks/paraph"
-forward_secrets = ["{webhook_key}"]
+forward_secrets = ["{credentials.webhook_key}"]
 drain_seconds = 0
 """
-    for name, text in (("world.toml", world), ("paraph.toml", settings)):
-        path = folder / name
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
 
 
 @asynccontextmanager

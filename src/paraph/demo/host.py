@@ -7,20 +7,18 @@ import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from paraph.demo.attack import ATTACKS, AttackContext, Report, carry_out
 from paraph.demo.attacker import Attacker
 from paraph.demo.feed import Feed
-from paraph.demo.host_headers import HostHeaders
+from paraph.demo.host_pages import HostHeaders, render, static_file
 from paraph.demo.service_client import ServiceClient, ServiceRefused, new_nonce
 from paraph.demo.session import PEOPLE, Session, Sessions, is_from_session, read_form
 
@@ -57,13 +55,6 @@ class Host:
         self._reports: dict[str, Report] = {}
         # One attack at a time: a report compares the state before and after it.
         self._attacking = asyncio.Lock()
-        self._templates = Environment(
-            loader=PackageLoader("paraph.demo", "templates"),
-            autoescape=select_autoescape(default=True),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
     def app(self) -> Starlette:
         """Build the ASGI application."""
@@ -80,7 +71,7 @@ class Host:
             Route("/attack/{name}", self._posted(self._attack), methods=["POST"]),
             Route("/events", self._signed_in(self._events)),
             Route("/hooks/paraph", self._feed.receive, methods=["POST"]),
-            Route("/static/{name}", self._static),
+            Route("/static/{name}", static_file),
         ]
         return Starlette(
             routes=routes,
@@ -93,20 +84,15 @@ class Host:
         await self._attacker.close()
         await self._service.close()
 
-    def _page(self, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        session = values.get("session")
-        text = self._templates.get_template(name).render(
-            **{"places": self._places, "session": session, **values}
-        )
-        return HTMLResponse(text, status_code=status)
+    def _page(self, name: str, session: Session | None, **values: Any) -> Response:
+        return render(name, places=self._places, session=session, **values)
+
+    def _message(self, session: Session | None, status: int, title: str, text: str) -> Response:
+        return self._page("message.html", session, status=status, title=title, text=text)
 
     async def _not_found(self, request: Request, _error: Exception) -> Response:
-        return self._page(
-            "message.html",
-            session=self._sessions.of(request),
-            status=404,
-            title="This page does not exist",
-            text="Check the address.",
+        return self._message(
+            self._sessions.of(request), 404, "This page does not exist", "Check the address."
         )
 
     def _signed_in(self, endpoint: SignedInEndpoint) -> Callable[[Request], Awaitable[Response]]:
@@ -118,13 +104,7 @@ class Host:
             try:
                 return await endpoint(request, session)
             except ServiceRefused as refusal:
-                return self._page(
-                    "message.html",
-                    session=session,
-                    status=refusal.status,
-                    title=refusal.title,
-                    text=refusal.remedy,
-                )
+                return self._message(session, refusal.status, refusal.title, refusal.remedy)
 
         return checked
 
@@ -132,33 +112,17 @@ class Host:
         async def checked(request: Request, session: Session) -> Response:
             fields = await read_form(request)
             if not is_from_session(session, fields):
-                return self._page(
-                    "message.html",
-                    session=session,
-                    status=403,
-                    title="This form has expired",
-                    text="Go back and load the page again.",
+                return self._message(
+                    session, 403, "This form has expired", "Go back and load the page again."
                 )
             request.state.fields = fields
             return await endpoint(request, session)
 
         return self._signed_in(checked)
 
-    async def _static(self, request: Request) -> Response:
-        media_types = {
-            "host.css": "text/css",
-            "host.js": "text/javascript",
-            "icon.svg": "image/svg+xml",
-        }
-        name = request.path_params["name"]
-        if name not in media_types:
-            return Response(status_code=404)
-        content = (files("paraph.demo") / "static" / name).read_bytes()
-        return Response(content, media_type=media_types[name])
-
     async def _sign_in_page(self, request: Request) -> Response:
         back = "/zoom/start" if request.query_params.get("back") == "/zoom/start" else "/"
-        return self._page("sign_in.html", people=PEOPLE, back=back)
+        return self._page("sign_in.html", None, people=PEOPLE, back=back)
 
     async def _sign_in(self, request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
@@ -185,7 +149,7 @@ class Host:
         client_id = (await self._attacker.control_zoom("GET", "/world"))["apps"][0]["client_id"]
         return self._page(
             "dashboard.html",
-            session=session,
+            session,
             notice=notice,
             installations=[(one, _proofs(one)) for one in installations],
             events=self._feed.for_tenant(prefix),
@@ -201,7 +165,7 @@ class Host:
         return session.person.subject.partition(":")[0] + ":"
 
     async def _start(self, _request: Request, session: Session) -> Response:
-        return self._page("start.html", session=session)
+        return self._page("start.html", session)
 
     async def _connect(self, _request: Request, session: Session) -> Response:
         if self._places.linking == "none":
@@ -220,12 +184,11 @@ class Host:
             if refusal.status != 404:
                 raise
             # Keep the nonce: a forged link to this page must not end a pending link request.
-            return self._page(
-                "message.html",
-                session=session,
-                status=400,
-                title="This link was not started in this session",
-                text="Start again, and finish within a minute in the same browser.",
+            return self._message(
+                session,
+                400,
+                "This link was not started in this session",
+                "Start again, and finish within a minute in the same browser.",
             )
         session.nonces.pop(link, None)
         session.shown = secrets.token_urlsafe(16)
@@ -235,7 +198,7 @@ class Host:
     async def _confirm_page(self, _request: Request, session: Session) -> Response:
         if session.claim is None:
             return RedirectResponse("/", status_code=303)
-        return self._page("confirm.html", session=session, claim=session.claim)
+        return self._page("confirm.html", session, claim=session.claim)
 
     async def _confirm(self, request: Request, session: Session) -> Response:
         shown = request.state.fields.get("shown", "")

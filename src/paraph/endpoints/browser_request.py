@@ -12,7 +12,7 @@ from paraph.settings.validation import Network
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class BrowserRequest:
     """One request of a browser to a page; each part is read on first use.
 
     Most requests of a flood are refused by their query and cookies alone.
@@ -41,13 +41,13 @@ class Visit:
         return client_address(self.scope, self.trusted)
 
     @property
-    def unasked(self) -> bool:
+    def is_prefetch(self) -> bool:
         """Return true for a prefetch, a prerender or a link scanner: no person acted."""
         purposes = [v for n, v in self.scope["headers"] if n in _PURPOSE_HEADERS]
         return any(b"prefetch" in one or b"prerender" in one for one in purposes)
 
     @property
-    def cross_site(self) -> bool:
+    def is_cross_site(self) -> bool:
         """Return true if another site sent the browser here (Fetch Metadata)."""
         return [v for n, v in self.scope["headers"] if n == b"sec-fetch-site"] == [b"cross-site"]
 

@@ -10,7 +10,7 @@ import re
 
 from starlette.responses import RedirectResponse, Response
 
-from paraph.endpoints.browser_request import Visit
+from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.pages import Button, Pages
 from paraph.errors import Busy, MessageMalformed, NotFound, ParaphError
 from paraph.http.cookies import expired_cookie, host_cookie
@@ -41,14 +41,14 @@ class InstallEndpoint:
         self._pages = pages
         self._starts = starts
 
-    async def answer(self, visit: Visit) -> Response:
+    async def answer(self, request: BrowserRequest) -> Response:
         """Answer `GET /install`."""
         if self._settings.linking == "none":
-            if visit.cross_site or visit.unasked:
+            if request.is_cross_site or request.is_prefetch:
                 return self._pages.press()
-            return self.start(visit)
+            return self.start(request)
         try:
-            code = parse_query(visit.raw_query, once={"request"}).get("request")
+            code = parse_query(request.raw_query, once={"request"}).get("request")
         except MessageMalformed:
             return self._gone()
         if not code:
@@ -57,8 +57,8 @@ class InstallEndpoint:
             return self._gone()
         try:
             # Before the store is queried: a wrong code costs a look-up.
-            self._starts.spend(visit.address)
-            return await self._start_for_host(visit, Secret(code))
+            self._starts.spend(request.address)
+            return await self._start_for_host(request, Secret(code))
         except Busy as error:
             return self._pages.failed(self._pages.failure_of(error))
         except NotFound:
@@ -67,22 +67,22 @@ class InstallEndpoint:
             _log.warning("install.not_begun", error_code=error.code, why=error.detail)
             return self._pages.failed(self._pages.failure_of(error))
 
-    async def _start_for_host(self, visit: Visit, code: Secret) -> Response:
+    async def _start_for_host(self, request: BrowserRequest, code: Secret) -> Response:
         wish = await open_request(self._context, code)
-        if visit.cross_site or visit.unasked:
+        if request.is_cross_site or request.is_prefetch:
             return self._pages.press()
-        return self._begin(visit, wish=wish)
+        return self._begin(request, wish=wish)
 
-    def start(self, visit: Visit) -> Response:
+    def start(self, request: BrowserRequest) -> Response:
         """Send the browser to Zoom, with the sealed cookie that will identify the response."""
         try:
-            self._starts.spend(visit.address)
+            self._starts.spend(request.address)
         except Busy as error:
             return self._pages.failed(self._pages.failure_of(error))
-        return self._begin(visit, wish=None)
+        return self._begin(request, wish=None)
 
-    def _begin(self, visit: Visit, *, wish: LinkWish | None) -> Response:
-        start = begin(self._context, wish=wish, cookies=visit.cookies)
+    def _begin(self, request: BrowserRequest, *, wish: LinkWish | None) -> Response:
+        start = begin(self._context, wish=wish, cookies=request.cookies)
         response = RedirectResponse(start.url, status_code=303)
         response.raw_headers.append(
             host_cookie(start.cookie_name, start.cookie_value, max_age=LIFETIME_SECONDS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response
 
-from paraph.endpoints.browser_request import Visit
+from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.install import InstallEndpoint
 from paraph.endpoints.pages import Button, Pages
 from paraph.http.cookies import host_cookie
@@ -28,17 +28,17 @@ class MarketplacePage:
         self._pages = pages
         self._install = install
 
-    async def answer(self, visit: Visit) -> Response:
+    async def answer(self, request: BrowserRequest) -> Response:
         """Answer `GET /marketplace`."""
-        if visit.raw_query:
+        if request.raw_query:
             # A clean URL first: the query leaves the address bar and the history.
             return RedirectResponse("/marketplace", status_code=303)
-        if visit.unasked or any(name == _COOKIE for name, _ in visit.cookies):
+        if request.is_prefetch or any(name == _COOKIE for name, _ in request.cookies):
             return self._by_button()
         if self._settings.linking == "host":
             response: Response = RedirectResponse(self._settings.start_url, status_code=303)
         else:
-            response = self._install.start(visit)
+            response = self._install.start(request)
         response.raw_headers.append(host_cookie(_COOKIE, "1", max_age=_ONCE_SECONDS))
         return response
 

@@ -20,7 +20,7 @@ from paraph.endpoints.webhook_stats import WebhookWatch
 from paraph.errors import StorageError
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.remote.zoom_clock import OLD_SECONDS, ZoomClock
-from paraph.storage.transaction import Store
+from paraph.storage.database import Database
 
 LOOK_SECONDS = 1.0
 # Below the one second that Kubernetes waits for a probe.
@@ -39,7 +39,7 @@ class Readiness:
 
     def __init__(
         self,
-        store: Store,
+        store: Database,
         *,
         monotonic: Callable[[], float],
         zoom_clock: ZoomClock,

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
-from paraph.endpoints.browser_request import Visit
+from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.pages import Failure, Pages
 from paraph.endpoints.repeated_requests import Repeats
 from paraph.errors import (
@@ -31,8 +31,10 @@ from paraph.errors import (
     StorageError,
 )
 from paraph.http.cookies import expired_cookie, host_cookie
+from paraph.http.endpoint import Steps, Wait
 from paraph.http.rate_limit import ExchangeBudget
 from paraph.http.refusals import Refusals
+from paraph.http.response import CompleteResponse
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.installation import Handoff, install, use_state
 from paraph.lifecycle.outcome import Outcome, StateUsed, keep_failure
@@ -44,7 +46,7 @@ from paraph.lifecycle.pending_authorization import (
     open_pending,
 )
 from paraph.logs import get_logger
-from paraph.model.records import Installation
+from paraph.model.installation import Installation
 from paraph.oauth.authorization_response import (
     AuthorizationResponse,
     ValidatedAuthorizationResponse,
@@ -83,53 +85,52 @@ class RedirectionEndpoint:
         self._repeats = Repeats(context, monotonic)
         self.refusals = Refusals(_log, "install.refused", reasons=REASONS)
         # Rendered once: a flood of random requests must not cost one rendering each.
-        self._no_cookie = pages.no_cookie()
-        self._other_flow = pages.other_flow()
-        self._expired = pages.expired()
-        self._restart = RedirectResponse("/marketplace", status_code=303)
-        self.written_once = (self._no_cookie, self._other_flow, self._expired, self._restart)
+        self._no_cookie = CompleteResponse.of(pages.no_cookie(), again=True)
+        self._other_flow = CompleteResponse.of(pages.other_flow(), again=True)
+        self._expired = CompleteResponse.of(pages.expired(), again=True)
+        restart = RedirectResponse("/marketplace", status_code=303)
+        self._restart = CompleteResponse.of(restart, again=True)
 
-    async def answer(self, visit: Visit) -> Response:
-        """Answer `GET /oauth/redirect`."""
-        found = self._recognise(visit)
-        if isinstance(found, Response):
+    def answer(self, request: BrowserRequest) -> Steps:
+        """Answer `GET /oauth/redirect`; see `paraph.http.endpoint`."""
+        found = self._recognise(request)
+        if isinstance(found, CompleteResponse):
             return found
-        pending, response = found
-        return await self._finish(visit, pending, response)
-
-    def standing(self, visit: Visit) -> Response | None:
-        """Return a prepared response if one applies; a refusal is counted, so it must be sent."""
-        found = self._recognise(visit)
-        return found if isinstance(found, Response) and found in self.written_once else None
+        return CompleteResponse.of((yield Wait(self._finish(request, *found))))
 
     def _recognise(
-        self, visit: Visit
-    ) -> Response | tuple[PendingAuthorization, AuthorizationResponse]:
+        self, request: BrowserRequest
+    ) -> CompleteResponse | tuple[PendingAuthorization, AuthorizationResponse]:
         """Decide without any I/O: the response, or the flow of this browser."""
-        if visit.unasked:
+        if request.is_prefetch:
             # A link scanner or a prefetch may request the URL before its owner: uses nothing up.
-            return Response(status_code=204)
+            return CompleteResponse.of(Response(status_code=204))
         try:
-            response = parse_authorization_response(visit.raw_query)
+            response = parse_authorization_response(request.raw_query)
             if response.state is None and response.error is None:
                 return self._restart
-            return self._pending_of(visit, response), response
+            return self._pending_of(request, response), response
         except (MessageMalformed, AuthorizationResponseInvalid) as error:
             self._count(error)
             if isinstance(error, AuthorizationExpired):
                 return self._expired
-            return self._other_flow if holds_pending(visit.cookies) else self._no_cookie
+            return self._other_flow if holds_pending(request.cookies) else self._no_cookie
 
-    def _pending_of(self, visit: Visit, response: AuthorizationResponse) -> PendingAuthorization:
+    def _pending_of(
+        self, request: BrowserRequest, response: AuthorizationResponse
+    ) -> PendingAuthorization:
         if response.state is None:
             raise AuthorizationResponseInvalid("an error response without state")
-        return open_pending(self._context, state=response.state, cookies=visit.cookies)
+        return open_pending(self._context, state=response.state, cookies=request.cookies)
 
     def _count(self, error: ParaphError) -> None:
         self.refusals.note(error.reason if isinstance(error, CookieMismatch) else error.code)
 
     async def _finish(
-        self, visit: Visit, pending: PendingAuthorization, response: AuthorizationResponse
+        self,
+        request: BrowserRequest,
+        pending: PendingAuthorization,
+        response: AuthorizationResponse,
     ) -> Response:
         """Finish this browser's own flow. From here on errors may be described to the user."""
         state = pending.request.state
@@ -138,10 +139,10 @@ class RedirectionEndpoint:
         try:
             validated = self._validate(pending, response)
             async with self._repeats.first(state):
-                return await self._first(visit, pending, validated)
+                return await self._first(request, pending, validated)
         except AuthorizationExpired as error:
             # The flow may have been finished in time, and its page loaded again.
-            return await self._again(pending, self._expired, error)
+            return await self._again(pending, self._pages.expired(), error)
         except AuthorizationErrorResponse as error:
             return await self._said_no(pending, error)
         except Busy as error:
@@ -165,12 +166,12 @@ class RedirectionEndpoint:
 
     async def _first(
         self,
-        visit: Visit,
+        request: BrowserRequest,
         pending: PendingAuthorization,
         validated: ValidatedAuthorizationResponse,
     ) -> Response:
         try:
-            async with self._exchanges.place(visit.address):
+            async with self._exchanges.place(request.address):
                 done = await install(self._context, pending, validated)
         except (AuthorizationResponseInvalid, Busy, StateUsed):
             raise

@@ -1,34 +1,95 @@
-"""The public side without deliveries: the routes of its pages, and refusals common to all URLs."""
+"""The public side: its route table, and the responses common to all URLs.
+
+A request enters here: the table finds the route of its path, and the route's endpoint answers it.
+Paths match exactly: a variant is another page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from paraph.endpoints.browser_request import Visit, path_of
+from paraph.endpoints.browser_request import BrowserRequest, path_of
 from paraph.endpoints.pages import Pages
 from paraph.endpoints.readiness import Readiness
+from paraph.http.body import BodyReader
+from paraph.http.endpoint import Endpoint, Steps, Wait, respond
 from paraph.http.proxy_watch import ProxyWatch
+from paraph.http.response import CompleteResponse, Headers
+from paraph.http.security_headers import SecurityHeaders
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 from paraph.settings.model import Settings
 
-PageAnswer = Callable[[Visit], Awaitable[Response]]
+PageEndpoint = Callable[[BrowserRequest], Steps]
+MakePage = Callable[[BrowserRequest], Awaitable[Response]]
 
 _SECURITY_TXT_DAYS = 180
 _log = get_logger("service")
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One URL of the public side.
+
+    Attributes:
+        method: the only method that it answers. HEAD is another one: a link scanner must not use
+            anything up (RFC 9110 section 9.2.1).
+        endpoint: answers its requests.
+        headers: added to every response of the endpoint.
+    """
+
+    method: str
+    endpoint: Endpoint
+    headers: Headers = ()
+
+
 class PublicSide:
-    """The ASGI application behind the webhook. Paths match exactly: a variant is another page.
+    """The ASGI application of the public listener.
 
     Args:
-        settings: checked settings.
-        pages: renders the pages.
-        routes: the pages that a browser reaches by GET.
+        table: the routes by their paths.
+        pages: renders the page for all other paths.
+        headers: added to every response that no endpoint gives.
+        bodies: reads the bodies of requests.
+    """
+
+    def __init__(
+        self, table: Mapping[str, Route], pages: Pages, *, headers: Headers, bodies: BodyReader
+    ) -> None:
+        self.table = table
+        self._bodies = bodies
+        # Rendered once: scanners ask for thousands of pages that do not exist.
+        self._nothing = SecurityHeaders(pages.page("There is nothing here", status=404), headers)
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route one request."""
+        if scope["type"] != "http":
+            return
+        route = self.table.get(path_of(scope))
+        if route is None:
+            await self._nothing(scope, receive, send)
+        elif scope["method"] != route.method:
+            refusal = PlainTextResponse("", status_code=405, headers={"allow": route.method})
+            await SecurityHeaders(refusal, self._headers)(scope, receive, send)
+        else:
+            steps = route.endpoint(scope, dict(scope["headers"]))
+            response = await respond(steps, scope, receive, bodies=self._bodies)
+            await response.send(send, *route.headers)
+
+
+class PageRoutes:
+    """Makes the routes of pages, which browsers reach by GET.
+
+    Args:
+        settings: their `trusted_proxies` decide which forwarded addresses are believed.
+        pages: renders the page for an unexpected error.
+        headers: added to every page.
         proxies: refuses requests that trusted proxies report as plain http.
     """
 
@@ -37,77 +98,77 @@ class PublicSide:
         settings: Settings,
         pages: Pages,
         *,
-        routes: dict[str, PageAnswer],
+        headers: Headers,
         proxies: ProxyWatch | None = None,
     ) -> None:
         self._trusted = settings.trusted_proxies
-        self._proxies = proxies
         self._pages = pages
-        self._routes = routes
-        # Rendered once: scanners ask for thousands of pages that do not exist.
-        self._nothing = pages.page("There is nothing here", status=404)
+        self._headers = headers
+        self._proxies = proxies
+        in_clear = PlainTextResponse("This address is served over https only.\n", status_code=400)
+        self._in_clear = CompleteResponse.of(in_clear, again=True)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route one request."""
-        if scope["type"] != "http":
-            return
-        response = await self._page(scope)
-        await response(scope, receive, send)
+    def of(self, path: str, page: PageEndpoint) -> Route:
+        """Return the route of a page."""
 
-    async def _page(self, scope: Scope) -> Response:
-        path, method = path_of(scope), scope["method"]
-        answer = self._routes.get(path)
-        if path == "/webhook" or (answer is not None and method != "GET"):
-            # HEAD too: a link scanner must not use anything up (RFC 9110 section 9.2.1).
-            allowed = "POST" if path == "/webhook" else "GET"
-            return PlainTextResponse("", status_code=405, headers={"allow": allowed})
-        if answer is None:
-            return self._nothing
-        if self._proxies is not None and self._proxies.refuses(scope) is not None:
-            return in_clear_response()
-        try:
-            return await answer(Visit(scope, self._trusted))
-        except Exception as error:  # noqa: BLE001 - The last net: a page, never a stack trace.
-            _log.error("page.failed", path=path, why=type(error).__name__)
-            return self._pages.page("Something went wrong here", "Try again.", status=500)
+        def answer(scope: Scope, _named: Mapping[bytes, bytes]) -> Steps:
+            if self._proxies is not None and self._proxies.refuses(scope) is not None:
+                return self._in_clear
+            try:
+                return (yield from page(BrowserRequest(scope, self._trusted)))
+            except Exception as error:  # noqa: BLE001 - The last net: a page, never a stack trace.
+                _log.error("page.failed", path=path, why=type(error).__name__)
+                broken = self._pages.page("Something went wrong here", "Try again.", status=500)
+                return CompleteResponse.of(broken)
+
+        return Route("GET", answer, self._headers)
+
+    def table(self, pages: Mapping[str, MakePage]) -> dict[str, Route]:
+        """Return the routes of pages that are made by coroutines."""
+        return {path: self.of(path, _waiting(make)) for path, make in pages.items()}
 
 
-def in_clear_response() -> Response:
-    """Return the response to a request that a trusted proxy received over plain http."""
-    return PlainTextResponse("This address is served over https only.\n", status_code=400)
+def _waiting(make: MakePage) -> PageEndpoint:
+    def page(request: BrowserRequest) -> Steps:
+        return CompleteResponse.of((yield Wait(make(request))))
+
+    return page
 
 
-def plain_routes(
+def plain_pages(
     settings: Settings, context: Context, pages: Pages, readiness: Readiness
-) -> dict[str, PageAnswer]:
-    """Return the routes that need only the settings."""
+) -> dict[str, MakePage]:
+    """Return the pages that need only the settings."""
 
-    async def healthz(_visit: Visit) -> Response:
+    async def healthz(_request: BrowserRequest) -> Response:
         return PlainTextResponse("ok\n")
 
-    async def readyz(_visit: Visit) -> Response:
+    async def readyz(_request: BrowserRequest) -> Response:
         return await readiness.answer()
 
-    async def installed(_visit: Visit) -> Response:
+    async def installed(_request: BrowserRequest) -> Response:
         return pages.page(
             "Installed", f"{settings.app_name} is installed. You can close this page."
         )
 
-    async def verify_zoom(_visit: Visit) -> Response:
+    async def verify_zoom(_request: BrowserRequest) -> Response:
         return HTMLResponse(settings.verify_zoom)
 
-    async def security_txt(_visit: Visit) -> Response:
+    async def security_txt(_request: BrowserRequest) -> Response:
         expires = datetime.fromtimestamp(context.now(), tz=UTC) + timedelta(days=_SECURITY_TXT_DAYS)
         return PlainTextResponse(
             f"Contact: {settings.security_contact}\nExpires: {expires:%Y-%m-%dT%H:%M:%SZ}\n"
         )
 
-    routes: dict[str, PageAnswer] = {"/healthz": healthz, "/readyz": readyz}
+    made: dict[str, MakePage] = {
+        "/healthz": healthz,
+        "/readyz": readyz,
+    }
     if settings.linking == "none":
         # With linking the host shows this: its user has yet to confirm.
-        routes["/installed"] = installed
+        made["/installed"] = installed
     if settings.verify_zoom:
-        routes["/zoomverify/verifyzoom.html"] = verify_zoom
+        made["/zoomverify/verifyzoom.html"] = verify_zoom
     if settings.security_contact:
-        routes["/.well-known/security.txt"] = security_txt
-    return routes
+        made["/.well-known/security.txt"] = security_txt
+    return made

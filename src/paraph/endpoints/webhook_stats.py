@@ -66,7 +66,7 @@ class WebhookWatch:
             self._sampled_at, self._sampled = now, 0
         self._sampled += 1
 
-    def judge_stale(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> int | None:
+    def measure_stale(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> int | None:
         """Raise the alarm if a stale delivery is genuine.
 
         Returns:

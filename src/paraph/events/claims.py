@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from paraph.events.outcomes import AttemptOutcome
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 
 WORKER_SLOTS = 32
 SLOW_SECONDS = 1.0

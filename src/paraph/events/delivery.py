@@ -22,7 +22,7 @@ from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import is_stale
 from paraph.logs import get_logger
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 
 _log = get_logger("dispatch")
 

@@ -33,7 +33,7 @@ from paraph.events.tracing import is_measured
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 from paraph.operations.housekeeping import wait_before
 from paraph.storage.scope import NOTHING_READ
 
@@ -207,7 +207,7 @@ class Dispatcher:
         decrypted or tried. New arrivals are stored as delivered at once.
         """
         async with self._context.store.transaction(NOTHING_READ) as tx:
-            done = await tx.events.hand_to_nobody(now=now, limit=UNWANTED_BATCH)
+            done = await tx.events.mark_due_forwarded(now=now, limit=UNWANTED_BATCH)
         return done == UNWANTED_BATCH
 
     def _start(self, queue: ClaimQueue) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 
 from paraph.logs import get_logger
-from paraph.model.records import Outcome
+from paraph.model.event import Outcome
 
 SUMMARY_SECONDS = 10.0
 

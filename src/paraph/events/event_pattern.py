@@ -17,7 +17,7 @@ from difflib import get_close_matches
 
 from paraph.errors import UsageError
 from paraph.lifecycle.outbox import PHASES
-from paraph.model.records import NOTICE_PREFIX, ZOOM_PREFIX
+from paraph.model.event import NOTICE_PREFIX, ZOOM_PREFIX
 from paraph.zoom.event_table import FAMILIES
 from paraph.zoom.events import APP_DEAUTHORIZED, URL_VALIDATION
 

@@ -28,7 +28,8 @@ from paraph.errors import UsageError
 from paraph.events.event_pattern import EventPattern
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
-from paraph.model.records import Installation, KeptEvent
+from paraph.model.event import KeptEvent
+from paraph.model.installation import Installation
 from paraph.strict_json import parse_json_object
 
 THREADS = 32

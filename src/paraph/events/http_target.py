@@ -23,7 +23,7 @@ from standardwebhooks import Webhook
 from paraph.errors import PeerUnavailable, TransportError
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
-from paraph.model.records import ZOOM_PREFIX, KeptEvent
+from paraph.model.event import ZOOM_PREFIX, KeptEvent
 from paraph.outgoing.failure import Cause, cause_of, failure, proxy_cause
 from paraph.outgoing.route import DIRECT, OutgoingRoute, origin_of
 from paraph.remote.failure_log import FailureLog

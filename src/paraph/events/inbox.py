@@ -24,8 +24,8 @@ from paraph.errors import InboxFull, ParaphError, StorageError
 from paraph.events.drops import DroppedEvents
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger, log_many
-from paraph.model.records import EventStatus, KeptEvent, Outcome
-from paraph.storage.transaction import Store
+from paraph.model.event import EventStatus, KeptEvent, Outcome
+from paraph.storage.database import Database
 from paraph.strict_json import parse_json_object
 from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import (
@@ -101,7 +101,7 @@ class Inbox:
         self._context = context
         self._wanted = wanted
         self._client_id = context.client.client_id
-        store: Store = context.store
+        store: Database = context.store
         self._keeping: Keeping = store if keeping is None else keeping
         # Deauthorizations have a queue of their own, which goes first and is never full.
         self._queues: dict[bool, deque[_Waiting]] = {True: deque(), False: deque()}
@@ -282,7 +282,7 @@ class Inbox:
             concerned=users,
             event_ts=event.event_ts,
             marks=self._context.removal_marks(account_id, users),
-            status=EventStatus.RECEIVED if self._wanted else EventStatus.HANDED_ON,
+            status=EventStatus.RECEIVED if self._wanted else EventStatus.FORWARDED,
             handed_on_at=None if self._wanted else now,
             next_attempt_at=now,
             arrival=arrival,

@@ -44,7 +44,7 @@ from paraph.events.stream_pull import Pull
 from paraph.events.stream_setup import CONSUMERS, StreamUrl, connect, prepare
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.model.records import EventStatus, KeptEvent, Outcome
+from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.outgoing.route import DIRECT, OutgoingRoute
 from paraph.sealing.key_ring import DAY_SECONDS
 
@@ -228,7 +228,7 @@ class JetStreamInbox:
             account_id=one.account_id,
             user_id=one.user_id,
             urgent=urgent,
-            status=EventStatus.RECEIVED if one.handed_on_at is None else EventStatus.HANDED_ON,
+            status=EventStatus.RECEIVED if one.handed_on_at is None else EventStatus.FORWARDED,
             handed_on_at=one.handed_on_at,
             next_attempt_at=one.received_at,
             arrival=one.arrival,

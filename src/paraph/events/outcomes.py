@@ -15,9 +15,9 @@ from enum import Enum
 from paraph.errors import ParaphError
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger, log_many
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 from paraph.storage.scope import NOTHING_READ
-from paraph.storage.transaction import EventStore
+from paraph.storage.stores.event import EventStore
 
 GATHER_SECONDS = 0.025
 RETRY_SECONDS = 1.0
@@ -176,7 +176,7 @@ class OutcomeWriter:
         for drop_bodies in (True, False):
             ids = [event.event_id for event in done if event.urgent is drop_bodies]
             if ids:
-                await events.hand_on(ids, now=now, drop_bodies=drop_bodies)
+                await events.mark_forwarded(ids, now=now, drop_bodies=drop_bodies)
         for one in batch:
             if one.kind is _Kind.POSTPONED:
                 await events.postpone(one.event, next_attempt_at=one.at, failure=one.failure)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paraph.lifecycle.context import Context
-from paraph.model.records import Concerned, KeptEvent
+from paraph.model.event import KeptEvent
+from paraph.model.installation import Recipient
 from paraph.storage.stores.event_columns import users_of_body
 from paraph.zoom.concerned_users import Selection, select
 
@@ -20,7 +21,7 @@ class Recipients:
         concerned_users: the Zoom users whom the event concerns, without those who were removed.
     """
 
-    installations: tuple[Concerned, ...] = ()
+    installations: tuple[Recipient, ...] = ()
     selected_by: Selection = Selection.NO_INSTALLATION
     concerned_users: tuple[str, ...] = ()
 
@@ -44,12 +45,12 @@ async def find_recipients(context: Context, event: KeptEvent) -> Recipients | No
     """
     client_id = context.client.client_id
     if event.notice:
-        found = await context.store.read_concerned(event, client_id=client_id, user_ids=())
+        found = await context.store.read_recipients(event, client_id=client_id, user_ids=())
         return None if found is None else Recipients()
     users = event.concerned
     if users is None:
         users = users_of_body(event.body)
     selected_by = select(event.account_id, users, level=context.level)
     wanted = None if selected_by is Selection.ACCOUNT else users
-    found = await context.store.read_concerned(event, client_id=client_id, user_ids=wanted)
+    found = await context.store.read_recipients(event, client_id=client_id, user_ids=wanted)
     return None if found is None else Recipients(tuple(found), selected_by, users)

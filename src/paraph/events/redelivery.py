@@ -8,7 +8,7 @@ from paraph.errors import NotFound, UsageError
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import is_stale
-from paraph.model.records import KeptEvent
+from paraph.model.event import KeptEvent
 
 _ID = re.compile(r"[A-Za-z0-9_-]{4,80}")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from paraph.endpoints.browser_request import Visit
+from paraph.endpoints.browser_request import BrowserRequest
 from paraph.errors import StateMismatch
 from paraph.explain.capture import CapturedRequest
 from paraph.explain.explanation import Explanation, FirstStep, NotTheRequest, Step, run_steps
@@ -68,7 +68,7 @@ def explain_redirect(
     def check() -> None:
         if captured.method != "GET":
             raise NotTheRequest(f"it is {captured.method} {captured.path}")
-        if Visit({"headers": captured.headers}, ()).unasked:
+        if BrowserRequest({"headers": captured.headers}, ()).is_prefetch:
             raise NotTheRequest("it is a prefetch, which the service ignores")
         response = authorization_response.parse_authorization_response(captured.raw_query)
         if response.state is None:

@@ -1,4 +1,4 @@
-"""Complete HTTP responses, written by the ASGI path or by the service's fast path.
+"""Complete HTTP responses: the value that every endpoint returns.
 
 On both paths Content-Length is the first header, so that both write the same bytes.
 """
@@ -30,7 +30,7 @@ class Fields:
         self.lines = b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
-class Answer:
+class CompleteResponse:
     """A complete response.
 
     Attributes:
@@ -49,7 +49,9 @@ class Answer:
         self.again = again
 
     @classmethod
-    def of(cls, response: Response, *more: tuple[bytes, bytes], again: bool = False) -> Answer:
+    def of(
+        cls, response: Response, *more: tuple[bytes, bytes], again: bool = False
+    ) -> CompleteResponse:
         """Convert a response whose body is complete.
 
         Args:
@@ -61,13 +63,20 @@ class Answer:
         own = [header for header in headers if header[0] != _LENGTH]
         return cls(response.status_code, Fields(*own, *more), bytes(response.body), again=again)
 
-    async def send(self, send: Send) -> None:
-        """Send the response by ASGI."""
-        length = b"%d" % len(self.body)
+    @property
+    def has_length(self) -> bool:
+        """Return false for a 204, which must not have Content-Length (RFC 9110 section 8.6)."""
+        return self.status != 204
+
+    async def send(self, send: Send, *more: tuple[bytes, bytes]) -> None:
+        """Send the response by ASGI, with further headers appended to its own."""
+        headers = [(_LENGTH, b"%d" % len(self.body)), *self.fields.headers, *more]
+        if not self.has_length:
+            del headers[0]
         start: Message = {
             "type": "http.response.start",
             "status": self.status,
-            "headers": [(_LENGTH, length), *self.fields.headers],
+            "headers": headers,
         }
         await send(start)
         await send({"type": "http.response.body", "body": self.body})

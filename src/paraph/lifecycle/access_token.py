@@ -25,19 +25,18 @@ from paraph.errors import (
 )
 from paraph.lifecycle import audit, refresh_lease
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import queue_revocation, tokens_of
-from paraph.lifecycle.outbox import notify_host, notify_recovery
+from paraph.lifecycle.grant import queue_revocation, require_reauthorization, tokens_of
+from paraph.lifecycle.outbox import notify_recovery
 from paraph.lifecycle.refresh_lease import LEASE_SECONDS, Lease
 from paraph.lifecycle.replacement import TRANSFERRED, other_grants
 from paraph.logs import get_logger
+from paraph.model.grant import GRANT_TRANSITIONS, Grant, GrantEvent, Tokens
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, Installation, Tokens
 from paraph.storage.scope import Scope, account
-from paraph.storage.transaction import Transaction
 from paraph.zoom.api_errors import explain_grant_error
 
 # A little more than the deadline of the awaited request and its write.
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 # Each pause is about a tenth of the time waited so far. So a caller that waits for a refresh
 # learns of its end a tenth too late at worst, however long it takes.
 _FIRST_PAUSE, _LONGEST_PAUSE, _SLOWER = 0.01, 0.25, 1.1
@@ -67,7 +66,7 @@ class Refresher:
         self._context = context
         self._lease_seconds = lease_seconds
         self._sleep = sleep
-        self._flights: dict[str, asyncio.Task[Grant | None]] = {}
+        self._refreshes: dict[str, asyncio.Task[Grant | None]] = {}
 
     async def refresh(self, grant_id: str) -> Grant | None:
         """Refresh a grant, or wait for the refresh that is already in progress.
@@ -83,26 +82,26 @@ class Refresher:
 
     def begin(self, grant_id: str) -> asyncio.Task[Grant | None]:
         """Start the refresh of a grant without waiting for it."""
-        flight = self._flights.get(grant_id)
+        running = self._refreshes.get(grant_id)
         # A finished refresh is not returned to a new caller.
-        if flight is None or flight.done():
-            flight = asyncio.create_task(self._fly(grant_id), name="refresh")
-            self._flights[grant_id] = flight
-            flight.add_done_callback(lambda done: self._landed(grant_id, done))
-        return flight
+        if running is None or running.done():
+            running = asyncio.create_task(self._run(grant_id), name="refresh")
+            self._refreshes[grant_id] = running
+            running.add_done_callback(lambda done: self._ended(grant_id, done))
+        return running
 
     async def close(self) -> None:
         """Wait for the refreshes in progress: a token set that is not written is a lost grant."""
-        while self._flights:
-            await asyncio.wait(list(self._flights.values()))
+        while self._refreshes:
+            await asyncio.wait(list(self._refreshes.values()))
 
-    def _landed(self, grant_id: str, flight: asyncio.Task[Grant | None]) -> None:
-        if self._flights.get(grant_id) is flight:
-            del self._flights[grant_id]
+    def _ended(self, grant_id: str, running: asyncio.Task[Grant | None]) -> None:
+        if self._refreshes.get(grant_id) is running:
+            del self._refreshes[grant_id]
         # Read the exception: otherwise asyncio reports one that no caller waited for.
-        _ = flight.cancelled() or flight.exception()
+        _ = running.cancelled() or running.exception()
 
-    async def _fly(self, grant_id: str) -> Grant | None:
+    async def _run(self, grant_id: str) -> Grant | None:
         waited, pause = 0.0, _FIRST_PAUSE
         known: int | None = None
         while True:
@@ -120,7 +119,7 @@ class Refresher:
                 lease = await refresh_lease.take(self._context, grant, seconds=self._lease_seconds)
                 if lease is not None:
                     return await self._ask(lease)
-            if waited >= PATIENCE_SECONDS:
+            if waited >= TIMEOUT_SECONDS:
                 raise TransportError("another process is still refreshing the grant")
             await self._sleep(pause)
             waited, pause = waited + pause, min(pause * _SLOWER, _LONGEST_PAUSE)
@@ -137,9 +136,9 @@ class Refresher:
             await self._failed(lease, error)
             raise
         tokens = tokens_of(token_set, context=self._context, scopes=lease.grant.tokens.scopes)
-        return await self._judge_owner(lease, await self._keep(lease, tokens), tokens)
+        return await self._check_owner(lease, await self._keep(lease, tokens), tokens)
 
-    async def _judge_owner(self, lease: Lease, kept: Grant | None, tokens: Tokens) -> Grant | None:
+    async def _check_owner(self, lease: Lease, kept: Grant | None, tokens: Tokens) -> Grant | None:
         """Ask Zoom who owns the new set, once it is stored: a refresh must not change the owner.
 
         If Zoom cannot say now, the set stays: it came from Zoom, for this refresh token.
@@ -162,7 +161,9 @@ class Refresher:
             current = await tx.grants.get(kept.grant_id)
             if current is None or current.token_version != kept.token_version:
                 return current
-            await self._demand_consent(tx, current, reason)
+            await require_reauthorization(
+                tx, self._context, current, GrantEvent.OWNER_CHANGED, reason=reason
+            )
         raise InvalidGrant(reason)
 
     async def _failed(self, lease: Lease, error: PeerError | TransportError) -> None:
@@ -200,7 +201,8 @@ class Refresher:
                 # A consent in between invalidated this set (4741). Or an earlier attempt wrote this
                 # very set, and the database's response to it was lost.
                 return current
-            phase = _phase_after(before.phase, current.phase)
+            event = _event_of(asked_in=before.phase, now_in=current.phase)
+            phase = GRANT_TRANSITIONS.after(current.phase, event)
             await tx.grants.replace_tokens(
                 before.grant_id, tokens, expected_version=before.token_version, phase=phase
             )
@@ -224,24 +226,10 @@ class Refresher:
                 # The refused token is no longer the grant's.
                 return current
             if current.phase is not Phase.UNDECIDED:
-                await self._demand_consent(tx, current, reason)
+                await require_reauthorization(
+                    tx, context, current, GrantEvent.REFRESH_REFUSED, reason=reason
+                )
         raise InvalidGrant(reason)
-
-    async def _demand_consent(self, tx: Transaction, grant: Grant, reason: str) -> None:
-        """Vend no more tokens until the person has consented again, and notify the host."""
-        await tx.grants.set_phase(grant.grant_id, Phase.NEEDS_REAUTHORIZATION, reason=reason)
-        await audit.record(
-            tx, self._context, "grant.needs_reauthorization", person=self._person(grant)
-        )
-        link = await tx.links.active_for_grant(grant.grant_id)
-        if link is not None:
-            await notify_host(
-                tx,
-                self._context,
-                "installation.needs_reauthorization",
-                Installation(grant, link),
-                reason=reason,
-            )
 
     def _person(self, grant: Grant) -> str:
         return self._context.identifier(grant.identity.account_id, grant.identity.user_id)
@@ -251,8 +239,8 @@ def _scope(grant: Grant) -> Scope:
     return account(grant.identity.client_id, grant.identity.account_id)
 
 
-def _phase_after(asked_in: Phase, now_in: Phase) -> Phase:
-    """Return the phase after a valid refresh: it undoes any phase but a newer deauthorization."""
+def _event_of(*, asked_in: Phase, now_in: Phase) -> GrantEvent:
+    """Return the event of a valid refresh: it undoes any phase but a newer deauthorization."""
     if now_in is Phase.UNDECIDED and asked_in is not Phase.UNDECIDED:
-        return Phase.UNDECIDED
-    return Phase.ACTIVE
+        return GrantEvent.REFRESH_OVERTAKEN
+    return GrantEvent.REFRESHED

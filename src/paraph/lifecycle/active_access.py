@@ -25,8 +25,8 @@ from paraph.errors import (
 )
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
+from paraph.model.installation import AccessRow
 from paraph.model.phase import Phase
-from paraph.model.records import LiveRow
 from paraph.secret import Secret
 
 REFRESH_BEFORE = 120
@@ -72,21 +72,21 @@ class ActiveAccess:
             BeingDecided: a removal was announced and is not decided yet.
             PeerError, TransportError: the token has expired and Zoom does not refresh it now.
         """
-        row = await self._context.store.read_live("", installation_id)
+        row = await self._context.store.read_access("", installation_id)
         return await self.current_in(
             row, installation_id, subject=subject, subject_prefix=subject_prefix
         )
 
     async def current_in(
         self,
-        row: LiveRow,
+        row: AccessRow,
         installation_id: str,
         *,
         subject: str | None = None,
         subject_prefix: str = "",
     ) -> Access:
         """Do the same from a row that was read just now for this call."""
-        ready = self.at_hand(row, installation_id, subject=subject, subject_prefix=subject_prefix)
+        ready = self.stored(row, installation_id, subject=subject, subject_prefix=subject_prefix)
         if ready is not None:
             return ready
         access = await self._proved(row, installation_id, subject, subject_prefix)
@@ -99,18 +99,18 @@ class ActiveAccess:
             if left <= 0:
                 raise
             # Zoom does not respond now; the stored token still works for a moment.
-        row = await self._context.store.read_live("", installation_id)
+        row = await self._context.store.read_access("", installation_id)
         return self._prove(row, installation_id, subject, subject_prefix)
 
-    def at_hand(
+    def stored(
         self,
-        row: LiveRow,
+        row: AccessRow,
         installation_id: str,
         *,
         subject: str | None = None,
         subject_prefix: str = "",
     ) -> Access | None:
-        """Do the same if the stored token suffices; return None if Zoom must be asked first."""
+        """Do the same with the stored token; return None if Zoom must be asked first."""
         if row.grant_phase == Phase.SUSPENDED:
             return None
         left = (row.access_expires_at or 0) - self._context.now()
@@ -136,7 +136,7 @@ class ActiveAccess:
             NeedsReauthorization: Zoom refused the refresh token as well.
             PeerError, TransportError: the outcome of the refresh is unknown.
         """
-        row = await self._context.store.read_live("", refused.installation_id)
+        row = await self._context.store.read_access("", refused.installation_id)
         current = await self._proved(row, refused.installation_id, refused.subject, "")
         if current.token_version == refused.token_version:
             await self._refresh(current.grant_id)
@@ -146,17 +146,17 @@ class ActiveAccess:
         await self._refresher.close()
 
     async def _proved(
-        self, row: LiveRow, installation_id: str, subject: str | None, subject_prefix: str
+        self, row: AccessRow, installation_id: str, subject: str | None, subject_prefix: str
     ) -> Access:
         if row.grant_phase == Phase.SUSPENDED and row.grant_id is not None:
             self._demand_visible(row, subject, subject_prefix)
             # Restored from a backup: one refresh proves it, or ends it.
             await self._refresh(row.grant_id)
-            row = await self._context.store.read_live("", installation_id)
+            row = await self._context.store.read_access("", installation_id)
         return self._prove(row, installation_id, subject, subject_prefix)
 
     def _prove(
-        self, row: LiveRow, installation_id: str, subject: str | None, subject_prefix: str
+        self, row: AccessRow, installation_id: str, subject: str | None, subject_prefix: str
     ) -> Access:
         self._demand_visible(row, subject, subject_prefix)
         if row.grant_phase == Phase.NEEDS_REAUTHORIZATION:
@@ -174,7 +174,7 @@ class ActiveAccess:
             row.api_server or "",
         )
 
-    def _demand_visible(self, row: LiveRow, subject: str | None, subject_prefix: str) -> None:
+    def _demand_visible(self, row: AccessRow, subject: str | None, subject_prefix: str) -> None:
         if (
             row.subject is None
             or row.link_phase != Phase.ACTIVE

@@ -18,8 +18,8 @@ from paraph.errors import ApiKeyMissing, NotAllowed, NotFound, StorageError, Usa
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.model.records import ApiKey as StoredApiKey
-from paraph.model.records import LiveRow
+from paraph.model.installation import AccessRow
+from paraph.model.management import ApiKey as StoredApiKey
 from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret
 from paraph.storage.scope import NOTHING_READ
@@ -28,7 +28,7 @@ _KEY = rb"paraph_([A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})"
 _ALONE = re.compile(_KEY)
 _BEARER = re.compile(rb"[Bb]earer " + _KEY)
 _TOUCH_SECONDS = 60
-_NOBODY = bytes(32)
+_NO_KEY_HASH = bytes(32)
 
 _log = get_logger("api")
 
@@ -114,10 +114,10 @@ class ApiKeys:
                 the response is the same.
         """
         presented = present(headers)
-        row = await self._context.store.read_live(presented.key_id, "")
+        row = await self._context.store.read_access(presented.key_id, "")
         return self.recognise(presented, row)
 
-    def recognise(self, presented: Presented, row: LiveRow) -> ApiKey:
+    def recognise(self, presented: Presented, row: AccessRow) -> ApiKey:
         """Check a presented key against a row that was read just now.
 
         Raises:
@@ -125,13 +125,13 @@ class ApiKeys:
         """
         return self.recognise_hash(presented.key_id, hashlib.sha256(presented.secret).digest(), row)
 
-    def recognise_hash(self, key_id: str, presented_hash: bytes, row: LiveRow) -> ApiKey:
+    def recognise_hash(self, key_id: str, presented_hash: bytes, row: AccessRow) -> ApiKey:
         """Check a key that was presented earlier, of whose secret part only the hash was kept.
 
         Raises:
             ApiKeyMissing: the key is not live.
         """
-        known = _NOBODY if row.key_secret_hash is None else bytes(row.key_secret_hash)
+        known = _NO_KEY_HASH if row.key_secret_hash is None else bytes(row.key_secret_hash)
         same = hmac.compare_digest(presented_hash, known)
         if not same or row.key_secret_hash is None or row.key_revoked_at is not None:
             raise ApiKeyMissing("the presented API key is not live")
@@ -139,7 +139,7 @@ class ApiKeys:
             self._note_use(key_id)
         return ApiKey(key_id, _scopes(row.key_scopes or ""), row.key_subject_prefix or "")
 
-    def _last_use(self, key_id: str, row: LiveRow) -> int:
+    def _last_use(self, key_id: str, row: AccessRow) -> int:
         return max(row.key_last_used_at or 0, self._touched.get(key_id, 0))
 
     def _note_use(self, key_id: str) -> None:

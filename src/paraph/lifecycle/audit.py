@@ -19,8 +19,9 @@ import msgspec
 
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.model.records import AuditEntry
-from paraph.storage.transaction import Store, Transaction
+from paraph.model.management import AuditEntry
+from paraph.storage.database import Database
+from paraph.storage.transaction import Transaction
 
 _BEGINNING = bytes(32)
 _PAGE = 500
@@ -50,7 +51,7 @@ def _digest(key: bytes, entry: AuditEntry) -> bytes:
 class HeadExport:
     """Logs the head of the chain whenever it has changed."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         self._last = 0
 
@@ -88,7 +89,7 @@ RESTORED = "database.restored"
 
 
 async def walk_chain(
-    store: Store, *, exported_heads: Mapping[tuple[int, int], str] | None = None
+    store: Database, *, exported_heads: Mapping[tuple[int, int], str] | None = None
 ) -> ChainVerdict:
     """Recompute every digest, and compare the chain with exported heads.
 

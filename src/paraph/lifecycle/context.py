@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -10,16 +9,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from paraph.model.records import ZoomIdentity
+from paraph.encoding import encode_base64url, with_lengths
+from paraph.model.grant import ZoomIdentity
 from paraph.oauth.roles import Client
 from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
-from paraph.storage.transaction import Store
 
 if TYPE_CHECKING:
-    # Importing these loads the HTTP client, which `paraph explain` does not need.
+    # Importing these loads the HTTP client and the database library, which `paraph explain` does
+    # not need.
     from paraph.remote.authorization_server import RemoteAuthorizationServer
     from paraph.remote.resource_server import RemoteResourceServer
+    from paraph.storage.database import Database
 
 ANY_USER = "*"
 
@@ -31,7 +32,7 @@ class Context:
     `clock` returns epoch seconds; `random_bytes` reads the operating system's randomness.
     """
 
-    store: Store
+    store: Database
     ring: KeyRing
     client: Client
     authorization_server: RemoteAuthorizationServer
@@ -145,11 +146,8 @@ def random_text(value: bytes) -> str:
     missing = -len(value) % 3
     if not missing:
         raise ValueError("a multiple of three bytes fills every character")
-    return base64.urlsafe_b64encode(bytes(missing) + value)[missing:].decode("ascii")
+    return encode_base64url(bytes(missing) + value)[missing:]
 
 
 def _keyed_hash(key: bytes, parts: tuple[str, ...]) -> bytes:
-    # Each part is preceded by its length: ("ab", "c") and ("a", "bc") must differ.
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    message = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
-    return hmac.digest(key, message, hashlib.sha256)
+    return hmac.digest(key, with_lengths(parts), hashlib.sha256)

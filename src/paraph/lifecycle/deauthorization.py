@@ -26,8 +26,9 @@ from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, mark_removed, remove_grant
+from paraph.model.grant import GRANT_TRANSITIONS, Grant, GrantEvent, ZoomIdentity
 from paraph.model.phase import Phase
-from paraph.model.records import UNKNOWN_TIME, Grant, TombstoneTimes, ZoomIdentity
+from paraph.model.removal import UNKNOWN_TIME, TombstoneTimes
 from paraph.storage.scope import Scope, account
 from paraph.storage.transaction import Transaction
 from paraph.zoom.events import AppDeauthorized
@@ -109,8 +110,8 @@ def _order_to(times: TombstoneTimes, consented_at: int | None, received_at: int)
     its date is: Zoom's time can be hours off.
     """
     order = order_of(_known(times.zoom_time), consented_at)
-    is_told_meanwhile = times.told_at >= received_at - NEAR_SECONDS
-    return Order.UNCLEAR if order is Order.BEFORE and is_told_meanwhile else order
+    is_reported_meanwhile = times.reported_at >= received_at - NEAR_SECONDS
+    return Order.UNCLEAR if order is Order.BEFORE and is_reported_meanwhile else order
 
 
 def believed_time(removed_at: int | None, *, signed_at: int | None, received_at: int) -> int | None:
@@ -151,7 +152,7 @@ async def carry_out(
         event.deauthorization_time, signed_at=signed_at, received_at=received_at
     )
     async with context.store.transaction(*_scopes(event.client_id, event.account_id)) as tx:
-        await _bury(tx, context, event, removed_at)
+        await _add_tombstones(tx, context, event, removed_at)
         grants = await _concerned(tx, context, event)
         if not grants:
             await _note(tx, context, event, "deauthorization.nothing_matched")
@@ -161,9 +162,9 @@ async def carry_out(
             if order is Order.AFTER and is_remover:
                 await remove_grant(tx, context, grant, removal)
             else:
-                await tx.grants.set_phase(
-                    grant.grant_id, Phase.UNDECIDED, reason="deauthorization being decided"
-                )
+                phase = GRANT_TRANSITIONS.after(grant.phase, GrantEvent.DEAUTHORIZATION_DOUBTFUL)
+                reason = "deauthorization being decided"
+                await tx.grants.set_phase(grant.grant_id, phase, reason=reason)
                 await _note(tx, context, event, "deauthorization.undecided")
     for grant in grants:
         await _decide(context, refresher, grant, removal)
@@ -174,7 +175,7 @@ def _scopes(client_id: str, account_id: str) -> tuple[Scope, Scope]:
     return account(client_id, account_id), account(client_id, "")
 
 
-async def _bury(
+async def _add_tombstones(
     tx: Transaction, context: Context, event: AppDeauthorized, removed_at: int | None
 ) -> None:
     identity = ZoomIdentity(event.client_id, event.account_id, event.user_id)

@@ -11,16 +11,18 @@ from dataclasses import dataclass, replace
 
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.outbox import notify_host, notify_recovery
-from paraph.model.phase import Phase
-from paraph.model.records import (
+from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, notify_host, notify_recovery
+from paraph.model.grant import (
+    GRANT_TRANSITIONS,
     Grant,
-    Installation,
-    Receipt,
+    GrantEvent,
     Revocation,
     Tokens,
     ZoomIdentity,
 )
+from paraph.model.installation import Installation
+from paraph.model.phase import Phase
+from paraph.model.removal import Receipt
 from paraph.oauth.token_endpoint import TokenSet
 from paraph.storage.transaction import Transaction
 from paraph.zoom.user import ZoomUser
@@ -49,20 +51,33 @@ def tokens_of(
     )
 
 
-async def keep_consent(tx: Transaction, context: Context, user: ZoomUser, tokens: Tokens) -> Grant:
-    """Insert the grant of a new consent, or replace the tokens of the existing one."""
+async def keep_consent(
+    tx: Transaction,
+    context: Context,
+    user: ZoomUser,
+    tokens: Tokens,
+    *,
+    event: GrantEvent = GrantEvent.CONSENTED,
+) -> Grant:
+    """Insert the grant of a new consent, or replace the tokens of the existing one.
+
+    Raises:
+        UsageError: an incomplete consent has no grant of its own.
+    """
     identity = ZoomIdentity(context.client.client_id, user.account_id, user.user_id)
     known = await tx.grants.find(identity)
+    phase = GRANT_TRANSITIONS.after(None if known is None else known.phase, event)
     grant = Grant(
         grant_id=context.new_id() if known is None else known.grant_id,
         identity=identity,
-        phase=Phase.ACTIVE,
+        phase=phase,
         tokens=tokens,
         token_version=1 if known is None else known.token_version,
         email=user.email,
         display_name=user.display_name,
         granted_at=context.now(),
         granted_zoom_time=tokens.zoom_time,
+        reason=known.reason if known is not None and phase is Phase.UNDECIDED else "",
     )
     person = context.identifier(identity.account_id, identity.user_id)
     if known is None:
@@ -82,13 +97,30 @@ async def keep_newest_tokens(
     Its older tokens no longer work. An undecided removal stays undecided and is decided
     by these tokens: the consent does not say which of the two came last.
     """
-    identity = ZoomIdentity(context.client.client_id, user.account_id, user.user_id)
-    before = await tx.grants.find(identity)
-    grant = await keep_consent(tx, context, user, tokens)
-    if before is not None and before.phase is Phase.UNDECIDED:
-        await tx.grants.set_phase(grant.grant_id, Phase.UNDECIDED, reason=before.reason)
-    else:
+    grant = await keep_consent(tx, context, user, tokens, event=GrantEvent.CONSENT_INCOMPLETE)
+    if grant.phase is not Phase.UNDECIDED:
         await notify_recovery(tx, context, grant, reason="consented again")
+
+
+async def require_reauthorization(
+    tx: Transaction, context: Context, grant: Grant, event: GrantEvent, *, reason: str
+) -> None:
+    """Vend no more tokens until the person has consented again, and notify the host."""
+    phase = GRANT_TRANSITIONS.after(grant.phase, event)
+    await tx.grants.set_phase(grant.grant_id, phase, reason=reason)
+    identity = grant.identity
+    person = context.identifier(identity.account_id, identity.user_id)
+    await audit.record(tx, context, "grant.needs_reauthorization", person=person)
+    link = await tx.links.active_for_grant(grant.grant_id)
+    if link is not None:
+        installation = Installation(grant, link)
+        await notify_host(tx, context, NEEDS_REAUTHORIZATION, installation, reason=reason)
+
+
+async def end_grant(tx: Transaction, grant: Grant, event: GrantEvent) -> None:
+    """Delete a grant with its tokens and all its links."""
+    GRANT_TRANSITIONS.after(grant.phase, event)
+    await tx.grants.delete(grant.grant_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +144,7 @@ async def remove_grant(
     if current is None:
         return None
     identity = current.identity
-    await tx.grants.delete(current.grant_id)
+    await end_grant(tx, current, GrantEvent.REMOVED)
     others = await tx.grants.in_account(identity.client_id, identity.account_id)
     purged = await purge_events(tx, context, identity, is_last=not others)
     if link is not None:

@@ -41,8 +41,9 @@ from paraph.lifecycle.outcome import Outcome, StateUsed, keep_outcome, reserve_o
 from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
 from paraph.lifecycle.replacement import other_grants
 from paraph.logs import get_logger
-from paraph.model.phase import Ladder, Phase, PhaseEvent, advance
-from paraph.model.records import Installation, OwnerlessTokens, Tokens, ZoomIdentity
+from paraph.model.grant import OwnerlessTokens, Tokens, ZoomIdentity
+from paraph.model.installation import Installation
+from paraph.model.link import LinkEvent, Progress, advance
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
 from paraph.secret import Secret
 from paraph.storage.scope import NOTHING_READ, Scope, account
@@ -70,11 +71,11 @@ class Handoff:
 
 @dataclass(frozen=True, slots=True)
 class _Consent:
-    """The consent so far: its owner, its tokens and its proofs."""
+    """The consent so far: its owner, its tokens, and the progress of the link."""
 
     user: ZoomUser
     tokens: Tokens
-    ladder: Ladder
+    progress: Progress
 
 
 @dataclass(slots=True)
@@ -119,17 +120,17 @@ async def install(
     await use_state(context, pending.request.state)
     if pending.wish is not None:
         await demand_unused(context, pending.wish)
-    ladder = _climb(context, Ladder(Phase.REQUESTED, ()), PhaseEvent.STATE_MATCHED)
+    progress = _advance(context, Progress(), LinkEvent.STATE_MATCHED)
     tokens = tokens_of(await context.authorization_server.exchange(validated), context=context)
-    ladder = _climb(context, ladder, PhaseEvent.CODE_EXCHANGED)
+    progress = _advance(context, progress, LinkEvent.CODE_EXCHANGED)
     user = await _owner(context, tokens)
-    ladder = _climb(context, ladder, PhaseEvent.OWNER_READ)
+    progress = _advance(context, progress, LinkEvent.OWNER_READ)
     await _require_scopes(context, user, tokens)
-    return await _activate(context, pending, _Consent(user, tokens, ladder))
+    return await _activate(context, pending, _Consent(user, tokens, progress))
 
 
-def _climb(context: Context, ladder: Ladder, event: PhaseEvent) -> Ladder:
-    return advance(ladder, event, now=context.now())
+def _advance(context: Context, progress: Progress, event: LinkEvent) -> Progress:
+    return advance(progress, event, now=context.now())
 
 
 async def _owner(context: Context, tokens: Tokens) -> ZoomUser:
@@ -310,12 +311,12 @@ async def _keep(
 ) -> Installation | Handoff:
     grant = await keep_consent(tx, context, consent.user, consent.tokens)
     if pending.wish is None:
-        ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_UNLINKED)
-        return await activate_unlinked(tx, context, grant, ladder, alone=alone)
+        progress = _advance(context, consent.progress, LinkEvent.SCOPES_GRANTED_UNLINKED)
+        return await activate_unlinked(tx, context, grant, progress, alone=alone)
     # An active link works again at once, whether or not the new one is confirmed.
     await notify_recovery(tx, context, grant, reason="consented again")
-    ladder = _climb(context, consent.ladder, PhaseEvent.SCOPES_GRANTED_TO_CONFIRM)
-    handoff = await add_pending(tx, context, grant, pending.wish, ladder)
+    progress = _advance(context, consent.progress, LinkEvent.SCOPES_GRANTED_TO_CONFIRM)
+    handoff = await add_pending(tx, context, grant, pending.wish, progress)
     return Handoff(handoff, pending.wish.return_to)
 
 

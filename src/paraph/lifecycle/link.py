@@ -22,13 +22,15 @@ from paraph.lifecycle.pending_authorization import LinkWish
 from paraph.lifecycle.replacement import (
     Replacement,
     continue_count,
+    kept_for,
     kept_without_host,
-    other_grants,
-    reason_to_keep,
     replace_grant,
+    replaced_by,
 )
-from paraph.model.phase import Ladder, Phase, PhaseEvent, advance
-from paraph.model.records import Grant, Installation, Link
+from paraph.model.grant import Grant
+from paraph.model.installation import Installation
+from paraph.model.link import LINK_TRANSITIONS, Link, LinkEvent, Progress, advance
+from paraph.model.phase import Phase
 from paraph.oauth.pkce import verify_challenge
 from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret
@@ -52,7 +54,7 @@ class Claim:
 
 
 async def add_pending(
-    tx: Transaction, context: Context, grant: Grant, wish: LinkWish, ladder: Ladder
+    tx: Transaction, context: Context, grant: Grant, wish: LinkWish, progress: Progress
 ) -> Secret:
     """Insert a pending link with a new handoff, and return the handoff's code."""
     handoff = context.one_use_code()
@@ -63,8 +65,8 @@ async def add_pending(
             grant_id=grant.grant_id,
             client_id=grant.identity.client_id,
             subject=wish.subject,
-            phase=ladder.phase,
-            rungs=ladder.rungs,
+            phase=progress.phase,
+            proofs=progress.proofs,
             created_at=now,
             expires_at=now + PENDING_SECONDS,
             challenge=wish.challenge,
@@ -112,7 +114,7 @@ async def claim(
             raise NotFound("the installation is gone")
         replaces = [
             one
-            for one in await _replaced_by(tx, context, link, installation.grant)
+            for one in await replaced_by(tx, context, link, installation.grant)
             if one.link.subject.startswith(subject_prefix)
         ]
     return Claim(code, installation, link.expires_at or now, replaces)
@@ -142,7 +144,7 @@ async def confirm(
     """
     async with context.store.transaction() as tx:
         pending, grant = await _pending(tx, context, claim, subject)
-        replaced = await _replaced_by(tx, context, pending, grant)
+        replaced = await replaced_by(tx, context, pending, grant)
         if not all(old.link.subject.startswith(subject_prefix) for old in replaced):
             raise LinkConflict(
                 "the Zoom user is linked to a subject outside the caller's prefix",
@@ -150,18 +152,18 @@ async def confirm(
             )
         if replaced and not move:
             raise LinkConflict("the subject or the Zoom user is linked elsewhere")
-        ladder = advance(
-            Ladder(pending.phase, pending.rungs), PhaseEvent.HOST_CONFIRMED, now=context.now()
+        progress = advance(
+            Progress(pending.phase, pending.proofs), LinkEvent.HOST_CONFIRMED, now=context.now()
         )
-        kept = await _kept_for(tx, context, pending, grant, agreed=move)
+        kept = await kept_for(tx, context, pending, grant, agreed=move)
         for old in replaced:
             if kept is None or old.link.link_id != kept[0].link.link_id:
                 await _end_for(tx, context, old, grant)
         if kept is not None:
-            await tx.links.delete(pending.link_id)
-            new = Replacement(grant, subject, ladder.rungs)
+            await _end(tx, pending, LinkEvent.MERGED)
+            new = Replacement(grant, subject, progress.proofs)
             return await replace_grant(tx, context, kept[0], new, reason=kept[1])
-        await _activate(tx, context, pending, ladder)
+        await _activate(tx, context, pending, progress)
         installation = await _active_installation(tx, pending.grant_id)
         await notify_host(tx, context, "installation.activated", installation, reason="confirmed")
     return installation
@@ -182,7 +184,7 @@ async def decline(context: Context, *, claim: Secret, subject_prefix: str = "") 
         pending = await tx.links.find_claim(secret_hash(claim), now=context.now())
         if pending is None or not pending.subject.startswith(subject_prefix):
             raise NotFound("no live claim")
-        await _drop_pending(tx, context, pending, reason="declined")
+        await _drop_pending(tx, context, pending, LinkEvent.HOST_DECLINED, reason="declined")
 
 
 async def expire_pending(context: Context, *, limit: int = 100) -> int:
@@ -195,12 +197,12 @@ async def expire_pending(context: Context, *, limit: int = 100) -> int:
     async with context.store.transaction() as tx:
         links = await tx.links.expired(now=context.now(), limit=limit)
         for link in links:
-            await _drop_pending(tx, context, link, reason="unconfirmed")
+            await _drop_pending(tx, context, link, LinkEvent.EXPIRED, reason="unconfirmed")
     return len(links)
 
 
 async def activate_unlinked(
-    tx: Transaction, context: Context, grant: Grant, ladder: Ladder, *, alone: bool
+    tx: Transaction, context: Context, grant: Grant, progress: Progress, *, alone: bool
 ) -> Installation:
     """Activate an installation without a host: it belongs to the Zoom user.
 
@@ -212,15 +214,17 @@ async def activate_unlinked(
     if existing is None and alone:
         kept = await kept_without_host(tx, context, identity)
         if kept is not None:
-            new = Replacement(grant, subject, ladder.rungs)
+            new = Replacement(grant, subject, progress.proofs)
             return await replace_grant(tx, context, kept[0], new, reason=kept[1])
     link = Link(
         link_id=context.new_id() if existing is None else existing.link_id,
         grant_id=grant.grant_id,
         client_id=identity.client_id,
         subject=subject,
-        phase=ladder.phase,
-        rungs=ladder.rungs,
+        phase=progress.phase
+        if existing is None
+        else LINK_TRANSITIONS.after(existing.phase, LinkEvent.PROVED_AGAIN),
+        proofs=progress.proofs,
         created_at=context.now() if existing is None else existing.created_at,
         confirmed_at=context.now(),
     )
@@ -246,48 +250,6 @@ async def _pending(
     return link, grant
 
 
-async def _replaced_by(
-    tx: Transaction, context: Context, pending: Link, grant: Grant
-) -> list[Installation]:
-    """Return the active installations that a pending link would replace, not continue.
-
-    A link continues the installation of its own grant, and one whose grant this one replaces. The
-    old account's grant of a Zoom user who was moved to another account counts as well.
-    """
-    identity = grant.identity
-    # At account level an installation is its account's; the user is only its administrator.
-    grants = [] if context.level == "account" else await other_grants(tx, context, identity)
-    of_user = [await tx.links.active_for_grant(one.grant_id) for one in grants]
-    of_grant = await tx.links.active_for_grant(pending.grant_id)
-    of_subject = await tx.links.active_for_subject(pending.client_id, pending.subject)
-    links = (of_grant, of_subject, *of_user)
-    found = {link.link_id: await tx.installations.get(link.link_id) for link in links if link}
-    return [
-        one
-        for one in found.values()
-        if one is not None and not _continues(context, pending, grant, one)
-    ]
-
-
-def _continues(context: Context, pending: Link, grant: Grant, old: Installation) -> bool:
-    return old.link.subject == pending.subject and (
-        old.grant.grant_id == grant.grant_id
-        or reason_to_keep(context, old.grant, grant.identity) is not None
-    )
-
-
-async def _kept_for(
-    tx: Transaction, context: Context, pending: Link, grant: Grant, *, agreed: bool
-) -> tuple[Installation, str] | None:
-    """Return the subject's installation that keeps its id under the new grant, and why."""
-    link = await tx.links.active_for_subject(pending.client_id, pending.subject)
-    old = None if link is None else await tx.installations.get(link.link_id)
-    if old is None:
-        return None
-    reason = reason_to_keep(context, old.grant, grant.identity, agreed=agreed)
-    return None if reason is None else (old, reason)
-
-
 async def _end_for(tx: Transaction, context: Context, old: Installation, grant: Grant) -> None:
     if old.grant.grant_id != grant.grant_id:
         # The subject leaves its old Zoom user, who serves no other subject, so that grant is
@@ -299,19 +261,19 @@ async def _end_for(tx: Transaction, context: Context, old: Installation, grant: 
             await continue_count(tx, context, old.grant.identity, grant.identity)
         return
     # The Zoom user leaves the old subject; the grant itself now serves the new one.
-    await tx.links.delete(old.link.link_id)
+    await _end(tx, old.link, LinkEvent.MOVED)
     await _record(tx, context, "link.moved", old)
     await notify_host(tx, context, "installation.moved", old, reason="moved")
 
 
-async def _activate(tx: Transaction, context: Context, pending: Link, ladder: Ladder) -> None:
+async def _activate(tx: Transaction, context: Context, pending: Link, progress: Progress) -> None:
     now = context.now()
     existing = await tx.links.active_for_grant(pending.grant_id)
     if existing is None:
         active = replace(
             pending,
-            phase=ladder.phase,
-            rungs=ladder.rungs,
+            phase=progress.phase,
+            proofs=progress.proofs,
             confirmed_at=now,
             expires_at=None,
             challenge="",
@@ -322,8 +284,8 @@ async def _activate(tx: Transaction, context: Context, pending: Link, ladder: La
         await tx.links.update(active)
     else:
         # Another consent: the link that was active keeps its id and gets the new proofs.
-        await tx.links.delete(pending.link_id)
-        await tx.links.update(replace(existing, rungs=ladder.rungs, confirmed_at=now))
+        await _end(tx, pending, LinkEvent.MERGED)
+        await tx.links.update(existing.proved_again(progress.proofs, now=now))
     await _record(tx, context, "link.activated", await _active_installation(tx, pending.grant_id))
 
 
@@ -335,8 +297,15 @@ async def _active_installation(tx: Transaction, grant_id: str) -> Installation:
     return installation
 
 
-async def _drop_pending(tx: Transaction, context: Context, pending: Link, *, reason: str) -> None:
-    await tx.links.delete(pending.link_id)
+async def _end(tx: Transaction, link: Link, event: LinkEvent) -> None:
+    LINK_TRANSITIONS.after(link.phase, event)
+    await tx.links.delete(link.link_id)
+
+
+async def _drop_pending(
+    tx: Transaction, context: Context, pending: Link, event: LinkEvent, *, reason: str
+) -> None:
+    await _end(tx, pending, event)
     await audit.record(
         tx, context, "link.declined", subject=context.identifier(pending.subject), reason=reason
     )
@@ -356,5 +325,5 @@ async def _record(
         installation=installation.link.link_id,
         subject=context.identifier(installation.link.subject),
         person=context.identifier(identity.account_id, identity.user_id),
-        proofs=",".join(rung.name for rung in installation.link.rungs),
+        proofs=",".join(proof.name for proof in installation.link.proofs),
     )

@@ -13,7 +13,7 @@ import re
 from paraph.errors import Conflict, NotFound, UsageError
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.pending_authorization import LinkWish
-from paraph.model.records import LinkRequest
+from paraph.model.link import LinkRequest
 from paraph.oauth.authorization_request import LIFETIME_SECONDS
 from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret

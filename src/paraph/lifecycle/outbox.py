@@ -13,8 +13,10 @@ from typing import Literal, TypedDict, cast
 import msgspec
 
 from paraph.lifecycle.context import Context
+from paraph.model.event import KeptEvent, NoticeCount
+from paraph.model.grant import Grant
+from paraph.model.installation import Installation
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, Installation, KeptEvent
 from paraph.storage.transaction import Transaction
 from paraph.strict_json import parse_json_object
 
@@ -37,7 +39,7 @@ PHASES: Mapping[NoticeKind, Phase] = {
 STALE_SECONDS = 960
 
 
-class _Told(TypedDict):
+class _NoticeInstallation(TypedDict):
     """The part of a notice's body that this module reads again."""
 
     sequence: int
@@ -63,9 +65,10 @@ async def notify_host(
         ordered_with: the subject whose earlier notices are delivered first. Give it if the
             installation had another subject before.
     """
-    identity, subject = installation.grant.identity, installation.link.subject
+    identity = installation.grant.identity
     now = context.now()
-    subject_key = context.identifier(subject if ordered_with is None else ordered_with)
+    subject = installation.link.subject if ordered_with is None else ordered_with
+    subject_key = context.identifier(subject)
     count = await tx.notices.count(
         context.tombstone_hash(identity),
         kind,
@@ -80,12 +83,32 @@ async def notify_host(
             name=NEEDS_REAUTHORIZATION,
             at=now + STALE_SECONDS,
         )
+    await tx.events.add(
+        KeptEvent(
+            event_id=f"notice-{context.new_id()}",
+            name=kind,
+            received_at=now,
+            body=_body(context, kind, installation, count, reason),
+            account_id=identity.account_id,
+            user_id=identity.user_id,
+            notice=True,
+            next_attempt_at=now,
+            arrival=count.arrival,
+            subject_key=subject_key,
+        )
+    )
+
+
+def _body(
+    context: Context, kind: NoticeKind, installation: Installation, count: NoticeCount, reason: str
+) -> bytes:
+    identity = installation.grant.identity
     more = context.reauthorization() if kind == NEEDS_REAUTHORIZATION else {}
-    body = msgspec.json.encode(
+    return msgspec.json.encode(
         {
             "installation": {
                 "id": installation.link.link_id,
-                "subject": subject,
+                "subject": installation.link.subject,
                 "zoom": {"user_id": identity.user_id, "account_id": identity.account_id},
                 "phase": PHASES[kind].value,
                 "generation": count.generation,
@@ -95,20 +118,6 @@ async def notify_host(
             "reason": reason,
             **more,
         }
-    )
-    await tx.events.add(
-        KeptEvent(
-            event_id=f"notice-{context.new_id()}",
-            name=kind,
-            received_at=now,
-            body=body,
-            account_id=identity.account_id,
-            user_id=identity.user_id,
-            notice=True,
-            next_attempt_at=now,
-            arrival=count.arrival,
-            subject_key=subject_key,
-        )
     )
 
 
@@ -128,8 +137,8 @@ async def is_stale(tx: Transaction, context: Context, notice: KeptEvent) -> bool
     """Return True if a later notice made this one untrue; only `needs_reauthorization` can be."""
     if not notice.notice or notice.name != NEEDS_REAUTHORIZATION or notice.body is None:
         return False
-    told = cast("_Told", parse_json_object(notice.body)["installation"])
+    installation = cast("_NoticeInstallation", parse_json_object(notice.body)["installation"])
     identity = context.identity(notice.account_id, notice.user_id)
     last = await tx.notices.last(context.tombstone_hash(identity))
     # Notices of an older version have no sequence, and are delivered.
-    return last is not None and last.sequence > told.get("sequence", last.sequence)
+    return last is not None and last.sequence > installation.get("sequence", last.sequence)

@@ -26,7 +26,7 @@ from paraph.storage.transaction import Transaction
 
 # Longer than the exchange, the user request and the writes of a failover usually take.
 RUNNING_SECONDS = 60
-_ANSWERED = 200
+_OK = 200
 
 
 class StateUsed(Conflict):
@@ -60,7 +60,7 @@ async def reserve_outcome(tx: Transaction, context: Context, state: Secret) -> N
     """Record that the request of a state is running, in the transaction that uses it up."""
     now = context.now()
     await tx.idempotency.begin(
-        _answer_id(state),
+        _outcome_id(state),
         request_hash=b"",
         now=now,
         expires_at=now + RUNNING_SECONDS,
@@ -73,8 +73,8 @@ async def keep_outcome(
 ) -> None:
     """Keep the outcome for a minute."""
     await tx.idempotency.finish(
-        _answer_id(state),
-        status=_ANSWERED,
+        _outcome_id(state),
+        status=_OK,
         body=msgspec.json.encode(outcome),
         expires_at=context.now() + OUTCOME_SECONDS,
         replaces=replaces,
@@ -107,7 +107,7 @@ async def find_outcome(
     """
     now = context.now()
     async with context.store.reading() as tx:
-        kept = await tx.idempotency.read(_answer_id(state), now=now)
+        kept = await tx.idempotency.read(_outcome_id(state), now=now)
         if kept is None:
             is_used = await tx.used_states.is_used(used_state_hash(state))
             return None if is_used else "unused"
@@ -125,5 +125,5 @@ async def find_outcome(
     return outcome if is_true else "over"
 
 
-def _answer_id(state: Secret) -> str:
+def _outcome_id(state: Secret) -> str:
     return f"outcome/{used_state_hash(state).hex()}"

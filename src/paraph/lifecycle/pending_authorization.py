@@ -9,7 +9,6 @@ create it (RFC 9700 sections 2.1 and 4.7.1; ASVS 10.1.2).
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -18,6 +17,7 @@ from typing import Protocol
 
 import msgspec
 
+from paraph.encoding import encode_base64url
 from paraph.errors import AuthorizationExpired, StateMismatch, StorageError
 from paraph.lifecycle.context import Context
 from paraph.oauth.authorization_request import (
@@ -28,13 +28,14 @@ from paraph.oauth.authorization_request import (
 )
 from paraph.oauth.authorization_response import CLOCK_TOLERANCE_SECONDS
 from paraph.oauth.roles import Client
+from paraph.sealing.cookie import open_cookie, seal_cookie
 from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
 
 COOKIE_PREFIX = "__Host-paraph-"
 KEPT_TABS = 5
 _NAME = re.compile(r"__Host-paraph-([0-9]{10})-([A-Za-z0-9_-]{22})")
-_HOUR = 3600
+_USE = "cookie"
 OUTCOME_SECONDS = 60
 """The seconds for which a finished flow repeats its outcome to the browser with its cookie."""
 _KEPT_SECONDS = LIFETIME_SECONDS + OUTCOME_SECONDS
@@ -114,8 +115,9 @@ def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[st
         now=now,
     )
     name = _cookie_name(request.state, now)
-    sealed = context.ring.seal(
-        _use(now),
+    value = seal_cookie(
+        context.ring,
+        _USE,
         msgspec.json.encode(
             _Sealed(
                 request.issuer,
@@ -125,12 +127,13 @@ def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[st
                 None if wish is None else _sealed_wish(wish),
             )
         ),
+        issued_at=now,
         associated_data=_associated_data(context, name),
     )
     return Start(
         url=authorization_request_url(context.authorization_server.server, request),
         cookie_name=name,
-        cookie_value=base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii"),
+        cookie_value=value,
         dropped_cookies=_surplus(cookies),
     )
 
@@ -175,9 +178,11 @@ def open_pending(
     if not -CLOCK_TOLERANCE_SECONDS <= context.now() - issued_at <= _KEPT_SECONDS:
         raise AuthorizationExpired("the cookie's time has run out")
     try:
-        plaintext = context.ring.open(
-            _use(issued_at),
-            base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True),
+        plaintext = open_cookie(
+            context.ring,
+            _USE,
+            value,
+            issued_at=issued_at,
             associated_data=_associated_data(context, name),
         )
         content = msgspec.json.decode(plaintext, type=_Sealed)
@@ -223,11 +228,7 @@ def _cookie_name(state: Secret, issued_at: int) -> str:
 
 def _state_hash_text(state: Secret) -> str:
     digest = hashlib.sha256(b"cookie:" + state.reveal().encode("utf-8", "surrogatepass")).digest()
-    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode("ascii")
-
-
-def _use(issued_at: int) -> str:
-    return f"cookie/{issued_at // _HOUR}"
+    return encode_base64url(digest[:16])
 
 
 def _associated_data(context: Opener, name: str) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from paraph.errors import Conflict, PeerUnavailable
 from paraph.lifecycle.context import Context
-from paraph.model.records import Grant, RefreshAttempt
+from paraph.model.grant import Grant, RefreshAttempt
 from paraph.storage.scope import NOTHING_READ
 from paraph.storage.transaction import Transaction
 
@@ -50,7 +50,7 @@ async def take(context: Context, grant: Grant, *, seconds: int) -> Lease | None:
         return None
     if current is None or current.token_version != grant.token_version:
         # A new set arrived while the lease was taken: no request is needed.
-        await give_back(context, Lease(grant, attempt.holder, doubtful=False, failures=0))
+        await release(context, Lease(grant, attempt.holder, doubtful=False, failures=0))
         return None
     same = earlier is not None and earlier.token_version == grant.token_version
     return Lease(
@@ -78,7 +78,7 @@ async def may_be_tried(tx: Transaction, context: Context, grant: Grant) -> bool:
     return True
 
 
-async def give_back(context: Context, lease: Lease) -> None:
+async def release(context: Context, lease: Lease) -> None:
     """Release a lease under which nothing more will be done."""
     async with context.store.transaction(NOTHING_READ) as tx:
         await end(tx, lease)

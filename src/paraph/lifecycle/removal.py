@@ -10,7 +10,7 @@ from paraph.errors import NotFound
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.model.phase import Phase
-from paraph.model.records import Receipt
+from paraph.model.removal import Receipt
 
 
 async def remove_installation(

@@ -23,9 +23,12 @@ from dataclasses import dataclass, replace
 
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
+from paraph.lifecycle.grant import end_grant
 from paraph.lifecycle.outbox import NEEDS_REAUTHORIZATION, STALE_SECONDS, notify_host
-from paraph.model.phase import Phase, Rung
-from paraph.model.records import Grant, Installation, ZoomIdentity
+from paraph.model.grant import Grant, GrantEvent, ZoomIdentity
+from paraph.model.installation import Installation
+from paraph.model.link import Link, Proof
+from paraph.model.phase import Phase
 from paraph.storage.transaction import Transaction
 
 TRANSFERRED = "the Zoom user was moved to another account"
@@ -38,7 +41,7 @@ class Replacement:
 
     grant: Grant
     subject: str
-    proofs: tuple[Rung, ...]
+    proofs: tuple[Proof, ...]
 
 
 def reason_to_keep(
@@ -83,6 +86,48 @@ async def kept_without_host(
     return None
 
 
+async def replaced_by(
+    tx: Transaction, context: Context, pending: Link, grant: Grant
+) -> list[Installation]:
+    """Return the active installations that a pending link would replace, not continue.
+
+    A link continues the installation of its own grant, and one whose grant this one replaces. The
+    old account's grant of a Zoom user who was moved to another account counts as well.
+    """
+    identity = grant.identity
+    # At account level an installation is its account's; the user is only its administrator.
+    grants = [] if context.level == "account" else await other_grants(tx, context, identity)
+    of_user = [await tx.links.active_for_grant(one.grant_id) for one in grants]
+    of_grant = await tx.links.active_for_grant(pending.grant_id)
+    of_subject = await tx.links.active_for_subject(pending.client_id, pending.subject)
+    links = (of_grant, of_subject, *of_user)
+    found = {link.link_id: await tx.installations.get(link.link_id) for link in links if link}
+    return [
+        one
+        for one in found.values()
+        if one is not None and not _continues(context, pending, grant, one)
+    ]
+
+
+def _continues(context: Context, pending: Link, grant: Grant, old: Installation) -> bool:
+    return old.link.subject == pending.subject and (
+        old.grant.grant_id == grant.grant_id
+        or reason_to_keep(context, old.grant, grant.identity) is not None
+    )
+
+
+async def kept_for(
+    tx: Transaction, context: Context, pending: Link, grant: Grant, *, agreed: bool
+) -> tuple[Installation, str] | None:
+    """Return the subject's installation that keeps its id under the new grant, and why."""
+    link = await tx.links.active_for_subject(pending.client_id, pending.subject)
+    old = None if link is None else await tx.installations.get(link.link_id)
+    if old is None:
+        return None
+    reason = reason_to_keep(context, old.grant, grant.identity, agreed=agreed)
+    return None if reason is None else (old, reason)
+
+
 async def other_grants(
     tx: Transaction, context: Context, identity: ZoomIdentity
 ) -> Sequence[Grant]:
@@ -101,15 +146,10 @@ async def replace_grant(
     The transaction must hold the global lock: the two grants may be of two accounts.
     """
     now = context.now()
-    link = replace(
-        old.link,
-        grant_id=new.grant.grant_id,
-        subject=new.subject,
-        rungs=new.proofs,
-        confirmed_at=now,
-    )
+    proved = old.link.proved_again(new.proofs, now=now)
+    link = replace(proved, grant_id=new.grant.grant_id, subject=new.subject)
     await tx.links.update(link)
-    await tx.grants.delete(old.grant.grant_id)
+    await end_grant(tx, old.grant, GrantEvent.REPLACED)
     await _purge_former(tx, context, old.grant.identity, new.grant.identity)
     installation = Installation(new.grant, link)
     await audit.record(
@@ -122,7 +162,7 @@ async def replace_grant(
         former=_person(context, old.grant.identity),
         reason=reason,
     )
-    await _tell(tx, context, old, installation, reason)
+    await _notify(tx, context, old, installation, reason)
     return installation
 
 
@@ -150,7 +190,7 @@ async def continue_count(
         await tx.notices.raise_to(context.tombstone_hash(new), known)
 
 
-async def _tell(
+async def _notify(
     tx: Transaction, context: Context, old: Installation, new: Installation, reason: str
 ) -> None:
     """Queue the notice, in the order of the installation's earlier ones."""

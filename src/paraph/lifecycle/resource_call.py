@@ -69,12 +69,17 @@ class HostCall:
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOn:
+class ForwardedResponse:
     """Zoom's response as the host gets it."""
 
     status: int
     headers: Headers
-    answer: StreamedResponse
+    response: StreamedResponse
+
+    @property
+    def answer(self) -> StreamedResponse:
+        """The response by its name of version 0.1, kept for one version."""
+        return self.response
 
 
 @dataclass(slots=True)
@@ -125,7 +130,7 @@ class ResourceCaller:
         *,
         subject: str | None = None,
         subject_prefix: str = "",
-    ) -> AsyncIterator[PassedOn]:
+    ) -> AsyncIterator[ForwardedResponse]:
         """Make a call. Return Zoom's final response of any status, while its body arrives.
 
         Raises:
@@ -144,11 +149,11 @@ class ResourceCaller:
             try:
                 async with self._transport.stream(
                     self._request(access, call), limits=self._limits
-                ) as answer:
-                    wait = await self._judge(access, call, answer, tries)
+                ) as response:
+                    wait = await self._next_wait(access, call, response, tries)
                     if wait is None:
                         passed = True
-                        yield PassedOn(answer.status, self._headers(answer), answer)
+                        yield ForwardedResponse(response.status, self._headers(response), response)
                         return
             except TransportError:
                 if passed or not tries.may_repeat(call):
@@ -156,29 +161,29 @@ class ResourceCaller:
                 wait = _PAUSE
             await self._sleep(wait)
 
-    async def _judge(
-        self, access: Access, call: HostCall, answer: StreamedResponse, tries: _Tries
+    async def _next_wait(
+        self, access: Access, call: HostCall, response: StreamedResponse, tries: _Tries
     ) -> float | None:
         """Return the seconds to wait before a repetition; None to forward this response."""
-        if answer.status == 429:
-            return self._wait_of(call, answer, tries)
-        if answer.status in {502, 503, 504}:
+        if response.status == 429:
+            return self._wait_of(call, response, tries)
+        if response.status in {502, 503, 504}:
             return _PAUSE if tries.may_repeat(call) else None
-        if answer.status not in {400, 401, 403}:
+        if response.status not in {400, 401, 403}:
             return None
-        beginning = await answer.beginning(_ERROR_BYTES)
-        kind = kind_of_response(Response(answer.status, answer.headers, beginning))
+        beginning = await response.beginning(_ERROR_BYTES)
+        kind = kind_of_response(Response(response.status, response.headers, beginning))
         if kind not in _TOKEN_KINDS:
             return None
         if tries.refreshed or not call.repeatable:
             # Not forwarded: the host would read a 401 as a refusal of its own credential.
-            raise ResourceErrorResponse(answer.status, kind)
+            raise ResourceErrorResponse(response.status, kind)
         tries.refreshed = True
         await self._access.renew(access)
         return 0.0
 
-    def _wait_of(self, call: HostCall, answer: StreamedResponse, tries: _Tries) -> float | None:
-        wait = self._retry_after(answer)
+    def _wait_of(self, call: HostCall, response: StreamedResponse, tries: _Tries) -> float | None:
+        wait = self._retry_after(response)
         if wait is None or wait > LONGEST_WAIT or tries.waits >= WAITS:
             return None
         if call.call.method not in IDEMPOTENT or not call.repeatable:
@@ -186,14 +191,14 @@ class ResourceCaller:
         tries.waits += 1
         return max(wait, _PAUSE)
 
-    def _retry_after(self, answer: StreamedResponse) -> float | None:
+    def _retry_after(self, response: StreamedResponse) -> float | None:
         now = self._context.clock()
-        limits = parse_rate_limit(Response(answer.status, answer.headers, b""), now=now)
+        limits = parse_rate_limit(Response(response.status, response.headers, b""), now=now)
         return None if limits is None or limits.retry_at is None else limits.retry_at - now
 
-    def _headers(self, answer: StreamedResponse) -> Headers:
-        kept = tuple((name, value) for name, value in answer.headers if name in _FROM_ZOOM)
-        wait = self._retry_after(answer) if answer.status in {429, 503} else None
+    def _headers(self, response: StreamedResponse) -> Headers:
+        kept = tuple((name, value) for name, value in response.headers if name in _FROM_ZOOM)
+        wait = self._retry_after(response) if response.status in {429, 503} else None
         return kept if wait is None else (*kept, ("retry-after", str(math.ceil(wait))))
 
     def _request(self, access: Access, call: HostCall) -> StreamedRequest:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from paraph.errors import StorageError
 from paraph.logs import get_logger
-from paraph.storage.transaction import Store
+from paraph.storage.database import Database
 
 # Below this, the difference cannot be told from the duration of the query.
 _NOISE_SECONDS = 0.5
@@ -50,7 +50,7 @@ class SharedClock:
         """Return the time in epoch seconds, by the database's clock."""
         return self._clock() + self.ahead
 
-    async def compare(self, store: Store) -> None:
+    async def compare(self, store: Database) -> None:
         """Measure the difference again. If the database does not respond, keep the last one."""
         before = self._system()
         try:

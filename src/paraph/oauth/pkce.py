@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
 
+from paraph.encoding import encode_base64url
 from paraph.errors import StateMismatch, UsageError
 from paraph.secret import Secret
 
@@ -27,7 +27,7 @@ def code_challenge_of(code_verifier: Secret) -> str:
     if not VERIFIER.fullmatch(verifier):
         raise UsageError("a code verifier is 43 to 128 unreserved characters")
     digest = hashlib.sha256(verifier.encode("ascii")).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    return encode_base64url(digest)
 
 
 def verify_challenge(verifier: str, challenge: str) -> None:

@@ -14,7 +14,7 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import keep_newest_tokens, queue_revocation
 from paraph.lifecycle.link import expire_pending
 from paraph.lifecycle.link_request import FINISH_SECONDS
-from paraph.model.records import Grant, OwnerlessTokens, Revocation, ZoomIdentity
+from paraph.model.grant import Grant, OwnerlessTokens, Revocation, ZoomIdentity
 from paraph.storage.scope import NOTHING_READ, account
 from paraph.zoom.user import ZoomUser
 

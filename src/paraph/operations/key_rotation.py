@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from paraph.errors import SealBroken, StorageError, UnknownEncryptionKey, UsageError
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
-from paraph.model.records import KeyTurn, Replica, SealedValue
+from paraph.model.deployment import KeyRotation, Replica, SealedValue
 from paraph.operations.replica import LIVE_SECONDS, live_replicas
 from paraph.storage.scope import NOTHING_READ
 from paraph.storage.transaction import Transaction
@@ -73,7 +73,7 @@ async def ring_status(context: Context) -> RingStatus:
     """
     now = context.now()
     async with context.store.reading() as tx:
-        rotations = await tx.key_turns.all()
+        rotations = await tx.key_rotations.all()
         replicas = await live_replicas(tx, now=now)
         known = [*context.ring.key_ids, *(rotation.key_id for rotation in reversed(rotations))]
         protects: dict[str, dict[str, int]] = {key_id: {} for key_id in known}
@@ -92,7 +92,7 @@ async def ring_status(context: Context) -> RingStatus:
 def _key_status(
     context: Context,
     key_id: str,
-    rotations: Sequence[KeyTurn],
+    rotations: Sequence[KeyRotation],
     replicas: Sequence[Replica],
     protects: Mapping[str, int],
 ) -> KeyStatus:
@@ -135,7 +135,7 @@ async def begin_rotation(context: Context) -> bool:
     """
     newest, now = context.ring.newest, context.now()
     async with context.store.transaction() as tx:
-        rotations = await tx.key_turns.all()
+        rotations = await tx.key_rotations.all()
         if rotations[-1].key_id == newest:
             return False
         without = [r.label for r in await live_replicas(tx, now=now) if newest not in r.key_ids]
@@ -144,7 +144,7 @@ async def begin_rotation(context: Context) -> bool:
                 f"these replicas do not hold the key {newest} yet: {', '.join(without)}",
                 remedy="Give it to every replica in encryption_keys, restart them, and try again.",
             )
-        await tx.key_turns.add(KeyTurn(rotations[-1].turn + 1, newest, now))
+        await tx.key_rotations.add(KeyRotation(rotations[-1].number + 1, newest, now))
         await audit.record(tx, context, "keys.rotated", key_id=newest)
     context.ring.seal_with(newest)
     return True
@@ -157,9 +157,9 @@ async def seal_with_newest(tx: Transaction, context: Context) -> None:
         StorageError: the database failed.
     """
     newest = context.ring.newest
-    rotations = await tx.key_turns.all()
+    rotations = await tx.key_rotations.all()
     if rotations[-1].key_id != newest:
-        await tx.key_turns.add(KeyTurn(rotations[-1].turn + 1, newest, context.now()))
+        await tx.key_rotations.add(KeyRotation(rotations[-1].number + 1, newest, context.now()))
         await audit.record(tx, context, "keys.rotated", key_id=newest)
     context.ring.seal_with(newest)
 
@@ -243,7 +243,7 @@ async def reseal(context: Context, advance: Callable[[int], None]) -> Resealed:
             async with context.store.transaction(NOTHING_READ) as tx:
                 for value in batch:
                     try:
-                        done += await tx.sealed.seal_anew(value)
+                        done += await tx.sealed.reseal(value)
                     except UnknownEncryptionKey:
                         unknown[place] = unknown.get(place, 0) + 1
                     except SealBroken:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from paraph.encoding import encode_base64url
 from paraph.errors import ConfigurationError
+from paraph.sealing.encryption_key import KEY_BYTES
 from paraph.sealing.key_ring import KeyRing
-from paraph.settings.keys import KEY_BYTES, KeyService, is_wrapped
+from paraph.settings.keys import KeyService, is_wrapped
 
 if TYPE_CHECKING:
     from paraph.settings.model import Settings
@@ -32,7 +33,7 @@ async def open_ring(settings: Settings) -> KeyRing:
                 if is_wrapped(value):
                     key_id, _, wrapped = value.partition(":")
                     key = await wrapper.unwrap(key_id, wrapped)
-                    values[place] = f"{key_id}:{_text(key)}"
+                    values[place] = f"{key_id}:{encode_base64url(key)}"
     return KeyRing.parse(values)
 
 
@@ -53,7 +54,3 @@ async def new_wrapped_key(service: KeyService | None, random_bytes: Callable[[in
     key_id = random_bytes(4).hex()
     async with open_key_service(service) as wrapper:
         return f"{key_id}:{await wrapper.wrap(key_id, random_bytes(KEY_BYTES))}"
-
-
-def _text(key: bytes) -> str:
-    return base64.urlsafe_b64encode(key).rstrip(b"=").decode("ascii")

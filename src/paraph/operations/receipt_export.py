@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from paraph.errors import ConfigurationError
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.model.records import AuditEntry
+from paraph.model.management import AuditEntry
 from paraph.storage.backup.receipt_book import (
     Line,
     MarkLine,
@@ -29,8 +29,9 @@ from paraph.storage.backup.receipt_book import (
     TombstoneLine,
     encode_line,
 )
+from paraph.storage.database import Database
 from paraph.storage.scope import NOTHING_READ
-from paraph.storage.transaction import Store, Transaction
+from paraph.storage.transaction import Transaction
 
 BATCH = 200
 MARK_SECONDS = 30
@@ -105,7 +106,7 @@ async def _is_known(tx: Transaction, line: Line) -> bool:
     return False
 
 
-def mark_of(store: Store, head: AuditEntry, *, now: int) -> MarkLine:
+def mark_of(store: Database, head: AuditEntry, *, now: int) -> MarkLine:
     """Return the mark of the newest audit entry."""
     return MarkLine(store.epoch.number, head.sequence, head.digest.hex(), now)
 
@@ -115,7 +116,7 @@ def heads_of(lines: Iterable[Line]) -> Mapping[tuple[int, int], str]:
     return {(one.epoch, one.sequence): one.digest for one in lines if isinstance(one, MarkLine)}
 
 
-async def refuse_older_copy(store: Store, book: ReceiptBook) -> None:
+async def refuse_older_copy(store: Database, book: ReceiptBook) -> None:
     """Compare the database with its newest mark in the book.
 
     Raises:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from paraph.errors import UnknownEncryptionKey
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
-from paraph.model.records import Replica
+from paraph.model.deployment import Replica
 from paraph.storage.scope import NOTHING_READ
 from paraph.storage.transaction import Transaction
 
@@ -43,13 +43,13 @@ class Presence:
         """
         ring, now = self._context.ring, self._context.now()
         async with self._context.store.transaction(NOTHING_READ) as tx:
-            rotations = await tx.key_turns.all()
+            rotations = await tx.key_rotations.all()
             if rotations and rotations[-1].key_id != ring.key_id:
                 self._seal_with(rotations[-1].key_id)
             await tx.replicas.put(
                 Replica(self._replica_id, self._label, ring.key_ids, ring.key_id, now)
             )
-            await tx.replicas.forget_before(now - _ROW_SECONDS)
+            await tx.replicas.delete_before(now - _ROW_SECONDS)
 
     def _seal_with(self, key_id: str) -> None:
         try:
@@ -68,7 +68,7 @@ class Presence:
             StorageError: the database failed; the row expires by itself.
         """
         async with self._context.store.transaction(NOTHING_READ) as tx:
-            await tx.replicas.forget(self._replica_id)
+            await tx.replicas.delete(self._replica_id)
 
 
 async def live_replicas(tx: Transaction, *, now: int) -> list[Replica]:

@@ -17,11 +17,12 @@ from paraph.errors import InvalidGrant, PeerError
 from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.grant import Removal, remove_grant
-from paraph.lifecycle.outbox import notify_host
+from paraph.lifecycle.grant import Removal, remove_grant, require_reauthorization
 from paraph.logs import get_logger
+from paraph.model.grant import Grant, GrantEvent
+from paraph.model.management import ApiKey
 from paraph.model.phase import Phase
-from paraph.model.records import UNKNOWN_TIME, ApiKey, Grant, Installation, Receipt
+from paraph.model.removal import UNKNOWN_TIME, Receipt
 from paraph.operations.receipt_export import heads_of
 from paraph.storage.backup.receipt_book import Line, ReceiptLine, TombstoneLine
 from paraph.storage.transaction import Transaction
@@ -161,16 +162,6 @@ async def _give_up(context: Context, grant: Grant, reason: str) -> None:
         current = await tx.grants.get(grant.grant_id)
         if current is None or current.phase is not Phase.SUSPENDED:
             return
-        await tx.grants.set_phase(grant.grant_id, Phase.NEEDS_REAUTHORIZATION, reason=reason)
-        identity = grant.identity
-        person = context.identifier(identity.account_id, identity.user_id)
-        await audit.record(tx, context, "grant.needs_reauthorization", person=person)
-        link = await tx.links.active_for_grant(grant.grant_id)
-        if link is not None:
-            await notify_host(
-                tx,
-                context,
-                "installation.needs_reauthorization",
-                Installation(current, link),
-                reason=reason,
-            )
+        await require_reauthorization(
+            tx, context, current, GrantEvent.REFRESH_REFUSED, reason=reason
+        )

@@ -15,11 +15,8 @@ reaches that number at 49,000 events a second.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import os
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -29,23 +26,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from paraph.errors import ConfigurationError, SealBroken, UnknownEncryptionKey
+from paraph.sealing.encryption_key import KEY_BYTES, parse_encryption_key
 from paraph.secret import Secret
-from paraph.settings.keys import KEY_BYTES
-from paraph.settings.keys import new_encryption_key as new_key_from
 
 _VERSION = 1
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
-_KEY = re.compile(r"([A-Za-z0-9_-]{1,32}):([A-Za-z0-9_-]{43}=?)")
 _DERIVED_KEPT = 64
 # From 1997 to 2243 the number of a day has five digits, so all headers have the same length.
 _DAY_DIGITS = 5
 DAY_SECONDS = 86400
-
-
-def new_encryption_key() -> str:
-    """Return a new encryption key in the form of the setting `encryption_keys`."""
-    return new_key_from(os.urandom)
 
 
 def secret_hash(secret: Secret) -> bytes:
@@ -80,17 +70,15 @@ class KeyRing:
         problems = []
         keys: list[tuple[str, bytes]] = []
         for place, value in enumerate(values):
-            match = _KEY.fullmatch(value)
             try:
-                raw = base64.urlsafe_b64decode(match[2].rstrip("=") + "=") if match else b""
-            except binascii.Error:
-                raw = b""
-            if match is None or len(raw) != KEY_BYTES:
+                key_id, raw = parse_encryption_key(value)
+            except ValueError:
                 problems.append(f"encryption_keys[{place}] is not what `paraph keys new` prints")
-            elif match[1] in dict(keys):
+                continue
+            if key_id in dict(keys):
                 problems.append(f"encryption_keys[{place}] repeats a key id")
             else:
-                keys.append((match[1], raw))
+                keys.append((key_id, raw))
         if not values:
             problems.append("encryption_keys is missing: make one with `paraph keys new`")
         if problems:

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
-from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.logs import get_logger
+from paraph.encoding import with_lengths
 from paraph.sealing.key_ring import DAY_SECONDS, KeyRing
 from paraph.secret import Secret
-
-Row = TypeVar("Row")
-Opened = TypeVar("Opened")
-
-_log = get_logger("storage")
-
-
-def those_that_open(rows: Iterable[Row], opened: Callable[[Row], Opened]) -> list[Opened]:
-    """Open the rows that can be opened, and log the others so that they do not block the rest."""
-    found = []
-    for row in rows:
-        try:
-            found.append(opened(row))
-        except (SealBroken, UnknownEncryptionKey) as error:
-            _log.error("row.not_opened", error_code=error.code, remedy=error.remedy)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +44,14 @@ class Sealing:
         return Secret(self.open(place, row_id, sealed).decode())
 
     def _place(self, place: str, *row: str) -> bytes:
-        return b"".join((_column(self.database_id, place), *map(_measured, row)))
+        return _column(self.database_id, place) + _joined(*row)
 
 
 @lru_cache(maxsize=1024)
 def _column(database_id: str, place: str) -> bytes:
-    return _measured(database_id) + _measured(place)
+    return _joined(database_id, place)
 
 
-def _measured(part: str) -> bytes:
-    # The length prefix keeps ("a", "bc") and ("ab", "c") apart.
-    encoded = part.encode()
-    return len(encoded).to_bytes(2, "big") + encoded
+def _joined(*parts: str) -> bytes:
+    # Strict: half a surrogate pair cannot be stored.
+    return with_lengths([part.encode() for part in parts], length_bytes=2)

@@ -15,21 +15,23 @@ from starlette.types import ASGIApp
 
 from paraph.admin.app import Dependencies, OperatorPages
 from paraph.admin.page import CONTENT_SECURITY_POLICY, REFERRER_POLICY
-from paraph.api.app import create_management_api
+from paraph.api.app import ManagementApi, create_management_api
 from paraph.endpoints.install import InstallEndpoint
 from paraph.endpoints.marketplace import MarketplacePage
 from paraph.endpoints.pages import Pages, style
 from paraph.endpoints.readiness import Readiness
 from paraph.endpoints.redirection_endpoint import RedirectionEndpoint
-from paraph.endpoints.routes import PublicSide, plain_routes
+from paraph.endpoints.routes import PageRoutes, PublicSide, Route, plain_pages
+from paraph.endpoints.webhook_endpoint import PATH
 from paraph.errors import ParaphError
 from paraph.events.delivery import Target
 from paraph.events.retention import Retention, delete_expired_events
+from paraph.http.body import BodyReader
 from paraph.http.client_address import client_address
 from paraph.http.cookies import own_cookies
-from paraph.http.fast_path.protocol import Judges
 from paraph.http.proxy_watch import ProxyWatch
 from paraph.http.rate_limit import ExchangeBudget, FailedExchanges, RateBudget
+from paraph.http.response import Headers
 from paraph.http.security_headers import (
     MACHINE_HEADERS,
     SecurityHeaders,
@@ -50,7 +52,6 @@ from paraph.operations.replica import BEAT_SECONDS, Presence
 from paraph.operations.restore import prove_suspended
 from paraph.service.context import freshness_of, open_context, receipt_book
 from paraph.service.event_pipeline import open_deliveries
-from paraph.service.fast_routes import RedirectJudge, private_judges, public_judges
 from paraph.service.outgoing_log import log_route
 from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
@@ -74,11 +75,10 @@ class Service:
     context: Context
     access: ActiveAccess
     caller: ResourceCaller
-    public: ASGIApp
+    public: PublicSide
     private: ASGIApp
+    api: ManagementApi
     readiness: Readiness
-    public_lane: Judges
-    private_lane: Judges
 
 
 @asynccontextmanager
@@ -110,9 +110,8 @@ async def open_service(
         headers = page_headers(content_security_policy(style()))
         redirection = _redirection_endpoint(settings, context, pages)
         proxies = ProxyWatch(settings, monotonic=time.monotonic)
-        public = SecurityHeaders(
-            _public_side(settings, context, pages, readiness, redirection, proxies=proxies),
-            headers,
+        page_routes = _page_routes(
+            settings, context, pages, readiness, redirection, headers=headers, proxies=proxies
         )
         refresher = Refresher(context)
         access = ActiveAccess(context, refresher)
@@ -125,7 +124,6 @@ async def open_service(
                 settings,
                 context,
                 refresher=refresher,
-                otherwise=public,
                 zoom_clock=readiness.zoom_clock,
                 proxies=proxies,
                 redirects=redirection.refusals,
@@ -134,6 +132,12 @@ async def open_service(
             ) as deliveries,
         ):
             readiness.watch(deliveries.endpoint.watch)
+            public = PublicSide(
+                {PATH: Route("POST", deliveries.endpoint.answer), **page_routes},
+                pages,
+                headers=headers,
+                bodies=BodyReader(partial(client_address, trusted=settings.trusted_proxies)),
+            )
             private = PrivateSide(
                 api,
                 operator_pages=_operator_pages(settings, context),
@@ -144,14 +148,10 @@ async def open_service(
                 context=context,
                 access=access,
                 caller=caller,
-                public=deliveries.endpoint,
+                public=public,
                 private=SecurityHeaders(private, MACHINE_HEADERS),
+                api=api,
                 readiness=readiness,
-                public_lane=public_judges(
-                    deliveries.endpoint,
-                    RedirectJudge(redirection, settings, headers, proxies),
-                ),
-                private_lane=private_judges(api, MACHINE_HEADERS),
             )
 
 
@@ -165,29 +165,30 @@ def _redirection_endpoint(
     return RedirectionEndpoint(context, settings, pages, exchanges, monotonic=time.monotonic)
 
 
-def _public_side(
+def _page_routes(
     settings: Settings,
     context: Context,
     pages: Pages,
     readiness: Readiness,
     redirection: RedirectionEndpoint,
     *,
+    headers: Headers,
     proxies: ProxyWatch | None = None,
-) -> PublicSide:
+) -> dict[str, Route]:
     starts = RateBudget(burst=120, per_second=2, clock=time.monotonic)
     install = InstallEndpoint(context, settings, pages, starts)
     marketplace = MarketplacePage(settings, pages, install)
-    return PublicSide(
-        settings,
-        pages,
-        proxies=proxies,
-        routes={
-            "/install": install.answer,
-            "/oauth/redirect": redirection.answer,
-            "/marketplace": marketplace.answer,
-            **plain_routes(settings, context, pages, readiness),
-        },
-    )
+    routes = PageRoutes(settings, pages, headers=headers, proxies=proxies)
+    return {
+        "/oauth/redirect": routes.of("/oauth/redirect", redirection.answer),
+        **routes.table(
+            {
+                "/install": install.answer,
+                "/marketplace": marketplace.answer,
+                **plain_pages(settings, context, pages, readiness),
+            }
+        ),
+    }
 
 
 def _operator_pages(settings: Settings, context: Context) -> ASGIApp:

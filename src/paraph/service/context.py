@@ -21,8 +21,7 @@ from paraph.remote.zoom_clock import ZoomClock
 from paraph.sealing.key_ring import KeyRing
 from paraph.settings.model import Settings
 from paraph.storage.backup.receipt_book import ReceiptBook
-from paraph.storage.database import open_store
-from paraph.storage.transaction import Store
+from paraph.storage.database import Database, open_store
 from paraph.zoom.server_metadata import zoom_authorization_server
 from paraph.zoom.webhook import Freshness
 
@@ -58,7 +57,7 @@ async def open_context(
 @asynccontextmanager
 async def context_over(
     settings: Settings,
-    store: Store,
+    store: Database,
     ring: KeyRing,
     *,
     clock: Callable[[], float],

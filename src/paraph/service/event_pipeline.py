@@ -6,10 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
-
-from starlette.types import ASGIApp
 
 from paraph.endpoints.webhook_endpoint import WebhookEndpoint
 from paraph.errors import ConfigurationError
@@ -17,7 +14,6 @@ from paraph.events.delivery import Target
 from paraph.events.dispatch import Dispatcher
 from paraph.events.http_target import DEADLINE_SECONDS, Forwarder
 from paraph.events.inbox import Inbox
-from paraph.http.client_address import client_address
 from paraph.http.proxy_watch import ProxyWatch
 from paraph.http.refusals import Refusals
 from paraph.http.security_headers import MACHINE_HEADERS
@@ -51,7 +47,6 @@ async def open_deliveries(
     context: Context,
     *,
     refresher: Refresher,
-    otherwise: ASGIApp,
     zoom_clock: ZoomClock,
     proxies: ProxyWatch,
     redirects: Refusals,
@@ -64,7 +59,6 @@ async def open_deliveries(
         settings: checked settings.
         context: the open context, whose store the caller closes.
         refresher: decides unclear deauthorizations.
-        otherwise: answers all public requests that are not deliveries.
         zoom_clock: identifies deliveries that only our own clock makes stale.
         proxies: refuses requests that trusted proxies report as plain http.
         redirects: counts of refused authorization responses, for the metrics.
@@ -95,7 +89,6 @@ async def open_deliveries(
         endpoint = _endpoint(
             settings,
             inbox,
-            otherwise,
             zoom_clock=zoom_clock,
             proxies=proxies,
             monotonic=monotonic,
@@ -160,7 +153,6 @@ async def _carry(stream: JetStreamInbox | None, inbox: Inbox) -> None:
 def _endpoint(
     settings: Settings,
     inbox: Inbox,
-    otherwise: ASGIApp,
     *,
     zoom_clock: ZoomClock,
     proxies: ProxyWatch,
@@ -171,10 +163,8 @@ def _endpoint(
         inbox,
         secrets=settings.webhook_secrets,
         freshness=Freshness(settings.freshness_past, settings.freshness_future),
-        otherwise=otherwise,
         headers=MACHINE_HEADERS,
         monotonic=monotonic,
         rotation_until=settings.webhook_rotation_until,
         in_clear=proxies.refuses if proxies.is_active else None,
-        address_of=partial(client_address, trusted=settings.trusted_proxies),
     )

@@ -18,7 +18,7 @@ from paraph.events.inbox import Inbox
 from paraph.http.proxy_watch import ProxyWatch
 from paraph.http.refusals import Refusals
 from paraph.lifecycle.context import Context
-from paraph.model.records import Backlog, Outcome
+from paraph.model.event import Backlog, Outcome
 from paraph.remote.zoom_clock import ZoomClock
 
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from paraph.api.problem import UNEXPECTED, problem_response
 from paraph.endpoints.browser_request import path_of
 from paraph.http.problems import Problem
-from paraph.http.response import Answer
+from paraph.http.response import CompleteResponse
 from paraph.logs import get_logger
 from paraph.service.private_host import PrivateHosts
 
@@ -59,7 +59,7 @@ class PrivateSide:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_of(scope)
         if not self._is_reached_by_own_name(path, scope):
-            await Answer.of(problem_response(_WRONG_HOST)).send(send)
+            await CompleteResponse.of(problem_response(_WRONG_HOST)).send(send)
         elif path == "/metrics" and scope["method"] == "GET":
             page = Response(await self._metrics(), media_type=METRICS_TYPE)
             await page(scope, receive, send)
@@ -96,8 +96,8 @@ class PrivateSide:
                 await problem.send(send)
 
 
-def failed(method: str, error: BaseException) -> Answer:
+def failed(method: str, error: BaseException) -> CompleteResponse:
     """Return the response to an unexpected error."""
     # The path is not logged: the path of a confirmation holds the claim.
     _log.error("api.failed", method=method, why=type(error).__name__)
-    return Answer.of(problem_response(UNEXPECTED))
+    return CompleteResponse.of(problem_response(UNEXPECTED))

@@ -15,14 +15,13 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from paraph.errors import ConfigurationError
-from paraph.http.fast_path.protocol import Judges, fast_lane
 from paraph.http.listener.bounded_protocol import BoundedHeadProtocol
 from paraph.http.listener.connections import ConnectionLimits, Connections
 from paraph.http.listener.descriptors import ExhaustionLog, raise_limit, shares_of
 from paraph.http.listener.listening_end import accept_no_more
 from paraph.http.proxy_watch import log_what_is_believed
 from paraph.logs import get_logger
-from paraph.service.app import open_service
+from paraph.service.app import Service, open_service
 from paraph.service.stopping import Stopping, end_on_signals
 from paraph.settings.model import Settings
 from paraph.settings.validation import Network, is_loopback
@@ -39,6 +38,7 @@ _ENDING: Any = {
 }
 # Seconds between iterations of the server's own loop.
 _TICKS_PER_SECOND = 10
+_Protocol = Callable[..., BoundedHeadProtocol]
 _USUAL_LIMITS = ConnectionLimits()
 _log = get_logger("service")
 
@@ -124,23 +124,19 @@ def _listener(
     app: ASGIApp,
     bind: tuple[str, int],
     *,
-    lane: Judges | None = None,
+    protocol: _Protocol = BoundedHeadProtocol,
     limits: ConnectionLimits = _USUAL_LIMITS,
     trusted: Sequence[Network] = (),
     backlog: int = 2048,
 ) -> _Listener:
     connections = Connections(limits, trusted=trusted)
-    protocol: Any = (
-        functools.partial(BoundedHeadProtocol, connections=connections)
-        if lane is None
-        else fast_lane(lane, connections=connections)
-    )
+    http: Any = functools.partial(protocol, connections=connections)
     return _Listener(
         uvicorn.Config(
             app,
             host=bind[0],
             port=bind[1],
-            http=protocol,
+            http=http,
             backlog=backlog,
             ws="none",
             lifespan="off",
@@ -178,14 +174,14 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     exhaustion = ExhaustionLog()
     exhaustion.watch(asyncio.get_running_loop())
     shares = shares_of(raise_limit())
-    fast = settings.fast_path
     async with open_service(settings) as service:
         # Logged only now: a start that fails reports its failure and nothing else.
         log_what_is_believed(settings)
+        public_protocol, private_protocol = _protocols(service, is_fast=settings.fast_path)
         public = _listener(
             service.public,
             settings.public_bind,
-            lane=service.public_lane if fast else None,
+            protocol=public_protocol,
             limits=shares.public,
             trusted=settings.trusted_proxies,
             backlog=shares.backlog,
@@ -193,7 +189,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         private = _listener(
             service.private,
             settings.private_bind,
-            lane=service.private_lane if fast else None,
+            protocol=private_protocol,
             limits=shares.private,
             backlog=shares.backlog,
         )
@@ -221,6 +217,19 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
                 ["a listener could not start: is its port taken? (public_bind, private_bind)"],
                 remedy="Stop the program that uses the port, or choose another port.",
             )
+
+
+def _protocols(service: Service, *, is_fast: bool) -> tuple[_Protocol, _Protocol]:
+    """Return what makes the protocols of the public and of the private listener."""
+    if not is_fast:
+        return BoundedHeadProtocol, BoundedHeadProtocol
+    # The service runs without these two as well.
+    from paraph.http.fast_path.protocol import fast_path
+    from paraph.service.fast_routes import private_fast_routes, public_fast_routes
+
+    return fast_path(public_fast_routes(service.public)), fast_path(
+        private_fast_routes(service.api)
+    )
 
 
 async def _run(

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 from paraph.errors import CallRefused, ResponseTooLarge
 from paraph.lifecycle.active_access import Access
 from paraph.lifecycle.removal import remove_installation
-from paraph.lifecycle.resource_call import HostCall, PassedOn
-from paraph.model.records import Receipt
+from paraph.lifecycle.resource_call import ForwardedResponse, HostCall
+from paraph.model.removal import Receipt
 from paraph.service.app import Service
 from paraph.values import ZoomResponse
 from paraph.zoom.api_path import API_PREFIX, AllowList, parse_target
@@ -112,7 +112,7 @@ class SubjectInstallation:
             outgoing["content-type"] = "application/json"
         async with self.stream(method, path, query=query, headers=outgoing, body=body) as passed:
             pieces, size = [], 0
-            async for piece in passed.answer.pieces():
+            async for piece in passed.response.pieces():
                 size += len(piece)
                 if size > MAX_RESPONSE_BYTES:
                     raise ResponseTooLarge(
@@ -130,7 +130,7 @@ class SubjectInstallation:
         query: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterator[bytes] = b"",
-    ) -> AsyncIterator[PassedOn]:
+    ) -> AsyncIterator[ForwardedResponse]:
         """Call Zoom's REST API and stream both bodies.
 
         Args:

@@ -27,7 +27,7 @@ from paraph.events.handlers import Handler, Handlers, HandlerTarget
 from paraph.lifecycle import link, link_request
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link import Claim
-from paraph.model.records import Installation
+from paraph.model.installation import Installation
 from paraph.secret import Secret
 from paraph.service.app import Service, open_service
 from paraph.service.subject_installation import SubjectInstallation

@@ -7,20 +7,18 @@ ordinary rotation.
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from paraph.outgoing.route import DIRECT, OutgoingRoute
+from paraph.sealing.encryption_key import parse_encryption_key
 from paraph.secret import Secret
 
-KEY_BYTES = 32
 _WRAPPED = re.compile(r"[A-Za-z0-9_-]{1,32}:vault:v[0-9]+:[A-Za-z0-9+/=]{16,4096}")
-_IN_CLEAR = re.compile(r"[A-Za-z0-9_-]{1,32}:([A-Za-z0-9_-]{43})=?")
 # The fewest different bytes of a key: of 32 random bytes about thirty differ.
 _MINIMUM_VARIETY = 16
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -45,12 +43,6 @@ class KeyService:
     token: Secret
     ca_file: str
     route: OutgoingRoute = DIRECT
-
-
-def new_encryption_key(random_bytes: Callable[[int], bytes]) -> str:
-    """Return a new encryption key in the form of the setting `encryption_keys`."""
-    key = base64.urlsafe_b64encode(random_bytes(KEY_BYTES)).rstrip(b"=").decode("ascii")
-    return f"{random_bytes(4).hex()}:{key}"
 
 
 def is_wrapped(value: str) -> bool:
@@ -125,10 +117,11 @@ def check_keys(source: KeySource) -> tuple[tuple[Secret, ...], list[str]]:
 
 
 def _is_key(value: str) -> bool:
-    match = _IN_CLEAR.fullmatch(value)
-    return match is not None and (
-        len(set(base64.urlsafe_b64decode(f"{match[1]}="))) >= _MINIMUM_VARIETY
-    )
+    try:
+        _, key = parse_encryption_key(value)
+    except ValueError:
+        return False
+    return len(set(key)) >= _MINIMUM_VARIETY
 
 
 def check_service(source: KeySource) -> tuple[KeyService | None, list[str]]:

@@ -1,1 +1,1 @@
-"""Stored records, the key ring, and the database."""
+"""The database: transactions, their stores, the two engines, and backups."""

@@ -33,10 +33,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.base import Executable
 
 from paraph.errors import Conflict, StorageError
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
-from paraph.storage.hot_reads.access_lookup import LiveReader
-from paraph.storage.hot_reads.recipient_lookup import ConcernedReader
+from paraph.storage.hot_reads.access_lookup import AccessLookup
+from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
 from paraph.storage.outage import unavailable
 from paraph.storage.scope import Scope
 
@@ -50,7 +50,7 @@ class Intake(Protocol):
     """Stores batches of events. Only one task at a time may call it."""
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """See `Store.keep_events`."""
+        """See `Database.keep_events`."""
 
     async def close(self) -> None:
         """Close its connections."""
@@ -68,16 +68,16 @@ class Engine(Protocol):
     def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Begin a transaction that changes the schema, one at a time among all processes."""
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait for the turn of a writer with a connection of its own."""
+    def intake_lock(self) -> AbstractAsyncContextManager[None]:
+        """Wait for the lock of a writer with a connection of its own."""
 
     def intake(self, sealing: Sealing) -> Intake:
         """Return the inbox's insert statement, as it is fastest on this kind of database."""
 
-    def live_reader(self) -> LiveReader:
+    def access_lookup(self) -> AccessLookup:
         """Return the access lookup, as it is fastest on this kind of database."""
 
-    def concerned_reader(self) -> ConcernedReader:
+    def recipient_lookup(self) -> RecipientLookup:
         """Return the recipient lookup, as it is fastest on this kind of database."""
 
     @property

@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from paraph.errors import StorageError, StorageUnavailable
-from paraph.model.records import Concerned, Epoch, KeptEvent, LiveRow, Outcome
+from paraph.model.deployment import Epoch
+from paraph.model.event import KeptEvent, Outcome
+from paraph.model.installation import AccessRow, Recipient
 from paraph.sealing.key_ring import KeyRing
 from paraph.sealing.row import Sealing
 from paraph.secret import Secret
@@ -23,54 +25,24 @@ from paraph.storage.engines.sqlite import SqliteEngine
 from paraph.storage.hot_reads.recipient_lookup import Asked
 from paraph.storage.outage import OutageLog
 from paraph.storage.scope import NOTHING_READ, Scope
-from paraph.storage.stores.audit import SqlAuditStore
-from paraph.storage.stores.event import SqlEventStore
-from paraph.storage.stores.grant import ACCESS_TOKEN, SqlGrantStore
-from paraph.storage.stores.idempotency import SqlIdempotencyStore
-from paraph.storage.stores.installation import SqlInstallationStore
-from paraph.storage.stores.key import SqlKeyTurnStore, SqlReplicaStore
-from paraph.storage.stores.link import SqlLinkStore
-from paraph.storage.stores.notice import SqlNoticeStore
-from paraph.storage.stores.record import SqlApiKeyStore, SqlRemovalStore, SqlUsedStateStore
-from paraph.storage.stores.refresh import SqlRefreshStore
-from paraph.storage.stores.sealed_columns import SqlSealedStore
-from paraph.storage.stores.token_queue import SqlOwnerlessStore, SqlRevocationStore
-from paraph.storage.stores.whole_tables import SqlTableStore
+from paraph.storage.stores.grant import ACCESS_TOKEN
 from paraph.storage.transaction import Transaction
 
 
-def _stores(connection: Connection, sealing: Sealing, audit: SqlAuditStore) -> Transaction:
-    return Transaction(
-        grants=SqlGrantStore(connection, sealing),
-        refreshes=SqlRefreshStore(connection),
-        links=SqlLinkStore(connection),
-        installations=SqlInstallationStore(connection, sealing),
-        used_states=SqlUsedStateStore(connection),
-        ownerless=SqlOwnerlessStore(connection, sealing),
-        events=SqlEventStore(connection, sealing),
-        notices=SqlNoticeStore(connection),
-        revocations=SqlRevocationStore(connection, sealing),
-        removals=SqlRemovalStore(connection),
-        audit=audit,
-        api_keys=SqlApiKeyStore(connection),
-        idempotency=SqlIdempotencyStore(connection, sealing),
-        key_turns=SqlKeyTurnStore(connection),
-        replicas=SqlReplicaStore(connection),
-        sealed=SqlSealedStore(connection, sealing),
-        tables=SqlTableStore(connection),
-    )
-
-
 class Database:
-    """`Store` on SQLite or PostgreSQL. Create it with `open_store`."""
+    """A database on SQLite or PostgreSQL. Create it with `open_store`.
+
+    Attributes:
+        epoch: the number of restores of this database, and the time of the last one.
+    """
 
     def __init__(
         self, engine: Engine, sealing: Sealing, keys: Mapping[str, bytes], epoch: Epoch
     ) -> None:
         self._engine = engine
         self._intake = engine.intake(sealing)
-        self._live = engine.live_reader()
-        self._concerned = engine.concerned_reader()
+        self._live = engine.access_lookup()
+        self._concerned = engine.recipient_lookup()
         self._sealing = sealing
         self._keys = dict(keys)
         self.epoch = epoch
@@ -87,23 +59,27 @@ class Database:
 
     @property
     def hash_keys(self) -> Mapping[str, bytes]:
-        """Long-lived keys, 32 bytes each, by use."""
+        """Long-lived keys, 32 bytes each, by use: "tombstone", "audit", "identifier"."""
         return self._keys
 
     @asynccontextmanager
     async def transaction(self, *scopes: Scope) -> AsyncIterator[Transaction]:
-        """Begin a write, alone or within scopes; commit at the end of the block."""
+        """Begin a write; commit at the end of the block.
+
+        Without a scope no other block writes meanwhile; with scopes, no other block of the same
+        scopes. Decisions that the block bases on a read must lie within them.
+        """
         async with self._block():
             async with self._engine.writing(scopes) as begun:
                 connection = Connection(begun)
-                audit = SqlAuditStore(connection)
-                yield _stores(connection, self._sealing, audit)
+                transaction = Transaction.on(connection, self._sealing)
+                yield transaction
                 connection.demand_whole()
-                if audit.waiting:
+                if transaction.audit.waiting:
                     # As late as possible: while this lock is held no other block with audit
                     # entries commits, on any replica.
                     await self._engine.lock_audit_chain(begun)
-                    await audit.write_waiting()
+                    await transaction.audit.write_waiting()
             if connection.has_written:
                 self._outages.recover()
 
@@ -111,28 +87,34 @@ class Database:
     async def reading(self) -> AsyncIterator[Transaction]:
         """Open a consistent, read-only view; a write inside raises `StorageError`."""
         async with self._block(), self._engine.reading() as begun:
-            connection = Connection(begun)
-            yield _stores(connection, self._sealing, SqlAuditStore(connection))
+            yield Transaction.on(Connection(begun), self._sealing)
 
     async def keep_events(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """Store many new events in one durable transaction.
+        """Store many new events of the inbox in one durable transaction.
+
+        Each is inserted once, under its `event_id`. An event is dropped if it concerns only
+        removed users, or a removed account (`intake_rows`). The outcomes have the order of the
+        events.
 
         Raises:
             StorageError: the events may not have been stored.
         """
-        async with self._block(), self._engine.turn():
+        async with self._block(), self._engine.intake_lock():
             with storage_errors():
                 outcomes = await finish(self._intake.keep(events, client_id=client_id))
             if Outcome.KEPT in outcomes:
                 self._outages.recover()
             return outcomes
 
-    def ask_live(
+    def look_up_access(
         self, asked: Sequence[tuple[str, str]]
-    ) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
+    ) -> Sequence[AccessRow] | asyncio.Future[Sequence[AccessRow]]:
         """Read API keys and installations in one statement, as they are at this moment.
 
         Returns the rows at once if no wait is needed, else a future.
+
+        Args:
+            asked: the ids of an API key and of a link, for each row in its order.
 
         Raises:
             StorageError: the database failed or was closed; a future raises it when awaited.
@@ -141,15 +123,23 @@ class Database:
             raise StorageError("the database was closed")
         return self._live.ask(asked)
 
-    async def read_live(self, key_id: str, link_id: str) -> LiveRow:
+    async def read_access(self, key_id: str, link_id: str) -> AccessRow:
         """Read one API key and one installation, and wait for the row."""
-        rows = self.ask_live([(key_id, link_id)])
+        rows = self.look_up_access([(key_id, link_id)])
         return (await rows if isinstance(rows, asyncio.Future) else rows)[0]
 
-    async def read_concerned(
+    async def read_recipients(
         self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
-    ) -> Sequence[Concerned] | None:
-        """Return the active installations of a claimed event; None if the claim is over.
+    ) -> Sequence[Recipient] | None:
+        """Return the active installations of a claimed event in one statement, as they are now.
+
+        None if it no longer waits under this claim: it was purged, or another worker has it.
+
+        Args:
+            event: the claimed event.
+            client_id: the app's client.
+            user_ids: return only the installations of these users, in the event's account if it
+                names one; None: those of its account.
 
         Raises:
             StorageError: the database failed or was closed.
@@ -166,7 +156,7 @@ class Database:
             )
         )
 
-    def open_access_token(self, row: LiveRow) -> Secret:
+    def open_access_token(self, row: AccessRow) -> Secret:
         """Open the access token of a row.
 
         Raises:
@@ -253,7 +243,7 @@ async def open_store(
                     connection.run_sync(schema.identify, randomness=randomness, now=now)
                 )
                 epoch = await finish(connection.run_sync(schema.epoch_of))
-                await finish(connection.run_sync(schema.obey_turn, ring, now=now))
+                await finish(connection.run_sync(schema.adopt_sealing_key, ring, now=now))
                 keys = await finish(
                     connection.run_sync(
                         schema.load_hash_keys, ring, database_id, randomness=randomness

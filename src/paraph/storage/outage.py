@@ -12,7 +12,7 @@ import sqlite3
 import ssl
 from typing import NamedTuple
 
-from paraph.errors import StorageUnavailable
+from paraph.errors import StorageError, StorageUnavailable
 from paraph.logs import get_logger
 
 _log = get_logger("storage")
@@ -101,6 +101,11 @@ def unavailable(error: BaseException) -> StorageUnavailable | None:
     if found is None:
         return None
     return StorageUnavailable(f"{found.detail} ({_name(error)})", remedy=found.remedy)
+
+
+def failed(error: BaseException) -> StorageError:
+    """Return the error for a driver's exception, by its class: the text may quote values."""
+    return unavailable(error) or StorageError(f"the database failed: {type(error).__name__}")
 
 
 def _cause(error: StorageUnavailable) -> str:

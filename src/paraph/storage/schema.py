@@ -22,15 +22,16 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, select
 
 from paraph.errors import ConfigurationError
-from paraph.model.records import Epoch
+from paraph.model.deployment import Epoch
+from paraph.sealing.encryption_key import KEY_BYTES
 from paraph.sealing.key_ring import KeyRing
 from paraph.sealing.row import Sealing
-from paraph.settings.keys import KEY_BYTES
-from paraph.storage.tables import database_identity, key_turns, metadata, stored_keys
+from paraph.storage.tables import database_identity, key_rotations, metadata, stored_keys
 
 HASH_KEY_NAMES = ("tombstone", "audit", "identifier", "receipts", "backup")
 _SEALED_KEY = "stored_keys.sealed"
@@ -86,7 +87,11 @@ def _apply(
         if unknown or not heads:
             # Newer code has run here, and has applied all steps that this code knows.
             return []
-        found = script._upgrade_revs(revision or heads[0], taken)  # noqa: SLF001 - What alembic's own command calls.
+        missing = script.iterate_revisions(revision or heads[0], taken, implicit_base=True)
+        found = [
+            MigrationStep.upgrade_from_script(script.revision_map, one)
+            for one in reversed(list(missing))
+        ]
         applied.extend(step.revision.revision for step in found)
         return found
 
@@ -126,17 +131,17 @@ def epoch_of(connection: Connection) -> Epoch:
     return Epoch(row.epoch, row.epoch_began_at)
 
 
-def obey_turn(connection: Connection, ring: KeyRing, *, now: int) -> None:
+def adopt_sealing_key(connection: Connection, ring: KeyRing, *, now: int) -> None:
     """Make the ring seal with the key that the database names; in a new one, with the newest.
 
     Raises:
         UnknownEncryptionKey: the ring does not hold that key, so nothing can be sealed.
     """
-    newest = select(key_turns.c.key_id).order_by(key_turns.c.turn.desc()).limit(1)
+    newest = select(key_rotations.c.key_id).order_by(key_rotations.c.turn.desc()).limit(1)
     key_id = connection.execute(newest).scalar()
     if key_id is None:
         key_id = ring.newest
-        connection.execute(insert(key_turns).values(turn=1, key_id=key_id, began_at=now))
+        connection.execute(insert(key_rotations).values(turn=1, key_id=key_id, began_at=now))
     ring.seal_with(key_id)
 
 

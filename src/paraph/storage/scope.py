@@ -16,6 +16,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from paraph.encoding import with_lengths
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -27,8 +29,7 @@ class Scope:
     @property
     def key(self) -> int:
         """The lock's name for PostgreSQL's advisory locks: 64 bits, signed."""
-        encoded = [part.encode("utf-8", "surrogatepass") for part in ("paraph", *self.parts)]
-        whole = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+        whole = with_lengths(("paraph", *self.parts))
         return int.from_bytes(hashlib.blake2b(whole, digest_size=8).digest(), "big", signed=True)
 
 

@@ -48,7 +48,7 @@ stored_keys = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
-key_turns = Table(
+key_rotations = Table(
     "key_turns",
     metadata,
     Column("turn", Integer, primary_key=True, autoincrement=False),

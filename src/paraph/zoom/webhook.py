@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from paraph.encoding import with_lengths
 from paraph.errors import (
     DeliveryRejected,
     EventInvalid,
@@ -285,19 +286,9 @@ def verify_webhook(
     Raises:
         SignatureMismatch: no secret made this signature, or the ring is empty.
     """
-    delivery = verified_or_none(headers, body, secrets=secrets)
-    if delivery is None:
-        raise _no_signer(secrets)
-    return delivery
-
-
-def verified_or_none(
-    headers: FreshHeaders, body: bytes, *, secrets: Sequence[Secret]
-) -> VerifiedDelivery | None:
-    """Do the same as `verify_webhook`, but return None for a signature that no secret made."""
     index = headers.find_signer(body, secrets=secrets)
     if index < 0:
-        return None
+        raise _no_signer(secrets)
     return VerifiedDelivery(
         _MADE_HERE,
         body=body,
@@ -345,8 +336,7 @@ def delivery_digest(client_id: str, body: bytes) -> bytes:
 
 @lru_cache(maxsize=8)
 def _digest_of(client_id: str) -> hashlib._Hash:
-    name = client_id.encode("utf-8", "surrogatepass")
-    return hashlib.sha256(len(name).to_bytes(4, "big") + name)
+    return hashlib.sha256(with_lengths((client_id,)))
 
 
 def step_of(error: PeerError) -> VerificationStep | None:

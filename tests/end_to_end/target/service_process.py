@@ -86,8 +86,9 @@ class ServiceProcess:
             self._command(*arguments), env=known, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            sys.stderr.write(done.stderr)
-            sys.exit(done.returncode)
+            ended = f"paraph {' '.join(arguments)} ended with {done.returncode}"
+            sys.stderr.write(f"{done.stdout}{done.stderr}{ended}\n")
+            sys.exit(2)
         return done.stdout.strip().splitlines()[-1]
 
     def start(self) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tomllib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
+from packaging.requirements import Requirement
 
 from paraph.http.listener import bounded_protocol
 from paraph.http.listener.bounded_protocol import (
@@ -18,11 +22,13 @@ from paraph.http.listener.bounded_protocol import (
     MOST_SMALL_PIECES,
     MOST_TRAILERS,
 )
-from paraph.http.response import Answer, Fields
+from paraph.http.response import CompleteResponse, Fields
 from paraph.service.server import _Listener, _listener
 from service.served import served
 
 pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).parents[3]
 
 
 async def answering(scope: Any, receive: Any, send: Any) -> None:
@@ -218,10 +224,20 @@ async def test_a_path_of_many_escapes_is_not_decoded(count: int, path: str) -> N
 
     async def noting(scope: Any, _receive: Any, send: Any) -> None:
         scopes.append(scope)
-        await Answer(404, Fields(), b"").send(send)
+        await CompleteResponse(404, Fields(), b"").send(send)
 
     async with served(noting) as one:
         raw = b"/" + b"%61" * count
         assert 404 == await one.status(b"GET %b?a=%%62 HTTP/1.1\r\nhost: x\r\n\r\n" % raw)
     assert (raw, b"a=%62") == (scopes[0]["raw_path"], scopes[0]["query_string"])
     assert "/" + path * count == scopes[0]["path"]
+
+
+def test_the_server_has_a_version_that_was_tried() -> None:
+    """Its inner protocol is subclassed: a new minor version is tried before the cap is raised."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = [Requirement(one) for one in project["dependencies"]]
+    (server,) = [one for one in required if one.name == "uvicorn"]
+    major, minor, *_ = (int(part) for part in uvicorn.__version__.split("."))
+    assert server.specifier.contains(uvicorn.__version__), "try this version, then raise the cap"
+    assert not server.specifier.contains(f"{major}.{minor + 1}.0"), "an untried minor is allowed"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from paraph.errors import StorageError
-from paraph.sealing.key_ring import KeyRing, new_encryption_key
+from paraph.sealing.encryption_key import new_encryption_key
+from paraph.sealing.key_ring import KeyRing
 from paraph.storage.backup.receipt_book import (
     Line,
     MarkLine,

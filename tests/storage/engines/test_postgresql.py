@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from paraph.errors import ConfigurationError, StorageError, StorageUnavailable
-from paraph.model.records import Outcome
+from paraph.model.event import Outcome
 from paraph.storage import outage
 from paraph.storage.database import Database, open_store
 from paraph.storage.engines import postgresql, postgresql_connection
@@ -89,14 +89,14 @@ async def test_blocks_that_touch_wait(
 
     async with store.transaction(*held):
         asking = asyncio.create_task(ask())
-        await _until_somebody_waits(store)
+        await _until_a_writer_waits(store)
         order.append("held")
     await asking
 
     assert ["held", "asked"] == order
 
 
-async def _until_somebody_waits(store: Database) -> None:
+async def _until_a_writer_waits(store: Database) -> None:
     engine = store._engine
     assert isinstance(engine, postgresql.PostgresqlEngine)
     while True:
@@ -382,8 +382,8 @@ async def test_a_server_that_went_away_without_a_word_holds_up_no_end(
         async with opened.transaction() as tx:
             await tx.grants.add(sample.grant())
         await opened.keep_events([sample.event("1")], client_id=sample.CLIENT)
-        await opened.read_live("", "")
-        await opened.read_concerned(sample.event("1"), client_id=sample.CLIENT)
+        await opened.read_access("", "")
+        await opened.read_recipients(sample.event("1"), client_id=sample.CLIENT)
         swallow.set()
         async with asyncio.timeout(5):
             await opened.close()

@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from paraph.errors import ConfigurationError, StorageUnavailable
-from paraph.model.records import Outcome
+from paraph.model.event import Outcome
 from paraph.storage.database import Database, open_store
 from paraph.storage.engines import postgresql
 from paraph.storage.engines.postgresql_connection import Connector
@@ -60,8 +60,8 @@ async def use_everything(store: Database, name: str) -> list[Outcome]:
     for number in range(4):
         event = sample.event(f"{name}-{number}")
         outcomes += await store.keep_events([event], client_id=sample.CLIENT)
-        await store.read_live("", "")
-        await store.read_concerned(event, client_id=sample.CLIENT)
+        await store.read_access("", "")
+        await store.read_recipients(event, client_id=sample.CLIENT)
         async with store.reading() as reader:
             assert await reader.events.get(event.event_id) is not None
         async with store.transaction() as writer:
@@ -224,8 +224,8 @@ async def test_a_busy_replica_holds_the_connections_that_the_docs_state(
         for _ in blocks:
             await begun.acquire()
         await store.keep_events([sample.event("1")], client_id=sample.CLIENT)
-        await store.read_live("", "")
-        await store.read_concerned(sample.event("1"), client_id=sample.CLIENT)
+        await store.read_access("", "")
+        await store.read_recipients(sample.event("1"), client_id=sample.CLIENT)
         held = await _ask(
             postgresql_url,
             "SELECT count(*) FROM pg_stat_activity"
@@ -397,7 +397,7 @@ async def test_every_form_of_a_url_leads_to_the_database(
     assert name == found
 
 
-async def test_of_several_hosts_the_one_that_answered_is_told_of(postgresql_url: str) -> None:
+async def test_of_several_hosts_the_error_names_the_one_that_responded(postgresql_url: str) -> None:
     """A host where nothing listens, before or after it, hides no other cause."""
     here = postgresql_url.partition("@")[2].partition("/")[0]
     for hosts in (f"{here},127.0.0.1:9", f"127.0.0.1:9,{here}"):

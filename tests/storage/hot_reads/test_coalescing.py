@@ -67,7 +67,7 @@ async def test_each_group_gets_its_own() -> None:
     assert [3, len(long), 1] == opened[0].batches
 
 
-async def test_what_is_asked_under_way_is_asked_anew() -> None:
+async def test_a_query_made_during_a_statement_joins_the_next_one() -> None:
     """An answer is never older than its question: the next statement gives it."""
     asking, opened = coalescing()
     first = asking.ask([1])
@@ -77,7 +77,7 @@ async def test_what_is_asked_under_way_is_asked_anew() -> None:
     assert [1, 1] == opened[0].batches
 
 
-async def test_a_failure_is_told_to_all_of_its_batch() -> None:
+async def test_a_failure_reaches_every_query_of_its_batch() -> None:
     """To them alone, in no words of the driver's; the next batch has another connection."""
     asking, opened = coalescing()
     together = [asking.ask([1]), asking.ask([-1, 2])]
@@ -90,7 +90,7 @@ async def test_a_failure_is_told_to_all_of_its_batch() -> None:
     assert [True, False] == [one.ended for one in opened]
 
 
-async def test_an_end_answers_what_was_asked() -> None:
+async def test_closing_completes_the_waiting_queries() -> None:
     """And then lets go of the connection."""
     asking, opened = coalescing()
     asked = asking.ask([5])
@@ -99,7 +99,7 @@ async def test_an_end_answers_what_was_asked() -> None:
     assert opened[0].ended
 
 
-async def test_an_answer_too_few_is_nobodys() -> None:
+async def test_a_missing_result_fails_the_whole_batch() -> None:
     """It would shift all others to questions that are not theirs."""
 
     async def one_less(_connection: Connection, questions: Sequence[int]) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paraph.model.records import EventStatus, KeptEvent, Outcome
+from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.storage.database import Database
 from paraph.storage.scope import account
 from storage import sample
@@ -65,7 +65,7 @@ async def test_a_body_goes_with_the_only_concerned_user(store: Database) -> None
     await add(
         store,
         event("queued", JANE),
-        event("forwarded", JANE, status=EventStatus.HANDED_ON, handed_on_at=1_000),
+        event("forwarded", JANE, status=EventStatus.FORWARDED, handed_on_at=1_000),
         event("dead", JANE, status=EventStatus.DEAD),
         event("no-account", JANE, account_id=""),
         event("bobs", BOB),
@@ -80,7 +80,7 @@ async def test_a_body_goes_with_the_only_concerned_user(store: Database) -> None
         for mark in ("queued", "dead"):
             one = await tx.events.get(f"event-{mark}")
             assert one is not None
-            assert (EventStatus.HANDED_ON, "purged") == (one.status, one.failure)
+            assert (EventStatus.FORWARDED, "purged") == (one.status, one.failure)
 
 
 async def test_a_body_stays_for_another_installed_user(store: Database) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from paraph.errors import Conflict
+from paraph.model.grant import Grant, RefreshAttempt
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, RefreshAttempt
 from paraph.storage.database import Database
 from storage.sample import ACCOUNT, CLIENT, grant, link, pending_link, tokens
 

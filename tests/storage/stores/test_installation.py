@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from paraph.model.records import Installation
+from paraph.model.installation import Installation
 from paraph.storage.database import Database
 from storage.sample import ACCOUNT, CLIENT, grant, link, pending_link
 

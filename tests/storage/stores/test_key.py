@@ -5,7 +5,7 @@ import os
 import pytest
 
 from paraph.errors import Conflict, UnknownEncryptionKey
-from paraph.model.records import KeyTurn, Replica
+from paraph.model.deployment import KeyRotation, Replica
 from paraph.storage.database import Database, open_store
 from storage.sample import NEW_KEY, OLD_KEY, ring
 
@@ -23,7 +23,7 @@ async def test_a_new_database_is_sealed_with_the_newest_key(database_url: str) -
     store = await open_store(database_url, keys, randomness=os.urandom, now=1_000)
 
     async with store.reading() as tx:
-        assert [KeyTurn(1, "new", 1_000)] == list(await tx.key_turns.all())
+        assert [KeyRotation(1, "new", 1_000)] == list(await tx.key_rotations.all())
     await store.close()
     assert "new" == keys.key_id
 
@@ -36,14 +36,14 @@ async def test_a_key_in_front_opens_and_does_not_seal_yet(database_url: str) -> 
 
     assert ("new", "old") == (both.newest, both.key_id)
     async with store.transaction() as tx:
-        await tx.key_turns.add(KeyTurn(2, "new", 2_000))
+        await tx.key_rotations.add(KeyRotation(2, "new", 2_000))
     await store.close()
     again = ring(OLD_KEY, NEW_KEY)
     await (await open_store(database_url, again, randomness=os.urandom)).close()
     assert "new" == again.key_id
 
 
-async def test_a_ring_without_the_key_in_turn_opens_no_store(database_url: str) -> None:
+async def test_a_ring_without_the_sealing_key_opens_no_store(database_url: str) -> None:
     """What it would seal, nobody else could open; the message names the missing key."""
     store = await open_store(database_url, ring(NEW_KEY, OLD_KEY), randomness=os.urandom)
     await store.close()
@@ -52,14 +52,14 @@ async def test_a_ring_without_the_key_in_turn_opens_no_store(database_url: str) 
         await open_store(database_url, ring(OLD_KEY), randomness=os.urandom)
 
 
-async def test_of_two_turns_at_once_one_is_refused(store: Database) -> None:
+async def test_of_two_rotations_at_once_one_is_refused(store: Database) -> None:
     """The number of the turn decides, whoever writes second."""
     async with store.transaction() as tx:
-        await tx.key_turns.add(KeyTurn(2, "new", 2_000))
+        await tx.key_rotations.add(KeyRotation(2, "new", 2_000))
 
     with pytest.raises(Conflict):
         async with store.transaction() as tx:
-            await tx.key_turns.add(KeyTurn(2, "other", 2_000))
+            await tx.key_rotations.add(KeyRotation(2, "other", 2_000))
 
 
 async def test_replicas_come_back_as_they_were_seen_last(store: Database) -> None:
@@ -73,12 +73,12 @@ async def test_replicas_come_back_as_they_were_seen_last(store: Database) -> Non
         assert 2 == len(await tx.replicas.seen_since(1_000))
 
 
-async def test_replicas_are_forgotten(store: Database) -> None:
+async def test_replicas_are_deleted(store: Database) -> None:
     """By their own word, or because they have been silent for long."""
     async with store.transaction() as tx:
         for number, seen_at in (("1", 1_000), ("2", 2_000), ("3", 3_000)):
             await tx.replicas.put(replica(number, seen_at))
-        await tx.replicas.forget("3")
-        await tx.replicas.forget_before(2_000)
+        await tx.replicas.delete("3")
+        await tx.replicas.delete_before(2_000)
 
         assert [replica("2", 2_000)] == list(await tx.replicas.seen_since(0))

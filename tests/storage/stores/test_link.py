@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from paraph.errors import Conflict
+from paraph.model.link import Link
 from paraph.model.phase import Phase
-from paraph.model.records import Link
 from paraph.storage.database import Database
 from storage.sample import CLIENT, grant, link, link_request, pending_link
 
@@ -74,9 +74,9 @@ async def test_expired_requests_are_deleted(store: Database) -> None:
         ]
 
 
-@pytest.mark.parametrize("kept", [link(), pending_link(), pending_link(rungs=())])
+@pytest.mark.parametrize("kept", [link(), pending_link(), pending_link(proofs=())])
 async def test_a_link_comes_back_as_it_went(granted: Database, kept: Link) -> None:
-    """With its rungs in order, hashes and times."""
+    """With its proofs in order, hashes and times."""
     await _add(granted, kept)
 
     async with granted.reading() as tx:
@@ -197,7 +197,7 @@ async def test_a_claim_of_a_confirmed_link_is_over(granted: Database) -> None:
         assert await tx.links.find_claim(b"claim", now=1_000) is None
 
 
-async def test_a_link_is_written_anew(granted: Database) -> None:
+async def test_a_link_is_written_again(granted: Database) -> None:
     """What `update` is given is what stands there; a link that is gone is a `Conflict`."""
     await _add(granted, pending_link())
     async with granted.transaction() as tx:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import LargeBinary
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.model.records import SealedValue
+from paraph.model.deployment import SealedValue
 from paraph.sealing.key_ring import KeyRing
 from paraph.sealing.row import Sealing
 from paraph.secret import Secret
@@ -74,13 +74,13 @@ async def outdated(store: Database, place: str) -> list[SealedValue]:
         return list(await tx.sealed.outdated(place, after="", limit=9))
 
 
-async def seal_all_anew(store: Database) -> int:
+async def reseal_all(store: Database) -> int:
     """Everything, column by column."""
     done = 0
     for place in SEALED_COLUMNS:
         for value in await outdated(store, place):
             async with store.transaction() as tx:
-                done += await tx.sealed.seal_anew(value)
+                done += await tx.sealed.reseal(value)
     return done
 
 
@@ -101,7 +101,7 @@ async def test_counts_tell_what_each_key_protects(turned: Database) -> None:
     assert await counts(turned, "new", "old") == OLD_ALONE
 
 
-async def test_counts_find_a_key_that_nobody_named(turned: Database) -> None:
+async def test_counts_find_a_key_that_was_not_named(turned: Database) -> None:
     """A value whose key is not in the ring must not be overlooked: it needs that key."""
     assert await counts(turned, "new") == OLD_ALONE
 
@@ -111,8 +111,8 @@ async def test_everything_opens_without_the_old_key_afterwards(
 ) -> None:
     """Sealed anew, column by column, the content is the same and the old key is needed no more."""
     before = dict(turned.hash_keys)
-    assert 12 == await seal_all_anew(turned)
-    assert 0 == await seal_all_anew(turned)
+    assert 12 == await reseal_all(turned)
+    assert 0 == await reseal_all(turned)
     assert {"new"} == {key for one in (await counts(turned, "new", "old")).values() for key in one}
     await turned.close()
 
@@ -163,7 +163,7 @@ async def test_a_body_of_an_earlier_version_opens_and_gets_its_day(
     await tamper(database_url, f"UPDATE events SET body = {value}")
     async with turned.reading() as tx:
         assert event == await tx.events.get(event.event_id)
-    await seal_all_anew(turned)
+    await reseal_all(turned)
     (body,) = (await bodies(database_url)).values()
     assert (0, "new") == (KeyRing.day_of(body), KeyRing.key_id_of(body))
     async with turned.reading() as tx:
@@ -178,7 +178,7 @@ async def test_a_row_that_was_written_meanwhile_is_left_alone(turned: Database) 
             "grant-1", sample.tokens("2"), expected_version=1, phase=sample.grant().phase
         )
 
-        assert not await tx.sealed.seal_anew(value)
+        assert not await tx.sealed.reseal(value)
         found = await tx.grants.get("grant-1")
     assert found is not None
     assert Secret("canary-access-token-2") == found.tokens.access_token
@@ -190,20 +190,20 @@ async def test_a_row_that_is_gone_stays_gone(turned: Database) -> None:
     async with turned.transaction() as tx:
         await tx.grants.delete("grant-1")
 
-        assert not await tx.sealed.seal_anew(value)
+        assert not await tx.sealed.reseal(value)
         assert await tx.grants.get("grant-1") is None
 
 
-async def test_what_does_not_open_is_told_and_left(turned: Database) -> None:
+async def test_a_value_that_does_not_open_is_logged_and_left(turned: Database) -> None:
     """A missing key and a damaged value are two things, and neither is overwritten."""
     (value,) = await outdated(turned, "grants.access_token")
     foreign = SealedValue(value.place, value.row, value.sealed.replace(b"old", b"odd"))
     moved = SealedValue(value.place, ("grant-2",), value.sealed)
     async with turned.transaction() as tx:
         with pytest.raises(UnknownEncryptionKey):
-            await tx.sealed.seal_anew(foreign)
+            await tx.sealed.reseal(foreign)
         with pytest.raises(SealBroken):
-            await tx.sealed.seal_anew(moved)
+            await tx.sealed.reseal(moved)
 
     assert [value] == await outdated(turned, "grants.access_token")
 

@@ -24,6 +24,10 @@ class Application(Protocol):
     def alive(self) -> bool:
         """Return True if its process is running, as far as the check can tell."""
 
+    @property
+    def exit_status(self) -> int | None:
+        """Return the exit status of its process, negative after a signal; None if it runs."""
+
     def stop(self) -> None:
         """Stop it with SIGTERM and wait until it has ended."""
 
@@ -38,6 +42,7 @@ class Running:
     """An app that was running before the check began; the check never stops it."""
 
     alive = True
+    exit_status = None
 
     def stop(self) -> None:
         """Do nothing: the check did not start it."""
@@ -56,32 +61,40 @@ class Started:
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process = process
         self._log = log
+        self._is_stopped = False
 
     @property
     def alive(self) -> bool:
         """Return True if its process is running."""
         return self._process.poll() is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """Return the exit status of its process, negative after a signal; None if it runs."""
+        return self._process.poll()
+
     def stop(self) -> None:
         """Send SIGTERM, then SIGKILL after five seconds."""
-        self._signal(signal.SIGTERM)
         try:
-            self._process.wait(5)
+            self._end(signal.SIGTERM)
         except subprocess.TimeoutExpired:
             self.kill()
 
     def kill(self) -> None:
         """Send SIGKILL to the whole process group."""
-        self._signal(signal.SIGKILL)
-        self._process.wait(5)
+        self._end(signal.SIGKILL)
 
     def output(self) -> str:
         """Return what it has printed so far."""
         return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
 
-    def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+    def _end(self, number: signal.Signals) -> None:
+        # Once a group has ended, the system may give its number to another one.
+        if not self._is_stopped:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+            self._process.wait(5)
+            self._is_stopped = True
 
 
 def start(target: Target, variant: Variant, values: Mapping[str, str]) -> Application:
@@ -133,7 +146,9 @@ def wait_until_ready(app: Application, url: str, seconds: float) -> None:
     while time.monotonic() < deadline:
         if not app.alive:
             last = app.output().strip().splitlines()[-1:] or ["it printed nothing"]
-            raise ControlFailedError(f"the app ended at once: {last[0][:200]}")
+            raise ControlFailedError(
+                f"the app ended at once with status {app.exit_status}: {last[0][:200]}"
+            )
         try:
             socket.create_connection(address, timeout=1).close()
         except OSError:

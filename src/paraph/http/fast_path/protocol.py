@@ -1,201 +1,113 @@
 """The fast path: some requests are answered in the server's own protocol, before ASGI.
 
-A request that its head alone disqualifies is refused without a task, a scope or a copy of its body.
-A request whose body arrived together with its head is processed at the end of that event loop
-iteration, together with all other such requests. Work done for requests one after another costs a
-third of the same work done between reads and writes of sockets. One database query, made after all
-of them arrived, answers them all.
+A request whose endpoint refuses its head is answered without a task, a scope or a copy of its body.
+A request whose body arrived together with its head continues at the end of that event loop
+iteration, together with all other such requests (see `batch`).
 
-The fast path decides nothing by itself: it calls the same checks as the ASGI path (see `lanes`).
-Everything unusual takes the ASGI path: a body in pieces, pipelining behind an unfinished response,
-`Expect`, `Connection: close`, an upgrade, another spelling of the path, a receiver that does not
-read. So both paths answer alike, byte for byte, and any other server works without the fast path.
+The fast path decides nothing by itself: it runs the endpoints of the ASGI path. Everything unusual
+takes the ASGI path: a body in pieces, pipelining behind an unfinished response, `Expect`,
+`Connection: close`, an upgrade, another spelling of the path, a receiver that does not read. So
+does an endpoint that has to wait before it reads the body. Both paths answer alike, byte for byte,
+and any other server works without the fast path.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
-from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from paraph.http.endpoint import ReadBody, Wait
+from paraph.http.fast_path.batch import Batch, FastRoute, FindRoute, Request
 from paraph.http.listener.bounded_protocol import (
     MOST_BEHIND,
     SMALL_PIECE_BYTES,
     BoundedHeadProtocol,
     TooManyParts,
 )
-from paraph.http.listener.connections import Connections
-from paraph.http.response import Answer, Headers
-from paraph.http.wire import Wire
-from paraph.logs import get_logger
-
-_log = get_logger("service")
-
-
-class _Nobody:
-    """Stands in for a reader: on the fast path no task waits for the pieces of a body."""
-
-    def set(self) -> None:
-        """Do nothing."""
-
-
-class Request:
-    """A request whose head passed its check.
-
-    `judges` receives it with others of its batch when the whole request has arrived; `head` is the
-    result of the check of its head.
-
-    Attributes:
-        body: the complete body, once it has arrived.
-        is_begun: whether work that will answer it is under way.
-    """
-
-    __slots__ = (
-        "_pieces",
-        "body",
-        "disconnected",
-        "head",
-        "is_begun",
-        "judges",
-        "keep_alive",
-        "protocol",
-        "response_complete",
-    )
-    message_event = _Nobody()
-    protocol: FastLaneProtocol
-
-    def __init__(self, judges: Callable[[Sequence[Request]], None], head: Any) -> None:
-        self.judges = judges
-        self.head = head
-        self.is_begun = False
-        self.body = b""
-        self.disconnected = False
-        self.keep_alive = True
-        self.response_complete = False
-        self._pieces: list[bytes] | None = None
-
-    def add(self, piece: bytes) -> None:
-        """Add a piece of its body. Pieces are joined once: a chunk may be a single byte."""
-        if self._pieces is not None:
-            self._pieces.append(piece)
-        elif self.body:
-            self._pieces = [self.body, piece]
-        else:
-            self.body = piece
-
-    def join(self) -> bytes:
-        """Return the part of the body that has arrived."""
-        if self._pieces is not None:
-            self.body, self._pieces = b"".join(self._pieces), None
-        return self.body
-
-    def answer(self, answer: Answer) -> None:
-        """Send its response, once. Never raises: others of its batch wait behind it."""
-        try:
-            self.protocol.answer_late(self, answer)
-        except Exception as error:  # noqa: BLE001 - Only its own connection ends.
-            self.fail(error)
-
-    def fail(self, error: BaseException) -> None:
-        """Close its connection, since it gets no response."""
-        _log.error("lane.failed", why=type(error).__name__)
-        self.response_complete = True
-        self.protocol.transport.close()
-
-    def answer_by(self, work: Coroutine[Any, Any, Answer]) -> None:
-        """Answer it with the result of work that does not raise, once."""
-        self.is_begun = True
-        self.protocol.answer_by(self, work)
-
-
-Judge = Callable[[Scope, Mapping[bytes, bytes]], "Answer | Request | None"]
-"""Checks a head: its ASGI scope (only `method`, `target`, `headers` and `client` are set) and its
-headers as a mapping. Returns None where the ASGI path answers."""
-
-Judges = Callable[[bytes], Judge | None]
-"""Finds the check for a target (the raw path with its query); None: the ASGI path answers."""
-
-
-class Turn:
-    """Whole requests of a listener that arrived in the same event loop iteration."""
-
-    def __init__(self) -> None:
-        self._requests: list[Request] = []
-
-    def add(self, request: Request) -> None:
-        """Process it after everything else that has arrived was read."""
-        if not self._requests:
-            asyncio.get_running_loop().call_soon(self._judge)
-        self._requests.append(request)
-
-    def _judge(self) -> None:
-        requests, self._requests = self._requests, []
-        by_judge: dict[Callable[[Sequence[Request]], None], list[Request]] = {}
-        for request in requests:
-            by_judge.setdefault(request.judges, []).append(request)
-        for judge, together in by_judge.items():
-            try:
-                judge(together)
-            except Exception as error:  # noqa: BLE001 - The last net: every request gets an end.
-                self._isolate(together, error)
-
-    @staticmethod
-    def _isolate(together: Sequence[Request], error: BaseException) -> None:
-        """Process the remaining requests one by one, so that only the bad one fails."""
-        for request in together:
-            if request.response_complete or request.is_begun:
-                continue
-            if len(together) == 1:
-                request.fail(error)
-                return
-            try:
-                request.judges([request])
-            except Exception as again:  # noqa: BLE001 - The last net: every request gets an end.
-                request.fail(again)
-
+from paraph.http.response import CompleteResponse, Headers
 
 _CLOSE = (b"connection", b"close")
+
+
 # The rest of a request that was already answered is read and ignored.
-_ANSWERED: Any = Request(lambda _requests: None, None)
+_NO_STEPS: Any = None
+_ANSWERED: Any = Request(FastRoute(b"", lambda _scope, _named: None), _NO_STEPS, Context())
 _ANSWERED.response_complete = True
 
 
-def fast_lane(
-    judges: Judges, *, turn: Turn | None = None, connections: Connections | None = None
-) -> Callable[..., FastLaneProtocol]:
+class Wire:
+    """Writes complete responses as the server's own protocol would write them.
+
+    It prepends the server's own headers. They are cached for a second, because they contain the
+    date.
+    """
+
+    def __init__(self) -> None:
+        self._own: Headers | None = None
+        self._lines = b""
+        self._written: dict[CompleteResponse, bytes] = {}
+
+    def write(self, response: CompleteResponse, own: Headers) -> bytes:
+        """Return all bytes of a response.
+
+        Args:
+            response: the response.
+            own: the server's own headers; the same object for as long as they are the same.
+        """
+        if own is not self._own:
+            self._own, self._written = own, {}
+            self._lines = b"".join(b"%b: %b\r\n" % header for header in own)
+        if not response.again:
+            return self._write(response)
+        written = self._written.get(response)
+        if written is None:
+            written = self._written[response] = self._write(response)
+        return written
+
+    def _write(self, response: CompleteResponse) -> bytes:
+        length = b"content-length: %d\r\n" % len(response.body) if response.has_length else b""
+        return b"%b%b%b%b\r\n%b" % (
+            STATUS_LINE[response.status],
+            self._lines,
+            length,
+            response.fields.lines,
+            response.body,
+        )
+
+
+def fast_path(
+    find_route: FindRoute, *, batch: Batch | None = None
+) -> Callable[..., FastPathProtocol]:
     """Return the factory of the listener's protocols, which share a batch.
 
-    `judges` finds the check for a target. `turn` is the batch of the listener, a new one by
-    default; `connections` holds all connections of the listener, for their limits.
+    Args:
+        find_route: finds the route of a target.
+        batch: the batch of the listener, a new one by default.
     """
-    return partial(
-        FastLaneProtocol,
-        judges=judges,
-        wire=Wire(),
-        turn=turn or Turn(),
-        connections=connections,
-    )
+    return partial(FastPathProtocol, find_route=find_route, wire=Wire(), batch=batch or Batch())
 
 
-class FastLaneProtocol(BoundedHeadProtocol):
+class FastPathProtocol(BoundedHeadProtocol):
     """The server's protocol with the fast path in front.
 
-    `judges` finds the check for a target; `wire` and `turn` are shared by all connections of a
+    `find_route` finds the route of a target; `wire` and `batch` are shared by all connections of a
     listener.
     """
 
     def __init__(
-        self, *arguments: Any, judges: Judges, wire: Wire, turn: Turn, **named: Any
+        self, *arguments: Any, find_route: FindRoute, wire: Wire, batch: Batch, **named: Any
     ) -> None:
         super().__init__(*arguments, **named)
-        self._judges = judges
+        self._find_route = find_route
         self._wire = wire
-        self._turn = turn
-        self._coming: Request | None = None
-        self._answers: list[bytes] = []
+        self._batch = batch
+        self._arriving: Request | None = None
+        self._responses: list[bytes] = []
 
     def on_message_begin(self) -> None:
         """Begin a head; the ASGI scope is filled only if ASGI answers."""
@@ -212,71 +124,73 @@ class FastLaneProtocol(BoundedHeadProtocol):
             self._count_trailer()
 
     def on_headers_complete(self) -> None:
-        """Check a request here, or leave it to ASGI."""
-        if self._answers and self._under_way() > MOST_BEHIND:
+        """Begin a request here, or leave it to ASGI."""
+        if self._responses and self._unanswered() > MOST_BEHIND:
             self._cut_off()
-        judge = self._judges(self.url)
-        if judge is None or not self._judge_head(judge):
-            self._go_the_plain_way()
+        route = self._find_route(self.url)
+        if route is None or not self._begin(route):
+            self._fall_back()
 
     def on_body(self, body: bytes) -> None:
         """Add a piece of a body."""
-        coming = self._coming
-        if coming is None and self.cycle is not _ANSWERED:
+        arriving = self._arriving
+        if arriving is None and self.cycle is not _ANSWERED:
             BoundedHeadProtocol.on_body(self, body)
             return
         if len(body) < SMALL_PIECE_BYTES:
             self._small_pieces_left -= 1
             if self._small_pieces_left < 0:
                 raise TooManyParts
-        if coming is None:
+        if arriving is None:
             self._got_on = True
         else:
-            coming.add(body)
+            arriving.add(body)
 
     def on_message_complete(self) -> None:
         """Note that the whole request has arrived."""
-        coming = self._coming
-        if coming is None:
+        arriving = self._arriving
+        if arriving is None:
             if self.cycle is _ANSWERED:
                 self._got_on = True
             else:
                 super().on_message_complete()
             return
-        self._got_on, self._coming = True, None
-        coming.join()
-        coming.protocol = self
-        self._turn.add(coming)
+        self._got_on, self._arriving = True, None
+        arriving.join()
+        arriving.connection = self
+        self._batch.add(arriving)
 
     def data_received(self, data: bytes) -> None:
         """Process what arrived; a body that is still incomplete is read on the ASGI path."""
         super().data_received(data)
+        arriving, self._arriving = self._arriving, None
         if self.transport.is_closing():
             # The rest is malformed: the server has reported it, and sends nothing else.
-            self._coming = None
-            self._answers.clear()
+            self._responses.clear()
+            if arriving is not None:
+                arriving.close()
             return
-        if self._answers:
-            self.transport.write(b"".join(self._answers))
-            self._answers.clear()
-        coming, self._coming = self._coming, None
-        if coming is not None:
+        if self._responses:
+            self.transport.write(b"".join(self._responses))
+            self._responses.clear()
+        if arriving is not None:
+            arriving.close()
             nothing: Any = None
             # The same state as before a first request.
             self.cycle = nothing
             pieces_left = self._small_pieces_left
-            self._go_the_plain_way()
-            if body := coming.join():
+            self._fall_back()
+            if body := arriving.join():
                 super().on_body(body)
             self._small_pieces_left = pieces_left
 
-    def _under_way(self) -> int:
+    def _unanswered(self) -> int:
         """Count the requests that would now wait on the ASGI path: the first and those behind."""
         cycle: Any = self.cycle
         unanswered = cycle is not None and not cycle.response_complete
-        return len(self._answers) + unanswered + len(self.pipeline)
+        return len(self._responses) + unanswered + len(self.pipeline)
 
-    def _judge_head(self, judge: Judge) -> bool:
+    def _begin(self, route: FastRoute) -> bool:
         """Return false if the ASGI path answers this request."""
         parser: Any = self.parser
         cycle: Any = self.cycle
@@ -285,6 +199,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
         named = dict(self.headers)
         if (
             not parser.should_keep_alive()
+            or parser.get_method() != route.method
             # Without that header only HTTP/1.1 stays open, and nothing is upgraded.
             or (
                 b"connection" in named
@@ -295,25 +210,33 @@ class FastLaneProtocol(BoundedHeadProtocol):
             or (self._connections is not None and self._connections.is_draining)
         ):
             return False
-        scope = {
-            "method": parser.get_method(),
-            "target": self.url,
-            "headers": self.headers,
-            "client": self.client,
-        }
-        verdict = judge(scope, named)
-        if verdict is None:
+        scope = {"target": self.url, "headers": self.headers, "client": self.client}
+        steps = route.begin(scope, named)
+        if steps is None:
+            return False
+        # Of its own: requests of a batch continue in each other's callbacks.
+        context = copy_context()
+        try:
+            step = context.run(next, steps)
+        except StopIteration as end:
+            self._end_head()
+            self.cycle = _ANSWERED
+            self._respond_early(route.complete(end.value))
+            return True
+        except Exception:  # noqa: BLE001 - ASGI begins the request again, and reports the error.
+            return False
+        if not isinstance(step, ReadBody):
+            steps.close()
+            if isinstance(step, Wait):
+                step.discard()
             return False
         self._end_head()
-        if isinstance(verdict, Answer):
-            self.cycle = _ANSWERED
-            self._answer(verdict)
-        else:
-            coming: Any = verdict
-            self._coming = self.cycle = coming
+        arriving: Any = Request(route, steps, context)
+        self._arriving = self.cycle = arriving
         return True
 
-    def _go_the_plain_way(self) -> None:
+    def _fall_back(self) -> None:
+        """Let ASGI answer the request."""
         url, headers = self.url, self.headers
         super().on_message_begin()
         self.url = url
@@ -321,16 +244,16 @@ class FastLaneProtocol(BoundedHeadProtocol):
             super().on_header(name, value)
         super().on_headers_complete()
 
-    def _answer(self, answer: Answer) -> None:
-        """Answer after this iteration, unless the rest of the received bytes is malformed."""
-        self._answers.append(self._wire.carry(answer, self._own_headers()))
+    def _respond_early(self, response: CompleteResponse) -> None:
+        """Respond after this iteration, unless the rest of the received bytes is malformed."""
+        self._responses.append(self._wire.write(response, self._own_headers()))
         self.on_response_complete()
 
     def _own_headers(self) -> Headers:
         return self.server_state.default_headers
 
-    def answer_late(self, request: Request, answer: Answer) -> None:
-        """Answer a processed request, unless its connection has ended."""
+    def respond(self, request: Request, response: CompleteResponse) -> None:
+        """Write the response of a request, unless its connection has ended."""
         request.response_complete = True
         cycle: Any = self.cycle
         if cycle is request:
@@ -341,7 +264,7 @@ class FastLaneProtocol(BoundedHeadProtocol):
         own = self._own_headers()
         # While the server drains, its own headers say so on every response.
         ends = not request.keep_alive or _CLOSE in own
-        written = self._wire.carry(answer, own)
+        written = self._wire.write(response, own)
         if ends and _CLOSE not in own:
             written = written.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
         self.transport.write(written)
@@ -349,11 +272,9 @@ class FastLaneProtocol(BoundedHeadProtocol):
             self.transport.close()
         self.on_response_complete()
 
-    def answer_by(self, request: Request, work: Coroutine[Any, Any, Answer]) -> None:
-        """Answer a request with the result of some work."""
-        task = self.loop.create_task(self._await(request, work))
+    def start(self, work: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
+        """Start a task that the server waits for when it stops."""
+        task: asyncio.Task[Any] = self.loop.create_task(work, context=context)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-
-    async def _await(self, request: Request, work: Coroutine[Any, Any, Answer]) -> None:
-        self.answer_late(request, await work)
+        return task

@@ -16,7 +16,6 @@ from paraph.simulator.engine import PendingConsent, Simulator
 from paraph.simulator.page import render
 from paraph.simulator.request import Refusal, read_form
 from paraph.simulator.state.behaviours import behaviour
-from paraph.simulator.state.ledger import scopes_of
 from paraph.simulator.state.world import App, User
 
 COOKIE = "simulated_zoom_session"
@@ -140,3 +139,26 @@ class Consents:
         if user is None:
             raise Refused(4700, "There is no such user")
         return user
+
+
+@behaviour(
+    "consent",
+    "with `admin_scopes` an app is granted the `:admin` form of each of its scopes",
+    "seen",
+    source="moodle-mod_zoom issue 474: admin apps have only such scopes",
+)
+@behaviour(
+    "consent",
+    "optional scopes may be left out; the response names what was granted",
+    "documented",
+    source="developers.zoom.us/docs/internal-apps/oauth-scopes-overview",
+)
+def scopes_of(app: App, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the scopes of a consent: all required ones, and the selected optional ones.
+
+    Args:
+        app: the app.
+        chosen: the selected optional scopes; None selects all, where no page asked.
+    """
+    optional = [scope for scope in app.optional_scopes if chosen is None or scope in chosen]
+    return app.granted_scopes(optional)

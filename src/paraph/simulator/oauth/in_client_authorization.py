@@ -6,9 +6,10 @@ from typing import Any
 
 from paraph.errors import UsageError
 from paraph.simulator.engine import Simulator
+from paraph.simulator.oauth.consent import scopes_of
 from paraph.simulator.oauth.redirect_check import redirect_is_registered
 from paraph.simulator.state.behaviours import behaviour
-from paraph.simulator.state.ledger import Code, scopes_of
+from paraph.simulator.state.ledger import Code
 from paraph.simulator.state.world import App, User
 
 

@@ -311,26 +311,3 @@ def _store(store: OrderedDict[str, Value], key: str, value: Value) -> None:
     store[key] = value
     while len(store) > MAX_KEPT:
         store.popitem(last=False)
-
-
-@behaviour(
-    "consent",
-    "with `admin_scopes` an app is granted the `:admin` form of each of its scopes",
-    "seen",
-    source="moodle-mod_zoom issue 474: admin apps have only such scopes",
-)
-@behaviour(
-    "consent",
-    "optional scopes may be left out; the response names what was granted",
-    "documented",
-    source="developers.zoom.us/docs/internal-apps/oauth-scopes-overview",
-)
-def scopes_of(app: App, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the scopes of a consent: all required ones, and the selected optional ones.
-
-    Args:
-        app: the app.
-        chosen: the selected optional scopes; None selects all, where no page asked.
-    """
-    optional = [scope for scope in app.optional_scopes if chosen is None or scope in chosen]
-    return app.granted_scopes(optional)

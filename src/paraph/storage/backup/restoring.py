@@ -21,10 +21,10 @@ from paraph.storage.backup.backup_file import BackupReader
 from paraph.storage.backup.trust import BACKUP, Trust, demand_trusted
 from paraph.storage.connection import Connection, Engine, Intake, finish, storage_errors
 from paraph.storage.database import Database, engine_for
-from paraph.storage.hot_reads.access_lookup import LiveReader
-from paraph.storage.hot_reads.recipient_lookup import ConcernedReader
+from paraph.storage.hot_reads.access_lookup import AccessLookup
+from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
 from paraph.storage.scope import Scope
-from paraph.storage.stores.whole_tables import SqlTableStore
+from paraph.storage.stores.whole_tables import TableStore
 
 _BATCH = 500
 
@@ -74,7 +74,7 @@ async def restoring(
                 database_id = await finish(
                     connection.run_sync(schema.identify, randomness=randomness, now=0)
                 )
-                await finish(connection.run_sync(schema.obey_turn, ring, now=0))
+                await finish(connection.run_sync(schema.adopt_sealing_key, ring, now=0))
                 keys = await finish(
                     connection.run_sync(
                         schema.load_hash_keys, ring, database_id, randomness=randomness
@@ -130,7 +130,7 @@ def refuse_under_replicas(
 async def _load(
     connection: AsyncConnection, backup: BackupReader, advance: Callable[[int], None]
 ) -> None:
-    tables = SqlTableStore(Connection(connection))
+    tables = TableStore(Connection(connection))
     for batch in backup.batches(_BATCH):
         await tables.add(batch.table, batch.columns, batch.rows)
         advance(len(batch.rows))
@@ -155,7 +155,7 @@ class _Within:
         """Return the one transaction."""
         return nullcontext(self._connection)
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
+    def intake_lock(self) -> AbstractAsyncContextManager[None]:
         """There is no other writer to wait for."""
         return nullcontext()
 
@@ -163,13 +163,13 @@ class _Within:
         """Never used: no event arrives at a database that is being restored."""
         return self._engine.intake(sealing)
 
-    def live_reader(self) -> LiveReader:
+    def access_lookup(self) -> AccessLookup:
         """Never used: no token is vended while the database is being restored."""
-        return self._engine.live_reader()
+        return self._engine.access_lookup()
 
-    def concerned_reader(self) -> ConcernedReader:
+    def recipient_lookup(self) -> RecipientLookup:
         """Never used: no event is delivered while the database is being restored."""
-        return self._engine.concerned_reader()
+        return self._engine.recipient_lookup()
 
     @property
     def clock(self) -> Executable | None:

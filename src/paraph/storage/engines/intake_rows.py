@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.stores.event_columns import BODY, column_of
 from paraph.zoom.concerned_users import DropReason, Fate, Standing, fate_of, refusal_of

@@ -27,8 +27,8 @@ from paraph.sealing.row import Sealing
 from paraph.storage.connection import Intake, begun, finish, storage_errors
 from paraph.storage.engines.postgresql_connection import LOCK_SECONDS, Connector, read_only
 from paraph.storage.engines.postgresql_intake import PostgresqlIntake
-from paraph.storage.hot_reads.access_lookup import LiveReader, PostgresqlLiveReader
-from paraph.storage.hot_reads.recipient_lookup import ConcernedReader, PostgresqlConcernedReader
+from paraph.storage.hot_reads.access_lookup import AccessLookup, PostgresqlAccessLookup
+from paraph.storage.hot_reads.recipient_lookup import PostgresqlRecipientLookup, RecipientLookup
 from paraph.storage.scope import Scope, in_order
 
 WRITERS = 8
@@ -52,7 +52,7 @@ class PostgresqlEngine:
         self.readers = _open(self._connector, connections=READERS, read_only=True)
         self._connect = partial(self._connector.connect, **_PLANNED_ONCE)
         self._alone = asyncio.Lock()
-        self._turn = asyncio.Lock()
+        self._intake_lock = asyncio.Lock()
 
     @asynccontextmanager
     async def writing(self, scopes: Sequence[Scope]) -> AsyncIterator[AsyncConnection]:
@@ -86,22 +86,22 @@ class PostgresqlEngine:
             yield connection
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for this writer's turn: two on one connection would share a transaction."""
-        async with self._turn:
+    async def intake_lock(self) -> AsyncIterator[None]:
+        """Wait for the intake's connection: two on one connection would share a transaction."""
+        async with self._intake_lock:
             yield
 
     def intake(self, sealing: Sealing) -> Intake:
         """Return the inbox's insert statement, on a connection of its own."""
         return PostgresqlIntake(self._connect, _locks_written_out, sealing)
 
-    def live_reader(self) -> LiveReader:
+    def access_lookup(self) -> AccessLookup:
         """Return the access lookup: in batches, on a connection of its own."""
-        return PostgresqlLiveReader(self._connect)
+        return PostgresqlAccessLookup(self._connect)
 
-    def concerned_reader(self) -> ConcernedReader:
+    def recipient_lookup(self) -> RecipientLookup:
         """Return the recipient lookup: in batches, on another connection, to delay no vend."""
-        return PostgresqlConcernedReader(self._connect)
+        return PostgresqlRecipientLookup(self._connect)
 
     @property
     def clock(self) -> Executable:

@@ -183,7 +183,7 @@ class Connector:
 
     async def _prepared(self, connection: Any, more_settings: dict[str, str]) -> Any:
         try:
-            await self._judge(connection)
+            await self._check(connection)
             connection.prepare_for(is_pooled=self.is_pooled, is_session_mode=self.is_session_mode)
             if not self.is_pooled:
                 await connection.execute(_statements("SET", {**_SETTINGS, **more_settings}))
@@ -192,7 +192,7 @@ class Connector:
             raise
         return connection
 
-    async def _judge(self, connection: Any) -> None:
+    async def _check(self, connection: Any) -> None:
         """Refuse a read-only server, and a pooler that `look` did not see."""
         is_read_only, is_standby = await connection.ask_facts()
         if is_read_only:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from paraph.errors import StorageError
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.engines.intake_rows import (
     COLUMNS,
@@ -23,7 +23,7 @@ from paraph.storage.engines.intake_rows import (
     outcomes_of,
     rows_of,
 )
-from paraph.storage.outage import unavailable
+from paraph.storage.outage import failed
 from paraph.storage.scope import NOTHING_READ, Scope, account
 
 _TYPES = ["text", "text", "bigint", "bytea", "text", "text", "boolean", "bigint", "bigint", "text"]
@@ -74,7 +74,7 @@ class PostgresqlIntake:
         self._connection: Any = None
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """See `Store.keep_events`."""
+        """See `Database.keep_events`."""
         # An event without an account shares the scope of all such events.
         accounts = sorted({one.account_id for one in events if not one.urgent})
         scopes = [account(client_id, one, shared=True) for one in accounts]
@@ -89,13 +89,10 @@ class PostgresqlIntake:
             self._connection.release()
         except BaseException as error:
             # The connection's state is unknown: the next batch opens another one.
-            self._let_go()
+            self._terminate()
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
-            # The driver's text may quote values, so only its class is used.
-            raise unavailable(error) or StorageError(
-                f"the database failed: {type(error).__name__}"
-            ) from None
+            raise failed(error) from None
         return outcomes_of(events, dropped=decided.dropped, new=new)
 
     async def _insert(
@@ -125,7 +122,7 @@ class PostgresqlIntake:
         if connection is not None:
             await connection.close()
 
-    def _let_go(self) -> None:
+    def _terminate(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()

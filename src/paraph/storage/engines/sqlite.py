@@ -23,12 +23,12 @@ from paraph.errors import ConfigurationError, StorageError
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Intake, begun, storage_errors
 from paraph.storage.engines.sqlite_intake import SqliteIntake
-from paraph.storage.hot_reads.access_lookup import LiveReader, SqliteLiveReader
-from paraph.storage.hot_reads.recipient_lookup import ConcernedReader, SqliteConcernedReader
+from paraph.storage.hot_reads.access_lookup import AccessLookup, SqliteAccessLookup
+from paraph.storage.hot_reads.recipient_lookup import RecipientLookup, SqliteRecipientLookup
 from paraph.storage.scope import Scope
 
 BUSY_SECONDS = 10
-LIVE_READ_SECONDS = 0.1
+LOOKUP_SECONDS = 0.1
 READERS = 4
 _SWITCH_PAUSE = 0.01
 _PRAGMAS = (
@@ -69,8 +69,8 @@ class SqliteEngine:
         return self.writing(())
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for the turn of a writer with a connection of its own."""
+    async def intake_lock(self) -> AsyncIterator[None]:
+        """Wait for the write lock, for a writer with a connection of its own."""
         async with self._writing:
             yield
 
@@ -78,13 +78,13 @@ class SqliteEngine:
         """Return the inbox's insert statement, on a bare connection in a thread of its own."""
         return SqliteIntake(self._path, connect_driver, sealing)
 
-    def live_reader(self) -> LiveReader:
+    def access_lookup(self) -> AccessLookup:
         """Return the access lookup, on a bare connection in the event loop's thread."""
-        return SqliteLiveReader(lambda: _connect_reader(self._path))
+        return SqliteAccessLookup(lambda: _connect_reader(self._path))
 
-    def concerned_reader(self) -> ConcernedReader:
+    def recipient_lookup(self) -> RecipientLookup:
         """Return the recipient lookup, on another such connection."""
-        return SqliteConcernedReader(lambda: _connect_reader(self._path))
+        return SqliteRecipientLookup(lambda: _connect_reader(self._path))
 
     @property
     def clock(self) -> None:
@@ -164,7 +164,7 @@ def connect_driver(path: str) -> sqlite3.Connection:
 
 def _connect_reader(path: str) -> sqlite3.Connection:
     """Open a bare read-only connection, with a timeout short enough for an event loop."""
-    connection = sqlite3.connect(path, timeout=LIVE_READ_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=LOOKUP_SECONDS, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")
     return connection
 

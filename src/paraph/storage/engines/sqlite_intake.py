@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from paraph.model.records import KeptEvent, Outcome
+from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.engines.intake_rows import (
     COLUMNS,
@@ -75,7 +75,7 @@ class SqliteIntake:
         self._checkpoints = Checkpoints(path, connect)
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
-        """See `Store.keep_events`."""
+        """See `Database.keep_events`."""
         # Sealed here, because the thread holds the write lock.
         rows = rows_of(events, self._sealing)
         loop = asyncio.get_running_loop()

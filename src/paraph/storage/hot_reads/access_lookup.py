@@ -18,9 +18,9 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from paraph.errors import StorageError
-from paraph.model.records import LiveRow
+from paraph.model.installation import AccessRow
 from paraph.storage.hot_reads.coalescing import Coalescing
+from paraph.storage.outage import failed
 
 REMEMBERED = 10_000
 
@@ -46,27 +46,29 @@ _POSTGRESQL = (
 )
 
 
-class LiveReader(Protocol):
-    """`Store.read_live` of one kind of database."""
+class AccessLookup(Protocol):
+    """`Database.read_access` of one kind of database."""
 
-    def ask(self, asked: Sequence[Asked]) -> Sequence[LiveRow] | asyncio.Future[Sequence[LiveRow]]:
+    def ask(
+        self, asked: Sequence[Asked]
+    ) -> Sequence[AccessRow] | asyncio.Future[Sequence[AccessRow]]:
         """Return the present rows, or a future of them; missing values are empty."""
 
     async def close(self) -> None:
         """Close its connection."""
 
 
-class SqliteLiveReader:
+class SqliteAccessLookup:
     """Reads in the event loop's thread. Its cached rows are sealed as in the file."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
         self._cursor: sqlite3.Cursor | None = None
         self._version = -1
-        self._rows: dict[Asked, LiveRow] = {}
+        self._rows: dict[Asked, AccessRow] = {}
 
-    def ask(self, asked: Sequence[Asked]) -> Sequence[LiveRow]:
-        """See `LiveReader`."""
+    def ask(self, asked: Sequence[Asked]) -> Sequence[AccessRow]:
+        """See `AccessLookup`."""
         try:
             if self._cursor is None:
                 self._cursor = self._connect().cursor()
@@ -78,34 +80,34 @@ class SqliteLiveReader:
             known = self._rows
             return [known.get(one) or self._read(self._cursor, one) for one in asked]
         except sqlite3.Error as error:
-            raise StorageError(f"the database failed: {type(error).__name__}") from None
+            raise failed(error) from None
 
-    def _read(self, cursor: sqlite3.Cursor, asked: Asked) -> LiveRow:
-        row = self._rows[asked] = LiveRow._make(cursor.execute(_SQLITE, asked).fetchone())
+    def _read(self, cursor: sqlite3.Cursor, asked: Asked) -> AccessRow:
+        row = self._rows[asked] = AccessRow._make(cursor.execute(_SQLITE, asked).fetchone())
         return row
 
     async def close(self) -> None:
-        """See `LiveReader`."""
+        """See `AccessLookup`."""
         if self._cursor is not None:
             self._cursor.connection.close()
             self._cursor = None
 
 
-class PostgresqlLiveReader:
+class PostgresqlAccessLookup:
     """Reads in batches on one connection."""
 
     def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
-        self._coalescing: Coalescing[Asked, LiveRow] = Coalescing(connect, _ask_postgresql)
+        self._coalescing: Coalescing[Asked, AccessRow] = Coalescing(connect, _ask_postgresql)
 
-    def ask(self, asked: Sequence[Asked]) -> asyncio.Future[Sequence[LiveRow]]:
-        """See `LiveReader`."""
+    def ask(self, asked: Sequence[Asked]) -> asyncio.Future[Sequence[AccessRow]]:
+        """See `AccessLookup`."""
         return self._coalescing.ask(asked)
 
     async def close(self) -> None:
-        """See `LiveReader`."""
+        """See `AccessLookup`."""
         await self._coalescing.close()
 
 
-async def _ask_postgresql(connection: Any, asked: Sequence[Asked]) -> list[LiveRow]:
+async def _ask_postgresql(connection: Any, asked: Sequence[Asked]) -> list[AccessRow]:
     keys, links = zip(*asked, strict=True)
-    return [LiveRow._make(row) for row in await connection.fetch_alone(_POSTGRESQL, keys, links)]
+    return [AccessRow._make(row) for row in await connection.fetch_alone(_POSTGRESQL, keys, links)]

@@ -12,17 +12,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from paraph.errors import StorageError
-from paraph.storage.outage import unavailable
+from paraph.storage.outage import failed
 
 LARGEST_BATCH = 512
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Query = TypeVar("Query")
+Result = TypeVar("Result")
 
-_Waiting = tuple[Sequence[Question], asyncio.Future[Sequence[Answer]]]
+_Waiting = tuple[Sequence[Query], asyncio.Future[Sequence[Result]]]
 
 
-class Coalescing(Generic[Question, Answer]):
+class Coalescing(Generic[Query, Result]):
     """Runs queries in batches.
 
     Args:
@@ -33,29 +33,29 @@ class Coalescing(Generic[Question, Answer]):
     def __init__(
         self,
         connect: Callable[[], Awaitable[Any]],
-        ask: Callable[[Any, Sequence[Question]], Awaitable[Sequence[Answer]]],
+        ask: Callable[[Any, Sequence[Query]], Awaitable[Sequence[Result]]],
     ) -> None:
         self._connect = connect
         self._ask = ask
         self._connection: Any = None
-        self._waiting: deque[_Waiting[Question, Answer]] = deque()
+        self._waiting: deque[_Waiting[Query, Result]] = deque()
         self._work: asyncio.Task[None] | None = None
 
-    def ask(self, questions: Sequence[Question]) -> asyncio.Future[Sequence[Answer]]:
+    def ask(self, queries: Sequence[Query]) -> asyncio.Future[Sequence[Result]]:
         """Return the present results; `StorageError` if the database does not give them."""
         loop = asyncio.get_running_loop()
-        answers: asyncio.Future[Sequence[Answer]] = loop.create_future()
-        self._waiting.append((questions, answers))
+        results: asyncio.Future[Sequence[Result]] = loop.create_future()
+        self._waiting.append((queries, results))
         if self._work is None or self._work.done():
-            self._work = loop.create_task(self._answer_all())
-        return answers
+            self._work = loop.create_task(self._run_all())
+        return results
 
-    async def _answer_all(self) -> None:
+    async def _run_all(self) -> None:
         while self._waiting:
             batch = self._take()
-            questions = [question for group, _ in batch for question in group]
+            queries = [query for group, _ in batch for query in group]
             try:
-                answers = await self._answers(questions)
+                results = await self._results(queries)
             except Exception as error:  # noqa: BLE001 - Whatever failed, the waiting callers must end.
                 self._fail(batch, error)
                 continue
@@ -63,11 +63,11 @@ class Coalescing(Generic[Question, Answer]):
             for group, future in batch:
                 end = start + len(group)
                 if not future.done():
-                    future.set_result(answers[start:end])
+                    future.set_result(results[start:end])
                 start = end
             self._connection.release()
 
-    def _take(self) -> list[_Waiting[Question, Answer]]:
+    def _take(self) -> list[_Waiting[Query, Result]]:
         """Take a batch. Queries made together stay together, whatever their number."""
         batch = [self._waiting.popleft()]
         size = len(batch[0][0])
@@ -76,29 +76,26 @@ class Coalescing(Generic[Question, Answer]):
             size += len(batch[-1][0])
         return batch
 
-    async def _answers(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def _results(self, queries: Sequence[Query]) -> Sequence[Result]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connect()
-        answers = await self._ask(self._connection, questions)
-        if len(answers) != len(questions):
+        results = await self._ask(self._connection, queries)
+        if len(results) != len(queries):
             # With a result missing, all others would be matched to the wrong queries.
             raise StorageError("the database returned another number of rows than requested")
-        return answers
+        return results
 
-    def _fail(self, batch: Sequence[_Waiting[Question, Answer]], error: Exception) -> None:
+    def _fail(self, batch: Sequence[_Waiting[Query, Result]], error: Exception) -> None:
         # The connection's state is unknown: the next batch opens another one.
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
-        # The driver's text may quote values, so only its class is used. paraph's own text is safe.
-        known = error if isinstance(error, StorageError) else unavailable(error)
-        kind = StorageError if known is None else type(known)
-        detail = f"the database failed: {type(error).__name__}" if known is None else known.detail
-        remedy = "" if known is None else known.remedy
+        # paraph's own text is safe to repeat; the driver's is not.
+        known = error if isinstance(error, StorageError) else failed(error)
         for _, future in batch:
             if not future.done():
                 # A new exception for each, because a raised one collects tracebacks.
-                future.set_exception(kind(detail, remedy=remedy))
+                future.set_exception(type(known)(known.detail, remedy=known.remedy))
 
     async def close(self) -> None:
         """Close the connection after the pending queries."""

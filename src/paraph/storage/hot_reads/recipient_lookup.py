@@ -1,7 +1,7 @@
 """The recipient lookup before an event is forwarded: is the claim valid, and who receives it?
 
 It runs for each event just before it is sent. So a removal takes effect at once, also for
-events claimed before it. Like the access lookup (`live_reader`) it is one statement that bypasses
+events claimed before it. Like the access lookup (`access_lookup`) it is one statement that bypasses
 the ORM layers. SQLite runs it in the event loop's thread, PostgreSQL in shared batches.
 
 An installation that needs reauthorization is left out. Zoom has ended its grant, so it is
@@ -16,9 +16,9 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from paraph.errors import StorageError
-from paraph.model.records import Concerned
+from paraph.model.installation import Recipient
 from paraph.storage.hot_reads.coalescing import Coalescing
+from paraph.storage.outage import failed
 from paraph.storage.stores.event_columns import users_in
 
 _SQLITE = (
@@ -66,25 +66,25 @@ class Asked(NamedTuple):
     user_ids: tuple[str, ...] | None = None
 
 
-class ConcernedReader(Protocol):
-    """`Store.read_concerned` of one kind of database."""
+class RecipientLookup(Protocol):
+    """`Database.read_recipients` of one kind of database."""
 
-    async def read(self, asked: Asked) -> Sequence[Concerned] | None:
+    async def read(self, asked: Asked) -> Sequence[Recipient] | None:
         """Return the installations; None if the event no longer waits under this claim."""
 
     async def close(self) -> None:
         """Close its connection."""
 
 
-class SqliteConcernedReader:
+class SqliteRecipientLookup:
     """Reads in the event loop's thread."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
         self._cursor: sqlite3.Cursor | None = None
 
-    async def read(self, asked: Asked) -> Sequence[Concerned] | None:
-        """See `ConcernedReader`."""
+    async def read(self, asked: Asked) -> Sequence[Recipient] | None:
+        """See `RecipientLookup`."""
         try:
             if self._cursor is None:
                 self._cursor = self._connect().cursor()
@@ -94,36 +94,36 @@ class SqliteConcernedReader:
             values = asked.client_id, *more, asked.event_id, asked.attempts
             rows = self._cursor.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise StorageError(f"the database failed: {type(error).__name__}") from None
-        return [Concerned(*row) for row in rows if row[0] is not None] if rows else None
+            raise failed(error) from None
+        return [Recipient(*row) for row in rows if row[0] is not None] if rows else None
 
     async def close(self) -> None:
-        """See `ConcernedReader`."""
+        """See `RecipientLookup`."""
         if self._cursor is not None:
             self._cursor.connection.close()
             self._cursor = None
 
 
-class PostgresqlConcernedReader:
+class PostgresqlRecipientLookup:
     """Reads in batches on one connection."""
 
     def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
-        self._coalescing: Coalescing[Asked, Sequence[Concerned] | None] = Coalescing(
+        self._coalescing: Coalescing[Asked, Sequence[Recipient] | None] = Coalescing(
             connect, _ask_postgresql
         )
 
-    async def read(self, asked: Asked) -> Sequence[Concerned] | None:
-        """See `ConcernedReader`."""
+    async def read(self, asked: Asked) -> Sequence[Recipient] | None:
+        """See `RecipientLookup`."""
         return (await self._coalescing.ask([asked]))[0]
 
     async def close(self) -> None:
-        """See `ConcernedReader`."""
+        """See `RecipientLookup`."""
         await self._coalescing.close()
 
 
 async def _ask_postgresql(
     connection: Any, asked: Sequence[Asked]
-) -> list[Sequence[Concerned] | None]:
+) -> list[Sequence[Recipient] | None]:
     rows = await connection.fetch_alone(
         _POSTGRESQL,
         [one.event_id for one in asked],
@@ -134,13 +134,13 @@ async def _ask_postgresql(
         list({user_id for one in asked for user_id in one.user_ids or ()}),
     )
     waiting: dict[int, tuple[str, ...] | None] = {}
-    by_account: defaultdict[str, set[Concerned]] = defaultdict(set)
-    by_user: defaultdict[str, set[Concerned]] = defaultdict(set)
+    by_account: defaultdict[str, set[Recipient]] = defaultdict(set)
+    by_user: defaultdict[str, set[Recipient]] = defaultdict(set)
     for account_id, second, third, user_id in rows:
         if account_id is None:
             waiting[int(second)] = users_in(third)
         else:
-            found = Concerned(second, third, user_id, account_id)
+            found = Recipient(second, third, user_id, account_id)
             by_account[account_id].add(found)
             by_user[user_id].add(found)
     return [
@@ -152,9 +152,9 @@ async def _ask_postgresql(
 def _found(
     asked: Asked,
     users_now: tuple[str, ...] | None,
-    by_account: dict[str, set[Concerned]],
-    by_user: dict[str, set[Concerned]],
-) -> list[Concerned]:
+    by_account: dict[str, set[Recipient]],
+    by_user: dict[str, set[Recipient]],
+) -> list[Recipient]:
     if asked.user_ids is None:
         return sorted(by_account.get(asked.account_id, ()))
     return sorted(

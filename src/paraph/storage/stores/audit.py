@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, insert, select
 
-from paraph.model.records import AuditEntry
+from paraph.model.management import AuditEntry
 from paraph.storage.connection import Connection
 from paraph.storage.tables import audit_entries
 
 
-class SqlAuditStore:
-    """`AuditStore` inside one transaction."""
+class AuditStore:
+    """The rows of the audit chain; `lifecycle.audit` defines their meaning."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -30,7 +30,14 @@ class SqlAuditStore:
         return None if row is None else _entry(row)
 
     def append(self, make: Callable[[AuditEntry | None], AuditEntry]) -> None:
-        """Add an entry, to be written as the last statement of the transaction."""
+        """Add an entry, to be written as the last statement of the transaction.
+
+        Only then is the end of the chain locked, so that writers with audit entries do not wait
+        for each other's work.
+
+        Args:
+            make: receives the newest entry and builds the next one.
+        """
         self.waiting.append(make)
 
     async def write_waiting(self) -> None:

@@ -14,24 +14,24 @@ from typing import Any
 from sqlalchemy import Row, case, delete, exists, func, select, update
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.model.records import NOTICE_MARK, Backlog, EventStatus, KeptEvent
+from paraph.model.event import Backlog, EventStatus, KeptEvent
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.stores.event_columns import BODY, column_of, users_in
+from paraph.storage.stores.event_order import claimable
 from paraph.storage.stores.event_purge import EventPurge
-from paraph.storage.stores.notice import is_next_in_order
 from paraph.storage.tables import events, grants
 
 _KEY_MISSING_SECONDS = 300
 _RECEIVED = EventStatus.RECEIVED.value
-_HANDED_ON = EventStatus.HANDED_ON.value
+_FORWARDED = EventStatus.FORWARDED.value
 _DEAD = EventStatus.DEAD.value
 _WITHOUT_BODY = [column for column in events.c if column is not events.c.body]
 _waiting = events.c.status == _RECEIVED
 
 
-class SqlEventStore:
-    """`EventStore` inside one transaction."""
+class EventStore:
+    """The inbox and the outbox: events from Zoom, and notices to the host."""
 
     def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection
@@ -103,30 +103,20 @@ class SqlEventStore:
         ordered: bool = False,
         without: Sequence[str] = (),
     ) -> Sequence[KeptEvent]:
-        """Claim due events, oldest first, for this worker until the lease ends."""
-        where = [_waiting, events.c.urgent == urgent, events.c.next_attempt_at <= now]
-        if not urgent:
-            where.append(is_next_in_order())
-        if without:
-            # A notice has a kind of its own: a Zoom event may have the same name.
-            kind = case((events.c.notice, NOTICE_MARK + events.c.name), else_=events.c.name)
-            where.append(kind.not_in(without))
-        if ordered:
-            earlier = events.alias("earlier")
-            # Events without an account have no order among themselves.
-            where.append(
-                (events.c.account_id == "")
-                | ~exists().where(
-                    earlier.c.account_id == events.c.account_id,
-                    earlier.c.status == _RECEIVED,
-                    earlier.c.urgent == urgent,
-                    (earlier.c.arrival < events.c.arrival)
-                    | (
-                        (earlier.c.arrival == events.c.arrival)
-                        & (earlier.c.event_id < events.c.event_id)
-                    ),
-                )
-            )
+        """Claim due events, oldest first, for this worker until the lease ends.
+
+        Each claim counts as an attempt. A notice waits for every earlier one of its Zoom user
+        and of its subject.
+
+        Args:
+            now: epoch seconds.
+            until: the end of the lease, epoch seconds.
+            limit: the largest number of events.
+            urgent: claim deauthorizations, which wait for no other event.
+            ordered: an event waits for every earlier one of its account.
+            without: events of these kinds are not claimed.
+        """
+        where = claimable(now=now, urgent=urgent, ordered=ordered, without=without)
         rows = (
             await self._connection.execute(
                 select(events)
@@ -159,11 +149,17 @@ class SqlEventStore:
             await self._connection.execute(_of(row).values(status=_DEAD, failure=failure))
         return None
 
-    async def hand_on(
+    async def mark_forwarded(
         self, event_ids: Sequence[str], *, now: int, drop_bodies: bool = False
     ) -> None:
-        """Mark an event as delivered, even if another worker has claimed it meanwhile."""
-        values: dict[str, Any] = {"status": _HANDED_ON, "handed_on_at": now, "failure": ""}
+        """Mark events as forwarded, even if another worker has claimed them meanwhile.
+
+        Args:
+            event_ids: the events.
+            now: epoch seconds.
+            drop_bodies: delete their content.
+        """
+        values: dict[str, Any] = {"status": _FORWARDED, "handed_on_at": now, "failure": ""}
         if drop_bodies:
             values["body"] = None
         await self._connection.execute(
@@ -175,8 +171,8 @@ class SqlEventStore:
             .values(**values)
         )
 
-    async def hand_to_nobody(self, *, now: int, limit: int) -> int:
-        """Mark due events that are not urgent as delivered: the host wants no events."""
+    async def mark_due_forwarded(self, *, now: int, limit: int) -> int:
+        """Mark due events that are not urgent as forwarded: the host wants no events."""
         due = (
             select(events.c.event_id)
             .where(_waiting, events.c.urgent.is_(False), events.c.next_attempt_at <= now)
@@ -187,7 +183,7 @@ class SqlEventStore:
         done = await self._connection.execute(
             update(events)
             .where(events.c.event_id.in_(due.scalar_subquery()))
-            .values(status=_HANDED_ON, handed_on_at=now)
+            .values(status=_FORWARDED, handed_on_at=now)
         )
         return done.rowcount
 
@@ -198,13 +194,13 @@ class SqlEventStore:
         )
 
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
-        """Record the last failed attempt: the event becomes a dead letter."""
+        """Record the last failed attempt: a dead letter, if the claim still holds."""
         await self._connection.execute(self._mine(claimed).values(status=_DEAD, failure=failure))
 
     async def drop(self, claimed: KeptEvent, *, now: int, failure: str) -> None:
         """End a claim without delivery: a later notice made this one untrue."""
         await self._connection.execute(
-            self._mine(claimed).values(status=_HANDED_ON, handed_on_at=now, failure=failure)
+            self._mine(claimed).values(status=_FORWARDED, handed_on_at=now, failure=failure)
         )
 
     async def release(self, claimed: KeptEvent, *, now: int) -> None:
@@ -222,7 +218,10 @@ class SqlEventStore:
         )
 
     async def redeliver(self, event_id: str, *, client_id: str, now: int) -> bool:
-        """Make an event due again. Return False without a body or a grant of its account."""
+        """Make an event due again, counting from its first attempt.
+
+        Return False if it is unknown, has no body, or its account has no grant of this client.
+        """
         done = await self._connection.execute(
             update(events)
             .where(
@@ -277,16 +276,19 @@ class SqlEventStore:
         return [self._event(row) for row in rows]
 
     async def purge_account(self, account_id: str) -> int:
-        """Delete the bodies of Zoom's events of an account, queued ones and dead letters too."""
+        """Delete the bodies of an account's events; see `EventPurge`. Return their number."""
         return await EventPurge(self._connection, self._sealing).account(account_id)
 
     async def purge_user(self, client_id: str, user_id: str, *, account_ids: Sequence[str]) -> int:
-        """Delete bodies of Zoom's events that concern a user and no other user with a grant."""
+        """Delete bodies of these accounts' events that concern only this user; see `EventPurge`.
+
+        "" stands for events without an account. Return their number.
+        """
         purge = EventPurge(self._connection, self._sealing)
         return await purge.user(client_id, user_id, account_ids=account_ids)
 
     async def delete_dead_bodies(self, *, given_up_before: int, at_most: int) -> int:
-        """Delete the bodies of dead letters that were given up before this time."""
+        """Delete bodies of dead letters that were given up before this time; return the number."""
         old = (
             select(events.c.event_id)
             .where(
@@ -308,11 +310,11 @@ class SqlEventStore:
         return done.rowcount
 
     async def delete_bodies(self, *, handed_on_before: int, at_most: int) -> int:
-        """Delete the bodies of events that were delivered before this time."""
+        """Delete bodies of events that were delivered before this time; return the number."""
         old = (
             select(events.c.event_id)
             .where(
-                events.c.status == _HANDED_ON,
+                events.c.status == _FORWARDED,
                 events.c.handed_on_at <= handed_on_before,
                 events.c.body.is_not(None),
             )
@@ -326,12 +328,12 @@ class SqlEventStore:
         return done.rowcount
 
     async def delete_rows(self, *, received_before: int, at_most: int) -> int:
-        """Delete rows without a body that are too old for any replay."""
+        """Delete rows without a body that are too old for any replay; return the number."""
         old = (
             select(events.c.event_id)
             .where(
                 events.c.received_at <= received_before,
-                events.c.status.in_([_HANDED_ON, _DEAD]),
+                events.c.status.in_([_FORWARDED, _DEAD]),
                 events.c.body.is_(None),
             )
             .limit(at_most)

@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select, update
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.model.records import EventStatus
+from paraph.model.event import EventStatus
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.stores.event_columns import BODY, column_of, users_of_body
 from paraph.storage.tables import events, grants
 
 PAGE = 200
-_PURGED = {"body": None, "status": EventStatus.HANDED_ON.value, "failure": "purged"}
+_PURGED = {"body": None, "status": EventStatus.FORWARDED.value, "failure": "purged"}
 
 
 class EventPurge:

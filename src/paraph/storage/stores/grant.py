@@ -10,18 +10,20 @@ from sqlalchemy import Row, delete, exists, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from paraph.errors import Conflict
+from paraph.model.grant import Grant, Tokens, ZoomIdentity
+from paraph.model.link import LINK_TRANSITIONS, LinkEvent
 from paraph.model.phase import Phase
-from paraph.model.records import Grant, Tokens, ZoomIdentity
-from paraph.sealing.row import Sealing, those_that_open
+from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
+from paraph.storage.stores.sealed_columns import open_rows
 from paraph.storage.tables import grants, links, refresh_attempts
 
 ACCESS_TOKEN = "grants.access_token"
 _REFRESH, _PROFILE = "grants.refresh_token", "grants.profile"
 
 
-class SqlGrantStore:
-    """`GrantStore` inside one transaction."""
+class GrantStore:
+    """Grants, one row for each (client, account, user)."""
 
     def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection
@@ -64,7 +66,10 @@ class SqlGrantStore:
     async def replace_tokens(
         self, grant_id: str, tokens: Tokens, *, expected_version: int, phase: Phase
     ) -> bool:
-        """Write a token set and phase if the row exists at this version; increment the version."""
+        """Write a token set and phase if the row exists at this version; increment the version.
+
+        Return False if the row is gone or newer, and nothing was written.
+        """
         done = await self._connection.execute(
             update(grants)
             .where(grants.c.grant_id == grant_id, grants.c.token_version == expected_version)
@@ -78,7 +83,7 @@ class SqlGrantStore:
         return done.rowcount == 1
 
     async def renew_consent(self, grant: Grant) -> None:
-        """Write tokens, profile and times of a new consent; increment the version.
+        """Write tokens, profile and both times of a new consent; increment the version.
 
         Raises:
             Conflict: the grant was removed meanwhile.
@@ -86,7 +91,11 @@ class SqlGrantStore:
         done = await self._connection.execute(
             update(grants)
             .where(grants.c.grant_id == grant.grant_id)
-            .values(reason="", token_version=grants.c.token_version + 1, **self._consent(grant))
+            .values(
+                reason=grant.reason,
+                token_version=grants.c.token_version + 1,
+                **self._consent(grant),
+            )
         )
         if done.rowcount != 1:
             raise Conflict("the grant was removed meanwhile")
@@ -102,8 +111,11 @@ class SqlGrantStore:
         return done.rowcount == 1
 
     async def delete(self, grant_id: str) -> bool:
-        """Delete the row, its tokens and all its links."""
-        await self._connection.execute(delete(links).where(links.c.grant_id == grant_id))
+        """Delete the row, its tokens and all its links. Return False if there was no row."""
+        ending = [phase.value for phase in LINK_TRANSITIONS.before(LinkEvent.GRANT_ENDED)]
+        await self._connection.execute(
+            delete(links).where(links.c.grant_id == grant_id, links.c.phase.in_(ending))
+        )
         done = await self._connection.execute(delete(grants).where(grants.c.grant_id == grant_id))
         return done.rowcount == 1
 
@@ -141,7 +153,7 @@ class SqlGrantStore:
         rows = await self._connection.execute(
             select(grants).where(*where).order_by(order).limit(limit)
         )
-        return those_that_open(rows, lambda row: grant_of(row, self._sealing))
+        return open_rows(rows, lambda row: grant_of(row, self._sealing))
 
     def _consent(self, grant: Grant) -> dict[str, Any]:
         profile = msgspec.json.encode([grant.email, grant.display_name])

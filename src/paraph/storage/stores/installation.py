@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
+from paraph.model.installation import Installation
 from paraph.model.phase import Phase
-from paraph.model.records import Installation
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.stores.grant import grant_of
@@ -19,8 +19,8 @@ _AT_ONCE = 500
 _PAIR = links.join(grants, grants.c.grant_id == links.c.grant_id)
 
 
-class SqlInstallationStore:
-    """`InstallationStore` inside one transaction."""
+class InstallationStore:
+    """Grants joined with their links, for reading."""
 
     def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection

@@ -6,31 +6,33 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, insert, select, update
 
-from paraph.model.records import KeyTurn, Replica
+from paraph.model.deployment import KeyRotation, Replica
 from paraph.storage.connection import Connection
-from paraph.storage.tables import key_turns, replicas
+from paraph.storage.tables import key_rotations, replicas
 
 
-class SqlKeyTurnStore:
-    """`KeyTurnStore` inside one transaction."""
+class KeyRotationStore:
+    """The encryption key that seals, the same for all replicas."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def all(self) -> Sequence[KeyTurn]:
+    async def all(self) -> Sequence[KeyRotation]:
         """Return every rotation, oldest first; the last one is in force."""
-        rows = await self._connection.execute(select(key_turns).order_by(key_turns.c.turn))
-        return [KeyTurn(row.turn, row.key_id, row.began_at) for row in rows]
+        rows = await self._connection.execute(select(key_rotations).order_by(key_rotations.c.turn))
+        return [KeyRotation(row.turn, row.key_id, row.began_at) for row in rows]
 
-    async def add(self, turn: KeyTurn) -> None:
+    async def add(self, rotation: KeyRotation) -> None:
         """Insert a rotation. Raise `Conflict` if another process rotated at the same time."""
         await self._connection.execute(
-            insert(key_turns).values(turn=turn.turn, key_id=turn.key_id, began_at=turn.began_at)
+            insert(key_rotations).values(
+                turn=rotation.number, key_id=rotation.key_id, began_at=rotation.began_at
+            )
         )
 
 
-class SqlReplicaStore:
-    """`ReplicaStore` inside one transaction."""
+class ReplicaStore:
+    """The running services that reported lately."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -68,10 +70,10 @@ class SqlReplicaStore:
             for row in rows
         ]
 
-    async def forget(self, replica_id: str) -> None:
+    async def delete(self, replica_id: str) -> None:
         """Delete the row of a replica that has ended."""
         await self._connection.execute(delete(replicas).where(replicas.c.replica_id == replica_id))
 
-    async def forget_before(self, seen_before: int) -> None:
+    async def delete_before(self, seen_before: int) -> None:
         """Delete those that ended without reporting it."""
         await self._connection.execute(delete(replicas).where(replicas.c.seen_at < seen_before))

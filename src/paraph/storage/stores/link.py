@@ -10,14 +10,14 @@ import msgspec
 from sqlalchemy import Row, delete, insert, select, update
 
 from paraph.errors import Conflict
-from paraph.model.phase import Phase, Rung
-from paraph.model.records import Link, LinkRequest
+from paraph.model.link import Link, LinkRequest, Proof
+from paraph.model.phase import Phase
 from paraph.storage.connection import Connection
 from paraph.storage.tables import link_requests, links
 
 
-class SqlLinkStore:
-    """`LinkStore` inside one transaction."""
+class LinkStore:
+    """Links, and the link requests that begin them."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -36,7 +36,7 @@ class SqlLinkStore:
         return None if row is None else LinkRequest(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name.
 
     async def take_request(self, request_hash: bytes, *, now: int) -> LinkRequest | None:
-        """Use a request up: one statement deletes and reads it, so only one caller gets it."""
+        """Use a request up: of parallel callers, one gets it. None if it was used or expired."""
         row = (
             await self._connection.execute(
                 delete(link_requests)
@@ -99,7 +99,7 @@ class SqlLinkStore:
         )
 
     async def update(self, link: Link) -> None:
-        """Write an existing row. Raise `Conflict` if it is gone."""
+        """Write subject, phase, proofs, times and hashes. Raise `Conflict` if the row is gone."""
         done = await self._connection.execute(
             update(links).where(links.c.link_id == link.link_id).values(**_columns(link))
         )
@@ -138,18 +138,15 @@ def _live_request(request_hash: bytes, now: int) -> tuple[Any, Any]:
 
 
 def _columns(link: Link) -> dict[str, Any]:
-    rungs = msgspec.json.encode([(r.name, r.held_at, r.word) for r in link.rungs])
-    return {**asdict(link), "phase": link.phase.value, "rungs": rungs.decode()}
+    columns = asdict(link)
+    del columns["proofs"]
+    proofs = msgspec.json.encode([(one.name, one.held_at, one.word) for one in link.proofs])
+    return {**columns, "phase": link.phase.value, "rungs": proofs.decode()}
 
 
 def link_of(row: Row[Any]) -> Link:
     """Build a link from a row that holds the columns of `links`."""
     values = {column.name: getattr(row, column.name) for column in links.columns}
-    rungs = msgspec.json.decode(values["rungs"])
-    return Link(
-        **{
-            **values,
-            "phase": Phase(values["phase"]),
-            "rungs": tuple(Rung(*rung) for rung in rungs),
-        }
-    )
+    proofs = msgspec.json.decode(values.pop("rungs"))
+    values |= {"phase": Phase(row.phase), "proofs": tuple(Proof(*proof) for proof in proofs)}
+    return Link(**values)

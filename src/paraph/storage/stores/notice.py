@@ -1,33 +1,28 @@
-"""Counters of notices, and the order in which notices are delivered.
+"""Counters of notices.
 
 `sequence` and `generation` are counted for each (client, account, user), under a keyed hash. The
 counter outlives the installation, so that a host sees a gap even if the lost notice was the last
 one of a removed installation. The counter holds no personal data.
-
-Notices about the same Zoom user are delivered one after the other. So are notices about the same
-subject: if it moves to another Zoom user, its new installation must not seem to end.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import case, exists, func, literal_column, or_, select, update
+from sqlalchemy import case, func, select, update
 
-from paraph.model.records import EventStatus, NoticeCount
+from paraph.model.event import NoticeCount
 from paraph.storage.connection import Connection
+from paraph.storage.stores.event_order import NO_SUBJECT, RECEIVED
 from paraph.storage.tables import database_identity, events, notice_counters
 
 # A restored database does not know which notices followed its backup. So each epoch counts from
 # a number of its own, which no earlier epoch reached.
 EPOCH_STEP = 1_000_000
-# Literals: with bound parameters, PostgreSQL's generic plans cannot use the partial indexes.
-_RECEIVED: Any = literal_column(f"'{EventStatus.RECEIVED.value}'")
-_NO_SUBJECT: Any = literal_column("''")
 
 
-class SqlNoticeStore:
-    """`NoticeStore` inside one transaction."""
+class NoticeStore:
+    """Counters of notices: one for each (client, account, user), under its keyed hash."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -44,7 +39,12 @@ class SqlNoticeStore:
     async def count(
         self, identity_hash: bytes, name: str, *, subject_key: str, ends: bool, now: int
     ) -> NoticeCount:
-        """Count one more notice; `ends` increases the generation."""
+        """Count one more notice, in the transaction of the change that it reports.
+
+        `sequence` rises by one, `generation` only if the notice `ends` an installation. `arrival`
+        is later than that of every earlier notice of this identity, and of every waiting one of
+        this subject, whatever the clock says.
+        """
         known = notice_counters.c
         floor = select((database_identity.c.epoch - 1) * EPOCH_STEP).scalar_subquery()
         arrival = max(now * 1_000_000, await self._last_of_subject(subject_key) + 1)
@@ -70,7 +70,7 @@ class SqlNoticeStore:
         return _count(rows.one())
 
     async def raise_to(self, identity_hash: bytes, count: NoticeCount) -> None:
-        """Raise a counter to another one's count, if that is higher."""
+        """Raise a counter to another identity's count, if that is higher."""
         known = notice_counters.c
         added = self._connection.insert(notice_counters).values(
             identity_hash=identity_hash, **count._asdict()
@@ -92,8 +92,8 @@ class SqlNoticeStore:
 
     async def _last_of_subject(self, subject_key: str) -> int:
         waiting: Any = select(func.coalesce(func.max(events.c.arrival), 0)).where(
-            events.c.status == _RECEIVED,
-            events.c.subject_key != _NO_SUBJECT,
+            events.c.status == RECEIVED,
+            events.c.subject_key != NO_SUBJECT,
             events.c.subject_key == subject_key,
         )
         found: int = (await self._connection.execute(waiting)).scalar_one()
@@ -104,8 +104,8 @@ class SqlNoticeStore:
         await self._connection.execute(
             update(events)
             .where(
-                events.c.status == _RECEIVED,
-                events.c.subject_key != _NO_SUBJECT,
+                events.c.status == RECEIVED,
+                events.c.subject_key != NO_SUBJECT,
                 events.c.account_id == account_id,
                 events.c.user_id == user_id,
                 events.c.name == name,
@@ -113,25 +113,6 @@ class SqlNoticeStore:
             )
             .values(next_attempt_at=at)
         )
-
-
-def is_next_in_order() -> Any:
-    """Build the condition that no earlier notice, to be delivered before this event, waits."""
-    earlier = events.alias("earlier_notice")
-    waits_before = (
-        earlier.c.status == _RECEIVED,
-        earlier.c.subject_key != _NO_SUBJECT,
-        earlier.c.arrival < events.c.arrival,
-    )
-    same_user = (
-        earlier.c.account_id == events.c.account_id,
-        earlier.c.user_id == events.c.user_id,
-    )
-    same_subject = earlier.c.subject_key == events.c.subject_key
-    return or_(
-        events.c.subject_key == _NO_SUBJECT,
-        ~exists().where(*waits_before, *same_user) & ~exists().where(*waits_before, same_subject),
-    )
 
 
 def _larger(one: Any, other: Any) -> Any:

@@ -8,22 +8,30 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, case, delete, insert, select, update
 
-from paraph.model.records import UNKNOWN_TIME, ApiKey, Receipt, RemovalExport, TombstoneTimes
+from paraph.model.management import ApiKey
+from paraph.model.removal import UNKNOWN_TIME, Receipt, RemovalExport, TombstoneTimes
 from paraph.storage.backup.receipt_book import Line, ReceiptLine, TombstoneLine, encode_line
 from paraph.storage.connection import Connection
 from paraph.storage.tables import api_keys, receipts, removal_exports, tombstones, used_states
 
 
-class _SqlStore:
+class _Store:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
 
-class SqlUsedStateStore(_SqlStore):
-    """`UsedStateStore` inside one transaction."""
+class UsedStateStore(_Store):
+    """Used states, by hash: each can be used once, across all replicas.
+
+    The store also holds the operators' sessions that were ended: their cookies must not count
+    any more, although they have not expired.
+    """
 
     async def use(self, state_hash: bytes, *, expires_at: int) -> bool:
-        """Return True to exactly one caller: the primary key decides, not an earlier read."""
+        """Return True to exactly one caller, until `expires_at`.
+
+        The primary key decides, not an earlier read.
+        """
         once = self._connection.insert(used_states).on_conflict_do_nothing(
             index_elements=[used_states.c.state_hash]
         )
@@ -33,7 +41,7 @@ class SqlUsedStateStore(_SqlStore):
         return done.rowcount == 1
 
     async def is_used(self, state_hash: bytes) -> bool:
-        """Return True if the state was used."""
+        """Return True if the state was used. Only for showing it: to use a state, call `use`."""
         known = select(used_states.c.state_hash).where(used_states.c.state_hash == state_hash)
         return (await self._connection.execute(known)).first() is not None
 
@@ -45,11 +53,17 @@ class SqlUsedStateStore(_SqlStore):
         return done.rowcount
 
 
-class SqlRemovalStore(_SqlStore):
-    """`RemovalStore` inside one transaction."""
+class RemovalStore(_Store):
+    """The lasting records of removals: tombstones (keyed hashes) and receipts."""
 
     async def add_tombstone(self, identity_hash: bytes, *, zoom_time: int | None, now: int) -> None:
-        """Insert a tombstone, or raise the time of an existing one; unknown stays unknown."""
+        """Insert a tombstone, or raise the time of an existing one, and queue its export.
+
+        Args:
+            identity_hash: the keyed hash of the removed identity.
+            zoom_time: epoch seconds on Zoom's clock. None is an unknown time and stays unknown.
+            now: epoch seconds on paraph's clock.
+        """
         added = self._connection.insert(tombstones).values(
             identity_hash=identity_hash,
             zoom_time=UNKNOWN_TIME if zoom_time is None else zoom_time,
@@ -157,8 +171,8 @@ class SqlRemovalStore(_SqlStore):
         ]
 
 
-class SqlApiKeyStore(_SqlStore):
-    """`ApiKeyStore` inside one transaction."""
+class ApiKeyStore(_Store):
+    """Keys of the management API."""
 
     async def add(self, key: ApiKey) -> None:
         """Insert a key."""

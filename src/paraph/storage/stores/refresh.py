@@ -6,19 +6,29 @@ from dataclasses import asdict
 
 from sqlalchemy import case, delete, select, update
 
-from paraph.model.records import RefreshAttempt
+from paraph.model.grant import RefreshAttempt
 from paraph.storage.connection import Connection
 from paraph.storage.tables import refresh_attempts as table
 
 
-class SqlRefreshStore:
-    """`RefreshStore` inside one transaction. Each of its statements decides by itself."""
+class RefreshStore:
+    """Leases to ask Zoom for a grant's next token set.
+
+    Each statement decides by itself, and depends on no earlier read.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def begin(self, attempt: RefreshAttempt, *, now: int) -> bool:
-        """Take the lease: of parallel callers, only one gets it."""
+        """Take the lease: of any number of parallel callers, one gets it.
+
+        Return False if another holds it, or if this token set's last attempt failed and the
+        next is not due.
+
+        Raises:
+            Conflict: the grant is gone.
+        """
         added = self._connection.insert(table).values(**asdict(attempt))
         new, same = added.excluded, table.c.token_version == added.excluded.token_version
         done = await self._connection.execute(
@@ -45,7 +55,7 @@ class SqlRefreshStore:
         return None if row is None else RefreshAttempt(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name.
 
     async def end(self, grant_id: str, *, holder: str) -> None:
-        """Delete the attempt of this holder."""
+        """Delete the attempt of this holder, after a new token set or the end of the grant."""
         await self._connection.execute(
             delete(table).where(table.c.grant_id == grant_id, table.c.holder == holder)
         )

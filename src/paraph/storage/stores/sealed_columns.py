@@ -1,4 +1,4 @@
-"""Lists every sealed column, counts their values by key, and seals them again.
+"""Lists every sealed column, counts their values by key, seals them again, and opens rows.
 
 A sealed column missing here would keep an old key in use for ever, unnoticed. A test compares
 this list with the tables.
@@ -6,14 +6,16 @@ this list with the tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Column, LargeBinary, case, func, literal, not_, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from paraph.model.records import SealedValue
+from paraph.errors import SealBroken, UnknownEncryptionKey
+from paraph.logs import get_logger
+from paraph.model.deployment import SealedValue
 from paraph.sealing.key_ring import DAY_SECONDS, KeyRing, headers_of
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
@@ -25,6 +27,22 @@ from paraph.storage.tables import (
     revocations,
     stored_keys,
 )
+
+SealedRow = TypeVar("SealedRow")
+Opened = TypeVar("Opened")
+
+_log = get_logger("storage")
+
+
+def open_rows(rows: Iterable[SealedRow], opened: Callable[[SealedRow], Opened]) -> list[Opened]:
+    """Open the rows that can be opened, and log the others so that they do not block the rest."""
+    found = []
+    for row in rows:
+        try:
+            found.append(opened(row))
+        except (SealBroken, UnknownEncryptionKey) as error:
+            _log.error("row.not_opened", error_code=error.code, remedy=error.remedy)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +80,8 @@ SEALED_COLUMNS: Mapping[str, SealedColumn] = {
 }
 
 
-class SqlSealedStore:
-    """`SealedStore` inside one transaction."""
+class SealedStore:
+    """All sealed columns, for re-encryption."""
 
     def __init__(self, connection: Connection, sealing: Sealing) -> None:
         self._connection = connection
@@ -122,7 +140,7 @@ class SqlSealedStore:
             for row in rows
         ]
 
-    async def seal_anew(self, value: SealedValue) -> bool:
+    async def reseal(self, value: SealedValue) -> bool:
         """Seal a value with the sealing key, unless its row was written or deleted meanwhile.
 
         Raises:
@@ -131,11 +149,11 @@ class SqlSealedStore:
         sealed = SEALED_COLUMNS[value.place]
         row_id, *bound = value.row
         plaintext = self._sealing.open(value.place, row_id, value.sealed, *bound)
-        anew = self._sealing.seal_on(value.day, value.place, row_id, plaintext, *bound)
+        resealed = self._sealing.seal_on(value.day, value.place, row_id, plaintext, *bound)
         changed = await self._connection.execute(
             update(sealed.column.table)
             .where(sealed.bound_to[0] == row_id, sealed.column == value.sealed)
-            .values({sealed.column.name: anew})
+            .values({sealed.column.name: resealed})
         )
         return changed.rowcount == 1
 

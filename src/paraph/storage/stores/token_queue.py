@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, Table, delete, insert, select, update
 
-from paraph.model.records import OwnerlessTokens, Revocation, Tokens
-from paraph.sealing.row import Sealing, those_that_open
+from paraph.model.grant import OwnerlessTokens, Revocation, Tokens
+from paraph.sealing.row import Sealing
 from paraph.secret import Secret
 from paraph.storage.connection import Connection
+from paraph.storage.stores.sealed_columns import open_rows
 from paraph.storage.tables import ownerless_tokens, revocations
 
 _TOKENS, _TOKEN = "ownerless_tokens.tokens", "revocations.token"
@@ -37,7 +38,7 @@ class _Queue:
         return rows.all()
 
     async def claim(self, row_id: str, *, attempts: int, next_attempt_at: int) -> bool:
-        """Claim the next attempt: of any number of replicas one gets it."""
+        """Claim and count the next attempt; set the one after. False: another replica has it."""
         done = await self._connection.execute(
             update(self._table)
             .where(self._table.c[self._row_id] == row_id, self._table.c.attempts == attempts)
@@ -53,8 +54,8 @@ class _Queue:
         return done.rowcount == 1
 
 
-class SqlOwnerlessStore(_Queue):
-    """`OwnerlessStore` inside one transaction."""
+class OwnerlessStore(_Queue):
+    """Token sets without a known owner."""
 
     _table, _row_id = ownerless_tokens, "ownerless_id"
 
@@ -75,7 +76,7 @@ class SqlOwnerlessStore(_Queue):
 
     async def due(self, *, now: int, limit: int) -> Sequence[OwnerlessTokens]:
         """Return the sets whose owner is to be asked now."""
-        return those_that_open(await self._due_rows(now=now, limit=limit), self._ownerless)
+        return open_rows(await self._due_rows(now=now, limit=limit), self._ownerless)
 
     def _ownerless(self, row: Row[Any]) -> OwnerlessTokens:
         return OwnerlessTokens(
@@ -88,8 +89,8 @@ class SqlOwnerlessStore(_Queue):
         )
 
 
-class SqlRevocationStore(_Queue):
-    """`RevocationStore` inside one transaction."""
+class RevocationStore(_Queue):
+    """Tokens to revoke at Zoom."""
 
     _table, _row_id = revocations, "revocation_id"
 
@@ -108,7 +109,7 @@ class SqlRevocationStore(_Queue):
 
     async def due(self, *, now: int, limit: int) -> Sequence[Revocation]:
         """Return the tokens to be revoked now."""
-        return those_that_open(await self._due_rows(now=now, limit=limit), self._revocation)
+        return open_rows(await self._due_rows(now=now, limit=limit), self._revocation)
 
     def _revocation(self, row: Row[Any]) -> Revocation:
         return Revocation(

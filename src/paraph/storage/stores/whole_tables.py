@@ -20,8 +20,8 @@ from sqlalchemy import (
 )
 from sqlalchemy import Text as AnyText
 
+from paraph.model.grant import GRANT_TRANSITIONS, GrantEvent, ZoomIdentity
 from paraph.model.phase import Phase
-from paraph.model.records import ZoomIdentity
 from paraph.storage.connection import Connection
 from paraph.storage.tables import (
     database_identity,
@@ -36,8 +36,8 @@ from paraph.storage.tables import (
 _NOT_KEPT = {"replicas", "refresh_attempts"}
 
 
-class SqlTableStore:
-    """`TableStore` inside one transaction."""
+class TableStore:
+    """Whole tables, for backups, and for the new epoch after a restore."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -95,13 +95,17 @@ class SqlTableStore:
         )
 
     async def suspend_grants(self, *, reason: str) -> int:
-        """Suspend active grants: no token is vended until a refresh has proved the grant."""
-        done = await self._connection.execute(
-            update(grants)
-            .where(grants.c.phase == Phase.ACTIVE.value)
-            .values(phase=Phase.SUSPENDED.value, reason=reason)
-        )
-        return done.rowcount
+        """Suspend active grants until a refresh has proved them. Return their number."""
+        suspended = 0
+        for before in GRANT_TRANSITIONS.before(GrantEvent.RESTORED):
+            phase = GRANT_TRANSITIONS.after(before, GrantEvent.RESTORED)
+            done = await self._connection.execute(
+                update(grants)
+                .where(grants.c.phase == before.value)
+                .values(phase=phase.value, reason=reason)
+            )
+            suspended += done.rowcount
+        return suspended
 
     async def end_pending(self, *, now: int) -> None:
         """End everything that was begun and not finished: its codes may have been used."""

@@ -1,21 +1,23 @@
-"""One connection of the server, with the fast lane or without it, on a socket that remembers."""
+"""One connection of the server, with the fast path or without it, on a recording socket."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from paraph.http.fast_path.protocol import Judges, Turn, fast_lane
 from paraph.http.listener.bounded_protocol import BoundedHeadProtocol
 
-# Turns of the event loop after each piece: enough for whatever does no I/O.
-TURNS = 40
+if TYPE_CHECKING:
+    from paraph.http.fast_path.batch import Batch, FindRoute
+
+# Iterations of the event loop after each piece: enough for everything without I/O.
+ITERATIONS = 40
 
 
 class Transport:
@@ -54,14 +56,14 @@ class Transport:
 
 @asynccontextmanager
 async def connection(
-    app: ASGIApp, judges: Judges | None, *, turn: Turn | None = None
+    app: ASGIApp, find_route: FindRoute | None, *, batch: Batch | None = None
 ) -> AsyncIterator[tuple[Any, Transport]]:
     """A protocol of the server in front of an application, and the socket under it.
 
     Args:
         app: the application.
-        judges: of the fast lane; None: there is none.
-        turn: shared with other connections.
+        find_route: finds the routes of the fast path; None: without the fast path.
+        batch: shared with other connections.
     """
     config = uvicorn.Config(
         app,
@@ -73,7 +75,11 @@ async def connection(
         proxy_headers=False,
     )
     config.load()
-    protocol: Any = BoundedHeadProtocol if judges is None else fast_lane(judges, turn=turn)
+    protocol: Any = BoundedHeadProtocol
+    if find_route is not None:
+        from paraph.http.fast_path.protocol import fast_path
+
+        protocol = fast_path(find_route, batch=batch)
     state = ServerState()
     state.default_headers = [(b"date", b"Wed, 29 Jul 2026 23:50:54 GMT")]
     serving = protocol(config=config, server_state=state, app_state={})
@@ -87,8 +93,8 @@ async def connection(
             await asyncio.sleep(0)
 
 
-async def turns(
-    serving: Any, transport: Transport, pieces: Sequence[bytes], *, going: bool = False
+async def feed(
+    serving: Any, transport: Transport, pieces: Sequence[bytes], *, stopping: bool = False
 ) -> list[Any]:
     """What has been written after each piece, and whether the connection lives and is read."""
     seen: list[Any] = []
@@ -96,10 +102,10 @@ async def turns(
         if transport.closed:
             break
         serving.data_received(piece)
-        if going:
+        if stopping:
             # The server is told to stop while this is under way.
             serving.shutdown()
-        for _ in range(TURNS):
+        for _ in range(ITERATIONS):
             await asyncio.sleep(0)
         held = transport.paused and not transport.closed
         seen.append((transport.written, transport.closed, held))

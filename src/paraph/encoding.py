@@ -1,0 +1,37 @@
+"""Byte encodings that are written once: base64url, and values preceded by their lengths."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+
+def encode_base64url(value: bytes) -> str:
+    """Encode as base64url without padding (RFC 4648 section 5)."""
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
+
+
+def decode_base64url(text: str) -> bytes:
+    """Decode base64url without padding; the alphabet of plain base64 is understood as well.
+
+    Raises:
+        ValueError: the text has another character or an impossible length.
+    """
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+def with_lengths(parts: Iterable[bytes | str], *, length_bytes: int = 4) -> bytes:
+    """Join values, each preceded by its length, so that ("ab", "c") and ("a", "bc") differ.
+
+    Args:
+        parts: bytes, or texts, which are encoded as UTF-8. A text from outside may hold half a
+            surrogate pair, which is encoded as well.
+        length_bytes: the size of each length, in bytes, big-endian.
+
+    Raises:
+        OverflowError: a value is longer than its length can state.
+    """
+    encoded = [
+        part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass") for part in parts
+    ]
+    return b"".join([len(part).to_bytes(length_bytes, "big") + part for part in encoded])

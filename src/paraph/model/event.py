@@ -1,0 +1,124 @@
+"""Events in the inbox, notices in the outbox, and the outcomes of deliveries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from paraph.zoom.concerned_users import DropReason
+
+# Precedes a notice's name where it could be mistaken for the name of a Zoom event.
+NOTICE_MARK = "!"
+# Every notice's name begins with the first; the second precedes Zoom's names where both occur.
+NOTICE_PREFIX, ZOOM_PREFIX = "installation.", "zoom."
+
+
+class EventStatus(StrEnum):
+    """The state of a kept event."""
+
+    RECEIVED = "received"
+    FORWARDED = "handed_on"
+    DEAD = "dead"
+
+
+class KeptEvent(msgspec.Struct, frozen=True, gc=False):
+    """One event in the inbox, or one of paraph's own notices to the host.
+
+    Attributes:
+        event_id: the hex of the delivery digest for Zoom's events (the deduplication key); random
+            for notices.
+        name: the name of the event or of the notice.
+        received_at: epoch seconds.
+        body: missing once it was deleted; the row stays for deduplication.
+        account_id, user_id: of Zoom; "" if the event names none.
+        notice: True for paraph's own notices.
+        urgent: True for deauthorizations, which no backlog delays.
+        status: waiting, forwarded, or a dead letter.
+        attempts: the number of claims. A claim counts at once, so that an event that kills its
+            worker is counted too.
+        next_attempt_at: epoch seconds; while the event is claimed, the end of the lease.
+        handed_on_at: when it was forwarded, epoch seconds.
+        failure: the reason of the last failed attempt, or "".
+        arrival: microseconds, finer than `received_at`; gives the order.
+        trace: the `traceparent` of the delivery, or "".
+        signed_at: the time that Zoom signed with the delivery, on Zoom's clock.
+        subject_key: a keyed hash of the subject, for notices only; notices of one subject are
+            delivered in order.
+        concerned: the Zoom users whom a Zoom event concerns. It is missing in a row of an older
+            version, whose body names them.
+        event_ts: the time in the event, epoch milliseconds on Zoom's clock. Not stored; it decides
+            whether a new event is kept.
+        marks: not stored either. Each is a user id, or "" for the whole account, with the hash
+            under which its removal is recorded.
+    """
+
+    event_id: str
+    name: str
+    received_at: int
+    body: bytes | None
+    account_id: str = ""
+    user_id: str = ""
+    notice: bool = False
+    urgent: bool = False
+    status: EventStatus = EventStatus.RECEIVED
+    attempts: int = 0
+    next_attempt_at: int = 0
+    handed_on_at: int | None = None
+    failure: str = ""
+    arrival: int = 0
+    trace: str = ""
+    signed_at: int | None = None
+    subject_key: str = ""
+    concerned: tuple[str, ...] | None = ()
+    event_ts: int | None = None
+    marks: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The name, with a prefix for a notice: Zoom can send an event of any name."""
+        return f"{NOTICE_MARK}{self.name}" if self.notice else self.name
+
+    @property
+    def shown_name(self) -> str:
+        """The name for operators: a Zoom event never looks like one of paraph's notices."""
+        is_like_notice = self.name.startswith(NOTICE_PREFIX) and not self.notice
+        return f"{ZOOM_PREFIX}{self.name}" if is_like_notice else self.name
+
+
+class NoticeCount(NamedTuple):
+    """The counter of one Zoom user's notices. `arrival` orders them, in microseconds."""
+
+    sequence: int
+    generation: int
+    arrival: int
+    last_name: str
+
+
+class Outcome(Enum):
+    """The result of a delivery: kept, a duplicate, or dropped for a reason. All get a 200."""
+
+    KEPT = "kept"
+    DUPLICATE = "duplicate"
+    OTHER_CLIENT = DropReason.OTHER_CLIENT.value
+    REMOVED_ACCOUNT = DropReason.REMOVED_ACCOUNT.value
+    REMOVED_USER = DropReason.REMOVED_USER.value
+    OLDER_THAN_GRANT = DropReason.OLDER_THAN_GRANT.value
+    UNDATED = DropReason.UNDATED.value
+
+    @property
+    def is_dropped(self) -> bool:
+        """True if the event was verified and not kept."""
+        return self not in {Outcome.KEPT, Outcome.DUPLICATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The number of waiting events, the age of the oldest, and the number of dead letters."""
+
+    waiting: int
+    urgent: int
+    oldest_received_at: int | None
+    dead: int

@@ -1,0 +1,40 @@
+"""The process of the app under attack."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from paraph.checks.harness.app_process import start, wait_until_ready
+from paraph.checks.target import Start, Target, Urls, Variant
+from paraph.checks.verdict import ControlFailedError
+
+
+def target(script: str) -> Target:
+    """An app that is this Python script."""
+    return Target(
+        name="x", start=Start(command=[sys.executable, "-c", script]), urls=Urls(redirect="/r")
+    )
+
+
+def test_an_app_that_ends_at_once_is_reported_with_its_status(tmp_path: Path) -> None:
+    """The reason has the exit status and the last line of output."""
+    app = start(
+        target("import sys; print('no'); sys.exit(7)"), Variant(), {"folder": f"{tmp_path}"}
+    )
+    with pytest.raises(ControlFailedError, match="with status 7: no"):
+        wait_until_ready(app, "http://127.0.0.1:9", 20)
+
+
+def test_an_app_is_signalled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopped app is never signalled again: its process group may belong to another app."""
+    app = start(target("import time; time.sleep(60)"), Variant(), {"folder": f"{tmp_path}"})
+    app.stop()
+    assert not app.alive
+
+    monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("signalled again"))
+    app.stop()
+    app.kill()
