@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from paraph.errors import Busy, Conflict, InvalidGrant
-from paraph.http.rate_limit import ExchangeBudget, FailedExchanges, RateBudget
+from paraph.http.rate_limit import ExchangeLimit, FailedExchanges, RateLimit
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
         return self.now
 
 
-def spend(budget: RateBudget, address: str, times: int) -> int:
+def spend(budget: RateLimit, address: str, times: int) -> int:
     """How many of so many were given."""
     given = 0
     for _ in range(times):
@@ -34,7 +34,7 @@ def spend(budget: RateBudget, address: str, times: int) -> int:
 def test_a_burst_then_the_rate() -> None:
     """So many at once, then as many as time brings back, never more than the burst."""
     clock = Clock()
-    budget = RateBudget(burst=5, per_second=2, clock=clock)
+    budget = RateLimit(burst=5, per_second=2, clock=clock)
 
     assert 5 == spend(budget, "a", 9)
     clock.now += 1
@@ -45,14 +45,14 @@ def test_a_burst_then_the_rate() -> None:
 
 def test_addresses_do_not_share() -> None:
     """One address cannot use up what another needs."""
-    budget = RateBudget(burst=3, per_second=0, clock=Clock())
+    budget = RateLimit(burst=3, per_second=0, clock=Clock())
 
     assert [3, 3] == [spend(budget, "a", 9), spend(budget, "b", 9)]
 
 
 def test_a_million_addresses_take_bounded_memory() -> None:
     """The oldest are forgotten; a flood of addresses cannot fill the memory."""
-    budget = RateBudget(burst=1, per_second=0, clock=Clock())
+    budget = RateLimit(burst=1, per_second=0, clock=Clock())
     for number in range(25_000):
         budget.spend(str(number))
 
@@ -62,8 +62,8 @@ def test_a_million_addresses_take_bounded_memory() -> None:
 @pytest.mark.anyio
 async def test_one_address_does_not_take_every_place() -> None:
     """Slow exchanges of one address leave room for others; a place comes back when it ends."""
-    budget = ExchangeBudget(
-        RateBudget(burst=100, per_second=0, clock=Clock()), at_once=4, at_once_per_address=3
+    budget = ExchangeLimit(
+        RateLimit(burst=100, per_second=0, clock=Clock()), at_once=4, at_once_per_address=3
     )
     go = asyncio.Event()
 
@@ -90,7 +90,7 @@ async def test_one_address_does_not_take_every_place() -> None:
 @pytest.mark.anyio
 async def test_a_used_state_costs_the_address_nothing() -> None:
     """Zoom was not asked, so an exchange is left: one flow, replayed, locks out nobody."""
-    budget = ExchangeBudget(RateBudget(burst=2, per_second=0, clock=Clock()))
+    budget = ExchangeLimit(RateLimit(burst=2, per_second=0, clock=Clock()))
     for _ in range(9):
         with pytest.raises(Conflict):
             async with budget.place("a"):
@@ -107,7 +107,7 @@ async def test_a_used_state_costs_the_address_nothing() -> None:
 
 def test_what_is_given_back_never_exceeds_the_burst() -> None:
     """Also for an address that was forgotten meanwhile."""
-    budget = RateBudget(burst=2, per_second=0, clock=Clock())
+    budget = RateLimit(burst=2, per_second=0, clock=Clock())
     for _ in range(5):
         budget.give_back("a")
 
@@ -117,7 +117,7 @@ def test_what_is_given_back_never_exceeds_the_burst() -> None:
 def test_a_whole_48_has_a_limit_of_its_own() -> None:
     """A /48 of 65,536 /64 may do four times what one of them may, and comes back at that rate."""
     clock = Clock()
-    budget = RateBudget(burst=5, per_second=1, clock=clock)
+    budget = RateLimit(burst=5, per_second=1, clock=clock)
     addresses = [f"2001:db8:1:{number:x}::/64" for number in range(0, 65_536, 256)]
 
     assert 20 == sum(spend(budget, address, 5) for address in addresses)
@@ -128,14 +128,14 @@ def test_a_whole_48_has_a_limit_of_its_own() -> None:
 
 def test_a_whole_56_has_a_limit_of_its_own() -> None:
     """A /56 may do twice what one /64 may."""
-    budget = RateBudget(burst=5, per_second=0, clock=Clock())
+    budget = RateLimit(burst=5, per_second=0, clock=Clock())
 
     assert 10 == sum(spend(budget, f"2001:db8:1:{n:x}::/64", 5) for n in range(256))
 
 
 def test_a_refused_address_costs_its_network_nothing() -> None:
     """Neighbours keep what they have, however often one of them asks in vain."""
-    budget = RateBudget(burst=5, per_second=0, clock=Clock())
+    budget = RateLimit(burst=5, per_second=0, clock=Clock())
 
     assert 5 == spend(budget, "2001:db8:1::/64", 1000)
     assert 5 == spend(budget, "2001:db8:1:1::/64", 9)
@@ -143,7 +143,7 @@ def test_a_refused_address_costs_its_network_nothing() -> None:
 
 def test_what_is_given_back_counts_for_the_networks_too() -> None:
     """One that was not needed is left for everybody around."""
-    budget = RateBudget(burst=1, per_second=0, clock=Clock())
+    budget = RateLimit(burst=1, per_second=0, clock=Clock())
     for number in range(50):
         budget.spend(f"2001:db8:1:{number:x}::/64")
         budget.give_back(f"2001:db8:1:{number:x}::/64")
@@ -152,7 +152,7 @@ def test_what_is_given_back_counts_for_the_networks_too() -> None:
 @pytest.mark.anyio
 async def test_a_whole_48_does_not_take_every_place() -> None:
     """While Zoom is slow, any number of /64 of one /48 leaves places for others."""
-    budget = ExchangeBudget(RateBudget(burst=100, per_second=0, clock=Clock()))
+    budget = ExchangeLimit(RateLimit(burst=100, per_second=0, clock=Clock()))
     go = asyncio.Event()
 
     async def exchange(address: str) -> bool:
@@ -188,7 +188,7 @@ async def test_failed_exchanges_have_one_limit_in_all() -> None:
     failed = FailedExchanges(
         clock=clock, burst=10, per_second=0, others_burst=5, others_per_second=1
     )
-    budget = ExchangeBudget(RateBudget(burst=100, per_second=0, clock=clock), failed=failed)
+    budget = ExchangeLimit(RateLimit(burst=100, per_second=0, clock=clock), failed=failed)
 
     async def fails(address: str) -> bool:
         try:
@@ -218,7 +218,7 @@ async def test_failed_exchanges_have_one_limit_in_all() -> None:
 async def test_exchanges_that_succeed_are_not_counted() -> None:
     """A good day exhausts nothing."""
     failed = FailedExchanges(clock=Clock(), burst=1, per_second=0, others_burst=0)
-    budget = ExchangeBudget(RateBudget(burst=100, per_second=0, clock=Clock()), failed=failed)
+    budget = ExchangeLimit(RateLimit(burst=100, per_second=0, clock=Clock()), failed=failed)
     for _ in range(50):
         async with budget.place("203.0.113.9"):
             pass

@@ -21,7 +21,6 @@ PENDING = frozenset(
         "admin",
         "api",
         "cli",
-        "demo",
         "endpoints",
         # These two call the methods of the stores.
         "events",

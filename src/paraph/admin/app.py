@@ -23,7 +23,7 @@ from paraph.admin.session import COOKIE, Session, Sessions
 from paraph.admin.sign_in import START, SignIn
 from paraph.errors import ParaphError
 from paraph.http.problems import problem_of
-from paraph.http.rate_limit import RateBudget
+from paraph.http.rate_limit import RateLimit
 from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 
@@ -51,7 +51,7 @@ class Dependencies:
     operator_url: str
     cookies: Callable[[Iterable[tuple[bytes, bytes]]], list[tuple[str, str]]]
     address_of: Callable[[Scope], str]
-    sign_in_limit: RateBudget
+    sign_in_limit: RateLimit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from paraph.admin.operator_request import OperatorRequest
 from paraph.admin.page import render, see_other
 from paraph.admin.session import Sessions, expired_cookie
 from paraph.errors import ApiKeyMissing, Busy, NotAllowed, StorageError
-from paraph.http.rate_limit import RateBudget
+from paraph.http.rate_limit import RateLimit
 from paraph.logs import get_logger
 
 START = "/admin/events"
@@ -30,7 +30,7 @@ class SignIn:
         app_name: the name of the app, for display.
     """
 
-    def __init__(self, sessions: Sessions, limit: RateBudget, app_name: str) -> None:
+    def __init__(self, sessions: Sessions, limit: RateLimit, app_name: str) -> None:
         self._sessions = sessions
         self._limit = limit
         self._app_name = app_name

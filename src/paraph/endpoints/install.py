@@ -14,7 +14,7 @@ from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.pages import Button, Pages
 from paraph.errors import Busy, MessageMalformed, NotFound, ParaphError
 from paraph.http.cookies import expired_cookie, host_cookie
-from paraph.http.rate_limit import RateBudget
+from paraph.http.rate_limit import RateLimit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link_request import open_request
 from paraph.lifecycle.pending_authorization import LinkWish, begin
@@ -34,7 +34,7 @@ class InstallEndpoint:
     """Starts authorizations."""
 
     def __init__(
-        self, context: Context, settings: Settings, pages: Pages, starts: RateBudget
+        self, context: Context, settings: Settings, pages: Pages, starts: RateLimit
     ) -> None:
         self._context = context
         self._settings = settings

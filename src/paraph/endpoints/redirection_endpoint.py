@@ -32,7 +32,7 @@ from paraph.errors import (
 )
 from paraph.http.cookies import expired_cookie, host_cookie
 from paraph.http.endpoint import Steps, Wait
-from paraph.http.rate_limit import ExchangeBudget
+from paraph.http.rate_limit import ExchangeLimit
 from paraph.http.refusals import Refusals
 from paraph.http.response import CompleteResponse
 from paraph.lifecycle.context import Context
@@ -74,7 +74,7 @@ class RedirectionEndpoint:
         context: Context,
         settings: Settings,
         pages: Pages,
-        exchanges: ExchangeBudget,
+        exchanges: ExchangeLimit,
         *,
         monotonic: Callable[[], float],
     ) -> None:

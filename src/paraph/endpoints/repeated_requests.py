@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from paraph.http.rate_limit import RateBudget
+from paraph.http.rate_limit import RateLimit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outcome import Outcome, StateUsed, find_outcome
 from paraph.lifecycle.pending_authorization import used_state_hash
@@ -45,7 +45,7 @@ class Repeats:
         self._running: dict[bytes, asyncio.Event] = {}
         self._over: OrderedDict[bytes, None] = OrderedDict()
         self._waiting = 0
-        self._rate = RateBudget(burst=_BURST, per_second=_PER_SECOND, clock=monotonic)
+        self._rate = RateLimit(burst=_BURST, per_second=_PER_SECOND, clock=monotonic)
 
     def is_known(self, state: Secret) -> bool:
         """Return true if this process has seen the state being used: no exchange can begin."""

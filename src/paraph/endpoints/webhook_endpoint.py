@@ -31,7 +31,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.tracing import is_measured, span, traceparent_of
 from paraph.http.body import BodyError
 from paraph.http.endpoint import ReadBody, Steps, Wait
-from paraph.http.rate_limit import RateBudget
+from paraph.http.rate_limit import RateLimit
 from paraph.http.response import CompleteResponse, Fields, Headers
 from paraph.logs import get_logger
 from paraph.model.event import Outcome
@@ -96,7 +96,7 @@ class WebhookEndpoint:
         self._in_clear = in_clear
         # Read once: a span exporter is set up before the service starts.
         self._is_measured = is_measured()
-        self._challenges = RateBudget(
+        self._challenges = RateLimit(
             burst=CHALLENGE_BURST, per_second=CHALLENGES_PER_SECOND, clock=monotonic
         )
         self.watch = WebhookWatch(zoom_clock.now, secrets)

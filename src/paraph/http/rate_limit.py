@@ -23,7 +23,7 @@ _BLAMED_SECONDS = 600.0
 _WIDER_FACTORS = (2.0, 4.0)
 
 
-class RateBudget:
+class RateLimit:
     """A token bucket for each address, in bounded memory.
 
     Args:
@@ -90,8 +90,8 @@ class FailedExchanges:
         others_burst: float = 20,
         others_per_second: float = 2,
     ) -> None:
-        self._failed = RateBudget(burst=burst, per_second=per_second, clock=clock)
-        self._others = RateBudget(burst=others_burst, per_second=others_per_second, clock=clock)
+        self._failed = RateLimit(burst=burst, per_second=per_second, clock=clock)
+        self._others = RateLimit(burst=others_burst, per_second=others_per_second, clock=clock)
         self._clock = clock
         self._blamed: OrderedDict[str, float] = OrderedDict()
 
@@ -126,7 +126,7 @@ class FailedExchanges:
             self._failed.give_back("")
 
 
-class ExchangeBudget:
+class ExchangeLimit:
     """Limits exchanges, at once and over time: for an address, for its network, and in total.
 
     The last slots are reserved for networks without an exchange under way. So a few networks
@@ -135,7 +135,7 @@ class ExchangeBudget:
 
     def __init__(
         self,
-        rate: RateBudget,
+        rate: RateLimit,
         *,
         at_once: int = 48,
         at_once_per_address: int = 6,

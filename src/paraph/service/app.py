@@ -30,7 +30,7 @@ from paraph.http.body import BodyReader
 from paraph.http.client_address import client_address
 from paraph.http.cookies import own_cookies
 from paraph.http.proxy_watch import ProxyWatch
-from paraph.http.rate_limit import ExchangeBudget, FailedExchanges, RateBudget
+from paraph.http.rate_limit import ExchangeLimit, FailedExchanges, RateLimit
 from paraph.http.response import Headers
 from paraph.http.security_headers import (
     MACHINE_HEADERS,
@@ -57,11 +57,11 @@ from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
 from paraph.settings.model import Settings
 
-TIDY_SECONDS = 2.0
+DUE_JOBS_SECONDS = 2.0
 # Only frees space. Each run is a write, and access tokens wait for it.
-LET_GO_SECONDS = 15.0
+RETENTION_SECONDS = 15.0
 # A pause between batches lets others write: a replica deletes ten thousand events a second.
-FORGET_BUSY_SECONDS = 0.05
+RETENTION_BUSY_SECONDS = 0.05
 KEEP_ALIVE_SECONDS = 600.0
 KEEP_ALIVE_BUSY_SECONDS = 5.0
 
@@ -158,8 +158,8 @@ async def open_service(
 def _redirection_endpoint(
     settings: Settings, context: Context, pages: Pages
 ) -> RedirectionEndpoint:
-    exchanges = ExchangeBudget(
-        RateBudget(burst=40, per_second=0.5, clock=time.monotonic),
+    exchanges = ExchangeLimit(
+        RateLimit(burst=40, per_second=0.5, clock=time.monotonic),
         failed=FailedExchanges(clock=time.monotonic),
     )
     return RedirectionEndpoint(context, settings, pages, exchanges, monotonic=time.monotonic)
@@ -175,7 +175,7 @@ def _page_routes(
     headers: Headers,
     proxies: ProxyWatch | None = None,
 ) -> dict[str, Route]:
-    starts = RateBudget(burst=120, per_second=2, clock=time.monotonic)
+    starts = RateLimit(burst=120, per_second=2, clock=time.monotonic)
     install = InstallEndpoint(context, settings, pages, starts)
     marketplace = MarketplacePage(settings, pages, install)
     routes = PageRoutes(settings, pages, headers=headers, proxies=proxies)
@@ -197,7 +197,7 @@ def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
         operator_url=settings.operator_url,
         cookies=own_cookies,
         address_of=partial(client_address, trusted=settings.trusted_proxies),
-        sign_in_limit=RateBudget(burst=10, per_second=0.05, clock=time.monotonic),
+        sign_in_limit=RateLimit(burst=10, per_second=0.05, clock=time.monotonic),
     )
     headers = shown_headers(CONTENT_SECURITY_POLICY, referrer=REFERRER_POLICY)
     return SecurityHeaders(OperatorPages(context, dependencies), headers)
@@ -215,15 +215,15 @@ async def _background(
     # Before the first request: no key may be rotated while this replica is unknown.
     await asyncio.create_task(presence.beat(), name="presence")
     work = [
-        asyncio.create_task(_tidy_regularly(context, export), name="tidy"),
+        asyncio.create_task(_run_due_jobs(context, export), name="due jobs"),
         asyncio.create_task(
-            _regularly(LET_GO_SECONDS, partial(delete_expired, context)), name="let go"
+            _regularly(RETENTION_SECONDS, partial(delete_expired, context)), name="retention"
         ),
-        asyncio.create_task(_forget_regularly(settings, context), name="forget"),
+        asyncio.create_task(_delete_events_regularly(settings, context), name="event retention"),
         asyncio.create_task(_keep_alive(context, refresher), name="keep alive"),
         # Every grant of a restored backup is checked against Zoom, one by one.
         asyncio.create_task(
-            _regularly(TIDY_SECONDS, partial(prove_suspended, context, refresher)), name="prove"
+            _regularly(DUE_JOBS_SECONDS, partial(prove_suspended, context, refresher)), name="prove"
         ),
         asyncio.create_task(_be_present(presence, context, shared_clock), name="presence"),
     ]
@@ -267,7 +267,7 @@ async def _regularly(seconds: float, job: Callable[[], Awaitable[None]]) -> None
         await asyncio.sleep(seconds)
 
 
-async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> None:
+async def _run_due_jobs(context: Context, export: ReceiptExport | None) -> None:
     heads = HeadExport(context.store)
     jobs: list[Callable[[], Awaitable[None]]] = [
         partial(run_due_jobs, context),
@@ -279,7 +279,7 @@ async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> Non
         while True:
             for job in jobs:
                 await _outlived(job)
-            await asyncio.sleep(TIDY_SECONDS)
+            await asyncio.sleep(DUE_JOBS_SECONDS)
     finally:
         with suppress(ParaphError):
             await heads.export()
@@ -287,7 +287,7 @@ async def _tidy_regularly(context: Context, export: ReceiptExport | None) -> Non
                 await export.export(closing=True)
 
 
-async def _forget_regularly(settings: Settings, context: Context) -> None:
+async def _delete_events_regularly(settings: Settings, context: Context) -> None:
     retention = Retention.of(
         settings.event_retention,
         freshness_of(settings),
@@ -295,13 +295,13 @@ async def _forget_regularly(settings: Settings, context: Context) -> None:
     )
     more = False
 
-    async def forget() -> None:
+    async def delete_some() -> None:
         nonlocal more
         more = await delete_expired_events(context, retention)
 
     while True:
-        await _outlived(forget)
-        await asyncio.sleep(FORGET_BUSY_SECONDS if more else LET_GO_SECONDS)
+        await _outlived(delete_some)
+        await asyncio.sleep(RETENTION_BUSY_SECONDS if more else RETENTION_SECONDS)
         more = False
 
 
@@ -310,6 +310,6 @@ async def _outlived(job: Callable[[], Awaitable[None]]) -> None:
     try:
         await job()
     except ParaphError as error:
-        _log.warning("tidy.interrupted", error_code=error.code, why=error.detail)
+        _log.warning("due_jobs.interrupted", error_code=error.code, why=error.detail)
     except Exception as error:  # noqa: BLE001 - Housekeeping must outlive a bad row.
-        _log.error("tidy.failed", why=type(error).__name__)
+        _log.error("due_jobs.failed", why=type(error).__name__)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from paraph.checks.harness.app_process import start, wait_until_ready
+from paraph.checks.harness.app_process import free_port, start, wait_until_ready
 from paraph.checks.target import Start, Target, Urls, Variant
 from paraph.checks.verdict import ControlFailedError
 
@@ -38,3 +39,11 @@ def test_an_app_is_signalled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("signalled again"))
     app.stop()
     app.kill()
+
+
+def test_a_free_port_is_never_returned_twice_in_a_row() -> None:
+    """Apps that start at the same time get different ports, and none that is in use."""
+    ports = [free_port() for _ in range(50)]
+    assert 50 == len(set(ports))
+    with socket.create_server(("127.0.0.1", ports[0])):
+        assert ports[0] not in [free_port() for _ in range(2767)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -15,6 +17,10 @@ from urllib.parse import urlsplit
 
 from paraph.checks.target import Target, Variant, fill
 from paraph.checks.verdict import ControlFailedError
+
+# Below the ports of outgoing connections, one of which could take the port before the app does.
+_PORTS = range(30_000, 32_768)
+_count = itertools.count(secrets.randbelow(len(_PORTS)))
 
 
 class Application(Protocol):
@@ -128,10 +134,12 @@ def start(target: Target, variant: Variant, values: Mapping[str, str]) -> Applic
 
 
 def free_port() -> int:
-    """Return a port that is free at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that is free at the moment, each time another one."""
+    while True:
+        port = _PORTS[next(_count) % len(_PORTS)]
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until_ready(app: Application, url: str, seconds: float) -> None:

@@ -72,13 +72,13 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._fruitless = 0
         self._got_on = False
         self._in_head = False
-        self._patience: asyncio.TimerHandle | None = None
+        self._head_timeout: asyncio.TimerHandle | None = None
         self._resting_since: float | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for a first request, with a timeout."""
         super().connection_made(transport)
-        self._be_patient()
+        self._start_head_timeout()
         if self._connections is not None:
             self._connections.add(self)
 
@@ -86,7 +86,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """Cancel the timeouts of a closed connection."""
         if self._connections is not None:
             self._connections.remove(self)
-        self._stop_waiting()
+        self._cancel_head_timeout()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
@@ -168,8 +168,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def _end_head(self) -> None:
         self._got_on, self._in_head, self._resting_since = True, False, None
         self._headers_left, self._small_pieces_left = 0, MOST_SMALL_PIECES
-        if self._patience is not None:
-            self._stop_waiting()
+        if self._head_timeout is not None:
+            self._cancel_head_timeout()
 
     def on_body(self, body: bytes) -> None:
         """Count a piece of a body. The code that reads the body has bounds of its own."""
@@ -202,8 +202,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._fruitless = 0 if self._got_on else self._fruitless + len(data)
         if self._fruitless > MOST_HEAD_BYTES:
             self._refuse()
-        elif self._in_head and self._patience is None:
-            self._be_patient()
+        elif self._in_head and self._head_timeout is None:
+            self._start_head_timeout()
 
     def on_response_complete(self) -> None:
         """Begin the request that waits behind this one, or become idle."""
@@ -257,10 +257,12 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _be_patient(self) -> None:
-        self._patience = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.transport.close)
+    def _start_head_timeout(self) -> None:
+        self._head_timeout = asyncio.get_running_loop().call_later(
+            HEAD_SECONDS, self.transport.close
+        )
 
-    def _stop_waiting(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+    def _cancel_head_timeout(self) -> None:
+        if self._head_timeout is not None:
+            self._head_timeout.cancel()
+            self._head_timeout = None
