@@ -113,7 +113,7 @@ bench: $(DEV)  ## hot paths beside the ceiling, in one run
 docs: $(DEV)  ## write docs/reference/ and the generated tables again
 	$(BIN)/python docs/generate.py
 
-.PHONY: attack matrix kits
+.PHONY: attack matrix kits compare
 
 attack: $(DEV)  ## every case of `paraph check` against our own service; INBOX=sqlite|postgresql|jetstream ARGS=
 	PYTHONPATH=src:tests $(BIN)/python -m end_to_end.attack --inbox $(or $(INBOX),sqlite) $(ARGS)
@@ -123,6 +123,9 @@ kits: $(DEV)  ## every case against published OAuth kits; writes the table of do
 
 matrix: $(DEV)  ## judge `paraph check` itself: every case on the reference and on its switch
 	$(BIN)/python docs/kill_matrix.py
+
+compare: $(DEV)  ## the same requests to another checkout and to this one; OLD=path ARGS="--inbox sqlite"
+	PYTHONPATH=src:tests $(BIN)/python -m project.compare $(OLD) $(ARGS)
 
 requirements: $(BIN)/python  ## compile requirements/*.txt, with hashes, from pyproject.toml
 	$(PIP) uv

@@ -6,8 +6,10 @@ by writing the comments into the page and a function into PARTS.
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +26,8 @@ from paraph.simulator.state.world import default_world
 from paraph.simulator.webhooks.event_catalogue import catalogue
 
 DOCS = Path(__file__).parent
+PROJECT = DOCS.parent / "pyproject.toml"
+PACKAGE = DOCS.parent / "src" / "paraph"
 
 
 def behaviours() -> str:
@@ -67,6 +71,44 @@ def phases() -> str:
     return "\n\n".join(diagrams)
 
 
+def packages() -> str:
+    """Every folder of the package: the first sentence of its docstring, and its modules."""
+    rows = []
+    for folder in sorted(path.parent for path in PACKAGE.rglob("__init__.py")):
+        name = str(folder.relative_to(PACKAGE.parent))
+        modules = [path for path in folder.glob("*.py") if path.stem != "__init__"]
+        if folder != PACKAGE:
+            depth = name.count("/") - 1
+            shown = "&nbsp;" * 4 * depth + f"`{name.removeprefix('paraph/')}/`"
+            rows.append((shown, sentence_of(name), str(len(modules))))
+    return _table(("folder", "holds", "modules"), rows)
+
+
+def sentence_of(folder: str) -> str:
+    """Return the first sentence of a package's docstring; "" if it has none."""
+    text = (PACKAGE.parent / folder / "__init__.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(text)) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def layers() -> str:
+    """The order of imports, from the first contract of import-linter."""
+    contracts = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["tool"]["importlinter"]
+    contract = next(one for one in contracts["contracts"] if one["type"] == "layers")
+    lines = [re.sub(r"paraph\.|[()]", "", line) for line in contract["layers"]]
+    return "```\n" + "\n".join(lines) + "\n```"
+
+
+def doors() -> str:
+    """Every other contract of import-linter, with what is forbidden to whom."""
+    contracts = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["tool"]["importlinter"]
+    rows = []
+    for one in contracts["contracts"]:
+        if one["type"] == "forbidden":
+            names = (name.removeprefix("paraph.") for name in one["forbidden_modules"])
+            rows.append((one["name"], ", ".join(f"`{name}`" for name in names)))
+    return _table(("contract", "may not import"), rows)
+
+
 def errors() -> str:
     """Every error code that may reach a caller, with its status."""
     # Those of `paraph.client` stand below the same root, and no face answers with them.
@@ -78,7 +120,11 @@ def errors() -> str:
 
 def causes() -> str:
     """Every cause of an outgoing request that brought no response."""
-    example = {"peer": "https://zoom.us", "proxy": "http://proxy.internal:3128", "seconds": 6.0}
+    example: dict[str, Any] = {
+        "peer": "https://zoom.us",
+        "proxy": "http://proxy.internal:3128",
+        "seconds": 6.0,
+    }
     rows = []
     for cause in Cause:
         extra = {Cause.PROXY_REFUSED: "403", Cause.PROXY_FAILED: "503"}.get(cause, "")
@@ -97,7 +143,12 @@ def _below(root: type[ParaphError]) -> set[type[ParaphError]]:
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "design.md": {"phases": phases},
+    "explanation/design.md": {
+        "packages": packages,
+        "layers": layers,
+        "doors": doors,
+        "phases": phases,
+    },
     "outgoing.md": {"causes": causes},
     "management-api.md": {"errors": errors},
     "simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},

@@ -36,7 +36,7 @@ def test_every_entry_says_all_of_it() -> None:
     ("document", "words"),
     [
         ("README.md", "in {} cases"),
-        ("docs/design.md", "the {} cases"),
+        ("docs/explanation/design.md", "the {} cases"),
         ("docs/check.md", "of all {} cases"),
         ("docs/check-matrix.md", "**{0} of {0}** cases"),
     ],

@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import generate
 import pytest
 
 from paraph.cli.main import app
 from paraph.settings.model import Written
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "paraph"
+# Alembic's scripts are no package: it finds them by their names.
+SCRIPTS = {"paraph/storage/migrations/versions"}
+# One file for each command; one file for each schema step.
+OTHER_RULES = {"paraph/cli", "paraph/storage/migrations", *SCRIPTS}
 
 
 def tracked() -> list[Path]:
@@ -35,6 +41,36 @@ def test_no_module_is_two_concepts() -> None:
     }
 
     assert {} == {name: lines for name, lines in lengths.items() if lines > 400}
+
+
+def folders() -> dict[str, set[str]]:
+    """The folders of the package with the names of their modules."""
+    found: dict[str, set[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        found.setdefault(str(path.parent.relative_to(PACKAGE.parent)), set()).add(path.stem)
+    return found
+
+
+def test_folders_hold_3_to_18_modules() -> None:
+    """A folder holds 3 to 18 modules, and says in one sentence what they have in common."""
+    wrong = {
+        folder: len(modules)
+        for folder, modules in folders().items()
+        if folder not in OTHER_RULES
+        # A package of two modules and its own `__init__` counts as three.
+        and not (len(modules) >= 3 and len(modules - {"__init__"}) <= 18)
+    }
+    silent = [
+        folder for folder in folders() if folder not in SCRIPTS and not generate.sentence_of(folder)
+    ]
+
+    assert {} == wrong
+    assert [] == silent
+
+
+def test_the_package_has_at_most_24_folders() -> None:
+    """The top of the package can be read at one glance."""
+    assert len([one for one in folders() if one.count("/") == 1]) <= 24
 
 
 def test_requirements_name_no_index() -> None:
@@ -84,7 +120,7 @@ def test_every_command_of_the_documents_exists() -> None:
     """Its options too, and where options are shown, all that it needs are among them."""
     seen = 0
     # The changelog names commands in its own short way.
-    documents = {*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")} - {ROOT / "CHANGELOG.md"}
+    documents = {*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - {ROOT / "CHANGELOG.md"}
     for document in documents:
         for words in commands_in(document.read_text(encoding="utf-8")):
             command: click.Command = app
@@ -107,7 +143,7 @@ def test_every_command_of_the_documents_exists() -> None:
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:
     """Relative links of the README and docs name files that exist."""
-    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
         for target in re.findall(
             r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")
         ):
