@@ -55,7 +55,7 @@ async def delete_expired_events(context: Context, retention: Retention) -> bool:
     now = context.now()
     async with context.store.transaction(NOTHING_READ) as tx:
         bodies = await tx.events.delete_bodies(
-            handed_on_before=now - retention.body, at_most=AT_ONCE
+            forwarded_before=now - retention.body, at_most=AT_ONCE
         )
         dead = await tx.events.delete_dead_bodies(
             given_up_before=now - retention.dead_body, at_most=AT_ONCE

@@ -309,13 +309,13 @@ class EventStore:
         )
         return done.rowcount
 
-    async def delete_bodies(self, *, handed_on_before: int, at_most: int) -> int:
+    async def delete_bodies(self, *, forwarded_before: int, at_most: int) -> int:
         """Delete bodies of events that were delivered before this time; return the number."""
         old = (
             select(events.c.event_id)
             .where(
                 events.c.status == _FORWARDED,
-                events.c.handed_on_at <= handed_on_before,
+                events.c.handed_on_at <= forwarded_before,
                 events.c.body.is_not(None),
             )
             .limit(at_most)
