@@ -6,16 +6,12 @@
     ├── UsageError                        The caller broke paraph's contract.
     │   ├── NotFound                      Unknown, or not the caller's: the same response.
     │   ├── ApiKeyMissing                 No live credential was presented.
-    │   ├── NotAllowed                    The credential lacks the permission.
-    │   │   └── CallRefused               A call of Zoom's API that is not forwarded.
+    │   ├── NotAllowed                    It lacks the permission. CallRefused: a call of Zoom.
     │   └── LinkConflict                  Linked elsewhere; a move must be confirmed.
     ├── ConfigurationError                It carries every problem found.
     ├── PeerError                         The other side broke the protocol.
     │   ├── MessageMalformed              The bytes do not have the form of the message.
-    │   ├── AuthorizationResponseInvalid
-    │   │   ├── StateMismatch
-    │   │   ├── AuthorizationExpired
-    │   │   └── IssuerMismatch
+    │   ├── AuthorizationResponseInvalid  StateMismatch, AuthorizationExpired, IssuerMismatch.
     │   ├── AuthorizationErrorResponse    The authorization server refused.
     │   ├── TokenErrorResponse            The token endpoint refused.
     │   │   └── InvalidGrant              The refusal that callers act on.
@@ -24,15 +20,10 @@
     │   ├── NeedsReauthorization          Zoom ended the grant; it needs a new consent.
     │   ├── BeingDecided                  No token is vended until Zoom has decided.
     │   ├── PeerUnavailable               5xx or 429: try later.
-    │   ├── DeliveryRejected              A webhook delivery that was not verified.
-    │   │   ├── SignatureMismatch
-    │   │   ├── StaleTimestamp
-    │   │   └── ReplayedDelivery
+    │   ├── DeliveryRejected              SignatureMismatch, StaleTimestamp, ReplayedDelivery.
     │   ├── EventInvalid                  Signed, but not an event.
     │   └── AppContextRejected            AppContextMalformed, DecryptionFailed, ContextExpired.
-    ├── TransportError                    Timeout, TLS, refused redirect, oversized body.
-    │   ├── ResponseTooLarge              Larger than the limit for a host.
-    │   └── Busy                          paraph's own limit, not the network's.
+    ├── TransportError                    No usable response. ResponseTooLarge; Busy: a limit here.
     └── StorageError                      The store could not write or read.
         ├── InboxFull                     It cannot keep up; the event was not queued.
         ├── StorageUnavailable            No connection, no space, or read-only.
@@ -63,9 +54,21 @@ class ParaphError(Exception):
     default_remedy: ClassVar[str] = "Try again; if the error persists, look at the log."
 
     def __init__(self, detail: str = "", *, remedy: str = "") -> None:
-        self.detail = detail or self.public_message
-        self.remedy = remedy or self.default_remedy
-        super().__init__(self.detail)
+        # Chosen only when they are read: a flood raises thousands a second and reads none.
+        self._detail, self._remedy = detail, remedy
+
+    @property
+    def detail(self) -> str:
+        """The cause, for operators."""
+        return self._detail or self.public_message
+
+    @property
+    def remedy(self) -> str:
+        """The next step."""
+        return self._remedy or self.default_remedy
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 class UsageError(ParaphError):
