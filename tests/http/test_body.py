@@ -211,6 +211,40 @@ async def test_short_bodies_are_counted_against_nobody(monkeypatch: pytest.Monke
     assert [FREE_BYTES] * 200 == [len(body) for body in await asyncio.gather(*reading)]
 
 
+async def test_an_ended_body_gets_on_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its next piece arrives in the event loop iteration in which another body ends it."""
+    monkeypatch.setattr(http_body, "MOST_BYTES_PER_ADDRESS", 1000)
+    readings = Readings()
+    ended, newer, newest = [await readings.begin(300) for _ in range(3)]
+    newer.send(300)
+    ended.send(1)
+    await settle()
+    assert [0] == readings.ended()
+    assert readings.reader._all.counted == readings.reader._by_address["a"].counted == 900
+    for sender in (newer, newest):
+        sender.send(0, more=False)
+    assert [SLOW, "600", "300"] == await readings.all()
+    assert (0, {}) == (readings.reader._all.counted, readings.reader._by_address)
+
+
+async def test_a_body_may_end_in_the_moment_of_its_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that exceeds the limit gets on, and nothing stays counted."""
+    monkeypatch.setattr(http_body, "MOST_BYTES_PER_ADDRESS", 1000)
+    readings = Readings()
+    await readings.begin(600)
+    newer = await readings.begin(300)
+    oldest = next(iter(readings.reader._all.readings))
+    # Its time is over and its task has not run yet: the newer body's task is the next one.
+    newer.send(300)
+    oldest.deadline._on_timeout()
+    assert oldest.deadline.expired()
+    await settle()
+    assert (600, [0]) == (readings.reader._all.counted, readings.ended())
+    newer.send(0, more=False)
+    assert [SLOW, "600"] == await readings.all()
+    assert (0, {}) == (readings.reader._all.counted, readings.reader._by_address)
+
+
 async def test_a_body_that_is_too_long_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """However a reading ends, it holds nothing afterwards."""
     readings = Readings()

@@ -140,7 +140,13 @@ class BodyReader:
         return reading
 
     def _count(self, reading: _Reading, counted: int) -> None:
-        """Record the bytes that a body holds, and end stalled bodies if a limit is exceeded."""
+        """Record the bytes that a body holds, and end stalled bodies if a limit is exceeded.
+
+        Raises:
+            BodyTooSlow: another body has ended this one, and its task runs before its timeout.
+        """
+        if reading not in self._all.readings:
+            raise BodyTooSlow
         more, reading.counted = counted - reading.counted, counted
         if not more:
             return
@@ -157,7 +163,9 @@ class BodyReader:
                 if oldest is None:
                     break
                 self._end(oldest)
-                oldest.deadline.reschedule(asyncio.get_running_loop().time())
+                # Its own time may have ended as well, before its task has run.
+                if not oldest.deadline.expired():
+                    oldest.deadline.reschedule(asyncio.get_running_loop().time())
 
     def _end(self, reading: _Reading) -> None:
         if reading not in self._all.readings:
