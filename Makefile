@@ -50,7 +50,7 @@ demo: $(RUN)  ## Zoom, the service and a host product here; LINKING=host|none PO
 	@exec $(BIN)/paraph demo --linking $(LINKING) $(if $(PORTS),--ports $(PORTS))
 
 test: $(DEV)  ## the tests of every rule, in minutes; ARGS=... is passed on to pytest
-	$(PYTEST) $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
+	$(PYTEST) $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 verify: $(DEV)  ## the long proofs: every attack, kill loops, chaos, published clients; ARGS=...
 	$(PYTEST) auto --dist worksteal -m slow $(ARGS)
