@@ -236,7 +236,7 @@ async def test_a_body_may_end_in_the_moment_of_its_timeout(monkeypatch: pytest.M
     oldest = next(iter(readings.reader._all.readings))
     # Its time is over and its task has not run yet: the newer body's task is the next one.
     newer.send(300)
-    oldest.deadline._on_timeout()
+    oldest.deadline._on_timeout()  # type: ignore[attr-defined]
     assert oldest.deadline.expired()
     await settle()
     assert (600, [0]) == (readings.reader._all.counted, readings.ended())
