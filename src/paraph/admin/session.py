@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import msgspec
 
 from paraph.errors import ApiKeyMissing, NotAllowed, StorageError
+from paraph.http.cookies import SetCookie, host_cookie
 from paraph.lifecycle import audit
 from paraph.lifecycle.api_key import (
     ApiKey,
@@ -35,8 +36,6 @@ LIFETIME_SECONDS = 3600
 _CLOCK_TOLERANCE = 60
 _USE = "operator"
 _VALUE = re.compile(r"([0-9]{10})\.([A-Za-z0-9_-]{64,512})")
-
-SetCookie = tuple[bytes, bytes]
 
 
 class _Sealed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -100,7 +99,7 @@ class Sessions:
         )
         async with context.store.transaction(NOTHING_READ) as tx:
             await audit.record(tx, context, "operator.signed_in", key_id=key.key_id)
-        return _cookie(f"{now:010d}.{value}", max_age=LIFETIME_SECONDS)
+        return session_cookie(f"{now:010d}.{value}", max_age=LIFETIME_SECONDS)
 
     async def find(self, cookies: Sequence[tuple[str, str]]) -> Session | None:
         """Return the session of a browser; None without exactly one valid cookie.
@@ -125,7 +124,7 @@ class Sessions:
             expires_at = session.expires_at + _CLOCK_TOLERANCE
             await tx.used_states.use(session.end_mark, expires_at=expires_at)
             await audit.record(tx, self._context, "operator.signed_out", key_id=session.key.key_id)
-        return expired_cookie()
+        return session_cookie("", max_age=0)
 
     def _open(self, value: str, issued_at: int) -> _Sealed | None:
         try:
@@ -158,11 +157,6 @@ class Sessions:
         return "\n".join(("operator", *place, str(issued_at))).encode()
 
 
-def expired_cookie() -> SetCookie:
-    """Build the Set-Cookie header that deletes the session cookie."""
-    return _cookie("", max_age=0)
-
-
 def _operator_key(key: ApiKey) -> ApiKey:
     """Check that a key has the scope `read` and no subject prefix: pages show all subjects."""
     require_scope(key, Scope.READ)
@@ -170,7 +164,6 @@ def _operator_key(key: ApiKey) -> ApiKey:
     return key
 
 
-def _cookie(value: str, *, max_age: int) -> SetCookie:
-    # SameSite=Strict: no other site needs to link to these pages with a session.
-    attributes = f"Path=/; Max-Age={max_age}; Secure; HttpOnly; SameSite=Strict"
-    return b"set-cookie", f"{COOKIE}={value}; {attributes}".encode("ascii")
+def session_cookie(value: str, *, max_age: int) -> SetCookie:
+    """Build the Set-Cookie header of a session: no other site leads to these pages with one."""
+    return host_cookie(COOKIE, value, max_age=max_age, same_site="Strict")

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from paraph.admin.operator_request import OperatorRequest
 from paraph.admin.page import render, see_other
-from paraph.admin.session import Sessions, expired_cookie
+from paraph.admin.session import Sessions, session_cookie
 from paraph.errors import ApiKeyMissing, Busy, NotAllowed, StorageError
 from paraph.http.rate_limit import RateLimit
 from paraph.logs import get_logger
@@ -76,7 +76,7 @@ class SignIn:
         back = f"?back={path}" if _BACK.fullmatch(path) and path != START else ""
         response = see_other(f"/admin/sign-in{back}")
         if had_cookie:
-            response.raw_headers.append(expired_cookie())
+            response.raw_headers.append(session_cookie("", max_age=0))
         return response
 
     def _page(

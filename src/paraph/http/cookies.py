@@ -7,6 +7,9 @@ chooses which one that is (ASVS 3.3.3).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
+
+SetCookie = tuple[bytes, bytes]
 
 MAX_HEADER_BYTES = 64 * 1024
 OWN_PREFIX = b"__Host-paraph-"
@@ -55,16 +58,22 @@ def parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str
     return pairs
 
 
-def host_cookie(name: str, value: str, *, max_age: int) -> tuple[bytes, bytes]:
+def host_cookie(
+    name: str, value: str, *, max_age: int, same_site: Literal["Lax", "Strict"] = "Lax"
+) -> SetCookie:
     """Build a Set-Cookie header that only this host can set and only this browser sends.
 
-    SameSite=Lax: Zoom's response is a top-level navigation from another site and must carry the
-    cookie; no other cross-site request does.
+    Args:
+        name: begins with `__Host-`.
+        value: the content.
+        max_age: seconds; 0 deletes the cookie.
+        same_site: "Lax" where another site leads here by a top-level navigation, as Zoom's response
+            does; "Strict" where no other site needs to.
     """
-    attributes = f"Path=/; Max-Age={max_age}; Secure; HttpOnly; SameSite=Lax"
+    attributes = f"Path=/; Max-Age={max_age}; Secure; HttpOnly; SameSite={same_site}"
     return b"set-cookie", f"{name}={value}; {attributes}".encode("ascii")
 
 
-def expired_cookie(name: str) -> tuple[bytes, bytes]:
+def expired_cookie(name: str) -> SetCookie:
     """Build a Set-Cookie header that deletes a cookie."""
     return host_cookie(name, "", max_age=0)
