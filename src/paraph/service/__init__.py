@@ -1,1 +1,1 @@
-"""The composition root and the public face: install, redirection endpoint, webhook."""
+"""The composition root: it builds the service from its settings, and runs both listeners."""

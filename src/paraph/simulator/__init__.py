@@ -1,1 +1,1 @@
-"""A simulated Zoom on localhost. It shares no protocol code with the kit."""
+"""A simulated Zoom on localhost. It shares no protocol code with the service."""
