@@ -118,10 +118,10 @@ docs: $(DEV)  ## write docs/reference/ and the generated tables again
 attack: $(DEV)  ## every case of `paraph check` against our own service; INBOX=sqlite|postgresql|jetstream ARGS=
 	PYTHONPATH=src:tests $(BIN)/python -m end_to_end.attack --inbox $(or $(INBOX),sqlite) $(ARGS)
 
-kits: $(DEV)  ## every case against published OAuth kits; writes the table of docs/kits.md anew
+kits: $(DEV)  ## every case against published OAuth kits; writes the table of docs/kits.md again
 	PYTHONPATH=src:tests $(BIN)/python -m interoperability.kit_report
 
-matrix: $(DEV)  ## judge `paraph check` itself: every case on the reference and on its switch
+matrix: $(DEV)  ## test `paraph check` itself: every case on the reference and on its weakened twin
 	$(BIN)/python docs/kill_matrix.py
 
 compare: $(DEV)  ## the same requests to another checkout and to this one; OLD=path ARGS="--inbox sqlite"
