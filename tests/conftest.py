@@ -22,7 +22,9 @@ from postgres_server import PostgresServer
 DATABASES = ["sqlite", "postgresql"]
 # Here `make test` takes SQLite alone. The contract tests of the stores and inboxes, which these
 # parts stand on, run on both.
-POSTGRESQL_IN_VERIFY = {"lifecycle", "operations"}
+POSTGRESQL_IN_VERIFY = {"api", "endpoints", "events", "lifecycle", "operations", "service"}
+# The contract of the inboxes is tested on both here, too.
+_CONTRACTS = {"test_inbox.py", "test_inbox_contract.py", "test_retention.py"}
 
 
 load_authorities_once()
@@ -45,7 +47,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         callspec = getattr(item, "callspec", None)
         database = callspec.params.get("database_url") if callspec else None
-        if database == "postgresql" and item.path.parent.name in POSTGRESQL_IN_VERIFY:
+        room, name = item.path.parent.name, item.path.name
+        if database == "postgresql" and room in POSTGRESQL_IN_VERIFY and name not in _CONTRACTS:
             item.add_marker(pytest.mark.slow)
     found = suites.count_tests(items)
     config.stash[suites.COLLECTED] = found

@@ -61,6 +61,7 @@ def test_marketplace_install_event_and_removal(host_demo: RunningDemo, page: Pag
     expect(page.locator("#feed")).to_contain_text("installation.removed")
 
 
+@pytest.mark.slow
 def test_declining_at_zoom_installs_nothing(host_demo: RunningDemo, page: Page) -> None:
     """A person who says no at Zoom gets a page that says so, and nothing is installed."""
     before = len(host_demo.token_requests())
@@ -115,6 +116,7 @@ def test_what_is_agreed_to_is_what_was_shown(host_demo: RunningDemo, page: Page)
     expect(page.get_by_role("status")).to_have_text("Nothing was connected.")
 
 
+@pytest.mark.slow
 def test_a_foreign_handoff_ends_nothing(host_demo: RunningDemo, page: Page) -> None:
     """It is refused where it is brought, and what that session itself began still ends well."""
     page.goto(host_demo.host)
@@ -258,6 +260,7 @@ def begin(page: Page, demo: RunningDemo) -> None:
     page.get_by_role("button", name="Continue to Zoom").click()
 
 
+@pytest.mark.slow
 def test_another_load_reload_and_back_without_linking(plain_demo: RunningDemo, page: Page) -> None:
     """Another load of Zoom's response, a reload, and back: installed, by one exchange."""
     responses, before = keep_answers(page), exchanges(plain_demo)
@@ -298,6 +301,7 @@ def test_another_load_reload_and_back_with_linking(host_demo: RunningDemo, page:
     assert before + 1 == exchanges(host_demo)
 
 
+@pytest.mark.slow
 def test_a_second_load_before_the_claim_leads_to_the_host(
     host_demo: RunningDemo, page: Page
 ) -> None:
@@ -315,6 +319,7 @@ def test_a_second_load_before_the_claim_leads_to_the_host(
     assert before + 1 == exchanges(host_demo)
 
 
+@pytest.mark.slow
 def test_two_tabs_without_linking(plain_demo: RunningDemo, page: Page) -> None:
     """Two tabs of one browser both end well, in either order, with one installation."""
     other = page.context.new_page()

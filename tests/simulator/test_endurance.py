@@ -52,6 +52,7 @@ async def send_events(running: Process, count: int) -> float:
     return took
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_memory_is_bounded_and_throughput_measured(
     capsys: pytest.CaptureFixture[str],
