@@ -8,8 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOG := .make-step.log
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# One worker more than cores: a test waits for a browser or a server for a third of its time.
-WORKERS ?= $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Two workers more than cores: a test waits for a browser or a server for a third of its time.
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 2)')
 # Tests start many processes: they find compiled modules, whatever this shell says about them.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses
 RUN := $(VENV)/.run-installed

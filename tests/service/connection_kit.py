@@ -73,6 +73,8 @@ async def connection(
         log_config=None,
         server_header=False,
         proxy_headers=False,
+        # A machine that stands still for some seconds must not end the connection.
+        timeout_keep_alive=300,
     )
     config.load()
     protocol: Any = BoundedHeadProtocol
