@@ -279,18 +279,19 @@ async def test_a_host_that_does_not_answer_is_given_up(context: Context) -> None
 async def test_both_posts_have_one_time_together(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once more is not for as long again: the dispatcher's own patience is longer than both."""
+    """A second post has only the rest of the time, so the dispatcher's timeout is longer."""
     posts: list[object] = []
 
     async def slow(_self: Forwarder, session: object, *_request: object) -> int:
         posts.append(session)
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(1.1)
         if len(posts) == 1:
             raise aiohttp.ServerDisconnectedError
         return 204
 
     monkeypatch.setattr(Forwarder, "_post", slow)
-    async with forwarding(context, "http://127.0.0.1:9/", deadline=0.1) as forwarder:
+    monkeypatch.setattr("paraph.events.http_target.MOMENT_SECONDS", 60)
+    async with forwarding(context, "http://127.0.0.1:9/", deadline=1.0) as forwarder:
         with pytest.raises(TransportError) as caught:
             await forwarder.forward(EVENT, CONCERNED)
     assert (2, Cause.READ_TIMEOUT) == (len(posts), caught.value.cause)
