@@ -14,11 +14,6 @@ def visible(text: str, *, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
 
 
-def visible_bytes(content: bytes) -> str:
-    """Decode bytes as UTF-8, with escapes for the bytes that are not."""
-    return visible(content.decode("utf-8", "backslashreplace"))
-
-
 def _escaped(character: str) -> str:
     number = ord(character)
     if number < 0x100:
