@@ -13,14 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paraph.client import AsyncClient, Client, challenge_of
-    from paraph.errors import (
-        MissingExtra,
-        NeedsReauthorization,
-        NotFound,
-        ParaphError,
-        UsageError,
-    )
+    from paraph.errors import NeedsReauthorization, NotFound, ParaphError, UsageError
     from paraph.events.handlers import HandedEvent
+    from paraph.extras import MissingExtra
     from paraph.secret import Secret
     from paraph.service.subject_installation import SubjectInstallation
     from paraph.service.zoom import Zoom
@@ -52,7 +47,7 @@ _PLACES = {
     "AsyncClient": "paraph.client",
     "Client": "paraph.client",
     "HandedEvent": "paraph.events.handlers",
-    "MissingExtra": "paraph.errors",
+    "MissingExtra": "paraph.extras",
     "NeedsReauthorization": "paraph.errors",
     "NotFound": "paraph.errors",
     "ParaphError": "paraph.errors",

@@ -9,7 +9,6 @@
     │   ├── NotAllowed                    It lacks the permission. CallRefused: a call of Zoom.
     │   └── LinkConflict                  Linked elsewhere; a move must be confirmed.
     ├── ConfigurationError                It carries every problem found.
-    ├── MissingExtra                      An optional part is not installed; also an ImportError.
     ├── PeerError                         The other side broke the protocol.
     │   ├── MessageMalformed              The bytes do not have the form of the message.
     │   ├── AuthorizationResponseInvalid  StateMismatch, AuthorizationExpired, IssuerMismatch.
@@ -130,37 +129,6 @@ class ConfigurationError(ParaphError):
     def __init__(self, problems: Sequence[str], *, remedy: str = "") -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems), remedy=remedy)
-
-
-class MissingExtra(ParaphError, ModuleNotFoundError):
-    """A part of paraph needs a package that is not installed; an extra installs it.
-
-    It is an ImportError, so `try: import ... except ImportError` finds it. Its text is one line
-    that ends with the command to run.
-
-    Args:
-        part: the part as its user names it, such as "paraph.client" or "`paraph serve`".
-        package: the name of the module that is missing.
-        extra: the extra that installs it.
-
-    Example:
-        >>> str(MissingExtra("paraph.client", package="httpx", extra="client"))
-        'paraph.client needs httpx, which is not installed: pip install "paraph[client]"'
-    """
-
-    code = "missing_extra"
-    public_message = "A part of paraph is not installed."
-
-    def __init__(self, part: str, *, package: str, extra: str) -> None:
-        self.name = package
-        self.extra = extra
-        super().__init__(
-            f"{part} needs {package}, which is not installed",
-            remedy=f'pip install "paraph[{extra}]"',
-        )
-
-    def __str__(self) -> str:
-        return f"{self.detail}: {self.remedy}"
 
 
 class PeerError(ParaphError):

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from paraph.errors import MissingExtra
+from paraph.errors import ParaphError
 
 # Modules whose imports an extra installs; the longest name that fits decides. Modules that are not
 # listed, and that no extra below names, run with the base installation.
@@ -36,6 +36,37 @@ EXTRA_OF: Mapping[str, str] = {
     "paraph.simulator": "simulator",
     "paraph.storage": "service",
 }
+
+
+class MissingExtra(ParaphError, ModuleNotFoundError):
+    """A part of paraph needs a package that is not installed; an extra installs it.
+
+    It is an ImportError, so `try: import ... except ImportError` finds it. Its text is one line
+    that ends with the command to run.
+
+    Args:
+        part: the part as its user names it, such as "paraph.client" or "`paraph serve`".
+        package: the name of the module that is missing.
+        extra: the extra that installs it.
+
+    Example:
+        >>> str(MissingExtra("paraph.client", package="httpx", extra="client"))
+        'paraph.client needs httpx, which is not installed: pip install "paraph[client]"'
+    """
+
+    code = "missing_extra"
+    public_message = "A part of paraph is not installed."
+
+    def __init__(self, part: str, *, package: str, extra: str) -> None:
+        self.name = package
+        self.extra = extra
+        super().__init__(
+            f"{part} needs {package}, which is not installed",
+            remedy=f'pip install "paraph[{extra}]"',
+        )
+
+    def __str__(self) -> str:
+        return f"{self.detail}: {self.remedy}"
 
 
 def extra_of(module: str) -> str:

@@ -9,7 +9,8 @@ from typing import NoReturn
 import click
 
 from paraph.cli.command_group import CommandPlace, LazyCommandGroup
-from paraph.errors import ConfigurationError, MissingExtra, ParaphError
+from paraph.errors import ConfigurationError, ParaphError
+from paraph.extras import MissingExtra
 from paraph.visible_text import visible
 
 _PLACES = {

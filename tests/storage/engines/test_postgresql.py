@@ -14,7 +14,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from paraph.errors import ConfigurationError, MissingExtra, StorageError, StorageUnavailable
+from paraph.errors import ConfigurationError, StorageError, StorageUnavailable
+from paraph.extras import MissingExtra
 from paraph.model.event import Outcome
 from paraph.storage import outage
 from paraph.storage.database import Database, open_store
