@@ -1,0 +1,60 @@
+"""The views of the service's public URLs: one door, with Django's defences where they fit.
+
+No view opens a transaction: with `ATOMIC_REQUESTS` it would stay open while Zoom is called. A
+project's `LoginRequiredMiddleware` leaves them alone, because Zoom and new users are not signed in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from paraph.errors import ParaphError
+from paraph.integrations.django.door import Exchange, body_of, scope_of
+from paraph.integrations.django.project import prefix, project
+
+View = TypeVar("View", bound=Callable[..., Any])
+_log = logging.getLogger("paraph.django")
+
+
+def own_view(view: View) -> View:
+    """Mark a view of paraph's: open to everybody, and outside transactions."""
+    marked: View = transaction.non_atomic_requests(login_not_required(view))
+    return marked
+
+
+@own_view
+def public(request: HttpRequest) -> HttpResponse:
+    """Answer a public URL of the service."""
+    # Pages here are one person's: a site-wide cache must not keep them.
+    request._cache_update_cache = False  # noqa: SLF001 - The mark of Django's own cache middleware.
+    try:
+        zoom = project.zoom()
+        base = urlsplit(zoom.settings.public_url).path.rstrip("/")
+        tail = request.path_info.removeprefix(prefix())
+        exchange = Exchange(body_of(request))
+        zoom.loop_thread.call(
+            zoom.zoom.asgi, scope_of(request, base + tail), exchange.receive, exchange.send
+        )
+    except ParaphError as error:
+        return unavailable(error)
+    return exchange.response()
+
+
+# Zoom sends no token of Django's; its own signature is verified over the raw bytes.
+webhook = csrf_exempt(public)
+
+
+def unavailable(error: ParaphError) -> HttpResponse:
+    """Answer 503 where the service cannot run, and log why."""
+    _log.error("Zoom is not available: %s. %s", error.detail, error.remedy)
+    response = HttpResponse("Zoom is not available. Try again later.\n", "text/plain", 503)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Retry-After"] = "60"
+    return response
