@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from paraph import NeedsReauthorization, NotFound
+from paraph import NeedsReauthorization, NotFound, ParaphError
 from paraph.integrations.django import installation_of
 from tidemark.models import EndedMeeting
 
@@ -23,7 +23,9 @@ def me(request: HttpRequest) -> HttpResponse:
     except NotFound:
         return JsonResponse({"error": "Zoom is not connected"}, status=404)
     except NeedsReauthorization:
-        return JsonResponse({"error": "Zoom has to be reconnected"}, status=409)
+        return JsonResponse({"error": "Zoom has to be connected again"}, status=409)
+    except ParaphError:
+        return JsonResponse({"error": "Zoom is not available"}, status=503)
     return JsonResponse({"zoom": response.json()["display_name"]})
 
 

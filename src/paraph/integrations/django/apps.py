@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.apps import AppConfig
@@ -10,6 +11,7 @@ from django.core.signals import request_started, setting_changed
 from django.utils.module_loading import autodiscover_modules
 from paraph.integrations.django.checks import check_project
 from paraph.integrations.django.project import project
+from paraph.service.access_log import HideCodes, hide_codes
 
 
 class ParaphConfig(AppConfig):
@@ -22,6 +24,9 @@ class ParaphConfig(AppConfig):
     def ready(self) -> None:
         """Import the handlers. The service itself starts with the first request."""
         checks.register(check_project, "paraph")
+        hide_codes()
+        # The development server logs whole URLs, too.
+        logging.getLogger("django.server").addFilter(HideCodes())
         autodiscover_modules("zoom_handlers")
         request_started.connect(_start, dispatch_uid="paraph")
         setting_changed.connect(_reset, dispatch_uid="paraph")

@@ -19,6 +19,7 @@ from django.utils.crypto import get_random_string
 from django.utils.encoding import iri_to_uri
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
+from paraph.endpoints.pages import url_with
 from paraph.errors import Conflict, LinkConflict, NotFound, ParaphError
 from paraph.integrations.django.project import project, subject_of, url_option
 from paraph.integrations.django.views import own_view, unavailable
@@ -161,7 +162,11 @@ def _decide(request: HttpRequest, session: LinkSession, subject: str) -> HttpRes
 
 def _after(key: str, outcome: str) -> HttpResponse:
     """Send the browser to the page that the project names for an outcome, or to paraph's own."""
-    target = url_option("after_install" if outcome == "connected" else "after_failure")
+    if outcome == "connected":
+        target = url_option("after_install")
+    else:
+        target = url_option("after_failure")
+        target = target and url_with(target, reason=outcome)
     return _see_other(target or f"{reverse('paraph:link')}?done={key}")
 
 

@@ -129,9 +129,11 @@ class Project:
     def _made(self) -> SyncZoom:
         from paraph.service.sync_zoom import SyncZoom
 
+        found = service_settings()
         made = SyncZoom(
-            service_settings(),
-            after_install=url_option("after_install"),
+            found,
+            # Of a linked installation the page here knows the end.
+            after_install=url_option("after_install") if found.linking == "none" else "",
             after_failure=url_option("after_failure"),
         )
         register_with(made.on)
