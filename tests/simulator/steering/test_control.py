@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from paraph.simulator.app import create_app, is_loopback
+from paraph.simulator.app import create_app
+from paraph.simulator.request import is_loopback
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from simulator.plain_client import JANE, PlainClient
 from simulator.receiver import receiving
