@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paraph.extras import needs
 from paraph.simulator.running import SimulatedZoom
 
 if TYPE_CHECKING:
@@ -36,11 +37,18 @@ def _zoom_servers() -> Iterator[list[SimulatedZoom]]:
 
 
 @pytest.fixture
+<<<<<<< HEAD
 def simulated_zoom(
     zoom_world: World | None, _zoom_servers: list[SimulatedZoom]
 ) -> Iterator[SimulatedZoom]:
     """A simulated Zoom on a free port; the app that it serves is stopped after the test."""
     from paraph.simulator.state.world import default_world
+=======
+def zoom(zoom_world: World | None, _zoom_servers: list[SimulatedZoom]) -> Iterator[SimulatedZoom]:
+    """A simulated Zoom on a free port."""
+    with needs("simulator", "the fixture `zoom`"):
+        from paraph.simulator.state.world import default_world
+>>>>>>> 16f59883c4b0e1594bb8d5e68af1a67184daff91
 
     if not _zoom_servers or not _zoom_servers[-1].is_running:
         # The first test, or the previous one stopped its Zoom.

@@ -17,6 +17,8 @@ from urllib.parse import urljoin, urlsplit
 from paraph.errors import UsageError
 from paraph.simulator.zoom_calls import CALL_SECONDS, ZoomCalls
 
+from paraph.extras import needs
+
 if TYPE_CHECKING:
     import httpx
 
@@ -47,8 +49,9 @@ class SimulatedZoom(ZoomCalls):
     """
 
     def __init__(self, world: World | None = None) -> None:
-        from paraph.simulator.app import Binding, Server, create_simulator
-        from paraph.simulator.state.world import default_world
+        with needs("simulator", "paraph.SimulatedZoom"):
+            from paraph.simulator.app import Binding, Server, create_simulator
+            from paraph.simulator.state.world import default_world
 
         self.url = ""
         self.simulator: Simulator = create_simulator(world or default_world())

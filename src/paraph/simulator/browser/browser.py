@@ -25,9 +25,9 @@ _FORM = "application/x-www-form-urlencoded"
 class Browser:
     """One browser profile, for `with`, or until `close`.
 
-    It keeps a browser's rules on loopback: `Secure` and `__Host-` cookies are kept over plain http,
-    ports do not separate cookies, and `SameSite` depends on the page that caused a request. It
-    follows redirects as long as they stay on this machine, and runs no JavaScript.
+    It keeps a browser's rules on loopback. `Secure` and `__Host-` cookies are kept over plain http.
+    Ports do not separate cookies. `SameSite` depends on the page that caused a request. Redirects
+    are followed as long as they stay on this machine. JavaScript does not run.
 
     Args:
         simulator: the simulated Zoom whose consent page it can decide.
