@@ -37,18 +37,12 @@ def _zoom_servers() -> Iterator[list[SimulatedZoom]]:
 
 
 @pytest.fixture
-<<<<<<< HEAD
 def simulated_zoom(
     zoom_world: World | None, _zoom_servers: list[SimulatedZoom]
 ) -> Iterator[SimulatedZoom]:
     """A simulated Zoom on a free port; the app that it serves is stopped after the test."""
-    from paraph.simulator.state.world import default_world
-=======
-def zoom(zoom_world: World | None, _zoom_servers: list[SimulatedZoom]) -> Iterator[SimulatedZoom]:
-    """A simulated Zoom on a free port."""
-    with needs("simulator", "the fixture `zoom`"):
+    with needs("simulator", "the fixture `simulated_zoom`"):
         from paraph.simulator.state.world import default_world
->>>>>>> 16f59883c4b0e1594bb8d5e68af1a67184daff91
 
     if not _zoom_servers or not _zoom_servers[-1].is_running:
         # The first test, or the previous one stopped its Zoom.
