@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from paraph.errors import UsageError
-from paraph.simulator.zoom_calls import CALL_SECONDS, ZoomCalls
-
 from paraph.extras import needs
+from paraph.simulator.zoom_calls import CALL_SECONDS, ZoomCalls
 
 if TYPE_CHECKING:
     import httpx

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from paraph.simulator.app import create_app
-from paraph.simulator.request import is_loopback
 from paraph.simulator.pytest_plugin import SimulatedZoom
+from paraph.simulator.request import is_loopback
 from simulator.plain_client import JANE, PlainClient
 from simulator.receiver import receiving
 
