@@ -4,5 +4,7 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from paraph.integrations.django.serving import with_zoom
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tidemark.settings")
-application = get_asgi_application()
+application = with_zoom(get_asgi_application())

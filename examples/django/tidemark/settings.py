@@ -39,7 +39,7 @@ LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "login", "home", "login"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 PARAPH = {
     "APP_NAME": "Tidemark",
-    "DATABASE_URL": f"sqlite:///{DATA / 'zoom.sqlite3'}",
+    "DATABASE_URL": f"sqlite:///{DATA / 'paraph.db'}",
     "REQUIRED_SCOPES": ["user:read:user"],
     "AFTER_INSTALL": "home",
     "AFTER_FAILURE": "home",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from django_site import Site
+from django_site import Site, hidden_fields
 from paraph.errors import UsageError
 from service_kit import ACCOUNT, JANE
 
@@ -47,8 +47,7 @@ def test_a_handler_writes_rows(site: Site) -> None:
         assert written.wait(SECONDS)
     assert "<li>Tide tables</li>" in jane.get("/", secure=True).content.decode()
     with saved() as deleted:
-        token = jane.get("/", secure=True).context["csrf_token"]
-        data = {"csrfmiddlewaretoken": str(token)}
+        data = hidden_fields(jane.get("/", secure=True))
         headers = {"referer": "https://localhost/"}
         assert 302 == jane.post("/disconnect", data, secure=True, headers=headers).status_code
         assert deleted.wait(SECONDS)

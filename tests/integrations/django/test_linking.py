@@ -126,7 +126,7 @@ def test_the_project_chooses_the_next_page(
     """AFTER_INSTALL and AFTER_FAILURE are paths or names of URL patterns."""
     with changed(PARAPH={**values, "AFTER_INSTALL": "home", "AFTER_FAILURE": "/me"}):
         tim = site.browser("tim")
-        assert "/me" == site.install(tim, "decline")["Location"]
+        assert "/me?reason=declined" == site.install(tim, "decline")["Location"]
         assert "/" == site.install(tim)["Location"]
 
 

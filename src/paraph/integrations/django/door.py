@@ -6,118 +6,77 @@ one path to test. The view waits in the thread that Django gave it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
 from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Any
-from urllib.parse import quote
+
+from paraph.integrations.exchange import (
+    MOST_BODY_BYTES,
+    WholeResponse,
+    is_plainly_written,
+    scope_of,
+    without_connection_headers,
+)
 
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
-from paraph.zoom.webhook import MAX_BODY_BYTES
-
-_BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_WITHOUT_PREFIX = ("CONTENT_TYPE", "CONTENT_LENGTH")
-
-Message = MutableMapping[str, Any]
 
 
-def scope_of(request: HttpRequest, path: str) -> dict[str, Any]:
-    """Return the ASGI scope of a request.
+def request_scope(request: HttpRequest, path: str) -> dict[str, Any] | None:
+    """Return the ASGI scope of a request; None if its path was percent-encoded.
+
+    The service's paths need no encoding. A proxy that limits `/webhook` by its path would not
+    recognise `/%77ebhook`.
 
     Args:
         request: as WSGI or ASGI brought it.
         path: the path that the service knows this URL by.
     """
     native = getattr(request, "scope", None)
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": request.method,
-        # The server's own knowledge: SECURE_PROXY_SSL_HEADER believes a header of any sender.
-        "scheme": native["scheme"] if native else request.META.get("wsgi.url_scheme", "http"),
-        "path": path,
-        "raw_path": quote(path).encode("ascii"),
-        "root_path": "",
-        "query_string": request.META.get("QUERY_STRING", "").encode("latin-1"),
-        "headers": list(native["headers"] if native else headers_of(request.META)),
-        "client": _client_of(request, native),
-        "server": None,
-    }
+    if native is None:
+        # Of the environment, not of the request: Django believes a header for the scheme.
+        found = scope_of(request.META)
+        is_plain = is_plainly_written(request.META)
+    else:
+        names = ("type", "asgi", "http_version", "method", "scheme", "query_string", "client")
+        found = {name: native.get(name) for name in names}
+        found["headers"] = list(native["headers"])
+        is_plain = b"%" not in (native.get("raw_path") or b"")
+    placed = {"path": path, "raw_path": path.encode("ascii"), "root_path": "", "server": None}
+    return {**found, **placed} if is_plain else None
 
 
-def _client_of(request: HttpRequest, native: Any) -> tuple[str, int] | None:
-    if native:
-        client: tuple[str, int] | None = native.get("client")
-        return client
-    address = request.META.get("REMOTE_ADDR", "")
-    return (address, 0) if address else None
-
-
-def headers_of(meta: MutableMapping[str, Any]) -> Iterable[tuple[bytes, bytes]]:
-    """Yield the headers of a WSGI environment, with their names in lower case.
-
-    A server joins repeated headers by a comma, which no signature header may contain.
-    """
-    for name, value in meta.items():
-        if name.startswith("HTTP_") or (name in _WITHOUT_PREFIX and value):
-            plain = name.removeprefix("HTTP_").replace("_", "-").lower()
-            yield plain.encode("latin-1"), str(value).encode("latin-1")
-
-
-def body_of(request: HttpRequest) -> bytes | None:
+def request_body(request: HttpRequest) -> bytes | None:
     """Read the body, at most one byte more than any endpoint takes; None if it broke off.
 
-    A body that is announced longer is not read: the service refuses it by that header.
+    A body that is announced longer is not read: the service refuses it by that header. A
+    middleware of the project may have read the body before.
     """
-    if request.method not in _BODY_METHODS:
+    if request.method != "POST":
         return b""
-    announced = request.META.get("CONTENT_LENGTH") or "0"
-    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    if announced and not _is_short(announced):
         return b""
     try:
-        body: bytes = request.read(MAX_BODY_BYTES + 1)
+        body: bytes = request.read(MOST_BODY_BYTES)
     except UnreadablePostError:
         return None
-    return body
+    return body if not announced or len(body) == int(announced) else None
 
 
-class Exchange:
-    """One request and its response, as the messages of an ASGI application.
+def _is_short(announced: str) -> bool:
+    return announced.isdecimal() and len(announced) < 10 and int(announced) < MOST_BODY_BYTES
 
-    Args:
-        body: the complete body; None if it broke off.
-    """
 
-    def __init__(self, body: bytes | None) -> None:
-        self._waiting: list[Message] = []
-        if body is not None:
-            self._waiting.append({"type": "http.request", "body": body, "more_body": False})
-        self._start: Message = {"status": 500, "headers": []}
-        self._pieces: list[bytes] = []
-
-    async def receive(self) -> Message:
-        """Return the body, then the end of the connection."""
-        return self._waiting.pop(0) if self._waiting else {"type": "http.disconnect"}
-
-    async def send(self, message: Message) -> None:
-        """Take a message of the response."""
-        if message["type"] == "http.response.start":
-            self._start = message
-        elif message["type"] == "http.response.body":
-            self._pieces.append(message.get("body", b""))
-
-    def response(self) -> HttpResponse:
-        """Return the response with the service's own status, headers, cookies and bytes."""
-        response = HttpResponse(b"".join(self._pieces), status=self._start["status"])
-        # Django's default type is wrong for a response that says none.
-        del response.headers["Content-Type"]
-        for raw_name, raw_value in self._start["headers"]:
-            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-            if name.lower() == "set-cookie":
-                _add_cookie(response, value)
-            else:
-                response.headers[name] = value
-        return response
+def django_response(answer: WholeResponse) -> HttpResponse:
+    """Return the response with the service's own status, headers, cookies and bytes."""
+    response = HttpResponse(answer.body, status=answer.status)
+    # Django's default type is wrong for a response that says none.
+    del response.headers["Content-Type"]
+    for name, value in without_connection_headers(answer.headers):
+        if name.lower() == "set-cookie":
+            _add_cookie(response, value)
+        else:
+            response.headers[name] = value
+    return response
 
 
 class _SentAsWritten(Morsel[str]):
@@ -141,5 +100,5 @@ def _add_cookie(response: HttpResponse, text: str) -> None:
     else:
         cookie.set(parsed.key, parsed.value, parsed.coded_value)
         cookie.update(parsed)
-    object.__setattr__(cookie, "text", text)
+    cookie.text = text
     response.cookies[cookie.key] = cookie

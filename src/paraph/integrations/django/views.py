@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+
+from paraph.integrations.exchange import exchange
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from paraph.errors import ParaphError
-from paraph.integrations.django.door import Exchange, body_of, scope_of
+from paraph.integrations.django.door import django_response, request_body, request_scope
 from paraph.integrations.django.project import prefix, project
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -36,15 +37,14 @@ def public(request: HttpRequest) -> HttpResponse:
     request._cache_update_cache = False  # noqa: SLF001 - The mark of Django's own cache middleware.
     try:
         zoom = project.zoom()
-        base = urlsplit(zoom.settings.public_url).path.rstrip("/")
-        tail = request.path_info.removeprefix(prefix())
-        exchange = Exchange(body_of(request))
-        zoom.loop_thread.call(
-            zoom.zoom.asgi, scope_of(request, base + tail), exchange.receive, exchange.send
-        )
+        path = zoom.settings.base_path + request.path_info.removeprefix(prefix())
+        scope = request_scope(request, path)
+        if scope is None:
+            raise Http404
+        answer = zoom.loop_thread.call(exchange, zoom.zoom.asgi, scope, request_body(request))
     except ParaphError as error:
         return unavailable(error)
-    return exchange.response()
+    return django_response(answer)
 
 
 # Zoom sends no token of Django's; its own signature is verified over the raw bytes.
