@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.mounted_app import MountedApp, form_of, mounted_app, send, sign_in
-from service_kit import JANE, PUBLIC_URL, RAVI
+from service.mounted_app import MountedApp, mounted_app, send
 
 pytestmark = pytest.mark.anyio
 

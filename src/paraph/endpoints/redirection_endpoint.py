@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from starlette.responses import RedirectResponse, Response
 
+from paraph.cookies import expired_cookie, host_cookie
 from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.pages import Failure, Pages, url_with
 from paraph.endpoints.repeated_requests import Repeats
@@ -29,21 +30,20 @@ from paraph.errors import (
     StateMismatch,
     StorageError,
 )
-from paraph.http.cookies import expired_cookie, host_cookie
 from paraph.http.endpoint import Steps, Wait
 from paraph.http.rate_limit import ExchangeLimit
 from paraph.http.refusals import Refusals
 from paraph.http.response import CompleteResponse
-from paraph.lifecycle.context import Context
-from paraph.lifecycle.installation import Handoff, install, use_state
-from paraph.lifecycle.outcome import Outcome, StateUsed, keep_failure
-from paraph.lifecycle.pending_authorization import (
+from paraph.installs.pending_authorization import (
     OUTCOME_SECONDS,
     CookieMismatch,
     PendingAuthorization,
     holds_pending,
     open_pending,
 )
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.installation import Handoff, install, use_state
+from paraph.lifecycle.outcome import Outcome, StateUsed, keep_failure
 from paraph.logs import get_logger
 from paraph.model.installation import Installation
 from paraph.oauth.authorization_response import (
@@ -116,7 +116,9 @@ class RedirectionEndpoint:
             self._count(error)
             if isinstance(error, AuthorizationExpired):
                 return self._expired
-            return self._other_flow if holds_pending(request.cookies) else self._no_cookie
+            client = self._context.client
+            has_other = holds_pending(client, request.cookies)
+            return self._other_flow if has_other else self._no_cookie
 
     def _pending_of(
         self, request: BrowserRequest, response: AuthorizationResponse

@@ -1,9 +1,9 @@
 """The built-in pages of a service inside another application: the start URL and the confirmation.
 
-The person who finishes must be the one who started. So the signed-in user of the host is asked for
-at the start, when the page is shown and when its form is sent, and a flow belongs to one user in
-one browser: its nonce, its claim and its form token are derived from both (`PageKey`). Another
-user or browser derives other values, and finds nothing.
+The person who finishes must be the one who started. So the host names its signed-in user at the
+start, when the page is shown and when its form is sent. A flow belongs to one user in one browser:
+its nonce, its claim and its form token are derived from both (`PageKey`). Another user or browser
+derives other values, and finds nothing.
 
 `GET …/link?handoff=…` claims and leads to `GET …/link?flow=…`, so that the one-use handoff leaves
 the address bar. That page can be loaded again until the claim expires.
@@ -38,11 +38,11 @@ from paraph.http.body import BodyError
 from paraph.http.endpoint import ReadBody, Steps, Wait
 from paraph.http.rate_limit import RateLimit
 from paraph.http.response import CompleteResponse
+from paraph.installs.pending_authorization import OUTCOME_SECONDS
 from paraph.lifecycle import link
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link import Claim
 from paraph.lifecycle.link_request import request_link
-from paraph.lifecycle.pending_authorization import OUTCOME_SECONDS
 from paraph.logs import get_logger
 from paraph.model.installation import Installation
 from paraph.oauth.messages import parse_query

@@ -13,9 +13,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from paraph.cookies import SetCookie, cookie_prefix, host_cookie
 from paraph.encoding import encode_base64url, with_lengths
 from paraph.errors import StorageError
-from paraph.http.cookies import SetCookie, cookie_prefix, host_cookie
 from paraph.lifecycle.context import Context
 from paraph.sealing.cookie import open_cookie, seal_cookie
 from paraph.secret import Secret

@@ -43,9 +43,10 @@ from paraph.zoom.api_path import AllowList
 class Zoom:
     """The service, in this process.
 
-    A setting that is not given is read from `PARAPH_*` variables, then from `paraph.toml`. Give
-    `lifespan` to Starlette or FastAPI, or use `around`, or enter it as an asynchronous context
-    manager for as long as the app runs; several of these together start one service.
+    A setting that is not given is read from `PARAPH_*` variables, then from `paraph.toml`.
+
+    It runs while one of these does: `lifespan` in Starlette or FastAPI, an application made by
+    `around`, or the object itself as an asynchronous context manager. Several start one service.
 
     Args:
         settings: checked settings, as for `paraph serve`; instead of `file` and keywords.

@@ -10,16 +10,16 @@ create it (RFC 9700 sections 2.1 and 4.7.1; ASVS 10.1.2).
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
-import msgspec
-
+from paraph.cookies import OWN_PREFIX, cookie_prefix
 from paraph.encoding import encode_base64url
 from paraph.errors import AuthorizationExpired, StateMismatch, StorageError
-from paraph.lifecycle.context import Context
 from paraph.oauth.authorization_request import (
     LIFETIME_SECONDS,
     AuthorizationRequest,
@@ -27,14 +27,16 @@ from paraph.oauth.authorization_request import (
     build_authorization_request,
 )
 from paraph.oauth.authorization_response import CLOCK_TOLERANCE_SECONDS
-from paraph.oauth.roles import Client
+from paraph.oauth.roles import AuthorizationServer, Client
 from paraph.sealing.cookie import open_cookie, seal_cookie
 from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
 
-COOKIE_PREFIX = "__Host-paraph-"
 KEPT_TABS = 5
-_NAME = re.compile(r"__Host-paraph-([0-9]{10})-([A-Za-z0-9_-]{22})")
+# All cookies of paraph together, less a quarter of a kilobyte for those without a flow: browsers
+# and servers refuse requests with long headers.
+MOST_COOKIE_BYTES = 4096 - 256
+_NAME = r"([0-9]{10})-([A-Za-z0-9_-]{22})"
 _USE = "cookie"
 OUTCOME_SECONDS = 60
 """The seconds for which a finished flow repeats its outcome to the browser with its cookie."""
@@ -87,59 +89,8 @@ class Start:
     dropped_cookies: tuple[str, ...]
 
 
-class _Sealed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """The content of the cookie; client id and redirect URI are its associated data."""
-
-    issuer: str
-    state: str
-    code_verifier: str
-    issued_at: int
-    # Version 0.1 wrote three texts and no hash of the link request.
-    wish: tuple[str, ...] | None
-
-
-def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[str, str]]) -> Start:
-    """Build an authorization request and the cookie that will recognise its response.
-
-    Args:
-        context: the app's client, keys and clock.
-        wish: the link request; None if installations are not linked to a host.
-        cookies: the cookies that the browser sent; those beyond the newest five are deleted.
-    """
-    now = context.now()
-    request = build_authorization_request(
-        context.authorization_server.server,
-        context.client,
-        state=context.one_use_code(),
-        code_verifier=context.one_use_code(),
-        now=now,
-    )
-    name = _cookie_name(request.state, now)
-    value = seal_cookie(
-        context.ring,
-        _USE,
-        msgspec.json.encode(
-            _Sealed(
-                request.issuer,
-                request.state.reveal(),
-                request.code_verifier.reveal(),
-                request.issued_at,
-                None if wish is None else _sealed_wish(wish),
-            )
-        ),
-        issued_at=now,
-        associated_data=_associated_data(context, name),
-    )
-    return Start(
-        url=authorization_request_url(context.authorization_server.server, request),
-        cookie_name=name,
-        cookie_value=value,
-        dropped_cookies=_surplus(cookies),
-    )
-
-
 class Opener(Protocol):
-    """The part of a context that opens a cookie, without the store."""
+    """The values that open a cookie. No store is needed."""
 
     @property
     def ring(self) -> KeyRing:
@@ -153,6 +104,50 @@ class Opener(Protocol):
         """Return the time in whole epoch seconds."""
 
 
+class Starter(Opener, Protocol):
+    """The values that start an authorization."""
+
+    @property
+    def server(self) -> AuthorizationServer:
+        """The authorization server."""
+
+    def one_use_code(self) -> Secret:
+        """Return 256 random bits as text."""
+
+
+def begin(context: Starter, *, wish: LinkWish | None, cookies: Sequence[tuple[str, str]]) -> Start:
+    """Build an authorization request and the cookie that will recognise its response.
+
+    Args:
+        context: the app's client, keys, clock and randomness.
+        wish: the link request; None if installations are not linked to a host.
+        cookies: the cookies that the browser sent; those beyond the newest five, or beyond 4 kB,
+            are deleted.
+    """
+    now = context.now()
+    request = build_authorization_request(
+        context.server,
+        context.client,
+        state=context.one_use_code(),
+        code_verifier=context.one_use_code(),
+        now=now,
+    )
+    name = _cookie_name(context.client, request.state, now)
+    value = seal_cookie(
+        context.ring,
+        _USE,
+        _content_of(request, wish),
+        issued_at=now,
+        associated_data=_associated_data(context, name),
+    )
+    return Start(
+        url=authorization_request_url(context.server, request),
+        cookie_name=name,
+        cookie_value=value,
+        dropped_cookies=_surplus(context.client, cookies, _length(name, value)),
+    )
+
+
 def open_pending(
     context: Opener, *, state: Secret, cookies: Sequence[tuple[str, str]]
 ) -> PendingAuthorization:
@@ -163,7 +158,7 @@ def open_pending(
             seal, or more than one. An attacker may have added the second one.
         AuthorizationExpired: the cookie has expired.
     """
-    ours = list(_ours(cookies))
+    ours = list(_ours(context.client, cookies))
     # Without any such cookie not even a hash is computed: a flood usually looks like this.
     wanted = _state_hash_text(state) if ours else ""
     found = [(m[0], int(m[1]), value) for m, value in ours if m[2] == wanted]
@@ -185,25 +180,40 @@ def open_pending(
             issued_at=issued_at,
             associated_data=_associated_data(context, name),
         )
-        content = msgspec.json.decode(plaintext, type=_Sealed)
-    except (StorageError, ValueError):
+        request, wish = _read_content(plaintext, context.client)
+    except (StorageError, ValueError, TypeError):
         raise CookieMismatch("forged_cookie", "the cookie was not sealed here") from None
-    return PendingAuthorization(
-        AuthorizationRequest(
-            client_id=context.client.client_id,
-            redirect_uri=context.client.redirect_uri,
-            issuer=content.issuer,
-            state=Secret(content.state),
-            code_verifier=Secret(content.code_verifier),
-            issued_at=content.issued_at,
-        ),
-        None if content.wish is None else _opened_wish(*content.wish),
-        name,
-        value,
+    return PendingAuthorization(request, wish, name, value)
+
+
+def _content_of(request: AuthorizationRequest, wish: LinkWish | None) -> bytes:
+    """Return the content of the cookie; client id and redirect URI are its associated data."""
+    content = [
+        request.issuer,
+        request.state.reveal(),
+        request.code_verifier.reveal(),
+        request.issued_at,
+        None if wish is None else _sealed_wish(wish),
+    ]
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _read_content(plaintext: bytes, client: Client) -> tuple[AuthorizationRequest, LinkWish | None]:
+    # Only the key can seal it, so another form comes from another version of this code.
+    issuer, state, code_verifier, issued_at, wish = json.loads(plaintext)
+    request = AuthorizationRequest(
+        client_id=client.client_id,
+        redirect_uri=client.redirect_uri,
+        issuer=issuer,
+        state=Secret(state),
+        code_verifier=Secret(code_verifier),
+        issued_at=issued_at,
     )
+    return request, None if wish is None else _opened_wish(*wish)
 
 
 def _sealed_wish(wish: LinkWish) -> tuple[str, ...]:
+    # Version 0.1 wrote three texts and no hash of the link request.
     texts = (wish.subject, wish.challenge, wish.return_to)
     return texts if wish.request_hash is None else (*texts, wish.request_hash.hex())
 
@@ -212,9 +222,9 @@ def _opened_wish(subject: str, challenge: str, return_to: str, request: str = ""
     return LinkWish(subject, challenge, return_to, bytes.fromhex(request) if request else None)
 
 
-def holds_pending(cookies: Sequence[tuple[str, str]]) -> bool:
-    """Return True if the browser holds a cookie of any flow, by name alone."""
-    return any(True for _ in _ours(cookies))
+def holds_pending(client: Client, cookies: Sequence[tuple[str, str]]) -> bool:
+    """Return True if the browser holds a cookie of any flow of a client, by name alone."""
+    return any(True for _ in _ours(client, cookies))
 
 
 def used_state_hash(state: Secret) -> bytes:
@@ -222,8 +232,9 @@ def used_state_hash(state: Secret) -> bytes:
     return hashlib.sha256(state.reveal().encode("ascii", "surrogatepass")).digest()
 
 
-def _cookie_name(state: Secret, issued_at: int) -> str:
-    return f"{COOKIE_PREFIX}{issued_at:010d}-{_state_hash_text(state)}"
+def _cookie_name(client: Client, state: Secret, issued_at: int) -> str:
+    prefix = cookie_prefix(client.client_id, client.redirect_uri)
+    return f"{prefix}{issued_at:010d}-{_state_hash_text(state)}"
 
 
 def _state_hash_text(state: Secret) -> str:
@@ -235,14 +246,39 @@ def _associated_data(context: Opener, name: str) -> bytes:
     return f"{context.client.client_id}\n{context.client.redirect_uri}\n{name}".encode()
 
 
-def _ours(cookies: Iterable[tuple[str, str]]) -> Iterable[tuple[re.Match[str], str]]:
+@lru_cache(maxsize=64)
+def _name_pattern(prefix: str) -> re.Pattern[str]:
+    return re.compile(re.escape(prefix) + _NAME)
+
+
+def _ours(
+    client: Client, cookies: Iterable[tuple[str, str]]
+) -> Iterable[tuple[re.Match[str], str]]:
+    pattern = _name_pattern(cookie_prefix(client.client_id, client.redirect_uri))
     for name, value in cookies:
-        match = _NAME.fullmatch(name)
+        match = pattern.fullmatch(name)
         if match:
             yield match, value
 
 
-def _surplus(cookies: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def _length(name: str, value: str) -> int:
+    """Return the bytes of a cookie in a request, with its separator."""
+    return len(name) + len(value) + len("=; ")
+
+
+def _surplus(client: Client, cookies: Sequence[tuple[str, str]], new: int) -> tuple[str, ...]:
+    ours = {match[0]: _length(match[0], value) for match, value in _ours(client, cookies)}
+    room = MOST_COOKIE_BYTES - new
+    room -= sum(
+        _length(name, value)
+        for name, value in cookies
+        if name.startswith(OWN_PREFIX.decode()) and name not in ours
+    )
+    kept: set[str] = set()
     # One slot is for the cookie about to be set. Names sort by age: the time has a fixed width.
-    names = sorted({match[0] for match, _ in _ours(cookies)}, reverse=True)
-    return tuple(names[KEPT_TABS - 1 :])
+    for name in sorted(ours, reverse=True)[: KEPT_TABS - 1]:
+        room -= ours[name]
+        if room < 0:
+            break
+        kept.add(name)
+    return tuple(sorted(set(ours) - kept, reverse=True))

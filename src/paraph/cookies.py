@@ -12,8 +12,6 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
-from paraph.encoding import with_lengths
-
 SetCookie = tuple[bytes, bytes]
 
 MAX_HEADER_BYTES = 64 * 1024
@@ -36,7 +34,7 @@ def cookie_prefix(client_id: str, redirect_uri: str) -> str:
     path = urlsplit(redirect_uri).path
     if path == "/oauth/redirect":
         return "__Host-paraph-"
-    digest = hashlib.sha256(with_lengths((client_id, path))).hexdigest()
+    digest = hashlib.sha256(f"{client_id}\n{path}".encode()).hexdigest()
     return f"__Host-paraph-{digest[:12]}-"
 
 
