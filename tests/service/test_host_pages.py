@@ -219,7 +219,7 @@ async def test_without_pages_of_the_host_the_built_in_ones_end_the_flow(tmp_path
 
 
 async def test_a_move_needs_its_own_button(tmp_path: Path) -> None:
-    """Jane's Zoom account serves another local account: the page says so, "connect" does nothing."""
+    """Jane's Zoom account serves another local account: the page says so, and asks."""
     async with (
         mounted_app(tmp_path) as app,
         app.browser("jane") as jane,
