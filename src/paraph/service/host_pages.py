@@ -22,6 +22,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
 
 from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.pages import Button, Pages, url_with
@@ -196,7 +197,7 @@ class HostPages:
             local_name=await self._label(request, subject),
             lines=[*map(self._ends, replaces), *self._gets(grant.tokens.scopes)],
             is_move=bool(replaces),
-            agree="Replace it and connect" if replaces else "Yes, connect these accounts",
+            agree="Replace and connect" if replaces else "Connect",
             action=self._link,
             flow=flow,
             token=shown.token,
@@ -287,16 +288,10 @@ class HostPages:
         return self._declined() if declined else self._unknown()
 
     async def _subject(self, request: BrowserRequest) -> str | None:
-        subject = await _named(request, SUBJECT_KEY, self._host.subject_of)
-        if subject is None or isinstance(subject, str):
-            return subject or None
-        remedy = "Return the account's id as a str, like str(user.id), or None."
-        kind = type(subject).__name__
-        _host_log.error("subject_of returned %s, not str. %s", kind, remedy)
-        raise UsageError(f"subject_of returned {kind}, not str", remedy=remedy)
+        return await signed_in_subject(self._host, request.scope)
 
     async def _label(self, request: BrowserRequest, subject: str) -> str:
-        return str(await _named(request, LABEL_KEY, self._host.label_of) or subject)
+        return str(await _named(request.scope, LABEL_KEY, self._host.label_of) or subject)
 
     def _at(self, flow: str) -> Response:
         return RedirectResponse(url_with(self._link, flow=flow), status_code=303)
@@ -360,18 +355,33 @@ class HostPages:
         return self._pages.failed(self._pages.failure_of(error))
 
 
-async def _named(request: BrowserRequest, key: str, ask: SubjectOf | None) -> object:
+async def signed_in_subject(host: HostSide, scope: Scope) -> str | None:
+    """Return the signed-in local account of a request; None if there is none.
+
+    Raises:
+        UsageError: the host's function did not return a text or None.
+    """
+    subject = await _named(scope, SUBJECT_KEY, host.subject_of)
+    if subject is None or isinstance(subject, str):
+        return subject or None
+    remedy = "Return the account's id as a str, like str(user.id), or None."
+    kind = type(subject).__name__
+    _host_log.error("subject_of returned %s, not str. %s", kind, remedy)
+    raise UsageError(f"subject_of returned {kind}, not str", remedy=remedy)
+
+
+async def _named(scope: Scope, key: str, ask: SubjectOf | None) -> object:
     """Return the value that a bridge has put into the scope, else ask the host's function."""
-    if key in request.scope:
-        return request.scope[key]
+    if key in scope:
+        return scope[key]
     if ask is None:
         return None
     # The function gets no way to read the body, which it could use up.
     try:
         if iscoroutinefunction(ask):
-            answer = ask(Request(request.scope))
+            answer = ask(Request(scope))
         else:
-            answer = await run_in_threadpool(ask, Request(request.scope))
+            answer = await run_in_threadpool(ask, Request(scope))
         return await answer if isawaitable(answer) else answer
     except Exception:
         _host_log.exception("%s failed", getattr(ask, "__qualname__", "subject_of"))

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self, Unpack
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from paraph.events.handlers import Handler, Handlers, HandlerTarget
 from paraph.lifecycle import link, link_request
@@ -30,10 +30,10 @@ from paraph.model.installation import Installation
 from paraph.secret import Secret
 from paraph.service.access_log import hide_codes
 from paraph.service.app import Service, open_service
-from paraph.service.host_pages import HostSide, SubjectOf
+from paraph.service.host_pages import HostSide, SubjectOf, signed_in_subject
 from paraph.service.lifetime import Lifetime
 from paraph.service.mounted_settings import mounted_settings
-from paraph.service.mounting import Around, Mounted, own_paths, paths_among_others
+from paraph.service.mounting import Around, Mounted, paths_among_others
 from paraph.service.subject_installation import SubjectInstallation
 from paraph.settings.keywords import SettingKeywords
 from paraph.settings.model import Settings
@@ -176,21 +176,35 @@ class Zoom:
         Example:
             app = zoom.around(app)
         """
-        own = paths_among_others(
-            self.settings,
-            has_pages=self.host.subject_of is not None,
-            security_txt=security_txt,
-        )
-        return Around(self.lifetime, app, own)
+        return Around(self.lifetime, app, self.paths_in_app(security_txt=security_txt))
 
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The complete paths of all public URLs below `prefix`, for frameworks with route tables.
+    def paths_in_app(self, *, security_txt: bool = False) -> frozenset[str]:
+        """Return the complete paths of the public URLs, for an app that routes to `asgi` itself.
+
+        Without a prefix the health checks stay the app's.
+
+        Args:
+            security_txt: whether to serve `/.well-known/security.txt` at the root of the host.
 
         Example:
-            print(zoom.paths)
+            print(sorted(zoom.paths_in_app()))
         """
-        return own_paths(self.settings, has_pages=self.host.subject_of is not None)
+        has_pages = self.host.subject_of is not None
+        return paths_among_others(self.settings, has_pages=has_pages, security_txt=security_txt)
+
+    async def subject(self, scope: Scope) -> str | None:
+        """Return the signed-in local account of a request, as `subject_of` names it.
+
+        Args:
+            scope: the ASGI scope of the request.
+
+        Raises:
+            UsageError: `subject_of` did not return a text or None.
+
+        Example:
+            subject = await zoom.subject(request.scope)
+        """
+        return await signed_in_subject(self.host, scope)
 
     def on(self, pattern: str) -> Callable[[Handler], Handler]:
         """Register a handler for an event name, for a prefix like "meeting.*", or for all: "*".
