@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from paraph.simulator.running import SimulatedZoom
 
 PRODUCT = Example(
     "fastapi",
-    ("{bin}/uvicorn", "app:app", "--port", "{port}"),
+    ("{python}", "-m", "uvicorn", "app:app", "--port", "{port}"),
     folder=EXAMPLES / "fastapi",
     prefix="/zoom",
 )
@@ -37,4 +38,4 @@ def test_a_browser_connects(simulated_zoom: SimulatedZoom, tmp_path: Path, page:
 @pytest.mark.slow
 def test_every_attack_fails() -> None:
     """`paraph check` finds no failure."""
-    assert [] == check_product(PRODUCT)
+    assert [] == check_product(replace(PRODUCT, connect="/zoom/start"))

@@ -10,7 +10,7 @@ import pytest
 from fastapi import Depends, FastAPI
 
 from paraph.integrations.fastapi import installation_of, router
-from service.mounted_app import MountedApp, mounted_app
+from service.mount.mounted_app import MountedApp, mounted_app
 from service_kit import PUBLIC_URL
 
 pytestmark = pytest.mark.anyio

@@ -28,12 +28,12 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.link import Claim
 from paraph.model.installation import Installation
 from paraph.secret import Secret
-from paraph.service.access_log import hide_codes
 from paraph.service.app import Service, open_service
-from paraph.service.host_pages import HostSide, SubjectOf, signed_in_subject
-from paraph.service.lifetime import Lifetime
-from paraph.service.mounted_settings import mounted_settings
-from paraph.service.mounting import Around, Mounted, paths_among_others
+from paraph.service.mount.access_log import hide_codes
+from paraph.service.mount.host_pages import HostSide, SubjectOf, signed_in_subject
+from paraph.service.mount.lifetime import Lifetime
+from paraph.service.mount.mounted_settings import mounted_settings
+from paraph.service.mount.mounting import Around, Mounted, paths_among_others
 from paraph.service.subject_installation import SubjectInstallation
 from paraph.settings.keywords import SettingKeywords
 from paraph.settings.model import Settings

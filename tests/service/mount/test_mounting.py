@@ -16,11 +16,11 @@ from starlette.routing import Mount, Route
 
 from paraph.errors import ConfigurationError, UsageError
 from paraph.secret import Secret
-from paraph.service.mounting import own_paths
+from paraph.service.mount.mounting import own_paths
 from paraph.service.zoom import Zoom
 from paraph.settings.keywords import SettingKeywords
 from paraph.settings.model import Written
-from service.mounted_app import MountedApp, mounted_app
+from service.mount.mounted_app import MountedApp, mounted_app
 from service_kit import PUBLIC_URL, give_back, settings_for, simulated_zoom
 
 pytestmark = pytest.mark.anyio
@@ -312,7 +312,7 @@ async def test_a_start_that_fails_is_the_servers_failure(tmp_path: Path) -> None
     app = MountedApp(Zoom(settings), simulated, None)
     server = Server(app.zoom.around(_starlette(notes, app)))
     assert "startup.failed" == await server.tell("startup")
-    with pytest.raises(Exception, match="unable to open"):
+    with pytest.raises(Exception, match="cannot be opened"):
         await server.end()
     assert [] == notes
     # Without lifespan each request is refused, and the app's own pages stay up.

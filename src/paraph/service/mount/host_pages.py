@@ -49,7 +49,7 @@ from paraph.model.installation import Installation
 from paraph.oauth.messages import parse_query
 from paraph.oauth.pkce import code_challenge_of
 from paraph.secret import Secret
-from paraph.service.page_key import PageKey, PageKeys
+from paraph.service.mount.page_key import PageKey, PageKeys
 from paraph.settings.loading import LINK_PATH, START_PATH
 from paraph.settings.model import Settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from service.mounted_app import MountedApp, form_of, mounted_app, send, sign_in
+from service.mount.mounted_app import MountedApp, form_of, mounted_app, send, sign_in
 from service_kit import JANE, PUBLIC_URL, RAVI
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from paraph.service.access_log import LOGGERS, HideCodes, hide_codes
+from paraph.service.mount.access_log import LOGGERS, HideCodes, hide_codes
 
 REDIRECT = "/zoom/oauth/redirect?code=0123456789abcdef&state=fedcba9876543210"
 
