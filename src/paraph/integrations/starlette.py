@@ -75,8 +75,9 @@ def exception_handlers(
 ) -> dict[type[Exception] | int, Callable[[Request, Exception], Response]]:
     """Return handlers for the errors of an installation's calls, as JSON.
 
-    404 without an installation (`connect_url` in the body begins one), 409 if Zoom ended the grant
-    (`reauthorize_url` asks the person again), 503 while Zoom decides about a removal.
+    The response is 404 without an installation; `connect_url` in its body begins one. It is 409 if
+    Zoom ended the grant; `reauthorize_url` asks the person again. It is 503 while a removal is
+    verified.
 
     Args:
         zoom: the service.

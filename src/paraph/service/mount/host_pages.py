@@ -356,7 +356,7 @@ class HostPages:
 
 
 async def signed_in_subject(host: HostSide, scope: Scope) -> str | None:
-    """Return the signed-in local account of a request; None if there is none.
+    """Return the signed-in local account of a request; None if no user is signed in.
 
     Raises:
         UsageError: the host's function did not return a text or None.
