@@ -9,7 +9,10 @@ from typing import Any
 from paraph import errors
 from paraph.async_calls import AsyncInstallationHandle
 from paraph.call_arguments import challenge_of
-from paraph.client.asynchronous import AsyncClient
+from paraph.extras import needs
+
+with needs("client", "paraph.client"):
+    from paraph.client.asynchronous import AsyncClient
 from paraph.client.synchronous import Client
 from paraph.client.types import AuditEntry, Verdict
 from paraph.former_names import warn_former
