@@ -15,7 +15,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.types import ASGIApp
 
-from paraph import NeedsReauthorization, NotFound, Secret, Zoom, challenge_of
+from paraph import NeedsReauthorization, NotFound, Zoom
 
 # Of your own product: who is signed in. Here a session is a dictionary behind a cookie.
 _sessions: dict[str, dict[str, str]] = {}
@@ -53,22 +53,21 @@ def create_app(zoom: Zoom) -> ASGIApp:
     async def start(session: Session) -> RedirectResponse:
         # 1 and 2: the nonce stays in this user's session, its hash goes along.
         session["nonce"] = secrets.token_urlsafe(32)
-        url = await zoom.request_link(session["user"], challenge=challenge_of(session["nonce"]))
-        return RedirectResponse(url, 303)
+        request = await zoom.request_link(session["user"], nonce=session["nonce"])
+        return RedirectResponse(request.install_url, 303)
 
     @api.get("/zoom/link")
     async def link(session: Session, handoff: str) -> HTMLResponse:
         # 3: only the session that began it can open the handoff.
         try:
-            claim = await zoom.claim(handoff, verifier=session.get("nonce", ""))
+            claim = await zoom.claim(handoff, nonce=session.get("nonce", ""))
         except NotFound:
             # The nonce stays: whoever sends a person here must not end what they began.
             raise HTTPException(400, "this link was not begun here; start again") from None
         session.pop("nonce")
-        session["claim"], session["form"] = claim.claim.reveal(), secrets.token_urlsafe(32)
-        person = claim.installation.grant
+        session["claim"], session["form"] = claim.claim, secrets.token_urlsafe(32)
         return HTMLResponse(
-            f"<p>Link {html.escape(person.email)} to {html.escape(session['user'])}?"
+            f"<p>Link {html.escape(claim.zoom.email)} to {html.escape(session['user'])}?"
             f"<form method=post action=/zoom/confirm><input type=hidden name=form "
             f"value={session['form']}><button>Yes, these are both mine</button></form>"
         )
@@ -79,7 +78,7 @@ def create_app(zoom: Zoom) -> ASGIApp:
         sent = (await form_of(request)).get("form", "")
         if not secrets.compare_digest(sent, session.get("form") or secrets.token_urlsafe()):
             raise HTTPException(400, "this form is not from here")
-        await zoom.confirm(Secret(session.pop("claim")), subject=session["user"])
+        await zoom.confirm(session.pop("claim"), subject=session["user"])
         return RedirectResponse("/me", 303)
 
     @api.get("/me")

@@ -113,24 +113,25 @@ def openapi() -> Call[dict[str, Any]]:
 
 
 def zoom_request(
-    installation_id: str, subject: str, call: ZoomCall
+    installation_id: str, subject: str | None, call: ZoomCall
 ) -> tuple[str, str, dict[str, Any]]:
     """Build the method, the path and the further arguments of a request to the proxy.
 
     Args:
         installation_id: the installation whose access token is used.
-        subject: the subject that the installation must have.
+        subject: the subject that the installation must have; None for any.
         call: the call of Zoom's API; its headers were checked.
 
     Raises:
         CallRefused: the method or the path would not arrive unchanged.
     """
     path = f"{_installation(installation_id)}/zoom{zoom_path(call.path)}"
+    bound = {} if subject is None else {"paraph-subject": quote(subject, safe="")}
     more = {
         "params": dict(call.query) or None,
         "json": call.json,
         "content": call.content,
-        "headers": {**call.headers, "paraph-subject": quote(subject, safe="")},
+        "headers": {**call.headers, **bound},
     }
     return http_method(call.method), path, more
 

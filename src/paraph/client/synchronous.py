@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-from paraph.call_arguments import Filters, ZoomCall
+from paraph.call_arguments import Filters, ZoomCall, caller_headers
 from paraph.client import calls
 from paraph.client.calls import Call, Result
 from paraph.client.connection import TIMEOUT_SECONDS, Connection, result_of, zoom_response_of
@@ -154,12 +154,22 @@ class Client(Calls):
         warn_former("remove(id)", "installation(subject).remove()")
         return self._service.remove(installation_id)
 
-    def zoom(self, installation_id: str, method: str, path: str, **more: Any) -> ZoomResponse:
+    def zoom(
+        self,
+        installation_id: str,
+        method: str,
+        path: str,
+        *,
+        subject: str | None = None,
+        query: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> ZoomResponse:
         """Call Zoom's REST API through the service; deprecated."""
         warn_former("zoom(id, method, path)", "installation(subject).request(method, path)")
-        subject = more.pop("subject", None) or ""
-        handle = self.installation(subject, installation_id=installation_id)
-        return handle.request(method, path, **more)
+        call = ZoomCall(method, path, query or {}, json, content, caller_headers(headers or {}))
+        return self._service.request(installation_id, subject, call)
 
 
 class _AsyncService:
@@ -199,7 +209,7 @@ class _AsyncService:
     def remove(self, installation_id: str) -> Receipt:
         return self.do(calls.remove_installation(installation_id))
 
-    def request(self, installation_id: str, subject: str, call: ZoomCall) -> ZoomResponse:
+    def request(self, installation_id: str, subject: str | None, call: ZoomCall) -> ZoomResponse:
         method, path, more = calls.zoom_request(installation_id, subject, call)
         return zoom_response_of(self._send(method, path, **more))
 
