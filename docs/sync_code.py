@@ -15,7 +15,14 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "src" / "paraph"
 # Each generated module with the module that it is generated from, and its summary.
 MODULES: Mapping[str, tuple[str, str]] = {
-    "sync_calls.py": ("async_calls.py", "The calls that `SyncZoom` and `Client` share."),
+    "calls/synchronous.py": (
+        "calls/asynchronous.py",
+        "The calls that `SyncZoom` and `Client` share.",
+    ),
+    "calls/synchronous_handle.py": (
+        "calls/asynchronous_handle.py",
+        "The handle of one installation, and the backend that carries its calls out.",
+    ),
     "client/synchronous.py": ("client/asynchronous.py", "The synchronous client."),
 }
 _CHANGES: tuple[tuple[str, str], ...] = (
@@ -25,8 +32,7 @@ _CHANGES: tuple[tuple[str, str], ...] = (
     (r"\bAsync(\w+)", r"\1"),
     (r"__a(enter|exit)__", r"__\1__"),
     (r"\baclose\b", "close"),
-    (r"\ba(synchronous_handle)\b", r"\1"),
-    (r"\basync_calls\b", "sync_calls"),
+    (r"\basynchronous", "synchronous"),
     (r"a program with an event loop", "a program without an event loop"),
     (r"for asyncio", "for synchronous programs"),
 )

@@ -12,8 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paraph.async_calls import AsyncInstallationHandle
-    from paraph.call_arguments import challenge_of
+    from paraph.calls.arguments import challenge_of
+    from paraph.calls.asynchronous_handle import AsyncInstallationHandle
+    from paraph.calls.synchronous_handle import InstallationHandle
     from paraph.client import AsyncClient, AuditEntry, Client, Verdict
     from paraph.errors import (
         ApiKeyMissing,
@@ -41,13 +42,12 @@ if TYPE_CHECKING:
     from paraph.extras import MissingExtra
     from paraph.lifecycle.resource_call import ForwardedResponse
     from paraph.secret import Secret
-    from paraph.service.subject_installation import SubjectInstallation
+    from paraph.service.in_process import SubjectInstallation
     from paraph.service.sync_zoom import SyncZoom
     from paraph.service.zoom import Zoom
     from paraph.settings.loading import load_settings
     from paraph.settings.model import Settings
     from paraph.simulator.running import SimulatedZoom
-    from paraph.sync_calls import InstallationHandle
     from paraph.values import (
         AccessToken,
         Claim,
@@ -115,7 +115,7 @@ _PLACES = {
     "AccessToken": "paraph.values",
     "ApiKeyMissing": "paraph.errors",
     "AsyncClient": "paraph.client",
-    "AsyncInstallationHandle": "paraph.async_calls",
+    "AsyncInstallationHandle": "paraph.calls.asynchronous_handle",
     "AuditEntry": "paraph.client",
     "BeingDecided": "paraph.errors",
     "Busy": "paraph.errors",
@@ -127,7 +127,7 @@ _PLACES = {
     "ForwardedResponse": "paraph.lifecycle.resource_call",
     "HandedEvent": "paraph.events.handlers",
     "Installation": "paraph.values",
-    "InstallationHandle": "paraph.sync_calls",
+    "InstallationHandle": "paraph.calls.synchronous_handle",
     "LinkConflict": "paraph.errors",
     "LinkRequest": "paraph.values",
     "MissingExtra": "paraph.extras",
@@ -147,7 +147,7 @@ _PLACES = {
     "Settings": "paraph.settings.model",
     "SimulatedZoom": "paraph.simulator.running",
     "StorageError": "paraph.errors",
-    "SubjectInstallation": "paraph.service.subject_installation",
+    "SubjectInstallation": "paraph.service.in_process",
     "SyncZoom": "paraph.service.sync_zoom",
     "TokenErrorResponse": "paraph.errors",
     "TransportError": "paraph.errors",
@@ -157,7 +157,7 @@ _PLACES = {
     "ZoomIds": "paraph.values",
     "ZoomPerson": "paraph.values",
     "ZoomResponse": "paraph.values",
-    "challenge_of": "paraph.call_arguments",
+    "challenge_of": "paraph.calls.arguments",
     "load_settings": "paraph.settings.loading",
 }
 

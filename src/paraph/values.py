@@ -113,7 +113,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Installation(FormerRecord):
-    """What Zoom granted, and the local account that it serves.
+    """A grant of Zoom with the local account that it serves.
 
     Attributes:
         id: the id of the installation; it stays the same when the user installs again.

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from paraph.call_arguments import caller_headers
+from paraph.calls.arguments import caller_headers
 from paraph.client import AsyncClient, Client
 from paraph.client.request_path import demand_intended, service_url, zoom_path
 from paraph.errors import CallRefused, NotFound, UsageError

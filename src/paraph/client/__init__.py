@@ -7,16 +7,16 @@ So a host can use it without the libraries of the service.
 from typing import Any
 
 from paraph import errors
-from paraph.async_calls import AsyncInstallationHandle
-from paraph.call_arguments import challenge_of
+from paraph.calls.arguments import challenge_of
+from paraph.calls.asynchronous_handle import AsyncInstallationHandle
 from paraph.extras import needs
 
 with needs("client", "paraph.client"):
     from paraph.client.asynchronous import AsyncClient
+from paraph.calls.synchronous_handle import InstallationHandle
 from paraph.client.synchronous import Client
 from paraph.client.types import AuditEntry, Verdict
 from paraph.former_names import warn_former
-from paraph.sync_calls import InstallationHandle
 from paraph.values import (
     AccessToken,
     Claim,

@@ -8,8 +8,9 @@ from typing import Any, Self
 
 import httpx
 
-from paraph.async_calls import AsyncBackend, AsyncCalls
-from paraph.call_arguments import Filters, ZoomCall, caller_headers
+from paraph.calls.arguments import Filters, ZoomCall, caller_headers
+from paraph.calls.asynchronous import AsyncCalls
+from paraph.calls.asynchronous_handle import AsyncBackend
 from paraph.client import calls
 from paraph.client.calls import Call, Result
 from paraph.client.connection import TIMEOUT_SECONDS, Connection, result_of, zoom_response_of
@@ -193,6 +194,7 @@ class _AsyncService:
         return await self.do(calls.list_installations(filters, after, limit))
 
     async def find(self, subject: str) -> Installation:
+        """Return the installation of a subject. Raise `NotFound` without one."""
         page = await self.page(Filters(subject=subject), "", 1)
         if not page.items:
             raise NotFound("no active installation of this subject")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from paraph.call_arguments import Filters, ZoomCall, id_segment
+from paraph.calls.arguments import Filters, ZoomCall, id_segment
 from paraph.client import types
 from paraph.client.request_path import http_method, zoom_path
 from paraph.values import AccessToken, Claim, Installation, LinkRequest, Page, Receipt

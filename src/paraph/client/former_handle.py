@@ -10,10 +10,10 @@ from collections.abc import Generator
 from dataclasses import fields
 from typing import Any
 
-from paraph.async_calls import AsyncInstallationHandle
-from paraph.call_arguments import id_segment
+from paraph.calls.arguments import id_segment
+from paraph.calls.asynchronous_handle import AsyncInstallationHandle
+from paraph.calls.synchronous_handle import InstallationHandle
 from paraph.former_names import warn_former
-from paraph.sync_calls import InstallationHandle
 from paraph.values import Installation
 
 _OLD, _NEW = "installation(id) as a value", "installation(installation_id=id).status()"

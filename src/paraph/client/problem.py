@@ -33,7 +33,7 @@ def problem_for(
 
     Args:
         status: the HTTP status of the response.
-        document: the members of the problem document; empty if the response has none.
+        document: the members of the problem document; empty without one.
         retry_after: the header of that name.
     """
     seconds = int(retry_after) if retry_after is not None and retry_after.isdecimal() else None

@@ -11,7 +11,9 @@ from typing import Any, Self
 
 import httpx
 
-from paraph.call_arguments import Filters, ZoomCall, caller_headers
+from paraph.calls.arguments import Filters, ZoomCall, caller_headers
+from paraph.calls.synchronous import Calls
+from paraph.calls.synchronous_handle import Backend
 from paraph.client import calls
 from paraph.client.calls import Call, Result
 from paraph.client.connection import TIMEOUT_SECONDS, Connection, result_of, zoom_response_of
@@ -19,7 +21,6 @@ from paraph.client.former_handle import FormerHandle
 from paraph.client.types import AuditEntry, Verdict
 from paraph.errors import NotFound
 from paraph.former_names import warn_former
-from paraph.sync_calls import Backend, Calls
 from paraph.values import (
     AccessToken,
     Claim,
@@ -195,6 +196,7 @@ class _AsyncService:
         return self.do(calls.list_installations(filters, after, limit))
 
     def find(self, subject: str) -> Installation:
+        """Return the installation of a subject. Raise `NotFound` without one."""
         page = self.page(Filters(subject=subject), "", 1)
         if not page.items:
             raise NotFound("no active installation of this subject")

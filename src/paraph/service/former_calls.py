@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-from paraph.async_calls import AsyncCalls
+from paraph.calls.asynchronous import AsyncCalls
 from paraph.former_names import warn_former
 
 P = ParamSpec("P")

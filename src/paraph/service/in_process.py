@@ -1,15 +1,17 @@
-"""The calls of a host, carried out in this process: the backend of `Zoom`."""
+"""The calls of a host, carried out in this process: the backend of `Zoom`, and its handles."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any, cast
 from urllib.parse import urlencode
 
-from paraph.call_arguments import Filters, ZoomCall
+from paraph.calls.arguments import Filters, ZoomCall, caller_headers
+from paraph.calls.asynchronous_handle import AsyncInstallationHandle
 from paraph.errors import CallRefused, ResponseTooLarge
-from paraph.former_names import FormerSecret
+from paraph.former_names import FormerSecret, warn_former
 from paraph.lifecycle import link, link_request
 from paraph.lifecycle.hosted_installation import (
     REMOVED_BY_HOST,
@@ -171,5 +173,54 @@ class InProcess:
         outgoing = tuple((name.lower(), value) for name, value in headers.items())
         async with self._service.caller.call(
             installation_id, HostCall(call, outgoing, body), subject=subject
+        ) as passed:
+            yield passed
+
+
+class SubjectInstallation(AsyncInstallationHandle):
+    """The handle that `Zoom.installation` returns: with `stream`, which only runs in process.
+
+    Example:
+        jane = zoom.installation("acct_42")
+        response = await jane.get("/users/me")
+    """
+
+    async def call(self, method: str, path: str, **more: Any) -> ZoomResponse:
+        """Call Zoom's REST API; the former name of `request`, deprecated."""
+        warn_former("call()", "request()")
+        return await self.request(method, path, **more)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterator[bytes] = b"",
+    ) -> AsyncIterator[ForwardedResponse]:
+        """Call Zoom's REST API and stream both bodies, for files.
+
+        Args:
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: the encoded path behind `/v2`.
+            query: query parameters.
+            headers: further headers; credentials and cookies are refused.
+            body: the body, whole or in pieces.
+
+        Raises:
+            ParaphError: as for `request`.
+
+        Example:
+            async with zoom.installation("acct_42").stream("GET", "/users/me") as passed:
+                async for piece in passed.response.pieces():
+                    size = len(piece)
+        """
+        installation_id, subject = await self._ids()
+        backend = cast("InProcess", self._backend())
+        checked = caller_headers(headers or {})
+        async with backend.stream(
+            installation_id, subject, (method, path, query or {}), headers=checked, body=body
         ) as passed:
             yield passed

@@ -17,12 +17,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, cast
 
-from paraph.async_calls import AsyncBackend
+from paraph.calls.asynchronous_handle import AsyncBackend
+from paraph.calls.synchronous import Calls
+from paraph.calls.synchronous_handle import Backend
 from paraph.events.handlers import Handler
 from paraph.service.loop_thread import STOP_SECONDS, LoopThread
 from paraph.service.zoom import Zoom
 from paraph.settings.model import Settings
-from paraph.sync_calls import Backend, Calls
 
 P = ParamSpec("P")
 

@@ -27,8 +27,7 @@ from paraph.events.handlers import Handler, Handlers, HandlerTarget
 from paraph.lifecycle.context import Context
 from paraph.service.app import Service, open_service
 from paraph.service.former_calls import FormerCalls
-from paraph.service.in_process import InProcess
-from paraph.service.subject_installation import SubjectInstallation
+from paraph.service.in_process import InProcess, SubjectInstallation
 from paraph.settings.loading import load_settings
 from paraph.settings.model import Settings
 from paraph.zoom.api_path import AllowList
