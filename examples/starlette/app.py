@@ -32,7 +32,7 @@ topics: defaultdict[str, list[str]] = defaultdict(list)
 @zoom.on("meeting.ended")
 def meeting_ended(event: Any) -> None:
     for one in event.installations:
-        topics[one.link.subject].append(event.payload["object"]["topic"])
+        topics[one.subject].append(event.payload["object"]["topic"])
 
 
 async def me(request: Request) -> Response:

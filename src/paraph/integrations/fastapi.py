@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from fastapi import APIRouter, HTTPException, Request
 
 from paraph.integrations.starlette import CALL_ERRORS, ZoomMiddleware, problem_of, routes
-from paraph.service.subject_installation import SubjectInstallation
+from paraph.service.in_process import SubjectInstallation
 from paraph.service.zoom import Zoom
 
 __all__ = ["ZoomMiddleware", "installation_of", "router"]

@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from paraph import values
 from paraph.errors import Conflict, LinkConflict, NotFound, StateMismatch, UsageError
+from paraph.former_names import FormerSecret
 from paraph.installs.pending_authorization import LinkWish
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
@@ -31,6 +33,7 @@ from paraph.model.grant import Grant
 from paraph.model.installation import Installation
 from paraph.model.link import LINK_TRANSITIONS, Link, LinkEvent, Progress, advance
 from paraph.model.phase import Phase
+from paraph.model.public_value import person_value, replaced_value
 from paraph.oauth.pkce import verify_challenge
 from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret
@@ -51,6 +54,17 @@ class Claim:
     installation: Installation
     expires_at: int
     replaces: Sequence[Installation]
+
+    def public_value(self) -> values.Claim:
+        """Return the claim as the host sees it."""
+        return values.Claim(
+            claim=FormerSecret(self.claim.reveal()),
+            subject=self.installation.link.subject,
+            zoom=person_value(self.installation),
+            scopes=tuple(sorted(self.installation.grant.tokens.scopes)),
+            expires_at=self.expires_at,
+            replaces=tuple(map(replaced_value, self.replaces)),
+        )
 
 
 async def add_pending(
@@ -189,7 +203,10 @@ async def confirm(
                 remedy="Remove the other installation first, with a key that may do so.",
             )
         if replaced and not move:
-            raise LinkConflict("the subject or the Zoom user is linked elsewhere")
+            raise LinkConflict(
+                "the subject or the Zoom user is linked elsewhere",
+                replaces=[replaced_value(one) for one in replaced],
+            )
         progress = advance(
             Progress(pending.phase, pending.proofs), LinkEvent.HOST_CONFIRMED, now=context.now()
         )

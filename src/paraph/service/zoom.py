@@ -23,24 +23,21 @@ from typing import Self, Unpack
 from starlette.types import ASGIApp, Scope
 
 from paraph.events.handlers import Handler, Handlers, HandlerTarget
-from paraph.lifecycle import link, link_request
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.link import Claim
-from paraph.model.installation import Installation
-from paraph.secret import Secret
 from paraph.service.app import Service, open_service
+from paraph.service.former_calls import FormerCalls
+from paraph.service.in_process import InProcess, SubjectInstallation
 from paraph.service.mount.access_log import hide_codes
 from paraph.service.mount.host_pages import HostSide, SubjectOf, signed_in_subject
 from paraph.service.mount.lifetime import Lifetime
 from paraph.service.mount.mounted_settings import mounted_settings
 from paraph.service.mount.mounting import Around, Mounted, paths_among_others
-from paraph.service.subject_installation import SubjectInstallation
 from paraph.settings.keywords import SettingKeywords
 from paraph.settings.model import Settings
 from paraph.zoom.api_path import AllowList
 
 
-class Zoom:
+class Zoom(FormerCalls):
     """The service, in this process.
 
     A setting that is not given is read from `PARAPH_*` variables, then from `paraph.toml`.
@@ -97,6 +94,8 @@ class Zoom:
         self.settings = mounted_settings(settings, file, keywords, prefix=prefix, host=self.host)
         self.allowed = AllowList(self.settings.proxy_allow)
         self.handlers = Handlers()
+        # The handle that handlers receive; `SyncZoom` sets another one.
+        self.handle_of: Callable[[str], object] = self.installation
         self.lifetime = Lifetime(self._open)
         hide_codes()
 
@@ -120,7 +119,7 @@ class Zoom:
                 if not self.handlers:
                     return []
                 target = self.handlers.bind(
-                    context, client_of=lambda one: self.installation(one.link.subject)
+                    context, client_of=lambda one: self.handle_of(one.subject)
                 )
                 stack.callback(target.close)
                 return [target]
@@ -221,60 +220,26 @@ class Zoom:
         """
         return self.handlers.on(pattern)
 
-    def installation(self, subject: str) -> SubjectInstallation:
-        """Return the installation of a local account; each use looks it up again.
+    def installation(self, subject: str = "", *, installation_id: str = "") -> SubjectInstallation:
+        """Return the handle of a local account's installation. Nothing is looked up yet.
 
         Args:
-            subject: the local account.
-        """
-        return SubjectInstallation(lambda: self.service, self.allowed, subject)
-
-    async def request_link(self, subject: str, *, challenge: str, return_to: str = "") -> str:
-        """Return the one-use URL to which the signed-in user's browser is sent.
-
-        Args:
-            subject: the signed-in local account.
-            challenge: S256 of a nonce that stays in this user's session (`challenge_of`).
-            return_to: an identifier of the app's own, returned at the end; never a URL.
+            subject: the local account. Take it from your own session, never from a request.
+            installation_id: the id of one installation, where you know it. With a subject, both
+                must belong together. Without one, the installation of any subject is used.
 
         Raises:
-            UsageError: an argument does not have the required form.
+            UsageError: neither is given.
+
+        Example:
+            jane = zoom.installation("acct_42")
+            response = await jane.get("/users/me")
         """
-        code, _expires_at = await link_request.request_link(
-            self.service.context, subject=subject, challenge=challenge, return_to=return_to
-        )
-        return f"{self.settings.public_url}/install?request={code.reveal()}"
+        return SubjectInstallation(lambda: self._backend, subject, installation_id)
 
-    async def claim(self, handoff: str, *, verifier: str) -> Claim:
-        """Open the handoff that the browser brought.
-
-        Args:
-            handoff: the query parameter `handoff` of `link_url`.
-            verifier: the nonce of the session that requested the link.
-
-        Raises:
-            NotFound: the handoff is unknown, expired or used, or the verifier is wrong.
-        """
-        return await link.claim(self.service.context, handoff=Secret(handoff), verifier=verifier)
-
-    async def confirm(self, claim: Secret, *, subject: str, move: bool = False) -> Installation:
-        """Confirm a claim: the user agreed to both accounts.
-
-        Args:
-            claim: the claim that `claim()` returned.
-            subject: the subject that requested the link.
-            move: True if the user also agreed to the change that `replaces` names.
-
-        Raises:
-            NotFound: there is no live claim, or it is another subject's.
-            LinkConflict: an installation would be replaced, and `move` is not set.
-            Conflict: the grant is being decided; try again in a moment.
-        """
-        return await link.confirm(self.service.context, claim=claim, subject=subject, move=move)
-
-    async def decline(self, claim: Secret) -> None:
-        """Decline a claim: the user refused."""
-        await link.decline(self.service.context, claim=claim)
+    @property
+    def _backend(self) -> InProcess:
+        return InProcess(self.service, self.allowed, self.settings.public_url)
 
     @property
     def service(self) -> Service:
