@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from paraph.service.access_log import HideCodes, hide_codes
-
 from django.apps import AppConfig
 from django.core import checks
 from django.core.signals import request_started, setting_changed
 from django.utils.module_loading import autodiscover_modules
+
 from paraph.integrations.django.checks import check_project
 from paraph.integrations.django.project import project
+from paraph.service.mount.access_log import HideCodes, hide_codes
 
 
 class ParaphConfig(AppConfig):

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
+
 from paraph.errors import ConfigurationError, UsageError
 from paraph.integrations.django import deployment_checks, url_checks
 from paraph.integrations.django.project import service_settings

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own name.
 from django.urls import NoReverseMatch
 from django.utils.module_loading import import_string
+
 from paraph.errors import ParaphError
 from paraph.integrations.django.project import option, service_settings
 from paraph.settings.model import Settings

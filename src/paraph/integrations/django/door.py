@@ -9,6 +9,8 @@ from __future__ import annotations
 from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+
 from paraph.integrations.exchange import (
     MOST_BODY_BYTES,
     WholeResponse,
@@ -16,8 +18,6 @@ from paraph.integrations.exchange import (
     scope_of,
     without_connection_headers,
 )
-
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
 
 def request_scope(request: HttpRequest, path: str) -> dict[str, Any] | None:

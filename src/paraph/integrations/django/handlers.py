@@ -12,8 +12,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync
-
 from django.db import close_old_connections
+
 from paraph.events.event_pattern import EventPattern
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])

@@ -19,6 +19,7 @@ from django.utils.crypto import get_random_string
 from django.utils.encoding import iri_to_uri
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
+
 from paraph.endpoints.pages import url_with
 from paraph.errors import Conflict, LinkConflict, NotFound, ParaphError
 from paraph.integrations.django.project import project, subject_of, url_option

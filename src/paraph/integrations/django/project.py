@@ -14,13 +14,13 @@ from django.shortcuts import resolve_url
 from django.urls import get_script_prefix, reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
+
 from paraph.errors import NotFound, ParaphError
 from paraph.integrations.django.handlers import register_with
 from paraph.secret import Secret
 
 if TYPE_CHECKING:
     from paraph.service.sync_zoom import SyncZoom
-
     from paraph.settings.model import Settings
 
 # Keys of PARAPH that are not settings of the service.

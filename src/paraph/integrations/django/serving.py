@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from paraph.service.mounting import run_lifespan
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from paraph.integrations.django.project import project
+from paraph.service.mount.mounting import run_lifespan
 
 if TYPE_CHECKING:
-    from paraph.service.lifetime import Lifetime
+    from paraph.service.mount.lifetime import Lifetime
 
 
 class _InThread:

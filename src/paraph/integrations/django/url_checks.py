@@ -11,6 +11,7 @@ from django.http.request import validate_host
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, URLPattern, URLResolver, get_resolver, resolve
 from django.urls.resolvers import LocalePrefixPattern
+
 from paraph.errors import ParaphError
 from paraph.integrations.django.project import service_settings
 from paraph.settings.validation import is_loopback

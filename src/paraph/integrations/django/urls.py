@@ -7,6 +7,7 @@ Any prefix works. Register the resulting redirect URL and event URL at Zoom; the
 from __future__ import annotations
 
 from django.urls import path
+
 from paraph.integrations.django import linking, views
 
 app_name = "paraph"

@@ -10,15 +10,15 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from paraph.integrations.exchange import exchange
-
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
+
 from paraph.errors import ParaphError
 from paraph.integrations.django.door import django_response, request_body, request_scope
 from paraph.integrations.django.project import prefix, project
+from paraph.integrations.exchange import exchange
 
 View = TypeVar("View", bound=Callable[..., Any])
 _log = logging.getLogger("paraph.django")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+
 from paraph.errors import NotFound, ParaphError
 from paraph.integrations.django.project import project, subject_of
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
 from paraph.errors import ConfigurationError
 from paraph.integrations.django.project import variables
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage
 from django.core.management.base import BaseCommand, CommandError
+
 from paraph.integrations.django.checks import check_project
 from paraph.integrations.django.project import service_settings
 
