@@ -103,6 +103,9 @@ class _AsgiThread:
     def _run(self) -> None:
         try:
             self._server.run([self._bound])
+        except SystemExit as error:
+            # Uvicorn leaves with a status where an app has failed to start.
+            self._failure = self._failure or error
         finally:
             self._bound.close()
             self._server.settled.set()
