@@ -240,7 +240,7 @@ class RedirectionEndpoint:
         if isinstance(found, Outcome):
             _log.info("install.repeated", outcome=found.kind)
             return self._repeated(found)
-        self._count(error or StateUsed("the state was used before"))
+        self._count(error or StateUsed())
         return self._pages.used() if found == "over" else _without_cookie(refusal, pending)
 
     def _repeated(self, outcome: Outcome) -> Response:
