@@ -143,6 +143,13 @@ def test_settings_fit_and_register_the_app(
     assert "http://127.0.0.1:7/zoom/webhook" == simulated_zoom.app.deauthorization_url
 
 
+def test_waiting_ends(simulated_zoom: SimulatedZoom) -> None:
+    """`wait_until` returns once its condition holds, and raises when it never does."""
+    simulated_zoom.wait_until(iter([False, 0, "yes"]).__next__)
+    with pytest.raises(TimeoutError, match=r"within 0\.05 s"):
+        simulated_zoom.wait_until(lambda: False, seconds=0.05)
+
+
 class TestTheNextTest:
     """Nothing of one test reaches the next one."""
 

@@ -1,6 +1,6 @@
 """The cause of a refusal page, for the developer, in one log line at level DEBUG.
 
-The page itself is the same for every bad request, so that it helps nobody who tries things. The
+The page itself is the same for every bad request, so that an attacker learns nothing from it. The
 line goes to the logger `paraph.installs` of the standard library:
 
     install.refused: no_cookie: the browser sent no cookie of this flow

@@ -16,6 +16,23 @@ from paraph.errors import ConfigurationError, NotFound
 from paraph.settings.source import parse_toml
 from paraph.simulator.state.world_content import Meeting, Recording, find_wrong_content
 
+__all__ = [
+    "DEFAULT_CLIENT_ID",
+    "DEFAULT_CLIENT_SECRET",
+    "DEFAULT_WEBHOOK_SECRET",
+    "Account",
+    "App",
+    "Meeting",
+    "Recording",
+    "User",
+    "World",
+    "Zoom",
+    "complete",
+    "default_world",
+    "find_contradictions",
+    "load_world",
+]
+
 DEFAULT_CLIENT_ID = "SimulatedZoomClientId1"
 DEFAULT_CLIENT_SECRET = "simulated-zoom-client-credential-0001"
 DEFAULT_WEBHOOK_SECRET = "simulated-zoom-webhook-signing-0001"
