@@ -18,12 +18,6 @@ def copied(name: str, folder: Path) -> Path:
     return Path(shutil.copytree(EXAMPLES / name, folder / name))
 
 
-def test_a_user_of_the_fastapi_product_connects_zoom(tmp_path: Path) -> None:
-    """A browser is signed in, installs, confirms, and the product calls Zoom."""
-    folder = copied("fastapi", tmp_path)
-    assert "1 passed" in run_pytest(folder, "-k", "connects_zoom")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SUITES))
 def test_a_suite_passes(name: str, tmp_path: Path) -> None:

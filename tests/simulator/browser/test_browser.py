@@ -51,8 +51,8 @@ async def _away(_request: Request) -> Response:
     return RedirectResponse("https://elsewhere.example/x", 302)
 
 
-async def _to_zoom(request: Request) -> Response:
-    return RedirectResponse(request.query_params["url"], 303)
+async def _broken(_request: Request) -> Response:
+    raise ValueError("broken")
 
 
 APP = Starlette(
@@ -62,7 +62,7 @@ APP = Starlette(
         Route("/form", _form, methods=["GET", "POST"]),
         Route("/again/{status}", _again, methods=["POST"]),
         Route("/away", _away),
-        Route("/to-zoom", _to_zoom),
+        Route("/broken", _broken),
     ]
 )
 
@@ -205,3 +205,9 @@ def test_deciding_elsewhere_is_an_error(browser: Browser, simulated_zoom: Simula
     browser.get(authorization(simulated_zoom))
     with pytest.raises(NotFound):
         browser.approve("nobody@example.com")
+
+
+def test_an_app_that_raises_answers_500(browser: Browser, simulated_zoom: SimulatedZoom) -> None:
+    """The page of an error is a page: no connection breaks, however often it is asked for."""
+    for _ in range(3):
+        assert 500 == browser.get(f"{simulated_zoom.app_url}/broken").status_code

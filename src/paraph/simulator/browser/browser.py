@@ -45,7 +45,9 @@ class Browser:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
-        self._http = httpx.Client(trust_env=False, timeout=_SECONDS)
+        # One connection for each request: a server may close an idle one just as it is used.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(trust_env=False, timeout=_SECONDS, limits=limits)
         self.jar = CookieJar(simulator.wall)
         self.page: httpx.Response | None = None
 
