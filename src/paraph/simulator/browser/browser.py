@@ -76,19 +76,23 @@ class Browser:
         *,
         data: Mapping[str, Any] | None = None,
         json: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a form or JSON from the current page; return the page after all redirects.
+        """Send a form or another body from the current page; return the page after all redirects.
 
         Args:
             url: an absolute URL, or one relative to the current page.
             data: the fields of a form.
             json: a JSON body, in place of a form.
+            content: any other body, in place of a form.
             headers: headers to add or to replace.
         """
         url = self._absolute(url)
         initiator = self.url or url
-        return self._open("POST", url, initiator, data=data, json=json, headers=headers)
+        body = {"data": data, "json": json, "content": content}
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._open("POST", url, initiator, **given, headers=headers)
 
     @property
     def url(self) -> str:
