@@ -78,7 +78,8 @@ def target_of(example: Example) -> Target:
             ready_within=90,
         ),
         urls=Urls(
-            start=example.connect if starts_by_path else example.home,
+            # A page with a link among others is for people.
+            start=example.connect if starts_by_path else f"{example.prefix}/start",
             pages=[path for path in (example.home, example.profile) if path],
             redirect=registration.get("redirect", f"{example.prefix}/oauth/redirect"),
             webhook=registration.get("webhook", f"{example.prefix}/webhook"),
