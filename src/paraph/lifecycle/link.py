@@ -93,7 +93,12 @@ async def add_pending(
 
 
 async def claim(
-    context: Context, *, handoff: Secret, verifier: str, subject_prefix: str = ""
+    context: Context,
+    *,
+    handoff: Secret,
+    verifier: str,
+    subject_prefix: str = "",
+    code: Secret | None = None,
 ) -> Claim:
     """Open a handoff for the session that began it.
 
@@ -102,6 +107,8 @@ async def claim(
         handoff: the code that the browser brought.
         verifier: the nonce of the session.
         subject_prefix: the caller may act only for subjects that begin with this.
+        code: the code of the claim, 256 bits that only this session can derive; by default new
+            random bits.
 
     Raises:
         NotFound: the handoff is unknown, expired or used, the verifier is not this session's, or
@@ -110,7 +117,7 @@ async def claim(
             prevent guessing.
     """
     now = context.now()
-    code = context.one_use_code()
+    code = code or context.one_use_code()
     async with context.store.transaction() as tx:
         link = await tx.links.find_handoff(secret_hash(handoff), now=now)
         if link is None:
@@ -123,15 +130,46 @@ async def claim(
             raise NotFound("the subject lies outside the caller's prefix")
         if not await tx.links.use_handoff(link.link_id, claim_hash=secret_hash(code)):
             raise NotFound("the handoff was used")
-        installation = await tx.installations.get(link.link_id)
-        if installation is None:
-            raise NotFound("the installation is gone")
-        replaces = [
-            one
-            for one in await replaced_by(tx, context, link, installation.grant)
-            if one.link.subject.startswith(subject_prefix)
-        ]
-    return Claim(code, installation, link.expires_at or now, replaces)
+        return await _claim_of(tx, context, link, code, subject_prefix=subject_prefix)
+
+
+async def _claim_of(
+    tx: Transaction, context: Context, link: Link, code: Secret, *, subject_prefix: str = ""
+) -> Claim:
+    installation = await tx.installations.get(link.link_id)
+    if installation is None:
+        raise NotFound("the installation is gone")
+    replaces = [
+        one
+        for one in await replaced_by(tx, context, link, installation.grant)
+        if one.link.subject.startswith(subject_prefix)
+    ]
+    return Claim(code, installation, link.expires_at or context.now(), replaces)
+
+
+async def find_claim(context: Context, *, claim: Secret, subject: str) -> Claim:
+    """Read a claim once more, for the page that shows both accounts.
+
+    Args:
+        context: the app's store and clock.
+        claim: the claim that `claim()` returned.
+        subject: the subject that started.
+
+    Raises:
+        NotFound: there is no live claim, or it is of another subject.
+    """
+    async with context.store.reading() as tx:
+        link = await tx.links.find_claim(secret_hash(claim), now=context.now())
+        if link is None or link.subject != subject:
+            raise NotFound("no live claim of this subject")
+        return await _claim_of(tx, context, link, claim)
+
+
+async def is_confirmed_since(context: Context, *, subject: str, since: int) -> bool:
+    """Return True if a link of the subject was confirmed at `since` (epoch seconds) or later."""
+    async with context.store.reading() as tx:
+        link = await tx.links.active_for_subject(context.client.client_id, subject)
+    return link is not None and link.confirmed_at is not None and link.confirmed_at >= since
 
 
 async def confirm(

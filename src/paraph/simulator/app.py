@@ -25,7 +25,6 @@ from paraph.simulator.oauth.authorization_endpoint import AuthorizationEndpoint
 from paraph.simulator.oauth.device_endpoint import DeviceEndpoint
 from paraph.simulator.oauth.token_endpoint import TokenEndpoint
 from paraph.simulator.recording import Journaling
-from paraph.simulator.request import is_loopback_address
 from paraph.simulator.response import Guard, as_endpoint
 from paraph.simulator.rest.event_subscriptions import EventSubscriptions
 from paraph.simulator.rest.rest_api import RestApi
@@ -168,8 +167,3 @@ class Server(uvicorn.Server):
         self._simulator.timers.clear()
         await self._simulator.sender.close()
         await super().shutdown(sockets)
-
-
-def is_loopback(host: str) -> bool:
-    """Return true if the simulator is reachable only from this machine."""
-    return host == "localhost" or is_loopback_address(host)

@@ -130,6 +130,22 @@ class World(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             raise NotFound("there is no such user")
         return user
 
+    def chosen_user(self, user: User | str) -> User:
+        """Return a user that a test names.
+
+        Args:
+            user: the user itself, or the id or e-mail address; "" for the first user.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        if isinstance(user, User):
+            return user
+        for one in self.users:
+            if not user or user in {one.id, one.email}:
+                return one
+        raise NotFound("there is no such user")
+
     def account(self, account_id: str) -> Account | None:
         """Return an account by id, byte for byte."""
         return next((one for one in self.accounts if one.id == account_id), None)
