@@ -118,7 +118,7 @@ class Installation(FormerRecord):
     Attributes:
         id: the id of the installation; it stays the same when the user installs again.
         subject: the local account.
-        phase: "active", "needs_reauthorization", "suspended" or "deauthorizing".
+        phase: "active", "needs_reauthorization", "undecided" or "suspended".
         reason: why it needs a new consent; otherwise empty.
         zoom: the Zoom user.
         scopes: the granted scopes, sorted.
