@@ -71,7 +71,9 @@ app.add_middleware(SessionMiddleware, secret_key=key, https_only=True, same_site
 
 @app.get("/sign-in")
 async def sign_in_page() -> HTMLResponse:
-    return HTMLResponse('<form method="post">Name <input name="user"><button>Sign in</button>')
+    return HTMLResponse(
+        '<form method="post">Name <input name="user"><button>Sign in</button></form>'
+    )
 
 
 @app.post("/sign-in")

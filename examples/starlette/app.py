@@ -60,7 +60,9 @@ async def home(request: Request) -> Response:
 
 async def sign_in(request: Request) -> Response:
     if request.method == "GET":
-        return HTMLResponse('<form method="post">Name <input name="user"><button>Sign in</button>')
+        return HTMLResponse(
+            '<form method="post">Name <input name="user"><button>Sign in</button></form>'
+        )
     request.session["user"] = parse_qs((await request.body()).decode())["user"][0]
     return RedirectResponse("/", 303)
 

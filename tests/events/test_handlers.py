@@ -17,7 +17,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.recipients import Recipients, find_recipients
 from paraph.lifecycle.context import Context
 from paraph.model.event import KeptEvent
-from paraph.model.installation import Installation
+from paraph.values import Installation
 from storage import sample
 
 pytestmark = pytest.mark.anyio

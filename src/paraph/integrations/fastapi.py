@@ -42,9 +42,9 @@ def router(zoom: Zoom, *, security_txt: bool = False) -> APIRouter:
 def installation_of(zoom: Zoom) -> Callable[[Request], AsyncIterator[SubjectInstallation]]:
     """Return a dependency that yields the installation of the signed-in user.
 
-    The response is 401 if `subject_of` names no user. The first call of Zoom decides about the
-    rest: 404 without an installation (`connect_url` in the body begins one), 409 if Zoom ended the
-    grant (`reauthorize_url` asks the person again), 503 while Zoom decides about a removal.
+    The response is 401 if `subject_of` names no user. A call of Zoom decides about the rest. The
+    response is 404 without an installation; `connect_url` in its body begins one. It is 409 if Zoom
+    ended the grant; `reauthorize_url` asks the person again. It is 503 while a removal is verified.
 
     Args:
         zoom: the service; it needs `subject_of`.

@@ -60,10 +60,13 @@ def routes(zoom: Zoom, *, security_txt: bool = False) -> list[BaseRoute]:
     Example:
         app = Starlette(routes=[*routes(zoom)], lifespan=zoom.lifespan)
     """
+    paths = sorted(zoom.paths_in_app(security_txt=security_txt))
+    # An unknown URL with a slash more would be redirected to the known one, with its code. The
+    # service answers that it is not found.
+    # Of an application as endpoint Starlette checks no method: the service answers all.
     return [
-        # Of an application as endpoint Starlette checks no method: the service answers all.
         Route(path, zoom.asgi, include_in_schema=False)
-        for path in sorted(zoom.paths_in_app(security_txt=security_txt))
+        for path in (*paths, *(f"{path}/" for path in paths))
     ]
 
 
@@ -72,8 +75,9 @@ def exception_handlers(
 ) -> dict[type[Exception] | int, Callable[[Request, Exception], Response]]:
     """Return handlers for the errors of an installation's calls, as JSON.
 
-    404 without an installation (`connect_url` in the body begins one), 409 if Zoom ended the grant
-    (`reauthorize_url` asks the person again), 503 while Zoom decides about a removal.
+    The response is 404 without an installation; `connect_url` in its body begins one. It is 409 if
+    Zoom ended the grant; `reauthorize_url` asks the person again. It is 503 while a removal is
+    verified.
 
     Args:
         zoom: the service.

@@ -24,13 +24,13 @@ from starlette.types import ASGIApp, Scope
 
 from paraph.events.handlers import Handler, Handlers, HandlerTarget
 from paraph.lifecycle.context import Context
-from paraph.service.access_log import hide_codes
 from paraph.service.app import Service, open_service
-from paraph.service.host_pages import HostSide, SubjectOf, signed_in_subject
 from paraph.service.in_process import FormerCalls, InProcess, SubjectInstallation
-from paraph.service.lifetime import Lifetime
-from paraph.service.mounted_settings import mounted_settings
-from paraph.service.mounting import Around, Mounted, paths_among_others
+from paraph.service.mount.access_log import hide_codes
+from paraph.service.mount.host_pages import HostSide, SubjectOf, signed_in_subject
+from paraph.service.mount.lifetime import Lifetime
+from paraph.service.mount.mounted_settings import mounted_settings
+from paraph.service.mount.mounting import Around, Mounted, paths_among_others
 from paraph.settings.keywords import SettingKeywords
 from paraph.settings.model import Settings
 from paraph.zoom.api_path import AllowList

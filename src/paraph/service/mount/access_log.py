@@ -11,14 +11,16 @@ import re
 
 # Every server that writes its access log by the standard logging module.
 LOGGERS = ("uvicorn.access", "gunicorn.access", "hypercorn.access", "daphne.access")
-_SECRET = re.compile(r"((?:^|[?&])(?:code|state|handoff|request)=)[^&\s\"#]*")
+# A query in a text, or a text that is a query, with one of these parameters.
+_NAMES = "(?:code|state|handoff|request)="
+_SECRET = re.compile(rf"""\?(?:[^\s"'#]*&)?{_NAMES}[^\s"'#]*|\A(?:[^\s"'#/?]*&)?{_NAMES}\S*""")
 
 
 class HideCodes(logging.Filter):
-    """Masks the values of secret parameters in the arguments of every log record."""
+    """Removes queries with codes from the arguments of every log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask a record; it is always logged."""
+        """Change a record; it is always logged."""
         if isinstance(record.args, tuple):
             record.args = tuple(map(_masked, record.args))
         elif isinstance(record.args, dict):
@@ -29,7 +31,7 @@ class HideCodes(logging.Filter):
 
 
 def _masked(value: object) -> object:
-    return _SECRET.sub(r"\1***", value) if isinstance(value, str) else value
+    return _SECRET.sub("?***", value) if isinstance(value, str) else value
 
 
 _hide_codes = HideCodes()

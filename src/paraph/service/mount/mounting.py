@@ -14,7 +14,7 @@ from paraph.endpoints.browser_request import path_of
 from paraph.endpoints.routes import SECURITY_TXT_PATH, VERIFY_PATH
 from paraph.errors import ParaphError
 from paraph.logs import get_logger
-from paraph.service.lifetime import Lifetime
+from paraph.service.mount.lifetime import Lifetime
 from paraph.settings.loading import LINK_PATH, START_PATH
 from paraph.settings.model import Settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from service.mounted_app import MountedApp, form_of, mounted_app, send, sign_in
+from service.mount.mounted_app import MountedApp, form_of, mounted_app, send, sign_in
 from service_kit import JANE, PUBLIC_URL, RAVI
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +69,7 @@ async def test_a_handoff_without_the_cookie_of_its_browser_is_refused(tmp_path: 
             value = f"{cookie.name}={cookie.value}"
             doubled = await twice.get(handoff, headers={"cookie": f"user=jane; {value}; {value}"})
             assert 400 == doubled.status_code
-            changed = f"{cookie.name}={cookie.value[:-4]}AAAA"
+            changed = f"{cookie.name}={str(cookie.value)[:-4]}AAAA"
             spoilt = await twice.get(handoff, headers={"cookie": f"user=jane; {changed}"})
             assert 400 == spoilt.status_code
         assert 200 == (await first.get(handoff, follow_redirects=True)).status_code

@@ -49,7 +49,7 @@ from paraph.model.installation import Installation
 from paraph.oauth.messages import parse_query
 from paraph.oauth.pkce import code_challenge_of
 from paraph.secret import Secret
-from paraph.service.page_key import PageKey, PageKeys
+from paraph.service.mount.page_key import PageKey, PageKeys
 from paraph.settings.loading import LINK_PATH, START_PATH
 from paraph.settings.model import Settings
 
@@ -356,7 +356,7 @@ class HostPages:
 
 
 async def signed_in_subject(host: HostSide, scope: Scope) -> str | None:
-    """Return the signed-in local account of a request; None if there is none.
+    """Return the signed-in local account of a request; None if no user is signed in.
 
     Raises:
         UsageError: the host's function did not return a text or None.
