@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
+from public_names import PublicName, modules, public_names
+
 import paraph
-from project.public_names import PublicName, modules, public_names
 
 
 def all_names() -> list[PublicName]:

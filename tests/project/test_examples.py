@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from public_names import PublicName
 
 from calls.four_objects import FourObjects, four_objects
 from paraph.simulator.running import SimulatedZoom
 from paraph.simulator.webhooks.webhook_sender import sign
 from project.example_runs import all_names, failures_of, is_pure, run_code, run_session
-from project.public_names import PublicName
 from scripted_zoom import JANE_HERSELF, Scripted
 from service.app_with_zoom import NONCE
 from service_kit import ACCOUNT, settings_for, simulated_zoom

@@ -12,16 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
-
 import paraph
 
-SOURCE = Path(__file__).parents[2] / "src" / "paraph"
+SOURCE = Path(__file__).parents[1] / "src" / "paraph"
 # Packages whose `__all__` lists what a program may use.
 DOORS = ("paraph", "paraph.client", "paraph.webhooks", "paraph.installs")
-# Django's own rules for the names of its files say what stands there; docs/reference/django.md
-# describes them, and importing them needs a configured project.
-_DJANGO = "django"
 _SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Example):$", re.MULTILINE)
 
 
@@ -119,11 +114,3 @@ def _methods(owner: str, kind: type) -> Iterator[PublicName]:
             continue
         if value.__module__.startswith("paraph"):
             yield PublicName(f"{owner}.{name}", value)
-
-
-def skip_without(module: str) -> None:
-    """Skip a test if a framework of an integration is not installed."""
-    try:
-        import_module(module)
-    except ImportError as error:
-        pytest.skip(f"{module}: {error}")
