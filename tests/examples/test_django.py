@@ -128,7 +128,10 @@ def test_it_is_installed_in_a_browser(zoom: SimulatedZoom, tmp_path: Path, page:
 
 def checked_target() -> Target:
     """The target of the example with the hooks in `django_checked`."""
-    hooks = {"DJANGO_SETTINGS_MODULE": "checked_settings", "PYTHONPATH": str(CHECKED)}
+    hooks = {
+        "DJANGO_SETTINGS_MODULE": "checked_settings",
+        "PYTHONPATH": f"{ROOT / 'src'}:{CHECKED}",
+    }
     target = target_of(replace(DJANGO, environment={**DJANGO.environment, **hooks}))
     found = structs.replace(
         target.hooks,

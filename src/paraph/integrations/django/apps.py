@@ -10,7 +10,6 @@ from django.core import checks
 from django.core.signals import request_started, setting_changed
 from django.utils.module_loading import autodiscover_modules
 
-from paraph.integrations.django.checks import check_project
 from paraph.integrations.django.project import project
 from paraph.service.mount.access_log import HideCodes, hide_codes
 
@@ -24,6 +23,9 @@ class ParaphConfig(AppConfig):
 
     def ready(self) -> None:
         """Import the handlers. The service itself starts with the first request."""
+        # Its imports need the models of all apps.
+        from paraph.integrations.django.checks import check_project
+
         checks.register(check_project, "paraph")
         hide_codes()
         # The development server logs whole URLs, too.

@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own name.
+from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import NoReverseMatch
 from django.utils.module_loading import import_string
 
 from paraph.errors import ParaphError
 from paraph.integrations.django.project import option, service_settings
 from paraph.settings.model import Settings
-
-_SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
-_SIGN_IN = "django.contrib.auth.middleware.AuthenticationMiddleware"
-_CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 
 
 def check_deployment() -> list[CheckMessage]:
@@ -33,25 +32,30 @@ def check_deployment() -> list[CheckMessage]:
 
 
 def _middleware() -> Iterator[CheckMessage]:
-    needed = [_SESSIONS] if option("subject_of") else [_SESSIONS, _SIGN_IN]
-    for name in needed:
-        if not _has(name):
+    needed: list[type] = [SessionMiddleware]
+    if not option("subject_of"):
+        needed.append(AuthenticationMiddleware)
+    for one in needed:
+        if not _has(one):
             yield Error(
-                f"MIDDLEWARE does not hold {name}.",
+                f"MIDDLEWARE does not hold {_name_of(one)}.",
                 hint="Add it: paraph reads the signed-in account from the session.",
                 id="paraph.E011",
             )
-    if not _has(_CSRF):
+    if not _has(CsrfViewMiddleware):
         yield Warning(
-            f"MIDDLEWARE does not hold {_CSRF}.",
+            f"MIDDLEWARE does not hold {_name_of(CsrfViewMiddleware)}.",
             hint="Add it. paraph checks its own confirmation page, and no other page.",
             id="paraph.W002",
         )
 
 
-def _has(name: str) -> bool:
+def _name_of(middleware: type) -> str:
+    return f"{middleware.__module__}.{middleware.__qualname__}"
+
+
+def _has(wanted: type) -> bool:
     """Return True if the project has a middleware, or a subclass of it."""
-    wanted = import_string(name)
     for one in settings.MIDDLEWARE:
         try:
             found = import_string(one)

@@ -11,13 +11,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
-from paraph.integrations.exchange import (
-    MOST_BODY_BYTES,
-    WholeResponse,
-    is_plainly_written,
-    scope_of,
-    without_connection_headers,
-)
+from paraph.integrations.exchange import Body, NoBody, WholeResponse
+from paraph.integrations.wsgi_request import MOST_BODY_BYTES, is_plainly_written, scope_of
 
 
 def request_scope(request: HttpRequest, path: str) -> dict[str, Any] | None:
@@ -44,22 +39,20 @@ def request_scope(request: HttpRequest, path: str) -> dict[str, Any] | None:
     return {**found, **placed} if is_plain else None
 
 
-def request_body(request: HttpRequest) -> bytes | None:
-    """Read the body, at most one byte more than any endpoint takes; None if it broke off.
+def request_body(request: HttpRequest) -> Body:
+    """Read the body, at most one byte more than any endpoint takes.
 
     A body that is announced longer is not read: the service refuses it by that header. A
     middleware of the project may have read the body before.
     """
-    if request.method != "POST":
-        return b""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if announced and not _is_short(announced):
         return b""
     try:
         body: bytes = request.read(MOST_BODY_BYTES)
     except UnreadablePostError:
-        return None
-    return body if not announced or len(body) == int(announced) else None
+        return NoBody.BROKEN_OFF
+    return body if not announced or len(body) == int(announced) else NoBody.BROKEN_OFF
 
 
 def _is_short(announced: str) -> bool:
@@ -71,10 +64,11 @@ def django_response(answer: WholeResponse) -> HttpResponse:
     response = HttpResponse(answer.body, status=answer.status)
     # Django's default type is wrong for a response that says none.
     del response.headers["Content-Type"]
-    for name, value in without_connection_headers(answer.headers):
+    for name, value in answer.headers:
         if name.lower() == "set-cookie":
             _add_cookie(response, value)
-        else:
+        # The connection is the server's (PEP 3333).
+        elif name.lower() != "connection":
             response.headers[name] = value
     return response
 

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from paraph.errors import ParaphError
+from paraph.errors import ParaphError, UsageError
 from paraph.integrations.django.door import django_response, request_body, request_scope
 from paraph.integrations.django.project import prefix, project
-from paraph.integrations.exchange import exchange
+from paraph.integrations.exchange import NoBody, WholeResponse, exchange
+from paraph.integrations.wsgi_request import limited_time
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+    from paraph.service.sync_zoom import SyncZoom
 
 View = TypeVar("View", bound=Callable[..., Any])
 _log = logging.getLogger("paraph.django")
@@ -41,10 +47,22 @@ def public(request: HttpRequest) -> HttpResponse:
         scope = request_scope(request, path)
         if scope is None:
             raise Http404
-        answer = zoom.loop_thread.call(exchange, zoom.zoom.asgi, scope, request_body(request))
+        return django_response(_answer(zoom, scope, request))
     except ParaphError as error:
         return unavailable(error)
-    return django_response(answer)
+
+
+def _answer(zoom: SyncZoom, scope: Scope, request: HttpRequest) -> WholeResponse:
+    """Pass a request to the service; its body is read only if the headers do not decide."""
+    call = zoom.loop_thread.call
+    answer = call(exchange, zoom.zoom.asgi, scope, NoBody.NOT_READ)
+    if answer is None:
+        with limited_time(request.META, zoom.loop_thread.loop):
+            body = request_body(request)
+        answer = call(exchange, zoom.zoom.asgi, scope, body)
+    if answer is None:
+        raise UsageError("the service asked for a body that was read")
+    return answer
 
 
 # Zoom sends no token of Django's; its own signature is verified over the raw bytes.
