@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,7 @@ def found_by_check(folder: Path, monkeypatch: pytest.MonkeyPatch, ids: list[str]
 
 def need_gunicorn() -> None:
     """Skip the running test where the server of the Flask example is not installed."""
-    try:
-        import gunicorn  # noqa: F401
-    except ImportError:
+    if find_spec("gunicorn") is None:
         skip_test("gunicorn is not installed")
 
 
