@@ -14,6 +14,8 @@ WORKERS ?= $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 2)
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
+# `make demo` runs the service and the simulator; `paraph check` runs beside them.
+RUN_EXTRAS := --extra service --extra check
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make requirements'
 
@@ -129,7 +131,7 @@ compare: $(DEV)  ## the same requests to another checkout and to this one; OLD=p
 
 requirements: $(BIN)/python  ## compile requirements/*.txt, with hashes, from pyproject.toml
 	$(PIP) uv
-	$(BIN)/uv pip compile $(COMPILE) pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile $(COMPILE) $(RUN_EXTRAS) pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(COMPILE) --group build -o requirements/build.txt
 	$(BIN)/uv pip compile $(COMPILE) --all-extras pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile $(COMPILE) tests/interoperability/requirements.in -o tests/interoperability/requirements.txt

@@ -1,7 +1,8 @@
 """paraph: accept only messages that really came from Zoom and the right person, and prove it.
 
 The public names are listed by hand and loaded on first use: importing paraph, or its pytest
-plugin, loads no server and no database driver.
+plugin, loads no server and no database driver. A name whose extra is not installed raises
+`MissingExtra`, which says how to install it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from paraph.client import AsyncClient, Client, challenge_of
     from paraph.errors import NeedsReauthorization, NotFound, ParaphError, UsageError
     from paraph.events.handlers import HandedEvent
+    from paraph.extras import MissingExtra
     from paraph.secret import Secret
     from paraph.service.subject_installation import SubjectInstallation
     from paraph.service.zoom import Zoom
@@ -26,6 +28,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "HandedEvent",
+    "MissingExtra",
     "NeedsReauthorization",
     "NotFound",
     "ParaphError",
@@ -44,6 +47,7 @@ _PLACES = {
     "AsyncClient": "paraph.client",
     "Client": "paraph.client",
     "HandedEvent": "paraph.events.handlers",
+    "MissingExtra": "paraph.extras",
     "NeedsReauthorization": "paraph.errors",
     "NotFound": "paraph.errors",
     "ParaphError": "paraph.errors",
@@ -70,7 +74,10 @@ def __getattr__(name: str) -> Any:
     place = _PLACES.get(name)
     if place is None:
         raise AttributeError(f"module 'paraph' has no attribute {name!r}")
-    return getattr(import_module(place), name)
+    from paraph.extras import extra_of, needs
+
+    with needs(extra_of(place), f"paraph.{name}"):
+        return getattr(import_module(place), name)
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,9 @@ one message differently, an attacker uses the difference.
 Broken text is accepted: programs that truncate names leave half of a surrogate pair, or bytes that
 are not UTF-8. Each is read as U+FFFD, the replacement character. No identifier, token or name that
 paraph compares contains it, so it changes no decision.
+
+The parser is the standard library's. Where msgspec is installed it reads compact bodies, which are
+nearly all of them, at a tenth of the cost and with the same results.
 """
 
 from __future__ import annotations
@@ -14,9 +17,14 @@ import json
 import re
 from typing import Any, NoReturn
 
-import msgspec
-
 from paraph.errors import MessageMalformed
+
+try:
+    import msgspec
+except ModuleNotFoundError:
+    _compact = None
+else:
+    _compact = (msgspec.json.Decoder().decode, msgspec.json.Encoder().encode, msgspec.MsgspecError)
 
 MAX_DEPTH = 32
 _MAX_INTEGER_DIGITS = 20
@@ -27,8 +35,6 @@ _DIGITS_ALONE = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(2
 _REPLACEMENT = "\ufffd"
 _HALF = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89abcdefABCDEF]")
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 # Matches a string, or one bracket: brackets inside strings do not nest. An unterminated string
 # is one match to the end of the body, so that the scan stays linear.
 _STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
@@ -118,12 +124,15 @@ def _parse_canonical(body: bytes, max_depth: int) -> dict[str, Any] | None:
     Most programs write compact JSON, so this path reads nearly all bodies.
     """
     # Many brackets can still be shallow; the full parser then measures the depth.
-    if body.count(b"{") + body.count(b"[") > max_depth or _may_hold_long_integer(body):
+    if _compact is None or body.count(b"{") + body.count(b"[") > max_depth:
         return None
+    if _may_hold_long_integer(body):
+        return None
+    decode, encode, refusal = _compact
     try:
-        parsed = _decode(body)
-        same = _encode(parsed) == body
-    except (ValueError, RecursionError, msgspec.MsgspecError):
+        parsed = decode(body)
+        same = encode(parsed) == body
+    except (ValueError, RecursionError, refusal):
         return None
     return parsed if same and isinstance(parsed, dict) else None
 

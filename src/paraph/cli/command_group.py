@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
+
+from paraph.extras import needs
 
 _SENTENCE = 200
 
@@ -18,11 +21,13 @@ class CommandPlace(NamedTuple):
         module: the module to import when the command runs.
         attribute: the name of the command in that module.
         summary: one line of help, equal to the first line of the command's help.
+        extra: the extra that installs what the command imports; "" for the base installation.
     """
 
     module: str
     attribute: str
     summary: str
+    extra: str = ""
 
 
 class CommandGroup(click.Group):
@@ -88,13 +93,30 @@ class LazyCommandGroup(CommandGroup):
         """Import a command's module and return the command; None for an unknown name.
 
         Raises:
+            MissingExtra: a package that the command needs is not installed.
             TypeError: the table names something that is not a command.
         """
-        del ctx
         place = self.places.get(cmd_name)
         if place is None:
             return None
-        found = getattr(import_module(place.module), place.attribute)
+        with self._needed_by(ctx, cmd_name):
+            found = getattr(import_module(place.module), place.attribute)
         if not isinstance(found, click.Command):
             raise TypeError(f"{place.module}.{place.attribute} is not a command")
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, which imports the larger part of what it needs when it runs.
+
+        Raises:
+            MissingExtra: a package that the command needs is not installed.
+        """
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError:
+            with self._needed_by(ctx, ctx.invoked_subcommand or ""):
+                raise
+
+    def _needed_by(self, ctx: click.Context, name: str) -> AbstractContextManager[None]:
+        place = self.places.get(name)
+        return needs("" if place is None else place.extra, f"`{ctx.command_path} {name}`")

@@ -22,6 +22,7 @@ from paraph.explain.capture import (
     join_capture,
     read_capture,
 )
+from paraph.extras import needs
 
 if TYPE_CHECKING:
     from paraph.explain.explanation import Explanation
@@ -105,7 +106,8 @@ def explain_context(
     FILE is raw HTTP text, a cURL command, a HAR file, or an API Gateway or Lambda event; - is
     standard input.
     """
-    from paraph.explain.app_context_header import HEADER, explain_app_context
+    with needs("installs", "`paraph explain context`"):
+        from paraph.explain.app_context_header import HEADER, explain_app_context
 
     captured = _captured(fits=lambda one: one.header(HEADER) is not None, **where)
     known = ExplainSettings(config)

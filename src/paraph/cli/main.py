@@ -10,6 +10,7 @@ import click
 
 from paraph.cli.command_group import CommandPlace, LazyCommandGroup
 from paraph.errors import ConfigurationError, ParaphError
+from paraph.extras import MissingExtra
 from paraph.visible_text import visible
 
 _PLACES = {
@@ -17,33 +18,55 @@ _PLACES = {
         "paraph.cli.demo",
         "demo",
         "Run the simulator, the service and a small host product until Ctrl-C.",
+        "service",
     ),
-    "serve": CommandPlace("paraph.cli.serve", "serve", "Run the service."),
-    "simulate": CommandPlace("paraph.cli.simulate", "simulate", "Run a simulated Zoom."),
+    "serve": CommandPlace("paraph.cli.serve", "serve", "Run the service.", "service"),
+    "simulate": CommandPlace(
+        "paraph.cli.simulate", "simulate", "Run a simulated Zoom.", "simulator"
+    ),
     "check": CommandPlace(
-        "paraph.cli.check", "check", "Attack a running app and report which attacks it withstands."
+        "paraph.cli.check",
+        "check",
+        "Attack a running app and report which attacks it withstands.",
+        "check",
     ),
     "migrate": CommandPlace(
-        "paraph.cli.migrate", "migrate", "Remove unused parts of the database schema."
+        "paraph.cli.migrate", "migrate", "Remove unused parts of the database schema.", "service"
     ),
     "backup": CommandPlace(
-        "paraph.cli.backup", "backup", "Write a consistent backup while the service runs."
+        "paraph.cli.backup",
+        "backup",
+        "Write a consistent backup while the service runs.",
+        "service",
     ),
-    "restore": CommandPlace("paraph.cli.restore", "restore", "Restore the database from a backup."),
+    "restore": CommandPlace(
+        "paraph.cli.restore", "restore", "Restore the database from a backup.", "service"
+    ),
     "explain": CommandPlace(
         "paraph.cli.explain",
         "explain",
         "Explain step by step why one captured request is accepted or refused.",
+        "service",
     ),
-    "keys": CommandPlace("paraph.cli.keys", "keys", "Create, rotate and list encryption keys."),
+    "keys": CommandPlace(
+        "paraph.cli.keys", "keys", "Create, rotate and list encryption keys.", "service"
+    ),
     "api-keys": CommandPlace(
-        "paraph.cli.api_keys", "api_keys", "Create, list and revoke keys of the management API."
+        "paraph.cli.api_keys",
+        "api_keys",
+        "Create, list and revoke keys of the management API.",
+        "service",
     ),
     "installations": CommandPlace(
-        "paraph.cli.installations", "installations", "List, show and remove installations."
+        "paraph.cli.installations",
+        "installations",
+        "List, show and remove installations.",
+        "service",
     ),
-    "events": CommandPlace("paraph.cli.events", "events", "List, show and redeliver events."),
-    "audit": CommandPlace("paraph.cli.audit", "audit", "Verify the audit log."),
+    "events": CommandPlace(
+        "paraph.cli.events", "events", "List, show and redeliver events.", "service"
+    ),
+    "audit": CommandPlace("paraph.cli.audit", "audit", "Verify the audit log.", "service"),
 }
 
 app = LazyCommandGroup(
@@ -80,6 +103,8 @@ def main() -> None:
     try:
         # Click returns the code of an explicit exit; a command itself returns nothing.
         code = app.main(prog_name="paraph", standalone_mode=False)
+    except MissingExtra as error:
+        _fail(str(error), code=2)
     except ParaphError as error:
         lines = error.problems if isinstance(error, ConfigurationError) else (error.detail,)
         _fail(*lines, error.remedy, code=2 if isinstance(error, ConfigurationError) else 1)

@@ -7,7 +7,10 @@ use it without the libraries of the service.
 import warnings
 from typing import Any
 
-from paraph.client.asynchronous import AsyncClient
+from paraph.extras import needs
+
+with needs("client", "paraph.client"):
+    from paraph.client.asynchronous import AsyncClient
 from paraph.client.calls import challenge_of
 from paraph.client.problem import (
     AlreadyLinked,

@@ -12,12 +12,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from http import HTTPStatus
 from typing import TypeVar
 
 from paraph.errors import (
     Conflict,
     InvalidGrant,
     PeerError,
+    ResourceErrorResponse,
     ScopesMissing,
     SealBroken,
     StateMismatch,
@@ -41,7 +43,7 @@ from paraph.lifecycle.outbox import notify_recovery
 from paraph.lifecycle.outcome import Outcome, StateUsed, keep_outcome, reserve_outcome
 from paraph.lifecycle.replacement import other_grants
 from paraph.logs import get_logger
-from paraph.model.grant import OwnerlessTokens, Tokens, ZoomIdentity
+from paraph.model.grant import Grant, OwnerlessTokens, Tokens, ZoomIdentity
 from paraph.model.installation import Installation
 from paraph.model.link import LinkEvent, Progress, advance
 from paraph.oauth.authorization_response import ValidatedAuthorizationResponse
@@ -55,6 +57,8 @@ OWNERLESS_FIRST_RETRY = 30
 # Longer than a failover takes, and shorter than the response timeout of proxies.
 _WRITE_SECONDS = 30
 _WRITE_PAUSE = 0.25
+# The clocks of two replicas agree within this (see shared_clock), in whole seconds.
+_CLOCK_NOISE_SECONDS = 3
 
 T = TypeVar("T")
 
@@ -71,11 +75,31 @@ class Handoff:
 
 @dataclass(frozen=True, slots=True)
 class _Consent:
-    """The consent so far: its owner, its tokens, and the progress of the link."""
+    """The consent so far.
+
+    Attributes:
+        user: the owner of the tokens.
+        tokens: the token set.
+        progress: the progress of the link.
+        alive_at: when Zoom last accepted these tokens; the time before that request.
+        newer_than: the version of the stored tokens that these are known to be newer than.
+        overtaken: Zoom refuses these tokens, because a later consent of the same user, which is
+            stored already, invalidated them (4741).
+    """
 
     user: ZoomUser
     tokens: Tokens
     progress: Progress
+    alive_at: int
+    newer_than: tuple[str, int] | None = None
+    overtaken: bool = False
+
+
+class _OrderUnknown(Exception):
+    """Other tokens of this user were stored meanwhile: which of the two sets still works?"""
+
+    def __init__(self, grant: Grant) -> None:
+        self.version = (grant.grant_id, grant.token_version)
 
 
 @dataclass(slots=True)
@@ -123,10 +147,12 @@ async def install(
     progress = _advance(context, Progress(), LinkEvent.STATE_MATCHED)
     tokens = tokens_of(await context.authorization_server.exchange(validated), context=context)
     progress = _advance(context, progress, LinkEvent.CODE_EXCHANGED)
+    alive_at = context.now()
     user = await _owner(context, tokens)
     progress = _advance(context, progress, LinkEvent.OWNER_READ)
-    await _require_scopes(context, user, tokens)
-    return await _activate(context, pending, _Consent(user, tokens, progress))
+    consent = _Consent(user, tokens, progress, alive_at)
+    await _require_scopes(context, consent)
+    return await _activate(context, pending, consent)
 
 
 def _advance(context: Context, progress: Progress, event: LinkEvent) -> Progress:
@@ -139,16 +165,19 @@ async def _owner(context: Context, tokens: Tokens) -> ZoomUser:
             tokens.api_server, access_token=tokens.access_token
         )
     except (PeerError, TransportError):
-        # These may have invalidated the working tokens of a known user (4741), so dropping them
-        # could lose that grant. They are stored without an owner until Zoom names it.
-        await _write_again(context, partial(_keep_ownerless, context, tokens, context.new_id()))
+        await _keep_ownerless(context, tokens)
         raise
 
 
-async def _keep_ownerless(context: Context, tokens: Tokens, ownerless_id: str) -> None:
+async def _keep_ownerless(context: Context, tokens: Tokens) -> None:
+    """Store tokens without an owner until Zoom names it.
+
+    They may have invalidated the working tokens of a known user (4741), so dropping them could
+    lose that grant.
+    """
     with suppress(Conflict):
         # After a commit that was not confirmed they may be there already.
-        await _add_ownerless(context, tokens, ownerless_id)
+        await _write_again(context, partial(_add_ownerless, context, tokens, context.new_id()))
 
 
 async def _add_ownerless(context: Context, tokens: Tokens, ownerless_id: str) -> None:
@@ -166,33 +195,67 @@ async def _add_ownerless(context: Context, tokens: Tokens, ownerless_id: str) ->
         await audit.record(tx, context, "tokens.ownerless")
 
 
-async def _require_scopes(context: Context, user: ZoomUser, tokens: Tokens) -> None:
-    missing = sorted(context.required_scopes - tokens.scopes)
+async def _require_scopes(context: Context, consent: _Consent) -> None:
+    granted = consent.tokens.scopes
+    missing = sorted(context.required_scopes - granted)
     if not missing:
         return
-    await _write_again(context, partial(_note_missing_scopes, context, user, tokens, missing))
-    raise ScopesMissing(missing, granted=sorted(tokens.scopes))
+    while True:
+        try:
+            await _write_again(context, partial(_note_missing_scopes, context, consent, missing))
+        except _OrderUnknown as unknown:
+            consent = await _ask_again(context, consent, unknown)
+        else:
+            raise ScopesMissing(missing, granted=sorted(granted))
 
 
-async def _note_missing_scopes(
-    context: Context, user: ZoomUser, tokens: Tokens, missing: Sequence[str]
-) -> None:
-    async with context.store.transaction(account(context.client.client_id, user.account_id)) as tx:
-        await _keep_or_revoke(tx, context, user, tokens)
+async def _note_missing_scopes(context: Context, consent: _Consent, missing: Sequence[str]) -> None:
+    scope = account(context.client.client_id, consent.user.account_id)
+    async with context.store.transaction(scope) as tx:
+        await _keep_or_revoke(tx, context, consent)
         await audit.record(tx, context, "consent.scopes_missing", missing=" ".join(missing))
 
 
-async def _keep_or_revoke(
-    tx: Transaction, context: Context, user: ZoomUser, tokens: Tokens
-) -> None:
+async def _keep_or_revoke(tx: Transaction, context: Context, consent: _Consent) -> None:
     """Keep the tokens of a consent without installation if a grant needs them; else revoke them.
 
     A known grant's older tokens no longer work.
     """
-    if await tx.grants.find(_identity(context, user)) is not None:
-        await keep_newest_tokens(tx, context, user, tokens)
-    else:
-        await queue_revocation(tx, context, tokens)
+    known = await tx.grants.find(_identity(context, consent.user))
+    if known is None:
+        await queue_revocation(tx, context, consent.tokens)
+    elif _replaces(consent, known):
+        await keep_newest_tokens(tx, context, consent.user, consent.tokens)
+
+
+def _replaces(consent: _Consent, known: Grant) -> bool:
+    """Return True if a consent's tokens replace the stored ones, False if it was overtaken.
+
+    Two consents of one user may be stored in another order than Zoom issued their tokens in, and
+    each has invalidated the earlier one's (4741). A set that Zoom accepted after the other was
+    stored is the newer one.
+
+    Raises:
+        _OrderUnknown: the stored tokens arrived after Zoom last accepted these.
+    """
+    is_stored_before = known.tokens.received_at < consent.alive_at - _CLOCK_NOISE_SECONDS
+    version = (known.grant_id, known.token_version)
+    if consent.overtaken or is_stored_before or consent.newer_than == version:
+        return not consent.overtaken
+    raise _OrderUnknown(known)
+
+
+async def _ask_again(context: Context, consent: _Consent, unknown: _OrderUnknown) -> _Consent:
+    """Ask Zoom whether the tokens of a consent still work, now that others are stored."""
+    alive_at, tokens = context.now(), consent.tokens
+    try:
+        await context.resource_server.read_user(tokens.api_server, access_token=tokens.access_token)
+    except (PeerError, TransportError) as error:
+        if isinstance(error, ResourceErrorResponse) and error.status == HTTPStatus.UNAUTHORIZED:
+            return replace(consent, overtaken=True)
+        await _keep_ownerless(context, tokens)
+        raise
+    return replace(consent, alive_at=alive_at, newer_than=unknown.version)
 
 
 async def _activate(
@@ -201,7 +264,12 @@ async def _activate(
     flow = _Flow(pending)
     proved: Tombstone | None = None
     while True:
-        outcome = await _write_again(context, partial(_try_to_keep, context, flow, consent, proved))
+        write = partial(_try_to_keep, context, flow, consent, proved)
+        try:
+            outcome = await _write_again(context, write)
+        except _OrderUnknown as unknown:
+            consent = await _ask_again(context, consent, unknown)
+            continue
         if not isinstance(outcome, Tombstone):
             return outcome
         # A deauthorization is too near this consent: one refresh shows which came last.
@@ -232,7 +300,7 @@ async def _try_to_keep(
                 kept = await _keep(tx, context, flow.pending, consent, alone=not scopes)
                 await keep_outcome(tx, context, flow.pending.request.state, _outcome_of(kept))
                 return kept
-            await _keep_or_revoke(tx, context, consent.user, consent.tokens)
+            await _keep_or_revoke(tx, context, consent)
             found = None
     if removed:
         raise InvalidGrant("the app was removed while it was being installed")
@@ -309,7 +377,11 @@ async def _keep(
     *,
     alone: bool,
 ) -> Installation | Handoff:
-    grant = await keep_consent(tx, context, consent.user, consent.tokens)
+    known = await tx.grants.find(_identity(context, consent.user))
+    if known is not None and not _replaces(consent, known):
+        grant = known
+    else:
+        grant = await keep_consent(tx, context, consent.user, consent.tokens)
     if pending.wish is None:
         progress = _advance(context, consent.progress, LinkEvent.SCOPES_GRANTED_UNLINKED)
         return await activate_unlinked(tx, context, grant, progress, alone=alone)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from paraph.endpoints.webhook_endpoint import WebhookEndpoint
-from paraph.errors import ConfigurationError
 from paraph.events.dispatch import Dispatcher
 from paraph.events.forwarding import Target
 from paraph.events.http_target import DEADLINE_SECONDS, Forwarder
 from paraph.events.inbox import Inbox
+from paraph.extras import needs
 from paraph.http.proxy_watch import ProxyWatch
 from paraph.http.refusals import Refusals
 from paraph.http.security_headers import MACHINE_HEADERS
@@ -131,13 +131,8 @@ async def _keeping(settings: Settings, context: Context) -> AsyncIterator[JetStr
     if not settings.events_url:
         yield None
         return
-    try:
+    with needs("nats", "events_url"):
         from paraph.events.jetstream import open_jetstream
-    except ImportError:
-        raise ConfigurationError(
-            ["events_url names NATS, whose client is not installed"],
-            remedy="Install it: pip install 'paraph[nats]'.",
-        ) from None
     fresh = settings.freshness_past + settings.freshness_future + STREAM_MARGIN
     async with open_jetstream(
         context, settings.events_url, fresh_seconds=fresh, route=settings.outgoing

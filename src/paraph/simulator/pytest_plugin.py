@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paraph.extras import needs
 from paraph.simulator.running import SimulatedZoom
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def _zoom_servers() -> Iterator[list[SimulatedZoom]]:
 @pytest.fixture
 def zoom(zoom_world: World | None, _zoom_servers: list[SimulatedZoom]) -> Iterator[SimulatedZoom]:
     """A simulated Zoom on a free port."""
-    from paraph.simulator.state.world import default_world
+    with needs("simulator", "the fixture `zoom`"):
+        from paraph.simulator.state.world import default_world
 
     if not _zoom_servers or not _zoom_servers[-1].is_running:
         # The first test, or the previous one stopped its Zoom.

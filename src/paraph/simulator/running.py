@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from paraph.extras import needs
+
 if TYPE_CHECKING:
     from paraph.simulator.engine import Simulator
     from paraph.simulator.state.world import App, User, World
@@ -48,8 +50,9 @@ class SimulatedZoom:
     """
 
     def __init__(self, world: World | None = None) -> None:
-        from paraph.simulator.app import Binding, Server, create_simulator
-        from paraph.simulator.state.world import default_world
+        with needs("simulator", "paraph.SimulatedZoom"):
+            from paraph.simulator.app import Binding, Server, create_simulator
+            from paraph.simulator.state.world import default_world
 
         self.url = ""
         self.simulator: Simulator = create_simulator(world or default_world())

@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from paraph.errors import ConfigurationError, StorageError, StorageUnavailable
+from paraph.extras import MissingExtra
 from paraph.model.event import Outcome
 from paraph.storage import outage
 from paraph.storage.database import Database, open_store
@@ -324,13 +325,13 @@ async def test_a_full_disk_loses_nothing(
     assert len(kept) > 10
 
 
-async def test_a_missing_driver_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever names PostgreSQL without its driver is told what to install."""
+async def test_a_missing_driver_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database_url of PostgreSQL without its driver names the extra to install."""
     monkeypatch.setitem(sys.modules, "asyncpg", None)
 
-    with pytest.raises(ConfigurationError, match="driver is not installed") as caught:
+    with pytest.raises(MissingExtra, match="asyncpg, which is not installed") as caught:
         await open_store("postgresql:///paraph", ring(), randomness=os.urandom)
-    assert "paraph[postgres]" in caught.value.remedy
+    assert "postgres" == caught.value.extra
 
 
 async def _ask(url: str, statement: str) -> list[tuple[object, ...]]:

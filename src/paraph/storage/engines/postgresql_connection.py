@@ -22,6 +22,7 @@ from importlib import import_module
 from typing import Any
 
 from paraph.errors import ConfigurationError, StorageUnavailable
+from paraph.extras import needs
 from paraph.logs import get_logger
 from paraph.settings.postgresql_url import SYSTEM, PostgresqlUrl, parse_postgresql_url
 from paraph.storage.outage import unavailable
@@ -69,7 +70,8 @@ class Connector:
         database_url: see `paraph.settings.postgresql_url`.
 
     Raises:
-        ConfigurationError: it names every problem of the URL, or the driver is not installed.
+        ConfigurationError: it names every problem of the URL.
+        MissingExtra: the driver is not installed.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -224,13 +226,8 @@ def _statements(verb: str, settings: dict[str, str]) -> str:
 
 
 def _driver() -> Any:
-    try:
+    with needs("postgres", "a database_url of PostgreSQL"):
         return import_module("asyncpg")
-    except ImportError:
-        raise ConfigurationError(
-            ["database_url names PostgreSQL, whose driver is not installed"],
-            remedy="Install it: pip install 'paraph[postgres]'.",
-        ) from None
 
 
 class _Shared:
