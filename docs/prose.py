@@ -24,6 +24,8 @@ LONGEST_SENTENCE = 30
 _NOUN_CLAUSE = re.compile(r"(?:What|Who|Whom|Whether|Whose)\b")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[)\"'*_]*\s+|\n\s*\n")
 _CODE = re.compile(r"``[^`]*``|`[^`]*`")
+# The code of an `Example:` in a docstring.
+_EXAMPLE = re.compile(r"^( *)Example:\n(?:\1 +.*\n?| *\n)*", re.MULTILINE)
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _MARKUP = re.compile(
     r"<(script|style)\b.*?</\1>|<[^>]*>|\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL
@@ -105,7 +107,8 @@ def findings_in_python(source: str) -> Iterator[Finding]:
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 docstrings.add(first.value)
                 if isinstance(first.value.value, str):
-                    yield from findings_in_text(first.value.value, first.lineno, prose=True)
+                    text = _EXAMPLE.sub(_newlines, first.value.value)
+                    yield from findings_in_text(text, first.lineno, prose=True)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or node in docstrings:
             continue

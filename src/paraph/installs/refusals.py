@@ -91,19 +91,26 @@ class StatelessCode(InstallRefused, errors.AuthorizationResponseInvalid):
 class ResponseInvalid(InstallRefused, errors.AuthorizationResponseInvalid):
     """The query is not an authorization response (RFC 6749 sections 3.1 and 4.1.2)."""
 
+    code = "authorization_response_invalid"
+
 
 class StateMismatch(InstallRefused, errors.StateMismatch):
     """The browser does not hold the cookie of this state (RFC 6749 section 10.12)."""
+
+    code = "state_mismatch"
 
 
 class AuthorizationExpired(InstallRefused, errors.AuthorizationExpired):
     """The install started more than ten minutes ago."""
 
+    code = "authorization_expired"
     page_text = "This installation took longer than ten minutes. Start it again."
 
 
 class IssuerMismatch(InstallRefused, errors.IssuerMismatch):
     """Another authorization server answered (RFC 9207 section 2.4)."""
+
+    code = "issuer_mismatch"
 
 
 class SubjectChanged(InstallRefused):
@@ -147,6 +154,7 @@ class ConsentDenied(InstallRefused, errors.AuthorizationErrorResponse):
         error: a registered error code such as `access_denied`, or "unknown".
     """
 
+    code = "authorization_error"
     status = 403
     page_text = (
         "Zoom did not grant the installation, so nothing was connected. "
@@ -161,6 +169,7 @@ class ConsentDenied(InstallRefused, errors.AuthorizationErrorResponse):
 class CodeRefused(InstallRefused, errors.InvalidGrant):
     """Zoom refused the code: it is unknown, expired, used, or belongs to another request."""
 
+    code = "invalid_grant"
     page_text = "Zoom did not accept this installation. Start it again."
 
     def __init__(self, detail: str = "", *, set_cookie: str | None = None) -> None:
@@ -187,6 +196,7 @@ class ScopesMissing(InstallRefused, errors.ScopesMissing):
                 flow.revoke(refused.tokens.access_token)
     """
 
+    code = "scopes_missing"
     status = 403
     page_text = (
         "Zoom did not grant every permission that the app needs. Start again and leave every "
