@@ -150,6 +150,7 @@ def test_a_code_without_state_starts_again() -> None:
 
     assert isinstance(error, installs.StatelessCode)
     assert (303, "/zoom/connect", None) == (error.status, error.location, error.set_cookie)
+    assert ("Location", "/zoom/connect") in error.headers
     assert ([], {}) == (kit.zoom.seen, kit.used.hashes)
 
 
@@ -238,7 +239,7 @@ def test_an_asynchronous_store() -> None:
         kit.afinish(started.query, started.cookie)
 
 
-ZOOM_SAYS = {
+ZOOM_SAYS: dict[str, tuple[Any, type[InstallRefused], int]] = {
     "invalid_grant": (refusal(400, error="invalid_grant"), installs.CodeRefused, 400),
     "wrong secret": (refusal(401, error="invalid_client"), installs.SiteMisconfigured, 424),
     "redirect URI": (refusal(400, error="invalid_request"), installs.SiteMisconfigured, 424),
@@ -372,9 +373,41 @@ def test_the_newest_five_flows_are_kept() -> None:
         flows.append(kit.start())
     redirect = kit.flow.start("acct_42", cookies="; ".join(one.cookie for one in flows))
 
-    own, *deleted = redirect.set_cookies
-    assert redirect.set_cookie == own
-    assert {one.name for one in flows[:2]} == {one.partition("=")[0] for one in deleted}
+    deleted = [one.partition("=")[0] for one in redirect.deleted]
+    assert {one.name for one in flows[:2]} == set(deleted)
+    cookies = [value for name, value in redirect.headers if name == "Set-Cookie"]
+    assert [redirect.set_cookie, *redirect.deleted] == cookies
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        {"method": "HEAD"},
+        {"headers": {"Sec-Purpose": "prefetch;prerender"}},
+        {"headers": [("purpose", "prefetch")]},
+    ],
+)
+def test_only_a_person_uses_the_url_up(request_line: dict[str, Any]) -> None:
+    """A prefetch and another method than GET get an empty response and change nothing."""
+    kit = Kit()
+    started = kit.start()
+    error = refused(kit, started.query, started.cookie, **request_line)
+    assert (204, "", None) == (error.status, error.page_text, error.set_cookie)
+    headers = {"User-Agent": "a browser"}
+    assert "jane" == kit.finish(started.query, started.cookie, headers=headers).user_id
+
+
+def test_responses_are_private() -> None:
+    """Each response tells browsers and proxies not to keep it, and not to pass its URL on."""
+    kit = Kit()
+    started = kit.start()
+    for headers in (
+        started.redirect.headers,
+        kit.finish(started.query, started.cookie).headers,
+        refused(kit, "code=c", "").headers,
+    ):
+        found = dict(headers)
+        assert ("no-store", "no-referrer") == (found["Cache-Control"], found["Referrer-Policy"])
 
 
 @pytest.mark.parametrize("arguments", [{"subject": "x" * 256}, {"subject": "a\nb"}])
@@ -420,4 +453,4 @@ def test_every_public_name_is_there() -> None:
     assert all(getattr(installs, name) for name in installs.__all__)
     assert sorted(installs.__all__) == dir(installs)
     with pytest.raises(AttributeError):
-        installs.Flow  # type: ignore[attr-defined]  # noqa: B018 - The access is the test.
+        installs.Flow  # noqa: B018 - The access is the test.

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 from paraph.cookies import expired_cookie, host_cookie, own_cookies
 from paraph.errors import UsageError
 
+GivenHeaders: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]] | None
+_PURPOSES = frozenset({b"sec-purpose", b"purpose", b"x-moz"})
 Cookies: TypeAlias = str | bytes | Mapping[str, str] | Iterable[tuple[str, str]] | None
 
 
@@ -54,6 +56,25 @@ def cookie_pairs(cookies: Cookies) -> list[tuple[str, str]]:
             remedy='Pass the header, as in request.headers.get("cookie", "").',
         )
     return pairs
+
+
+def is_prefetch(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return true for a prefetch, a prerender or a link scanner: no person acted.
+
+    Args:
+        headers: of the request, names in lower case.
+    """
+    purposes = [value for name, value in headers if name in _PURPOSES]
+    return any(b"prefetch" in one or b"prerender" in one for one in purposes)
+
+
+def header_pairs(headers: GivenHeaders) -> list[tuple[bytes, bytes]]:
+    """Return headers as the pairs of ASGI: bytes, names in lower case."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    return [
+        (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+        for name, value in pairs
+    ]
 
 
 def kept(name: str, value: str, *, max_age: int) -> str:

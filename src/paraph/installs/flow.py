@@ -10,10 +10,19 @@ from types import EllipsisType
 
 from paraph.installs import steps
 from paraph.installs.app import SecretText, check_app
-from paraph.installs.browser import Cookies, cookie_pairs, deleted, kept, query_of
+from paraph.installs.browser import (
+    Cookies,
+    GivenHeaders,
+    cookie_pairs,
+    deleted,
+    header_pairs,
+    is_prefetch,
+    kept,
+    query_of,
+)
 from paraph.installs.drivers import Driver, HttpTransport, UseStateCallable
 from paraph.installs.pending_authorization import LinkWish, begin, demand_wish_form
-from paraph.installs.refusals import InstallRefused
+from paraph.installs.refusals import InstallRefused, RequestIgnored
 from paraph.installs.result import InstallResult, Owner, Redirect, Tokens
 from paraph.oauth.authorization_request import LIFETIME_SECONDS
 
@@ -111,24 +120,30 @@ class InstallFlow:
             cookies: the browser's cookies, to delete all but the newest four flows.
 
         Returns:
-            The redirect; send it with status 303 and all of its `Set-Cookie` headers.
+            The redirect; send it with status 303 and all of its `headers`.
 
         Raises:
             UsageError: an argument does not have its form.
 
         Example:
             redirect = flow.start(subject="acct_42")
-            headers = {"Location": redirect.location, "Set-Cookie": redirect.set_cookie}
+            print(303, redirect.headers)
         """
         demand_wish_form(subject or "-", return_to)
         started = begin(
             self._app, wish=LinkWish(subject, "", return_to), cookies=cookie_pairs(cookies)
         )
         own = kept(started.cookie_name, started.cookie_value, max_age=LIFETIME_SECONDS)
-        return Redirect(started.url, own, (own, *map(deleted, started.dropped_cookies)))
+        return Redirect(started.url, own, tuple(map(deleted, started.dropped_cookies)))
 
     def finish(
-        self, url: str | bytes, cookies: Cookies, *, subject: str | EllipsisType | None = ...
+        self,
+        url: str | bytes,
+        cookies: Cookies,
+        *,
+        subject: str | EllipsisType | None = ...,
+        method: str = "GET",
+        headers: GivenHeaders = None,
     ) -> InstallResult:
         """Verify an authorization response, exchange its code, and read the owner.
 
@@ -143,6 +158,8 @@ class InstallFlow:
             subject: the local account that is signed in now, None if no account is. The install is
                 refused if it differs from that of `start`. Left out, the host compares
                 `result.subject` itself.
+            method: the method of the request. Only GET is acted on.
+            headers: the headers of the request: a prefetch, as link scanners send it, is ignored.
 
         Raises:
             InstallRefused: the response is refused; each reason has its own class, with
@@ -153,15 +170,21 @@ class InstallFlow:
             try:
                 result = flow.finish(request.url, request.headers.get("cookie"), subject="acct_42")
             except InstallRefused as refused:
-                print(refused.status, refused.page_text)
+                print(refused.status, refused.page_text, refused.headers)
             else:
                 print(result.user_id, result.account_id, result.tokens.expires_at)
         """
         with _logged():
-            return self._driver.run(self._finish(url, cookies, subject))
+            return self._driver.run(self._finish(url, cookies, subject, (method, headers)))
 
     async def afinish(
-        self, url: str | bytes, cookies: Cookies, *, subject: str | EllipsisType | None = ...
+        self,
+        url: str | bytes,
+        cookies: Cookies,
+        *,
+        subject: str | EllipsisType | None = ...,
+        method: str = "GET",
+        headers: GivenHeaders = None,
     ) -> InstallResult:
         """Verify an authorization response, as `finish` does, without blocking the event loop.
 
@@ -172,6 +195,8 @@ class InstallFlow:
             url: as in `finish`.
             cookies: as in `finish`.
             subject: as in `finish`.
+            method: as in `finish`.
+            headers: as in `finish`.
 
         Raises:
             InstallRefused: as in `finish`.
@@ -181,11 +206,18 @@ class InstallFlow:
             result = await flow.afinish(str(request.url), request.headers.get("cookie"))
         """
         with _logged():
-            return await self._driver.arun(self._finish(url, cookies, subject))
+            return await self._driver.arun(self._finish(url, cookies, subject, (method, headers)))
 
     def _finish(
-        self, url: str | bytes, cookies: Cookies, subject: str | EllipsisType | None
+        self,
+        url: str | bytes,
+        cookies: Cookies,
+        subject: str | EllipsisType | None,
+        request: tuple[str, GivenHeaders],
     ) -> steps.Steps[InstallResult]:
+        method, headers = request
+        if method != "GET" or is_prefetch(header_pairs(headers)):
+            raise RequestIgnored("no person opened this URL: it is a prefetch, or not a GET")
         if isinstance(subject, EllipsisType):
             signed = steps.Signed()
         else:

@@ -1,6 +1,7 @@
 """The exceptions of an install: each has a page text for the person and an HTTP status.
 
     InstallRefused
+    ├── RequestIgnored           No person opened the URL: a prefetch, or another method than GET.
     ├── StatelessCode            A code without `state`, as the Marketplace sends it.
     ├── ResponseInvalid          The query is not an authorization response.
     ├── StateMismatch            This browser did not start the install.
@@ -27,7 +28,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from paraph import errors
-from paraph.installs.result import Tokens
+from paraph.installs.result import Headers, Tokens, response_headers
 
 _NOT_STARTED_HERE = (
     "This page was not reached from an installation that started in this browser. "
@@ -50,7 +51,7 @@ class InstallRefused(errors.ParaphError):
         try:
             result = flow.finish(url, cookies)
         except InstallRefused as refused:
-            print(refused.status, refused.page_text)
+            print(refused.status, refused.page_text, refused.headers)
     """
 
     code = "install_refused"
@@ -67,9 +68,26 @@ class InstallRefused(errors.ParaphError):
         self.set_cookie = set_cookie
 
     @property
+    def headers(self) -> Headers:
+        """The headers of the response, as pairs: `Location` and `Set-Cookie` are among them."""
+        return response_headers(self.set_cookie, location=self.location)
+
+    @property
     def detail(self) -> str:
         """The cause, for developers. It never holds a secret."""
         return self._detail or self.page_text
+
+
+class RequestIgnored(InstallRefused):
+    """No person opened the URL: a prefetch, a link scanner, or another method than GET.
+
+    Nothing is used up. The person's own request works afterwards.
+    """
+
+    code = "request_ignored"
+    status = 204
+    page_text = ""
+    default_remedy = "Send an empty response with this status."
 
 
 class StatelessCode(InstallRefused, errors.AuthorizationResponseInvalid):
@@ -231,7 +249,7 @@ class OwnerUnknown(InstallRefused, errors.PeerError):
     """
 
     code = "owner_unknown"
-    status = 503
+    status = 424
     page_text = "Zoom cannot complete the installation at the moment. Start again in a few minutes."
     default_remedy = "Store `tokens` encrypted, and call owner_of(tokens) until Zoom answers."
 
