@@ -38,7 +38,7 @@ class Gateway(BaseHTTPRequestHandler):
     timeout = 10
     wbufsize = 65536  # Head and body leave together.
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Read the request, invoke the function, and send its result."""
         length = self.headers.get("content-length", "0")
         if "transfer-encoding" in self.headers or not length.isdigit() or int(length) > LONGEST:

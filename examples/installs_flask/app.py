@@ -6,14 +6,15 @@ import sqlite3
 import time
 from contextlib import closing
 from dataclasses import asdict
+from typing import Any
 
 from cryptography.fernet import Fernet
-from flask import Flask, Response, abort, redirect, request, session
+from flask import Flask, Response, abort, request, session
 from markupsafe import escape
 
 from paraph.installs import InstallFlow, InstallRefused
 from paraph.integrations.webhook_views import flask_webhook
-from paraph.webhooks import Webhooks
+from paraph.webhooks import Received, Webhooks
 
 app = Flask(__name__)
 # Lax: no other site can press a button here, and Zoom's redirect finds the session.
@@ -22,9 +23,9 @@ app.config.update(SESSION_COOKIE_SECURE=True, SECRET_KEY=os.environ["SECRET_KEY"
 vault, client_id = Fernet(os.environ["VAULT_KEY"]), os.environ["ZOOM_CLIENT_ID"]
 
 
-def sql(statement, *values):
+def sql(statement: str, *values: object) -> Any:
     """Run one statement on a connection of its own, and commit it."""
-    with closing(sqlite3.connect(os.environ.get("DATABASE", "product.db"))) as db, db:
+    with closing(sqlite3.connect(os.environ.get("DATABASE", "product.db"), timeout=10)) as db, db:
         done = db.execute(statement, values)
         return done.fetchall() if done.description else done.rowcount
 
@@ -32,12 +33,13 @@ def sql(statement, *values):
 sql("CREATE TABLE IF NOT EXISTS used_states (state_hash TEXT PRIMARY KEY, expires_at INTEGER)")
 sql("CREATE TABLE IF NOT EXISTS events (event_id TEXT PRIMARY KEY, body TEXT)")
 sql("""CREATE TABLE IF NOT EXISTS installs (subject TEXT PRIMARY KEY, account_id TEXT, user_id TEXT,
-    tokens BLOB, UNIQUE (account_id, user_id))""")
+    name TEXT, tokens BLOB, UNIQUE (account_id, user_id))""")
 
 
-def use_state(state_hash, expires_at):
+def use_state(state_hash: str, expires_at: int) -> bool:
     sql("DELETE FROM used_states WHERE expires_at < ?", time.time())
-    return sql("INSERT OR IGNORE INTO used_states VALUES (?, ?)", state_hash, expires_at) == 1
+    added = sql("INSERT OR IGNORE INTO used_states VALUES (?, ?)", state_hash, expires_at)
+    return bool(added == 1)
 
 
 flow = InstallFlow(
@@ -49,34 +51,35 @@ flow = InstallFlow(
     use_state=use_state,
     authorization_server=os.environ.get("ZOOM_URL", "https://zoom.us"),
     api_servers=[os.environ["ZOOM_URL"]] if "ZOOM_URL" in os.environ else [],
+    ca_file=os.environ.get("CA_FILE", ""),
 )
 
 
 @app.get("/")
-def home():
+def home() -> str:
     if "subject" not in session:
         return "<form method=post action=/sign-in><input name=user><button>Sign in</button></form>"
-    rows = sql("SELECT user_id FROM installs WHERE subject = ?", session["subject"])
+    rows = sql("SELECT name FROM installs WHERE subject = ?", session["subject"])
     state = f"Zoom user {escape(rows[0][0])} is connected." if rows else "Zoom is not connected."
     return f"{state}<form method=post action=/zoom/start><button>Connect Zoom</button></form>"
 
 
 @app.post("/sign-in")
-def sign_in():
+def sign_in() -> Response:
     session["subject"] = request.form["user"]  # In your product this asks for a password.
-    return redirect("/", 303)
+    return Response(status=303, headers={"Location": "/"})
 
 
 @app.post("/zoom/start")
-def start():
+def start() -> Response:
     begun = flow.start(session.get("subject") or abort(403), cookies=request.headers.get("Cookie"))
     return Response(status=303, headers=begun.headers)
 
 
 @app.get("/zoom/callback")
-def callback():
+def callback() -> Response:
     subject, cookies = session.get("subject"), request.headers.get("Cookie")
-    sent = {"method": request.method, "headers": request.headers}
+    sent: dict[str, Any] = {"method": request.method, "headers": request.headers}
     try:
         done = flow.finish(request.url, cookies, subject=subject, **sent)
     except InstallRefused as refused:
@@ -87,18 +90,23 @@ def callback():
     known = "UPDATE installs SET tokens = ? WHERE account_id = ? AND user_id = ? RETURNING subject"
     if any(row != (subject,) for row in sql(known, tokens, *zoom_user)):
         return Response("This Zoom user is connected to another account.", 409, done.headers)
-    sql("REPLACE INTO installs VALUES (?, ?, ?, ?)", subject, *zoom_user, tokens)
+    upsert = """INSERT INTO installs VALUES (?, ?, ?, ?, ?) ON CONFLICT (subject) DO UPDATE SET
+        account_id = excluded.account_id, user_id = excluded.user_id, name = excluded.name,
+        tokens = excluded.tokens"""
+    sql(upsert, subject, *zoom_user, done.display_name, tokens)
     return Response(status=303, headers=[("Location", "/"), *done.headers])
 
 
 @app.post("/zoom/webhook")
 @flask_webhook(Webhooks(os.environ["ZOOM_WEBHOOK_SECRET"], client_id=client_id))
-def on_event(received):
-    # The unique id makes a retry or a replay one event; a strange account has no install.
-    known = "SELECT ?, ? WHERE EXISTS (SELECT 1 FROM installs WHERE account_id = ?)"
-    event = (received.event_id, json.dumps(received.event), received.account_id)
-    sql(f"INSERT OR IGNORE INTO events {known}", *event)
-    if received.deauthorization:
-        removed = received.deauthorization
+def on_event(received: Received) -> None:
+    users = json.dumps(received.concerned_users)
+    ours = """SELECT 1 FROM installs
+        WHERE account_id = ? OR user_id IN (SELECT value FROM json_each(?))"""
+    if sql(ours, received.account_id, users):
+        # The unique id makes a retry or a replay one event.
+        event = (received.event_id, json.dumps(received.event))
+        sql("INSERT OR IGNORE INTO events VALUES (?, ?)", *event)
+    if removed := received.deauthorization:
         ids = (removed.account_id, removed.user_id)
         sql("DELETE FROM installs WHERE account_id = ? AND user_id = ?", *ids)

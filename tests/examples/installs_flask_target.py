@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -59,7 +57,3 @@ def advance() -> str:
 app.add_url_rule("/sign-out", view_func=sign_out, methods=["POST"])
 for _hook in (links, events, advance):
     app.add_url_rule(f"/_hooks/{_hook.__name__}", view_func=_hook, methods=["POST"])
-
-if __name__ == "__main__":
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app.run(port=int(sys.argv[1]), threaded=True)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from paraph.encoding import random_text
 from paraph.errors import ConfigurationError
@@ -150,14 +149,19 @@ def _api_servers(checks: SettingChecks, server: str, api_servers: Sequence[str])
 
 def _start_url(checks: SettingChecks, start_url: str, redirect_uri: str) -> str:
     """Check the URL of a clean restart: a path of the redirect URI's own site, or a whole URL."""
-    if not start_url.startswith("/") or start_url.startswith("//"):
-        checks.url("start_url", start_url)
-        whole = start_url
-    else:
-        whole = origin_of(redirect_uri) + start_url
-        checks.url("start_url", whole)
-    if urlsplit(whole)[:3] == urlsplit(redirect_uri)[:3]:
+    is_path = start_url.startswith("/") and not start_url.startswith("//")
+    checks.url("start_url", f"https://host.example{start_url}" if is_path else start_url)
+    whole = f"{_origin(redirect_uri)}{start_url}" if is_path else start_url
+    if whole.partition("?")[0] == redirect_uri.partition("?")[0]:
         checks.problems.append(
             "start_url is the redirect URI: name the URL at which a person starts an install"
         )
     return start_url
+
+
+def _origin(url: str) -> str:
+    try:
+        return origin_of(url)
+    except ValueError:
+        # Another line reports the URL itself.
+        return ""
