@@ -22,6 +22,13 @@ from paraph.simulator.running import SimulatedZoom
 from ports import reserve_ports
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> float:
+    """A timeout that a test can wait for."""
+    monkeypatch.setattr("paraph.installs.app._TIMEOUTS", (0.1, 60.0))
+    return 0.3
+
+
 @pytest.fixture(scope="module")
 def zoom() -> Iterator[SimulatedZoom]:
     """A simulated Zoom for the tests of this file."""
@@ -120,14 +127,14 @@ def dripping(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
     while True:
         connection.sendall(b"y")
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("way", ["refresh", "arefresh"])
-def test_one_deadline_covers_the_whole_request(way: str) -> None:
+def test_one_deadline_covers_the_whole_request(way: str, short: float) -> None:
     """A server that sends a byte now and then holds no thread and no task."""
     with misbehaving(dripping) as url:
-        flow = flow_at(url, timeout=1.0)
+        flow = flow_at(url, timeout=short)
         started = time.monotonic()
         with pytest.raises(TransportError) as caught:
             refreshed(flow, way)
@@ -184,14 +191,14 @@ def test_nothing_listens(way: str) -> None:
     assert Cause.CONNECTION_REFUSED == caught.value.cause
 
 
-def test_a_slow_store_is_not_waited_for() -> None:
+def test_a_slow_store_is_not_waited_for(short: float) -> None:
     """An asynchronous store that does not answer within the timeout stops the install."""
 
     async def use_state(_hash: str, _expires_at: int) -> bool:
         await asyncio.Event().wait()
         return True
 
-    flow = flow_at("http://127.0.0.1:9", use_state=use_state, timeout=1.0)
+    flow = flow_at("http://127.0.0.1:9", use_state=use_state, timeout=short)
     begun = flow.start("acct_42")
     state = httpx.URL(begun.location).params["state"]
     cookie = begun.set_cookie.partition(";")[0]

@@ -25,6 +25,7 @@ from paraph.installs import InstallRefused, InstallResult
 from paraph.model.link import PROOF_NAMES
 from paraph.oauth.pkce import code_challenge_of
 from paraph.secret import Secret
+from refused_queries import REFUSED
 from vector_files import cases
 
 TOKEN, USER = "/oauth/token", "/v2/users/me"
@@ -141,6 +142,35 @@ def test_bad_input_gets_one_response(query_and_cookies: tuple[str, str]) -> None
     assert ([], {}) == (kit.zoom.seen, kit.used.hashes)
     shown = f"{error!r} {error} {error.detail} {error.remedy} {error.page_text}"
     assert not [one for one in (started.state, started.value, "the-code") if one in shown]
+
+
+@pytest.mark.parametrize(("name", "query"), REFUSED)
+def test_what_the_service_refuses_is_refused(name: str, query: str) -> None:
+    """Each query of the service's own test gets the same status, and costs nothing."""
+    kit = Kit()
+    for cookies in ("", kit.start().cookie):
+        error = refused(kit, query, cookies)
+        assert (400, InstallRefused.page_text) == (error.status, error.page_text)
+    assert ([], {}) == (kit.zoom.seen, kit.used.hashes)
+
+
+@pytest.mark.parametrize("case", cases("token_response"))
+def test_token_vectors(case: dict[str, Any]) -> None:
+    """Each response of the token endpoint has the verdict that it has in the service."""
+    kit = Kit(required_scopes=[])
+    headers = {"content-type": case["content_type"]} if case["content_type"] else {}
+    content = case["body"].encode()
+    kit.zoom.will(TOKEN, httpx.Response(case["status"], content=content, headers=headers))
+    started = kit.start()
+    if case["result"] == "valid":
+        assert "at" == kit.finish(started.query, started.cookie).tokens.access_token
+        return
+    error = refused(kit, started.query, started.cookie)
+    assert isinstance(error, installs.CodeRefused) == (case["result"] == "invalid_grant")
+    assert isinstance(
+        error, installs.CodeRefused | installs.SiteMisconfigured | installs.ZoomUnavailable
+    )
+    assert 1 == len(kit.zoom.seen)
 
 
 def test_a_code_without_state_starts_again() -> None:
