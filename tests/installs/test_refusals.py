@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from paraph import errors, installs
-from paraph.http.problems import status_of
 from paraph.installs import InstallRefused
 
 
@@ -41,7 +40,7 @@ def test_the_service_responds_alike(
     kind: type[InstallRefused], base: type[errors.ParaphError]
 ) -> None:
     """The status is that of the service for the same cause."""
-    assert status_of(base) == kind.status
+    assert base.status == kind.status
     if kind not in {installs.SiteMisconfigured, installs.ZoomUnavailable}:
         assert issubclass(kind, base)
         assert base.code == kind.code or base is errors.StorageError

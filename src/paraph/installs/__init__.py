@@ -31,7 +31,8 @@ if TYPE_CHECKING:
         SubjectChanged,
         ZoomUnavailable,
     )
-    from paraph.installs.result import InstallResult, Owner, Proof, Redirect, Tokens
+    from paraph.installs.result import InstallResult, Redirect, Tokens
+    from paraph.values import Proof, ZoomPerson
 
 __all__ = [
     "AuthorizationExpired",
@@ -43,7 +44,6 @@ __all__ = [
     "InstallResult",
     "InvalidGrant",
     "IssuerMismatch",
-    "Owner",
     "OwnerUnknown",
     "Proof",
     "Redirect",
@@ -57,6 +57,7 @@ __all__ = [
     "StatelessCode",
     "SubjectChanged",
     "Tokens",
+    "ZoomPerson",
     "ZoomUnavailable",
 ]
 
@@ -65,10 +66,10 @@ _PLACES = {
     "InstallFlow": "paraph.installs.flow",
     "InstallResult": "paraph.installs.result",
     "InvalidGrant": "paraph.errors",
-    "Owner": "paraph.installs.result",
-    "Proof": "paraph.installs.result",
+    "Proof": "paraph.values",
     "Redirect": "paraph.installs.result",
     "Tokens": "paraph.installs.result",
+    "ZoomPerson": "paraph.values",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,11 +21,11 @@ from paraph.installs.browser import (
 )
 from paraph.installs.drivers import Driver, HttpTransport, UseStateCallable
 from paraph.installs.pending_authorization import LinkWish, begin, demand_wish_form
+from paraph.installs.refusal_log import log_refusal
 from paraph.installs.refusals import InstallRefused, RequestIgnored
-from paraph.installs.result import InstallResult, Owner, Redirect, Tokens
+from paraph.installs.result import InstallResult, Redirect, Tokens
 from paraph.oauth.authorization_request import LIFETIME_SECONDS
-
-_log = logging.getLogger("paraph.installs")
+from paraph.values import ZoomPerson
 
 
 class InstallFlow:
@@ -300,7 +299,7 @@ class InstallFlow:
         """
         await self._driver.arun(steps.revoke(self._app, token))
 
-    def owner_of(self, tokens: Tokens) -> Owner:
+    def owner_of(self, tokens: Tokens) -> ZoomPerson:
         """Read the Zoom user that tokens belong to, after `OwnerUnknown`.
 
         Args:
@@ -315,7 +314,7 @@ class InstallFlow:
         """
         return self._driver.run(steps.owner_of(self._app, tokens))
 
-    async def aowner_of(self, tokens: Tokens) -> Owner:
+    async def aowner_of(self, tokens: Tokens) -> ZoomPerson:
         """Read the owner of tokens, as `owner_of` does, without blocking the event loop.
 
         Args:
@@ -333,9 +332,9 @@ class InstallFlow:
 
 @contextmanager
 def _logged() -> Iterator[None]:
-    """Log the cause of a refusal in one line, without anything secret."""
+    """Log the cause of a refusal."""
     try:
         yield
     except InstallRefused as refused:
-        _log.debug("install.refused: %s: %s", refused.code, refused.detail)
+        log_refusal(refused)
         raise

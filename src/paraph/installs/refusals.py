@@ -55,7 +55,7 @@ class InstallRefused(errors.ParaphError):
     """
 
     code = "install_refused"
-    status: ClassVar[int] = 400
+    status: int = 400
     page_text: ClassVar[str] = _NOT_STARTED_HERE
     default_remedy = "Show `page_text` with `status`; the log has the cause at level DEBUG."
     location: str = ""
@@ -113,9 +113,18 @@ class ResponseInvalid(InstallRefused, errors.AuthorizationResponseInvalid):
 
 
 class StateMismatch(InstallRefused, errors.StateMismatch):
-    """The browser does not hold the cookie of this state (RFC 6749 section 10.12)."""
+    """The browser does not hold the cookie of this state (RFC 6749 section 10.12).
+
+    Attributes:
+        reason: for logs: `no_cookie`, `other_cookies`, `doubled_cookie`, `forged_cookie`, or
+            `state_mismatch`.
+    """
 
     code = "state_mismatch"
+
+    def __init__(self, detail: str = "", *, reason: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason or self.code
 
 
 class AuthorizationExpired(InstallRefused, errors.AuthorizationExpired):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from paraph.values import Proof
+
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 # A response of an install is not kept, and its URL, which may hold a code, is not passed on.
 _PRIVATE: Headers = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
@@ -19,21 +21,6 @@ def response_headers(*set_cookies: str | None, location: str = "") -> Headers:
     """
     redirect = (("Location", location),) if location else ()
     return (*redirect, *(("Set-Cookie", one) for one in set_cookies if one), *_PRIVATE)
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """One proof of an installation.
-
-    Attributes:
-        name: the name of the proof, such as "state".
-        held_at: when it was checked, in epoch seconds.
-        word: its source: "paraph".
-    """
-
-    name: str
-    held_at: int
-    word: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +61,6 @@ class Tokens:
     expires_at: int
     scopes: tuple[str, ...]
     api_server: str
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The Zoom user that a token set belongs to.
-
-    Attributes:
-        user_id, account_id: the identity; compare both, byte for byte.
-        email, display_name: to show to people. An address can be changed and decides nothing.
-    """
-
-    user_id: str
-    account_id: str
-    email: str
-    display_name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from paraph.installs.refusals import (
     SubjectChanged,
     ZoomUnavailable,
 )
-from paraph.installs.result import InstallResult, Owner, Proof, Tokens
+from paraph.installs.result import InstallResult, Tokens
 from paraph.oauth import exchange
 from paraph.oauth.authorization_response import (
     AuthorizationResponse,
@@ -49,6 +49,7 @@ from paraph.oauth.roles import Client
 from paraph.oauth.token_endpoint import TokenSet
 from paraph.outgoing.failure import Cause
 from paraph.secret import Secret
+from paraph.values import Proof, ZoomPerson
 from paraph.zoom.user import build_user_request, parse_user
 
 # As long as the service keeps them: a state is refused by its age long before.
@@ -155,7 +156,7 @@ def revoke(app: App, token: str) -> Exchange[None]:
     )
 
 
-def owner_of(app: App, tokens: Tokens) -> Exchange[Owner]:
+def owner_of(app: App, tokens: Tokens) -> Exchange[ZoomPerson]:
     """Read the owner of an access token from an allowed host.
 
     Raises:
@@ -165,7 +166,7 @@ def owner_of(app: App, tokens: Tokens) -> Exchange[Owner]:
         app.api_server(tokens.api_server), access_token=Secret(tokens.access_token)
     )
     user = parse_user(response, now=app.now())
-    return Owner(user.user_id, user.account_id, user.email, user.display_name)
+    return ZoomPerson(user.user_id, user.account_id, user.email, user.display_name)
 
 
 def tokens_of(app: App, token_set: TokenSet) -> Tokens:
@@ -198,7 +199,7 @@ def _recognise(
     except errors.AuthorizationExpired as error:
         raise AuthorizationExpired(error.detail) from None
     except errors.StateMismatch as error:
-        raise StateMismatch(error.detail) from None
+        raise StateMismatch(error.detail, reason=getattr(error, "reason", "")) from None
 
 
 def _validate(
@@ -261,7 +262,7 @@ def _refused_by_zoom(error: errors.ParaphError, clear: str) -> InstallRefused:
     return ZoomUnavailable(error.detail, set_cookie=clear)
 
 
-def _demand_scopes(app: App, tokens: Tokens, owner: Owner, clear: str) -> None:
+def _demand_scopes(app: App, tokens: Tokens, owner: ZoomPerson, clear: str) -> None:
     missing = sorted(app.required_scopes.difference(tokens.scopes))
     if missing:
         raise ScopesMissing(
