@@ -16,6 +16,9 @@ from enum import Enum, auto
 
 from starlette.types import ASGIApp, Message, Scope
 
+# For the integrations, not for programs.
+__all__: list[str] = []
+
 
 @dataclass(frozen=True, slots=True)
 class WholeResponse:

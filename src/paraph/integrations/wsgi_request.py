@@ -13,6 +13,9 @@ from typing import Any
 from paraph.integrations.exchange import Body, NoBody
 from paraph.zoom.webhook import MAX_BODY_BYTES
 
+# For the integrations, not for programs.
+__all__: list[str] = []
+
 # No endpoint takes a longer body; one byte more lets the service see that it is too long.
 MOST_BODY_BYTES = MAX_BODY_BYTES + 1
 # For a whole body: a sender that stalls occupies a thread of the server for so long.
