@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from paraph.errors.root import ParaphError
-from paraph.values import Replaced
+
+if TYPE_CHECKING:
+    # For types alone: every part of paraph loads the errors, and few need the values.
+    from paraph.values import Replaced
 
 
 class UsageError(ParaphError):
