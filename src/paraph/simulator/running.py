@@ -90,6 +90,12 @@ class SimulatedZoom(ZoomCalls):
             zoom.stop()
         """
         self.release()
+        if self._app_server is not None:
+            self._app_server.close()
+            self._app_server = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
         self._server.should_exit = True
         self._thread.join(_START_SECONDS)
 
@@ -226,6 +232,8 @@ class SimulatedZoom(ZoomCalls):
             assert variables["PARAPH_LINKING"] == "none"
         """
         found = self.settings(**overrides)
+        # A keyword of the app's own code, not a setting.
+        found.pop("prefix", None)
         return {
             f"PARAPH_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in found.items()
@@ -259,6 +267,8 @@ class SimulatedZoom(ZoomCalls):
     def release(self) -> None:
         """Stop the app that is served, and close the browsers; the fixture does so.
 
+        `app_url` stays the same for the next app.
+
         Example:
             zoom.serve(app)
             zoom.release()
@@ -267,11 +277,7 @@ class SimulatedZoom(ZoomCalls):
             browser.close()
         self._browsers.clear()
         if self._app_server is not None:
-            self._app_server.close()
-            self._app_server = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+            self._app_server.stop()
 
     def _address(self) -> AppServer:
         from paraph.simulator.app_server import AppServer
