@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from paraph.errors.root import ParaphError
 
 if TYPE_CHECKING:
-    # For types alone: every part of paraph loads the errors, and few need the values.
+    # Every program imports the errors, and few of them need the values.
     from paraph.values import Replaced
 
 
