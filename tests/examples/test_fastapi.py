@@ -15,7 +15,7 @@ from paraph.simulator.running import SimulatedZoom
 
 PRODUCT = Example(
     "fastapi",
-    ("{python}", "-m", "uvicorn", "app:app", "--port", "{port}"),
+    ("{python}", "-m", "uvicorn", "app:app", "--http", "h11", "--port", "{port}"),
     folder=EXAMPLES / "fastapi",
     prefix="/zoom",
 )
