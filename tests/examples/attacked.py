@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from examples.products import Example
+from examples.products import ROOT, Example
 from paraph.checks.catalogue import catalogue
 from paraph.checks.runner import run, select
 from paraph.checks.target import Hook, Hooks, Limits, Start, Target, Urls, Variant, load_target
@@ -14,6 +15,9 @@ from paraph.checks.verdict import Finding, Verdict
 
 # Made once for all environments of a run: a product that is started again keeps its key.
 _KEY = "checked:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
+
+_HOOKS = "http://127.0.0.1:{port2}"
 
 
 def check_product(
@@ -68,13 +72,14 @@ def target_of(example: Example) -> Target:
     return Target(
         name=example.name,
         start=Start(
-            command=_prepared(example),
+            command=_commands(example),
             directory=str(example.folder),
             environment={**_variables(example), **example.environment, "PORT": "{port}"},
             ready_within=90,
         ),
         urls=Urls(
-            start=example.connect if starts_by_path else example.home,
+            # A page with a link among others is for people.
+            start=example.connect if starts_by_path else f"{example.prefix}/start",
             pages=[path for path in (example.home, example.profile) if path],
             redirect=registration.get("redirect", f"{example.prefix}/oauth/redirect"),
             webhook=registration.get("webhook", f"{example.prefix}/webhook"),
@@ -83,6 +88,9 @@ def target_of(example: Example) -> Target:
         limits=Limits(freshness_past=7200, effect_within=8.0, recovery_within=120.0),
         hooks=Hooks(
             sign_in=Hook(url="{url}" + example.sign_in, form=fields),
+            use=Hook(url=f"{_HOOKS}/use", json={"subject": "{subject}"}),
+            links=Hook(url=f"{_HOOKS}/links", json={}) if is_paraph else None,
+            disconnect=Hook(method="GET", url="{url}" + example.home) if example.home else None,
             log_file="{folder}/output.log",
             database_file="{folder}/paraph.db" if is_paraph else "",
             sealed_columns=["grants.access_token", "grants.refresh_token"] if is_paraph else [],
@@ -95,12 +103,15 @@ def target_of(example: Example) -> Target:
     )
 
 
-def _prepared(example: Example) -> list[str]:
-    """The command, with the commands that come before it in the same shell."""
-    if not example.prepare:
-        return list(example.command)
-    lines = [" ".join(f"'{part}'" for part in one) for one in (*example.prepare, example.command)]
-    lines[-1] = f"exec {lines[-1]}"
+def _commands(example: Example) -> list[str]:
+    """Return the commands of a product in one shell: what prepares it, its hooks, and itself."""
+    hooks = [
+        *("env", f"PYTHONPATH={ROOT / 'tests'}", "{python}", "-m", "examples.hook_server"),
+        *("{port2}", "{url}", "{folder}/paraph.db", example.sign_in, example.profile),
+        json.dumps(dict(example.sign_in_fields)),
+    ]
+    lines = [shlex.join(one) for one in example.prepare]
+    lines += [f"{shlex.join(hooks)} &", f"exec {shlex.join(example.command)}"]
     return ["sh", "-ec", "\n".join(lines)]
 
 

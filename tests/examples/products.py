@@ -194,8 +194,6 @@ def _environment_of(
             for name, value in settings.items()
         }
         found |= zoom.environment(public_url=url, **written)
-        # A keyword of the app's own code, not a setting.
-        found.pop("PARAPH_PREFIX", None)
     found |= {"PYTHONUNBUFFERED": "1", "PORT": places["port"]}
     return found | {name: fill(text, places) for name, text in example.environment.items()}
 

@@ -41,6 +41,7 @@ from paraph.installs.pending_authorization import (
     holds_pending,
     open_pending,
 )
+from paraph.installs.refusal_log import log_refusal
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.installation import Handoff, install, use_state
 from paraph.lifecycle.outcome import Outcome, StateUsed, keep_failure
@@ -56,6 +57,7 @@ from paraph.secret import Secret
 from paraph.settings.model import Settings
 
 _log = get_logger("install")
+_STATELESS = "the response has no state: the install did not start in the app"
 
 # RFC 6749 section 4.1.2.1: the person refused.
 DENIED = "access_denied"
@@ -110,6 +112,7 @@ class RedirectionEndpoint:
         try:
             response = parse_authorization_response(request.raw_query)
             if response.state is None and response.error is None:
+                log_refusal(AuthorizationResponseInvalid(_STATELESS))
                 return self._restart
             return self._pending_of(request, response), response
         except (MessageMalformed, AuthorizationResponseInvalid) as error:
@@ -128,6 +131,7 @@ class RedirectionEndpoint:
         return open_pending(self._context, state=response.state, cookies=request.cookies)
 
     def _count(self, error: ParaphError) -> None:
+        log_refusal(error)
         self.refusals.note(error.reason if isinstance(error, CookieMismatch) else error.code)
 
     async def _finish(
@@ -190,6 +194,7 @@ class RedirectionEndpoint:
     async def _said_no(
         self, pending: PendingAuthorization, error: AuthorizationErrorResponse
     ) -> Response:
+        log_refusal(error)
         state = pending.request.state
         try:
             async with self._repeats.first(state):
@@ -206,6 +211,8 @@ class RedirectionEndpoint:
         fields: dict[str, object] = {}
         if isinstance(error, Conflict):
             self._count(error)
+        else:
+            log_refusal(error)
         if isinstance(error, ScopesMissing):
             fields = {"missing": " ".join(error.missing), "granted": " ".join(error.granted)}
         _log.warning("install.failed", error_code=error.code, why=error.detail, **fields)

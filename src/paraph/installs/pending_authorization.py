@@ -26,7 +26,7 @@ from paraph.oauth.authorization_request import (
     authorization_request_url,
     build_authorization_request,
 )
-from paraph.oauth.authorization_response import CLOCK_TOLERANCE_SECONDS
+from paraph.oauth.authorization_response import CLOCK_TOLERANCE_SECONDS, describe_age
 from paraph.oauth.roles import AuthorizationServer, Client
 from paraph.sealing.cookie import open_cookie, seal_cookie
 from paraph.sealing.key_ring import KeyRing
@@ -163,15 +163,12 @@ def open_pending(
     wanted = _state_hash_text(state) if ours else ""
     found = [(m[0], int(m[1]), value) for m, value in ours if m[2] == wanted]
     if len(found) != 1:
-        reason = "doubled_cookie" if found else "other_cookies" if ours else "no_cookie"
-        raise CookieMismatch(
-            reason, f"the browser sent {len(found)} cookies of this state, not one"
-        )
+        raise _not_one_cookie(len(found), others=len(ours) - len(found))
     name, issued_at, value = found[0]
     # Outside its lifetime a cookie is not opened: no key is derived for an invented hour.
     # A finished flow may be loaded again for a minute; that time allows nothing else.
     if not -CLOCK_TOLERANCE_SECONDS <= context.now() - issued_at <= _KEPT_SECONDS:
-        raise AuthorizationExpired("the cookie's time has run out")
+        raise AuthorizationExpired(describe_age(issued_at, context.now()))
     try:
         plaintext = open_cookie(
             context.ring,
@@ -182,8 +179,18 @@ def open_pending(
         )
         request, wish = _read_content(plaintext, context.client)
     except (StorageError, ValueError, TypeError):
-        raise CookieMismatch("forged_cookie", "the cookie was not sealed here") from None
+        detail = "the cookie of this flow was changed, or sealed with another key or client"
+        raise CookieMismatch("forged_cookie", detail) from None
     return PendingAuthorization(request, wish, name, value)
+
+
+def _not_one_cookie(found: int, *, others: int) -> CookieMismatch:
+    if found:
+        return CookieMismatch("doubled_cookie", f"the browser sent {found} cookies of this flow")
+    if others:
+        detail = f"the state is of another flow; the browser sent cookies of {others}"
+        return CookieMismatch("other_cookies", detail)
+    return CookieMismatch("no_cookie", "the browser sent no cookie of this flow")
 
 
 def _content_of(request: AuthorizationRequest, wish: LinkWish | None) -> bytes:

@@ -32,6 +32,9 @@ _OK = 200
 class StateUsed(Conflict):
     """The state of an authorization response was used before."""
 
+    def __init__(self, detail: str = "the state was used before") -> None:
+        super().__init__(detail)
+
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """The outcome of one flow.

@@ -15,6 +15,7 @@ import uvicorn
 
 _SECONDS = 30.0
 _POLL_SECONDS = 0.02
+_BACKLOG = 128
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,14 +28,16 @@ App = Callable[..., Any]
 class AppServer:
     """The address of the app under test, and the server there.
 
-    The address is bound at once, so that an app can be told its URL before it exists.
+    The port is reserved at once, so that an app can be told its URL before it exists. Connections
+    are refused while no app is served.
     """
 
     def __init__(self) -> None:
-        self._bound = socket.create_server(("127.0.0.1", 0))
+        self._reserved = _bound(0)
+        self._port = self._reserved.getsockname()[1]
         self._served: _AsgiThread | _WsgiThread | None = None
         self.app: App | None = None
-        self.url = f"http://127.0.0.1:{self._bound.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{self._port}"
 
     def serve(self, app: App) -> None:
         """Serve an app until `stop`, in place of the one that was served before.
@@ -48,19 +51,34 @@ class AppServer:
         if app is self.app:
             return
         self.stop()
-        self._served = (_AsgiThread if _is_asgi(app) else _WsgiThread)(app, self._bound.dup())
+        listening = _bound(self._port)
+        listening.listen(_BACKLOG)
+        self._served = (_AsgiThread if _is_asgi(app) else _WsgiThread)(app, listening)
         self.app = app
 
     def stop(self) -> None:
-        """Stop the app that is served; the address stays bound."""
+        """Stop the app that is served; its port stays reserved."""
         served, self._served, self.app = self._served, None, None
         if served is not None:
             served.stop()
 
     def close(self) -> None:
-        """Stop the app and free the address."""
+        """Stop the app and free the port."""
         self.stop()
-        self._bound.close()
+        self._reserved.close()
+
+
+def _bound(port: int) -> socket.socket:
+    """Return a socket that is bound to a port of loopback, and does not listen.
+
+    Two of them may share a port: one reserves it, and the other one listens.
+    """
+    bound = socket.socket()
+    for name in ("SO_REUSEADDR", "SO_REUSEPORT"):
+        if hasattr(socket, name):
+            bound.setsockopt(socket.SOL_SOCKET, getattr(socket, name), 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
 
 
 def _is_asgi(app: App) -> bool:
@@ -103,6 +121,9 @@ class _AsgiThread:
     def _run(self) -> None:
         try:
             self._server.run([self._bound])
+        except SystemExit as error:
+            # Uvicorn leaves with a status where an app has failed to start.
+            self._failure = self._failure or error
         finally:
             self._bound.close()
             self._server.settled.set()

@@ -75,6 +75,12 @@ class SimulatedZoom(ZoomCalls):
     def stop(self) -> None:
         """Stop serving."""
         self.release()
+        if self._app_server is not None:
+            self._app_server.close()
+            self._app_server = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
         self._server.should_exit = True
         self._thread.join(_START_SECONDS)
 
@@ -196,6 +202,8 @@ class SimulatedZoom(ZoomCalls):
             overrides: as for `settings`.
         """
         found = self.settings(**overrides)
+        # A keyword of the app's own code, not a setting.
+        found.pop("prefix", None)
         return {
             f"PARAPH_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in found.items()
@@ -224,16 +232,15 @@ class SimulatedZoom(ZoomCalls):
         return register(self.simulator, public_url or self.app_url, redirect, webhook)
 
     def release(self) -> None:
-        """Stop the app that is served, and close the browsers; the fixture does so."""
+        """Stop the app that is served, and close the browsers; the fixture does so.
+
+        `app_url` stays the same for the next app.
+        """
         for browser in self._browsers:
             browser.close()
         self._browsers.clear()
         if self._app_server is not None:
-            self._app_server.close()
-            self._app_server = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+            self._app_server.stop()
 
     def _address(self) -> AppServer:
         from paraph.simulator.app_server import AppServer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 # The longest wait of a call here is a receiver's timeout of three seconds.
 CALL_SECONDS = 30
+_PAUSE_SECONDS = 0.02
 
 T = TypeVar("T")
 
@@ -224,6 +226,27 @@ class ZoomCalls(ABC):
                     await asyncio.sleep(0.005)
 
         return self._await(attempted(), seconds + CALL_SECONDS)
+
+    def wait_until(self, condition: Callable[[], Any], *, seconds: float = 10) -> None:
+        """Wait until the app under test has done something, such as running an event handler.
+
+        Args:
+            condition: returns a true value once it has; it is called again and again.
+            seconds: the timeout.
+
+        Raises:
+            TimeoutError: it has not done so within the timeout.
+
+        Example:
+            zoom.send_event("meeting.ended")
+            zoom.wait_until(lambda: zoom.deliveries()[0]["attempts"])
+        """
+        never = threading.Event()
+        for _ in range(max(1, round(seconds / _PAUSE_SECONDS))):
+            if condition():
+                return
+            never.wait(_PAUSE_SECONDS)
+        raise TimeoutError(f"the condition has not become true within {seconds} s")
 
     @contextmanager
     def fault(self, name: str, **parameters: Any) -> Iterator[None]:

@@ -45,7 +45,9 @@ class Browser:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
-        self._http = httpx.Client(trust_env=False, timeout=_SECONDS)
+        # One connection for each request: a server may close an idle one just as it is used.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(trust_env=False, timeout=_SECONDS, limits=limits)
         self.jar = CookieJar(simulator.wall)
         self.page: httpx.Response | None = None
 
@@ -74,19 +76,23 @@ class Browser:
         *,
         data: Mapping[str, Any] | None = None,
         json: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a form or JSON from the current page; return the page after all redirects.
+        """Send a form or another body from the current page; return the page after all redirects.
 
         Args:
             url: an absolute URL, or one relative to the current page.
             data: the fields of a form.
             json: a JSON body, in place of a form.
+            content: any other body, in place of a form.
             headers: headers to add or to replace.
         """
         url = self._absolute(url)
         initiator = self.url or url
-        return self._open("POST", url, initiator, data=data, json=json, headers=headers)
+        body = {"data": data, "json": json, "content": content}
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._open("POST", url, initiator, **given, headers=headers)
 
     @property
     def url(self) -> str:
