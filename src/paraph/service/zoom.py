@@ -25,8 +25,7 @@ from starlette.types import ASGIApp, Scope
 from paraph.events.handlers import Handler, Handlers, HandlerTarget
 from paraph.lifecycle.context import Context
 from paraph.service.app import Service, open_service
-from paraph.service.former_calls import FormerCalls
-from paraph.service.in_process import InProcess, SubjectInstallation
+from paraph.service.in_process import FormerCalls, InProcess, SubjectInstallation
 from paraph.service.mount.access_log import hide_codes
 from paraph.service.mount.host_pages import HostSide, SubjectOf, signed_in_subject
 from paraph.service.mount.lifetime import Lifetime
@@ -108,6 +107,9 @@ class Zoom(FormerCalls):
 
         Raises:
             ConfigurationError: carries every problem of the settings.
+
+        Example:
+            zoom = Zoom.from_settings(file)
         """
         return cls(file=file)
 
@@ -215,8 +217,16 @@ class Zoom(FormerCalls):
         unless it concerns exactly one), and its subject's installation, to call Zoom with.
         Register before the app runs.
 
+        Args:
+            pattern: an event name, a prefix like "meeting.*", or "*" for all.
+
         Raises:
             UsageError: no event can match; the remedy names a pattern that may be meant.
+
+        Example:
+            @zoom.on("meeting.*")
+            async def meeting(event, installation, zoom):
+                print(event.name, event.account_id)
         """
         return self.handlers.on(pattern)
 
