@@ -10,13 +10,12 @@ cookies that the browser sent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from paraph.cookies import expired_cookie, host_cookie
 from paraph.endpoints.browser_request import BrowserRequest
-from paraph.endpoints.pages import Failure, Pages
+from paraph.endpoints.pages import Failure, Pages, url_with
 from paraph.endpoints.repeated_requests import Repeats
 from paraph.errors import (
     AuthorizationErrorResponse,
@@ -60,6 +59,9 @@ from paraph.settings.model import Settings
 _log = get_logger("install")
 _STATELESS = "the response has no state: the install did not start in the app"
 
+# RFC 6749 section 4.1.2.1: the person refused.
+DENIED = "access_denied"
+
 # Every reason that the metric can show.
 REASONS = (
     *("no_cookie", "other_cookies", "doubled_cookie", "forged_cookie"),
@@ -90,7 +92,7 @@ class RedirectionEndpoint:
         self._no_cookie = CompleteResponse.of(pages.no_cookie(), again=True)
         self._other_flow = CompleteResponse.of(pages.other_flow(), again=True)
         self._expired = CompleteResponse.of(pages.expired(), again=True)
-        restart = RedirectResponse("/marketplace", status_code=303)
+        restart = RedirectResponse(f"{settings.base_path}/marketplace", status_code=303)
         self._restart = CompleteResponse.of(restart, again=True)
 
     def answer(self, request: BrowserRequest) -> Steps:
@@ -117,7 +119,9 @@ class RedirectionEndpoint:
             self._count(error)
             if isinstance(error, AuthorizationExpired):
                 return self._expired
-            return self._other_flow if holds_pending(request.cookies) else self._no_cookie
+            client = self._context.client
+            has_other = holds_pending(client, request.cookies)
+            return self._other_flow if has_other else self._no_cookie
 
     def _pending_of(
         self, request: BrowserRequest, response: AuthorizationResponse
@@ -196,7 +200,8 @@ class RedirectionEndpoint:
             async with self._repeats.first(state):
                 await use_state(self._context, state)
                 _log.info("install.refused_at_zoom", error_code=error.error)
-                return await self._keep(pending, self._pages.failure_of(error))
+                reason = error.error if error.error == DENIED else ""
+                return await self._keep(pending, self._pages.failure_of(error), reason=reason)
         except StateUsed:
             return await self._again(pending, self._pages.used())
         except ParaphError as trouble:
@@ -216,13 +221,21 @@ class RedirectionEndpoint:
         # The state may be unused: the browser keeps its cookie, and a reload may still succeed.
         return self._pages.failed(failure) if isinstance(error, StorageError) else answer
 
-    async def _keep(self, pending: PendingAuthorization, failure: Failure) -> Response:
+    async def _keep(
+        self, pending: PendingAuthorization, failure: Failure, *, reason: str = ""
+    ) -> Response:
         """Answer a failure, and store the answer for reloads of the page."""
-        outcome = Outcome("failed", status=failure.status, title=failure.title, lines=failure.lines)
+        outcome = Outcome(
+            "failed",
+            status=failure.status,
+            title=failure.title,
+            lines=failure.lines,
+            reason=reason,
+        )
         if not await keep_failure(self._context, pending.request.state, outcome):
             # The state may still be unused: the browser keeps its cookie and can try again.
             return self._pages.failed(failure)
-        return _for_a_minute(self._pages.failed(failure), pending)
+        return _for_a_minute(self._repeated(outcome), pending)
 
     async def _again(
         self, pending: PendingAuthorization, refusal: Response, error: ParaphError | None = None
@@ -241,6 +254,10 @@ class RedirectionEndpoint:
             _log.info("install.repeated", outcome=found.kind)
             return self._repeated(found)
         self._count(error or StateUsed())
+        if found == "over" and self._pages.confirmation and pending.wish is not None:
+            # The handoff was claimed by this browser's confirmation page, which shows it again.
+            flow = pending.wish.return_to
+            return RedirectResponse(url_with(self._pages.confirmation, flow=flow), status_code=303)
         return self._pages.used() if found == "over" else _without_cookie(refusal, pending)
 
     def _repeated(self, outcome: Outcome) -> Response:
@@ -248,18 +265,19 @@ class RedirectionEndpoint:
             return self._installed()
         if outcome.kind == "handoff":
             return self._handed_over(Handoff(Secret(outcome.handoff), outcome.return_to))
-        return self._pages.failed(Failure(outcome.title, outcome.lines, outcome.status))
+        answer = self._pages.refused_by_person(outcome.reason) if outcome.reason else None
+        return answer or self._pages.failed(Failure(outcome.title, outcome.lines, outcome.status))
 
     def _installed(self) -> Response:
-        return RedirectResponse("/installed", status_code=303)
+        if self._pages.after_install:
+            return RedirectResponse(self._pages.after_install, status_code=303)
+        return RedirectResponse(f"{self._settings.base_path}/installed", status_code=303)
 
     def _handed_over(self, handoff: Handoff) -> Response:
         query = {"handoff": handoff.code.reveal()}
         if handoff.return_to:
             query["return_to"] = handoff.return_to
-        link_url = self._settings.link_url
-        joined = "&" if "?" in link_url else "?"
-        return RedirectResponse(f"{link_url}{joined}{urlencode(query)}", status_code=303)
+        return RedirectResponse(url_with(self._settings.link_url, **query), status_code=303)
 
 
 def _for_a_minute(response: Response, pending: PendingAuthorization) -> Response:
