@@ -11,12 +11,13 @@ from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from paraph import NeedsReauthorization, NotFound, Zoom
+from paraph import NotFound, Zoom
 from paraph.integrations.starlette import ZoomMiddleware, exception_handlers
 
 zoom = Zoom(
@@ -49,13 +50,16 @@ async def home(request: Request) -> Response:
     user = request.session.get("user")
     if user is None:
         return HTMLResponse('<a href="/sign-in">Sign in</a>')
+    name = html.escape(user)
     try:
-        await zoom.installation(user).access_token()
-    except (NotFound, NeedsReauthorization):
-        return HTMLResponse('<a href="/zoom/start">Connect Zoom</a>')
+        connected = (await zoom.installation(user).status()).phase == "active"
+    except NotFound:
+        connected = False
+    if not connected:
+        return HTMLResponse(f'<p>{name}</p><a href="/zoom/start">Connect Zoom</a>')
     rows = "".join(f"<li>{html.escape(topic)}</li>" for topic in topics[user])
     button = '<form method="post" action="/disconnect"><button>Disconnect Zoom</button></form>'
-    return HTMLResponse(f"<h1>Meetings that have ended</h1><ul>{rows}</ul>{button}")
+    return HTMLResponse(f"<p>{name}, these meetings have ended:</p><ul>{rows}</ul>{button}")
 
 
 async def sign_in(request: Request) -> Response:
@@ -67,6 +71,19 @@ async def sign_in(request: Request) -> Response:
     return RedirectResponse("/", 303)
 
 
+async def add_headers(request: Request, answer: Any) -> Response:
+    response: Response = await answer(request)
+    for header, value in HEADERS.items():
+        response.headers.setdefault(header, value)
+    return response
+
+
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "frame-ancestors 'none'",
+    "strict-transport-security": "max-age=31536000",
+    "x-content-type-options": "nosniff",
+}
 key = os.environ.get("SESSION_KEY") or secrets.token_urlsafe()
 app = Starlette(
     routes=[
@@ -77,6 +94,7 @@ app = Starlette(
     ],
     # In this order: the session is known where Zoom asks who is signed in.
     middleware=[
+        Middleware(BaseHTTPMiddleware, dispatch=add_headers),
         Middleware(SessionMiddleware, secret_key=key, https_only=True, same_site="lax"),
         Middleware(ZoomMiddleware, zoom=zoom),
     ],
