@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.middleware.sessions import SessionMiddleware
 
-from paraph import NeedsReauthorization, NotFound, SubjectInstallation, Zoom
+from paraph import NotFound, SubjectInstallation, Zoom
 from paraph.integrations.fastapi import installation_of, router
 
 # ---------------------------------------------------------------- Zoom
@@ -55,8 +55,10 @@ async def home(request: Request) -> HTMLResponse:
         return HTMLResponse('<a href="/sign-in">Sign in</a>')
     name = html.escape(user)
     try:
-        await zoom.installation(user).access_token()
-    except (NotFound, NeedsReauthorization):
+        connected = (await zoom.installation(user).status()).phase == "active"
+    except NotFound:
+        connected = False
+    if not connected:
         return HTMLResponse(f'<p>{name}</p><a href="/zoom/start">Connect Zoom</a>')
     rows = "".join(f"<li>{html.escape(topic)}</li>" for topic in topics[user])
     button = '<form method="post" action="/disconnect"><button>Disconnect Zoom</button></form>'
@@ -73,6 +75,7 @@ app.add_middleware(SessionMiddleware, secret_key=key, https_only=True, same_site
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "frame-ancestors 'none'",
+    "referrer-policy": "same-origin",
     "strict-transport-security": "max-age=31536000",
     "x-content-type-options": "nosniff",
 }

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from paraph import NeedsReauthorization, NotFound, Zoom
+from paraph import NotFound, Zoom
 from paraph.integrations.starlette import ZoomMiddleware, exception_handlers
 
 zoom = Zoom(
@@ -52,8 +52,10 @@ async def home(request: Request) -> Response:
         return HTMLResponse('<a href="/sign-in">Sign in</a>')
     name = html.escape(user)
     try:
-        await zoom.installation(user).access_token()
-    except (NotFound, NeedsReauthorization):
+        connected = (await zoom.installation(user).status()).phase == "active"
+    except NotFound:
+        connected = False
+    if not connected:
         return HTMLResponse(f'<p>{name}</p><a href="/zoom/start">Connect Zoom</a>')
     rows = "".join(f"<li>{html.escape(topic)}</li>" for topic in topics[user])
     button = '<form method="post" action="/disconnect"><button>Disconnect Zoom</button></form>'
@@ -79,6 +81,7 @@ async def add_headers(request: Request, answer: Any) -> Response:
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "frame-ancestors 'none'",
+    "referrer-policy": "same-origin",
     "strict-transport-security": "max-age=31536000",
     "x-content-type-options": "nosniff",
 }
