@@ -88,7 +88,12 @@ class TokenErrorResponse(PeerError):
 
 
 class InvalidGrant(TokenErrorResponse):
-    """The code or refresh token no longer works: used, expired, revoked or superseded."""
+    """The code or refresh token no longer works: used, expired, revoked or superseded.
+
+    Example:
+        >>> InvalidGrant().error
+        'invalid_grant'
+    """
 
     code = "invalid_grant"
     status = 400
@@ -212,6 +217,7 @@ class SignatureMismatch(DeliveryRejected):
     """No secret of the ring produces this signature for these bytes."""
 
     code = "signature_mismatch"
+    _detail = "none of the webhook secrets made this signature"
 
 
 class StaleTimestamp(DeliveryRejected):
