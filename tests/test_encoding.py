@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paraph.encoding import decode_base64url, encode_base64url, with_lengths
+from paraph.encoding import decode_base64url, encode_base64url, random_text, with_lengths
 
 
 @given(st.binary(max_size=80))
@@ -36,3 +36,16 @@ def test_a_length_has_its_size() -> None:
     assert b"\0\2ab" == with_lengths((b"ab",), length_bytes=2)
     with pytest.raises(OverflowError):
         with_lengths((bytes(1 << 16),), length_bytes=2)
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_new_ids_and_codes_begin_with_a_letter(size: int) -> None:
+    """Ids and one-use codes have all their bits, their usual length and a letter in front."""
+    texts = {random_text(bytes([first]) + bytes(size - 1)) for first in range(256)}
+    texts.add(random_text(b"\xff" * size))
+
+    assert 257 == len(texts)
+    assert {len(text) for text in texts} == {-(-size * 4 // 3)}
+    assert {text[0] for text in texts} <= set("ABCDEFGHIJKLMNOP")
+    with pytest.raises(ValueError, match="multiple of three"):
+        random_text(bytes(24))

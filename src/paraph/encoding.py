@@ -1,4 +1,4 @@
-"""Byte encodings that are written once: base64url, and values preceded by their lengths."""
+"""Byte encodings that are written once: base64url, random ids, values preceded by their lengths."""
 
 from __future__ import annotations
 
@@ -18,6 +18,25 @@ def decode_base64url(text: str) -> bytes:
         ValueError: the text has another character or an impossible length.
     """
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+def random_text(value: bytes) -> str:
+    """Encode random bytes as base64url that begins with a letter from A to P.
+
+    Command lines read a text that begins with `-` as an option. So the padding bits, which base64
+    puts into the last character, are put into the first one instead. No randomness is lost, and
+    the length stays the same.
+
+    Args:
+        value: its length must not be a multiple of three, which would leave no padding bits.
+
+    Raises:
+        ValueError: its length is a multiple of three.
+    """
+    missing = -len(value) % 3
+    if not missing:
+        raise ValueError("a multiple of three bytes fills every character")
+    return encode_base64url(bytes(missing) + value)[missing:]
 
 
 def with_lengths(parts: Iterable[bytes | str], *, length_bytes: int = 4) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 
 from events.inbox_kit import open_context
 from installing import install
+from paraph.installs.pending_authorization import OUTCOME_SECONDS
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.installation import use_state
 from paraph.lifecycle.outcome import (
@@ -18,7 +19,6 @@ from paraph.lifecycle.outcome import (
     keep_failure,
     keep_outcome,
 )
-from paraph.lifecycle.pending_authorization import OUTCOME_SECONDS
 from paraph.secret import Secret
 from paraph.storage.scope import NOTHING_READ
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from paraph.errors import ConfigurationError
 from paraph.oauth.roles import AuthorizationServer
-from paraph.settings.consistency import REGIONAL_API_SERVERS
+from paraph.settings.clouds import REGIONAL_API_SERVERS
 from paraph.zoom.server_metadata import api_server_for, zoom_authorization_server
 
 

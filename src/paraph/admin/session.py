@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from paraph.cookies import SetCookie, host_cookie
 from paraph.errors import ApiKeyMissing, NotAllowed, StorageError
-from paraph.http.cookies import SetCookie, host_cookie
 from paraph.lifecycle import audit
 from paraph.lifecycle.api_key import (
     ApiKey,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from paraph.cookies import own_cookies
 from paraph.http.client_address import client_address
-from paraph.http.cookies import own_cookies
 from paraph.settings.validation import Network
 
 

@@ -10,14 +10,14 @@ import re
 
 from starlette.responses import RedirectResponse, Response
 
+from paraph.cookies import expired_cookie, host_cookie
 from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.pages import Button, Pages
 from paraph.errors import Busy, MessageMalformed, NotFound, ParaphError
-from paraph.http.cookies import expired_cookie, host_cookie
 from paraph.http.rate_limit import RateLimit
+from paraph.installs.pending_authorization import LinkWish, begin
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link_request import open_request
-from paraph.lifecycle.pending_authorization import LinkWish, begin
 from paraph.logs import get_logger
 from paraph.oauth.authorization_request import LIFETIME_SECONDS
 from paraph.oauth.messages import parse_query

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response
 
+from paraph.cookies import host_cookie
 from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.install import InstallEndpoint
 from paraph.endpoints.pages import Button, Pages
-from paraph.http.cookies import host_cookie
 from paraph.settings.model import Settings
 
 _COOKIE = "__Host-paraph-marketplace"

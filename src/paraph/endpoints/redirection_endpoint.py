@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
+from paraph.cookies import expired_cookie, host_cookie
 from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.pages import Failure, Pages
 from paraph.endpoints.repeated_requests import Repeats
@@ -30,21 +31,20 @@ from paraph.errors import (
     StateMismatch,
     StorageError,
 )
-from paraph.http.cookies import expired_cookie, host_cookie
 from paraph.http.endpoint import Steps, Wait
 from paraph.http.rate_limit import ExchangeLimit
 from paraph.http.refusals import Refusals
 from paraph.http.response import CompleteResponse
-from paraph.lifecycle.context import Context
-from paraph.lifecycle.installation import Handoff, install, use_state
-from paraph.lifecycle.outcome import Outcome, StateUsed, keep_failure
-from paraph.lifecycle.pending_authorization import (
+from paraph.installs.pending_authorization import (
     OUTCOME_SECONDS,
     CookieMismatch,
     PendingAuthorization,
     holds_pending,
     open_pending,
 )
+from paraph.lifecycle.context import Context
+from paraph.lifecycle.installation import Handoff, install, use_state
+from paraph.lifecycle.outcome import Outcome, StateUsed, keep_failure
 from paraph.logs import get_logger
 from paraph.model.installation import Installation
 from paraph.oauth.authorization_response import (

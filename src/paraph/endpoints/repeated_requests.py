@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 from paraph.http.rate_limit import RateLimit
+from paraph.installs.pending_authorization import used_state_hash
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outcome import Outcome, StateUsed, find_outcome
-from paraph.lifecycle.pending_authorization import used_state_hash
 from paraph.secret import Secret
 
 # Used states are refused from memory: a replayed state costs one query of the store in total.

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from paraph.cookies import parse_cookies
 from paraph.endpoints.browser_request import BrowserRequest
 from paraph.errors import StateMismatch
 from paraph.explain.capture import CapturedRequest
 from paraph.explain.explanation import Explanation, FirstStep, NotTheRequest, Step, run_steps
-from paraph.http.cookies import parse_cookies
-from paraph.lifecycle.pending_authorization import open_pending
+from paraph.installs.pending_authorization import open_pending
 from paraph.oauth import authorization_response
 from paraph.oauth.roles import Client
 from paraph.sealing.key_ring import KeyRing

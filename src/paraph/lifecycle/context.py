@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from paraph.encoding import encode_base64url, with_lengths
+from paraph.encoding import random_text, with_lengths
 from paraph.model.grant import ZoomIdentity
-from paraph.oauth.roles import Client
+from paraph.oauth.roles import AuthorizationServer, Client
 from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
 
@@ -44,6 +44,11 @@ class Context:
     random_bytes: Callable[[int], bytes]
     # The URL at which a person reauthorizes a grant that Zoom ended.
     reauthorize_url: str = ""
+
+    @property
+    def server(self) -> AuthorizationServer:
+        """The authorization server."""
+        return self.authorization_server.server
 
     def now(self) -> int:
         """Return the time in whole epoch seconds."""
@@ -128,25 +133,6 @@ def _removal_marks(
             for user_id in whose
         ]
     return tuple(marks)
-
-
-def random_text(value: bytes) -> str:
-    """Encode random bytes as base64url that begins with a letter from A to P.
-
-    Command lines read a text that begins with `-` as an option. So the padding bits, which base64
-    puts into the last character, are put into the first one instead. No randomness is lost, and
-    the length stays the same.
-
-    Args:
-        value: its length must not be a multiple of three, which would leave no padding bits.
-
-    Raises:
-        ValueError: its length is a multiple of three.
-    """
-    missing = -len(value) % 3
-    if not missing:
-        raise ValueError("a multiple of three bytes fills every character")
-    return encode_base64url(bytes(missing) + value)[missing:]
 
 
 def _keyed_hash(key: bytes, parts: tuple[str, ...]) -> bytes:

@@ -27,6 +27,7 @@ from paraph.errors import (
     TransportError,
     UnknownEncryptionKey,
 )
+from paraph.installs.pending_authorization import PendingAuthorization, used_state_hash
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import Order, Tombstone, find_tombstone
@@ -40,7 +41,6 @@ from paraph.lifecycle.link import activate_unlinked, add_pending
 from paraph.lifecycle.link_request import demand_unused, take_request
 from paraph.lifecycle.outbox import notify_recovery
 from paraph.lifecycle.outcome import Outcome, StateUsed, keep_outcome, reserve_outcome
-from paraph.lifecycle.pending_authorization import PendingAuthorization, used_state_hash
 from paraph.lifecycle.replacement import other_grants
 from paraph.logs import get_logger
 from paraph.model.grant import Grant, OwnerlessTokens, Tokens, ZoomIdentity

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from paraph.errors import Conflict, LinkConflict, NotFound, StateMismatch, UsageError
+from paraph.installs.pending_authorization import LinkWish
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
 from paraph.lifecycle.outbox import notify_host
-from paraph.lifecycle.pending_authorization import LinkWish
 from paraph.lifecycle.replacement import (
     Replacement,
     continue_count,

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 
 from paraph.errors import Conflict, NotFound, UsageError
+from paraph.installs.pending_authorization import LinkWish
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.pending_authorization import LinkWish
 from paraph.model.link import LinkRequest
 from paraph.oauth.authorization_request import LIFETIME_SECONDS
 from paraph.sealing.key_ring import secret_hash

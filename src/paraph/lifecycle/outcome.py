@@ -16,8 +16,8 @@ from typing import Literal
 import msgspec
 
 from paraph.errors import Conflict, StorageError
+from paraph.installs.pending_authorization import OUTCOME_SECONDS, used_state_hash
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.pending_authorization import OUTCOME_SECONDS, used_state_hash
 from paraph.model.phase import Phase
 from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret

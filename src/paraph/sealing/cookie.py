@@ -3,7 +3,7 @@
 Each hour has a key of its own, named by the time at which the cookie was issued. A caller checks
 that time before it opens a cookie, so that no key is derived for an invented hour.
 
-`lifecycle.pending_authorization.open_pending` opens the cookie of a flow; `admin.session` opens
+`installs.pending_authorization.open_pending` opens the cookie of a flow; `admin.session` opens
 the one of an operator.
 """
 

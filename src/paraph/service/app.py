@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from paraph.admin.app import Dependencies, OperatorPages
 from paraph.admin.page import CONTENT_SECURITY_POLICY, REFERRER_POLICY
 from paraph.api.app import ManagementApi, create_management_api
+from paraph.cookies import own_cookies
 from paraph.endpoints.install import InstallEndpoint
 from paraph.endpoints.marketplace import MarketplacePage
 from paraph.endpoints.pages import Pages, style
@@ -28,7 +29,6 @@ from paraph.events.forwarding import Target
 from paraph.events.retention import Retention, delete_expired_events
 from paraph.http.body import BodyReader
 from paraph.http.client_address import client_address
-from paraph.http.cookies import own_cookies
 from paraph.http.proxy_watch import ProxyWatch
 from paraph.http.rate_limit import ExchangeLimit, FailedExchanges, RateLimit
 from paraph.http.response import Headers

@@ -2,72 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Literal
-from urllib.parse import urlsplit
 
 from paraph.settings.model import Settings, Written
 
-GOVERNMENT = "Zoom for Government"
-COMMERCIAL = "Zoom's commercial cloud"
-
-# The global name first: it always works. The regional ones may appear in the `api_url` of token
-# responses (changelog of the regional clusters): the current names and three older spellings.
-REGIONAL_API_SERVERS = (
-    *(
-        f"https://api{region}.zoom.us"
-        for region in ("", "-au", "-ca", "-eu", "-in", "-sa", "-sg", "-uk", "-us")
-    ),
-    *(f"https://{region}api.zoom.us" for region in ("eu01", "sa01", "sg01")),
-)
-_GOVERNMENT_API_SERVERS = ("https://api.zoomgov.com",)
-_DOMAINS = {
-    GOVERNMENT: re.compile(r"(?:.+\.)?zoomgov\.com\.?"),
-    COMMERCIAL: re.compile(r"(?:.+\.)?zoom\.(?:us|com)\.?"),
-}
 _WIDER = (":admin", ":master")
 # Scopes with these prefixes exist in both forms, classic (`meeting:read`) and granular.
 _WITH_ADMIN_FORM = ("user:", "meeting:", "webinar:", "recording:", "cloud_recording:")
 # The service's own pages: a host's page at one of these URLs would cause a redirect loop.
 _OWN_PATHS = frozenset({"/install", "/installed", "/marketplace", "/oauth/redirect", "/webhook"})
-
-
-def default_api_servers(authorization_server: str) -> Sequence[str]:
-    """Return the API hosts of the cloud that an authorization server belongs to."""
-    if _cloud_of(authorization_server) == GOVERNMENT:
-        return _GOVERNMENT_API_SERVERS
-    return REGIONAL_API_SERVERS
-
-
-def mixed_clouds(authorization_server: str, api_servers: Sequence[str]) -> list[str]:
-    """List settings that would send a token of one cloud to the other one."""
-    own = _cloud_of(authorization_server)
-    problems = []
-    first = ""
-    for place, server in enumerate(api_servers):
-        cloud = _cloud_of(server)
-        if own and cloud and cloud != own:
-            home = "https://api.zoomgov.com" if own == GOVERNMENT else "https://api.zoom.us"
-            problems.append(
-                f"api_servers[{place}] belongs to {cloud} and authorization_server to {own}: "
-                f"write {home}, or leave api_servers out"
-            )
-        elif not own and cloud and first and cloud != first:
-            problems.append(
-                f"api_servers[{place}] belongs to {cloud}, and others to {first}: keep one cloud"
-            )
-        first = first or cloud
-    return problems
-
-
-def _cloud_of(url: str) -> str:
-    try:
-        host = (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
-    found = [name for name, domain in _DOMAINS.items() if domain.fullmatch(host)]
-    return found[0] if found else ""
 
 
 def never_granted(scopes: Iterable[str], *, level: Literal["user", "account"]) -> Iterator[str]:

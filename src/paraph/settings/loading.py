@@ -14,13 +14,8 @@ from pydantic_settings import EnvSettingsSource
 from paraph.errors import ConfigurationError
 from paraph.outgoing.route import OutgoingRoute
 from paraph.outgoing.settings import check_route
-from paraph.settings.consistency import (
-    contradictions,
-    default_api_servers,
-    mixed_clouds,
-    never_granted,
-    shared_secrets,
-)
+from paraph.settings.clouds import default_api_servers, mixed_clouds
+from paraph.settings.consistency import contradictions, never_granted, shared_secrets
 from paraph.settings.keys import KeyService, KeySource, check_keys, check_service
 from paraph.settings.model import Settings, Written
 from paraph.settings.source import (

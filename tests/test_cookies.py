@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paraph.http import cookies
-from paraph.http.cookies import (
+from paraph import cookies
+from paraph.cookies import (
     MAX_HEADER_BYTES,
     MAX_OWN_COOKIES,
     own_cookies,

@@ -10,16 +10,14 @@ create it (RFC 9700 sections 2.1 and 4.7.1; ASVS 10.1.2).
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import msgspec
-
 from paraph.encoding import encode_base64url
 from paraph.errors import AuthorizationExpired, StateMismatch, StorageError
-from paraph.lifecycle.context import Context
 from paraph.oauth.authorization_request import (
     LIFETIME_SECONDS,
     AuthorizationRequest,
@@ -27,7 +25,7 @@ from paraph.oauth.authorization_request import (
     build_authorization_request,
 )
 from paraph.oauth.authorization_response import CLOCK_TOLERANCE_SECONDS
-from paraph.oauth.roles import Client
+from paraph.oauth.roles import AuthorizationServer, Client
 from paraph.sealing.cookie import open_cookie, seal_cookie
 from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
@@ -87,59 +85,8 @@ class Start:
     dropped_cookies: tuple[str, ...]
 
 
-class _Sealed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """The content of the cookie; client id and redirect URI are its associated data."""
-
-    issuer: str
-    state: str
-    code_verifier: str
-    issued_at: int
-    # Version 0.1 wrote three texts and no hash of the link request.
-    wish: tuple[str, ...] | None
-
-
-def begin(context: Context, *, wish: LinkWish | None, cookies: Sequence[tuple[str, str]]) -> Start:
-    """Build an authorization request and the cookie that will recognise its response.
-
-    Args:
-        context: the app's client, keys and clock.
-        wish: the link request; None if installations are not linked to a host.
-        cookies: the cookies that the browser sent; those beyond the newest five are deleted.
-    """
-    now = context.now()
-    request = build_authorization_request(
-        context.authorization_server.server,
-        context.client,
-        state=context.one_use_code(),
-        code_verifier=context.one_use_code(),
-        now=now,
-    )
-    name = _cookie_name(request.state, now)
-    value = seal_cookie(
-        context.ring,
-        _USE,
-        msgspec.json.encode(
-            _Sealed(
-                request.issuer,
-                request.state.reveal(),
-                request.code_verifier.reveal(),
-                request.issued_at,
-                None if wish is None else _sealed_wish(wish),
-            )
-        ),
-        issued_at=now,
-        associated_data=_associated_data(context, name),
-    )
-    return Start(
-        url=authorization_request_url(context.authorization_server.server, request),
-        cookie_name=name,
-        cookie_value=value,
-        dropped_cookies=_surplus(cookies),
-    )
-
-
 class Opener(Protocol):
-    """The part of a context that opens a cookie, without the store."""
+    """The values that open a cookie. No store is needed."""
 
     @property
     def ring(self) -> KeyRing:
@@ -151,6 +98,49 @@ class Opener(Protocol):
 
     def now(self) -> int:
         """Return the time in whole epoch seconds."""
+
+
+class Starter(Opener, Protocol):
+    """The values that start an authorization."""
+
+    @property
+    def server(self) -> AuthorizationServer:
+        """The authorization server."""
+
+    def one_use_code(self) -> Secret:
+        """Return 256 random bits as text."""
+
+
+def begin(context: Starter, *, wish: LinkWish | None, cookies: Sequence[tuple[str, str]]) -> Start:
+    """Build an authorization request and the cookie that will recognise its response.
+
+    Args:
+        context: the app's client, keys, clock and randomness.
+        wish: the link request; None if installations are not linked to a host.
+        cookies: the cookies that the browser sent; those beyond the newest five are deleted.
+    """
+    now = context.now()
+    request = build_authorization_request(
+        context.server,
+        context.client,
+        state=context.one_use_code(),
+        code_verifier=context.one_use_code(),
+        now=now,
+    )
+    name = _cookie_name(request.state, now)
+    value = seal_cookie(
+        context.ring,
+        _USE,
+        _content_of(request, wish),
+        issued_at=now,
+        associated_data=_associated_data(context, name),
+    )
+    return Start(
+        url=authorization_request_url(context.server, request),
+        cookie_name=name,
+        cookie_value=value,
+        dropped_cookies=_surplus(cookies),
+    )
 
 
 def open_pending(
@@ -185,25 +175,40 @@ def open_pending(
             issued_at=issued_at,
             associated_data=_associated_data(context, name),
         )
-        content = msgspec.json.decode(plaintext, type=_Sealed)
-    except (StorageError, ValueError):
+        request, wish = _read_content(plaintext, context.client)
+    except (StorageError, ValueError, TypeError):
         raise CookieMismatch("forged_cookie", "the cookie was not sealed here") from None
-    return PendingAuthorization(
-        AuthorizationRequest(
-            client_id=context.client.client_id,
-            redirect_uri=context.client.redirect_uri,
-            issuer=content.issuer,
-            state=Secret(content.state),
-            code_verifier=Secret(content.code_verifier),
-            issued_at=content.issued_at,
-        ),
-        None if content.wish is None else _opened_wish(*content.wish),
-        name,
-        value,
+    return PendingAuthorization(request, wish, name, value)
+
+
+def _content_of(request: AuthorizationRequest, wish: LinkWish | None) -> bytes:
+    """Return the content of the cookie; client id and redirect URI are its associated data."""
+    content = [
+        request.issuer,
+        request.state.reveal(),
+        request.code_verifier.reveal(),
+        request.issued_at,
+        None if wish is None else _sealed_wish(wish),
+    ]
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _read_content(plaintext: bytes, client: Client) -> tuple[AuthorizationRequest, LinkWish | None]:
+    # Only the key can seal it, so another form comes from another version of this code.
+    issuer, state, code_verifier, issued_at, wish = json.loads(plaintext)
+    request = AuthorizationRequest(
+        client_id=client.client_id,
+        redirect_uri=client.redirect_uri,
+        issuer=issuer,
+        state=Secret(state),
+        code_verifier=Secret(code_verifier),
+        issued_at=issued_at,
     )
+    return request, None if wish is None else _opened_wish(*wish)
 
 
 def _sealed_wish(wish: LinkWish) -> tuple[str, ...]:
+    # Version 0.1 wrote three texts and no hash of the link request.
     texts = (wish.subject, wish.challenge, wish.return_to)
     return texts if wish.request_hash is None else (*texts, wish.request_hash.hex())
 

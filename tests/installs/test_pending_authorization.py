@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paraph.errors import AuthorizationExpired, PeerError, StateMismatch
-from paraph.lifecycle.context import Context
-from paraph.lifecycle.pending_authorization import (
+from paraph.installs.pending_authorization import (
     KEPT_TABS,
     LinkWish,
     PendingAuthorization,
     begin,
     open_pending,
 )
+from paraph.lifecycle.context import Context
 from paraph.oauth.roles import Client
 from paraph.sealing.encryption_key import new_encryption_key
 from paraph.sealing.key_ring import KeyRing
