@@ -36,6 +36,9 @@ COMMANDS = {
     ("check", "target.toml"): "check",
 }
 
+# Explanations that open what Zoom or paraph has encrypted.
+SEALED = ("context", "redirect")
+
 
 def test_names_say_what_to_install(tmp_path: Path) -> None:
     """A public name whose extra is missing raises MissingExtra, one line with the command."""
@@ -69,15 +72,8 @@ def signed_request(folder: Path) -> list[str]:
 
 def test_the_base_installation_runs_what_it_has(tmp_path: Path) -> None:
     """Help, version, a new key and the explanation of a delivery need click alone."""
-    version, text, key, explained, context = run_commands(
-        tmp_path,
-        [
-            ["--version"],
-            ["-h"],
-            ["keys", "new"],
-            signed_request(tmp_path),
-            ["explain", "context", "-"],
-        ],
+    version, text, key, explained = run_commands(
+        tmp_path, [["--version"], ["-h"], ["keys", "new"], signed_request(tmp_path)]
     )
 
     assert Ended(0, "paraph 0.1.0\n", "") == version
@@ -85,7 +81,18 @@ def test_the_base_installation_runs_what_it_has(tmp_path: Path) -> None:
     assert (0, True) == (key.code, ":" in key.out)
     assert (0, "") == (explained.code, explained.err)
     assert "signature" in explained.out
-    assert (2, True) == (context.code, context.err.endswith('pip install "paraph[installs]"\n'))
+
+
+def test_explaining_what_is_encrypted_needs_the_extra_of_installs(tmp_path: Path) -> None:
+    """`paraph explain context` and `redirect` need the cryptography library, and nothing more."""
+    context, redirect = run_commands(tmp_path, [["explain", one, "-"] for one in SEALED])
+
+    for ended, kind in ((context, "context"), (redirect, "redirect")):
+        assert 2 == ended.code
+        assert (
+            f"paraph: `paraph explain {kind}` needs cryptography, which is not installed: "
+            'pip install "paraph[installs]"\n'
+        ) == ended.err
 
 
 def test_the_plugin_of_pytest_is_loaded_without_the_simulator(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ EXTRA_OF: Mapping[str, str] = {
     "paraph.events.jetstream": "nats",
     "paraph.events.stream_pull": "nats",
     "paraph.events.stream_setup": "nats",
+    "paraph.explain.app_context_header": "installs",
+    "paraph.explain.redirect": "installs",
     "paraph.installs": "installs",
     "paraph.integrations.django": "django",
     "paraph.integrations.fastapi": "service",
