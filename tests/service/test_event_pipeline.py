@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from paraph.endpoints import webhook_endpoint, webhook_stats
-from paraph.endpoints.webhook_endpoint import CHALLENGE_BURST, WebhookEndpoint
+from paraph.endpoints.webhook_endpoint import WebhookEndpoint
 from paraph.http import refusals
 from paraph.http.endpoint import ReadBody
 from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.zoom.webhook import MAX_BODY_BYTES
+from paraph.zoom.webhook_response import CHALLENGE_BURST
 from service_kit import ACCOUNT, Kit, running, webhook_of
 
 pytestmark = pytest.mark.anyio

@@ -37,8 +37,8 @@ class _Everything:
         return [Outcome.KEPT for _ in events]
 
 
-def endpoint() -> WebhookEndpoint:
-    """An endpoint at `NOW` that keeps whatever it is given."""
+def endpoint(*, now: float = NOW, secrets: Sequence[Secret] = (SECRET,)) -> WebhookEndpoint:
+    """An endpoint at a fixed time that keeps whatever it is given."""
     client = Client(sample.CLIENT, Secret("unused"), "https://app.example")
     nothing: Any = None
     # Removals of users are marked by a keyed hash.
@@ -52,14 +52,14 @@ def endpoint() -> WebhookEndpoint:
         linking="none",
         level="user",
         required_scopes=frozenset(),
-        clock=lambda: NOW,
+        clock=lambda: now,
         random_bytes=bytes,
     )
 
     return WebhookEndpoint(
-        ZoomClock(lambda: NOW, monotonic=lambda: 0.0, freshness=Freshness()),
+        ZoomClock(lambda: now, monotonic=lambda: 0.0, freshness=Freshness()),
         Inbox(context, _Everything()),
-        secrets=[SECRET],
+        secrets=secrets,
         freshness=Freshness(),
         headers=(),
         monotonic=lambda: 0.0,

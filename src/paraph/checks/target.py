@@ -46,7 +46,7 @@ class Urls(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     base: str = ""
     start: str = "/"
-    redirect: str
+    redirect: str = ""
     marketplace: str = ""
     webhook: str = ""
     plain: str = ""
@@ -166,6 +166,8 @@ def load_target(path: Path) -> Target:
             [f"{path}: {error}"], remedy="docs/check.md lists every name of a target file."
         ) from None
     problems = []
+    if not target.urls.redirect and not target.urls.webhook:
+        problems.append(f"{path}: name urls.redirect, urls.webhook or both")
     if not target.is_started_here and not target.urls.base:
         problems.append(f"{path}: say how to start the app ([start] command) or urls.base")
     if not target.is_started_here and not target.zoom.port:

@@ -31,7 +31,6 @@ from paraph.events.inbox import Inbox
 from paraph.events.tracing import is_measured, span, traceparent_of
 from paraph.http.body import BodyError
 from paraph.http.endpoint import ReadBody, Steps, Wait
-from paraph.http.rate_limit import RateLimit
 from paraph.http.response import CompleteResponse, Fields, Headers
 from paraph.logs import get_logger
 from paraph.model.event import Outcome
@@ -47,12 +46,18 @@ from paraph.zoom.webhook import (
     assess_delivery_headers,
     verify_webhook,
 )
+from paraph.zoom.webhook_headers import announced_length
+from paraph.zoom.webhook_response import (
+    ACCEPTED,
+    NO_EVENT,
+    REFUSED,
+    TOO_LONG,
+    TOO_OFTEN,
+    ChallengeLimit,
+)
 
 PATH = "/webhook"
 READ_SECONDS = 5.0
-# Zoom validates every three days. A caller that asks more often makes us sign its chosen text.
-CHALLENGE_BURST = 20
-CHALLENGES_PER_SECOND = 0.5
 # Zoom closes the connection after three seconds.
 _ASK_ZOOM_SECONDS = 1.5
 _READ_BODY = ReadBody(MAX_BODY_BYTES, READ_SECONDS)
@@ -96,17 +101,15 @@ class WebhookEndpoint:
         self._in_clear = in_clear
         # Read once: a span exporter is set up before the service starts.
         self._is_measured = is_measured()
-        self._challenges = RateLimit(
-            burst=CHALLENGE_BURST, per_second=CHALLENGES_PER_SECOND, clock=monotonic
-        )
+        self._challenges = ChallengeLimit(monotonic)
         self.watch = WebhookWatch(zoom_clock.now, secrets)
-        self._refused = self._prepare(401, b'{"error":"the delivery was not accepted"}')
-        self._too_long = self._prepare(413, b'{"error":"the body is too long"}')
-        self._no_event = self._prepare(400, b'{"error":"the body is not an event"}')
+        self._refused = self._prepare(*REFUSED)
+        self._too_long = self._prepare(*TOO_LONG)
+        self._no_event = self._prepare(*NO_EVENT)
         self._no_tls = self._prepare(400, b'{"error":"this address is served over https only"}')
-        self._too_often = self._prepare(429, b'{"error":"too many challenges"}')
+        self._too_often = self._prepare(*TOO_OFTEN)
         self._later = self._prepare(503, b'{"error":"the event cannot be kept now"}')
-        self._accepted = self._prepare(200, b"{}")
+        self._accepted = self._prepare(*ACCEPTED)
 
     def _prepare(self, status: int, body: bytes) -> CompleteResponse:
         """Prepare a response that a flood receives repeatedly, so that it is built only once."""
@@ -146,7 +149,8 @@ class WebhookEndpoint:
         if self._in_clear is not None and (reason := self._in_clear(scope)) is not None:
             self.watch.refuse(reason)
             return self._no_tls
-        if _announced_length(named) > MAX_BODY_BYTES:
+        # Never repeated: the server has refused that, as it has checked the grammar.
+        if announced_length(named.get(b"content-length", b"0")) > MAX_BODY_BYTES:
             self.watch.refuse("too_long")
             return self._too_long
         now = self._clock()
@@ -193,7 +197,7 @@ class WebhookEndpoint:
         self.watch.note_secret(delivery.secret_index)
         event = parse_event(delivery)
         if event.name == URL_VALIDATION:
-            self._challenges.spend("")
+            self._challenges.spend()
             return CompleteResponse(200, self._fields, answer_url_validation(delivery, event))
         parent = traceparent_of(headers)
         if self._is_measured:
@@ -226,10 +230,3 @@ class WebhookEndpoint:
             # The last net: Zoom resends after a 503.
             _log.error("delivery.failed", why=type(error).__name__)
         return self._later
-
-
-def _announced_length(named: Mapping[bytes, bytes]) -> int:
-    # Never repeated: the server has refused that, as it has checked the grammar.
-    value = named.get(b"content-length", b"0")
-    # A length of many digits is too long anyway.
-    return int(value) if len(value) < 10 and value.isdigit() else MAX_BODY_BYTES + 1

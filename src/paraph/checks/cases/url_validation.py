@@ -135,8 +135,8 @@ def _shapes(t: CaseContext) -> None:
 def _anywhere(t: CaseContext) -> None:
     urls = t.target.urls
     endpoints = [
-        t.url("redirect"),
-        t.url("start"),
+        t.environment.url("redirect"),
+        t.environment.url("start"),
         t.environment.url("marketplace"),
         t.environment.base + "/",
     ]

@@ -218,7 +218,7 @@ class Environment:
         app = self.zoom.app
         app.level = "account" if self.level == "account" else "user"
         primary = self.url("marketplace") or self.redirect_uri
-        app.redirect_uris = [primary, self.redirect_uri]
+        app.redirect_uris = [one for one in (primary, self.redirect_uri) if one]
         if second := self.url("second_redirect"):
             app.redirect_uris.append(second)
         app.allow_list = [self.base + "/"]

@@ -62,7 +62,11 @@ def try_begin(t: CaseContext, browser: Browser, url: str = "", **more: Any) -> B
         more: the remaining arguments of `Browser.open`.
 
     Returns None if the app never redirects to Zoom.
+
+    Raises:
+        HookMissingError: the target has no redirection endpoint, so it has no installations.
     """
+    t.url("redirect")
     response = browser.open(url or t.url("start"), **more)
     for _ in range(4):
         if leads_to_zoom(t, response):

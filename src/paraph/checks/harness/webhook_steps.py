@@ -159,7 +159,12 @@ def has_effect_soon(t: CaseContext, marker: str) -> bool:
 
 
 def known_user(t: CaseContext) -> User:
-    """Return a user whose events the app should accept; installed once for each environment."""
+    """Return a user whose events the app should accept; installed once for each environment.
+
+    An app without a redirection endpoint receives webhooks alone, and knows no installation.
+    """
+    if not t.target.urls.redirect:
+        return t.zoom.user()
     known = t.environment.known_user
     if known is None or (t.hooks.has("links") and not t.hooks.linked(user=known.id)):
         known = t.environment.known_user = install(t).user

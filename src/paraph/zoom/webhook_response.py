@@ -1,0 +1,48 @@
+"""Responses to webhook deliveries, which are the same on every path, and the limit on challenges.
+
+A sender learns nothing from a refusal: everything wrong up to and including the MAC has one status
+and one body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from paraph.errors import Busy
+
+Response = tuple[int, bytes]
+
+ACCEPTED: Response = (200, b"{}")
+REFUSED: Response = (401, b'{"error":"the delivery was not accepted"}')
+TOO_LONG: Response = (413, b'{"error":"the body is too long"}')
+NO_EVENT: Response = (400, b'{"error":"the body is not an event"}')
+TOO_OFTEN: Response = (429, b'{"error":"too many challenges"}')
+
+# Zoom validates every three days. A caller that asks more often makes us sign its chosen text.
+CHALLENGE_BURST = 20
+CHALLENGES_PER_SECOND = 0.5
+
+
+class ChallengeLimit:
+    """Limits how many challenges are answered, with a token bucket.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._level, self._since = float(CHALLENGE_BURST), clock()
+
+    def spend(self) -> None:
+        """Take one token.
+
+        Raises:
+            Busy: no token is left.
+        """
+        now = self._clock()
+        gained = (now - self._since) * CHALLENGES_PER_SECOND
+        self._level, self._since = min(float(CHALLENGE_BURST), self._level + gained), now
+        if self._level < 1:
+            raise Busy("there are more challenges than Zoom sends")
+        self._level -= 1
