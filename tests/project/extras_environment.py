@@ -112,9 +112,7 @@ def install(wheel: Path, extra: str, folder: Path) -> Installed:
         AssertionError: the installation failed.
     """
     environment = Installed(extra, folder / (extra or "base"))
-    subprocess.run(
-        [sys.executable, "-m", "venv", "--without-pip", environment.folder], check=True
-    )
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment.folder], check=True)
     add(environment, f"paraph[{extra}] @ {wheel.as_uri()}" if extra else str(wheel))
     return environment
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
+from end_to_end.running_demo import start_demo
+from nats_server import NatsServer
 from paraph.extras import EXTRA_OF, extra_of
-from project.part_imports import distribution_of, extras, modules, requirements_of, third_party
+from paraph.simulator.pytest_plugin import SimulatedZoom
+from project.extras_environment import EXAMPLES, IMPORTS, Installed, add, build_wheel, install
+from project.part_imports import (
+    ROOT,
+    distribution_of,
+    extras,
+    modules,
+    requirements_of,
+    third_party,
+)
 
 # Parts that run with the base installation, and what of it they use.
 BASE = (
@@ -93,3 +108,100 @@ def test_every_named_part_has_an_extra() -> None:
         "flask",
         "all",
     } == set(extras())
+
+
+# The scripts in extras_examples/ that an extra runs; by default the one of its own name.
+SCRIPTS = {
+    "": ("base",),
+    "postgres": ("service",),
+    "nats": ("service",),
+    "all": ("base", "installs", "simulator", "check", "service"),
+}
+# Packages that the simulator's users must not have to install.
+DATABASES = {"alembic", "aiosqlite", "asyncpg", "pydantic", "pydantic-core", "sqlalchemy"}
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture
+def peers(request: pytest.FixtureRequest, extra: str) -> Iterator[dict[str, str]]:
+    """The environment variables of an example: its Zoom, its database, its service."""
+    with SimulatedZoom() as zoom:
+        zoom.consent("approve")
+        variables = {
+            "ZOOM": zoom.url,
+            "CLIENT_ID": zoom.app.client_id,
+            "CLIENT_SECRET": zoom.app.client_secret,
+            "WEBHOOK_SECRET": zoom.app.webhook_secret,
+            "REDIRECT_URI": zoom.app.redirect_uris[1],
+        }
+        if extra == "postgres":
+            variables["DATABASE_URL"] = request.getfixturevalue("empty_postgresql_url")
+        if extra == "nats":
+            variables["EVENTS_URL"] = request.getfixturevalue("stream").events_url
+        if extra == "client":
+            variables |= request.getfixturevalue("management_api")
+        yield variables
+
+
+@pytest.fixture
+def stream() -> Iterator[NatsServer]:
+    """A NATS server with JetStream."""
+    server = NatsServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def management_api() -> Iterator[dict[str, str]]:
+    """A running service, and a key of its management API."""
+    demo = start_demo("host")
+    words = ["--label", "example", "--scope", "read", "--config", str(demo.folder / "paraph.toml")]
+    done = subprocess.run(
+        [sys.executable, "-m", "paraph", "api-keys", "create", *words],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    yield {"SERVICE": demo.private, "API_KEY": done.stdout.strip()}
+    demo.stop()
+
+
+def demand_size(installed: Installed) -> None:
+    """Check what is promised about the size of an installation."""
+    names = set(installed.distributions())
+    if installed.extra == "":
+        assert len(names) <= 4
+        assert installed.import_seconds() < 0.1
+    if installed.extra in {"", "installs", "client", "simulator", "check"}:
+        assert set() == names & DATABASES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", IMPORTS)
+def test_a_wheel_with_one_extra_runs_its_example(
+    wheel: Path, tmp_path: Path, peers: dict[str, str], extra: str
+) -> None:
+    """In an empty environment the wheel and one extra are enough for the example of that extra."""
+    installed = install(wheel, extra, tmp_path)
+
+    demand_size(installed)
+    scripts = SCRIPTS.get(extra, (extra,))
+    if "simulator" in scripts:
+        add(installed, "pytest")
+    for script in scripts:
+        installed.run(str(EXAMPLES / f"{script}.py"), folder=tmp_path, **peers)
+
+
+def test_the_page_names_every_extra() -> None:
+    """docs/reference/extras.md describes each extra and measured each one."""
+    page = (ROOT / "docs" / "reference" / "extras.md").read_text(encoding="utf-8")
+    described = re.findall(r"^\| `([a-z]+)` \| .*\|$", page, re.MULTILINE)
+
+    assert sorted(2 * extras()) == sorted(described)
+    assert ["", *extras()] == list(IMPORTS)
