@@ -16,6 +16,8 @@ from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+# Modules of other packages that import an optional dependency of theirs.
+_IMPLIED = {"uvicorn.protocols.http.httptools_impl": "httptools"}
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
 
@@ -101,7 +103,7 @@ def third_party(roots: Iterable[str], extra: str, *, late: bool = True) -> dict[
         # Python imports the packages above a module as well.
         queue += [name.rpartition(".")[0]] if "." in name else []
         for one in imports_of(name):
-            package = one.name.partition(".")[0]
+            package = _IMPLIED.get(one.name, one.name.partition(".")[0])
             is_guarded = not requirements_of(one.extra) <= requirements_of(extra)
             if is_guarded or (one.is_late and not late):
                 continue
