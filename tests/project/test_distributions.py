@@ -13,7 +13,6 @@ import pytest
 from end_to_end.running_demo import start_demo
 from nats_server import NatsServer
 from paraph.extras import EXTRA_OF, extra_of
-from paraph.simulator.pytest_plugin import SimulatedZoom
 from project.extras_environment import EXAMPLES, IMPORTS, Installed, add, build_wheel, install
 from project.part_imports import (
     ROOT,
@@ -23,6 +22,7 @@ from project.part_imports import (
     requirements_of,
     third_party,
 )
+from service_kit import PUBLIC_URL, give_back, simulated_zoom
 
 # Parts that run with the base installation, and what of it they use.
 BASE = (
@@ -130,22 +130,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def peers(request: pytest.FixtureRequest, extra: str) -> Iterator[dict[str, str]]:
     """The environment variables of an example: its Zoom, its database, its service."""
-    with SimulatedZoom() as zoom:
-        zoom.consent("approve")
-        variables = {
-            "ZOOM": zoom.url,
-            "CLIENT_ID": zoom.app.client_id,
-            "CLIENT_SECRET": zoom.app.client_secret,
-            "WEBHOOK_SECRET": zoom.app.webhook_secret,
-            "REDIRECT_URI": zoom.app.redirect_uris[1],
-        }
-        if extra == "postgres":
-            variables["DATABASE_URL"] = request.getfixturevalue("empty_postgresql_url")
-        if extra == "nats":
-            variables["EVENTS_URL"] = request.getfixturevalue("stream").events_url
-        if extra == "client":
-            variables |= request.getfixturevalue("management_api")
-        yield variables
+    zoom = simulated_zoom()
+    variables = {
+        "ZOOM": zoom.url,
+        "CLIENT_ID": zoom.app.client_id,
+        "CLIENT_SECRET": zoom.app.client_secret,
+        "WEBHOOK_SECRET": zoom.app.webhook_secret,
+        "PUBLIC_URL": PUBLIC_URL,
+    }
+    if extra == "postgres":
+        variables["DATABASE_URL"] = request.getfixturevalue("empty_postgresql_url")
+    if extra == "nats":
+        variables["EVENTS_URL"] = request.getfixturevalue("stream").events_url
+    if extra == "client":
+        variables |= request.getfixturevalue("management_api")
+    yield variables
+    give_back(zoom)
 
 
 @pytest.fixture

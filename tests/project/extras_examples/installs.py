@@ -26,7 +26,7 @@ key = subprocess.run(words, capture_output=True, check=True, text=True).stdout.s
 flow = InstallFlow(
     client_id=os.environ["CLIENT_ID"],
     client_secret=os.environ["CLIENT_SECRET"],
-    redirect_uri=os.environ["REDIRECT_URI"],
+    redirect_uri=os.environ["PUBLIC_URL"] + "/oauth/redirect",
     sealing_key=key,
     required_scopes=["user:read:user"],
     use_state=use_state,

@@ -15,7 +15,6 @@ import httpx
 
 from paraph import Zoom
 
-PUBLIC_URL = "http://127.0.0.1:8000"
 words = [sys.executable, "-m", "paraph", "keys", "new"]
 key = subprocess.run(words, capture_output=True, check=True, text=True).stdout.strip()
 
@@ -26,7 +25,7 @@ async def main() -> None:
         client_id=os.environ["CLIENT_ID"],
         client_secret=os.environ["CLIENT_SECRET"],
         webhook_secrets=[os.environ["WEBHOOK_SECRET"]],
-        public_url=PUBLIC_URL,
+        public_url=os.environ["PUBLIC_URL"],
         database_url=os.environ.get("DATABASE_URL", f"sqlite:///{Path.cwd()}/paraph.db"),
         events_url=os.environ.get("EVENTS_URL", ""),
         encryption_keys=[key],
@@ -36,7 +35,7 @@ async def main() -> None:
         api_servers=[os.environ["ZOOM"]],
     )
     app = httpx.ASGITransport(zoom.asgi)
-    async with zoom, httpx.AsyncClient(transport=app, base_url=PUBLIC_URL) as browser:
+    async with zoom, httpx.AsyncClient(transport=app, base_url=os.environ["PUBLIC_URL"]) as browser:
         started = await browser.get("/install")
         assert 303 == started.status_code, started.text
         async with httpx.AsyncClient() as network:
