@@ -112,7 +112,7 @@ def test_every_named_part_has_an_extra() -> None:
 
 # The scripts in extras_examples/ that an extra runs; by default the one of its own name.
 SCRIPTS = {
-    "": ("base",),
+    "": ("base", "plugin"),
     "postgres": ("service",),
     "nats": ("service",),
     "all": ("base", "installs", "simulator", "check", "service"),
@@ -192,7 +192,7 @@ def test_a_wheel_with_one_extra_runs_its_example(
 
     demand_size(installed)
     scripts = SCRIPTS.get(extra, (extra,))
-    if "simulator" in scripts:
+    if not {"plugin", "simulator"}.isdisjoint(scripts):
         add(installed, "pytest")
     for script in scripts:
         installed.run(str(EXAMPLES / f"{script}.py"), folder=tmp_path, **peers)
