@@ -50,6 +50,16 @@ def test_names_say_what_to_install(tmp_path: Path) -> None:
         assert "\n" not in text
 
 
+def test_every_public_name_works_or_names_its_extra(tmp_path: Path) -> None:
+    """A public name can be had from the base installation, or its error names the right extra."""
+    found = run_imports(tmp_path, [f"from paraph import {name}" for name in paraph.__all__])
+
+    for name, text in zip(paraph.__all__, found, strict=True):
+        extra = extra_of(paraph._PLACES[name])
+        assert not text or text.endswith(f'which is not installed: pip install "paraph[{extra}]"')
+        assert not text or text.startswith("MissingExtra: paraph.")
+
+
 def test_commands_say_what_to_install(tmp_path: Path) -> None:
     """A command whose extra is missing prints one line with the command, and exits with 2."""
     found = run_commands(tmp_path, list(COMMANDS))
