@@ -15,8 +15,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import sync_code
+
 from paraph.errors import ParaphError
-from paraph.http.problems import status_of
 from paraph.model.grant import GRANT_TRANSITIONS
 from paraph.model.link import LINK_TRANSITIONS
 from paraph.outgoing.failure import Cause, failure
@@ -112,9 +113,9 @@ def doors() -> str:
 def errors() -> str:
     """Every error code that may reach a caller, with its status."""
     # Those of `paraph.client` stand below the same root, and no face answers with them.
-    ours = {kind for kind in _below(ParaphError) if kind.__module__ == ParaphError.__module__}
+    ours = {kind for kind in _below(ParaphError) if kind.__module__.startswith("paraph.errors.")}
     kinds = sorted(ours, key=lambda kind: kind.code)
-    rows = [(f"`{kind.code}`", str(status_of(kind)), kind.public_message) for kind in kinds]
+    rows = [(f"`{kind.code}`", str(kind.status), kind.public_message) for kind in kinds]
     return _table(("code", "status", "what happened"), rows)
 
 
@@ -156,8 +157,8 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
 
 
 def pages() -> dict[Path, str]:
-    """Every page with generated parts, as it should read."""
-    written = {}
+    """Every page with generated parts and every generated module, as it should read."""
+    written = sync_code.modules()
     for name, parts in PARTS.items():
         text = (DOCS / name).read_text(encoding="utf-8")
         for part, write in parts.items():

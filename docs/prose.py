@@ -23,6 +23,8 @@ LONGEST_SENTENCE = 30
 # A clause in the place of a noun at the start: "What is kept is sealed." A question is fine.
 _NOUN_CLAUSE = re.compile(r"(?:What|Who|Whom|Whether|Whose)\b")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[)\"'*_]*\s+|\n\s*\n")
+# The section of a docstring that holds code; it is the last one.
+_EXAMPLE = re.compile(r"^ *Example:\n.*\Z", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"``[^`]*``|`[^`]*`")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _MARKUP = re.compile(
@@ -105,7 +107,8 @@ def findings_in_python(source: str) -> Iterator[Finding]:
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 docstrings.add(first.value)
                 if isinstance(first.value.value, str):
-                    yield from findings_in_text(first.value.value, first.lineno, prose=True)
+                    text = _EXAMPLE.sub("", first.value.value)
+                    yield from findings_in_text(text, first.lineno, prose=True)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or node in docstrings:
             continue

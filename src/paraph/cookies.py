@@ -6,8 +6,11 @@ chooses which one that is (ASVS 3.3.3).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
+from urllib.parse import urlsplit
 
 SetCookie = tuple[bytes, bytes]
 
@@ -15,6 +18,24 @@ MAX_HEADER_BYTES = 64 * 1024
 OWN_PREFIX = b"__Host-paraph-"
 # A browser holds at most five pending authorizations, a session and a mark of ours.
 MAX_OWN_COOKIES = 32
+
+
+@lru_cache(maxsize=64)
+def cookie_prefix(client_id: str, redirect_uri: str) -> str:
+    """Return the beginning of the names of an app's cookies.
+
+    `__Host-` demands the path `/`, so every app of a host receives the cookies of all others. An
+    app whose URLs stand below a path has a hash in the names of its cookies, and reads only those.
+
+    Args:
+        client_id: the app's client id.
+        redirect_uri: its path is the app's place on the host.
+    """
+    path = urlsplit(redirect_uri).path
+    if path == "/oauth/redirect":
+        return "__Host-paraph-"
+    digest = hashlib.sha256(f"{client_id}\n{path}".encode()).hexdigest()
+    return f"__Host-paraph-{digest[:12]}-"
 
 
 def own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:

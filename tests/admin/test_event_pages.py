@@ -8,7 +8,7 @@ import pytest
 
 from admin.operators import Desk
 from paraph.admin.event_pages import PAGE
-from paraph.lifecycle.requested_removal import remove_installation
+from paraph.lifecycle.hosted_installation import remove_installation
 from paraph.model.event import EventStatus
 
 pytestmark = pytest.mark.anyio

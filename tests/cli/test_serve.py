@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 import signal
 import socket
 import subprocess
@@ -11,6 +14,9 @@ import httpx
 import pytest
 
 from cli.commands import run_command
+from paraph.cli.serve import show_causes
+from paraph.errors import StateMismatch
+from paraph.installs.refusal_log import LOGGER, log_refusal
 from paraph.sealing.encryption_key import new_encryption_key
 from private_file import write_private
 from serve_process import start_service
@@ -129,3 +135,20 @@ def test_an_untrusted_proxy_is_warned_about(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _out, errors = process.communicate(timeout=30)
         assert told == ("proxies.not_trusted" in errors)
+
+
+def test_debug_shows_the_cause_of_a_refused_install(log: io.StringIO) -> None:
+    """With --debug the service's own log has a line with code and cause of each refusal."""
+    logger = logging.getLogger(LOGGER)
+    before = logger.level, list(logger.handlers)
+    try:
+        show_causes()
+        log_refusal(StateMismatch("the browser sent no cookie of this flow"))
+    finally:
+        logger.level, logger.handlers = before
+    line = json.loads(log.getvalue())
+    assert ("install.refused", "state_mismatch", "the browser sent no cookie of this flow") == (
+        line["event"],
+        line["reason"],
+        line["cause"],
+    )

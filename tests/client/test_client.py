@@ -13,21 +13,19 @@ import pytest
 
 from api.installed import SUBJECT, Installed, installed
 from api.private_socket import private_url
-from paraph.client import (
-    AlreadyLinked,
-    AsyncClient,
-    Client,
-    KeyRefused,
-    Missing,
-    NeedsNewConsent,
-    NotCovered,
-    Refused,
-    ServiceProblem,
-    Unavailable,
-    Unreachable,
-)
+from paraph.client import AsyncClient, Client
 from paraph.client.problem import problem_for
-from paraph.errors import ParaphError
+from paraph.errors import (
+    ApiKeyMissing,
+    CallRefused,
+    LinkConflict,
+    NeedsReauthorization,
+    NotFound,
+    ParaphError,
+    ServiceUnreachable,
+    StorageError,
+    UsageError,
+)
 from scripted_zoom import Scripted
 from service_kit import JANE, PUBLIC_URL, RAVI, agree_as, running
 
@@ -49,6 +47,10 @@ class Asynchronous:
             return [one async for one in result]
         return await result
 
+    async def use(self, name: str, *args: Any, subject: str = SUBJECT, **more: Any) -> Any:
+        """Call a method of a subject's installation."""
+        return await getattr(self.client.installation(subject), name)(*args, **more)
+
     async def close(self) -> None:
         """Close all connections."""
         await self.client.close()
@@ -68,6 +70,11 @@ class Synchronous:
             return list(result) if isinstance(result, Iterator) else result
 
         return await asyncio.to_thread(work)
+
+    async def use(self, name: str, *args: Any, subject: str = SUBJECT, **more: Any) -> Any:
+        """Call a method of a subject's installation."""
+        method = getattr(self.client.installation(subject), name)
+        return await asyncio.to_thread(method, *args, **more)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -107,7 +114,7 @@ async def test_what_is_installed(tmp_path: Path, kind: type[Driver]) -> None:
             await one.kit.install(browser)
         found = await client.do("installations", page_size=1)
         assert {JANE, RAVI} == {each.zoom.user_id for each in found}
-        jane = await client.do("installation", one.id)
+        jane = await client.use("status")
         assert ("active", SUBJECT) == (jane.phase, jane.subject)
         assert [jane] == await client.do("installations", subject=SUBJECT)
         assert [jane] == await client.do("installations", user_id=JANE)
@@ -117,20 +124,18 @@ async def test_what_is_installed(tmp_path: Path, kind: type[Driver]) -> None:
 async def test_vending_and_calling(tmp_path: Path, kind: type[Driver]) -> None:
     """A token that no repr shows; calls of Zoom with its response unchanged, errors too."""
     async with driven(tmp_path, kind) as (one, client):
-        token = await client.do("access_token", one.id, subject=SUBJECT)
+        token = await client.use("access_token")
         assert token.access_token not in repr(token)
         assert (await one.stored()).tokens.access_token.reveal() == token.access_token
         for path in ("/users/me", "/v2/users/me"):
-            response = await client.do("zoom", one.id, "GET", path, subject=SUBJECT)
+            response = await client.use("request", "GET", path)
             assert (200, JANE) == (response.status, response.json()["id"])
         one.rest.script.append(Scripted(404, {"code": 1001}))
-        response = await client.do("zoom", one.id, "GET", "/users/x", query={"a": "b c"})
+        response = await client.use("get", "/users/x", a="b c")
         assert (404, {"code": 1001}) == (response.status, response.json())
         assert "/v2/users/x?a=b+c" == one.rest.seen[-1].target
         one.rest.script.append(Scripted(429, {}, [("retry-after", "77")]))
-        response = await client.do(
-            "zoom", one.id, "POST", "/users/me/meetings", json={"topic": "x"}
-        )
+        response = await client.use("post", "/users/me/meetings", {"topic": "x"})
         assert (429, 77) == (response.status, response.retry_after)
 
 
@@ -146,16 +151,16 @@ async def test_linking_a_signed_in_user(tmp_path: Path, kind: type[Driver]) -> N
             async with kit.browser() as browser:
                 back = await kit.install(browser, made.install_url.removeprefix(PUBLIC_URL))
             handoffs.append(parse_qs(urlsplit(back.headers["location"]).query)["handoff"][0])
-        with pytest.raises(Missing):
+        with pytest.raises(NotFound):
             await client.do("claim", handoffs[0], nonce=OTHER)
         claim = await client.do("claim", handoffs[0], nonce=NONCE)
         assert ("tenant:jane", JANE, ()) == (claim.subject, claim.zoom.user_id, claim.replaces)
-        with pytest.raises(Missing):
+        with pytest.raises(NotFound):
             await client.do("confirm", claim.claim, subject="tenant:ravi")
-        confirmed = await client.do("confirm", claim.claim, subject="tenant:jane")
+        confirmed = await client.do("confirm", claim, subject="tenant:jane")
         assert "active" == confirmed.phase
         second = await client.do("claim", handoffs[1], nonce=NONCE)
-        assert None is await client.do("decline", second.claim)
+        assert None is await client.do("decline", second)
         assert [confirmed] == await client.do("installations")
         await client.close()
         await api.aclose()
@@ -164,7 +169,7 @@ async def test_linking_a_signed_in_user(tmp_path: Path, kind: type[Driver]) -> N
 async def test_removal_and_audit(tmp_path: Path, kind: type[Driver]) -> None:
     """A receipt; the audit holds it, in order, and verifies."""
     async with driven(tmp_path, kind) as (one, client):
-        receipt = await client.do("remove", one.id)
+        receipt = await client.use("remove")
         assert (one.id, 1) == (receipt.installation_id, receipt.destroyed["grants"])
         entries = await client.do("audit", page_size=1)
         assert "grant.removed" == entries[-1].action
@@ -172,35 +177,35 @@ async def test_removal_and_audit(tmp_path: Path, kind: type[Driver]) -> None:
         assert (True, len(entries)) == (verdict.whole, verdict.entries)
         document = await client.do("openapi")
         assert document["openapi"].startswith("3.1")
-        with pytest.raises(Missing):
-            await client.do("remove", one.id)
+        with pytest.raises(NotFound):
+            await client.use("remove")
 
 
 async def test_every_refusal_is_an_exception_of_its_own(tmp_path: Path, kind: type[Driver]) -> None:
     """Each reaction of a caller has its own class."""
     async with driven(tmp_path, kind) as (one, client):
-        with pytest.raises(Missing) as missing:
-            await client.do("access_token", one.id, subject="someone")
-        assert (404, "not_found") == (missing.value.status, missing.value.problem_code)
+        with pytest.raises(NotFound) as missing:
+            await client.use("access_token", subject="someone")
+        assert (404, "not_found") == (missing.value.status, missing.value.code)
         assert missing.value.remedy
-        with pytest.raises(NotCovered):
-            await client.do("zoom", one.id, "DELETE", "/users/me")
-        with pytest.raises(Refused):
-            await client.do("zoom", one.id, "GET", "/users/a b")
-        with pytest.raises(Refused):
+        with pytest.raises(CallRefused):
+            await client.use("delete", "/users/me")
+        with pytest.raises(CallRefused):
+            await client.use("get", "/users/a b")
+        with pytest.raises(UsageError):
             await client.do("request_link", "a\x00b", nonce=NONCE)
         one.kit.zoom.simulator.ledger.clear()
         await one.expire()
-        with pytest.raises(NeedsNewConsent) as dead:
-            await client.do("access_token", one.id, subject=SUBJECT)
+        with pytest.raises(NeedsReauthorization) as dead:
+            await client.use("access_token")
         assert "https://app.example/install" == dead.value.reauthorize_url
         assert dead.value.reason
         async with private_url(one.kit.service) as url:
             stranger = kind(url, "paraph_000000000000_" + "x" * 43)
-            with pytest.raises(KeyRefused):
-                await stranger.do("installation", one.id)
+            with pytest.raises(ApiKeyMissing):
+                await stranger.use("status")
             await stranger.close()
-        with pytest.raises(Unreachable):
+        with pytest.raises(ServiceUnreachable):
             await client_without_service(kind)
 
 
@@ -208,7 +213,7 @@ async def client_without_service(kind: type[Driver]) -> None:
     """A call to a port without a listener."""
     client = kind("http://127.0.0.1:9", "key")
     try:
-        await client.do("installation", "x")
+        await client.use("status")
     finally:
         await client.close()
 
@@ -216,12 +221,12 @@ async def client_without_service(kind: type[Driver]) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
-        (409, "link_conflict", AlreadyLinked),
-        (503, "storage", Unavailable),
-        (418, "teapot", Refused),
+        (409, "link_conflict", LinkConflict),
+        (503, "storage", StorageError),
+        (418, "teapot", UsageError),
     ],
 )
-def test_problems_become_classes(status: int, code: str, expected: type[ServiceProblem]) -> None:
+def test_problems_become_classes(status: int, code: str, expected: type[ParaphError]) -> None:
     """By code where there is a class for it, else by status; all under the root of the errors."""
     problem = problem_for(status, {"code": code, "title": "t"}, retry_after="7")
     assert (expected, 7) == (type(problem), problem.retry_after)
@@ -233,7 +238,7 @@ def test_the_old_name_of_the_reauthorize_url_warns(members: list[str]) -> None:
     """`mend_url` still works with a warning; a service of version 0.1 sends only that member."""
     document = {"code": "needs_reauthorization", **dict.fromkeys(members, "https://a.example/x")}
     problem = problem_for(409, document, retry_after=None)
-    assert isinstance(problem, NeedsNewConsent)
+    assert isinstance(problem, NeedsReauthorization)
     assert "https://a.example/x" == problem.reauthorize_url
     with pytest.warns(DeprecationWarning, match="use reauthorize_url"):
         assert "https://a.example/x" == problem.mend_url

@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from paraph.client import AsyncClient, Client, Refused
-from paraph.client.request_path import caller_headers, demand_intended, service_url, zoom_path
+from paraph.calls.arguments import caller_headers
+from paraph.client import AsyncClient, Client
+from paraph.client.request_path import demand_intended, service_url, zoom_path
+from paraph.errors import CallRefused, NotFound, UsageError
 from vector_files import cases
 
 OWN, OTHER = "Own0000000000000000000", "Other00000000000000000"
@@ -71,19 +73,21 @@ class Recorder:
         return httpx.Response(200, json={}, headers={"paraph-answer": "zoom"})
 
 
-def synchronous(service: Recorder, name: str, *args: Any, **more: Any) -> None:
-    """Make a call with the synchronous client."""
+def synchronous(service: Recorder, name: str, *args: Any, on: str = "", **more: Any) -> None:
+    """Make a call with the synchronous client; `on` is the id of an installation."""
     with Client("http://service:8001", "key", transport=httpx.MockTransport(service)) as client:
-        getattr(client, name)(*args, **more)
+        target: Any = client.installation("jane", installation_id=on) if on else client
+        getattr(target, name)(*args, **more)
 
 
-def asynchronous(service: Recorder, name: str, *args: Any, **more: Any) -> None:
-    """Make a call with the asynchronous client."""
+def asynchronous(service: Recorder, name: str, *args: Any, on: str = "", **more: Any) -> None:
+    """Make a call with the asynchronous client; `on` is the id of an installation."""
 
     async def work() -> None:
         transport = httpx.MockTransport(service)
         async with AsyncClient("http://service:8001", "key", transport=transport) as client:
-            await getattr(client, name)(*args, **more)
+            target: Any = client.installation("jane", installation_id=on) if on else client
+            await getattr(target, name)(*args, **more)
 
     asyncio.run(work())
 
@@ -98,8 +102,8 @@ def test_a_hostile_path_is_never_sent(call: Call) -> None:
     service = Recorder()
     for method in ("GET", "DELETE"):
         for path in HOSTILE_PATHS:
-            with pytest.raises(Refused):
-                call(service, "zoom", OWN, method, path, subject="jane")
+            with pytest.raises(CallRefused):
+                call(service, "request", method, path, on=OWN)
     assert [] == service.seen
 
 
@@ -109,15 +113,16 @@ def test_a_hostile_id_is_never_sent(call: Call) -> None:
     service = Recorder()
     for hostile in HOSTILE_IDS:
         calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
-            ("installation", (hostile,), {}),
-            ("remove", (hostile,), {}),
-            ("access_token", (hostile,), {"subject": "jane"}),
+            ("status", (), {"on": hostile or "."}),
+            ("remove", (), {"on": hostile or "."}),
+            ("access_token", (), {"on": hostile or "."}),
             ("confirm", (hostile,), {"subject": "jane"}),
             ("decline", (hostile,), {}),
-            ("zoom", (hostile, "GET", "/users/me"), {}),
+            ("get", ("/users/me",), {"on": hostile or "."}),
+            ("claim", (hostile,), {"nonce": "n" * 43}),
         ]
         for name, args, more in calls:
-            with pytest.raises(Refused):
+            with pytest.raises(NotFound):
                 call(service, name, *args, **more)
     assert [] == service.seen
 
@@ -127,8 +132,8 @@ def test_a_header_of_the_clients_own_is_refused(call: Call) -> None:
     """A caller's header changes neither whose call it is nor where it ends."""
     service = Recorder()
     for name in ("Authorization", "HOST", "Paraph-Subject", "paraph-anything", "Cookie"):
-        with pytest.raises(Refused):
-            call(service, "zoom", OWN, "GET", "/users/me", headers={name: "x"})
+        with pytest.raises(CallRefused):
+            call(service, "request", "GET", "/users/me", headers={name: "x"}, on=OWN)
     assert [] == service.seen
 
 
@@ -137,8 +142,8 @@ def test_a_method_is_one_word(call: Call) -> None:
     """A method with blanks or line ends would be a request of the caller's own making."""
     service = Recorder()
     for method in ("", "GET /v1/audit", "GET\r\nX: y", "G\u00cbT", "GET/"):
-        with pytest.raises(Refused):
-            call(service, "zoom", OWN, method, "/users/me")
+        with pytest.raises(CallRefused):
+            call(service, "request", method, "/users/me", on=OWN)
     assert [] == service.seen
 
 
@@ -147,7 +152,7 @@ def test_a_plain_path_arrives_as_it_is_written(call: Call) -> None:
     """Every character that Zoom's ids need arrives byte for byte, with the query behind it."""
     service = Recorder()
     for path in ("/v2/users/jane+x%40b.example", "/users/a~b_c-d.e@f=g:h,i", "/files/.hidden"):
-        call(service, "zoom", OWN, "GET", path, query={"a": "b/../c?d#e"})
+        call(service, "get", path, {"a": "b/../c?d#e"}, on=OWN)
         whole = path if path.startswith("/v2/") else f"/v2{path}"
         raw = service.seen[-1].url.raw_path.partition(b"?")[0].decode()
         assert f"/v1/installations/{OWN}/zoom{whole}" == raw
@@ -161,7 +166,7 @@ def test_client_and_service_refuse_the_same_paths(case: dict[str, Any]) -> None:
         return
     try:
         taken = zoom_path(case["path"])
-    except Refused:
+    except CallRefused:
         taken = ""
     assert (case["path"] if case["result"] == "valid" else "") == taken
 
@@ -172,7 +177,7 @@ def test_client_and_service_refuse_the_same_paths(case: dict[str, Any]) -> None:
 )
 def test_the_services_url_is_a_plain_one(url: str) -> None:
     """Credentials, a query or a missing host in the URL are named at once."""
-    with pytest.raises(Refused):
+    with pytest.raises(UsageError):
         service_url(url)
 
 
@@ -191,7 +196,7 @@ def test_a_url_that_came_out_differently_is_refused() -> None:
     path = "/v1/installations/a"
     demand_intended(httpx.Request("GET", f"http://service:8001{path}?x=1"), base, path)
     for url in variations():
-        with pytest.raises(Refused):
+        with pytest.raises(CallRefused):
             demand_intended(httpx.Request("GET", url), base, path)
 
 
@@ -201,12 +206,12 @@ def test_a_url_that_came_out_differently_is_refused() -> None:
 )
 def test_a_header_is_one_header(name: str, value: str) -> None:
     """A name is a word, and a value has no line end."""
-    with pytest.raises(Refused):
+    with pytest.raises(CallRefused):
         caller_headers({name: value})
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8001?", "http://127.0.0.1:8001#"])
 def test_the_services_url_ends_with_no_mark(url: str) -> None:
     """An empty query would change every URL that is made from it."""
-    with pytest.raises(Refused):
+    with pytest.raises(UsageError):
         service_url(url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paraph.client import types
+from paraph.values import Claim, Replaced, ZoomIds
 
 
 def test_a_response_is_parsed_by_its_fields() -> None:
@@ -18,15 +19,15 @@ def test_a_response_is_parsed_by_its_fields() -> None:
         "expires_at": 5,
         "replaces": [{"installation_id": "i", "subject": "s", "zoom": zoom}],
     }
-    parsed = types.parser(types.Claim)(claim)
+    parsed = types.parser(Claim)(claim)
     assert ("one", "two") == parsed.scopes
-    assert (types.Replaced("i", "s", types.ZoomIds("u", "a")),) == parsed.replaces
+    assert (Replaced("i", "s", ZoomIds("u", "a")),) == parsed.replaces
     verdict = {"whole": True, "entries": 2, "head": "h", "broken_at": None, "why": ""}
     assert types.Verdict(whole=True, entries=2, head="h", broken_at=None, why="") == types.parser(
         types.Verdict
     )(verdict)
     with pytest.raises(KeyError):
-        types.parser(types.Claim)({"claim": "c"})
+        types.parser(Claim)({"claim": "c"})
 
 
 def test_an_installation_of_version_0_1_has_no_reason() -> None:

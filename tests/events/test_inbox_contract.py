@@ -21,7 +21,7 @@ from paraph.events.jetstream import JetStreamInbox, open_jetstream
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.deauthorization import carry_out
-from paraph.lifecycle.requested_removal import remove_installation
+from paraph.lifecycle.hosted_installation import remove_installation
 from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.zoom.events import Event, parse_app_deauthorized
 from storage import sample

@@ -30,7 +30,7 @@ from paraph.events import dispatch
 from paraph.lifecycle import refresh_lease
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
-from paraph.lifecycle.requested_removal import remove_installation
+from paraph.lifecycle.hosted_installation import remove_installation
 from paraph.logs import set_up_logs
 from paraph.operations import housekeeping, key_rotation
 from paraph.remote.transport import Transport

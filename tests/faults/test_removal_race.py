@@ -13,7 +13,7 @@ from lifecycle.refreshing import Refreshing, refreshing
 from paraph.errors import NotFound
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
-from paraph.lifecycle.requested_removal import remove_installation
+from paraph.lifecycle.hosted_installation import remove_installation
 from paraph.model.grant import ZoomIdentity
 from paraph.model.installation import Installation
 from paraph.storage.database import open_store

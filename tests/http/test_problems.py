@@ -19,7 +19,7 @@ def kinds(
 
 # A host may name errors of its own below ours, as `paraph.client` does: they reach no face.
 ALL = sorted(
-    {kind for kind in kinds() if kind.__module__ == errors.__name__},
+    {kind for kind in kinds() if kind.__module__.startswith(f"{errors.__name__}.")},
     key=lambda kind: kind.__name__,
 )
 

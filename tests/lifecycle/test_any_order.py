@@ -48,7 +48,7 @@ from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
 from paraph.lifecycle.audit import walk_chain
 from paraph.lifecycle.deauthorization import carry_out
-from paraph.lifecycle.requested_removal import remove_installation
+from paraph.lifecycle.hosted_installation import remove_installation
 from paraph.model.installation import Installation
 from paraph.operations import key_rotation
 from paraph.operations.replica import LIVE_SECONDS

@@ -22,8 +22,8 @@ from paraph.errors import InvalidGrant
 from paraph.events.inbox import Inbox
 from paraph.events.recipients import find_recipients
 from paraph.lifecycle.access_token import Refresher
+from paraph.lifecycle.hosted_installation import remove_installation
 from paraph.lifecycle.replacement import ADMINISTRATOR_REPLACED, TRANSFERRED
-from paraph.lifecycle.requested_removal import remove_installation
 from paraph.model.event import KeptEvent, Outcome
 from paraph.model.phase import Phase
 from paraph.oauth.token_endpoint import TokenSet

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from paraph.client import AsyncClient, Client, ServiceProblem, Unreachable
-from paraph.errors import TransportError
+from paraph.client import AsyncClient, Client
+from paraph.errors import ParaphError, ServiceUnreachable, TransportError
 from paraph.events.http_target import Forwarder
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
@@ -84,10 +84,10 @@ async def client(_context: Context, url: str, way: Way, seconds: float) -> Resul
         url, SECRET, timeout=seconds, outgoing_proxy=way.proxy, ca_file=way.ca_file
     ) as one:
         try:
-            await one.zoom("i", "GET", "/users/me")
-        except Unreachable as error:
+            await one.installation("jane", installation_id="i").get("/users/me")
+        except ServiceUnreachable as error:
             return Result(error.cause, f"{error!r} {error.detail}", error.remedy)
-        except ServiceProblem as error:
+        except ParaphError as error:
             return Result("" if error.status == 200 else "no response")
     return Result()
 
@@ -100,10 +100,10 @@ async def synchronous_client(_context: Context, url: str, way: Way, seconds: flo
             url, SECRET, timeout=seconds, outgoing_proxy=way.proxy, ca_file=way.ca_file
         ) as one:
             try:
-                one.zoom("i", "GET", "/users/me")
-            except Unreachable as error:
+                one.installation("jane", installation_id="i").get("/users/me")
+            except ServiceUnreachable as error:
                 return Result(error.cause, f"{error!r} {error.detail}", error.remedy)
-            except ServiceProblem as error:
+            except ParaphError as error:
                 return Result("" if error.status == 200 else "no response")
         return Result()
 

@@ -9,8 +9,8 @@ import pytest
 
 from outgoing.conftest import OTHER, ZOOM, Authority
 from outgoing.doors import DOORS, SECRET, Door, Way, peer
-from paraph.client import Client, Refused
-from paraph.errors import TransportError
+from paraph.client import Client
+from paraph.errors import TransportError, UsageError
 from paraph.lifecycle.context import Context
 from paraph.oauth.messages import Request
 from paraph.outgoing.failure import Cause
@@ -168,7 +168,7 @@ async def test_the_client_shows_no_api_key_to_a_proxy() -> None:
         (f"socks5://u:{SECRET}@127.0.0.1:3128", "", "outgoing_proxy"),
         ("", str(Path(__file__)), "ca_file"),
     ):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(UsageError) as caught:
             Client("http://paraph:8001", SECRET, outgoing_proxy=proxy, ca_file=ca_file)
         assert named in caught.value.detail
         assert SECRET not in caught.value.detail

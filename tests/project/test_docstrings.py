@@ -11,7 +11,8 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "paraph"
 ERRORS = {
     node.name
-    for node in ast.walk(ast.parse((SOURCE / "errors.py").read_text(encoding="utf-8")))
+    for module in (SOURCE / "errors").glob("*.py")
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
     if isinstance(node, ast.ClassDef)
 }
 # The docstring of a command is its help text.

@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from paraph.client import challenge_of
 from paraph.service.zoom import Zoom
 from scripted_zoom import ScriptedZoom, scripted_zoom
 from service_kit import PUBLIC_URL, Kit, give_back, settings_for, simulated_zoom
@@ -40,13 +39,12 @@ class App:
 
     async def link(self, subject: str = SUBJECT) -> str:
         """Link Jane to a subject, in the app's own code; gives the installation's id."""
-        url = await self.zoom.request_link(subject, challenge=challenge_of(NONCE))
+        request = await self.zoom.request_link(subject, nonce=NONCE)
         async with self.browser() as browser:
-            back = await self.kit.install(browser, url.removeprefix(PUBLIC_URL))
+            back = await self.kit.install(browser, request.install_url.removeprefix(PUBLIC_URL))
         handoff = parse_qs(urlsplit(back.headers["location"]).query)["handoff"][0]
-        claim = await self.zoom.claim(handoff, verifier=NONCE)
-        confirmed = await self.zoom.confirm(claim.claim, subject=subject)
-        return confirmed.link.link_id
+        claim = await self.zoom.claim(handoff, nonce=NONCE)
+        return (await self.zoom.confirm(claim, subject=subject)).id
 
 
 @asynccontextmanager

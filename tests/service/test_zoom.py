@@ -35,7 +35,7 @@ async def test_handlers_receive_events_with_their_client(tmp_path: Path) -> None
         @zoom.on("meeting.*")
         async def meeting(event: Any, installation: Any, client: Any) -> None:
             response = await client.get("/users/me")
-            seen.append((event.name, installation.link.subject, response.status))
+            seen.append((event.name, installation.subject, response.status))
             arrived.set()
 
     async with running_app(tmp_path, register=register) as app:

@@ -260,7 +260,7 @@ def test_everything_is_reported_together(tmp_path: Path, monkeypatch: pytest.Mon
         "is required_scopes meant?",
         "client_secret is in quotes",
         "freshness_past: must be a whole number",
-        "public_url must be an origin",
+        "public_url must be in lower case",
         "database_url leads to another machine without TLS",
         "events_url leads to another machine without TLS",
         "api_servers[0] belongs to Zoom's commercial cloud",

@@ -122,7 +122,7 @@ def test_every_control_call_is_in_the_reference(simulated: SimulatedZoom) -> Non
 
 def test_every_call_of_the_fixture_is_named() -> None:
     """A public name of `SimulatedZoom` that the page does not name is not documented."""
-    public = {name for name in vars(SimulatedZoom) if not name.startswith("_")}
+    public = {name for name in dir(SimulatedZoom) if not name.startswith("_")}
     assert set() == {name for name in public - {"start", "stop"} if name not in TEXT}
 
 

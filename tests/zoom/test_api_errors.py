@@ -131,7 +131,7 @@ def test_a_refusal_carries_status_kind_and_code() -> None:
         now=NOW,
     )
     assert isinstance(error, ResourceErrorResponse)
-    assert (error.status, error.kind) == (401, "access_token_expired")
+    assert (error.peer_status, error.kind) == (401, "access_token_expired")
     assert "code 124" in error.detail
 
 
@@ -210,7 +210,7 @@ def test_too_many_requests_become_a_time_to_ask_again() -> None:
     """429 is "later", with the time that the headers give."""
     error = classify_api_error(response(429, {}, ("X-RateLimit-Reset", "1737331002")), now=NOW)
     assert isinstance(error, PeerUnavailable)
-    assert (error.status, error.retry_at) == (429, 1737331002)
+    assert (error.peer_status, error.retry_at) == (429, 1737331002)
 
 
 def test_a_failed_server_may_say_nothing_about_when() -> None:

@@ -11,7 +11,6 @@ from paraph.admin.operator_request import OperatorRequest
 from paraph.admin.page import nothing_here, see_other
 from paraph.errors import NotFound, UsageError
 from paraph.events.redelivery import find_event, redeliver
-from paraph.http.problems import status_of
 from paraph.lifecycle.context import Context
 from paraph.model.event import Backlog, EventStatus, KeptEvent
 
@@ -90,7 +89,7 @@ class EventPages:
     ) -> Response:
         return request.page(
             "event.html",
-            status=200 if refused is None else status_of(type(refused)),
+            status=200 if refused is None else refused.status,
             event=event,
             hindrance=_hindrance(event),
             refused=refused,

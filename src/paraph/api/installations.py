@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Query
 
 from paraph.api import models
 from paraph.api.document import ApiKeyDependency, InstallationId
-from paraph.errors import NotFound
-from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_subject
+from paraph.lifecycle import hosted_installation
+from paraph.lifecycle.api_key import ApiKey, Scope, require_scope
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.requested_removal import remove_installation
-from paraph.model.installation import Installation
-from paraph.model.phase import Phase
+from paraph.lifecycle.hosted_installation import (
+    REMOVED_BY_HOST,
+    remove_installation,
+)
 
 # PostgreSQL stores no NUL and accepts none in a query either.
 _WITHOUT_NUL = r"^[^\x00]*$"
@@ -58,7 +59,11 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
     ) -> models.InstallationResponse:
         """Get one installation."""
         require_scope(key, Scope.READ)
-        return models.installation_response_of(await _visible(context, key, installation_id))
+        return models.installation_response_of(
+            await hosted_installation.get_installation(
+                context, installation_id, subject_prefix=key.subject_prefix
+            )
+        )
 
     @router.delete("/installations/{installation_id}")
     async def remove(
@@ -70,22 +75,9 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
             await remove_installation(
                 context,
                 installation_id,
-                reason="removed by the host",
+                reason=REMOVED_BY_HOST,
                 subject_prefix=key.subject_prefix,
             )
         )
 
     return router
-
-
-async def _visible(context: Context, key: ApiKey, installation_id: str) -> Installation:
-    async with context.store.reading() as tx:
-        found = await tx.installations.get(installation_id)
-    if (
-        found is None
-        or found.link.phase is not Phase.ACTIVE
-        or found.grant.identity.client_id != context.client.client_id
-    ):
-        raise NotFound("no such installation")
-    require_subject(key, found.link.subject)
-    return found

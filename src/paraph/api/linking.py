@@ -55,14 +55,7 @@ def linking_routes(context: Context, key: ApiKeyDependency, public_url: str) -> 
             verifier=body.verifier,
             subject_prefix=key.subject_prefix,
         )
-        return models.ClaimResponse(
-            claim=claimed.claim.reveal(),
-            subject=claimed.installation.link.subject,
-            zoom=models.person_of(claimed.installation),
-            scopes=sorted(claimed.installation.grant.tokens.scopes),
-            expires_at=claimed.expires_at,
-            replaces=[models.replaced_of(one) for one in claimed.replaces],
-        )
+        return models.ClaimResponse.model_validate(claimed.public_value())
 
     @router.post("/claims/{claim}/confirm", responses={**WITH_BODY, **problems(_LINKED)})
     async def confirm_claim(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from paraph.lifecycle.audit import ChainVerdict
 from paraph.model.installation import Installation
 from paraph.model.management import AuditEntry
+from paraph.model.public_value import installation_value, receipt_value
 from paraph.model.removal import Receipt
 
 # No control characters: a subject is shown to operators, and some databases refuse NUL.
@@ -25,23 +26,6 @@ Subject = Annotated[
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Problem(BaseModel):
-    """A problem document (RFC 9457): the error, and what to do about it."""
-
-    type: str
-    title: str
-    status: int
-    code: str = Field(description="Stable; programs may rely on it.")
-    remedy: str
-    reason: str = Field(default="", description="With needs_reauthorization: why.")
-    reauthorize_url: str = Field(
-        default="", description="With needs_reauthorization: where the user installs again."
-    )
-    mend_url: str = Field(
-        default="", deprecated=True, description="The name of reauthorize_url in version 0.1."
-    )
 
 
 class LinkRequestBody(_Request):
@@ -81,7 +65,12 @@ class ConfirmBody(_Request):
     move: bool = False
 
 
-class ZoomIds(BaseModel):
+class _Response(BaseModel):
+    # The values of `paraph.values` have the same members.
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ZoomIds(_Response):
     """A Zoom user, by ids only."""
 
     user_id: str
@@ -95,7 +84,7 @@ class ZoomPerson(ZoomIds):
     display_name: str
 
 
-class Replaced(BaseModel):
+class Replaced(_Response):
     """An installation that a confirmation would move or end."""
 
     installation_id: str
@@ -103,7 +92,28 @@ class Replaced(BaseModel):
     zoom: ZoomIds
 
 
-class ClaimResponse(BaseModel):
+class Problem(BaseModel):
+    """A problem document (RFC 9457): the error, and what to do about it."""
+
+    type: str
+    title: str
+    status: int
+    code: str = Field(description="Stable; programs may rely on it.")
+    remedy: str
+    reason: str = Field(default="", description="With needs_reauthorization: why.")
+    reauthorize_url: str = Field(
+        default="", description="With needs_reauthorization: where the user installs again."
+    )
+    replaces: list[Replaced] = Field(
+        default_factory=list,
+        description="With link_conflict: the installations that `move` would move or end.",
+    )
+    mend_url: str = Field(
+        default="", deprecated=True, description="The name of reauthorize_url in version 0.1."
+    )
+
+
+class ClaimResponse(_Response):
     """Both accounts, for the host to show to its user before it confirms."""
 
     claim: str
@@ -114,7 +124,7 @@ class ClaimResponse(BaseModel):
     replaces: list[Replaced]
 
 
-class Proof(BaseModel):
+class Proof(_Response):
     """One proof of the installation: its name, its time, and its source (paraph or host)."""
 
     name: str
@@ -122,7 +132,7 @@ class Proof(BaseModel):
     word: str
 
 
-class InstallationResponse(BaseModel):
+class InstallationResponse(_Response):
     """A grant with its link."""
 
     id: str
@@ -158,7 +168,7 @@ class AccessTokenResponse(BaseModel):
     api_server: str = Field(description="Where this token is to be sent.")
 
 
-class ReceiptResponse(BaseModel):
+class ReceiptResponse(_Response):
     """Proof of a removal, without personal data; `destroyed` counts the deleted rows."""
 
     id: str
@@ -205,52 +215,14 @@ class VerdictResponse(BaseModel):
     why: str
 
 
-def person_of(installation: Installation) -> ZoomPerson:
-    """Return the Zoom side of an installation."""
-    grant = installation.grant
-    return ZoomPerson(
-        user_id=grant.identity.user_id,
-        account_id=grant.identity.account_id,
-        email=grant.email,
-        display_name=grant.display_name,
-    )
-
-
-def replaced_of(installation: Installation) -> Replaced:
-    """Describe an installation that would be replaced, by ids."""
-    identity = installation.grant.identity
-    return Replaced(
-        installation_id=installation.link.link_id,
-        subject=installation.link.subject,
-        zoom=ZoomIds(user_id=identity.user_id, account_id=identity.account_id),
-    )
-
-
 def installation_response_of(installation: Installation) -> InstallationResponse:
     """Describe an installation with its proofs; the result never contains a token."""
-    grant, link = installation.grant, installation.link
-    return InstallationResponse(
-        id=link.link_id,
-        subject=link.subject,
-        phase=str(installation.phase.value),
-        reason=grant.reason,
-        zoom=person_of(installation),
-        scopes=sorted(grant.tokens.scopes),
-        installed_at=link.confirmed_at or link.created_at,
-        proofs=[Proof(name=r.name, held_at=r.held_at, word=r.word) for r in link.proofs],
-    )
+    return InstallationResponse.model_validate(installation_value(installation))
 
 
 def receipt_response_of(receipt: Receipt) -> ReceiptResponse:
     """Describe the receipt of a removal."""
-    return ReceiptResponse(
-        id=receipt.receipt_id,
-        installation_id=receipt.installation_id,
-        reason=receipt.reason,
-        requested_at=receipt.requested_at,
-        completed_at=receipt.completed_at,
-        destroyed=dict(receipt.destroyed),
-    )
+    return ReceiptResponse.model_validate(receipt_value(receipt))
 
 
 def audit_response_of(entry: AuditEntry) -> AuditEntryResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -14,7 +15,6 @@ from paraph.lifecycle.context import Context
 from paraph.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
-_BUSY_SECONDS = 2
 
 MALFORMED = Problem(
     422,
@@ -55,10 +55,12 @@ class Problems:
             headers["www-authenticate"] = "Bearer"
         elif isinstance(error, errors.NeedsReauthorization):
             more = {"reason": error.reason, **self._context.reauthorization()}
+        elif isinstance(error, errors.LinkConflict):
+            more = {"replaces": [asdict(one) for one in error.replaces]}
         elif isinstance(error, errors.PeerUnavailable) and error.retry_at is not None:
             headers["retry-after"] = str(max(0, math.ceil(error.retry_at - self._context.clock())))
-        elif isinstance(error, (errors.BeingDecided, errors.Busy)):
-            headers["retry-after"] = str(_BUSY_SECONDS)
+        elif error.retry_after is not None:
+            headers["retry-after"] = str(error.retry_after)
         problem = problem_of(error)
         if problem.status >= 500:
             _log.error("api.failed", error_code=error.code, why=error.detail)

@@ -106,7 +106,7 @@ def remove(*, installation_id: str, config: Path | None) -> None:
     """
 
     async def work(context: Context) -> Receipt:
-        from paraph.lifecycle.requested_removal import remove_installation
+        from paraph.lifecycle.hosted_installation import remove_installation
         from paraph.operations.housekeeping import revoke_due
 
         receipt = await remove_installation(

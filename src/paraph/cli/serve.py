@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_option
-def serve(*, config: Path | None) -> None:
+@click.option("--debug", is_flag=True, help="Log the cause of each refused install.")
+def serve(*, config: Path | None, debug: bool) -> None:
     """Run the service.
 
     It serves installs, tokens and webhooks. Its settings are in paraph.toml and in PARAPH_*
@@ -30,6 +31,8 @@ def serve(*, config: Path | None) -> None:
 
     settings = load_settings(config)
     set_up_logs()
+    if debug:
+        show_causes()
     if settings.public_url.startswith("https://") and not settings.trusted_proxies:
         # The service has no TLS, so a proxy is in front of it. Every request would have the proxy's
         # address, and one client that reaches the rate limit would lock out all others.
@@ -39,6 +42,23 @@ def serve(*, config: Path | None) -> None:
         )
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(server.serve(settings, announce=click.echo))
+
+
+def show_causes() -> None:
+    """Write the cause of each refused install, which has the level DEBUG, to the service's log."""
+    import logging
+
+    from paraph.installs.refusal_log import EVENT, LOGGER
+    from paraph.logs import get_logger
+
+    class Causes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            fields = {name: getattr(record, name, "") for name in ("reason", "cause")}
+            get_logger("install").info(EVENT, **fields)
+
+    logger = logging.getLogger(LOGGER)
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(Causes())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

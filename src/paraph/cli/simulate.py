@@ -38,8 +38,9 @@ def simulate(
 
     Its console is at /. Its state is in memory.
     """
-    from paraph.simulator.app import Binding, Server, create_simulator, is_loopback
+    from paraph.simulator.app import Binding, Server, create_simulator
     from paraph.simulator.engine import Consent
+    from paraph.simulator.request import is_loopback
     from paraph.simulator.state.world import default_world, load_world
 
     _check_tls(tls_certificate, tls_key)

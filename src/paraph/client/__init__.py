@@ -1,34 +1,24 @@
 """A typed client of the management API, synchronous and asynchronous.
 
-Of paraph it imports only the errors, the shared values and the routes of connections, so a host can
-use it without the libraries of the service.
+Of paraph it imports only the errors, the shared values and calls, and the routes of connections.
+So a host can use it without the libraries of the service.
 """
 
-import warnings
 from typing import Any
 
+from paraph import errors
+from paraph.calls.arguments import challenge_of
+from paraph.calls.asynchronous_handle import AsyncInstallationHandle
 from paraph.extras import needs
 
 with needs("client", "paraph.client"):
     from paraph.client.asynchronous import AsyncClient
-from paraph.client.calls import challenge_of
-from paraph.client.problem import (
-    AlreadyLinked,
-    Conflicting,
-    KeyRefused,
-    Missing,
-    NeedsNewConsent,
-    NotCovered,
-    Refused,
-    ServiceProblem,
-    TooMuch,
-    Unavailable,
-    Unreachable,
-)
+from paraph.calls.synchronous_handle import InstallationHandle
 from paraph.client.synchronous import Client
-from paraph.client.types import (
+from paraph.client.types import AuditEntry, Verdict
+from paraph.former_names import warn_former
+from paraph.values import (
     AccessToken,
-    AuditEntry,
     Claim,
     Installation,
     LinkRequest,
@@ -36,35 +26,25 @@ from paraph.client.types import (
     Proof,
     Receipt,
     Replaced,
-    Verdict,
     ZoomIds,
     ZoomPerson,
+    ZoomResponse,
 )
-from paraph.values import ZoomResponse
 
 __all__ = [
     "AccessToken",
-    "AlreadyLinked",
     "AsyncClient",
+    "AsyncInstallationHandle",
     "AuditEntry",
     "Claim",
     "Client",
-    "Conflicting",
     "Installation",
-    "KeyRefused",
+    "InstallationHandle",
     "LinkRequest",
-    "Missing",
-    "NeedsNewConsent",
-    "NotCovered",
     "Page",
     "Proof",
     "Receipt",
-    "Refused",
     "Replaced",
-    "ServiceProblem",
-    "TooMuch",
-    "Unavailable",
-    "Unreachable",
     "Verdict",
     "ZoomIds",
     "ZoomPerson",
@@ -72,13 +52,33 @@ __all__ = [
     "challenge_of",
 ]
 
+# Names of version 0.1, which work for one more version. One that stood for several of the present
+# classes is a tuple, which `except` and `isinstance` accept.
+_FORMER: dict[str, tuple[Any, str]] = {
+    "AlreadyLinked": (errors.LinkConflict, "LinkConflict"),
+    "Conflicting": (
+        (errors.Conflict, errors.LinkConflict, errors.NeedsReauthorization),
+        "Conflict, LinkConflict, NeedsReauthorization",
+    ),
+    "KeyRefused": (errors.ApiKeyMissing, "ApiKeyMissing"),
+    "Missing": (errors.NotFound, "NotFound"),
+    "NeedsNewConsent": (errors.NeedsReauthorization, "NeedsReauthorization"),
+    "NotCovered": (errors.NotAllowed, "NotAllowed"),
+    "Refused": (errors.UsageError, "UsageError or CallRefused"),
+    "ServiceProblem": (errors.ParaphError, "ParaphError"),
+    "TooMuch": (errors.Busy, "Busy"),
+    "Unavailable": (
+        (errors.TransportError, errors.StorageError, errors.BeingDecided, errors.PeerUnavailable),
+        "TransportError, StorageError, BeingDecided, PeerUnavailable",
+    ),
+    "Unreachable": (errors.ServiceUnreachable, "ServiceUnreachable"),
+    "ZoomAnswer": (ZoomResponse, "ZoomResponse"),
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "ZoomAnswer":
-        warnings.warn(
-            "paraph.client.ZoomAnswer is deprecated and will be removed: use ZoomResponse",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return ZoomResponse
-    raise AttributeError(f"module 'paraph.client' has no attribute {name!r}")
+    if name not in _FORMER:
+        raise AttributeError(f"module 'paraph.client' has no attribute {name!r}")
+    value, new = _FORMER[name]
+    warn_former(f"paraph.client.{name}", new)
+    return value

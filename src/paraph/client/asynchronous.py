@@ -1,4 +1,4 @@
-"""The asynchronous client."""
+"""The asynchronous client. `synchronous.py` is generated from this file by `make docs`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,28 @@ from typing import Any, Self
 
 import httpx
 
-from paraph.client import calls, types
+from paraph.calls.arguments import Filters, ZoomCall, caller_headers
+from paraph.calls.asynchronous import AsyncCalls
+from paraph.calls.asynchronous_handle import AsyncBackend
+from paraph.client import calls
 from paraph.client.calls import Call, Result
-from paraph.client.connection import Connection, result_of, zoom_response_of
-from paraph.client.request_path import http_method
-from paraph.values import ZoomResponse
+from paraph.client.connection import TIMEOUT_SECONDS, Connection, result_of, zoom_response_of
+from paraph.client.former_handle import AsyncFormerHandle
+from paraph.client.types import AuditEntry, Verdict
+from paraph.errors import NotFound
+from paraph.former_names import warn_former
+from paraph.values import (
+    AccessToken,
+    Claim,
+    Installation,
+    LinkRequest,
+    Page,
+    Receipt,
+    ZoomResponse,
+)
 
-TIMEOUT_SECONDS = 30.0
 
-
-class AsyncClient:
+class AsyncClient(AsyncCalls):
     """A client of the management API for asyncio.
 
     Args:
@@ -29,10 +41,21 @@ class AsyncClient:
         ca_file: a PEM file of additional certificate authorities.
         transport: an HTTP transport to use in place of the network.
 
-    Every method raises a `ServiceProblem` if the service refuses the call. An id or a path that
-    could name another call raises `Refused` with status 0, and nothing is sent. Each POST has its
-    own idempotency key, so a call without a response is safely repeated once.
+    Its exceptions are those of `Zoom`. In addition, each call raises `ApiKeyMissing` if the API
+    key is invalid or revoked, and `ServiceUnreachable` if the service does not respond. A path or
+    an id that could name another call is refused, and nothing is sent. Each POST has its own
+    idempotency key, so a call without a response is safely repeated once.
+
+    Raises:
+        UsageError: the URL, the proxy or the file cannot be used.
+
+    Example:
+        async with AsyncClient(url, api_key) as zoom:
+            response = await zoom.installation("acct_42").get("/users/me")
+            assert response.json()["email"] == "jane@example.com"
     """
+
+    _handle_class = AsyncFormerHandle
 
     def __init__(
         self,
@@ -48,6 +71,11 @@ class AsyncClient:
             url, api_key, outgoing_proxy=outgoing_proxy, ca_file=ca_file, timeout=timeout
         )
         self._http = httpx.AsyncClient(transport=transport, **self._connection.arguments)
+        self._service = _AsyncService(self._connection, self._http)
+
+    @property
+    def _backend(self) -> AsyncBackend:
+        return self._service
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,100 +84,74 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections.
+
+        Example:
+            zoom = AsyncClient(url, api_key)
+            await zoom.close()
+        """
         await self._http.aclose()
 
-    async def request_link(
-        self, subject: str, *, nonce: str, return_to: str = ""
-    ) -> types.LinkRequest:
-        """Begin to link the signed-in user.
+    async def audit(self, *, after: int = 0, page_size: int = 200) -> AsyncIterator[AuditEntry]:
+        """Iterate over the audit entries after a sequence number, oldest first.
 
         Args:
-            subject: the local account of the signed-in user.
-            nonce: ASCII text that stays in this user's session; only its hash is sent.
-            return_to: an identifier of the host's own, returned at the end; never a URL.
-        """
-        return await self._do(calls.request_link(subject, nonce, return_to))
-
-    async def claim(self, handoff: str, *, nonce: str) -> types.Claim:
-        """Open the handoff that the browser delivered.
-
-        Args:
-            handoff: the query parameter `handoff` of the host's `link_url`.
-            nonce: the nonce of the session that requested the link.
+            after: the sequence number of the last entry that is known.
+            page_size: entries in each request, at most 200.
 
         Raises:
-            Missing: the handoff is unknown, expired or used, or the nonce is wrong.
+            NotAllowed: the API key lacks the scope `read`, or is limited to some subjects.
+
+        Example:
+            async for entry in client.audit(after=0):
+                print(entry.sequence, entry.action)
         """
-        return await self._do(calls.claim_handoff(handoff, nonce))
-
-    async def confirm(self, claim: str, *, subject: str, move: bool = False) -> types.Installation:
-        """Confirm a claim: the user agreed to both accounts.
-
-        Args:
-            claim: the claim that `claim()` returned.
-            subject: the subject that requested the link.
-            move: True if the user also agreed to end the links in `replaces`.
-
-        Raises:
-            AlreadyLinked: the subject or the Zoom user is linked, and `move` is not set.
-            Missing: the claim does not exist, or it is another subject's.
-        """
-        return await self._do(calls.confirm_claim(claim, subject, move=move))
-
-    async def decline(self, claim: str) -> None:
-        """Decline a claim: the user refused."""
-        await self._do(calls.decline_claim(claim))
-
-    async def installations(
-        self,
-        *,
-        subject: str | None = None,
-        account_id: str | None = None,
-        user_id: str | None = None,
-        page_size: int = 100,
-    ) -> AsyncIterator[types.Installation]:
-        """Iterate over all matching installations; pages are fetched as needed.
-
-        Args:
-            subject: only of this local account.
-            account_id: only of this Zoom account.
-            user_id: only of this Zoom user.
-            page_size: installations in each request, at most 200.
-        """
-        after: str | None = ""
-        while after is not None:
-            page = await self._do(
-                calls.list_installations(subject, account_id, user_id, after, page_size)
-            )
+        cursor: str | None = str(after)
+        while cursor is not None:
+            page = await self._service.do(calls.list_audit(cursor, page_size))
             for one in page.items:
                 yield one
-            after = page.next
+            cursor = page.next
 
-    async def installation(self, installation_id: str) -> types.Installation:
-        """Return one installation.
+    async def verify_audit(self, heads: Mapping[int, str] | None = None) -> Verdict:
+        """Verify the audit chain, and compare it with heads kept outside the database.
 
-        Raises:
-            Missing: it does not exist, or the key may not see it.
-        """
-        return await self._do(calls.get_installation(installation_id))
-
-    async def access_token(self, installation_id: str, *, subject: str) -> types.AccessToken:
-        """Return a valid access token of an active installation; request one for each use.
+        Args:
+            heads: the digests that were kept elsewhere, by sequence number.
 
         Raises:
-            NeedsNewConsent: Zoom ended the grant; send the user to its `reauthorize_url`.
-            Missing: the installation does not exist, or has another subject.
-        """
-        return await self._do(calls.vend(installation_id, subject))
+            NotAllowed: the API key lacks the scope `read`, or is limited to some subjects.
 
-    async def remove(self, installation_id: str) -> types.Receipt:
-        """End an installation: its tokens stop working here at once, and soon after at Zoom.
+        Example:
+            verdict = await client.verify_audit()
+            assert verdict.whole
+        """
+        return await self._service.do(calls.verify_audit(heads or {}))
+
+    async def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document of the management API.
 
         Raises:
-            Missing: it does not exist, or the key may not see it.
+            ApiKeyMissing: the API key is invalid or revoked.
+
+        Example:
+            document = await client.openapi()
+            assert "/v1/installations" in document["paths"]
         """
-        return await self._do(calls.remove_installation(installation_id))
+        return await self._service.do(calls.openapi())
+
+    # The forms of version 0.1, which work for one more version.
+
+    async def access_token(self, installation_id: str, *, subject: str) -> AccessToken:
+        """Return an access token; deprecated."""
+        warn_former("access_token(id, subject=...)", "installation(subject).access_token()")
+        handle = self.installation(subject, installation_id=installation_id)
+        return await handle.access_token()
+
+    async def remove(self, installation_id: str) -> Receipt:
+        """End an installation; deprecated."""
+        warn_former("remove(id)", "installation(subject).remove()")
+        return await self._service.remove(installation_id)
 
     async def zoom(
         self,
@@ -163,52 +165,57 @@ class AsyncClient:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> ZoomResponse:
-        """Call Zoom's REST API through the service; return Zoom's response with any status.
+        """Call Zoom's REST API through the service; deprecated."""
+        warn_former("zoom(id, method, path)", "installation(subject).request(method, path)")
+        call = ZoomCall(method, path, query or {}, json, content, caller_headers(headers or {}))
+        return await self._service.request(installation_id, subject, call)
 
-        Args:
-            installation_id: the installation whose access token is used.
-            method: GET, POST, PUT, PATCH or DELETE.
-            path: the encoded path, like "/users/me" or "/v2/users/me".
-            subject: the subject that the installation must have.
-            query: query parameters.
-            json: a value to send as the body.
-            content: the body, in place of `json`.
-            headers: further headers; only those that the proxy permits reach Zoom.
 
-        Raises:
-            NotCovered: the allow-list of the proxy does not cover the call.
-            NeedsNewConsent: Zoom ended the grant; send the user to its `reauthorize_url`.
-        """
-        response = await self._send(
-            http_method(method),
-            calls.zoom_url(installation_id, path),
-            params=dict(query or {}) or None,
-            json=json,
-            content=content,
-            headers=calls.zoom_headers(headers, subject),
-        )
-        return zoom_response_of(response)
+class _AsyncService:
+    """The service behind the management API."""
 
-    async def audit(
-        self, *, after: int = 0, page_size: int = 200
-    ) -> AsyncIterator[types.AuditEntry]:
-        """Iterate over the audit entries after a sequence number, oldest first."""
-        cursor: str | None = str(after)
-        while cursor is not None:
-            page = await self._do(calls.list_audit(cursor, page_size))
-            for one in page.items:
-                yield one
-            cursor = page.next
+    def __init__(self, connection: Connection, http: httpx.AsyncClient) -> None:
+        self._connection = connection
+        self._http = http
 
-    async def verify_audit(self, heads: Mapping[int, str] | None = None) -> types.Verdict:
-        """Verify the audit chain, and compare it with heads kept outside the database."""
-        return await self._do(calls.verify_audit(heads or {}))
+    async def request_link(self, subject: str, challenge: str, return_to: str) -> LinkRequest:
+        return await self.do(calls.request_link(subject, challenge, return_to))
 
-    async def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document."""
-        return await self._do(calls.openapi())
+    async def claim(self, handoff: str, verifier: str) -> Claim:
+        return await self.do(calls.claim_handoff(handoff, verifier))
 
-    async def _do(self, call: Call[Result]) -> Result:
+    async def confirm(self, claim: str, subject: str, *, move: bool) -> Installation:
+        return await self.do(calls.confirm_claim(claim, subject, move=move))
+
+    async def decline(self, claim: str) -> None:
+        await self.do(calls.decline_claim(claim))
+
+    async def page(self, filters: Filters, after: str, limit: int) -> Page[Installation]:
+        return await self.do(calls.list_installations(filters, after, limit))
+
+    async def find(self, subject: str) -> Installation:
+        """Return the installation of a subject. Raise `NotFound` without one."""
+        page = await self.page(Filters(subject=subject), "", 1)
+        if not page.items:
+            raise NotFound("no active installation of this subject")
+        return page.items[0]
+
+    async def get(self, installation_id: str) -> Installation:
+        return await self.do(calls.get_installation(installation_id))
+
+    async def access_token(self, installation_id: str, subject: str) -> AccessToken:
+        return await self.do(calls.vend(installation_id, subject))
+
+    async def remove(self, installation_id: str) -> Receipt:
+        return await self.do(calls.remove_installation(installation_id))
+
+    async def request(
+        self, installation_id: str, subject: str | None, call: ZoomCall
+    ) -> ZoomResponse:
+        method, path, more = calls.zoom_request(installation_id, subject, call)
+        return zoom_response_of(await self._send(method, path, **more))
+
+    async def do(self, call: Call[Result]) -> Result:
         headers = {"idempotency-key": str(uuid.uuid4())} if call.keyed else {}
         response = await self._send(
             call.method,

@@ -5,15 +5,15 @@ The two clients only send these, so each call is defined once.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from paraph.calls.arguments import Filters, ZoomCall, id_segment
 from paraph.client import types
-from paraph.client.request_path import caller_headers, id_segment, zoom_path
+from paraph.client.request_path import http_method, zoom_path
+from paraph.values import AccessToken, Claim, Installation, LinkRequest, Page, Receipt
 
 Result = TypeVar("Result")
 
@@ -42,28 +42,19 @@ class Call(Generic[Result]):
         return self.method == "GET" or self.keyed or self.harmless
 
 
-def challenge_of(nonce: str) -> str:
-    """Compute the S256 challenge of a nonce (RFC 7636 section 4.2).
-
-    The nonce stays in the user's session; only its challenge is sent.
-    """
-    digest = hashlib.sha256(nonce.encode("ascii")).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
-
-
-def request_link(subject: str, nonce: str, return_to: str) -> Call[types.LinkRequest]:
+def request_link(subject: str, challenge: str, return_to: str) -> Call[LinkRequest]:
     """`POST /v1/link-requests`."""
-    body = {"subject": subject, "challenge": challenge_of(nonce), "return_to": return_to}
-    return Call("POST", "/v1/link-requests", types.parser(types.LinkRequest), json=body, keyed=True)
+    body = {"subject": subject, "challenge": challenge, "return_to": return_to}
+    return Call("POST", "/v1/link-requests", types.parser(LinkRequest), json=body, keyed=True)
 
 
-def claim_handoff(handoff: str, verifier: str) -> Call[types.Claim]:
+def claim_handoff(handoff: str, verifier: str) -> Call[Claim]:
     """`POST /v1/handoffs/claim`."""
     body = {"handoff": handoff, "verifier": verifier}
-    return Call("POST", "/v1/handoffs/claim", types.parser(types.Claim), json=body, keyed=True)
+    return Call("POST", "/v1/handoffs/claim", types.parser(Claim), json=body, keyed=True)
 
 
-def confirm_claim(claim: str, subject: str, *, move: bool) -> Call[types.Installation]:
+def confirm_claim(claim: str, subject: str, *, move: bool) -> Call[Installation]:
     """`POST /v1/claims/{claim}/confirm`."""
     path = f"/v1/claims/{id_segment(claim)}/confirm"
     body = {"subject": subject, "move": move}
@@ -75,11 +66,9 @@ def decline_claim(claim: str) -> Call[None]:
     return Call("POST", f"/v1/claims/{id_segment(claim)}/decline", _nothing, keyed=True)
 
 
-def list_installations(
-    subject: str | None, account_id: str | None, user_id: str | None, after: str, limit: int
-) -> Call[types.Page[types.Installation]]:
+def list_installations(filters: Filters, after: str, limit: int) -> Call[Page[Installation]]:
     """`GET /v1/installations`."""
-    wanted = {"subject": subject, "account_id": account_id, "user_id": user_id}
+    wanted = asdict(filters)
     query: dict[str, str | int] = {k: v for k, v in wanted.items() if v is not None}
     return Call(
         "GET",
@@ -89,25 +78,23 @@ def list_installations(
     )
 
 
-def get_installation(installation_id: str) -> Call[types.Installation]:
+def get_installation(installation_id: str) -> Call[Installation]:
     """`GET /v1/installations/{id}`."""
     return Call("GET", _installation(installation_id), types.installation_of)
 
 
-def remove_installation(installation_id: str) -> Call[types.Receipt]:
+def remove_installation(installation_id: str) -> Call[Receipt]:
     """`DELETE /v1/installations/{id}`."""
-    return Call("DELETE", _installation(installation_id), types.parser(types.Receipt))
+    return Call("DELETE", _installation(installation_id), types.parser(Receipt))
 
 
-def vend(installation_id: str, subject: str) -> Call[types.AccessToken]:
+def vend(installation_id: str, subject: str) -> Call[AccessToken]:
     """`POST /v1/installations/{id}/access-token`; repeating it has no further effect."""
     path = f"{_installation(installation_id)}/access-token"
-    return Call(
-        "POST", path, types.parser(types.AccessToken), json={"subject": subject}, harmless=True
-    )
+    return Call("POST", path, types.parser(AccessToken), json={"subject": subject}, harmless=True)
 
 
-def list_audit(after: str, limit: int) -> Call[types.Page[types.AuditEntry]]:
+def list_audit(after: str, limit: int) -> Call[Page[types.AuditEntry]]:
     """`GET /v1/audit`."""
     return Call(
         "GET", "/v1/audit", types.audit_page_of, query={"after": after or "0", "limit": limit}
@@ -125,23 +112,28 @@ def openapi() -> Call[dict[str, Any]]:
     return Call("GET", "/v1/openapi.json", dict)
 
 
-def zoom_url(installation_id: str, path: str) -> str:
-    """Build the proxy's path for a path of Zoom's API, like "/v2/users/me" or "/users/me".
+def zoom_request(
+    installation_id: str, subject: str | None, call: ZoomCall
+) -> tuple[str, str, dict[str, Any]]:
+    """Build the method, the path and the further arguments of a request to the proxy.
+
+    Args:
+        installation_id: the installation whose access token is used.
+        subject: the subject that the installation must have; None for any.
+        call: the call of Zoom's API; its headers were checked.
 
     Raises:
-        Refused: the path has a segment that would not arrive unchanged.
+        CallRefused: the method or the path would not arrive unchanged.
     """
-    return f"{_installation(installation_id)}/zoom{zoom_path(path)}"
-
-
-def zoom_headers(headers: Mapping[str, str] | None, subject: str | None) -> dict[str, str]:
-    """Build the headers of a proxy call: the caller's, and the one that names the subject.
-
-    Raises:
-        Refused: the caller sets a header that only the client may set.
-    """
+    path = f"{_installation(installation_id)}/zoom{zoom_path(call.path)}"
     bound = {} if subject is None else {"paraph-subject": quote(subject, safe="")}
-    return {**caller_headers(headers or {}), **bound}
+    more = {
+        "params": dict(call.query) or None,
+        "json": call.json,
+        "content": call.content,
+        "headers": {**call.headers, **bound},
+    }
+    return http_method(call.method), path, more
 
 
 def _nothing(_content: Any) -> None:

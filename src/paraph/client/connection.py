@@ -10,12 +10,15 @@ from typing import Any
 import httpx
 
 from paraph.client.calls import Call, Result
-from paraph.client.problem import Refused, ServiceProblem, Unreachable, problem_for
+from paraph.client.problem import problem_for
 from paraph.client.request_path import demand_intended, service_url
+from paraph.errors import ParaphError, ServiceUnreachable, UsageError
 from paraph.outgoing.http_client import client_arguments, failure_of
 from paraph.outgoing.route import origin_of
 from paraph.outgoing.settings import check_route
 from paraph.values import ZoomResponse
+
+TIMEOUT_SECONDS = 30.0
 
 
 class Connection:
@@ -29,7 +32,7 @@ class Connection:
         timeout: seconds for each step of a call.
 
     Raises:
-        Refused: the URL, the proxy or the file cannot be used.
+        UsageError: the URL, the proxy or the file cannot be used.
     """
 
     def __init__(
@@ -43,13 +46,9 @@ class Connection:
         if self._route.proxy_for(self._origin) is not None and self._url.scheme != "https":
             problems.append("outgoing_proxy would see the API key: use an https URL, or no proxy")
         if problems:
-            raise Refused(
-                0,
-                {
-                    "code": "connection",
-                    "title": "The client cannot be used: " + "; ".join(problems) + ".",
-                    "remedy": "Correct the arguments of the client.",
-                },
+            raise UsageError(
+                "The client cannot be used: " + "; ".join(problems) + ".",
+                remedy="Correct the arguments of the client.",
             )
 
     @property
@@ -70,30 +69,26 @@ class Connection:
             path: the encoded path of the call.
 
         Raises:
-            Refused: the library has changed the URL.
+            CallRefused: the library has changed the URL.
         """
         demand_intended(request, self._url, path)
         return request
 
-    def failed(self, error: httpx.TransportError) -> Unreachable:
+    def failed(self, error: httpx.TransportError) -> ServiceUnreachable:
         """Convert an exception of the HTTP library, whose text may quote the URL."""
         failure = failure_of(error, origin=self._origin, route=self._route, seconds=self._timeout)
-        return Unreachable(
-            0,
-            {
-                "code": "unreachable",
-                "cause": str(failure.cause),
-                "title": f"The service does not respond: {failure.detail}.",
-                "remedy": failure.remedy,
-            },
+        unreachable = ServiceUnreachable(
+            f"The service does not respond: {failure.detail}.", remedy=failure.remedy
         )
+        unreachable.cause = str(failure.cause)
+        return unreachable
 
 
 def result_of(call: Call[Result], response: httpx.Response) -> Result:
     """Parse the response to a call.
 
     Raises:
-        ServiceProblem: the service refused the call.
+        ParaphError: the service refused the call.
     """
     if not response.is_success:
         raise _refusal(response)
@@ -104,14 +99,14 @@ def zoom_response_of(response: httpx.Response) -> ZoomResponse:
     """Return Zoom's response to a call through the proxy.
 
     Raises:
-        ServiceProblem: the response is the service's own: it refused the call.
+        ParaphError: the response is the service's own: it refused the call.
     """
     if response.headers.get("paraph-answer") != "zoom":
         raise _refusal(response)
     return ZoomResponse(response.status_code, dict(response.headers), response.content)
 
 
-def _refusal(response: httpx.Response) -> ServiceProblem:
+def _refusal(response: httpx.Response) -> ParaphError:
     content = _content(response)
     document = content if isinstance(content, dict) else {}
     retry_after = response.headers.get("retry-after")

@@ -1,171 +1,128 @@
-"""Exceptions for refusals of the service: one class for each reaction of the caller.
+"""Turns the problem documents of the service (RFC 9457) into the exceptions of paraph.
 
-::
-
-    ServiceProblem
-    ├── Unreachable        no response: the service or the network is down.
-    ├── KeyRefused         401: the API key is invalid or revoked.
-    ├── NotCovered         403: the key lacks the scope, or the allow-list of the proxy the call.
-    ├── Missing            404: it does not exist, or this key may not see it.
-    ├── Conflicting        409.
-    │   ├── NeedsNewConsent    Zoom ended the grant; send the user to `reauthorize_url`.
-    │   └── AlreadyLinked      ask the user, then confirm with `move=True`.
-    ├── Refused            any other 4xx: the call is invalid.
-    ├── TooMuch            429: wait for `retry_after` seconds.
-    └── Unavailable        5xx: try again later.
+The stable code of a document names the class. So a caller handles the same exceptions, whether the
+service runs in its own process or elsewhere.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from paraph.errors import ParaphError
+from paraph import errors
+from paraph.values import Replaced, ZoomIds
 
-
-class ServiceProblem(ParaphError):
-    """The service refused a call, or did not respond.
-
-    Attributes:
-        status: the HTTP status; 0 if there was no response.
-        problem_code: the stable code of the problem document.
-        title: what happened.
-        retry_after: seconds to wait; None if the service did not say.
-    """
-
-    code = "service_problem"
-    public_message = "The service refused the call."
-
-    def __init__(
-        self,
-        status: int,
-        document: Mapping[str, Any],
-        *,
-        retry_after: int | None = None,
-    ) -> None:
-        self.status = status
-        self.problem_code = str(document.get("code", "unknown"))
-        self.title = str(document.get("title", "The service refused the call."))
-        self.retry_after = retry_after
-        super().__init__(
-            f"{status} {self.problem_code}: {self.title}", remedy=str(document.get("remedy", ""))
-        )
-
-
-class Unreachable(ServiceProblem):
-    """No response came: the service or the network is down.
-
-    Attributes:
-        cause: a value of `paraph.outgoing.failure.Cause`, like "connection_refused".
-    """
-
-    code = "service_unreachable"
-
-    def __init__(
-        self, status: int, document: Mapping[str, Any], *, retry_after: int | None = None
-    ) -> None:
-        super().__init__(status, document, retry_after=retry_after)
-        self.cause = str(document.get("cause", ""))
-
-
-class KeyRefused(ServiceProblem):
-    """The API key is invalid or revoked."""
-
-    code = "key_refused"
-
-
-class NotCovered(ServiceProblem):
-    """The key lacks the scope, or the allow-list of the proxy does not contain the call."""
-
-    code = "not_covered"
-
-
-class Missing(ServiceProblem):
-    """The object does not exist, or this key may not see it."""
-
-    code = "missing"
-
-
-class Conflicting(ServiceProblem):
-    """The current state does not allow the call."""
-
-    code = "conflicting"
-
-
-class NeedsNewConsent(Conflicting):
-    """Zoom ended the grant, so the user has to consent again.
-
-    Attributes:
-        reason: why Zoom ended it, in a few words.
-        reauthorize_url: the URL to send the user to.
-    """
-
-    code = "needs_new_consent"
-
-    def __init__(
-        self, status: int, document: Mapping[str, Any], *, retry_after: int | None = None
-    ) -> None:
-        super().__init__(status, document, retry_after=retry_after)
-        self.reason = str(document.get("reason", ""))
-        # A service of version 0.1 sends the old name only.
-        url = document.get("reauthorize_url", document.get("mend_url", ""))
-        self.reauthorize_url = str(url)
-
-    @property
-    def mend_url(self) -> str:
-        """The name of `reauthorize_url` in version 0.1; deprecated."""
-        warnings.warn(
-            "mend_url is deprecated and will be removed: use reauthorize_url",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return self.reauthorize_url
-
-
-class AlreadyLinked(Conflicting):
-    """The subject or the Zoom user is linked already: ask the user, then use `move=True`."""
-
-    code = "already_linked"
-
-
-class Refused(ServiceProblem):
-    """The call is invalid; it does not follow the documentation."""
-
-    code = "refused"
-
-
-class TooMuch(ServiceProblem):
-    """The rate limit is reached: wait for `retry_after` seconds."""
-
-    code = "too_much"
-
-
-class Unavailable(ServiceProblem):
-    """The service or Zoom is unavailable at the moment; try again later."""
-
-    code = "unavailable"
-
-
-_BY_CODE: dict[str, type[ServiceProblem]] = {
-    "needs_reauthorization": NeedsNewConsent,
-    "link_conflict": AlreadyLinked,
-}
-_BY_STATUS: dict[int, type[ServiceProblem]] = {
-    401: KeyRefused,
-    403: NotCovered,
-    404: Missing,
-    409: Conflicting,
-    429: TooMuch,
+# Classes for the statuses of documents without a known code.
+_BY_STATUS: Mapping[int, type[errors.ParaphError]] = {
+    401: errors.ApiKeyMissing,
+    403: errors.NotAllowed,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    424: errors.PeerError,
+    429: errors.Busy,
+    502: errors.TransportError,
+    503: errors.StorageError,
 }
 
 
 def problem_for(
     status: int, document: Mapping[str, Any], *, retry_after: str | None
-) -> ServiceProblem:
-    """Build the exception for a problem document (RFC 9457)."""
+) -> errors.ParaphError:
+    """Build the exception for a problem document.
+
+    Args:
+        status: the HTTP status of the response.
+        document: the members of the problem document; empty without one.
+        retry_after: the header of that name.
+    """
+    seconds = int(retry_after) if retry_after is not None and retry_after.isdecimal() else None
     kind = _BY_CODE.get(str(document.get("code", "")))
     if kind is None:
-        kind = _BY_STATUS.get(status, Unavailable if status >= 500 else Refused)
-    seconds = int(retry_after) if retry_after is not None and retry_after.isdecimal() else None
-    return kind(status, document, retry_after=seconds)
+        default = errors.ParaphError if status >= 500 else errors.UsageError
+        kind = _BY_STATUS.get(status, default)
+    title = str(document.get("title", f"The service responded with status {status}."))
+    problem = _BUILDERS.get(kind, _plain)(kind, title, document, seconds)
+    problem.status = status
+    problem.retry_after = seconds if seconds is not None else problem.retry_after
+    return problem
+
+
+_Builder = Callable[
+    [type[errors.ParaphError], str, Mapping[str, Any], int | None], errors.ParaphError
+]
+
+
+def _plain(
+    kind: type[errors.ParaphError], title: str, document: Mapping[str, Any], _seconds: int | None
+) -> errors.ParaphError:
+    return kind(title, remedy=str(document.get("remedy", "")))
+
+
+def _needs_reauthorization(
+    _kind: Any, _title: str, document: Mapping[str, Any], _seconds: int | None
+) -> errors.NeedsReauthorization:
+    # A service of version 0.1 sends the old name of the URL only.
+    url = document.get("reauthorize_url", document.get("mend_url", ""))
+    return errors.NeedsReauthorization(str(document.get("reason", "")), reauthorize_url=str(url))
+
+
+def _link_conflict(
+    _kind: Any, title: str, document: Mapping[str, Any], _seconds: int | None
+) -> errors.LinkConflict:
+    replaces = [
+        Replaced(
+            str(one["installation_id"]),
+            str(one["subject"]),
+            ZoomIds(str(one["zoom"]["user_id"]), str(one["zoom"]["account_id"])),
+        )
+        for one in document.get("replaces", ())
+    ]
+    return errors.LinkConflict(title, replaces=replaces, remedy=str(document.get("remedy", "")))
+
+
+def _peer_unavailable(
+    _kind: Any, _title: str, _document: Mapping[str, Any], seconds: int | None
+) -> errors.PeerUnavailable:
+    return errors.PeerUnavailable(503, None if seconds is None else time.time() + seconds)
+
+
+def _token_error(
+    kind: Any, title: str, _document: Mapping[str, Any], _seconds: int | None
+) -> errors.ParaphError:
+    # The document does not say which error of the token endpoint it was.
+    error: errors.ParaphError = kind("unknown", title)
+    return error
+
+
+def _resource_error(
+    _kind: Any, title: str, _document: Mapping[str, Any], _seconds: int | None
+) -> errors.ResourceErrorResponse:
+    return errors.ResourceErrorResponse(401, "access_token_invalid", title)
+
+
+_BUILDERS: Mapping[type[errors.ParaphError], _Builder] = {
+    errors.NeedsReauthorization: _needs_reauthorization,
+    errors.LinkConflict: _link_conflict,
+    errors.PeerUnavailable: _peer_unavailable,
+    errors.TokenErrorResponse: _token_error,
+    errors.ResourceErrorResponse: _resource_error,
+}
+# The errors with which a call of the API can end. `malformed` and its like have no class.
+_BY_CODE: Mapping[str, type[errors.ParaphError]] = {
+    "malformed": errors.UsageError,
+    "too_long": errors.UsageError,
+    "too_slow": errors.UsageError,
+    **{
+        kind.code: kind
+        for kind in (
+            *(errors.UsageError, errors.NotFound, errors.ApiKeyMissing, errors.NotAllowed),
+            *(errors.CallRefused, errors.LinkConflict, errors.NeedsReauthorization),
+            *(errors.BeingDecided, errors.PeerError, errors.PeerUnavailable),
+            *(errors.TokenErrorResponse, errors.ResourceErrorResponse, errors.MessageMalformed),
+            *(errors.TransportError, errors.ResponseTooLarge, errors.Busy, errors.Conflict),
+            *(errors.StorageError, errors.InboxFull),
+            *(errors.UnknownEncryptionKey, errors.SealBroken),
+        )
+    },
+}

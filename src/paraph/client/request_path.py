@@ -8,15 +8,12 @@ Then the URL that the library has built is compared with the intended path (CWE-
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from paraph.client.problem import Refused
+from paraph.errors import CallRefused, UsageError
 
-# The form of the ids and claims that the service creates.
-_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # The service's rule for a segment of Zoom's path, so that a refused path is never sent.
 _ZOOM_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~@+=:,-]|%(?:40|2[BbCc]|3[AaDd]))+")
 _DOTS = re.compile(r"\.+")
@@ -25,31 +22,14 @@ _TWICE_ENCODED = re.compile(r"(?:[A-Za-z0-9+=]|%(?:2[Bb]|3[Dd])|%25(?:2[BbFf]|3[
 _UUID = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _NAMED_BY_UUID = frozenset({"meetings", "past_meetings", "webinars", "past_webinars"})
 _METHOD = re.compile(r"[A-Za-z]{1,16}")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _API_PREFIX = "/v2/"
-# Only the client sets these: another value could change the caller or the length of the call.
-_OWN_HEADERS = frozenset(
-    {"authorization", "content-length", "cookie", "host", "idempotency-key", "transfer-encoding"}
-)
-
-
-def id_segment(text: str) -> str:
-    """Check an id and return it as a path segment.
-
-    Raises:
-        Refused: the text is not an id, so it could name another resource.
-    """
-    if not _ID.fullmatch(text):
-        raise _refused("id", "An id is 1 to 128 letters, digits, _ or -.")
-    return text
 
 
 def zoom_path(path: str) -> str:
     """Check a path of Zoom's REST API; return the part below `/v2/`, as of "/v2/users/me".
 
     Raises:
-        Refused: a segment is empty, consists of dots, or would not arrive unchanged.
+        CallRefused: a segment is empty, consists of dots, or would not arrive unchanged.
     """
     whole = path if path.startswith(_API_PREFIX) else f"/v2{path}"
     segments = whole.removeprefix(_API_PREFIX).split("/")
@@ -80,42 +60,33 @@ def http_method(method: str) -> str:
     """Check an HTTP method for a call of Zoom's API.
 
     Raises:
-        Refused: it is not a word, so it could contain a second request line.
+        CallRefused: it is not a word, so it could contain a second request line.
     """
     if not _METHOD.fullmatch(method):
         raise _refused("method", "Use a method like GET or POST.")
     return method
 
 
-def caller_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Check the caller's headers for a call of Zoom's API.
-
-    Raises:
-        Refused: only the client may set a header, or it could contain a second header.
-    """
-    for name in headers:
-        lowered = name.lower()
-        if lowered in _OWN_HEADERS or lowered.startswith("paraph-"):
-            raise _refused("header", "Remove the authorization, host, cookie and paraph-* headers.")
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(headers[name]):
-            raise _refused("header", "Use a word as name and one line of printable ASCII as value.")
-    return dict(headers)
-
-
 def service_url(text: str) -> httpx.URL:
     """Check the URL of the service's private listener.
 
     Raises:
-        Refused: it is not an http or https URL, or has credentials, a query or a fragment.
+        UsageError: it is not an http or https URL, or has credentials, a query or a fragment.
     """
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError):
         url = httpx.URL("")
     if url.scheme not in {"http", "https"} or not url.host:
-        raise _refused("url", "Give an absolute URL, like http://127.0.0.1:8001.")
+        raise UsageError(
+            "The URL of the client is not an http or https URL.",
+            remedy="Give an absolute URL, like http://127.0.0.1:8001.",
+        )
     if url.userinfo or "?" in text or "#" in text:
-        raise _refused("url", "Give the URL without credentials, query and fragment.")
+        raise UsageError(
+            "The URL of the client has credentials, a query or a fragment.",
+            remedy="Give the URL without them.",
+        )
     return url
 
 
@@ -123,7 +94,7 @@ def demand_intended(request: httpx.Request, service: httpx.URL, path: str) -> No
     """Check that the built URL is the intended one.
 
     Raises:
-        Refused: the HTTP library has changed the URL.
+        CallRefused: the HTTP library has changed the URL.
     """
     built = request.url
     expected = service.raw_path.rstrip(b"/") + path.encode("ascii", "replace")
@@ -136,7 +107,6 @@ def demand_intended(request: httpx.Request, service: httpx.URL, path: str) -> No
         raise _refused("path", "Check the path: the HTTP library would send it to another URL.")
 
 
-def _refused(code: str, remedy: str) -> Refused:
+def _refused(part: str, remedy: str) -> CallRefused:
     # The message omits the value, which may be long or contain control characters.
-    title = f"The {code} of this call is not valid."
-    return Refused(0, {"code": code, "title": title, "remedy": remedy})
+    return CallRefused(f"The {part} of this call is not valid.", remedy=remedy)

@@ -1,4 +1,7 @@
-"""The synchronous client."""
+"""The synchronous client.
+
+Generated from `client/asynchronous.py` by `make docs`: change that file, not this one.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,28 @@ from typing import Any, Self
 
 import httpx
 
-from paraph.client import calls, types
+from paraph.calls.arguments import Filters, ZoomCall, caller_headers
+from paraph.calls.synchronous import Calls
+from paraph.calls.synchronous_handle import Backend
+from paraph.client import calls
 from paraph.client.calls import Call, Result
-from paraph.client.connection import Connection, result_of, zoom_response_of
-from paraph.client.request_path import http_method
-from paraph.values import ZoomResponse
+from paraph.client.connection import TIMEOUT_SECONDS, Connection, result_of, zoom_response_of
+from paraph.client.former_handle import FormerHandle
+from paraph.client.types import AuditEntry, Verdict
+from paraph.errors import NotFound
+from paraph.former_names import warn_former
+from paraph.values import (
+    AccessToken,
+    Claim,
+    Installation,
+    LinkRequest,
+    Page,
+    Receipt,
+    ZoomResponse,
+)
 
-TIMEOUT_SECONDS = 30.0
 
-
-class Client:
+class Client(Calls):
     """A client of the management API for synchronous programs.
 
     Args:
@@ -29,10 +44,21 @@ class Client:
         ca_file: a PEM file of additional certificate authorities.
         transport: an HTTP transport to use in place of the network.
 
-    Every method raises a `ServiceProblem` if the service refuses the call. An id or a path that
-    could name another call raises `Refused` with status 0, and nothing is sent. Each POST has its
-    own idempotency key, so a call without a response is safely repeated once.
+    Its exceptions are those of `Zoom`. In addition, each call raises `ApiKeyMissing` if the API
+    key is invalid or revoked, and `ServiceUnreachable` if the service does not respond. A path or
+    an id that could name another call is refused, and nothing is sent. Each POST has its own
+    idempotency key, so a call without a response is safely repeated once.
+
+    Raises:
+        UsageError: the URL, the proxy or the file cannot be used.
+
+    Example:
+        with Client(url, api_key) as zoom:
+            response = zoom.installation("acct_42").get("/users/me")
+            assert response.json()["email"] == "jane@example.com"
     """
+
+    _handle_class = FormerHandle
 
     def __init__(
         self,
@@ -48,6 +74,11 @@ class Client:
             url, api_key, outgoing_proxy=outgoing_proxy, ca_file=ca_file, timeout=timeout
         )
         self._http = httpx.Client(transport=transport, **self._connection.arguments)
+        self._service = _AsyncService(self._connection, self._http)
+
+    @property
+    def _backend(self) -> Backend:
+        return self._service
 
     def __enter__(self) -> Self:
         return self
@@ -56,97 +87,73 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections.
+
+        Example:
+            zoom = Client(url, api_key)
+            zoom.close()
+        """
         self._http.close()
 
-    def request_link(self, subject: str, *, nonce: str, return_to: str = "") -> types.LinkRequest:
-        """Begin to link the signed-in user.
+    def audit(self, *, after: int = 0, page_size: int = 200) -> Iterator[AuditEntry]:
+        """Iterate over the audit entries after a sequence number, oldest first.
 
         Args:
-            subject: the local account of the signed-in user.
-            nonce: ASCII text that stays in this user's session; only its hash is sent.
-            return_to: an identifier of the host's own, returned at the end; never a URL.
-        """
-        return self._do(calls.request_link(subject, nonce, return_to))
-
-    def claim(self, handoff: str, *, nonce: str) -> types.Claim:
-        """Open the handoff that the browser delivered.
-
-        Args:
-            handoff: the query parameter `handoff` of the host's `link_url`.
-            nonce: the nonce of the session that requested the link.
+            after: the sequence number of the last entry that is known.
+            page_size: entries in each request, at most 200.
 
         Raises:
-            Missing: the handoff is unknown, expired or used, or the nonce is wrong.
+            NotAllowed: the API key lacks the scope `read`, or is limited to some subjects.
+
+        Example:
+            for entry in client.audit(after=0):
+                print(entry.sequence, entry.action)
         """
-        return self._do(calls.claim_handoff(handoff, nonce))
-
-    def confirm(self, claim: str, *, subject: str, move: bool = False) -> types.Installation:
-        """Confirm a claim: the user agreed to both accounts.
-
-        Args:
-            claim: the claim that `claim()` returned.
-            subject: the subject that requested the link.
-            move: True if the user also agreed to end the links in `replaces`.
-
-        Raises:
-            AlreadyLinked: the subject or the Zoom user is linked, and `move` is not set.
-            Missing: the claim does not exist, or it is another subject's.
-        """
-        return self._do(calls.confirm_claim(claim, subject, move=move))
-
-    def decline(self, claim: str) -> None:
-        """Decline a claim: the user refused."""
-        self._do(calls.decline_claim(claim))
-
-    def installations(
-        self,
-        *,
-        subject: str | None = None,
-        account_id: str | None = None,
-        user_id: str | None = None,
-        page_size: int = 100,
-    ) -> Iterator[types.Installation]:
-        """Iterate over all matching installations; pages are fetched as needed.
-
-        Args:
-            subject: only of this local account.
-            account_id: only of this Zoom account.
-            user_id: only of this Zoom user.
-            page_size: installations in each request, at most 200.
-        """
-        after: str | None = ""
-        while after is not None:
-            page = self._do(
-                calls.list_installations(subject, account_id, user_id, after, page_size)
-            )
+        cursor: str | None = str(after)
+        while cursor is not None:
+            page = self._service.do(calls.list_audit(cursor, page_size))
             yield from page.items
-            after = page.next
+            cursor = page.next
 
-    def installation(self, installation_id: str) -> types.Installation:
-        """Return one installation.
+    def verify_audit(self, heads: Mapping[int, str] | None = None) -> Verdict:
+        """Verify the audit chain, and compare it with heads kept outside the database.
 
-        Raises:
-            Missing: it does not exist, or the key may not see it.
-        """
-        return self._do(calls.get_installation(installation_id))
-
-    def access_token(self, installation_id: str, *, subject: str) -> types.AccessToken:
-        """Return a valid access token of an active installation; request one for each use.
+        Args:
+            heads: the digests that were kept elsewhere, by sequence number.
 
         Raises:
-            NeedsNewConsent: Zoom ended the grant; send the user to its `reauthorize_url`.
-            Missing: the installation does not exist, or has another subject.
-        """
-        return self._do(calls.vend(installation_id, subject))
+            NotAllowed: the API key lacks the scope `read`, or is limited to some subjects.
 
-    def remove(self, installation_id: str) -> types.Receipt:
-        """End an installation: its tokens stop working here at once, and soon after at Zoom.
+        Example:
+            verdict = client.verify_audit()
+            assert verdict.whole
+        """
+        return self._service.do(calls.verify_audit(heads or {}))
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document of the management API.
 
         Raises:
-            Missing: it does not exist, or the key may not see it.
+            ApiKeyMissing: the API key is invalid or revoked.
+
+        Example:
+            document = client.openapi()
+            assert "/v1/installations" in document["paths"]
         """
-        return self._do(calls.remove_installation(installation_id))
+        return self._service.do(calls.openapi())
+
+    # The forms of version 0.1, which work for one more version.
+
+    def access_token(self, installation_id: str, *, subject: str) -> AccessToken:
+        """Return an access token; deprecated."""
+        warn_former("access_token(id, subject=...)", "installation(subject).access_token()")
+        handle = self.installation(subject, installation_id=installation_id)
+        return handle.access_token()
+
+    def remove(self, installation_id: str) -> Receipt:
+        """End an installation; deprecated."""
+        warn_former("remove(id)", "installation(subject).remove()")
+        return self._service.remove(installation_id)
 
     def zoom(
         self,
@@ -160,49 +167,55 @@ class Client:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> ZoomResponse:
-        """Call Zoom's REST API through the service; return Zoom's response with any status.
+        """Call Zoom's REST API through the service; deprecated."""
+        warn_former("zoom(id, method, path)", "installation(subject).request(method, path)")
+        call = ZoomCall(method, path, query or {}, json, content, caller_headers(headers or {}))
+        return self._service.request(installation_id, subject, call)
 
-        Args:
-            installation_id: the installation whose access token is used.
-            method: GET, POST, PUT, PATCH or DELETE.
-            path: the encoded path, like "/users/me" or "/v2/users/me".
-            subject: the subject that the installation must have.
-            query: query parameters.
-            json: a value to send as the body.
-            content: the body, in place of `json`.
-            headers: further headers; only those that the proxy permits reach Zoom.
 
-        Raises:
-            NotCovered: the allow-list of the proxy does not cover the call.
-            NeedsNewConsent: Zoom ended the grant; send the user to its `reauthorize_url`.
-        """
-        response = self._send(
-            http_method(method),
-            calls.zoom_url(installation_id, path),
-            params=dict(query or {}) or None,
-            json=json,
-            content=content,
-            headers=calls.zoom_headers(headers, subject),
-        )
-        return zoom_response_of(response)
+class _AsyncService:
+    """The service behind the management API."""
 
-    def audit(self, *, after: int = 0, page_size: int = 200) -> Iterator[types.AuditEntry]:
-        """Iterate over the audit entries after a sequence number, oldest first."""
-        cursor: str | None = str(after)
-        while cursor is not None:
-            page = self._do(calls.list_audit(cursor, page_size))
-            yield from page.items
-            cursor = page.next
+    def __init__(self, connection: Connection, http: httpx.Client) -> None:
+        self._connection = connection
+        self._http = http
 
-    def verify_audit(self, heads: Mapping[int, str] | None = None) -> types.Verdict:
-        """Verify the audit chain, and compare it with heads kept outside the database."""
-        return self._do(calls.verify_audit(heads or {}))
+    def request_link(self, subject: str, challenge: str, return_to: str) -> LinkRequest:
+        return self.do(calls.request_link(subject, challenge, return_to))
 
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document."""
-        return self._do(calls.openapi())
+    def claim(self, handoff: str, verifier: str) -> Claim:
+        return self.do(calls.claim_handoff(handoff, verifier))
 
-    def _do(self, call: Call[Result]) -> Result:
+    def confirm(self, claim: str, subject: str, *, move: bool) -> Installation:
+        return self.do(calls.confirm_claim(claim, subject, move=move))
+
+    def decline(self, claim: str) -> None:
+        self.do(calls.decline_claim(claim))
+
+    def page(self, filters: Filters, after: str, limit: int) -> Page[Installation]:
+        return self.do(calls.list_installations(filters, after, limit))
+
+    def find(self, subject: str) -> Installation:
+        """Return the installation of a subject. Raise `NotFound` without one."""
+        page = self.page(Filters(subject=subject), "", 1)
+        if not page.items:
+            raise NotFound("no active installation of this subject")
+        return page.items[0]
+
+    def get(self, installation_id: str) -> Installation:
+        return self.do(calls.get_installation(installation_id))
+
+    def access_token(self, installation_id: str, subject: str) -> AccessToken:
+        return self.do(calls.vend(installation_id, subject))
+
+    def remove(self, installation_id: str) -> Receipt:
+        return self.do(calls.remove_installation(installation_id))
+
+    def request(self, installation_id: str, subject: str | None, call: ZoomCall) -> ZoomResponse:
+        method, path, more = calls.zoom_request(installation_id, subject, call)
+        return zoom_response_of(self._send(method, path, **more))
+
+    def do(self, call: Call[Result]) -> Result:
         headers = {"idempotency-key": str(uuid.uuid4())} if call.keyed else {}
         response = self._send(
             call.method,

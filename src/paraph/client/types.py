@@ -1,113 +1,36 @@
-"""The responses of the service as values. All times are epoch seconds."""
+"""Parsers of the responses of the service, and the values of the audit.
+
+All times are epoch seconds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache, partial
 from types import UnionType
-from typing import Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-Item = TypeVar("Item")
+from paraph.values import Installation, Page
+
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class LinkRequest:
-    """The URL to which the browser of the signed-in user is sent, once."""
-
-    install_url: str = field(repr=False)
-    expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class ZoomIds:
-    """A Zoom user, identified by ids only."""
-
-    user_id: str
-    account_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ZoomPerson:
-    """A Zoom user with name and e-mail address. Never match accounts by e-mail address."""
-
-    user_id: str
-    account_id: str
-    email: str
-    display_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """An installation that a confirmation would move or end."""
-
-    installation_id: str
-    subject: str
-    zoom: ZoomIds
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Both accounts; show them to the signed-in user for confirmation."""
-
-    claim: str = field(repr=False)
-    subject: str
-    zoom: ZoomPerson
-    scopes: tuple[str, ...]
-    expires_at: int
-    replaces: tuple[Replaced, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """One proof of an installation, its time, and who vouches for it (paraph or host)."""
-
-    name: str
-    held_at: int
-    word: str
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """A grant and the subject that it serves. `reason` says why it needs a new consent."""
-
-    id: str
-    subject: str
-    phase: str
-    reason: str
-    zoom: ZoomPerson
-    scopes: tuple[str, ...]
-    installed_at: int
-    proofs: tuple[Proof, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """A vended access token; request one for each use. Its repr hides the token."""
-
-    access_token: str = field(repr=False)
-    token_type: str
-    expires_at: int
-    scopes: tuple[str, ...]
-    api_server: str
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """Proof of a removal."""
-
-    id: str
-    installation_id: str
-    reason: str
-    requested_at: int
-    completed_at: int
-    destroyed: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One entry of the audit chain."""
+    """One entry of the audit chain.
+
+    Attributes:
+        sequence: the number of the entry, from 1.
+        at: when it was written.
+        action: the action, such as "link.activated".
+        details: ids and reasons; persons are named by keyed hashes only.
+        digest: the digest of the chain up to this entry, in hexadecimal digits.
+
+    Example:
+        >>> AuditEntry(1, 1900000000, "grant.removed", {}, "00" * 32).action
+        'grant.removed'
+    """
 
     sequence: int
     at: int
@@ -118,21 +41,25 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result of verifying the audit chain."""
+    """The result of verifying the audit chain.
+
+    Attributes:
+        whole: True if no entry was changed, added or removed.
+        entries: the number of entries.
+        head: the digest of the last entry.
+        broken_at: the number of the first entry that does not fit; None if all do.
+        why: the reason; empty if the chain is whole.
+
+    Example:
+        >>> Verdict(True, 2, "00" * 32, None, "").whole
+        True
+    """
 
     whole: bool
     entries: int
     head: str
     broken_at: int | None
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """One page of a list; `next` is the cursor of the next page, None on the last."""
-
-    items: tuple[Item, ...]
-    next: str | None
 
 
 def parser(kind: type[Value]) -> Callable[[Any], Value]:

@@ -16,6 +16,7 @@ from paraph.endpoints.pages import Button, Pages
 from paraph.errors import Busy, MessageMalformed, NotFound, ParaphError
 from paraph.http.rate_limit import RateLimit
 from paraph.installs.pending_authorization import LinkWish, begin
+from paraph.installs.refusal_log import log_refusal
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link_request import open_request
 from paraph.logs import get_logger
@@ -49,20 +50,21 @@ class InstallEndpoint:
             return self.start(request)
         try:
             code = parse_query(request.raw_query, once={"request"}).get("request")
-        except MessageMalformed:
-            return self._gone()
+        except MessageMalformed as error:
+            return self._gone(error)
         if not code:
             return RedirectResponse(self._settings.start_url, status_code=303)
         if not _CODE.fullmatch(code):
-            return self._gone()
+            return self._gone(NotFound("the link request does not have the form of one"))
         try:
             # Before the store is queried: a wrong code costs a look-up.
             self._starts.spend(request.address)
             return await self._start_for_host(request, Secret(code))
         except Busy as error:
+            log_refusal(error)
             return self._pages.failed(self._pages.failure_of(error))
-        except NotFound:
-            return self._gone()
+        except NotFound as error:
+            return self._gone(error)
         except ParaphError as error:
             _log.warning("install.not_begun", error_code=error.code, why=error.detail)
             return self._pages.failed(self._pages.failure_of(error))
@@ -90,7 +92,8 @@ class InstallEndpoint:
         response.raw_headers.extend(expired_cookie(name) for name in start.dropped_cookies)
         return response
 
-    def _gone(self) -> Response:
+    def _gone(self, cause: ParaphError) -> Response:
+        log_refusal(cause)
         return self._pages.page(
             "This link is used up",
             "An installation link works once and for ten minutes.",

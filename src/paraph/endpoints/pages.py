@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, Template, select_autoescape
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from paraph.errors import (
     Conflict,
@@ -35,9 +37,9 @@ def style() -> str:
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(autoescape=select_autoescape(default=True, default_for_string=True))
-    return environment.from_string(_text("page.html"))
+    return environment.from_string(_text(name))
 
 
 def _text(name: str) -> str:
@@ -73,23 +75,39 @@ class Pages:
         app_name: the app's name as users know it.
         start: the URL where a person starts again.
         is_linked: whether the host confirms every installation, so that no flow ends on our pages.
+        after_install: a page of the host that follows an installation; "" for our own page.
+        after_failure: a page of the host that follows a refusal by the person; "" for our own.
+        confirmation: the URL of the built-in confirmation page; "" if the host has one itself.
     """
 
     app_name: str
     start: str
     is_linked: bool = False
+    after_install: str = ""
+    after_failure: str = ""
+    confirmation: str = ""
 
     def page(
         self, title: str, *lines: str, button: Button | None = None, status: int = 200
     ) -> HTMLResponse:
         """Render a page. Every value is escaped."""
+        return self.render("page.html", status=status, title=title, lines=lines, button=button)
+
+    def render(self, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """Render a template. Every value is escaped."""
         # The style sheet is trusted and must not be escaped; it contains no `</`.
-        return HTMLResponse(
-            _template().render(
-                title=title, lines=lines, button=button, app_name=self.app_name, style=_Style()
-            ),
-            status_code=status,
-        )
+        text = _template(name).render(app_name=self.app_name, style=_Style(), **values)
+        return HTMLResponse(text, status_code=status)
+
+    def refused_by_person(self, reason: str) -> Response | None:
+        """Send the person who refused to the host's own page; None if the host names none.
+
+        Args:
+            reason: `access_denied` at Zoom, or `declined` on the confirmation page.
+        """
+        if not self.after_failure:
+            return None
+        return RedirectResponse(url_with(self.after_failure, reason=reason), status_code=303)
 
     def no_cookie(self) -> HTMLResponse:
         """Refuse an authorization response in a browser that holds no cookie of any flow."""
@@ -198,6 +216,11 @@ class Pages:
             "You will be sent to Zoom to agree.",
             button=Button("Continue to Zoom", ""),
         )
+
+
+def url_with(url: str, **fields: str) -> str:
+    """Append parameters to the query of a configured URL."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(fields)}"
 
 
 _OTHER_FLOW_FINISHED = (

@@ -10,13 +10,12 @@ cookies that the browser sent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from paraph.cookies import expired_cookie, host_cookie
 from paraph.endpoints.browser_request import BrowserRequest
-from paraph.endpoints.pages import Failure, Pages
+from paraph.endpoints.pages import Failure, Pages, url_with
 from paraph.endpoints.repeated_requests import Repeats
 from paraph.errors import (
     AuthorizationErrorResponse,
@@ -42,6 +41,7 @@ from paraph.installs.pending_authorization import (
     holds_pending,
     open_pending,
 )
+from paraph.installs.refusal_log import log_refusal
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.installation import Handoff, install, use_state
 from paraph.lifecycle.outcome import Outcome, StateUsed, keep_failure
@@ -57,6 +57,10 @@ from paraph.secret import Secret
 from paraph.settings.model import Settings
 
 _log = get_logger("install")
+_STATELESS = "the response has no state: the install did not start in the app"
+
+# RFC 6749 section 4.1.2.1: the person refused.
+DENIED = "access_denied"
 
 # Every reason that the metric can show.
 REASONS = (
@@ -88,7 +92,7 @@ class RedirectionEndpoint:
         self._no_cookie = CompleteResponse.of(pages.no_cookie(), again=True)
         self._other_flow = CompleteResponse.of(pages.other_flow(), again=True)
         self._expired = CompleteResponse.of(pages.expired(), again=True)
-        restart = RedirectResponse("/marketplace", status_code=303)
+        restart = RedirectResponse(f"{settings.base_path}/marketplace", status_code=303)
         self._restart = CompleteResponse.of(restart, again=True)
 
     def answer(self, request: BrowserRequest) -> Steps:
@@ -108,13 +112,16 @@ class RedirectionEndpoint:
         try:
             response = parse_authorization_response(request.raw_query)
             if response.state is None and response.error is None:
+                log_refusal(AuthorizationResponseInvalid(_STATELESS))
                 return self._restart
             return self._pending_of(request, response), response
         except (MessageMalformed, AuthorizationResponseInvalid) as error:
             self._count(error)
             if isinstance(error, AuthorizationExpired):
                 return self._expired
-            return self._other_flow if holds_pending(request.cookies) else self._no_cookie
+            client = self._context.client
+            has_other = holds_pending(client, request.cookies)
+            return self._other_flow if has_other else self._no_cookie
 
     def _pending_of(
         self, request: BrowserRequest, response: AuthorizationResponse
@@ -124,6 +131,7 @@ class RedirectionEndpoint:
         return open_pending(self._context, state=response.state, cookies=request.cookies)
 
     def _count(self, error: ParaphError) -> None:
+        log_refusal(error)
         self.refusals.note(error.reason if isinstance(error, CookieMismatch) else error.code)
 
     async def _finish(
@@ -186,12 +194,14 @@ class RedirectionEndpoint:
     async def _said_no(
         self, pending: PendingAuthorization, error: AuthorizationErrorResponse
     ) -> Response:
+        log_refusal(error)
         state = pending.request.state
         try:
             async with self._repeats.first(state):
                 await use_state(self._context, state)
                 _log.info("install.refused_at_zoom", error_code=error.error)
-                return await self._keep(pending, self._pages.failure_of(error))
+                reason = error.error if error.error == DENIED else ""
+                return await self._keep(pending, self._pages.failure_of(error), reason=reason)
         except StateUsed:
             return await self._again(pending, self._pages.used())
         except ParaphError as trouble:
@@ -201,6 +211,8 @@ class RedirectionEndpoint:
         fields: dict[str, object] = {}
         if isinstance(error, Conflict):
             self._count(error)
+        else:
+            log_refusal(error)
         if isinstance(error, ScopesMissing):
             fields = {"missing": " ".join(error.missing), "granted": " ".join(error.granted)}
         _log.warning("install.failed", error_code=error.code, why=error.detail, **fields)
@@ -209,13 +221,21 @@ class RedirectionEndpoint:
         # The state may be unused: the browser keeps its cookie, and a reload may still succeed.
         return self._pages.failed(failure) if isinstance(error, StorageError) else answer
 
-    async def _keep(self, pending: PendingAuthorization, failure: Failure) -> Response:
+    async def _keep(
+        self, pending: PendingAuthorization, failure: Failure, *, reason: str = ""
+    ) -> Response:
         """Answer a failure, and store the answer for reloads of the page."""
-        outcome = Outcome("failed", status=failure.status, title=failure.title, lines=failure.lines)
+        outcome = Outcome(
+            "failed",
+            status=failure.status,
+            title=failure.title,
+            lines=failure.lines,
+            reason=reason,
+        )
         if not await keep_failure(self._context, pending.request.state, outcome):
             # The state may still be unused: the browser keeps its cookie and can try again.
             return self._pages.failed(failure)
-        return _for_a_minute(self._pages.failed(failure), pending)
+        return _for_a_minute(self._repeated(outcome), pending)
 
     async def _again(
         self, pending: PendingAuthorization, refusal: Response, error: ParaphError | None = None
@@ -234,6 +254,10 @@ class RedirectionEndpoint:
             _log.info("install.repeated", outcome=found.kind)
             return self._repeated(found)
         self._count(error or StateUsed())
+        if found == "over" and self._pages.confirmation and pending.wish is not None:
+            # The handoff was claimed by this browser's confirmation page, which shows it again.
+            flow = pending.wish.return_to
+            return RedirectResponse(url_with(self._pages.confirmation, flow=flow), status_code=303)
         return self._pages.used() if found == "over" else _without_cookie(refusal, pending)
 
     def _repeated(self, outcome: Outcome) -> Response:
@@ -241,18 +265,19 @@ class RedirectionEndpoint:
             return self._installed()
         if outcome.kind == "handoff":
             return self._handed_over(Handoff(Secret(outcome.handoff), outcome.return_to))
-        return self._pages.failed(Failure(outcome.title, outcome.lines, outcome.status))
+        answer = self._pages.refused_by_person(outcome.reason) if outcome.reason else None
+        return answer or self._pages.failed(Failure(outcome.title, outcome.lines, outcome.status))
 
     def _installed(self) -> Response:
-        return RedirectResponse("/installed", status_code=303)
+        if self._pages.after_install:
+            return RedirectResponse(self._pages.after_install, status_code=303)
+        return RedirectResponse(f"{self._settings.base_path}/installed", status_code=303)
 
     def _handed_over(self, handoff: Handoff) -> Response:
         query = {"handoff": handoff.code.reveal()}
         if handoff.return_to:
             query["return_to"] = handoff.return_to
-        link_url = self._settings.link_url
-        joined = "&" if "?" in link_url else "?"
-        return RedirectResponse(f"{link_url}{joined}{urlencode(query)}", status_code=303)
+        return RedirectResponse(url_with(self._settings.link_url, **query), status_code=303)
 
 
 def _for_a_minute(response: Response, pending: PendingAuthorization) -> Response:

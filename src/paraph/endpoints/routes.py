@@ -28,6 +28,10 @@ from paraph.settings.model import Settings
 PageEndpoint = Callable[[BrowserRequest], Steps]
 MakePage = Callable[[BrowserRequest], Awaitable[Response]]
 
+VERIFY_PATH = "/zoomverify/verifyzoom.html"
+SECURITY_TXT_PATH = "/.well-known/security.txt"
+# Zoom and researchers look for these at the root of the host only.
+ROOT_PATHS = (VERIFY_PATH, SECURITY_TXT_PATH)
 _SECURITY_TXT_DAYS = 180
 _log = get_logger("service")
 
@@ -37,15 +41,23 @@ class Route:
     """One URL of the public side.
 
     Attributes:
-        method: the only method that it answers. HEAD is another one: a link scanner must not use
+        method: the method that it answers. HEAD is another one: a link scanner must not use
             anything up (RFC 9110 section 9.2.1).
         endpoint: answers its requests.
         headers: added to every response of the endpoint.
+        posted: answers the forms of a page, which are sent to its own URL.
     """
 
     method: str
     endpoint: Endpoint
     headers: Headers = ()
+    posted: Endpoint | None = None
+
+    def endpoint_of(self, method: str) -> Endpoint | None:
+        """Return the endpoint for a method; None if this URL does not answer it."""
+        if method == self.method:
+            return self.endpoint
+        return self.posted if method == "POST" else None
 
 
 class PublicSide:
@@ -56,12 +68,21 @@ class PublicSide:
         pages: renders the page for all other paths.
         headers: added to every response that no endpoint gives.
         bodies: reads the bodies of requests.
+        base: the path below which all routes stand; "" for the root of the host.
     """
 
     def __init__(
-        self, table: Mapping[str, Route], pages: Pages, *, headers: Headers, bodies: BodyReader
+        self,
+        table: Mapping[str, Route],
+        pages: Pages,
+        *,
+        headers: Headers,
+        bodies: BodyReader,
+        base: str = "",
     ) -> None:
-        self.table = table
+        self.base = base
+        self.table = {f"{base}{path}": route for path, route in table.items()}
+        self.table |= {path: table[path] for path in ROOT_PATHS if path in table}
         self._bodies = bodies
         # Rendered once: scanners ask for thousands of pages that do not exist.
         self._nothing = SecurityHeaders(pages.page("There is nothing here", status=404), headers)
@@ -72,13 +93,17 @@ class PublicSide:
         if scope["type"] != "http":
             return
         route = self.table.get(path_of(scope))
+        if route is None and scope.get("root_path"):
+            # Some servers leave the path below which they serve out of the path.
+            route = self.table.get(f"{scope['root_path']}{path_of(scope)}")
         if route is None:
             await self._nothing(scope, receive, send)
-        elif scope["method"] != route.method:
-            refusal = PlainTextResponse("", status_code=405, headers={"allow": route.method})
+        elif (endpoint := route.endpoint_of(scope["method"])) is None:
+            allow = route.method if route.posted is None else f"{route.method}, POST"
+            refusal = PlainTextResponse("", status_code=405, headers={"allow": allow})
             await SecurityHeaders(refusal, self._headers)(scope, receive, send)
         else:
-            steps = route.endpoint(scope, dict(scope["headers"]))
+            steps = endpoint(scope, dict(scope["headers"]))
             response = await respond(steps, scope, receive, bodies=self._bodies)
             await response.send(send, *route.headers)
 
@@ -108,9 +133,16 @@ class PageRoutes:
         in_clear = PlainTextResponse("This address is served over https only.\n", status_code=400)
         self._in_clear = CompleteResponse.of(in_clear, again=True)
 
-    def of(self, path: str, page: PageEndpoint) -> Route:
-        """Return the route of a page."""
+    def of(self, path: str, page: PageEndpoint, *, posted: PageEndpoint | None = None) -> Route:
+        """Return the route of a page, which may also answer its own form."""
+        return Route(
+            "GET",
+            self._endpoint(path, page),
+            self._headers,
+            posted=None if posted is None else self._endpoint(path, posted),
+        )
 
+    def _endpoint(self, path: str, page: PageEndpoint) -> Endpoint:
         def answer(scope: Scope, _named: Mapping[bytes, bytes]) -> Steps:
             if self._proxies is not None and self._proxies.refuses(scope) is not None:
                 return self._in_clear
@@ -121,14 +153,16 @@ class PageRoutes:
                 broken = self._pages.page("Something went wrong here", "Try again.", status=500)
                 return CompleteResponse.of(broken)
 
-        return Route("GET", answer, self._headers)
+        return answer
 
     def table(self, pages: Mapping[str, MakePage]) -> dict[str, Route]:
         """Return the routes of pages that are made by coroutines."""
-        return {path: self.of(path, _waiting(make)) for path, make in pages.items()}
+        return {path: self.of(path, waiting(make)) for path, make in pages.items()}
 
 
-def _waiting(make: MakePage) -> PageEndpoint:
+def waiting(make: MakePage) -> PageEndpoint:
+    """Return the endpoint of a page that is made by a coroutine."""
+
     def page(request: BrowserRequest) -> Steps:
         return CompleteResponse.of((yield Wait(make(request))))
 
@@ -168,7 +202,7 @@ def plain_pages(
         # With linking the host shows this: its user has yet to confirm.
         made["/installed"] = installed
     if settings.verify_zoom:
-        made["/zoomverify/verifyzoom.html"] = verify_zoom
+        made[VERIFY_PATH] = verify_zoom
     if settings.security_contact:
-        made["/.well-known/security.txt"] = security_txt
+        made[SECURITY_TXT_PATH] = security_txt
     return made

@@ -29,8 +29,9 @@ from paraph.events.event_pattern import EventPattern
 from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
 from paraph.model.event import KeptEvent
-from paraph.model.installation import Installation
+from paraph.model.public_value import installation_value
 from paraph.strict_json import parse_json_object
+from paraph.values import Installation
 
 THREADS = 32
 # The standard logging module, as hosts configure it: tracebacks belong in the host's own log.
@@ -56,7 +57,6 @@ class HandedEvent:
         is_notice: True if paraph itself created it. A Zoom event can have any name, also that
             of a notice, but never this flag.
         selected_by: "concerned_users" or "account", the rule that selected them; "none" where the
-            event names neither a user nor an account, and for notices.
             event names neither a user nor an account, and for notices.
         concerned_users: the Zoom users whom the event concerns.
     """
@@ -203,7 +203,8 @@ class HandlerTarget:
         if not wanted:
             return ()
         async with self._context.store.reading() as tx:
-            return await tx.installations.active(wanted)
+            found = await tx.installations.active(wanted)
+        return [installation_value(one) for one in found]
 
     async def _failure_of(
         self, handler: Callable[..., Any], values: tuple[Any, ...], event: HandedEvent

@@ -11,17 +11,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paraph.http.response import Headers
 
 
-def content_security_policy(style: str) -> str:
-    """Build a policy that allows nothing except this one style sheet, by its hash."""
+def content_security_policy(style: str, *, forms: Iterable[str] = ()) -> str:
+    """Build a policy that allows nothing except this one style sheet, by its hash.
+
+    Args:
+        style: the style sheet.
+        forms: further origins to which the response to a form may redirect.
+    """
+    form_action = " ".join(("'self'", *forms))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; form-action {form_action}; "
         "base-uri 'none'; frame-ancestors 'none'"
     )
 
@@ -35,13 +42,14 @@ MACHINE_HEADERS: Headers = (
 )
 
 
-def page_headers(policy: str) -> Headers:
+def page_headers(policy: str, *, referrer: str = "no-referrer") -> Headers:
     """Return the headers of a response that a browser may show.
 
     Args:
         policy: the content security policy.
+        referrer: the referrer policy.
     """
-    return (*MACHINE_HEADERS, *shown_headers(policy))
+    return (*MACHINE_HEADERS, *shown_headers(policy, referrer=referrer))
 
 
 def shown_headers(policy: str, *, referrer: str = "no-referrer") -> Headers:

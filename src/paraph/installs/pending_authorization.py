@@ -14,8 +14,10 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
+from paraph.cookies import OWN_PREFIX, cookie_prefix
 from paraph.encoding import encode_base64url
 from paraph.errors import AuthorizationExpired, StateMismatch, StorageError
 from paraph.oauth.authorization_request import (
@@ -24,15 +26,17 @@ from paraph.oauth.authorization_request import (
     authorization_request_url,
     build_authorization_request,
 )
-from paraph.oauth.authorization_response import CLOCK_TOLERANCE_SECONDS
+from paraph.oauth.authorization_response import CLOCK_TOLERANCE_SECONDS, describe_age
 from paraph.oauth.roles import AuthorizationServer, Client
 from paraph.sealing.cookie import open_cookie, seal_cookie
 from paraph.sealing.key_ring import KeyRing
 from paraph.secret import Secret
 
-COOKIE_PREFIX = "__Host-paraph-"
 KEPT_TABS = 5
-_NAME = re.compile(r"__Host-paraph-([0-9]{10})-([A-Za-z0-9_-]{22})")
+# All cookies of paraph together, less a quarter of a kilobyte for those without a flow: browsers
+# and servers refuse requests with long headers.
+MOST_COOKIE_BYTES = 4096 - 256
+_NAME = r"([0-9]{10})-([A-Za-z0-9_-]{22})"
 _USE = "cookie"
 OUTCOME_SECONDS = 60
 """The seconds for which a finished flow repeats its outcome to the browser with its cookie."""
@@ -117,7 +121,8 @@ def begin(context: Starter, *, wish: LinkWish | None, cookies: Sequence[tuple[st
     Args:
         context: the app's client, keys, clock and randomness.
         wish: the link request; None if installations are not linked to a host.
-        cookies: the cookies that the browser sent; those beyond the newest five are deleted.
+        cookies: the cookies that the browser sent; those beyond the newest five, or beyond 4 kB,
+            are deleted.
     """
     now = context.now()
     request = build_authorization_request(
@@ -127,7 +132,7 @@ def begin(context: Starter, *, wish: LinkWish | None, cookies: Sequence[tuple[st
         code_verifier=context.one_use_code(),
         now=now,
     )
-    name = _cookie_name(request.state, now)
+    name = _cookie_name(context.client, request.state, now)
     value = seal_cookie(
         context.ring,
         _USE,
@@ -139,7 +144,7 @@ def begin(context: Starter, *, wish: LinkWish | None, cookies: Sequence[tuple[st
         url=authorization_request_url(context.server, request),
         cookie_name=name,
         cookie_value=value,
-        dropped_cookies=_surplus(cookies),
+        dropped_cookies=_surplus(context.client, cookies, _length(name, value)),
     )
 
 
@@ -153,20 +158,17 @@ def open_pending(
             seal, or more than one. An attacker may have added the second one.
         AuthorizationExpired: the cookie has expired.
     """
-    ours = list(_ours(cookies))
+    ours = list(_ours(context.client, cookies))
     # Without any such cookie not even a hash is computed: a flood usually looks like this.
     wanted = _state_hash_text(state) if ours else ""
     found = [(m[0], int(m[1]), value) for m, value in ours if m[2] == wanted]
     if len(found) != 1:
-        reason = "doubled_cookie" if found else "other_cookies" if ours else "no_cookie"
-        raise CookieMismatch(
-            reason, f"the browser sent {len(found)} cookies of this state, not one"
-        )
+        raise _not_one_cookie(len(found), others=len(ours) - len(found))
     name, issued_at, value = found[0]
     # Outside its lifetime a cookie is not opened: no key is derived for an invented hour.
     # A finished flow may be loaded again for a minute; that time allows nothing else.
     if not -CLOCK_TOLERANCE_SECONDS <= context.now() - issued_at <= _KEPT_SECONDS:
-        raise AuthorizationExpired("the cookie's time has run out")
+        raise AuthorizationExpired(describe_age(issued_at, context.now()))
     try:
         plaintext = open_cookie(
             context.ring,
@@ -177,8 +179,18 @@ def open_pending(
         )
         request, wish = _read_content(plaintext, context.client)
     except (StorageError, ValueError, TypeError):
-        raise CookieMismatch("forged_cookie", "the cookie was not sealed here") from None
+        detail = "the cookie of this flow was changed, or sealed with another key or client"
+        raise CookieMismatch("forged_cookie", detail) from None
     return PendingAuthorization(request, wish, name, value)
+
+
+def _not_one_cookie(found: int, *, others: int) -> CookieMismatch:
+    if found:
+        return CookieMismatch("doubled_cookie", f"the browser sent {found} cookies of this flow")
+    if others:
+        detail = f"the state is of another flow; the browser sent cookies of {others}"
+        return CookieMismatch("other_cookies", detail)
+    return CookieMismatch("no_cookie", "the browser sent no cookie of this flow")
 
 
 def _content_of(request: AuthorizationRequest, wish: LinkWish | None) -> bytes:
@@ -217,9 +229,9 @@ def _opened_wish(subject: str, challenge: str, return_to: str, request: str = ""
     return LinkWish(subject, challenge, return_to, bytes.fromhex(request) if request else None)
 
 
-def holds_pending(cookies: Sequence[tuple[str, str]]) -> bool:
-    """Return True if the browser holds a cookie of any flow, by name alone."""
-    return any(True for _ in _ours(cookies))
+def holds_pending(client: Client, cookies: Sequence[tuple[str, str]]) -> bool:
+    """Return True if the browser holds a cookie of any flow of a client, by name alone."""
+    return any(True for _ in _ours(client, cookies))
 
 
 def used_state_hash(state: Secret) -> bytes:
@@ -227,8 +239,9 @@ def used_state_hash(state: Secret) -> bytes:
     return hashlib.sha256(state.reveal().encode("ascii", "surrogatepass")).digest()
 
 
-def _cookie_name(state: Secret, issued_at: int) -> str:
-    return f"{COOKIE_PREFIX}{issued_at:010d}-{_state_hash_text(state)}"
+def _cookie_name(client: Client, state: Secret, issued_at: int) -> str:
+    prefix = cookie_prefix(client.client_id, client.redirect_uri)
+    return f"{prefix}{issued_at:010d}-{_state_hash_text(state)}"
 
 
 def _state_hash_text(state: Secret) -> str:
@@ -240,14 +253,39 @@ def _associated_data(context: Opener, name: str) -> bytes:
     return f"{context.client.client_id}\n{context.client.redirect_uri}\n{name}".encode()
 
 
-def _ours(cookies: Iterable[tuple[str, str]]) -> Iterable[tuple[re.Match[str], str]]:
+@lru_cache(maxsize=64)
+def _name_pattern(prefix: str) -> re.Pattern[str]:
+    return re.compile(re.escape(prefix) + _NAME)
+
+
+def _ours(
+    client: Client, cookies: Iterable[tuple[str, str]]
+) -> Iterable[tuple[re.Match[str], str]]:
+    pattern = _name_pattern(cookie_prefix(client.client_id, client.redirect_uri))
     for name, value in cookies:
-        match = _NAME.fullmatch(name)
+        match = pattern.fullmatch(name)
         if match:
             yield match, value
 
 
-def _surplus(cookies: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def _length(name: str, value: str) -> int:
+    """Return the bytes of a cookie in a request, with its separator."""
+    return len(name) + len(value) + len("=; ")
+
+
+def _surplus(client: Client, cookies: Sequence[tuple[str, str]], new: int) -> tuple[str, ...]:
+    ours = {match[0]: _length(match[0], value) for match, value in _ours(client, cookies)}
+    room = MOST_COOKIE_BYTES - new
+    room -= sum(
+        _length(name, value)
+        for name, value in cookies
+        if name.startswith(OWN_PREFIX.decode()) and name not in ours
+    )
+    kept: set[str] = set()
     # One slot is for the cookie about to be set. Names sort by age: the time has a fixed width.
-    names = sorted({match[0] for match, _ in _ours(cookies)}, reverse=True)
-    return tuple(names[KEPT_TABS - 1 :])
+    for name in sorted(ours, reverse=True)[: KEPT_TABS - 1]:
+        room -= ours[name]
+        if room < 0:
+            break
+        kept.add(name)
+    return tuple(sorted(set(ours) - kept, reverse=True))

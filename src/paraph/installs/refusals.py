@@ -54,7 +54,7 @@ class InstallRefused(errors.ParaphError):
     """
 
     code = "install_refused"
-    status: ClassVar[int] = 400
+    status: int = 400
     page_text: ClassVar[str] = _NOT_STARTED_HERE
     default_remedy = "Show `page_text` with `status`; the log has the cause at level DEBUG."
     location: str = ""

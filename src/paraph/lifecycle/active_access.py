@@ -121,14 +121,6 @@ class ActiveAccess:
             self._refresh_soon(access.grant_id, left)
         return access
 
-    async def installation_of(self, subject: str) -> str:
-        """Return the id of a subject's active installation. Raise `NotFound` without one."""
-        async with self._context.store.reading() as tx:
-            link = await tx.links.active_for_subject(self._context.client.client_id, subject)
-        if link is None:
-            raise NotFound("no active installation of this subject")
-        return link.link_id
-
     async def renew(self, refused: Access) -> None:
         """Refresh a token that Zoom refused, unless the store already has a newer one.
 
@@ -160,7 +152,7 @@ class ActiveAccess:
     ) -> Access:
         self._demand_visible(row, subject, subject_prefix)
         if row.grant_phase == Phase.NEEDS_REAUTHORIZATION:
-            raise NeedsReauthorization(row.reason or "")
+            raise self._ended(row.reason or "")
         if row.grant_phase != Phase.ACTIVE:
             raise BeingDecided("a deauthorization is being decided")
         return Access(
@@ -193,7 +185,10 @@ class ActiveAccess:
         try:
             await self._refresher.refresh(grant_id)
         except InvalidGrant as error:
-            raise NeedsReauthorization(error.detail) from None
+            raise self._ended(error.detail) from None
+
+    def _ended(self, reason: str) -> NeedsReauthorization:
+        return NeedsReauthorization(reason, reauthorize_url=self._context.reauthorize_url)
 
 
 def jitter(grant_id: str) -> int:

@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from paraph import values
 from paraph.errors import Conflict, LinkConflict, NotFound, StateMismatch, UsageError
+from paraph.former_names import FormerSecret
 from paraph.installs.pending_authorization import LinkWish
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
@@ -31,6 +33,7 @@ from paraph.model.grant import Grant
 from paraph.model.installation import Installation
 from paraph.model.link import LINK_TRANSITIONS, Link, LinkEvent, Progress, advance
 from paraph.model.phase import Phase
+from paraph.model.public_value import person_value, replaced_value
 from paraph.oauth.pkce import verify_challenge
 from paraph.sealing.key_ring import secret_hash
 from paraph.secret import Secret
@@ -51,6 +54,17 @@ class Claim:
     installation: Installation
     expires_at: int
     replaces: Sequence[Installation]
+
+    def public_value(self) -> values.Claim:
+        """Return the claim as the host sees it."""
+        return values.Claim(
+            claim=FormerSecret(self.claim.reveal()),
+            subject=self.installation.link.subject,
+            zoom=person_value(self.installation),
+            scopes=tuple(sorted(self.installation.grant.tokens.scopes)),
+            expires_at=self.expires_at,
+            replaces=tuple(map(replaced_value, self.replaces)),
+        )
 
 
 async def add_pending(
@@ -79,7 +93,12 @@ async def add_pending(
 
 
 async def claim(
-    context: Context, *, handoff: Secret, verifier: str, subject_prefix: str = ""
+    context: Context,
+    *,
+    handoff: Secret,
+    verifier: str,
+    subject_prefix: str = "",
+    code: Secret | None = None,
 ) -> Claim:
     """Open a handoff for the session that began it.
 
@@ -88,6 +107,8 @@ async def claim(
         handoff: the code that the browser brought.
         verifier: the nonce of the session.
         subject_prefix: the caller may act only for subjects that begin with this.
+        code: the code of the claim, 256 bits that only this session can derive; by default new
+            random bits.
 
     Raises:
         NotFound: the handoff is unknown, expired or used, the verifier is not this session's, or
@@ -96,7 +117,7 @@ async def claim(
             prevent guessing.
     """
     now = context.now()
-    code = context.one_use_code()
+    code = code or context.one_use_code()
     async with context.store.transaction() as tx:
         link = await tx.links.find_handoff(secret_hash(handoff), now=now)
         if link is None:
@@ -109,15 +130,46 @@ async def claim(
             raise NotFound("the subject lies outside the caller's prefix")
         if not await tx.links.use_handoff(link.link_id, claim_hash=secret_hash(code)):
             raise NotFound("the handoff was used")
-        installation = await tx.installations.get(link.link_id)
-        if installation is None:
-            raise NotFound("the installation is gone")
-        replaces = [
-            one
-            for one in await replaced_by(tx, context, link, installation.grant)
-            if one.link.subject.startswith(subject_prefix)
-        ]
-    return Claim(code, installation, link.expires_at or now, replaces)
+        return await _claim_of(tx, context, link, code, subject_prefix=subject_prefix)
+
+
+async def _claim_of(
+    tx: Transaction, context: Context, link: Link, code: Secret, *, subject_prefix: str = ""
+) -> Claim:
+    installation = await tx.installations.get(link.link_id)
+    if installation is None:
+        raise NotFound("the installation is gone")
+    replaces = [
+        one
+        for one in await replaced_by(tx, context, link, installation.grant)
+        if one.link.subject.startswith(subject_prefix)
+    ]
+    return Claim(code, installation, link.expires_at or context.now(), replaces)
+
+
+async def find_claim(context: Context, *, claim: Secret, subject: str) -> Claim:
+    """Read a claim once more, for the page that shows both accounts.
+
+    Args:
+        context: the app's store and clock.
+        claim: the claim that `claim()` returned.
+        subject: the subject that started.
+
+    Raises:
+        NotFound: there is no live claim, or it is of another subject.
+    """
+    async with context.store.reading() as tx:
+        link = await tx.links.find_claim(secret_hash(claim), now=context.now())
+        if link is None or link.subject != subject:
+            raise NotFound("no live claim of this subject")
+        return await _claim_of(tx, context, link, claim)
+
+
+async def is_confirmed_since(context: Context, *, subject: str, since: int) -> bool:
+    """Return True if a link of the subject was confirmed at `since` (epoch seconds) or later."""
+    async with context.store.reading() as tx:
+        link = await tx.links.active_for_subject(context.client.client_id, subject)
+    return link is not None and link.confirmed_at is not None and link.confirmed_at >= since
 
 
 async def confirm(
@@ -151,7 +203,10 @@ async def confirm(
                 remedy="Remove the other installation first, with a key that may do so.",
             )
         if replaced and not move:
-            raise LinkConflict("the subject or the Zoom user is linked elsewhere")
+            raise LinkConflict(
+                "the subject or the Zoom user is linked elsewhere",
+                replaces=[replaced_value(one) for one in replaced],
+            )
         progress = advance(
             Progress(pending.phase, pending.proofs), LinkEvent.HOST_CONFIRMED, now=context.now()
         )

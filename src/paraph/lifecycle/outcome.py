@@ -32,6 +32,9 @@ _OK = 200
 class StateUsed(Conflict):
     """The state of an authorization response was used before."""
 
+    def __init__(self, detail: str = "the state was used before") -> None:
+        super().__init__(detail)
+
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """The outcome of one flow.
@@ -41,6 +44,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         installation_id: the installation, if installations are not linked to a host.
         handoff: the code for the host, with `return_to` for the host's own use.
         status, title, lines: the page of a failure.
+        reason: `access_denied` if the person refused at Zoom.
     """
 
     kind: Literal["installed", "handoff", "failed"]
@@ -50,6 +54,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int = 0
     title: str = ""
     lines: tuple[str, ...] = ()
+    reason: str = ""
 
     def __repr__(self) -> str:
         # The handoff is a secret.

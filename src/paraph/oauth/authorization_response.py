@@ -18,7 +18,7 @@ from paraph.errors import (
     PeerError,
     StateMismatch,
 )
-from paraph.oauth.authorization_request import AuthorizationRequest
+from paraph.oauth.authorization_request import LIFETIME_SECONDS, AuthorizationRequest
 from paraph.oauth.messages import parse_query
 from paraph.oauth.roles import AuthorizationServer
 from paraph.secret import Secret
@@ -166,7 +166,7 @@ def validate_authorization_response(
     """
     _demand_state(response.state, request.state)
     if not request.issued_at - CLOCK_TOLERANCE_SECONDS <= now <= request.expires_at:
-        raise AuthorizationExpired("the authorization request is older than ten minutes")
+        raise AuthorizationExpired(describe_age(request.issued_at, now))
     _demand_issuer(response.issuer, server)
     if response.error is not None:
         known = response.error if response.error in _REGISTERED_ERRORS else "unknown"
@@ -174,6 +174,19 @@ def validate_authorization_response(
     if not response.code:
         raise AuthorizationResponseInvalid("the response has neither an error nor a code")
     return ValidatedAuthorizationResponse(_PROOF, response.code, request)
+
+
+def describe_age(issued_at: int, now: int) -> str:
+    """Return how long ago an authorization request expired, or that it is from the future.
+
+    Args:
+        issued_at: the time at which it began, in epoch seconds.
+        now: the current time in epoch seconds.
+    """
+    late = now - issued_at - LIFETIME_SECONDS
+    if late > 0:
+        return f"the authorization request expired {late} s ago"
+    return f"the authorization request is dated {issued_at - now} s ahead of this clock"
 
 
 def _demand_state(presented: Secret | None, expected: Secret) -> None:

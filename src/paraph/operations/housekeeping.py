@@ -108,7 +108,7 @@ async def _ask_owner(context: Context, ownerless: OwnerlessTokens) -> None:
             ownerless.tokens.api_server, access_token=ownerless.tokens.access_token
         )
     except (PeerError, TransportError) as error:
-        if isinstance(error, ResourceErrorResponse) and error.status == 401:
+        if isinstance(error, ResourceErrorResponse) and error.peer_status == 401:
             # Zoom no longer knows this token: there is nothing to keep or to revoke.
             async with context.store.transaction(NOTHING_READ) as tx:
                 await tx.ownerless.delete(ownerless.ownerless_id)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
@@ -22,7 +23,7 @@ from paraph.endpoints.marketplace import MarketplacePage
 from paraph.endpoints.pages import Pages, style
 from paraph.endpoints.readiness import Readiness
 from paraph.endpoints.redirection_endpoint import RedirectionEndpoint
-from paraph.endpoints.routes import PageRoutes, PublicSide, Route, plain_pages
+from paraph.endpoints.routes import PageRoutes, PublicSide, Route, plain_pages, waiting
 from paraph.endpoints.webhook_endpoint import PATH
 from paraph.errors import ParaphError
 from paraph.events.forwarding import Target
@@ -52,9 +53,11 @@ from paraph.operations.replica import BEAT_SECONDS, Presence
 from paraph.operations.restore import prove_suspended
 from paraph.service.context import freshness_of, open_context, receipt_book
 from paraph.service.event_pipeline import open_deliveries
+from paraph.service.mount.host_pages import HostPages, HostSide
 from paraph.service.outgoing_log import log_route
 from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
+from paraph.settings.loading import LINK_PATH, START_PATH
 from paraph.settings.model import Settings
 
 DUE_JOBS_SECONDS = 2.0
@@ -83,13 +86,17 @@ class Service:
 
 @asynccontextmanager
 async def open_service(
-    settings: Settings, *, targets: Callable[[Context], Sequence[Target]] = lambda _context: ()
+    settings: Settings,
+    *,
+    targets: Callable[[Context], Sequence[Target]] = lambda _context: (),
+    host: HostSide | None = None,
 ) -> AsyncIterator[Service]:
     """Compose the service, and run its background work until the block ends.
 
     Args:
         settings: checked settings.
         targets: makes the in-process receivers of events.
+        host: the application in whose process the service runs, if it does.
 
     Raises:
         ConfigurationError: the settings, the key ring or the database cannot be used.
@@ -102,17 +109,16 @@ async def open_service(
             _log.warning("receipts.not_exported", remedy="Set receipts_folder; see docs/backup.md.")
         else:
             await refuse_older_copy(context.store, book)
-        pages = Pages(
-            app_name=settings.app_name,
-            start="/install" if settings.linking == "none" else settings.start_url,
-            is_linked=settings.linking == "host",
-        )
+        host = host or HostSide()
+        pages = _pages(settings, host)
         headers = page_headers(content_security_policy(style()))
         redirection = _redirection_endpoint(settings, context, pages)
         proxies = ProxyWatch(settings, monotonic=time.monotonic)
         page_routes = _page_routes(
             settings, context, pages, readiness, redirection, headers=headers, proxies=proxies
         )
+        if host.subject_of is not None:
+            page_routes |= _host_page_routes(settings, context, pages, host, proxies)
         refresher = Refresher(context)
         access = ActiveAccess(context, refresher)
         caller = ResourceCaller(context, access, context.resource_server.transport)
@@ -137,6 +143,7 @@ async def open_service(
                 pages,
                 headers=headers,
                 bodies=BodyReader(partial(client_address, trusted=settings.trusted_proxies)),
+                base=settings.base_path,
             )
             private = PrivateSide(
                 api,
@@ -153,6 +160,18 @@ async def open_service(
                 api=api,
                 readiness=readiness,
             )
+
+
+def _pages(settings: Settings, host: HostSide) -> Pages:
+    start = f"{settings.base_path}/install" if settings.linking == "none" else settings.start_url
+    return Pages(
+        app_name=settings.app_name,
+        start=start,
+        is_linked=settings.linking == "host",
+        after_install=host.after_install,
+        after_failure=host.after_failure,
+        confirmation=f"{settings.base_path}{LINK_PATH}" if host.subject_of is not None else "",
+    )
 
 
 def _redirection_endpoint(
@@ -188,6 +207,24 @@ def _page_routes(
                 **plain_pages(settings, context, pages, readiness),
             }
         ),
+    }
+
+
+def _host_page_routes(
+    settings: Settings, context: Context, pages: Pages, host: HostSide, proxies: ProxyWatch
+) -> dict[str, Route]:
+    ends = (urlsplit(one) for one in (host.after_install, host.after_failure))
+    policy = content_security_policy(
+        style(), forms=sorted({f"{one.scheme}://{one.netloc}" for one in ends if one.netloc})
+    )
+    # With "no-referrer" browsers send "Origin: null" with forms.
+    headers = page_headers(policy, referrer="same-origin")
+    starts = RateLimit(burst=120, per_second=2, clock=time.monotonic)
+    own = HostPages(context, settings, pages, host, starts)
+    routes = PageRoutes(settings, pages, headers=headers, proxies=proxies)
+    return {
+        START_PATH: routes.of(START_PATH, waiting(own.start)),
+        LINK_PATH: routes.of(LINK_PATH, waiting(own.link), posted=own.decide),
     }
 
 

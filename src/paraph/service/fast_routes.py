@@ -22,15 +22,18 @@ from paraph.service.private import failed
 
 # Every server and every parser reads these alike; anything unusual takes the ASGI path.
 _LENGTH_DIGITS = 4
-_REDIRECT = re.compile(rb"/oauth/redirect\?([!-\"$-~]*)")
+_QUERY = rb"\?([!-\"$-~]*)"
 
 
 def public_fast_routes(public: PublicSide) -> FindRoute:
     """Return the routes of the public side that the fast path may answer."""
-    webhook, redirection = public.table["/webhook"], public.table["/oauth/redirect"]
+    webhook_path, redirect_path = f"{public.base}/webhook", f"{public.base}/oauth/redirect"
+    webhook, redirection = public.table[webhook_path], public.table[redirect_path]
+    redirect = re.compile(re.escape(redirect_path.encode()) + _QUERY)
+    delivered, redirected = webhook_path.encode(), f"{redirect_path}?".encode()
 
     def begin_redirection(scope: Scope, named: Mapping[bytes, bytes]) -> Steps | None:
-        match = _REDIRECT.fullmatch(scope["target"])
+        match = redirect.fullmatch(scope["target"])
         if match is None or b"content-length" in named or b"transfer-encoding" in named:
             return None
         return redirection.endpoint({**scope, "query_string": match[1]}, named)
@@ -39,9 +42,9 @@ def public_fast_routes(public: PublicSide) -> FindRoute:
     redirects = FastRoute(b"GET", begin_redirection, headers=redirection.headers)
 
     def find(target: bytes) -> FastRoute | None:
-        if target == b"/webhook":
+        if target == delivered:
             return deliveries
-        return redirects if target.startswith(b"/oauth/redirect?") else None
+        return redirects if target.startswith(redirected) else None
 
     return find
 

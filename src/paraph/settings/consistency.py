@@ -56,7 +56,7 @@ def contradictions(settings: Settings, written: Written) -> list[str]:
         origin, own = settings.public_url, {f"{settings.public_url}{one}" for one in _OWN_PATHS}
         if origin and value.partition("?")[0].rstrip("/") in own:
             problems.append(f"{name} is a page of the service itself; it must be one of the host")
-    if settings.operator_url and settings.operator_url == settings.public_url:
+    if settings.operator_url and settings.operator_url == settings.public_origin:
         problems.append("operator_url is public_url: the operator pages are not for the public")
     if settings.public_bind == settings.private_bind and settings.public_bind[1]:
         problems.append("public_bind and private_bind must differ: the private side is not public")

@@ -5,7 +5,8 @@ No service starts with a weak or missing setting.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,28 +24,55 @@ from paraph.settings.source import (
     current_names,
     exact_names,
     read_file,
+    read_keywords,
     read_variables,
     type_problem,
     unwrap,
 )
-from paraph.settings.validation import SettingChecks
+from paraph.settings.validation import PLAIN_PATH, SettingChecks, is_plain_path
 
 DEFAULT_FILE = Path("paraph.toml")
+# The built-in pages of a service inside another application.
+START_PATH = "/start"
+LINK_PATH = "/link"
 
 
-def load_settings(file: Path | None = None) -> Settings:
-    """Read the environment and a TOML file, and check all settings.
+def load_settings(
+    file: Path | None = None,
+    keywords: Mapping[str, object] | None = None,
+    *,
+    mount: Mount | None = None,
+) -> Settings:
+    """Read a TOML file, the environment and keywords, and check all settings.
 
     Args:
         file: the TOML file; by default `paraph.toml` in the working directory, if it exists.
+        keywords: settings by name; they win over the environment, which wins over the file.
+        mount: the place of the service inside another application, if it has one.
 
     Raises:
         ConfigurationError: it names every problem; it holds no value of a secret.
+        UsageError: a keyword is not a setting.
     """
-    return _checked(*_read(file))
+    return _checked(*_read(file, keywords or {}), mount or Mount())
 
 
-def _read(file: Path | None) -> tuple[Written, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """The place of the service inside another application.
+
+    Attributes:
+        prefix: the path below `public_url` at which its URLs stand.
+        has_pages: whether it serves its own start URL and confirmation page.
+    """
+
+    prefix: str = ""
+    has_pages: bool = False
+
+
+def _read(
+    file: Path | None, keywords: Mapping[str, object] | None = None
+) -> tuple[Written, list[str]]:
     """Return the values, and the problems of their names and types; a bad value has its default."""
     path = file or DEFAULT_FILE
     given, problems = ({}, []) if file is None and not path.exists() else read_file(path)
@@ -57,7 +85,7 @@ def _read(file: Path | None) -> tuple[Written, list[str]]:
         [name for name, field in fields.items() if field.annotation == list[str]],
     )
     problems += wrong + close_names(variables, fields)
-    given, wrong = unwrap(given | from_variables)
+    given, wrong = unwrap(given | from_variables | read_keywords(keywords or {}, fields))
     problems += wrong
     try:
         return Written(**given), problems
@@ -67,27 +95,28 @@ def _read(file: Path | None) -> tuple[Written, list[str]]:
         return Written(**{name: v for name, v in given.items() if name not in bad}), problems
 
 
-def _checked(values: Written, problems: list[str]) -> Settings:
+def _checked(values: Written, problems: list[str], mount: Mount) -> Settings:
     checks = SettingChecks()
+    public_url = _public_url(checks, values, mount)
+    start_url, link_url = _host_urls(checks, values, mount, public_url)
     if not values.webhook_secrets:
         checks.problems.append("webhook_secrets is missing: give the app's secret token in a list")
     encryption_keys, weak_keys = check_keys(_key_source(values))
     checks.problems += weak_keys
     outgoing = _outgoing(checks, values)
-    host_linked = values.linking == "host"
     settings = Settings(
         client_id=checks.client_id(values.client_id),
         client_secret=checks.secret("client_secret", values.client_secret),
         webhook_secrets=checks.secrets("webhook_secrets", values.webhook_secrets),
-        public_url=checks.url("public_url", values.public_url, origin_only=True),
+        public_url=public_url,
         public_bind=checks.bind("public_bind", values.public_bind),
         private_bind=checks.bind("private_bind", values.private_bind),
         database_url=checks.database_url("database_url", values.database_url),
         events_url=checks.events_url("events_url", values.events_url),
         encryption_keys=encryption_keys,
         linking=values.linking,
-        start_url=checks.url("start_url", values.start_url) if host_linked else "",
-        link_url=checks.url("link_url", values.link_url) if host_linked else "",
+        start_url=start_url,
+        link_url=link_url,
         required_scopes=checks.scopes("required_scopes", values.required_scopes),
         level=values.level,
         authorization_server=checks.url(
@@ -139,6 +168,33 @@ def _checked(values: Written, problems: list[str]) -> Settings:
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def _public_url(checks: SettingChecks, values: Written, mount: Mount) -> str:
+    """Return the URL below which the service stands."""
+    if mount.prefix and not is_plain_path(mount.prefix):
+        checks.problems.append(f"prefix cannot be used: write {PLAIN_PATH}")
+    return checks.base_url("public_url", values.public_url) + mount.prefix
+
+
+def _host_urls(
+    checks: SettingChecks, values: Written, mount: Mount, public_url: str
+) -> tuple[str, str]:
+    """Return the start URL and the confirmation page: the host's own ones, or the built-in ones."""
+    if not mount.has_pages:
+        if values.linking == "none":
+            return "", ""
+        return checks.url("start_url", values.start_url), checks.url("link_url", values.link_url)
+    if values.linking == "none":
+        checks.problems.append(
+            'subject_of is given, and linking = "none" links nothing: remove one of them'
+        )
+    if values.link_url:
+        checks.problems.append(
+            "link_url is set, and with subject_of the confirmation page is built in: remove one"
+        )
+    start_url = values.start_url and checks.url("start_url", values.start_url)
+    return start_url or f"{public_url}{START_PATH}", f"{public_url}{LINK_PATH}"
 
 
 def _api_servers(values: Written) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -81,6 +82,16 @@ class Settings:
     def redirect_uri(self) -> str:
         """The redirection endpoint, from the configured URL, never from a request's headers."""
         return f"{self.public_url}/oauth/redirect"
+
+    @property
+    def base_path(self) -> str:
+        """The path of `public_url`, below which every URL of the service stands; often ""."""
+        return urlsplit(self.public_url).path
+
+    @property
+    def public_origin(self) -> str:
+        """The origin of `public_url`, as browsers send it in `Origin`."""
+        return self.public_url.removesuffix(self.base_path)
 
 
 class Written(BaseSettings):

@@ -18,7 +18,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
-from paraph.errors import ConfigurationError
+from paraph.errors import ConfigurationError, UsageError
+from paraph.secret import Secret
 
 # A file with one of these must not be readable by other users; URLs may hold a password.
 _SECRET = frozenset(
@@ -132,6 +133,38 @@ def read_variables(variables: Mapping[str, str | None], lists: Collection[str]) 
                 )
             values[name] = found
     return values, problems
+
+
+def read_keywords(keywords: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Read the values of keyword arguments, in the types of a settings file.
+
+    A text may be given as `Secret`, a list as any collection, a path as `Path`.
+
+    Args:
+        keywords: by the names of settings.
+        known: the names of all settings.
+
+    Raises:
+        UsageError: a keyword is not a setting.
+    """
+    for name in keywords:
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.6)
+            meant = f"Write {near[0]}." if near else "docs/settings.md lists all settings."
+            raise UsageError(f"Zoom() has no keyword {name!r}", remedy=meant)
+    return {name: _written(value) for name, value in keywords.items()}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(_written, value))
+    if isinstance(value, (list, tuple)):
+        return [_written(one) for one in value]
+    return value
 
 
 def current_names(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:

@@ -60,6 +60,10 @@ _CONTACT = re.compile(r"(?:mailto:|https://|tel:)[\x21-\x7e]+")
 _COPIED = re.compile(r"^(?:export )?[A-Za-z_]{3,}=[^=]|[,;]$|\\[nrt]$")
 # Characters that urlsplit drops, and a default port, which browsers and Zoom omit in an origin.
 _EMPTY_PART = re.compile(r"https?://[^/?#]*:(?:[/?#]|\Z)|[^?#]*(?:\?#?|#)\Z", re.IGNORECASE)
+_WITH_PATH = re.compile(r"(https?://[^/?#]*)(/[^?#]*)")
+# Proxies, servers and browsers pass only such a path on as it is written.
+_PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
+PLAIN_PATH = "/name or /name/name with letters, digits and - . _ ~, without a slash at its end"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Some resolvers read such a host as a number: 127.1 and 0x7f.1 are 127.0.0.1.
 _ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
@@ -165,6 +169,15 @@ class SettingChecks:
             self.problems.append(f"{name} {problem}")
         return value.rstrip("/") if origin_only else value
 
+    def base_url(self, name: str, value: str) -> str:
+        """Check the URL below which the service stands: an origin, perhaps with a plain path."""
+        match = _WITH_PATH.fullmatch(value)
+        if match is None or match[2] == "/":
+            return self.url(name, value, origin_only=True)
+        if not is_plain_path(match[2]):
+            self.problems.append(f"{name} has a path that cannot be used: write {PLAIN_PATH}")
+        return f"{self.url(name, match[1], origin_only=True)}{match[2]}"
+
     def database_url(self, name: str, value: str) -> str:
         """Check a database URL: an SQLite file, or PostgreSQL on this machine or with TLS."""
         if not is_postgresql(value):
@@ -255,6 +268,11 @@ class SettingChecks:
                 f"{name} covers every address: name the networks of your own proxies"
             )
         return network
+
+
+def is_plain_path(path: str) -> bool:
+    """Return True if a path below which URLs stand can be used as it is written."""
+    return _PLAIN_PATH.fullmatch(path) is not None
 
 
 def is_loopback(host: str) -> bool:

@@ -25,9 +25,9 @@ from paraph.simulator.oauth.authorization_endpoint import AuthorizationEndpoint
 from paraph.simulator.oauth.device_endpoint import DeviceEndpoint
 from paraph.simulator.oauth.token_endpoint import TokenEndpoint
 from paraph.simulator.recording import Journaling
-from paraph.simulator.request import is_loopback_address
 from paraph.simulator.response import Guard, as_endpoint
 from paraph.simulator.rest.event_subscriptions import EventSubscriptions
+from paraph.simulator.rest.recordings_api import RecordingsApi
 from paraph.simulator.rest.rest_api import RestApi
 from paraph.simulator.state.world import World
 from paraph.simulator.steering.access import AccessControl
@@ -54,6 +54,7 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
     token = TokenEndpoint(simulator)
     device = DeviceEndpoint(simulator)
     rest = RestApi(simulator)
+    recordings = RecordingsApi(simulator)
     subscriptions = EventSubscriptions(simulator)
     access = AccessControl(control_token)
     marketplace = Marketplace(simulator, access.refuse_foreign_form)
@@ -68,7 +69,11 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
         Route("/oauth/device/complete/{user_code}", device.complete, methods=["GET"]),
         *(
             Route(path, as_endpoint(resource), methods=[method])
-            for method, path, resource in (*rest.resources(), *subscriptions.resources())
+            for method, path, resource in (
+                *rest.resources(),
+                *recordings.resources(),
+                *subscriptions.resources(),
+            )
         ),
         # The last route under /v2/ refuses the paths that no resource before it has.
         Route("/v2/{path:path}", as_endpoint(rest.unknown), methods=_METHODS),
@@ -168,8 +173,3 @@ class Server(uvicorn.Server):
         self._simulator.timers.clear()
         await self._simulator.sender.close()
         await super().shutdown(sockets)
-
-
-def is_loopback(host: str) -> bool:
-    """Return true if the simulator is reachable only from this machine."""
-    return host == "localhost" or is_loopback_address(host)

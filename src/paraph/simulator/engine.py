@@ -15,6 +15,8 @@ from paraph.simulator.state.devices import Devices
 from paraph.simulator.state.journal import Journal
 from paraph.simulator.state.ledger import Ledger
 from paraph.simulator.state.meetings import Meetings
+from paraph.simulator.state.page_tokens import PageTokens
+from paraph.simulator.state.recordings import Recordings
 from paraph.simulator.state.world import App, User, World
 from paraph.simulator.webhooks.delivery import Delivery
 from paraph.simulator.webhooks.event_catalogue import catalogue
@@ -95,7 +97,9 @@ class Simulator:
         self.publication = Publication(self.sender, self.validation, self.subscriptions)
         self.app_status = AppStatus()
         self.devices = Devices(self.clock)
-        self.meetings = Meetings(wall, self.ledger.random_text)
+        self.meetings = Meetings(lambda: self.world, wall, self.ledger.random_text)
+        self.recordings = Recordings(lambda: self.world, wall)
+        self.page_tokens = PageTokens(self.clock, self.ledger.random_text)
         self.pending: dict[str, PendingConsent] = {}
         self.origin = ""
 
@@ -168,6 +172,8 @@ class Simulator:
         self.app_status = AppStatus()
         self.devices.clear()
         self.meetings.clear()
+        self.recordings.clear()
+        self.page_tokens.clear()
         self.pending.clear()
         self.subscriptions.clear()
         self.deeplinks.clear()

@@ -1,4 +1,4 @@
-"""The pytest plugin: its `zoom` fixture is a simulated Zoom on a free port.
+"""The pytest plugin: its fixture `simulated_zoom`, or `zoom`, is a simulated Zoom on a free port.
 
 One server runs for the whole session, and each test gets it freshly reset.
 
@@ -19,12 +19,12 @@ from paraph.simulator.running import SimulatedZoom
 if TYPE_CHECKING:
     from paraph.simulator.state.world import World
 
-__all__ = ["SimulatedZoom", "zoom", "zoom_world"]
+__all__ = ["SimulatedZoom", "simulated_zoom", "zoom", "zoom_world"]
 
 
 @pytest.fixture
 def zoom_world() -> World | None:
-    """The world of `zoom`: define a fixture of this name to use another one."""
+    """The world of `simulated_zoom`: define a fixture of this name to use another one."""
     return None
 
 
@@ -37,9 +37,11 @@ def _zoom_servers() -> Iterator[list[SimulatedZoom]]:
 
 
 @pytest.fixture
-def zoom(zoom_world: World | None, _zoom_servers: list[SimulatedZoom]) -> Iterator[SimulatedZoom]:
-    """A simulated Zoom on a free port."""
-    with needs("simulator", "the fixture `zoom`"):
+def simulated_zoom(
+    zoom_world: World | None, _zoom_servers: list[SimulatedZoom]
+) -> Iterator[SimulatedZoom]:
+    """A simulated Zoom on a free port; the app that it serves is stopped after the test."""
+    with needs("simulator", "the fixture `simulated_zoom`"):
         from paraph.simulator.state.world import default_world
 
     if not _zoom_servers or not _zoom_servers[-1].is_running:
@@ -49,6 +51,13 @@ def zoom(zoom_world: World | None, _zoom_servers: list[SimulatedZoom]) -> Iterat
     simulated = _zoom_servers[-1]
     simulated.reset(zoom_world or default_world())
     yield simulated
+    simulated.release()
     if simulated.is_running:
         # Nothing of this test may affect the next one, such as a delivery that is still retried.
         simulated.reset()
+
+
+@pytest.fixture
+def zoom(simulated_zoom: SimulatedZoom) -> SimulatedZoom:
+    """The fixture `simulated_zoom` under a short name."""
+    return simulated_zoom

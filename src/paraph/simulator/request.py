@@ -36,6 +36,11 @@ def is_loopback_address(host: str) -> bool:
         return False
 
 
+def is_loopback(host: str) -> bool:
+    """Return true if a host is `localhost` or an IP address of loopback."""
+    return host == "localhost" or is_loopback_address(host)
+
+
 async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
     """Return the body of a request; one that is too long is not read to its end.
 

@@ -7,38 +7,36 @@ Importing this module loads no server; `start` does.
 from __future__ import annotations
 
 import asyncio
+import json
+import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urljoin, urlsplit
 
+from paraph.errors import UsageError
 from paraph.extras import needs
+from paraph.simulator.zoom_calls import CALL_SECONDS, ZoomCalls
 
 if TYPE_CHECKING:
+    import httpx
+
+    from paraph.simulator.app_server import App as AppUnderTest
+    from paraph.simulator.app_server import AppServer
+    from paraph.simulator.browser.browser import Browser
     from paraph.simulator.engine import Simulator
-    from paraph.simulator.state.world import App, User, World
+    from paraph.simulator.state.world import User, World
 
 _START_SECONDS = 10
-# The longest wait of a call here is a receiver's timeout of three seconds.
-_CALL_SECONDS = 30
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class SignedEvent:
-    """One webhook as Zoom would send it."""
-
-    headers: dict[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-
-class SimulatedZoom:
+class SimulatedZoom(ZoomCalls):
     """A running simulator, for `with`, `async with`, or `start` and `stop`.
 
     Every call may come from any thread. Calls that wait for the app under test (`validate_url`,
-    `wait_for_delivery`) block. If that app runs in the calling event loop, use
+    `wait_for_delivery`, `install`) block. If that app runs in the calling event loop, use
     `await asyncio.to_thread(...)`.
 
     Args:
@@ -60,6 +58,9 @@ class SimulatedZoom:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server = Server(self.simulator, Binding(port=0), listening=self._listening)
         self._thread = threading.Thread(target=self._server.run, name="simulated zoom", daemon=True)
+        self._app_server: AppServer | None = None
+        self._browsers: list[Browser] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def start(self) -> None:
         """Serve in a thread; return when connections are accepted.
@@ -73,6 +74,13 @@ class SimulatedZoom:
 
     def stop(self) -> None:
         """Stop serving."""
+        self.release()
+        if self._app_server is not None:
+            self._app_server.close()
+            self._app_server = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
         self._server.should_exit = True
         self._thread.join(_START_SECONDS)
 
@@ -95,236 +103,151 @@ class SimulatedZoom:
         """Return true while the server accepts connections."""
         return self._started.is_set() and self._thread.is_alive()
 
-    @property
-    def world(self) -> World:
-        """Return the world; changes in place take effect at once."""
-        return self.simulator.world
+    def browser(self) -> Browser:
+        """Return a new browser profile; it is closed at the end of the test.
 
-    @property
-    def app(self) -> App:
-        """Return the first app of the world."""
-        return self.simulator.world.apps[0]
-
-    @property
-    def user(self) -> User:
-        """Return the first user of the world, the default of all calls."""
-        return self.simulator.world.users[0]
-
-    def journal(self, path: str = "") -> list[dict[str, Any]]:
-        """Return the requests to this Zoom, the oldest first.
-
-        Args:
-            path: only requests of this path; "" for all.
+        Example:
+            page = zoom.browser().get(f"{zoom.url}/marketplace/{zoom.app.client_id}")
+            assert page.status_code == 200
         """
-        entries = self._call(lambda: self.simulator.journal.entries)
-        return [entry for entry in entries if not path or entry["path"] == path]
+        from paraph.simulator.browser.browser import Browser
 
-    def grants(self) -> list[dict[str, Any]]:
-        """Return the live grants, never their tokens."""
-        from paraph.simulator.steering.control import describe_grants
+        self._browsers.append(Browser(self.simulator))
+        return self._browsers[-1]
 
-        return self._call(lambda: describe_grants(self.simulator))
+    @property
+    def app_url(self) -> str:
+        """The address reserved for the app under test, like "http://127.0.0.1:43211".
 
-    def consent(self, auto: Literal["approve", "deny", "ask"], user_id: str = "") -> None:
-        """Set the way in which authorizations are decided from now on.
+        It is the `public_url` of `settings()`; `serve` and `install` serve the app there.
+        """
+        return self._address().url
+
+    def serve(self, app: AppUnderTest) -> str:
+        """Serve an app at `app_url` until the end of the test; return that address.
 
         Args:
-            auto: "ask" shows the consent page; the others decide at once.
-            user_id: the user who decides; "" for the first user.
+            app: an ASGI application, whose lifespan runs meanwhile, or a WSGI application.
+
+        Raises:
+            RuntimeError: the app did not start; its exception is the cause.
+        """
+        self._address().serve(app)
+        return self.app_url
+
+    def install(
+        self,
+        app: AppUnderTest | str,
+        user: User | str = "",
+        *,
+        start: str = "/install",
+        browser: Browser | None = None,
+    ) -> httpx.Response:
+        """Install an app as a person does: start, consent at Zoom, and back to the app.
+
+        Args:
+            app: an ASGI or WSGI application, which is served at `app_url`; or the address of a
+                running app, with or without the path of the start.
+            user: the Zoom user who consents, or the id or e-mail address; "" for the first user.
+            start: the path that starts the install, if `app` names none.
+            browser: a browser that is signed in to the app already; by default a new one.
+
+        Returns:
+            The page at which the browser ends. Its `history` holds the redirects since consent.
+
+        Raises:
+            UsageError: the start did not lead to the consent page of this Zoom.
+            RuntimeError: the app did not start.
         """
         from paraph.simulator.engine import Consent
 
-        self.simulator.consent = Consent(auto, user_id or self.user.id)
-
-    def advance(self, seconds: float) -> None:
-        """Move all timers forward: lifetimes, retries, revalidation.
-
-        Times inside messages stay real.
-
-        Raises:
-            UsageError: `seconds` is negative or too large.
-        """
-        from paraph.simulator.steering.control import advance_clock
-
-        self._call(lambda: advance_clock(self.simulator, seconds))
-
-    def send_event(
-        self,
-        event: str,
-        payload: dict[str, Any] | None = None,
-        *,
-        client_id: str = "",
-        variant: str = "",
-    ) -> str:
-        """Sign and send one webhook; return its delivery id.
-
-        Args:
-            event: the name of the event.
-            payload: its payload; None for a realistic one.
-            client_id: the app; "" for the first app.
-            variant: "mixed_escapes", or "" for the usual form of the bytes.
-
-        Raises:
-            RuntimeError: no URL subscribes to it, or the URL failed six challenges.
-        """
-        app = self._app(client_id)
-        publish = self.simulator.publish
-        sent = self._call(lambda: publish(app, event, payload, variant=variant))
-        if not sent:
-            raise RuntimeError(f"no event URL of {app.client_id} is subscribed to {event}")
-        return sent[0].id
-
-    def signed_event(
-        self,
-        event: str,
-        payload: dict[str, Any] | None = None,
-        *,
-        client_id: str = "",
-        variant: str = "",
-    ) -> SignedEvent:
-        """Return a signed webhook without sending it; the arguments are as in `send_event`.
-
-        A test posts it itself to an app without a socket.
-        """
-        app = self._app(client_id)
-
-        def signed() -> SignedEvent:
-            content = self.simulator.event_content(app, event, payload)
-            prepared = self.simulator.sender.prepare(app, content, url="", variant=variant)
-            return SignedEvent(dict(prepared.headers), prepared.body)
-
-        return self._call(signed)
-
-    def deauthorize(
-        self, user_id: str = "", *, client_id: str = "", variant: str = ""
-    ) -> str | None:
-        """Remove an app for a user; return the delivery's id, or None if no app is notified.
-
-        Args:
-            user_id: the user; "" for the first user.
-            client_id: the app; "" for the first app.
-            variant: a variant of the event, from `apps.deauthorization.VARIANTS`.
-
-        Raises:
-            UsageError: there is no such variant.
-        """
-        from paraph.simulator.apps.deauthorization import deauthorize
-
-        app, user = self._app(client_id), self._user(user_id)
-        delivery = self._call(lambda: deauthorize(self.simulator, app, user, variant=variant))
-        return None if delivery is None else delivery.id
-
-    def app_context(
-        self,
-        user_id: str = "",
-        *,
-        client_id: str = "",
-        place: str = "panel",
-        act: str = "",
-        variant: str = "",
-    ) -> str:
-        """Return an X-Zoom-App-Context header.
-
-        Args:
-            user_id: the user who opens the app; "" for the first user.
-            client_id: the app; "" for the first app.
-            place: a key of `apps.app_context.PLACES`.
-            act: the action of a deep link.
-            variant: a variant of `apps.app_context.VARIANTS`; "" for a valid context.
-
-        Raises:
-            UsageError: there is no such place or variant.
-        """
-        from paraph.simulator.apps.app_context import mint
-
-        return mint(
-            self._app(client_id),
-            self._user(user_id),
-            now=self.simulator.wall(),
-            random_bytes=self.simulator.random_bytes,
-            place=place,
-            act=act,
-            variant=variant,
-        )
-
-    def settle(self) -> None:
-        """Wait until every due webhook has been sent and has its response or has failed."""
-        self._await(self.simulator.sender.settle())
-
-    def validate_url(self, *, client_id: str = "") -> tuple[bool, str]:
-        """Send the URL-validation challenge; return whether it passed, and the reason."""
-        app = self._app(client_id)
-        return self._await(self.simulator.validation.validate(app, app.event_url))
-
-    def deliveries(self) -> list[dict[str, Any]]:
-        """Return every webhook with its attempts; the oldest first."""
-        return self._call(self._describe_deliveries)
-
-    def wait_for_delivery(
-        self, delivery_id: str, *, attempts: int = 1, seconds: float = 10
-    ) -> dict[str, Any]:
-        """Return a delivery once it has had this many attempts.
-
-        Args:
-            delivery_id: the id of the delivery.
-            attempts: the number of attempts.
-            seconds: the timeout.
-
-        Raises:
-            TimeoutError: it has not had them within the timeout.
-        """
-
-        async def attempted() -> dict[str, Any]:
-            async with asyncio.timeout(seconds):
-                while True:
-                    for one in self._describe_deliveries():
-                        if one["id"] == delivery_id and len(one["attempts"]) >= attempts:
-                            return one
-                    await asyncio.sleep(0.005)
-
-        return self._await(attempted(), seconds + _CALL_SECONDS)
-
-    @contextmanager
-    def fault(self, name: str, **parameters: Any) -> Iterator[None]:
-        """Switch on a fault until the block ends.
-
-        Args:
-            name: the name of the fault.
-            parameters: its parameters; `times=1` limits it to one occasion.
-
-        Raises:
-            NotFound: there is no such fault.
-            UsageError: a parameter is unknown or of the wrong type.
-        """
-        faults = self.simulator.faults
-        self._call(lambda: faults.switch_on(name, parameters))
+        url = app if isinstance(app, str) else self.serve(app)
+        if urlsplit(url).path in {"", "/"}:
+            url = urljoin(url, start)
+        browser = browser or self.browser()
+        before, self.simulator.consent = self.simulator.consent, Consent("ask")
         try:
-            yield
+            page = browser.get(url)
+            if not browser.is_at_consent:
+                raise UsageError(
+                    f"{url} did not lead to Zoom's consent page, but to {page.url} with "
+                    f"status {page.status_code}",
+                    remedy="Name the URL that starts an install, and sign in first if the app "
+                    "asks for it: pass that browser as browser=.",
+                )
+            return browser.approve(user)
         finally:
-            self._call(lambda: faults.switch_off(name))
+            self.simulator.consent = before
 
-    def reset(self, world: World | None = None) -> None:
-        """Return to the world as it was at the start; clock, journal, faults, consent are reset.
+    def settings(self, **overrides: Any) -> dict[str, Any]:
+        """Return keywords for `paraph.Zoom` that fit this Zoom; register the app's URLs here.
 
-        This takes milliseconds, so one server can serve many tests.
+        Zoom has another host name than the app, `localhost`, so that both are different sites as
+        in production. The database is a new file, which is deleted when this Zoom stops.
 
         Args:
-            world: another world from now on; None keeps the present one.
+            overrides: settings to add or to replace, such as `linking="none"` or `prefix="/zoom"`.
         """
-        self._call(lambda: self.simulator.reset(world))
+        from paraph.simulator.app_settings import paraph_settings
 
-    def _describe_deliveries(self) -> list[dict[str, Any]]:
-        from paraph.simulator.steering.control import describe_delivery
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="simulated-zoom-")
+        given = {"public_url": self.app_url} | overrides
+        return paraph_settings(self.simulator, self._folder.name, given)
 
-        return [describe_delivery(one) for one in self.simulator.sender.deliveries]
+    def environment(self, **overrides: Any) -> dict[str, str]:
+        """Return `settings()` as `PARAPH_` variables, for an app in a process of its own.
 
-    def _user(self, user_id: str) -> User:
-        wanted = user_id or self.user.id
-        return next(one for one in self.world.users if one.id == wanted)
+        Args:
+            overrides: as for `settings`.
+        """
+        found = self.settings(**overrides)
+        # A keyword of the app's own code, not a setting.
+        found.pop("prefix", None)
+        return {
+            f"PARAPH_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in found.items()
+        }
 
-    def _app(self, client_id: str) -> App:
-        wanted = client_id or self.app.client_id
-        return next(one for one in self.world.apps if one.client_id == wanted)
+    def registration(
+        self,
+        *,
+        redirect: str = "/oauth/redirect",
+        webhook: str = "/webhook",
+        public_url: str = "",
+    ) -> dict[str, str]:
+        """Register the URLs of an app here; return what an app without paraph needs to know.
+
+        Args:
+            redirect: the path of the app's redirect URI.
+            webhook: the path at which the app receives events.
+            public_url: the address of the app; "" for `app_url`.
+
+        Returns:
+            `client_id`, `client_secret`, `webhook_secret`, `redirect_uri`, `public_url`,
+            `authorize_url`, `token_url`, `revoke_url` and `api_url`.
+        """
+        from paraph.simulator.app_settings import register
+
+        return register(self.simulator, public_url or self.app_url, redirect, webhook)
+
+    def release(self) -> None:
+        """Stop the app that is served, and close the browsers; the fixture does so.
+
+        `app_url` stays the same for the next app.
+        """
+        for browser in self._browsers:
+            browser.close()
+        self._browsers.clear()
+        if self._app_server is not None:
+            self._app_server.stop()
+
+    def _address(self) -> AppServer:
+        from paraph.simulator.app_server import AppServer
+
+        if self._app_server is None:
+            self._app_server = AppServer()
+        return self._app_server
 
     def _call(self, work: Callable[[], T]) -> T:
         if not self._thread.is_alive():
@@ -336,7 +259,7 @@ class SimulatedZoom:
 
         return self._await(called())
 
-    def _await(self, work: Coroutine[Any, Any, T], seconds: float = _CALL_SECONDS) -> T:
+    def _await(self, work: Coroutine[Any, Any, T], seconds: float = CALL_SECONDS) -> T:
         if self._loop is None or not self._thread.is_alive():
             work.close()
             raise RuntimeError("the simulator is not running: use `with` or `start`")

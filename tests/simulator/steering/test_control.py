@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from paraph.simulator.app import create_app, is_loopback
+from paraph.simulator.app import create_app
 from paraph.simulator.pytest_plugin import SimulatedZoom
+from paraph.simulator.request import is_loopback
 from simulator.plain_client import JANE, PlainClient
 from simulator.receiver import receiving
 

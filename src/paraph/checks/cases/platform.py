@@ -12,8 +12,6 @@ from paraph.checks.cases.secrets_at_rest import acts, crawl, find
 from paraph.checks.harness.case import case, control
 from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.http.browser import Browser
-from paraph.checks.harness.http.browser_url import resolved
-from paraph.checks.harness.http.cookie_jar import Cookie, parse_set_cookie
 from paraph.checks.harness.http.markup import forms_of
 from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.install_steps import (
@@ -25,6 +23,8 @@ from paraph.checks.harness.install_steps import (
     shows,
 )
 from paraph.checks.verdict import HookMissingError
+from paraph.simulator.browser.browser_url import resolved
+from paraph.simulator.browser.cookie_jar import Cookie, parse_set_cookie
 
 _YEAR = 31_536_000
 
@@ -63,7 +63,7 @@ def _attributes(t: CaseContext) -> None:
         raise HookMissingError("no cookie has been seen")
     for response in _all_responses(t):
         for line in response.set_cookies:
-            cookie = parse_set_cookie(line, response.url)
+            cookie = parse_set_cookie(line, response.url, now=0)
             name = line.partition("=")[0]
             t.expect(cookie, f"a browser refuses the cookie {name}")
             assert cookie is not None  # noqa: S101 - Said for the type checker.

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from paraph.checks.harness.case import case, control
 from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.http.browser import Browser
-from paraph.checks.harness.http.browser_url import resolved
 from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.install_steps import (
     arrive_and_follow,
@@ -28,6 +27,7 @@ from paraph.checks.harness.webhook_steps import event_body, marked_delivery, pos
 from paraph.checks.harness.zoom_messages import Reply
 from paraph.checks.target import fill
 from paraph.checks.verdict import HookMissingError
+from paraph.simulator.browser.browser_url import resolved
 from paraph.simulator.state.world import User
 
 _ROUTES = (

@@ -1,4 +1,4 @@
-"""Meetings that apps create and read; the newest 1 000 are kept."""
+"""Meetings: those of the world, and those that apps create; the newest 1 000 are kept."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from paraph.simulator.state.clock import iso_time
-from paraph.simulator.state.world import User
+from paraph.simulator.state.world import User, World
+from paraph.simulator.state.world_content import Meeting as Planned
 
 _MOST = 1000
+_FIRST = 85_000_000_000
 _SETTABLE = {"topic", "type", "start_time", "duration", "timezone", "agenda", "password"}
 _SETTINGS: dict[str, Any] = {
     "host_video": False,
@@ -54,15 +56,23 @@ class Meetings:
     """The meetings of one simulator.
 
     Args:
+        world: returns the world, whose meetings are added when they are first looked for.
         wall: returns epoch seconds of the real world.
         random_text: returns random text for ids and passwords.
     """
 
-    def __init__(self, wall: Callable[[], float], random_text: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        world: Callable[[], World],
+        wall: Callable[[], float],
+        random_text: Callable[[int], str],
+    ) -> None:
+        self._world = world
         self._wall = wall
         self._random_text = random_text
         self._kept: OrderedDict[int, Meeting] = OrderedDict()
-        self._number = 85_000_000_000
+        self._added: list[Planned] = []
+        self._number = _FIRST
 
     def create(self, host: User, wanted: dict[str, Any]) -> Meeting:
         """Create a meeting.
@@ -71,8 +81,17 @@ class Meetings:
             host: the user whose meeting it is.
             wanted: the fields of the request; read-only and unknown ones are ignored.
         """
-        self._number += 7_919
-        number, now = self._number, self._wall()
+        self._add_those_of_the_world()
+        return self._create(host, self._next_number(), wanted)
+
+    def _next_number(self) -> int:
+        while True:
+            self._number += 7_919
+            if self._number not in self._kept:
+                return self._number
+
+    def _create(self, host: User, number: int, wanted: dict[str, Any]) -> Meeting:
+        now = self._wall()
         password = self._random_text(6)
         content = {
             "uuid": f"{self._random_text(22)}==",
@@ -101,6 +120,7 @@ class Meetings:
 
     def find(self, number: str) -> Meeting | None:
         """Return a meeting by its number."""
+        self._add_those_of_the_world()
         # int() accepts far more than digits, and refuses very long numbers.
         return (
             self._kept.get(int(number))
@@ -110,7 +130,30 @@ class Meetings:
 
     def of(self, user: User) -> list[Meeting]:
         """Return the meetings of a user, oldest first."""
+        self._add_those_of_the_world()
         return [one for one in self._kept.values() if one.host.id == user.id]
+
+    def _add_those_of_the_world(self) -> None:
+        """Add the meetings that the world has got since the last time; a deleted one stays away."""
+        world = self._world()
+        for planned in world.meetings:
+            if any(one is planned for one in self._added):
+                continue
+            self._added.append(planned)
+            host = world.host(planned.host_id)
+            if host is None:
+                continue
+            start = planned.start_time
+            wanted: dict[str, Any] = {
+                "topic": planned.topic,
+                "type": planned.type,
+                "start_time": iso_time(self._wall() if start is None else start.timestamp()),
+                "duration": planned.duration,
+                "timezone": planned.timezone,
+                "agenda": planned.agenda,
+            }
+            wanted |= {"password": planned.password} if planned.password else {}
+            self._create(host, planned.id or self._next_number(), wanted)
 
     def change(self, meeting: Meeting, wanted: dict[str, Any]) -> None:
         """Set the writable fields of a meeting; the others are ignored."""
@@ -121,8 +164,10 @@ class Meetings:
         self._kept.pop(meeting.content["id"], None)
 
     def clear(self) -> None:
-        """Delete all meetings."""
+        """Delete all meetings; those of the world are added again."""
         self._kept.clear()
+        self._added.clear()
+        self._number = _FIRST
 
 
 def _set(content: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The simulated world: accounts, users, apps, and the strictness of Zoom.
+"""The simulated world: accounts, users, apps, their meetings, and the strictness of Zoom.
 
 It is read from a TOML file or set by the control API, with the same names. Unknown keys are refused
 by name. Secrets of any length and plain-http URLs are accepted, and flagged in the console.
@@ -14,6 +14,24 @@ import msgspec
 
 from paraph.errors import ConfigurationError, NotFound
 from paraph.settings.source import parse_toml
+from paraph.simulator.state.world_content import Meeting, Recording, find_wrong_content
+
+__all__ = [
+    "DEFAULT_CLIENT_ID",
+    "DEFAULT_CLIENT_SECRET",
+    "DEFAULT_WEBHOOK_SECRET",
+    "Account",
+    "App",
+    "Meeting",
+    "Recording",
+    "User",
+    "World",
+    "Zoom",
+    "complete",
+    "default_world",
+    "find_contradictions",
+    "load_world",
+]
 
 DEFAULT_CLIENT_ID = "SimulatedZoomClientId1"
 DEFAULT_CLIENT_SECRET = "simulated-zoom-client-credential-0001"
@@ -93,11 +111,13 @@ class Zoom(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class World(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """All accounts, users and apps, and the behaviour of Zoom."""
+    """All accounts, users, apps, meetings and recordings, and the behaviour of Zoom."""
 
     accounts: list[Account] = []
     users: list[User] = []
     apps: list[App] = []
+    meetings: list[Meeting] = []
+    recordings: list[Recording] = []
     zoom: Zoom = msgspec.field(default_factory=Zoom)
 
     def app(self, client_id: str) -> App | None:
@@ -129,6 +149,26 @@ class World(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         if user is None:
             raise NotFound("there is no such user")
         return user
+
+    def chosen_user(self, user: User | str) -> User:
+        """Return a user that a test names.
+
+        Args:
+            user: the user itself, or the id or e-mail address; "" for the first user.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        if isinstance(user, User):
+            return user
+        for one in self.users:
+            if not user or user in {one.id, one.email}:
+                return one
+        raise NotFound("there is no such user")
+
+    def host(self, host_id: str) -> User | None:
+        """Return the host of a meeting; "" names the first user."""
+        return self.user(host_id) if host_id else next(iter(self.users), None)
 
     def account(self, account_id: str) -> Account | None:
         """Return an account by id, byte for byte."""
@@ -184,18 +224,25 @@ def load_world(path: Path) -> World:
     """Read a world file.
 
     Raises:
-        ConfigurationError: it cannot be read, or a key is unknown or has another type.
+        ConfigurationError: it cannot be read, or a key is unknown or has another type. The
+            problem names the table, counted from 0, and the key.
     """
     try:
         world = msgspec.convert(parse_toml(path.read_bytes()), World)
     except OSError as error:
         raise ConfigurationError([f"{path} cannot be read: {error.strerror}"]) from None
     except (msgspec.MsgspecError, ValueError) as error:
-        raise ConfigurationError([f"{path}: {error}"]) from None
+        raise ConfigurationError([f"{path}: {_with_its_place(str(error))}"]) from None
     problems = find_contradictions(world)
     if problems:
         raise ConfigurationError([f"{path}: {problem}" for problem in problems])
     return complete(world)
+
+
+def _with_its_place(problem: str) -> str:
+    """Put the table and key of a problem first; msgspec writes ` - at `$.users[0].role`` last."""
+    text, _, place = problem.partition(" - at `$.")
+    return f"{place.rstrip('`')}: {text}" if place else text
 
 
 def complete(world: World) -> World:
@@ -231,4 +278,5 @@ def find_contradictions(world: World) -> Sequence[str]:
     problems += [
         f"{name} names an unknown account" for name, owner in owned if owner and owner not in known
     ]
-    return problems
+    ids = [one.id for one in world.users]
+    return problems + find_wrong_content(world.meetings, world.recordings, ids)

@@ -146,14 +146,14 @@ class Control:
         return endpoint
 
     async def _world(self, _request: Request, _order: None) -> Any:
-        return msgspec.to_builtins(self._simulator.world)
+        return _describe_world(self._simulator.world)
 
     async def _put_world(self, _request: Request, world: World) -> Any:
         problems = find_contradictions(world)
         if problems:
             raise UsageError("; ".join(problems))
         self._simulator.replace_world(complete(world))
-        return msgspec.to_builtins(self._simulator.world)
+        return _describe_world(self._simulator.world)
 
     async def _reset(self, _request: Request, _order: Order) -> Any:
         self._simulator.reset()
@@ -299,6 +299,16 @@ async def _order(request: Request, shape: Any) -> Any:
         return None
     raw = await read_body(request, MAX_BODY)
     return msgspec.json.decode(raw or b"{}", type=shape)
+
+
+def _describe_world(world: World) -> dict[str, Any]:
+    """Return the world with the names of the file; empty lists of its content are left out."""
+    described: dict[str, Any] = msgspec.to_builtins(world)
+    return {
+        name: value
+        for name, value in described.items()
+        if value or name not in {"meetings", "recordings"}
+    }
 
 
 def _error(status: int, text: str) -> Response:

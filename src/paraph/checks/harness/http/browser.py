@@ -6,14 +6,16 @@ headers, gives wrong verdicts.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from paraph.checks.harness.http.cookie_jar import CookieJar, site_of
-from paraph.checks.harness.http.markup import Form
 from paraph.checks.harness.http.response import Response
 from paraph.checks.harness.http.sender import Sender
+from paraph.simulator.browser.cookie_jar import CookieJar
+from paraph.simulator.browser.markup import Form
+from paraph.simulator.browser.navigation import is_cross_site, navigation_headers
 
 
 class Browser:
@@ -26,7 +28,7 @@ class Browser:
 
     def __init__(self, sender: Sender, origins: Sequence[str]) -> None:
         self.sender = sender
-        self.jar = CookieJar()
+        self.jar = CookieJar(time.time)
         self.page: Response | None = None
         self.more: list[tuple[str, str]] = []
         self._origins = tuple(origins)
@@ -58,8 +60,8 @@ class Browser:
             headers: headers to add or to replace.
             timeout: seconds for each single wait; 0 means the sender's own.
         """
-        cross = initiator is not None and site_of(initiator) != site_of(url)
-        sent = [*self._fetch_headers(method, url, initiator, cross=cross), *self.more, *headers]
+        cross = is_cross_site(url, initiator)
+        sent = [*navigation_headers(method, url, initiator), *self.more, *headers]
         if form is not None:
             body = urlencode(dict(form)).encode()
             sent.append(("content-type", "application/x-www-form-urlencoded"))
@@ -70,29 +72,6 @@ class Browser:
         self.jar.store(response.set_cookies, url)
         self.page = response
         return response
-
-    def _fetch_headers(
-        self, method: str, url: str, initiator: str | None, *, cross: bool
-    ) -> list[tuple[str, str]]:
-        relation = "none"
-        headers: list[tuple[str, str]] = []
-        if initiator is not None:
-            same = urlsplit(initiator)[:2] == urlsplit(url)[:2]
-            relation = "cross-site" if cross else ("same-origin" if same else "same-site")
-            origin = "{0.scheme}://{0.netloc}".format(urlsplit(initiator))
-            # The default referrer policy: the full URL within an origin, else the origin alone.
-            headers.append(("referer", initiator if same else f"{origin}/"))
-            if method not in {"GET", "HEAD"}:
-                headers.append(("origin", origin))
-        return [
-            ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
-            ("accept-encoding", "identity"),
-            ("sec-fetch-site", relation),
-            ("sec-fetch-mode", "navigate"),
-            ("sec-fetch-dest", "document"),
-            ("sec-fetch-user", "?1"),
-            *headers,
-        ]
 
     def open(self, url: str, *, initiator: str | None = None, **more: Any) -> Response:
         """Open a page with GET and follow redirects inside the app, as a browser does."""

@@ -1,54 +1,22 @@
-"""Finds forms, links and other tags of a page without an HTML parser."""
+"""Finds the forms, links and loaded resources of a response."""
 
 from __future__ import annotations
 
 import re
-from html import unescape
 
-from paraph.checks.harness.http.browser_url import resolved
 from paraph.checks.harness.http.response import Response
 from paraph.checks.verdict import ControlFailedError
+from paraph.simulator.browser.browser_url import resolved
+from paraph.simulator.browser.markup import Form, forms_in, tags_in
 
-_FORM = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.IGNORECASE | re.DOTALL)
-_FIELD = re.compile(r"<(?:input|button)\b([^>]*)>", re.IGNORECASE)
-_TAG = re.compile(r"<([a-zA-Z]+)\b([^>]*)>")
 _LOADING = ("script", "img", "iframe", "frame", "embed", "audio", "video", "source")
 _LOADING_LINK = {"stylesheet", "icon", "preload", "modulepreload", "manifest"}
 _REFRESH = re.compile(r"(?i)url\s*=\s*['\"]?([^'\"]+)")
-_ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
-
-
-class Form:
-    """A form of a page with the fields that pressing its first button would send."""
-
-    def __init__(self, page: Response, attributes: str, content: str) -> None:
-        values = _attributes(attributes)
-        self.method = values.get("method", "get").upper()
-        self.action = resolved(page.url, values.get("action") or page.url)
-        self.fields: dict[str, str] = {}
-        pressed = False
-        for found in _FIELD.finditer(content):
-            field = _attributes(found[1])
-            name, kind = field.get("name", ""), field.get("type", "").lower()
-            is_button = found[0].lower().startswith("<button") or kind == "submit"
-            if not name or (is_button and pressed):
-                continue
-            if kind in {"checkbox", "radio"} and "checked" not in found[1]:
-                continue
-            pressed = pressed or is_button
-            self.fields[name] = field.get("value", "")
-
-
-def _attributes(text: str) -> dict[str, str]:
-    return {
-        found[1].lower(): unescape(found[2] or found[3] or found[4] or "")
-        for found in _ATTRIBUTE.finditer(text)
-    }
 
 
 def forms_of(page: Response) -> list[Form]:
     """Return the forms of a page, in order."""
-    return [Form(page, one[1], one[2]) for one in _FORM.finditer(page.text)]
+    return forms_in(page.text, page.url)
 
 
 def find_form(page: Response, *words: str) -> Form | None:
@@ -76,7 +44,7 @@ def links_of(page: Response) -> list[str]:
 
 def tags_of(page: Response, *names: str) -> list[dict[str, str]]:
     """Return the attributes of each tag with one of these names."""
-    return [_attributes(one[2]) for one in _TAG.finditer(page.text) if one[1].lower() in names]
+    return tags_in(page.text, *names)
 
 
 def buttons_of(page: Response) -> list[str]:

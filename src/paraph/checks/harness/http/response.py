@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from paraph.checks.harness.http.browser_url import resolved
+from paraph.simulator.browser.browser_url import resolved
 
 _SHOWN = 600
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paraph.checks.harness.http.browser_url import INVALID, resolved
+from paraph.simulator.browser.browser_url import INVALID, resolved
 
 PAGE = "http://app.example:8000/zoom/callback?x=1"
 

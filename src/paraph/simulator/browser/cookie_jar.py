@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -27,8 +26,14 @@ class Cookie:
     expires: float | None = None
 
 
-def parse_set_cookie(line: str, url: str) -> Cookie | None:
-    """Parse a Set-Cookie header; return None if a browser would reject the cookie."""
+def parse_set_cookie(line: str, url: str, *, now: float) -> Cookie | None:
+    """Parse a Set-Cookie header; return None if a browser would reject the cookie.
+
+    Args:
+        line: the value of the header.
+        url: the URL whose response has it.
+        now: epoch seconds, from which a Max-Age counts.
+    """
     first, *rest = line.split(";")
     name, equals, value = first.strip().partition("=")
     if not equals or not name or len(first) > MAX_SIZE:
@@ -43,7 +48,7 @@ def parse_set_cookie(line: str, url: str) -> Cookie | None:
     cookie.secure, cookie.http_only = "secure" in given, "httponly" in given
     cookie.same_site = given.get("samesite", "").lower()
     cookie.host_only = not given.get("domain")
-    cookie.expires = _end_of(given)
+    cookie.expires = _end_of(given, now)
     trustworthy = parts.scheme == "https" or host in _LOCAL
     if cookie.secure and not trustworthy:
         return None
@@ -68,10 +73,10 @@ def _path_of(given: str, page: str) -> str:
     return page.rpartition("/")[0] or "/"
 
 
-def _end_of(given: dict[str, str]) -> float | None:
+def _end_of(given: dict[str, str], now: float) -> float | None:
     age = given.get("max-age", "")
     if age.lstrip("-").isdigit():
-        return time.time() + int(age)
+        return now + int(age)
     try:
         # Some servers write dashes into the date, as the first cookie specification did.
         return parsedate_to_datetime(given.get("expires", "").replace("-", " ")).timestamp()
@@ -79,16 +84,16 @@ def _end_of(given: dict[str, str]) -> float | None:
         return None
 
 
-def site_of(url: str) -> str:
-    """Return scheme and host as the site: loopback names have no registrable domain."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}"
-
-
 class CookieJar:
-    """The cookies of one browser profile."""
+    """The cookies of one browser profile.
 
-    def __init__(self, cookies: Iterable[Cookie] = ()) -> None:
+    Args:
+        clock: returns epoch seconds.
+        cookies: cookies that it has already.
+    """
+
+    def __init__(self, clock: Callable[[], float], cookies: Iterable[Cookie] = ()) -> None:
+        self._clock = clock
         self._cookies: list[Cookie] = list(cookies)
 
     def store(self, lines: Iterable[str], url: str) -> None:
@@ -98,8 +103,9 @@ class CookieJar:
             lines: the values of its Set-Cookie headers.
             url: the URL that was requested.
         """
+        now = self._clock()
         for line in lines:
-            cookie = parse_set_cookie(line, url)
+            cookie = parse_set_cookie(line, url, now=now)
             if cookie is None:
                 continue
             self._cookies = [
@@ -107,7 +113,7 @@ class CookieJar:
                 for one in self._cookies
                 if (one.name, one.host, one.path) != (cookie.name, cookie.host, cookie.path)
             ]
-            if cookie.expires is None or cookie.expires > time.time():
+            if cookie.expires is None or cookie.expires > now:
                 self._cookies.append(cookie)
 
     def put(self, cookie: Cookie) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from paraph.checks.harness.http.cookie_jar import CookieJar, parse_set_cookie
+from paraph.simulator.browser.cookie_jar import CookieJar, parse_set_cookie
 
 APP = "http://127.0.0.1:8000/a"
 
 
 def jar(*lines: str) -> CookieJar:
     """A jar that has seen one response."""
-    made = CookieJar()
+    made = CookieJar(time.time)
     made.store(lines, APP)
     return made
 
@@ -51,7 +53,7 @@ def test_same_site_decides_what_travels(attribute: str, cross_get: str, cross_po
 )
 def test_a_browser_refuses_what_breaks_a_prefix(line: str) -> None:
     """A `__Host-` cookie must be Secure, have the path `/`, and have no Domain."""
-    assert parse_set_cookie(line, APP) is None
+    assert parse_set_cookie(line, APP, now=0) is None
 
 
 def test_ports_do_not_separate_cookies() -> None:
@@ -73,7 +75,7 @@ def test_ports_do_not_separate_cookies() -> None:
 )
 def test_a_path_is_a_folder(line: str, page: str, path: str, expected: str) -> None:
     """Without a Path attribute a cookie is sent below the folder of the page that set it."""
-    made = CookieJar()
+    made = CookieJar(time.time)
     made.store([line], f"http://127.0.0.1:8000{page}")
     url = f"http://127.0.0.1:8000{path}"
     assert expected == made.header(url, cross_site=False, safe=True)

@@ -1,0 +1,1 @@
+"""The calls of a host: one description for `Zoom`, `SyncZoom` and the two clients."""

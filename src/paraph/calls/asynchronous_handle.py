@@ -1,0 +1,285 @@
+"""The handle of one installation, and the backend that carries its calls out.
+
+`synchronous_handle.py` is generated from this file by `make docs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from paraph.calls.arguments import Filters, ZoomCall, caller_headers, id_segment
+from paraph.errors import NotFound, UsageError
+from paraph.values import (
+    AccessToken,
+    Claim,
+    Installation,
+    LinkRequest,
+    Page,
+    Receipt,
+    ZoomResponse,
+)
+
+Result = TypeVar("Result")
+
+
+class AsyncBackend(Protocol):
+    """The service as the calls reach it: in this process, or by the management API."""
+
+    async def request_link(self, subject: str, challenge: str, return_to: str) -> LinkRequest:
+        """Store a link request."""
+
+    async def claim(self, handoff: str, verifier: str) -> Claim:
+        """Open a handoff."""
+
+    async def confirm(self, claim: str, subject: str, *, move: bool) -> Installation:
+        """Confirm a claim."""
+
+    async def decline(self, claim: str) -> None:
+        """Decline a claim."""
+
+    async def page(self, filters: Filters, after: str, limit: int) -> Page[Installation]:
+        """Return one page of the active installations, ordered by id."""
+
+    async def find(self, subject: str) -> Installation:
+        """Return the installation of a subject, or raise `NotFound`."""
+
+    async def get(self, installation_id: str) -> Installation:
+        """Return an installation by its id, or raise `NotFound`."""
+
+    async def access_token(self, installation_id: str, subject: str) -> AccessToken:
+        """Vend an access token."""
+
+    async def remove(self, installation_id: str) -> Receipt:
+        """Remove an installation."""
+
+    async def request(self, installation_id: str, subject: str, call: ZoomCall) -> ZoomResponse:
+        """Call Zoom's REST API."""
+
+
+class AsyncInstallationHandle:
+    """The installation of one local account. `installation(subject)` returns it.
+
+    Nothing is looked up before the first call. Each call proves that the installation is active
+    and belongs to the subject. So a handle may be kept for as long as the program runs.
+
+    Example:
+        jane = zoom.installation("acct_42")
+        response = await jane.get("/users/me")
+        assert response.json()["email"] == "jane@example.com"
+    """
+
+    def __init__(
+        self, backend: Callable[[], AsyncBackend], subject: str, installation_id: str
+    ) -> None:
+        if not subject and not installation_id:
+            raise UsageError(
+                "an installation without a subject",
+                remedy="Give the subject of the signed-in user, or an installation_id.",
+            )
+        self._backend = backend
+        self._subject = subject
+        self._installation_id = installation_id
+        self._found: tuple[str, str] | None = None
+
+    async def status(self) -> Installation:
+        """Return the installation as it is now, also if it needs a new consent.
+
+        Raises:
+            NotFound: the subject has no installation.
+            NotAllowed: the API key of the client lacks the scope `read`.
+
+        Example:
+            status = await zoom.installation("acct_42").status()
+            assert (status.phase, status.zoom.display_name) == ("active", "Jane Dev")
+        """
+        if not self._installation_id:
+            return await self._backend().find(self._subject)
+        installation = await self._backend().get(id_segment(self._installation_id))
+        if self._subject and installation.subject != self._subject:
+            raise NotFound("the installation is another subject's")
+        return installation
+
+    async def access_token(self) -> AccessToken:
+        """Return a valid access token, for calls that the methods here do not make.
+
+        Request one for each use and do not store it. `get`, `post` and `request` need none.
+
+        Raises:
+            NotFound: the subject has no active installation.
+            NeedsReauthorization: Zoom ended the grant; send the user to `reauthorize_url`.
+            BeingDecided: Zoom announced a removal that is being verified; try again.
+            PeerError, TransportError: Zoom refused the refresh, or cannot be reached.
+            NotAllowed: the API key of the client lacks the scope `vend`.
+
+        Example:
+            token = await zoom.installation("acct_42").access_token()
+            headers = {"authorization": f"Bearer {token.access_token}"}
+        """
+        return await self._use(
+            lambda backend, installation_id, subject: backend.access_token(installation_id, subject)
+        )
+
+    async def remove(self) -> Receipt:
+        """Remove the installation: unusable here at once, and revoked at Zoom soon after.
+
+        Raises:
+            NotFound: the subject has no installation.
+            NotAllowed: the API key of the client lacks the scope `remove`.
+
+        Example:
+            receipt = await zoom.installation("acct_42").remove()
+            assert receipt.destroyed["grants"] == 1
+        """
+        return await self._backend().remove((await self.status()).id)
+
+    async def get(
+        self, path: str, query: Mapping[str, str | int] | None = None, /, **fields: str | int
+    ) -> ZoomResponse:
+        """Send GET to a path of Zoom's REST API.
+
+        Args:
+            path: the encoded path behind `/v2`, such as "/users/me".
+            query: query parameters whose names are no Python names, such as "from".
+            fields: further query parameters.
+
+        Raises:
+            ParaphError: as for `request`.
+
+        Example:
+            response = await zoom.installation("acct_42").get("/users/me/meetings", page_size=30)
+            assert response.status == 200
+        """
+        return await self.request("GET", path, query={**(query or {}), **fields})
+
+    async def post(self, path: str, json: Any = None) -> ZoomResponse:
+        """Send POST to a path of Zoom's REST API.
+
+        Args:
+            path: the encoded path behind `/v2`, such as "/users/me/meetings".
+            json: a value to send as the body.
+
+        Raises:
+            ParaphError: as for `request`.
+
+        Example:
+            meeting = {"topic": "Planning", "type": 2}
+            response = await zoom.installation("acct_42").post("/users/me/meetings", meeting)
+        """
+        return await self.request("POST", path, json=json)
+
+    async def put(self, path: str, json: Any = None) -> ZoomResponse:
+        """Send PUT to a path of Zoom's REST API.
+
+        Args:
+            path: the encoded path behind `/v2`, such as "/meetings/85746065432/status".
+            json: a value to send as the body.
+
+        Raises:
+            ParaphError: as for `request`.
+
+        Example:
+            jane = zoom.installation("acct_42")
+            response = await jane.put("/meetings/85746065432/status", {"action": "end"})
+        """
+        return await self.request("PUT", path, json=json)
+
+    async def patch(self, path: str, json: Any = None) -> ZoomResponse:
+        """Send PATCH to a path of Zoom's REST API.
+
+        Args:
+            path: the encoded path behind `/v2`, such as "/meetings/85746065432".
+            json: a value to send as the body.
+
+        Raises:
+            ParaphError: as for `request`.
+
+        Example:
+            jane = zoom.installation("acct_42")
+            response = await jane.patch("/meetings/85746065432", {"topic": "Retrospective"})
+        """
+        return await self.request("PATCH", path, json=json)
+
+    async def delete(
+        self, path: str, query: Mapping[str, str | int] | None = None, /, **fields: str | int
+    ) -> ZoomResponse:
+        """Send DELETE to a path of Zoom's REST API.
+
+        Args:
+            path: the encoded path behind `/v2`, such as "/meetings/85746065432".
+            query: query parameters whose names are no Python names.
+            fields: further query parameters.
+
+        Raises:
+            ParaphError: as for `request`.
+
+        Example:
+            response = await zoom.installation("acct_42").delete("/meetings/85746065432")
+        """
+        return await self.request("DELETE", path, query={**(query or {}), **fields})
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> ZoomResponse:
+        """Call Zoom's REST API and return its response, with any status.
+
+        The access token is added, kept valid, and never shown. A path is sent unchanged or
+        refused.
+
+        Args:
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: the encoded path behind `/v2`, such as "/users/me/meetings".
+            query: query parameters.
+            json: a value to send as the body.
+            content: the body, in place of `json`.
+            headers: further headers; only those that the proxy permits reach Zoom.
+
+        Raises:
+            CallRefused: the path, the query or a header is malformed, or `proxy_allow` does not
+                cover the call.
+            ResponseTooLarge: the response is larger than the limit.
+            NotFound: the subject has no active installation.
+            NeedsReauthorization: Zoom ended the grant; send the user to `reauthorize_url`.
+            BeingDecided: Zoom announced a removal that is being verified; try again.
+            PeerError, TransportError: Zoom refused the refresh, or cannot be reached.
+            NotAllowed: the API key of the client lacks the scope `proxy`.
+
+        Example:
+            jane = zoom.installation("acct_42")
+            response = await jane.request("GET", "/users/me/meetings", query={"from": "2026-01-01"})
+            if response.status == 429:
+                print("wait", response.retry_after, "seconds")
+        """
+        call = ZoomCall(method, path, query or {}, json, content, caller_headers(headers or {}))
+        return await self._use(
+            lambda backend, installation_id, subject: backend.request(
+                installation_id, subject, call
+            )
+        )
+
+    async def _use(self, call: Callable[[AsyncBackend, str, str], Awaitable[Result]]) -> Result:
+        was_known = self._found is not None
+        try:
+            return await call(self._backend(), *(await self._ids()))
+        except NotFound:
+            if not was_known:
+                raise
+            # The user may have removed the app and installed it again: look once more.
+            self._found = None
+        return await call(self._backend(), *(await self._ids()))
+
+    async def _ids(self) -> tuple[str, str]:
+        if self._installation_id and self._subject:
+            return id_segment(self._installation_id), self._subject
+        found = self._found
+        if found is None:
+            installation = await self.status()
+            self._found = found = (installation.id, installation.subject)
+        return found

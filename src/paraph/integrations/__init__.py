@@ -1,0 +1,1 @@
+"""paraph inside web frameworks: one thin module for each, above the service."""

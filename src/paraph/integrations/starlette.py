@@ -1,0 +1,130 @@
+"""Zoom in a Starlette app: a middleware that does everything, or a list of routes.
+
+app = Starlette(
+routes=[...],
+middleware=[
+Middleware(SessionMiddleware, secret_key=secret_key),
+Middleware(ZoomMiddleware, zoom=zoom),
+],
+)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from paraph.errors import BeingDecided, NeedsReauthorization, NotFound
+from paraph.service.zoom import Zoom
+
+__all__ = ["ZoomMiddleware", "exception_handlers", "routes"]
+
+
+class ZoomMiddleware:
+    """Serves the public URLs of a `Zoom`, and runs the service with the app.
+
+    Place it behind the middleware that knows the signed-in user, such as `SessionMiddleware`:
+    `subject_of` then sees `request.session` or `request.user`.
+
+    Args:
+        app: the app inside; Starlette passes it.
+        zoom: the service.
+        security_txt: whether to serve `/.well-known/security.txt` at the root of the host.
+
+    Example:
+        app.add_middleware(ZoomMiddleware, zoom=zoom)
+    """
+
+    def __init__(self, app: ASGIApp, zoom: Zoom, *, security_txt: bool = False) -> None:
+        self._app = zoom.around(app, security_txt=security_txt)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route one request, or run with the server."""
+        await self._app(scope, receive, send)
+
+
+def routes(zoom: Zoom, *, security_txt: bool = False) -> list[BaseRoute]:
+    """Return a route for each public URL of a `Zoom`, for the route table of an app.
+
+    The app has to run the service: give it `lifespan=zoom.lifespan`.
+
+    Args:
+        zoom: the service.
+        security_txt: whether to serve `/.well-known/security.txt` at the root of the host.
+
+    Example:
+        app = Starlette(routes=[*routes(zoom)], lifespan=zoom.lifespan)
+    """
+    paths = sorted(zoom.paths_in_app(security_txt=security_txt))
+    # An unknown URL with a slash more would be redirected to the known one, with its code. The
+    # service answers that it is not found.
+    # Of an application as endpoint Starlette checks no method: the service answers all.
+    return [
+        Route(path, zoom.asgi, include_in_schema=False)
+        for path in (*paths, *(f"{path}/" for path in paths))
+    ]
+
+
+def exception_handlers(
+    zoom: Zoom,
+) -> dict[type[Exception] | int, Callable[[Request, Exception], Response]]:
+    """Return handlers for the errors of an installation's calls, as JSON.
+
+    The response is 404 without an installation; `connect_url` in its body begins one. It is 409 if
+    Zoom ended the grant; `reauthorize_url` asks the person again. It is 503 while a removal is
+    verified.
+
+    Args:
+        zoom: the service.
+
+    Example:
+        app = Starlette(exception_handlers=exception_handlers(zoom))
+    """
+
+    def answer(_request: Request, error: Exception) -> Response:
+        problem = problem_of(zoom, error)
+        return JSONResponse({"detail": problem.detail}, problem.status, problem.headers)
+
+    return dict.fromkeys(CALL_ERRORS, answer)
+
+
+CALL_ERRORS = (NotFound, NeedsReauthorization, BeingDecided)
+
+
+@dataclass(frozen=True, slots=True)
+class CallProblem:
+    """The response to a call of Zoom that no installation allows: status, body and headers."""
+
+    status: int
+    detail: dict[str, str]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def problem_of(zoom: Zoom, error: Exception) -> CallProblem:
+    """Return the response for one of `CALL_ERRORS`."""
+    url = zoom.settings.start_url or f"{zoom.settings.public_url}/install"
+    if isinstance(error, NeedsReauthorization):
+        return CallProblem(
+            409,
+            {
+                "error": "needs_reauthorization",
+                "message": "Zoom ended the connection: send the person to reauthorize_url.",
+                "reauthorize_url": url,
+            },
+        )
+    if isinstance(error, BeingDecided):
+        detail = {"error": "being_decided", "message": error.remedy}
+        return CallProblem(503, detail, {"retry-after": "3"})
+    return CallProblem(
+        404,
+        {
+            "error": "not_connected",
+            "message": "Zoom is not connected: send the person to connect_url.",
+            "connect_url": url,
+        },
+    )

@@ -1,0 +1,108 @@
+"""The hooks of `paraph check` for an example product, in a process beside it.
+
+The product has no page for tests. So `use` signs in as the subject and opens the page that calls
+Zoom, and `links` reads the product's database.
+
+    python -m examples.hook_server PORT URL DATABASE SIGN_IN PROFILE FIELDS
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
+
+_HIDDEN = re.compile(r"<input type=\"?hidden\"? name=\"?([^\" ]+)\"? value=\"?([^\" >]*)")
+_LINKS = (
+    "SELECT links.subject, grants.user_id, grants.account_id FROM links "
+    "JOIN grants ON grants.grant_id = links.grant_id WHERE links.phase = 'active'"
+)
+
+
+@dataclass(frozen=True)
+class Product:
+    """The product beside which the hooks stand."""
+
+    url: str
+    database: str
+    sign_in: str
+    profile: str
+    fields: dict[str, str]
+
+    def use(self, subject: str) -> int:
+        """Sign in as a subject, and open the page that calls Zoom; return its status."""
+        # A browser sends Secure cookies to loopback over plain http.
+        policy = DefaultCookiePolicy(secure_protocols=("http", "https"))
+        opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar(policy)))
+        try:
+            with opener.open(self.url + self.sign_in, timeout=30) as page:
+                form = dict(_HIDDEN.findall(page.read().decode()))
+        except HTTPError:
+            # It has no page for its form.
+            form = {}
+        form |= {name: text.replace("{subject}", subject) for name, text in self.fields.items()}
+        sent = Request(self.url + self.sign_in, urlencode(form).encode())
+        try:
+            opener.open(sent, timeout=30).close()
+            with opener.open(self.url + self.profile, timeout=60) as page:
+                return int(page.status)
+        except HTTPError as refused:
+            return refused.code
+        except URLError:
+            return 503
+
+    def links(self) -> list[dict[str, str]]:
+        """The active links, as the database has them."""
+        names = ("subject", "user_id", "account_id")
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            return [dict(zip(names, row, strict=True)) for row in connection.execute(_LINKS)]
+
+
+def handler_of(product: Product) -> type[BaseHTTPRequestHandler]:
+    """The handler of the hooks' requests."""
+
+    class Hooks(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Answer a hook."""
+            length = int(self.headers.get("content-length", 0))
+            given = json.loads(self.rfile.read(length) or b"{}")
+            if self.path == "/use":
+                self.answer(product.use(given["subject"]), {})
+            elif self.path == "/links":
+                self.answer(200, product.links())
+            else:
+                self.answer(404, {})
+
+        def answer(self, status: int, content: Any) -> None:
+            """Send JSON."""
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Print nothing."""
+
+    return Hooks
+
+
+def main() -> None:
+    """Serve the hooks."""
+    port, url, database, sign_in, profile, fields = sys.argv[1:]
+    product = Product(url, database, sign_in, profile, json.loads(fields))
+    ThreadingHTTPServer(("127.0.0.1", int(port)), handler_of(product)).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
