@@ -14,7 +14,8 @@ from programs import skip_test
 from project.part_imports import ROOT
 
 EXAMPLES = Path(__file__).with_name("extras_examples")
-_PINNED = re.compile(r"^([a-z0-9._-]+(?:\[[a-z]+\])?==[^ ;\\]+)", re.MULTILINE)
+# A pinned version with the Pythons that it is for, without its hashes.
+_PINNED = re.compile(r"^[a-z0-9._-]+==[^\\\n]+", re.MULTILINE)
 # The statement that is timed for each extra; "" is the base installation.
 IMPORTS: Mapping[str, str] = {
     "": "import paraph.webhooks",
