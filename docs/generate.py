@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import python_reference
 import sync_code
 
 from paraph.errors import ParaphError
@@ -152,6 +153,13 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "outgoing.md": {"causes": causes},
     "management-api.md": {"errors": errors},
+    "reference/python.md": {
+        "calls": python_reference.calls,
+        "handle": python_reference.handle,
+        "values": python_reference.values,
+        "exceptions": python_reference.errors,
+        "objects": python_reference.objects,
+    },
     "simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},
 }
 

@@ -19,6 +19,8 @@ IMPORTS = {
     "from paraph import Settings": ("paraph.Settings", "service"),
     "from paraph import load_settings": ("paraph.load_settings", "service"),
     "from paraph import Client": ("paraph.client", "client"),
+    "from paraph.installs import InstallFlow": ("paraph.installs.InstallFlow", "installs"),
+    "from paraph import SyncZoom": ("paraph.SyncZoom", "service"),
     "import paraph.client": ("paraph.client", "client"),
     "from paraph import SimulatedZoom; SimulatedZoom()": ("paraph.SimulatedZoom", "simulator"),
 }

@@ -14,6 +14,11 @@ class Secret:
     """A client secret, token, code, state, verifier or key in text form.
 
     Comparison takes constant time. It has no hash and no length, and cannot be pickled.
+
+    Example:
+        >>> secret = Secret("zm-7hTq2LwX9fKd")
+        >>> print(secret)
+        Secret(***)
     """
 
     __slots__ = ("_text",)
@@ -22,7 +27,12 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text, for the one place that must send or store it."""
+        """Return the text, for the one place that must send or store it.
+
+        Example:
+            >>> Secret("zm-7hTq2LwX9fKd").reveal()
+            'zm-7hTq2LwX9fKd'
+        """
         return self._text
 
     def __bool__(self) -> bool:

@@ -118,7 +118,7 @@ class Installation(FormerRecord):
     Attributes:
         id: the id of the installation; it stays the same when the user installs again.
         subject: the local account.
-        phase: "active", "needs_reauthorization", "suspended" or "deauthorizing".
+        phase: "active", "needs_reauthorization", "undecided" or "suspended".
         reason: why it needs a new consent; otherwise empty.
         zoom: the Zoom user.
         scopes: the granted scopes, sorted.
@@ -258,6 +258,10 @@ class ZoomResponse:
 
         Raises:
             ValueError: the body is not JSON.
+
+        Example:
+            >>> ZoomResponse(200, {}, b'{"id": "u1"}').json()
+            {'id': 'u1'}
         """
         return json.loads(self.body)
 
@@ -270,7 +274,12 @@ class ZoomResponse:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """One page of a list; `next` is the cursor of the next page, None on the last."""
+    """One page of a list; `next` is the cursor of the next page, None on the last.
+
+    Example:
+        >>> Page((1, 2), None).items
+        (1, 2)
+    """
 
     items: tuple[Item, ...]
     next: str | None

@@ -17,7 +17,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.recipients import Recipients, find_recipients
 from paraph.lifecycle.context import Context
 from paraph.model.event import KeptEvent
-from paraph.model.installation import Installation
+from paraph.values import Installation
 from storage import sample
 
 pytestmark = pytest.mark.anyio
@@ -49,13 +49,13 @@ async def test_a_handler_is_handed_event_installation_and_client(context: Contex
         seen.append((event, installation, zoom))
 
     event = await _kept(context)
-    await handlers.bind(context, client_of=lambda one: f"client of {one.link.subject}").forward(
+    await handlers.bind(context, client_of=lambda one: f"client of {one.subject}").forward(
         event, await _recipients(context, event)
     )
     ((handed, installation, client),) = seen
     assert ("meeting.ended", "canary-topic-1") == (handed.name, handed.payload["object"]["topic"])
     assert event.body == handed.body and event.event_id == handed.id
-    assert installation is not None and "link-1" == installation.link.link_id
+    assert installation is not None and "link-1" == installation.id
     assert "client of subject-1" == client
 
 
@@ -213,7 +213,7 @@ async def test_a_notice_has_only_its_own_installation(context: Context) -> None:
 
     @handlers.on("installation.*")
     async def handler(event: HandedEvent, installation: Installation | None) -> None:
-        seen.append(None if installation is None else installation.link.link_id)
+        seen.append(None if installation is None else installation.id)
         assert len(event.installations) == (installation is not None)
 
     target = handlers.bind(context)

@@ -19,7 +19,7 @@ _PINNED = re.compile(r"^[a-z0-9._-]+==[^\\\n]+", re.MULTILINE)
 # The statement that is timed for each extra; "" is the base installation.
 IMPORTS: Mapping[str, str] = {
     "": "import paraph.webhooks",
-    "installs": "import paraph.installs",
+    "installs": "from paraph.installs import InstallFlow",
     "client": "import paraph.client",
     "simulator": "import paraph.simulator.app",
     "check": "import paraph.checks.runner",

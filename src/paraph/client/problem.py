@@ -37,13 +37,13 @@ def problem_for(
         retry_after: the header of that name.
     """
     seconds = int(retry_after) if retry_after is not None and retry_after.isdecimal() else None
-    kind = _BY_CODE.get(str(document.get("code", "")))
-    if kind is None:
-        default = errors.ParaphError if status >= 500 else errors.UsageError
-        kind = _BY_STATUS.get(status, default)
+    known = _BY_CODE.get(str(document.get("code", "")))
+    default = errors.ParaphError if status >= 500 else errors.UsageError
+    kind = known or _BY_STATUS.get(status, default)
     title = str(document.get("title", f"The service responded with status {status}."))
     problem = _BUILDERS.get(kind, _plain)(kind, title, document, seconds)
-    problem.status = status
+    if known is None:
+        problem.status = status
     problem.retry_after = seconds if seconds is not None else problem.retry_after
     return problem
 

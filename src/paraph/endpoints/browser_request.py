@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from paraph.cookies import own_cookies
 from paraph.http.client_address import client_address
+from paraph.installs.browser import is_prefetch
 from paraph.settings.validation import Network
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ class BrowserRequest:
     @property
     def is_prefetch(self) -> bool:
         """Return true for a prefetch, a prerender or a link scanner: no person acted."""
-        purposes = [v for n, v in self.scope["headers"] if n in _PURPOSE_HEADERS]
-        return any(b"prefetch" in one or b"prerender" in one for one in purposes)
+        return is_prefetch(self.scope["headers"])
 
     @property
     def is_cross_site(self) -> bool:
@@ -63,6 +63,3 @@ def path_of(scope: Scope) -> str:
     """
     raw = scope.get("raw_path")
     return str(scope["path"]) if raw is None else bytes(raw).decode("latin-1")
-
-
-_PURPOSE_HEADERS = frozenset({b"sec-purpose", b"purpose", b"x-moz"})

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from paraph.errors.root import ParaphError
-from paraph.values import Replaced
+
+if TYPE_CHECKING:
+    # Every program imports the errors, and few of them need the values.
+    from paraph.values import Replaced
 
 
 class UsageError(ParaphError):
-    """The caller broke paraph's contract."""
+    """The caller broke paraph's contract.
+
+    Example:
+        >>> UsageError("page_size is 0", remedy="Use a number from 1 to 200.").status
+        400
+    """
 
     code = "usage"
     status = 400
@@ -18,7 +27,14 @@ class UsageError(ParaphError):
 
 
 class NotFound(UsageError):
-    """The thing does not exist or is not the caller's; the response does not say which."""
+    """The thing does not exist or is not the caller's; the response does not say which.
+
+    Example:
+        try:
+            response = await zoom.installation("acct_99").get("/users/me")
+        except NotFound:
+            response = None  # Show "Connect Zoom".
+    """
 
     code = "not_found"
     status = 404
@@ -27,7 +43,12 @@ class NotFound(UsageError):
 
 
 class ApiKeyMissing(UsageError):
-    """No live API key: missing, malformed, unknown and revoked keys get the same response."""
+    """No live API key: missing, malformed, unknown and revoked keys get the same response.
+
+    Example:
+        >>> ApiKeyMissing().remedy
+        'Send it as Authorization: Bearer KEY.'
+    """
 
     code = "api_key_missing"
     status = 401
@@ -36,7 +57,12 @@ class ApiKeyMissing(UsageError):
 
 
 class NotAllowed(UsageError):
-    """The credential is valid and lacks the permission."""
+    """The credential is valid and lacks the permission.
+
+    Example:
+        >>> NotAllowed().status
+        403
+    """
 
     code = "not_allowed"
     status = 403
@@ -45,7 +71,14 @@ class NotAllowed(UsageError):
 
 
 class CallRefused(NotAllowed):
-    """A call of Zoom's API that is not forwarded: its path, its query, or the allow-list."""
+    """A call of Zoom's API that is not forwarded: its path, its query, or the allow-list.
+
+    Example:
+        try:
+            await zoom.installation("acct_42").delete("/users/me")
+        except CallRefused as refused:
+            print(refused, refused.remedy)
+    """
 
     code = "call_refused"
     public_message = "This call is not passed on to Zoom."
@@ -78,7 +111,15 @@ class LinkConflict(UsageError):
 
 
 class ConfigurationError(ParaphError):
-    """The settings do not allow a start; `problems` holds one sentence for each problem."""
+    """The settings do not allow a start; `problems` holds one sentence for each problem.
+
+    Example:
+        try:
+            zoom = Zoom(public_url="http://product.example")
+        except ConfigurationError as wrong:
+            for problem in wrong.problems:
+                print(problem)
+    """
 
     code = "configuration"
     public_message = "The settings cannot be used."

@@ -6,7 +6,12 @@ from paraph.errors.root import ParaphError
 
 
 class TransportError(ParaphError):
-    """No usable response; `cause` is a value of `paraph.outgoing.failure.Cause`, or ""."""
+    """No usable response; `cause` is a value of `paraph.outgoing.failure.Cause`, or "".
+
+    Example:
+        >>> issubclass(ServiceUnreachable, TransportError), TransportError().status
+        (True, 503)
+    """
 
     code = "transport"
     status = 503
@@ -16,7 +21,12 @@ class TransportError(ParaphError):
 
 
 class ResponseTooLarge(TransportError):
-    """Zoom's response is larger than the limit for a host."""
+    """Zoom's response is larger than the limit for a host.
+
+    Example:
+        >>> ResponseTooLarge().cause
+        'response_too_large'
+    """
 
     code = "answer_too_large"
     status = 502
@@ -44,7 +54,12 @@ class ServiceUnreachable(TransportError):
 
 
 class Busy(TransportError):
-    """paraph's own limit on concurrent work at Zoom is reached."""
+    """paraph's own limit on concurrent work at Zoom is reached.
+
+    Example:
+        >>> Busy().status, Busy().retry_after
+        (429, 2)
+    """
 
     code = "busy"
     status = 429
@@ -54,7 +69,12 @@ class Busy(TransportError):
 
 
 class StorageError(ParaphError):
-    """The store could not write or read."""
+    """The store could not write or read.
+
+    Example:
+        >>> StorageError().status
+        503
+    """
 
     code = "storage"
     status = 503
@@ -88,7 +108,12 @@ class SealBroken(StorageError):
 
 
 class Conflict(StorageError):
-    """Another caller was first."""
+    """Another caller was first.
+
+    Example:
+        >>> Conflict().status
+        409
+    """
 
     code = "conflict"
     status = 409

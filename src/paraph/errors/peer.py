@@ -9,7 +9,12 @@ from paraph.former_names import warn_former
 
 
 class PeerError(ParaphError):
-    """The other side broke the protocol."""
+    """The other side broke the protocol.
+
+    Example:
+        >>> issubclass(NeedsReauthorization, PeerError), issubclass(TransportError, PeerError)
+        (True, False)
+    """
 
     code = "peer"
     status = 400
@@ -66,7 +71,12 @@ class AuthorizationErrorResponse(PeerError):
 
 
 class TokenErrorResponse(PeerError):
-    """The token endpoint refused (RFC 6749 section 5.2); `detail` is its reason, not secret."""
+    """The token endpoint refused (RFC 6749 section 5.2); `detail` is its reason, not secret.
+
+    Example:
+        >>> TokenErrorResponse("invalid_client").error
+        'invalid_client'
+    """
 
     code = "token_error"
     status = 424
@@ -78,7 +88,12 @@ class TokenErrorResponse(PeerError):
 
 
 class InvalidGrant(TokenErrorResponse):
-    """The code or refresh token no longer works: used, expired, revoked or superseded."""
+    """The code or refresh token no longer works: used, expired, revoked or superseded.
+
+    Example:
+        >>> InvalidGrant().error
+        'invalid_grant'
+    """
 
     code = "invalid_grant"
     status = 400
@@ -88,7 +103,12 @@ class InvalidGrant(TokenErrorResponse):
 
 
 class ResourceErrorResponse(PeerError):
-    """The resource server refused; `kind` is a value of `paraph.zoom.api_errors.ApiErrorKind`."""
+    """The resource server refused; `kind` is a value of `paraph.zoom.api_errors.ApiErrorKind`.
+
+    Example:
+        >>> ResourceErrorResponse(401, "access_token_invalid").peer_status
+        401
+    """
 
     code = "resource_error"
     status = 424
@@ -148,7 +168,12 @@ class NeedsReauthorization(PeerError):
 
 
 class BeingDecided(PeerError):
-    """A removal was announced and its order to the consent is not known yet."""
+    """A removal was announced and its order to the consent is not known yet.
+
+    Example:
+        >>> BeingDecided().status, BeingDecided().retry_after
+        (503, 2)
+    """
 
     code = "being_decided"
     status = 503
@@ -163,6 +188,10 @@ class PeerUnavailable(PeerError):
     Args:
         status: the HTTP status.
         retry_at: epoch seconds before which a retry is pointless, if the response says so.
+
+    Example:
+        >>> PeerUnavailable(503, retry_at=1900000000.0).retry_at
+        1900000000.0
     """
 
     code = "peer_unavailable"
@@ -188,6 +217,7 @@ class SignatureMismatch(DeliveryRejected):
     """No secret of the ring produces this signature for these bytes."""
 
     code = "signature_mismatch"
+    _detail = "none of the webhook secrets made this signature"
 
 
 class StaleTimestamp(DeliveryRejected):

@@ -59,6 +59,11 @@ class HandedEvent:
         selected_by: "concerned_users" or "account", the rule that selected them; "none" where the
             event names neither a user nor an account, and for notices.
         concerned_users: the Zoom users whom the event concerns.
+
+    Example:
+        @zoom.on("meeting.ended")
+        async def ended(event: HandedEvent) -> None:
+            print(event.id, event.payload["object"]["uuid"])
     """
 
     id: str

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from paraph.cookies import OWN_PREFIX, cookie_prefix
 from paraph.encoding import encode_base64url
-from paraph.errors import AuthorizationExpired, StateMismatch, StorageError
+from paraph.errors import AuthorizationExpired, StateMismatch, StorageError, UsageError
 from paraph.oauth.authorization_request import (
     LIFETIME_SECONDS,
     AuthorizationRequest,
@@ -38,6 +38,8 @@ KEPT_TABS = 5
 MOST_COOKIE_BYTES = 4096 - 256
 _NAME = r"([0-9]{10})-([A-Za-z0-9_-]{22})"
 _USE = "cookie"
+MAX_SUBJECT = 255
+_RETURN_TO = re.compile(r"[A-Za-z0-9_.~-]{0,200}")
 OUTCOME_SECONDS = 60
 """The seconds for which a finished flow repeats its outcome to the browser with its cookie."""
 _KEPT_SECONDS = LIFETIME_SECONDS + OUTCOME_SECONDS
@@ -67,6 +69,18 @@ class LinkWish:
     challenge: str
     return_to: str
     request_hash: bytes | None = None
+
+
+def demand_wish_form(subject: str, return_to: str) -> None:
+    """Check the form of the host's values, before they are sealed or stored.
+
+    Raises:
+        UsageError: one of them does not have its form.
+    """
+    if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
+        raise UsageError("subject must be 1 to 255 printable characters")
+    if not _RETURN_TO.fullmatch(return_to):
+        raise UsageError("return_to must be an identifier (letters, digits, _.~-), not a URL")
 
 
 @dataclass(frozen=True, slots=True)

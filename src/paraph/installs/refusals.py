@@ -1,6 +1,7 @@
 """The exceptions of an install: each has a page text for the person and an HTTP status.
 
     InstallRefused
+    ├── RequestIgnored           No person opened the URL: a prefetch, or another method than GET.
     ├── StatelessCode            A code without `state`, as the Marketplace sends it.
     ├── ResponseInvalid          The query is not an authorization response.
     ├── StateMismatch            This browser did not start the install.
@@ -27,7 +28,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from paraph import errors
-from paraph.installs.result import Tokens
+from paraph.installs.result import Headers, Tokens, response_headers
 
 _NOT_STARTED_HERE = (
     "This page was not reached from an installation that started in this browser. "
@@ -50,7 +51,7 @@ class InstallRefused(errors.ParaphError):
         try:
             result = flow.finish(url, cookies)
         except InstallRefused as refused:
-            print(refused.status, refused.page_text)
+            print(refused.status, refused.page_text, refused.headers)
     """
 
     code = "install_refused"
@@ -67,9 +68,26 @@ class InstallRefused(errors.ParaphError):
         self.set_cookie = set_cookie
 
     @property
+    def headers(self) -> Headers:
+        """The headers of the response, as pairs: `Location` and `Set-Cookie` are among them."""
+        return response_headers(self.set_cookie, location=self.location)
+
+    @property
     def detail(self) -> str:
         """The cause, for developers. It never holds a secret."""
         return self._detail or self.page_text
+
+
+class RequestIgnored(InstallRefused):
+    """No person opened the URL: a prefetch, a link scanner, or another method than GET.
+
+    Nothing is used up. The person's own request works afterwards.
+    """
+
+    code = "request_ignored"
+    status = 204
+    page_text = ""
+    default_remedy = "Send an empty response with this status."
 
 
 class StatelessCode(InstallRefused, errors.AuthorizationResponseInvalid):
@@ -91,19 +109,35 @@ class StatelessCode(InstallRefused, errors.AuthorizationResponseInvalid):
 class ResponseInvalid(InstallRefused, errors.AuthorizationResponseInvalid):
     """The query is not an authorization response (RFC 6749 sections 3.1 and 4.1.2)."""
 
+    code = "authorization_response_invalid"
+
 
 class StateMismatch(InstallRefused, errors.StateMismatch):
-    """The browser does not hold the cookie of this state (RFC 6749 section 10.12)."""
+    """The browser does not hold the cookie of this state (RFC 6749 section 10.12).
+
+    Attributes:
+        reason: for logs: `no_cookie`, `other_cookies`, `doubled_cookie`, `forged_cookie`, or
+            `state_mismatch`.
+    """
+
+    code = "state_mismatch"
+
+    def __init__(self, detail: str = "", *, reason: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason or self.code
 
 
 class AuthorizationExpired(InstallRefused, errors.AuthorizationExpired):
     """The install started more than ten minutes ago."""
 
+    code = "authorization_expired"
     page_text = "This installation took longer than ten minutes. Start it again."
 
 
 class IssuerMismatch(InstallRefused, errors.IssuerMismatch):
     """Another authorization server answered (RFC 9207 section 2.4)."""
+
+    code = "issuer_mismatch"
 
 
 class SubjectChanged(InstallRefused):
@@ -147,6 +181,7 @@ class ConsentDenied(InstallRefused, errors.AuthorizationErrorResponse):
         error: a registered error code such as `access_denied`, or "unknown".
     """
 
+    code = "authorization_error"
     status = 403
     page_text = (
         "Zoom did not grant the installation, so nothing was connected. "
@@ -161,6 +196,7 @@ class ConsentDenied(InstallRefused, errors.AuthorizationErrorResponse):
 class CodeRefused(InstallRefused, errors.InvalidGrant):
     """Zoom refused the code: it is unknown, expired, used, or belongs to another request."""
 
+    code = "invalid_grant"
     page_text = "Zoom did not accept this installation. Start it again."
 
     def __init__(self, detail: str = "", *, set_cookie: str | None = None) -> None:
@@ -187,6 +223,7 @@ class ScopesMissing(InstallRefused, errors.ScopesMissing):
                 flow.revoke(refused.tokens.access_token)
     """
 
+    code = "scopes_missing"
     status = 403
     page_text = (
         "Zoom did not grant every permission that the app needs. Start again and leave every "
@@ -221,7 +258,7 @@ class OwnerUnknown(InstallRefused, errors.PeerError):
     """
 
     code = "owner_unknown"
-    status = 503
+    status = 424
     page_text = "Zoom cannot complete the installation at the moment. Start again in a few minutes."
     default_remedy = "Store `tokens` encrypted, and call owner_of(tokens) until Zoom answers."
 

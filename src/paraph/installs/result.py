@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from paraph.values import Proof
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+# A response of an install is not kept, and its URL, which may hold a code, is not passed on.
+_PRIVATE: Headers = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """One proof of an installation.
+def response_headers(*set_cookies: str | None, location: str = "") -> Headers:
+    """Return the headers of a response of an install.
 
-    Attributes:
-        name: the name of the proof, such as "state".
-        held_at: when it was checked, in epoch seconds.
-        word: its source: "paraph".
+    Args:
+        set_cookies: the values of `Set-Cookie` headers; None is left out.
+        location: the URL of a redirect; "" for a page.
     """
-
-    name: str
-    held_at: int
-    word: str
+    redirect = (("Location", location),) if location else ()
+    return (*redirect, *(("Set-Cookie", one) for one in set_cookies if one), *_PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +30,18 @@ class Redirect:
     Attributes:
         location: the URL of Zoom's page.
         set_cookie: the value of the `Set-Cookie` header that recognises this browser later.
-        set_cookies: the values of all `Set-Cookie` headers: the one above, and those that delete
-            the browser's oldest flows. Only `start(cookies=...)` knows the latter.
+        deleted: the values of `Set-Cookie` headers that delete the browser's oldest flows; empty
+            unless `start` got the browser's cookies.
     """
 
     location: str = field(repr=False)
     set_cookie: str = field(repr=False)
-    set_cookies: tuple[str, ...] = field(repr=False)
+    deleted: tuple[str, ...] = field(repr=False)
+
+    @property
+    def headers(self) -> Headers:
+        """All headers of the response, as pairs."""
+        return response_headers(self.set_cookie, *self.deleted, location=self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +61,6 @@ class Tokens:
     expires_at: int
     scopes: tuple[str, ...]
     api_server: str
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The Zoom user that a token set belongs to.
-
-    Attributes:
-        user_id, account_id: the identity; compare both, byte for byte.
-        email, display_name: to show to people. An address can be changed and decides nothing.
-    """
-
-    user_id: str
-    account_id: str
-    email: str
-    display_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +87,8 @@ class InstallResult:
     return_to: str
     proofs: tuple[Proof, ...]
     set_cookie: str = field(repr=False)
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the response, as pairs, whatever it shows or redirects to."""
+        return response_headers(self.set_cookie)

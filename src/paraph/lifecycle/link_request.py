@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from paraph.errors import Conflict, NotFound, UsageError
-from paraph.installs.pending_authorization import LinkWish
+from paraph.installs.pending_authorization import LinkWish, demand_wish_form
 from paraph.lifecycle.context import Context
 from paraph.model.link import LinkRequest
 from paraph.oauth.authorization_request import LIFETIME_SECONDS
@@ -23,9 +23,7 @@ from paraph.storage.transaction import Transaction
 REQUEST_SECONDS = 600
 # A browser that begins in the last second of a link request still has a flow's full lifetime.
 FINISH_SECONDS = LIFETIME_SECONDS + 60
-MAX_SUBJECT = 255
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-_RETURN_TO = re.compile(r"[A-Za-z0-9_.~-]{0,200}")
 
 
 async def request_link(
@@ -45,12 +43,9 @@ async def request_link(
     Raises:
         UsageError: an argument does not have its form.
     """
-    if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
-        raise UsageError("subject must be 1 to 255 printable characters")
+    demand_wish_form(subject, return_to)
     if not _CHALLENGE.fullmatch(challenge):
         raise UsageError("challenge must be the S256 of a nonce: 43 base64url characters")
-    if not _RETURN_TO.fullmatch(return_to):
-        raise UsageError("return_to must be an identifier (letters, digits, _.~-), not a URL")
     code = context.one_use_code()
     expires_at = context.now() + REQUEST_SECONDS
     async with context.store.transaction(NOTHING_READ) as tx:

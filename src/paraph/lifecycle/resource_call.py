@@ -70,7 +70,12 @@ class HostCall:
 
 @dataclass(frozen=True, slots=True)
 class ForwardedResponse:
-    """Zoom's response as the host gets it."""
+    """Zoom's response as the host gets it.
+
+    Example:
+        async with zoom.installation("acct_42").stream("GET", "/users/me") as passed:
+            assert passed.status == 200
+    """
 
     status: int
     headers: Headers

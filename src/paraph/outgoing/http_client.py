@@ -1,4 +1,4 @@
-"""Builds the arguments of httpx for a route, and translates its exceptions."""
+"""Rules for every request that is sent with httpx: arguments, accepted responses, exceptions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import httpx
 from paraph.errors import TransportError
 from paraph.outgoing.failure import Cause, cause_of, failure, proxy_cause
 from paraph.outgoing.route import OutgoingRoute
+
+CONNECT_SECONDS = 4.0
+USER_AGENT = "paraph"
+HEADERS = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
 
 
 def client_arguments(
@@ -41,6 +45,54 @@ def client_arguments(
         # No transport here: the default one is direct.
         arguments["mounts"] = dict.fromkeys(direct)
     return arguments
+
+
+def timeout_of(seconds: float) -> httpx.Timeout:
+    """Return the timeouts of one step. Connecting ends first, so that the causes stay distinct."""
+    return httpx.Timeout(seconds, connect=connect_seconds(seconds))
+
+
+def connect_seconds(seconds: float) -> float:
+    """Return the timeout of connecting, for a request with this timeout in all."""
+    return min(CONNECT_SECONDS, seconds * 2 / 3)
+
+
+def headers_of(response: httpx.Response) -> tuple[tuple[str, str], ...]:
+    """Return all headers: names in lower case, repeated ones as often as they were sent."""
+    return tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in response.headers.raw
+    )
+
+
+class BoundedBody:
+    """The body of a response of the protocol, read up to a limit.
+
+    A redirect is refused, because a redirected token request would carry the client secret along
+    (RFC 9700 section 4.12). Nothing is decompressed: a small response must not become large.
+
+    Raises:
+        TransportError: the response is a redirect, is compressed, or exceeds the limit.
+    """
+
+    def __init__(self, response: httpx.Response, *, origin: str, limit: int) -> None:
+        if 300 <= response.status_code < 400:
+            raise failure(Cause.REDIRECT, peer=origin)
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise failure(Cause.RESPONSE_COMPRESSED, peer=origin)
+        self._origin = origin
+        self._limit = limit
+        self._read = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        """Add the next piece."""
+        self._read += piece
+        if len(self._read) > self._limit:
+            raise failure(Cause.RESPONSE_TOO_LARGE, peer=self._origin, extra="one mebibyte")
+
+    def whole(self) -> bytes:
+        """Return the body."""
+        return bytes(self._read)
 
 
 def failure_of(

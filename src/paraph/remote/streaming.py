@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from paraph.errors import ResponseTooLarge
+from paraph.outgoing.http_client import headers_of
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -91,11 +92,3 @@ class StreamedResponse:
                 if passed > self._limit:
                     raise ResponseTooLarge("a response was longer than the limit")
                 yield piece
-
-
-def headers_of(response: httpx.Response) -> Headers:
-    """Return all headers: names in lower case, repeated ones as often as they were sent."""
-    return tuple(
-        (name.decode("latin-1").lower(), value.decode("latin-1"))
-        for name, value in response.headers.raw
-    )

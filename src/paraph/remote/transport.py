@@ -27,14 +27,20 @@ import httpx
 from paraph.errors import ResponseTooLarge, TransportError
 from paraph.oauth.messages import MAX_RESPONSE_BODY_BYTES, Request, Response
 from paraph.outgoing.failure import Cause, failure
-from paraph.outgoing.http_client import client_arguments, failure_of
+from paraph.outgoing.http_client import (
+    HEADERS,
+    BoundedBody,
+    client_arguments,
+    connect_seconds,
+    failure_of,
+    headers_of,
+    timeout_of,
+)
 from paraph.outgoing.route import DIRECT, OutgoingRoute, origin_of
 from paraph.remote.failure_log import FailureLog
-from paraph.remote.streaming import StreamedRequest, StreamedResponse, StreamLimits, headers_of
+from paraph.remote.streaming import StreamedRequest, StreamedResponse, StreamLimits
 
 DEADLINE_SECONDS = 6.0
-CONNECT_SECONDS = 4.0
-USER_AGENT = "paraph"
 
 Result = TypeVar("Result")
 
@@ -77,9 +83,9 @@ class Transport:
     def _client(self, seconds: float) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             **client_arguments(self._route, self._origins, verify=self._verify),
-            timeout=httpx.Timeout(seconds, connect=_connect_seconds(seconds)),
+            timeout=timeout_of(seconds),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
-            headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
+            headers=HEADERS,
         )
 
     async def send(self, request: Request) -> Response:
@@ -114,7 +120,7 @@ class Transport:
                 error,
                 origin=origin,
                 route=self._route,
-                seconds=_connect_seconds(seconds) if connecting else seconds,
+                seconds=connect_seconds(seconds) if connecting else seconds,
                 trust=self._trust,
             )
             self.failures.note(own, peer=origin)
@@ -138,16 +144,10 @@ class Transport:
             headers=list(request.headers),
             content=request.body or None,
         ) as response:
-            if 300 <= response.status_code < 400:
-                raise failure(Cause.REDIRECT, peer=origin)
-            if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise failure(Cause.RESPONSE_COMPRESSED, peer=origin)
-            body = bytearray()
+            body = BoundedBody(response, origin=origin, limit=MAX_RESPONSE_BODY_BYTES)
             async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > MAX_RESPONSE_BODY_BYTES:
-                    raise failure(Cause.RESPONSE_TOO_LARGE, peer=origin, extra="one mebibyte")
-            return Response(response.status_code, headers_of(response), bytes(body))
+                body.add(piece)
+            return Response(response.status_code, headers_of(response), body.whole())
 
     @asynccontextmanager
     async def stream(
@@ -225,11 +225,6 @@ class Transport:
         await self._http.aclose()
         if self._streams is not None:
             await self._streams.aclose()
-
-
-def _connect_seconds(seconds: float) -> float:
-    """Return the timeout of connecting: shorter than the whole, so that causes stay distinct."""
-    return min(CONNECT_SECONDS, seconds * 2 / 3)
 
 
 def _announced(response: httpx.Response) -> int:

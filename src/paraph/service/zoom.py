@@ -108,6 +108,9 @@ class Zoom(FormerCalls):
 
         Raises:
             ConfigurationError: carries every problem of the settings.
+
+        Example:
+            zoom = Zoom.from_settings(file)
         """
         return cls(file=file)
 
@@ -215,8 +218,16 @@ class Zoom(FormerCalls):
         unless it concerns exactly one), and its subject's installation, to call Zoom with.
         Register before the app runs.
 
+        Args:
+            pattern: an event name, a prefix like "meeting.*", or "*" for all.
+
         Raises:
             UsageError: no event can match; the remedy names a pattern that may be meant.
+
+        Example:
+            @zoom.on("meeting.*")
+            async def meeting(event, installation, zoom):
+                print(event.name, event.account_id)
         """
         return self.handlers.on(pattern)
 

@@ -97,23 +97,36 @@ def check_keys(source: KeySource) -> tuple[tuple[Secret, ...], list[str]]:
         problems.append("give encryption_keys or encryption_keys_file, not both")
     elif source.encryption_keys_file:
         values, problems = read_private_lines("encryption_keys_file", source.encryption_keys_file)
-    elif not values:
-        problems.append("encryption_keys is missing: make one with `paraph keys new`")
-    problems += [
-        f"encryption_keys[{place}] is not what `paraph keys new` prints"
+    if values or not source.encryption_keys_file:
+        problems += key_problems("encryption_keys", values, may_be_wrapped=True)
+    if any(map(is_wrapped, values)) and not source.service_url:
+        problems.append("encryption_keys holds a wrapped key, and key_service_url is missing")
+    return tuple(map(Secret, values)), problems
+
+
+def key_problems(name: str, values: Sequence[str], *, may_be_wrapped: bool = False) -> list[str]:
+    """List the problems of a list of keys, newest first. No value is repeated.
+
+    Args:
+        name: the name of the setting.
+        values: its keys.
+        may_be_wrapped: true if a key service may have wrapped a key.
+    """
+    if not values:
+        return [f"{name} is missing: make one with `paraph keys new`"]
+    problems = [
+        f"{name}[{place}] is not what `paraph keys new` prints"
         for place, value in enumerate(values)
-        if not (is_wrapped(value) or _is_key(value))
+        if not (_is_key(value) or (may_be_wrapped and is_wrapped(value)))
     ]
     ids = [value.partition(":")[0] for value in values]
     problems += [
-        f"encryption_keys[{place}] repeats the key id of encryption_keys[{ids.index(key_id)}]: "
+        f"{name}[{place}] repeats the key id of {name}[{ids.index(key_id)}]: "
         "make another key with `paraph keys new`"
         for place, key_id in enumerate(ids)
         if values[ids.index(key_id)] != values[place]
     ]
-    if any(map(is_wrapped, values)) and not source.service_url:
-        problems.append("encryption_keys holds a wrapped key, and key_service_url is missing")
-    return tuple(map(Secret, values)), problems
+    return problems
 
 
 def _is_key(value: str) -> bool:

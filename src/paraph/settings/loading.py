@@ -53,6 +53,10 @@ def load_settings(
     Raises:
         ConfigurationError: it names every problem; it holds no value of a secret.
         UsageError: a keyword is not a setting.
+
+    Example:
+        settings = load_settings(file)
+        assert settings.linking == "host"
     """
     return _checked(*_read(file, keywords or {}), mount or Mount())
 

@@ -32,7 +32,12 @@ _LONGEST = 100 * 365 * 86400
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of the service, checked and in their final types. Times in seconds."""
+    """All settings of the service, checked and in their final types. Times in seconds.
+
+    Example:
+        zoom = Zoom(settings)
+        assert zoom.settings.level == "user"
+    """
 
     client_id: str
     client_secret: Secret

@@ -45,6 +45,10 @@ class SimulatedZoom(ZoomCalls):
     Attributes:
         url: its origin, like "http://127.0.0.1:43210".
         simulator: the simulator itself, for operations that have no call here.
+
+    Example:
+        with SimulatedZoom() as zoom:
+            print(zoom.url, zoom.app.client_id)
     """
 
     def __init__(self, world: World | None = None) -> None:
@@ -67,13 +71,24 @@ class SimulatedZoom(ZoomCalls):
 
         Raises:
             RuntimeError: the simulator did not start within 10 seconds.
+
+        Example:
+            zoom = SimulatedZoom()
+            zoom.start()
+            zoom.stop()
         """
         self._thread.start()
         if not self._started.wait(_START_SECONDS):
             raise RuntimeError("the simulator did not start within 10 seconds")
 
     def stop(self) -> None:
-        """Stop serving."""
+        """Stop serving.
+
+        Example:
+            zoom = SimulatedZoom()
+            zoom.start()
+            zoom.stop()
+        """
         self.release()
         if self._app_server is not None:
             self._app_server.close()
@@ -131,6 +146,10 @@ class SimulatedZoom(ZoomCalls):
 
         Raises:
             RuntimeError: the app did not start; its exception is the cause.
+
+        Example:
+            url = zoom.serve(app)
+            assert url == zoom.app_url
         """
         self._address().serve(app)
         return self.app_url
@@ -158,6 +177,10 @@ class SimulatedZoom(ZoomCalls):
         Raises:
             UsageError: the start did not lead to the consent page of this Zoom.
             RuntimeError: the app did not start.
+
+        Example:
+            page = zoom.install(app, start="/start")
+            assert page.status_code == 200
         """
         from paraph.simulator.engine import Consent
 
@@ -187,6 +210,9 @@ class SimulatedZoom(ZoomCalls):
 
         Args:
             overrides: settings to add or to replace, such as `linking="none"` or `prefix="/zoom"`.
+
+        Example:
+            product = Zoom(**zoom.settings(linking="none"))
         """
         from paraph.simulator.app_settings import paraph_settings
 
@@ -200,6 +226,10 @@ class SimulatedZoom(ZoomCalls):
 
         Args:
             overrides: as for `settings`.
+
+        Example:
+            variables = zoom.environment(linking="none")
+            assert variables["PARAPH_LINKING"] == "none"
         """
         found = self.settings(**overrides)
         # A keyword of the app's own code, not a setting.
@@ -226,6 +256,9 @@ class SimulatedZoom(ZoomCalls):
         Returns:
             `client_id`, `client_secret`, `webhook_secret`, `redirect_uri`, `public_url`,
             `authorize_url`, `token_url`, `revoke_url` and `api_url`.
+
+        Example:
+            print(zoom.registration())
         """
         from paraph.simulator.app_settings import register
 
@@ -235,6 +268,10 @@ class SimulatedZoom(ZoomCalls):
         """Stop the app that is served, and close the browsers; the fixture does so.
 
         `app_url` stays the same for the next app.
+
+        Example:
+            zoom.serve(app)
+            zoom.release()
         """
         for browser in self._browsers:
             browser.close()

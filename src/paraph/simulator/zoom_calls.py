@@ -58,12 +58,19 @@ class ZoomCalls(ABC):
 
         Args:
             path: only requests of this path; "" for all.
+
+        Example:
+            requests = zoom.journal("/oauth/token")
         """
         entries = self._call(lambda: self.simulator.journal.entries)
         return [entry for entry in entries if not path or entry["path"] == path]
 
     def grants(self) -> list[dict[str, Any]]:
-        """Return the live grants, never their tokens."""
+        """Return the live grants, never their tokens.
+
+        Example:
+            users = [grant["user_id"] for grant in zoom.grants()]
+        """
         from paraph.simulator.steering.control import describe_grants
 
         return self._call(lambda: describe_grants(self.simulator))
@@ -74,6 +81,9 @@ class ZoomCalls(ABC):
         Args:
             auto: "ask" shows the consent page; the others decide at once.
             user_id: the user who decides; "" for the first user.
+
+        Example:
+            zoom.consent("deny")
         """
         from paraph.simulator.engine import Consent
 
@@ -84,8 +94,14 @@ class ZoomCalls(ABC):
 
         Times inside messages stay real.
 
+        Args:
+            seconds: by how much.
+
         Raises:
             UsageError: `seconds` is negative or too large.
+
+        Example:
+            zoom.advance(3600)
         """
         from paraph.simulator.steering.control import advance_clock
 
@@ -109,6 +125,9 @@ class ZoomCalls(ABC):
 
         Raises:
             RuntimeError: no URL subscribes to it, or the URL failed six challenges.
+
+        Example:
+            delivery_id = zoom.send_event("meeting.ended")
         """
         app = self._app(client_id)
         publish = self.simulator.publish
@@ -125,9 +144,19 @@ class ZoomCalls(ABC):
         client_id: str = "",
         variant: str = "",
     ) -> SignedEvent:
-        """Return a signed webhook without sending it; the arguments are as in `send_event`.
+        """Return a signed webhook without sending it.
 
         A test posts it itself to an app without a socket.
+
+        Args:
+            event: the name of the event.
+            payload: its payload; None for a realistic one.
+            client_id: the app; "" for the first app.
+            variant: "mixed_escapes", or "" for the usual form of the bytes.
+
+        Example:
+            event = zoom.signed_event("meeting.ended")
+            assert "x-zm-signature" in event.headers
         """
         app = self._app(client_id)
 
@@ -150,6 +179,9 @@ class ZoomCalls(ABC):
 
         Raises:
             UsageError: there is no such variant.
+
+        Example:
+            delivery_id = zoom.deauthorize()
         """
         from paraph.simulator.apps.deauthorization import deauthorize
 
@@ -177,6 +209,9 @@ class ZoomCalls(ABC):
 
         Raises:
             UsageError: there is no such place or variant.
+
+        Example:
+            headers = {"X-Zoom-App-Context": zoom.app_context()}
         """
         from paraph.simulator.apps.app_context import mint
 
@@ -191,16 +226,32 @@ class ZoomCalls(ABC):
         )
 
     def settle(self) -> None:
-        """Wait until every due webhook has been sent and has its response or has failed."""
+        """Wait until every due webhook has been sent and has its response or has failed.
+
+        Example:
+            zoom.send_event("meeting.ended")
+            zoom.settle()
+        """
         self._await(self.simulator.sender.settle())
 
     def validate_url(self, *, client_id: str = "") -> tuple[bool, str]:
-        """Send the URL-validation challenge; return whether it passed, and the reason."""
+        """Send the URL-validation challenge; return whether it passed, and the reason.
+
+        Args:
+            client_id: the app; "" for the first app.
+
+        Example:
+            passed, reason = zoom.validate_url()
+        """
         app = self._app(client_id)
         return self._await(self.simulator.validation.validate(app, app.event_url))
 
     def deliveries(self) -> list[dict[str, Any]]:
-        """Return every webhook with its attempts; the oldest first."""
+        """Return every webhook with its attempts; the oldest first.
+
+        Example:
+            events = [delivery["event"] for delivery in zoom.deliveries()]
+        """
         return self._call(self._describe_deliveries)
 
     def wait_for_delivery(
@@ -215,6 +266,9 @@ class ZoomCalls(ABC):
 
         Raises:
             TimeoutError: it has not had them within the timeout.
+
+        Example:
+            delivery = zoom.wait_for_delivery(zoom.send_event("meeting.ended"))
         """
 
         async def attempted() -> dict[str, Any]:
@@ -259,6 +313,10 @@ class ZoomCalls(ABC):
         Raises:
             NotFound: there is no such fault.
             UsageError: a parameter is unknown or of the wrong type.
+
+        Example:
+            with zoom.fault("token_unavailable", times=1):
+                print(zoom.grants())
         """
         faults = self.simulator.faults
         self._call(lambda: faults.switch_on(name, parameters))
@@ -274,6 +332,9 @@ class ZoomCalls(ABC):
 
         Args:
             world: another world from now on; None keeps the present one.
+
+        Example:
+            zoom.reset()
         """
         self._call(lambda: self.simulator.reset(world))
 

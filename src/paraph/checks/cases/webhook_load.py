@@ -236,6 +236,8 @@ def _fast(t: CaseContext) -> None:
 @case("wh-tenant")
 def _tenant(t: CaseContext) -> None:
     t.hooks.require("events")
+    # An app that receives webhooks alone knows no accounts.
+    t.url("redirect")
     stranger = t.zoom.user()
     marker, delivery = marked_delivery(t, stranger)
     linked = t.hooks.links()
