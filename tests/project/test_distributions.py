@@ -115,7 +115,9 @@ SCRIPTS = {
     "": ("base", "plugin"),
     "postgres": ("service",),
     "nats": ("service",),
-    "all": ("base", "installs", "simulator", "check", "service"),
+    "django": ("django_project",),
+    "flask": ("flask_app",),
+    "all": ("check", "service", "django_project", "flask_app"),
 }
 # Packages that the simulator's users must not have to install.
 DATABASES = {"alembic", "aiosqlite", "asyncpg", "pydantic", "pydantic-core", "sqlalchemy"}
