@@ -115,7 +115,7 @@ bench: $(DEV)  ## hot paths beside the ceiling, in one run
 docs: $(DEV)  ## write docs/reference/ and the generated tables again
 	$(BIN)/python docs/generate.py
 
-.PHONY: attack matrix kits compare
+.PHONY: attack matrix kits compare extras
 
 attack: $(DEV)  ## every case of `paraph check` against our own service; INBOX=sqlite|postgresql|jetstream ARGS=
 	PYTHONPATH=src:tests $(BIN)/python -m end_to_end.attack --inbox $(or $(INBOX),sqlite) $(ARGS)
@@ -128,6 +128,9 @@ matrix: $(DEV)  ## test `paraph check` itself: every case on the reference and o
 
 compare: $(DEV)  ## the same requests to another checkout and to this one; OLD=path ARGS="--inbox sqlite"
 	PYTHONPATH=src:tests $(BIN)/python -m project.compare $(OLD) $(ARGS)
+
+extras: $(DEV)  ## install each extra into an empty environment, and write the table of their sizes
+	PYTHONPATH=src:tests:docs $(BIN)/python -m project.extras_table
 
 requirements: $(BIN)/python  ## compile requirements/*.txt, with hashes, from pyproject.toml
 	$(PIP) uv

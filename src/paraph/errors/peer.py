@@ -88,7 +88,12 @@ class TokenErrorResponse(PeerError):
 
 
 class InvalidGrant(TokenErrorResponse):
-    """The code or refresh token no longer works: used, expired, revoked or superseded."""
+    """The code or refresh token no longer works: used, expired, revoked or superseded.
+
+    Example:
+        >>> InvalidGrant().error
+        'invalid_grant'
+    """
 
     code = "invalid_grant"
     status = 400
