@@ -180,7 +180,8 @@ def checked_target() -> Target:
         "DJANGO_SETTINGS_MODULE": "checked_settings",
         "PYTHONPATH": f"{ROOT / 'src'}:{CHECKED}",
     }
-    target = target_of(replace(DJANGO, environment={**DJANGO.environment, **hooks}))
+    # This server listens only when the service has started; gunicorn listens before.
+    target = target_of(replace(on("uvicorn"), environment={**DJANGO.environment, **hooks}))
     found = structs.replace(
         target.hooks,
         sign_in=Hook(url="{url}/hooks/sign-in", form={"user": "{subject}"}),
