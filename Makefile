@@ -137,6 +137,7 @@ requirements: $(BIN)/python  ## compile requirements/*.txt, with hashes, from py
 	$(BIN)/uv pip compile $(COMPILE) $(RUN_EXTRAS) pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(COMPILE) --group build -o requirements/build.txt
 	$(BIN)/uv pip compile $(COMPILE) --all-extras pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(subst 3.11,3.12,$(COMPILE)) tests/examples/django_checked/django6.in -o tests/examples/django_checked/django6.txt
 	$(BIN)/uv pip compile $(COMPILE) tests/interoperability/requirements.in -o tests/interoperability/requirements.txt
 	$(BIN)/uv pip compile $(COMPILE) tests/interoperability/kits/requirements.in -o tests/interoperability/kits/requirements.txt
 
