@@ -82,6 +82,14 @@ async def _subject_with_control(four: FourObjects, name: str) -> None:
     await four.do(name, "request_link", "a\x00b", nonce=NONCE)
 
 
+async def _subject_of_a_number(four: FourObjects, name: str) -> None:
+    four.objects[name].installation(42)
+
+
+async def _link_of_a_number(four: FourObjects, name: str) -> None:
+    await four.do(name, "request_link", 42, nonce=NONCE)
+
+
 async def _subject_too_long(four: FourObjects, name: str) -> None:
     await four.do(name, "request_link", "a" * 256, nonce=NONCE)
 
@@ -211,6 +219,8 @@ TABLE: tuple[tuple[Scenario, type[ParaphError], int, dict[str, Any]], ...] = (
     (_decline_unknown, NotFound, 404, {}),
     (_subject_with_control, UsageError, 400, {}),
     (_subject_too_long, UsageError, 400, {}),
+    (_subject_of_a_number, UsageError, 400, {}),
+    (_link_of_a_number, UsageError, 400, {}),
     (_nonce_too_short, UsageError, 400, {}),
     (_return_to_a_url, UsageError, 400, {}),
     (_page_of_nothing, UsageError, 400, {}),

@@ -131,6 +131,14 @@ def test_another_invocation_is_a_mistake_of_the_caller(event: dict[str, Any]) ->
         handler(event, None)
 
 
+def test_a_parsed_body_is_a_mistake_of_the_caller() -> None:
+    """A body that somebody parsed cannot be verified."""
+    handler = lambda_webhook(Webhooks(SECRET))(lambda _received: None)
+    event = {"httpMethod": "POST", "headers": {}, "body": {"event": "meeting.ended"}}
+    with pytest.raises(UsageError, match="not the bytes that arrived"):
+        handler(event, None)
+
+
 def test_an_async_function_is_refused() -> None:
     """Its coroutine would never run, and the event would be lost with a 200."""
 

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from public_names import PublicName
 
 from calls.four_objects import FourObjects, four_objects
 from installs.install_kit import CLIENT_SECRET, REDIRECT_URI, SEALING_KEY, Kit
+from paraph import Settings, SyncZoom, Zoom
 from paraph.simulator.running import SimulatedZoom
 from paraph.simulator.webhooks.webhook_sender import sign
 from project.example_runs import all_names, failures_of, is_pure, run_code, run_session
@@ -124,8 +126,6 @@ async def test_examples_of_zoom_and_the_integrations(tmp_path: Path) -> None:
     starlette = pytest.importorskip("starlette.applications")
     from starlette.requests import Request
 
-    from paraph import Zoom
-
     simulated = simulated_zoom()
     settings = settings_for(simulated, tmp_path, linking="host")
     file = settings_file(tmp_path, simulated)
@@ -143,21 +143,41 @@ async def test_examples_of_zoom_and_the_integrations(tmp_path: Path) -> None:
         "Annotated": Annotated,
         "Starlette": starlette.Starlette,
     }
+    if any(one.module.endswith((".aws_lambda", ".webhook_views")) for one in NAMES):
+        from paraph.webhooks import Webhooks
+
+        names["webhooks"] = Webhooks(secret=SECRET, seen=lambda _event_id: False)
+        names["path"] = lambda route, view: (route, view)
     failed = []
     for one in chosen(
         "paraph.service.zoom",
         "paraph.service.sync_zoom",
         "paraph.settings",
         "paraph.events",
-        "paraph.integrations.fastapi",
-        "paraph.integrations.starlette",
+        "paraph.integrations",
     ):
         if one.name == HANDLE_OF_ZOOM:
             continue
-        app, zoom = fastapi.FastAPI(), Zoom(settings, subject_of=lambda _request: "acct_42")
+        app, zoom = product_of(one, settings)
         failed += await failures_of([one], {**names, "app": app, "zoom": zoom})
     simulated.stop()
     assert [] == failed
+
+
+def product_of(one: PublicName, settings: Settings) -> tuple[Any, Any]:
+    """The app and the object that are `app` and `zoom` in an example of an integration."""
+    if "flask" in one.name:
+        flask = import_module("flask")
+        app = flask.Flask("product")
+        if not one.module.endswith(".flask"):
+            return app, None
+        kind = import_module(one.module).ZoomFlask
+        return app, kind(subject_of=lambda: SUBJECT, prefix="/zoom", settings=settings)
+    if one.module.endswith(".wsgi"):
+        by_environ = import_module(one.module).subject_in_environ
+        return (lambda _environ, _start: []), SyncZoom(settings, subject_of=by_environ)
+    fastapi = import_module("fastapi")
+    return fastapi.FastAPI(), Zoom(settings, subject_of=lambda _request: SUBJECT)
 
 
 def settings_file(folder: Path, simulated: SimulatedZoom) -> Path:

@@ -86,6 +86,20 @@ def challenge_of(nonce: str) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
+def subject_text(subject: object) -> str:
+    """Check that a subject is a text, since a number would be another value elsewhere.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not isinstance(subject, str):
+        raise UsageError(
+            f"a subject is a text, and this one is of type {type(subject).__name__}",
+            remedy="Convert the id of your user, as in str(user.id).",
+        )
+    return subject
+
+
 def session_nonce(nonce: str) -> str:
     """Check the nonce of the session in which a handoff arrived; it may be missing there.
 

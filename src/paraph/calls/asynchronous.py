@@ -14,6 +14,7 @@ from paraph.calls.arguments import (
     one_use_code,
     page_size_of,
     session_nonce,
+    subject_text,
 )
 from paraph.calls.asynchronous_handle import AsyncBackend, AsyncInstallationHandle
 from paraph.values import Claim, Installation, LinkRequest
@@ -47,7 +48,8 @@ class AsyncCalls(ABC):
             link = await zoom.request_link("acct_42", nonce=session["nonce"])
             redirect = link.install_url
         """
-        return await self._backend.request_link(subject, challenge_of(nonce), return_to)
+        challenge = challenge_of(nonce)
+        return await self._backend.request_link(subject_text(subject), challenge, return_to)
 
     async def claim(self, handoff: str, *, nonce: str) -> Claim:
         """Open the handoff that the browser brought, once; show the user both accounts.
@@ -87,7 +89,8 @@ class AsyncCalls(ABC):
             installation = await zoom.confirm(claim, subject="acct_42")
             assert installation.phase == "active"
         """
-        return await self._backend.confirm(one_use_code(claim), subject, move=move)
+        code = one_use_code(claim)
+        return await self._backend.confirm(code, subject_text(subject), move=move)
 
     async def decline(self, claim: Claim | str) -> None:
         """Decline a claim: the user refused.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from paraph.calls.arguments import Filters, ZoomCall, caller_headers, id_segment
+from paraph.calls.arguments import Filters, ZoomCall, caller_headers, id_segment, subject_text
 from paraph.errors import NotFound, UsageError
 from paraph.values import (
     AccessToken,
@@ -76,7 +76,7 @@ class InstallationHandle:
                 remedy="Give the subject of the signed-in user, or an installation_id.",
             )
         self._backend = backend
-        self._subject = subject
+        self._subject = subject_text(subject)
         self._installation_id = installation_id
         self._found: tuple[str, str] | None = None
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from paraph.errors.root import ParaphError
-from paraph.values import Replaced
+
+if TYPE_CHECKING:
+    # Every program imports the errors, and few of them need the values.
+    from paraph.values import Replaced
 
 
 class UsageError(ParaphError):

@@ -217,6 +217,7 @@ class SignatureMismatch(DeliveryRejected):
     """No secret of the ring produces this signature for these bytes."""
 
     code = "signature_mismatch"
+    _detail = "none of the webhook secrets made this signature"
 
 
 class StaleTimestamp(DeliveryRejected):

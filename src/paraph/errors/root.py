@@ -32,9 +32,16 @@ class ParaphError(FormerProblem):
     public_message: ClassVar[str] = "Something went wrong."
     default_remedy: ClassVar[str] = "Try again; if the error persists, look at the log."
 
+    # Stored only where they are given, and chosen when they are read: a flood raises thousands a
+    # second and reads none.
+    _detail: str = ""
+    _remedy: str = ""
+
     def __init__(self, detail: str = "", *, remedy: str = "") -> None:
-        # Chosen only when they are read: a flood raises thousands a second and reads none.
-        self._detail, self._remedy = detail, remedy
+        if detail:
+            self._detail = detail
+        if remedy:
+            self._remedy = remedy
 
     @property
     def detail(self) -> str:

@@ -41,10 +41,12 @@ class ReadTogether:
     Args:
         read: returns the values of many keys in their order, or a future of them.
         key: the key of this request.
+        body: read the complete body first. The result is then the body and the value.
     """
 
     read: Callable[[Sequence[Any]], Sequence[Any] | asyncio.Future[Any]]
     key: Any
+    body: ReadBody | None = None
 
 
 @dataclass(slots=True)
@@ -98,9 +100,13 @@ async def respond(
 
 
 async def _perform(step: Step, scope: Scope, receive: Receive, bodies: BodyReader) -> Any:
-    if isinstance(step, ReadBody):
-        return await bodies.read(receive, scope, limit=step.limit, seconds=step.seconds)
     if isinstance(step, Wait):
         return await step.awaitable
+    body, wanted = b"", step if isinstance(step, ReadBody) else step.body
+    if wanted is not None:
+        body = await bodies.read(receive, scope, limit=wanted.limit, seconds=wanted.seconds)
+    if isinstance(step, ReadBody):
+        return body
     values = step.read([step.key])
-    return (await values if isinstance(values, asyncio.Future) else values)[0]
+    value = (await values if isinstance(values, asyncio.Future) else values)[0]
+    return value if wanted is None else (body, value)

@@ -75,7 +75,10 @@ def lambda_webhook(
 def _receive(deliveries: Deliveries, event: Invocation) -> tuple[Received | None, Response]:
     if _method(event) != "POST":
         return None, _NOT_ALLOWED
-    text: str = event.get("body") or ""
+    text = event.get("body") or ""
+    if not isinstance(text, str):
+        # An invocation that a person wrote by hand, with the body as parsed JSON.
+        return deliveries.receive(_headers(event), text)
     if not event.get("isBase64Encoded"):
         body = text.encode("utf-8", "surrogatepass")
     elif len(text) > _MAX_BASE64:

@@ -163,8 +163,11 @@ def present(headers: Iterable[tuple[bytes, bytes]]) -> Presented:
     Raises:
         ApiKeyMissing: there is no key, more than one, or a malformed one.
     """
-    values = [value for name, value in headers if name == b"authorization"]
-    return parse_authorization(values[0] if len(values) == 1 else b"")
+    found: bytes | None = None
+    for name, value in headers:
+        if name == b"authorization":
+            found = value if found is None else b""
+    return parse_authorization(found or b"")
 
 
 def parse_authorization(value: bytes) -> Presented:

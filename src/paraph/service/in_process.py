@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from paraph.calls.arguments import Filters, ZoomCall, caller_headers
-from paraph.calls.asynchronous import AsyncCalls
 from paraph.calls.asynchronous_handle import AsyncInstallationHandle
 from paraph.errors import CallRefused, ResponseTooLarge
 from paraph.former_names import FormerSecret, warn_former
@@ -36,9 +34,6 @@ from paraph.values import (
 )
 from paraph.zoom.api_path import API_PREFIX, AllowList, parse_target
 
-P = ParamSpec("P")
-R = TypeVar("R")
-_Call = Callable[P, Coroutine[Any, Any, R]]
 MAX_RESPONSE_BYTES = 16 << 20
 
 
@@ -229,37 +224,3 @@ class SubjectInstallation(AsyncInstallationHandle):
             installation_id, subject, (method, path, query or {}), headers=checked, body=body
         ) as passed:
             yield passed
-
-
-def _accept_verifier(method: _Call[P, R]) -> _Call[P, R]:
-    @wraps(method)
-    async def claim(*args: P.args, **more: P.kwargs) -> R:
-        if "verifier" in more:
-            warn_former("claim(verifier=...)", "claim(nonce=...)")
-            more["nonce"] = more.pop("verifier")
-        return await method(*args, **more)
-
-    return claim
-
-
-def _accept_challenge(method: _Call[P, R]) -> _Call[P, R]:
-    @wraps(method)
-    async def request_link(*args: P.args, **more: P.kwargs) -> R:
-        if "challenge" not in more:
-            return await method(*args, **more)
-        warn_former("request_link(challenge=...)", "request_link(nonce=...).install_url")
-        calls: Any = args[0]
-        subject: Any = args[1] if len(args) > 1 else more.pop("subject")
-        challenge, return_to = more.pop("challenge"), more.pop("return_to", "")
-        request = await calls._backend.request_link(subject, challenge, return_to)  # noqa: SLF001
-        # In version 0.1 it was the URL alone.
-        return cast("R", request.install_url)
-
-    return request_link
-
-
-class FormerCalls(AsyncCalls):
-    """The calls of `Zoom`, with the arguments of version 0.1 as well."""
-
-    request_link = _accept_challenge(AsyncCalls.request_link)
-    claim = _accept_verifier(AsyncCalls.claim)

@@ -25,7 +25,8 @@ from starlette.types import ASGIApp, Scope
 from paraph.events.handlers import Handler, Handlers, HandlerTarget
 from paraph.lifecycle.context import Context
 from paraph.service.app import Service, open_service
-from paraph.service.in_process import FormerCalls, InProcess, SubjectInstallation
+from paraph.service.former_calls import FormerCalls
+from paraph.service.in_process import InProcess, SubjectInstallation
 from paraph.service.mount.access_log import hide_codes
 from paraph.service.mount.host_pages import HostSide, SubjectOf, signed_in_subject
 from paraph.service.mount.lifetime import Lifetime

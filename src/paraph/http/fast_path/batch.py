@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from starlette.types import Scope
 
 from paraph.errors import StorageError
-from paraph.http.endpoint import ReadTogether, Step, Steps, Wait
+from paraph.http.endpoint import ReadBody, ReadTogether, Step, Steps, Wait
 from paraph.http.response import CompleteResponse, Fields, Headers
 from paraph.logs import get_logger
 
@@ -102,8 +102,15 @@ class _NoReader:
 class Request:
     """A request whose endpoint waits for the body, which is about to be complete.
 
+    Args:
+        route: the route.
+        steps: the endpoint, which waits at `step`.
+        step: reads the body, or the body and a value.
+        context: the context variables of the request.
+
     Attributes:
         body: the complete body, once it has arrived.
+        step: the step of the constructor.
     """
 
     __slots__ = (
@@ -116,14 +123,18 @@ class Request:
         "disconnected",
         "keep_alive",
         "response_complete",
+        "step",
     )
     # The server reads these of every request.
     message_event = _NoReader()
     connection: Connection
 
-    def __init__(self, route: FastRoute, steps: Steps, context: Context) -> None:
+    def __init__(
+        self, route: FastRoute, steps: Steps, step: ReadBody | ReadTogether, context: Context
+    ) -> None:
         self._route = route
         self._steps = steps
+        self.step = step
         self._context = context
         self.body = b""
         self.disconnected = False
@@ -214,58 +225,70 @@ class Batch:
 
     def _continue(self) -> None:
         requests, self._requests = self._requests, []
-        _follow([(one, step) for one in requests if (step := one.resume(one.body)) is not None])
+        _follow(
+            [
+                (one, step)
+                for one in requests
+                if (
+                    step := one.step if one.step.__class__ is ReadTogether else one.resume(one.body)
+                )
+                is not None
+            ]
+        )
+
+
+_Asked = Sequence[tuple[Request, ReadTogether]]
 
 
 def _follow(steps: Sequence[tuple[Request, Step]]) -> None:
     """Perform the steps of requests: read for all of them together, and wait for each alone."""
-    together: dict[Any, tuple[list[Request], list[Any]]] = {}
-    for request, step in steps:
+    together: dict[Any, list[tuple[Request, ReadTogether]]] = {}
+    for pair in steps:
+        request, step = pair
         if isinstance(step, ReadTogether):
             if (asked := together.get(step.read)) is None:
-                asked = together[step.read] = ([], [])
-            asked[0].append(request)
-            asked[1].append(step.key)
+                asked = together[step.read] = []
+            asked.append((request, step))
         elif isinstance(step, Wait):
             request.wait(step)
-    for read, (requests, keys) in together.items():
-        _read(read, requests, keys)
+    for read, asked in together.items():
+        _read(read, asked)
 
 
-def _read(read: Callable[..., Any], requests: Sequence[Request], keys: Sequence[Any]) -> None:
+def _read(read: Callable[..., Any], asked: _Asked) -> None:
     try:
-        values = read(keys)
+        values = read([step.key for _, step in asked])
     except Exception as error:  # noqa: BLE001 - The endpoint tells the errors apart.
-        if len(requests) == 1:
-            _throw(requests, error)
+        if len(asked) == 1:
+            _throw(asked, error)
             return
         # One of them may be the reason: each is read alone.
-        for request, key in zip(requests, keys, strict=True):
-            _read(read, [request], [key])
+        for one in asked:
+            _read(read, [one])
         return
     if isinstance(values, asyncio.Future):
-        values.add_done_callback(partial(_continue_with, requests))
+        values.add_done_callback(partial(_continue_with, asked))
     else:
-        _give(requests, values)
+        _give(asked, values)
 
 
-def _continue_with(requests: Sequence[Request], done: asyncio.Future[Any]) -> None:
+def _continue_with(asked: _Asked, done: asyncio.Future[Any]) -> None:
     """Continue requests with the result of what they waited for together."""
     if (error := _error_of(done)) is not None:
-        _throw(requests, error)
+        _throw(asked, error)
     else:
-        _give(requests, done.result())
+        _give(asked, done.result())
 
 
-def _give(requests: Sequence[Request], values: Sequence[Any]) -> None:
-    _follow(
-        [
-            (one, step)
-            for one, value in zip(requests, values, strict=True)
-            if (step := one.resume(value)) is not None
-        ]
-    )
+def _give(asked: _Asked, values: Sequence[Any]) -> None:
+    following = []
+    for (request, step), value in zip(asked, values, strict=True):
+        result = value if step.body is None else (request.body, value)
+        if (following_step := request.resume(result)) is not None:
+            following.append((request, following_step))
+    if following:
+        _follow(following)
 
 
-def _throw(requests: Sequence[Request], error: BaseException) -> None:
-    _follow([(one, step) for one in requests if (step := one.resume(error=error)) is not None])
+def _throw(asked: _Asked, error: BaseException) -> None:
+    _follow([(one, step) for one, _ in asked if (step := one.resume(error=error)) is not None])

@@ -21,7 +21,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from paraph.http.endpoint import ReadBody, Wait
+from paraph.http.endpoint import ReadTogether, Wait
 from paraph.http.fast_path.batch import Batch, FastRoute, FindRoute, Request
 from paraph.http.listener.bounded_protocol import (
     MOST_BEHIND,
@@ -36,7 +36,9 @@ _CLOSE = (b"connection", b"close")
 
 # The rest of a request that was already answered is read and ignored.
 _NO_STEPS: Any = None
-_ANSWERED: Any = Request(FastRoute(b"", lambda _scope, _named: None), _NO_STEPS, Context())
+_ANSWERED: Any = Request(
+    FastRoute(b"", lambda _scope, _named: None), _NO_STEPS, _NO_STEPS, Context()
+)
 _ANSWERED.response_complete = True
 
 
@@ -225,13 +227,13 @@ class FastPathProtocol(BoundedHeadProtocol):
             return True
         except Exception:  # noqa: BLE001 - ASGI begins the request again, and reports the error.
             return False
-        if not isinstance(step, ReadBody):
+        if isinstance(step, Wait) or (isinstance(step, ReadTogether) and step.body is None):
             steps.close()
             if isinstance(step, Wait):
                 step.discard()
             return False
         self._end_head()
-        arriving: Any = Request(route, steps, context)
+        arriving: Any = Request(route, steps, step, context)
         self._arriving = self.cycle = arriving
         return True
 
