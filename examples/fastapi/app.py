@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.middleware.sessions import SessionMiddleware
 
-from paraph import NeedsReauthorization, NotFound, SubjectInstallation, Zoom
+from paraph import NotFound, SubjectInstallation, Zoom
 from paraph.integrations.fastapi import installation_of, router
 
 # ---------------------------------------------------------------- Zoom
@@ -25,7 +25,7 @@ zoom = Zoom(
     after_install="/",
     after_failure="/",
 )
-app = FastAPI(lifespan=zoom.lifespan)
+app = FastAPI(lifespan=zoom.lifespan, openapi_url=None)
 app.include_router(router(zoom))
 Installed = Annotated[SubjectInstallation, Depends(installation_of(zoom))]
 topics: defaultdict[str, list[str]] = defaultdict(list)
@@ -53,20 +53,40 @@ async def home(request: Request) -> HTMLResponse:
     user = request.session.get("user")
     if user is None:
         return HTMLResponse('<a href="/sign-in">Sign in</a>')
+    name = html.escape(user)
     try:
-        await zoom.installation(user).access_token()
-    except (NotFound, NeedsReauthorization):
-        return HTMLResponse('<a href="/zoom/start">Connect Zoom</a>')
+        connected = (await zoom.installation(user).status()).phase == "active"
+    except NotFound:
+        connected = False
+    if not connected:
+        return HTMLResponse(f'<p>{name}</p><a href="/zoom/start">Connect Zoom</a>')
     rows = "".join(f"<li>{html.escape(topic)}</li>" for topic in topics[user])
     button = '<form method="post" action="/disconnect"><button>Disconnect Zoom</button></form>'
-    return HTMLResponse(f"<h1>Meetings that have ended</h1><ul>{rows}</ul>{button}")
+    return HTMLResponse(f"<p>{name}, these meetings have ended:</p><ul>{rows}</ul>{button}")
 
 
-# ---------------------------------------------------------------- your own sign-in
+# ---------------------------------------------------------------- your own sign-in and headers
 
 # SameSite=Lax: the session comes along when Zoom sends the browser back, not with foreign forms.
 key = os.environ.get("SESSION_KEY") or secrets.token_urlsafe()
 app.add_middleware(SessionMiddleware, secret_key=key, https_only=True, same_site="lax")
+
+
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "referrer-policy": "same-origin",
+    "strict-transport-security": "max-age=31536000",
+    "x-content-type-options": "nosniff",
+}
+
+
+@app.middleware("http")
+async def add_headers(request: Request, answer: Any) -> Any:
+    response = await answer(request)
+    for header, value in HEADERS.items():
+        response.headers.setdefault(header, value)
+    return response
 
 
 @app.get("/sign-in")

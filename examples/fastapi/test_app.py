@@ -66,8 +66,9 @@ def test_an_access_token_is_refreshed(simulated_zoom, connected):
 
 def test_a_user_removes_the_app_at_zoom(simulated_zoom, connected):
     simulated_zoom.deauthorize()
-    simulated_zoom.wait_until(lambda: "Connect Zoom" in connected.get("/").text)
-    assert connected.get("/me").status_code == 404
+    # paraph verifies the removal first.
+    simulated_zoom.wait_until(lambda: connected.get("/me").status_code == 404)
+    assert "Connect Zoom" in connected.get("/").text
 
 
 def test_a_user_disconnects(simulated_zoom, connected):

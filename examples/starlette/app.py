@@ -1,7 +1,5 @@
 """A Starlette product whose users connect Zoom: one middleware serves and runs everything."""
 
-from __future__ import annotations
-
 import html
 import os
 import secrets
@@ -11,13 +9,14 @@ from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from paraph import NeedsReauthorization, NotFound, Zoom
-from paraph.integrations.starlette import ZoomMiddleware, exception_handlers
+from paraph import Zoom
+from paraph.integrations.starlette import ZoomMiddleware, exception_handlers, installation_of
 
 zoom = Zoom(
     prefix="/zoom",
@@ -36,12 +35,12 @@ def meeting_ended(event: Any) -> None:
 
 
 async def me(request: Request) -> Response:
-    response = await zoom.installation(request.session.get("user", "")).get("/users/me")
-    return JSONResponse(response.json(), response.status)
+    installation = await installation_of(zoom, request)
+    return JSONResponse((await installation.get("/users/me")).json())
 
 
 async def disconnect(request: Request) -> Response:
-    await zoom.installation(request.session.get("user", "")).remove()
+    await (await installation_of(zoom, request)).remove()
     return RedirectResponse("/", 303)
 
 
@@ -49,13 +48,13 @@ async def home(request: Request) -> Response:
     user = request.session.get("user")
     if user is None:
         return HTMLResponse('<a href="/sign-in">Sign in</a>')
-    try:
-        await zoom.installation(user).access_token()
-    except (NotFound, NeedsReauthorization):
-        return HTMLResponse('<a href="/zoom/start">Connect Zoom</a>')
+    name = html.escape(user)
+    installations = [one async for one in zoom.installations(subject=user)]
+    if not any(one.phase == "active" for one in installations):
+        return HTMLResponse(f'<p>{name}</p><a href="/zoom/start">Connect Zoom</a>')
     rows = "".join(f"<li>{html.escape(topic)}</li>" for topic in topics[user])
     button = '<form method="post" action="/disconnect"><button>Disconnect Zoom</button></form>'
-    return HTMLResponse(f"<h1>Meetings that have ended</h1><ul>{rows}</ul>{button}")
+    return HTMLResponse(f"<p>{name}, these meetings have ended:</p><ul>{rows}</ul>{button}")
 
 
 async def sign_in(request: Request) -> Response:
@@ -67,6 +66,19 @@ async def sign_in(request: Request) -> Response:
     return RedirectResponse("/", 303)
 
 
+async def add_headers(request: Request, answer: Any) -> Response:
+    response: Response = await answer(request)
+    response.headers.update({**HEADERS, **response.headers})
+    return response
+
+
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "referrer-policy": "same-origin",
+    "strict-transport-security": "max-age=31536000",
+    "x-content-type-options": "nosniff",
+}
 key = os.environ.get("SESSION_KEY") or secrets.token_urlsafe()
 app = Starlette(
     routes=[
@@ -77,6 +89,7 @@ app = Starlette(
     ],
     # In this order: the session is known where Zoom asks who is signed in.
     middleware=[
+        Middleware(BaseHTTPMiddleware, dispatch=add_headers),
         Middleware(SessionMiddleware, secret_key=key, https_only=True, same_site="lax"),
         Middleware(ZoomMiddleware, zoom=zoom),
     ],

@@ -68,6 +68,7 @@ def target_of(example: Example) -> Target:
     is_paraph = example.settings is not None
     registration = example.registration
     fields = dict(example.sign_in_fields)
+    subject = {"subject": "{subject}"}
     starts_by_path = example.connect.startswith("/")
     return Target(
         name=example.name,
@@ -88,8 +89,9 @@ def target_of(example: Example) -> Target:
         limits=Limits(freshness_past=7200, effect_within=8.0, recovery_within=120.0),
         hooks=Hooks(
             sign_in=Hook(url="{url}" + example.sign_in, form=fields),
-            use=Hook(url=f"{_HOOKS}/use", json={"subject": "{subject}"}),
+            use=Hook(url=f"{_HOOKS}/use", json=subject),
             links=Hook(url=f"{_HOOKS}/links", json={}) if is_paraph else None,
+            expire=Hook(url=f"{_HOOKS}/expire", json=subject) if is_paraph else None,
             disconnect=Hook(method="GET", url="{url}" + example.home) if example.home else None,
             log_file="{folder}/output.log",
             database_file="{folder}/paraph.db" if is_paraph else "",

@@ -1,7 +1,7 @@
 """The hooks of `paraph check` for an example product, in a process beside it.
 
 The product has no page for tests. So `use` signs in as the subject and opens the page that calls
-Zoom, and `links` reads the product's database.
+Zoom. `links` reads paraph's database, and `expire` writes the end of an access token there.
 
     python -m examples.hook_server PORT URL DATABASE SIGN_IN PROFILE FIELDS
 """
@@ -25,6 +25,10 @@ _HIDDEN = re.compile(r"<input type=\"?hidden\"? name=\"?([^\" ]+)\"? value=\"?([
 _LINKS = (
     "SELECT links.subject, grants.user_id, grants.account_id FROM links "
     "JOIN grants ON grants.grant_id = links.grant_id WHERE links.phase = 'active'"
+)
+_EXPIRE = (
+    "UPDATE grants SET access_expires_at = 1 WHERE grant_id IN "
+    "(SELECT grant_id FROM links WHERE subject = ? AND phase = 'active')"
 )
 
 
@@ -66,6 +70,11 @@ class Product:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return [dict(zip(names, row, strict=True)) for row in connection.execute(_LINKS)]
 
+    def expire(self, subject: str) -> dict[str, int]:
+        """Let the access token of a subject count as expired."""
+        with closing(sqlite3.connect(self.database, timeout=20)) as connection, connection:
+            return {"expired": connection.execute(_EXPIRE, (subject,)).rowcount}
+
 
 def handler_of(product: Product) -> type[BaseHTTPRequestHandler]:
     """The handler of the hooks' requests."""
@@ -79,6 +88,8 @@ def handler_of(product: Product) -> type[BaseHTTPRequestHandler]:
                 self.answer(product.use(given["subject"]), {})
             elif self.path == "/links":
                 self.answer(200, product.links())
+            elif self.path == "/expire":
+                self.answer(200, product.expire(given["subject"]))
             else:
                 self.answer(404, {})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from paraph.simulator.running import SimulatedZoom
 
 PRODUCT = Example(
     "fastapi",
-    ("{python}", "-m", "uvicorn", "app:app", "--port", "{port}"),
+    ("{python}", "-m", "uvicorn", "app:app", "--http", "h11", "--port", "{port}"),
     folder=EXAMPLES / "fastapi",
     prefix="/zoom",
 )
@@ -38,4 +37,4 @@ def test_a_browser_connects(simulated_zoom: SimulatedZoom, tmp_path: Path, page:
 @pytest.mark.slow
 def test_every_attack_fails() -> None:
     """`paraph check` finds no failure."""
-    assert [] == check_product(replace(PRODUCT, connect="/zoom/start"))
+    assert [] == check_product(PRODUCT)

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import time_machine
 
-from service.mount.mounted_app import MountedApp, form_of, mounted_app, send, sign_in
-from service_kit import JANE, PUBLIC_URL, RAVI
+from paraph.endpoints.pages import Pages
+from paraph.errors import Conflict
+from paraph.http.proxy_watch import ProxyWatch
+from paraph.service.app import _host_page_routes
+from paraph.service.mount.host_pages import HostSide
+from paraph.service.zoom import Zoom
+from service.mount.mounted_app import MountedApp, form_of, mounted_app, send, sign_in, user_of
+from service_kit import (
+    JANE,
+    PUBLIC_URL,
+    RAVI,
+    agree_as,
+    give_back,
+    settings_for,
+    simulated_zoom,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -19,6 +35,15 @@ async def subjects(app: MountedApp) -> list[str]:
     async with app.zoom.service.context.store.reading() as tx:
         found = await tx.installations.page(app.simulated.app.client_id)
     return sorted(one.link.subject for one in found if one.phase.value == "active")
+
+
+def host_page_routes(app: MountedApp, host: HostSide) -> dict[str, Any]:
+    """The pages of the same service for another host."""
+    settings, context = app.zoom.settings, app.zoom.service.context
+    proxies = ProxyWatch(settings, monotonic=time.monotonic)
+    pages = Pages(settings.app_name, settings.start_url, is_linked=True)
+    made = _host_page_routes(settings, context, pages, host, proxies)
+    return {f"{settings.base_path}{path}": route for path, route in made.items()}
 
 
 async def test_a_signed_in_user_connects_zoom_with_three_clicks(tmp_path: Path) -> None:
@@ -138,6 +163,7 @@ async def test_pages_cannot_be_framed_and_say_nothing_to_others(tmp_path: Path) 
         assert "handoff" not in page.text + str(page.url)
 
 
+@pytest.mark.slow
 async def test_a_form_may_lead_to_the_hosts_own_origin(tmp_path: Path) -> None:
     """Browsers block a redirect after a form, unless the policy names its origin."""
     options = {"after_install": "https://tidemark.example/done", "after_failure": ""}
@@ -204,6 +230,7 @@ async def test_a_person_who_refuses_goes_to_the_hosts_page(tmp_path: Path) -> No
         assert [] == await subjects(app)
 
 
+@pytest.mark.slow
 async def test_without_pages_of_the_host_the_built_in_ones_end_the_flow(tmp_path: Path) -> None:
     """Installed, declined and denied each end on a page that says so."""
     options = {"after_install": "", "after_failure": ""}
@@ -263,3 +290,74 @@ async def test_a_claim_expires(tmp_path: Path) -> None:
             assert 400 == answer.status_code
             assert "Start again" in answer.text
         assert [] == await subjects(app)
+
+
+async def test_the_host_may_name_its_user_in_several_ways(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An asynchronous function, a bridge's value in the scope; a mistake of the host is logged."""
+    answers: list[Any] = ["jane", None, 7, RuntimeError("no session")]
+
+    async def subject_of(_request: object) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async with mounted_app(tmp_path) as app, app.browser() as browser:
+        app.zoom.service.public.table |= host_page_routes(app, HostSide(subject_of))
+        start = f"{app.prefix}/start"
+        found = [(await browser.get(start)).status_code for _ in range(4)]
+        assert [303, 401, 500, 500] == found
+        assert "str(user.id)" in caplog.text
+        assert "no session" in caplog.text
+
+        async def bridged(scope: Any, receive: Any, send: Any) -> None:
+            scope |= {"paraph.subject": scope["headers"] and "jane", "paraph.label": "Jane of it"}
+            await app.app(scope, receive, send)
+
+        app.zoom.service.public.table |= host_page_routes(app, HostSide(user_of))
+        bridge = MountedApp(app.zoom, app.simulated, bridged)
+        async with bridge.browser() as other:
+            page = await bridge.page(other)
+            assert "Jane of it" in page.text
+            assert "/done" not in (await send(other, page)).headers["location"]
+        assert ["jane"] == await subjects(app)
+
+
+async def test_a_grant_that_is_being_decided_is_confirmed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form changes nothing, and the page can be looked at again."""
+
+    async def undecided(*_args: object, **_more: object) -> None:
+        raise Conflict("the grant is being decided")
+
+    async with mounted_app(tmp_path) as app, app.browser("jane") as browser:
+        page = await app.page(browser)
+        with monkeypatch.context() as patch:
+            patch.setattr("paraph.lifecycle.link.confirm", undecided)
+            later = await send(browser, page)
+        assert (503, "3") == (later.status_code, later.headers["retry-after"])
+        assert "/done" == (await send(browser, page)).headers["location"]
+
+
+@pytest.mark.slow
+async def test_without_linking_the_hosts_page_ends_the_flow_too(tmp_path: Path) -> None:
+    """The options for its end need no confirmation page."""
+    simulated = simulated_zoom()
+    zoom = Zoom(settings_for(simulated, tmp_path), after_install="/done", after_failure="/no?a=b")
+    async with zoom:
+        app = MountedApp(zoom, simulated, zoom.asgi, "")
+        async with app.browser() as browser:
+            for answer, expected in (
+                ("approve", "/done"),
+                ("deny", "/no?a=b&reason=access_denied"),
+            ):
+                agree_as(simulated, JANE, answer)
+                sent = await browser.get("/install")
+                async with httpx.AsyncClient() as visitor:
+                    back = (await visitor.get(sent.headers["location"])).headers["location"]
+                for _ in range(2):
+                    assert expected == (await browser.get(back)).headers["location"]
+    give_back(simulated)
