@@ -13,8 +13,18 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
+from paraph import Zoom
 from paraph.installs.refusal_log import EVENT, LOGGER
-from service_kit import JANE, PUBLIC_URL, Kit, agree_as, public_side, running
+from service_kit import (
+    JANE,
+    PUBLIC_URL,
+    Kit,
+    agree_as,
+    public_side,
+    running,
+    settings_for,
+    simulated_zoom,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -135,3 +145,30 @@ async def test_nothing_is_logged_by_default(
         caplog.set_level(logging.INFO, LOGGER)
         await get(kit, f"/oauth/redirect?code=abc&state={STATE}")
         assert [] == [one for one in caplog.records if one.name == LOGGER]
+
+
+async def test_a_refused_confirmation_names_its_cause(
+    tmp_path: Path, causes: Callable[[], list[str]]
+) -> None:
+    """The built-in confirmation page says nothing more; the log has the reason."""
+    zoom = simulated_zoom()
+    settings = settings_for(
+        zoom,
+        tmp_path,
+        linking="host",
+        start_url=f"{PUBLIC_URL}/start",
+        link_url=f"{PUBLIC_URL}/link",
+    )
+    app = Zoom(settings, subject_of=lambda _request: "ada")
+    transport = httpx.ASGITransport(app.asgi)
+    async with app, httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as browser:
+        for path, line in (
+            ("/link?flow=x", "not_found: the browser has not begun this flow"),
+            (f"/link?handoff={STATE}", "not_found: the browser has not begun this flow"),
+            ("/link?flow=x&flow=y", "message_malformed: the query has flow more than once"),
+        ):
+            assert 400 == (await browser.get(path)).status_code
+            assert [line] == causes()
+        assert 403 == (await browser.post("/link", data={"flow": "x"})).status_code
+        assert ["usage: the form is not of this page, or shows other accounts"] == causes()
+    zoom.stop()

@@ -40,6 +40,7 @@ from paraph.http.endpoint import ReadBody, Steps, Wait
 from paraph.http.rate_limit import RateLimit
 from paraph.http.response import CompleteResponse
 from paraph.installs.pending_authorization import OUTCOME_SECONDS
+from paraph.installs.refusal_log import log_refusal
 from paraph.lifecycle import link
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.link import Claim
@@ -58,6 +59,7 @@ LABEL_KEY = "paraph.label"
 _FLOW = re.compile(r"([0-9]{10})-[A-Za-z0-9_-]{22}")
 _CODE = re.compile(r"[A-Za-z0-9_-]{43}")
 _FORM = ReadBody(2048, 5.0)
+_NOT_BEGUN = "the browser has not begun this flow"
 _FIELDS = ("flow", "token", "decision")
 
 SubjectOf = Callable[[Request], Any]
@@ -144,8 +146,8 @@ class HostPages:
         names = ("handoff", "return_to", "flow")
         try:
             fields = parse_query(request.raw_query, once=names)
-        except MessageMalformed:
-            return self._unknown()
+        except MessageMalformed as error:
+            return self._unknown(error)
         subject = await self._subject(request)
         if subject is None:
             if request.is_cross_site:
@@ -161,8 +163,8 @@ class HostPages:
             if "handoff" in fields:
                 return await self._claim(key, subject, fields["handoff"], fields.get("return_to"))
             return await self._show(request, key, subject, flow)
-        except NotFound:
-            return await self._ended(key, subject, flow)
+        except NotFound as error:
+            return await self._ended(key, subject, flow, error)
         except ParaphError as error:
             return self._failed(error)
 
@@ -170,7 +172,7 @@ class HostPages:
         self, key: PageKey | None, subject: str, handoff: str, flow: str | None
     ) -> Response:
         if key is None or flow is None or not _FLOW.fullmatch(flow) or not _CODE.fullmatch(handoff):
-            return self._unknown()
+            return self._unknown(NotFound(_NOT_BEGUN))
         try:
             await link.claim(
                 self._context,
@@ -245,8 +247,8 @@ class HostPages:
                 # Also if the connections that would end are no longer those of the page.
                 return self._foreign_form(flow)
             return await self._carry_out(shown.claim, subject, flow, decision)
-        except NotFound:
-            return await self._ended(key, subject, flow, declined=decision == "decline")
+        except NotFound as error:
+            return await self._ended(key, subject, flow, error, declined=decision == "decline")
         except LinkConflict:
             return self._at(flow)
         except Conflict:
@@ -266,26 +268,32 @@ class HostPages:
 
     async def _find(self, key: PageKey | None, subject: str, flow: str) -> _Shown:
         if key is None or not _FLOW.fullmatch(flow):
-            raise NotFound("the browser has not begun this flow")
+            raise NotFound(_NOT_BEGUN)
         code = key.claim(subject, flow)
         claim = await link.find_claim(self._context, claim=code, subject=subject)
         replaces = sorted(one.link.link_id for one in claim.replaces)
         return _Shown(claim, key.form_token(subject, flow, replaces))
 
     async def _ended(
-        self, key: PageKey | None, subject: str, flow: str, *, declined: bool = False
+        self,
+        key: PageKey | None,
+        subject: str,
+        flow: str,
+        cause: NotFound,
+        *,
+        declined: bool = False,
     ) -> Response:
         """Answer for a flow without a live claim: perhaps its form was sent twice."""
         match = _FLOW.fullmatch(flow)
         if key is None or match is None:
-            return self._unknown()
+            return self._unknown(cause)
         since = max(int(match[1]), self._context.now() - OUTCOME_SECONDS)
         try:
             if await link.is_confirmed_since(self._context, subject=subject, since=since):
                 return self._connected()
         except ParaphError as error:
             return self._failed(error)
-        return self._declined() if declined else self._unknown()
+        return self._declined() if declined else self._unknown(cause)
 
     async def _subject(self, request: BrowserRequest) -> str | None:
         return await signed_in_subject(self._host, request.scope)
@@ -320,7 +328,8 @@ class HostPages:
             status=401,
         )
 
-    def _unknown(self) -> Response:
+    def _unknown(self, cause: ParaphError) -> Response:
+        log_refusal(cause)
         return self._pages.page(
             "This cannot be continued",
             "A connection to Zoom is confirmed once, within ten minutes, in the browser and by the "
@@ -332,6 +341,7 @@ class HostPages:
 
     def _foreign_form(self, flow: str = "", *, status: int = 403) -> Response:
         """Refuse a form that this page did not send, or that shows other accounts."""
+        log_refusal(UsageError("the form is not of this page, or shows other accounts"))
         return self._pages.page(
             "This form is not valid",
             "Nothing was changed. Look at both accounts again, and use the form of that page.",
