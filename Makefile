@@ -115,7 +115,7 @@ bench: $(DEV)  ## hot paths beside the ceiling, in one run
 docs: $(DEV)  ## write docs/reference/ and the generated tables again
 	$(BIN)/python docs/generate.py
 
-.PHONY: attack matrix kits compare
+.PHONY: attack matrix kits compare extras
 
 attack: $(DEV)  ## every case of `paraph check` against our own service; INBOX=sqlite|postgresql|jetstream ARGS=
 	PYTHONPATH=src:tests $(BIN)/python -m end_to_end.attack --inbox $(or $(INBOX),sqlite) $(ARGS)
@@ -129,11 +129,15 @@ matrix: $(DEV)  ## test `paraph check` itself: every case on the reference and o
 compare: $(DEV)  ## the same requests to another checkout and to this one; OLD=path ARGS="--inbox sqlite"
 	PYTHONPATH=src:tests $(BIN)/python -m project.compare $(OLD) $(ARGS)
 
+extras: $(DEV)  ## install each extra into an empty environment, and write the table of their sizes
+	PYTHONPATH=src:tests:docs $(BIN)/python -m project.extras_table
+
 requirements: $(BIN)/python  ## compile requirements/*.txt, with hashes, from pyproject.toml
 	$(PIP) uv
 	$(BIN)/uv pip compile $(COMPILE) $(RUN_EXTRAS) pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(COMPILE) --group build -o requirements/build.txt
 	$(BIN)/uv pip compile $(COMPILE) --all-extras pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile $(subst 3.11,3.12,$(COMPILE)) tests/examples/django_checked/django6.in -o tests/examples/django_checked/django6.txt
 	$(BIN)/uv pip compile $(COMPILE) tests/interoperability/requirements.in -o tests/interoperability/requirements.txt
 	$(BIN)/uv pip compile $(COMPILE) tests/interoperability/kits/requirements.in -o tests/interoperability/kits/requirements.txt
 

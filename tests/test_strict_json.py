@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -11,11 +13,32 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from paraph import strict_json
 from paraph.errors import MessageMalformed
 from paraph.strict_json import parse_json_object, readable_json
 from vector_files import cases
 
 
+@pytest.fixture(params=["msgspec", "standard library"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The parser with msgspec, and as it is where msgspec is not installed."""
+    assert strict_json._compact is not None
+    if request.param == "standard library":
+        monkeypatch.setattr(strict_json, "_compact", None)
+    return str(request.param)
+
+
+def test_msgspec_is_optional() -> None:
+    """Without msgspec the module is imported, and parses with the standard library."""
+    code = (
+        "import sys; sys.modules['msgspec'] = None\n"
+        "from paraph import strict_json; print(strict_json._compact)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "None" == done.stdout.strip()
+
+
+@pytest.mark.usefixtures("parser")
 @pytest.mark.parametrize("case", cases("strict_json"))
 def test_vectors(case: dict[str, Any]) -> None:
     """Each vector is read, or refused with MessageMalformed."""
@@ -84,11 +107,11 @@ def _spoil(parts: tuple[bytes, int, bytes, bytes]) -> bytes:
 @example(b'{"\xc3":1}')
 @example(b'{"a":1,"a":1}')
 @example(b'{"a":[' + b"[" * 30 + b"]" * 30 + b"]}")
-def test_the_short_way_and_the_long_way_agree(body: bytes) -> None:
-    """Whatever arrives, the quick reading of compact JSON changes no verdict and no value."""
+def test_msgspec_changes_no_result(body: bytes) -> None:
+    """Whatever arrives, the parser gives the same value or refusal with and without msgspec."""
     quick = _verdict(body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("paraph.strict_json._parse_canonical", lambda *_: None)
+        patch.setattr(strict_json, "_compact", None)
         thorough = _verdict(body)
     assert repr(thorough) == repr(quick)
 
@@ -96,6 +119,7 @@ def test_the_short_way_and_the_long_way_agree(body: bytes) -> None:
 _VALID = [case for case in cases("strict_json") if case.values[0]["result"] == "valid"]
 
 
+@pytest.mark.usefixtures("parser")
 @pytest.mark.parametrize("case", _VALID)
 def test_what_is_passed_on_can_be_read_by_every_parser(case: dict[str, Any]) -> None:
     """A whole body stays as it is, byte for byte; a broken one is UTF-8 that means the same."""

@@ -74,7 +74,8 @@ app.add_middleware(SessionMiddleware, secret_key=key, https_only=True, same_site
 
 HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": "frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "referrer-policy": "same-origin",
     "strict-transport-security": "max-age=31536000",
     "x-content-type-options": "nosniff",
 }

@@ -1,7 +1,5 @@
 """A Starlette product whose users connect Zoom: one middleware serves and runs everything."""
 
-from __future__ import annotations
-
 import html
 import os
 import secrets
@@ -17,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from paraph import NotFound, Zoom
-from paraph.integrations.starlette import ZoomMiddleware, exception_handlers
+from paraph import Zoom
+from paraph.integrations.starlette import ZoomMiddleware, exception_handlers, installation_of
 
 zoom = Zoom(
     prefix="/zoom",
@@ -37,12 +35,12 @@ def meeting_ended(event: Any) -> None:
 
 
 async def me(request: Request) -> Response:
-    response = await zoom.installation(request.session.get("user", "")).get("/users/me")
-    return JSONResponse(response.json(), response.status)
+    installation = await installation_of(zoom, request)
+    return JSONResponse((await installation.get("/users/me")).json())
 
 
 async def disconnect(request: Request) -> Response:
-    await zoom.installation(request.session.get("user", "")).remove()
+    await (await installation_of(zoom, request)).remove()
     return RedirectResponse("/", 303)
 
 
@@ -51,11 +49,8 @@ async def home(request: Request) -> Response:
     if user is None:
         return HTMLResponse('<a href="/sign-in">Sign in</a>')
     name = html.escape(user)
-    try:
-        connected = (await zoom.installation(user).status()).phase == "active"
-    except NotFound:
-        connected = False
-    if not connected:
+    installations = [one async for one in zoom.installations(subject=user)]
+    if not any(one.phase == "active" for one in installations):
         return HTMLResponse(f'<p>{name}</p><a href="/zoom/start">Connect Zoom</a>')
     rows = "".join(f"<li>{html.escape(topic)}</li>" for topic in topics[user])
     button = '<form method="post" action="/disconnect"><button>Disconnect Zoom</button></form>'
@@ -73,14 +68,14 @@ async def sign_in(request: Request) -> Response:
 
 async def add_headers(request: Request, answer: Any) -> Response:
     response: Response = await answer(request)
-    for header, value in HEADERS.items():
-        response.headers.setdefault(header, value)
+    response.headers.update({**HEADERS, **response.headers})
     return response
 
 
 HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": "frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "referrer-policy": "same-origin",
     "strict-transport-security": "max-age=31536000",
     "x-content-type-options": "nosniff",
 }

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 from paraph.errors import ParaphError
 
-# Modules whose imports an extra installs; the longest name that fits decides. Modules that are not
-# listed, and that no extra below names, run with the base installation.
+# The extra that installs what a module imports; the longest name that fits decides. Modules that
+# are not listed serve several parts, and import what the smallest of them has.
 EXTRA_OF: Mapping[str, str] = {
     "paraph.admin": "service",
     "paraph.api": "service",
@@ -22,6 +22,11 @@ EXTRA_OF: Mapping[str, str] = {
     "paraph.demo": "service",
     "paraph.endpoints": "service",
     "paraph.events": "service",
+    "paraph.events.jetstream": "nats",
+    "paraph.events.stream_pull": "nats",
+    "paraph.events.stream_setup": "nats",
+    "paraph.explain.app_context_header": "installs",
+    "paraph.explain.redirect": "installs",
     "paraph.installs": "installs",
     "paraph.integrations.django": "django",
     "paraph.integrations.fastapi": "service",

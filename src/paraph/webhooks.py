@@ -37,9 +37,8 @@ from paraph.errors import (
     UsageError,
 )
 from paraph.secret import Secret
-from paraph.settings.validation import SettingChecks
+from paraph.settings.pasted_values import PastedChecks
 from paraph.strict_json import parse_json_object
-from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import (
     APP_DEAUTHORIZED,
     URL_VALIDATION,
@@ -178,6 +177,9 @@ class Received:
     @property
     def concerned_users(self) -> tuple[str, ...]:
         """The ids of the Zoom users that the event is about; empty if it names no user."""
+        # Its table is loaded when it is first asked for.
+        from paraph.zoom.concerned_users import concerned_users
+
         return concerned_users(Event(self.name, self.event_ts, self.account_id, self.payload))
 
     @property
@@ -217,7 +219,7 @@ class Webhooks:
         freshness_future: int = _WINDOW.future,
         seen: Callable[[str], bool] | None = None,
     ) -> None:
-        checks = SettingChecks()
+        checks = PastedChecks()
         self._secrets = _checked_secrets(checks, secret)
         for name, value, (least, most) in (
             ("freshness_past", freshness_past, _PAST_LIMITS),
@@ -348,7 +350,7 @@ def _checked_body(raw_body: object) -> bytes:
     return bytes(raw_body)
 
 
-def _checked_secrets(checks: SettingChecks, secret: object) -> tuple[Secret, ...]:
+def _checked_secrets(checks: PastedChecks, secret: object) -> tuple[Secret, ...]:
     is_ring = isinstance(secret, list | tuple)
     ring: Sequence[object] = secret if isinstance(secret, list | tuple) else [secret]
     if not ring:

@@ -73,7 +73,7 @@ def test_explain_needs_no_server_and_no_database(folder: Path, kind: str) -> Non
     imported = of_command(folder, "explain", kind, "-")
 
     assert "click" in imported
-    assert set() == imported & (STORAGE | SERVERS | {"httpx", "rich"}) - {"starlette"}
+    assert set() == imported & (STORAGE | SERVERS | {"httpx", "rich"})
     if kind == "webhook":
         assert set() == imported & (HEAVY | {"cryptography", "asyncio"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -441,9 +442,9 @@ def test_responses_are_private() -> None:
         assert ("no-store", "no-referrer") == (found["Cache-Control"], found["Referrer-Policy"])
 
 
-@pytest.mark.parametrize("arguments", [{"subject": "x" * 256}, {"subject": "a\nb"}])
+@pytest.mark.parametrize("arguments", [{"subject": "x" * 256}, {"subject": "a\nb"}, {"subject": 7}])
 @pytest.mark.parametrize("return_to", ["", "https://evil.example"])
-def test_the_hosts_values_have_a_form(arguments: dict[str, str], return_to: str) -> None:
+def test_the_hosts_values_have_a_form(arguments: dict[str, Any], return_to: str) -> None:
     """A subject is printable and short, a return id is never a URL."""
     with pytest.raises(UsageError):
         Kit().flow.start(**arguments)
@@ -465,6 +466,33 @@ def test_refresh_and_revoke() -> None:
     grants = [form.get("grant_type") for form in kit.zoom.forms()]
     assert ["refresh_token", None, "refresh_token"] == grants
     assert "access-of-jane" == kit.zoom.forms()[1]["token"]
+
+
+@pytest.mark.parametrize("token", ["", None])
+def test_a_missing_token_is_a_mistake(token: Any) -> None:
+    """Zoom may send no refresh token; passing none on is told, and sends nothing."""
+    kit = Kit()
+    for call in (kit.flow.refresh, kit.flow.revoke):
+        with pytest.raises(UsageError, match="token is missing"):
+            call(token)
+    assert [] == kit.zoom.seen
+
+
+def test_one_of_many_parallel_requests_counts() -> None:
+    """Of eight requests with one URL at the same time, one is exchanged."""
+    kit = Kit()
+    started = kit.start()
+
+    def finish(_number: int) -> str:
+        try:
+            return kit.finish(started.query, started.cookie).user_id
+        except installs.StateUsed as refused:
+            return refused.code
+
+    with ThreadPoolExecutor(8) as threads:
+        found = sorted(threads.map(finish, range(8)))
+    assert ["jane", *["state_used"] * 7] == found
+    assert 1 == len(kit.zoom.forms())
 
 
 def test_one_debug_line_names_the_cause(caplog: pytest.LogCaptureFixture) -> None:

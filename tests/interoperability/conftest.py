@@ -141,7 +141,7 @@ def python() -> str:
     """The interpreter of a virtual environment with the published Python clients."""
     pinned = HERE / "requirements.txt"
     with _told():
-        return str(python_environment(pinned, KEPT / f"python-{digest(pinned)}"))
+        return str(python_environment(pinned, folder=KEPT / f"python-{digest(pinned)}"))
 
 
 @pytest.fixture(scope="session")

@@ -20,15 +20,16 @@ class NotInstalledError(Exception):
     """A registry cannot be reached, or a program is missing."""
 
 
-def python_environment(pinned: Path, folder: Path) -> Path:
+def python_environment(*pinned: Path, folder: Path, python: str = sys.executable) -> Path:
     """The interpreter of a virtual environment with exactly these packages."""
     interpreter = folder / "bin" / "python"
     if not (folder / ".installed").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        _install([sys.executable, "-m", "venv", str(folder)])
+        _install([python, "-m", "venv", str(folder)])
         quiet = ("--quiet", "--disable-pip-version-check", "--require-hashes")
         binary = "--only-binary=:all:"
-        _install([str(interpreter), "-m", "pip", "install", *quiet, binary, "-r", str(pinned)])
+        lists = [word for one in pinned for word in ("-r", str(one))]
+        _install([str(interpreter), "-m", "pip", "install", *quiet, binary, *lists])
         (folder / ".installed").touch()
     return interpreter
 

@@ -37,7 +37,7 @@ def kits_folder() -> Path:
     source = HERE / "kits"
     folder = node_folder(source, "*.mjs", "*.py", "*.toml")
     pinned = source / "requirements.txt"
-    interpreter = python_environment(pinned, folder / f"python-{digest(pinned)}")
+    interpreter = python_environment(pinned, folder=folder / f"python-{digest(pinned)}")
     # Commands of target files are looked for here.
     current = folder / "bin"
     current.unlink(missing_ok=True)

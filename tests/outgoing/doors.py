@@ -7,12 +7,14 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from installs.install_kit import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, SEALING_KEY, UsedStates
 from paraph.client import AsyncClient, Client
 from paraph.errors import ParaphError, ServiceUnreachable, TransportError
 from paraph.events.http_target import Forwarder
 from paraph.events.recipients import Recipients
+from paraph.installs import InstallFlow
 from paraph.lifecycle.context import Context
 from paraph.oauth.messages import Request
 from paraph.outgoing.route import OutgoingRoute
@@ -110,11 +112,56 @@ async def synchronous_client(_context: Context, url: str, way: Way, seconds: flo
     return await asyncio.to_thread(ask)
 
 
+def _flow(url: str, way: Way, seconds: float) -> InstallFlow:
+    flow = InstallFlow(
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+        redirect_uri=REDIRECT_URI,
+        sealing_key=SEALING_KEY,
+        use_state=UsedStates().use,
+        authorization_server=url,
+        api_servers=[url],
+        outgoing_proxy=way.proxy,
+        ca_file=way.ca_file,
+    )
+    # Shorter than a product may set it.
+    app = replace(flow._driver.app, timeout=seconds)
+    flow._driver = replace(flow._driver, app=app)
+    return flow
+
+
+def _failed(error: ParaphError) -> Result:
+    if isinstance(error, TransportError):
+        return Result(error.cause, f"{error!r} {error.detail}", error.remedy)
+    # A response, although not one of Zoom's.
+    return Result()
+
+
+async def install(_context: Context, url: str, way: Way, seconds: float) -> Result:
+    """An install flow that waits."""
+    try:
+        await asyncio.to_thread(_flow(url, way, seconds).refresh, SECRET)
+    except ParaphError as error:
+        return _failed(error)
+    return Result()
+
+
+async def awaited_install(_context: Context, url: str, way: Way, seconds: float) -> Result:
+    """An install flow that is awaited."""
+    try:
+        await _flow(url, way, seconds).arefresh(SECRET)
+    except ParaphError as error:
+        return _failed(error)
+    return Result()
+
+
 DOORS: dict[str, Door] = {
     "zoom": zoom,
     "host": host,
     "client": client,
     "synchronous client": synchronous_client,
+    "install": install,
+    "awaited install": awaited_install,
 }
 
 

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
 from public_names import PublicName
 
 from calls.four_objects import FourObjects, four_objects
+from installs.install_kit import CLIENT_SECRET, REDIRECT_URI, SEALING_KEY, Kit
 from paraph import Settings, SyncZoom, Zoom
 from paraph.simulator.running import SimulatedZoom
 from paraph.simulator.webhooks.webhook_sender import sign
@@ -204,6 +206,30 @@ async def test_examples_of_the_webhooks() -> None:
     assert [] == await failures_of(chosen("paraph.webhooks"), names)
 
 
+async def test_examples_of_installs() -> None:
+    """Each example has a flow whose browser has come back from Zoom, or tokens of one."""
+    failed = []
+    for one in chosen("paraph.installs"):
+        kit = Kit()
+        started = kit.start()
+        url = f"{REDIRECT_URI}?{started.query}"
+        tokens = kit.flow.refresh("refresh-of-jane")
+        names = {
+            "flow": kit.flow,
+            "url": url,
+            "cookies": started.cookie,
+            "request": SimpleNamespace(url=url, headers={"cookie": started.cookie}),
+            "stored": tokens,
+            "refused": SimpleNamespace(tokens=tokens),
+            "replace_tokens": lambda _account_id, _user_id, _tokens: False,
+            "use_state": kit.used.use,
+            "client_secret": CLIENT_SECRET,
+            "sealing_key": SEALING_KEY,
+        }
+        failed += await failures_of([one], names)
+    assert [] == failed
+
+
 async def test_examples_of_the_simulator() -> None:
     """Each example runs against a simulator, in front of a small app."""
     simulated = SimulatedZoom()
@@ -240,7 +266,13 @@ async def test_every_example_is_run() -> None:
     run = (
         *(prefix for prefixes in CALLING.values() for prefix in prefixes),
         *("paraph.errors", "paraph.service.zoom", "paraph.service.sync_zoom", "paraph.settings"),
-        *("paraph.events", "paraph.integrations", "paraph.webhooks", "paraph.simulator"),
+        *(
+            "paraph.events",
+            "paraph.integrations",
+            "paraph.webhooks",
+            "paraph.simulator",
+            "paraph.installs",
+        ),
     )
     assert [] == [one.name for one in NAMES if not is_pure(one) and not one.module.startswith(run)]
     assert callable(run_code)

@@ -19,8 +19,15 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "paraph"
 # Alembic's scripts are no package: it finds them by their names.
 SCRIPTS = {"paraph/storage/migrations/versions"}
+# Django finds commands and template tags in folders of these names.
+DJANGO = "paraph/integrations/django"
+FOUND_BY_DJANGO = {
+    f"{DJANGO}/management",
+    f"{DJANGO}/management/commands",
+    f"{DJANGO}/templatetags",
+}
 # One file for each command; one file for each schema step.
-OTHER_RULES = {"paraph/cli", "paraph/storage/migrations", *SCRIPTS}
+OTHER_RULES = {"paraph/cli", "paraph/storage/migrations", *SCRIPTS, *FOUND_BY_DJANGO}
 
 
 def tracked() -> list[Path]:

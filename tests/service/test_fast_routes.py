@@ -274,3 +274,18 @@ async def test_a_batch_is_read_once_and_each_batch_again(
                 await tx.grants.delete((await one.stored()).grant_id)
             asked.clear()
             assert await statuses([first, second]) == [b"401", b"404"]
+
+
+async def test_the_fast_path_follows_the_path_of_public_url(tmp_path: Path) -> None:
+    """Below a path it answers the same URLs, and those without the path are not its own."""
+    async with running(tmp_path, public_url="https://app.example/zoom") as kit:
+        find = public_fast_routes(kit.service.public)
+        assert find(b"/zoom/webhook") is not None
+        assert find(b"/zoom/oauth/redirect?code=a") is not None
+        assert find(b"/webhook") is None
+        assert find(b"/oauth/redirect?code=a") is None
+        forged = get(b"/zoom" + FORGED)
+        fast, _ = await told(kit.service.public, find, [forged])
+        plain, _ = await told(kit.service.public, None, [forged])
+        assert b" 400 " in fast.partition(b"\r\n")[0]
+        assert fast == plain

@@ -149,7 +149,8 @@ def explain_callback(**options: Any) -> None:
 def _explain_redirect(
     *, at: float | None, client_id: str, config: Path | None, **where: Any
 ) -> None:
-    from paraph.explain.redirect import CookieOpener, explain_redirect, may_be_redirect
+    with needs("installs", "`paraph explain redirect`"):
+        from paraph.explain.redirect import CookieOpener, explain_redirect, may_be_redirect
     from paraph.oauth.roles import Client
     from paraph.secret import Secret
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from starlette.types import Scope
+from typing import TYPE_CHECKING
 
 from paraph.cookies import own_cookies
 from paraph.http.client_address import client_address
 from paraph.installs.browser import is_prefetch
 from paraph.settings.validation import Network
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 
 @dataclass(frozen=True, slots=True)

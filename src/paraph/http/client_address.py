@@ -16,9 +16,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
-
-from starlette.types import Scope
+from typing import TYPE_CHECKING, Any, Literal
 
 from paraph.http.forwarded import (
     FOR,
@@ -34,6 +32,9 @@ from paraph.http.forwarded import (
     x_forwarded_hops,
 )
 from paraph.settings.validation import Network
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 _IPV6_PREFIX = 64
 # RFC 6052: IPv4 clients behind a translator. Counted as one /64 they would share every limit.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from paraph.extras import needs
+
 if TYPE_CHECKING:
     from paraph.errors import ConfigurationError, InvalidGrant
     from paraph.installs.flow import InstallFlow
@@ -76,7 +78,8 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'paraph.installs' has no attribute {name!r}")
-    return getattr(import_module(_PLACES.get(name, "paraph.installs.refusals")), name)
+    with needs("installs", f"paraph.installs.{name}"):
+        return getattr(import_module(_PLACES.get(name, "paraph.installs.refusals")), name)
 
 
 def __dir__() -> list[str]:

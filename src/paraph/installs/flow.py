@@ -62,9 +62,9 @@ class InstallFlow:
     Example:
         flow = InstallFlow(
             client_id="MbK0lSJlRLmjSpCCOlFoXQ",
-            client_secret=os.environ["ZOOM_CLIENT_SECRET"],
+            client_secret=client_secret,
             redirect_uri="https://app.example/zoom/callback",
-            sealing_key=os.environ["ZOOM_SEALING_KEY"],
+            sealing_key=sealing_key,
             required_scopes=["user:read:user"],
             use_state=use_state,
         )

@@ -77,6 +77,8 @@ def demand_wish_form(subject: str, return_to: str) -> None:
     Raises:
         UsageError: one of them does not have its form.
     """
+    if type(subject) is not str or type(return_to) is not str:
+        raise UsageError("subject and return_to must be texts", remedy="Write str(...) around ids.")
     if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
         raise UsageError("subject must be 1 to 255 printable characters")
     if not _RETURN_TO.fullmatch(return_to):

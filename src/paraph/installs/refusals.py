@@ -82,6 +82,10 @@ class RequestIgnored(InstallRefused):
     """No person opened the URL: a prefetch, a link scanner, or another method than GET.
 
     Nothing is used up. The person's own request works afterwards.
+
+    Example:
+        >>> RequestIgnored().status
+        204
     """
 
     code = "request_ignored"
@@ -95,6 +99,11 @@ class StatelessCode(InstallRefused, errors.AuthorizationResponseInvalid):
 
     Zoom sends one after an install from the Marketplace. The code is not used. Redirect the browser
     to `location`, a URL without the code, where an install starts that can be verified.
+
+    Example:
+        >>> refused = StatelessCode("/zoom/connect")
+        >>> refused.status, refused.headers[0]
+        (303, ('Location', '/zoom/connect'))
     """
 
     code = "stateless_code"
@@ -107,7 +116,12 @@ class StatelessCode(InstallRefused, errors.AuthorizationResponseInvalid):
 
 
 class ResponseInvalid(InstallRefused, errors.AuthorizationResponseInvalid):
-    """The query is not an authorization response (RFC 6749 sections 3.1 and 4.1.2)."""
+    """The query is not an authorization response (RFC 6749 sections 3.1 and 4.1.2).
+
+    Example:
+        >>> ResponseInvalid().status
+        400
+    """
 
     code = "authorization_response_invalid"
 
@@ -118,6 +132,11 @@ class StateMismatch(InstallRefused, errors.StateMismatch):
     Attributes:
         reason: for logs: `no_cookie`, `other_cookies`, `doubled_cookie`, `forged_cookie`, or
             `state_mismatch`.
+
+    Example:
+        >>> refused = StateMismatch("the browser sent no cookie of this flow", reason="no_cookie")
+        >>> refused.status, refused.reason
+        (400, 'no_cookie')
     """
 
     code = "state_mismatch"
@@ -128,20 +147,35 @@ class StateMismatch(InstallRefused, errors.StateMismatch):
 
 
 class AuthorizationExpired(InstallRefused, errors.AuthorizationExpired):
-    """The install started more than ten minutes ago."""
+    """The install started more than ten minutes ago.
+
+    Example:
+        >>> AuthorizationExpired().status
+        400
+    """
 
     code = "authorization_expired"
     page_text = "This installation took longer than ten minutes. Start it again."
 
 
 class IssuerMismatch(InstallRefused, errors.IssuerMismatch):
-    """Another authorization server answered (RFC 9207 section 2.4)."""
+    """Another authorization server answered (RFC 9207 section 2.4).
+
+    Example:
+        >>> IssuerMismatch().status
+        400
+    """
 
     code = "issuer_mismatch"
 
 
 class SubjectChanged(InstallRefused):
-    """The signed-in account is not the one that started the install."""
+    """The signed-in account is not the one that started the install.
+
+    Example:
+        >>> SubjectChanged().status
+        403
+    """
 
     code = "subject_changed"
     status = 403
@@ -152,7 +186,12 @@ class SubjectChanged(InstallRefused):
 
 
 class StateUsed(InstallRefused, errors.Conflict):
-    """The response was used before: a reload, a second click or a replay."""
+    """The response was used before: a reload, a second click or a replay.
+
+    Example:
+        >>> StateUsed().status
+        400
+    """
 
     code = "state_used"
     page_text = (
@@ -166,6 +205,10 @@ class StateStoreUnavailable(InstallRefused, errors.StorageError):
 
     Nothing was sent to Zoom and nothing is retried. The state may be unused: the browser keeps its
     cookie, and the person may reload the page.
+
+    Example:
+        >>> StateStoreUnavailable().status
+        503
     """
 
     code = "state_store_unavailable"
@@ -179,6 +222,11 @@ class ConsentDenied(InstallRefused, errors.AuthorizationErrorResponse):
 
     Attributes:
         error: a registered error code such as `access_denied`, or "unknown".
+
+    Example:
+        >>> refused = ConsentDenied("access_denied")
+        >>> refused.status, refused.error
+        (403, 'access_denied')
     """
 
     code = "authorization_error"
@@ -194,7 +242,12 @@ class ConsentDenied(InstallRefused, errors.AuthorizationErrorResponse):
 
 
 class CodeRefused(InstallRefused, errors.InvalidGrant):
-    """Zoom refused the code: it is unknown, expired, used, or belongs to another request."""
+    """Zoom refused the code: it is unknown, expired, used, or belongs to another request.
+
+    Example:
+        >>> CodeRefused().status
+        400
+    """
 
     code = "invalid_grant"
     page_text = "Zoom did not accept this installation. Start it again."
@@ -255,6 +308,10 @@ class OwnerUnknown(InstallRefused, errors.PeerError):
 
     Attributes:
         tokens: the new tokens.
+
+    Example:
+        owner = flow.owner_of(refused.tokens)
+        print(owner.user_id, owner.account_id)
     """
 
     code = "owner_unknown"
@@ -268,7 +325,12 @@ class OwnerUnknown(InstallRefused, errors.PeerError):
 
 
 class ZoomUnavailable(InstallRefused, errors.PeerError):
-    """Zoom failed, could not be reached, or sent a response that cannot be used."""
+    """Zoom failed, could not be reached, or sent a response that cannot be used.
+
+    Example:
+        >>> ZoomUnavailable().status
+        503
+    """
 
     code = "zoom_unavailable"
     status = 503
@@ -279,6 +341,10 @@ class SiteMisconfigured(InstallRefused, errors.PeerError):
     """Zoom refused the app itself, or its settings prevent every connection.
 
     The usual causes are a wrong client secret and a redirect URI that is not in the allow list.
+
+    Example:
+        >>> "Starting again does not help." in SiteMisconfigured().page_text
+        True
     """
 
     code = "site_misconfigured"

@@ -32,6 +32,10 @@ class Redirect:
         set_cookie: the value of the `Set-Cookie` header that recognises this browser later.
         deleted: the values of `Set-Cookie` headers that delete the browser's oldest flows; empty
             unless `start` got the browser's cookies.
+
+    Example:
+        >>> Redirect("https://zoom.us/oauth/authorize?...", "__Host-paraph-...", ()).headers[0]
+        ('Location', 'https://zoom.us/oauth/authorize?...')
     """
 
     location: str = field(repr=False)
@@ -54,6 +58,11 @@ class Tokens:
         expires_at: the time at which the access token ends, in epoch seconds.
         scopes: the granted scopes, sorted.
         api_server: the allowed host that these tokens are for, like `https://api.zoom.us`.
+
+    Example:
+        >>> tokens = Tokens("access", "refresh", 1900000000, (), "https://api.zoom.us")
+        >>> tokens
+        Tokens(expires_at=1900000000, scopes=(), api_server='https://api.zoom.us')
     """
 
     access_token: str = field(repr=False)
@@ -75,6 +84,10 @@ class InstallResult:
         subject, return_to: the arguments of `InstallFlow.start`.
         proofs: the proofs of the install, in their order, each with its time.
         set_cookie: the value of a `Set-Cookie` header that deletes the cookie of this flow.
+
+    Example:
+        result = flow.finish(url, cookies)
+        print(result.subject, result.user_id, result.account_id, result.headers)
     """
 
     user_id: str

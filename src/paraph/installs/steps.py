@@ -138,9 +138,11 @@ def refresh(app: App, refresh_token: str) -> Exchange[Tokens]:
 
     Raises:
         InvalidGrant, TokenErrorResponse, PeerUnavailable, MessageMalformed: Zoom refused or failed.
+        UsageError: there is no token.
     """
+    secret = _token(refresh_token)
     token_set = yield from _with_each_secret(
-        app, lambda client: exchange.refresh(app.server, client, Secret(refresh_token))
+        app, lambda client: exchange.refresh(app.server, client, secret)
     )
     return tokens_of(app, token_set)
 
@@ -150,10 +152,10 @@ def revoke(app: App, token: str) -> Exchange[None]:
 
     Raises:
         TokenErrorResponse, PeerUnavailable, MessageMalformed: Zoom refused or failed.
+        UsageError: there is no token.
     """
-    yield from _with_each_secret(
-        app, lambda client: exchange.revoke(app.server, client, Secret(token))
-    )
+    secret = _token(token)
+    yield from _with_each_secret(app, lambda client: exchange.revoke(app.server, client, secret))
 
 
 def owner_of(app: App, tokens: Tokens) -> Exchange[ZoomPerson]:
@@ -179,6 +181,14 @@ def tokens_of(app: App, token_set: TokenSet) -> Tokens:
         scopes=tuple(sorted(token_set.scopes or ())),
         api_server=app.api_server(token_set.api_url),
     )
+
+
+def _token(text: str) -> Secret:
+    if type(text) is not str or not text:
+        raise errors.UsageError(
+            "the token is missing", remedy="Pass tokens.refresh_token or tokens.access_token."
+        )
+    return Secret(text)
 
 
 def _recognise(

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable
 
 from fastapi import APIRouter, HTTPException, Request
 
-from paraph.integrations.starlette import CALL_ERRORS, ZoomMiddleware, problem_of, routes
+from paraph.integrations.starlette import CALL_ERRORS, ZoomMiddleware, call_problem, routes
 from paraph.service.in_process import SubjectInstallation
 from paraph.service.zoom import Zoom
 
@@ -44,7 +44,8 @@ def installation_of(zoom: Zoom) -> Callable[[Request], AsyncIterator[SubjectInst
 
     The response is 401 if `subject_of` names no user. A call of Zoom decides about the rest. The
     response is 404 without an installation; `connect_url` in its body begins one. It is 409 if Zoom
-    ended the grant; `reauthorize_url` asks the person again. It is 503 while a removal is verified.
+    ended the grant; `reauthorize_url` asks the person again. It is 503 while a removal is verified,
+    and while Zoom or the database cannot be reached.
 
     Args:
         zoom: the service; it needs `subject_of`.
@@ -60,7 +61,7 @@ def installation_of(zoom: Zoom) -> Callable[[Request], AsyncIterator[SubjectInst
         try:
             yield zoom.installation(subject)
         except CALL_ERRORS as error:
-            problem = problem_of(zoom, error)
+            problem = call_problem(zoom, error)
             raise HTTPException(problem.status, problem.detail, problem.headers) from None
 
     return installation

@@ -14,15 +14,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from paraph.errors import BeingDecided, NeedsReauthorization, NotFound
+from paraph.errors import (
+    NeedsReauthorization,
+    NotFound,
+    ParaphError,
+    PeerError,
+    StorageError,
+    TransportError,
+)
+from paraph.http.problems import problem_of
+from paraph.service.in_process import SubjectInstallation
 from paraph.service.zoom import Zoom
 
-__all__ = ["ZoomMiddleware", "exception_handlers", "routes"]
+__all__ = ["ZoomMiddleware", "exception_handlers", "installation_of", "routes"]
+
+
+_LATER = 503
 
 
 class ZoomMiddleware:
@@ -70,6 +83,25 @@ def routes(zoom: Zoom, *, security_txt: bool = False) -> list[BaseRoute]:
     ]
 
 
+async def installation_of(zoom: Zoom, request: HTTPConnection) -> SubjectInstallation:
+    """Return the installation of the signed-in user; the response is 401 without a user.
+
+    Args:
+        zoom: the service; it needs `subject_of`.
+        request: the request.
+
+    Raises:
+        HTTPException: `subject_of` names no user.
+
+    Example:
+        installation = await installation_of(zoom, request)
+    """
+    subject = await zoom.subject(request.scope)
+    if subject is None:
+        raise HTTPException(401, "Sign in first.")
+    return zoom.installation(subject)
+
+
 def exception_handlers(
     zoom: Zoom,
 ) -> dict[type[Exception] | int, Callable[[Request, Exception], Response]]:
@@ -77,7 +109,7 @@ def exception_handlers(
 
     The response is 404 without an installation; `connect_url` in its body begins one. It is 409 if
     Zoom ended the grant; `reauthorize_url` asks the person again. It is 503 while a removal is
-    verified.
+    verified, and while Zoom or the database cannot be reached.
 
     Args:
         zoom: the service.
@@ -87,44 +119,35 @@ def exception_handlers(
     """
 
     def answer(_request: Request, error: Exception) -> Response:
-        problem = problem_of(zoom, error)
+        problem = call_problem(zoom, error)
         return JSONResponse({"detail": problem.detail}, problem.status, problem.headers)
 
     return dict.fromkeys(CALL_ERRORS, answer)
 
 
-CALL_ERRORS = (NotFound, NeedsReauthorization, BeingDecided)
+CALL_ERRORS = (NotFound, PeerError, TransportError, StorageError)
+"""The errors of a call that its caller did not cause. Others are mistakes in the app's own code."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallProblem:
-    """The response to a call of Zoom that no installation allows: status, body and headers."""
+    """The response to a call of Zoom that failed: status, body and headers."""
 
     status: int
     detail: dict[str, str]
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def problem_of(zoom: Zoom, error: Exception) -> CallProblem:
+def call_problem(zoom: Zoom, error: Exception) -> CallProblem:
     """Return the response for one of `CALL_ERRORS`."""
+    if not isinstance(error, ParaphError):
+        raise error
+    problem = problem_of(error)
+    detail = {"error": problem.code, "message": problem.title, "remedy": problem.remedy}
     url = zoom.settings.start_url or f"{zoom.settings.public_url}/install"
     if isinstance(error, NeedsReauthorization):
-        return CallProblem(
-            409,
-            {
-                "error": "needs_reauthorization",
-                "message": "Zoom ended the connection: send the person to reauthorize_url.",
-                "reauthorize_url": url,
-            },
-        )
-    if isinstance(error, BeingDecided):
-        detail = {"error": "being_decided", "message": error.remedy}
-        return CallProblem(503, detail, {"retry-after": "3"})
-    return CallProblem(
-        404,
-        {
-            "error": "not_connected",
-            "message": "Zoom is not connected: send the person to connect_url.",
-            "connect_url": url,
-        },
-    )
+        detail |= {"reauthorize_url": url}
+    elif isinstance(error, NotFound):
+        detail |= {"message": "Zoom is not connected.", "connect_url": url}
+    retry = {"retry-after": "3"} if problem.status == _LATER else {}
+    return CallProblem(problem.status, detail, retry)

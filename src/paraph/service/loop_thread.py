@@ -194,7 +194,11 @@ class _Run(Generic[T]):
     def call(
         self, function: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Run a coroutine function on the event loop and wait; raise `UsageError` if it cannot."""
+        """Run a coroutine function on the event loop and wait for it.
+
+        Raises:
+            UsageError: this code runs on the event loop itself, or the event loop was stopped.
+        """
         if threading.get_ident() == self._thread.ident:
             raise UsageError(
                 "a blocking call was made on paraph's own event loop",

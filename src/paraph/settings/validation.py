@@ -15,11 +15,9 @@ from urllib.parse import urlsplit
 
 from paraph.errors import ConfigurationError
 from paraph.secret import Secret
+from paraph.settings.pasted_values import PastedChecks
 from paraph.settings.postgresql_url import SCHEMES, is_postgresql, parse_postgresql_url
 
-MINIMUM_SECRET_LENGTH = 12
-# The fewest different characters of a secret: a random one never has as few as four.
-_MINIMUM_VARIETY = 5
 # Standard Webhooks, "Signature scheme": a whsec_ secret has 24 to 64 bytes.
 _SIGNING_PREFIX = "whsec_"
 _SIGNING_BYTES = range(24, 65)
@@ -31,18 +29,10 @@ _EVERYBODY: tuple[Network, ...] = (
     ipaddress.IPv6Network("2000::/3"),
 )
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
-_ALONE = "paste the value alone"
-
 _METHOD = "(?:GET|POST|PUT|PATCH|DELETE)"
 _PROXY_RULE = re.compile(
     rf"(?:\*|{_METHOD}(?:,{_METHOD})*) /v2/(?:[A-Za-z0-9_.-]+/|\*/)*(?:[A-Za-z0-9_.-]+|\*\*?)"
     r"(?:\?[a-z_]+=[a-z_,]+(?:&[a-z_]+=[a-z_,]+)*)?"
-)
-# Words that no generated secret contains; short ones are matched as whole words.
-_PLACEHOLDER = re.compile(
-    r"change.?me|your[-_ ]|placeholder|example|password|^secret|x{6}|^x{4}|123456789|^<|>$"
-    r"|\btodo\b|replace|^\$[({A-Z]|^%[({A-Z]",
-    re.IGNORECASE,
 )
 # RFC 3986 section 2. urlsplit drops or accepts more characters than a browser would.
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
@@ -56,8 +46,6 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _CONTACT = re.compile(r"(?:mailto:|https://|tel:)[\x21-\x7e]+")
 
 
-# Text left around a value by a copied line of a file or program. Zoom's values never contain it.
-_COPIED = re.compile(r"^(?:export )?[A-Za-z_]{3,}=[^=]|[,;]$|\\[nrt]$")
 # Characters that urlsplit drops, and a default port, which browsers and Zoom omit in an origin.
 _EMPTY_PART = re.compile(r"https?://[^/?#]*:(?:[/?#]|\Z)|[^?#]*(?:\?#?|#)\Z", re.IGNORECASE)
 _WITH_PATH = re.compile(r"(https?://[^/?#]*)(/[^?#]*)")
@@ -73,29 +61,8 @@ _EVENTS_URL = re.compile(
 )
 
 
-class SettingChecks:
-    """Collects problems, so that all of them are reported together."""
-
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-
-    def secret(self, name: str, value: str) -> Secret:
-        """Check a secret: long enough, and not a known placeholder."""
-        if not value:
-            self.problems.append(f"{name} is missing")
-        elif len(value) < MINIMUM_SECRET_LENGTH:
-            self.problems.append(f"{name} is shorter than {MINIMUM_SECRET_LENGTH} characters")
-        elif _PLACEHOLDER.search(value) or len(set(value)) < _MINIMUM_VARIETY:
-            self.problems.append(f"{name} looks like a placeholder")
-        elif not _is_plain(value):
-            self.problems.append(f"{name} holds spaces, line ends or non-ASCII characters")
-        elif _COPIED.search(value):
-            self.problems.append(f"{name} holds more than its value: {_ALONE}")
-        return Secret(value)
-
-    def secrets(self, name: str, values: Sequence[str]) -> tuple[Secret, ...]:
-        """Check a list of secrets, newest first."""
-        return tuple(self.secret(f"{name}[{n}]", value) for n, value in enumerate(values))
+class SettingChecks(PastedChecks):
+    """Collects problems of all settings, so that they are reported together."""
 
     def signing_secrets(self, name: str, values: Sequence[str]) -> tuple[Secret, ...]:
         """Check secrets for outgoing signatures; after `whsec_` base64 must follow."""
@@ -110,18 +77,6 @@ class SettingChecks:
                         f"{name}[{place}] must be whsec_ and base64 of 24 to 64 bytes"
                     )
         return self.secrets(name, values)
-
-    def client_id(self, value: str) -> str:
-        """Check a client id. It is not secret, but a wrong one is found before Zoom refuses it."""
-        if not value:
-            self.problems.append("client_id is missing")
-        elif not _is_plain(value):
-            self.problems.append("client_id holds spaces, line ends or non-ASCII characters")
-        elif _PLACEHOLDER.search(value):
-            self.problems.append("client_id looks like a placeholder")
-        elif _COPIED.search(value):
-            self.problems.append(f"client_id holds more than its value: {_ALONE}")
-        return value
 
     def scopes(self, name: str, values: Sequence[str]) -> frozenset[str]:
         """Check a list of scopes with one scope in each item: Zoom never grants a joined one."""
@@ -339,7 +294,3 @@ def _host_of(text: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0].removeprefix("[")
     return host.partition(":")[0]
-
-
-def _is_plain(value: str) -> bool:
-    return value.isascii() and value.isprintable() and " " not in value

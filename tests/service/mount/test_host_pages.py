@@ -163,6 +163,7 @@ async def test_pages_cannot_be_framed_and_say_nothing_to_others(tmp_path: Path) 
         assert "handoff" not in page.text + str(page.url)
 
 
+@pytest.mark.slow
 async def test_a_form_may_lead_to_the_hosts_own_origin(tmp_path: Path) -> None:
     """Browsers block a redirect after a form, unless the policy names its origin."""
     options = {"after_install": "https://tidemark.example/done", "after_failure": ""}
@@ -229,6 +230,7 @@ async def test_a_person_who_refuses_goes_to_the_hosts_page(tmp_path: Path) -> No
         assert [] == await subjects(app)
 
 
+@pytest.mark.slow
 async def test_without_pages_of_the_host_the_built_in_ones_end_the_flow(tmp_path: Path) -> None:
     """Installed, declined and denied each end on a page that says so."""
     options = {"after_install": "", "after_failure": ""}
@@ -340,6 +342,7 @@ async def test_a_grant_that_is_being_decided_is_confirmed_later(
         assert "/done" == (await send(browser, page)).headers["location"]
 
 
+@pytest.mark.slow
 async def test_without_linking_the_hosts_page_ends_the_flow_too(tmp_path: Path) -> None:
     """The options for its end need no confirmation page."""
     simulated = simulated_zoom()

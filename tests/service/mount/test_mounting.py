@@ -196,6 +196,7 @@ async def test_two_apps_of_one_host_read_their_own_cookies(tmp_path: Path) -> No
         assert 303 == (await browser.get(back)).status_code
 
 
+@pytest.mark.slow
 async def test_cookies_stay_below_four_kilobytes(tmp_path: Path) -> None:
     """Many tabs of a user with a long name: the oldest flows are dropped first."""
     async with mounted_app(tmp_path) as app, app.browser("j" * 255) as browser:

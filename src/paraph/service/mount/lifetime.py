@@ -77,8 +77,7 @@ class Lifetime:
         """Return the service for a request; start it if nothing else does.
 
         Raises:
-            UsageError: it has ended.
-            ParaphError: it could not be started.
+            UsageError: it has ended, or could not be started; the log says why.
         """
         if self._service is None and not self._has_ended:
             if self._starting is None:
@@ -100,15 +99,16 @@ class Lifetime:
                 _log.info("service.started_by_request")
                 started.set_result(None)
                 await asyncio.Event().wait()
-        except ParaphError as error:
-            _log.error("service.not_started", why=error.detail, remedy=error.remedy)
+        except Exception as error:  # noqa: BLE001 - No request may fail with it: all get 503.
+            remedy = error.remedy if isinstance(error, ParaphError) else ""
+            _log.error("service.not_started", why=str(error), remedy=remedy)
             self._retry_at = asyncio.get_running_loop().time() + RETRY_SECONDS
             self._starting = None
             if not started.done():
-                started.set_exception(error)
-                # The exception is logged here, whether or not a request still waits.
+                started.set_exception(UsageError("the service could not be started"))
+                # The cause is logged here, whether or not a request still waits.
                 started.exception()
-        except BaseException:
+        finally:
             if not started.done():
-                started.cancel()
-            raise
+                started.set_exception(UsageError("the event loop has ended"))
+                started.exception()

@@ -1,0 +1,1 @@
+"""A small host product: a meeting counter with Zoom inside its own processes."""

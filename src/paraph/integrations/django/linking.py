@@ -1,0 +1,196 @@
+"""The pages that link a Zoom user to the signed-in account: start, and confirmation.
+
+The session holds a nonce, so that only the browser that began can open the handoff, and the claims
+of handoffs that it opened. The signed-in account is determined again at each step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django.utils.encoding import iri_to_uri
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_GET, require_http_methods
+
+from paraph.endpoints.pages import url_with
+from paraph.errors import Conflict, LinkConflict, NotFound, ParaphError
+from paraph.integrations.django.project import project, subject_of, url_option
+from paraph.integrations.django.views import own_view, unavailable
+
+SESSION_KEY = "paraph"
+MOST_CLAIMS = 5
+
+
+class LinkSession:
+    """The part of a session that belongs to the linking of one account.
+
+    Args:
+        session: Django's.
+        subject: the signed-in account; what another account left in the session is dropped.
+    """
+
+    def __init__(self, session: Any, subject: str) -> None:
+        kept = session.get(SESSION_KEY)
+        if not isinstance(kept, dict) or kept.get("subject") != subject:
+            kept = {"subject": subject, "nonce": get_random_string(43), "claims": {}}
+        self._session = session
+        self._kept: dict[str, Any] = kept
+
+    @property
+    def nonce(self) -> str:
+        """The secret that proves this session; its flows in several tabs share it."""
+        nonce: str = self._kept["nonce"]
+        return nonce
+
+    def claim(self, key: str) -> dict[str, Any] | None:
+        """Return an opened claim, until it expires."""
+        found: dict[str, Any] | None = self._kept["claims"].get(key)
+        return found if found and found["expires_at"] > timezone.now().timestamp() else None
+
+    def keep(self, key: str, claim: Mapping[str, Any]) -> None:
+        """Keep an opened claim; the oldest ones make room."""
+        claims = {**self._kept["claims"], key: dict(claim)}
+        self._kept["claims"] = dict(list(claims.items())[-MOST_CLAIMS:])
+        self.save()
+
+    def save(self) -> None:
+        """Write the changes into the session."""
+        self._session[SESSION_KEY] = self._kept
+
+
+@own_view
+@require_GET
+def start(request: HttpRequest) -> HttpResponse:
+    """Begin: send the signed-in person's browser to Zoom."""
+    subject = subject_of(request)
+    if subject is None:
+        return redirect_to_login(request.get_full_path())
+    session = LinkSession(request.session, subject)
+    session.save()
+    try:
+        wanted = project.zoom().request_link(subject, nonce=session.nonce)
+    except ParaphError as error:
+        return unavailable(error)
+    return _see_other(wanted.install_url)
+
+
+@own_view
+@csrf_protect
+@require_http_methods(["GET", "POST"])
+def link(request: HttpRequest) -> HttpResponse:
+    """Show both accounts, and confirm or decline when the person has decided."""
+    subject = subject_of(request)
+    if subject is None:
+        # The session that began is gone; a new start begins another one.
+        return redirect_to_login(reverse("paraph:start"))
+    session = LinkSession(request.session, subject)
+    try:
+        if request.method == "POST":
+            response = _decide(request, session, subject)
+        else:
+            response = _show(request, session)
+    except NotFound:
+        response = _page(request, "refused", status=404)
+    except Conflict:
+        response = _page(request, "busy", status=503)
+    except ParaphError as error:
+        return unavailable(error)
+    return _private(response)
+
+
+def _show(request: HttpRequest, session: LinkSession) -> HttpResponse:
+    """Open the handoff, or show again what this session opened."""
+    if key := request.GET.get("done", ""):
+        kept = session.claim(key)
+        if kept is None or not kept["outcome"]:
+            raise NotFound("this session has decided no such claim")
+        return _page(request, kept["outcome"], claim=kept)
+    handoff = request.GET.get("handoff", "")
+    key = hashlib.sha256(handoff.encode()).hexdigest()
+    kept = session.claim(key)
+    if kept is None:
+        opened = project.zoom().claim(handoff, nonce=session.nonce)
+        kept = {
+            "claim": opened.claim,
+            "expires_at": opened.expires_at,
+            "user_id": opened.zoom.user_id,
+            "email": opened.zoom.email,
+            "display_name": opened.zoom.display_name,
+            "replaces": [one.subject for one in opened.replaces],
+            "outcome": "",
+        }
+        session.keep(key, kept)
+    if kept["outcome"]:
+        return _after(key, kept["outcome"])
+    return _page(request, "link", claim=kept, key=key)
+
+
+def _decide(request: HttpRequest, session: LinkSession, subject: str) -> HttpResponse:
+    """Confirm or decline the claim that the form names; a repeated click gets the same outcome."""
+    key = request.POST.get("claim", "")
+    kept = session.claim(key)
+    if kept is None:
+        raise NotFound("this session has opened no such claim, or it has expired")
+    if not kept["outcome"]:
+        zoom = project.zoom()
+        try:
+            if "decline" in request.POST:
+                zoom.decline(kept["claim"])
+                kept["outcome"] = "declined"
+            else:
+                move = request.POST.get("move") == "yes"
+                zoom.confirm(kept["claim"], subject=subject, move=move)
+                kept["outcome"] = "connected"
+        except LinkConflict:
+            return _page(request, "link", claim=kept, key=key, must_agree=True, status=409)
+        except NotFound:
+            # The other click of a double click may have confirmed it a moment ago.
+            found = zoom.installation(subject).status()
+            if found.phase != "active" or found.zoom.user_id != kept["user_id"]:
+                raise
+            kept["outcome"] = "connected"
+        session.keep(key, {**kept, "claim": ""})
+    return _after(key, kept["outcome"])
+
+
+def _after(key: str, outcome: str) -> HttpResponse:
+    """Send the browser to the page that the project names for an outcome, or to paraph's own."""
+    if outcome == "connected":
+        target = url_option("after_install")
+    else:
+        target = url_option("after_failure")
+        target = target and url_with(target, reason=outcome)
+    return _see_other(target or f"{reverse('paraph:link')}?done={key}")
+
+
+def _see_other(url: str) -> HttpResponse:
+    return HttpResponse(status=303, headers={"Location": iri_to_uri(url)})
+
+
+def _page(request: HttpRequest, name: str, *, status: int = 200, **values: Any) -> HttpResponse:
+    """Render one of paraph's templates, which a project may replace."""
+    return render(
+        request, f"paraph/{name}.html", {"app_name": _app_name(), **values}, status=status
+    )
+
+
+def _app_name() -> str:
+    name: str = project.zoom().settings.app_name
+    return name
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    """Keep a page out of frames, caches and `Referer` headers."""
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+    response.headers["Cache-Control"] = "no-store, private"
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response

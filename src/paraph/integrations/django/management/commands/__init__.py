@@ -1,0 +1,1 @@
+"""Commands: `manage.py paraph_status` and `manage.py paraph …`."""
