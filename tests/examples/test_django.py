@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from msgspec import structs
 
 from examples.attacked import check_product, target_of
 from examples.in_browser import install_in_browser
-from examples.products import EXAMPLES, ROOT, Example, running, walk_through
+from examples.products import (
+    EXAMPLES,
+    ROOT,
+    Example,
+    eventually,
+    install_through,
+    running,
+    walk_through,
+)
 from interoperability.environments import (
     KEPT,
     NotInstalledError,
@@ -73,6 +84,43 @@ def test_a_stranger_walks_through_it(server: str, zoom: SimulatedZoom, tmp_path:
     """Denied consent, install, event, expired grant, removal, disconnection, and SIGTERM."""
     with running(on(server), zoom, tmp_path) as product:
         walk_through(product)
+
+
+@pytest.mark.slow
+def test_two_workers_share_one_refresh_and_lose_no_event(
+    zoom: SimulatedZoom, tmp_path: Path
+) -> None:
+    """At an expiry one of many calls refreshes; events sent during a restart are all counted."""
+    with running(on("gunicorn, gthread"), zoom, tmp_path) as product:
+        browser = install_through(product)
+        before = len(zoom.journal("/oauth/token"))
+        zoom.advance(3600)
+        cookies = {"cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+
+        def call(_number: int) -> int:
+            return httpx.get(product.at("/me"), headers=cookies, timeout=60).status_code
+
+        with ThreadPoolExecutor(12) as pool:
+            assert {200} == set(pool.map(call, range(24)))
+        assert 1 == len(zoom.journal("/oauth/token")) - before
+        topics = [f"Tide {number}" for number in range(12)]
+        for number, topic in enumerate(topics):
+            if number in {3, 7}:
+                product.process.send_signal(signal.SIGHUP)
+            zoom.send_event("meeting.ended", meeting(zoom, topic))
+
+        def all_counted() -> bool:
+            shown = browser.get(product.at("/")).text
+            return all(f"<li>{topic}</li>" in shown for topic in topics)
+
+        eventually(all_counted, product.output, seconds=60)
+
+
+def meeting(zoom: SimulatedZoom, topic: str) -> dict[str, Any]:
+    """The payload of a meeting of the first user."""
+    host = zoom.user
+    meeting = {"id": "85746065", "uuid": topic, "host_id": host.id, "topic": topic}
+    return {"account_id": host.account_id, "object": meeting}
 
 
 @pytest.mark.slow
