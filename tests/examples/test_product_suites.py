@@ -10,7 +10,7 @@ import pytest
 from examples.products import EXAMPLES
 from examples.test_testing_tutorial import run_pytest
 
-SUITES = {"fastapi": "test_app.py"}
+SUITES = {"django": "test_tidemark.py", "fastapi": "test_app.py", "flask": "test_app.py"}
 
 
 def copied(name: str, folder: Path) -> Path:

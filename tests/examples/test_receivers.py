@@ -117,7 +117,7 @@ def forward(url: str, event: KeptEvent, *, secrets: Sequence[str] = (OLD,), age:
     try:
         asyncio.run(post())
     except PeerUnavailable as error:
-        return error.status
+        return error.peer_status
     return 204
 
 

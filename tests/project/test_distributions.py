@@ -45,7 +45,6 @@ OPTIONAL = {
 UNIMPORTED = {
     "aiosqlite",  # SQLAlchemy's driver for SQLite.
     "asyncpg",  # Loaded by name when database_url names PostgreSQL.
-    "django",
     "flask",
     "sniffio",  # httpx looks for it.
 }

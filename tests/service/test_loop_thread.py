@@ -306,3 +306,33 @@ LoopThread(open_context).start()
     )
     assert "closed in a thread\n" == run.stdout
     assert "" == run.stderr
+
+
+def test_a_handler_that_hangs_does_not_hold_the_process(tmp_path: Path) -> None:
+    """A plain function in a thread cannot be ended; the interpreter does not wait for it."""
+    script = tmp_path / "product.py"
+    script.write_text(
+        """
+import asyncio, threading, time
+from contextlib import asynccontextmanager
+from paraph.events.handlers import HandlerTarget
+from paraph.service.loop_thread import LoopThread
+
+begun = threading.Event()
+
+def hang():
+    begun.set()
+    time.sleep(600)
+
+@asynccontextmanager
+async def open_context():
+    target = HandlerTarget(None, [], None)
+    asyncio.get_running_loop().run_in_executor(target._threads, hang)
+    yield
+    target.close()
+
+LoopThread(open_context).start()
+begun.wait()
+"""
+    )
+    subprocess.run([sys.executable, script], timeout=60, check=True)

@@ -20,7 +20,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, thread
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -250,6 +250,10 @@ class HandlerTarget:
     def close(self) -> None:
         """Release the threads, without waiting for one that hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        # The interpreter joins the threads in this mapping at its exit. There is no public call.
+        joined_at_exit: Any = getattr(thread, "_threads_queues", {})
+        for one in self._threads._threads:  # noqa: SLF001 - As above.
+            joined_at_exit.pop(one, None)
 
 
 def _outcome_of(

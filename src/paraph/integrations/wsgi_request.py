@@ -20,6 +20,8 @@ __all__: list[str] = []
 MOST_BODY_BYTES = MAX_BODY_BYTES + 1
 # For a whole body: a sender that stalls occupies a thread of the server for so long.
 READ_SECONDS = 5.0
+# For a body that is not wanted: a sender that has sent all of it may use its connection again.
+DRAIN_SECONDS = 0.25
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _WITHOUT_PREFIX = ("CONTENT_TYPE", "CONTENT_LENGTH")
 _CONNECTIONS = ("gunicorn.socket", "werkzeug.socket")
@@ -130,8 +132,8 @@ def limited_time(
         loop: a running event loop; it keeps the time.
         seconds: for the whole block.
     """
-    connection = next((environ[name] for name in _CONNECTIONS if name in environ), None)
-    if not isinstance(connection, socket.socket) or isinstance(connection, ssl.SSLSocket):
+    connection = _connection_of(environ)
+    if connection is None:
         yield
         return
     lock, reading = threading.Lock(), [True]
@@ -148,3 +150,24 @@ def limited_time(
     finally:
         with lock:
             reading.clear()
+
+
+def _connection_of(environ: Mapping[str, Any]) -> socket.socket | None:
+    found = next((environ[name] for name in _CONNECTIONS if name in environ), None)
+    is_plain = isinstance(found, socket.socket) and not isinstance(found, ssl.SSLSocket)
+    return found if is_plain else None
+
+
+def drain(environ: Mapping[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+    """Read a body that was not wanted, if its sender does not stall.
+
+    gunicorn announces a connection that stays open, and closes it if bytes are left on it. The next
+    request of an honest sender would get no response.
+
+    Args:
+        environ: the request.
+        loop: a running event loop; it keeps the time.
+    """
+    if _connection_of(environ) is not None:
+        with limited_time(environ, loop, DRAIN_SECONDS):
+            body_of(environ)

@@ -10,7 +10,7 @@ import logging
 import re
 
 # Every server that writes its access log by the standard logging module.
-LOGGERS = ("uvicorn.access", "gunicorn.access", "hypercorn.access", "daphne.access")
+LOGGERS = ("uvicorn.access", "gunicorn.access", "hypercorn.access", "daphne.access", "werkzeug")
 # A query in a text, or a text that is a query, with one of these parameters.
 _NAMES = "(?:code|state|handoff|request)="
 _SECRET = re.compile(rf"""\?(?:[^\s"'#]*&)?{_NAMES}[^\s"'#]*|\A(?:[^\s"'#/?]*&)?{_NAMES}\S*""")

@@ -1,0 +1,10 @@
+"""Starts the service in each new worker of gunicorn, after the fork."""
+
+from typing import Any
+
+# A worker that has not ended by then is killed; its events are delivered again.
+graceful_timeout = 8
+
+
+def post_worker_init(worker: Any) -> None:
+    worker.wsgi.extensions["paraph"].start()

@@ -1,0 +1,94 @@
+"""Tidemark, a product for any WSGI server, with Zoom inside it; its requests are Werkzeug's."""
+
+import os
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from itsdangerous import BadSignature, Signer
+from markupsafe import Markup
+from werkzeug import Request, Response
+from werkzeug.utils import redirect
+
+from paraph import NeedsReauthorization, NotFound, ParaphError, SyncZoom
+from paraph.integrations.wsgi import ZoomMiddleware, subject_in_environ
+
+zoom = SyncZoom(
+    prefix="/zoom",
+    subject_of=subject_in_environ,
+    sign_in_url="/sign-in",
+    after_install="/",
+)
+signer = Signer(os.environ["SECRET_KEY"])
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+    "Strict-Transport-Security": "max-age=31536000",
+    "X-Content-Type-Options": "nosniff",
+}
+SIGN_IN = "<form method=post><input name=user required><button>Sign in</button></form>"
+CONNECT = Markup("<a href=/zoom/start>Connect Zoom</a>")
+DISCONNECT = Markup("<form method=post action=/disconnect><button>Disconnect Zoom</button></form>")
+
+
+def execute(statement: str, *values: str) -> list[Any]:
+    with closing(sqlite3.connect(os.environ.get("DATABASE", "tidemark.db"))) as db, db:
+        db.execute("CREATE TABLE IF NOT EXISTS meetings (event TEXT PRIMARY KEY, user, topic)")
+        return db.execute(statement, values).fetchall()
+
+
+@zoom.on("meeting.ended")
+def meeting_ended(event: Any, installation: Any) -> None:
+    # In a thread of a worker. An event may arrive again, and keeps its id then.
+    if installation is not None:
+        values = (event.id, installation.subject, event.payload["object"]["topic"])
+        execute("INSERT OR IGNORE INTO meetings VALUES (?, ?, ?)", *values)
+
+
+def signed_in(environ: Any) -> str | None:
+    try:
+        return signer.unsign(Request(environ).cookies.get("session", "")).decode()
+    except BadSignature:
+        return None
+
+
+def home(user: str) -> Markup:
+    if zoom.installation(user).status().phase != "active":
+        return CONNECT
+    topics = execute("SELECT topic FROM meetings WHERE user = ?", user)
+    return Markup().join(Markup("<p>{}</p>").format(topic) for (topic,) in topics) + DISCONNECT
+
+
+def answer(request: Request) -> Response:
+    user, page = signed_in(request.environ), (request.method, request.path)
+    if page == ("POST", "/sign-in"):
+        response = redirect("/", 303)
+        session = signer.sign(request.form["user"]).decode()
+        response.set_cookie("session", session, httponly=True, samesite="Lax", secure=True)
+        return response
+    if user is None:
+        return Response(SIGN_IN) if request.path == "/sign-in" else redirect("/sign-in")
+    if page == ("POST", "/disconnect"):
+        zoom.installation(user).remove()
+        return redirect("/", 303)
+    if page == ("GET", "/me"):
+        return Response(zoom.installation(user).get("/users/me").json()["display_name"])
+    return Response(home(user), mimetype="text/html")
+
+
+@Request.application
+def product(request: Request) -> Response:
+    try:
+        response = answer(request)
+    except (NotFound, NeedsReauthorization) as error:
+        status = 200 if request.path == "/" else error.status
+        response = Response(CONNECT, status, mimetype="text/html")
+    except ParaphError:
+        response = Response("Try again in a minute.", 503, {"Retry-After": "60"})
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+app = ZoomMiddleware(product, zoom, subject_of=signed_in)
