@@ -47,8 +47,7 @@ class AccessTokenEndpoint:
     """Returns valid access tokens of active installations."""
 
     def __init__(self, store: Database, keys: ApiKeys, access: ActiveAccess) -> None:
-        # One object, by which the fast path recognises that requests read together.
-        self._look_up = store.look_up_access
+        self._store = store
         self._keys = keys
         self._access = access
 
@@ -73,7 +72,7 @@ class AccessTokenEndpoint:
             presented = present(headers)
             # The row is read after the whole request has arrived: as recently as possible.
             body, row = yield ReadTogether(
-                self._look_up, (presented.key_id, installation_id), _READ_BODY
+                self._store.look_up_access, (presented.key_id, installation_id), _READ_BODY
             )
             subject = self._subject(presented, row, body)
             if subject is None:
