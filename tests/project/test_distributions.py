@@ -45,7 +45,6 @@ OPTIONAL = {
 UNIMPORTED = {
     "aiosqlite",  # SQLAlchemy's driver for SQLite.
     "asyncpg",  # Loaded by name when database_url names PostgreSQL.
-    "flask",
     "sniffio",  # httpx looks for it.
 }
 

@@ -7,18 +7,23 @@ Installed = Annotated[SubjectInstallation, Depends(installation_of(zoom))]
 
 @app.get("/meetings")
 async def meetings(installation: Installed) -> Any:
-return (await installation.get("/users/me/meetings")).json()
+    return (await installation.get("/users/me/meetings")).json()
+
+The dependency refuses a request whose user has no active installation, with the matching status.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from fastapi import APIRouter, HTTPException, Request
+from paraph.extras import needs
 
-from paraph.integrations.starlette import CALL_ERRORS, ZoomMiddleware, call_problem, routes
-from paraph.service.in_process import SubjectInstallation
-from paraph.service.zoom import Zoom
+with needs("service", "paraph.integrations.fastapi"):
+    from fastapi import APIRouter, HTTPException, Request
+
+    from paraph.integrations.starlette import CALL_ERRORS, ZoomMiddleware, call_problem, routes
+    from paraph.service.in_process import SubjectInstallation
+    from paraph.service.zoom import Zoom
 
 __all__ = ["ZoomMiddleware", "installation_of", "router"]
 

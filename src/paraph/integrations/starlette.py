@@ -1,11 +1,11 @@
 """Zoom in a Starlette app: a middleware that does everything, or a list of routes.
 
 app = Starlette(
-routes=[...],
-middleware=[
-Middleware(SessionMiddleware, secret_key=secret_key),
-Middleware(ZoomMiddleware, zoom=zoom),
-],
+    routes=[...],
+    middleware=[
+        Middleware(SessionMiddleware, secret_key=secret_key),
+        Middleware(ZoomMiddleware, zoom=zoom),
+    ],
 )
 """
 
@@ -13,12 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from paraph.errors import (
     NeedsReauthorization,
@@ -28,9 +22,18 @@ from paraph.errors import (
     StorageError,
     TransportError,
 )
-from paraph.http.problems import problem_of
-from paraph.service.in_process import SubjectInstallation
-from paraph.service.zoom import Zoom
+from paraph.extras import needs
+
+with needs("service", "paraph.integrations.starlette"):
+    from starlette.exceptions import HTTPException
+    from starlette.requests import HTTPConnection, Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import BaseRoute, Route
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from paraph.http.problems import problem_of
+    from paraph.service.in_process import SubjectInstallation
+    from paraph.service.zoom import Zoom
 
 __all__ = ["ZoomMiddleware", "exception_handlers", "installation_of", "routes"]
 

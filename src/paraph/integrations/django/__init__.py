@@ -11,7 +11,10 @@ request that the process serves, never at import and never in a management comma
 
 from __future__ import annotations
 
-from paraph.integrations.django.handlers import on
-from paraph.integrations.django.project import installation_of, zoom
+from paraph.extras import needs
+
+with needs("django", "paraph.integrations.django"):
+    from paraph.integrations.django.handlers import on
+    from paraph.integrations.django.project import installation_of, zoom
 
 __all__ = ["installation_of", "on", "zoom"]
