@@ -257,7 +257,7 @@ class RedirectionEndpoint:
         if not await keep_failure(self._context, pending.request.state, outcome):
             # The state may still be unused: the browser keeps its cookie and can try again.
             return self._pages.failed(failure)
-        return _for_a_minute(self._repeated(outcome), pending)
+        return _for_a_minute(self._page_of(failure, reason), pending)
 
     async def _again(
         self, pending: PendingAuthorization, refusal: Response, error: ParaphError | None = None
@@ -287,8 +287,12 @@ class RedirectionEndpoint:
             return self._installed()
         if outcome.kind == "handoff":
             return self._handed_over(Handoff(Secret(outcome.handoff), outcome.return_to))
-        answer = self._pages.refused_by_person(outcome.reason) if outcome.reason else None
-        return answer or self._pages.failed(Failure(outcome.title, outcome.lines, outcome.status))
+        failure = Failure(outcome.title, outcome.lines, outcome.status)
+        return self._page_of(failure, outcome.reason)
+
+    def _page_of(self, failure: Failure, reason: str) -> Response:
+        answer = self._pages.refused_by_person(reason) if reason else None
+        return answer or self._pages.failed(failure)
 
     def _installed(self) -> Response:
         if self._pages.after_install:
