@@ -53,7 +53,8 @@ from paraph.operations.replica import BEAT_SECONDS, Presence
 from paraph.operations.restore import prove_suspended
 from paraph.service.context import freshness_of, open_context, receipt_book
 from paraph.service.event_pipeline import open_deliveries
-from paraph.service.mount.host_pages import HostPages, HostSide
+from paraph.service.mount.host_pages import HostPages
+from paraph.service.mount.signed_in import HostSide
 from paraph.service.outgoing_log import log_route
 from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
