@@ -26,6 +26,7 @@ from paraph.integrations.webhook_views import (
     starlette_webhook,
 )
 from paraph.webhooks import Webhooks
+from paraph.zoom.webhook_response import REFUSED
 
 HERE = Path(__file__).parent
 Send = Callable[[Delivery], tuple[int, bytes]]
@@ -166,6 +167,26 @@ def test_an_endless_body_is_read_to_its_limit() -> None:
     )
     assert 413 == response.status_code
     assert body.given < 1_200_000
+
+
+class _Broken:
+    """A body whose reading fails as that of a server does."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def read(self, _size: int = -1) -> bytes:
+        """Fail."""
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError("bad chunk"), ValueError("bad chunk"), EOFError()])
+@pytest.mark.parametrize("headers", [signed(EVENT), []])
+def test_a_body_in_a_broken_coding_is_refused(error: Exception, headers: list[Any]) -> None:
+    """It gets the response of a forged delivery, whichever error the server raises at it."""
+    environ = {"wsgi.input": _Broken(error), "wsgi.input_terminated": True}
+    response = flask_app([]).test_client().post("/hook", headers=headers, environ_overrides=environ)
+    assert (401, REFUSED[1]) == (response.status_code, response.data)
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,6 @@ def flask_webhook(webhooks: Webhooks) -> Decorator:
             print(received.name)
     """
     flask = import_module("flask")
-    bad_request: type[Exception] = import_module("werkzeug.exceptions").BadRequest
     deliveries = Deliveries(webhooks)
 
     def decorate(handler: Handler) -> Callable[..., Any]:
@@ -198,14 +197,11 @@ def flask_webhook(webhooks: Webhooks) -> Decorator:
             headers = list(request.headers)
             response = deliveries.refuse_early(headers, _target(request.environ))
             if response is None:
-                try:
+                received, response = None, REFUSED
+                body = _read(request.stream.read)
+                if body is not None:
                     # An extension may have read the body before; then Flask has kept it.
-                    body = _read(request.stream.read) or request.get_data()
-                except bad_request:
-                    # The client went away.
-                    received, response = None, REFUSED
-                else:
-                    received, response = deliveries.receive(headers, body)
+                    received, response = deliveries.receive(headers, body or request.get_data())
                 if received is not None:
                     flask.current_app.ensure_sync(handler)(received)
             return flask.Response(response[1], response[0], content_type=JSON)
@@ -241,12 +237,9 @@ def django_webhook(webhooks: Webhooks) -> Decorator:
         target = getattr(request, "scope", {}).get("raw_path") or _target(request.META)
         received, response = None, deliveries.refuse_early(request.META, target)
         if response is None:
-            try:
-                body = _read(request.read)
-            except OSError:
-                # The client went away.
-                response = REFUSED
-            else:
+            response = REFUSED
+            body = _read(request.read)
+            if body is not None:
                 received, response = deliveries.receive(request.META, body)
         return received, http.HttpResponse(response[1], status=response[0], content_type=JSON)
 
@@ -271,11 +264,18 @@ def django_webhook(webhooks: Webhooks) -> Decorator:
     return decorate
 
 
-def _read(read: Callable[[int], bytes]) -> bytes:
-    """Read a body up to one piece more than the limit, which is then refused as too long."""
+def _read(read: Callable[[int], bytes]) -> bytes | None:
+    """Read a body up to one piece more than the limit, which is then refused as too long.
+
+    Returns None for a body that breaks off or is not in the coding that the request announces.
+    """
     body = bytearray()
-    while len(body) <= MAX_BODY_BYTES and (piece := read(_PIECE_BYTES)):
-        body += piece
+    try:
+        while len(body) <= MAX_BODY_BYTES and (piece := read(_PIECE_BYTES)):
+            body += piece
+    except Exception:  # noqa: BLE001 - Each server has errors of its own: OSError, ValueError, ...
+        _log.debug("The body of a delivery could not be read.", exc_info=True)
+        return None
     return bytes(body)
 
 
