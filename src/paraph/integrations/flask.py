@@ -38,6 +38,7 @@ with needs("flask", "paraph.integrations.flask"):
 
     from paraph.events.handlers import Handlers
     from paraph.http.problems import problem_of
+    from paraph.integrations.exchange import Body, NoBody
     from paraph.integrations.wsgi import Routing, respond, subject_in_environ
     from paraph.service.mount.signed_in import LABEL_KEY, SUBJECT_KEY, subject_text
     from paraph.service.sync_zoom import SyncZoom
@@ -230,13 +231,22 @@ class _Entry:
 
 
 def _answer(zoom: SyncZoom, signed_in: dict[str, Any]) -> Response:
-    # A hook of the application may have read the form, and a body is read only once.
-    body = urlencode(list(request.form.items(multi=True))).encode() if request.form else b""
-    whole = respond(zoom, request.environ, signed_in=signed_in, body=body)
+    whole = respond(zoom, request.environ, signed_in=signed_in, body=_body_read_before())
     response = Response(whole.body, whole.status)
     response.headers.clear()
     response.headers.extend(list(whole.headers))
     return response
+
+
+def _body_read_before() -> Body:
+    """Return what a hook of the application has read: a body is read only once.
+
+    Else the service reads it, within its limits, after it has looked at the headers.
+    """
+    read = vars(request._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001 - Asking `form` itself would read it.
+    if "form" in read:
+        return urlencode(list(request.form.items(multi=True))).encode()
+    return request.get_data() if read.get("_cached_data") is not None else NoBody.NOT_READ
 
 
 def _problem_page(error: ParaphError) -> ResponseReturnValue:
