@@ -122,8 +122,11 @@ def test_a_hook_that_reads_the_form_leaves_it_to_the_page(
     product: Product, simulated_zoom: SimulatedZoom, read: str
 ) -> None:
     """A body can be read once only; the confirmation still receives its fields."""
-    hook = {"form": lambda: request.form.get("token"), "data": lambda: request.get_data()}[read]
-    product.app.before_request(lambda: hook() and None)
+
+    @product.app.before_request
+    def hook() -> None:
+        getattr(request, read)
+
     browser = simulated_zoom.browser()
     url = simulated_zoom.serve(product.app)
     browser.get(f"{url}/sign-in/ada")
@@ -158,6 +161,13 @@ def test_a_body_is_read_after_the_headers(product: Product, status: int, reads: 
     headers = {"origin": own if reads else "https://elsewhere.example"}
     sent = ask(product.app, "/zoom/link", method="POST", headers=headers, environ=environ)
     assert (status, reads) == (sent.status, body.reads)
+
+
+@pytest.mark.parametrize("path", ["/zoom//link", "//zoom/link", "/zoom/oauth//redirect/"])
+def test_a_url_with_more_slashes_is_not_found(product: Product, path: str) -> None:
+    """Flask would redirect to the known URL, and write its code into a `Location`."""
+    sent = product.client().get(f"http://localhost{path}?handoff=secret")
+    assert (404, None) == (sent.status_code, sent.headers.get("location"))
 
 
 def test_form_protection_of_the_application_is_told_to_leave_the_page(product: Product) -> None:

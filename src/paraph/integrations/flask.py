@@ -16,6 +16,7 @@ Zoom and returns from Zoom are answered before them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -40,6 +41,7 @@ with needs("flask", "paraph.integrations.flask"):
     from paraph.http.problems import problem_of
     from paraph.integrations.exchange import Body, NoBody
     from paraph.integrations.wsgi import Routing, respond, subject_in_environ
+    from paraph.integrations.wsgi_request import path_of
     from paraph.service.mount.signed_in import LABEL_KEY, SUBJECT_KEY, subject_text
     from paraph.service.sync_zoom import SyncZoom
     from paraph.settings.loading import LINK_PATH, START_PATH
@@ -211,6 +213,7 @@ class _Entry:
         base = zoom.settings.base_path
         left = [f"{base}{START_PATH}", f"{base}{LINK_PATH}"]
         self._routing = Routing(inner, zoom, left_to_app=left)
+        self._own = {*left, *zoom.zoom.paths_in_app()}
         self._app = app
         self._pages = pages
         self._is_exempt = False
@@ -227,6 +230,11 @@ class _Entry:
         if not self._app.testing:
             # A test of the application's own pages needs no service.
             self._routing.start_once()
+        path = path_of(environ)
+        if "//" in path and re.sub("/+", "/", path).rstrip("/") in self._own:
+            # Flask would redirect to the known URL, with the code of this one.
+            missing = Response("Not found.\n", 404, content_type="text/plain; charset=utf-8")
+            return missing(environ, start_response)
         return self._routing(environ, start_response)
 
 
