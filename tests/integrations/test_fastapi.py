@@ -56,7 +56,9 @@ async def test_the_router_takes_no_url_of_the_app(tmp_path: Path) -> None:
         transport = httpx.ASGITransport(api)
         async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as browser:
             assert 404 == (await browser.get("/healthz")).status_code
-            assert 404 == (await browser.get("/install/")).status_code
+            for path in ("/install/", "/oauth/redirect//", "/oauth/redirect///", "/link//"):
+                missing = await browser.get(f"{path}?code=secret")
+                assert (404, None) == (missing.status_code, missing.headers.get("location"))
             assert 401 == (await browser.post("/webhook")).status_code
             assert 405 == (await browser.post("/start")).status_code
             assert 401 == (await browser.get("/start")).status_code

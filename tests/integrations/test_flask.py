@@ -10,6 +10,7 @@ import pytest
 from flask import Blueprint, Flask, request, session
 from flask.testing import FlaskClient
 
+from integrations.wsgi_requests import ask
 from paraph.errors import (
     BeingDecided,
     ConfigurationError,
@@ -116,17 +117,57 @@ def test_hooks_apply_to_pages_and_not_to_zoom(product: Product) -> None:
     assert ["/zoom/start", "/elsewhere"] == seen
 
 
+@pytest.mark.parametrize("read", ["form", "data"])
 def test_a_hook_that_reads_the_form_leaves_it_to_the_page(
-    product: Product, simulated_zoom: SimulatedZoom
+    product: Product, simulated_zoom: SimulatedZoom, read: str
 ) -> None:
     """A body can be read once only; the confirmation still receives its fields."""
-    product.app.before_request(lambda: request.form.get("token") and None)
+
+    @product.app.before_request
+    def hook() -> None:
+        getattr(request, read)
+
     browser = simulated_zoom.browser()
     url = simulated_zoom.serve(product.app)
     browser.get(f"{url}/sign-in/ada")
     browser.get(f"{url}/zoom/start")
     browser.approve()
     assert 200 == browser.press(CONNECT).status_code
+
+
+class _BrokenBody:
+    """A body whose chunks are malformed, as gunicorn and Werkzeug report it."""
+
+    reads = 0
+
+    def read(self, _size: int = -1) -> bytes:
+        self.reads += 1
+        raise OSError("invalid chunk header")
+
+    readline = readlines = __iter__ = read
+
+
+@pytest.mark.parametrize(("status", "reads"), [(403, 0), (400, 1)])
+def test_a_body_is_read_after_the_headers(product: Product, status: int, reads: int) -> None:
+    """A form of another site is not read at all, and a broken one is refused, not a failure."""
+    own = product.app.extensions["paraph"].settings.public_origin
+    body = _BrokenBody()
+    environ = {
+        "wsgi.input": body,
+        "wsgi.input_terminated": True,
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "CONTENT_LENGTH": "",
+    }
+    headers = {"origin": own if reads else "https://elsewhere.example"}
+    sent = ask(product.app, "/zoom/link", method="POST", headers=headers, environ=environ)
+    assert (status, reads) == (sent.status, body.reads)
+
+
+@pytest.mark.parametrize("path", ["/zoom//link", "//zoom/link", "/zoom/oauth//redirect/"])
+def test_a_url_with_more_slashes_is_not_found(product: Product, path: str) -> None:
+    """Flask would redirect to the known URL, and write its code into a `Location`."""
+    sent = product.client().get(f"http://localhost{path}?handoff=secret")
+    assert (404, None) == (sent.status_code, sent.headers.get("location"))
 
 
 def test_form_protection_of_the_application_is_told_to_leave_the_page(product: Product) -> None:

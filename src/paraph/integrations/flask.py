@@ -16,6 +16,7 @@ Zoom and returns from Zoom are answered before them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -38,7 +39,9 @@ with needs("flask", "paraph.integrations.flask"):
 
     from paraph.events.handlers import Handlers
     from paraph.http.problems import problem_of
+    from paraph.integrations.exchange import Body, NoBody
     from paraph.integrations.wsgi import Routing, respond, subject_in_environ
+    from paraph.integrations.wsgi_request import path_of
     from paraph.service.mount.signed_in import LABEL_KEY, SUBJECT_KEY, subject_text
     from paraph.service.sync_zoom import SyncZoom
     from paraph.settings.loading import LINK_PATH, START_PATH
@@ -210,6 +213,7 @@ class _Entry:
         base = zoom.settings.base_path
         left = [f"{base}{START_PATH}", f"{base}{LINK_PATH}"]
         self._routing = Routing(inner, zoom, left_to_app=left)
+        self._own = {*left, *zoom.zoom.paths_in_app()}
         self._app = app
         self._pages = pages
         self._is_exempt = False
@@ -226,17 +230,31 @@ class _Entry:
         if not self._app.testing:
             # A test of the application's own pages needs no service.
             self._routing.start_once()
+        path = path_of(environ)
+        if "//" in path and re.sub("/+", "/", path).rstrip("/") in self._own:
+            # Flask would redirect to the known URL, with the code of this one.
+            missing = Response("Not found.\n", 404, content_type="text/plain; charset=utf-8")
+            return missing(environ, start_response)
         return self._routing(environ, start_response)
 
 
 def _answer(zoom: SyncZoom, signed_in: dict[str, Any]) -> Response:
-    # A hook of the application may have read the form, and a body is read only once.
-    body = urlencode(list(request.form.items(multi=True))).encode() if request.form else b""
-    whole = respond(zoom, request.environ, signed_in=signed_in, body=body)
+    whole = respond(zoom, request.environ, signed_in=signed_in, body=_body_read_before())
     response = Response(whole.body, whole.status)
     response.headers.clear()
     response.headers.extend(list(whole.headers))
     return response
+
+
+def _body_read_before() -> Body:
+    """Return what a hook of the application has read: a body is read only once.
+
+    Else the service reads it, within its limits, after it has looked at the headers.
+    """
+    read = vars(request._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001 - Asking `form` itself would read it.
+    if "form" in read:
+        return urlencode(list(request.form.items(multi=True))).encode()
+    return request.get_data() if read.get("_cached_data") is not None else NoBody.NOT_READ
 
 
 def _problem_page(error: ParaphError) -> ResponseReturnValue:

@@ -25,6 +25,7 @@ from paraph.errors import (
 from paraph.extras import needs
 
 with needs("service", "paraph.integrations.starlette"):
+    from starlette.convertors import Convertor, register_url_convertor
     from starlette.exceptions import HTTPException
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import JSONResponse, Response
@@ -64,6 +65,18 @@ class ZoomMiddleware:
         await self._app(scope, receive, send)
 
 
+class _Slashes(Convertor[str]):
+    """Any number of slashes in a route."""
+
+    regex = "/*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 def routes(zoom: Zoom, *, security_txt: bool = False) -> list[BaseRoute]:
     """Return a route for each public URL of a `Zoom`, for the route table of an app.
 
@@ -77,12 +90,13 @@ def routes(zoom: Zoom, *, security_txt: bool = False) -> list[BaseRoute]:
         app = Starlette(routes=[*routes(zoom)], lifespan=zoom.lifespan)
     """
     paths = sorted(zoom.paths_in_app(security_txt=security_txt))
-    # An unknown URL with a slash more would be redirected to the known one, with its code. The
+    # An unknown URL with more slashes would be redirected to the known one, with its code. The
     # service answers that it is not found.
+    register_url_convertor("paraph_slashes", _Slashes())
     # Of an application as endpoint Starlette checks no method: the service answers all.
     return [
         Route(path, zoom.asgi, include_in_schema=False)
-        for path in (*paths, *(f"{path}/" for path in paths))
+        for path in (*paths, *(f"{path}/{{more:paraph_slashes}}" for path in paths))
     ]
 
 

@@ -43,6 +43,7 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], set[str]]] = {
         {"W002"},
     ),
     "no function": ({}, {"SUBJECT_OF": "tidemark.views.nothing"}, {"E012"}),
+    "no function for names": ({}, {"LABEL_OF": "jane"}, {"E012"}),
     "a strict session cookie": ({"SESSION_COOKIE_SAMESITE": "Strict"}, {}, {"E013"}),
     "sessions of one process": (
         {"SESSION_ENGINE": "django.contrib.sessions.backends.cache"},

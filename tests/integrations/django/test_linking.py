@@ -121,6 +121,37 @@ def test_a_connected_zoom_user_is_moved_only_by_agreement(site: Site) -> None:
     assert "Connect Zoom" in home_of(site.browser("first"))
 
 
+def test_an_agreement_covers_what_the_page_has_named(site: Site) -> None:
+    """A box that was not offered, or that meant other connections, ends none of them."""
+    late = site.browser("late")
+    page = late.get(site.handoff(late), secure=True)
+    site.install(site.browser("early"))
+    refused = site.decide(late, page, move="yes")
+    assert 409 == refused.status_code and "Zoom is connected" in home_of(site.browser("early"))
+    told = refused.content.decode()
+    assert "jane@example.com at Zoom is connected to another account" in told
+    assert "early" not in told and "<dd>late</dd>" in told
+    agree_as(site.zoom, "z8yCxTTTTSiw02QgCAp8uQ")
+    site.install(late)
+    again = site.decide(late, refused, move="yes")
+    assert (409, True) == (again.status_code, "Your account in Tidemark" in again.content.decode())
+    assert 303 == site.decide(late, again, move="yes").status_code
+    assert "Connect Zoom" in home_of(site.browser("early"))
+
+
+def test_the_page_names_the_account_that_is_linked(
+    site: Site, changed: Callable[..., Any], values: dict[str, Any]
+) -> None:
+    """LABEL_OF names it; without it the id that SUBJECT_OF chose is shown, not Django's user."""
+    own = {**values, "SUBJECT_OF": lambda _request: "team-7"}
+    for given in (own, {**own, "LABEL_OF": lambda _request: "<Team> Seven"}):
+        with changed(PARAPH=given):
+            xenia = site.browser("xenia")
+            page = xenia.get(site.handoff(xenia), secure=True).content.decode()
+        shown = "&lt;Team&gt; Seven" if "LABEL_OF" in given else "team-7"
+        assert f"<dd>{shown}</dd>" in page and "xenia" not in page
+
+
 def test_the_project_chooses_the_next_page(
     site: Site, changed: Callable[..., Any], values: dict[str, Any]
 ) -> None:

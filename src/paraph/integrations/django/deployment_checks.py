@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch
 from django.utils.module_loading import import_string
 
 from paraph.errors import ParaphError
-from paraph.integrations.django.project import option, service_settings
+from paraph.integrations.django.project import function_option, option, service_settings
 from paraph.settings.model import Settings
 
 
@@ -25,7 +25,7 @@ def check_deployment() -> list[CheckMessage]:
         service = service_settings()
     except (ParaphError, NoReverseMatch):
         service = None
-    found = [*_middleware(), *_subject(), *_sessions(), *_transactions()]
+    found = [*_middleware(), *_functions(), *_sessions(), *_transactions()]
     if service is not None:
         found += [*_cookies(service), *_proxies(service), *_database(service)]
     return found
@@ -66,18 +66,18 @@ def _has(wanted: type) -> bool:
     return False
 
 
-def _subject() -> Iterator[CheckMessage]:
-    given = option("subject_of")
-    try:
-        found = import_string(given) if isinstance(given, str) and given else given
-    except ImportError:
-        found = None
-    if given and not callable(found):
-        yield Error(
-            f'PARAPH["SUBJECT_OF"] is {given}, which is not a function.',
-            hint="Write the dotted name of a function that takes the request, or leave it out.",
-            id="paraph.E012",
-        )
+def _functions() -> Iterator[CheckMessage]:
+    for name in ("subject_of", "label_of"):
+        try:
+            is_function = not option(name) or callable(function_option(name))
+        except ImportError:
+            is_function = False
+        if not is_function:
+            yield Error(
+                f'PARAPH["{name.upper()}"] is {option(name)}, which is not a function.',
+                hint="Write the dotted name of a function that takes the request, or leave it out.",
+                id="paraph.E012",
+            )
 
 
 def _sessions() -> Iterator[CheckMessage]:

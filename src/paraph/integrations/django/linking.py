@@ -7,7 +7,7 @@ of handoffs that it opened. The signed-in account is determined again at each st
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
@@ -15,15 +15,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.crypto import get_random_string
+from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
 from django.utils.encoding import iri_to_uri
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
 from paraph.endpoints.pages import url_with
 from paraph.errors import Conflict, LinkConflict, NotFound, ParaphError
-from paraph.integrations.django.project import project, subject_of, url_option
+from paraph.integrations.django.project import label_of, project, subject_of, url_option
 from paraph.integrations.django.views import own_view, unavailable
+from paraph.values import Replaced
 
 SESSION_KEY = "paraph"
 MOST_CLAIMS = 5
@@ -96,7 +97,7 @@ def link(request: HttpRequest) -> HttpResponse:
         if request.method == "POST":
             response = _decide(request, session, subject)
         else:
-            response = _show(request, session)
+            response = _show(request, session, subject)
     except NotFound:
         response = _page(request, "refused", status=404)
     except Conflict:
@@ -106,7 +107,7 @@ def link(request: HttpRequest) -> HttpResponse:
     return _private(response)
 
 
-def _show(request: HttpRequest, session: LinkSession) -> HttpResponse:
+def _show(request: HttpRequest, session: LinkSession, subject: str) -> HttpResponse:
     """Open the handoff, or show again what this session opened."""
     if key := request.GET.get("done", ""):
         kept = session.claim(key)
@@ -124,13 +125,49 @@ def _show(request: HttpRequest, session: LinkSession) -> HttpResponse:
             "user_id": opened.zoom.user_id,
             "email": opened.zoom.email,
             "display_name": opened.zoom.display_name,
-            "replaces": [one.subject for one in opened.replaces],
             "outcome": "",
+            **_ends(opened.replaces, subject, opened.zoom.email or opened.zoom.user_id),
         }
         session.keep(key, kept)
     if kept["outcome"]:
         return _after(key, kept["outcome"])
-    return _page(request, "link", claim=kept, key=key)
+    return _confirmation(request, subject, key, kept)
+
+
+def _ends(replaces: Iterable[Replaced], subject: str, zoom_name: str) -> dict[str, Any]:
+    """Describe the connections that a confirmation would end.
+
+    The subject of another local account is not among it: it is not this person's.
+    """
+    ends = []
+    for one in replaces:
+        is_own = one.subject == subject
+        ends.append({"is_own": is_own, "zoom": _present(subject, one) if is_own else zoom_name})
+    return {"ends": ends, "ended_ids": sorted(one.installation_id for one in replaces)}
+
+
+def _present(subject: str, replaced: Replaced) -> str:
+    try:
+        zoom = project.zoom().installation(subject).status().zoom
+    except NotFound:
+        return replaced.zoom.user_id
+    return zoom.email or zoom.user_id
+
+
+def _confirmation(
+    request: HttpRequest, subject: str, key: str, kept: dict[str, Any], **values: Any
+) -> HttpResponse:
+    """Show both accounts of a claim, and the connections that would end."""
+    shown = _shown(key, kept["ended_ids"])
+    name = label_of(request, subject)
+    return _page(request, "link", claim=kept, key=key, shown=shown, local_name=name, **values)
+
+
+def _shown(key: str, ended_ids: Iterable[str]) -> str:
+    """Return the mark of a page that names these connections."""
+    value = "\n".join([key, *ended_ids])
+    mark: str = salted_hmac("paraph.link", value, algorithm="sha256").hexdigest()
+    return mark
 
 
 def _decide(request: HttpRequest, session: LinkSession, subject: str) -> HttpResponse:
@@ -146,11 +183,12 @@ def _decide(request: HttpRequest, session: LinkSession, subject: str) -> HttpRes
                 zoom.decline(kept["claim"])
                 kept["outcome"] = "declined"
             else:
-                move = request.POST.get("move") == "yes"
-                zoom.confirm(kept["claim"], subject=subject, move=move)
+                _confirm(request, key, kept["claim"], subject)
                 kept["outcome"] = "connected"
-        except LinkConflict:
-            return _page(request, "link", claim=kept, key=key, must_agree=True, status=409)
+        except LinkConflict as error:
+            kept |= _ends(error.replaces, subject, kept["email"] or kept["user_id"])
+            session.keep(key, kept)
+            return _confirmation(request, subject, key, kept, must_agree=True, status=409)
         except NotFound:
             # The other click of a double click may have confirmed it a moment ago.
             found = zoom.installation(subject).status()
@@ -159,6 +197,23 @@ def _decide(request: HttpRequest, session: LinkSession, subject: str) -> HttpRes
             kept["outcome"] = "connected"
         session.keep(key, {**kept, "claim": ""})
     return _after(key, kept["outcome"])
+
+
+def _confirm(request: HttpRequest, key: str, claim: str, subject: str) -> None:
+    """Confirm a claim; end the connections that the page of this form has named, and no others.
+
+    Raises:
+        LinkConflict: the person has not agreed to what would end now.
+    """
+    zoom = project.zoom()
+    try:
+        zoom.confirm(claim, subject=subject)
+    except LinkConflict as error:
+        shown = _shown(key, sorted(one.installation_id for one in error.replaces))
+        is_named = constant_time_compare(request.POST.get("shown", ""), shown)
+        if request.POST.get("move") != "yes" or not is_named:
+            raise
+        zoom.confirm(claim, subject=subject, move=True)
 
 
 def _after(key: str, outcome: str) -> HttpResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from paraph.settings.model import Settings
 
 # Keys of PARAPH that are not settings of the service.
-OPTIONS = frozenset({"subject_of", "after_install", "after_failure", "file"})
+OPTIONS = frozenset({"subject_of", "label_of", "after_install", "after_failure", "file"})
 _log = logging.getLogger("paraph.django")
 
 
@@ -50,6 +50,17 @@ def url_option(name: str) -> str:
     return str(resolve_url(value)) if value else ""
 
 
+def function_option(name: str) -> Callable[[Any], Any]:
+    """Return the function that a key of `PARAPH` names, itself or by its dotted name.
+
+    Raises:
+        ImportError: there is no such function.
+    """
+    value = option(name)
+    found: Callable[[Any], Any] = import_string(value) if isinstance(value, str) else value
+    return found
+
+
 def prefix() -> str:
     """Return the path below which the project includes the URLs, without a slash at its end.
 
@@ -67,13 +78,23 @@ def subject_of(request: Any) -> str | None:
     Raises:
         UsageError: SUBJECT_OF returned something that is no account.
     """
-    given = option("subject_of")
-    if given:
-        return subject_text((import_string(given) if isinstance(given, str) else given)(request))
+    if option("subject_of"):
+        return subject_text(function_option("subject_of")(request))
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return None
     return subject_text(str(user.pk))
+
+
+def label_of(request: Any, subject: str) -> str:
+    """Return the name of the signed-in account as its person knows it, for the confirmation page.
+
+    By default it is the name of Django's user. Where SUBJECT_OF chooses another account, it is the
+    subject: the name of the user would not say which account is linked.
+    """
+    if option("label_of"):
+        return str(function_option("label_of")(request) or subject)
+    return subject if option("subject_of") else str(request.user.get_username())
 
 
 def service_settings() -> Settings:
