@@ -39,7 +39,7 @@ with needs("flask", "paraph.integrations.flask"):
     from paraph.events.handlers import Handlers
     from paraph.http.problems import problem_of
     from paraph.integrations.wsgi import Routing, respond, subject_in_environ
-    from paraph.service.mount.host_pages import LABEL_KEY, SUBJECT_KEY
+    from paraph.service.mount.signed_in import LABEL_KEY, SUBJECT_KEY, subject_text
     from paraph.service.sync_zoom import SyncZoom
     from paraph.settings.loading import LINK_PATH, START_PATH
 
@@ -63,7 +63,8 @@ class ZoomFlask:
 
     Args:
         app: the application; or call `init_app` later.
-        subject_of: returns the signed-in local account, or None. It is called without arguments in
+        subject_of: returns the id of the signed-in local account (a text, an int or a UUID), or
+            None. It is called without arguments in
             the request context, for the built-in pages and for `installation`.
         label_of: returns the name of that account as its user knows it.
         keywords: keywords of `SyncZoom`, such as `prefix`, `sign_in_url`, `after_install` and every
@@ -173,11 +174,13 @@ class ZoomFlask:
     def subject(self) -> str | None:
         """Return the signed-in local account of this request; None if there is no account.
 
+        Raises:
+            UsageError: `subject_of` returned something that is no account.
+
         Example:
             subject = zoom.subject()
         """
-        found = self._subject_of()
-        return None if found is None else str(found)
+        return subject_text(self._subject_of())
 
     def _signed_in(self) -> dict[str, Any]:
         subject = self.subject()

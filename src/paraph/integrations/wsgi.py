@@ -27,7 +27,7 @@ with needs("service", "paraph.integrations.wsgi"):
         scope_of,
     )
     from paraph.logs import get_logger
-    from paraph.service.mount.host_pages import LABEL_KEY, SUBJECT_KEY
+    from paraph.service.mount.signed_in import LABEL_KEY, SUBJECT_KEY
     from paraph.settings.loading import LINK_PATH, START_PATH
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
@@ -53,7 +53,8 @@ from paraph.operations.replica import BEAT_SECONDS, Presence
 from paraph.operations.restore import prove_suspended
 from paraph.service.context import freshness_of, open_context, receipt_book
 from paraph.service.event_pipeline import open_deliveries
-from paraph.service.mount.host_pages import HostPages, HostSide
+from paraph.service.mount.host_pages import HostPages
+from paraph.service.mount.signed_in import HostSide
 from paraph.service.outgoing_log import log_route
 from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
@@ -125,6 +126,7 @@ async def open_service(
         api = create_management_api(context, settings, access=access, caller=caller)
         export = None if book is None else ReceiptExport(context, book)
         async with (
+            aclosing(redirection),
             _background(settings, context, refresher, export, readiness.shared_clock),
             open_deliveries(
                 settings,

@@ -28,10 +28,10 @@ from paraph.service.app import Service, open_service
 from paraph.service.former_calls import FormerCalls
 from paraph.service.in_process import InProcess, SubjectInstallation
 from paraph.service.mount.access_log import hide_codes
-from paraph.service.mount.host_pages import HostSide, SubjectOf, signed_in_subject
 from paraph.service.mount.lifetime import Lifetime
 from paraph.service.mount.mounted_settings import mounted_settings
 from paraph.service.mount.mounting import Around, Mounted, paths_among_others
+from paraph.service.mount.signed_in import HostSide, SubjectOf, signed_in_subject
 from paraph.settings.keywords import SettingKeywords
 from paraph.settings.model import Settings
 from paraph.zoom.api_path import AllowList

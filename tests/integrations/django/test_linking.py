@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from django_site import PREFIX, Site, hidden_fields
+from paraph.errors import UsageError
 from service_kit import agree_as
 
 
@@ -139,6 +140,21 @@ def test_the_project_names_the_account(
 
         site.install(site.browser("uma"))
         assert "active" == zoom.installation("team-uma").status().phase
+
+
+def test_visitors_who_are_not_signed_in_share_no_account(
+    site: Site, changed: Callable[..., Any], values: dict[str, Any]
+) -> None:
+    """False of a usual idiom is no account, and an object is a mistake that is named."""
+    by_idiom: Any = lambda request: request.user.is_authenticated and request.user.pk  # noqa: E731
+    with changed(PARAPH={**values, "SUBJECT_OF": by_idiom}):
+        assert 302 == site.browser().get(f"{PREFIX}/start", secure=True).status_code
+        assert 303 == site.browser("wes").get(f"{PREFIX}/start", secure=True).status_code
+    with (
+        changed(PARAPH={**values, "SUBJECT_OF": lambda request: request.user}),
+        pytest.raises(UsageError, match="names no account"),
+    ):
+        site.browser().get(f"{PREFIX}/start", secure=True)
 
 
 def test_a_link_scanner_starts_nothing(site: Site) -> None:

@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 from paraph.errors import NotFound, ParaphError
 from paraph.integrations.django.handlers import register_with
 from paraph.secret import Secret
+from paraph.service.mount.signed_in import subject_text
 
 if TYPE_CHECKING:
     from paraph.service.sync_zoom import SyncZoom
@@ -61,13 +62,18 @@ def prefix() -> str:
 
 
 def subject_of(request: Any) -> str | None:
-    """Return the signed-in local account of a request; None if the person is not signed in."""
+    """Return the signed-in local account of a request; None if the person is not signed in.
+
+    Raises:
+        UsageError: SUBJECT_OF returned something that is no account.
+    """
     given = option("subject_of")
     if given:
-        found = (import_string(given) if isinstance(given, str) else given)(request)
-        return None if found is None else str(found)
+        return subject_text((import_string(given) if isinstance(given, str) else given)(request))
     user = getattr(request, "user", None)
-    return str(user.pk) if user is not None and user.is_authenticated else None
+    if user is None or not user.is_authenticated:
+        return None
+    return subject_text(str(user.pk))
 
 
 def service_settings() -> Settings:

@@ -12,17 +12,10 @@ the address bar. That page can be loaded again until the claim expires.
 from __future__ import annotations
 
 import hmac
-import logging
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import isawaitable, iscoroutinefunction
-from typing import Any
 
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.types import Scope
 
 from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.pages import Button, Pages, url_with
@@ -51,42 +44,17 @@ from paraph.oauth.messages import parse_query
 from paraph.oauth.pkce import code_challenge_of
 from paraph.secret import Secret
 from paraph.service.mount.page_key import PageKey, PageKeys
+from paraph.service.mount.signed_in import HostSide, signed_in_label, signed_in_subject
 from paraph.settings.loading import LINK_PATH, START_PATH
 from paraph.settings.model import Settings
 
-SUBJECT_KEY = "paraph.subject"
-LABEL_KEY = "paraph.label"
 _FLOW = re.compile(r"([0-9]{10})-[A-Za-z0-9_-]{22}")
 _CODE = re.compile(r"[A-Za-z0-9_-]{43}")
 _FORM = ReadBody(2048, 5.0)
 _NOT_BEGUN = "the browser has not begun this flow"
 _FIELDS = ("flow", "token", "decision")
 
-SubjectOf = Callable[[Request], Any]
-"""Takes the request, and returns the signed-in local account or None; may be asynchronous."""
-
 _log = get_logger("pages")
-# The standard logging module, as hosts configure it: tracebacks belong in the host's own log.
-_host_log = logging.getLogger("paraph.handlers")
-
-
-@dataclass(frozen=True, slots=True)
-class HostSide:
-    """The host's part of the built-in pages.
-
-    Attributes:
-        subject_of: names the signed-in local account; None if the host has pages of its own.
-        label_of: names that account as its user knows it; by default the subject is shown.
-        sign_in_url: the host's sign-in page, which returns to the URL in its parameter `next`.
-        after_install: the host's page after an installation.
-        after_failure: the host's page after a refusal by the person.
-    """
-
-    subject_of: SubjectOf | None = None
-    label_of: SubjectOf | None = None
-    sign_in_url: str = ""
-    after_install: str = ""
-    after_failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +267,7 @@ class HostPages:
         return await signed_in_subject(self._host, request.scope)
 
     async def _label(self, request: BrowserRequest, subject: str) -> str:
-        return str(await _named(request.scope, LABEL_KEY, self._host.label_of) or subject)
+        return await signed_in_label(self._host, request.scope, subject)
 
     def _at(self, flow: str) -> Response:
         return RedirectResponse(url_with(self._link, flow=flow), status_code=303)
@@ -363,36 +331,3 @@ class HostPages:
     def _failed(self, error: ParaphError) -> Response:
         _log.warning("pages.failed", error_code=error.code, why=error.detail, remedy=error.remedy)
         return self._pages.failed(self._pages.failure_of(error))
-
-
-async def signed_in_subject(host: HostSide, scope: Scope) -> str | None:
-    """Return the signed-in local account of a request; None if no user is signed in.
-
-    Raises:
-        UsageError: the host's function did not return a text or None.
-    """
-    subject = await _named(scope, SUBJECT_KEY, host.subject_of)
-    if subject is None or isinstance(subject, str):
-        return subject or None
-    remedy = "Return the account's id as a str, like str(user.id), or None."
-    kind = type(subject).__name__
-    _host_log.error("subject_of returned %s, not str. %s", kind, remedy)
-    raise UsageError(f"subject_of returned {kind}, not str", remedy=remedy)
-
-
-async def _named(scope: Scope, key: str, ask: SubjectOf | None) -> object:
-    """Return the value that a bridge has put into the scope, else ask the host's function."""
-    if key in scope:
-        return scope[key]
-    if ask is None:
-        return None
-    # The function gets no way to read the body, which it could use up.
-    try:
-        if iscoroutinefunction(ask):
-            answer = ask(Request(scope))
-        else:
-            answer = await run_in_threadpool(ask, Request(scope))
-        return await answer if isawaitable(answer) else answer
-    except Exception:
-        _host_log.exception("%s failed", getattr(ask, "__qualname__", "subject_of"))
-        raise

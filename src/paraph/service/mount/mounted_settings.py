@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from paraph.errors import ConfigurationError, UsageError
-from paraph.service.mount.host_pages import HostSide
+from paraph.service.mount.signed_in import HostSide
 from paraph.settings.loading import LINK_PATH, START_PATH, Mount, load_settings
 from paraph.settings.model import Settings
 from paraph.settings.validation import PLAIN_PATH, SettingChecks, is_plain_path
