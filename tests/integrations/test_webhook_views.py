@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from integrations.webhook_deliveries import EVENT, SECRET, Delivery, deliveries, signed, webhooks
+from paraph.integrations import webhook_views
 from paraph.integrations.webhook_views import (
     Deliveries,
     fastapi_webhook,
@@ -246,16 +247,59 @@ def test_a_sender_that_goes_away_is_refused() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {
+    served: Awaitable[None] = app(scope_of(signed(EVENT)), receive, send)
+    asyncio.run(_await(served))
+    assert 401 == sent[0]["status"]
+
+
+def scope_of(headers: Any) -> dict[str, Any]:
+    """The scope of a delivery to an ASGI app."""
+    return {
         "type": "http",
         "method": "POST",
         "path": "/hook",
         "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in signed(EVENT)],
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "client": ("192.0.2.1", 1),
     }
-    served: Awaitable[None] = app(scope, receive, send)
-    asyncio.run(_await(served))
+
+
+def stalled(app: Any, size: int) -> tuple[Awaitable[None], list[Any]]:
+    """A delivery that stalls after so many bytes, and the list of the messages it is answered."""
+    sent: list[Any] = []
+    parts: list[Any] = [{"type": "http.request", "body": b"x" * size, "more_body": True}]
+
+    async def receive() -> Any:
+        return parts.pop() if parts else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    return app(scope_of(signed(EVENT)), receive, send), sent
+
+
+def test_a_body_that_stalls_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender occupies memory and a connection for seconds, not for as long as it likes."""
+    monkeypatch.setattr(webhook_views, "BODY_SECONDS", 0.05)
+    served, sent = stalled(starlette_app([]), 1)
+    asyncio.run(asyncio.wait_for(_await(served), 5))
     assert 401 == sent[0]["status"]
+
+
+def test_stalled_bodies_share_a_limit() -> None:
+    """Where one address sends many long bodies, the one that has stalled longest ends at once."""
+
+    async def answered() -> int:
+        app = starlette_app([])
+        every = [stalled(app, 1_000_000) for _ in range(20)]
+        tasks = [asyncio.ensure_future(served) for served, _ in every]
+        await asyncio.wait(tasks, timeout=3, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return every[0][1][0]["status"] if every[0][1] else 0
+
+    assert 401 == asyncio.run(answered())
 
 
 async def _await(work: Awaitable[None]) -> None:

@@ -31,6 +31,9 @@ from paraph.zoom.webhook_response import ACCEPTED, REFUSED, TOO_LONG, Response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import Receive
+
+    from paraph.http.body import BodyReader
 
 __all__ = ["django_webhook", "fastapi_webhook", "flask_webhook", "starlette_webhook"]
 
@@ -44,6 +47,8 @@ _PLAIN = "/:@!$&'()*+,;=~"
 # A flood of forged deliveries must not become a flood of log lines.
 SUMMARY_SECONDS = 10.0
 _PIECE_BYTES = 64 << 10
+# Zoom itself waits three seconds for a response.
+BODY_SECONDS = 5.0
 _log = logging.getLogger("paraph.webhooks")
 
 
@@ -130,11 +135,14 @@ def starlette_webhook(webhooks: Webhooks) -> Decorator:
     from starlette.requests import Request
     from starlette.responses import Response as StarletteResponse
 
+    from paraph.http.body import BodyReader
+
     deliveries = Deliveries(webhooks)
+    bodies = BodyReader(lambda scope: (scope.get("client") or ("",))[0])
 
     def decorate(handler: Handler) -> Callable[..., Any]:
         async def view(request: Request) -> StarletteResponse:
-            received, (status, body) = await _receive_async(deliveries, request)
+            received, (status, body) = await _receive_async(deliveries, bodies, request)
             if received is not None:
                 if _is_async(handler):
                     await cast("Awaitable[object]", handler(received))
@@ -154,26 +162,43 @@ fastapi_webhook = starlette_webhook
 
 
 async def _receive_async(
-    deliveries: Deliveries, request: Request
+    deliveries: Deliveries, bodies: BodyReader, request: Request
 ) -> tuple[Received | None, Response]:
     from starlette.concurrency import run_in_threadpool
-    from starlette.requests import ClientDisconnect
+
+    from paraph.http.body import BodyError, BodyTooLong
 
     headers = request.headers.raw
     target: bytes = request.scope.get("raw_path") or b""
     if refused := deliveries.refuse_early(headers, target, may_leave_body=True):
         return None, refused
-    body = bytearray()
     try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_BODY_BYTES:
-                break
-    except ClientDisconnect:
+        body = await bodies.read(
+            _receive_of(request), request.scope, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS
+        )
+    except BodyTooLong:
+        return None, TOO_LONG
+    except BodyError:
         return None, REFUSED
     if deliveries.may_block:
-        return await run_in_threadpool(deliveries.receive, headers, bytes(body))
-    return deliveries.receive(headers, bytes(body))
+        return await run_in_threadpool(deliveries.receive, headers, body)
+    return deliveries.receive(headers, body)
+
+
+def _receive_of(request: Request) -> Receive:
+    """Return the messages of a request, whose body Starlette has kept if it was read before."""
+    from starlette.requests import ClientDisconnect
+
+    pieces = request.stream()
+
+    async def receive() -> Any:
+        try:
+            piece = await anext(pieces, None)
+        except ClientDisconnect:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    return receive
 
 
 def flask_webhook(webhooks: Webhooks) -> Decorator:
