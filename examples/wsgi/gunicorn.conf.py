@@ -3,7 +3,7 @@
 from typing import Any
 
 # A worker that has not ended by then is killed; its events are delivered again.
-graceful_timeout = 8
+graceful_timeout = 7
 
 
 def post_worker_init(_worker: Any) -> None:

@@ -34,7 +34,6 @@ from interoperability.environments import (
 )
 from paraph.checks.target import Hook, Target
 from paraph.simulator.running import SimulatedZoom
-from programs import skip_test
 
 CHECKED = Path(__file__).parent / "django_checked"
 RUN = ROOT / "requirements" / "run.txt"
@@ -131,7 +130,7 @@ def test_it_works_with_django_6(zoom: SimulatedZoom, tmp_path: Path) -> None:
     try:
         interpreter = python_environment(RUN, DJANGO_6, folder=folder, python=python)
     except NotInstalledError as error:
-        skip_test(f"Django 6 cannot be installed: {error}")
+        pytest.skip(f"Django 6 cannot be installed: {error}")
     programs = interpreter.parent
 
     def moved(command: tuple[str, ...]) -> tuple[str, ...]:
@@ -151,7 +150,9 @@ def test_it_works_with_django_6(zoom: SimulatedZoom, tmp_path: Path) -> None:
 def newer_python() -> str:
     """A Python that Django 6 runs on; skips the test where there is none."""
     found = next(filter(is_python, ("python3.14", "python3.13", "python3.12")), None)
-    return found or skip_test("no Python 3.12 or later, which Django 6 needs")
+    if found is None:
+        pytest.skip("no Python 3.12 or later, which Django 6 needs")
+    return found
 
 
 def is_python(name: str) -> bool:

@@ -38,7 +38,7 @@ import gunicorn_product
 post_worker_init = gunicorn_product.post_worker_init
 accesslog = None
 control_socket_disable = True
-graceful_timeout = 8
+graceful_timeout = 7
 """
 
 
