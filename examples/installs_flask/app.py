@@ -23,9 +23,13 @@ app.config.update(SESSION_COOKIE_SECURE=True, SECRET_KEY=os.environ["SECRET_KEY"
 vault, client_id = Fernet(os.environ["VAULT_KEY"]), os.environ["ZOOM_CLIENT_ID"]
 
 
+def connect() -> Any:
+    return closing(sqlite3.connect(os.environ.get("DATABASE", "product.db"), timeout=10))
+
+
 def sql(statement: str, *values: object) -> Any:
     """Run one statement on a connection of its own, and commit it."""
-    with closing(sqlite3.connect(os.environ.get("DATABASE", "product.db"), timeout=10)) as db, db:
+    with connect() as db, db:
         done = db.execute(statement, values)
         return done.fetchall() if done.description else done.rowcount
 
@@ -33,7 +37,7 @@ def sql(statement: str, *values: object) -> Any:
 sql("CREATE TABLE IF NOT EXISTS used_states (state_hash TEXT PRIMARY KEY, expires_at INTEGER)")
 sql("CREATE TABLE IF NOT EXISTS events (event_id TEXT PRIMARY KEY, body TEXT)")
 sql("""CREATE TABLE IF NOT EXISTS installs (subject TEXT PRIMARY KEY, account_id TEXT, user_id TEXT,
-    name TEXT, tokens BLOB, UNIQUE (account_id, user_id))""")
+    name TEXT, tokens BLOB, installed_at INTEGER, UNIQUE (account_id, user_id))""")
 
 
 def use_state(state_hash: str, expires_at: int) -> bool:
@@ -79,6 +83,7 @@ def start() -> Response:
 @app.get("/zoom/callback")
 def callback() -> Response:
     subject, cookies = session.get("subject"), request.headers.get("Cookie")
+    now = int(time.time())
     sent: dict[str, Any] = {"method": request.method, "headers": request.headers}
     try:
         done = flow.finish(request.url, cookies, subject=subject, **sent)
@@ -87,13 +92,14 @@ def callback() -> Response:
     tokens = vault.encrypt(json.dumps(asdict(done.tokens)).encode())
     zoom_user = (done.account_id, done.user_id)
     # A Zoom user has one token set: these have replaced the tokens of an earlier install.
-    known = "UPDATE installs SET tokens = ? WHERE account_id = ? AND user_id = ? RETURNING subject"
-    if any(row != (subject,) for row in sql(known, tokens, *zoom_user)):
+    known = """UPDATE installs SET tokens = ?, installed_at = ?
+        WHERE account_id = ? AND user_id = ? RETURNING subject"""
+    if any(row != (subject,) for row in sql(known, tokens, now, *zoom_user)):
         return Response("This Zoom user is connected to another account.", 409, done.headers)
-    upsert = """INSERT INTO installs VALUES (?, ?, ?, ?, ?) ON CONFLICT (subject) DO UPDATE SET
+    upsert = """INSERT INTO installs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (subject) DO UPDATE SET
         account_id = excluded.account_id, user_id = excluded.user_id, name = excluded.name,
-        tokens = excluded.tokens"""
-    sql(upsert, subject, *zoom_user, done.display_name, tokens)
+        tokens = excluded.tokens, installed_at = excluded.installed_at"""
+    sql(upsert, subject, *zoom_user, done.display_name, tokens, now)
     return Response(status=303, headers=[("Location", "/"), *done.headers])
 
 
@@ -103,10 +109,16 @@ def on_event(received: Received) -> None:
     users = json.dumps(received.concerned_users)
     ours = """SELECT 1 FROM installs
         WHERE account_id = ? OR user_id IN (SELECT value FROM json_each(?))"""
-    if sql(ours, received.account_id, users):
+    event = (received.event_id, json.dumps(received.event))
+    # One transaction: an event is stored and has its effect, or Zoom sends it again.
+    with connect() as db, db:
+        if not db.execute(ours, (received.account_id, users)).fetchall():
+            return
         # The unique id makes a retry or a replay one event.
-        event = (received.event_id, json.dumps(received.event))
-        sql("INSERT OR IGNORE INTO events VALUES (?, ?)", *event)
-    if removed := received.deauthorization:
-        ids = (removed.account_id, removed.user_id)
-        sql("DELETE FROM installs WHERE account_id = ? AND user_id = ?", *ids)
+        added = db.execute("INSERT OR IGNORE INTO events VALUES (?, ?)", event).rowcount
+        if added and (removed := received.deauthorization):
+            # A removal that comes late does not concern a newer install. Times are whole seconds.
+            at = min(removed.deauthorization_time or received.signed_at, received.signed_at) + 1
+            older = """DELETE FROM installs
+                WHERE account_id = ? AND user_id = ? AND installed_at <= ?"""
+            db.execute(older, (removed.account_id, removed.user_id, at))

@@ -3,6 +3,7 @@
 Here its tables are in SQLite, so that it runs anywhere. On AWS keep them in DynamoDB or RDS.
 """
 
+import base64
 import hmac
 import html
 import json
@@ -27,9 +28,13 @@ CONNECT = "<form method=post action=/zoom/start><button>Connect Zoom</button></f
 vault = Fernet(os.environ["VAULT_KEY"])
 
 
+def connect() -> Any:
+    return closing(sqlite3.connect(os.environ.get("DATABASE", "product.db"), timeout=10))
+
+
 def sql(statement: str, *values: object) -> Any:
     """Run one statement on a connection of its own, and commit it."""
-    with closing(sqlite3.connect(os.environ.get("DATABASE", "product.db"), timeout=10)) as db, db:
+    with connect() as db, db:
         done = db.execute(statement, values)
         return done.fetchall() if done.description else done.rowcount
 
@@ -37,7 +42,7 @@ def sql(statement: str, *values: object) -> Any:
 sql("CREATE TABLE IF NOT EXISTS used_states (state_hash TEXT PRIMARY KEY, expires_at INTEGER)")
 sql("CREATE TABLE IF NOT EXISTS events (event_id TEXT PRIMARY KEY, body TEXT)")
 sql("""CREATE TABLE IF NOT EXISTS installs (subject TEXT PRIMARY KEY, account_id TEXT, user_id TEXT,
-    name TEXT, tokens BLOB, UNIQUE (account_id, user_id))""")
+    name TEXT, tokens BLOB, installed_at INTEGER, UNIQUE (account_id, user_id))""")
 
 
 def use_state(state_hash: str, expires_at: int) -> bool:
@@ -64,10 +69,19 @@ def on_event(received: Received) -> None:
     users = json.dumps(received.concerned_users)
     ours = """SELECT 1 FROM installs
         WHERE account_id = ? OR user_id IN (SELECT value FROM json_each(?))"""
-    if sql(ours, received.account_id, users):
+    event = (received.event_id, json.dumps(received.event))
+    # One transaction: an event is stored and has its effect, or Zoom sends it again.
+    with connect() as db, db:
+        if not db.execute(ours, (received.account_id, users)).fetchall():
+            return
         # The unique id makes a retry or a replay one event.
-        event = (received.event_id, json.dumps(received.event))
-        sql("INSERT OR IGNORE INTO events VALUES (?, ?)", *event)
+        added = db.execute("INSERT OR IGNORE INTO events VALUES (?, ?)", event).rowcount
+        if added and (removed := received.deauthorization):
+            # A removal that comes late does not concern a newer install. Times are whole seconds.
+            at = min(removed.deauthorization_time or received.signed_at, received.signed_at) + 1
+            older = """DELETE FROM installs
+                WHERE account_id = ? AND user_id = ? AND installed_at <= ?"""
+            db.execute(older, (removed.account_id, removed.user_id, at))
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -80,7 +94,10 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if route[1] == "/zoom/callback":
         return callback(event, request["method"], subject)
     if route == ("POST", "/sign-in"):  # In your product this asks for a password.
-        session = signed(parse_qs(event["body"])["user"][0])
+        user = form_of(event).get("user")
+        if not user:
+            return respond(400)
+        session = signed(user)
         cookie = f"__Host-session={session}; Path=/; Secure; HttpOnly; SameSite=Lax"
         return respond(303, [("Location", "/"), ("Set-Cookie", cookie)])
     # No other site can send the session with a POST: its cookie is SameSite=Lax.
@@ -101,6 +118,7 @@ def home(subject: str | None) -> str:
 
 def callback(event: dict[str, Any], method: str, subject: str | None) -> dict[str, Any]:
     url = f"{event['rawPath']}?{event['rawQueryString']}"
+    now = int(time.time())
     sent: dict[str, Any] = {"method": method, "headers": event["headers"]}
     try:
         done = flow.finish(url, cookies_of(event), subject=subject, **sent)
@@ -109,13 +127,14 @@ def callback(event: dict[str, Any], method: str, subject: str | None) -> dict[st
     tokens = vault.encrypt(json.dumps(asdict(done.tokens)).encode())
     zoom_user = (done.account_id, done.user_id)
     # A Zoom user has one token set: these have replaced the tokens of an earlier install.
-    known = "UPDATE installs SET tokens = ? WHERE account_id = ? AND user_id = ? RETURNING subject"
-    if any(row != (subject,) for row in sql(known, tokens, *zoom_user)):
+    known = """UPDATE installs SET tokens = ?, installed_at = ?
+        WHERE account_id = ? AND user_id = ? RETURNING subject"""
+    if any(row != (subject,) for row in sql(known, tokens, now, *zoom_user)):
         return respond(409, done.headers, "This Zoom user is connected to another account.")
-    upsert = """INSERT INTO installs VALUES (?, ?, ?, ?, ?) ON CONFLICT (subject) DO UPDATE SET
+    upsert = """INSERT INTO installs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (subject) DO UPDATE SET
         account_id = excluded.account_id, user_id = excluded.user_id, name = excluded.name,
-        tokens = excluded.tokens"""
-    sql(upsert, subject, *zoom_user, done.display_name, tokens)
+        tokens = excluded.tokens, installed_at = excluded.installed_at"""
+    sql(upsert, subject, *zoom_user, done.display_name, tokens, now)
     return respond(303, [("Location", "/"), *done.headers])
 
 
@@ -128,6 +147,14 @@ def respond(status: int, headers: Iterable[tuple[str, str]] = (), body: str = ""
         "cookies": [value for name, value in headers if name == "Set-Cookie"],
         "body": body,
     }
+
+
+def form_of(event: dict[str, Any]) -> dict[str, str]:
+    """Return the fields of a form, whose body the gateway may have encoded."""
+    body = (event.get("body") or "").encode("utf-8", "replace")
+    if event.get("isBase64Encoded"):
+        body = base64.b64decode(body)
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
 def cookies_of(event: dict[str, Any]) -> str:
@@ -143,7 +170,8 @@ def subject_of(event: dict[str, Any]) -> str | None:
     """Return the signed-in account, None if no account is."""
     for cookie in event.get("cookies", []):
         name, _, value = cookie.partition("=")
-        subject = unquote(value.rpartition(".")[0])
-        if name == "__Host-session" and hmac.compare_digest(signed(subject), value):
-            return subject
+        if name == "__Host-session" and value.isascii():
+            subject = unquote(value.rpartition(".")[0])
+            if hmac.compare_digest(signed(subject).encode(), value.encode()):
+                return subject
     return None

@@ -68,7 +68,9 @@ def answer(request: Request) -> Response:
         response.set_cookie("session", session, httponly=True, samesite="Lax", secure=True)
         return response
     if user is None:
-        return Response(SIGN_IN) if request.path == "/sign-in" else redirect("/sign-in")
+        if request.path == "/sign-in":
+            return Response(SIGN_IN, mimetype="text/html")
+        return redirect("/sign-in")
     if page == ("POST", "/disconnect"):
         zoom.installation(user).remove()
         return redirect("/", 303)

@@ -68,7 +68,7 @@ def test_it_says_where_it_listens_and_ends_cleanly(how: signal.Signals) -> None:
         ("[zom]\nstrict = true\n", "zom"),
         ('[[apps]]\nclient_id = "a"\nclient_secret = "b"\nredirect_uri = "x"\n', "redirect_uri"),
         ('[[apps]]\nclient_id = "a"\n', "client_secret"),
-        ('[zoom]\nstrict = "yes"\n', "$.zoom.strict"),
+        ('[zoom]\nstrict = "yes"\n', "zoom.strict"),
         ("x = = 1", "line 1"),
     ],
 )

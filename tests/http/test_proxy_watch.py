@@ -81,6 +81,17 @@ def test_each_reason_is_counted_and_logged(
     assert "trusted_proxies" in line["remedy"] or "X-Forwarded-Proto" in line["remedy"]
 
 
+def test_a_peer_without_an_address_has_a_remedy_of_its_own(log: Log) -> None:
+    """On a Unix socket no network can be trusted: the line says where to listen instead."""
+    watch = ProxyWatch(Settings(), monotonic=lambda: 0.0)
+
+    request = scope("", "https", "1.2.3.4") | {"client": None}
+    assert "untrusted_peer" == watch.refuses(request)
+    (line,) = log.lines
+    assert "unknown" == line["peer"]
+    assert "Let it listen on 127.0.0.1" in line["remedy"]
+
+
 def test_a_flood_is_a_line_now_and_then(log: Log) -> None:
     """Every refusal is counted; of each reason one in an interval is logged, with their number."""
     now = [0.0]

@@ -225,6 +225,13 @@ def test_another_account_cannot_finish(signed_in: str | None) -> None:
     assert "acct_42" == kit.finish(started.query, started.cookie, subject="acct_42").subject
 
 
+@pytest.mark.parametrize("subject", [None, 0, False, 42])
+def test_a_flow_begins_for_a_text(subject: Any) -> None:
+    """A sign-in that was not checked begins no flow: all visitors without account are equal."""
+    with pytest.raises(UsageError, match="not a text"):
+        Kit().start(subject=subject)
+
+
 def test_the_person_says_no() -> None:
     """A refusal at Zoom uses the state up, names a registered error, and sends nothing."""
     kit = Kit()

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from integrations.webhook_deliveries import EVENT, SECRET, Delivery, deliveries, signed, webhooks
+from paraph.integrations import webhook_views
 from paraph.integrations.webhook_views import (
     Deliveries,
     fastapi_webhook,
@@ -26,6 +27,7 @@ from paraph.integrations.webhook_views import (
     starlette_webhook,
 )
 from paraph.webhooks import Webhooks
+from paraph.zoom.webhook_response import REFUSED
 
 HERE = Path(__file__).parent
 Send = Callable[[Delivery], tuple[int, bytes]]
@@ -168,6 +170,26 @@ def test_an_endless_body_is_read_to_its_limit() -> None:
     assert body.given < 1_200_000
 
 
+class _Broken:
+    """A body whose reading fails as that of a server does."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def read(self, _size: int = -1) -> bytes:
+        """Fail."""
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError("bad chunk"), ValueError("bad chunk"), EOFError()])
+@pytest.mark.parametrize("headers", [signed(EVENT), []])
+def test_a_body_in_a_broken_coding_is_refused(error: Exception, headers: list[Any]) -> None:
+    """It gets the response of a forged delivery, whichever error the server raises at it."""
+    environ = {"wsgi.input": _Broken(error), "wsgi.input_terminated": True}
+    response = flask_app([]).test_client().post("/hook", headers=headers, environ_overrides=environ)
+    assert (401, REFUSED[1]) == (response.status_code, response.data)
+
+
 @pytest.mark.parametrize(
     ("target", "status"),
     [
@@ -225,16 +247,59 @@ def test_a_sender_that_goes_away_is_refused() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {
+    served: Awaitable[None] = app(scope_of(signed(EVENT)), receive, send)
+    asyncio.run(_await(served))
+    assert 401 == sent[0]["status"]
+
+
+def scope_of(headers: Any) -> dict[str, Any]:
+    """The scope of a delivery to an ASGI app."""
+    return {
         "type": "http",
         "method": "POST",
         "path": "/hook",
         "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in signed(EVENT)],
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "client": ("192.0.2.1", 1),
     }
-    served: Awaitable[None] = app(scope, receive, send)
-    asyncio.run(_await(served))
+
+
+def stalled(app: Any, size: int) -> tuple[Awaitable[None], list[Any]]:
+    """A delivery that stalls after so many bytes, and the list of the messages it is answered."""
+    sent: list[Any] = []
+    parts: list[Any] = [{"type": "http.request", "body": b"x" * size, "more_body": True}]
+
+    async def receive() -> Any:
+        return parts.pop() if parts else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    return app(scope_of(signed(EVENT)), receive, send), sent
+
+
+def test_a_body_that_stalls_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender occupies memory and a connection for seconds, not for as long as it likes."""
+    monkeypatch.setattr(webhook_views, "BODY_SECONDS", 0.05)
+    served, sent = stalled(starlette_app([]), 1)
+    asyncio.run(asyncio.wait_for(_await(served), 5))
     assert 401 == sent[0]["status"]
+
+
+def test_stalled_bodies_share_a_limit() -> None:
+    """Where one address sends many long bodies, the one that has stalled longest ends at once."""
+
+    async def answered() -> int:
+        app = starlette_app([])
+        every = [stalled(app, 1_000_000) for _ in range(20)]
+        tasks = [asyncio.ensure_future(served) for served, _ in every]
+        await asyncio.wait(tasks, timeout=3, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return every[0][1][0]["status"] if every[0][1] else 0
+
+    assert 401 == asyncio.run(answered())
 
 
 async def _await(work: Awaitable[None]) -> None:

@@ -105,3 +105,21 @@ async def test_an_overtaken_consent_without_its_scopes_changes_nothing(
             assert 303 != (await late).status_code
         (one,) = await kit.installations()
         assert _live(kit).access_token == one.grant.tokens.access_token.reveal()
+
+
+async def test_a_cancelled_request_stores_the_newest_tokens(kit: Kit) -> None:
+    """If a server's timeout cancels the request, the tokens that Zoom issued are stored anyway."""
+    async with kit.browser() as before:
+        assert 303 == (await kit.install(before)).status_code
+    held = HeldOwner(kit.service.context.resource_server)
+    async with _browser(kit, held) as browser:
+        request = asyncio.create_task(kit.install(browser))
+        await held.has_answered.wait()
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        (work,) = (one for one in asyncio.all_tasks() if one.get_name() == "install")
+        held.go_on.set()
+        await work
+    (one,) = await kit.installations()
+    assert _live(kit).access_token == one.grant.tokens.access_token.reveal()

@@ -9,6 +9,7 @@ cookies that the browser sent.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from starlette.responses import RedirectResponse, Response
@@ -87,6 +88,7 @@ class RedirectionEndpoint:
         self._pages = pages
         self._exchanges = exchanges
         self._repeats = Repeats(context, monotonic)
+        self._running: set[asyncio.Task[Response]] = set()
         self.refusals = Refusals(_log, "install.refused", reasons=REASONS)
         # Rendered once: a flood of random requests must not cost one rendering each.
         self._no_cookie = CompleteResponse.of(pages.no_cookie(), again=True)
@@ -100,7 +102,12 @@ class RedirectionEndpoint:
         found = self._recognise(request)
         if isinstance(found, CompleteResponse):
             return found
-        return CompleteResponse.of((yield Wait(self._finish(request, *found))))
+        return CompleteResponse.of((yield Wait(self._finish_whole(request, *found))))
+
+    async def aclose(self) -> None:
+        """Wait for the installs in progress: tokens that are not stored are a lost grant."""
+        while self._running:
+            await asyncio.wait(self._running)
 
     def _recognise(
         self, request: BrowserRequest
@@ -133,6 +140,21 @@ class RedirectionEndpoint:
     def _count(self, error: ParaphError) -> None:
         log_refusal(error)
         self.refusals.note(error.reason if isinstance(error, CookieMismatch) else error.code)
+
+    async def _finish_whole(
+        self,
+        request: BrowserRequest,
+        pending: PendingAuthorization,
+        response: AuthorizationResponse,
+    ) -> Response:
+        """Finish the flow even if this call is cancelled, by a server's timeout for example.
+
+        Zoom may have issued tokens by then, which invalidated the working ones of this user (4741).
+        """
+        work = asyncio.create_task(self._finish(request, pending, response), name="install")
+        self._running.add(work)
+        work.add_done_callback(self._running.discard)
+        return await asyncio.shield(work)
 
     async def _finish(
         self,
@@ -235,7 +257,7 @@ class RedirectionEndpoint:
         if not await keep_failure(self._context, pending.request.state, outcome):
             # The state may still be unused: the browser keeps its cookie and can try again.
             return self._pages.failed(failure)
-        return _for_a_minute(self._repeated(outcome), pending)
+        return _for_a_minute(self._page_of(failure, reason), pending)
 
     async def _again(
         self, pending: PendingAuthorization, refusal: Response, error: ParaphError | None = None
@@ -265,8 +287,12 @@ class RedirectionEndpoint:
             return self._installed()
         if outcome.kind == "handoff":
             return self._handed_over(Handoff(Secret(outcome.handoff), outcome.return_to))
-        answer = self._pages.refused_by_person(outcome.reason) if outcome.reason else None
-        return answer or self._pages.failed(Failure(outcome.title, outcome.lines, outcome.status))
+        failure = Failure(outcome.title, outcome.lines, outcome.status)
+        return self._page_of(failure, outcome.reason)
+
+    def _page_of(self, failure: Failure, reason: str) -> Response:
+        answer = self._pages.refused_by_person(reason) if reason else None
+        return answer or self._pages.failed(failure)
 
     def _installed(self) -> Response:
         if self._pages.after_install:

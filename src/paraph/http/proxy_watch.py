@@ -41,6 +41,11 @@ _REMEDIES: dict[Reason, str] = {
     ),
 }
 
+_ON_UNIX_SOCKET = (
+    "The server does not know the address of its peer, as on a Unix socket, so no proxy can be "
+    "trusted. Let it listen on 127.0.0.1, and add 127.0.0.1/32 to trusted_proxies."
+)
+
 _log = get_logger("service")
 
 
@@ -90,14 +95,15 @@ class ProxyWatch:
             return
         self._logged[reason] = now
         count = self._counted.pop(reason)
+        peer = _peer(scope)
         _log.warning(
             "request.refused_by_proxy_headers",
             reason=reason,
             count=count,
             hop=_shown(find_origin(scope, self._trusted).address),
-            peer=_shown(_peer(scope)),
+            peer=_shown(peer),
             trusted_proxies=_shown_networks(self._trusted),
-            remedy=_REMEDIES[reason],
+            remedy=_REMEDIES[reason] if peer is not None else _ON_UNIX_SOCKET,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import EllipsisType
 
+from paraph.errors import UsageError
 from paraph.installs import steps
 from paraph.installs.app import SecretText, check_app
 from paraph.installs.browser import (
@@ -128,6 +129,12 @@ class InstallFlow:
             redirect = flow.start(subject="acct_42")
             print(303, redirect.headers)
         """
+        if type(subject) is not str:
+            # None from a sign-in that was not checked would later equal the None of any visitor.
+            raise UsageError(
+                f"the subject is a {type(subject).__name__}, not a text",
+                remedy="Check the sign-in, then pass the id as a str, like str(user.id).",
+            )
         demand_wish_form(subject or "-", return_to)
         started = begin(
             self._app, wish=LinkWish(subject, "", return_to), cookies=cookie_pairs(cookies)

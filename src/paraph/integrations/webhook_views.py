@@ -31,6 +31,9 @@ from paraph.zoom.webhook_response import ACCEPTED, REFUSED, TOO_LONG, Response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import Receive
+
+    from paraph.http.body import BodyReader
 
 __all__ = ["django_webhook", "fastapi_webhook", "flask_webhook", "starlette_webhook"]
 
@@ -44,6 +47,8 @@ _PLAIN = "/:@!$&'()*+,;=~"
 # A flood of forged deliveries must not become a flood of log lines.
 SUMMARY_SECONDS = 10.0
 _PIECE_BYTES = 64 << 10
+# Zoom itself waits three seconds for a response.
+BODY_SECONDS = 5.0
 _log = logging.getLogger("paraph.webhooks")
 
 
@@ -130,11 +135,14 @@ def starlette_webhook(webhooks: Webhooks) -> Decorator:
     from starlette.requests import Request
     from starlette.responses import Response as StarletteResponse
 
+    from paraph.http.body import BodyReader
+
     deliveries = Deliveries(webhooks)
+    bodies = BodyReader(lambda scope: (scope.get("client") or ("",))[0])
 
     def decorate(handler: Handler) -> Callable[..., Any]:
         async def view(request: Request) -> StarletteResponse:
-            received, (status, body) = await _receive_async(deliveries, request)
+            received, (status, body) = await _receive_async(deliveries, bodies, request)
             if received is not None:
                 if _is_async(handler):
                     await cast("Awaitable[object]", handler(received))
@@ -154,26 +162,43 @@ fastapi_webhook = starlette_webhook
 
 
 async def _receive_async(
-    deliveries: Deliveries, request: Request
+    deliveries: Deliveries, bodies: BodyReader, request: Request
 ) -> tuple[Received | None, Response]:
     from starlette.concurrency import run_in_threadpool
-    from starlette.requests import ClientDisconnect
+
+    from paraph.http.body import BodyError, BodyTooLong
 
     headers = request.headers.raw
     target: bytes = request.scope.get("raw_path") or b""
     if refused := deliveries.refuse_early(headers, target, may_leave_body=True):
         return None, refused
-    body = bytearray()
     try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_BODY_BYTES:
-                break
-    except ClientDisconnect:
+        body = await bodies.read(
+            _receive_of(request), request.scope, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS
+        )
+    except BodyTooLong:
+        return None, TOO_LONG
+    except BodyError:
         return None, REFUSED
     if deliveries.may_block:
-        return await run_in_threadpool(deliveries.receive, headers, bytes(body))
-    return deliveries.receive(headers, bytes(body))
+        return await run_in_threadpool(deliveries.receive, headers, body)
+    return deliveries.receive(headers, body)
+
+
+def _receive_of(request: Request) -> Receive:
+    """Return the messages of a request, whose body Starlette has kept if it was read before."""
+    from starlette.requests import ClientDisconnect
+
+    pieces = request.stream()
+
+    async def receive() -> Any:
+        try:
+            piece = await anext(pieces, None)
+        except ClientDisconnect:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    return receive
 
 
 def flask_webhook(webhooks: Webhooks) -> Decorator:
@@ -189,7 +214,6 @@ def flask_webhook(webhooks: Webhooks) -> Decorator:
             print(received.name)
     """
     flask = import_module("flask")
-    bad_request: type[Exception] = import_module("werkzeug.exceptions").BadRequest
     deliveries = Deliveries(webhooks)
 
     def decorate(handler: Handler) -> Callable[..., Any]:
@@ -198,14 +222,11 @@ def flask_webhook(webhooks: Webhooks) -> Decorator:
             headers = list(request.headers)
             response = deliveries.refuse_early(headers, _target(request.environ))
             if response is None:
-                try:
+                received, response = None, REFUSED
+                body = _read(request.stream.read)
+                if body is not None:
                     # An extension may have read the body before; then Flask has kept it.
-                    body = _read(request.stream.read) or request.get_data()
-                except bad_request:
-                    # The client went away.
-                    received, response = None, REFUSED
-                else:
-                    received, response = deliveries.receive(headers, body)
+                    received, response = deliveries.receive(headers, body or request.get_data())
                 if received is not None:
                     flask.current_app.ensure_sync(handler)(received)
             return flask.Response(response[1], response[0], content_type=JSON)
@@ -241,12 +262,9 @@ def django_webhook(webhooks: Webhooks) -> Decorator:
         target = getattr(request, "scope", {}).get("raw_path") or _target(request.META)
         received, response = None, deliveries.refuse_early(request.META, target)
         if response is None:
-            try:
-                body = _read(request.read)
-            except OSError:
-                # The client went away.
-                response = REFUSED
-            else:
+            response = REFUSED
+            body = _read(request.read)
+            if body is not None:
                 received, response = deliveries.receive(request.META, body)
         return received, http.HttpResponse(response[1], status=response[0], content_type=JSON)
 
@@ -271,11 +289,18 @@ def django_webhook(webhooks: Webhooks) -> Decorator:
     return decorate
 
 
-def _read(read: Callable[[int], bytes]) -> bytes:
-    """Read a body up to one piece more than the limit, which is then refused as too long."""
+def _read(read: Callable[[int], bytes]) -> bytes | None:
+    """Read a body up to one piece more than the limit, which is then refused as too long.
+
+    Returns None for a body that breaks off or is not in the coding that the request announces.
+    """
     body = bytearray()
-    while len(body) <= MAX_BODY_BYTES and (piece := read(_PIECE_BYTES)):
-        body += piece
+    try:
+        while len(body) <= MAX_BODY_BYTES and (piece := read(_PIECE_BYTES)):
+            body += piece
+    except Exception:  # noqa: BLE001 - Each server has errors of its own: OSError, ValueError, ...
+        _log.debug("The body of a delivery could not be read.", exc_info=True)
+        return None
     return bytes(body)
 
 

@@ -251,7 +251,10 @@ async def _ask_again(context: Context, consent: _Consent, unknown: _OrderUnknown
     try:
         await context.resource_server.read_user(tokens.api_server, access_token=tokens.access_token)
     except (PeerError, TransportError) as error:
-        if isinstance(error, ResourceErrorResponse) and error.status == HTTPStatus.UNAUTHORIZED:
+        if (
+            isinstance(error, ResourceErrorResponse)
+            and error.peer_status == HTTPStatus.UNAUTHORIZED
+        ):
             return replace(consent, overtaken=True)
         await _keep_ownerless(context, tokens)
         raise

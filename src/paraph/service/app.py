@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
@@ -126,6 +126,7 @@ async def open_service(
         api = create_management_api(context, settings, access=access, caller=caller)
         export = None if book is None else ReceiptExport(context, book)
         async with (
+            aclosing(redirection),
             _background(settings, context, refresher, export, readiness.shared_clock),
             open_deliveries(
                 settings,

@@ -184,7 +184,18 @@ class _Run(Generic[T]):
             target=self._run, args=(open_context,), name=name, daemon=True
         )
         self._thread.start()
-        self.value = self._opened.result()
+        try:
+            self.value = self._opened.result()
+        except BaseException:
+            # A signal's handler may have raised here: then no caller will ever stop this run.
+            self._opened.add_done_callback(self._end_unheld)
+            raise
+
+    def _end_unheld(self, opened: concurrent.futures.Future[T]) -> None:
+        if opened.exception() is None:
+            with self._lock:
+                self._accepts_calls = False
+            self.loop.call_soon_threadsafe(self._stopping.set_result, 0.0)
 
     @property
     def has_ended(self) -> bool:

@@ -30,3 +30,27 @@ def test_the_usual_servers_write_no_code(name: str, caplog: pytest.LogCaptureFix
     assert 6 == caplog.text.count("?***")
     assert "/zoom/oauth/redirect" in caplog.text
     assert "/meetings?page=2&sort=code" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/a?x='&code=0123456789", "/a?***"),
+        ('"GET /a?x="&code=0123456789 HTTP/1.1" 303', '"GET /a?*** HTTP/1.1" 303'),
+        ("/a?%63ode=0123456789", "/a?***"),
+        ("/a?next=/b%3Fcode%3D0123456789", "/a?***"),
+        ("/a%3Fcode=0123456789", "?***"),
+        ("code=0123456789?x", "?***"),
+        ("x=?&code=0123456789", "x=?***"),
+        ('from "/a?code=0123456789"', 'from "/a?***"'),
+        ("GET /a code=303", "GET /a code=303"),
+        ("/a?zipcode=1&x=code", "/a?zipcode=1&x=code"),
+    ],
+)
+def test_every_spelling_of_a_code_is_hidden(text: str, shown: str) -> None:
+    """Quotation marks, percent-encoded names, bytes and extra fields hide no code."""
+    record = logging.LogRecord("uvicorn.access", 20, "", 0, "%s %s", (text, text.encode()), None)
+    record.request_line = text
+    assert HideCodes().filter(record)
+    assert f"{shown} {shown.encode()!r}" == record.getMessage()
+    assert shown == vars(record)["request_line"]

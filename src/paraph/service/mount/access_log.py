@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import logging
 import re
+from urllib.parse import unquote
 
-# Every server that writes its access log by the standard logging module.
-LOGGERS = ("uvicorn.access", "gunicorn.access", "hypercorn.access", "daphne.access", "werkzeug")
-# A query in a text, or a text that is a query, with one of these parameters.
+# The servers that write their access log by the standard logging module. Daphne, waitress, cheroot,
+# uWSGI and mod_wsgi do not; CherryPy's logger has a name of its own in each application.
+LOGGERS = (
+    "uvicorn.access",
+    "gunicorn.access",
+    "hypercorn.access",
+    "granian.access",
+    "aiohttp.access",
+    "werkzeug",
+)
 _NAMES = "(?:code|state|handoff|request)="
-_SECRET = re.compile(rf"""\?(?:[^\s"'#]*&)?{_NAMES}[^\s"'#]*|\A(?:[^\s"'#/?]*&)?{_NAMES}\S*""")
+# In a decoded word of a line, and in a text that may be nothing but a query.
+_IN_WORD = re.compile(f"[?&;]{_NAMES}")
+_IN_QUERY = re.compile(rf"(?:\A|[?&;]){_NAMES}")
+# A quotation mark may be a character of the URL, so only white space ends a URL.
+_WORD = re.compile(r"\S*[=%]\S*")
 
 
 class HideCodes(logging.Filter):
-    """Removes queries with codes from the arguments of every log record."""
+    """Removes queries with codes from the texts of every log record, and from its arguments."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change a record; it is always logged."""
@@ -26,12 +38,31 @@ class HideCodes(logging.Filter):
         elif isinstance(record.args, dict):
             # In place: gunicorn's mapping has an entry for every header that a format may name.
             record.args.update({name: _masked(value) for name, value in record.args.items()})
-        record.msg = _masked(record.msg)
+        # `msg`, and what a server passes as `extra`, which formatters for JSON write as well.
+        for name, value in list(vars(record).items()):
+            vars(record)[name] = _masked(value)
         return True
 
 
 def _masked(value: object) -> object:
-    return _SECRET.sub("?***", value) if isinstance(value, str) else value
+    if isinstance(value, bytes):
+        return _masked_text(value.decode("latin-1")).encode("latin-1")
+    return _masked_text(value) if isinstance(value, str) else value
+
+
+def _masked_text(text: str) -> str:
+    secret = _IN_WORD if any(map(str.isspace, text)) else _IN_QUERY
+
+    def mask(word: re.Match[str]) -> str:
+        # Decoded, as the application does: a name may be written `%63ode`.
+        if not secret.search(unquote(word[0])):
+            return word[0]
+        before, _, after = word[0].partition("?")
+        shown = "" if secret.search(unquote(before)) or not after else before
+        quotation = word[0][-1] if word[0][-1] in "\"'" else ""
+        return f"{shown}?***{quotation}"
+
+    return _WORD.sub(mask, text)
 
 
 _hide_codes = HideCodes()
