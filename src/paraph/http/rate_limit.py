@@ -69,6 +69,11 @@ class RateLimit:
         return list(zip(names, (1.0, *_WIDER_FACTORS)[: len(names)], strict=True))
 
 
+def start_limit(clock: Callable[[], float]) -> RateLimit:
+    """Return the limit for starts of installs."""
+    return RateLimit(burst=120, per_second=2, clock=clock)
+
+
 class FailedExchanges:
     """One global limit for exchanges that Zoom refuses.
 

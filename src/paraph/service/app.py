@@ -31,7 +31,7 @@ from paraph.events.retention import Retention, delete_expired_events
 from paraph.http.body import BodyReader
 from paraph.http.client_address import client_address
 from paraph.http.proxy_watch import ProxyWatch
-from paraph.http.rate_limit import ExchangeLimit, FailedExchanges, RateLimit
+from paraph.http.rate_limit import ExchangeLimit, FailedExchanges, RateLimit, start_limit
 from paraph.http.response import Headers
 from paraph.http.security_headers import (
     MACHINE_HEADERS,
@@ -196,7 +196,7 @@ def _page_routes(
     headers: Headers,
     proxies: ProxyWatch | None = None,
 ) -> dict[str, Route]:
-    starts = RateLimit(burst=120, per_second=2, clock=time.monotonic)
+    starts = start_limit(time.monotonic)
     install = InstallEndpoint(context, settings, pages, starts)
     marketplace = MarketplacePage(settings, pages, install)
     routes = PageRoutes(settings, pages, headers=headers, proxies=proxies)
@@ -221,7 +221,7 @@ def _host_page_routes(
     )
     # With "no-referrer" browsers send "Origin: null" with forms.
     headers = page_headers(policy, referrer="same-origin")
-    starts = RateLimit(burst=120, per_second=2, clock=time.monotonic)
+    starts = start_limit(time.monotonic)
     own = HostPages(context, settings, pages, host, starts)
     routes = PageRoutes(settings, pages, headers=headers, proxies=proxies)
     return {

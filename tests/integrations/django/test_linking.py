@@ -9,6 +9,7 @@ import pytest
 
 from django_site import PREFIX, Site, hidden_fields
 from paraph.errors import UsageError
+from paraph.http.rate_limit import RateLimit
 from service_kit import agree_as
 
 
@@ -191,3 +192,22 @@ def test_visitors_who_are_not_signed_in_share_no_account(
 def test_a_link_scanner_starts_nothing(site: Site) -> None:
     """HEAD has no effect (RFC 9110 section 9.2.1)."""
     assert 405 == site.browser("vic").head(f"{PREFIX}/start", secure=True).status_code
+
+
+@pytest.mark.parametrize("header", [{"sec-fetch-site": "cross-site"}, {"sec-purpose": "prefetch"}])
+def test_only_a_click_starts(site: Site, header: dict[str, str]) -> None:
+    """A prefetch, and a link of another site, get a page to click on, and no session."""
+    yara = site.browser("yara")
+    page = yara.get(f"{PREFIX}/start", secure=True, headers=header)
+    assert (200, True) == (page.status_code, "Continue to Zoom" in page.content.decode())
+    assert "paraph" not in yara.session
+
+
+def test_starts_are_limited(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One address cannot fill the database with requests."""
+    from paraph.integrations.django.project import project
+
+    monkeypatch.setattr(project, "_starts", RateLimit(burst=1, per_second=0, clock=lambda: 0.0))
+    zoe = site.browser("zoe")
+    found = [zoe.get(f"{PREFIX}/start", secure=True).status_code for _ in range(2)]
+    assert [303, 429] == found

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,8 +20,10 @@ from django.utils.encoding import iri_to_uri
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
+from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.pages import url_with
-from paraph.errors import Conflict, LinkConflict, NotFound, ParaphError
+from paraph.errors import Busy, Conflict, LinkConflict, NotFound, ParaphError
+from paraph.integrations.django.door import request_scope
 from paraph.integrations.django.project import label_of, project, subject_of, url_option
 from paraph.integrations.django.views import own_view, unavailable
 from paraph.values import Replaced
@@ -70,14 +72,28 @@ class LinkSession:
 @own_view
 @require_GET
 def start(request: HttpRequest) -> HttpResponse:
-    """Begin: send the signed-in person's browser to Zoom."""
+    """Begin: send the signed-in person's browser to Zoom, for a click of that person."""
+    scope = request_scope(request, "/start")
+    if scope is None:
+        raise Http404
+    try:
+        browser = BrowserRequest(scope, project.zoom().settings.trusted_proxies)
+    except ParaphError as error:
+        return unavailable(error)
+    if browser.is_prefetch or browser.is_cross_site:
+        return _private(_page(request, "press"))
     subject = subject_of(request)
     if subject is None:
         return redirect_to_login(request.get_full_path())
     session = LinkSession(request.session, subject)
-    session.save()
     try:
+        project.spend_start(browser.address)
+        session.save()
         wanted = project.zoom().request_link(subject, nonce=session.nonce)
+    except Busy:
+        headers = {"Retry-After": "60", "Cache-Control": "no-store"}
+        text = "Too many starts. Try again in a minute.\n"
+        return HttpResponse(text, "text/plain", 429, headers=headers)
     except ParaphError as error:
         return unavailable(error)
     return _see_other(wanted.install_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +17,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
 from paraph.errors import NotFound, ParaphError
+from paraph.http.rate_limit import start_limit
 from paraph.integrations.django.handlers import register_with
 from paraph.secret import Secret
 from paraph.service.mount.signed_in import subject_text
@@ -141,6 +143,12 @@ class Project:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._zoom: SyncZoom | None = None
+        self._starts = start_limit(time.monotonic)
+
+    def spend_start(self, address: str) -> None:
+        """Count one start of an install. Raises `Busy` if the address has used up its limit."""
+        with self._lock:
+            self._starts.spend(address)
 
     def zoom(self) -> SyncZoom:
         """Return the service; it starts with its first call.
