@@ -55,7 +55,7 @@ test: $(DEV)  ## the tests of every rule, in minutes; ARGS=... is passed on to p
 	$(PYTEST) $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 verify: $(DEV)  ## the long proofs: every attack, kill loops, chaos, published clients; ARGS=...
-	$(PYTEST) auto --dist worksteal -m slow $(ARGS)
+	$(PYTEST) auto --dist worksteal -m "slow and not every_attack" $(ARGS)
 
 faults: $(DEV)  ## kill the service at every step of install and deauthorization
 	KILL_STRIDE=1 RACES=1000 $(BIN)/python -m pytest tests/faults $(ARGS)
@@ -115,10 +115,13 @@ bench: $(DEV)  ## hot paths beside the ceiling, in one run
 docs: $(DEV)  ## write docs/reference/ and the generated tables again
 	$(BIN)/python docs/generate.py
 
-.PHONY: attack matrix kits compare extras
+.PHONY: attack attack-examples matrix kits compare extras
 
 attack: $(DEV)  ## every case of `paraph check` against our own service; INBOX=sqlite|postgresql|jetstream ARGS=
 	PYTHONPATH=src:tests $(BIN)/python -m end_to_end.attack --inbox $(or $(INBOX),sqlite) $(ARGS)
+
+attack-examples: $(DEV)  ## every case of `paraph check` against each product of examples/; ARGS="-k flask"
+	$(BIN)/python -m pytest -m every_attack tests/examples $(ARGS)
 
 kits: $(DEV)  ## every case against published OAuth kits; writes the table of docs/kits.md again
 	PYTHONPATH=src:tests $(BIN)/python -m interoperability.kit_report

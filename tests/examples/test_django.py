@@ -161,6 +161,7 @@ def is_python(name: str) -> bool:
     return path is not None and not subprocess.run([path, "-V"], check=False).returncode
 
 
+@pytest.mark.every_attack
 @pytest.mark.slow
 def test_it_withstands_every_attack() -> None:
     """`paraph check` in full, with hooks for signing in and for looking at the links."""

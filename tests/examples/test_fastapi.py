@@ -34,6 +34,7 @@ def test_a_browser_connects(simulated_zoom: SimulatedZoom, tmp_path: Path, page:
         install_in_browser(product, page)
 
 
+@pytest.mark.every_attack
 @pytest.mark.slow
 def test_every_attack_fails() -> None:
     """`paraph check` finds no failure."""
