@@ -8,6 +8,7 @@ Requests to other URLs reach the application unchanged.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from http import HTTPStatus
@@ -207,3 +208,6 @@ class StartOnce:
             self._zoom.start()
         except ParaphError as error:
             _log.error("service.unavailable", why=error.detail, remedy=error.remedy)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - Reported by no caller.
+            # It may have been stopped while it started.
+            _log.error("service.unavailable", why=type(error).__name__)

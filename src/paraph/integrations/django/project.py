@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
@@ -184,6 +185,9 @@ class Project:
         except ParaphError as error:
             # The pages of the project keep working; those of Zoom answer 503.
             _log.error("Zoom is not available: %s. %s", error.detail, error.remedy)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - Reported by no caller.
+            # It may have been stopped while it started.
+            _log.error("Zoom is not available: %s", type(error).__name__)
 
     def close(self) -> None:
         """Stop the service. The next use makes it again, from the settings of that moment."""
