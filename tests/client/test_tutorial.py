@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,8 +20,9 @@ pytestmark = pytest.mark.anyio
 PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "client.md"
 
 
-def product(four: FourObjects, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The app of the page, in front of a service on another port."""
+@contextmanager
+def product(four: FourObjects, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The app of the page, in front of a service on another port; its client is closed after."""
     client = four.objects["Client"]
     monkeypatch.setenv("PRODUCT_KEY", client._connection._api_key)
     found = re.search(r"```python\n(# product\.py\n.*?)```", PAGE.read_text(), re.DOTALL)
@@ -27,7 +30,8 @@ def product(four: FourObjects, monkeypatch: pytest.MonkeyPatch) -> Any:
     code = found[1].replace("http://127.0.0.1:8001", str(client._connection._url))
     names: dict[str, Any] = {"__name__": "product"}
     exec(code, names)
-    return names["app"]
+    with names["zoom"]:
+        yield names["app"]
 
 
 async def test_the_product_of_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,24 +39,24 @@ async def test_the_product_of_the_tutorial(tmp_path: Path, monkeypatch: pytest.M
     pytest.importorskip("flask")
     async with four_objects(tmp_path) as four:
         four.app.rest.ordinary = Scripted(content=JANE_HERSELF | {"display_name": "Jane Dev"})
-        app = product(four, monkeypatch)
-        jane, mallory = app.test_client(), app.test_client()
-        for browser, name in ((jane, "jane"), (mallory, "mallory")):
-            browser.post("/sign-in", data={"value": name})
-        assert "Connect Zoom" in (await asyncio.to_thread(jane.get, "/")).text
-        started = await asyncio.to_thread(jane.get, "/start")
-        async with four.app.browser() as browser:
-            path = started.location.removeprefix(PUBLIC_URL)
-            back = await four.app.kit.install(browser, path)
-        handoff = parse_qs(urlsplit(back.headers["location"]).query)["handoff"][0]
-        link = f"/link?handoff={handoff}"
-        assert 400 == (await asyncio.to_thread(mallory.get, link)).status_code
-        page = (await asyncio.to_thread(jane.get, link)).text
-        assert "jane@example.com" in page
-        form = re.search(r"value='([^']+)' type=hidden", page)
-        assert form is not None
-        sent = {"value": form[1]}
-        assert 400 == (await asyncio.to_thread(mallory.post, "/confirm", data=sent)).status_code
-        done = await asyncio.to_thread(jane.post, "/confirm", data=sent)
-        assert 303 == done.status_code
-        assert "At Zoom you are Jane Dev." == (await asyncio.to_thread(jane.get, "/")).text
+        with product(four, monkeypatch) as app:
+            jane, mallory = app.test_client(), app.test_client()
+            for browser, name in ((jane, "jane"), (mallory, "mallory")):
+                browser.post("/sign-in", data={"value": name})
+            assert "Connect Zoom" in (await asyncio.to_thread(jane.get, "/")).text
+            started = await asyncio.to_thread(jane.get, "/start")
+            async with four.app.browser() as browser:
+                path = started.location.removeprefix(PUBLIC_URL)
+                back = await four.app.kit.install(browser, path)
+            handoff = parse_qs(urlsplit(back.headers["location"]).query)["handoff"][0]
+            link = f"/link?handoff={handoff}"
+            assert 400 == (await asyncio.to_thread(mallory.get, link)).status_code
+            page = (await asyncio.to_thread(jane.get, link)).text
+            assert "jane@example.com" in page
+            form = re.search(r"value='([^']+)' type=hidden", page)
+            assert form is not None
+            sent = {"value": form[1]}
+            assert 400 == (await asyncio.to_thread(mallory.post, "/confirm", data=sent)).status_code
+            done = await asyncio.to_thread(jane.post, "/confirm", data=sent)
+            assert 303 == done.status_code
+            assert "At Zoom you are Jane Dev." == (await asyncio.to_thread(jane.get, "/")).text
