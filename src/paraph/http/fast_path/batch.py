@@ -161,6 +161,10 @@ class Request:
         """End its endpoint without a response."""
         self._steps.close()
 
+    def begin(self) -> Step | None:
+        """Continue its endpoint now that the body is complete; return the next step, if any."""
+        return self.step if isinstance(self.step, ReadTogether) else self.resume(self.body)
+
     def resume(self, result: Any = None, error: BaseException | None = None) -> Step | None:
         """Continue its endpoint with the result of its step; return the next step, if any.
 
@@ -225,16 +229,7 @@ class Batch:
 
     def _continue(self) -> None:
         requests, self._requests = self._requests, []
-        _follow(
-            [
-                (one, step)
-                for one in requests
-                if (
-                    step := one.step if one.step.__class__ is ReadTogether else one.resume(one.body)
-                )
-                is not None
-            ]
-        )
+        _follow([(one, step) for one in requests if (step := one.begin()) is not None])
 
 
 _Asked = Sequence[tuple[Request, ReadTogether]]
@@ -243,8 +238,7 @@ _Asked = Sequence[tuple[Request, ReadTogether]]
 def _follow(steps: Sequence[tuple[Request, Step]]) -> None:
     """Perform the steps of requests: read for all of them together, and wait for each alone."""
     together: dict[Any, list[tuple[Request, ReadTogether]]] = {}
-    for pair in steps:
-        request, step = pair
+    for request, step in steps:
         if isinstance(step, ReadTogether):
             if (asked := together.get(step.read)) is None:
                 asked = together[step.read] = []
