@@ -201,13 +201,28 @@ class StartOnce:
     def __call__(self) -> None:
         """Start the service unless this process has begun to."""
         if self._begun.acquire(blocking=False):
-            threading.Thread(target=self._start, name="paraph start", daemon=True).start()
+            start_in_background(self._zoom.start, _report)
 
-    def _start(self) -> None:
+
+def _report(why: str, **remedy: str) -> None:
+    _log.error("service.unavailable", why=why, **remedy)
+
+
+def start_in_background(start: Callable[[], object], report: Callable[..., None]) -> None:
+    """Start the service in a thread of its own, without waiting for it.
+
+    Args:
+        start: starts the service.
+        report: logs why it did not start, and the `remedy` where it is known.
+    """
+
+    def run() -> None:
         try:
-            self._zoom.start()
+            start()
         except ParaphError as error:
-            _log.error("service.unavailable", why=error.detail, remedy=error.remedy)
+            report(error.detail, remedy=error.remedy)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - Reported by no caller.
             # It may have been stopped while it started.
-            _log.error("service.unavailable", why=type(error).__name__)
+            report(type(error).__name__)
+
+    threading.Thread(target=run, name="paraph start", daemon=True).start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import threading
@@ -17,9 +16,10 @@ from django.urls import get_script_prefix, reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
-from paraph.errors import NotFound, ParaphError
+from paraph.errors import NotFound
 from paraph.http.rate_limit import start_limit
 from paraph.integrations.django.handlers import register_with
+from paraph.integrations.wsgi import start_in_background
 from paraph.secret import Secret
 from paraph.service.mount.signed_in import subject_text
 
@@ -177,17 +177,7 @@ class Project:
 
     def start_in_background(self) -> None:
         """Start the service without waiting for it, so that events are delivered from now on."""
-        threading.Thread(target=self._start, name="paraph start", daemon=True).start()
-
-    def _start(self) -> None:
-        try:
-            self.zoom().start()
-        except ParaphError as error:
-            # The pages of the project keep working; those of Zoom answer 503.
-            _log.error("Zoom is not available: %s. %s", error.detail, error.remedy)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - Reported by no caller.
-            # It may have been stopped while it started.
-            _log.error("Zoom is not available: %s", type(error).__name__)
+        start_in_background(lambda: self.zoom().start(), _report)
 
     def close(self) -> None:
         """Stop the service. The next use makes it again, from the settings of that moment."""
@@ -195,6 +185,11 @@ class Project:
             found, self._zoom = self._zoom, None
         if found is not None:
             found.stop()
+
+
+def _report(why: str, remedy: str = "") -> None:
+    # The pages of the project keep working; those of Zoom answer 503.
+    _log.error("Zoom is not available: %s", f"{why}. {remedy}" if remedy else why)
 
 
 def installation_of(request: Any) -> Any:
