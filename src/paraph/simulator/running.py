@@ -11,6 +11,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -73,10 +74,15 @@ class SimulatedZoom(ZoomCalls):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._binding = binding or server.Binding(port=0)
         self._server = server.Server(self.simulator, self._binding, listening=self._listening)
-        self._thread = threading.Thread(target=self._server.run, name="simulated zoom", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="simulated zoom", daemon=True)
         self._app_server: AppServer | None = None
         self._browsers: list[Browser] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def _serve(self) -> None:
+        # uvicorn exits if it cannot bind; `start` sees that the thread has ended.
+        with suppress(SystemExit):
+            self._server.run()
 
     def start(self) -> None:
         """Serve in a thread; return when connections are accepted.
@@ -95,7 +101,6 @@ class SimulatedZoom(ZoomCalls):
             if self._started.wait(_START_PAUSE):
                 return
             if not self._thread.is_alive():
-                # uvicorn ends its thread if it cannot bind.
                 raise cannot_listen(self._binding.host, self._binding.port)
         raise RuntimeError("the simulator did not start within 10 seconds")
 

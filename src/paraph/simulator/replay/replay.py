@@ -46,9 +46,11 @@ def replay(zoom: SimulatedZoom, scenario: Scenario) -> Iterator[Played]:
         scenario: the script.
 
     Example:
-        loaded = load_scenario(Path("stale.toml"))
-        with SimulatedZoom(loaded.world) as zoom:
-            assert all(not one.failures for one in replay(zoom, loaded.scenario))
+        from paraph.simulator.replay import replay
+        from paraph.simulator.scenarios.steps import Check, Scenario
+
+        scenario = Scenario(title="Nothing happens", steps=[Check()])
+        assert all(not one.failures for one in replay(zoom, scenario))
     """
     wall = zoom.simulator.wall
     with Place(zoom, scenario.start_url) as place:

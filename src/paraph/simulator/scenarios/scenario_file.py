@@ -136,7 +136,8 @@ def _mistakes(step: Step, scenario: Scenario, world: World) -> Iterator[str]:
     if asks_response and not step.responds:
         yield "expect.status and expect.text need a step to which the app responds"
     shows_page = isinstance(step, InBrowser | Request)
-    if (step.expect.text or step.expect.absent or step.expect.url) and step.responds and not shows_page:
+    asks_page = step.expect.text or step.expect.absent or step.expect.url
+    if asks_page and step.responds and not shows_page:
         yield "expect.text, expect.absent and expect.url need a step in a browser, or a request"
 
 
