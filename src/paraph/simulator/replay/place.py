@@ -27,7 +27,7 @@ class Place:
 
     Args:
         zoom: the simulator.
-        start_url: the URL at which the app starts an install; "" if the scenario has none.
+        start_url: the URL at which the app starts an install; "" if the scenario names no such URL.
 
     Attributes:
         values: the values that texts may name.

@@ -1,7 +1,8 @@
 """The steps of a scenario, and the expectations that each of them may have.
 
-In every text of a step `${name}` is a value: `zoom` (the simulator's origin), `app` (the origin of
-the start URL), `client_id`, `redirect_uri`, `webhook`, or one that an earlier step has kept.
+In every text of a step `${name}` is a value. `zoom` is the origin of the simulator, `app` that of
+the start URL. `client_id`, `redirect_uri` and `webhook` are those of the first app. An earlier step
+may have kept further values.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     admin_scopes: bool = False
     public: bool = False
     published: bool = True
-    # Whether revoking a user's token removes the app and sends `app_deauthorized`.
+    # Revoking a user's token removes the app, and sends `app_deauthorized`.
     revoke_deauthorizes: bool = True
     home_url: str = ""
     token_format: Literal["jwt", "opaque"] = "jwt"
