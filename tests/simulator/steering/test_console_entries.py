@@ -128,9 +128,8 @@ def test_a_delivery_as_curl_has_the_same_bytes(
     with simulated.fault("webhook_body_no_json"):
         ids.append(simulated.send_event("meeting.started"))
     simulated.settle()
-    sent = dict(
-        zip([one["x-zm-signature"] for one in receiver.headers], receiver.bodies, strict=True)
-    )
+    signatures = [one["x-zm-signature"] for one in receiver.headers]
+    sent = dict(zip(signatures, receiver.bodies, strict=True))
     for one in ids:
         command = command_of(simulated, f"d{one}")
         ran = subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=60)
@@ -196,13 +195,28 @@ async def test_a_webhook_is_explained_in_place(
         ]
         gone = await browser.post("/_console/explain", data={"key": "dnone"}, headers=origin)
         assert 404 == gone.status_code
-    results = [
-        re.findall(r'<li class="(refused|result)">.*?"break">([^<]*)', page) for page in pages
-    ]
+    shown = re.compile(r'<li class="(refused|result)">.*?"break">([^<]*)')
+    results = [shown.findall(page) for page in pages]
     assert [("result", "accepted")] == results[0]
     assert [("refused", "signature"), ("result", "refused")] == [
         (word, text.partition(":")[0]) for word, text in results[1]
     ]
     assert "/webhook" == seen[0].path
     assert simulated.app.webhook_secret not in pages[0] + pages[1] + repr(seen)
-    assert "Explain</button>" not in httpx.get(simulated.url, trust_env=False).text
+
+
+def test_without_an_explainer_there_is_no_button(
+    simulated: SimulatedZoom, receiver: Receiver
+) -> None:
+    """A program that hands over no explainer shows none, and its URL is not found."""
+    key = f"d{simulated.send_event('meeting.started')}"
+    page = httpx.get(simulated.url, trust_env=False).text
+    assert key in page and "Explain</button>" not in page
+    response = httpx.post(
+        f"{simulated.url}/_console/explain",
+        data={"key": key},
+        headers={"origin": simulated.url},
+        trust_env=False,
+    )
+    assert 404 == response.status_code
+    assert receiver.url

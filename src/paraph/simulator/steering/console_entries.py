@@ -1,4 +1,4 @@
-"""What the console shows of single entries: in clear, as cURL, explained, and two side by side."""
+"""Shows single entries of the console: in clear, as cURL, explained, and two side by side."""
 
 from __future__ import annotations
 

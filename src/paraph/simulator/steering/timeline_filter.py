@@ -1,6 +1,6 @@
 """Selects rows of the timeline: by grant, by delivery, and by text.
 
-A text is looked for in the masked row, so that nobody can guess a secret by it.
+A text is looked for in the masked row, so that a search reveals no secret.
 """
 
 from __future__ import annotations
