@@ -27,6 +27,7 @@ from paraph.simulator.oauth.token_endpoint import TokenEndpoint
 from paraph.simulator.recording import Journaling
 from paraph.simulator.response import Guard, as_endpoint
 from paraph.simulator.rest.event_subscriptions import EventSubscriptions
+from paraph.simulator.rest.meeting_details_api import MeetingDetailsApi
 from paraph.simulator.rest.recordings_api import RecordingsApi
 from paraph.simulator.rest.rest_api import RestApi
 from paraph.simulator.state.world import World
@@ -59,6 +60,7 @@ def create_app(
     device = DeviceEndpoint(simulator)
     rest = RestApi(simulator)
     recordings = RecordingsApi(simulator)
+    details = MeetingDetailsApi(simulator)
     subscriptions = EventSubscriptions(simulator)
     access = AccessControl(control_token)
     marketplace = Marketplace(simulator, access.refuse_foreign_form)
@@ -76,6 +78,7 @@ def create_app(
             for method, path, resource in (
                 *rest.resources(),
                 *recordings.resources(),
+                *details.resources(),
                 *subscriptions.resources(),
             )
         ),
