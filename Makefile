@@ -123,7 +123,7 @@ attack: $(DEV)  ## every case of `paraph check` against our own service; INBOX=s
 attack-examples: $(DEV)  ## every case of `paraph check` against each product of examples/; ARGS="-k flask"
 	$(BIN)/python -m pytest -m every_attack tests/examples $(ARGS)
 
-kits: $(DEV)  ## every case against published OAuth kits; writes the table of docs/kits.md again
+kits: $(DEV)  ## every case against published OAuth kits; writes the table of docs/explanation/kits.md again
 	PYTHONPATH=src:tests $(BIN)/python -m interoperability.kit_report
 
 matrix: $(DEV)  ## test `paraph check` itself: every case on the reference and on its weakened twin

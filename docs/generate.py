@@ -151,8 +151,8 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "doors": doors,
         "phases": phases,
     },
-    "outgoing.md": {"causes": causes},
-    "management-api.md": {"errors": errors},
+    "how-to/outgoing.md": {"causes": causes},
+    "reference/management-api.md": {"errors": errors},
     "reference/python.md": {
         "calls": python_reference.calls,
         "handle": python_reference.handle,
@@ -160,7 +160,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "exceptions": python_reference.errors,
         "objects": python_reference.objects,
     },
-    "simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},
+    "reference/simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},
 }
 
 
