@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from paraph.endpoints.webhook_endpoint import WebhookEndpoint
 from paraph.events.dispatch import Dispatcher
 from paraph.events.forwarding import Target
-from paraph.events.http_target import DEADLINE_SECONDS, Forwarder
 from paraph.events.inbox import Inbox
 from paraph.extras import needs
 from paraph.http.proxy_watch import ProxyWatch
@@ -20,12 +20,12 @@ from paraph.http.security_headers import MACHINE_HEADERS
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.remote.zoom_clock import ZoomClock
-from paraph.service.metrics import DeliveryMetrics
 from paraph.settings.model import Settings
 from paraph.zoom.webhook import Freshness
 
 if TYPE_CHECKING:
     from paraph.events.jetstream import JetStreamInbox
+    from paraph.service.metrics import DeliveryMetrics
 
 # Seconds for which the stream recognises a duplicate after a delivery is no longer fresh.
 STREAM_MARGIN = 600
@@ -38,7 +38,7 @@ class Deliveries:
     inbox: Inbox
     dispatcher: Dispatcher
     endpoint: WebhookEndpoint
-    metrics: DeliveryMetrics
+    metrics: Callable[[], Awaitable[bytes]]
 
 
 @asynccontextmanager
@@ -69,6 +69,9 @@ async def open_deliveries(
         inbox = Inbox(context, stream, wanted=bool(targets or settings.forward_url))
         forwarder = None
         if settings.forward_url:
+            # It imports an HTTP client of its own, which a service without a target never uses.
+            from paraph.events.http_target import DEADLINE_SECONDS, Forwarder
+
             forwarder = Forwarder(
                 context,
                 url=settings.forward_url,
@@ -99,16 +102,26 @@ async def open_deliveries(
             failures = {"zoom": context.resource_server.transport.failures.by_cause}
             if forwarder is not None:
                 failures["host"] = forwarder.failures.by_cause
-            metrics = DeliveryMetrics(
-                context,
-                endpoint.watch,
-                inbox,
-                dispatcher,
-                proxies=proxies,
-                redirects=redirects,
-                zoom_clock=zoom_clock,
-                failures=failures,
-            )
+
+            @cache
+            def collector() -> DeliveryMetrics:
+                # Imported for the first request of `/metrics`.
+                from paraph.service.metrics import DeliveryMetrics
+
+                return DeliveryMetrics(
+                    context,
+                    endpoint.watch,
+                    inbox,
+                    dispatcher,
+                    proxies=proxies,
+                    redirects=redirects,
+                    zoom_clock=zoom_clock,
+                    failures=failures,
+                )
+
+            async def metrics() -> bytes:
+                return await collector()()
+
             yield Deliveries(inbox, dispatcher, endpoint, metrics)
         finally:
             # The listeners have ended. Accepted deliveries are stored first; then work under way

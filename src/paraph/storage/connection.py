@@ -15,7 +15,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -27,7 +27,6 @@ from sqlalchemy import (
     any_,
     bindparam,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.base import Executable
@@ -39,6 +38,9 @@ from paraph.storage.hot_reads.access_lookup import AccessLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
 from paraph.storage.outage import unavailable
 from paraph.storage.scope import Scope
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 
@@ -135,7 +137,11 @@ class Connection:
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """Begin an INSERT with a conflict clause, in this database's dialect."""
         if self._connection.dialect.name == "sqlite":
+            from sqlalchemy.dialects import sqlite
+
             return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(table)
 
     def any_of(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:

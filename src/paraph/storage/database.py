@@ -20,8 +20,6 @@ from paraph.secret import Secret
 from paraph.settings.postgresql_url import is_postgresql
 from paraph.storage import schema
 from paraph.storage.connection import Connection, Engine, finish, storage_errors
-from paraph.storage.engines.postgresql import PostgresqlEngine
-from paraph.storage.engines.sqlite import SqliteEngine
 from paraph.storage.hot_reads.recipient_lookup import Asked
 from paraph.storage.outage import OutageLog
 from paraph.storage.scope import NOTHING_READ, Scope
@@ -273,6 +271,11 @@ async def contract_schema(database_url: str) -> list[str]:
 
 def engine_for(database_url: str) -> Engine:
     """Return the engine for the kind of database that a URL names."""
+    # Imported here: one of them, and SQLAlchemy's dialect for it, is enough.
     if is_postgresql(database_url):
+        from paraph.storage.engines.postgresql import PostgresqlEngine
+
         return PostgresqlEngine(database_url)
+    from paraph.storage.engines.sqlite import SqliteEngine
+
     return SqliteEngine(database_url)
