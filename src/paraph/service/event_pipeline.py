@@ -19,6 +19,7 @@ from paraph.http.refusals import Refusals
 from paraph.http.security_headers import MACHINE_HEADERS
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
+from paraph.operations.wake_ups import WakeUps
 from paraph.remote.zoom_clock import ZoomClock
 from paraph.settings.model import Settings
 from paraph.zoom.webhook import Freshness
@@ -47,6 +48,7 @@ async def open_deliveries(
     context: Context,
     *,
     refresher: Refresher,
+    wake_ups: WakeUps,
     zoom_clock: ZoomClock,
     proxies: ProxyWatch,
     redirects: Refusals,
@@ -59,6 +61,7 @@ async def open_deliveries(
         settings: checked settings.
         context: the open context, whose store the caller closes.
         refresher: decides unclear deauthorizations.
+        wake_ups: tells the dispatcher when an event is due.
         zoom_clock: identifies deliveries that only our own clock makes stale.
         proxies: refuses requests that trusted proxies report as plain http.
         redirects: counts of refused authorization responses, for the metrics.
@@ -67,6 +70,8 @@ async def open_deliveries(
     """
     async with _keeping(settings, context) as stream:
         inbox = Inbox(context, stream, wanted=bool(targets or settings.forward_url))
+        wake_ups.wake(inbox.arrived[True], lambda times: times.urgent_event)
+        wake_ups.wake(inbox.arrived[False], lambda times: times.other_event)
         forwarder = None
         if settings.forward_url:
             # It imports an HTTP client of its own, which a service without a target never uses.

@@ -35,6 +35,7 @@ from paraph.errors import Conflict, StorageError
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.hot_reads.access_lookup import AccessLookup
+from paraph.storage.hot_reads.due_times import DueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
 from paraph.storage.outage import unavailable
 from paraph.storage.scope import Scope
@@ -81,6 +82,9 @@ class Engine(Protocol):
 
     def recipient_lookup(self) -> RecipientLookup:
         """Return the recipient lookup, as it is fastest on this kind of database."""
+
+    def due_times_lookup(self) -> DueTimesLookup:
+        """Return the lookup of due times, as it is cheapest on this kind of database."""
 
     @property
     def clock(self) -> Executable | None:
