@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import python_reference
@@ -58,11 +59,9 @@ def faults() -> str:
 
 def events() -> str:
     """Every event that can be sent with a realistic body."""
-    pieces = []
-    for family, kinds in groupby(catalogue().values(), key=lambda kind: kind.family):
-        names = ", ".join(f"`{kind.name}`" for kind in kinds)
-        pieces.append(f"**{family}**: {names}")
-    return "\n\n".join(pieces)
+    grouped = groupby(sorted(catalogue()), key=lambda name: name.partition(".")[0])
+    lines = [fill(" ".join(names), 100, break_on_hyphens=False) for _, names in grouped]
+    return "```text\n" + "\n\n".join(lines) + "\n```"
 
 
 def phases() -> str:

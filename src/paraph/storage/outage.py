@@ -199,6 +199,11 @@ class OutageLog:
         self._failed_at = 0.0
 
     @property
+    def is_current(self) -> bool:
+        """True during an outage."""
+        return self._current is not None
+
+    @property
     def _is_full(self) -> bool:
         return self._current is not None and self._current.detail.startswith(_FULL.detail)
 
