@@ -27,7 +27,7 @@ from programs import need_program
 from simulator.receiver import receiving
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "simulator.md"
+PAGE = ROOT / "docs" / "reference" / "simulator.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BIN = Path(sys.executable).parent
 
