@@ -99,6 +99,14 @@ about = "two\\nlines \\u007f"
 do = "send"
 event = "a.b"
 payload = { "a key" = [1, 2.5, true, { x = "y" }], empty = {} }
+wait = false
+[[steps]]
+do = "clock"
+advance = 0
+[[steps]]
+do = "fault_on"
+name = "token_slow"
+settings = { seconds = inf }
 [[steps]]
 do = "request"
 url = "${zoom}/"
