@@ -21,6 +21,7 @@ import sync_code
 from paraph.errors import ParaphError
 from paraph.model.grant import GRANT_TRANSITIONS
 from paraph.model.link import LINK_TRANSITIONS
+from paraph.operations.findings.rule import RULES, SEVERITIES
 from paraph.outgoing.failure import Cause, failure
 from paraph.simulator.app import create_simulator
 from paraph.simulator.state.behaviours import all_behaviours
@@ -137,6 +138,13 @@ def causes() -> str:
     return _table(("cause", "log (an example)", "remedy"), rows)
 
 
+def rules() -> str:
+    """Every rule of the doctor, the worst first."""
+    ordered = sorted(RULES.items(), key=lambda one: SEVERITIES.index(one[1].severity))
+    rows = [(f"`{name}`", one.severity, one.title, one.source) for name, one in ordered]
+    return _table(("rule", "severity", "weakness", "source"), rows)
+
+
 _THROUGH = " (through the proxy http://proxy.internal:3128)"
 
 
@@ -153,6 +161,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "outgoing.md": {"causes": causes},
     "management-api.md": {"errors": errors},
+    "reference/doctor.md": {"rules": rules},
     "reference/python.md": {
         "calls": python_reference.calls,
         "handle": python_reference.handle,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paraph.errors import MessageMalformed
-from paraph.zoom.manifest import build_manifest, parse_manifest
+from paraph.zoom.manifest import parse_manifest
 from paraph.zoom.manifest_weakness import Weakness, find_weaknesses
 
 REDIRECT = "https://app.example.com/oauth/redirect"

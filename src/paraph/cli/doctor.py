@@ -48,7 +48,8 @@ class Format(StrEnum):
 @click.option(
     "--proxy-log",
     multiple=True,
-    help="A log file of your proxy, searched for authorization codes. Repeatable.",
+    help="A log file of your proxy, searched for authorization codes. Repeatable. Those of "
+    "Debian's nginx, Caddy and Apache are searched without it.",
 )
 @click.option("--offline", is_flag=True, help="Connect neither to Zoom nor to the public URL.")
 @click.option(
@@ -90,6 +91,7 @@ def doctor(
     from paraph.logs import set_up_logs
     from paraph.operations.findings.examination import examine
     from paraph.operations.probes.collecting import Wanted, collect
+    from paraph.operations.probes.public_url_probe import USUAL_LOGS
     from paraph.review.doctor_report import to_json, to_sarif, to_text
     from paraph.secret import Secret
     from paraph.settings.loading import inspect_settings
@@ -104,7 +106,7 @@ def doctor(
         manifest_file=manifest,
         app_id=app_id,
         token=Secret(_token(app_id)),
-        proxy_logs=proxy_log,
+        proxy_logs=[*proxy_log, *USUAL_LOGS],
         live=live,
         paste=_paste if sys.stdin.isatty() else None,
     )

@@ -143,7 +143,8 @@ def _ask(name: str, question: str, default: str) -> str:
         from paraph.settings.validation import SettingChecks
 
         checks = SettingChecks()
-        _CHECKS.get(name, lambda _checks, _text: None)(checks, text.strip())
+        if name in _CHECKS:
+            _CHECKS[name](checks, text.strip())
         if checks.problems:
             raise click.BadParameter("; ".join(checks.problems))
         return text.strip()

@@ -93,7 +93,7 @@ def demand_writable(output: Path | None) -> None:
 
 
 def write_report(text: str, output: Path | None) -> None:
-    """Write a report to a file, or to the standard output if there is none.
+    """Write a report to a file, or to the standard output without a file.
 
     Raises:
         ConfigurationError: the file cannot be written.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -47,7 +48,9 @@ from paraph.lifecycle.context import Context
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.logs import get_logger
+from paraph.operations.findings.examination import examine_running
 from paraph.operations.housekeeping import delete_expired, keep_alive, run_due_jobs
+from paraph.operations.probes.collecting import Sources
 from paraph.operations.receipt_export import ReceiptExport, refuse_older_copy
 from paraph.operations.replica import BEAT_SECONDS, Presence
 from paraph.operations.restore import prove_suspended
@@ -230,6 +233,10 @@ def _host_page_routes(
     }
 
 
+def _sources() -> Sources:
+    return Sources(time.time, time.monotonic, token=lambda: secrets.token_urlsafe(32))
+
+
 def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
     dependencies = Dependencies(
         app_name=settings.app_name,
@@ -237,6 +244,7 @@ def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
         cookies=own_cookies,
         address_of=partial(client_address, trusted=settings.trusted_proxies),
         sign_in_limit=RateLimit(burst=10, per_second=0.05, clock=time.monotonic),
+        examine=lambda network: examine_running(settings, _sources(), network=network),
     )
     headers = shown_headers(CONTENT_SECURITY_POLICY, referrer=REFERRER_POLICY)
     return SecurityHeaders(OperatorPages(context, dependencies), headers)

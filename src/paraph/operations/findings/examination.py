@@ -16,8 +16,10 @@ from paraph.operations.findings.network_rules import (
 )
 from paraph.operations.findings.rule import SEVERITIES, Finding
 from paraph.operations.findings.setting_rules import setting_findings
+from paraph.operations.probes.collecting import Sources, Wanted, collect
 from paraph.operations.probes.facts import Facts, NotChecked
-from paraph.settings.model import Written
+from paraph.settings.loading import Inspected
+from paraph.settings.model import Settings, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,18 @@ class Examination:
             severity: sum(one.severity == severity for one in self.findings)
             for severity in SEVERITIES
         }
+
+
+async def examine_running(settings: Settings, sources: Sources, *, network: bool) -> Examination:
+    """Examine a running service; files that only its settings file names are not looked at.
+
+    Args:
+        settings: its settings.
+        sources: clock and randomness.
+        network: also ask Zoom for its time, and look at the public URL.
+    """
+    inspected = Inspected(settings, Written(database_url=settings.database_url), ())
+    return examine(await collect(inspected, Wanted(network=network), sources))
 
 
 def examine(facts: Facts, written: Written | None = None) -> Examination:

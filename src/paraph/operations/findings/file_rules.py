@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from paraph.operations.findings.rule import Finding
 from paraph.operations.probes.facts import FileFacts
 
-# What each kind of file holds that others must not read.
+# The secrets and personal data in each kind of file.
 _HOLDS = {
     "settings": "the client secret and the encryption keys",
     "keys": "the encryption keys",

@@ -26,7 +26,7 @@ class Wanted:
         network: ask Zoom for its time, and look at the public URL.
         manifest_file: an exported manifest.
         app_id, token: fetch the manifest of this app at Zoom with a token of the team.
-        proxy_logs: log files of the proxy, beside the usual ones.
+        proxy_logs: log files of the proxy.
         live: ask Zoom the three undocumented questions.
         paste: how a person gives the address at which a browser ended.
     """
@@ -42,7 +42,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What the composition root hands out.
+    """Clock and randomness, as the composition root hands them out.
 
     Attributes:
         clock: returns epoch seconds.
@@ -83,7 +83,7 @@ async def collect(
 
 async def _with_network(facts: Facts, wanted: Wanted, sources: Sources) -> Facts:
     settings = facts.settings
-    reason = "the settings have problems" if settings is None else "--offline was given"
+    reason = "the settings have problems" if settings is None else "no connection was asked for"
     if settings is None or not wanted.network:
         parts = ("clock", "name, TLS and proxy of the public URL")
         return _without(facts, *(NotChecked(one, reason) for one in parts))

@@ -125,7 +125,7 @@ class ProxyFacts:
         arrival: a request that arrived; None if the service was running, so that only its
             responses were seen.
         status: the status of `/healthz` at the public URL; 0 if there was no response.
-        failure: why there was none.
+        failure: why no response arrived.
         plain_status: the status at the http form of the public URL; 0 if nothing answers.
         plain_location: where that response redirects to.
         forged_scheme_believed: true if a made-up `X-Forwarded-Proto: http` reached the service.

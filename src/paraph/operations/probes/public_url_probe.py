@@ -111,7 +111,7 @@ async def proxy_facts(
     Args:
         settings: checked settings.
         token: returns a new unguessable text, which marks the requests of this run.
-        logs: log files of the proxy, beside the usual ones.
+        logs: log files of the proxy.
     """
     mark = token()
     async with listening(settings.public_bind, mark) as arrivals:
@@ -132,14 +132,14 @@ async def proxy_facts(
         and plain.status == 200
         and not isinstance(forged, str)
         and forged.status == 400,
-        logs_with_query=await _logs_with(f"doctor-{mark}", [*logs, *USUAL_LOGS]),
+        logs_with_query=await _logs_with(f"doctor-{mark}", logs),
     )
 
 
 async def _ask(
     url: str, settings: Settings, headers: tuple[tuple[str, str], ...] = ()
 ) -> Response | str:
-    """Return the response, or why there was none."""
+    """Return the response, or why it did not arrive."""
     try:
         return await send_plain(Request("GET", url, headers, b""), route=settings.outgoing)
     except TransportError as error:

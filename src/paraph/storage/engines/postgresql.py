@@ -86,7 +86,7 @@ class PostgresqlEngine:
             yield connection
 
     async def find_pooler(self) -> str:
-        """Return the mode of the pooler in front of the server; "" if there is none."""
+        """Return the mode of the pooler in front of the server; "" without one."""
         await finish(self._connector.look())
         if self._connector.is_session_mode:
             return "session"
