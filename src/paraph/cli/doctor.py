@@ -92,7 +92,8 @@ def doctor(
     from paraph.operations.findings.examination import examine
     from paraph.operations.probes.collecting import Wanted, collect
     from paraph.operations.probes.public_url_probe import USUAL_LOGS
-    from paraph.review.doctor_report import to_json, to_sarif, to_text
+    from paraph.review.doctor_report import to_json, to_text
+    from paraph.review.doctor_sarif import to_sarif
     from paraph.secret import Secret
     from paraph.settings.loading import inspect_settings
 

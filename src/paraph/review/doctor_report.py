@@ -1,4 +1,4 @@
-"""The report of `paraph doctor` as text, JSON and SARIF."""
+"""The report of `paraph doctor` as text and JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from paraph.operations.findings.examination import Examination
 from paraph.operations.findings.rule import Finding
 from paraph.operations.probes.facts import LiveAnswer
-from paraph.sarif import LEVELS, sarif_place, sarif_rule, sarif_text
 from paraph.visible_text import json_text, visible
 
 QUESTIONS = {
@@ -99,40 +98,3 @@ def moment(epoch: int) -> str:
 def to_json(examination: Examination, live: tuple[LiveAnswer, ...] = ()) -> str:
     """Return the JSON report."""
     return json_text(document(examination, live))
-
-
-def to_sarif(examination: Examination, *, file: str) -> str:
-    """Return a SARIF report: a rule and a result for each kind of weakness.
-
-    Args:
-        examination: the findings.
-        file: the settings file, where code-scanning pages show them.
-    """
-    rules = list(dict.fromkeys(one.rule for one in examination.findings))
-    first = {one.rule: one for one in reversed(examination.findings)}
-    return sarif_text(
-        "paraph doctor",
-        rules=[
-            sarif_rule(
-                name,
-                title=first[name].title,
-                description=first[name].title,
-                remedy=f"{first[name].remedy}\n{first[name].source}",
-                severity=first[name].severity,
-                tags=["configuration"],
-            )
-            for name in rules
-        ],
-        results=[
-            {
-                "ruleId": one.rule,
-                "ruleIndex": rules.index(one.rule),
-                "kind": "fail",
-                "level": LEVELS[one.severity],
-                "message": {"text": visible(f"{one.place}: {one.cause} {one.remedy}")},
-                "locations": sarif_place(file, inside=visible(one.place)),
-                "partialFingerprints": {"finding/v1": f"{one.rule}:{visible(one.place)}"},
-            }
-            for one in examination.findings
-        ],
-    )
