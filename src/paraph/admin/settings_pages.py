@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from paraph.admin.operator_request import OperatorRequest
-from paraph.operations.findings.examination import Examination
 
-Examine = Callable[[bool], Awaitable[Examination]]
+if TYPE_CHECKING:
+    from paraph.operations.findings.examination import Examination
+
+Examine = Callable[[bool], Awaitable["Examination"]]
 
 
 class SettingsPages:

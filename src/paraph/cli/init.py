@@ -77,10 +77,18 @@ def _option(name: str, help: str, **more: Any) -> Callable[[Any], Any]:  # noqa:
 )
 @_option("webhook_secret", "Secret Token at Zoom.", envvar="ZOOM_SECRET_TOKEN", show_envvar=True)
 @_option("public_url", "The URL that browsers and Zoom use.")
-@_option("level", "Who adds the app.", type=click.Choice(_CHOICES["level"]))
+@_option(
+    "level",
+    "The people who add the app: each user, or an administrator.",
+    type=click.Choice(_CHOICES["level"]),
+)
 @_option("scopes", "Scopes that your product needs, separated by commas.")
 @_option("events", "Events that your product needs, separated by commas.")
-@_option("linking", "Whether your users confirm the link.", type=click.Choice(_CHOICES["linking"]))
+@_option(
+    "linking",
+    "With host, your signed-in users confirm the link.",
+    type=click.Choice(_CHOICES["linking"]),
+)
 @_option("start_url", "Your page that starts an installation, with --linking host.")
 @_option("link_url", "Your page that confirms a link, with --linking host.")
 @_option("forward_url", "The URL of your product that receives events.")

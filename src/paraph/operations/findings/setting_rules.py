@@ -32,7 +32,11 @@ _PROBLEMS = (
         "Make a key with `paraph keys new` and put it first in encryption_keys.",
     ),
     (r"is missing", "setting-missing", "Add it to paraph.toml, or run `paraph init`."),
-    (r"is not a setting", "setting-unknown", "Correct the name; docs/settings.md lists all."),
+    (
+        r"is not a setting",
+        "setting-unknown",
+        "Correct the name; docs/reference/settings.md lists all.",
+    ),
     (
         r"in quotes|before or after its text|quotes? |more than its value|line ends or non-ASCII",
         "secret-pasted-wrong",
@@ -91,7 +95,7 @@ def problem_finding(problem: str, file: str) -> Finding:
     """
     rule, default = next(
         ((rule, remedy) for pattern, rule, remedy in _PROBLEMS if re.search(pattern, problem)),
-        ("setting-invalid", "Correct the value; docs/settings.md describes it."),
+        ("setting-invalid", "Correct the value; docs/reference/settings.md describes it."),
     )
     cause, _, remedy = problem.rpartition(": ")
     if not cause or re.fullmatch(r"\w+(?:\[\d+\])?", cause):
