@@ -91,7 +91,9 @@ async def open_service(
         log_route(settings.outgoing, os.environ)
         book = receipt_book(settings, context)
         if book is None:
-            _log.warning("receipts.not_exported", remedy="Set receipts_folder; see docs/backup.md.")
+            _log.warning(
+                "receipts.not_exported", remedy="Set receipts_folder; see docs/how-to/backup.md."
+            )
         else:
             await refuse_older_copy(context.store, book)
         host = host or HostSide()

@@ -44,7 +44,7 @@ _REFUSED = _Failure(
 _NO_CONNECTION = _Failure(
     "the database has no connection left",
     "Raise max_connections or the pooler's limits, or run fewer replicas: "
-    "docs/where-it-runs.md says how many connections each one holds.",
+    "docs/reference/where-it-runs.md says how many connections each one holds.",
 )
 # By SQLSTATE (PostgreSQL documentation, appendix A); the longest matching prefix counts.
 _STATES = {
