@@ -82,6 +82,7 @@ class Chaos:
     host: NoticeHost
     happened: Counter[str] = field(default_factory=Counter)
     replicas: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    logs: dict[int, Path] = field(default_factory=dict)
 
     def run(self) -> dict[str, Any]:
         """Everything; what is given back is what was found."""
@@ -159,20 +160,23 @@ class Chaos:
 
     def _start(self, plan: Path) -> None:
         script = Path(__file__).with_name("chaos_replica.py")
-        with (self.folder / "log").open("ab") as log:
-            self.replicas.append(
-                subprocess.Popen(
-                    [sys.executable, str(script), str(plan), str(self.random.getrandbits(32))],
-                    stdout=log,
-                    stderr=log,
-                    env=ENVIRONMENT,
-                )
+        # A log for each, so that the last lines of one that ended by itself say why.
+        number = len(list(self.folder.glob("log-*")))
+        with (self.folder / f"log-{number}").open("wb") as log:
+            replica = subprocess.Popen(
+                [sys.executable, str(script), str(plan), str(self.random.getrandbits(32))],
+                stdout=log,
+                stderr=log,
+                env=ENVIRONMENT,
             )
+        self.replicas.append(replica)
+        self.logs[replica.pid] = self.folder / f"log-{number}"
 
     def _strike(self, plan: Path) -> None:
         for replica in self.replicas:
             # None ends by itself before it is told to.
-            assert replica.poll() is None, (self.folder / "log").read_text()[-3000:]
+            log = self.logs[replica.pid]
+            assert replica.poll() is None, f"{log.name}: {log.read_text()[-3000:]}"
         choice = self.random.random()
         if choice < 0.3:
             victim = self.replicas.pop(self.random.randrange(len(self.replicas)))

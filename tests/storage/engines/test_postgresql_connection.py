@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -162,6 +163,25 @@ async def test_a_pooler_that_appears_later_is_noticed(
         await connection.close()
 
     assert connector.is_pooled
+
+
+@pytest.mark.parametrize("question", [1, 2, 3, 4])
+async def test_a_pooler_that_ends_while_its_mode_is_found_out_is_an_unavailable_database(
+    postgres: PostgresServer, question: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At whichever question the pooler ends, the store is unavailable; no driver error escapes."""
+    with pooler(postgres, "session", 4) as bouncer:
+        connector = Connector(bouncer.url(postgres.url("postgres")))
+        ask, asked = connector._class.ask_facts, itertools.count(1)
+
+        async def ask_or_end(connection: Any) -> Any:
+            if next(asked) == question:
+                bouncer.kill()
+            return await ask(connection)
+
+        monkeypatch.setattr(connector._class, "ask_facts", ask_or_end)
+        with pytest.raises(StorageUnavailable):
+            await connector.look()
 
 
 async def test_a_direct_connection_keeps_prepared_statements(postgresql_url: str) -> None:
