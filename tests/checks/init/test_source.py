@@ -78,37 +78,35 @@ def test_a_flask_app_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("framework", "file", "text", "command", "urls"),
+    ("framework", "file", "command", "urls"),
     [
         (
             "fastapi",
-            "service/api.py",
-            FASTAPI,
+            ("service/api.py", FASTAPI),
             ["python", "-m", "uvicorn", "service.api:api", "--port", "{port}"],
             ("/connect", "/oauth/redirect", "/webhook"),
         ),
         (
             "express",
-            "index.js",
-            EXPRESS,
+            ("index.js", EXPRESS),
             ["node", "index.js"],
             ("/auth/zoom", "/auth/zoom/callback", "/webhooks/zoom"),
         ),
         (
             "django",
-            "manage.py",
-            DJANGO,
+            ("manage.py", DJANGO),
             ["python", "manage.py", "runserver", "--noreload", "127.0.0.1:{port}"],
             ("/zoom/connect/", "/zoom/callback/", "/zoom/webhook/"),
         ),
     ],
 )
 def test_apps_of_other_frameworks_are_read(
-    tmp_path: Path, framework: str, file: str, text: str, command: list[str], urls: object
+    tmp_path: Path, framework: str, file: tuple[str, str], command: list[str], urls: object
 ) -> None:
     """The command and the URLs follow the habits of the framework."""
-    (tmp_path / file).parent.mkdir(exist_ok=True)
-    (tmp_path / file).write_text(text, "utf-8")
+    name, text = file
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text, "utf-8")
     facts = read_source(framework, tmp_path)
     assert (command, urls) == (facts.command, (facts.start, facts.redirect, facts.webhook))
     assert not facts.knows_zoom_only

@@ -16,8 +16,8 @@ _SKIPPED = {"node_modules", "venv", ".venv", "env", "tests", "test", "migrations
 _MAX_FILES, _MAX_BYTES = 400, 400_000
 
 _ROUTE = re.compile(
-    r"\b(?:route|get|post|all|use|path|re_path|add_url_rule|api_route)\(\s*r?[\"'`]\^?"
-    r"([/\w][\w/.-]*)\$?[\"'`]"
+    r"\b(?:route|get|post|all|use|add_url_rule|api_route)\(\s*[\"'`](/[\w/.-]*)[\"'`]"
+    r"|\b(?:re_)?path\(\s*r?[\"']\^?([\w/.-]+)\$?[\"']"
 )
 _VARIABLE = re.compile(
     r"(?:os\.environ(?:\.get)?[\[(]|os\.getenv\(|\benv(?:\.\w+)?\(|process\.env\[)\s*"
@@ -60,7 +60,7 @@ def read_source(framework: str, folder: Path) -> Facts:
     """
     texts = dict(_texts(folder))
     everything = "\n".join(texts.values())
-    paths = ["/" + one.lstrip("/") for one in dict.fromkeys(_ROUTE.findall(everything))]
+    paths = _routes(everything)
     names = dict.fromkeys(first or second for first, second in _VARIABLE.findall(everything))
     environment = {name: value for name in names if (value := _value(name))}
     zoom = any("{zoom}" in value for value in environment.values())
@@ -81,6 +81,11 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
     for one in chosen[:_MAX_FILES]:
         if (folder / one).stat().st_size <= _MAX_BYTES:
             yield one.as_posix(), (folder / one).read_text("utf-8", "replace")
+
+
+def _routes(text: str) -> list[str]:
+    found = ("".join(one) for one in _ROUTE.findall(text))
+    return ["/" + one.lstrip("/") for one in dict.fromkeys(found)]
 
 
 def _value(name: str) -> str:
