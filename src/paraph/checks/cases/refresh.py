@@ -57,7 +57,7 @@ def _end(t: CaseContext, done: Installed) -> None:
         t.hooks.call("expire", subject=done.subject, user_id=done.user.id)
     else:
         time.sleep(_LIFETIME + 0.1)
-    t.zoom.simulator.ledger.expire(t.zoom.app.client_id, done.user.id)
+    t.zoom.simulator.ledger.expire_access_tokens(t.zoom.app.client_id, done.user.id)
 
 
 def _shorten(content: dict[str, Any]) -> None:

@@ -212,12 +212,6 @@ class Ledger:
             self._end(grant, "removed")
         return grant
 
-    def expire(self, client_id: str, user_id: str) -> None:
-        """Let the access tokens of a grant expire, as if an hour had passed since their issue."""
-        past = self._clock.now() - ACCESS_SECONDS - 1
-        for token in self._access_of.get((client_id, user_id), []):
-            self._access[token] = replace(self._access[token], issued_at=past)
-
     def move(self, user_id: str, account_id: str, *, keep_tokens: bool) -> None:
         """Move a user's grants to another account, or end them.
 
