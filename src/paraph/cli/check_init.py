@@ -74,6 +74,11 @@ class CommandWithInit(click.Command):
             return init.make_context(f"{info_name} init", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
+    @property
+    def commands(self) -> dict[str, click.Command]:
+        """The commands that the first argument may name, as those of a group."""
+        return {"init": init}
+
 
 def _facts(framework: str | None, url: str) -> Facts:
     from paraph.checks.init.questions import ask_facts
