@@ -60,15 +60,17 @@ def read_source(framework: str, folder: Path) -> Facts:
     """
     texts = dict(_texts(folder))
     everything = "\n".join(texts.values())
-    paths = _routes(everything)
     names = dict.fromkeys(first or second for first, second in _VARIABLE.findall(everything))
     environment = {name: value for name in names if (value := _value(name))}
+    urls = _urls(_routes(everything))
     zoom = any("{zoom}" in value for value in environment.values())
     return Facts(
         name=folder.resolve().name,
         command=_command(framework, folder, texts),
         environment={"PORT": "{port}", **environment},
-        **_urls(paths),
+        start=urls["start"],
+        redirect=urls["redirect"],
+        webhook=urls["webhook"],
         knows_zoom_only=bool(_ZOOM_ADDRESS.search(everything)) and not zoom,
     )
 
