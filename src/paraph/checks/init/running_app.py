@@ -39,7 +39,8 @@ def read_app(base: str) -> Facts:
     """
     if not is_loopback(base):
         raise ConfigurationError(
-            [f"{base} is not this machine"], remedy="Write the target file by hand: docs/reference/check.md."
+            [f"{base} is not this machine"],
+            remedy="Write the target file by hand: docs/reference/check.md.",
         )
     sender = Sender("", lambda _response: None, timeout=5)
     parts = urlsplit(base)

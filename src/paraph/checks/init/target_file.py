@@ -63,7 +63,11 @@ def target_text(facts: Facts) -> str:
     lines += [f"redirect = {_toml(facts.redirect or '/oauth/callback')}"]
     lines += [f"webhook = {_toml(facts.webhook)}"] if facts.webhook else []
     lines += [f"pages = {_toml(list(facts.pages))}"] if facts.pages else []
-    lines += ["", *_zoom(facts), "# Each hook makes more cases apply: docs/reference/check.md lists them."]
+    lines += [
+        "",
+        *_zoom(facts),
+        "# Each hook makes more cases apply: docs/reference/check.md lists them.",
+    ]
     return "\n".join([*lines, "[hooks]", *_hooks(facts.hook_key), ""])
 
 
