@@ -154,7 +154,12 @@ class Hooks:
         )
 
     def linked(self, subject: str = "", user: str = "") -> bool:
-        """Return True if a local account, or a Zoom user, has a link."""
+        """Return True if a local account, or a Zoom user, has a link.
+
+        An app without the hook `sign_in` has no local accounts, so only the user counts there.
+        """
+        if user and not self.has("sign_in"):
+            subject = ""
         return any(
             (not subject or one[0] == subject) and (not user or one[1] == user)
             for one in self.links()
