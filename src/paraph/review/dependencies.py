@@ -63,7 +63,8 @@ def _component(package: Distribution) -> dict[str, Any]:
 def license_of(package: Distribution) -> str:
     """Return the license of a package in one line; "" if it names none."""
     fields = package.metadata
-    text = fields.get("License-Expression") or fields.get("License") or ""
+    given = [fields[one] for one in ("License-Expression", "License") if one in fields]
+    text = given[0] if given else ""
     if not text or "\n" in text or len(text) > 80:
         classifiers = fields.get_all("Classifier") or []
         named = [
