@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 BASE = "docker.io/library/debian:bookworm-slim"
 # The certificate authorities of this machine, for package indexes behind a private one.
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-# Inside a mount namespace of its own: a read-only root, and a writable folder for the service alone.
+# In a mount namespace of its own: a read-only root, and a folder that the service may write to.
 START = """
 set -e
 mount --bind {root} {root}
