@@ -2,6 +2,7 @@
 
 The product has no page for tests. So `use` signs in as the subject and opens the page that calls
 Zoom. `links` reads paraph's database, and `expire` writes the end of an access token there.
+`events` lists the events that paraph has forwarded to here; the product's own handlers run as well.
 
     python -m examples.hook_server PORT URL DATABASE SIGN_IN PROFILE FIELDS
 """
@@ -16,6 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -70,6 +72,24 @@ class Product:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return [dict(zip(names, row, strict=True)) for row in connection.execute(_LINKS)]
 
+    @property
+    def forwarded(self) -> Path:
+        """The file of the events; it outlives the product, which a case may restart."""
+        return Path(self.database).with_name("forwarded.jsonl")
+
+    def keep(self, body: bytes) -> int:
+        """Keep a forwarded event that concerns an installation, or a notice; return the status."""
+        data = json.loads(body)["data"]
+        if data.get("installations") or "installation" in data:
+            with self.forwarded.open("ab") as file:
+                file.write(body + b"\n")
+        return 204
+
+    def events(self) -> list[str]:
+        """The bodies of the events, in their order."""
+        kept = self.forwarded.read_bytes() if self.forwarded.exists() else b""
+        return [line.decode() for line in kept.split(b"\n") if line]
+
     def expire(self, subject: str) -> dict[str, int]:
         """Let the access token of a subject count as expired."""
         with closing(sqlite3.connect(self.database, timeout=20)) as connection, connection:
@@ -83,8 +103,13 @@ def handler_of(product: Product) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             """Answer a hook."""
             length = int(self.headers.get("content-length", 0))
-            given = json.loads(self.rfile.read(length) or b"{}")
-            if self.path == "/use":
+            body = self.rfile.read(length)
+            given = json.loads(body or b"{}")
+            if self.path == "/forwarded":
+                self.answer(product.keep(body), {})
+            elif self.path == "/events":
+                self.answer(200, product.events())
+            elif self.path == "/use":
                 self.answer(product.use(given["subject"]), {})
             elif self.path == "/links":
                 self.answer(200, product.links())
@@ -95,7 +120,7 @@ def handler_of(product: Product) -> type[BaseHTTPRequestHandler]:
 
         def answer(self, status: int, content: Any) -> None:
             """Send JSON."""
-            body = json.dumps(content).encode()
+            body = json.dumps(content).encode() if status != 204 else b""
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))

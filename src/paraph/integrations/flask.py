@@ -227,9 +227,7 @@ class _Entry:
 
 
 def _answer(zoom: SyncZoom, signed_in: dict[str, Any]) -> Response:
-    return _response(
-        respond(zoom, request.environ, signed_in=signed_in, body=_body_read_before())
-    )
+    return _response(respond(zoom, request.environ, signed_in=signed_in, body=_body_read_before()))
 
 
 def _response(whole: WholeResponse) -> Response:
