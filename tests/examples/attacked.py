@@ -83,6 +83,7 @@ def target_of(example: Example) -> Target:
             command=_commands(example),
             directory=str(example.folder),
             environment={**_variables(example), **example.environment, "PORT": "{port}"},
+            ready=f"{_HOOKS}/",
             ready_within=90,
         ),
         urls=Urls(

@@ -3,6 +3,7 @@
 The product has no page for tests. So `use` signs in as the subject and opens the page that calls
 Zoom. `links` reads paraph's database, and `expire` writes the end of an access token there.
 `events` lists the events that paraph has forwarded to here; the product's own handlers run as well.
+A GET has status 200 when the product is ready.
 
     python -m examples.hook_server PORT URL DATABASE SIGN_IN PROFILE FIELDS
 """
@@ -43,6 +44,16 @@ class Product:
     sign_in: str
     profile: str
     fields: dict[str, str]
+
+    def is_ready(self) -> bool:
+        """Whether the product answers requests, and its service does not say to come back later."""
+        try:
+            build_opener(ProxyHandler({})).open(self.url + self.sign_in, timeout=10).close()
+        except HTTPError as refused:
+            return refused.code != 503
+        except OSError:
+            return False
+        return True
 
     def use(self, subject: str) -> int:
         """Sign in as a subject, and open the page that calls Zoom; return its status."""
@@ -100,6 +111,10 @@ def handler_of(product: Product) -> type[BaseHTTPRequestHandler]:
     """The handler of the hooks' requests."""
 
     class Hooks(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Answer the check, which waits until this process and the product are ready."""
+            self.answer(200 if product.is_ready() else 503, {})
+
         def do_POST(self) -> None:
             """Answer a hook."""
             length = int(self.headers.get("content-length", 0))
