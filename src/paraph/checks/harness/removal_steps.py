@@ -34,8 +34,14 @@ def works(t: CaseContext, done: Installed) -> bool:
     return status < 300 and bool(seen)
 
 
-def expect_gone(t: CaseContext, done: Installed, what: str) -> None:
+def expect_gone(t: CaseContext, done: Installed, what: str, *, later: float = 0.0) -> None:
     """Check that the link and the use of the token end within the time that the target names.
+
+    Args:
+        t: the case.
+        done: the installation that was removed.
+        what: the situation, for the reason of a failure.
+        later: seconds by which the effect may come later than other effects.
 
     Raises:
         ExpectationFailedError: they do not; the reason begins with `what`.
