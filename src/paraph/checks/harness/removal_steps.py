@@ -46,7 +46,8 @@ def expect_gone(t: CaseContext, done: Installed, what: str, *, later: float = 0.
     Raises:
         ExpectationFailedError: they do not; the reason begins with `what`.
     """
-    gone = t.until(lambda: not t.hooks.linked(done.subject, done.user.id))
+    within = t.limits.effect_within + later
+    gone = t.until(lambda: not t.hooks.linked(done.subject, done.user.id), within)
     t.expect(gone, f"{what}: the link is still there")
     if t.hooks.has("use"):
         status, seen = t.hooks.use(done.subject, done.user.id)
