@@ -69,7 +69,10 @@ class PublicName:
 
 
 def modules() -> list[str]:
-    """The modules that a program may import from."""
+    """The modules that a program may import from, Django's excepted.
+
+    That one needs a Django project: `tests/integrations/django` runs its examples.
+    """
     folder = SOURCE / "integrations"
     single = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
     found = [*DOORS, *(f"paraph.integrations.{name}" for name in sorted(single))]
