@@ -130,7 +130,7 @@ def test_the_application_is_asked_for_the_subject_on_pages_only(zoom: SyncZoom) 
 @pytest.mark.parametrize(
     ("error", "status", "shown"),
     [
-        (NotFound("no installation"), 404, b'href="http'),
+        (NotFound("no installation"), 404, b'not connected.</p><p><a href="http'),
         (NeedsReauthorization("revoked"), 409, b'href="http'),
         (StorageError("no disk"), 503, b"<p>"),
     ],

@@ -34,7 +34,8 @@ def problem_page(error: ParaphError, connect_url: str) -> WholeResponse:
         connect_url: the URL that starts an install; a person who has to connect gets a link to it.
     """
     problem = problem_of(error)
-    page = f"<!doctype html><title>Zoom</title><p>{escape(problem.title)}</p>"
+    text = "Zoom is not connected." if isinstance(error, NotFound) else problem.title
+    page = f"<!doctype html><title>Zoom</title><p>{escape(text)}</p>"
     if isinstance(error, _TO_CONNECT):
         page += f'<p><a href="{escape(connect_url)}">Connect Zoom</a></p>'
     headers = [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")]
