@@ -44,6 +44,7 @@ from service_kit import simulated_zoom
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 REPLICAS = 4
 SETTLE_SECONDS = 90
+SET_UP_ROUNDS = 5
 # How often a replica that takes a killed one's place brings a new encryption key.
 NEW_KEY = 0.1
 # Names of PostgreSQL behind PgBouncer: its mode, and connections to the server.
@@ -82,6 +83,7 @@ class Chaos:
     host: NoticeHost
     happened: Counter[str] = field(default_factory=Counter)
     replicas: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    logs: dict[int, Path] = field(default_factory=dict)
 
     def run(self) -> dict[str, Any]:
         """Everything; what is given back is what was found."""
@@ -130,11 +132,17 @@ class Chaos:
     async def set_up(self, plan: dict[str, Any]) -> None:
         """Install the app for as many people as are wanted."""
         async with crowd(plan, self.seed) as everybody:
-            for user_id in plan["users"][: self.installations]:
-                await everybody.install(user_id)
-            async with everybody.context.store.reading() as tx:
-                found = await tx.installations.page(plan["app"]["client_id"], limit=1000)
-        assert self.installations == len(found)
+            missing = set(plan["users"][: self.installations])
+            # Each once; on a busy machine the short timeouts of this run end some installs.
+            for _ in range(SET_UP_ROUNDS):
+                for user_id in sorted(missing):
+                    await everybody.install(user_id)
+                async with everybody.context.store.reading() as tx:
+                    found = await tx.installations.page(plan["app"]["client_id"], limit=1000)
+                missing -= {one.grant.identity.user_id for one in found}
+                if not missing:
+                    return
+        raise AssertionError(f"not installed after {SET_UP_ROUNDS} rounds: {len(missing)}")
 
     def _rage(self, plan: Path) -> None:
         end = time.monotonic() + self.seconds
@@ -159,20 +167,23 @@ class Chaos:
 
     def _start(self, plan: Path) -> None:
         script = Path(__file__).with_name("chaos_replica.py")
-        with (self.folder / "log").open("ab") as log:
-            self.replicas.append(
-                subprocess.Popen(
-                    [sys.executable, str(script), str(plan), str(self.random.getrandbits(32))],
-                    stdout=log,
-                    stderr=log,
-                    env=ENVIRONMENT,
-                )
+        # A log for each, so that the last lines of one that ended by itself say why.
+        number = len(list(self.folder.glob("log-*")))
+        with (self.folder / f"log-{number}").open("wb") as log:
+            replica = subprocess.Popen(
+                [sys.executable, str(script), str(plan), str(self.random.getrandbits(32))],
+                stdout=log,
+                stderr=log,
+                env=ENVIRONMENT,
             )
+        self.replicas.append(replica)
+        self.logs[replica.pid] = self.folder / f"log-{number}"
 
     def _strike(self, plan: Path) -> None:
         for replica in self.replicas:
             # None ends by itself before it is told to.
-            assert replica.poll() is None, (self.folder / "log").read_text()[-3000:]
+            log = self.logs[replica.pid]
+            assert replica.poll() is None, f"{log.name}: {log.read_text()[-3000:]}"
         choice = self.random.random()
         if choice < 0.3:
             victim = self.replicas.pop(self.random.randrange(len(self.replicas)))

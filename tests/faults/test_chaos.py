@@ -40,7 +40,7 @@ def test_after_chaos_the_books_agree(database: str, seconds: int) -> None:
     )
 
     start = done.stdout.rfind("\n{\n") + 1
-    assert start, done.stderr[-3000:]
+    assert start, done.stderr[-6000:]
     found = json.loads(done.stdout[start:])
     assert [] == found["problems"]
     assert {"works", "needs reauthorization"} >= set(found["ends"])

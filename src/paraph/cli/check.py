@@ -151,7 +151,9 @@ def _chosen(only: Sequence[str], groups: Sequence[str], severities: Sequence[str
 
     problems = [_misspelt(one) for one in only if not select([one])]
     if problems:
-        raise ConfigurationError(problems, remedy="See docs/check-matrix.md for all cases.")
+        raise ConfigurationError(
+            problems, remedy="See docs/reference/check-matrix.md for all cases."
+        )
     ids = select(only, groups, severities)
     if not ids:
         raise ConfigurationError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -29,7 +30,7 @@ from storage.sample import ring
 
 pytestmark = pytest.mark.anyio
 
-# Said in docs/where-it-runs.md.
+# Said in docs/reference/where-it-runs.md.
 CONNECTIONS_OF_A_REPLICA = 15
 
 
@@ -164,6 +165,25 @@ async def test_a_pooler_that_appears_later_is_noticed(
     assert connector.is_pooled
 
 
+@pytest.mark.parametrize("question", [1, 2, 3, 4])
+async def test_a_pooler_that_ends_while_its_mode_is_found_out_is_an_unavailable_database(
+    postgres: PostgresServer, question: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At whichever question the pooler ends, the store is unavailable; no driver error escapes."""
+    with pooler(postgres, "session", 4) as bouncer:
+        connector = Connector(bouncer.url(postgres.url("postgres")))
+        ask, asked = connector._class.ask_facts, itertools.count(1)
+
+        async def ask_or_end(connection: Any) -> Any:
+            if next(asked) == question:
+                bouncer.kill()
+            return await ask(connection)
+
+        monkeypatch.setattr(connector._class, "ask_facts", ask_or_end)
+        with pytest.raises(StorageUnavailable):
+            await connector.look()
+
+
 async def test_a_direct_connection_keeps_prepared_statements(postgresql_url: str) -> None:
     """They and the settings of the session make it quick."""
     connector = Connector(postgresql_url)
@@ -234,7 +254,7 @@ async def test_a_busy_replica_holds_the_connections_that_the_docs_state(
         full.set()
 
     assert CONNECTIONS_OF_A_REPLICA == held
-    docs = Path(__file__).parents[3] / "docs" / "where-it-runs.md"
+    docs = Path(__file__).parents[3] / "docs" / "reference" / "where-it-runs.md"
     assert f"at most {held} connections" in docs.read_text()
 
 

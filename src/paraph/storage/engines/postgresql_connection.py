@@ -76,6 +76,7 @@ class Connector:
 
     def __init__(self, database_url: str) -> None:
         self._driver = _driver()
+        self._failures = (OSError, self._driver.PostgresError, self._driver.InterfaceError)
         try:
             self._url = parse_postgresql_url(database_url)
         except ConfigurationError as error:
@@ -109,13 +110,10 @@ class Connector:
                 return await self._prepared(await self._open(host, port), more_settings)
             except StorageUnavailable as error:
                 failures.append(error)
-            except (OSError, self._driver.PostgresError, self._driver.InterfaceError) as error:
-                found = unavailable(error) or StorageUnavailable(
-                    f"the database cannot be reached: {type(error).__name__}"
-                )
+            except self._failures as error:
                 # A host that answered explains more than one where nothing listens.
                 is_silent = isinstance(error, ConnectionRefusedError | FileNotFoundError)
-                failures.insert(0 if is_silent else len(failures), found)
+                failures.insert(0 if is_silent else len(failures), _unreachable(error))
         # Neither the driver's text nor its traceback: both may hold the URL with its password.
         raise failures[-1] from None
 
@@ -129,9 +127,13 @@ class Connector:
         self.is_pooled, self.is_session_mode = True, False
         first = await self.connect()
         try:
-            shares = first.is_behind_pooler and await self._shares_servers(first)
-        finally:
-            await first.close()
+            try:
+                shares = first.is_behind_pooler and await self._shares_servers(first)
+            finally:
+                await first.close()
+        except self._failures as error:
+            # The pooler or its server ended meanwhile.
+            raise _unreachable(error) from None
         said = self._url.pooler
         self.is_session_mode = first.is_behind_pooler and not shares and said is not False
         self.is_pooled = shares or said is True or self.is_session_mode
@@ -147,7 +149,7 @@ class Connector:
 
     async def _shares_servers(self, first: Any) -> bool:
         """Return True if two open connections were seen on one server: transaction mode."""
-        with contextlib.suppress(TimeoutError, StorageUnavailable):
+        try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 second = await self.connect()
                 try:
@@ -158,6 +160,9 @@ class Connector:
                         await second.ask_facts()
                 finally:
                     second.terminate()
+        except (TimeoutError, StorageUnavailable):
+            # No server is free for a second connection, unless the pooler ended: then this raises.
+            await first.ask_facts()
         return False
 
     async def _open(self, host: str, port: int) -> Any:
@@ -205,6 +210,12 @@ class Connector:
             self._tell()
             # The caller was told that this connection may keep prepared statements.
             raise StorageUnavailable("a pooler stands before the database now")
+
+
+def _unreachable(error: BaseException) -> StorageUnavailable:
+    return unavailable(error) or StorageUnavailable(
+        f"the database cannot be reached: {type(error).__name__}"
+    )
 
 
 def read_only(*, is_standby: bool) -> StorageUnavailable:
