@@ -16,7 +16,13 @@ import paraph
 
 SOURCE = Path(__file__).parents[1] / "src" / "paraph"
 # Packages whose `__all__` lists what a program may use.
-DOORS = ("paraph", "paraph.client", "paraph.webhooks", "paraph.installs", "paraph.simulator")
+DOORS = (
+    "paraph",
+    "paraph.client",
+    "paraph.webhooks",
+    "paraph.installs",
+    "paraph.simulator.browser",
+)
 _SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Example):$", re.MULTILINE)
 
 

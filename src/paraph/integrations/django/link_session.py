@@ -1,8 +1,8 @@
-"""What a Django session keeps of the linking of one account: a nonce, and opened claims.
+"""The nonce and the opened claims of one account, in a Django session.
 
-It is sealed. With the `signed_cookies` engine the person at the browser can read a session, and
-other engines write it into a table or a cache. The nonce and the claims prove that this session
-began a flow, so only paraph reads them.
+They are sealed. With the `signed_cookies` engine the person at the browser can read a session, and
+other engines write it into a table or a cache. They prove that this session began a flow, so only
+paraph reads them.
 """
 
 from __future__ import annotations
