@@ -58,7 +58,7 @@ class FlaskInstalls:
         flask = import_module("flask")
         subject = self._subject_of()
         if subject is None:
-            flask.abort(403)
+            return flask.Response("Sign in first.", 403)
         begun = self._flow.start(subject, cookies=flask.request.headers.get("Cookie"))
         return _with(begun.headers, flask.Response(status=303))
 
