@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from itsdangerous import BadSignature, Signer
+from itsdangerous import Signer
 from markupsafe import Markup
 from werkzeug import Request, Response
 from werkzeug.utils import redirect
@@ -41,10 +41,8 @@ def meeting_ended(event: Any, installation: Any) -> None:
 
 
 def signed_in(environ: Any) -> str | None:
-    try:
-        return signer.unsign(Request(environ).cookies.get("session", "")).decode()
-    except BadSignature:
-        return None
+    session = Request(environ).cookies.get("session", "")
+    return signer.unsign(session).decode() if signer.validate(session) else None
 
 
 def home(user: str) -> Markup:
@@ -58,21 +56,23 @@ def home(user: str) -> Markup:
 @Request.application
 def product(request: Request) -> Response:
     user, page = signed_in(request.environ), (request.method, request.path)
+    if page == ("GET", "/sign-in"):
+        return Response(SIGN_IN, mimetype="text/html")
     if page == ("POST", "/sign-in"):
         response = redirect("/", 303)
         session = signer.sign(request.form["user"]).decode()
         response.set_cookie("session", session, httponly=True, samesite="Lax", secure=True)
         return response
     if user is None:
-        if request.path == "/sign-in":
-            return Response(SIGN_IN, mimetype="text/html")
         return redirect("/sign-in")
     if page == ("POST", "/disconnect"):
         zoom.installation(user).remove()
         return redirect("/", 303)
     if page == ("GET", "/me"):
         return Response(zoom.installation(user).get("/users/me").json()["display_name"])
-    return Response(home(user), mimetype="text/html")
+    if page == ("GET", "/"):
+        return Response(home(user), mimetype="text/html")
+    return Response("Not found.", 404)
 
 
 app = WSGISecurityHeaders(ZoomMiddleware(product, zoom, subject_of=signed_in))

@@ -122,8 +122,14 @@ def _commands(example: Example) -> list[str]:
         *("{port2}", "{url}", "{folder}/paraph.db", example.sign_in, example.profile),
         json.dumps(dict(example.sign_in_fields)),
     ]
-    lines = [shlex.join(one) for one in example.prepare]
-    lines += [f"{shlex.join(hooks)} &", f"exec {shlex.join(example.command)}"]
+    # A product that is started again in the same folder is prepared already.
+    prepared = "{folder}/prepared"
+    first = " && ".join([*(shlex.join(one) for one in example.prepare), f"touch {prepared}"])
+    lines = [
+        f"[ -e {prepared} ] || {{ {first}; }}",
+        f"{shlex.join(hooks)} &",
+        f"exec {shlex.join(example.command)}",
+    ]
     return ["sh", "-ec", "\n".join(lines)]
 
 

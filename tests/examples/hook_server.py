@@ -148,11 +148,17 @@ def handler_of(product: Product) -> type[BaseHTTPRequestHandler]:
     return Hooks
 
 
+class Server(ThreadingHTTPServer):
+    """A server for a case that sends twenty requests at once."""
+
+    request_queue_size = 128
+
+
 def main() -> None:
     """Serve the hooks."""
     port, url, database, sign_in, profile, fields = sys.argv[1:]
     product = Product(url, database, sign_in, profile, json.loads(fields))
-    ThreadingHTTPServer(("127.0.0.1", int(port)), handler_of(product)).serve_forever()
+    Server(("127.0.0.1", int(port)), handler_of(product)).serve_forever()
 
 
 if __name__ == "__main__":
