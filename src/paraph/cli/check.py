@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, catalogue
+from paraph.cli.output import demand_writable, write_report
 from paraph.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -89,11 +89,11 @@ def check(
     passes or does not apply, 1 something fails, 3 nothing fails but something is inconclusive,
     2 the check could not run.
     """
-    _demand_writable(output)
+    demand_writable(output)
     if target == Path("init"):
         from paraph.checks.questions import target_text
 
-        _write(target_text(_asked), output)
+        write_report(target_text(_asked), output)
         return
     ids = _chosen(only, _known(_renamed(group), GROUPS), _known(severity, SEVERITIES))
     if self_check:
@@ -109,7 +109,7 @@ def check(
             remedy="Pass a target file; `paraph check init` writes one.",
         )
     found = _attack(target, ids, profile=profile, jobs=jobs, impersonate=impersonate)
-    _write(_written(found, Format(form)), output)
+    write_report(_written(found, Format(form)), output)
     raise click.exceptions.Exit(found.exit_code())
 
 
@@ -222,24 +222,5 @@ def _self_test(ids: list[str], jobs: int, form: Format, output: Path | None) -> 
             told=lambda one: noted(one.id, "ok" if one.works else "open", kill_line(one)),
         )
     as_json = form is Format.JSON
-    _write(to_json(matrix_document(matrix)) if as_json else matrix_text(matrix), output)
+    write_report(to_json(matrix_document(matrix)) if as_json else matrix_text(matrix), output)
     return 0 if matrix.killed == len(matrix.kills) else 1
-
-
-def _demand_writable(output: Path | None) -> None:
-    """Check that the report can be written, before any case runs."""
-    folder = output.parent if output is not None else Path()
-    if output is not None and (output.is_dir() or not os.access(folder, os.W_OK)):
-        raise ConfigurationError(
-            [f"{output}: cannot be written"], remedy="Choose another file for --output."
-        )
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.write(text)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError([f"{output}: {error.strerror}"]) from None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from paraph.checks.report.visible import json_text
 from paraph.checks.runner import Run
 from paraph.checks.self_test import Matrix, released_summary
+from paraph.visible_text import json_text
 
 
 def document(run: Run) -> dict[str, Any]:

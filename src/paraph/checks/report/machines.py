@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from paraph.checks.catalogue import GROUPS, catalogue
-from paraph.checks.report.visible import json_text, visible_run
+from paraph.checks.report.visible import visible_run
 from paraph.checks.runner import Run
 from paraph.checks.verdict import Finding, Verdict
-
-_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
-# Code-scanning pages sort by this scale.
-_SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "3.0"}
+from paraph.sarif import LEVELS, sarif_place, sarif_rule, sarif_text
 
 
 def to_junit(run: Run) -> str:
@@ -66,42 +61,27 @@ def _junit_case(suite: ET.Element, finding: Finding) -> None:
 def to_sarif(run: Run) -> str:
     """Return a SARIF report: a rule for each case, a result for each failed or inconclusive one."""
     file, run = run.file, visible_run(run)
-    content = {
-        "$schema": _SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "paraph check",
-                        "rules": [_rule(one.id) for one in run.findings],
-                    }
-                },
-                "results": [
-                    _result(index, one, run, file)
-                    for index, one in enumerate(run.findings)
-                    if one.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
-                ],
-            }
+    return sarif_text(
+        "paraph check",
+        rules=[_rule(one.id) for one in run.findings],
+        results=[
+            _result(index, one, run, file)
+            for index, one in enumerate(run.findings)
+            if one.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
         ],
-    }
-    return json_text(content)
+    )
 
 
 def _rule(name: str) -> dict[str, Any]:
     entry = catalogue()[name]
-    return {
-        "id": name,
-        "name": entry.title,
-        "shortDescription": {"text": entry.title},
-        "fullDescription": {"text": f"{entry.attack} {entry.expectation}"},
-        "help": {"text": f"{entry.fix}\n{'; '.join(entry.standards)}"},
-        "defaultConfiguration": {"level": _LEVELS[entry.severity]},
-        "properties": {
-            "security-severity": _SCORES[entry.severity],
-            "tags": ["security", "oauth", entry.group],
-        },
-    }
+    return sarif_rule(
+        name,
+        title=entry.title,
+        description=f"{entry.attack} {entry.expectation}",
+        remedy=f"{entry.fix}\n{'; '.join(entry.standards)}",
+        severity=entry.severity,
+        tags=["oauth", entry.group],
+    )
 
 
 def _result(index: int, finding: Finding, run: Run, file: str) -> dict[str, Any]:
@@ -110,17 +90,9 @@ def _result(index: int, finding: Finding, run: Run, file: str) -> dict[str, Any]
         "ruleId": finding.id,
         "ruleIndex": index,
         "kind": "fail" if failed else "open",
-        "level": _LEVELS[finding.severity] if failed else "none",
+        "level": LEVELS[finding.severity] if failed else "none",
         "message": {"text": finding.reason},
-        "locations": [
-            {
-                # A finding has no line of code, so its location is the target file.
-                "physicalLocation": {
-                    "artifactLocation": {"uri": quote(file, errors="replace") or "target"},
-                    "region": {"startLine": 1},
-                },
-                "logicalLocations": [{"fullyQualifiedName": f"{run.target}/{finding.group}"}],
-            }
-        ],
+        # The location of a finding is the target file.
+        "locations": sarif_place(file, inside=f"{run.target}/{finding.group}"),
         "partialFingerprints": {"case/v1": finding.id},
     }
