@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paraph.errors import ConfigurationError, UsageError
@@ -403,6 +403,7 @@ def test_the_clock_is_read_by_default() -> None:
         webhooks.receive(signed(stamp=int(time.time()) - 31_000_000), EVENT)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.text() | st.binary(), st.text() | st.binary() | st.none()), max_size=6),
     st.binary(max_size=80),
