@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, catalogue
+from paraph.checks.advice import FRAMEWORKS
+from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, Severity, catalogue
 from paraph.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from paraph.checks.report.comparison import Baseline, Earlier
     from paraph.checks.runner import Run
 
 
@@ -39,17 +41,39 @@ class Profile(StrEnum):
 
 
 _WORKERS = click.IntRange(1, 32)
+_FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("target", required=False, type=click.Path(path_type=Path))
-@click.option("--only", multiple=True, help="A case, or a pattern like 'cb-*'. Repeatable.")
+@click.argument("target", required=False, type=_FILE)
+@click.option(
+    "--only", multiple=True, help="A case, a pattern like 'cb-*', or a severity. Repeatable."
+)
 @click.option("--group", multiple=True, help=f"One of: {', '.join(GROUPS)}. Repeatable.")
 @click.option("--severity", multiple=True, help=f"One of: {', '.join(SEVERITIES)}. Repeatable.")
 @click.option(
     "--profile",
     type=click.Choice([one.value for one in Profile]),
     help="Overrides the target file.",
+)
+@click.option(
+    "--framework",
+    type=click.Choice(list(FRAMEWORKS)),
+    help="The framework whose code the advice shows. Overrides the target file.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(SEVERITIES),
+    default=SEVERITIES[-1],
+    show_default=True,
+    help="The lowest severity that decides the exit code.",
+)
+@click.option("--since", type=_FILE, help="Compare with this JSON report of an earlier run.")
+@click.option("--baseline", type=_FILE, help="A file of known findings, excused until a day each.")
+@click.option(
+    "--write-baseline",
+    type=_FILE,
+    help="Write the failed and inconclusive findings of this run to this baseline file.",
 )
 @click.option(
     "--jobs", type=_WORKERS, default=1, help="The number of groups that run at the same time."
@@ -61,7 +85,7 @@ _WORKERS = click.IntRange(1, 32)
     default=Format.TEXT.value,
     help="The format of the report.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Write the report to this file.")
+@click.option("--output", type=_FILE, help="Write the report to this file.")
 @click.option(
     "--impersonate/--no-impersonate",
     default=False,
@@ -77,6 +101,11 @@ def check(
     group: tuple[str, ...],
     severity: tuple[str, ...],
     profile: str | None,
+    framework: str | None,
+    fail_on: Severity,
+    since: Path | None,
+    baseline: Path | None,
+    write_baseline: Path | None,
     jobs: int,
     form: str,
     output: Path | None,
@@ -87,9 +116,11 @@ def check(
 
     TARGET is a target file (TOML); `paraph check init` writes one. Exit codes: 0 everything
     passes or does not apply, 1 something fails, 3 nothing fails but something is inconclusive,
-    2 the check could not run.
+    2 the check could not run. Findings below --fail-on and known findings of --baseline do not
+    count.
     """
-    _demand_writable(output)
+    _demand_writable(output, "--output")
+    _demand_writable(write_baseline, "--write-baseline")
     if target == Path("init"):
         from paraph.checks.questions import target_text
 
@@ -108,9 +139,34 @@ def check(
             ["no target file is given"],
             remedy="Pass a target file; `paraph check init` writes one.",
         )
+    from paraph.checks.report.comparison import load_baseline, load_earlier
+
+    earlier = load_earlier(since) if since else None
+    known = load_baseline(baseline) if baseline else None
     found = _attack(target, ids, profile=profile, jobs=jobs, impersonate=impersonate)
+    found.framework = framework or found.framework
+    _compare(found, earlier, known, write_baseline)
     _write(_written(found, Format(form)), output)
-    raise click.exceptions.Exit(found.exit_code())
+    raise click.exceptions.Exit(found.exit_code(fail_on))
+
+
+def _compare(
+    found: Run, earlier: Earlier | None, known: Baseline | None, write_baseline: Path | None
+) -> None:
+    """Compare a run with an earlier report and with known findings; write a new baseline."""
+    import datetime
+
+    from paraph.checks.report.comparison import baseline_text, compare, excuse, written_baseline
+
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    if earlier:
+        compare(found, earlier)
+    if known:
+        excuse(found, known, today)
+    if write_baseline:
+        written = written_baseline(found.findings, today)
+        _write(baseline_text(written), write_baseline)
+        excuse(found, written, today)
 
 
 def _attack(
@@ -132,7 +188,7 @@ def _attack(
             jobs=jobs,
             told=lambda one: noted(one.id, one.verdict.value, line_of(one)),
         )
-    found.file = target.as_posix()
+    found.file, found.framework = target.as_posix(), described.framework
     return found
 
 
@@ -224,12 +280,12 @@ def _self_test(ids: list[str], jobs: int, form: Format, output: Path | None) -> 
     return 0 if matrix.killed == len(matrix.kills) else 1
 
 
-def _demand_writable(output: Path | None) -> None:
-    """Check that the report can be written, before any case runs."""
+def _demand_writable(output: Path | None, option: str) -> None:
+    """Check that a file can be written, before any case runs."""
     folder = output.parent if output is not None else Path()
     if output is not None and (output.is_dir() or not os.access(folder, os.W_OK)):
         raise ConfigurationError(
-            [f"{output}: cannot be written"], remedy="Choose another file for --output."
+            [f"{output}: cannot be written"], remedy=f"Choose another file for {option}."
         )
 
 
