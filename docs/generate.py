@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import check_cases
 import python_reference
 import sync_code
 
@@ -159,6 +160,11 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "values": python_reference.values,
         "exceptions": python_reference.errors,
         "objects": python_reference.objects,
+    },
+    "reference/check-cases.md": {
+        "contents": check_cases.contents,
+        "fixes": check_cases.fixes,
+        "cases": check_cases.cases,
     },
     "simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},
 }

@@ -116,7 +116,9 @@ def excuse(run: Run, baseline: Baseline, today: datetime.date) -> None:
         if finding is None:
             continue
         if finding.verdict not in {Verdict.FAIL, Verdict.INCONCLUSIVE}:
-            run.notes.append(f"{known.case} is {finding.verdict}; remove it from the baseline")
+            run.notes.append(
+                f"{known.case} does not fail (it is {finding.verdict}); remove it from the baseline"
+            )
         elif known.until < today:
             run.notes.append(f"{known.case} counts again: it was excused until {known.until}")
         else:

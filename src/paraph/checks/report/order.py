@@ -12,7 +12,7 @@ from paraph.checks.runner import Run
 from paraph.checks.verdict import Change, Finding, Verdict
 
 CASES_PAGE = "docs/reference/check-cases.md"
-_VERDICTS = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE, Verdict.PASS)
+VERDICTS = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE, Verdict.PASS)
 _PLACES = {name: number for number, name in enumerate(SEVERITIES)}
 
 
@@ -21,7 +21,7 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(
         findings,
         key=lambda one: (
-            _VERDICTS.index(one.verdict),
+            VERDICTS.index(one.verdict),
             bool(one.known_until),
             _PLACES.get(one.severity, len(_PLACES)),
         ),
