@@ -31,7 +31,7 @@ _SIGNS = {
     Verdict.NOT_APPLICABLE: "n/a         ",
 }
 _WIDTH = 100
-_CODE_FOLLOWS = "set `framework` in the target file, or pass --framework, to see its code here"
+_SET_FRAMEWORK = "Set `framework` in the target file, or pass --framework, to see the code here."
 
 
 def line_of(finding: Finding) -> str:
@@ -57,6 +57,8 @@ def to_text(run: Run) -> str:
     needed = fixes(run)
     if needed:
         parts += ["", f"HOW TO FIX, in this order ({len(needed)})"]
+    if needed and run.framework not in FRAMEWORKS:
+        parts += [_SET_FRAMEWORK]
     for number, fix in enumerate(needed, 1):
         parts += ["", *_fix(number, fix, run.framework)]
     parts += [*_undecided(run), *_since(run), *(f"note: {one}" for one in run.notes), ""]
@@ -96,12 +98,10 @@ def _fix(number: int, fix: Fix, framework: str) -> Iterator[str]:
     codes = fix.advice.codes(framework)
     if not codes:
         return
-    yield from _wrapped(fix.advice.given)
     if framework not in FRAMEWORKS:
-        yield from _wrapped(
-            f"Code for {' · '.join(codes)}: {advice_page(fix.advice.id)}; {_CODE_FOLLOWS}."
-        )
+        yield from _wrapped(f"Code for {' · '.join(codes)}: {advice_page(fix.advice.id)}")
         return
+    yield from _wrapped(fix.advice.given)
     yield ""
     for code in codes.values():
         yield from textwrap.indent(code, "       ").splitlines()
