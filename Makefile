@@ -112,8 +112,9 @@ bench: $(DEV)  ## hot paths beside the ceiling, in one run
 	PYTHONPATH=src:tests $(BIN)/python bench/steps.py
 	PYTHONPATH=src:tests $(BIN)/python bench/inputs.py
 
-docs: $(DEV)  ## write docs/reference/ and the generated tables again
+docs: $(DEV)  ## write the generated pages again, and build the documentation site into site/
 	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 .PHONY: attack attack-examples matrix kits compare extras
 
@@ -123,7 +124,7 @@ attack: $(DEV)  ## every case of `paraph check` against our own service; INBOX=s
 attack-examples: $(DEV)  ## every case of `paraph check` against each product of examples/; ARGS="-k flask"
 	$(BIN)/python -m pytest -m every_attack tests/examples $(ARGS)
 
-kits: $(DEV)  ## every case against published OAuth kits; writes the table of docs/kits.md again
+kits: $(DEV)  ## every case against published OAuth kits; writes the table of docs/explanation/kits.md again
 	PYTHONPATH=src:tests $(BIN)/python -m interoperability.kit_report
 
 matrix: $(DEV)  ## test `paraph check` itself: every case on the reference and on its weakened twin
@@ -139,10 +140,11 @@ requirements: $(BIN)/python  ## compile requirements/*.txt, with hashes, from py
 	$(PIP) uv
 	$(BIN)/uv pip compile $(COMPILE) $(RUN_EXTRAS) pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile $(COMPILE) --group build -o requirements/build.txt
+	$(BIN)/uv pip compile $(COMPILE) --extra postgres --extra nats pyproject.toml -c requirements/run.txt -o requirements/deploy.txt
 	$(BIN)/uv pip compile $(COMPILE) --all-extras pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile $(subst 3.11,3.12,$(COMPILE)) tests/examples/django_checked/django6.in -o tests/examples/django_checked/django6.txt
 	$(BIN)/uv pip compile $(COMPILE) tests/interoperability/requirements.in -o tests/interoperability/requirements.txt
 	$(BIN)/uv pip compile $(COMPILE) tests/interoperability/kits/requirements.in -o tests/interoperability/kits/requirements.txt
 
 clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .import_linter_cache .hypothesis

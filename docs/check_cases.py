@@ -46,10 +46,10 @@ def _case(entry: Entry) -> Iterator[str]:
         f"- Why it matters: {entry.why}",
     ]
     for one in incidents().get(entry.id, []):
-        rows.append(f"- It happened: [{one.name}]({one.url}). {one.text}")
-    rows.append(f"- Standards: {', '.join(_linked(one) for one in entry.standards)}")
-    rows.append(f"- Fix: {entry.fix} See [{advice()[entry.advice].title}](#advice-{entry.advice}).")
-    yield "\n".join(rows)
+        rows += [f"- It happened: [{one.name}]({one.url}). {one.text}"]
+    standards = ", ".join(_linked(one) for one in entry.standards)
+    fix = f"[{advice()[entry.advice].title}](#advice-{entry.advice})"
+    yield "\n".join([*rows, f"- Standards: {standards}", f"- Fix: {entry.fix} See {fix}."])
 
 
 def _linked(standard: str) -> str:

@@ -10,16 +10,18 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import check_cases
 import python_reference
+import reference_pages
 import sync_code
+from markdown_table import table
 
-from paraph.errors import ParaphError
 from paraph.model.grant import GRANT_TRANSITIONS
 from paraph.model.link import LINK_TRANSITIONS
 from paraph.outgoing.failure import Cause, failure
@@ -37,10 +39,10 @@ def behaviours() -> str:
     """Everything that the simulator imitates, each with its mark."""
     pieces = []
     for area, rows in groupby(all_behaviours(), key=lambda row: row.area):
-        table = [(row.text, row.mark, row.source) for row in rows]
-        pieces.append(
-            f"#### {area[0].upper()}{area[1:]}\n\n{_table(('what', 'mark', 'source'), table)}"
+        shown = table(
+            ("what", "mark", "source"), [(row.text, row.mark, row.source) for row in rows]
         )
+        pieces.append(f"#### {area[0].upper()}{area[1:]}\n\n{shown}")
     return "\n\n".join(pieces)
 
 
@@ -49,27 +51,25 @@ def faults() -> str:
     listed = create_simulator(default_world()).faults.listing()
     pieces = []
     for place, rows in groupby(listed, key=lambda row: str(row["place"])):
-        table = [
+        cells = [
             (f"`{row['name']}`", row["documentation"], _settings(row["parameters"])) for row in rows
         ]
-        pieces.append(f"#### {place}\n\n{_table(('name', 'what it does', 'settings'), table)}")
+        pieces.append(f"#### {place}\n\n{table(('name', 'what it does', 'settings'), cells)}")
     return "\n\n".join(pieces)
 
 
 def events() -> str:
     """Every event that can be sent with a realistic body."""
-    pieces = []
-    for family, kinds in groupby(catalogue().values(), key=lambda kind: kind.family):
-        names = ", ".join(f"`{kind.name}`" for kind in kinds)
-        pieces.append(f"**{family}**: {names}")
-    return "\n\n".join(pieces)
+    grouped = groupby(sorted(catalogue()), key=lambda name: name.partition(".")[0])
+    lines = [fill(" ".join(names), 100, break_on_hyphens=False) for _, names in grouped]
+    return "```text\n" + "\n\n".join(lines) + "\n```"
 
 
 def phases() -> str:
     """The phases of links and grants, from their tables of transitions."""
     diagrams = (
-        f"{title}:\n\n```mermaid\n{table.to_mermaid()}```"
-        for title, table in (("A link", LINK_TRANSITIONS), ("A grant", GRANT_TRANSITIONS))
+        f"{title}:\n\n```mermaid\n{phases.to_mermaid()}```"
+        for title, phases in (("A link", LINK_TRANSITIONS), ("A grant", GRANT_TRANSITIONS))
     )
     return "\n\n".join(diagrams)
 
@@ -84,7 +84,7 @@ def packages() -> str:
             depth = name.count("/") - 1
             shown = "&nbsp;" * 4 * depth + f"`{name.removeprefix('paraph/')}/`"
             rows.append((shown, sentence_of(name), str(len(modules))))
-    return _table(("folder", "holds", "modules"), rows)
+    return table(("folder", "holds", "modules"), rows)
 
 
 def sentence_of(folder: str) -> str:
@@ -109,16 +109,7 @@ def doors() -> str:
         if one["type"] == "forbidden":
             names = (name.removeprefix("paraph.") for name in one["forbidden_modules"])
             rows.append((one["name"], ", ".join(f"`{name}`" for name in names)))
-    return _table(("contract", "may not import"), rows)
-
-
-def errors() -> str:
-    """Every error code that may reach a caller, with its status."""
-    # Those of `paraph.client` stand below the same root, and no face answers with them.
-    ours = {kind for kind in _below(ParaphError) if kind.__module__.startswith("paraph.errors.")}
-    kinds = sorted(ours, key=lambda kind: kind.code)
-    rows = [(f"`{kind.code}`", str(kind.status), kind.public_message) for kind in kinds]
-    return _table(("code", "status", "what happened"), rows)
+    return table(("contract", "may not import"), rows)
 
 
 def causes() -> str:
@@ -135,14 +126,10 @@ def causes() -> str:
             extra = "one mebibyte"
         error = failure(cause, extra=extra, **example)
         rows.append((f"`{cause}`", error.detail.replace(_THROUGH, ""), error.remedy))
-    return _table(("cause", "log (an example)", "remedy"), rows)
+    return table(("cause", "log (an example)", "remedy"), rows)
 
 
 _THROUGH = " (through the proxy http://proxy.internal:3128)"
-
-
-def _below(root: type[ParaphError]) -> set[type[ParaphError]]:
-    return {one for kind in root.__subclasses__() for one in {kind, *_below(kind)}}
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
@@ -152,8 +139,17 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "doors": doors,
         "phases": phases,
     },
-    "outgoing.md": {"causes": causes},
-    "management-api.md": {"errors": errors},
+    "how-to/outgoing.md": {"causes": causes},
+    "reference/cli.md": {"commands": reference_pages.commands},
+    "reference/errors.md": {
+        "errors by code": reference_pages.errors_by_code,
+        "errors by text": reference_pages.errors_by_text,
+    },
+    "reference/http-api.md": {
+        "problems": reference_pages.problems_of_all,
+        "calls": reference_pages.http_api,
+    },
+    "reference/metrics.md": {"metrics": reference_pages.metrics},
     "reference/python.md": {
         "calls": python_reference.calls,
         "handle": python_reference.handle,
@@ -166,13 +162,14 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "fixes": check_cases.fixes,
         "cases": check_cases.cases,
     },
-    "simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},
+    "reference/simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},
 }
 
 
 def pages() -> dict[Path, str]:
-    """Every page with generated parts and every generated module, as it should read."""
+    """Every page with generated parts and every other generated file, as it should read."""
     written = sync_code.modules()
+    written[DOCS / "reference" / "openapi.json"] = reference_pages.openapi_text()
     for name, parts in PARTS.items():
         text = (DOCS / name).read_text(encoding="utf-8")
         for part, write in parts.items():
@@ -184,7 +181,7 @@ def pages() -> dict[Path, str]:
 def main() -> None:
     """Write the pages anew; say which have changed."""
     for path, text in pages().items():
-        if path.read_text(encoding="utf-8") != text:
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             print(f"written: {path.relative_to(DOCS.parent)}")
 
@@ -195,15 +192,6 @@ def _replace(text: str, part: str, content: str) -> str:
     if len(pattern.findall(text)) != 1:
         sys.exit(f"the part {part} does not stand in its page exactly once")
     return pattern.sub(lambda _found: f"{begin}\n\n{content}\n\n{end}", text)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(_cell(one) for one in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _settings(parameters: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Writes docs/check-matrix.md from a self-test of every case, and its summary into the package."""
+"""Writes the page check-matrix.md from a self-test of every case, and its summary into src."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paraph.checks.runner import select
 from paraph.checks.self_test import SUMMARY, Kill, Matrix, self_test
 from paraph.checks.verdict import Finding, Verdict
 
-DOCUMENT = Path(__file__).with_name("check-matrix.md")
+DOCUMENT = Path(__file__).parent / "reference" / "check-matrix.md"
 _ROW = re.compile(r"\| `([a-z0-9-]+)` \|.*\| ([a-z-]+) \| ([a-z-]+) \|")
 _HEAD = """# The kill matrix of `paraph check`
 

@@ -1,6 +1,6 @@
 """Names of version 0.1 that work for one more version, each with a `DeprecationWarning`.
 
-Nothing else of paraph uses them. `docs/upgrading.md` lists them all.
+Nothing else of paraph uses them. `docs/how-to/upgrading.md` lists them all.
 """
 
 from __future__ import annotations

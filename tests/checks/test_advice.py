@@ -41,7 +41,7 @@ PYTHON = [
 def load(name: str, framework: str, **given: Any) -> dict[str, Any]:
     """Run the code of an advice; return its names."""
     names: dict[str, Any] = dict(given)
-    exec(advice()[name].code_for(framework), names)  # noqa: S102 - Our own code.
+    exec(advice()[name].code_for(framework), names)
     return names
 
 

@@ -37,8 +37,8 @@ def test_every_entry_says_all_of_it() -> None:
     [
         ("README.md", "in {} cases"),
         ("docs/explanation/design.md", "the {} cases"),
-        ("docs/check.md", "of all {} cases"),
-        ("docs/check-matrix.md", "**{0} of {0}** cases"),
+        ("docs/reference/check.md", "of all {} cases"),
+        ("docs/reference/check-matrix.md", "**{0} of {0}** cases"),
     ],
 )
 def test_documents_name_the_number_of_cases(document: str, words: str) -> None:

@@ -83,3 +83,11 @@ def test_the_pytest_plugin_loads_no_server(tmp_path: Path) -> None:
     imported = loaded(tmp_path, "import paraph.simulator.pytest_plugin")
 
     assert set() == imported & (HEAVY | {"cryptography"})
+
+
+def test_importing_the_service_loads_nothing_for_rare_calls(tmp_path: Path) -> None:
+    """The management API, pages, migrations, metrics and the forwarder are imported when used."""
+    imported = loaded(tmp_path, "from paraph import Zoom")
+
+    assert "sqlalchemy" in imported
+    assert set() == imported & {"fastapi", "jinja2", "alembic", "prometheus_client", "aiohttp"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import httpx
 import pytest
 import trustme
 
+from cli.commands import run_command
 from paraph.simulator.state.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 
 JANE = "KDcuGIm1QgePTO8WbOqwIQ"
@@ -147,3 +149,46 @@ def test_it_serves_zooms_names_over_tls(tls: tuple[str, ssl.SSLContext]) -> None
     assert JANE == me.json()["id"]
     assert f"https://zoom.us:{port}/oauth_device" == device["verification_uri"]
     assert 200 == listing.status_code
+
+
+SCENARIO = """
+title = "An unsigned request of the REST API"
+[[steps]]
+do = "request"
+url = "${zoom}/v2/users/me"
+expect = { status = 401 }
+[[steps]]
+do = "check"
+expect = { requests = [{ path = "/v2/users/me", count = 1 }] }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said", "error"),
+    [
+        (SCENARIO, 0, "passed: 2 steps", ""),
+        (SCENARIO.replace("401", "200"), 1, "one.toml:3: expected status 200, the app's", ""),
+        (SCENARIO.replace('"check"', '"chek"'), 2, "", "one.toml:8: step 2 (chek): do: Invalid"),
+    ],
+)
+def test_a_scenario_ends_with_its_exit_code(
+    tmp_path: Path, text: str, code: int, said: str, error: str
+) -> None:
+    """0: every step passed; 1: one failed, with its line; 2: the file is wrong."""
+    (tmp_path / "one.toml").write_text(text)
+    done = run_command(tmp_path, "simulate", "--port", "0", "--scenario", "one.toml")
+    assert code == done.code
+    assert said in done.out
+    assert error in done.err
+
+
+def test_a_scenario_needs_a_free_port_of_this_machine(tmp_path: Path) -> None:
+    """A port that is taken, another host and options of a running Zoom are refused."""
+    (tmp_path / "one.toml").write_text(SCENARIO)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run_command(tmp_path, "simulate", "--port", port, "--scenario", "one.toml")
+    assert (2, "") == (done.code, done.out)
+    assert f"cannot listen on 127.0.0.1:{port}" in done.err
+    words = ("simulate", "--scenario", "one.toml", "--host", "0.0.0.0")
+    assert 2 == run_command(tmp_path, *words).code

@@ -1,4 +1,4 @@
-"""Runs every case against every published kit: `make kits`. Writes the table of docs/kits.md.
+"""Runs every case against every published kit: `make kits`. Writes the table of kits.md.
 
 The complete reports, with evidence, stay in `.interoperability/kit-reports/`.
 """
@@ -19,7 +19,7 @@ from paraph.checks.report.page import to_html
 from paraph.checks.runner import Run, select
 from paraph.checks.verdict import Verdict
 
-_PAGE = HERE.parents[1] / "docs" / "kits.md"
+_PAGE = HERE.parents[1] / "docs" / "explanation" / "kits.md"
 _BLOCK = re.compile(r"(<!-- the table: make kits -->\n).*?(<!-- end -->)", re.DOTALL)
 _ORDER = (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE)
 

@@ -1,6 +1,6 @@
 """`paraph check` finds the proven holes of published kits, and calls no sound part a hole.
 
-Each kit is set up as its documentation says; docs/kits.md tells the whole story. Here a short
+Each kit is set up as its documentation says; docs/explanation/kits.md has all results. Here a short
 selection is run: what is known to be open must fail, what is known to be sound must pass.
 """
 

@@ -105,8 +105,8 @@ def test_every_verb_of_the_readme_exists() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    """docs/settings.md names each setting, and none that is not there."""
-    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    """docs/reference/settings.md names each setting, and none that is not there."""
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", page, re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`([a-z_]+)`", row)]
 

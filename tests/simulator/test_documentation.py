@@ -9,16 +9,25 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
 from paraph.simulator.pytest_plugin import SimulatedZoom
+from paraph.simulator.scenarios.scenario_file import load_scenario
+from paraph.simulator.scenarios.steps import (
+    STEPS,
+    AnyStep,
+    DeliveryMatch,
+    Expectations,
+    RequestMatch,
+)
 from paraph.simulator.state.world import load_world
 from programs import need_program
 from simulator.receiver import receiving
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "simulator.md"
+PAGE = ROOT / "docs" / "reference" / "simulator.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BIN = Path(sys.executable).parent
 
@@ -128,7 +137,24 @@ def test_every_call_of_the_fixture_is_named() -> None:
 
 def test_the_world_file_of_the_page_is_one(tmp_path: Path) -> None:
     """The example of a world file is read without a complaint."""
-    (toml,) = blocks("toml")
+    toml, _scenario = blocks("toml")
     path = tmp_path / "world.toml"
     path.write_text(toml)
     assert "cid" == load_world(path).apps[0].client_id
+
+
+def test_the_scenario_of_the_page_is_one(tmp_path: Path) -> None:
+    """The example of a scenario is read without a complaint."""
+    _world, toml = blocks("toml")
+    path = tmp_path / "scenario.toml"
+    path.write_text(toml)
+    assert 3 == len(load_scenario(path).scenario.steps)
+
+
+def test_every_step_and_key_of_a_scenario_is_named() -> None:
+    """A step or key that the page does not name is not documented."""
+    shapes = [*get_args(AnyStep), Expectations, RequestMatch, DeliveryMatch]
+    keys = {key for shape in shapes for key in shape.__struct_fields__}
+    section = TEXT.partition("## Scenarios")[2].partition("## Control API")[0]
+    named = set(re.findall(r"`(\w+)[`\s]", section))
+    assert set() == {*STEPS, *keys} - named

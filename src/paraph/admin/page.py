@@ -9,13 +9,15 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from paraph.admin import moment
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # Pages may load only from their own origin and send forms only to it.
 CONTENT_SECURITY_POLICY = (
@@ -55,6 +57,9 @@ def nothing_here() -> Refusal:
 
 @cache
 def _environment() -> Environment:
+    # Most processes never show a page.
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
     environment = Environment(
         loader=PackageLoader("paraph.admin", "templates"),
         autoescape=select_autoescape(default=True),

@@ -4,34 +4,25 @@ Every call carries an API key. A missing, unknown or revoked key always gets the
 resource that a key may not see is a 404, as if it did not exist. The OpenAPI document needs a key
 too.
 
-FastAPI serves the rare calls. Access tokens and the proxy are plain ASGI in front of it: access
-tokens because they are hot, the proxy because it streams and checks raw paths.
+FastAPI serves the rare calls (module `framework`, imported for the first of them). Access tokens
+and the proxy are plain ASGI in front of it: access tokens because they are hot, the proxy because
+it streams and checks raw paths.
 """
 
-# No `from __future__ import annotations` here: FastAPI resolves the annotations of nested
-# functions, and as text their names could not be found.
-import re
-from functools import cache
-from typing import Annotated, Any
+from __future__ import annotations
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive, Scope, Send
+import asyncio
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paraph.api.access_token import AccessTokenEndpoint
-from paraph.api.audit import audit_routes
-from paraph.api.document import EVERYWHERE, ApiKeyDependency, openapi_of
-from paraph.api.events import event_routes
 from paraph.api.idempotency import Idempotency
-from paraph.api.installations import installation_routes
-from paraph.api.linking import linking_routes
 from paraph.api.problem import (
     MALFORMED,
+    METHOD,
     TOO_LONG,
     TOO_SLOW,
-    UNEXPECTED,
     Problems,
     problem_response,
 )
@@ -45,10 +36,9 @@ from paraph.http.body import (
     CallerGone,
 )
 from paraph.http.endpoint import Steps, respond
-from paraph.http.problems import Problem
 from paraph.http.response import CompleteResponse, Headers
 from paraph.lifecycle.active_access import ActiveAccess
-from paraph.lifecycle.api_key import ApiKey, ApiKeys
+from paraph.lifecycle.api_key import ApiKeys
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.logs import get_logger
@@ -62,15 +52,6 @@ MAX_PARAMETERS = 32
 MAX_ESCAPES = 1024
 VEND_PATH = re.compile(rb"/v1/installations/([A-Za-z0-9_-]{1,64})/access-token")
 _ZOOM = re.compile(rb"/v1/installations/([A-Za-z0-9_-]{1,64})/zoom(/.*)")
-_NOTHING = Problem(
-    404, "not_found", "There is nothing here.", "Compare the call with the documentation."
-)
-_METHOD = Problem(
-    405,
-    "method",
-    "This URL does not support the method.",
-    "Compare the call with the documentation.",
-)
 
 _log = get_logger("api")
 
@@ -133,7 +114,7 @@ class ManagementApi:
             if scope["method"] == "POST":
                 await self._vend(match[1].decode(), scope, receive, send)
             else:
-                await problem_response(_METHOD, headers={"allow": "POST"})(scope, receive, send)
+                await problem_response(METHOD, headers={"allow": "POST"})(scope, receive, send)
         else:
             await self._bounded(scope, receive, send)
 
@@ -176,14 +157,21 @@ def create_management_api(
     keys = ApiKeys(context)
     problems = Problems(context)
 
-    # FastAPI takes 35 ms to build the routes. An application that embeds the service never calls
-    # them, so they are built for the first request that needs them.
-    @cache
-    def framework() -> FastAPI:
-        return _framework(context, keys, problems, public_url=settings.public_url)
+    ready: asyncio.Future[ASGIApp] | None = None
+
+    def build() -> ASGIApp:
+        from paraph.api.framework import create_framework
+
+        return create_framework(context, keys, problems, public_url=settings.public_url)
 
     async def call_framework(scope: Scope, receive: Receive, send: Send) -> None:
-        await framework()(scope, receive, send)
+        nonlocal ready
+        if ready is None or (ready.done() and ready.exception() is not None):
+            # FastAPI takes 0.3 s of CPU time to import and to build the routes. An application
+            # that embeds the service never calls them. A thread leaves the event loop free.
+            ready = asyncio.get_running_loop().run_in_executor(None, build)
+        app = await asyncio.shield(ready)
+        await app(scope, receive, send)
 
     return ManagementApi(
         Idempotency(call_framework, keys, context),
@@ -191,57 +179,3 @@ def create_management_api(
         proxy=ProxyEndpoint(keys, caller, AllowList(settings.proxy_allow)),
         problems=problems,
     )
-
-
-def _framework(context: Context, keys: ApiKeys, problems: Problems, *, public_url: str) -> FastAPI:
-    app = FastAPI(
-        title="paraph management API",
-        version="1",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-        responses=EVERYWHERE,
-    )
-    key = ApiKeyDependency(keys)
-    app.include_router(linking_routes(context, key, public_url))
-    app.include_router(installation_routes(context, key))
-    app.include_router(audit_routes(context, key))
-    app.include_router(event_routes(context, key))
-    _add_document(app, key)
-    _add_problems(app, problems)
-    return app
-
-
-def _add_document(app: FastAPI, key: ApiKeyDependency) -> None:
-    @cache
-    def document() -> dict[str, Any]:
-        return openapi_of(app, key)
-
-    @app.get("/v1/openapi.json", include_in_schema=False)
-    async def openapi_document(_key: Annotated[ApiKey, Depends(key)]) -> JSONResponse:
-        return JSONResponse(document())
-
-
-def _add_problems(app: FastAPI, problems: Problems) -> None:
-    @app.exception_handler(ParaphError)
-    async def known(_request: Request, error: ParaphError) -> JSONResponse:
-        return problems.of(error)
-
-    @app.exception_handler(RequestValidationError)
-    async def bad_shape(_request: Request, error: RequestValidationError) -> JSONResponse:
-        # Only names of fields and rules: the submitted values may be secret.
-        places = sorted({".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors()})
-        return problem_response(MALFORMED, remedy="; ".join(places))
-
-    @app.exception_handler(HTTPException)
-    async def plain(_request: Request, error: HTTPException) -> JSONResponse:
-        # 400: FastAPI's status for a body that is not JSON at all.
-        known = {400: MALFORMED, 404: _NOTHING, 405: _METHOD}.get(error.status_code)
-        refused = Problem(error.status_code, "refused", "The request is refused.", _METHOD.remedy)
-        return problem_response(known or refused, headers=error.headers)
-
-    @app.exception_handler(Exception)
-    async def unexpected(_request: Request, error: Exception) -> JSONResponse:
-        _log.error("api.failed", why=type(error).__name__)
-        return problem_response(UNEXPECTED)

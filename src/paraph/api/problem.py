@@ -29,6 +29,15 @@ TOO_SLOW = Problem(
     "The body did not arrive in time.",
     "Send the whole body at once, in a new request.",
 )
+NOTHING = Problem(
+    404, "not_found", "There is nothing here.", "Compare the call with the documentation."
+)
+METHOD = Problem(
+    405,
+    "method",
+    "This URL does not support the method.",
+    "Compare the call with the documentation.",
+)
 UNEXPECTED = Problem(500, "error", "Something went wrong.", "Try again; look at the log.")
 
 _log = get_logger("api")

@@ -108,5 +108,10 @@ def target_text(ask: Ask) -> str:
             'client_secret = "the-same-as-in-the-app"',
             'webhook_secret = "the-same-as-in-the-app-2"',
         ]
-    lines += ["", "# Each hook makes more cases apply: docs/check.md lists them.", "[hooks]", ""]
+    lines += [
+        "",
+        "# Each hook makes more cases apply: docs/reference/check.md lists them.",
+        "[hooks]",
+        "",
+    ]
     return "\n".join(lines)

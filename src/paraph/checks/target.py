@@ -168,7 +168,8 @@ def load_target(path: Path) -> Target:
         raise ConfigurationError([f"{path}: {error.strerror}"]) from None
     except (msgspec.MsgspecError, ValueError) as error:
         raise ConfigurationError(
-            [f"{path}: {error}"], remedy="docs/check.md lists every name of a target file."
+            [f"{path}: {error}"],
+            remedy="docs/reference/check.md lists every name of a target file.",
         ) from None
     problems = []
     if not target.urls.redirect and not target.urls.webhook:

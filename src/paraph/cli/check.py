@@ -154,11 +154,11 @@ def _compare(
     found: Run, earlier: Earlier | None, known: Baseline | None, write_baseline: Path | None
 ) -> None:
     """Compare a run with an earlier report and with known findings; write a new baseline."""
-    import datetime
+    import datetime as dt
 
     from paraph.checks.report.comparison import baseline_text, compare, excuse, written_baseline
 
-    today = datetime.datetime.now(tz=datetime.UTC).date()
+    today = dt.datetime.now(tz=datetime.UTC).date()
     if earlier:
         compare(found, earlier)
     if known:
@@ -207,7 +207,9 @@ def _chosen(only: Sequence[str], groups: Sequence[str], severities: Sequence[str
 
     problems = [_misspelt(one) for one in only if not select([one])]
     if problems:
-        raise ConfigurationError(problems, remedy="See docs/check-matrix.md for all cases.")
+        raise ConfigurationError(
+            problems, remedy="See docs/reference/check-matrix.md for all cases."
+        )
     ids = select(only, groups, severities)
     if not ids:
         raise ConfigurationError(

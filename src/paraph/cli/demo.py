@@ -40,7 +40,7 @@ class PortList(click.ParamType[tuple[int, ...]]):
     "--linking",
     type=click.Choice(("host", "none")),
     default="host",
-    help="Whether installations are linked to accounts of the host product.",
+    help="host: installations belong to accounts of the host product; none: to Zoom users.",
 )
 @click.option(
     "--ports",

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from paraph.errors import ConfigurationError
+from paraph.visible_text import visible
+
+if TYPE_CHECKING:
+    from paraph.simulator.replay import Played
 
 _FILE = click.Path(path_type=Path)
 
@@ -23,6 +28,7 @@ _FILE = click.Path(path_type=Path)
     show_default=False,
     help="Decide /oauth/authorize at once as this user.",
 )
+@click.option("--scenario", type=_FILE, help="Replay this scenario file (TOML), then exit.")
 @click.option("--tls-certificate", type=_FILE, help="Serve https with this certificate (PEM).")
 @click.option("--tls-key", type=_FILE, help="The key of the certificate (PEM).")
 def simulate(
@@ -31,19 +37,26 @@ def simulate(
     port: int,
     world: Path | None,
     auto_consent: str,
+    scenario: Path | None,
     tls_certificate: Path | None,
     tls_key: Path | None,
 ) -> None:
     """Run a simulated Zoom.
 
-    Its console is at /. Its state is in memory.
+    Its console is at /. Its state is in memory. With --scenario the exit code is 0 if every step
+    passed, 1 if a step failed, and 2 if the scenario could not run.
     """
+    _check_tls(tls_certificate, tls_key)
+    if scenario is not None:
+        _check_replay(host, other=bool(auto_consent or tls_certificate))
+        _replay(scenario, world, host, port)
+        return
     from paraph.simulator.app import Binding, Server, create_simulator
     from paraph.simulator.engine import Consent
     from paraph.simulator.request import is_loopback
+    from paraph.simulator.running import cannot_listen
     from paraph.simulator.state.world import default_world, load_world
 
-    _check_tls(tls_certificate, tls_key)
     simulator = create_simulator(default_world() if world is None else load_world(world))
     if auto_consent:
         if simulator.world.user(auto_consent) is None:
@@ -72,10 +85,58 @@ def simulate(
         server.run()
     except SystemExit:
         # uvicorn exits the process if it cannot bind.
+        raise cannot_listen(host, port) from None
+
+
+def _check_replay(host: str, *, other: bool) -> None:
+    """Require loopback and none of the other options.
+
+    Raises:
+        ConfigurationError: an option does not go with --scenario.
+    """
+    from paraph.simulator.request import is_loopback
+
+    if other or not is_loopback(host):
         raise ConfigurationError(
-            [f"cannot listen on {host}:{port}: the port is taken or not allowed"],
-            remedy="Stop the program that uses the port, or choose another with --port.",
-        ) from None
+            ["--scenario runs on loopback, over http, and decides consent itself"],
+            remedy="Leave out --auto-consent, --tls-certificate, --tls-key and --host.",
+        )
+
+
+def _replay(path: Path, world_path: Path | None, host: str, port: int) -> None:
+    """Replay a scenario and print a line for each step; exit 1 if a step failed.
+
+    Raises:
+        ConfigurationError: the scenario or its world is wrong, or the port is taken.
+    """
+    from paraph.simulator.app import Binding
+    from paraph.simulator.replay import replay
+    from paraph.simulator.running import SimulatedZoom
+    from paraph.simulator.scenarios.scenario_file import load_scenario
+    from paraph.simulator.state.world import load_world
+
+    given = None if world_path is None else load_world(world_path)
+    loaded = load_scenario(path, given)
+    scenario = loaded.scenario
+    with SimulatedZoom(loaded.world, binding=Binding(host, port)) as zoom:
+        click.echo(f"listening {zoom.url}")
+        click.echo(f"scenario: {scenario.title}")
+        failed = 0
+        for played in replay(zoom, scenario):
+            _print(played, f"{path}:{loaded.lines.of_step(played.number - 1)}")
+            failed = played.number if played.failures else 0
+    if failed:
+        click.echo(f"failed at step {failed}; {len(scenario.steps) - failed} steps were not done")
+        click.get_current_context().exit(1)
+    click.echo(f"passed: {len(scenario.steps)} steps")
+
+
+def _print(played: Played, place: str) -> None:
+    word, seconds = "FAILED" if played.failures else "ok", f"{played.seconds:.2f} s"
+    result = visible(played.result)
+    click.echo(f"{word:<6} {played.number:>3} {played.name:<12}{seconds:>8}  {result}".rstrip())
+    for failure in played.failures:
+        click.echo(f"       {place}: {visible(failure)}")
 
 
 def _check_tls(certificate: Path | None, key: Path | None) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, Template, select_autoescape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from paraph.errors import (
@@ -21,6 +20,9 @@ from paraph.errors import (
 )
 from paraph.http.problems import problem_of
 from paraph.outgoing.failure import Cause
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _MOST_SCOPES = 12
 _SCOPE_HELP = (
@@ -38,6 +40,9 @@ def style() -> str:
 
 @cache
 def _template(name: str) -> Template:
+    # Imported for the first page: a service of which only the webhook is called shows none.
+    from jinja2 import Environment, select_autoescape
+
     environment = Environment(autoescape=select_autoescape(default=True, default_for_string=True))
     return environment.from_string(_text(name))
 

@@ -39,7 +39,8 @@ from paraph.storage.scope import NOTHING_READ
 
 ATTEMPTS = 12
 FIRST_WAIT = 5
-POLL_SECONDS = 1.0
+# `WakeUps` wakes the queues when an event is due; this catches what it may have missed.
+POLL_SECONDS = 30.0
 UNWANTED_BATCH = 1000
 GRACE_SECONDS = 10.0
 # The longest failure text that is kept, in characters.

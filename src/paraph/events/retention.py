@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paraph.lifecycle.context import Context
+from paraph.operations.wake_ups import after, earliest
+from paraph.storage.hot_reads.due_times import DueTimes
 from paraph.storage.scope import NOTHING_READ
 from paraph.zoom.webhook import Freshness
 
@@ -44,6 +46,14 @@ class Retention:
         """
         window = freshness.past + freshness.future + ROW_MARGIN_SECONDS
         return cls(event_retention, max(window, event_retention), dead_letter_retention)
+
+    def due(self, times: DueTimes) -> int | None:
+        """Return when the next event is due for deletion, in epoch seconds; None: there is none."""
+        return earliest(
+            after(times.forwarded_at, self.body),
+            after(times.dead_since, self.dead_body),
+            after(times.received_at, self.row),
+        )
 
 
 async def delete_expired_events(context: Context, retention: Retention) -> bool:

@@ -55,6 +55,10 @@ class HeadExport:
         self._store = store
         self._last = 0
 
+    def is_behind(self, sequence: int | None) -> bool:
+        """Return True if this entry of the chain is newer than the head that was logged."""
+        return sequence is not None and sequence != self._last
+
     async def export(self) -> None:
         """Log the number and digest of the newest committed entry, if it is new."""
         async with self._store.reading() as tx:

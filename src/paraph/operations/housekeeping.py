@@ -12,7 +12,6 @@ from paraph.lifecycle import audit
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import keep_newest_tokens, queue_revocation
-from paraph.lifecycle.link import expire_pending
 from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.model.grant import Grant, OwnerlessTokens, Revocation, ZoomIdentity
 from paraph.storage.scope import NOTHING_READ, account
@@ -38,12 +37,11 @@ def wait_before(attempt: int, *, first: int = 30) -> int:
 
 
 async def run_due_jobs(context: Context) -> None:
-    """Run one round of every task that is due.
+    """Run one round with the queued tokens that are due.
 
     Raises:
         StorageError: the database failed; the next round continues.
     """
-    await expire_pending(context)
     await ask_owners(context)
     await revoke_due(context)
 

@@ -21,7 +21,7 @@ from paraph.errors import SealBroken, StorageError, UnknownEncryptionKey, UsageE
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.model.deployment import KeyRotation, Replica, SealedValue
-from paraph.operations.replica import LIVE_SECONDS, live_replicas
+from paraph.operations.replica import ANSWER_SECONDS, ask_replicas, live_replicas
 from paraph.storage.scope import NOTHING_READ
 from paraph.storage.transaction import Transaction
 
@@ -134,6 +134,7 @@ async def begin_rotation(context: Context) -> bool:
         Conflict: another process rotated at the same time.
     """
     newest, now = context.ring.newest, context.now()
+    await ask_replicas(context)
     async with context.store.transaction() as tx:
         rotations = await tx.key_rotations.all()
         if rotations[-1].key_id == newest:
@@ -175,8 +176,9 @@ async def await_replicas(context: Context, waiting: Callable[[Sequence[str]], No
         StorageError: a live replica still seals with another key.
     """
     reported: Sequence[str] = ()
+    await ask_replicas(context)
     # Twice the time after which a silent replica counts as stopped.
-    for _ in range(int(2 * LIVE_SECONDS / _POLL_SECONDS)):
+    for _ in range(int(2 * ANSWER_SECONDS / _POLL_SECONDS)):
         async with context.store.reading() as tx:
             replicas = await live_replicas(tx, now=context.now())
         behind = [one.label for one in replicas if one.sealing_key != context.ring.key_id]

@@ -47,7 +47,7 @@ async def new_wrapped_key(service: KeyService | None, random_bytes: Callable[[in
     if service is None:
         raise ConfigurationError(
             ["key_service_url is missing"],
-            remedy="Set it, with key_service_key and a token; see docs/keys.md.",
+            remedy="Set it, with key_service_key and a token; see docs/how-to/keys.md.",
         )
     from paraph.remote.key_service import open_key_service
 

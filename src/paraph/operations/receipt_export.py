@@ -30,6 +30,7 @@ from paraph.storage.backup.receipt_book import (
     encode_line,
 )
 from paraph.storage.database import Database
+from paraph.storage.hot_reads.due_times import DueTimes
 from paraph.storage.scope import NOTHING_READ
 from paraph.storage.transaction import Transaction
 
@@ -48,6 +49,13 @@ class ReceiptExport:
         self._written_with = ""
         self._marked = 0
         self._marked_at = 0
+
+    def due(self, times: DueTimes) -> int | None:
+        """Return when `export` has something to write, in epoch seconds; None: it has nothing."""
+        if times.export is not None or self._written_with != self._context.ring.key_id:
+            return 0
+        is_marked = times.audit_head is None or times.audit_head == self._marked
+        return None if is_marked else self._marked_at + MARK_SECONDS
 
     async def export(self, *, closing: bool = False) -> None:
         """Write the waiting lines; when the service closes, also the newest mark.

@@ -157,6 +157,16 @@ async def prove_suspended(context: Context, refresher: Refresher) -> None:
             _log.warning("grant.not_proved", error_code=error.code, why=error.detail)
 
 
+async def has_suspended(context: Context) -> bool:
+    """Return True if a grant is still to be proved, now or later.
+
+    Raises:
+        StorageError: the database failed.
+    """
+    async with context.store.reading() as tx:
+        return await tx.grants.has_phase(Phase.SUSPENDED)
+
+
 async def _give_up(context: Context, grant: Grant, reason: str) -> None:
     async with context.store.transaction() as tx:
         current = await tx.grants.get(grant.grant_id)

@@ -20,7 +20,7 @@ from paraph.oauth.messages import Request
 from paraph.remote.transport import Transport
 from paraph.settings.keys import KeyService
 
-_CHECK = "Check the transit engine, its key and the token's policy against docs/keys.md."
+_CHECK = "Check the transit engine, its key and the token's policy against docs/how-to/keys.md."
 
 
 class _Data(msgspec.Struct):

@@ -77,7 +77,8 @@ class Transport:
         self._verify = verify
         self._trust = trust
         self.failures = FailureLog()
-        self._http = self._client(deadline)
+        # Made for the first request: the certificate authorities take 30 ms and 4 MB.
+        self._whole: httpx.AsyncClient | None = None
         self._streams: httpx.AsyncClient | None = None
 
     def _client(self, seconds: float) -> httpx.AsyncClient:
@@ -138,7 +139,9 @@ class Transport:
         return error
 
     async def _exchange(self, request: Request, origin: str) -> Response:
-        async with self._http.stream(
+        if self._whole is None:
+            self._whole = self._client(self._deadline)
+        async with self._whole.stream(
             request.method,
             request.url,
             headers=list(request.headers),
@@ -222,9 +225,9 @@ class Transport:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._http.aclose()
-        if self._streams is not None:
-            await self._streams.aclose()
+        for client in (self._whole, self._streams):
+            if client is not None:
+                await client.aclose()
 
 
 def _announced(response: httpx.Response) -> int:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
@@ -25,9 +23,7 @@ from paraph.endpoints.readiness import Readiness
 from paraph.endpoints.redirection_endpoint import RedirectionEndpoint
 from paraph.endpoints.routes import PageRoutes, PublicSide, Route, plain_pages, waiting
 from paraph.endpoints.webhook_endpoint import PATH
-from paraph.errors import ParaphError
 from paraph.events.forwarding import Target
-from paraph.events.retention import Retention, delete_expired_events
 from paraph.http.body import BodyReader
 from paraph.http.client_address import client_address
 from paraph.http.proxy_watch import ProxyWatch
@@ -42,16 +38,12 @@ from paraph.http.security_headers import (
 )
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.active_access import ActiveAccess
-from paraph.lifecycle.audit import HeadExport
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.resource_call import ResourceCaller
-from paraph.lifecycle.shared_clock import SharedClock
 from paraph.logs import get_logger
-from paraph.operations.housekeeping import delete_expired, keep_alive, run_due_jobs
 from paraph.operations.receipt_export import ReceiptExport, refuse_older_copy
-from paraph.operations.replica import BEAT_SECONDS, Presence
-from paraph.operations.restore import prove_suspended
-from paraph.service.context import freshness_of, open_context, receipt_book
+from paraph.service.background import background_work
+from paraph.service.context import open_context, receipt_book
 from paraph.service.event_pipeline import open_deliveries
 from paraph.service.mount.host_pages import HostPages
 from paraph.service.mount.signed_in import HostSide
@@ -60,14 +52,6 @@ from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
 from paraph.settings.loading import LINK_PATH, START_PATH
 from paraph.settings.model import Settings
-
-DUE_JOBS_SECONDS = 2.0
-# Only frees space. Each run is a write, and access tokens wait for it.
-RETENTION_SECONDS = 15.0
-# A pause between batches lets others write: a replica deletes ten thousand events a second.
-RETENTION_BUSY_SECONDS = 0.05
-KEEP_ALIVE_SECONDS = 600.0
-KEEP_ALIVE_BUSY_SECONDS = 5.0
 
 _log = get_logger("service")
 
@@ -107,7 +91,9 @@ async def open_service(
         log_route(settings.outgoing, os.environ)
         book = receipt_book(settings, context)
         if book is None:
-            _log.warning("receipts.not_exported", remedy="Set receipts_folder; see docs/backup.md.")
+            _log.warning(
+                "receipts.not_exported", remedy="Set receipts_folder; see docs/how-to/backup.md."
+            )
         else:
             await refuse_older_copy(context.store, book)
         host = host or HostSide()
@@ -127,11 +113,14 @@ async def open_service(
         export = None if book is None else ReceiptExport(context, book)
         async with (
             aclosing(redirection),
-            _background(settings, context, refresher, export, readiness.shared_clock),
+            background_work(
+                settings, context, refresher, export, readiness.shared_clock
+            ) as wake_ups,
             open_deliveries(
                 settings,
                 context,
                 refresher=refresher,
+                wake_ups=wake_ups,
                 zoom_clock=readiness.zoom_clock,
                 proxies=proxies,
                 redirects=redirection.refusals,
@@ -240,115 +229,3 @@ def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
     )
     headers = shown_headers(CONTENT_SECURITY_POLICY, referrer=REFERRER_POLICY)
     return SecurityHeaders(OperatorPages(context, dependencies), headers)
-
-
-@asynccontextmanager
-async def _background(
-    settings: Settings,
-    context: Context,
-    refresher: Refresher,
-    export: ReceiptExport | None,
-    shared_clock: SharedClock,
-) -> AsyncIterator[None]:
-    presence = Presence(context, f"{socket.gethostname()}:{os.getpid()}")
-    # Before the first request: no key may be rotated while this replica is unknown.
-    await asyncio.create_task(presence.beat(), name="presence")
-    work = [
-        asyncio.create_task(_run_due_jobs(context, export), name="due jobs"),
-        asyncio.create_task(
-            _regularly(RETENTION_SECONDS, partial(delete_expired, context)), name="retention"
-        ),
-        asyncio.create_task(_delete_events_regularly(settings, context), name="event retention"),
-        asyncio.create_task(_keep_alive(context, refresher), name="keep alive"),
-        # Every grant of a restored backup is checked against Zoom, one by one.
-        asyncio.create_task(
-            _regularly(DUE_JOBS_SECONDS, partial(prove_suspended, context, refresher)), name="prove"
-        ),
-        asyncio.create_task(_be_present(presence, context, shared_clock), name="presence"),
-    ]
-    try:
-        yield
-    finally:
-        for task in work:
-            task.cancel()
-        for task in work:
-            with suppress(asyncio.CancelledError):
-                await task
-        await refresher.close()
-        with suppress(ParaphError):
-            await presence.end()
-
-
-async def _keep_alive(context: Context, refresher: Refresher) -> None:
-    while True:
-        try:
-            due = await keep_alive(context, refresher)
-        except ParaphError as error:
-            _log.warning("keep_alive.interrupted", error_code=error.code, why=error.detail)
-            due = 0
-        # Many may have become idle on one day: they are processed batch by batch.
-        await asyncio.sleep(KEEP_ALIVE_BUSY_SECONDS if due else KEEP_ALIVE_SECONDS)
-
-
-async def _be_present(presence: Presence, context: Context, shared_clock: SharedClock) -> None:
-    while True:
-        await asyncio.sleep(BEAT_SECONDS)
-        await shared_clock.compare(context.store)
-        try:
-            await presence.beat()
-        except ParaphError as error:
-            _log.warning("presence.interrupted", error_code=error.code, why=error.detail)
-
-
-async def _regularly(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await _outlived(job)
-        await asyncio.sleep(seconds)
-
-
-async def _run_due_jobs(context: Context, export: ReceiptExport | None) -> None:
-    heads = HeadExport(context.store)
-    jobs: list[Callable[[], Awaitable[None]]] = [
-        partial(run_due_jobs, context),
-        heads.export,
-    ]
-    if export is not None:
-        jobs.append(export.export)
-    try:
-        while True:
-            for job in jobs:
-                await _outlived(job)
-            await asyncio.sleep(DUE_JOBS_SECONDS)
-    finally:
-        with suppress(ParaphError):
-            await heads.export()
-            if export is not None:
-                await export.export(closing=True)
-
-
-async def _delete_events_regularly(settings: Settings, context: Context) -> None:
-    retention = Retention.of(
-        settings.event_retention,
-        freshness_of(settings),
-        dead_letter_retention=settings.dead_letter_retention,
-    )
-    more = False
-
-    async def delete_some() -> None:
-        nonlocal more
-        more = await delete_expired_events(context, retention)
-
-    while True:
-        await _outlived(delete_some)
-        await asyncio.sleep(RETENTION_BUSY_SECONDS if more else RETENTION_SECONDS)
-        more = False
-
-
-async def _outlived(job: Callable[[], Awaitable[None]]) -> None:
-    """Run one housekeeping job; its failure stops neither the next job nor the service."""
-    try:
-        await job()
-    except ParaphError as error:
-        _log.warning("due_jobs.interrupted", error_code=error.code, why=error.detail)
-    except Exception as error:  # noqa: BLE001 - Housekeeping must outlive a bad row.
-        _log.error("due_jobs.failed", why=type(error).__name__)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from paraph.endpoints.webhook_endpoint import WebhookEndpoint
 from paraph.events.dispatch import Dispatcher
 from paraph.events.forwarding import Target
-from paraph.events.http_target import DEADLINE_SECONDS, Forwarder
 from paraph.events.inbox import Inbox
 from paraph.extras import needs
 from paraph.http.proxy_watch import ProxyWatch
@@ -19,13 +19,14 @@ from paraph.http.refusals import Refusals
 from paraph.http.security_headers import MACHINE_HEADERS
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.context import Context
+from paraph.operations.wake_ups import WakeUps
 from paraph.remote.zoom_clock import ZoomClock
-from paraph.service.metrics import DeliveryMetrics
 from paraph.settings.model import Settings
 from paraph.zoom.webhook import Freshness
 
 if TYPE_CHECKING:
     from paraph.events.jetstream import JetStreamInbox
+    from paraph.service.metrics import DeliveryMetrics
 
 # Seconds for which the stream recognises a duplicate after a delivery is no longer fresh.
 STREAM_MARGIN = 600
@@ -38,7 +39,7 @@ class Deliveries:
     inbox: Inbox
     dispatcher: Dispatcher
     endpoint: WebhookEndpoint
-    metrics: DeliveryMetrics
+    metrics: Callable[[], Awaitable[bytes]]
 
 
 @asynccontextmanager
@@ -47,6 +48,7 @@ async def open_deliveries(
     context: Context,
     *,
     refresher: Refresher,
+    wake_ups: WakeUps,
     zoom_clock: ZoomClock,
     proxies: ProxyWatch,
     redirects: Refusals,
@@ -59,6 +61,7 @@ async def open_deliveries(
         settings: checked settings.
         context: the open context, whose store the caller closes.
         refresher: decides unclear deauthorizations.
+        wake_ups: tells the dispatcher when an event is due.
         zoom_clock: identifies deliveries that only our own clock makes stale.
         proxies: refuses requests that trusted proxies report as plain http.
         redirects: counts of refused authorization responses, for the metrics.
@@ -67,8 +70,13 @@ async def open_deliveries(
     """
     async with _keeping(settings, context) as stream:
         inbox = Inbox(context, stream, wanted=bool(targets or settings.forward_url))
+        wake_ups.wake(inbox.arrived[True], lambda times: times.urgent_event)
+        wake_ups.wake(inbox.arrived[False], lambda times: times.other_event)
         forwarder = None
         if settings.forward_url:
+            # It imports an HTTP client of its own, which a service without a target never uses.
+            from paraph.events.http_target import DEADLINE_SECONDS, Forwarder
+
             forwarder = Forwarder(
                 context,
                 url=settings.forward_url,
@@ -99,16 +107,26 @@ async def open_deliveries(
             failures = {"zoom": context.resource_server.transport.failures.by_cause}
             if forwarder is not None:
                 failures["host"] = forwarder.failures.by_cause
-            metrics = DeliveryMetrics(
-                context,
-                endpoint.watch,
-                inbox,
-                dispatcher,
-                proxies=proxies,
-                redirects=redirects,
-                zoom_clock=zoom_clock,
-                failures=failures,
-            )
+
+            @cache
+            def collector() -> DeliveryMetrics:
+                # Imported for the first request of `/metrics`.
+                from paraph.service.metrics import DeliveryMetrics
+
+                return DeliveryMetrics(
+                    context,
+                    endpoint.watch,
+                    inbox,
+                    dispatcher,
+                    proxies=proxies,
+                    redirects=redirects,
+                    zoom_clock=zoom_clock,
+                    failures=failures,
+                )
+
+            async def metrics() -> bytes:
+                return await collector()()
+
             yield Deliveries(inbox, dispatcher, endpoint, metrics)
         finally:
             # The listeners have ended. Accepted deliveries are stored first; then work under way

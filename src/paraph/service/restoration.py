@@ -11,7 +11,12 @@ from paraph.lifecycle.context import Context
 from paraph.operations.key_rotation import seal_with_newest
 from paraph.operations.open_key_ring import open_ring
 from paraph.operations.receipt_export import ReceiptExport
-from paraph.operations.replica import LIVE_SECONDS, live_replicas
+from paraph.operations.replica import (
+    ANSWER_SECONDS,
+    LIVE_SECONDS,
+    ask_replicas,
+    live_replicas,
+)
 from paraph.operations.restore import NewEpoch, begin_epoch
 from paraph.service.context import context_over, open_context, receipt_book
 from paraph.settings.model import Settings
@@ -60,6 +65,7 @@ async def restore_backup(
             trust=circumstances.trust,
             replace=replace,
             live_since=int(clock()) - LIVE_SECONDS,
+            answer_seconds=ANSWER_SECONDS,
             randomness=random_bytes,
             advance=advance,
         ) as store,
@@ -83,13 +89,14 @@ async def begin_epoch_in_place(settings: Settings, circumstances: Circumstances)
     clock, random_bytes = circumstances.clock, circumstances.random_bytes
     async with open_context(settings, clock=clock, random_bytes=random_bytes) as (context, _):
         lines = _lines(settings, context, circumstances)
+        await ask_replicas(context)
         async with context.store.transaction() as tx:
             running = await live_replicas(tx, now=context.now())
             if running:
                 raise UsageError(
                     f"a service runs on this database: {', '.join(r.label for r in running)}",
-                    remedy="Stop every replica first; one that was killed counts as gone after "
-                    f"{LIVE_SECONDS} seconds.",
+                    remedy="Stop every replica first; one that was killed counts as gone "
+                    f"{ANSWER_SECONDS} seconds after this command asked for it.",
                 )
             began = await begin_epoch(tx, context, lines)
     await _mark(settings, circumstances)

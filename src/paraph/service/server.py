@@ -36,8 +36,8 @@ _ENDING: Any = {
     "status": 503,
     "headers": [(b"content-length", b"0"), (b"retry-after", b"1"), (b"cache-control", b"no-store")],
 }
-# Seconds between iterations of the server's own loop.
-_TICKS_PER_SECOND = 10
+# uvicorn's own loop ticks ten times a second, and acts in every tenth tick.
+_TICK_SECONDS = 1.0
 _Protocol = Callable[..., BoundedHeadProtocol]
 _USUAL_LIMITS = ConnectionLimits()
 _log = get_logger("service")
@@ -55,6 +55,7 @@ class _Listener(uvicorn.Server):
     on_started: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        self._told_to_stop = asyncio.Event()
         super().__init__(config)
         self._connections = connections
         self.exhaustion: ExhaustionLog | None = None
@@ -65,13 +66,29 @@ class _Listener(uvicorn.Server):
         if self.started:
             self.on_started()
 
+    async def main_loop(self) -> None:
+        """Tick until the server is told to stop."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._told_to_stop.wait()
+
+    @property
+    def should_exit(self) -> bool:
+        """True once the server was told to stop; setting it ends the wait for the next tick."""
+        return self._told_to_stop.is_set()
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        if value:
+            self._told_to_stop.set()
+
     async def on_tick(self, counter: int) -> bool:
         """Check the connections, once a second."""
-        if counter % _TICKS_PER_SECOND == 0:
-            now = asyncio.get_running_loop().time()
-            self._connections.look_after(now)
-            if self.exhaustion is not None:
-                self.exhaustion.probe(now)
+        now = asyncio.get_running_loop().time()
+        self._connections.look_after(now)
+        if self.exhaustion is not None:
+            self.exhaustion.probe(now)
         return await super().on_tick(counter)
 
     def drain(self) -> None:

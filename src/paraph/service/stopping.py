@@ -80,7 +80,7 @@ class Stopping:
         _log.error(
             "service.ended_late",
             seconds=END_SECONDS,
-            remedy="Requests or events did not end in time; see docs/restarts.md.",
+            remedy="Requests or events did not end in time; see docs/how-to/restarts.md.",
         )
         _end(1)
 

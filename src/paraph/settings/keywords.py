@@ -17,7 +17,7 @@ Texts = Collection[str | Secret]
 
 
 class SettingKeywords(TypedDict, total=False):
-    """Every setting; docs/settings.md describes them."""
+    """Every setting; docs/reference/settings.md describes them."""
 
     client_id: Text
     client_secret: Text

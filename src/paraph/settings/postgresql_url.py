@@ -323,8 +323,8 @@ _REFUSED = {
     "servicefile": "is not supported: write host, user and database into the URL",
     "require_auth": "cannot be enforced by the driver: remove it and write sslmode=verify-full",
     "requirepeer": "cannot be enforced by the driver: remove it",
-    "connection_limit": "is not supported: remove it; docs/where-it-runs.md says how many "
-    "connections a replica holds",
+    "connection_limit": "is not supported: remove it; docs/reference/where-it-runs.md says "
+    "how many connections a replica holds",
     "pool_timeout": "is not supported: remove it; paraph waits 10 seconds for a connection",
     "schema": "is not libpq's: remove it; without a pooler write options=-c%20search_path%3DNAME",
     "statement_cache_size": "is not needed: remove it; a pooler is recognised by itself",

@@ -150,7 +150,9 @@ def read_keywords(keywords: Mapping[str, Any], known: Collection[str]) -> dict[s
     for name in keywords:
         if name not in known:
             near = get_close_matches(name, known, n=1, cutoff=0.6)
-            meant = f"Write {near[0]}." if near else "docs/settings.md lists all settings."
+            meant = (
+                f"Write {near[0]}." if near else "docs/reference/settings.md lists all settings."
+            )
             raise UsageError(f"Zoom() has no keyword {name!r}", remedy=meant)
     return {name: _written(value) for name, value in keywords.items()}
 
@@ -285,7 +287,9 @@ def type_problem(place: Sequence[int | str], kind: str, fields: Mapping[str, Any
         bounds = [_bound(one) for one in fields[setting].metadata]
         return f"{name}: must be {' and '.join(one for one in bounds if one)}"
     known = next((words for start, words in _BY_TYPE.items() if kind.startswith(start)), "")
-    return f"{name}: {known or 'has another type than this setting: see docs/settings.md'}"
+    return (
+        f"{name}: {known or 'has another type than this setting: see docs/reference/settings.md'}"
+    )
 
 
 def _bound(limit: Any) -> str:

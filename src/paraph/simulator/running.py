@@ -11,16 +11,18 @@ import json
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from paraph.errors import UsageError
+from paraph.errors import ConfigurationError, UsageError
 from paraph.extras import needs
 from paraph.simulator.zoom_calls import CALL_SECONDS, ZoomCalls
 
 if TYPE_CHECKING:
     import httpx
 
+    from paraph.simulator.app import Binding
     from paraph.simulator.app_server import App as AppUnderTest
     from paraph.simulator.app_server import AppServer
     from paraph.simulator.browser.browser import Browser
@@ -28,8 +30,17 @@ if TYPE_CHECKING:
     from paraph.simulator.state.world import User, World
 
 _START_SECONDS = 10
+_START_PAUSE = 0.1
 
 T = TypeVar("T")
+
+
+def cannot_listen(host: str, port: int) -> ConfigurationError:
+    """Return the error for an address at which the simulator cannot listen."""
+    return ConfigurationError(
+        [f"cannot listen on {host}:{port}: the port is taken or not allowed"],
+        remedy="Stop the program that uses the port, or choose another with --port.",
+    )
 
 
 class SimulatedZoom(ZoomCalls):
@@ -41,6 +52,7 @@ class SimulatedZoom(ZoomCalls):
 
     Args:
         world: accounts, users and apps; by default one account, three users and one app.
+        binding: the address to listen on; by default a free port of 127.0.0.1.
 
     Attributes:
         url: its origin, like "http://127.0.0.1:43210".
@@ -51,25 +63,32 @@ class SimulatedZoom(ZoomCalls):
             print(zoom.url, zoom.app.client_id)
     """
 
-    def __init__(self, world: World | None = None) -> None:
+    def __init__(self, world: World | None = None, *, binding: Binding | None = None) -> None:
         with needs("simulator", "paraph.SimulatedZoom"):
-            from paraph.simulator.app import Binding, Server, create_simulator
+            from paraph.simulator import app as server
             from paraph.simulator.state.world import default_world
 
         self.url = ""
-        self.simulator: Simulator = create_simulator(world or default_world())
+        self.simulator: Simulator = server.create_simulator(world or default_world())
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server = Server(self.simulator, Binding(port=0), listening=self._listening)
-        self._thread = threading.Thread(target=self._server.run, name="simulated zoom", daemon=True)
+        self._binding = binding or server.Binding(port=0)
+        self._server = server.Server(self.simulator, self._binding, listening=self._listening)
+        self._thread = threading.Thread(target=self._serve, name="simulated zoom", daemon=True)
         self._app_server: AppServer | None = None
         self._browsers: list[Browser] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def _serve(self) -> None:
+        # uvicorn exits if it cannot bind; `start` sees that the thread has ended.
+        with suppress(SystemExit):
+            self._server.run()
 
     def start(self) -> None:
         """Serve in a thread; return when connections are accepted.
 
         Raises:
+            ConfigurationError: the port is taken or not allowed.
             RuntimeError: the simulator did not start within 10 seconds.
 
         Example:
@@ -78,8 +97,12 @@ class SimulatedZoom(ZoomCalls):
             zoom.stop()
         """
         self._thread.start()
-        if not self._started.wait(_START_SECONDS):
-            raise RuntimeError("the simulator did not start within 10 seconds")
+        for _ in range(round(_START_SECONDS / _START_PAUSE)):
+            if self._started.wait(_START_PAUSE):
+                return
+            if not self._thread.is_alive():
+                raise cannot_listen(self._binding.host, self._binding.port)
+        raise RuntimeError("the simulator did not start within 10 seconds")
 
     def stop(self) -> None:
         """Stop serving.

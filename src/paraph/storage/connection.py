@@ -15,7 +15,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -27,7 +27,6 @@ from sqlalchemy import (
     any_,
     bindparam,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.base import Executable
@@ -36,9 +35,13 @@ from paraph.errors import Conflict, StorageError
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.hot_reads.access_lookup import AccessLookup
+from paraph.storage.hot_reads.due_times import DueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
 from paraph.storage.outage import unavailable
 from paraph.storage.scope import Scope
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 
@@ -79,6 +82,9 @@ class Engine(Protocol):
 
     def recipient_lookup(self) -> RecipientLookup:
         """Return the recipient lookup, as it is fastest on this kind of database."""
+
+    def due_times_lookup(self) -> DueTimesLookup:
+        """Return the lookup of due times, as it is cheapest on this kind of database."""
 
     @property
     def clock(self) -> Executable | None:
@@ -135,7 +141,11 @@ class Connection:
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """Begin an INSERT with a conflict clause, in this database's dialect."""
         if self._connection.dialect.name == "sqlite":
+            from sqlalchemy.dialects import sqlite
+
             return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(table)
 
     def any_of(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:

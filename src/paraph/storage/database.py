@@ -20,8 +20,7 @@ from paraph.secret import Secret
 from paraph.settings.postgresql_url import is_postgresql
 from paraph.storage import schema
 from paraph.storage.connection import Connection, Engine, finish, storage_errors
-from paraph.storage.engines.postgresql import PostgresqlEngine
-from paraph.storage.engines.sqlite import SqliteEngine
+from paraph.storage.hot_reads.due_times import DueTimes
 from paraph.storage.hot_reads.recipient_lookup import Asked
 from paraph.storage.outage import OutageLog
 from paraph.storage.scope import NOTHING_READ, Scope
@@ -43,6 +42,7 @@ class Database:
         self._intake = engine.intake(sealing)
         self._live = engine.access_lookup()
         self._concerned = engine.recipient_lookup()
+        self._due_times = engine.due_times_lookup()
         self._sealing = sealing
         self._keys = dict(keys)
         self.epoch = epoch
@@ -167,6 +167,16 @@ class Database:
             raise StorageError("there is no installation in this row")
         return self._sealing.open_secret(ACCESS_TOKEN, row.grant_id, row.sealed_access_token)
 
+    @property
+    def has_own_clock(self) -> bool:
+        """True if the server's clock may differ from this machine's."""
+        return self._engine.clock is not None
+
+    @property
+    def is_failing(self) -> bool:
+        """True from a failure of the whole database until the next successful write."""
+        return self._outages.is_current
+
     async def read_clock(self) -> float | None:
         """Return epoch seconds of the server's clock; None if it is this machine's clock."""
         statement = self._engine.clock
@@ -174,6 +184,27 @@ class Database:
             return None
         async with self._block(), self._engine.reading() as begun:
             return float((await Connection(begun).execute(statement)).scalar_one())
+
+    async def read_version(self) -> object:
+        """Return a value that is equal to an earlier one only if nothing was committed between.
+
+        Raises:
+            StorageError: the database failed or was closed.
+        """
+        async with self._block():
+            return await self._due_times.version()
+
+    async def read_due_times(self, replica_id: str) -> DueTimes:
+        """Return when background work is due next; see `DueTimes`.
+
+        Args:
+            replica_id: the replica whose last report is read.
+
+        Raises:
+            StorageError: the database failed or was closed.
+        """
+        async with self._block():
+            return await self._due_times.read(replica_id)
 
     async def ping(self) -> None:
         """Raise `StorageError` unless the database responds and accepts writes."""
@@ -192,6 +223,7 @@ class Database:
     async def _dispose(self) -> None:
         await self._live.close()
         await self._concerned.close()
+        await self._due_times.close()
         await self._intake.close()
         await self._engine.dispose()
 
@@ -273,6 +305,11 @@ async def contract_schema(database_url: str) -> list[str]:
 
 def engine_for(database_url: str) -> Engine:
     """Return the engine for the kind of database that a URL names."""
+    # Imported here: one of them, and SQLAlchemy's dialect for it, is enough.
     if is_postgresql(database_url):
+        from paraph.storage.engines.postgresql import PostgresqlEngine
+
         return PostgresqlEngine(database_url)
+    from paraph.storage.engines.sqlite import SqliteEngine
+
     return SqliteEngine(database_url)

@@ -44,7 +44,7 @@ _REFUSED = _Failure(
 _NO_CONNECTION = _Failure(
     "the database has no connection left",
     "Raise max_connections or the pooler's limits, or run fewer replicas: "
-    "docs/where-it-runs.md says how many connections each one holds.",
+    "docs/reference/where-it-runs.md says how many connections each one holds.",
 )
 # By SQLSTATE (PostgreSQL documentation, appendix A); the longest matching prefix counts.
 _STATES = {
@@ -197,6 +197,11 @@ class OutageLog:
     def __init__(self) -> None:
         self._current: StorageUnavailable | None = None
         self._failed_at = 0.0
+
+    @property
+    def is_current(self) -> bool:
+        """True during an outage."""
+        return self._current is not None
 
     @property
     def _is_full(self) -> bool:

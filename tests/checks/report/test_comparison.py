@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from paraph.checks.runner import Run
 from paraph.checks.verdict import Change, Finding, Verdict
 from paraph.errors import ConfigurationError
 
-TODAY = datetime.date(2026, 11, 29)
+TODAY = dt.date(2026, 11, 29)
 FAIL, PASS, UNKNOWN = Verdict.FAIL, Verdict.PASS, Verdict.INCONCLUSIVE
 CRITICAL, LOW = "cb-state-missing", "crc-rate"
 
@@ -76,13 +76,13 @@ def test_a_file_that_is_no_report_is_refused(tmp_path: Path, content: str) -> No
         ({"crc_rate": UNKNOWN}, "high", None, 0),
         ({"crc_rate": FAIL, "cb_state_missing": UNKNOWN}, "high", None, 3),
         ({"crc_rate": FAIL}, "low", TODAY, 0),
-        ({"crc_rate": FAIL}, "low", TODAY - datetime.timedelta(1), 1),
+        ({"crc_rate": FAIL}, "low", TODAY - dt.timedelta(1), 1),
         ({"crc_rate": UNKNOWN}, "low", TODAY, 0),
         ({"crc_rate": FAIL, "cb_state_missing": FAIL}, "low", TODAY, 1),
     ],
 )
 def test_known_and_light_findings_do_not_count(
-    verdicts: dict[str, Verdict], fail_on: str, known: datetime.date | None, code: int
+    verdicts: dict[str, Verdict], fail_on: str, known: dt.date | None, code: int
 ) -> None:
     """A finding counts from --fail-on upwards, and from the day after its last known day."""
     run = run_of(**verdicts)
@@ -95,7 +95,7 @@ def test_known_and_light_findings_do_not_count(
 def test_entries_of_the_baseline_that_are_over_are_noted() -> None:
     """An entry for a case that passes, and one whose last day is over, are noted."""
     run = run_of(cb_state_missing=FAIL, wh_replay=PASS)
-    yesterday = TODAY - datetime.timedelta(1)
+    yesterday = TODAY - dt.timedelta(1)
     entries = [
         Known(case="wh-replay", until=TODAY),
         Known(case=CRITICAL, until=yesterday),
@@ -119,8 +119,8 @@ def test_a_written_baseline_excuses_its_findings(tmp_path: Path) -> None:
     file.write_text(baseline_text(written_baseline(run.findings, TODAY)), "utf-8")
     again = load_baseline(file)
 
-    later = TODAY + datetime.timedelta(KNOWN_DAYS)
-    assert [(LOW, datetime.date(2027, 1, 31)), (CRITICAL, later)] == [
+    later = TODAY + dt.timedelta(KNOWN_DAYS)
+    assert [(LOW, dt.date(2027, 1, 31)), (CRITICAL, later)] == [
         (one.case, one.until) for one in again.known
     ]
     excuse(run, again, TODAY)

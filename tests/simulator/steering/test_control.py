@@ -478,3 +478,32 @@ def test_a_move_that_is_none_is_refused(control: httpx.Client, order: dict[str, 
     assert 400 == control.patch(f"/users/{JANE}", json=order).status_code
     order = {"account_id": "AnotherAccountOfZoom01"}
     assert 404 == control.patch("/users/nobody", json=order).status_code
+
+
+def test_an_access_token_expires_and_a_grant_is_revoked(
+    simulated: SimulatedZoom, control: httpx.Client
+) -> None:
+    """An expired access token is said to be so, and its grant lives; a revoked grant is gone."""
+    simulated.consent("approve")
+    bearer = {"authorization": f"Bearer {exchange(simulated)['access_token']}"}
+    order = {"client_id": simulated.app.client_id, "user_id": simulated.user.id}
+    assert {"expired": 1} == control.post("/expire-access-token", json=order).json()
+    url = f"{simulated.url}/v2/users/me"
+    expired = httpx.get(url, headers=bearer, trust_env=False).json()
+    assert {"code": 124, "message": "Access token is expired."} == expired
+    assert 1 == len(simulated.grants())
+    delivery = control.post("/revoke", json=order).json()["delivery_id"]
+    assert [] == simulated.grants()
+    assert [delivery] == [one["id"] for one in simulated.deliveries()]
+
+
+def test_a_revocation_may_leave_the_app_alone(
+    simulated: SimulatedZoom, control: httpx.Client
+) -> None:
+    """With `revoke_deauthorizes = false` the tokens end, and no event is sent."""
+    simulated.consent("approve")
+    exchange(simulated)
+    simulated.app.revoke_deauthorizes = False
+    order = {"client_id": simulated.app.client_id, "user_id": simulated.user.id}
+    assert {"delivery_id": None} == control.post("/revoke", json=order).json()
+    assert ([], []) == (simulated.grants(), simulated.deliveries())

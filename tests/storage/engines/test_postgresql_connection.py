@@ -30,7 +30,7 @@ from storage.sample import ring
 
 pytestmark = pytest.mark.anyio
 
-# Said in docs/where-it-runs.md.
+# Said in docs/reference/where-it-runs.md.
 CONNECTIONS_OF_A_REPLICA = 15
 
 
@@ -254,7 +254,7 @@ async def test_a_busy_replica_holds_the_connections_that_the_docs_state(
         full.set()
 
     assert CONNECTIONS_OF_A_REPLICA == held
-    docs = Path(__file__).parents[3] / "docs" / "where-it-runs.md"
+    docs = Path(__file__).parents[3] / "docs" / "reference" / "where-it-runs.md"
     assert f"at most {held} connections" in docs.read_text()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +20,7 @@ from paraph.visible_text import visible
 # Long enough for a planned change, short enough that a finding is not excused for ever.
 KNOWN_DAYS = 90
 _HEAD = """\
-# Known findings of `paraph check`, for --baseline. Each one counts again after its last day `until`.
+# Known findings of `paraph check`, for --baseline. Each one counts again after its day `until`.
 # Say in `reason` why the finding may wait.
 """
 
@@ -43,7 +43,7 @@ class Known(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A known finding: the case, the last day on which it is excused, and why."""
 
     case: str
-    until: datetime.date
+    until: dt.date
     reason: str = ""
 
 
@@ -108,7 +108,7 @@ def compare(run: Run, earlier: Earlier) -> None:
             one.change = Change.FIXED
 
 
-def excuse(run: Run, baseline: Baseline, today: datetime.date) -> None:
+def excuse(run: Run, baseline: Baseline, today: dt.date) -> None:
     """Mark the findings that a baseline excuses, and note its entries that are over."""
     found = {one.id: one for one in run.findings}
     for known in baseline.known:
@@ -126,18 +126,18 @@ def excuse(run: Run, baseline: Baseline, today: datetime.date) -> None:
             finding.known_reason = known.reason
 
 
-def written_baseline(findings: Iterable[Finding], today: datetime.date) -> Baseline:
+def written_baseline(findings: Iterable[Finding], today: dt.date) -> Baseline:
     """Return a baseline of the failed and inconclusive findings, the worst one first.
 
     Findings that are excused already keep their day and their reason. All others are excused for
     90 days, without a reason.
     """
-    until = today + datetime.timedelta(days=KNOWN_DAYS)
+    until = today + dt.timedelta(days=KNOWN_DAYS)
     return Baseline(
         [
             Known(
                 case=one.id,
-                until=datetime.date.fromisoformat(one.known_until) if one.known_until else until,
+                until=dt.date.fromisoformat(one.known_until) if one.known_until else until,
                 reason=one.known_reason,
             )
             for one in worst_first(findings)

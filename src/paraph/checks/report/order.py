@@ -78,7 +78,5 @@ def advice_page(name: str) -> str:
 def by_group(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     """Return findings by the title of their group, in the catalogue's order."""
     listed = list(findings)
-    groups = {
-        title: [one for one in listed if one.group == name] for name, title in GROUPS.items()
-    }
+    groups = {title: [one for one in listed if one.group == name] for name, title in GROUPS.items()}
     return {title: found for title, found in groups.items() if found}

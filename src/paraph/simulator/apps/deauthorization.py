@@ -167,6 +167,31 @@ def deauthorize(
     return sent[0]
 
 
+@behaviour(
+    "revoke",
+    "revoking a user's token removes the app for that user, and sends app_deauthorized; "
+    "`revoke_deauthorizes = false` ends the tokens only",
+    "seen",
+    source="forum thread 18432, staff",
+)
+def revoke_grant(simulator: Simulator, app: App, user_id: str) -> Delivery | None:
+    """End the grant of one user, and remove the app unless its settings say otherwise.
+
+    Args:
+        simulator: the simulated Zoom.
+        app: the app whose grant is revoked.
+        user_id: the user; "" or an unknown one sends no event.
+
+    Returns:
+        The delivery; None if the app is not notified.
+    """
+    simulator.ledger.remove(app.client_id, user_id)
+    user = simulator.world.user(user_id)
+    if user is None or not app.revoke_deauthorizes:
+        return None
+    return deauthorize(simulator, app, user)
+
+
 def _end_grants(simulator: Simulator, app: App, user: User) -> None:
     for grant in list(simulator.ledger.grants.values()):
         same_user = app.level == "user" and grant.user_id == user.id

@@ -140,19 +140,24 @@ class Browser:
         return self.page is not None and self._consent_form(self.page) is not None
 
     def approve(
-        self, user: User | str = "", *, optional_scopes: Sequence[str] | None = None
+        self,
+        user: User | str = "",
+        *,
+        optional_scopes: Sequence[str] | None = None,
+        follow: bool = True,
     ) -> httpx.Response:
         """Allow the app on Zoom's consent page; return the page to which Zoom sends the browser.
 
         Args:
             user: the user who consents, or the id or e-mail address; "" for the first user.
             optional_scopes: the optional scopes to grant; None grants all.
+            follow: false returns Zoom's redirect itself, so that the app never gets the code.
 
         Raises:
             UsageError: the current page is not the consent page, or there is no such user.
         """
         found = self._simulator.world.chosen_user(user)
-        return self._decide(found.id, "allow", optional_scopes)
+        return self._decide(found.id, "allow", optional_scopes, follow=follow)
 
     def deny(self) -> httpx.Response:
         """Decline on Zoom's consent page; return the page to which Zoom sends the browser.
@@ -163,7 +168,12 @@ class Browser:
         return self._decide("", "deny", ())
 
     def _decide(
-        self, user_id: str, decision: str, optional_scopes: Sequence[str] | None
+        self,
+        user_id: str,
+        decision: str,
+        optional_scopes: Sequence[str] | None,
+        *,
+        follow: bool = True,
     ) -> httpx.Response:
         form = None if self.page is None else self._consent_form(self.page)
         if form is None:
@@ -175,7 +185,10 @@ class Browser:
         offered = [one["value"] for one in inputs if one.get("name") == "scope"]
         scopes = offered if optional_scopes is None else list(optional_scopes)
         fields = {"transaction": form.fields["transaction"], "user_id": user_id}
-        return self._submit(form, {**fields, "decision": decision, "scope": scopes})
+        decided = {**fields, "decision": decision, "scope": scopes}
+        if not follow:
+            return self._send(form.method, form.action, self.url, data=decided)
+        return self._submit(form, decided)
 
     def _consent_form(self, page: httpx.Response) -> Form | None:
         if not self._is_zoom(str(page.url)):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from starlette.requests import Request
 
-from paraph.simulator.apps.deauthorization import deauthorize
+from paraph.simulator.apps.deauthorization import revoke_grant
 from paraph.simulator.engine import Simulator
 from paraph.simulator.oauth import refusals
 from paraph.simulator.oauth.client_authentication import (
@@ -228,12 +228,6 @@ class TokenEndpoint:
     @behaviour(
         "revoke", "the whole grant dies, its refresh token too", "seen", source="one code base"
     )
-    @behaviour(
-        "revoke",
-        "revoking a user's token removes the app for that user, and sends app_deauthorized",
-        "seen",
-        source="forum thread 18432, staff",
-    )
     @behaviour("revoke", "a refresh token may be revoked as well", "unknown")
     def _revoked(self, app: App, parameters: Parameters) -> ResponseDraft:
         ledger, faults = self._simulator.ledger, self._simulator.faults
@@ -248,9 +242,6 @@ class TokenEndpoint:
         if owner is None or owner[0] != app.client_id:
             raise OAuthRefusal("invalid_request", "Invalid Token!")
         if not faults.take("revoke_keeps_grant"):
-            user = self._simulator.world.user(owner[1])
-            ledger.remove(*owner)
             ledger.end_app_token(token)
-            if user is not None:
-                deauthorize(self._simulator, app, user)
+            revoke_grant(self._simulator, app, owner[1])
         return ResponseDraft.of_json(200, {"status": "success"})

@@ -240,6 +240,14 @@ class Ledger:
             return None, "expired"
         return bearer, ""
 
+    def expire_access_tokens(self, client_id: str, user_id: str) -> int:
+        """Let the access tokens of a user and app expire now; return their number."""
+        tokens = self._access_of.get((client_id, user_id), [])
+        for token in tokens:
+            expired = self._clock.now() - ACCESS_SECONDS - 1
+            self._access[token] = replace(self._access[token], issued_at=expired)
+        return len(tokens)
+
     @behaviour(
         "refresh",
         "a refresh token lives 90 days from its issue",

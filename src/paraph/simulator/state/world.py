@@ -78,6 +78,8 @@ class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     admin_scopes: bool = False
     public: bool = False
     published: bool = True
+    # Revoking a user's token removes the app, and sends `app_deauthorized`.
+    revoke_deauthorizes: bool = True
     home_url: str = ""
     token_format: Literal["jwt", "opaque"] = "jwt"
     webhook_security: Literal["signature", "basic", "bearer", "header"] = "signature"

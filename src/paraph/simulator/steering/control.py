@@ -25,12 +25,13 @@ from paraph.simulator.apps.administration import (
     Order,
     UserOrder,
 )
-from paraph.simulator.apps.deauthorization import deauthorize
+from paraph.simulator.apps.deauthorization import deauthorize, revoke_grant
 from paraph.simulator.engine import Consent, Simulator
 from paraph.simulator.request import MAX_BODY, Refusal, read_body
 from paraph.simulator.state.world import World, complete, find_contradictions
 from paraph.simulator.steering.access import AccessControl
 from paraph.simulator.steering.hooks_control import HooksControl
+from paraph.simulator.steering.hooks_control import UserOrder as GrantOrder
 from paraph.simulator.webhooks.webhook_sender import Delivery
 
 # A century: longer than every lifetime, and no date leaves the calendar.
@@ -105,6 +106,8 @@ class Control:
             ("DELETE", "/journal", self._clear_journal, None),
             ("POST", "/events", self._event, EventOrder),
             ("POST", "/deauthorize", self._deauthorize, DeauthorizationOrder),
+            ("POST", "/expire-access-token", self._expire, GrantOrder),
+            ("POST", "/revoke", self._revoke, GrantOrder),
             ("POST", "/validate-url", self._validate_url, AppOrder),
             ("GET", "/deliveries", self._deliveries, None),
             ("POST", "/deliveries/{delivery}/repeat", self._repeat, Order),
@@ -199,6 +202,18 @@ class Control:
         user = self._simulator.world.known_user(order.user_id)
         app = self._simulator.world.known_app(order.client_id)
         delivery = deauthorize(self._simulator, app, user, variant=order.variant)
+        return {"delivery_id": None if delivery is None else delivery.id}
+
+    async def _expire(self, _request: Request, order: GrantOrder) -> Any:
+        user = self._simulator.world.known_user(order.user_id)
+        app = self._simulator.world.known_app(order.client_id)
+        count = self._simulator.ledger.expire_access_tokens(app.client_id, user.id)
+        return {"expired": count}
+
+    async def _revoke(self, _request: Request, order: GrantOrder) -> Any:
+        user = self._simulator.world.known_user(order.user_id)
+        app = self._simulator.world.known_app(order.client_id)
+        delivery = revoke_grant(self._simulator, app, user.id)
         return {"delivery_id": None if delivery is None else delivery.id}
 
     async def _validate_url(self, _request: Request, order: AppOrder) -> Any:

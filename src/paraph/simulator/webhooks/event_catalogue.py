@@ -115,7 +115,9 @@ def values_for(
         "bot_id": random_text(random_bytes, 22).lower(),
         "random_id": random_text(random_bytes, 22),
         "uuid": _uuid(random_bytes(16).hex().upper()),
+        "hex32": random_bytes(16).hex(),
         "hex64": random_bytes(32).hex(),
+        "number_text": str(int.from_bytes(random_bytes(8), "big") >> 1),
         "download_token": ".".join(random_text(random_bytes, length) for length in (36, 160, 86)),
     }
 

@@ -22,6 +22,7 @@ from paraph.storage.backup.trust import BACKUP, Trust, demand_trusted
 from paraph.storage.connection import Connection, Engine, Intake, finish, storage_errors
 from paraph.storage.database import Database, engine_for
 from paraph.storage.hot_reads.access_lookup import AccessLookup
+from paraph.storage.hot_reads.due_times import DueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
 from paraph.storage.scope import Scope
 from paraph.storage.stores.whole_tables import TableStore
@@ -38,6 +39,7 @@ async def restoring(
     trust: Trust,
     replace: bool,
     live_since: int,
+    answer_seconds: int,
     randomness: Callable[[int], bytes],
     advance: Callable[[int], None],
 ) -> AsyncIterator[Database]:
@@ -50,6 +52,7 @@ async def restoring(
         trust: the older keys that the operator trusts.
         replace: True if an existing database may be deleted.
         live_since: epoch seconds; a replica that reported since then runs, and prevents replacing.
+        answer_seconds: seconds in which a running replica reports when it is asked.
         randomness: returns a number of random bytes of the operating system.
         advance: called with the number of rows loaded since its last call.
 
@@ -62,6 +65,12 @@ async def restoring(
     demand_trusted(backup.head.key_id, ring, trust)
     engine = engine_for(database_url)
     try:
+        if replace:
+            # Committed also if the restore is refused.
+            async with engine.migrating() as connection:
+                with storage_errors():
+                    seen_at = live_since + answer_seconds
+                    await finish(connection.run_sync(_ask_replicas, seen_at=seen_at))
         async with engine.migrating() as connection:
             with storage_errors():
                 await finish(
@@ -110,6 +119,14 @@ def _make_room(connection: SyncConnection, *, replace: bool, live_since: int) ->
     known.drop_all(connection)
 
 
+def _ask_replicas(connection: SyncConnection, *, seen_at: int) -> None:
+    """Make all reports look old: a running replica then reports again."""
+    if inspect(connection).has_table("replicas"):
+        connection.execute(
+            text("UPDATE replicas SET seen_at = :at WHERE seen_at > :at"), {"at": seen_at}
+        )
+
+
 def refuse_under_replicas(
     connection: SyncConnection, present: Sequence[str], live_since: int
 ) -> None:
@@ -123,7 +140,8 @@ def refuse_under_replicas(
     if labels:
         raise UsageError(
             f"a service runs on this database: {', '.join(labels)}",
-            remedy="Stop every replica first; one that was killed counts as gone after 30 seconds.",
+            remedy="Stop every replica first; one that was killed counts as gone "
+            "30 seconds after this command asked for it.",
         )
 
 
@@ -170,6 +188,10 @@ class _Within:
     def recipient_lookup(self) -> RecipientLookup:
         """Never used: no event is delivered while the database is being restored."""
         return self._engine.recipient_lookup()
+
+    def due_times_lookup(self) -> DueTimesLookup:
+        """Never used: no background work runs while the database is being restored."""
+        return self._engine.due_times_lookup()
 
     @property
     def clock(self) -> Executable | None:

@@ -28,7 +28,9 @@ from paraph.storage.connection import Intake, begun, finish, storage_errors
 from paraph.storage.engines.postgresql_connection import LOCK_SECONDS, Connector, read_only
 from paraph.storage.engines.postgresql_intake import PostgresqlIntake
 from paraph.storage.hot_reads.access_lookup import AccessLookup, PostgresqlAccessLookup
+from paraph.storage.hot_reads.due_times import DueTimesLookup, PostgresqlDueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import PostgresqlRecipientLookup, RecipientLookup
+from paraph.storage.outage import failed
 from paraph.storage.scope import Scope, in_order
 
 WRITERS = 8
@@ -102,6 +104,23 @@ class PostgresqlEngine:
     def recipient_lookup(self) -> RecipientLookup:
         """Return the recipient lookup: in batches, on another connection, to delay no vend."""
         return PostgresqlRecipientLookup(self._connect)
+
+    def due_times_lookup(self) -> DueTimesLookup:
+        """Return the lookup of due times, on a connection of the readers."""
+        return PostgresqlDueTimesLookup(lambda *query: finish(self._fetch_alone(*query)))
+
+    async def _fetch_alone(self, query: str, *values: str) -> list[Any]:
+        """Run one read-only statement at the driver: SQLAlchemy would take three times as long."""
+        with storage_errors():
+            async with self.readers.connect() as connection:
+                raw = await connection.get_raw_connection()
+                driver: Any = raw.driver_connection
+                try:
+                    return list(await driver.fetch_alone(query, *values))
+                except Exception as error:  # noqa: BLE001 - The driver's errors have no common class.
+                    # The connection's state is unknown.
+                    await connection.invalidate()
+                    raise failed(error) from None
 
     @property
     def clock(self) -> Executable:

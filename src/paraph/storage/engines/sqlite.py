@@ -24,6 +24,7 @@ from paraph.sealing.row import Sealing
 from paraph.storage.connection import Intake, begun, storage_errors
 from paraph.storage.engines.sqlite_intake import SqliteIntake
 from paraph.storage.hot_reads.access_lookup import AccessLookup, SqliteAccessLookup
+from paraph.storage.hot_reads.due_times import DueTimesLookup, SqliteDueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup, SqliteRecipientLookup
 from paraph.storage.scope import Scope
 
@@ -85,6 +86,10 @@ class SqliteEngine:
     def recipient_lookup(self) -> RecipientLookup:
         """Return the recipient lookup, on another such connection."""
         return SqliteRecipientLookup(lambda: _connect_reader(self._path))
+
+    def due_times_lookup(self) -> DueTimesLookup:
+        """Return the lookup of due times, on another such connection."""
+        return SqliteDueTimesLookup(lambda: _connect_reader(self._path))
 
     @property
     def clock(self) -> None:

@@ -139,6 +139,11 @@ class GrantStore:
             limit=limit,
         )
 
+    async def has_phase(self, phase: Phase) -> bool:
+        """Return True if any grant is in a phase."""
+        found = select(grants.c.grant_id).where(grants.c.phase == phase.value).limit(1)
+        return (await self._connection.execute(found)).first() is not None
+
     async def _all(self, *where: Any) -> Sequence[Grant]:
         rows = await self._connection.execute(
             select(grants).where(*where).order_by(grants.c.granted_at, grants.c.grant_id)

@@ -52,6 +52,11 @@ class ReplicaStore:
                 insert(replicas).values(replica_id=replica.replica_id, **values)
             )
 
+    async def age(self, seen_at: int) -> None:
+        """Set the time of every later report to this time, so that live replicas report again."""
+        later = update(replicas).where(replicas.c.seen_at > seen_at)
+        await self._connection.execute(later.values(seen_at=seen_at))
+
     async def seen_since(self, since: int) -> Sequence[Replica]:
         """Return those that reported at or after a time."""
         rows = await self._connection.execute(

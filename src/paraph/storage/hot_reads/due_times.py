@@ -1,0 +1,140 @@
+"""Reads when background work is due next, so that an idle process neither polls tables nor writes.
+
+`version` is compared once a second. While it is unchanged no process has committed anything, so the
+due times read before are still true:
+
+- SQLite: `PRAGMA data_version` on a bare connection in the event loop's own thread. It changes with
+  every commit of another connection, of this process or of any other.
+- PostgreSQL: the text of the current snapshot. Equal snapshots see the same rows. It needs no
+  LISTEN, which fails behind transaction pooling, and no NOTIFY, which serialises commits.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from paraph.storage.outage import failed
+
+
+class DueTimes(NamedTuple):
+    """The earliest time of each kind of work, in epoch seconds; None: there is no such work.
+
+    Attributes:
+        urgent_event, other_event: the next attempt to forward an event.
+        revocation, ownerless: the next attempt with a queued token.
+        forwarded_at, dead_since, received_at: of the events whose deletion is due first.
+        request, state, answer: the expiry of a link request, a used state, an idempotent response.
+        export: not None if a line waits to be written to the receipt book.
+        audit_head: the number of the newest audit entry.
+        sealing_key: the id of the key that seals.
+        seen_at: the time of this replica's last report.
+    """
+
+    urgent_event: int | None
+    other_event: int | None
+    revocation: int | None
+    ownerless: int | None
+    forwarded_at: int | None
+    dead_since: int | None
+    received_at: int | None
+    request: int | None
+    state: int | None
+    answer: int | None
+    export: str | None
+    audit_head: int | None
+    sealing_key: str | None
+    seen_at: int | None
+
+
+# An index answers each in one step, except for tables that hold a few rows at a time. The constants
+# are written out: a partial index is not used with a parameter.
+_COLUMNS = ", ".join(
+    f"(SELECT {one})"
+    for one in (
+        "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = true",
+        "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = false",
+        "min(next_attempt_at) FROM revocations",
+        "min(next_attempt_at) FROM ownerless_tokens",
+        "min(handed_on_at) FROM events WHERE status = 'handed_on' AND body IS NOT NULL",
+        "min(received_at) FROM events WHERE status = 'dead' AND body IS NOT NULL",
+        "min(received_at) FROM events",
+        "min(expires_at) FROM link_requests",
+        "min(expires_at) FROM used_states",
+        "min(expires_at) FROM given_answers",
+        "min(export_id) FROM removal_exports",
+        "max(sequence) FROM audit_entries",
+        "key_id FROM key_turns ORDER BY turn DESC LIMIT 1",
+        "seen_at FROM replicas WHERE replica_id = {replica_id}",
+    )
+)
+_SQLITE = f"SELECT {_COLUMNS.format(replica_id='?')}"
+_POSTGRESQL = f"SELECT {_COLUMNS.format(replica_id='$1')}"
+
+Fetch = Callable[..., Awaitable[Sequence[Any]]]
+
+
+class DueTimesLookup(Protocol):
+    """`Database.read_version` and `Database.read_due_times` of one kind of database."""
+
+    async def version(self) -> object:
+        """Return a value that is equal to an earlier one only if nothing was committed between."""
+
+    async def read(self, replica_id: str) -> DueTimes:
+        """Return the present due times."""
+
+    async def close(self) -> None:
+        """Close its connection."""
+
+
+class SqliteDueTimesLookup:
+    """Reads in the event loop's thread, where a reader of the WAL waits for no other connection."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
+
+    def _fetch(self, statement: str, *values: str) -> Any:
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            return self._connection.execute(statement, values).fetchone()
+        except sqlite3.Error as error:
+            raise failed(error) from None
+
+    async def version(self) -> object:
+        """See `DueTimesLookup`."""
+        return self._fetch("PRAGMA data_version")[0]
+
+    async def read(self, replica_id: str) -> DueTimes:
+        """See `DueTimesLookup`."""
+        return DueTimes._make(self._fetch(_SQLITE, replica_id))
+
+    async def close(self) -> None:
+        """See `DueTimesLookup`."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class PostgresqlDueTimesLookup:
+    """Reads on a connection of the readers.
+
+    Args:
+        fetch: runs one read-only statement.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    async def version(self) -> object:
+        """See `DueTimesLookup`."""
+        return (await self._fetch("SELECT pg_current_snapshot()::text"))[0][0]
+
+    async def read(self, replica_id: str) -> DueTimes:
+        """See `DueTimesLookup`."""
+        return DueTimes._make((await self._fetch(_POSTGRESQL, replica_id))[0])
+
+    async def close(self) -> None:
+        """Its connections belong to the engine."""
