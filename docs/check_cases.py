@@ -28,7 +28,7 @@ def contents() -> str:
 
 def cases() -> str:
     """Every case: the attack, the damage, incidents, standards and the fix."""
-    parts = []
+    parts: list[str] = []
     for group, title in GROUPS.items():
         parts.append(f"## {title}")
         for entry in catalogue().values():
@@ -59,7 +59,7 @@ def _linked(standard: str) -> str:
 
 def fixes() -> str:
     """Every advice: the fix, its code for each framework, and the cases that it fixes."""
-    parts = []
+    parts: list[str] = []
     for one in advice().values():
         parts += _advice(one)
     return "\n\n".join(parts)

@@ -160,7 +160,7 @@ def test_the_challenge_is_no_oracle() -> None:
     response = load("challenge", "flask", SECRET=SECRET)["challenge_response"]
     expected = hmac.new(SECRET, b"qgg8vlvZRS6UYooatFL8Aw", "sha256").hexdigest()
     found = response({"payload": {"plainToken": "qgg8vlvZRS6UYooatFL8Aw"}})
-    wrong = ["v0:1700000000:{}", "short", "a" * 22 + "\n", None, 7, {}]
+    wrong: list[Any] = ["v0:1700000000:{}", "short", "a" * 22 + "\n", None, 7, {}]
 
     assert {"plainToken": "qgg8vlvZRS6UYooatFL8Aw", "encryptedToken": expected} == found
     assert {None} == {response({"payload": {"plainToken": one}}) for one in wrong}

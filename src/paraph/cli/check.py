@@ -158,7 +158,7 @@ def _compare(
 
     from paraph.checks.report.comparison import baseline_text, compare, excuse, written_baseline
 
-    today = dt.datetime.now(tz=datetime.UTC).date()
+    today = dt.datetime.now(tz=dt.UTC).date()
     if earlier:
         compare(found, earlier)
     if known:

@@ -13,7 +13,7 @@ from paraph.checks.verdict import Change, Finding, Verdict
 
 CASES_PAGE = "docs/reference/check-cases.md"
 VERDICTS = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE, Verdict.PASS)
-_PLACES = {name: number for number, name in enumerate(SEVERITIES)}
+_PLACES: dict[str, int] = {name: number for number, name in enumerate(SEVERITIES)}
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
