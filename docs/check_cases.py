@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from paraph.checks.advice import Advice, advice, incidents
 from paraph.checks.catalogue import GROUPS, SEVERITIES, Entry, catalogue
-from paraph.checks.report.standards import standard_url
+from paraph.checks.report.standards import in_markdown
 
 
 def contents() -> str:
@@ -47,14 +47,9 @@ def _case(entry: Entry) -> Iterator[str]:
     ]
     for one in incidents().get(entry.id, []):
         rows += [f"- It happened: [{one.name}]({one.url}). {one.text}"]
-    standards = ", ".join(_linked(one) for one in entry.standards)
+    standards = ", ".join(in_markdown(one) for one in entry.standards)
     fix = f"[{advice()[entry.advice].title}](#advice-{entry.advice})"
     yield "\n".join([*rows, f"- Standards: {standards}", f"- Fix: {entry.fix} See {fix}."])
-
-
-def _linked(standard: str) -> str:
-    url = standard_url(standard)
-    return f"[{standard}]({url})" if url else standard
 
 
 def fixes() -> str:

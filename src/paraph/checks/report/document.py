@@ -7,7 +7,7 @@ from typing import Any
 
 from paraph.checks.advice import incidents
 from paraph.checks.catalogue import catalogue
-from paraph.checks.report.order import advice_page, case_page, changes, fixes, worst_first
+from paraph.checks.report.order import advice_page, by_severity, case_page, changes, fixes
 from paraph.checks.report.visible import json_text
 from paraph.checks.runner import Run
 from paraph.checks.self_test import Matrix, released_summary
@@ -15,13 +15,13 @@ from paraph.checks.verdict import Finding, Verdict
 
 
 def document(run: Run) -> dict[str, Any]:
-    """Build the report of a run against a target; failures come first, the worst at the top."""
+    """Build the report of a run against a target; its cases are sorted by severity."""
     content = {
         "target": run.target,
         "started_at": run.started_at,
         "profile": run.profile,
         "seconds": round(run.seconds, 1),
-        "cases": [_case(one) for one in worst_first(run.findings)],
+        "cases": [_case(one) for one in by_severity(run.findings)],
         "summary": run.summary(),
         "advice": [
             {

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from paraph.checks.advice import advice, incidents
 from paraph.checks.catalogue import SEVERITIES, catalogue
 from paraph.checks.report.order import case_page, worst_first
+from paraph.checks.report.standards import in_markdown
 from paraph.checks.report.visible import json_text, visible_run
 from paraph.checks.runner import Run
 from paraph.checks.verdict import Change, Finding, Verdict
@@ -168,7 +169,7 @@ def help_markdown(name: str, framework: str = "") -> str:
             f"**It happened**: [{one.name}]({one.url}). {one.text}"
             for one in incidents().get(name, [])
         ),
-        f"**Standards**: {'; '.join(entry.standards)}",
+        f"**Standards**: {'; '.join(in_markdown(one) for one in entry.standards)}",
         f"**Fix**: {entry.fix}",
         f"### {fix.title}",
         fix.text,

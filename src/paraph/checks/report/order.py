@@ -28,6 +28,11 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     )
 
 
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort findings by severity alone, the critical ones first."""
+    return sorted(findings, key=lambda one: _PLACES.get(one.severity, len(_PLACES)))
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """One advice, and the failed cases that it fixes, the worst one first."""

@@ -12,7 +12,6 @@ from markupsafe import Markup, escape
 from paraph.checks.advice import incidents
 from paraph.checks.catalogue import GROUPS, catalogue
 from paraph.checks.report.order import VERDICTS, changes, fixes, severities, worst_first
-from paraph.checks.report.standards import standard_url
 from paraph.checks.report.visible import visible_run
 from paraph.checks.runner import Run
 from paraph.checks.self_test import released_sentence
@@ -57,7 +56,6 @@ def to_html(run: Run) -> str:
         changes=changes(run),
         entries=catalogue(),
         incidents=incidents(),
-        standard_url=standard_url,
         severities=severities(failed),
         counts={name: _counts(findings) for name, _, findings in groups},
         kill_line=released_sentence(),

@@ -25,3 +25,9 @@ def standard_url(standard: str) -> str:
         if found := pattern.fullmatch(standard):
             return found.expand(place)
     return ""
+
+
+def in_markdown(standard: str) -> str:
+    """Return the name of a standard as a Markdown link, or as text if its address is not known."""
+    url = standard_url(standard)
+    return f"[{standard}]({url})" if url else standard
