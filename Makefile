@@ -108,6 +108,7 @@ bench: $(DEV)  ## hot paths beside the ceiling, in one run
 	PYTHONPATH=src:tests $(BIN)/python bench/webhook.py
 	PYTHONPATH=src:tests $(BIN)/python bench/token_vend.py
 	PYTHONPATH=src:tests $(BIN)/python bench/scale.py
+	PYTHONPATH=src:tests $(BIN)/python bench/paces.py
 	PYTHONPATH=src:tests $(BIN)/python bench/forwarding.py
 	PYTHONPATH=src:tests $(BIN)/python bench/steps.py
 	PYTHONPATH=src:tests $(BIN)/python bench/inputs.py

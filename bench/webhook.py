@@ -25,11 +25,13 @@ from paraph.storage.database import open_store
 from postgres_server import PostgresServer
 from storage import sample
 
-_EXPRESS = ["express@5.3.0", "pg@8.23.1"]
-_RIVET = ["@zoom/rivet@0.4.0"]
 SQLITE, POSTGRESQL = "durable on SQLite", "durable on PostgreSQL"
 CORE, EXPRESS = "peer: FastAPI, SQLAlchemy Core, durable", "peer: express, pg, durable"
 RIVET = "peer: rivet, verifies, stores nothing"
+_NODE = {
+    EXPRESS: ("express_receiver.mjs", ["express@5.3.0", "pg@8.23.1"]),
+    RIVET: ("rivet_receiver.mjs", ["@zoom/rivet@0.4.0"]),
+}
 GOALS = {SQLITE: 0.45, POSTGRESQL: 0.55}
 AGAINST = [
     (SQLITE, CORE, 15.0),
@@ -117,14 +119,14 @@ def _peers(folder: Path, stack: ExitStack) -> list[Target]:
 
 def _node_peers(folder: Path, stack: ExitStack, postgres: PostgresServer) -> list[Target]:
     """What teams write in Node: Zoom's kit, and express with a commit for each event."""
-    peers: list[tuple[str, str, list[str], Callable[[], Sequence[bytes]]]] = [
-        (EXPRESS, "express_receiver.mjs", _EXPRESS, load.genuine),
-        (RIVET, "rivet_receiver.mjs", _RIVET, _for_rivet),
+    peers: list[tuple[str, Callable[[], Sequence[bytes]]]] = [
+        (EXPRESS, load.genuine),
+        (RIVET, _for_rivet),
     ]
     targets = []
-    os.environ["BENCH_DATABASE"] = postgres.create_database()
-    for label, script, packages, requests in peers:
-        receiver = _installed(folder, script, packages)
+    os.environ["BENCH_DATABASE"] = postgres.create_database(empty=True)
+    for label, requests in peers:
+        receiver = installed_receiver(folder, label)
         if receiver is None:
             print(f"{label} is skipped: node or npm is missing, or no network")
             continue
@@ -140,8 +142,9 @@ def _for_rivet() -> list[bytes]:
     return [one.replace(b"POST /webhook", b"POST /zoom/events", 1) for one in load.genuine()]
 
 
-def _installed(folder: Path, script: str, packages: list[str]) -> Path | None:
-    """A receiver with what it imports beside it; None where that cannot be had."""
+def installed_receiver(folder: Path, label: str) -> Path | None:
+    """Install a receiver for Node; None where node, npm or the network is missing."""
+    script, packages = _NODE[label]
     if shutil.which("npm") is None:
         return None
     place = folder / script.partition(".")[0]

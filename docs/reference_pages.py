@@ -16,8 +16,8 @@ import click
 from markdown_table import table
 from prometheus_client.parser import text_string_to_metric_families
 
-from paraph.api.app import _framework
 from paraph.api.document import EVERYWHERE, ApiKeyDependency, openapi_of
+from paraph.api.framework import create_framework
 from paraph.cli.main import app
 from paraph.errors import ParaphError
 from paraph.model.event import Backlog
@@ -133,7 +133,7 @@ class _Counted(dict[str, int]):
 def openapi() -> Mapping[str, Any]:
     """The OpenAPI document of the management API; no service runs for it."""
     nothing = cast("Any", None)
-    framework = _framework(nothing, nothing, nothing, public_url="https://zoom.example")
+    framework = create_framework(nothing, nothing, nothing, public_url="https://zoom.example")
     return openapi_of(framework, ApiKeyDependency(nothing))
 
 

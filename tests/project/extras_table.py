@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import generate
+from markdown_table import table
 
 from project.extras_environment import IMPORTS, Installed, build_wheel, install
 
@@ -36,7 +37,7 @@ def main() -> None:
             print(*rows[-1], flush=True)
     note = f"Python {platform.python_version()} on {platform.system()}, {platform.machine()}."
     text = PAGE.read_text(encoding="utf-8")
-    content = f"{generate._table(HEADS, rows)}\n\n{note}"
+    content = f"{table(HEADS, rows)}\n\n{note}"
     PAGE.write_text(generate._replace(text, "extras", content), encoding="utf-8")
 
 

@@ -48,7 +48,7 @@ class Retention:
         return cls(event_retention, max(window, event_retention), dead_letter_retention)
 
     def due(self, times: DueTimes) -> int | None:
-        """Return when the next event is due for deletion, in epoch seconds; None: there is none."""
+        """Return when the next event is due for deletion, in epoch seconds, None without events."""
         return earliest(
             after(times.forwarded_at, self.body),
             after(times.dead_since, self.dead_body),

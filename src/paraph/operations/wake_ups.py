@@ -71,7 +71,7 @@ class WakeUps:
 
 
 def earliest(*times: int | None) -> int | None:
-    """Return the earliest of some times, None where there is none."""
+    """Return the earliest of some times, or None for no time at all."""
     return min((one for one in times if one is not None), default=None)
 
 

@@ -53,7 +53,7 @@ async def background_work(
     export: ReceiptExport | None,
     shared_clock: SharedClock,
 ) -> AsyncIterator[WakeUps]:
-    """Do the work that nobody waits for, until the block ends.
+    """Do the background work until the block ends.
 
     Args:
         settings: checked settings.

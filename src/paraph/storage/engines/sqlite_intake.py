@@ -40,6 +40,8 @@ MOST_MARKS = 8192
 CHECKPOINT_BYTES = 4 << 20
 TRUNCATE_BYTES = 32 << 20
 CHECKPOINT_SECONDS = 0.25
+# After so many looks at an unchanged WAL the thread waits for the next batch.
+QUIET_LOOKS = 8
 
 _ALL_COLUMNS = f"{COLUMNS}, notice, attempts, failure"
 _ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
@@ -187,30 +189,46 @@ def _statement(size: int) -> str:
 
 
 class Checkpoints:
-    """Copies the WAL back into the file, in a thread of its own, so that no commit waits."""
+    """Copies the WAL back into the file, in a thread of its own, so that no commit waits.
+
+    While no events arrive the thread rests.
+    """
 
     def __init__(self, path: str, connect: Callable[[str], sqlite3.Connection]) -> None:
         self._log = Path(f"{path}-wal")
         self._open = partial(connect, path)
         self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._is_resting = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread, once; a process that stores no events needs no thread."""
-        if self._thread is None:
+        """Start the thread, or wake it; a process that stores no events needs no thread."""
+        if self._is_resting:
+            self._is_resting = False
+            self._wake.set()
+        elif self._thread is None:
             self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
         """End the thread."""
         self._stopping.set()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:
         connection = self._open()
+        last, quiet = (0, 0), 0
         while not self._stopping.wait(CHECKPOINT_SECONDS):
-            size = self._log_bytes()
+            # The size alone does not tell: the WAL is written from its beginning again.
+            found = size, _ = self._log_state()
+            quiet = quiet + 1 if found == last else 0
+            last = found
+            if quiet >= QUIET_LOOKS:
+                self._rest()
+                quiet = 0
             try:
                 if size > CHECKPOINT_BYTES:
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -222,8 +240,16 @@ class Checkpoints:
                 continue
         connection.close()
 
-    def _log_bytes(self) -> int:
+    def _rest(self) -> None:
+        self._wake.clear()
+        self._is_resting = True
+        if not self._stopping.is_set():
+            self._wake.wait()
+
+    def _log_state(self) -> tuple[int, int]:
+        """Return the size of the WAL, and the time of its last write in nanoseconds."""
         try:
-            return self._log.stat().st_size
+            state = self._log.stat()
         except OSError:
-            return 0
+            return 0, 0
+        return state.st_size, state.st_mtime_ns
