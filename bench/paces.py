@@ -13,7 +13,7 @@ import os
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +176,7 @@ def _or_dash(condition: str, text: str) -> str:
     return text if condition else "-"
 
 
-def receivers(folder: Path, postgres: PostgresServer) -> Iterator[Receiver]:
+def receivers(folder: Path, postgres: PostgresServer) -> Generator[Receiver]:
     """Start each receiver when it is asked for: only one runs at a time."""
     for name, url in (("SQLite", ""), ("PostgreSQL", postgres.create_database())):
         place = folder / name
