@@ -7,6 +7,7 @@ import builtins
 import hashlib
 import hmac
 import json
+import logging
 import re
 import sqlite3
 import subprocess
@@ -220,6 +221,62 @@ def test_python_opens_a_ciphertext_in_its_own_row_only() -> None:
     assert ("k2", "token") == (name, names["unseal"](name, sealed, b"grants/1"))
     with pytest.raises(InvalidTag):
         names["unseal"](name, sealed, b"grants/2")
+
+
+def test_the_access_log_hides_codes() -> None:
+    """The filter keeps the arguments of a record, and hides the values of secrets in them."""
+    logger = logging.getLogger("uvicorn.access")
+    before = [*logger.filters]
+    redact = load("redact-logs", "fastapi")["Redact"]()
+    for one in [*logger.filters]:
+        if one not in before:
+            logger.removeFilter(one)
+    arguments = ("127.0.0.1:1", "GET", "/zoom/redirect?code=c1&state=s1&x=1", "1.1", 303)
+    record = logging.LogRecord("a", 20, "a.py", 1, "%s %s %s %s %d", arguments, None)
+
+    assert redact.filter(record)
+    assert "127.0.0.1:1 GET /zoom/redirect?code=…&state=…&x=1 1.1 303" == record.getMessage()
+
+
+def test_deliveries_are_new_once_and_stored_first(db: sqlite3.Connection) -> None:
+    """A body is new once; a stored one is processed once, also after a restart."""
+    db.execute("CREATE TABLE deliveries (key PRIMARY KEY)")
+    db.execute("CREATE TABLE inbox (body, done)")
+    is_new = load("deduplicate", "flask", db=db)["is_new"]
+    done: list[bytes] = []
+    inbox = load("store-first", "django", db=db, process=done.append)
+    inbox["handle"](BODY)
+    inbox["work"]()
+    inbox["work"]()
+
+    assert [True, False, True] == [is_new(BODY), is_new(BODY), is_new(b"{}")]
+    assert [BODY] == done
+
+
+def test_a_removal_deletes_exactly_its_installation(db: sqlite3.Connection) -> None:
+    """Only the pair of account and user goes, if it is older than the removal, and its data."""
+    db.execute("CREATE TABLE removals (client_id, account_id, user_id, at)")
+    for table in ("installations", "user_data"):
+        db.execute(f"CREATE TABLE {table} (client_id, account_id, user_id, installed_at)")
+        rows = [("c", "a", "u", 10), ("c", "a", "v", 10), ("c", "b", "u", 10), ("c", "d", "u", 99)]
+        db.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", rows)
+    remove = load("removal", "flask", db=db, CLIENT_ID="c", zoom_time=float)["remove"]
+    payload = {"user_id": "u", "deauthorization_time": 1e9, "user_data_retention": "false"}
+    for client, account in (("c", "a"), ("other", "b"), ("c", "d")):
+        remove({"payload": {**payload, "client_id": client, "account_id": account}}, 50)
+    left = [("a", "v"), ("b", "u"), ("d", "u")]
+
+    for table in ("installations", "user_data"):
+        found = db.execute(f"SELECT account_id, user_id FROM {table} ORDER BY 1, 2").fetchall()
+        assert left == found
+
+
+def test_the_rate_limit_starts_again() -> None:
+    """A key is limited within its time, and free after it."""
+    is_allowed = load("rate-limit", "flask")["is_allowed"]
+    seen = [is_allowed("a", most=2, seconds=60, now=now) for now in (0, 1, 2, 61)]
+
+    assert [True, True, False, True] == seen
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from paraph.checks.advice import incidents
 from paraph.checks.catalogue import GROUPS, catalogue
-from paraph.checks.report.order import VERDICTS, changes, fixes, severities, worst_first
+from paraph.checks.report.order import VERDICTS, changes, fixes, reasons, severities, worst_first
 from paraph.checks.report.visible import visible_run
 from paraph.checks.runner import Run
 from paraph.checks.self_test import released_sentence
@@ -48,6 +48,11 @@ def to_html(run: Run) -> str:
         run=run,
         style=style,
         groups=groups,
+        sorted_groups=[(name, title, worst_first(found)) for name, title, found in groups],
+        untested=[
+            *reasons(run, Verdict.INCONCLUSIVE),
+            *reasons(run, Verdict.NOT_APPLICABLE),
+        ],
         verdicts=VERDICTS,
         letters=_LETTERS,
         summary=run.summary(),
