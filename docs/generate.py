@@ -24,6 +24,7 @@ from markdown_table import table
 
 from paraph.model.grant import GRANT_TRANSITIONS
 from paraph.model.link import LINK_TRANSITIONS
+from paraph.operations.findings.rule import RULES, SEVERITIES
 from paraph.outgoing.failure import Cause, failure
 from paraph.simulator.app import create_simulator
 from paraph.simulator.state.behaviours import all_behaviours
@@ -129,6 +130,13 @@ def causes() -> str:
     return table(("cause", "log (an example)", "remedy"), rows)
 
 
+def rules() -> str:
+    """Every rule of the doctor, the worst first."""
+    ordered = sorted(RULES.items(), key=lambda one: SEVERITIES.index(one[1].severity))
+    rows = [(f"`{name}`", one.severity, one.title, one.source) for name, one in ordered]
+    return table(("rule", "severity", "weakness", "source"), rows)
+
+
 _THROUGH = " (through the proxy http://proxy.internal:3128)"
 
 
@@ -139,6 +147,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "doors": doors,
         "phases": phases,
     },
+    "reference/doctor.md": {"rules": rules},
     "how-to/outgoing.md": {"causes": causes},
     "reference/cli.md": {"commands": reference_pages.commands},
     "reference/errors.md": {

@@ -36,6 +36,7 @@ EXTRA_OF: Mapping[str, str] = {
     "paraph.lifecycle": "service",
     "paraph.operations": "service",
     "paraph.remote": "service",
+    "paraph.review": "service",
     "paraph.service": "service",
     "paraph.settings": "service",
     "paraph.simulator": "simulator",

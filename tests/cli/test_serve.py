@@ -76,6 +76,7 @@ def test_a_taken_port_is_said_in_two_lines(tmp_path: Path) -> None:
     assert "is its port taken?" in said
 
 
+@pytest.mark.slow
 def test_a_database_of_another_key_is_said(tmp_path: Path) -> None:
     """Another ring than the database's is refused at the start, not at the first token."""
     first = start(tmp_path, GOOD)
@@ -124,6 +125,7 @@ def test_a_private_side_beyond_loopback_is_warned_about(tmp_path: Path) -> None:
     assert "private.beyond_loopback" in errors
 
 
+@pytest.mark.slow
 def test_an_untrusted_proxy_is_warned_about(tmp_path: Path) -> None:
     """Behind TLS every visitor has the proxy's address, and so one budget, unless it is named."""
     unnamed = GOOD.replace('["127.0.0.1"]', "[]")

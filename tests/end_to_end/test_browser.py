@@ -84,6 +84,7 @@ def test_declining_the_accounts_installs_nothing(host_demo: RunningDemo, page: P
     expect(page.locator(".installation")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_every_attack_is_withstood(host_demo: RunningDemo, page: Page) -> None:
     """Each button of the attack panel sends its attack, and none gets anywhere."""
     install_from_marketplace(page, host_demo, "Ada Lund")
@@ -177,6 +178,7 @@ def test_nothing_is_left_of_a_demo() -> None:
             assert 0 != probe.connect_ex(("127.0.0.1", port))
 
 
+@pytest.mark.slow
 def test_install_without_linking(plain_demo: RunningDemo, page: Page) -> None:
     """Without linking the Marketplace leads straight to an installation of the Zoom user."""
     page.goto(f"{plain_demo.zoom}/marketplace/{plain_demo.client_id}")
@@ -333,6 +335,7 @@ def test_two_tabs_without_linking(plain_demo: RunningDemo, page: Page) -> None:
     expect(page.locator(".installation")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_two_tabs_with_linking(host_demo: RunningDemo, page: Page) -> None:
     """Two tabs of one person are both confirmed, in either order, with one installation."""
     begin(page, host_demo)

@@ -319,7 +319,8 @@ _CONTRAST = """() => {
   return poor; }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_can_be_read(running: SimulatedZoom, browser: Browser, scheme: str) -> None:
     """All text of console and consent has a contrast of 4.5 to its ground (WCAG 2.2, 1.4.3)."""
     running.consent("approve")

@@ -117,6 +117,7 @@ def test_a_dead_letter_is_redelivered_by_page(operated: RunningDemo, page: Page)
     assert [] == problems
 
 
+@pytest.mark.slow
 def test_all_that_are_shown_by_keyboard(operated: RunningDemo, page: Page) -> None:
     """Every dead letter of a page with one press, and nothing but a keyboard."""
     bury(operated)
@@ -133,6 +134,7 @@ def test_all_that_are_shown_by_keyboard(operated: RunningDemo, page: Page) -> No
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
 
 
+@pytest.mark.slow
 def test_a_revoked_key_ends_the_session(operated: RunningDemo, page: Page) -> None:
     """Revoked by command in another process, the next page is the form."""
     key = new_key(operated)
@@ -145,7 +147,8 @@ def test_a_revoked_key_ends_the_session(operated: RunningDemo, page: Page) -> No
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_phone_and_can_be_read(
     operated: RunningDemo, browser: Browser, scheme: str
 ) -> None:

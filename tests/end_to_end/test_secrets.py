@@ -90,6 +90,7 @@ def found_in(content: bytes, canaries: dict[str, str]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_no_secret_in_database_log_or_response(host_demo: RunningDemo, browser: Browser) -> None:
     """After installs, attacks, events and a decided removal, a scan finds no canary anywhere."""
     demo = host_demo

@@ -25,6 +25,7 @@ PRODUCT = Example(
 )
 
 
+@pytest.mark.slow
 def test_everything_works_as_its_page_says(simulated_zoom: SimulatedZoom, tmp_path: Path) -> None:
     """Denied, connected, an event, a dead grant, a removal, a disconnection."""
     with running(PRODUCT, simulated_zoom, tmp_path) as product:

@@ -43,6 +43,7 @@ def run_pytest(folder: Path, *arguments: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.slow
 def test_the_first_test_passes(tmp_path: Path) -> None:
     """After its third step the page promises `1 passed`."""
     write_files(tmp_path, until="## 4.")

@@ -400,7 +400,7 @@ class AnyOrder(RuleBasedStateMachine):
         try:
             await key_rotation.begin_rotation(self.context)
         except UsageError:
-            # A service that died has not said so: it counts as gone half a minute later.
+            # A service that died has not said so: it counts as gone some minutes later.
             later = replace(self.context, clock=lambda: time.time() + LIVE_SECONDS + 1)
             await key_rotation.begin_rotation(later)
         await key_rotation.reseal(self.context, lambda _count: None)

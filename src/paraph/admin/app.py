@@ -20,6 +20,7 @@ from paraph.admin.operator_request import Fields, OperatorRequest, parse_query, 
 from paraph.admin.own_origin import OwnOrigin, came_from_another_site
 from paraph.admin.page import Refusal, nothing_here, render, see_other, static_file
 from paraph.admin.session import COOKIE, Session, Sessions
+from paraph.admin.settings_pages import Examine, SettingsPages
 from paraph.admin.sign_in import START, SignIn
 from paraph.errors import ParaphError
 from paraph.http.problems import problem_of
@@ -45,6 +46,7 @@ class Dependencies:
         cookies: returns all cookies of a request, repeated names included.
         address_of: returns the client address that the rate limit counts by.
         sign_in_limit: the rate limit of failed sign-ins.
+        examine: finds the weaknesses of the running service.
     """
 
     app_name: str
@@ -52,6 +54,7 @@ class Dependencies:
     cookies: Callable[[Iterable[tuple[bytes, bytes]]], list[tuple[str, str]]]
     address_of: Callable[[Scope], str]
     sign_in_limit: RateLimit
+    examine: Examine
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class OperatorPages:
     def _all_routes(self) -> list[_Route]:
         events, audit = EventPages(self._context), AuditPages(self._context)
         installations = InstallationPages(self._context)
+        settings = SettingsPages(self._dependencies.examine)
         one_event = "/admin/events/([A-Za-z0-9_-]{4,80})"
         routes: list[tuple[str, dict[str, View]]] = [
             ("/admin/?", {"GET": _start}),
@@ -84,6 +88,8 @@ class OperatorPages:
             ("/admin/installations", {"GET": installations.show_all}),
             ("/admin/audit", {"GET": audit.show}),
             ("/admin/audit/verify", {"POST": audit.verify}),
+            ("/admin/settings", {"GET": settings.show}),
+            ("/admin/settings/check", {"POST": settings.check}),
             ("/admin/sign-out", {"POST": self._sign_in.sign_out}),
         ]
         return [_Route(re.compile(path), views) for path, views in routes]

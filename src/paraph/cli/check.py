@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ import click
 
 from paraph.checks.advice import FRAMEWORKS
 from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, Severity, catalogue
+from paraph.cli.output import demand_writable, write_report
 from paraph.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -119,12 +119,12 @@ def check(
     2 the check could not run. Findings below --fail-on and known findings of --baseline do not
     count.
     """
-    _demand_writable(output, "--output")
-    _demand_writable(write_baseline, "--write-baseline")
+    demand_writable(output)
+    demand_writable(write_baseline, "--write-baseline")
     if target == Path("init"):
         from paraph.checks.questions import target_text
 
-        _write(target_text(_asked), output)
+        write_report(target_text(_asked), output)
         return
     ids = _chosen(only, _known(_renamed(group), GROUPS), _known(severity, SEVERITIES))
     if self_check:
@@ -146,7 +146,7 @@ def check(
     found = _attack(target, ids, profile=profile, jobs=jobs, impersonate=impersonate)
     found.framework = framework or found.framework
     _compare(found, earlier, known, write_baseline)
-    _write(_written(found, Format(form)), output)
+    write_report(_written(found, Format(form)), output)
     raise click.exceptions.Exit(found.exit_code(fail_on))
 
 
@@ -165,7 +165,7 @@ def _compare(
         excuse(found, known, today)
     if write_baseline:
         written = written_baseline(found.findings, today)
-        _write(baseline_text(written), write_baseline)
+        write_report(baseline_text(written), write_baseline)
         excuse(found, written, today)
 
 
@@ -278,24 +278,5 @@ def _self_test(ids: list[str], jobs: int, form: Format, output: Path | None) -> 
             told=lambda one: noted(one.id, "ok" if one.works else "open", kill_line(one)),
         )
     as_json = form is Format.JSON
-    _write(to_json(matrix_document(matrix)) if as_json else matrix_text(matrix), output)
+    write_report(to_json(matrix_document(matrix)) if as_json else matrix_text(matrix), output)
     return 0 if matrix.killed == len(matrix.kills) else 1
-
-
-def _demand_writable(output: Path | None, option: str) -> None:
-    """Check that a file can be written, before any case runs."""
-    folder = output.parent if output is not None else Path()
-    if output is not None and (output.is_dir() or not os.access(folder, os.W_OK)):
-        raise ConfigurationError(
-            [f"{output}: cannot be written"], remedy=f"Choose another file for {option}."
-        )
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.write(text)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError([f"{output}: {error.strerror}"]) from None

@@ -30,6 +30,18 @@ _PLACES = {
         "Attack a running app and report which attacks it withstands.",
         "check",
     ),
+    "init": CommandPlace(
+        "paraph.cli.init",
+        "init",
+        "Write paraph.toml and the app's manifest, and show what to enter at Zoom.",
+        "service",
+    ),
+    "doctor": CommandPlace(
+        "paraph.cli.doctor",
+        "doctor",
+        "Find every weakness of the settings, the machine, the public URL and the app at Zoom.",
+        "service",
+    ),
     "migrate": CommandPlace(
         "paraph.cli.migrate", "migrate", "Remove unused parts of the database schema.", "service"
     ),

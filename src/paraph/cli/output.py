@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
+
+from paraph.errors import ConfigurationError
 
 _LINE_SECONDS = 5.0
 
@@ -73,6 +77,38 @@ def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(what, total=total)
         yield lambda count: progress.advance(task, count)
+
+
+def demand_writable(output: Path | None, option: str = "--output") -> None:
+    """Check that a report can be written, before the work begins.
+
+    Args:
+        output: the file; None if it is the standard output.
+        option: the option that names it.
+
+    Raises:
+        ConfigurationError: it is a folder, or its folder cannot be written to.
+    """
+    folder = output.parent if output is not None else Path()
+    if output is not None and (output.is_dir() or not os.access(folder, os.W_OK)):
+        raise ConfigurationError(
+            [f"{output}: cannot be written"], remedy=f"Choose another file for {option}."
+        )
+
+
+def write_report(text: str, output: Path | None) -> None:
+    """Write a report to a file, or to the standard output without a file.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError([f"{output}: {error.strerror}"]) from None
 
 
 class _Lines:

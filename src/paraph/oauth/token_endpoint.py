@@ -103,7 +103,7 @@ def build_token_request(
         server.issuer,
     ):
         raise UsageError("the response belongs to another client, redirect URI or server")
-    return _form(
+    return build_client_request(
         server.token_endpoint,
         client,
         {
@@ -119,7 +119,7 @@ def build_refresh_request(
     server: AuthorizationServer, client: Client, *, refresh_token: Secret
 ) -> Request:
     """Build the refresh request (RFC 6749 section 6)."""
-    return _form(
+    return build_client_request(
         server.token_endpoint,
         client,
         {"grant_type": "refresh_token", "refresh_token": refresh_token.reveal()},
@@ -130,10 +130,11 @@ def build_revocation_request(
     server: AuthorizationServer, client: Client, *, token: Secret
 ) -> Request:
     """Build the revocation request (RFC 7009 section 2.1)."""
-    return _form(server.revocation_endpoint, client, {"token": token.reveal()})
+    return build_client_request(server.revocation_endpoint, client, {"token": token.reveal()})
 
 
-def _form(url: str, client: Client, parameters: dict[str, str]) -> Request:
+def build_client_request(url: str, client: Client, parameters: dict[str, str]) -> Request:
+    """Build a form with client authentication. Only probes build a token request by it directly."""
     # Id and secret are form-encoded before Basic joins them (RFC 6749 section 2.3.1). Zoom's have
     # only letters, digits, "_" and "-", which stay unchanged.
     name, password = quote_plus(client.client_id), quote_plus(client.client_secret.reveal())

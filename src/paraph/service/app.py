@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
@@ -52,6 +54,9 @@ from paraph.service.private import PrivateSide
 from paraph.service.private_host import PrivateHosts, private_names
 from paraph.settings.loading import LINK_PATH, START_PATH
 from paraph.settings.model import Settings
+
+if TYPE_CHECKING:
+    from paraph.operations.findings.examination import Examination
 
 _log = get_logger("service")
 
@@ -219,6 +224,15 @@ def _host_page_routes(
     }
 
 
+async def _examine(settings: Settings, *, network: bool) -> Examination:
+    # The probes load libraries that a service without such a page request never needs.
+    from paraph.operations.findings.examination import examine_running
+    from paraph.operations.probes.collecting import Sources
+
+    sources = Sources(time.time, time.monotonic, token=lambda: secrets.token_urlsafe(32))
+    return await examine_running(settings, sources, network=network)
+
+
 def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
     dependencies = Dependencies(
         app_name=settings.app_name,
@@ -226,6 +240,7 @@ def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
         cookies=own_cookies,
         address_of=partial(client_address, trusted=settings.trusted_proxies),
         sign_in_limit=RateLimit(burst=10, per_second=0.05, clock=time.monotonic),
+        examine=lambda network: _examine(settings, network=network),
     )
     headers = shown_headers(CONTENT_SECURITY_POLICY, referrer=REFERRER_POLICY)
     return SecurityHeaders(OperatorPages(context, dependencies), headers)

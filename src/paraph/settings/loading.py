@@ -74,6 +74,37 @@ class Mount:
     has_pages: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """Settings as they are, complete or not.
+
+    Attributes:
+        settings: None if there is a problem.
+        written: the values as written; a bad value has its default.
+        problems: every problem, without a value of a secret.
+    """
+
+    settings: Settings | None
+    written: Written
+    problems: tuple[str, ...]
+
+
+def inspect_settings(file: Path | None = None) -> Inspected:
+    """Read a TOML file and the environment, and return what is wrong instead of raising it.
+
+    Args:
+        file: the TOML file; by default `paraph.toml` in the working directory, if it exists.
+    """
+    try:
+        written, problems = _read(file)
+    except ConfigurationError as error:
+        return Inspected(None, Written(), tuple(error.problems))
+    try:
+        return Inspected(_checked(written, problems, Mount()), written, ())
+    except ConfigurationError as error:
+        return Inspected(None, written, tuple(error.problems))
+
+
 def _read(
     file: Path | None, keywords: Mapping[str, object] | None = None
 ) -> tuple[Written, list[str]]:

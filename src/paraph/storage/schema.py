@@ -16,7 +16,7 @@ The revision's name shows its kind, so that older code recognises the kind of an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,35 @@ def contract(connection: Connection, *, place: str = "") -> list[str]:
 def is_contracting(revision: str) -> bool:
     """Return True if a step, even an unknown one, may remove what older code needs."""
     return revision.startswith("c")
+
+
+def compare_steps(taken: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Compare the steps that a database has with those of this code.
+
+    Args:
+        taken: the newest steps that it has, one of each branch.
+
+    Returns:
+        `missing` (expanding) and `removable` (contracting) steps that it does not have, and
+        `unknown` contracting steps.
+    """
+    _, script = _own_steps()
+    known = {one.revision for one in script.walk_revisions()}
+    unknown = [one for one in taken if one not in known]
+    has = {
+        one.revision
+        for head in taken
+        if head in known
+        for one in script.iterate_revisions(head, "base", inclusive=True)
+    }
+    # Newer expanding code has applied all expanding steps that this code knows.
+    newer = any(not is_contracting(one) for one in unknown)
+    missing = sorted(known - has)
+    return {
+        "missing": tuple(one for one in missing if not is_contracting(one) and not newer),
+        "removable": tuple(one for one in missing if is_contracting(one)),
+        "unknown": tuple(one for one in unknown if is_contracting(one)),
+    }
 
 
 def _is_current(connection: Connection) -> bool:

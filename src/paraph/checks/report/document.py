@@ -8,10 +8,10 @@ from typing import Any
 from paraph.checks.advice import incidents
 from paraph.checks.catalogue import catalogue
 from paraph.checks.report.order import advice_page, by_severity, case_page, changes, fixes
-from paraph.checks.report.visible import json_text
 from paraph.checks.runner import Run
 from paraph.checks.self_test import Matrix, released_summary
 from paraph.checks.verdict import Finding, Verdict
+from paraph.visible_text import json_text
 
 
 def document(run: Run) -> dict[str, Any]:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from paraph.checks.advice import advice, incidents
 from paraph.checks.catalogue import SEVERITIES, catalogue
 from paraph.checks.report.order import case_page, worst_first
 from paraph.checks.report.standards import in_markdown
-from paraph.checks.report.visible import json_text, visible_run
+from paraph.checks.report.visible import visible_run
 from paraph.checks.runner import Run
 from paraph.checks.verdict import Change, Finding, Verdict
+from paraph.sarif import LEVELS, sarif_place, sarif_rule, sarif_text
 
-_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
-# Code-scanning pages sort by this scale.
-_SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "3.0"}
 _STATES = {Change.NEW: "new", Change.UNCHANGED: "unchanged"}
 
 
@@ -97,27 +93,16 @@ def to_sarif(run: Run) -> str:
     """
     file, run = run.file, visible_run(run)
     found = worst_first(run.findings)
-    content = {
-        "$schema": _SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "paraph check",
-                        "rules": [_rule(one.id, run.framework) for one in found],
-                    }
-                },
-                "invocations": [_invocation(run, found)],
-                "results": [
-                    _result(index, one, run, file)
-                    for index, one in enumerate(found)
-                    if one.verdict is Verdict.FAIL
-                ],
-            }
+    return sarif_text(
+        "paraph check",
+        rules=[_rule(one.id, run.framework) for one in found],
+        invocations=[_invocation(run, found)],
+        results=[
+            _result(index, one, run, file)
+            for index, one in enumerate(found)
+            if one.verdict is Verdict.FAIL
         ],
-    }
-    return json_text(content)
+    )
 
 
 def _invocation(run: Run, found: list[Finding]) -> dict[str, Any]:
@@ -138,23 +123,15 @@ def _invocation(run: Run, found: list[Finding]) -> dict[str, Any]:
 
 def _rule(name: str, framework: str) -> dict[str, Any]:
     entry = catalogue()[name]
-    return {
-        "id": name,
-        "name": entry.title,
-        "shortDescription": {"text": entry.title},
-        "fullDescription": {"text": f"{entry.attack} {entry.expectation} {entry.why}"},
-        "help": {
-            "text": f"{entry.fix}\n{advice()[entry.advice].text}\n{'; '.join(entry.standards)}",
-            "markdown": help_markdown(name, framework),
-        },
-        "defaultConfiguration": {"level": _LEVELS[entry.severity]},
-        "properties": {
-            "precision": "very-high",
-            "problem.severity": _LEVELS[entry.severity].replace("note", "recommendation"),
-            "security-severity": _SCORES[entry.severity],
-            "tags": ["security", "oauth", entry.group],
-        },
-    }
+    return sarif_rule(
+        name,
+        title=entry.title,
+        description=f"{entry.attack} {entry.expectation} {entry.why}",
+        remedy=f"{entry.fix}\n{advice()[entry.advice].text}\n{'; '.join(entry.standards)}",
+        markdown=help_markdown(name, framework),
+        severity=entry.severity,
+        tags=["oauth", entry.group],
+    )
 
 
 def help_markdown(name: str, framework: str = "") -> str:
@@ -187,18 +164,10 @@ def _result(index: int, finding: Finding, run: Run, file: str) -> dict[str, Any]
         "ruleId": finding.id,
         "ruleIndex": index,
         "kind": "fail",
-        "level": _LEVELS[finding.severity],
+        "level": LEVELS[finding.severity],
         "message": {"text": finding.reason or catalogue()[finding.id].title},
-        "locations": [
-            {
-                # A finding has no line of code, so its location is the target file.
-                "physicalLocation": {
-                    "artifactLocation": {"uri": quote(file, errors="replace") or "target"},
-                    "region": {"startLine": 1},
-                },
-                "logicalLocations": [{"fullyQualifiedName": f"{run.target}/{finding.group}"}],
-            }
-        ],
+        # The location of a finding is the target file.
+        "locations": sarif_place(file, inside=f"{run.target}/{finding.group}"),
         # GitHub recognizes an alert by the first one; without it all of them have the same line.
         "partialFingerprints": {
             "primaryLocationLineHash": f"{finding.id}:1",

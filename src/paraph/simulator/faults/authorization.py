@@ -6,6 +6,7 @@ from paraph.simulator.response import AuthorizationResponse
 from paraph.simulator.state.fault_registry import check, fault
 
 check("code_of_another", "The code belongs to a user who did not consent.")
+check("second_redirect_refused", "Only the first redirect URI of an app is accepted.")
 check("consent_skipped", "A signed-in user sees no consent page; the code is returned at once.")
 
 

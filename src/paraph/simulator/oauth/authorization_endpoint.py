@@ -58,6 +58,11 @@ class AuthorizationEndpoint:
         source="veritas.com article 100060085; forum reports",
     )
     @behaviour(
+        "redirect URI",
+        "in strict mode a registered URI that is not the primary one is accepted",
+        "unknown",
+    )
+    @behaviour(
         "authorization request",
         "response_type must be code; it may be absent, except with `strict`",
         "inferred",
@@ -73,7 +78,10 @@ class AuthorizationEndpoint:
         if app.client_id in self._simulator.app_status.disabled:
             raise Refused(4717, "The app has been disabled")
         redirect_uri = query.get("redirect_uri", "")
-        if not redirect_is_registered(app, world.zoom, redirect_uri):
+        is_second = redirect_uri not in app.redirect_uris[:1]
+        if not redirect_is_registered(app, world.zoom, redirect_uri) or (
+            is_second and self._simulator.faults.take("second_redirect_refused")
+        ):
             raise Refused(4700, "Invalid redirect url")
         response_type = query.get("response_type", "" if world.zoom.strict else "code")
         if response_type != "code":

@@ -87,6 +87,13 @@ class PostgresqlEngine:
             await _lock(connection, _MIGRATION)
             yield connection
 
+    async def find_pooler(self) -> str:
+        """Return the mode of the pooler in front of the server; "" without one."""
+        await finish(self._connector.look())
+        if self._connector.is_session_mode:
+            return "session"
+        return "transaction" if self._connector.is_pooled else ""
+
     @asynccontextmanager
     async def intake_lock(self) -> AsyncIterator[None]:
         """Wait for the intake's connection: two on one connection would share a transaction."""

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paraph.errors import MessageMalformed
-from paraph.zoom.manifest import Weakness, find_weaknesses, parse_manifest
+from paraph.zoom.manifest import parse_manifest
+from paraph.zoom.manifest_weakness import Weakness, find_weaknesses
 
 REDIRECT = "https://app.example.com/oauth/redirect"
 WEBHOOK = "https://app.example.com/webhook"
@@ -204,11 +205,11 @@ def test_the_redirect_uri_may_be_the_registered_one() -> None:
 
 
 @pytest.mark.parametrize("section", [None, {}, {"enable": False, "events": [{}]}])
-def test_disabled_subscriptions_are_not_checked(section: Any) -> None:
-    """No events, no URL that they could go to."""
+def test_disabled_subscriptions_are_one_weakness(section: Any) -> None:
+    """Without events there is no URL to check, and that is the weakness."""
     content = copy.deepcopy(GOOD)
     content["features"]["event_subscription"] = section
-    assert weaknesses(content) == ()
+    assert ["no-event-subscription"] == [one.rule for one in weaknesses(content)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,210 @@
+"""Rules over the settings: problems that prevent a start, and weak values that are accepted."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from paraph.operations.findings.rule import Finding
+from paraph.operations.probes.facts import Facts
+from paraph.settings.model import Settings, Written
+from paraph.settings.postgresql_url import is_postgresql, parse_postgresql_url
+from paraph.settings.validation import is_local_host, is_loopback
+
+# Zoom's last retry is 85 minutes after the event (docs/api/webhooks), perhaps with its first time.
+_LAST_RETRY_SECONDS = 85 * 60
+_LONG_RETENTION_SECONDS = 90 * 86400
+
+# The first pattern that matches a problem's sentence decides its rule and the default remedy.
+_PROBLEMS = (
+    (r"can be read or changed by others|can be read by others", "file-open-to-others", ""),
+    (r"cannot be read:|is not TOML|is not a text file", "settings-unreadable", "Correct the file."),
+    (
+        r"looks like a placeholder|is shorter than",
+        "secret-weak",
+        "Paste the secret from Zoom's form.",
+    ),
+    (
+        r"^encryption_keys|^encryption_keys_file|encryption_keys_file, not both",
+        "encryption-key-wrong",
+        "Make a key with `paraph keys new` and put it first in encryption_keys.",
+    ),
+    (r"is missing", "setting-missing", "Add it to paraph.toml, or run `paraph init`."),
+    (
+        r"is not a setting",
+        "setting-unknown",
+        "Correct the name; docs/reference/settings.md lists all.",
+    ),
+    (
+        r"in quotes|before or after its text|quotes? |more than its value|line ends or non-ASCII",
+        "secret-pasted-wrong",
+        "Paste the value alone.",
+    ),
+    (r"without TLS", "database-without-tls", ""),
+    (r"is plain http", "plain-http", "Write https://."),
+    (r"covers? every address", "proxies-trust-everybody", ""),
+    (r"belongs to .* (and|cloud)", "clouds-mixed", ""),
+    (r"never grants", "scope-never-granted", ""),
+    (r"must all differ|repeats ", "secret-with-two-roles", ""),
+    (
+        r"URL|URI|origin|host that|lower case|default port|has a path|credentials",
+        "url-invalid",
+        "Write a full URL.",
+    ),
+    (
+        r"must differ|links nothing|of the service itself|is public_url|no effect",
+        "settings-contradict",
+        "Remove one of the two.",
+    ),
+)
+_NAME = re.compile(r"([A-Za-z_]+)(?:\[\d+\])?")
+
+
+def setting_findings(facts: Facts) -> Iterator[Finding]:
+    """Find the problems of the settings, and what is weak in settings that can be used."""
+    if facts.settings_problems and _has_no_file(facts):
+        yield Finding(
+            "settings-unreadable",
+            facts.settings_file,
+            f"There is no {facts.settings_file} here, and no PARAPH_* variables.",
+            "Run `paraph init`, or give the settings file with --config.",
+        )
+    else:
+        for problem in facts.settings_problems:
+            yield problem_finding(problem, facts.settings_file)
+    if facts.settings is not None:
+        yield from _zoom_findings(facts.settings)
+        yield from _side_findings(facts.settings)
+        yield from _data_findings(facts.settings, facts.now)
+
+
+def _has_no_file(facts: Facts) -> bool:
+    """Return true if nothing was set at all: the list of missing settings would say less."""
+    missing = any(one.role == "settings" and not one.exists for one in facts.files)
+    return missing and all("is missing" in one for one in facts.settings_problems)
+
+
+def problem_finding(problem: str, file: str) -> Finding:
+    """Return the finding for a sentence of the settings' own checks.
+
+    Args:
+        problem: a problem as `ConfigurationError` carries it: the cause, often with a remedy.
+        file: the settings file, for problems that name no setting.
+    """
+    rule, default = next(
+        ((rule, remedy) for pattern, rule, remedy in _PROBLEMS if re.search(pattern, problem)),
+        ("setting-invalid", "Correct the value; docs/reference/settings.md describes it."),
+    )
+    cause, _, remedy = problem.rpartition(": ")
+    if not cause or re.fullmatch(r"\w+(?:\[\d+\])?", cause):
+        # The colon stands behind the name of the setting, and no remedy follows.
+        cause, remedy = problem, ""
+    name = _NAME.match(problem)
+    is_name = name is not None and (rule == "setting-unknown" or name[1] in Written.model_fields)
+    place = name[0] if name is not None and is_name else file
+    return Finding(rule, place, _sentence(cause), _sentence(remedy or default or "Correct it."))
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    # A name of a setting keeps its case.
+    first = text.split(" ", 1)[0]
+    shown = (
+        text if re.search(r"[_./\[:]", first) or text[0] in "`'\"" else text[0].upper() + text[1:]
+    )
+    return shown if shown.endswith((".", "!", "?")) else f"{shown}."
+
+
+def _zoom_findings(settings: Settings) -> Iterator[Finding]:
+    if not settings.required_scopes:
+        yield Finding(
+            "no-required-scopes",
+            "required_scopes",
+            "An installation is accepted whatever scopes the person granted.",
+            'List the scopes that your product needs, such as ["user:read:user"].',
+        )
+    host = urlsplit(settings.authorization_server).hostname or ""
+    if is_loopback(host) and _is_public(settings):
+        yield Finding(
+            "zoom-is-simulated",
+            "authorization_server",
+            "People are sent to a Zoom on this machine, which anybody here can be.",
+            "Remove authorization_server and api_servers, so that the real Zoom is used.",
+        )
+
+
+def _side_findings(settings: Settings) -> Iterator[Finding]:
+    if _is_public(settings) and not settings.trusted_proxies:
+        yield Finding(
+            "proxies-not-named",
+            "trusted_proxies",
+            "The proxy in front of the service is not named, so all clients share one rate limit.",
+            "Name the proxy's network, such as 127.0.0.1 for a proxy on this machine.",
+        )
+    host = settings.private_bind[0]
+    if not is_loopback(host):
+        yield Finding(
+            "private-side-exposed",
+            "private_bind",
+            f"The management API, the operator pages and the metrics listen on {host}.",
+            "Bind it to 127.0.0.1, or to an address that only your backend can reach.",
+        )
+    if is_postgresql(settings.database_url):
+        url = parse_postgresql_url(settings.database_url)
+        far = not all(is_local_host(host) for host, _ in url.hosts)
+        if far and url.sslmode == "require" and not url.root_certificates:
+            yield Finding(
+                "database-not-proven",
+                "database_url",
+                "The connection is encrypted, and any server may be at its other end.",
+                "Write sslmode=verify-full and sslrootcert=FILE.",
+            )
+
+
+def _data_findings(settings: Settings, now: int) -> Iterator[Finding]:
+    if settings.freshness_past < _LAST_RETRY_SECONDS:
+        yield Finding(
+            "freshness-below-retries",
+            "freshness_past",
+            f"Deliveries older than {settings.freshness_past} seconds are refused, and Zoom "
+            f"retries for {_LAST_RETRY_SECONDS}: late events and removals are lost.",
+            "Remove freshness_past; replays are recognised by their content.",
+        )
+    is_rotating = settings.webhook_rotation_until > now
+    if len(settings.webhook_secrets) > 1 and not is_rotating:
+        yield Finding(
+            "old-webhook-secret",
+            "webhook_secrets",
+            f"{len(settings.webhook_secrets)} secrets are accepted, and no rotation is under way.",
+            "Remove all but the first, or set webhook_rotation_until while you rotate.",
+        )
+    for name in ("event_retention", "dead_letter_retention"):
+        days = getattr(settings, name) // 86400
+        if days * 86400 > _LONG_RETENTION_SECONDS:
+            yield Finding(
+                "data-kept-long",
+                name,
+                f"Bodies of events, which hold personal data, are kept for {days} days.",
+                "Keep them for as long as redelivery is of use: 30 days or less.",
+            )
+    if not settings.receipts_folder:
+        yield Finding(
+            "no-receipts",
+            "receipts_folder",
+            "A backup that is restored would bring back people who removed the app since.",
+            "Set receipts_folder to a folder outside the database, and back it up.",
+        )
+
+
+def _is_public(settings: Settings) -> bool:
+    return settings.public_url.startswith("https://")
+
+
+def is_public_address(address: str) -> bool:
+    """Return true if an address can be reached from the internet."""
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False

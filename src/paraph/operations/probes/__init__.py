@@ -1,0 +1,1 @@
+"""Reads the facts of a set-up, and decides nothing about them."""

@@ -1,0 +1,87 @@
+"""Reads modes and owners of the files that the settings name, and asks git about them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from paraph.operations.probes.facts import FileFacts
+from paraph.settings.loading import Inspected
+
+_GIT_SECONDS = 10
+_SQLITE = "sqlite:///"
+
+
+def file_facts(settings_file: Path, inspected: Inspected) -> tuple[FileFacts, ...]:
+    """Read the facts of every file that holds secrets or personal data.
+
+    Args:
+        settings_file: the settings file; it may be missing.
+        inspected: the settings, with their problems.
+    """
+    return tuple(_facts_of(path, role) for path, role in _files(settings_file, inspected))
+
+
+def _files(settings_file: Path, inspected: Inspected) -> Iterator[tuple[Path, str]]:
+    written, settings = inspected.written, inspected.settings
+    yield settings_file, "settings"
+    if written.database_url.startswith(_SQLITE):
+        database = Path(written.database_url.removeprefix(_SQLITE))
+        for suffix in ("", "-wal"):
+            yield database.with_name(database.name + suffix), "database"
+    for name, role in (
+        (written.encryption_keys_file, "keys"),
+        (written.key_service_token_file, "key service token"),
+        (settings.receipts_folder if settings else written.receipts_folder, "receipts"),
+    ):
+        if name:
+            yield Path(name), role
+
+
+def _facts_of(path: Path, role: str) -> FileFacts:
+    try:
+        status = path.stat()
+        folder_mode = stat.S_IMODE(path.absolute().parent.stat().st_mode)
+    except (OSError, ValueError):
+        return FileFacts(str(path), role, exists=False)
+    inside = _working_tree(path.absolute().parent)
+    return FileFacts(
+        path=str(path),
+        role=role,
+        # Windows has no such modes.
+        mode=0o600 if os.name == "nt" else stat.S_IMODE(status.st_mode),
+        owned_by_another=os.name != "nt" and status.st_uid not in {0, os.geteuid()},
+        root_reads_by_group=os.name != "nt"
+        and status.st_uid == 0 != os.geteuid()
+        and status.st_gid in {os.getegid(), *os.getgroups()},
+        folder_mode=0o700 if os.name == "nt" else folder_mode,
+        in_repository=inside is not None,
+        ignored=None if inside is None else _is_ignored(path.absolute()),
+    )
+
+
+def _working_tree(folder: Path) -> Path | None:
+    return next((one for one in (folder, *folder.parents) if (one / ".git").exists()), None)
+
+
+def _is_ignored(path: Path) -> bool | None:
+    """Ask git whether it ignores a file; None if git cannot say."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    try:
+        # A fixed program and a path that stands behind "--": no option can be smuggled in.
+        done = subprocess.run(  # noqa: S603
+            [git, "check-ignore", "--quiet", "--", path.name],
+            cwd=path.parent,
+            capture_output=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {0: True, 1: False}.get(done.returncode)

@@ -1,0 +1,56 @@
+"""Modes, owners and git's view of the files of a set-up."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.findings.set_ups import VALUES
+from paraph.operations.probes.facts import FileFacts
+from paraph.operations.probes.file_probe import file_facts
+from paraph.settings.loading import inspect_settings
+from private_file import write_private
+from programs import need_program
+
+
+def facts_in(folder: Path, **more: Any) -> dict[str, FileFacts]:
+    """The facts of the files of a folder, by their names."""
+    file = folder / "paraph.toml"
+    values = {**VALUES, "database_url": f"sqlite:///{folder / 'paraph.db'}", **more}
+    write_private(file, "\n".join(f"{name} = {json.dumps(v)}" for name, v in values.items()))
+    return {Path(one.path).name: one for one in file_facts(file, inspect_settings(file))}
+
+
+def test_modes_are_read(tmp_path: Path) -> None:
+    """A database that others may read, and receipts that do not exist yet."""
+    (tmp_path / "paraph.db").touch(mode=0o644)
+    (tmp_path / "paraph.db").chmod(0o644)
+    found = facts_in(tmp_path)
+
+    assert 0o600 == found["paraph.toml"].mode
+    assert 0o644 == found["paraph.db"].mode
+    assert not found["paraph.db-receipts"].exists
+    assert not found["paraph.toml"].in_repository
+
+
+def test_files_of_keys_are_looked_at(tmp_path: Path) -> None:
+    """The files that hold keys and tokens are named by the settings."""
+    found = facts_in(tmp_path, encryption_keys=[], encryption_keys_file=str(tmp_path / "keys.txt"))
+
+    assert ("keys", False) == (found["keys.txt"].role, found["keys.txt"].exists)
+
+
+@pytest.mark.parametrize(("line", "ignored"), [("", False), ("paraph.toml\n", True)])
+def test_git_says_whether_it_ignores_a_file(tmp_path: Path, line: str, *, ignored: bool) -> None:
+    """A settings file in a repository is safe if git ignores it."""
+    git = need_program("git")
+    subprocess.run([git, "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / ".gitignore").write_text(line, encoding="utf-8")
+    found = facts_in(tmp_path)["paraph.toml"]
+
+    assert found.in_repository
+    assert ignored is found.ignored
