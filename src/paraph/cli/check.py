@@ -15,6 +15,7 @@ import click
 
 from paraph.checks.advice import FRAMEWORKS
 from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, Severity, catalogue
+from paraph.cli.check_init import CommandWithInit
 from paraph.cli.output import demand_writable, write_report
 from paraph.errors import ConfigurationError
 
@@ -44,7 +45,7 @@ _WORKERS = click.IntRange(1, 32)
 _FILE = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=CommandWithInit)
 @click.argument("target", required=False, type=_FILE)
 @click.option(
     "--only", multiple=True, help="A case, a pattern like 'cb-*', or a severity. Repeatable."
@@ -121,11 +122,6 @@ def check(
     """
     demand_writable(output)
     demand_writable(write_baseline, "--write-baseline")
-    if target == Path("init"):
-        from paraph.checks.questions import target_text
-
-        write_report(target_text(_asked), output)
-        return
     ids = _chosen(only, _known(_renamed(group), GROUPS), _known(severity, SEVERITIES))
     if self_check:
         if target is not None or form not in {Format.TEXT, Format.JSON}:
@@ -222,10 +218,6 @@ def _chosen(only: Sequence[str], groups: Sequence[str], severities: Sequence[str
 def _misspelt(pattern: str) -> str:
     near = get_close_matches(pattern, list(catalogue()), 1)
     return f"--only {pattern} matches no case" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def _asked(question: str, given: str) -> str:
-    return str(click.prompt(question, given, show_default=bool(given)))
 
 
 def _renamed(groups: Sequence[str]) -> Sequence[str]:

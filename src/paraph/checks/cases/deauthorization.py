@@ -18,6 +18,7 @@ from paraph.checks.harness.removal_steps import (
     control_gone,
     expect_gone,
     installed,
+    is_lost,
     remove,
     send_removal,
     works,
@@ -135,6 +136,7 @@ def _early(t: CaseContext) -> None:
         coming.join(45)
     gone = t.until(lambda: not t.hooks.linked(subject, user.id))
     if t.hooks.has("use"):
+        t.until(lambda: t.hooks.use(subject, user.id)[0] >= 400)
         status, seen = t.hooks.use(subject, user.id)
         t.expect(not [o for o in seen if o.status < 300], "a removed user's token is used")
         t.expect(status >= 400, f"`use` of a removed user returns {status}")
@@ -197,6 +199,7 @@ def _retention(t: CaseContext) -> None:
 def _durable(t: CaseContext) -> None:
     if not t.target.is_started_here:
         raise HookMissingError("needs a command in [start]")
+    bystander = installed(t)
     for _ in range(2):
         done = installed(t)
         remove(t, done)
@@ -205,6 +208,8 @@ def _durable(t: CaseContext) -> None:
         if recovery and t.hooks.has("advance"):
             # The claims of the killed process expire after this time.
             t.hooks.advance(recovery)
+        if is_lost(t, bystander):
+            raise HookMissingError("the app keeps its installations in memory: a crash ends all")
         expect_gone(t, done, "after a crash")
 
 
