@@ -117,7 +117,7 @@ docs: $(DEV)  ## write the generated pages again, and build the documentation si
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-.PHONY: attack attack-examples matrix kits compare extras
+.PHONY: attack attack-examples matrix kits compare extras image
 
 attack: $(DEV)  ## every case of `paraph check` against our own service; INBOX=sqlite|postgresql|jetstream ARGS=
 	PYTHONPATH=src:tests $(BIN)/python -m end_to_end.attack --inbox $(or $(INBOX),sqlite) $(ARGS)
@@ -133,6 +133,9 @@ matrix: $(DEV)  ## test `paraph check` itself: every case on the reference and o
 
 compare: $(DEV)  ## the same requests to another checkout and to this one; OLD=path ARGS="--inbox sqlite"
 	PYTHONPATH=src:tests $(BIN)/python -m project.compare $(OLD) $(ARGS)
+
+image: $(DEV)  ## build deploy/Containerfile on a fresh Debian root and start it; root, debootstrap, buildah
+	PYTHONPATH=src:tests $(BIN)/python tests/deploy/image.py
 
 extras: $(DEV)  ## install each extra into an empty environment, and write the table of their sizes
 	PYTHONPATH=src:tests:docs $(BIN)/python -m project.extras_table

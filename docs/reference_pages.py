@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from paraph.api.document import EVERYWHERE, ApiKeyDependency, openapi_of
 from paraph.api.framework import create_framework
+from paraph.cli.check_init import CommandWithInit
 from paraph.cli.main import app
 from paraph.errors import ParaphError
 from paraph.model.event import Backlog
@@ -39,6 +40,10 @@ def _commands(group: click.Group, name: str, context: click.Context) -> Iterator
         yield _command(command, f"{name} {one}", below)
         if isinstance(command, click.Group):
             yield from _commands(command, f"{name} {one}", below)
+        elif isinstance(command, CommandWithInit):
+            for word, inner in command.commands.items():
+                context_below = click.Context(inner, info_name=word, parent=below)
+                yield _command(inner, f"{name} {one} {word}", context_below)
 
 
 def _command(command: click.Command, name: str, context: click.Context) -> str:

@@ -1,4 +1,4 @@
-"""A target that cannot be checked soon ends as `inconclusive` with a reason."""
+"""A target that cannot be checked soon ends with a reason; the reports of a run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from paraph.checks.harness.http import sender
+from paraph.checks.preflight import PreflightError
 from paraph.checks.report.document import document
 from paraph.checks.report.machines import to_junit, to_sarif
 from paraph.checks.report.page import to_html
 from paraph.checks.runner import Run, run, run_group, select
 from paraph.checks.target import Start, Target, Urls
 from paraph.checks.twin_target import twin_target, weakened
-from paraph.checks.verdict import Verdict
+from paraph.checks.verdict import Finding, Verdict
 
 
 def broken(kind: str) -> Target:
@@ -24,22 +24,27 @@ def broken(kind: str) -> Target:
     command = [sys.executable, str(Path(__file__).parent / "broken_app.py"), kind, "{port}"]
     return Target(
         name=kind,
-        start=Start(command=command, ready_within=5),
+        start=Start(command=command, ready_within=2),
         urls=Urls(redirect="/callback", webhook="/webhook"),
     )
 
 
 @pytest.mark.parametrize("kind", ["garbage", "huge", "dying", "silent"])
-def test_a_broken_target_is_inconclusive_with_a_reason(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_target_is_not_attacked(kind: str) -> None:
     """A broken app never passes, hangs the check, or causes a traceback."""
-    monkeypatch.setattr(sender, "TIMEOUT", 1.0)
-    found = run(broken(kind), select(["start-*"]), told=lambda _finding: None)
-    assert {Verdict.INCONCLUSIVE} == {one.verdict for one in found.findings}
-    assert all(one.reason for one in found.findings)
-    assert not any("Traceback" in one.reason for one in found.findings)
-    assert found.exit_code() == 3
+    found: list[Finding] = []
+    with pytest.raises(PreflightError) as caught:
+        run(broken(kind), select(["start-*"]), told=found.append)
+    assert ("the start", []) == (caught.value.step, found)
+    assert "Traceback" not in caught.value.cause
+
+
+def test_a_broken_environment_is_inconclusive_with_a_reason() -> None:
+    """If the app of a later group does not start, the cases of the group are inconclusive."""
+    found = run_group(broken("dying"), "start", select(["start-*"]), lambda _finding: None)
+    assert {Verdict.INCONCLUSIVE} == {one.verdict for one in found}
+    assert all("status 3" in one.reason for one in found)
+    assert 3 == Run("x", "", found).exit_code()
 
 
 @pytest.fixture(scope="module")

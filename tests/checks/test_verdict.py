@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paraph.checks.runner import run
+from paraph.checks.preflight import PreflightError
+from paraph.checks.runner import run, run_group
 from paraph.checks.target import Start, Target, Urls, Variant
 from paraph.checks.twin_target import twin_target
 from paraph.checks.verdict import Finding, Verdict
@@ -79,10 +80,12 @@ def test_pages_that_show_nothing_prove_nothing(name: str) -> None:
 
 
 def test_a_log_that_is_not_there_holds_no_secret_and_proves_nothing() -> None:
-    """A log file that does not exist is inconclusive, never a pass."""
+    """A log file that does not exist ends the preflight; the case is inconclusive, never a pass."""
     target = twin_target()
     target.hooks.log_file = "{folder}/misspelt.log"
-    finding = finding_of(target, "leak-logs")
+    with pytest.raises(PreflightError, match="`log_file`: there is no file"):
+        finding_of(target, "leak-logs")
+    (finding,) = run_group(target, "secrets", ["leak-logs"], lambda _finding: None)
     assert Verdict.INCONCLUSIVE is finding.verdict
     assert "there is no log at" in finding.reason
 
@@ -92,7 +95,7 @@ def test_a_file_that_an_installation_does_not_touch_is_not_the_database(tmp_path
     file = tmp_path / "other.db"
     file.write_bytes(b"x" * 4096)
     target = twin_target()
-    target.hooks.database_file = str(file)
+    target.hooks.database_file, target.hooks.sealed_columns = str(file), []
     finding = finding_of(target, "leak-db")
     assert Verdict.INCONCLUSIVE is finding.verdict, finding.reason
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from paraph.cli.main import app
+from paraph.cli.main import app, main
 from paraph.errors import ConfigurationError
 
 ELSEWHERE = 'name="x"\n[urls]\nbase="https://app.example"\nredirect="/cb"\n[zoom]\nport=8100\n'
@@ -101,13 +101,19 @@ def test_the_exit_code_tells_whether_a_case_failed(
     )
 
 
-def test_an_inconclusive_case_gives_exit_code_3(tmp_path: Path) -> None:
-    """The exit code is 3 if no case fails and one is inconclusive."""
+def test_an_app_that_does_not_start_gives_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit code is 2 if the preflight fails; the cause and the remedy are printed once."""
     file = tmp_path / "app.toml"
     file.write_text('name="x"\n[start]\ncommand=["false"]\n[urls]\nredirect="/cb"\n', "utf-8")
-    result = CliRunner().invoke(app, ["check", str(file), "--only", "start-pkce-s256"])
-    assert result.exit_code == 3
-    assert "the app ended at once" in result.output
+    monkeypatch.setattr(sys, "argv", ["paraph", "check", str(file)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    output = capsys.readouterr()
+    assert (2, "") == (ended.value.code, output.out)
+    assert 1 == output.err.count("the app ended at once with status 1")
+    assert "Correct `command`" in output.err.splitlines()[-1]
 
 
 def test_the_old_name_of_a_group_works_with_a_note(here: str) -> None:

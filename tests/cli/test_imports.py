@@ -90,4 +90,5 @@ def test_importing_the_service_loads_nothing_for_rare_calls(tmp_path: Path) -> N
     imported = loaded(tmp_path, "from paraph import Zoom")
 
     assert "sqlalchemy" in imported
-    assert set() == imported & {"fastapi", "jinja2", "alembic", "prometheus_client", "aiohttp"}
+    rare = {"fastapi", "jinja2", "alembic", "prometheus_client", "aiohttp", "httpx"}
+    assert set() == imported & rare

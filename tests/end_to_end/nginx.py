@@ -111,21 +111,26 @@ def run_nginx(folder: Path, text: str, *, port: int) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_for(port, process)
+        wait_for_port(port, process)
         yield
     finally:
         process.terminate()
         process.wait(timeout=10)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 10
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process listens on a port.
+
+    Raises:
+        OSError: it ended, or does not listen.
+    """
+    end = time.monotonic() + 30
     while time.monotonic() < end and process.poll() is None:
         with socket.socket() as one:
             if one.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.01)
-    raise OSError(f"nginx did not listen on {port}")
+    raise OSError(f"nothing listens on {port}")
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:

@@ -338,3 +338,42 @@ def test_all_text_can_be_read(running: SimulatedZoom, browser: Browser, scheme: 
         page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
         assert [] == page.evaluate(_CONTRAST), url
     context.close()
+
+
+@pytest.mark.slow
+def test_entries_are_filtered_compared_copied_and_explained(
+    running: SimulatedZoom, receiver: Receiver, page: Page
+) -> None:
+    """The address names the filter; two entries stand side by side; cURL and steps in the entry."""
+    page.goto(running.url)
+    for name in ("meeting.started", "phone.callee_ringing"):
+        page.get_by_label("event", exact=True).select_option(name)
+        page.get_by_role("button", name="Send event").click()
+        expect(page.locator("#timeline summary", has_text=name)).to_contain_text("200")
+    entries = page.locator("#timeline details.entry")
+    expect(entries).to_have_count(2)
+    page.get_by_role("searchbox", name="Text").fill("callee 200")
+    expect(entries).to_have_count(1)
+    assert "text=callee+200" in page.url
+    page.reload()
+    expect(entries).to_have_count(1)
+    page.get_by_role("searchbox", name="Text").fill("")
+    page.get_by_label("filter by entries").select_option("requests")
+    expect(page.get_by_text("No entry matches the filter.")).to_be_visible()
+    page.get_by_label("filter by entries").select_option("deliveries")
+    expect(entries).to_have_count(2)
+
+    for entry in entries.all():
+        entry.locator("summary").first.click()
+        entry.get_by_label("Select").check()
+    expect(page.get_by_text("2 of 2 entries selected")).to_be_visible()
+    entries.first.get_by_role("button", name="Copy as cURL").click()
+    expect(entries.first.locator(".more pre")).to_contain_text(receiver.url)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Two entries side by side")).to_be_visible()
+    expect(page.locator(".differs").first).to_be_visible()
+    page.go_back()
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Export as scenario").click()
+    exported = started.value.path().read_text(encoding="utf-8")
+    assert 2 == exported.count('do = "send"') == exported.count("expect = { status = 200 }")

@@ -96,7 +96,7 @@ def target_of(example: Example) -> Target:
         ),
         limits=Limits(
             freshness_past=7200,
-            # After a crash the claims of the killed process have to expire; nothing moves the clock.
+            # The claims of a killed process have to expire, and nothing moves the clock.
             effect_within=130.0,
             recovery_within=120.0,
             forwards_unknown_events=is_paraph,

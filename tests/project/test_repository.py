@@ -12,6 +12,7 @@ import click
 import generate
 import pytest
 
+from paraph.cli.check_init import CommandWithInit
 from paraph.cli.main import app
 from paraph.settings.model import Written
 
@@ -138,6 +139,8 @@ def test_every_command_of_the_documents_exists() -> None:
                 found = command.get_command(context, rest.pop(0))
                 assert found is not None, f"{document.name}: {words}"
                 command = found
+            if rest and isinstance(command, CommandWithInit):
+                command = command.commands.get(rest[0], command)
             given = {word.partition("=")[0] for word in rest if word.startswith("--")}
             known = {name for one in command.get_params(context) for name in one.opts}
             needed = {one.opts[0] for one in command.params if one.required and "-" in one.opts[0]}

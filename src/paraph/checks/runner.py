@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,6 +19,7 @@ from paraph.checks.harness.http.destination import THIS_MACHINE, Reach
 from paraph.checks.harness.impersonation import demand_possible
 from paraph.checks.harness.masking import mask, printable
 from paraph.checks.harness.ownership import demand_ownership
+from paraph.checks.preflight import preflight
 from paraph.checks.target import Target, Variant
 from paraph.checks.verdict import CaseEndedError, Finding, Verdict
 from paraph.errors import ConfigurationError
@@ -82,6 +83,7 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
     Returns the findings in the catalogue's order.
 
     Raises:
+        PreflightError: the app does not work as its target file says; no case was run.
         ConfigurationError: the target is on another machine without a proof of ownership, or this
             machine does not support impersonation.
     """
@@ -97,15 +99,48 @@ def run(target: Target, ids: Sequence[str], *, jobs: int = 1, told: Told) -> Run
     begun = time.monotonic()
     by_group = {g: [i for i in ids if catalogue()[i].group == g] for g in GROUPS}
     work = [(group, chosen) for group, chosen in by_group.items() if chosen]
+    if not work:
+        return result
+    tried = _tried(target, ids, reach)
     # A running app is configured for one Zoom, so its groups cannot run at the same time.
     workers = jobs if target.is_started_here and not target.impersonate else 1
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool, _until_left() as halted:
+    with (
+        closing(tried),
+        ThreadPoolExecutor(max_workers=max(1, workers)) as pool,
+        _until_left() as halted,
+    ):
         for findings in pool.map(
-            lambda one: run_group(target, one[0], one[1], told, halted=halted, reach=reach), work
+            lambda one: run_group(
+                target,
+                one[0],
+                one[1],
+                told,
+                halted=halted,
+                reach=reach,
+                opened=tried if one is work[0] else None,
+            ),
+            work,
         ):
             result.findings.extend(findings)
     result.seconds = time.monotonic() - begun
     return result
+
+
+def _tried(target: Target, ids: Sequence[str], reach: Reach) -> Environment:
+    """Return an environment in which the preflight has succeeded; it is open."""
+    try:
+        environment = Environment(target, reach=reach)
+    except OSError as error:
+        raise ConfigurationError(
+            [f"the simulated Zoom cannot listen on port {target.zoom.port}: {error.strerror}"],
+            remedy="Stop the program that uses this port, or change `port` in [zoom].",
+        ) from None
+    try:
+        preflight(environment, ids)
+    except BaseException:
+        environment.close()
+        raise
+    return environment
 
 
 @contextmanager
@@ -127,6 +162,7 @@ def run_group(
     *,
     halted: threading.Event | None = None,
     reach: Reach = THIS_MACHINE,
+    opened: Environment | None = None,
 ) -> list[Finding]:
     """Run the control of one group, then its cases, in its own environment.
 
@@ -138,6 +174,7 @@ def run_group(
         overlay: settings for every start, such as the switches of the self-test.
         halted: if set, no further case begins.
         reach: the allowed destinations of requests.
+        opened: the environment, if it is open already; it is closed at the end.
     """
     findings: list[Finding] = []
 
@@ -146,7 +183,7 @@ def run_group(
         told(finding)
 
     try:
-        with Environment(target, overlay, reach=reach) as environment:
+        with opened or Environment(target, overlay, reach=reach) as environment:
             failed = group_control(environment, group)
             for number, one in enumerate(ids, 1):
                 if halted is not None and halted.is_set():

@@ -31,14 +31,15 @@ class Hook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class Start(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The command that starts the app; without one the app must be running already.
 
-    The app is ready when it accepts connections at `ready`, within `ready_within` seconds.
+    The app is ready when it responds to `GET ready` with any status but 503, within `ready_within`
+    seconds.
     """
 
     command: list[str] = []
     directory: str = "."
     environment: dict[str, str] = {}
     ready: str = "/"
-    ready_within: float = 20.0
+    ready_within: float = 12.0
 
 
 class Urls(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -16,13 +16,18 @@ class Verdict(StrEnum):
 
 
 class CaseEndedError(Exception):
-    """Ends a case early; the subclass decides the verdict."""
+    """Ends a case early; the subclass decides the verdict.
+
+    Args:
+        reason: the observation, as one line.
+        fix: the change in the target file or in the app that lets the case go on.
+    """
 
     verdict = Verdict.INCONCLUSIVE
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, fix: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.fix = reason, fix
 
 
 class ExpectationFailedError(CaseEndedError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, catalogue
+from paraph.cli.check_init import CommandWithInit
 from paraph.cli.output import demand_writable, write_report
 from paraph.errors import ConfigurationError
 
@@ -41,7 +42,7 @@ class Profile(StrEnum):
 _WORKERS = click.IntRange(1, 32)
 
 
-@click.command()
+@click.command(cls=CommandWithInit)
 @click.argument("target", required=False, type=click.Path(path_type=Path))
 @click.option("--only", multiple=True, help="A case, or a pattern like 'cb-*'. Repeatable.")
 @click.option("--group", multiple=True, help=f"One of: {', '.join(GROUPS)}. Repeatable.")
@@ -90,11 +91,6 @@ def check(
     2 the check could not run.
     """
     demand_writable(output)
-    if target == Path("init"):
-        from paraph.checks.questions import target_text
-
-        write_report(target_text(_asked), output)
-        return
     ids = _chosen(only, _known(_renamed(group), GROUPS), _known(severity, SEVERITIES))
     if self_check:
         if target is not None or form not in {Format.TEXT, Format.JSON}:
@@ -166,10 +162,6 @@ def _chosen(only: Sequence[str], groups: Sequence[str], severities: Sequence[str
 def _misspelt(pattern: str) -> str:
     near = get_close_matches(pattern, list(catalogue()), 1)
     return f"--only {pattern} matches no case" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def _asked(question: str, given: str) -> str:
-    return str(click.prompt(question, given, show_default=bool(given)))
 
 
 def _renamed(groups: Sequence[str]) -> Sequence[str]:

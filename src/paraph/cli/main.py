@@ -42,6 +42,12 @@ _PLACES = {
         "Find every weakness of the settings, the machine, the public URL and the app at Zoom.",
         "service",
     ),
+    "evidence": CommandPlace(
+        "paraph.cli.evidence",
+        "evidence",
+        "Write the security evidence of this set-up for Zoom's review.",
+        "service",
+    ),
     "migrate": CommandPlace(
         "paraph.cli.migrate", "migrate", "Remove unused parts of the database schema.", "service"
     ),

@@ -25,6 +25,7 @@ def serve(*, config: Path | None, debug: bool) -> None:
     """
     import asyncio
 
+    _import_structlog()
     from paraph.logs import get_logger, set_up_logs
     from paraph.service import server
     from paraph.settings.loading import load_settings
@@ -42,6 +43,19 @@ def serve(*, config: Path | None, debug: bool) -> None:
         )
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(server.serve(settings, announce=click.echo))
+
+
+def _import_structlog() -> None:
+    """Import it without Rich: 6 MB and 60 ms of CPU time for stack traces, which are not logged."""
+    import sys
+
+    modules: dict[str, object] = sys.modules  # type: ignore[assignment]
+    modules.setdefault("rich", None)
+    try:
+        import structlog  # noqa: F401
+    finally:
+        if modules["rich"] is None:
+            del modules["rich"]
 
 
 def show_causes() -> None:

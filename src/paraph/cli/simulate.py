@@ -13,6 +13,7 @@ from paraph.visible_text import visible
 
 if TYPE_CHECKING:
     from paraph.simulator.replay import Played
+    from paraph.simulator.steering.console_entries import SentWebhook
 
 _FILE = click.Path(path_type=Path)
 
@@ -79,6 +80,7 @@ def simulate(
         simulator,
         Binding(host, port, tls_certificate, tls_key),
         control_token=token,
+        explain=explain_webhook,
         listening=announce,
     )
     try:
@@ -86,6 +88,27 @@ def simulate(
     except SystemExit:
         # uvicorn exits the process if it cannot bind.
         raise cannot_listen(host, port) from None
+
+
+def explain_webhook(sent: SentWebhook) -> list[str]:
+    """Explain a webhook of the simulator for its console, as `paraph explain webhook` does.
+
+    Args:
+        sent: the webhook, and the settings of its app.
+    """
+    from paraph.explain.capture import request
+    from paraph.explain.delivery import DeliverySettings, explain_delivery
+
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.headers
+    ]
+    captured = request("POST", sent.path.encode(), headers, sent.body)
+    settings = DeliverySettings(
+        secrets=[sent.webhook_secret] if sent.webhook_secret else [],
+        client_id=sent.client_id,
+        level=sent.level,
+    )
+    return list(explain_delivery(settings, captured, now=sent.sent_at).lines())
 
 
 def _check_replay(host: str, *, other: bool) -> None:

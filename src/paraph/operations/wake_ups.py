@@ -48,7 +48,7 @@ class WakeUps:
         """Wake work until cancelled."""
         while True:
             try:
-                await self._look()
+                await self.look()
             except ParaphError:
                 # Each job finds and logs the failure, and writes again when it is over.
                 self._times = None
@@ -56,7 +56,12 @@ class WakeUps:
                     signal.set()
             await asyncio.sleep(TICK_SECONDS)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Set the signal of each work that is due.
+
+        Raises:
+            StorageError: the database failed; no signal was set.
+        """
         store = self._context.store
         version = await store.read_version()
         if self._times is None or version != self._version:

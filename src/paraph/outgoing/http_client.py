@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from paraph.errors import TransportError
 from paraph.outgoing.failure import Cause, cause_of, failure, proxy_cause
 from paraph.outgoing.route import OutgoingRoute
+
+if TYPE_CHECKING:
+    import httpx
 
 CONNECT_SECONDS = 4.0
 USER_AGENT = "paraph"
@@ -29,6 +30,9 @@ def client_arguments(
         origins: all origins that the client will request; each may use the proxy or not.
         verify: the TLS context of a peer that has authorities of its own.
     """
+    # Imported for the first client: many processes never send a request.
+    import httpx
+
     arguments: dict[str, Any] = {
         "verify": verify or route.tls(),
         "trust_env": False,
@@ -49,6 +53,8 @@ def client_arguments(
 
 def timeout_of(seconds: float) -> httpx.Timeout:
     """Return the timeouts of one step. Connecting ends first, so that the causes stay distinct."""
+    import httpx
+
     return httpx.Timeout(seconds, connect=connect_seconds(seconds))
 
 
@@ -118,6 +124,8 @@ def failure_of(
 
 
 def _cause(error: httpx.HTTPError, *, proxied: bool, tls: bool) -> tuple[Cause, str]:
+    import httpx
+
     if isinstance(error, httpx.ProxyError):
         # "407 Proxy Authentication Required": the words after the number are the proxy's own.
         status = str(error)[:3]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-
-import httpx
+from typing import TYPE_CHECKING
 
 from paraph.errors import ResponseTooLarge
 from paraph.outgoing.http_client import headers_of
+
+if TYPE_CHECKING:
+    import httpx
 
 Headers = tuple[tuple[str, str], ...]
 

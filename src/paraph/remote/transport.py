@@ -20,9 +20,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import TypeVar
-
-import httpx
+from typing import TYPE_CHECKING, TypeVar
 
 from paraph.errors import ResponseTooLarge, TransportError
 from paraph.oauth.messages import MAX_RESPONSE_BODY_BYTES, Request, Response
@@ -39,6 +37,9 @@ from paraph.outgoing.http_client import (
 from paraph.outgoing.route import DIRECT, OutgoingRoute, origin_of
 from paraph.remote.failure_log import FailureLog
 from paraph.remote.streaming import StreamedRequest, StreamedResponse, StreamLimits
+
+if TYPE_CHECKING:
+    import httpx
 
 DEADLINE_SECONDS = 6.0
 
@@ -82,6 +83,8 @@ class Transport:
         self._streams: httpx.AsyncClient | None = None
 
     def _client(self, seconds: float) -> httpx.AsyncClient:
+        import httpx
+
         return httpx.AsyncClient(
             **client_arguments(self._route, self._origins, verify=self._verify),
             timeout=timeout_of(seconds),
@@ -113,6 +116,8 @@ class Transport:
     @contextmanager
     def _own_errors(self, origin: str, seconds: float) -> Iterator[None]:
         """Raise our own errors in place of the library's, and log each cause."""
+        import httpx
+
         try:
             yield
         except httpx.HTTPError as error:

@@ -27,11 +27,13 @@ from paraph.simulator.oauth.token_endpoint import TokenEndpoint
 from paraph.simulator.recording import Journaling
 from paraph.simulator.response import Guard, as_endpoint
 from paraph.simulator.rest.event_subscriptions import EventSubscriptions
+from paraph.simulator.rest.meeting_details_api import MeetingDetailsApi
 from paraph.simulator.rest.recordings_api import RecordingsApi
 from paraph.simulator.rest.rest_api import RestApi
 from paraph.simulator.state.world import World
 from paraph.simulator.steering.access import AccessControl
 from paraph.simulator.steering.console import Console
+from paraph.simulator.steering.console_entries import Explain
 from paraph.simulator.steering.control import Control
 
 
@@ -43,18 +45,22 @@ def create_simulator(world: World) -> Simulator:
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
+def create_app(
+    simulator: Simulator, *, control_token: str = "", explain: Explain | None = None
+) -> ASGIApp:
     """Return the ASGI application of a simulator.
 
     Args:
         simulator: the simulated Zoom that serves the requests.
         control_token: required by the control API if the simulator is not on loopback.
+        explain: lets the console explain webhooks step by step.
     """
     authorization = AuthorizationEndpoint(simulator)
     token = TokenEndpoint(simulator)
     device = DeviceEndpoint(simulator)
     rest = RestApi(simulator)
     recordings = RecordingsApi(simulator)
+    details = MeetingDetailsApi(simulator)
     subscriptions = EventSubscriptions(simulator)
     access = AccessControl(control_token)
     marketplace = Marketplace(simulator, access.refuse_foreign_form)
@@ -72,6 +78,7 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
             for method, path, resource in (
                 *rest.resources(),
                 *recordings.resources(),
+                *details.resources(),
                 *subscriptions.resources(),
             )
         ),
@@ -80,7 +87,7 @@ def create_app(simulator: Simulator, *, control_token: str = "") -> ASGIApp:
         Route("/marketplace/{client_id}", marketplace.listing, methods=["GET"]),
         Route("/marketplace/{client_id}/remove", marketplace.remove, methods=["POST"]),
         *Control(simulator, access).routes(),
-        *Console(simulator, access).routes(),
+        *Console(simulator, access, explain).routes(),
     ]
     app = Starlette(routes=routes, exception_handlers={Exception: _unexpected})
     # No URL of Zoom's has an extra slash.
@@ -115,6 +122,7 @@ class Server(uvicorn.Server):
         simulator: the simulated Zoom.
         binding: the address to listen on.
         control_token: required by the control API if the simulator is not on loopback.
+        explain: lets the console explain webhooks step by step.
         listening: called with the URL once connections are accepted.
     """
 
@@ -124,6 +132,7 @@ class Server(uvicorn.Server):
         binding: Binding,
         *,
         control_token: str = "",
+        explain: Explain | None = None,
         listening: Callable[[str], None],
     ) -> None:
         tls: dict[str, Any] = {}
@@ -133,7 +142,7 @@ class Server(uvicorn.Server):
         logging.getLogger("uvicorn").propagate = False
         super().__init__(
             uvicorn.Config(
-                create_app(simulator, control_token=control_token),
+                create_app(simulator, control_token=control_token, explain=explain),
                 host=binding.host,
                 port=binding.port,
                 ws="none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from paraph.simulator.state.app_status import AppStatus
 from paraph.simulator.state.clock import Clock, Timers
 from paraph.simulator.state.deeplinks import Deeplinks
 from paraph.simulator.state.devices import Devices
-from paraph.simulator.state.journal import Journal
+from paraph.simulator.state.journal import Journal, Performed
 from paraph.simulator.state.ledger import Ledger
 from paraph.simulator.state.meetings import Meetings
 from paraph.simulator.state.page_tokens import PageTokens
@@ -24,6 +25,8 @@ from paraph.simulator.webhooks.outgoing import Outgoing
 from paraph.simulator.webhooks.publication import Publication, Subscriptions, realistic
 from paraph.simulator.webhooks.url_validation import Target, UrlValidation
 from paraph.simulator.webhooks.webhook_sender import WebhookSender
+
+_MOST_PERFORMED = 1000
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ class Simulator:
         self.clock = Clock(wall)
         self.faults = Faults()
         self.journal = Journal()
+        self.performed: deque[Performed] = deque(maxlen=_MOST_PERFORMED)
         self.consent = Consent()
         self._initial_consent = Consent()
         self.ledger = Ledger(self.clock, random_bytes)
@@ -191,6 +195,7 @@ class Simulator:
         self.timers.clear()
         self.replace_world(copy.deepcopy(self._loaded))
         self.journal.clear()
+        self.performed.clear()
         self.faults.clear()
         self.sender.clear()
         self.consent = copy.copy(self._initial_consent)

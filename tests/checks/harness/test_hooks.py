@@ -64,3 +64,16 @@ def test_the_calls_of_a_subject_without_a_link_are_none(environment: Environment
     status, calls = Hooks(environment).use("stranger")
     assert status >= 400
     assert [] == list(calls)
+
+
+def test_an_app_without_sign_in_has_no_local_accounts(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such an app cannot name the check's account, so its links are those of the Zoom users."""
+    hooks = Hooks(environment)
+    monkeypatch.setattr(hooks, "call_list", lambda _name: [{"subject": "", "user_id": "u"}])
+    assert not hooks.linked("person", "u")
+    monkeypatch.setattr(environment.target.hooks, "sign_in", None)
+    assert hooks.linked("person", "u")
+    assert not hooks.linked("person", "another")
+    assert not hooks.linked("person")

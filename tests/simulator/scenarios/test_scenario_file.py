@@ -19,7 +19,7 @@ def load(folder: Path, text: str) -> list[str]:
     path.write_text(text)
     with pytest.raises(ConfigurationError) as caught:
         load_scenario(path)
-    assert "docs/simulator.md" in caught.value.remedy
+    assert "docs/reference/simulator.md" in caught.value.remedy
     return [problem.removeprefix(str(path)) for problem in caught.value.problems]
 
 

@@ -237,6 +237,8 @@ def _form_actions(t: CaseContext, subject: str) -> list[str]:
 
 @case("start-fixation-url")
 def _fixation(t: CaseContext) -> None:
+    # Without local accounts there is no account of the attacker that could be linked.
+    t.hooks.require("sign_in")
     t.hooks.require("links")
     # The steps that install the app in one browser must fail across two browsers.
     install(t)

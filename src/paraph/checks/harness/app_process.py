@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import secrets
 import signal
 import socket
@@ -15,11 +16,17 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from paraph.checks.harness.http.destination import THIS_MACHINE, Reach
+from paraph.checks.harness.http.sender import Sender
 from paraph.checks.target import Target, Variant, fill
 from paraph.checks.verdict import ControlFailedError
 
 # Below the ports of outgoing connections, one of which could take the port before the app does.
 _PORTS = range(30_000, 32_768)
+# Seconds for one request of the wait for readiness.
+_SINGLE_REQUEST = 5.0
+_NOT_READY = 503
+_ADDRESS = re.compile(r"https?://[\w.\[\]-]+:(\d{2,5})")
 _count = itertools.count(secrets.randbelow(len(_PORTS)))
 
 
@@ -129,7 +136,10 @@ def start(target: Target, variant: Variant, values: Mapping[str, str]) -> Applic
                 start_new_session=True,
             )
     except OSError as error:
-        raise ControlFailedError(f"the app's command cannot be run: {error}") from None
+        raise ControlFailedError(
+            f"the app's command cannot be run: {error}",
+            "Correct `command` or `directory` in [start].",
+        ) from None
     return Started(process, log)
 
 
@@ -142,25 +152,55 @@ def free_port() -> int:
             return port
 
 
-def wait_until_ready(app: Application, url: str, seconds: float) -> None:
-    """Wait at most `seconds` until the app accepts connections at `url`.
+def wait_until_ready(
+    app: Application, url: str, seconds: float, *, reach: Reach = THIS_MACHINE
+) -> None:
+    """Wait at most `seconds` until the app responds to `GET url` with any status but 503.
+
+    A connection alone proves nothing: a server that forks accepts it before its workers run.
+
+    Args:
+        app: the app.
+        url: the URL to request.
+        seconds: the deadline.
+        reach: the allowed destinations of requests.
 
     Raises:
-        ControlFailedError: the app ended, or accepted no connection in time.
+        ControlFailedError: the app ended, or sent no such response in time.
     """
-    parts = urlsplit(url)
-    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not app.alive:
-            last = app.output().strip().splitlines()[-1:] or ["it printed nothing"]
-            raise ControlFailedError(
-                f"the app ended at once with status {app.exit_status}: {last[0][:200]}"
-            )
-        try:
-            socket.create_connection(address, timeout=1).close()
-        except OSError:
+    sender = Sender("", lambda _response: None, reach=reach)
+    last = "it got no request"
+    try:
+        while (left := deadline - time.monotonic()) > 0:
+            if not app.alive:
+                raise _ended(app)
+            response = sender.send("GET", url, timeout=min(left, _SINGLE_REQUEST))
+            if response.status not in {0, _NOT_READY}:
+                return
+            last = response.problem or f"status {response.status}"
             time.sleep(0.03)
-        else:
-            return
-    raise ControlFailedError(f"the app did not accept connections within {seconds:.0f} seconds")
+    finally:
+        sender.close()
+    if not app.alive:
+        raise _ended(app)
+    raise _not_ready(app, url, seconds, last)
+
+
+def _ended(app: Application) -> ControlFailedError:
+    last = app.output().strip().splitlines()[-1:] or ["it printed nothing"]
+    return ControlFailedError(
+        f"the app ended at once with status {app.exit_status}: {last[0][:200]}",
+        "Correct `command`, `directory` or `environment` in [start].",
+    )
+
+
+def _not_ready(app: Application, url: str, seconds: float, last: str) -> ControlFailedError:
+    port = urlsplit(url).port
+    shown = [one[0] for one in _ADDRESS.finditer(app.output()) if int(one[1]) != port]
+    elsewhere = f"; its output names {shown[-1]} instead" if shown else ""
+    return ControlFailedError(
+        f"the app did not respond to GET {url} within {seconds:.0f} seconds ({last}){elsewhere}",
+        "Pass {port} to the app in `command` or `environment` of [start], "
+        "or correct `ready` and `ready_within`.",
+    )

@@ -16,6 +16,7 @@ from paraph.checks.target import Limits, Target
 from paraph.checks.verdict import ControlFailedError, ExpectationFailedError, HookMissingError
 
 _MAX_EVIDENCE = 40
+_SIGN_IN = "Let the hook `sign_in` send the request that signs {subject} in."
 
 
 class CaseContext:
@@ -62,14 +63,19 @@ class CaseContext:
         if not holds:
             raise ExpectationFailedError(reason)
 
-    def control(self, holds: object, reason: str) -> None:
+    def control(self, holds: object, reason: str, fix: str = "") -> None:
         """End the case as inconclusive unless `holds` is true.
+
+        Args:
+            holds: the condition.
+            reason: the observation, if it is false.
+            fix: the change in the target file that lets the case go on.
 
         Raises:
             ControlFailedError: `holds` is false.
         """
         if not holds:
-            raise ControlFailedError(reason)
+            raise ControlFailedError(reason, fix)
 
     def expect_no_error(self, response: Response, what: str) -> Response:
         """Fail the case unless a response came and its status is no server error.
@@ -167,7 +173,8 @@ class CaseContext:
         """
         if self.hooks.has("sign_in"):
             response = self.hooks.send_in_browser("sign_in", browser, subject=subject)
-            self.control(0 < response.status < 400, f"sign-in got status {response.status}")
+            why = response.problem or f"status {response.status}"
+            self.control(0 < response.status < 400, f"sign-in got {why}", _SIGN_IN)
 
     def url(self, name: str) -> str:
         """Return one of the app's URLs.

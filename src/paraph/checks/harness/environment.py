@@ -52,14 +52,17 @@ class Environment:
         self.pages_differ: bool | None = None
         self.port = free_port() if target.is_started_here else 0
         self._spare_ports = [str(free_port()) for _ in range(4)]
-        self.zoom = self._new_zoom(None)
         self.app: Application | None = None
+        try:
+            self.zoom = self._new_zoom(None)
+        except OSError:
+            self._trap_listener.stop()
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
     def __enter__(self) -> Self:
-        self._trap_listener.start()
-        self.zoom.start()
         try:
-            self.start()
+            self.open()
         except BaseException:
             self.close()
             raise
@@ -72,6 +75,17 @@ class Environment:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def open(self) -> None:
+        """Start all servers and the app, unless they run already.
+
+        Raises:
+            ControlFailedError: the app did not become ready; it may still be running.
+        """
+        if self.app is None:
+            self._trap_listener.start()
+            self.zoom.start()
+            self.start()
 
     def close(self) -> None:
         """Stop all processes and servers and delete the folder."""
@@ -136,6 +150,8 @@ class Environment:
                 raise HookMissingError(f"needs [variants.{variant}] and a command in [start]")
             chosen = found
         self.variant = variant
+        # An app that keeps its installations in memory has lost this one.
+        self.known_user = None
         if self.base.startswith("https:") and self.certificate is None:
             self.certificate = self.authority.issue("localhost", "127.0.0.1")
         merged = Variant(
@@ -150,7 +166,7 @@ class Environment:
         where = urljoin(self.base, fill(ready.ready, self.values()))
         if problem := self.reach.problem(where):
             raise ControlFailedError(f"start.ready was {problem}")
-        wait_until_ready(self.app, where, ready.ready_within)
+        wait_until_ready(self.app, where, ready.ready_within, reach=self.reach)
 
     def _impersonating(self, variant: Variant) -> Variant:
         """Wrap the command in a namespace in which Zoom's host names lead to the simulator."""
@@ -190,7 +206,6 @@ class Environment:
                 shutil.rmtree(one, ignore_errors=True)
             else:
                 one.unlink(missing_ok=True)
-        self.known_user = None
         self.start()
 
     def replace_zoom(self, certificate: Certificate | None) -> None:

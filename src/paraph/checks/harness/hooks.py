@@ -25,6 +25,8 @@ class Hooks:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
+        # The response to the newest request outside the browsers.
+        self.last: Response | None = None
 
     def has(self, name: str) -> bool:
         """Return True if the target has a hook."""
@@ -57,7 +59,10 @@ class Hooks:
             return self._run(hook, name, values)
         response = self.send(hook, **values)
         if not response.status:
-            raise ControlFailedError(f"the hook `{name}` sent no response: {response.problem}")
+            raise ControlFailedError(
+                f"the hook `{name}` sent no response: {response.problem}",
+                f"Correct the URL of `{name}` in [hooks].",
+            )
         content = response.json()
         return response.status if content is None else content
 
@@ -70,15 +75,26 @@ class Hooks:
         """
         content = self.call(name, **values)
         if not isinstance(content, list):
-            raise ControlFailedError(f"the hook `{name}` must return a JSON list")
+            raise ControlFailedError(
+                f"the hook `{name}` must return a JSON list",
+                f"Correct `{name}` in [hooks], or the code of the app that responds to it.",
+            )
         return content
 
     def _run(self, hook: Hook, name: str, values: Mapping[str, str]) -> Any:
         known = {**self._environment.values(), **values}
         command = [fill(part, known) for part in hook.command]
-        done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ControlFailedError(
+                f"the hook `{name}` cannot be run: {error}", f"Correct `{name}` in [hooks]."
+            ) from None
         if done.returncode:
-            raise ControlFailedError(f"the hook `{name}` ended with {done.returncode}")
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+            raise ControlFailedError(
+                ": ".join([f"the hook `{name}` ended with {done.returncode}", *said])
+            )
         try:
             return json.loads(done.stdout or b"null")
         except ValueError:
@@ -94,7 +110,9 @@ class Hooks:
             headers.append(("content-type", "application/json"))
         sender = Sender("", lambda _response: None, timeout=40, reach=self._environment.reach)
         try:
-            return sender.send(hook.method, fill(hook.url, known), headers=headers, body=body)
+            url = fill(hook.url, known)
+            self.last = sender.send(hook.method, url, headers=headers, body=body)
+            return self.last
         finally:
             sender.close()
 
@@ -124,13 +142,24 @@ class Hooks:
         """
         if not self.has("links"):
             return []
+        content = self.call_list("links")
+        if not all(isinstance(one, dict) and "user_id" in one for one in content):
+            raise ControlFailedError(
+                "the hook `links` must return a list of objects with `user_id`",
+                'Return {"subject", "user_id", "account_id"} for each link.',
+            )
         return sorted(
             (str(one.get("subject")), str(one.get("user_id")), str(one.get("account_id")))
-            for one in self.call_list("links")
+            for one in content
         )
 
     def linked(self, subject: str = "", user: str = "") -> bool:
-        """Return True if a local account, or a Zoom user, has a link."""
+        """Return True if a local account, or a Zoom user, has a link.
+
+        An app without the hook `sign_in` has no local accounts, so only the user counts there.
+        """
+        if user and not self.has("sign_in"):
+            subject = ""
         return any(
             (not subject or one[0] == subject) and (not user or one[1] == user)
             for one in self.links()

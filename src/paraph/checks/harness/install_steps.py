@@ -11,12 +11,13 @@ from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.http.browser import Browser
 from paraph.checks.harness.http.markup import buttons_of, find_form, forms_of, links_of
 from paraph.checks.harness.http.response import Response
-from paraph.checks.harness.recording_zoom import TOKEN
 from paraph.checks.verdict import ControlFailedError
 from paraph.simulator.state.world import User
 
 # Form tokens, and the names that the check gives to local accounts.
 _VARYING = re.compile(r"[A-Za-z0-9_+/=-]{16,}|person-[0-9a-f]{8}")
+_START = "Let `start` in [urls] name the URL that redirects to Zoom."
+_LINKS = "Let the hook `links` return the Zoom user's id as `user_id`, or lengthen `effect_within`."
 _NOT_A_START = ("disconnect", "sign-out", "signout", "logout", "remove", "delete", "confirm")
 
 
@@ -102,22 +103,27 @@ def begin(t: CaseContext, browser: Browser, url: str = "", **more: Any) -> Begun
     """
     begun = try_begin(t, browser, url, **more)
     if begun is None:
+        end, fix = _describe_end(t, browser)
         raise ControlFailedError(
-            f"the start does not lead to Zoom's authorization page: {_describe_end(t, browser)}"
+            f"the start does not lead to Zoom's authorization page: {end}", fix
         )
     return begun
 
 
-def _describe_end(t: CaseContext, browser: Browser) -> str:
-    """Describe where the browser ended instead, and what may be missing."""
+def _describe_end(t: CaseContext, browser: Browser) -> tuple[str, str]:
+    """Describe where the browser ended instead, and what to change."""
     page = browser.page
     if page is None or not page.status:
-        return page.problem if page else "no request was sent"
+        return page.problem if page else "no request was sent", _START
     if page.location:
-        return f"it leads to {page.location[:100]}; is that the app's setting for Zoom's URL?"
-    hint = "; if that is a sign-in, describe it as hook `sign_in`"
-    hint = "" if t.hooks.has("sign_in") else hint
-    return f"it ends at {urlsplit(page.url).path} with status {page.status}{hint}"
+        where = f"it leads to {page.location[:100]}"
+        return where, "Pass {zoom} to the app in [start], as the address of Zoom."
+    where = f"it ends at {urlsplit(page.url).path} with status {page.status}"
+    if page.status >= 500:
+        return where, "Read the output of the app: the request failed there."
+    if page.status in {404, 405} or t.hooks.has("sign_in"):
+        return where, _START
+    return where, f"{_START} If the page is a sign-in, describe it as the hook `sign_in`."
 
 
 def leads_to_zoom(t: CaseContext, response: Response) -> bool:
@@ -151,8 +157,23 @@ def consent(t: CaseContext, url: str, user: User, auto: str = "approve") -> str:
     response = t.direct.send("GET", t.zoom.reach(url))
     # The record shows the host name that a browser would show.
     response.url = url
-    t.control(response.location, f"Zoom refused the authorization request ({response.status})")
+    if not response.location:
+        why, fix = _why_refused(t, url)
+        why = f"Zoom refused the authorization request ({response.status}){why}"
+        raise ControlFailedError(why, fix)
     return response.location
+
+
+def _why_refused(t: CaseContext, url: str) -> tuple[str, str]:
+    """Return the parameter that the registration does not know, and what to change."""
+    query = dict(parse_qsl(urlsplit(url).query))
+    sent, known = query.get("redirect_uri", ""), t.zoom.app.redirect_uris
+    if query.get("client_id") != t.zoom.app.client_id:
+        return "; its client_id is unknown", "Pass {client_id} to the app in [start]."
+    if sent not in known:
+        why = f"; its redirect_uri is {sent[:100] or 'missing'}, and {known[-1]} is registered"
+        return why, "Correct `redirect` in [urls], or pass {redirect_uri} to the app in [start]."
+    return "", "Read the response of Zoom."
 
 
 def authorize(t: CaseContext, browser: Browser, user: User | None = None) -> str:
@@ -228,12 +249,22 @@ def install(
     returned = authorize(t, browser, user)
     page = finish(t, browser, returned)
     why = page.problem or f"status {page.status}"
-    t.control(0 < page.status < 400, f"an honest installation ended with {why}")
-    t.control(t.zoom.requests(TOKEN, since=before), "the code was never exchanged")
+    asked = t.zoom.token_requests(before)
+    t.control(0 < page.status < 400, f"an honest installation ended with {why}", _fix_of(page))
+    t.control(asked, "the code was never exchanged", "Pass {zoom} to the app as Zoom's address.")
     if t.hooks.has("links"):
-        shown = t.hooks.linked(user=user.id)
-        t.control(shown, "an honest installation does not show in `links`")
+        shown = t.until(lambda: t.hooks.linked(user=user.id))
+        t.control(shown, "an honest installation does not show in `links`", _LINKS)
     return Installed(browser, subject, user, returned, page)
+
+
+def _fix_of(page: Response) -> str:
+    if page.status in {404, 405}:
+        return "Correct `redirect` in [urls]."
+    return (
+        "Read the output of the app: its redirection endpoint failed. "
+        "A refused token request means that {client_secret} is not the app's."
+    )
 
 
 def expect_refused(

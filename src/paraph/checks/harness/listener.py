@@ -41,7 +41,11 @@ class Listener:
         logging.getLogger("uvicorn").propagate = False
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((address, port))
+        try:
+            self._socket.bind((address, port))
+        except OSError:
+            self._socket.close()
+            raise
         scheme = "https" if certificate else "http"
         port = self._socket.getsockname()[1]
         # The address it really listens on; the URL may use another name for it.
@@ -76,7 +80,8 @@ class Listener:
     def stop(self) -> None:
         """Stop serving and free the port."""
         self._server.should_exit = True
-        self._thread.join(5)
+        if self._thread.is_alive():
+            self._thread.join(5)
         self._socket.close()
 
 

@@ -180,10 +180,23 @@ def control_delivery(t: CaseContext, user: User | None = None) -> None:
     marker, honest = marked_delivery(t, user)
     response = post(t, honest)
     why = response.problem or f"status {response.status}"
-    t.control(200 <= response.status < 300, f"an honest delivery was not accepted ({why})")
+    accepted = 200 <= response.status < 300
+    t.control(accepted, f"an honest delivery was not accepted ({why})", _fix_of(response))
     if t.hooks.has("events"):
         seen = has_effect_soon(t, marker)
-        t.control(seen, "an honest delivery has no effect in the hook `events`")
+        t.control(
+            seen,
+            "an honest delivery has no effect in the hook `events`",
+            "Let `events` return the handled events with bodies, or lengthen `effect_within`.",
+        )
+
+
+def _fix_of(response: Response) -> str:
+    if response.status in {404, 405}:
+        return "Correct `webhook` in [urls]."
+    if response.status in {400, 401, 403}:
+        return "Pass {webhook_secret} to the app in [start]."
+    return "Read the output of the app: its webhook endpoint failed."
 
 
 def expect_no_effect(t: CaseContext, marker: str, what: str, user: User | None = None) -> None:

@@ -160,7 +160,7 @@ def _arrival_findings(arrival: Arrival, settings: Settings) -> Iterator[Finding]
             "proxy-changes-host",
             "Host",
             f"Requests arrive for {arrival.host}, and were sent to {public_host}.",
-            "Pass it on: proxy_set_header Host $host.",
+            "Pass it on: proxy_set_header Host $http_host.",
         )
 
 

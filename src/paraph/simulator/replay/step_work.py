@@ -15,6 +15,9 @@ from paraph.simulator.replay.place import Failed, Place
 from paraph.simulator.scenarios import steps
 from paraph.simulator.scenarios.steps import Step
 
+# A receiver has three seconds for each attempt.
+_SECONDS = 30.0
+
 
 def do_step(place: Place, step: Step) -> str:
     """Do a step; return one line about what happened.
@@ -225,9 +228,9 @@ def _responded(place: Place, step: Step) -> str:
     """Wait for the response to the last delivery, and note it as the response of this step."""
     least = place.earlier_attempts + max(1, step.expect.attempts or 1)
     try:
-        found = place.zoom.wait_for_delivery(place.delivery, attempts=least)
+        found = place.zoom.wait_for_delivery(place.delivery, attempts=least, seconds=_SECONDS)
     except TimeoutError:
-        raise Failed(f"the delivery had no attempt number {least} within 10 s") from None
+        raise Failed(f"the delivery had no attempt number {least} within {_SECONDS:g} s") from None
     status = found["attempts"][-1]["status"]
     place.response = (status, "")
     return f"{found['event']}: {found['attempts'][-1]['reason']}"

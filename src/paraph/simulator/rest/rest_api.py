@@ -86,7 +86,7 @@ class RestApi:
 
     def _meeting(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(self._simulator, bearer, "meeting:read:meeting", "meeting:read")
-        return ResponseDraft.of_json(200, self._named_meeting(request, bearer).content)
+        return ResponseDraft.of_json(200, named_meeting(self._simulator, request, bearer).content)
 
     async def _change_meeting(self, request: Request, bearer: Bearer) -> ResponseDraft:
         require_scope(
@@ -96,7 +96,7 @@ class RestApi:
             "meeting:write:meeting",
             "meeting:write",
         )
-        meeting = self._named_meeting(request, bearer)
+        meeting = named_meeting(self._simulator, request, bearer)
         self._simulator.meetings.change(meeting, await read_object(request))
         return ResponseDraft(204, b"")
 
@@ -108,18 +108,24 @@ class RestApi:
             "meeting:write:meeting",
             "meeting:write",
         )
-        self._simulator.meetings.delete(self._named_meeting(request, bearer))
+        self._simulator.meetings.delete(named_meeting(self._simulator, request, bearer))
         return ResponseDraft(204, b"")
 
-    @behaviour(
-        "REST API",
-        "an unknown meeting is 404 with code 3001",
-        "documented",
-        source="developers.zoom.us/docs/api/errors",
-    )
-    def _named_meeting(self, request: Request, bearer: Bearer) -> meetings.Meeting:
-        number = request.path_params["number"]
-        meeting = self._simulator.meetings.find(number)
-        if meeting is None or not may_see(bearer, meeting.host):
-            raise ApiError(404, 3001, f"Meeting does not exist: {number[:40]}.")
-        return meeting
+
+@behaviour(
+    "REST API",
+    "an unknown meeting is 404 with code 3001",
+    "documented",
+    source="developers.zoom.us/docs/api/errors",
+)
+def named_meeting(simulator: Simulator, request: Request, bearer: Bearer) -> meetings.Meeting:
+    """Return the meeting that the path of a request names.
+
+    Raises:
+        ApiError: there is no such meeting that the caller may see.
+    """
+    number = request.path_params["number"]
+    meeting = simulator.meetings.find(number)
+    if meeting is None or not may_see(bearer, meeting.host):
+        raise ApiError(404, 3001, f"Meeting does not exist: {number[:40]}.")
+    return meeting

@@ -30,7 +30,7 @@ from paraph.simulator.scenarios.steps import (
 from paraph.simulator.state.world import World, default_world, load_world
 
 MAX_BYTES = 1 << 20
-REMEDY = "docs/simulator.md, section Scenarios, lists every step with its keys."
+REMEDY = "docs/reference/simulator.md, section Scenarios, lists every step with its keys."
 _STEP = re.compile(r"\s*\[\[\s*steps\s*\]\]")
 _TABLE = re.compile(r"\s*\[+\s*([\w.\-]+)\s*\]+")
 _PLACE = re.compile(r"\$(?:\.steps\[(\d+)\])?(.*)")

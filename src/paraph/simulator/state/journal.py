@@ -32,6 +32,23 @@ class Exchange:
     weight: int
 
 
+@dataclass(slots=True)
+class Performed:
+    """A button of the console that was pressed.
+
+    Attributes:
+        time: epoch seconds of the real world.
+        step: the same as a step of a scenario.
+        delivery_id: the delivery that it sent; "" if it sent nothing.
+        attempts: the number of attempts that the delivery had before.
+    """
+
+    time: float
+    step: Any
+    delivery_id: str = ""
+    attempts: int = 0
+
+
 class Journal:
     """The newest exchanges; the oldest are dropped first."""
 

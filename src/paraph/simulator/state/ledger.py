@@ -101,6 +101,7 @@ class Ledger:
         self._refresh: dict[str, tuple[str, str]] = {}
         self._app_tokens: OrderedDict[str, Bearer] = OrderedDict()
         self._spent: OrderedDict[str, SpentToken] = OrderedDict()
+        self._owners: OrderedDict[str, tuple[str, str]] = OrderedDict()
 
     @behaviour(
         "authorization code",
@@ -265,6 +266,23 @@ class Ledger:
         """Return the owner of a spent refresh token and the reason; None for other tokens."""
         return self._spent.get(token)
 
+    def owner_of(self, value: str) -> tuple[str, str] | None:
+        """Return client id and user id of a code or token, also of one that no longer works.
+
+        Args:
+            value: an authorization code, an access token or a refresh token.
+        """
+        code, spent = self.codes.get(value), self._spent.get(value)
+        if code is not None:
+            return code.client_id, code.user_id
+        if spent is not None:
+            return spent.client_id, spent.user_id
+        return self._owners.get(value) or self._refresh.get(value)
+
+    def known_grants(self) -> list[tuple[str, str]]:
+        """Return client id and user id of every grant that ever was, the oldest first."""
+        return list(self._generations)
+
     def issue_app_token(self, app: App, scopes: tuple[str, ...]) -> str:
         """Issue an access token of the app's own, for the grants without a user."""
         token = self._tokens.access(app, "", app.account_id, {})
@@ -286,6 +304,7 @@ class Ledger:
         self._refresh.clear()
         self._app_tokens.clear()
         self._spent.clear()
+        self._owners.clear()
 
     def random_text(self, length: int) -> str:
         """Return random characters of Zoom's alphabet for codes and ids."""
@@ -294,6 +313,7 @@ class Ledger:
     def _index(self, grant: Grant) -> None:
         key = (grant.client_id, grant.user_id)
         self._refresh[grant.refresh_token] = key
+        _store(self._owners, grant.access_token, key)
         self._access_of.setdefault(key, []).append(grant.access_token)
         self._access[grant.access_token] = Bearer(
             grant.client_id, grant.user_id, grant.account_id, grant.scopes, grant.refreshed_at

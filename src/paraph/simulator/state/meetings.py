@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paraph.simulator.state.clock import iso_time
@@ -46,10 +46,17 @@ _DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A meeting of a user."""
+    """A meeting of a user.
+
+    Attributes:
+        participants: the e-mail addresses of those who took part; empty if it has not ended.
+        registrants: the registrants, as the REST API describes them.
+    """
 
     host: User
     content: dict[str, Any]
+    participants: tuple[str, ...] = ()
+    registrants: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Meetings:
@@ -153,7 +160,9 @@ class Meetings:
                 "agenda": planned.agenda,
             }
             wanted |= {"password": planned.password} if planned.password else {}
-            self._create(host, planned.id or self._next_number(), wanted)
+            number = planned.id or self._next_number()
+            made = self._create(host, number, wanted)
+            self._kept[number] = replace(made, participants=tuple(planned.participants))
 
     def change(self, meeting: Meeting, wanted: dict[str, Any]) -> None:
         """Set the writable fields of a meeting; the others are ignored."""

@@ -46,13 +46,25 @@ class Account(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class User(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A Zoom user."""
+    """A Zoom user.
+
+    Attributes:
+        type: 1 basic, 2 licensed, 99 none.
+    """
 
     id: str
     account_id: str = ""
     email: str = ""
     display_name: str = ""
     role: Literal["admin", "member"] = "member"
+    type: Literal[1, 2, 99] = 2
+    timezone: str = "Europe/Lisbon"
+    language: str = "en-US"
+    dept: str = ""
+    job_title: str = ""
+    phone_number: str = ""
+    verified: bool = True
+    status: Literal["active", "inactive", "pending"] = "active"
 
 
 class App(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -24,6 +24,7 @@ class Meeting(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         type: 1 instant, 2 scheduled, 3 recurring without a fixed time, 8 recurring.
         start_time: an instant with a time zone; None for the time at which the world is loaded.
         duration: minutes.
+        participants: e-mail addresses; with any, the meeting is listed as a past one.
     """
 
     id: Number = 0
@@ -35,6 +36,7 @@ class Meeting(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     timezone: str = "Europe/Lisbon"
     agenda: str = ""
     password: str = ""
+    participants: list[str] = []
 
 
 class Recording(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -3,6 +3,7 @@
 "use strict";
 
 const said = document.getElementById("said");
+const filters = document.getElementById("filters");
 const drawn = new Map();
 let version = "";
 
@@ -29,8 +30,9 @@ function drawRows(region, fresh) {
 }
 
 function isBeingWrittenIn(region) {
-  const fields = [...region.querySelectorAll("input:not([type=hidden])")];
-  return fields.some((one) => one === document.activeElement || one.value !== one.defaultValue);
+  const fields = [...region.querySelectorAll("input:not([type=hidden],[type=checkbox]),select")];
+  return fields.some((one) => one === document.activeElement
+    || (one.localName === "input" && one.value !== one.defaultValue));
 }
 
 // A selector of the focused element that still works after a region was redrawn.
@@ -52,6 +54,7 @@ function drawRegion(region, fresh) {
   drawn.set(region.dataset.live, markup);
   const place = region.contains(document.activeElement) ? placeOf(document.activeElement) : "";
   redraw(region, fresh);
+  if (region.dataset.live === "timeline") countSelected();
   const again = place && !region.contains(document.activeElement) && region.querySelector(place);
   if (again) again.focus({ preventScroll: true });
 }
@@ -72,7 +75,9 @@ function redraw(region, fresh) {
 
 async function refresh() {
   if (document.hidden) return;
-  const response = await fetch(`/_console/live?seen=${version}`).catch(() => null);
+  const query = new URLSearchParams(new FormData(filters));
+  query.set("seen", version);
+  const response = await fetch(`/_console/live?${query}`).catch(() => null);
   document.body.classList.toggle("gone", !response);
   if (!response || response.status !== 200) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
@@ -110,6 +115,31 @@ async function reveal(form) {
   hide.focus({ preventScroll: true });
 }
 
+// Shows a cURL command or an explanation inside its entry; a second press closes it.
+async function showMore(form) {
+  const place = form.closest(".inside").querySelector(".more");
+  const kind = form.dataset.more;
+  if (place.dataset.kind === kind) {
+    place.replaceChildren();
+    delete place.dataset.kind;
+    return;
+  }
+  const body = new URLSearchParams(new FormData(form));
+  body.set("fragment", "1");
+  const response = await fetch(form.action, { method: "POST", body }).catch(() => null);
+  if (!response || !response.ok) {
+    say("This entry is no longer kept.", true);
+    return;
+  }
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  place.replaceChildren(...page.body.childNodes);
+  place.dataset.kind = kind;
+  if (kind !== "curl") return;
+  const text = place.querySelector("pre").textContent;
+  const copied = navigator.clipboard && await navigator.clipboard.writeText(text).then(() => true, () => false);
+  say(copied ? "The cURL command is on the clipboard, with secrets in clear." : "Copy the command below.", false);
+}
+
 async function send(form, button) {
   if (form.dataset.sure && !window.confirm(form.dataset.sure)) return;
   const body = new URLSearchParams(new FormData(form, button));
@@ -132,11 +162,43 @@ async function send(form, button) {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (!form.getAttribute("action").startsWith("/_console/")) return;
+  if (form === filters) {
+    event.preventDefault();
+    applyFilters();
+    return;
+  }
+  if (form.method !== "post" || !form.getAttribute("action").startsWith("/_console/")) return;
   event.preventDefault();
   if (form.dataset.reveal) reveal(form);
+  else if (form.dataset.more) showMore(form);
   else send(form, event.submitter);
 });
+
+// The address names the filters, so that it can be reloaded and shared.
+function applyFilters() {
+  const given = [...new FormData(filters)].filter(([, value]) => value);
+  const query = new URLSearchParams(given).toString();
+  history.replaceState(null, "", query ? `/?${query}#timeline` : "/");
+  version = "";
+  refresh();
+}
+filters.querySelector("button").hidden = true;
+filters.addEventListener("change", applyFilters);
+filters.addEventListener("input", () => {
+  clearTimeout(applyFilters.timer);
+  applyFilters.timer = setTimeout(applyFilters, 250);
+});
+
+const comparing = document.getElementById("compare");
+function countSelected() {
+  const count = document.querySelectorAll("#timeline input[name=key]:checked").length;
+  comparing.querySelector("button").disabled = count !== 2;
+  comparing.querySelector("span").textContent = count
+    ? `${count} of 2 entries selected`
+    : "Open two entries and select them to see them side by side.";
+}
+document.getElementById("timeline").addEventListener("change", countSelected);
+countSelected();
 
 const finder = document.getElementById("find-fault");
 function filterFaults() {

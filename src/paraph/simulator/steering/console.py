@@ -25,9 +25,16 @@ from paraph.simulator.request import Refusal, read_body
 from paraph.simulator.state.world import App
 from paraph.simulator.steering.access import COOKIE, AccessControl
 from paraph.simulator.steering.console_actions import perform
+from paraph.simulator.steering.console_entries import ConsoleEntries, Explain
 from paraph.simulator.steering.control import describe_grants
 from paraph.simulator.steering.mask import HIDDEN
-from paraph.simulator.steering.timeline import find_row, newest_rows
+from paraph.simulator.steering.scenario_export import export_scenario
+from paraph.simulator.steering.timeline_filter import (
+    TimelineFilter,
+    event_choices,
+    grant_choices,
+    selected_rows,
+)
 from paraph.simulator.webhooks.event_catalogue import catalogue
 
 _MAILS = 6
@@ -56,21 +63,30 @@ class Console:
     Args:
         simulator: the simulated Zoom.
         access: decides which requests may control it.
+        explain: explains a webhook step by step; None if there is no explainer.
     """
 
-    def __init__(self, simulator: Simulator, access: AccessControl) -> None:
+    def __init__(
+        self, simulator: Simulator, access: AccessControl, explain: Explain | None = None
+    ) -> None:
         self._simulator = simulator
+        self._entries = ConsoleEntries(simulator, explain)
+        self._explains = explain is not None
         self._access = access
 
     def routes(self) -> list[Route]:
         """Return all routes of the console."""
-        page, form = self._access.admit_page, self._access.admit_form
+        page, form, entries = self._access.admit_page, self._access.admit_form, self._entries
         return [
             Route("/", self._admitted(page, self._show), methods=["GET"]),
             Route("/_console/live", self._admitted(page, self._live), methods=["GET"]),
             Route("/_console/static/{name}", self._static, methods=["GET"]),
+            Route("/_console/scenario.toml", self._admitted(page, self._export), methods=["GET"]),
             Route("/_console/sign-in", self._sign_in, methods=["POST"]),
-            Route("/_console/reveal", self._admitted(form, self._reveal), methods=["POST"]),
+            Route("/_console/compare", self._admitted(page, self._compare), methods=["GET"]),
+            Route("/_console/reveal", self._about_entry(entries.reveal), methods=["POST"]),
+            Route("/_console/curl", self._about_entry(entries.curl), methods=["POST"]),
+            Route("/_console/explain", self._about_entry(entries.explain), methods=["POST"]),
             Route("/_console/{action}", self._admitted(form, self._perform), methods=["POST"]),
         ]
 
@@ -86,11 +102,11 @@ class Console:
 
         return endpoint
 
-    async def _show(self, _request: Request) -> Response:
-        return render("console.html", console=True, **self._view())
+    async def _show(self, request: Request) -> Response:
+        return render("console.html", console=True, **self._view(request))
 
     async def _live(self, request: Request) -> Response:
-        response = render("console_live.html", console=True, **self._view())
+        response = render("console_live.html", console=True, **self._view(request))
         version = hashlib.sha256(bytes(response.body)).hexdigest()[:16]
         if request.query_params.get("seen") == version:
             return Response(status_code=204)
@@ -107,6 +123,18 @@ class Console:
             headers={"x-content-type-options": "nosniff", "cache-control": "no-cache"},
         )
 
+    async def _export(self, _request: Request) -> Response:
+        """Return what was done on the console as a scenario file."""
+        return Response(
+            export_scenario(self._simulator),
+            media_type="application/toml",
+            headers={
+                "content-disposition": 'attachment; filename="scenario.toml"',
+                "cache-control": "no-store",
+                "x-content-type-options": "nosniff",
+            },
+        )
+
     async def _sign_in(self, request: Request) -> Response:
         try:
             self._access.refuse_foreign_form(request)
@@ -121,16 +149,14 @@ class Console:
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure)
         return response
 
-    async def _reveal(self, request: Request) -> Response:
-        """Show one entry or an app's credentials in clear, for a form of the console only."""
-        fields = await _fields(request)
-        key = fields.get("key", "")
-        app = self._simulator.world.app(key[1:]) if key.startswith("a") else None
-        row = None if app is not None else find_row(self._simulator, key)
-        if app is None and row is None:
-            return Response("This entry is no longer kept.", status_code=404)
-        name = "entry_fragment.html" if fields.get("fragment") else "entry.html"
-        return render(name, console=True, row=row, app=app)
+    def _about_entry(self, show: Callable[[dict[str, str]], Response]) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            return show(await _fields(request))
+
+        return self._admitted(self._access.admit_form, endpoint)
+
+    async def _compare(self, request: Request) -> Response:
+        return self._entries.compare(request)
 
     async def _perform(self, request: Request) -> Response:
         fields = await _fields(request)
@@ -145,8 +171,9 @@ class Console:
             return JSONResponse({"said": said})
         return RedirectResponse("/", status_code=303)
 
-    def _view(self) -> dict[str, Any]:
+    def _view(self, request: Request) -> dict[str, Any]:
         simulator = self._simulator
+        chosen = TimelineFilter.of(request.query_params)
         world, clock = simulator.world, simulator.clock
         faults = simulator.faults.listing()
         return {
@@ -164,7 +191,11 @@ class Console:
             "grants": [
                 (grant, world.user(grant["user_id"])) for grant in describe_grants(simulator)
             ],
-            "rows": newest_rows(simulator),
+            "rows": selected_rows(simulator, chosen),
+            "chosen": chosen,
+            "grant_choices": grant_choices(simulator),
+            "event_choices": event_choices(simulator),
+            "explains": self._explains,
             "kept": len(simulator.journal.exchanges),
             "faults": faults,
             "places": [

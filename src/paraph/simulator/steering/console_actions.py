@@ -9,6 +9,8 @@ from paraph.errors import UsageError
 from paraph.simulator.apps.deauthorization import deauthorize
 from paraph.simulator.apps.zoom_apps import open_home
 from paraph.simulator.engine import Consent, Simulator
+from paraph.simulator.scenarios import steps
+from paraph.simulator.state.journal import Performed
 from paraph.simulator.state.world import App, User
 from paraph.simulator.steering.control import advance_clock
 
@@ -35,7 +37,18 @@ async def perform(simulator: Simulator, name: str, fields: Fields) -> str:
     """
     if name not in _ACTIONS:
         raise UsageError("the console has no such button")
-    return await _ACTIONS[name](simulator, fields)
+    replayed = simulator.sender.find(fields.get("delivery", "")) if name == "repeat" else None
+    done = Performed(simulator.wall(), None, attempts=len(replayed.attempts) if replayed else 0)
+    before = simulator.sender.deliveries.newest
+    said = await _ACTIONS[name](simulator, fields)
+    step_of = _STEPS.get(name)
+    if step_of is not None:
+        done.step = step_of(simulator, fields)
+        newest = simulator.sender.deliveries.newest
+        sent = newest if newest is not before and name != "validate" else replayed
+        done.delivery_id = "" if sent is None else sent.id
+        simulator.performed.append(done)
+    return said
 
 
 async def _event(simulator: Simulator, fields: Fields) -> str:
@@ -81,13 +94,15 @@ async def _open_home(simulator: Simulator, fields: Fields) -> str:
 
 
 async def _clock(simulator: Simulator, fields: Fields) -> str:
-    text = fields.get("preset") or fields.get("seconds", "")
+    advance_clock(simulator, _seconds(fields))
+    return "The timers were moved."
+
+
+def _seconds(fields: Fields) -> float:
     try:
-        seconds = float(text)
+        return float(fields.get("preset") or fields.get("seconds", ""))
     except ValueError:
         raise UsageError("seconds must be a number") from None
-    advance_clock(simulator, seconds)
-    return "The timers were moved."
 
 
 async def _consent(simulator: Simulator, fields: Fields) -> str:
@@ -103,6 +118,13 @@ async def _fault(simulator: Simulator, fields: Fields) -> str:
     if fields.get("on") != "1":
         simulator.faults.switch_off(name)
         return f"{name} is off."
+    simulator.faults.switch_on(name, _settings(simulator, fields))
+    return f"{name} is on."
+
+
+def _settings(simulator: Simulator, fields: Fields) -> dict[str, Any]:
+    """Return the parameters of a fault's form, each of its type."""
+    name = fields.get("name", "")
     known = {one["name"]: one["parameters"] for one in simulator.faults.listing()}
     parameters = {
         key: _typed(fields[f"set.{key}"], default)
@@ -111,8 +133,7 @@ async def _fault(simulator: Simulator, fields: Fields) -> str:
     }
     if fields.get("times"):
         parameters["times"] = _typed(fields["times"], 1)
-    simulator.faults.switch_on(name, parameters)
-    return f"{name} is on."
+    return parameters
 
 
 async def _repeat(simulator: Simulator, fields: Fields) -> str:
@@ -144,6 +165,46 @@ _ACTIONS: Mapping[str, Action] = {
     "repeat": _repeat,
     "clear": _clear,
     "reset": _reset,
+}
+
+
+def _email(simulator: Simulator, fields: Fields) -> str:
+    return _user(simulator, fields).email
+
+
+def _client(simulator: Simulator, fields: Fields) -> str:
+    """Return the client id, unless it is that of the first app."""
+    client_id = fields.get("client_id", "")
+    return "" if client_id == simulator.world.apps[0].client_id else client_id
+
+
+def _fault_step(simulator: Simulator, fields: Fields) -> steps.AnyStep:
+    name = fields.get("name", "")
+    if fields.get("on") != "1":
+        return steps.FaultOff(name=name)
+    return steps.FaultOn(name=name, settings=_settings(simulator, fields))
+
+
+# The buttons that a scenario can repeat, as its steps.
+_STEPS: Mapping[str, Callable[[Simulator, Fields], steps.AnyStep]] = {
+    "event": lambda simulator, fields: steps.Send(
+        event=fields.get("event", ""),
+        user=_email(simulator, fields),
+        client_id=_client(simulator, fields),
+        variant="mixed_escapes" if fields.get("variant") else "",
+    ),
+    "deauthorize": lambda simulator, fields: steps.Deauthorize(
+        user=_email(simulator, fields),
+        client_id=_client(simulator, fields),
+        variant=fields.get("variant", ""),
+    ),
+    "validate": lambda simulator, fields: steps.Validate(client_id=_client(simulator, fields)),
+    "clock": lambda _simulator, fields: steps.Clock(advance=_seconds(fields)),
+    "consent": lambda simulator, fields: steps.ConsentRule(
+        auto=_CONSENTS[fields["auto"]], user=_email(simulator, fields)
+    ),
+    "fault": _fault_step,
+    "repeat": lambda _simulator, _fields: steps.Repeat(),
 }
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from itertools import islice
 from typing import Literal
 
 from paraph.simulator.engine import Simulator
@@ -75,26 +74,19 @@ class Row:
         return _local(self.time).isoformat(timespec="milliseconds")
 
 
-def newest_rows(simulator: Simulator) -> list[Row]:
-    """Return the newest requests and deliveries, the newest first."""
-    rows = [request_row(one) for one in islice(reversed(simulator.journal.exchanges), SHOWN)]
-    deliveries = list(simulator.sender.deliveries)[-SHOWN:]
-    rows += [delivery_row(one) for one in reversed(deliveries)]
-    return sorted(rows, key=lambda row: row.time, reverse=True)[:SHOWN]
-
-
-def find_row(simulator: Simulator, key: str) -> Row | None:
-    """Return one row in clear and in full; None if it is no longer kept.
+def find_row(simulator: Simulator, key: str, *, revealed: bool = True) -> Row | None:
+    """Return one row; None if it is no longer kept.
 
     Args:
         simulator: the simulated Zoom.
         key: the key of the row.
+        revealed: show it in clear and in full.
     """
     if key.startswith("r") and key[1:].isdecimal() and len(key) < 20:
         exchange = simulator.journal.find(int(key[1:]))
-        return None if exchange is None else request_row(exchange, revealed=True)
+        return None if exchange is None else request_row(exchange, revealed=revealed)
     delivery = simulator.sender.find(key[1:]) if key.startswith("d") else None
-    return None if delivery is None else delivery_row(delivery, revealed=True)
+    return None if delivery is None else delivery_row(delivery, revealed=revealed)
 
 
 def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:

@@ -178,6 +178,11 @@ class Deliveries:
         """Return a delivery by id, if it is still kept."""
         return self._by_id.get(delivery_id)
 
+    @property
+    def newest(self) -> Delivery | None:
+        """Return the delivery that was added last."""
+        return next(reversed(self._by_id.values()), None)
+
     def clear(self) -> None:
         """Delete all of them."""
         self._by_id.clear()

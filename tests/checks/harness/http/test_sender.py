@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,3 +69,38 @@ def test_a_narrow_connection_announces_a_small_window() -> None:
         window = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         connection.sendall(b"x")
     assert window < 65536
+
+
+def _reset(connection: socket.socket) -> None:
+    """Close a connection so that its peer sees a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@pytest.mark.parametrize(("kept", "statuses"), [(True, [200, 200]), (False, [0])])
+def test_only_a_request_on_a_kept_connection_is_sent_again(
+    *, kept: bool, statuses: list[int]
+) -> None:
+    """A server may close a kept connection at any time; a reset of a new one is an observation."""
+
+    def serve() -> None:
+        first, _ = listener.accept()
+        first.recv(4096)
+        if kept:
+            first.sendall(EMPTY)
+            first.recv(4096)
+        _reset(first)
+        if kept:
+            second, _ = listener.accept()
+            with second:
+                second.recv(4096)
+                second.sendall(EMPTY)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        client = sender()
+        assert statuses == [client.send("GET", url).status for _ in statuses]
+        client.close()
+        thread.join(10)

@@ -82,6 +82,7 @@ class Sender:
         given += [] if "user-agent" in names else [("user-agent", _AGENT)]
         if body is not None and not names & {"content-length", "transfer-encoding"}:
             given.append(("content-length", str(len(body))))
+        steps: list[str] = []
         try:
             request = httpx.Request(
                 method,
@@ -91,9 +92,16 @@ class Sender:
                 extensions={
                     "timeout": dict.fromkeys(("connect", "read", "write", "pool"), wait),
                     "target": target.encode("latin-1"),
+                    "trace": lambda step, _info: steps.append(step),
                 },
             )
-            self._receive(request, response, begun + 2 * wait)
+            try:
+                self._receive(request, response, begun + 2 * wait)
+            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+                if not _was_stale(steps):
+                    raise
+                # Servers close kept connections, some after each error; browsers connect again.
+                self._receive(request, response, begun + 2 * wait)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
             response.problem = response.problem or f"{type(error).__name__}: {error}"
         response.seconds = time.monotonic() - begun
@@ -190,6 +198,13 @@ class Sender:
             else:
                 return connection
         raise failure
+
+
+def _was_stale(steps: Sequence[str]) -> bool:
+    """Return True if a request failed on a kept connection before any byte of a response came."""
+    connected = any(one.startswith("connection.connect") for one in steps)
+    answered = any(one.endswith("receive_response_headers.complete") for one in steps)
+    return not connected and not answered
 
 
 def _narrow(connection: socket.socket) -> None:

@@ -1,0 +1,14 @@
+// Names and roles that screen readers need and that the theme leaves out.
+function describe() {
+  document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
+  // Groups inside the navigation and the buttons of a code block are no landmarks of their own.
+  const inner = "nav.md-nav[data-md-level]:not([data-md-level='0']), nav.md-code__nav";
+  for (const one of document.querySelectorAll(inner)) {
+    if (one.getAttribute("role") === "none") continue;
+    one.removeAttribute("aria-labelledby");
+    one.removeAttribute("aria-expanded");
+    one.setAttribute("role", "none");
+  }
+}
+describe();
+new MutationObserver(describe).observe(document.body, { childList: true, subtree: true });

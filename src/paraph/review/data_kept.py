@@ -1,0 +1,74 @@
+"""The data that a service keeps, for how long and how protected, and its keys."""
+
+from __future__ import annotations
+
+from paraph.operations.probes.facts import Facts
+from paraph.review.pack import FROM_SETTINGS, MEASURED, Block, Section, Statement, Table, tested
+from paraph.settings.keys import is_wrapped
+from paraph.settings.model import Settings
+
+_UNTIL_REMOVAL = "until the app is removed"
+
+
+def data_section(settings: Settings) -> Section:
+    """List the kinds of data, with the retention of these settings."""
+    events = _duration(settings.event_retention)
+    dead = _duration(settings.dead_letter_retention)
+    rows = [
+        ["access and refresh tokens", _UNTIL_REMOVAL, "sealed"],
+        ["name and e-mail address at Zoom", _UNTIL_REMOVAL, "sealed"],
+        [
+            "ids of Zoom user and account, local account, scopes",
+            _UNTIL_REMOVAL,
+            "in clear, needed to find rows",
+        ],
+        ["bodies of events", f"{events} after delivery", "sealed"],
+        ["bodies that could not be delivered", f"{dead} after the last attempt", "sealed"],
+        ["flows that began", "10 minutes", "sealed cookie, nothing stored"],
+        ["hashes of used states", "1 hour", "hash"],
+        ["responses to repeated calls", "up to a day", "sealed"],
+        ["marks of removed users", "without end, so that they stay removed", "keyed hash"],
+        ["receipts of removals", "without end", "no personal data"],
+        ["audit", "without end", "people as keyed hashes, entries chained"],
+    ]
+    return Section(
+        "Data kept",
+        (Table(("data", "kept", "protection"), rows, f"{FROM_SETTINGS}, and by the schema"),),
+    )
+
+
+def keys_section(facts: Facts, settings: Settings) -> Section:
+    """Describe the encryption keys: how many, how kept, how rotated; never a key."""
+    wrapped = sum(is_wrapped(one.reveal()) for one in settings.encryption_keys)
+    total = len(settings.encryption_keys)
+    blocks: list[Block] = [
+        Statement(
+            f"{total} encryption {'key is' if total == 1 else 'keys are'} held, {wrapped} of "
+            f"them wrapped by a "
+            "key service. Each has 256 bits, made by the operating system's generator.",
+            FROM_SETTINGS,
+        ),
+        Statement(
+            "Each use has its own derived key (HKDF). Rotation re-encrypts online, in two phases.",
+            tested("tests/operations/test_key_rotation.py"),
+        ),
+    ]
+    if facts.database is not None and facts.database.sealing_key:
+        blocks.append(
+            Statement(
+                f"The database is sealed with the key {facts.database.sealing_key}.", MEASURED
+            )
+        )
+    blocks += [
+        Statement(f"{one.path} has mode {one.mode:04o}.", MEASURED)
+        for one in facts.files
+        if one.exists and one.role in {"settings", "keys", "database"}
+    ]
+    return Section("Keys and encryption", tuple(blocks))
+
+
+def _duration(seconds: int) -> str:
+    if seconds >= 86400:
+        days = seconds // 86400
+        return f"{days} day{'' if days == 1 else 's'}"
+    return f"{seconds} seconds"

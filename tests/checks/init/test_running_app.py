@@ -1,0 +1,81 @@
+"""A running app shows its URLs to a browser that follows its links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from paraph.checks.harness.listener import Listener
+from paraph.checks.init.running_app import read_app
+from paraph.errors import ConfigurationError
+
+ASKED = (
+    "http://localhost:8123/oauth/authorize?client_id=abc&redirect_uri=http%3A%2F%2Fx%2Fzoom%2Fcb"
+)
+
+
+async def front(_request: Request) -> Response:
+    """A page with a link to the settings, and one that signs out."""
+    return HTMLResponse('<a href="/logout">x</a> <a href="/settings">Settings</a>')
+
+
+async def settings(_request: Request) -> Response:
+    """A page with a button to the start."""
+    return HTMLResponse('<a class="btn" href="/integrations/zoom/begin">Connect Zoom</a>')
+
+
+async def begin(_request: Request) -> Response:
+    """A start that nobody would guess."""
+    return RedirectResponse(ASKED)
+
+
+async def events(_request: Request) -> Response:
+    """A webhook that fails at an event without its fields, as tutorials do."""
+    return PlainTextResponse("KeyError", 500)
+
+
+async def sign_out(_request: Request) -> Response:
+    """A link that must not be followed."""
+    raise AssertionError
+
+
+@pytest.fixture(scope="module")
+def base() -> Iterator[str]:
+    """The URL of an app whose start is two links away from its front page."""
+    routes = [
+        Route("/", front),
+        Route("/settings", settings),
+        Route("/integrations/zoom/begin", begin),
+        Route("/zoom/events", events, methods=["POST"]),
+        Route("/account", front),
+        Route("/logout", sign_out),
+    ]
+    listener = Listener(Starlette(routes=routes), host="127.0.0.1")
+    listener.start()
+    yield listener.url
+    listener.stop()
+
+
+def test_links_lead_to_the_start_and_the_redirect_uri(base: str) -> None:
+    """The authorization request names the redirect URI, the client id and Zoom's port."""
+    found = read_app(base)
+    assert ("/integrations/zoom/begin", "/zoom/cb") == (found.start, found.redirect)
+    assert ("abc", 8123, False) == (found.client_id, found.zoom_port, found.knows_zoom_only)
+
+
+def test_a_path_whose_post_differs_from_an_absent_one_is_the_webhook(base: str) -> None:
+    """A webhook that does not verify signatures is found too."""
+    found = read_app(base)
+    assert ("/zoom/events", ["/account"]) == (found.webhook, found.pages)
+
+
+@pytest.mark.parametrize("url", ["http://10.255.255.1", "http://127.0.0.1:9"])
+def test_an_app_that_cannot_be_looked_at_is_named(url: str) -> None:
+    """Only a running app on this machine is looked at."""
+    with pytest.raises(ConfigurationError, match=url):
+        read_app(url)

@@ -1,0 +1,126 @@
+"""The source of an app shows its command, its environment and its URLs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paraph.checks.init.source import read_source
+from paraph.errors import ConfigurationError
+
+FLASK = """
+import os
+from flask import Flask
+app = Flask(__name__)
+CLIENT_ID = os.environ["ZOOM_CLIENT_ID"]
+CLIENT_SECRET = os.getenv("ZOOM_CLIENT_SECRET")
+SECRET_TOKEN = os.environ.get('ZOOM_SECRET_TOKEN', "")
+DEBUG = os.environ.get("DEBUG")
+
+@app.route("/")
+def index(): ...
+
+@app.route("/zoom/login")
+def login(): return redirect("https://zoom.us/oauth/authorize?…")
+
+@app.get("/zoom/callback")
+def callback(): ...
+
+@app.route("/zoom/events", methods=["POST"])
+def events(): ...
+"""
+FASTAPI = """
+api: FastAPI = FastAPI(title="x")
+ZOOM = os.environ["ZOOM_URL"]
+@api.get("/connect")
+@api.get('/oauth/redirect')
+@api.post("/webhook")
+"""
+EXPRESS = """
+const app = express();
+const { id } = { id: process.env.ZOOM_CLIENT_ID };
+app.get("/auth/zoom", passport.authenticate("zoom"));
+app.get('/auth/zoom/callback', done);
+app.post(`/webhooks/zoom`, hook);
+app.listen(process.env.PORT);
+"""
+DJANGO = """
+urlpatterns = [
+    path("accounts/", include("allauth.urls")),
+    path("zoom/connect/", connect),
+    re_path(r"^zoom/callback/$", callback),
+    path("zoom/webhook/", webhook),
+]
+"""
+
+
+def test_a_flask_app_is_read(tmp_path: Path) -> None:
+    """An app that has Zoom's address in its code is attacked by impersonation."""
+    (tmp_path / "server.py").write_text(FLASK, "utf-8")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_app.py").write_text('app.route("/install")', "utf-8")
+    facts = read_source("flask", tmp_path)
+    command = ["python", "-m", "flask", "--app", "server:app", "run", "--port", "{port}"]
+    assert command == facts.command
+    assert ("/zoom/login", "/zoom/callback", "/zoom/events", True) == (
+        facts.start,
+        facts.redirect,
+        facts.webhook,
+        facts.knows_zoom_only,
+    )
+    assert {
+        "PORT": "{port}",
+        "ZOOM_CLIENT_ID": "{client_id}",
+        "ZOOM_CLIENT_SECRET": "{client_secret}",
+        "ZOOM_SECRET_TOKEN": "{webhook_secret}",
+    } == facts.environment
+
+
+@pytest.mark.parametrize(
+    ("framework", "file", "command", "urls"),
+    [
+        (
+            "fastapi",
+            ("service/api.py", FASTAPI),
+            ["python", "-m", "uvicorn", "service.api:api", "--port", "{port}"],
+            ("/connect", "/oauth/redirect", "/webhook"),
+        ),
+        (
+            "express",
+            ("index.js", EXPRESS),
+            ["node", "index.js"],
+            ("/auth/zoom", "/auth/zoom/callback", "/webhooks/zoom"),
+        ),
+        (
+            "django",
+            ("manage.py", DJANGO),
+            ["python", "manage.py", "runserver", "--noreload", "127.0.0.1:{port}"],
+            ("/zoom/connect/", "/zoom/callback/", "/zoom/webhook/"),
+        ),
+    ],
+)
+def test_apps_of_other_frameworks_are_read(
+    tmp_path: Path, framework: str, file: tuple[str, str], command: list[str], urls: object
+) -> None:
+    """The command and the URLs follow the habits of the framework."""
+    name, text = file
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text, "utf-8")
+    facts = read_source(framework, tmp_path)
+    assert (command, urls) == (facts.command, (facts.start, facts.redirect, facts.webhook))
+    assert not facts.knows_zoom_only
+
+
+def test_the_start_script_of_a_package_names_the_file(tmp_path: Path) -> None:
+    """`npm start` is what the team uses."""
+    (tmp_path / "app.js").write_text(EXPRESS, "utf-8")
+    (tmp_path / "package.json").write_text('{"scripts": {"start": "node bin/www"}}', "utf-8")
+    assert ["node", "bin/www"] == read_source("express", tmp_path).command
+
+
+@pytest.mark.parametrize("framework", ["flask", "django", "fastapi", "express"])
+def test_a_folder_without_an_app_is_named(tmp_path: Path, framework: str) -> None:
+    """The error names the folder and what was looked for."""
+    with pytest.raises(ConfigurationError, match=f"is no {framework} app"):
+        read_source(framework, tmp_path)

@@ -1,0 +1,106 @@
+"""Background work is woken when it is due, and at no other time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from paraph.events.retention import Retention
+from paraph.lifecycle.context import Context
+from paraph.operations.replica import REST_SECONDS, Presence, ask_replicas
+from paraph.operations.wake_ups import WakeUps, after, earliest
+from paraph.service.context import open_context
+from paraph.storage.hot_reads.due_times import DueTimes
+from service_kit import give_back, settings_for, simulated_zoom
+from storage import sample
+
+pytestmark = pytest.mark.anyio
+
+NOTHING = DueTimes(*[None] * len(DueTimes._fields))
+
+
+@pytest.fixture
+async def context(tmp_path: Path) -> AsyncIterator[Context]:
+    """A context whose clock stands at 10,000."""
+    zoom = simulated_zoom()
+    async with open_context(settings_for(zoom, tmp_path), clock=lambda: 10_000.0) as (opened, _):
+        yield opened
+    give_back(zoom)
+
+
+async def test_work_is_woken_at_its_time(context: Context) -> None:
+    """Not before it is due, and each second from then on."""
+    now = [10_000.0]
+    wake_ups = WakeUps(replace(context, clock=lambda: now[0]), "r")
+    signal = wake_ups.wake(asyncio.Event(), lambda times: times.other_event)
+    async with context.store.transaction() as tx:
+        await tx.events.add(sample.event(next_attempt_at=10_005))
+    await wake_ups.look()
+    assert not signal.is_set()
+
+    now[0] = 10_005.0
+    for _ in range(2):
+        await wake_ups.look()
+        assert signal.is_set()
+        signal.clear()
+
+
+async def test_what_was_committed_since_is_seen(context: Context) -> None:
+    """A commit of any process or command is noticed at the next look."""
+    wake_ups = WakeUps(context, "r")
+    signal = wake_ups.wake(asyncio.Event(), lambda times: times.revocation)
+    await wake_ups.look()
+    assert not signal.is_set()
+
+    async with context.store.transaction() as tx:
+        await tx.revocations.add(sample.revocation())
+    await wake_ups.look()
+    assert signal.is_set()
+
+
+async def test_after_a_failure_all_work_is_woken(context: Context) -> None:
+    """Each job then finds out for itself, logs the failure, and goes on when it is over."""
+    wake_ups = WakeUps(context, "r")
+    signal = wake_ups.wake(asyncio.Event(), lambda _times: None)
+    await context.store.close()
+    task = asyncio.create_task(wake_ups.run())
+    await signal.wait()
+    task.cancel()
+
+
+async def test_a_replica_reports_when_it_is_asked_and_otherwise_rarely(context: Context) -> None:
+    """A report is a write; one that was asked for is due at once."""
+    presence = Presence(context, "here:1")
+    await presence.beat()
+    times = await context.store.read_due_times(presence.replica_id)
+    assert 10_000 + REST_SECONDS == presence.due(times)
+
+    await ask_replicas(context)
+    times = await context.store.read_due_times(presence.replica_id)
+    assert 0 == presence.due(times)
+
+    await presence.beat()
+    times = await context.store.read_due_times(presence.replica_id)
+    assert 10_000 + REST_SECONDS == presence.due(times)
+    assert 0 == presence.due(times._replace(sealing_key="another"))
+    assert 0 == presence.due(times._replace(seen_at=None))
+
+
+def test_events_are_deleted_at_the_first_of_three_times() -> None:
+    """That of a forwarded body, of a dead letter's body, or of a row."""
+    retention = Retention(body=10, row=100, dead_body=50)
+
+    assert None is retention.due(NOTHING)
+    assert 15 == retention.due(NOTHING._replace(forwarded_at=5, received_at=1))
+    assert 101 == retention.due(NOTHING._replace(dead_since=60, received_at=1))
+
+
+def test_times_that_are_missing_are_left_out() -> None:
+    """None is not a time."""
+    assert None is earliest(None, None)
+    assert 3 == earliest(None, 5, 3)
+    assert (None, 7) == (after(None, 2), after(5, 2))
