@@ -100,9 +100,12 @@ class Transport:
                 or compressed, or an origin that is not on the list.
         """
         origin = self._origin_of(request.url)
+        if self._whole is None:
+            # Before the deadline begins.
+            self._whole = self._client(self._deadline)
         with self._own_errors(origin, self._deadline):
             async with asyncio.timeout(self._deadline):
-                response = await self._exchange(request, origin)
+                response = await self._exchange(self._whole, request, origin)
         if self._observe is not None:
             self._observe(response)
         return response
@@ -143,10 +146,8 @@ class Transport:
         self.failures.note(error, peer=origin)
         return error
 
-    async def _exchange(self, request: Request, origin: str) -> Response:
-        if self._whole is None:
-            self._whole = self._client(self._deadline)
-        async with self._whole.stream(
+    async def _exchange(self, client: httpx.AsyncClient, request: Request, origin: str) -> Response:
+        async with client.stream(
             request.method,
             request.url,
             headers=list(request.headers),
