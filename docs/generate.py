@@ -16,6 +16,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+import check_cases
 import python_reference
 import reference_pages
 import sync_code
@@ -164,6 +165,11 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "values": python_reference.values,
         "exceptions": python_reference.errors,
         "objects": python_reference.objects,
+    },
+    "reference/check-cases.md": {
+        "contents": check_cases.contents,
+        "fixes": check_cases.fixes,
+        "cases": check_cases.cases,
     },
     "reference/simulator.md": {"behaviours": behaviours, "faults": faults, "events": events},
 }

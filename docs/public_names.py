@@ -16,7 +16,13 @@ import paraph
 
 SOURCE = Path(__file__).parents[1] / "src" / "paraph"
 # Packages whose `__all__` lists what a program may use.
-DOORS = ("paraph", "paraph.client", "paraph.webhooks", "paraph.installs")
+DOORS = (
+    "paraph",
+    "paraph.client",
+    "paraph.webhooks",
+    "paraph.installs",
+    "paraph.simulator.browser",
+)
 _SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Example):$", re.MULTILINE)
 
 
@@ -69,7 +75,10 @@ class PublicName:
 
 
 def modules() -> list[str]:
-    """The modules that a program may import from."""
+    """The modules that a program may import from, Django's excepted.
+
+    That one needs a Django project: `tests/integrations/django` runs its examples.
+    """
     folder = SOURCE / "integrations"
     single = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
     found = [*DOORS, *(f"paraph.integrations.{name}" for name in sorted(single))]

@@ -32,7 +32,7 @@ def objects() -> str:
     """The classes that a program makes, and their own methods."""
     found = [
         one
-        for one in _names("paraph", "paraph.client")
+        for one in _names("paraph", "paraph.client", "paraph.simulator.browser")
         if not one.module.startswith((_SHARED, _VALUES, "paraph.errors")) and not _is_call(one)
     ]
     return "\n\n".join(_described(found, ""))

@@ -29,7 +29,9 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 
 def commands() -> str:
     """Every command with its arguments and options."""
-    return "\n\n".join(_commands(app, "paraph", click.Context(app)))
+    # A command keeps the help option of the first context that it sees: the app's own, with -h.
+    context = app.make_context("paraph", [], resilient_parsing=True)
+    return "\n\n".join(_commands(app, "paraph", context))
 
 
 def _commands(group: click.Group, name: str, context: click.Context) -> Iterator[str]:

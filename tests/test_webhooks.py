@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paraph.errors import ConfigurationError, UsageError
@@ -343,9 +344,9 @@ def test_seen_returns_a_truth_value() -> None:
         receive(signed(), seen=_LaterObject())
 
 
-def removal_of(client_id: str) -> bytes:
+def removal_of(client_id: str, **more: str) -> bytes:
     """The body of a removal."""
-    payload = {"client_id": client_id, "account_id": "a1", "user_id": "u1"}
+    payload = {"client_id": client_id, "account_id": "a1", "user_id": "u1", **more}
     return json.dumps({"event": "app_deauthorized", "payload": payload}).encode()
 
 
@@ -368,6 +369,15 @@ def test_a_removal_names_its_client() -> None:
         unnamed.is_actionable,
     )
     assert delivery_digest("ours", body).hex() == mine.event_id
+
+
+def test_a_removal_ends_installs_up_to_its_time() -> None:
+    """Without a time, or with one in the future, the delivery's own time counts."""
+    early = datetime.fromtimestamp(NOW - 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for at, expected in ((early, NOW - 59), ("2100-01-01T00:00:00Z", NOW + 1), ("?", NOW + 1)):
+        body = removal_of("ours", deauthorization_time=at)
+        assert expected == receive(signed(body), body).removed_until
+    assert 0 == receive(signed()).removed_until
 
 
 def test_a_removal_without_ids_is_no_event() -> None:
@@ -393,6 +403,7 @@ def test_the_clock_is_read_by_default() -> None:
         webhooks.receive(signed(stamp=int(time.time()) - 31_000_000), EVENT)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.text() | st.binary(), st.text() | st.binary() | st.none()), max_size=6),
     st.binary(max_size=80),

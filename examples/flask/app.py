@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import Flask, redirect, render_template_string, request, session, url_for
 
-from paraph import NotFound
 from paraph.integrations.flask import ZoomFlask
+from paraph.integrations.security_headers import WSGISecurityHeaders
 
 app = Flask(__name__)
 app.secret_key = os.environ["SECRET_KEY"]
@@ -22,13 +22,6 @@ zoom = ZoomFlask(
     after_install="/",
 )
 
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",
-    "Strict-Transport-Security": "max-age=31536000",
-    "X-Content-Type-Options": "nosniff",
-}
 SIGN_IN = "<form method=post><input name=user required><button>Sign in</button></form>"
 HOME = """<h1>Tidemark</h1><p>Signed in as {{ session.user }}.</p>
 {% if connected %}<ul>{% for topic in topics %}<li>{{ topic }}{% endfor %}</ul>
@@ -50,13 +43,6 @@ def meeting_ended(event: Any, installation: Any) -> None:
         execute("INSERT OR IGNORE INTO meetings VALUES (?, ?, ?)", *values)
 
 
-@app.after_request
-def add_headers(response: Any) -> Any:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
-
-
 @app.route("/sign-in", methods=["GET", "POST"])
 def sign_in() -> Any:
     if request.method == "GET":
@@ -70,10 +56,7 @@ def sign_in() -> Any:
 def home() -> Any:
     if "user" not in session:
         return redirect("/sign-in")
-    try:
-        connected = zoom.installation.status().phase == "active"
-    except NotFound:
-        connected = False
+    connected = zoom.installation.is_active()
     topics = execute("SELECT topic FROM meetings WHERE user = ?", session["user"])
     return render_template_string(HOME, connected=connected, topics=[one for (one,) in topics])
 
@@ -90,3 +73,4 @@ def disconnect() -> Any:
 
 
 zoom.init_app(app)
+app.wsgi_app = WSGISecurityHeaders(app.wsgi_app)

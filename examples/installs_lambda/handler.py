@@ -77,11 +77,10 @@ def on_event(received: Received) -> None:
         # The unique id makes a retry or a replay one event.
         added = db.execute("INSERT OR IGNORE INTO events VALUES (?, ?)", event).rowcount
         if added and (removed := received.deauthorization):
-            # A removal that comes late does not concern a newer install. Times are whole seconds.
-            at = min(removed.deauthorization_time or received.signed_at, received.signed_at) + 1
+            # A removal that comes late does not concern a newer install.
             older = """DELETE FROM installs
                 WHERE account_id = ? AND user_id = ? AND installed_at <= ?"""
-            db.execute(older, (removed.account_id, removed.user_id, at))
+            db.execute(older, (removed.account_id, removed.user_id, received.removed_until))
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -118,7 +117,6 @@ def home(subject: str | None) -> str:
 
 def callback(event: dict[str, Any], method: str, subject: str | None) -> dict[str, Any]:
     url = f"{event['rawPath']}?{event['rawQueryString']}"
-    now = int(time.time())
     sent: dict[str, Any] = {"method": method, "headers": event["headers"]}
     try:
         done = flow.finish(url, cookies_of(event), subject=subject, **sent)
@@ -129,12 +127,12 @@ def callback(event: dict[str, Any], method: str, subject: str | None) -> dict[st
     # A Zoom user has one token set: these have replaced the tokens of an earlier install.
     known = """UPDATE installs SET tokens = ?, installed_at = ?
         WHERE account_id = ? AND user_id = ? RETURNING subject"""
-    if any(row != (subject,) for row in sql(known, tokens, now, *zoom_user)):
+    if any(row != (subject,) for row in sql(known, tokens, done.installed_at, *zoom_user)):
         return respond(409, done.headers, "This Zoom user is connected to another account.")
     upsert = """INSERT INTO installs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (subject) DO UPDATE SET
         account_id = excluded.account_id, user_id = excluded.user_id, name = excluded.name,
         tokens = excluded.tokens, installed_at = excluded.installed_at"""
-    sql(upsert, subject, *zoom_user, done.display_name, tokens, now)
+    sql(upsert, subject, *zoom_user, done.display_name, tokens, done.installed_at)
     return respond(303, [("Location", "/"), *done.headers])
 
 

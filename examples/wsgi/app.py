@@ -5,12 +5,13 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from itsdangerous import BadSignature, Signer
+from itsdangerous import Signer
 from markupsafe import Markup
 from werkzeug import Request, Response
 from werkzeug.utils import redirect
 
-from paraph import NeedsReauthorization, NotFound, ParaphError, SyncZoom
+from paraph import SyncZoom
+from paraph.integrations.security_headers import WSGISecurityHeaders
 from paraph.integrations.wsgi import ZoomMiddleware, subject_in_environ
 
 zoom = SyncZoom(
@@ -20,13 +21,6 @@ zoom = SyncZoom(
     after_install="/",
 )
 signer = Signer(os.environ["SECRET_KEY"])
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",
-    "Strict-Transport-Security": "max-age=31536000",
-    "X-Content-Type-Options": "nosniff",
-}
 SIGN_IN = "<form method=post><input name=user required><button>Sign in</button></form>"
 CONNECT = Markup("<a href=/zoom/start>Connect Zoom</a>")
 DISCONNECT = Markup("<form method=post action=/disconnect><button>Disconnect Zoom</button></form>")
@@ -47,50 +41,38 @@ def meeting_ended(event: Any, installation: Any) -> None:
 
 
 def signed_in(environ: Any) -> str | None:
-    try:
-        return signer.unsign(Request(environ).cookies.get("session", "")).decode()
-    except BadSignature:
-        return None
+    session = Request(environ).cookies.get("session", "")
+    return signer.unsign(session).decode() if signer.validate(session) else None
 
 
 def home(user: str) -> Markup:
-    if zoom.installation(user).status().phase != "active":
-        return CONNECT
+    page = Markup("<p>Signed in as {}.</p>").format(user)
+    if not zoom.installation(user).is_active():
+        return page + CONNECT
     topics = execute("SELECT topic FROM meetings WHERE user = ?", user)
-    return Markup().join(Markup("<p>{}</p>").format(topic) for (topic,) in topics) + DISCONNECT
+    return page + Markup().join(Markup("<p>{}</p>").format(*one) for one in topics) + DISCONNECT
 
 
-def answer(request: Request) -> Response:
+@Request.application
+def product(request: Request) -> Response:
     user, page = signed_in(request.environ), (request.method, request.path)
+    if page == ("GET", "/sign-in"):
+        return Response(SIGN_IN, mimetype="text/html")
     if page == ("POST", "/sign-in"):
         response = redirect("/", 303)
         session = signer.sign(request.form["user"]).decode()
         response.set_cookie("session", session, httponly=True, samesite="Lax", secure=True)
         return response
     if user is None:
-        if request.path == "/sign-in":
-            return Response(SIGN_IN, mimetype="text/html")
         return redirect("/sign-in")
     if page == ("POST", "/disconnect"):
         zoom.installation(user).remove()
         return redirect("/", 303)
     if page == ("GET", "/me"):
         return Response(zoom.installation(user).get("/users/me").json()["display_name"])
-    return Response(home(user), mimetype="text/html")
+    if page == ("GET", "/"):
+        return Response(home(user), mimetype="text/html")
+    return Response("Not found.", 404)
 
 
-@Request.application
-def product(request: Request) -> Response:
-    try:
-        response = answer(request)
-    except (NotFound, NeedsReauthorization) as error:
-        status = 200 if request.path == "/" else error.status
-        response = Response(CONNECT, status, mimetype="text/html")
-    except ParaphError:
-        response = Response("Try again in a minute.", 503, {"Retry-After": "60"})
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
-
-
-app = ZoomMiddleware(product, zoom, subject_of=signed_in)
+app = WSGISecurityHeaders(ZoomMiddleware(product, zoom, subject_of=signed_in))

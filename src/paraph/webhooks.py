@@ -165,6 +165,19 @@ class Received:
     is_ours: bool
 
     @property
+    def removed_until(self) -> int:
+        """The time up to which a removal ends installs, in epoch seconds; 0 for other events.
+
+        Zoom sends a removal again for hours, and the person may have installed the app again: an
+        install after this time is newer than the removal. The time is never later than the
+        delivery's own. Zoom's times are whole seconds, so a second is added.
+        """
+        if self.deauthorization is None:
+            return 0
+        removed_at = self.deauthorization.deauthorization_time or self.signed_at
+        return min(removed_at, self.signed_at) + 1
+
+    @property
     def is_validation(self) -> bool:
         """True for the URL-validation challenge, whose response is in `response`."""
         return self.response is not None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import paraph
-from calls.four_objects import ALL_SCOPES, NAMES, FourObjects, four_objects
+from calls.four_objects import ALL_SCOPES, NAMES, FourObjects, finished, four_objects
 from paraph import (
     AsyncClient,
     AsyncInstallationHandle,
@@ -29,7 +29,8 @@ pytestmark = pytest.mark.anyio
 OBJECTS = (Zoom, SyncZoom, AsyncClient, Client)
 CALLS = ("claim", "confirm", "decline", "installation", "installations", "request_link")
 HANDLE = (
-    *("access_token", "delete", "get", "patch", "post", "put", "remove", "request", "status"),
+    *("access_token", "delete", "get", "is_active", "patch", "post", "put", "remove", "request"),
+    "status",
 )
 # Streams cross neither a thread nor the management API; `call` is the former name of `request`.
 IN_PROCESS_ONLY = {"call", "stream"}
@@ -156,8 +157,6 @@ async def test_one_installation_looks_the_same_from_everywhere(tmp_path: Path) -
 
 async def response_of(handle: Any) -> Any:
     """Call Zoom with a handle of either kind."""
-    from calls.four_objects import finished
-
     return await finished(handle.get, "/users/me")
 
 
@@ -169,5 +168,7 @@ async def test_a_handle_follows_a_new_installation(tmp_path: Path) -> None:
             await four.link("Zoom", "tenant:jane")
             for name in NAMES:
                 assert 200 == (await response_of(kept[name])).status, name
+                assert await finished(kept[name].is_active), name
             await four.use("Zoom", "tenant:jane", "remove")
+            assert not any([await finished(one.is_active) for one in kept.values()])
         assert len(ALL_SCOPES) == 5

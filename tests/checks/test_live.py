@@ -29,3 +29,18 @@ def test_the_table_counts_by_group() -> None:
     assert ("1/2", "1") == (lines[2][-2], lines[2][-1])
     assert ["2/3", "1", "1"] == lines[3][-3:]
     assert all(len(line) <= 80 for line in drawn.get().splitlines())
+
+
+def test_the_time_left_follows_the_slow_cases() -> None:
+    """The estimate weighs slow cases, and is not shown before it means something."""
+    ids = ["tok-tls", "cb-code-race", "cb-code-replay", "tok-slow"]
+    board = Board(ids, VERDICTS)
+    assert board.seconds_left(1) is None
+    board.count("cb-code-race", "pass")
+    assert board.seconds_left(1) is None
+    board.count("tok-tls", "pass")
+    left = board.seconds_left(12.8)
+    assert left is not None and 9 < left < 10.5
+    board.count("tok-slow", "pass")
+    board.count("cb-code-replay", "pass")
+    assert 0 == board.seconds_left(22)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Error, sync_playwright
 
 from paraph.checks.catalogue import catalogue
 from paraph.checks.report.page import to_html
 from paraph.checks.runner import Run
-from paraph.checks.verdict import Finding, Verdict
+from paraph.checks.verdict import Change, Finding, Verdict
 from programs import BROWSERS, need_program, skip_test
 
 pytestmark = pytest.mark.browser
@@ -33,14 +35,27 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with every case, every verdict, and evidence with long lines and markup."""
-    run = Run("an app", "2026-01-01T00:00:00Z", seconds=61.0)
+    return written_report(tmp_path_factory.mktemp("report"), len(catalogue()))
+
+
+@pytest.fixture(scope="module")
+def short_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a few cases of every verdict: axe needs long for each element."""
+    return written_report(tmp_path_factory.mktemp("report"), 12)
+
+
+def written_report(folder: Path, count: int) -> Path:
+    """Write a report of the first `count` cases."""
+    run = Run("an app", "2026-01-01T00:00:00Z", seconds=61.0, since="2025-12-31T00:00:00Z")
     verdicts = list(Verdict)
-    for number, entry in enumerate(catalogue().values()):
+    for number, entry in enumerate([*catalogue().values()][:count]):
         evidence = [f"GET http://127.0.0.1/{'x' * 500}", "<script>window.hurt = true</script>"]
         finding = Finding(entry.id, entry.group, entry.severity, verdicts[number % 4], "because")
         finding.evidence = evidence
         run.findings.append(finding)
-    file = tmp_path_factory.mktemp("report") / "report.html"
+    run.findings[0].change, run.findings[1].change = Change.FIXED, Change.NEW
+    run.findings[5].known_until, run.findings[5].known_reason = "2026-02-01", "planned"
+    file = folder / "report.html"
     file.write_text(to_html(run), "utf-8")
     return file
 
@@ -66,3 +81,19 @@ def test_the_report_goes_on_paper(browser: Browser, report: Path) -> None:
     page.goto(report.as_uri())
     assert page.pdf(format="A4").startswith(b"%PDF-")
     page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(
+    browser: Browser, short_report: Path, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    """The report has enough contrast, names and keyboard access, with everything opened."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.goto(short_report.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = Axe().run(page).response["violations"]
+    page.close()
+
+    assert [] == [(one["id"], one["nodes"][0]["html"]) for one in found]

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from paraph.checks.catalogue import catalogue
+from paraph.checks.runner import Run, select
+from paraph.checks.verdict import Finding, Verdict
 from paraph.cli.main import app, main
 from paraph.errors import ConfigurationError
 
@@ -52,6 +55,9 @@ def here(tmp_path: Path) -> str:
         (["x.toml", "--output", "/no/such/folder/report"], "cannot be written"),
         (["x.toml", "--self-test"], "--self-test takes no target"),
         (["--self-test", "--format", "html"], "text or json"),
+        (["x.toml", "--since", "missing.json"], "missing.json: No such file"),
+        (["x.toml", "--baseline", "missing.toml"], "missing.toml: No such file"),
+        (["x.toml", "--write-baseline", "/no/such/folder/known"], "cannot be written"),
     ],
 )
 def test_a_wrong_option_is_refused_before_a_case_runs(arguments: list[str], said: str) -> None:
@@ -114,6 +120,71 @@ def test_an_app_that_does_not_start_gives_exit_code_2(
     assert (2, "") == (ended.value.code, output.out)
     assert 1 == output.err.count("the app ended at once with status 1")
     assert "Correct `command`" in output.err.splitlines()[-1]
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run has the same findings: a high failure, a low one, and an inconclusive case."""
+
+    def findings(*_arguments: object, **_options: object) -> Run:
+        run = Run("an app", "2026-01-01T00:00:00Z")
+        for name, verdict in (
+            ("cb-code-race", Verdict.FAIL),
+            ("crc-rate", Verdict.FAIL),
+            ("wh-timing", Verdict.INCONCLUSIVE),
+        ):
+            entry = catalogue()[name]
+            run.findings.append(Finding(name, entry.group, entry.severity, verdict, "because"))
+        return run
+
+    monkeypatch.setattr("paraph.cli.check._attack", findings)
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ([], 1),
+        (["--fail-on", "high"], 1),
+        (["--fail-on", "critical"], 0),
+        (["--baseline", "known.toml"], 1),
+        (["--baseline", "known.toml", "--fail-on", "medium"], 0),
+        (["--write-baseline", "written.toml"], 0),
+    ],
+)
+def test_fail_on_and_the_baseline_decide_the_exit_code(
+    options: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Findings below --fail-on and known ones do not count; a written baseline can be read."""
+    monkeypatch.chdir(tmp_path)
+    known = '[[known]]\ncase = "cb-code-race"\nuntil = 9999-01-01\nreason = "planned"\n'
+    Path("known.toml").write_text(known, "utf-8")
+    result = CliRunner().invoke(app, ["check", "x.toml", *options])
+
+    assert code == result.exit_code, result.output
+    if "written.toml" in options:
+        again = CliRunner().invoke(app, ["check", "x.toml", "--baseline", "written.toml"])
+        assert 0 == again.exit_code, again.output
+
+
+@pytest.mark.usefixtures("stored")
+def test_since_compares_with_an_earlier_report(tmp_path: Path) -> None:
+    """The report of one run is what --since of the next one reads."""
+    before = str(tmp_path / "before.json")
+    CliRunner().invoke(app, ["check", "x.toml", "--format", "json", "--output", before])
+    result = CliRunner().invoke(
+        app, ["check", "x.toml", "--since", before, "--framework", "django"]
+    )
+
+    assert "since 2026-01-01T00:00:00Z: 0 new, 2 unchanged, 0 fixed" in result.output
+    assert "Flow.objects.filter" in result.output
+
+
+def test_only_accepts_a_severity() -> None:
+    """`--only critical` selects the critical cases."""
+    chosen = [catalogue()[one].severity for one in select(["critical"])]
+
+    assert {"critical"} == set(chosen) and len(chosen) > 20
 
 
 def test_the_old_name_of_a_group_works_with_a_note(here: str) -> None:

@@ -15,9 +15,16 @@ from paraph.checks.verdict import Finding, Verdict
 
 # Made once for all environments of a run: a product that is started again keeps its key.
 _KEY = "checked:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
-
-
+_FORWARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 _HOOKS = "http://127.0.0.1:{port2}"
+_UNSIGNED = Variant(environment={"PARAPH_WEBHOOK_SECRETS": '[""]', "ZOOM_WEBHOOK_SECRET": ""})
+_VARIANTS = {
+    "no_webhook_secret": _UNSIGNED,
+    "tls_zoom": Variant(environment={"PARAPH_CA_FILE": "{ca_file}"}),
+    "account": Variant(
+        level="account", environment={"PARAPH_LEVEL": "account", "PARAPH_REQUIRED_SCOPES": "[]"}
+    ),
+}
 
 
 def check_product(
@@ -76,6 +83,7 @@ def target_of(example: Example) -> Target:
             command=_commands(example),
             directory=str(example.folder),
             environment={**_variables(example), **example.environment, "PORT": "{port}"},
+            ready=f"{_HOOKS}/",
             ready_within=90,
         ),
         urls=Urls(
@@ -86,22 +94,25 @@ def target_of(example: Example) -> Target:
             webhook=registration.get("webhook", f"{example.prefix}/webhook"),
             marketplace=f"{example.prefix}/marketplace" if is_paraph else "",
         ),
-        limits=Limits(freshness_past=7200, effect_within=8.0, recovery_within=120.0),
+        limits=Limits(
+            freshness_past=7200,
+            # After a crash the claims of the killed process expire; the clock is not moved.
+            effect_within=130.0,
+            recovery_within=120.0,
+            forwards_unknown_events=is_paraph,
+        ),
         hooks=Hooks(
             sign_in=Hook(url="{url}" + example.sign_in, form=fields),
             use=Hook(url=f"{_HOOKS}/use", json=subject),
             links=Hook(url=f"{_HOOKS}/links", json={}) if is_paraph else None,
+            events=Hook(url=f"{_HOOKS}/events", json={}) if is_paraph else None,
             expire=Hook(url=f"{_HOOKS}/expire", json=subject) if is_paraph else None,
             disconnect=Hook(method="GET", url="{url}" + example.home) if example.home else None,
             log_file="{folder}/output.log",
             database_file="{folder}/paraph.db" if is_paraph else "",
             sealed_columns=["grants.access_token", "grants.refresh_token"] if is_paraph else [],
         ),
-        variants={
-            "no_webhook_secret": Variant(
-                environment={"PARAPH_WEBHOOK_SECRETS": '[""]', "ZOOM_WEBHOOK_SECRET": ""}
-            )
-        },
+        variants=_VARIANTS if is_paraph else {"no_webhook_secret": _UNSIGNED},
     )
 
 
@@ -112,8 +123,14 @@ def _commands(example: Example) -> list[str]:
         *("{port2}", "{url}", "{folder}/paraph.db", example.sign_in, example.profile),
         json.dumps(dict(example.sign_in_fields)),
     ]
-    lines = [shlex.join(one) for one in example.prepare]
-    lines += [f"{shlex.join(hooks)} &", f"exec {shlex.join(example.command)}"]
+    # A product that is started again in the same folder is prepared already.
+    prepared = "{folder}/prepared"
+    first = " && ".join([*(shlex.join(one) for one in example.prepare), f"touch {prepared}"])
+    lines = [
+        f"[ -e {prepared} ] || {{ {first}; }}",
+        f"{shlex.join(hooks)} &",
+        f"exec {shlex.join(example.command)}",
+    ]
     return ["sh", "-ec", "\n".join(lines)]
 
 
@@ -141,6 +158,8 @@ def _variables(example: Example) -> Mapping[str, str]:
         "database_url": "sqlite:///{folder}/paraph.db",
         "receipts_folder": "{folder}/receipts",
         "required_scopes": ["user:read:user"],
+        "forward_url": f"{_HOOKS}/forwarded",
+        "forward_secrets": [_FORWARD],
         **example.settings,
     }
     return {

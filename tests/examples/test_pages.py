@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PRODUCTS = ("fastapi", "starlette")
+LONGEST = {"fastapi": 79, "flask": 79, "installs_flask": 60, "starlette": 79, "wsgi": 79}
 
 
-@pytest.mark.parametrize("name", PRODUCTS)
-def test_a_product_has_fewer_than_80_lines(name: str) -> None:
-    """Empty lines, comments and the docstring aside."""
+@pytest.mark.parametrize("name", sorted(LONGEST))
+def test_a_product_is_short(name: str) -> None:
+    """A stranger reads it at one sight; empty lines and comments count as well."""
     text = (ROOT / "examples" / name / "app.py").read_text("utf-8")
-    docstring = ast.get_docstring(ast.parse(text)) or ""
-    rows = [row.strip() for row in text.splitlines()]
-    code = [row for row in rows if row and not row.startswith("#")]
-    assert 80 > len(code) - len(docstring.splitlines())
+    assert LONGEST[name] >= len(text.splitlines())
 
 
 def test_the_tutorial_builds_the_product() -> None:

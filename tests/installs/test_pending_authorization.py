@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paraph.errors import AuthorizationExpired, PeerError, StateMismatch
@@ -169,6 +169,7 @@ async def test_the_newest_five_tabs_are_kept(context: Context) -> None:
     assert set(names[:4]) == set(start.dropped_cookies)
 
 
+@settings(deadline=None)
 @given(name=st.text(max_size=60), value=st.text(max_size=80), state=st.text(max_size=60))
 async def test_whatever_a_browser_sends(name: str, value: str, state: str) -> None:
     """Any cookie and any state: a PeerError and nothing else."""

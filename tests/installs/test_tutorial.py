@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from paraph import installs
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/tutorials/installs.md").read_text(encoding="utf-8")
 
 
-def test_the_printed_product_is_the_tested_one() -> None:
-    """The code to copy is `examples/installs_flask/app.py`, byte for byte."""
-    (printed,) = re.findall(r"cat > app.py <<'EOF'\n(.*?)^EOF$", PAGE, re.DOTALL | re.MULTILINE)
-    assert (ROOT / "examples/installs_flask/app.py").read_text(encoding="utf-8") == printed
+@pytest.mark.parametrize("name", ["app.py", "tables.py"])
+def test_the_printed_product_is_the_tested_one(name: str) -> None:
+    """The code to copy is a file of `examples/installs_flask`, byte for byte."""
+    (printed,) = re.findall(rf"cat > {name} <<'EOF'\n(.*?)^EOF$", PAGE, re.DOTALL | re.MULTILINE)
+    assert (ROOT / "examples/installs_flask" / name).read_text(encoding="utf-8") == printed
 
 
 def test_every_refusal_is_in_the_table() -> None:

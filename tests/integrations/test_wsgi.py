@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from integrations.wsgi_requests import Answer, ask
-from paraph.errors import UsageError
+from paraph.errors import NeedsReauthorization, NotFound, StorageError, UsageError
 from paraph.integrations.wsgi import ZoomMiddleware, subject_in_environ
 from paraph.service.sync_zoom import SyncZoom
 from paraph.simulator.webhooks.webhook_sender import sign
@@ -125,6 +125,31 @@ def test_the_application_is_asked_for_the_subject_on_pages_only(zoom: SyncZoom) 
     begun = ask(app, "/zoom/start", headers={"cookie": "session=x"})
     assert (303, True) == (begun.status, "/zoom/install?request=" in begun.header("location"))
     assert ["/zoom/start"] * 2 == asked
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "shown"),
+    [
+        (NotFound("no installation"), 404, b'not connected.</p><p><a href="http'),
+        (NeedsReauthorization("revoked"), 409, b'href="http'),
+        (StorageError("no disk"), 503, b"<p>"),
+    ],
+)
+def test_an_error_of_a_call_becomes_a_page(
+    error: Exception, status: int, shown: bytes, zoom: SyncZoom
+) -> None:
+    """The application need not handle it; an error that is its own mistake is left to it."""
+
+    def failing(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        raise KeyError if environ["QUERY_STRING"] else error
+
+    app = ZoomMiddleware(failing, zoom)
+    response = ask(app, "/")
+    assert (status, True) == (response.status, shown in response.body)
+    assert (status == 503) == bool(response.header("retry-after"))
+    with pytest.raises(KeyError):
+        ask(app, "/", query="a=1")
 
 
 def test_a_middleware_around_may_name_the_subject(app: Any) -> None:

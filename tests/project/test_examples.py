@@ -18,6 +18,7 @@ from public_names import PublicName
 from calls.four_objects import FourObjects, four_objects
 from installs.install_kit import CLIENT_SECRET, REDIRECT_URI, SEALING_KEY, Kit
 from paraph import Settings, SyncZoom, Zoom
+from paraph.integrations.install_views import FlaskInstalls
 from paraph.simulator.running import SimulatedZoom
 from paraph.simulator.webhooks.webhook_sender import sign
 from project.example_runs import all_names, failures_of, is_pure, run_code, run_session
@@ -148,6 +149,8 @@ async def test_examples_of_zoom_and_the_integrations(tmp_path: Path) -> None:
 
         names["webhooks"] = Webhooks(secret=SECRET, seen=lambda _event_id: False)
         names["path"] = lambda route, view: (route, view)
+    names["flow"] = Kit().flow
+    names["installs"] = FlaskInstalls(Kit().flow, subject_of=lambda: SUBJECT)
     failed = []
     for one in chosen(
         "paraph.service.zoom",
@@ -166,7 +169,7 @@ async def test_examples_of_zoom_and_the_integrations(tmp_path: Path) -> None:
 
 def product_of(one: PublicName, settings: Settings) -> tuple[Any, Any]:
     """The app and the object that are `app` and `zoom` in an example of an integration."""
-    if "flask" in one.name:
+    if "flask" in one.name.lower() or "WSGI" in one.name:
         flask = import_module("flask")
         app = flask.Flask("product")
         if not one.module.endswith(".flask"):

@@ -100,6 +100,23 @@ class AsyncInstallationHandle:
             raise NotFound("the installation is another subject's")
         return installation
 
+    async def is_active(self) -> bool:
+        """Return True if the subject has an installation that can call Zoom now.
+
+        It is False without an installation, while a removal is verified, and if Zoom ended the
+        grant: a page then shows "Connect Zoom".
+
+        Raises:
+            NotAllowed: the API key of the client lacks the scope `read`.
+
+        Example:
+            assert await zoom.installation("acct_42").is_active()
+        """
+        try:
+            return (await self.status()).phase == "active"
+        except NotFound:
+            return False
+
     async def access_token(self) -> AccessToken:
         """Return a valid access token, for calls that the methods here do not make.
 

@@ -27,15 +27,22 @@ RENAMED_GROUPS = {"callback": "redirection"}
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The description of one case."""
+    """The description of one case.
+
+    Attributes:
+        why: the damage if the case fails.
+        advice: the id of the advice that says how to fix it.
+    """
 
     id: str
     severity: Severity
     title: str
     attack: str
     expectation: str
+    why: str
     standards: list[str]
     fix: str
+    advice: str
     group: str = ""
 
 

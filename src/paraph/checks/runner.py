@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from paraph.checks.cases import CASES
-from paraph.checks.catalogue import GROUPS, catalogue
+from paraph.checks.catalogue import GROUPS, SEVERITIES, Severity, catalogue
 from paraph.checks.harness.case import CONTROLS, Case
 from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.environment import Environment
@@ -29,7 +29,14 @@ Told = Callable[[Finding], None]
 
 @dataclass(slots=True)
 class Run:
-    """The findings of a run."""
+    """The findings of a run.
+
+    Attributes:
+        file: the path of the target file.
+        framework: the app's web framework, for advice with code; "" if it is not known.
+        since: the start of the earlier run that the findings are compared with.
+        notes: lines about the run itself, such as entries of the baseline that are over.
+    """
 
     target: str
     started_at: str
@@ -37,17 +44,27 @@ class Run:
     profile: str = "web"
     file: str = ""
     seconds: float = 0.0
+    framework: str = ""
+    since: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def summary(self) -> dict[str, int]:
         """Count the findings of each verdict."""
         return {one.value: sum(f.verdict is one for f in self.findings) for one in Verdict}
 
-    def exit_code(self) -> int:
-        """The exit code: 1 if a case fails, else 3 if one is inconclusive, else 0."""
-        verdicts = {one.verdict for one in self.findings}
-        if Verdict.FAIL in verdicts:
+    def exit_code(self, fail_on: Severity = "low") -> int:
+        """The exit code: 1 if a case fails, else 3 if one is inconclusive, else 0.
+
+        Args:
+            fail_on: the lowest severity that counts. Findings that the baseline excuses do not
+                count either.
+        """
+        heavy = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+        counted = [one for one in self.findings if one.severity in heavy]
+        if any(one.counts(Verdict.FAIL) for one in counted):
             return 1
-        return 3 if Verdict.INCONCLUSIVE in verdicts or not verdicts else 0
+        unknown = any(one.counts(Verdict.INCONCLUSIVE) for one in counted)
+        return 3 if unknown or not self.findings else 0
 
 
 def select(
@@ -56,7 +73,7 @@ def select(
     """Select case ids in the catalogue's order; an empty argument selects all.
 
     Args:
-        only: ids, or patterns such as `cb-*`.
+        only: ids, patterns such as `cb-*`, or names of severities.
         groups: names of groups.
         severities: names of severities.
     """
@@ -65,7 +82,7 @@ def select(
     return [
         entry.id
         for entry in catalogue().values()
-        if (not only or any(fnmatch(entry.id, pattern) for pattern in only))
+        if (not only or any(fnmatch(entry.id, one) or one == entry.severity for one in only))
         and (not groups or entry.group in groups)
         and (not severities or entry.severity in severities)
     ]

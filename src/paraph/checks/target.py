@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from paraph.checks.advice import Framework
 from paraph.errors import ConfigurationError
 from paraph.settings.source import parse_toml
 
@@ -119,9 +120,13 @@ class Registration(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Target(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The content of a target file."""
+    """The content of a target file.
+
+    Reports show the code of a fix for `framework`; without it for every framework.
+    """
 
     name: str
+    framework: Framework | Literal[""] = ""
     profile: Literal["web", "embedded"] = "web"
     start: Start = msgspec.field(default_factory=Start)
     urls: Urls

@@ -46,9 +46,23 @@ class HookMissingError(CaseEndedError):
     verdict = Verdict.NOT_APPLICABLE
 
 
+class Change(StrEnum):
+    """The result of a case compared with an earlier report."""
+
+    NEW = "new"
+    UNCHANGED = "unchanged"
+    FIXED = "fixed"
+
+
 @dataclass(slots=True)
 class Finding:
-    """The result of one case, with its evidence."""
+    """The result of one case, with its evidence.
+
+    Attributes:
+        change: the comparison with an earlier report; None if there is nothing to compare.
+        known_until: the last day, as YYYY-MM-DD, on which the baseline excuses this finding.
+        known_reason: the baseline's reason.
+    """
 
     id: str
     group: str
@@ -57,3 +71,10 @@ class Finding:
     reason: str = ""
     evidence: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    change: Change | None = None
+    known_until: str = ""
+    known_reason: str = ""
+
+    def counts(self, verdict: Verdict) -> bool:
+        """Return True if the finding has this verdict and the baseline does not excuse it."""
+        return self.verdict is verdict and not self.known_until

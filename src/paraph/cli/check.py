@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, catalogue
+from paraph.checks.advice import FRAMEWORKS
+from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, Severity, catalogue
 from paraph.cli.check_init import CommandWithInit
 from paraph.cli.output import demand_writable, write_report
 from paraph.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from paraph.checks.report.comparison import Baseline, Earlier
     from paraph.checks.runner import Run
 
 
@@ -40,17 +42,39 @@ class Profile(StrEnum):
 
 
 _WORKERS = click.IntRange(1, 32)
+_FILE = click.Path(path_type=Path)
 
 
 @click.command(cls=CommandWithInit)
-@click.argument("target", required=False, type=click.Path(path_type=Path))
-@click.option("--only", multiple=True, help="A case, or a pattern like 'cb-*'. Repeatable.")
+@click.argument("target", required=False, type=_FILE)
+@click.option(
+    "--only", multiple=True, help="A case, a pattern like 'cb-*', or a severity. Repeatable."
+)
 @click.option("--group", multiple=True, help=f"One of: {', '.join(GROUPS)}. Repeatable.")
 @click.option("--severity", multiple=True, help=f"One of: {', '.join(SEVERITIES)}. Repeatable.")
 @click.option(
     "--profile",
     type=click.Choice([one.value for one in Profile]),
     help="Overrides the target file.",
+)
+@click.option(
+    "--framework",
+    type=click.Choice(list(FRAMEWORKS)),
+    help="The framework whose code the advice shows. Overrides the target file.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(SEVERITIES),
+    default=SEVERITIES[-1],
+    show_default=True,
+    help="The lowest severity that decides the exit code.",
+)
+@click.option("--since", type=_FILE, help="Compare with this JSON report of an earlier run.")
+@click.option("--baseline", type=_FILE, help="A file of known findings, excused until a day each.")
+@click.option(
+    "--write-baseline",
+    type=_FILE,
+    help="Write the failed and inconclusive findings of this run to this baseline file.",
 )
 @click.option(
     "--jobs", type=_WORKERS, default=1, help="The number of groups that run at the same time."
@@ -62,7 +86,7 @@ _WORKERS = click.IntRange(1, 32)
     default=Format.TEXT.value,
     help="The format of the report.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Write the report to this file.")
+@click.option("--output", type=_FILE, help="Write the report to this file.")
 @click.option(
     "--impersonate/--no-impersonate",
     default=False,
@@ -78,6 +102,11 @@ def check(
     group: tuple[str, ...],
     severity: tuple[str, ...],
     profile: str | None,
+    framework: str | None,
+    fail_on: Severity,
+    since: Path | None,
+    baseline: Path | None,
+    write_baseline: Path | None,
     jobs: int,
     form: str,
     output: Path | None,
@@ -88,9 +117,11 @@ def check(
 
     TARGET is a target file (TOML); `paraph check init` writes one. Exit codes: 0 everything
     passes or does not apply, 1 something fails, 3 nothing fails but something is inconclusive,
-    2 the check could not run.
+    2 the check could not run. Findings below --fail-on and known findings of --baseline do not
+    count.
     """
     demand_writable(output)
+    demand_writable(write_baseline, "--write-baseline")
     ids = _chosen(only, _known(_renamed(group), GROUPS), _known(severity, SEVERITIES))
     if self_check:
         if target is not None or form not in {Format.TEXT, Format.JSON}:
@@ -104,9 +135,34 @@ def check(
             ["no target file is given"],
             remedy="Pass a target file; `paraph check init` writes one.",
         )
+    from paraph.checks.report.comparison import load_baseline, load_earlier
+
+    earlier = load_earlier(since) if since else None
+    known = load_baseline(baseline) if baseline else None
     found = _attack(target, ids, profile=profile, jobs=jobs, impersonate=impersonate)
+    found.framework = framework or found.framework
+    _compare(found, earlier, known, write_baseline)
     write_report(_written(found, Format(form)), output)
-    raise click.exceptions.Exit(found.exit_code())
+    raise click.exceptions.Exit(found.exit_code(fail_on))
+
+
+def _compare(
+    found: Run, earlier: Earlier | None, known: Baseline | None, write_baseline: Path | None
+) -> None:
+    """Compare a run with an earlier report and with known findings; write a new baseline."""
+    import datetime as dt
+
+    from paraph.checks.report.comparison import baseline_text, compare, excuse, written_baseline
+
+    today = dt.datetime.now(tz=dt.UTC).date()
+    if earlier:
+        compare(found, earlier)
+    if known:
+        excuse(found, known, today)
+    if write_baseline:
+        written = written_baseline(found.findings, today)
+        write_report(baseline_text(written), write_baseline)
+        excuse(found, written, today)
 
 
 def _attack(
@@ -128,7 +184,7 @@ def _attack(
             jobs=jobs,
             told=lambda one: noted(one.id, one.verdict.value, line_of(one)),
         )
-    found.file = target.as_posix()
+    found.file, found.framework = target.as_posix(), described.framework
     return found
 
 

@@ -79,8 +79,12 @@ def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: progress.advance(task, count)
 
 
-def demand_writable(output: Path | None) -> None:
+def demand_writable(output: Path | None, option: str = "--output") -> None:
     """Check that a report can be written, before the work begins.
+
+    Args:
+        output: the file; None if it is the standard output.
+        option: the option that names it.
 
     Raises:
         ConfigurationError: it is a folder, or its folder cannot be written to.
@@ -88,7 +92,7 @@ def demand_writable(output: Path | None) -> None:
     folder = output.parent if output is not None else Path()
     if output is not None and (output.is_dir() or not os.access(folder, os.W_OK)):
         raise ConfigurationError(
-            [f"{output}: cannot be written"], remedy="Choose another file for --output."
+            [f"{output}: cannot be written"], remedy=f"Choose another file for {option}."
         )
 
 

@@ -102,6 +102,14 @@ class InstallResult:
     set_cookie: str = field(repr=False)
 
     @property
+    def installed_at(self) -> int:
+        """The time of the install, in epoch seconds: just before its code was exchanged.
+
+        A removal that Zoom dates later ends this install; see `Received.removed_until`.
+        """
+        return self.proofs[0].held_at
+
+    @property
     def headers(self) -> Headers:
         """The headers of the response, as pairs, whatever it shows or redirects to."""
         return response_headers(self.set_cookie)

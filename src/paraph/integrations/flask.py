@@ -21,25 +21,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from paraph.errors import (
-    BeingDecided,
-    NeedsReauthorization,
-    NotFound,
-    ParaphError,
-    PeerUnavailable,
-    StorageError,
-    TransportError,
-)
+from paraph.errors import ParaphError
 from paraph.extras import needs
 
 with needs("flask", "paraph.integrations.flask"):
     from flask import Blueprint, Flask, Response, abort, current_app, request, url_for
     from flask.typing import ResponseReturnValue
-    from markupsafe import Markup
 
     from paraph.events.handlers import Handlers
-    from paraph.http.problems import problem_of
-    from paraph.integrations.exchange import Body, NoBody
+    from paraph.integrations.exchange import Body, NoBody, WholeResponse
+    from paraph.integrations.problem_page import HANDLED, problem_page
     from paraph.integrations.wsgi import Routing, respond, subject_in_environ
     from paraph.integrations.wsgi_request import path_of
     from paraph.service.mount.signed_in import LABEL_KEY, SUBJECT_KEY, subject_text
@@ -54,9 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["ZoomFlask"]
 
 NAME = "paraph"
-# The person can do something about these.
-_TO_CONNECT = (NotFound, NeedsReauthorization)
-_TO_TRY_LATER = (BeingDecided, PeerUnavailable, StorageError, TransportError)
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -115,7 +103,7 @@ class ZoomFlask:
         app.extensions[NAME] = zoom
         pages = self._pages(zoom, given.get("prefix", ""))
         app.register_blueprint(pages)
-        for kind in (*_TO_CONNECT, *_TO_TRY_LATER):
+        for kind in HANDLED:
             app.register_error_handler(kind, _problem_page)
         app.wsgi_app = _Entry(app, app.wsgi_app, zoom, pages)  # type: ignore[method-assign]
 
@@ -239,7 +227,10 @@ class _Entry:
 
 
 def _answer(zoom: SyncZoom, signed_in: dict[str, Any]) -> Response:
-    whole = respond(zoom, request.environ, signed_in=signed_in, body=_body_read_before())
+    return _response(respond(zoom, request.environ, signed_in=signed_in, body=_body_read_before()))
+
+
+def _response(whole: WholeResponse) -> Response:
     response = Response(whole.body, whole.status)
     response.headers.clear()
     response.headers.extend(list(whole.headers))
@@ -257,12 +248,5 @@ def _body_read_before() -> Body:
     return request.get_data() if read.get("_cached_data") is not None else NoBody.NOT_READ
 
 
-def _problem_page(error: ParaphError) -> ResponseReturnValue:
-    problem = problem_of(error)
-    page = Markup("<!doctype html><title>Zoom</title><p>{}</p>").format(problem.title)
-    if isinstance(error, _TO_CONNECT):
-        page += Markup('<p><a href="{}">Connect Zoom</a></p>').format(url_for(f"{NAME}.start"))
-    headers = {"Cache-Control": "no-store"}
-    if problem.status == 503:
-        headers["Retry-After"] = "60"
-    return page, problem.status, headers
+def _problem_page(error: ParaphError) -> Response:
+    return _response(problem_page(error, url_for(f"{NAME}.start")))

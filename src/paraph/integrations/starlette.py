@@ -30,7 +30,7 @@ with needs("service", "paraph.integrations.starlette"):
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import JSONResponse, Response
     from starlette.routing import BaseRoute, Route
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from paraph.http.problems import problem_of
     from paraph.service.in_process import SubjectInstallation
@@ -48,6 +48,9 @@ class ZoomMiddleware:
     Place it behind the middleware that knows the signed-in user, such as `SessionMiddleware`:
     `subject_of` then sees `request.session` or `request.user`.
 
+    A call of Zoom may fail in the app, which need not handle the error: the response is then that
+    of `exception_handlers`. A handler of the app for this error goes first.
+
     Args:
         app: the app inside; Starlette passes it.
         zoom: the service.
@@ -59,10 +62,23 @@ class ZoomMiddleware:
 
     def __init__(self, app: ASGIApp, zoom: Zoom, *, security_txt: bool = False) -> None:
         self._app = zoom.around(app, security_txt=security_txt)
+        self._zoom = zoom
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route one request, or run with the server."""
-        await self._app(scope, receive, send)
+        has_begun = False
+
+        async def watch(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except CALL_ERRORS as error:
+            if has_begun or scope["type"] != "http":
+                raise
+            await _answer(self._zoom, error)(scope, receive, send)
 
 
 class _Slashes(Convertor[str]):
@@ -134,16 +150,16 @@ def exception_handlers(
     Example:
         app = Starlette(exception_handlers=exception_handlers(zoom))
     """
-
-    def answer(_request: Request, error: Exception) -> Response:
-        problem = call_problem(zoom, error)
-        return JSONResponse({"detail": problem.detail}, problem.status, problem.headers)
-
-    return dict.fromkeys(CALL_ERRORS, answer)
+    return dict.fromkeys(CALL_ERRORS, lambda _request, error: _answer(zoom, error))
 
 
 CALL_ERRORS = (NotFound, PeerError, TransportError, StorageError)
 """The errors of a call that its caller did not cause. Others are mistakes in the app's own code."""
+
+
+def _answer(zoom: Zoom, error: Exception) -> Response:
+    problem = call_problem(zoom, error)
+    return JSONResponse({"detail": problem.detail}, problem.status, problem.headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ Requests to other URLs reach the application unchanged.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from paraph.extras import needs
 
 with needs("service", "paraph.integrations.wsgi"):
     from paraph.integrations.exchange import Body, NoBody, WholeResponse, exchange
+    from paraph.integrations.problem_page import HANDLED, problem_page
     from paraph.integrations.wsgi_request import (
         body_of,
         drain,
@@ -87,11 +89,7 @@ class Routing:
         if path not in self._own or not is_plainly_written(environ):
             return self._app(environ, start_response)
         signed_in = self._signed_in(environ) if path in self._pages else {}
-        response = respond(self._zoom, environ, signed_in=signed_in)
-        status = f"{response.status} {HTTPStatus(response.status).phrase}"
-        # The connection is the server's own matter (PEP 3333).
-        start_response(status, [one for one in response.headers if one[0] != "connection"])
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else response.body]
+        return _sent(respond(self._zoom, environ, signed_in=signed_in), environ, start_response)
 
     def _signed_in(self, environ: WSGIEnvironment) -> Mapping[str, Any]:
         if self._subject_of is not None:
@@ -104,6 +102,9 @@ class ZoomMiddleware(Routing):
 
     The service starts in the hook that a server runs in a new worker. Without one it starts in the
     background, with the first request that the process serves, whichever URL it is for.
+
+    A call of Zoom may fail in the application, which need not handle the error. The person gets a
+    page then: with a link to connect Zoom and status 404 or 409, or with status 503.
 
     Args:
         app: the WSGI application.
@@ -128,7 +129,23 @@ class ZoomMiddleware(Routing):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and see to it that the service starts."""
         self.start_once()
-        return super().__call__(environ, start_response)
+        try:
+            return super().__call__(environ, start_response)
+        except HANDLED as error:
+            settings = self._zoom.settings
+            page = problem_page(error, settings.start_url or f"{settings.public_url}/install")
+            return _sent(page, environ, start_response, sys.exc_info())
+
+
+def _sent(
+    response: WholeResponse, environ: WSGIEnvironment, start_response: StartResponse, *exc_info: Any
+) -> Iterable[bytes]:
+    """Send a response; with `exc_info` in place of one that has begun, if nothing was sent yet."""
+    status = f"{response.status} {HTTPStatus(response.status).phrase}"
+    # The connection is the server's own matter (PEP 3333).
+    headers = [one for one in response.headers if one[0] != "connection"]
+    start_response(status, headers, *exc_info)
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else response.body]
 
 
 def subject_in_environ(request: Request) -> str | None:

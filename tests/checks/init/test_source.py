@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from paraph.checks.init.source import read_source
+from paraph.checks.init.target_file import target_text
 from paraph.errors import ConfigurationError
 
 FLASK = """
@@ -108,6 +109,7 @@ def test_apps_of_other_frameworks_are_read(
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(text, "utf-8")
     facts = read_source(framework, tmp_path)
+    assert f'framework = "{framework}"' in target_text(facts).splitlines()
     assert (command, urls) == (facts.command, (facts.start, facts.redirect, facts.webhook))
     assert not facts.knows_zoom_only
 

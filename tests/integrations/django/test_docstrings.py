@@ -1,10 +1,12 @@
-"""The examples in the docstrings of the integration."""
+"""The docstrings of the integration, whose names can be imported in a Django project only."""
 
 from __future__ import annotations
 
+import re
 from textwrap import dedent
 
 import pytest
+from public_names import PublicName
 
 from django_site import Site
 
@@ -29,3 +31,18 @@ def test_examples_run(site: Site, name: str, monkeypatch: pytest.MonkeyPatch) ->
     _before, title, example = docstring.partition("Example:\n")
     assert title
     exec(dedent(example), {"JsonResponse": JsonResponse})
+
+
+def test_every_public_name_is_documented(site: Site) -> None:
+    """Each function of the package is in the list above, and describes its arguments."""
+    from django.utils.module_loading import import_string
+
+    from paraph.integrations import django
+
+    # `zoom` is the service itself, a `SyncZoom`.
+    functions = {f"{django.__name__}.{name}" for name in django.__all__ if name != "zoom"}
+    assert set() == functions - set(NAMES)
+    for name in NAMES:
+        one = PublicName(name, import_string(name))
+        described = re.findall(r"^(\w+):", one.section("Args"), re.MULTILINE)
+        assert [] == [name for name in one.arguments if name not in described], one.name

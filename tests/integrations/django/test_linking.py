@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -57,13 +58,29 @@ def test_both_clicks_of_a_double_click_are_confirmed(site: Site) -> None:
     jane = site.browser("jane2")
     page = jane.get(site.handoff(jane), secure=True)
     session = jane.session
-    before = dict(session["paraph"])
+    before = session["paraph"]
     first = site.decide(jane, page)
     session = jane.session
     session["paraph"] = before
     session.save()
     second = site.decide(jane, page)
     assert (303, first["Location"]) == (second.status_code, second["Location"])
+
+
+def test_a_session_is_read_by_paraph_alone(site: Site) -> None:
+    """Where cookies keep sessions the person at the browser sees neither nonce nor claim."""
+    jane = site.browser("jane6")
+    page = jane.get(site.handoff(jane), secure=True)
+    kept = jane.session["paraph"]
+    for readable in (kept, base64.urlsafe_b64decode(kept + "===").decode("latin-1")):
+        for secret in ("nonce", "claim", "jane@example.com", hidden_fields(page)["claim"]):
+            assert secret not in readable
+    # Changed, or of another account, it is as if it was not there.
+    for changed in (kept[:-2], "", {"nonce": "n" * 43, "claims": {}}):
+        session = jane.session
+        session["paraph"] = changed
+        session.save()
+        assert 404 == site.decide(jane, page).status_code
 
 
 def test_a_declined_connection_is_no_connection(site: Site) -> None:

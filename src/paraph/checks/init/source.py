@@ -66,6 +66,7 @@ def read_source(framework: str, folder: Path) -> Facts:
     zoom = any("{zoom}" in value for value in environment.values())
     return Facts(
         name=folder.resolve().name,
+        framework=framework,
         command=_command(framework, folder, texts),
         environment={"PORT": "{port}", **environment},
         start=urls["start"],

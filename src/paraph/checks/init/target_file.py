@@ -24,6 +24,7 @@ class Facts:
 
     Attributes:
         name: the name in reports.
+        framework: the web framework, whose code the reports show.
         command: the command that starts it, with placeholders; empty for an app that runs already.
         environment: the environment of the command, with placeholders.
         base: the URL of an app that runs already.
@@ -38,6 +39,7 @@ class Facts:
     """
 
     name: str = "my app"
+    framework: str = ""
     command: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     base: str = ""
@@ -54,6 +56,7 @@ class Facts:
 def target_text(facts: Facts) -> str:
     """Build a target file; it can be read by the check, and its comments name the next choices."""
     lines = [f"name = {_toml(facts.name)}"]
+    lines += [f"framework = {_toml(facts.framework)}"] if facts.framework else []
     if facts.knows_zoom_only:
         lines += ["# The app has Zoom's address in its code: its process sees the simulator there."]
         lines += ["impersonate = true"]

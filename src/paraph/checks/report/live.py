@@ -20,6 +20,22 @@ Noted = Callable[[str, str, str], None]
 # The verdicts of a run and the results of a self-test, with their colours.
 VERDICTS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "not-applicable": "dim"}
 KILLS = {"ok": "green", "open": "bold red"}
+# Seconds of the slowest cases on a small app, and of every other case: for the time left.
+_SLOW = {
+    "tok-tls": 12.0,
+    "leak-key-rotation": 12.0,
+    "tok-slow": 9.0,
+    "leak-swap": 8.0,
+    "cb-open-redirect": 6.0,
+    "ref-single-flight": 6.0,
+    "net-forwarded-limits": 5.0,
+    "wh-no-account": 4.5,
+    "tok-verifier": 4.5,
+    "start-state-entropy": 4.0,
+}
+_USUAL = 0.8
+# An estimate from fewer seconds of the usual time would jump.
+_ENOUGH = 4.0
 
 
 @contextmanager
@@ -57,12 +73,27 @@ class Board:
         self._sizes = Counter(catalogue()[one].group for one in ids)
         self._done: dict[str, Counter[str]] = {group: Counter() for group in self._sizes}
         self._begun = time.monotonic()
+        self._left = {one: _SLOW.get(one, _USUAL) for one in ids}
+        self._usual = sum(self._left.values())
         self._lock = threading.Lock()
 
     def count(self, name: str, word: str) -> None:
         """Count a case that has ended."""
         with self._lock:
             self._done[catalogue()[name].group][word] += 1
+            self._left.pop(name, None)
+
+    def seconds_left(self, spent: float) -> float | None:
+        """Estimate the rest of the run.
+
+        Args:
+            spent: the seconds so far.
+
+        Returns the seconds, or None as long as too little has been done.
+        """
+        left = sum(self._left.values())
+        done = self._usual - left
+        return spent * left / done if done >= _ENOUGH else None
 
     def table(self) -> Table:
         """Return the current table."""
@@ -77,8 +108,9 @@ class Board:
                 self._row(table, GROUPS[group], self._done[group], self._sizes[group])
             whole = sum(self._done.values(), Counter[str]())
             table.add_section()
-            spent = int(time.monotonic() - self._begun)
-            title = f"{spent // 60}:{spent % 60:02d} in all"
+            spent = time.monotonic() - self._begun
+            left = self.seconds_left(spent)
+            title = _clock(spent) + (f", about {_clock(left)} left" if left else " in all")
             self._row(table, title, whole, self._sizes.total())
         return table
 
@@ -86,6 +118,10 @@ class Board:
         bar = ProgressBar(total=size, completed=done.total(), width=12)
         figures = [str(done[word]) if done[word] else "" for word in self._words]
         table.add_row(title, bar, f"{done.total()}/{size}", *figures)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _short(word: str) -> str:

@@ -9,7 +9,9 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from paraph.checks.catalogue import GROUPS, SEVERITIES, catalogue
+from paraph.checks.advice import incidents
+from paraph.checks.catalogue import GROUPS, catalogue
+from paraph.checks.report.order import VERDICTS, changes, fixes, reasons, severities, worst_first
 from paraph.checks.report.visible import visible_run
 from paraph.checks.runner import Run
 from paraph.checks.self_test import released_sentence
@@ -25,7 +27,7 @@ _LETTERS = {
 
 
 def to_html(run: Run) -> str:
-    """Render a run as an HTML page."""
+    """Render a run as an HTML page: the fixes, the failures, then every case by group."""
     run = visible_run(run)
     environment = Environment(
         loader=PackageLoader("paraph.checks.report", "templates"),
@@ -40,17 +42,26 @@ def to_html(run: Run) -> str:
         for name, title in GROUPS.items()
     ]
     groups = [one for one in groups if one[2]]
+    failed = worst_first(one for one in run.findings if one.verdict is Verdict.FAIL)
     style = (files("paraph.checks.report") / "templates" / "report.css").read_text("utf-8")
     return environment.get_template("report.html").render(
         run=run,
         style=style,
         groups=groups,
-        verdicts=list(Verdict),
+        sorted_groups=[(name, title, worst_first(found)) for name, title, found in groups],
+        untested=[
+            *reasons(run, Verdict.INCONCLUSIVE),
+            *reasons(run, Verdict.NOT_APPLICABLE),
+        ],
+        verdicts=VERDICTS,
         letters=_LETTERS,
         summary=run.summary(),
-        worst=_worst(run.findings),
+        worst=failed,
+        fixes=fixes(run),
+        changes=changes(run),
         entries=catalogue(),
-        severities=_severities(run.findings),
+        incidents=incidents(),
+        severities=severities(failed),
         counts={name: _counts(findings) for name, _, findings in groups},
         kill_line=released_sentence(),
     )
@@ -59,17 +70,6 @@ def to_html(run: Run) -> str:
 def _marked(text: str) -> Markup:
     """Convert text between backticks to code elements."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - Escaped before.
-
-
-def _worst(findings: list[Finding]) -> list[Finding]:
-    failed = [one for one in findings if one.verdict is Verdict.FAIL]
-    return sorted(failed, key=lambda one: SEVERITIES.index(one.severity))
-
-
-def _severities(findings: list[Finding]) -> list[str]:
-    """Count the failures of each severity."""
-    counts = Counter(one.severity for one in findings if one.verdict is Verdict.FAIL)
-    return [f"{counts[name]} {name}" for name in SEVERITIES if counts[name]]
 
 
 def _counts(findings: list[Finding]) -> str:

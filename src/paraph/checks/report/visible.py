@@ -19,6 +19,8 @@ def visible_run(run: Run) -> Run:
         run,
         target=visible(run.target),
         file=visible(run.file),
+        since=visible(run.since),
+        notes=[visible(one) for one in run.notes],
         findings=[visible_finding(one) for one in run.findings],
     )
 
@@ -28,5 +30,6 @@ def visible_finding(finding: Finding) -> Finding:
     return replace(
         finding,
         reason=visible(finding.reason),
+        known_reason=visible(finding.known_reason),
         evidence=[visible(one.replace("\r\n", "\n"), keep="\n\t") for one in finding.evidence],
     )

@@ -1,21 +1,20 @@
 """The pages that link a Zoom user to the signed-in account: start, and confirmation.
 
-The session holds a nonce, so that only the browser that began can open the handoff, and the claims
-of handoffs that it opened. The signed-in account is determined again at each step.
+The session holds a nonce, sealed, so that only the browser that began can open the handoff, and the
+claims of handoffs that it opened. The signed-in account is determined again at each step.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.encoding import iri_to_uri
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
@@ -24,49 +23,10 @@ from paraph.endpoints.browser_request import BrowserRequest
 from paraph.endpoints.pages import url_with
 from paraph.errors import Busy, Conflict, LinkConflict, NotFound, ParaphError
 from paraph.integrations.django.door import request_scope
+from paraph.integrations.django.link_session import LinkSession
 from paraph.integrations.django.project import label_of, project, subject_of, url_option
 from paraph.integrations.django.views import own_view, unavailable
 from paraph.values import Replaced
-
-SESSION_KEY = "paraph"
-MOST_CLAIMS = 5
-
-
-class LinkSession:
-    """The part of a session that belongs to the linking of one account.
-
-    Args:
-        session: Django's.
-        subject: the signed-in account; what another account left in the session is dropped.
-    """
-
-    def __init__(self, session: Any, subject: str) -> None:
-        kept = session.get(SESSION_KEY)
-        if not isinstance(kept, dict) or kept.get("subject") != subject:
-            kept = {"subject": subject, "nonce": get_random_string(43), "claims": {}}
-        self._session = session
-        self._kept: dict[str, Any] = kept
-
-    @property
-    def nonce(self) -> str:
-        """The secret that proves this session; its flows in several tabs share it."""
-        nonce: str = self._kept["nonce"]
-        return nonce
-
-    def claim(self, key: str) -> dict[str, Any] | None:
-        """Return an opened claim, until it expires."""
-        found: dict[str, Any] | None = self._kept["claims"].get(key)
-        return found if found and found["expires_at"] > timezone.now().timestamp() else None
-
-    def keep(self, key: str, claim: Mapping[str, Any]) -> None:
-        """Keep an opened claim; the oldest ones make room."""
-        claims = {**self._kept["claims"], key: dict(claim)}
-        self._kept["claims"] = dict(list(claims.items())[-MOST_CLAIMS:])
-        self.save()
-
-    def save(self) -> None:
-        """Write the changes into the session."""
-        self._session[SESSION_KEY] = self._kept
 
 
 @own_view
@@ -85,9 +45,9 @@ def start(request: HttpRequest) -> HttpResponse:
     subject = subject_of(request)
     if subject is None:
         return redirect_to_login(request.get_full_path())
-    session = LinkSession(request.session, subject)
     try:
         project.spend_start(browser.address)
+        session = LinkSession(request.session, subject, project.ring())
         session.save()
         wanted = project.zoom().request_link(subject, nonce=session.nonce)
     except Busy:
@@ -108,8 +68,8 @@ def link(request: HttpRequest) -> HttpResponse:
     if subject is None:
         # The session that began is gone; a new start begins another one.
         return redirect_to_login(reverse("paraph:start"))
-    session = LinkSession(request.session, subject)
     try:
+        session = LinkSession(request.session, subject, project.ring())
         if request.method == "POST":
             response = _decide(request, session, subject)
         else:

@@ -24,6 +24,7 @@ from paraph.secret import Secret
 from paraph.service.mount.signed_in import subject_text
 
 if TYPE_CHECKING:
+    from paraph.sealing.key_ring import KeyRing
     from paraph.service.sync_zoom import SyncZoom
     from paraph.settings.model import Settings
 
@@ -161,6 +162,16 @@ class Project:
             if self._zoom is None:
                 self._zoom = self._made()
             return self._zoom
+
+    def ring(self) -> KeyRing:
+        """Return the encryption keys of the service, which starts where it has not.
+
+        Raises:
+            ConfigurationError: the settings, the key ring or the database cannot be used.
+        """
+        zoom = self.zoom()
+        zoom.start()
+        return zoom.zoom.service.context.ring
 
     def _made(self) -> SyncZoom:
         from paraph.service.sync_zoom import SyncZoom

@@ -52,7 +52,12 @@ class Browser:
         self.page: httpx.Response | None = None
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close its connections.
+
+        Example:
+            browser = zoom.browser()
+            browser.close()
+        """
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -67,6 +72,10 @@ class Browser:
         Args:
             url: an absolute URL, or one relative to the current page.
             headers: headers to add or to replace.
+
+        Example:
+            page = zoom.browser().get(f"{zoom.url}/marketplace/{zoom.app.client_id}")
+            assert page.status_code == 200
         """
         return self._open("GET", self._absolute(url), None, headers=headers)
 
@@ -87,6 +96,10 @@ class Browser:
             json: a JSON body, in place of a form.
             content: any other body, in place of a form.
             headers: headers to add or to replace.
+
+        Example:
+            page = zoom.browser().post(f"{zoom.app_url}/sign-in", data={"user": "ada"})
+            assert page.status_code == 200
         """
         url = self._absolute(url)
         initiator = self.url or url
@@ -114,6 +127,11 @@ class Browser:
 
         Raises:
             UsageError: the page has no such button or link; the remedy lists those it has.
+
+        Example:
+            browser = zoom.browser()
+            browser.get(f"{zoom.url}/marketplace/{zoom.app.client_id}")
+            page = browser.press("Add")
         """
         shown = "" if self.page is None else self.page.text
         forms, links = forms_in(shown, self.url), links_in(shown, self.url)
@@ -155,6 +173,12 @@ class Browser:
 
         Raises:
             UsageError: the current page is not the consent page, or there is no such user.
+
+        Example:
+            browser = zoom.browser()
+            browser.get(f"{zoom.app_url}/start")
+            page = browser.approve(zoom.user)
+            assert "code=" in str(page.url)
         """
         found = self._simulator.world.chosen_user(user)
         return self._decide(found.id, "allow", optional_scopes, follow=follow)
@@ -164,6 +188,12 @@ class Browser:
 
         Raises:
             UsageError: the current page is not the consent page.
+
+        Example:
+            browser = zoom.browser()
+            browser.get(f"{zoom.app_url}/start")
+            page = browser.deny()
+            assert "error=access_denied" in str(page.url)
         """
         return self._decide("", "deny", ())
 
