@@ -181,7 +181,7 @@ def test_a_machine_with_a_wrong_clock_says_so_and_loses_no_delivery(
         with wrong.browser() as browser:
             ready = browser.get("/readyz")
         assert (503, False) == (ready.status_code, ready.json()["ready"])
-        assert abs(ready.json()["clock_skew_seconds"] - ahead) <= 2
+        assert abs(ready.json()["clock_skew_seconds"] - ahead) <= 60
         assert "clock.alarm" in wrong.log
 
 
