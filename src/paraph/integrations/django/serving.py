@@ -2,7 +2,8 @@
 
     application = with_zoom(get_asgi_application())
 
-Without it the service starts with the first request.
+Without it the service starts with the first request, and Django reads the whole body of a delivery
+before any view sees it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from django.urls import reverse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from paraph.http.body import READ_SECONDS
 from paraph.integrations.django.project import project
+from paraph.integrations.wsgi_request import MOST_BODY_BYTES
 from paraph.service.mount.mounting import run_lifespan
 
 if TYPE_CHECKING:
@@ -32,6 +36,9 @@ class _InThread:
 def with_zoom(application: ASGIApp) -> ASGIApp:
     """Return an ASGI application that runs the service with the server.
 
+    It also limits the bodies of deliveries, which come from anybody: to one byte more than the
+    service takes, and to ten seconds without a further piece.
+
     Args:
         application: as `get_asgi_application` returns it; Django answers no `lifespan` itself.
 
@@ -45,7 +52,32 @@ def with_zoom(application: ASGIApp) -> ASGIApp:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await run_lifespan(cast("Lifetime", _InThread()), None, scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].endswith(reverse("paraph:webhook")):
+            await application(scope, _limited(receive), send)
         else:
             await application(scope, receive, send)
 
     return serve
+
+
+def _limited(receive: Receive) -> Receive:
+    """Return a `receive` whose body ends: Django reads a body to its end, however long it is."""
+    received, is_complete = 0, False
+
+    async def receive_some() -> Message:
+        nonlocal received, is_complete
+        if is_complete:
+            # Django accepts nothing but a disconnection here.
+            while (message := await receive())["type"] == "http.request":
+                pass
+            return message
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        received += len(message.get("body", b""))
+        is_complete = received >= MOST_BODY_BYTES or not message.get("more_body")
+        return {**message, "more_body": not is_complete}
+
+    return receive_some
