@@ -123,7 +123,7 @@ attack: $(DEV)  ## every case of `paraph check` against our own service; INBOX=s
 	PYTHONPATH=src:tests $(BIN)/python -m end_to_end.attack --inbox $(or $(INBOX),sqlite) $(ARGS)
 
 attack-examples: $(DEV)  ## every case of `paraph check` against each product of examples/; ARGS="-k flask"
-	$(BIN)/python -m pytest -m every_attack tests/examples $(ARGS)
+	$(BIN)/python -m pytest -m every_attack -o faulthandler_timeout=3600 tests/examples $(ARGS)
 
 kits: $(DEV)  ## every case against published OAuth kits; writes the table of docs/explanation/kits.md again
 	PYTHONPATH=src:tests $(BIN)/python -m interoperability.kit_report
