@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from paraph.events.retention import Retention
 from paraph.lifecycle.context import Context
+from paraph.operations import wake_ups as wake_ups_module
 from paraph.operations.replica import REST_SECONDS, Presence, ask_replicas
 from paraph.operations.wake_ups import WakeUps, after, earliest
 from paraph.service.context import open_context
@@ -47,6 +49,27 @@ async def test_work_is_woken_at_its_time(context: Context) -> None:
         await wake_ups.look()
         assert signal.is_set()
         signal.clear()
+
+
+async def test_any_failure_wakes_all_work_and_is_logged_once(
+    context: Context, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without this task no work would be done: an unexpected error does not end it."""
+
+    async def fail() -> object:
+        raise RuntimeError("of the driver")
+
+    monkeypatch.setattr(wake_ups_module, "TICK_SECONDS", 0)
+    monkeypatch.setattr(type(context.store), "read_version", lambda _store: fail())
+    wake_ups = WakeUps(context, "r")
+    signal = wake_ups.wake(asyncio.Event(), lambda times: times.revocation)
+    task = asyncio.create_task(wake_ups.run())
+    for _ in range(2):
+        await signal.wait()
+        signal.clear()
+    task.cancel()
+    assert 1 == log.getvalue().count("wake_ups.interrupted")
+    assert "RuntimeError" in log.getvalue()
 
 
 async def test_what_was_committed_since_is_seen(context: Context) -> None:

@@ -7,12 +7,14 @@ import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trustme
 
 from paraph.errors import TransportError
 from paraph.oauth.messages import Request, Response
+from paraph.outgoing.route import OutgoingRoute
 from paraph.remote.transport import Transport
 
 pytestmark = pytest.mark.anyio
@@ -186,3 +188,16 @@ async def test_an_exchange_of_steps_is_driven_to_its_end() -> None:
         transport = Transport({server.origin})
         assert b"oneone" == await transport.drive(steps())
         await transport.close()
+
+
+async def test_authorities_that_cannot_be_read_any_more_are_a_transport_error(
+    tmp_path: Path,
+) -> None:
+    """The file may go after the start: its callers know what to do with this error."""
+    route = OutgoingRoute(ca_file=str(tmp_path / "gone.pem"))
+    transport = Transport(["https://zoom.us"], route=route)
+    with pytest.raises(TransportError) as raised:
+        await transport.send(Request("GET", "https://zoom.us/x", (), b""))
+    await transport.close()
+    assert "ca_file" in raised.value.remedy
+    assert 1 == transport.failures.by_cause.total()

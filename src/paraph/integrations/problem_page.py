@@ -16,14 +16,26 @@ from paraph.errors import (
 )
 from paraph.http.problems import problem_of
 from paraph.integrations.exchange import WholeResponse
+from paraph.logs import get_logger
 
 # For the integrations, not for programs.
 __all__: list[str] = []
+
+_log = get_logger("host")
 
 # The person can do something about these.
 _TO_CONNECT = (NotFound, NeedsReauthorization)
 HANDLED = (*_TO_CONNECT, BeingDecided, PeerUnavailable, StorageError, TransportError)
 """The errors that have such a page. The others are mistakes in the host's code."""
+
+
+def log_call_error(error: Exception) -> None:
+    """Log why a call failed, unless its cause is the state of the person's installation.
+
+    The host's code does not see the error, and neither does the error log of the server.
+    """
+    if isinstance(error, ParaphError) and not isinstance(error, (*_TO_CONNECT, BeingDecided)):
+        _log.warning("call.failed", error_code=error.code, why=error.detail, remedy=error.remedy)
 
 
 def problem_page(error: ParaphError, connect_url: str) -> WholeResponse:

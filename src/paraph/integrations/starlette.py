@@ -33,6 +33,7 @@ with needs("service", "paraph.integrations.starlette"):
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from paraph.http.problems import problem_of
+    from paraph.integrations.problem_page import log_call_error
     from paraph.service.in_process import SubjectInstallation
     from paraph.service.zoom import Zoom
 
@@ -158,6 +159,7 @@ CALL_ERRORS = (NotFound, PeerError, TransportError, StorageError)
 
 
 def _answer(zoom: Zoom, error: Exception) -> Response:
+    log_call_error(error)
     problem = call_problem(zoom, error)
     return JSONResponse({"detail": problem.detail}, problem.status, problem.headers)
 

@@ -20,7 +20,7 @@ from paraph.extras import needs
 
 with needs("service", "paraph.integrations.wsgi"):
     from paraph.integrations.exchange import Body, NoBody, WholeResponse, exchange
-    from paraph.integrations.problem_page import HANDLED, problem_page
+    from paraph.integrations.problem_page import HANDLED, log_call_error, problem_page
     from paraph.integrations.wsgi_request import (
         body_of,
         drain,
@@ -132,6 +132,7 @@ class ZoomMiddleware(Routing):
         try:
             return super().__call__(environ, start_response)
         except HANDLED as error:
+            log_call_error(error)
             settings = self._zoom.settings
             page = problem_page(error, settings.start_url or f"{settings.public_url}/install")
             return _sent(page, environ, start_response, sys.exc_info())

@@ -12,9 +12,12 @@ from collections.abc import Callable
 
 from paraph.errors import ParaphError
 from paraph.lifecycle.context import Context
+from paraph.logs import get_logger
 from paraph.storage.hot_reads.due_times import DueTimes
 
 TICK_SECONDS = 1.0
+
+_log = get_logger("service")
 
 DueOf = Callable[[DueTimes], int | None]
 
@@ -32,6 +35,7 @@ class WakeUps:
         self._replica_id = replica_id
         self._version: object = None
         self._times: DueTimes | None = None
+        self._failure = ""
         self._wanted: list[tuple[DueOf, asyncio.Event]] = []
 
     def wake(self, signal: asyncio.Event, due: DueOf) -> asyncio.Event:
@@ -49,12 +53,22 @@ class WakeUps:
         while True:
             try:
                 await self.look()
-            except ParaphError:
-                # Each job finds and logs the failure, and writes again when it is over.
-                self._times = None
-                for _, signal in self._wanted:
-                    signal.set()
+            except ParaphError as error:
+                self._wake_all(error.code, error.detail)
+            except Exception as error:  # noqa: BLE001 - Without this task no work would be done.
+                self._wake_all("unexpected", type(error).__name__)
+            else:
+                self._failure = ""
             await asyncio.sleep(TICK_SECONDS)
+
+    def _wake_all(self, code: str, why: str) -> None:
+        """Wake all work, which finds out by itself what is due; log each cause once."""
+        if why != self._failure:
+            _log.warning("wake_ups.interrupted", error_code=code, why=why)
+        self._failure = why
+        self._times = None
+        for _, signal in self._wanted:
+            signal.set()
 
     async def look(self) -> None:
         """Set the signal of each work that is due.

@@ -100,10 +100,10 @@ class Transport:
                 or compressed, or an origin that is not on the list.
         """
         origin = self._origin_of(request.url)
-        if self._whole is None:
-            # Before the deadline begins.
-            self._whole = self._client(self._deadline)
         with self._own_errors(origin, self._deadline):
+            if self._whole is None:
+                # Before the deadline begins.
+                self._whole = self._client(self._deadline)
             async with asyncio.timeout(self._deadline):
                 response = await self._exchange(self._whole, request, origin)
         if self._observe is not None:
@@ -136,6 +136,14 @@ class Transport:
             raise own from None
         except TimeoutError:
             raise self._timed_out(origin, seconds) from None
+        except OSError as error:
+            own = TransportError(
+                f"a connection cannot be prepared: {type(error).__name__}",
+                remedy=f"Check that the file of {self._trust} is there and can be read, and the"
+                " number of open files.",
+            )
+            self.failures.note(own, peer=origin)
+            raise own from None
         except TransportError as error:
             self.failures.note(error, peer=origin)
             raise
@@ -170,7 +178,8 @@ class Transport:
         """
         origin = self._origin_of(request.url)
         if self._streams is None:
-            self._streams = self._client(limits.between)
+            with self._own_errors(origin, limits.between):
+                self._streams = self._client(limits.between)
         outgoing = self._streams.build_request(
             request.method, request.url, headers=list(request.headers), content=request.body or None
         )

@@ -86,9 +86,7 @@ async def background_work(
     finally:
         for task in work:
             task.cancel()
-        for task in work:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*work, return_exceptions=True)
         await refresher.close()
         with suppress(ParaphError):
             await presence.end()
@@ -206,6 +204,8 @@ async def _be_present(presence: Presence, wake_ups: WakeUps) -> None:
             await presence.beat()
         except ParaphError as error:
             _log.warning("presence.interrupted", error_code=error.code, why=error.detail)
+        except Exception as error:  # noqa: BLE001 - A replica that is not known may lose its key.
+            _log.error("presence.failed", why=type(error).__name__)
 
 
 async def _compare_clocks(context: Context, shared_clock: SharedClock) -> None:

@@ -2,29 +2,78 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import itertools
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from paraph.storage.engines import sqlite_intake
-from paraph.storage.engines.sqlite import connect_driver, use_wal
+from paraph.storage.engines.sqlite import connect_driver, create_private, use_wal
 from paraph.storage.engines.sqlite_intake import Checkpoints
 
+TAKE_THE_WRITE_LOCK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+try:
+    connection.execute("BEGIN IMMEDIATE")
+except sqlite3.OperationalError as error:
+    print(error)
+"""
 
-def test_the_pages_to_copy_are_those_of_the_checkpoint(tmp_path: Path) -> None:
-    """The same number as SQLite reports, also when the WAL is written from its beginning again."""
+
+@contextmanager
+def checkpoints_look(path: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The thread has looked at the WAL several times."""
+    monkeypatch.setattr(sqlite_intake, "CHECKPOINT_SECONDS", 0.001)
+    monkeypatch.setattr(sqlite_intake, "CHECKPOINT_BYTES", 0)
+    checkpoints = Checkpoints(path, connect_driver)
+    looks, look, enough = itertools.count(1), checkpoints._log_state, threading.Event()
+
+    def counted() -> tuple[int, int]:
+        if next(looks) == 5:
+            enough.set()
+        return look()
+
+    monkeypatch.setattr(checkpoints, "_log_state", counted)
+    checkpoints.start()
+    try:
+        assert enough.wait(60)
+        yield
+    finally:
+        checkpoints.stop()
+
+
+@contextmanager
+def file_made_private(path: str, _monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another engine of this process has prepared the same file."""
+    create_private(path)
+    yield
+
+
+@pytest.mark.parametrize("visitor", [checkpoints_look, file_made_private])
+def test_locks_of_this_process_stay(
+    visitor: Callable[[str, pytest.MonkeyPatch], AbstractContextManager[None]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No other process gets the write lock: a file of SQLite's is never opened and closed aside."""
     path = str(tmp_path / "wal.db")
     use_wal(path)
-    checkpoints = Checkpoints(path, connect_driver)
     with closing(connect_driver(path)) as connection:
         connection.execute("CREATE TABLE rows (content)")
-        for _ in range(2):
-            connection.executemany("INSERT INTO rows VALUES (?)", [("x" * 5_000,)] * 9)
-            waiting = checkpoints._pages_to_copy()
-            _, _, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            assert copied == waiting > 9
-            assert 0 == checkpoints._pages_to_copy()
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO rows VALUES (1)")
+        with visitor(path, monkeypatch):
+            command = [sys.executable, "-c", TAKE_THE_WRITE_LOCK, path]
+            other = subprocess.run(command, capture_output=True, text=True, check=True)
+        connection.execute("COMMIT")
+
+    assert "database is locked" == other.stdout.strip()
 
 
 def test_a_resting_thread_is_woken_and_stopped(

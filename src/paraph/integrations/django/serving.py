@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paraph.http.body import READ_SECONDS
@@ -52,12 +52,20 @@ def with_zoom(application: ASGIApp) -> ASGIApp:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await run_lifespan(cast("Lifetime", _InThread()), None, scope, receive, send)
-        elif scope["type"] == "http" and scope["path"].endswith(reverse("paraph:webhook")):
+        elif scope["type"] == "http" and _is_delivery(scope["path"]):
             await application(scope, _limited(receive), send)
         else:
             await application(scope, receive, send)
 
     return serve
+
+
+def _is_delivery(path: str) -> bool:
+    try:
+        route: str = reverse("paraph:webhook")
+    except NoReverseMatch:
+        return False
+    return path.endswith(route.removeprefix(get_script_prefix().rstrip("/")))
 
 
 def _limited(receive: Receive) -> Receive:

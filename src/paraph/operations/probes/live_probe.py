@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -58,10 +59,13 @@ async def live_answers(
         paste: shows a URL to open, and returns the address at which the browser ended; None if
             there is no person. A Zoom that consents by itself needs none.
     """
+    questions = _Questions(settings, token, paste)
     try:
-        return await _Questions(settings, token, paste).ask()
+        return await questions.ask()
     except TransportError as error:
         return tuple(LiveAnswer(one, None, error=error.detail) for one in _QUESTIONS)
+    finally:
+        await questions.revoke_all()
 
 
 class _Questions:
@@ -93,8 +97,6 @@ class _Questions:
         )
         code, _ = await self._authorize(works)
         control = await self._exchange(code, works)
-        for access_token in self._tokens:
-            await self._revoke(access_token)
         if control.refused is False:
             return tuple(answers)
         reason = f"the sound exchange was refused too: {control.error or control.status}"
@@ -104,6 +106,12 @@ class _Questions:
             else one
             for one in answers
         )
+
+    async def revoke_all(self) -> None:
+        """Revoke every access token that was issued; a failure leaves that one to its hour."""
+        for access_token in self._tokens:
+            with suppress(TransportError):
+                await self._revoke(access_token)
 
     async def _authorize(self, redirect_uri: str) -> tuple[str, int]:
         """Return a code and the status; no code if it was refused, status 0 if it is unknown."""

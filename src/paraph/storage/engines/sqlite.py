@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event
@@ -129,11 +130,21 @@ def file_of(database_url: str) -> str:
 def create_private(path: str) -> None:
     """Create the file readable by its owner alone, before SQLite does; -wal and -shm inherit it.
 
+    A file that exists is not opened. Closing it again would release the locks that SQLite holds on
+    it in this process (sqlite.org/howtocorrupt.html 2.2).
+
     Raises:
-        StorageError: it cannot be created or opened.
+        StorageError: it cannot be created.
     """
+    if Path(path).is_file():
+        return
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        # Where a symbolic link leads to: O_EXCL follows none.
+        os.close(os.open(os.path.realpath(path), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        # Made by another process just now, unless it is no file.
+        if not Path(path).is_file():
+            raise StorageError("the database file cannot be opened: it is not a file") from None
     except OSError as error:
         raise StorageError(f"the database file cannot be opened: {error.strerror}") from None
 

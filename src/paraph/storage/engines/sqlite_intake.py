@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from struct import Struct
 from typing import Any, TypeVar
 
 from paraph.model.event import KeptEvent, Outcome
@@ -36,16 +35,13 @@ T = TypeVar("T")
 
 LARGEST_STATEMENT = 256
 MOST_MARKS = 8192
-# The WAL is copied back when so many of its pages are not in the file yet, and truncated at a size.
-# Under constant load no checkpoint ends by itself, and the WAL would grow without bound.
-CHECKPOINT_PAGES = 1024
+# From this size on, a WAL that has changed is copied back, and truncated at a larger one. Under
+# constant load no checkpoint ends by itself, and the WAL would grow without bound.
+CHECKPOINT_BYTES = 4 << 20
 TRUNCATE_BYTES = 32 << 20
 CHECKPOINT_SECONDS = 0.25
 # After so many looks at an unchanged WAL the thread waits for the next batch.
 QUIET_LOOKS = 8
-
-_INDEX_BYTES = 100
-_NUMBER = Struct("=I")
 
 _ALL_COLUMNS = f"{COLUMNS}, notice, attempts, failure"
 _ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
@@ -196,10 +192,13 @@ class Checkpoints:
     """Copies the WAL back into the file, in a thread of its own, so that no commit waits.
 
     While no events arrive the thread rests.
+
+    It looks at the WAL by `stat` alone. Opening and closing the database, its WAL or its index
+    would release the locks that SQLite holds in this process (sqlite.org/howtocorrupt.html 2.2).
     """
 
     def __init__(self, path: str, connect: Callable[[str], sqlite3.Connection]) -> None:
-        self._log, self._index = Path(f"{path}-wal"), Path(f"{path}-shm")
+        self._log = Path(f"{path}-wal")
         self._open = partial(connect, path)
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -233,7 +232,7 @@ class Checkpoints:
                 self._rest()
                 quiet = 0
             try:
-                if self._pages_to_copy() > CHECKPOINT_PAGES:
+                if size > CHECKPOINT_BYTES and not quiet:
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 if size > TRUNCATE_BYTES:
                     # Almost all was copied just now: writers wait only for the rest.
@@ -248,22 +247,6 @@ class Checkpoints:
         self._is_resting = True
         if not self._stopping.is_set():
             self._wake.wait()
-
-    def _pages_to_copy(self) -> int:
-        """Return how many pages the WAL holds that are not in the file yet.
-
-        The size of the WAL does not tell: it is written from its beginning again, at its old size.
-        The positions are those of `mxFrame` and `nBackfill` (sqlite.org/walformat.html).
-        """
-        try:
-            with self._index.open("rb") as file:
-                head = file.read(_INDEX_BYTES)
-        except OSError:
-            return 0
-        if len(head) < _INDEX_BYTES:
-            return 0
-        (written,), (copied,) = _NUMBER.unpack_from(head, 16), _NUMBER.unpack_from(head, 96)
-        return int(written - copied)
 
     def _log_state(self) -> tuple[int, int]:
         """Return the size of the WAL, and the time of its last write in nanoseconds."""
