@@ -48,6 +48,13 @@ def test_everything_waits_for_the_drain() -> None:
     assert "40s" == compose["services"]["paraph"]["stop_grace_period"]
 
 
+def test_nginx_sends_no_decoded_path() -> None:
+    """Only the log, which escapes it, has `$uri`: decoded, it can end a header."""
+    text = (DEPLOY / "nginx" / "paraph.conf").read_text(encoding="utf-8")
+    uses = [one for one in text.splitlines() if re.search(r"\$(document_)?uri\b", one)]
+    assert ["#", "log_format"] == sorted({one.split()[0] for one in uses})
+
+
 @pytest.mark.slow
 def test_promtool_accepts_the_alerts() -> None:
     """Every alert fires for what it is about, and stays silent otherwise."""
