@@ -48,6 +48,12 @@ def test_everything_waits_for_the_drain() -> None:
     assert "40s" == compose["services"]["paraph"]["stop_grace_period"]
 
 
+def test_the_image_chooses_no_database() -> None:
+    """A variable wins over the settings file, so the image sets only the address to listen on."""
+    text = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
+    assert ["PARAPH_PUBLIC_BIND"] == re.findall(r"\b(PARAPH_\w+)=", text)
+
+
 def test_nginx_sends_no_decoded_path() -> None:
     """Only the log, which escapes it, has `$uri`: decoded, it can end a header."""
     text = (DEPLOY / "nginx" / "paraph.conf").read_text(encoding="utf-8")
