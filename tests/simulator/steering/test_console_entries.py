@@ -154,7 +154,7 @@ def test_a_request_as_curl_can_be_parsed(simulated: SimulatedZoom) -> None:
 def test_no_character_of_a_request_acts_in_the_shell(simulated: SimulatedZoom) -> None:
     """The path is encoded again, the method is quoted, and no control character is copied."""
     sent = "/v2/%0Aid%1B%5B2J%3F%25/[a-c]"
-    httpx.get(f"{simulated.url}{sent}", headers={"x-note": b"\x9b2J"}, trust_env=False)
+    httpx.get(f"{simulated.url}{sent}", headers={b"x-note": b"\x9b2J"}, trust_env=False)
     entry = simulated.simulator.journal.entries[-1]
     entry["method"] = "$(id)"
     command = command_of(simulated, f"r{entry['number']}")
