@@ -72,6 +72,24 @@ def test_a_failed_expectation_ends_the_replay(simulated: SimulatedZoom, receiver
     assert ["expected status 401, the app's response was 404"] == failures(played)
 
 
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ({"do": "request", "url": "${zoom}/\0"}, "non-printable ASCII character"),
+        ({"do": "request", "url": "http://[::1"}, "Invalid"),
+        ({"do": "request", "url": "/install"}, "missing an 'http://' or 'https://' protocol"),
+        ({"do": "request", "url": "${zoom}/", "headers": {"x-name": "é"}}, "can't encode"),
+        ({"do": "start", "url": "http://[::1"}, "Invalid IPv6 URL"),
+    ],
+)
+def test_a_request_that_cannot_be_sent_fails_its_step(
+    step: dict[str, Any], said: str, simulated: SimulatedZoom
+) -> None:
+    """A wrong URL or header is a failure of the step, with its cause."""
+    (failure,) = failures(play(simulated, step))
+    assert failure.startswith("a URL or header of the step") and said in failure
+
+
 def test_a_fault_of_an_event_ends_with_it(simulated: SimulatedZoom, receiver: Receiver) -> None:
     """`faults` of an event are off afterwards; a fault that was switched on lasts until the end."""
     assert [] == failures(

@@ -34,6 +34,12 @@ def test_steps_are_read_with_their_types_and_lines(tmp_path: Path) -> None:
     assert [4, 7] == [loaded.lines.of_step(at) for at in range(2)]
 
 
+def test_a_start_url_that_is_no_url_is_named(tmp_path: Path) -> None:
+    """It is refused when the file is read, with its line."""
+    text = 'title = "x"\nstart_url = "http://[::1"\n[[steps]]\ndo = "check"\n'
+    assert [":2: start_url: Invalid IPv6 URL"] == load(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

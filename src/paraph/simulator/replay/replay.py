@@ -65,6 +65,9 @@ def replay(zoom: SimulatedZoom, scenario: Scenario) -> Iterator[Played]:
                 failures = [str(failed)]
             except ParaphError as error:
                 failures = [error.detail, error.remedy]
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
+                text = "a URL or header of the step, or of the app's response, cannot be used"
+                failures = [f"{text}: {error}"]
             except httpx.HTTPError as error:
                 text = f"the app was not reached: {type(error).__name__}"
                 failures = [f"{text}. Start it, and point it at {zoom.url}."]

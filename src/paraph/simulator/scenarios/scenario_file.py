@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -83,7 +84,8 @@ def parse_scenario(content: bytes, name: str) -> Scenario:
         name: the name of the file, for problems.
 
     Raises:
-        ConfigurationError: it is not TOML, or a key is unknown, missing or of another type.
+        ConfigurationError: it is not TOML, a key is unknown, missing or of another type, or
+            `start_url` is no URL.
     """
     try:
         values = parse_toml(content)
@@ -95,6 +97,11 @@ def parse_scenario(content: bytes, name: str) -> Scenario:
         raise _wrong([_located(name, content, values, str(error))]) from None
     if not scenario.steps:
         raise _wrong([f"{name} has no steps: add a table [[steps]]"])
+    try:
+        urlsplit(scenario.start_url)
+    except ValueError as error:
+        line = Lines(content).of_key("start_url")
+        raise _wrong([f"{name}:{line}: start_url: {error}"]) from None
     return scenario
 
 
