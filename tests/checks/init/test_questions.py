@@ -11,6 +11,7 @@ from paraph.checks.init import questions
 from paraph.checks.init.questions import ask_facts
 from paraph.checks.init.target_file import Facts, target_text
 from paraph.checks.target import load_target
+from paraph.errors import ConfigurationError
 
 
 def answering(**answers: str) -> Callable[[str, str], str]:
@@ -31,3 +32,10 @@ def test_the_file_that_is_written_can_be_read(
     assert ("my app", "/oauth/callback") == (target.name, target.urls.redirect)
     expected = (["node", "my server.js"], 0) if command else ([], 8100)
     assert expected == (target.start.command, target.zoom.port)
+
+
+def test_a_command_with_an_open_quotation_mark_is_refused() -> None:
+    """The answer is not taken apart wrongly, and the remedy says how words are quoted."""
+    with pytest.raises(ConfigurationError, match="no closing quotation") as caught:
+        ask_facts(answering(command="echo it's"))
+    assert "quotation mark" in caught.value.remedy

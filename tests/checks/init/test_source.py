@@ -121,6 +121,17 @@ def test_the_start_script_of_a_package_names_the_file(tmp_path: Path) -> None:
     assert ["node", "bin/www"] == read_source("express", tmp_path).command
 
 
+PACKAGES = ['{"scripts": null}', "[1]", '{"scripts": [1]}', pytest.param("[" * 9999, id="nested")]
+
+
+@pytest.mark.parametrize("content", PACKAGES)
+def test_a_package_of_another_form_names_no_file(tmp_path: Path, content: str) -> None:
+    """A package.json without usable scripts leaves the file that makes the app."""
+    (tmp_path / "app.js").write_text(EXPRESS, "utf-8")
+    (tmp_path / "package.json").write_text(content, "utf-8")
+    assert ["node", "app.js"] == read_source("express", tmp_path).command
+
+
 @pytest.mark.parametrize("framework", ["flask", "django", "fastapi", "express"])
 def test_a_folder_without_an_app_is_named(tmp_path: Path, framework: str) -> None:
     """The error names the folder and what was looked for."""

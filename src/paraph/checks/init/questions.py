@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from paraph.checks.init.running_app import read_app
 from paraph.checks.init.target_file import Facts
+from paraph.errors import ConfigurationError
 
 Ask = Callable[[str, str], str]
 _ENVIRONMENT = {
@@ -25,10 +26,11 @@ def ask_facts(ask: Ask) -> Facts:
         ask: called with a question and its default; returns the answer.
 
     Raises:
-        ConfigurationError: the running app that was named does not respond.
+        ConfigurationError: the running app that was named does not respond, or the command has an
+            open quotation mark.
     """
     name = ask("What is the app called?", "my app")
-    command = shlex.split(ask("Which command starts it? (empty: it runs already)", ""))
+    command = _words(ask("Which command starts it? (empty: it runs already)", ""))
     facts = Facts(environment=_ENVIRONMENT)
     if not command:
         facts = read_app(ask("Which URL does it run at?", "http://127.0.0.1:3000"))
@@ -40,3 +42,13 @@ def ask_facts(ask: Ask) -> Facts:
     if not command:
         facts.client_id = ask("Which client id was it given?", facts.client_id)
     return facts
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise ConfigurationError(
+            [f"the command cannot be read: {str(error)[:1].lower()}{str(error)[1:]}"],
+            remedy="Quote words as a shell expects it: each quotation mark needs a second one.",
+        ) from None

@@ -128,9 +128,10 @@ def _started_file(folder: Path) -> str:
     """Return the file that `package.json` starts; "" if it does not say so."""
     try:
         content = json.loads((folder / "package.json").read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ""
-    started = str(content.get("scripts", {}).get("start", ""))
+    scripts = content.get("scripts") if isinstance(content, dict) else None
+    started = str(scripts.get("start", "")) if isinstance(scripts, dict) else ""
     found = re.fullmatch(r"node\s+(\S+)", started.strip())
     return found[1] if found else ""
 
