@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from paraph.checks.target import load_target
+from paraph.errors import ConfigurationError
 
 TEXT = """
 name = "app"
@@ -41,3 +42,11 @@ def test_the_new_name_of_a_setting_needs_no_note(
 
     assert 9.0 == load_target(file).start.ready_within
     assert "" == capsys.readouterr().err
+
+
+def test_a_port_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    """A port above 65535 is a problem of the file, named with its place."""
+    file = tmp_path / "app.toml"
+    file.write_text(f"{TEXT}zoom = {{ port = 65536 }}\n", "utf-8")
+    with pytest.raises(ConfigurationError, match=r"zoom\.port"):
+        load_target(file)

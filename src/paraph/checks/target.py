@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -107,7 +107,7 @@ class Variant(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class Registration(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The app's registration at the simulated Zoom; values are generated for empty fields."""
 
-    port: int = 0
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     client_id: str = ""
     client_secret: str = ""
     webhook_secret: str = ""

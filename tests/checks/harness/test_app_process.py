@@ -30,6 +30,23 @@ def test_an_app_that_ends_at_once_is_reported_with_its_status(tmp_path: Path) ->
         wait_until_ready(app, "http://127.0.0.1:9", 20)
 
 
+@pytest.mark.parametrize(
+    ("started", "reason"),
+    [
+        (Start(command=["true"], environment={"A=B": "1"}), "environment variable name"),
+        (Start(command=["true\0"]), "null byte"),
+        (Start(command=["true"], directory="\0"), "null byte"),
+    ],
+)
+def test_a_command_that_no_system_takes_is_a_failed_control(
+    started: Start, reason: str, tmp_path: Path
+) -> None:
+    """A name of a variable with an equals sign, or NUL, is named as a missing program is."""
+    app = Target(name="x", start=started, urls=Urls(redirect="/r"))
+    with pytest.raises(ControlFailedError, match=f"cannot be run: .*{reason}"):
+        start(app, Variant(), {"folder": f"{tmp_path}"})
+
+
 def test_an_app_is_signalled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stopped app is never signalled again: its process group may belong to another app."""
     app = start(target("import time; time.sleep(60)"), Variant(), {"folder": f"{tmp_path}"})

@@ -51,6 +51,15 @@ def test_a_hook_that_fails_is_a_failed_control(
         Hooks(environment).call_list(name)
 
 
+def test_a_hook_that_no_system_runs_is_a_failed_control(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command with NUL is named as a missing program is."""
+    monkeypatch.setattr(environment.target.hooks, "cells", Hook(command=["true\0"]))
+    with pytest.raises(ControlFailedError, match="`cells` cannot be run"):
+        Hooks(environment).call("cells")
+
+
 def test_advancing_adds_up(environment: Environment) -> None:
     """The hook `advance` gets the total offset, not the single step."""
     hooks = Hooks(environment)

@@ -69,6 +69,7 @@ HOSTILE = [
     "http://\u24db\u24de\u24d2alhost/x",
     "http://127.0.0.1%2ehost.example/x",
     "ftp://127.0.0.1/x",
+    "http://[::1",
 ]
 
 
@@ -96,6 +97,14 @@ def test_no_hook_leads_elsewhere(url: str) -> None:
     made.hooks = Hooks(use=Hook(url=url))
     with pytest.raises(ConfigurationError):
         demand_ownership(made)
+
+
+def test_a_base_that_is_no_url_is_named() -> None:
+    """A base that cannot be parsed is a problem of the file, with its name in it."""
+    with pytest.raises(ConfigurationError) as caught:
+        demand_ownership(target(base="http://[::1"))
+    (problem,) = caught.value.problems
+    assert problem.startswith("urls.base does not lead to one plain place")
 
 
 def test_every_base_of_a_variant_is_checked() -> None:

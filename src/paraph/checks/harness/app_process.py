@@ -135,10 +135,11 @@ def start(target: Target, variant: Variant, values: Mapping[str, str]) -> Applic
                 stderr=output,
                 start_new_session=True,
             )
-    except OSError as error:
+    # A name of a variable with `=`, or NUL anywhere, is a ValueError.
+    except (OSError, ValueError) as error:
         raise ControlFailedError(
             f"the app's command cannot be run: {error}",
-            "Correct `command` or `directory` in [start].",
+            "Correct `command`, `directory` or `environment` in [start].",
         ) from None
     return Started(process, log)
 

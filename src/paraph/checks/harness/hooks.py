@@ -86,7 +86,7 @@ class Hooks:
         command = [fill(part, known) for part in hook.command]
         try:
             done = subprocess.run(command, capture_output=True, timeout=60, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             raise ControlFailedError(
                 f"the hook `{name}` cannot be run: {error}", f"Correct `{name}` in [hooks]."
             ) from None

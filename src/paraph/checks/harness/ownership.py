@@ -8,7 +8,7 @@ resolved against the base of the app and of each variant. `Sender` checks every 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from paraph.checks.harness.http.destination import THIS_MACHINE, Reach, destination_of
 from paraph.checks.harness.http.sender import Sender
@@ -77,6 +77,9 @@ def _requested_urls(target: Target) -> Iterator[tuple[str, str]]:
             continue
         filled = fill(base, _SAMPLES)
         yield name, filled
+        if not _is_url(filled):
+            # Nothing can be resolved against it.
+            continue
         for place, path in named:
             if path:
                 yield place, _requested(filled, path)
@@ -89,7 +92,17 @@ def _requested_urls(target: Target) -> Iterator[tuple[str, str]]:
 
 def _requested(base: str, path: str) -> str:
     """Resolve a path or URL as `Environment.absolute` does."""
-    return urljoin(f"{base}/", fill(path, _SAMPLES))
+    filled = fill(path, _SAMPLES)
+    # `destination_of` says what is wrong with any other text.
+    return urljoin(f"{base}/", filled) if _is_url(filled) else filled
+
+
+def _is_url(text: str) -> bool:
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _missing(origin: str, target: Target) -> str:
