@@ -12,6 +12,7 @@ import trustme
 
 from operations.findings.set_ups import VALUES, facts_of
 from operations.probes.small_proxy import Rewrite, careful, careless, small_proxy
+from paraph.operations.probes.arrival_probe import listening
 from paraph.operations.probes.facts import ProxyFacts
 from paraph.operations.probes.public_url_probe import name_facts, proxy_facts, tls_facts
 from paraph.outgoing.route import OutgoingRoute
@@ -77,6 +78,20 @@ async def test_a_request_is_seen_as_it_arrives(authority: trustme.CA, tmp_path: 
     )
     assert not found.arrival.forged_address_arrived
     assert not found.arrival.forged_scheme_arrived
+
+
+async def test_a_delivery_that_arrives_meanwhile_is_not_taken() -> None:
+    """A request that is not of this run gets 503, so that Zoom sends it again."""
+    [port] = reserve_ports(1)
+    async with listening(("127.0.0.1", port), "m" * 43) as arrivals:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+        response = await reader.read()
+        writer.close()
+
+    assert response.startswith(b"HTTP/1.1 503 ")
+    assert arrivals is not None
+    assert arrivals.summary() is None
 
 
 async def test_forged_headers_that_arrive_are_seen(authority: trustme.CA, tmp_path: Path) -> None:
