@@ -61,10 +61,13 @@ def test_measured_facts_are_told_from_open_ones(tmp_path: Path) -> None:
     measured = to_markdown(pack_of(tmp_path))
     tls = TlsFacts("https://zoom.tidemark.example", failure="self-signed certificate")
     failed = to_markdown(pack_of(tmp_path, tls=tls))
+    unanswered = TlsFacts(tls.origin, version="TLSv1.3", unanswered_versions=("TLSv1",))
+    silent = to_markdown(pack_of(tmp_path, tls=unanswered))
     left_out = (NotChecked("clock", "no response"),)
     unknown = to_markdown(pack_of(tmp_path, tls=None, not_checked=left_out))
 
     assert "speaks TLSv1.3 and refuses TLS 1.0 and 1.1. *(measured now)*" in measured
+    assert "speaks TLSv1.3. *(measured now)*" in silent
     assert "no trusted TLS connection: self-signed certificate. *(measured now)*" in failed
     assert "the public URL was not measured. *(not shown)*" in unknown
     assert "Not checked: clock (no response). *(not shown)*" in unknown

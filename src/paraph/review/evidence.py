@@ -98,7 +98,8 @@ def _tls(facts: Facts, settings: Settings) -> Iterator[Block]:
     tls = facts.tls
     if tls is not None and not tls.failure:
         old = f"; it also accepts {', '.join(tls.old_versions)}" if tls.old_versions else ""
-        refused = "" if tls.old_versions else " and refuses TLS 1.0 and 1.1"
+        unknown = tls.old_versions or tls.unanswered_versions
+        refused = "" if unknown else " and refuses TLS 1.0 and 1.1"
         yield Statement(
             f"Question 1, TLS 1.2 or later: {tls.origin} speaks {tls.version}{refused}{old}.",
             MEASURED,

@@ -121,7 +121,7 @@ def keep_copy(path: Path) -> Path:
     copy = next(one for one in copies if not one.exists())
     try:
         content = path.read_bytes()
-        # Exclusive: a link that somebody put there meanwhile is not followed.
+        # Exclusive: a link that was put there meanwhile is not followed.
         handle = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as opened:
             opened.write(content)

@@ -303,7 +303,7 @@ def _primaries(manifest: Manifest) -> list[tuple[str, str]]:
 
 
 def _is_foreign(url: str, own: str, *, loopback: bool) -> bool:
-    """Return true for a URL on another host; the developer's machine is none with `loopback`."""
+    """Return true for a URL on another host; with `loopback` the developer's machine is our own."""
     host = _host(url)
     return host != _NO_HOST and host != _host(own) and not (loopback and host[0] in _LOOPBACK)
 

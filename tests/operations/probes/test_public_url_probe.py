@@ -12,6 +12,7 @@ import trustme
 
 from operations.findings.set_ups import VALUES, facts_of
 from operations.probes.small_proxy import Rewrite, careful, careless, small_proxy
+from paraph.operations.probes import public_url_probe
 from paraph.operations.probes.arrival_probe import listening
 from paraph.operations.probes.facts import ProxyFacts
 from paraph.operations.probes.public_url_probe import name_facts, proxy_facts, tls_facts
@@ -138,3 +139,22 @@ async def test_names_are_resolved() -> None:
     """Addresses of a name, or why there are none."""
     assert set((await name_facts("https://localhost")).addresses) & {"127.0.0.1", "::1"}
     assert (await name_facts("https://no-such-name.invalid")).failure
+    assert (await name_facts(f"https://{'a' * 64}.example")).failure
+
+
+async def test_silence_is_no_refusal(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that does not respond to an old version has not refused it."""
+    first = public_url_probe._handshake
+
+    async def silent(host: str, port: int, context: ssl.SSLContext) -> tuple[str, int]:
+        if context.maximum_version in {ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1}:
+            raise TimeoutError
+        return await first(host, port, context)
+
+    monkeypatch.setattr(public_url_probe, "_handshake", silent)
+    async with small_proxy(server_side(authority), 1, careful) as port:
+        found = await tls_facts(f"https://localhost:{port}", route(authority, tmp_path))
+
+    assert ((), ("TLSv1", "TLSv1.1")) == (found.old_versions, found.unanswered_versions)
