@@ -168,6 +168,24 @@ def test_fail_on_and_the_baseline_decide_the_exit_code(
 
 
 @pytest.mark.usefixtures("stored")
+def test_a_baseline_that_exists_is_replaced_with_its_reasons(tmp_path: Path) -> None:
+    """Without --baseline the entries of the file stay too; a file of another kind is refused."""
+    file = tmp_path / "known.toml"
+    known = '[[known]]\ncase = "cb-code-race"\nuntil = 9999-01-01\nreason = "planned"\n'
+    file.write_text(known, "utf-8")
+    result = CliRunner().invoke(app, ["check", "x.toml", "--write-baseline", str(file)])
+    assert 0 == result.exit_code, result.output
+    written = file.read_text("utf-8")
+    assert "until = 9999-01-01" in written and 'reason = "planned"' in written
+    file.write_text('name = "the target file"\n', "utf-8")
+    with pytest.raises(ConfigurationError):
+        CliRunner().invoke(
+            app, ["check", "x.toml", "--write-baseline", str(file)], catch_exceptions=False
+        )
+    assert 'name = "the target file"\n' == file.read_text("utf-8")
+
+
+@pytest.mark.usefixtures("stored")
 def test_since_compares_with_an_earlier_report(tmp_path: Path) -> None:
     """The report of one run is what --since of the next one reads."""
     before = str(tmp_path / "before.json")

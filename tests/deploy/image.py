@@ -34,7 +34,6 @@ mount -t tmpfs -o uid=10001,gid=10001 none {root}/var/lib/paraph
 mount -t tmpfs none {root}/tmp
 mount -t proc none {root}/proc
 exec chroot --userspec=10001:10001 {root} /usr/bin/env -i PATH=/opt/paraph/bin:/usr/bin:/bin \
-    PARAPH_DATABASE_URL=sqlite:////var/lib/paraph/paraph.db \
     PARAPH_PUBLIC_BIND=127.0.0.1:{public} PARAPH_PRIVATE_BIND=127.0.0.1:{private} \
     /bin/sh -c 'cd /etc/paraph && ! touch /written 2>/dev/null && exec paraph serve'
 """
@@ -88,6 +87,7 @@ def start(images: Images, folder: Path) -> None:
         "webhook_secrets": ["zm-7hTq2LwX9fKd"],
         "encryption_keys": [new_encryption_key()],
         "public_url": "https://zoom.tidemark.example",
+        "database_url": "sqlite:////var/lib/paraph/paraph.db",
         "linking": "none",
         "drain_seconds": 0,
     }

@@ -48,6 +48,19 @@ def test_everything_waits_for_the_drain() -> None:
     assert "40s" == compose["services"]["paraph"]["stop_grace_period"]
 
 
+def test_the_image_chooses_no_database() -> None:
+    """A variable wins over the settings file, so the image sets only the address to listen on."""
+    text = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
+    assert ["PARAPH_PUBLIC_BIND"] == re.findall(r"\b(PARAPH_\w+)=", text)
+
+
+def test_nginx_sends_no_decoded_path() -> None:
+    """Only the log, which escapes it, has `$uri`: decoded, it can end a header."""
+    text = (DEPLOY / "nginx" / "paraph.conf").read_text(encoding="utf-8")
+    uses = [one for one in text.splitlines() if re.search(r"\$(document_)?uri\b", one)]
+    assert ["#", "log_format"] == sorted({one.split()[0] for one in uses})
+
+
 @pytest.mark.slow
 def test_promtool_accepts_the_alerts() -> None:
     """Every alert fires for what it is about, and stays silent otherwise."""

@@ -48,8 +48,11 @@ def with_test_values(text: str, values: dict[str, str]) -> str:
 
 
 @contextmanager
-def shipped_nginx(folder: Path, *, port: int, to: int, pem: Path) -> Iterator[None]:
-    """Run nginx with the shipped file; only addresses and paths are others."""
+def shipped_nginx(folder: Path, *, port: int, to: int, pem: Path) -> Iterator[str]:
+    """Run nginx with the shipped file; only addresses and paths are others.
+
+    Yields its origin of plain http.
+    """
     need_program("nginx")
     (plain,) = reserve_ports(1)
     shipped = with_test_values(
@@ -66,14 +69,11 @@ def shipped_nginx(folder: Path, *, port: int, to: int, pem: Path) -> Iterator[No
     )
     folder.mkdir()
     with run_nginx(folder, NGINX.format(folder=folder, shipped=shipped), port=port):
-        plain_http = httpx.get(f"http://127.0.0.1:{plain}/oauth/redirect?code=over-plain-http")
-        assert 301 == plain_http.status_code
-        assert "code" not in plain_http.headers["location"]
-        yield
+        yield f"http://127.0.0.1:{plain}"
 
 
 @contextmanager
-def shipped_caddy(folder: Path, *, port: int, to: int, pem: Path) -> Iterator[None]:
+def shipped_caddy(folder: Path, *, port: int, to: int, pem: Path) -> Iterator[str]:
     """Run Caddy with the shipped file; only addresses and the certificate are others."""
     caddy = need_program("caddy")
     shipped = with_test_values(
@@ -95,13 +95,33 @@ def shipped_caddy(folder: Path, *, port: int, to: int, pem: Path) -> Iterator[No
         )
     try:
         wait_for_port(port, process)
-        yield
+        yield ""
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-Shipped = Callable[..., AbstractContextManager[None]]
+Shipped = Callable[..., AbstractContextManager[str]]
+
+
+@pytest.mark.parametrize(
+    ("sent", "location"),
+    [
+        ("/oauth/redirect?code=over-plain-http", "https://127.0.0.1/oauth/redirect"),
+        ("/x%0d%0aSet-Cookie:%20evil=1", "https://127.0.0.1/x%0d%0aSet-Cookie:%20evil=1"),
+        ("/a%3Fb%20c/", "https://127.0.0.1/a%3Fb%20c/"),
+    ],
+)
+def test_nginx_redirects_to_the_path_as_it_was_sent(
+    sent: str, location: str, tmp_path: Path
+) -> None:
+    """The redirect to https has the raw path and no query: nothing in it ends the header."""
+    pem, _ = certificate(tmp_path)
+    port, nowhere = reserve_ports(2)
+    with shipped_nginx(tmp_path / "proxy", port=port, to=nowhere, pem=pem) as plain:
+        response = httpx.get(f"{plain}{sent}")
+    assert (301, location) == (response.status_code, response.headers["location"])
+    assert "set-cookie" not in response.headers
 
 
 @pytest.mark.parametrize("proxy", [shipped_nginx, shipped_caddy])

@@ -139,15 +139,21 @@ def check(
 
     earlier = load_earlier(since) if since else None
     known = load_baseline(baseline) if baseline else None
+    # The reasons that a person has written into the file are not lost.
+    replaced = load_baseline(write_baseline) if write_baseline and write_baseline.exists() else None
     found = _attack(target, ids, profile=profile, jobs=jobs, impersonate=impersonate)
     found.framework = framework or found.framework
-    _compare(found, earlier, known, write_baseline)
+    _compare(found, earlier, known, write_baseline, replaced)
     write_report(_written(found, Format(form)), output)
     raise click.exceptions.Exit(found.exit_code(fail_on))
 
 
 def _compare(
-    found: Run, earlier: Earlier | None, known: Baseline | None, write_baseline: Path | None
+    found: Run,
+    earlier: Earlier | None,
+    known: Baseline | None,
+    write_baseline: Path | None,
+    replaced: Baseline | None,
 ) -> None:
     """Compare a run with an earlier report and with known findings; write a new baseline."""
     import datetime as dt
@@ -160,7 +166,7 @@ def _compare(
     if known:
         excuse(found, known, today)
     if write_baseline:
-        written = written_baseline(found.findings, today)
+        written = written_baseline(found.findings, today, replaced)
         write_report(baseline_text(written), write_baseline)
         excuse(found, written, today)
 

@@ -56,7 +56,12 @@ def test_failures_are_new_unchanged_or_fixed(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"started_at": 1, "cases": []}', "\\xff"])
+NESTED = pytest.param('{"x": ' + "[" * 9999, id="nested")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"started_at": 1, "cases": []}', "\\xff", NESTED]
+)
 def test_a_file_that_is_no_report_is_refused(tmp_path: Path, content: str) -> None:
     """A file that is no JSON report is named, with the option that writes one."""
     file = tmp_path / "report"
@@ -125,6 +130,28 @@ def test_a_written_baseline_excuses_its_findings(tmp_path: Path) -> None:
     ]
     excuse(run, again, TODAY)
     assert 0 == run.exit_code()
+
+
+def test_a_replaced_baseline_keeps_reasons_and_days() -> None:
+    """An entry keeps its reason, its day until it is over, and its place if it was not run."""
+    yesterday, tomorrow = TODAY - dt.timedelta(1), TODAY + dt.timedelta(1)
+    before = Baseline(
+        [
+            Known(case=LOW, until=tomorrow, reason="planned"),
+            Known(case=CRITICAL, until=yesterday, reason="asked"),
+            Known(case="wh-replay", until=tomorrow, reason="corrected"),
+            Known(case="wh-timing", until=yesterday, reason="not run"),
+        ]
+    )
+    run = run_of(crc_rate=FAIL, cb_state_missing=FAIL, wh_replay=PASS)
+    written = written_baseline(run.findings, TODAY, before)
+
+    later = TODAY + dt.timedelta(KNOWN_DAYS)
+    assert [
+        Known(case=CRITICAL, until=later, reason="asked"),
+        Known(case=LOW, until=tomorrow, reason="planned"),
+        Known(case="wh-timing", until=yesterday, reason="not run"),
+    ] == written.known
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,30 @@ def test_a_request_as_curl_can_be_parsed(simulated: SimulatedZoom) -> None:
         assert curl_of(simulated.simulator, key) is None
 
 
+def test_no_character_of_a_request_acts_in_the_shell(simulated: SimulatedZoom) -> None:
+    """The path is encoded again, the method is quoted, and no control character is copied."""
+    sent = "/v2/%0Aid%1B%5B2J%3F%25/[a-c]"
+    httpx.get(f"{simulated.url}{sent}", headers={"x-note": b"\x9b2J"}, trust_env=False)
+    entry = simulated.simulator.journal.entries[-1]
+    entry["method"] = "$(id)"
+    command = command_of(simulated, f"r{entry['number']}")
+    words = shlex.split(command.replace("\\\n", " "))
+    assert f"{simulated.url}/v2/%0Aid%1B%5B2J%3F%25/%5Ba-c%5D" in words
+    assert "'$(id)'" in command and "x-note: \\x9b2J" in words
+    assert command.replace(" \\\n", "").isprintable()
+
+
+def test_brackets_in_an_event_url_are_no_pattern(
+    simulated: SimulatedZoom, receiver: Receiver
+) -> None:
+    """The URL of a delivery stands as it is, and a line end in it is encoded."""
+    sent = simulated.simulator.sender.find(simulated.send_event("meeting.started"))
+    assert sent is not None
+    sent.url = f"{receiver.url}/[1-9]%20\n"
+    command = command_of(simulated, f"d{sent.id}")
+    assert f" --globoff '{receiver.url}/[1-9]%20%0A' " in command
+
+
 def test_only_a_form_of_the_console_shows_an_entry_in_clear(simulated: SimulatedZoom) -> None:
     """A GET, a form of another site and a form without an origin get no secret."""
     token = call_as(simulated, simulated.user.id)

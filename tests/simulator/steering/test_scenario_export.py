@@ -70,6 +70,19 @@ def test_buttons_become_steps_that_can_be_replayed(
     assert 8 == len(played)
 
 
+def test_a_response_that_is_awaited_is_not_expected(
+    simulated: SimulatedZoom, receiver: Receiver
+) -> None:
+    """An export while the same bytes are on their way again has the step, without a status."""
+    press(simulated, "event", event="meeting.started")
+    press(simulated, "repeat", delivery=simulated.deliveries()[-1]["id"])
+    pressed = simulated.simulator.performed[-1]
+    pressed.attempts = len(simulated.deliveries()[-1]["attempts"])
+    sent, again, _ = parse_scenario(exported(simulated).encode(), "scenario.toml").steps
+    assert (200, None) == (sent.expect.status, again.expect.status)
+    assert 2 == len(receiver.bodies)
+
+
 def test_consents_of_people_become_steps(simulated: SimulatedZoom) -> None:
     """A decision on Zoom's page is a start and a consent by that user."""
     query = f"client_id={simulated.app.client_id}&redirect_uri={simulated.app.redirect_uris[0]}"

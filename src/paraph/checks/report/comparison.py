@@ -63,7 +63,7 @@ def load_earlier(path: Path) -> Earlier:
         return msgspec.json.decode(path.read_bytes(), type=Earlier)
     except OSError as error:
         raise ConfigurationError([f"{path}: {error.strerror}"]) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(
             [f"{path} is not a JSON report of paraph check: {error}"],
             remedy="Write one with `--format json --output FILE`.",
@@ -92,7 +92,7 @@ def load_baseline(path: Path) -> Baseline:
     if unknown:
         raise ConfigurationError(
             [f"{path}: there is no case {one}" for one in unknown],
-            remedy="docs/check-matrix.md lists every case.",
+            remedy="docs/reference/check-matrix.md lists every case.",
         )
     return content
 
@@ -126,24 +126,40 @@ def excuse(run: Run, baseline: Baseline, today: dt.date) -> None:
             finding.known_reason = known.reason
 
 
-def written_baseline(findings: Iterable[Finding], today: dt.date) -> Baseline:
+def written_baseline(
+    findings: Iterable[Finding], today: dt.date, before: Baseline | None = None
+) -> Baseline:
     """Return a baseline of the failed and inconclusive findings, the worst one first.
 
     Findings that are excused already keep their day and their reason. All others are excused for
-    90 days, without a reason.
+    90 days.
+
+    Args:
+        findings: all findings of a run.
+        today: the day on which the baseline is written.
+        before: the content that it replaces. Its entries keep their reason, and their day until it
+            is over. Entries of cases that were not run are kept.
     """
+    found = worst_first(findings)
+    old = {one.case: one for one in before.known} if before else {}
+    written = [
+        _known(one, today, old.get(one.id))
+        for one in found
+        if one.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
+    ]
+    run = {one.id for one in found}
+    return Baseline([*written, *(one for case, one in old.items() if case not in run)])
+
+
+def _known(finding: Finding, today: dt.date, before: Known | None) -> Known:
+    """Return the entry of a finding: the one that excuses it, or a new one with the old reason."""
+    if finding.known_until:
+        until = dt.date.fromisoformat(finding.known_until)
+        return Known(case=finding.id, until=until, reason=finding.known_reason)
+    if before is not None and before.until >= today:
+        return before
     until = today + dt.timedelta(days=KNOWN_DAYS)
-    return Baseline(
-        [
-            Known(
-                case=one.id,
-                until=dt.date.fromisoformat(one.known_until) if one.known_until else until,
-                reason=one.known_reason,
-            )
-            for one in worst_first(findings)
-            if one.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
-        ]
-    )
+    return Known(case=finding.id, until=until, reason=before.reason if before else "")
 
 
 def baseline_text(baseline: Baseline) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import shlex
+import string
 from collections.abc import Sequence
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from paraph.simulator.engine import Simulator
+from paraph.visible_text import visible
 
 # cURL sets these by itself, from the URL and the body.
 _OWN = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
@@ -27,7 +29,8 @@ def curl_of(simulator: Simulator, key: str) -> str | None:
         if delivery is None or not delivery.url:
             return None
         headers = [*delivery.headers.items(), *delivery.more_headers]
-        return _command("POST", delivery.url, headers, delivery.body)
+        url = quote(delivery.url, safe=string.punctuation)
+        return _command("POST", url, headers, delivery.body)
     number = key[1:]
     known = key.startswith("r") and number.isascii() and number.isdecimal() and len(number) < 20
     exchange = simulator.journal.find(int(number)) if known else None
@@ -35,21 +38,23 @@ def curl_of(simulator: Simulator, key: str) -> str | None:
         return None
     entry = exchange.entry
     query = f"?{urlencode([tuple(pair) for pair in entry['query']])}" if entry["query"] else ""
-    url = f"{simulator.origin}{entry['path']}{query}"
+    url = f"{simulator.origin}{quote(entry['path'])}{query}"
     return _command(entry["method"], url, entry["headers"], entry["body"].encode())
 
 
 def _command(method: str, url: str, headers: Pairs, body: bytes) -> str:
     words = ["curl", "--silent", "--show-error", "--include"]
     if method not in {"GET", "POST"} or (method == "POST") != bool(body):
-        words += ["--request", method]
+        words += ["--request", shlex.quote(method)]
+    # cURL reads brackets in a URL as a pattern.
+    words += ["--globoff"] if set(url) & set("[]{}") else []
     words.append(shlex.quote(url))
     lines = [" ".join(words)]
     for name, value in headers:
         if name.lower() not in _OWN:
             # A header without a value needs a semicolon.
             text = f"{name}: {value}" if value else f"{name};"
-            lines.append(f"--header {shlex.quote(text)}")
+            lines.append(f"--header {shlex.quote(visible(text))}")
     before = ""
     if body:
         shown = _as_text(body)

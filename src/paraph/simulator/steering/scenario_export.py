@@ -53,7 +53,8 @@ def _buttons(simulator: Simulator) -> Iterator[tuple[float, AnyStep]]:
 def _expect_status(simulator: Simulator, done: Performed) -> None:
     """Let a step that has sent something expect the response that it got."""
     delivery = simulator.sender.find(done.delivery_id) if done.delivery_id else None
-    if delivery is not None and delivery.attempts:
+    # An attempt that is still on its way has no response yet.
+    if delivery is not None and len(delivery.attempts) > done.attempts:
         done.step.expect = Expectations(status=delivery.attempts[done.attempts].status)
 
 
