@@ -98,3 +98,28 @@ def test_the_manifest_is_fetched_with_a_token(folder: Path) -> None:
 
     assert 2 == done.code
     assert "PARAPH_ZOOM_TOKEN" in done.err
+
+
+def test_answers_replace_no_other_file(folder: Path) -> None:
+    """A file of another kind is refused before Zoom is asked."""
+    (folder / "notes.txt").write_text("notes", encoding="utf-8")
+    done = run_command(folder, "doctor", "--live", "--live-file", "notes.txt")
+
+    assert (2, "notes") == (done.code, (folder / "notes.txt").read_text(encoding="utf-8"))
+    assert "notes.txt is not a file of paraph doctor --live" in done.err
+
+
+def test_a_zoom_that_does_not_answer_replaces_no_answers(folder: Path) -> None:
+    """Earlier answers stay where no question was answered."""
+    kept = folder / "paraph-live.json"
+    kept.write_text('{"asked_at":"x","authorization_server":"y","answers":[]}', encoding="utf-8")
+    before = kept.read_bytes()
+    file = folder / "paraph.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("https://zoom.tidemark.example", "http://127.0.0.1:8000"), encoding="utf-8"
+    )
+    done = run_command(folder, "doctor", "--live")
+
+    assert before == kept.read_bytes()
+    assert "paraph-live.json was not written" in done.err

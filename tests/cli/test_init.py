@@ -78,7 +78,7 @@ def test_the_manifest_has_no_weakness(tmp_path: Path, level: str) -> None:
 
 
 def test_nothing_is_overwritten_unless_forced(tmp_path: Path) -> None:
-    """A second run changes no byte; with --force there is another key."""
+    """A second run changes no byte; with --force there is another key, and each old one is kept."""
     run_init(tmp_path)
     before = (tmp_path / "paraph.toml").read_bytes()
     again = run_init(tmp_path)
@@ -89,6 +89,12 @@ def test_nothing_is_overwritten_unless_forced(tmp_path: Path) -> None:
     assert "--force" in again.err
     assert 0 == forced.code
     assert before != (tmp_path / "paraph.toml").read_bytes()
+    assert before == (tmp_path / "paraph.toml.bak").read_bytes()
+    assert 0o600 == stat.S_IMODE((tmp_path / "paraph.toml.bak").stat().st_mode)
+    assert "paraph.toml.bak holds the old settings" in forced.out
+    run_init(tmp_path, "--force")
+    assert before == (tmp_path / "paraph.toml.bak").read_bytes()
+    assert (tmp_path / "paraph.toml.bak2").exists()
 
 
 def test_questions_are_asked_until_the_answers_can_be_used(tmp_path: Path) -> None:
@@ -106,6 +112,7 @@ def test_questions_are_asked_until_the_answers_can_be_used(tmp_path: Path) -> No
     assert "public_url is plain http" in done.out
     assert ("host", "http://127.0.0.1:8000") == (settings.linking, settings.public_url)
     assert not (tmp_path / "zoom-manifest.json").exists()
+    assert "Enter this" not in done.out
 
 
 def test_wrong_flags_write_nothing(tmp_path: Path) -> None:
@@ -113,6 +120,7 @@ def test_wrong_flags_write_nothing(tmp_path: Path) -> None:
     done = run_init(tmp_path, "--linking", "host", "--security-contact", "me")
 
     assert 2 == done.code
+    assert "nothing was written" in done.err.splitlines()[-1]
     assert "start_url is missing" in done.err
     assert "security_contact must begin with" in done.err
     assert [] == list(tmp_path.iterdir())
@@ -128,12 +136,39 @@ def test_forwarded_events_are_signed(tmp_path: Path) -> None:
 def test_git_ignores_the_settings(tmp_path: Path) -> None:
     """In a repository the files with secrets are added to .gitignore, once."""
     subprocess.run([need_program("git"), "init", "-q", str(tmp_path)], check=True)
-    (tmp_path / ".gitignore").write_text("/build\n", encoding="utf-8")
-    run_init(tmp_path)
-    run_init(tmp_path, "--force")
+    (tmp_path / ".gitignore").write_bytes(b"/b\xfcild")
+    run_init(tmp_path, "--database-url", "sqlite:///data/paraph.db")
+    run_init(tmp_path, "--force", "--database-url", "sqlite:///data/paraph.db")
     found = run_command(tmp_path, "doctor", "--offline")
 
-    assert ["/build", "/paraph.toml", "/paraph.db*"] == (
-        (tmp_path / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert [b"/b\xfcild", b"/paraph.toml", b"/data/paraph.db*", b"/paraph.toml.bak*"] == (
+        (tmp_path / ".gitignore").read_bytes().splitlines()
     )
     assert 0 == found.code, found.out
+
+
+def test_a_database_outside_the_repository_is_said(tmp_path: Path) -> None:
+    """A file that .gitignore cannot name is not added to it."""
+    folder = tmp_path / "app"
+    (folder / ".git").mkdir(parents=True)
+    done = run_init(folder, "--database-url", f"sqlite:///{tmp_path}/paraph.db")
+
+    assert f"{tmp_path.resolve()}/paraph.db is outside" in done.out
+    assert ["/paraph.toml"] == (folder / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--app-name", "\udcff"), "app_name is not text in UTF-8"),
+        (("--manifest", "paraph.toml", "--force"), "name the same file"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    """Bytes that are no text, and two files of one name, are errors that write nothing."""
+    done = run_init(tmp_path, *words)
+
+    assert (2, []) == (done.code, list(tmp_path.iterdir()))
+    assert said in done.err

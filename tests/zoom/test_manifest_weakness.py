@@ -132,7 +132,7 @@ def test_a_good_manifest_has_no_weakness(content: Any) -> None:
         (
             spoiled(oauth_allow_list=[REDIRECT, "https://oauth.pstmn.io/v1/callback"]),
             f"{OAUTH}.oauth_allow_list[1]",
-            "no redirect URL",
+            "another host",
         ),
         (
             spoiled(oauth_allow_list=[REDIRECT, "https://app.example.com/A"]),
@@ -202,6 +202,26 @@ def test_all_weaknesses_are_found_at_once() -> None:
 def test_the_redirect_uri_may_be_the_registered_one() -> None:
     """An app without landing page registers the redirect URI itself, and that is exact too."""
     assert weaknesses(spoiled(production_redirect_uri=REDIRECT, oauth_allow_list=[REDIRECT])) == ()
+
+
+def test_a_foreign_url_beside_our_own_is_named() -> None:
+    """One URL of ours does not vouch for the other, nor for the allow list."""
+    redirects = spoiled(
+        development_redirect_uri=REDIRECT,
+        production_redirect_uri="https://evil.example/x",
+        oauth_allow_list=[REDIRECT, "https://evil.example/x"],
+    )
+    webhooks = subscribed(
+        development_webhook_url=WEBHOOK, production_webhook_url="https://evil.example/webhook"
+    )
+
+    assert [
+        ("redirect-of-another-service", f"{OAUTH}.production_redirect_uri"),
+        ("foreign-host-allowed", f"{OAUTH}.oauth_allow_list[1]"),
+    ] == [(one.rule, one.field) for one in weaknesses(redirects)]
+    assert [("webhook-of-another-service", f"{SUBSCRIPTION}.production_webhook_url")] == [
+        (one.rule, one.field) for one in weaknesses(webhooks)
+    ]
 
 
 @pytest.mark.parametrize("section", [None, {}, {"enable": False, "events": [{}]}])

@@ -61,7 +61,8 @@ class Format(StrEnum):
     "--live-file",
     type=click.Path(path_type=Path),
     default=Path("paraph-live.json"),
-    help="Where --live keeps the answers of Zoom.",
+    help="Where --live keeps the answers of Zoom. Only such a file is replaced, and only by "
+    "answers.",
 )
 @click.option(
     "--format",
@@ -102,6 +103,8 @@ def doctor(
         raise ConfigurationError(
             ["--live needs the network, and --offline forbids it"], remedy="Give one of the two."
         )
+    if live:
+        _demand_answers_file(live_file)
     wanted = Wanted(
         network=not offline,
         manifest_file=manifest,
@@ -155,11 +158,27 @@ def _paste(url: str) -> str:
     return str(click.prompt(prompt, hide_input=True, default="", show_default=False, err=True))
 
 
+def _demand_answers_file(file: Path) -> None:
+    """Check before Zoom is asked that the answers can be written, and replace no other file.
+
+    Raises:
+        ConfigurationError: they cannot be written there.
+    """
+    from paraph.review.earlier_reports import load_live_report
+
+    demand_writable(file, "--live-file")
+    if file.exists():
+        load_live_report(file)
+
+
 def _keep_answers(facts: Facts, file: Path) -> None:
     from paraph.review.doctor_report import live_document, moment
     from paraph.visible_text import json_text
 
     if facts.settings is None:
+        return
+    if all(one.refused is None for one in facts.live):
+        click.echo(f"Zoom answered no question, and {file} was not written.", err=True)
         return
     content = {
         "asked_at": moment(facts.now),

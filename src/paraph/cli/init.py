@@ -99,28 +99,62 @@ def init(*, config: Path, manifest: Path, force: bool, **given: str | None) -> N
     """Write paraph.toml and the app's manifest, and show what to enter at Zoom.
 
     It asks for what is not given. With client id, both secrets and URL given it asks nothing, and
-    takes the defaults. Nothing is overwritten without --force.
+    takes the defaults. Nothing is overwritten without --force, and --force keeps a copy of the old
+    settings, because they hold the encryption key of the database.
     """
-    from paraph.settings.first_file import settings_text, write_private
+    from paraph.settings.first_file import keep_copy, settings_text, write_private
 
+    _demand_free(config, manifest, force=force)
+    answers = _answers(given)
+    _demand_text(answers)
+    first = _first(answers)
+    text = settings_text(first)
+    _demand_sound(config, text)
+    kept = keep_copy(config) if config.exists() else None
+    write_private(config, text, overwrite=force)
+    click.echo(f"{config} is written, with a new encryption key. Only you can read it (mode 0600).")
+    if kept is not None:
+        click.echo(
+            f"{kept} holds the old settings. Their encryption key opens the data stored so far: "
+            "put it behind the new one in encryption_keys."
+        )
+    _ignore_in_git(config, first.database_url, kept)
+    events = _listed(answers["events"])
+    if first.public_url.startswith("https://"):
+        _show_form(first, events)
+    written = _write_manifest(manifest, first, events, overwrite=force)
+    click.echo("")
+    _show_next(config, manifest if written else None)
+
+
+def _demand_free(config: Path, manifest: Path, *, force: bool) -> None:
+    if config.absolute() == manifest.absolute():
+        raise ConfigurationError(
+            ["--config and --manifest name the same file"], remedy="Name two files."
+        )
     for file in (config, manifest):
         if file.exists() and not force:
             raise ConfigurationError(
                 [f"{file} exists and was not changed"], remedy="Add --force to replace it."
             )
-    answers = _answers(given)
-    first = _first(answers)
-    text = settings_text(first)
-    _demand_sound(config, text)
-    write_private(config, text, overwrite=force)
-    click.echo(f"{config} is written, with a new encryption key. Only you can read it (mode 0600).")
-    _ignore_in_git(config, first.database_url)
-    click.echo("")
-    events = _listed(answers["events"])
-    _show_form(first, events)
-    written = _write_manifest(manifest, first, events, overwrite=force)
-    click.echo("")
-    _show_next(config, manifest if written else None)
+
+
+def _demand_text(answers: dict[str, str]) -> None:
+    """Refuse bytes of the command line that are no text: no file of settings can hold them."""
+    wrong = [name for name, value in answers.items() if not value.isascii() and not _is_text(value)]
+    if wrong:
+        raise ConfigurationError(
+            [f"{name} is not text in UTF-8" for name in wrong],
+            remedy="Write it in UTF-8; nothing was written.",
+        )
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _answers(given: dict[str, str | None]) -> dict[str, str]:
@@ -231,23 +265,36 @@ def _demand_sound(config: Path, text: str) -> None:
     with tempfile.TemporaryDirectory(prefix="paraph-init-") as folder:
         file = Path(folder) / config.name
         write_private(file, text, overwrite=False)
-        load_settings(file)
+        try:
+            load_settings(file)
+        except ConfigurationError as error:
+            remedy = "Correct every value listed above, and run it again; nothing was written."
+            raise ConfigurationError(error.problems, remedy=remedy) from None
 
 
-def _ignore_in_git(config: Path, database_url: str) -> None:
+def _ignore_in_git(config: Path, database_url: str, kept: Path | None) -> None:
     """Add files with secrets and personal data to .gitignore if they lie in a repository."""
-    folder = config.absolute().parent
+    folder = config.absolute().parent.resolve()
     if not any((one / ".git").exists() for one in (folder, *folder.parents)):
         return
     lines = [f"/{config.name}"]
-    database = Path(database_url.removeprefix("sqlite:///"))
-    if database_url.startswith("sqlite:///") and not database.is_absolute():
-        lines.append(f"/{database.name}*")
+    if kept is not None:
+        lines.append(f"/{config.name}.bak*")
+    if database_url.startswith("sqlite:///"):
+        # The service opens a relative path from the folder that it is started in.
+        database = Path(database_url.removeprefix("sqlite:///")).resolve()
+        if database.is_relative_to(folder):
+            lines.append(f"/{database.relative_to(folder).as_posix()}*")
+        else:
+            click.echo(f"{database} is outside {folder}: keep it out of git yourself.")
     ignored = folder / ".gitignore"
-    known = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
-    missing = [one for one in lines if one not in known]
+    # Bytes, because a file of ignored names may be in any encoding.
+    content = ignored.read_bytes() if ignored.exists() else b""
+    known = content.splitlines()
+    missing = [one for one in lines if os.fsencode(one) not in known]
     if missing:
-        ignored.write_text("\n".join([*known, *missing]) + "\n", encoding="utf-8")
+        gap = b"" if not content or content.endswith(b"\n") else b"\n"
+        ignored.write_bytes(content + gap + b"".join(os.fsencode(one) + b"\n" for one in missing))
         click.echo(f"{', '.join(missing)}: added to {ignored.name}.")
 
 
@@ -260,7 +307,7 @@ def _show_form(first: FirstSettings, events: Sequence[str]) -> None:
         scopes=first.required_scopes,
         events=events,
     )
-    click.echo("Enter this at https://marketplace.zoom.us, under Manage > your app:")
+    click.echo("\nEnter this at https://marketplace.zoom.us, under Manage > your app:")
     width = max(len(one.name) for one in fields)
     page = ""
     for one in fields:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+import traceback
 from typing import NoReturn
 
 import click
@@ -136,12 +138,18 @@ def main() -> None:
         _fail(
             f"{where}{error.strerror or type(error).__name__}",
             "Free disk space or give access there, and run the command again.",
-            code=1,
+            code=2,
         )
     except click.Abort as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             _fail("interrupted", "Run the command again to start over.", code=130)
         _fail("the input ended before the last question", "Answer on a terminal.", code=1)
+    except Exception as error:  # noqa: BLE001 - The last resort: 1 would mean that something is weak.
+        _fail(
+            f"an error in paraph itself: {type(error).__name__} at {_place(error)}",
+            "Report these two lines, and with which words and files you ran the command.",
+            code=2,
+        )
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -156,6 +164,16 @@ def _fail(*lines: str, code: int) -> NoReturn:
     for line in lines:
         sys.stderr.write(f"paraph: {visible(line)}\n")
     sys.exit(code)
+
+
+def _place(error: Exception) -> str:
+    """Return the innermost lines of our own code; the error's text might repeat a secret."""
+    places = [
+        f"{frame.filename.replace(os.sep, '/').rpartition('/paraph/')[2]}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__, limit=-64)
+        if "/paraph/" in frame.filename.replace(os.sep, "/")
+    ]
+    return ", called by ".join(places[:-4:-1]) or "an unknown place"
 
 
 def _one_line(error: click.ClickException) -> str:

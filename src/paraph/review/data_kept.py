@@ -44,8 +44,7 @@ def keys_section(facts: Facts, settings: Settings) -> Section:
     blocks: list[Block] = [
         Statement(
             f"{total} encryption {'key is' if total == 1 else 'keys are'} held, {wrapped} of "
-            f"them wrapped by a "
-            "key service. Each has 256 bits, made by the operating system's generator.",
+            "them wrapped by a key service. Each has 256 bits.",
             FROM_SETTINGS,
         ),
         Statement(

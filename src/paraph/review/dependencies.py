@@ -7,23 +7,40 @@ import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from typing import Any
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# A requirement (PEP 508): its name, the extras that it asks for, and the extra that asks for it.
+_NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
+_EXTRA = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
 
 
 def installed_packages(root: str = "paraph") -> list[Distribution]:
-    """Return the package and every installed one that it requires, extras included, by name."""
+    """Return the package and every installed one that it requires, by name.
+
+    Of the package itself every extra counts, and of the others those that are asked for: what
+    happens to be installed for their own development does not belong to it.
+    """
     found: dict[str, Distribution] = {}
-    waiting = [root]
+    seen: set[tuple[str, str]] = set()
+    waiting = [(root, "")]
+    try:
+        extras = distribution(root).metadata.get_all("Provides-Extra") or []
+        waiting += [(root, _normal(one)) for one in extras]
+    except PackageNotFoundError:
+        return []
     while waiting:
-        name = waiting.pop()
-        key = _normal(name)
-        if key in found:
+        name, extra = waiting.pop()
+        if (_normal(name), extra) in seen:
             continue
+        seen.add((_normal(name), extra))
         try:
-            found[key] = distribution(name)
+            package = found.setdefault(_normal(name), distribution(name))
         except PackageNotFoundError:
             continue
-        waiting += [match[0] for one in found[key].requires or [] if (match := _NAME.match(one))]
+        for one in package.requires or []:
+            match = _NAME.match(one)
+            wanted = _EXTRA.search(one)
+            if match and _normal(wanted[1] if wanted else "") in {"", extra}:
+                asked = [_normal(e.strip()) for e in (match[2] or "").split(",") if e.strip()]
+                waiting += [(match[1], e) for e in ("", *asked)]
     return [found[key] for key in sorted(found)]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from paraph.operations.findings.examination import Examination
 from paraph.operations.probes.facts import Facts
 from paraph.review.data_flow import data_flow_svg
 from paraph.review.data_kept import data_section, keys_section
 from paraph.review.doctor_report import QUESTIONS, moment
+from paraph.review.earlier_reports import CheckReport, LiveReport
 from paraph.review.pack import (
     BY_TEAM,
     FROM_SETTINGS,
@@ -29,7 +30,7 @@ from paraph.settings.model import Settings
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Reports that were made before, as their JSON documents; empty if not made.
+    """Reports that were made before; None if not made.
 
     Attributes:
         check: of `paraph check --format json`.
@@ -37,8 +38,8 @@ class Reports:
         packages: name, version and license of each installed package.
     """
 
-    check: Mapping[str, Any]
-    live: Mapping[str, Any]
+    check: CheckReport | None
+    live: LiveReport | None
     packages: Sequence[tuple[str, str, str]]
 
 
@@ -98,7 +99,8 @@ def _tls(facts: Facts, settings: Settings) -> Iterator[Block]:
     tls = facts.tls
     if tls is not None and not tls.failure:
         old = f"; it also accepts {', '.join(tls.old_versions)}" if tls.old_versions else ""
-        refused = "" if tls.old_versions else " and refuses TLS 1.0 and 1.1"
+        unknown = tls.old_versions or tls.unanswered_versions
+        refused = "" if unknown else " and refuses TLS 1.0 and 1.1"
         yield Statement(
             f"Question 1, TLS 1.2 or later: {tls.origin} speaks {tls.version}{refused}{old}.",
             MEASURED,
@@ -221,37 +223,43 @@ def _doctor(examination: Examination) -> Section:
     return Section("Settings, machine and app at Zoom", tuple(blocks))
 
 
-def _check(report: Mapping[str, Any]) -> Section:
+def _check(report: CheckReport | None) -> Section:
     title = "Attacks on the running app"
-    if not report:
+    if report is None:
         blocks: tuple[Block, ...] = (
             Statement("No report of `paraph check` was given (--check FILE).", OPEN),
         )
         return Section(title, blocks)
-    known = f"measured at {report.get('started_at', 'an unknown time')} by paraph check"
-    summary = report.get("summary", {})
-    rows = [[str(name), str(count)] for name, count in summary.items()]
+    known = f"measured at {report.started_at} by paraph check"
+    # A run may be limited to some cases, so their number stands beside the number of all.
+    count = str(len(report.cases))
+    if report.self_test is not None:
+        count += f" of {report.self_test.cases}"
+    counts = Counter(one.verdict for one in report.cases)
+    rows = [[name, str(number)] for name, number in sorted(counts.items())]
     failed = [
-        [str(one.get("id")), str(one.get("severity")), str(one.get("reason"))]
-        for one in report.get("cases", [])
-        if one.get("verdict") in {"fail", "inconclusive"}
+        [one.id, one.severity, one.verdict, one.reason]
+        for one in report.cases
+        if one.verdict in {"fail", "inconclusive"}
     ]
-    tables = [Table(("verdict", "cases"), rows, known)]
+    tables = [
+        Table(("target", "profile", "cases"), [[report.target, report.profile, count]], known),
+        Table(("verdict", "cases"), rows, known),
+    ]
     if failed:
-        tables.append(Table(("case", "severity", "reason"), failed, known))
+        tables.append(Table(("case", "severity", "verdict", "reason"), failed, known))
     return Section(title, tuple(tables))
 
 
-def _live(answers: Mapping[str, Any]) -> Section:
+def _live(report: LiveReport | None) -> Section:
     title = "Undocumented behaviour of Zoom"
-    if not answers:
+    if report is None:
         return Section(title, (Statement("Zoom was not asked (`paraph doctor --live`).", OPEN),))
     words = {True: "refused", False: "accepted", None: "not answered"}
     rows = [
-        [QUESTIONS.get(str(one.get("question")), ""), words.get(one.get("refused"), "not answered")]
-        for one in answers.get("answers", [])
+        [QUESTIONS.get(one.question, one.question), words[one.refused]] for one in report.answers
     ]
-    known = f"measured at {answers.get('asked_at')} at {answers.get('authorization_server')}"
+    known = f"measured at {report.asked_at} at {report.authorization_server}"
     return Section(title, (Table(("question", "Zoom"), rows, known),))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from paraph.visible_text import visible
 
 _CODE = re.compile(r"`([^`]+)`")
+_MARKS = re.compile(r"[\\<&\[\]*_`|]")
 MEASURED = "measured now"
 FROM_SETTINGS = "from the settings"
 BY_TEAM = "stated by the team"
@@ -82,7 +83,7 @@ _INTRODUCTION = (
 
 def to_markdown(pack: Pack) -> str:
     """Format a pack as Markdown; pictures are files beside it."""
-    lines = [f"# Security evidence: {visible(pack.title)}", "", f"Made at {pack.made_at}.", ""]
+    lines = [f"# Security evidence: {in_markdown(pack.title)}", "", f"Made at {pack.made_at}.", ""]
     lines += [_INTRODUCTION, ""]
     for section in pack.sections:
         lines += [f"## {section.title}", ""]
@@ -92,17 +93,47 @@ def to_markdown(pack: Pack) -> str:
 
 
 def _markdown_of(block: Block) -> Iterator[str]:
+    known = f"*({in_markdown(block.known)})*"
     if isinstance(block, Statement):
-        yield f"- {visible(block.text)} *({block.known})*"
+        yield f"- {_coded_markdown(block.text)} {known}"
     elif isinstance(block, Picture):
         yield f"![{block.text}](data-flow.svg)"
         yield ""
-        yield f"*({block.known})*"
+        yield known
     else:
-        for line in (block.heads, ["---"] * len(block.heads), *block.rows):
-            yield "| " + " | ".join(visible(one).replace("|", "\\|") for one in line) + " |"
+        yield "| " + " | ".join(map(in_markdown, block.heads)) + " |"
+        yield "| " + " | ".join(["---"] * len(block.heads)) + " |"
+        for row in block.rows:
+            yield "| " + " | ".join(map(in_markdown, row)) + " |"
         yield ""
-        yield f"*({block.known})*"
+        yield known
+
+
+def in_markdown(text: str) -> str:
+    """Escape a text, so that Markdown shows it as it is: no link, no picture, no HTML."""
+    return _MARKS.sub(r"\\\g<0>", visible(text))
+
+
+def _coded_markdown(text: str) -> str:
+    """Escape a text except its parts between backticks, which Markdown shows as they are."""
+    # Every second part stood between backticks.
+    parts = _CODE.split(text)
+    return "".join(
+        f"`{visible(one)}`" if place % 2 else in_markdown(one) for place, one in enumerate(parts)
+    )
+
+
+def texts_of(pack: Pack) -> Iterator[str]:
+    """Return every text of a pack as it was before it was formatted."""
+    yield pack.title
+    for section in pack.sections:
+        yield section.title
+        for block in section.blocks:
+            yield block.known
+            if isinstance(block, Table):
+                yield from (one for row in (block.heads, *block.rows) for one in row)
+            else:
+                yield block.text
 
 
 def to_html(pack: Pack) -> str:

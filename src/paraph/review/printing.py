@@ -22,8 +22,9 @@ def print_page(browser: str, page: Path, pdf: Path) -> str:
     Args:
         browser: from `find_browser`.
         page: the HTML file.
-        pdf: the file to write.
+        pdf: the file to write; an older one is removed first.
     """
+    pdf.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="paraph-print-") as profile:
         # A fixed list of options: the page is the only input, and it holds no script.
         command = [browser, "--headless", "--disable-gpu", "--no-sandbox", "--no-pdf-header-footer"]
@@ -37,4 +38,7 @@ def print_page(browser: str, page: Path, pdf: Path) -> str:
             )
         except (OSError, subprocess.SubprocessError) as error:
             return type(error).__name__
-    return "" if pdf.exists() else f"the browser ended with {done.returncode}"
+    if done.returncode == 0 and pdf.exists():
+        return ""
+    pdf.unlink(missing_ok=True)
+    return f"the browser ended with {done.returncode}"

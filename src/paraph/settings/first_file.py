@@ -14,6 +14,8 @@ from typing import Literal
 from paraph.errors import ConfigurationError
 from paraph.secret import Secret
 
+_NOT_WRITTEN = "Give access there, or name another file."
+
 
 @dataclass(frozen=True, slots=True)
 class FirstSettings:
@@ -104,6 +106,32 @@ def settings_text(first: FirstSettings) -> str:
     return "# Settings of paraph. This file holds secrets.\n\n" + "\n\n".join(blocks) + "\n"
 
 
+def keep_copy(path: Path) -> Path:
+    """Copy a settings file beside itself, readable by its owner alone; return the copy.
+
+    No earlier copy is replaced: each may hold the only key of a database.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ConfigurationError: it cannot be read or copied.
+    """
+    copies = (path.with_name(f"{path.name}.bak{number}") for number in ("", *range(2, 1000)))
+    copy = next(one for one in copies if not one.exists())
+    try:
+        content = path.read_bytes()
+        # Exclusive: a link that was put there meanwhile is not followed.
+        handle = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as opened:
+            opened.write(content)
+    except OSError as error:
+        raise ConfigurationError(
+            [f"{error.filename or path}: {error.strerror}"], remedy=_NOT_WRITTEN
+        ) from None
+    return copy
+
+
 def write_private(path: Path, text: str, *, overwrite: bool) -> None:
     """Write a file that only its owner may read, whole or not at all.
 
@@ -119,7 +147,7 @@ def write_private(path: Path, text: str, *, overwrite: bool) -> None:
         # The mode of a temporary file is 0600 from the start.
         handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise ConfigurationError([f"{path}: {error.strerror}"]) from None
+        raise ConfigurationError([f"{path}: {error.strerror}"], remedy=_NOT_WRITTEN) from None
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
@@ -134,7 +162,7 @@ def write_private(path: Path, text: str, *, overwrite: bool) -> None:
             [f"{path} exists and was not changed"], remedy="Add --force to replace it."
         ) from None
     except OSError as error:
-        raise ConfigurationError([f"{path}: {error.strerror}"]) from None
+        raise ConfigurationError([f"{path}: {error.strerror}"], remedy=_NOT_WRITTEN) from None
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()

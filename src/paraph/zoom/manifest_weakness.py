@@ -27,6 +27,7 @@ _URL = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]"})
+_NO_HOST = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,15 @@ def _check_redirects(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness
             "Marketplace go there with their codes.",
             "Set it to a page of this service.",
         )
+        return
+    for place, url in primaries:
+        if _is_foreign(url, redirect_uri, loopback=place == _DEVELOPMENT):
+            yield Weakness(
+                "redirect-of-another-service",
+                place,
+                f"Codes may go to {url}, which is not this service: is it your other service?",
+                "Set it to a page of this service, unless your other service is there.",
+            )
 
 
 def _check_switches(manifest: Manifest) -> Iterator[Weakness]:
@@ -116,8 +126,6 @@ def _check_switches(manifest: Manifest) -> Iterator[Weakness]:
 
 
 def _check_allow_list(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness]:
-    primaries = [url for _, url in _primaries(manifest)]
-    ours = {_host(url) for url in (redirect_uri, *primaries)}
     for index, entry in enumerate(manifest.oauth_allow_list):
         place = f"{OAUTH}.oauth_allow_list[{index}]"
         yield from _check_url(place, entry, loopback=True)
@@ -132,11 +140,11 @@ def _check_allow_list(manifest: Manifest, redirect_uri: str) -> Iterator[Weaknes
                 "This is a base URL: without strict mode every page below it may receive codes.",
                 "List the full redirect URL instead.",
             )
-        if _host(entry) not in ours:
+        if _is_foreign(entry, redirect_uri, loopback=True):
             yield Weakness(
                 "foreign-host-allowed",
                 place,
-                "This entry leads to a host that no redirect URL of the app is on.",
+                "This entry leads to another host than this service, and codes may go there.",
                 "Remove it unless it is in use; an API tester's URL does not belong in an app.",
             )
 
@@ -171,6 +179,15 @@ def _check_subscriptions(manifest: Manifest, webhook_url: str) -> Iterator[Weakn
                 f"The events of this subscription do not go to {webhook_url}.",
                 "Set its webhook URL to this one, or remove the subscription.",
             )
+            continue
+        for name, url in urls.items():
+            if url and url != webhook_url:
+                yield Weakness(
+                    "webhook-of-another-service",
+                    f"{subscription.field}.{name}",
+                    f"Events go to {url} too: is it your other service?",
+                    f"Set it to {webhook_url}, or empty it, unless your other service is there.",
+                )
 
 
 def _check_deauthorization(manifest: Manifest, webhook_url: str) -> Iterator[Weakness]:
@@ -285,7 +302,13 @@ def _primaries(manifest: Manifest) -> list[tuple[str, str]]:
     return [(place, url) for place, url in both if url]
 
 
+def _is_foreign(url: str, own: str, *, loopback: bool) -> bool:
+    """Return true for a URL on another host; with `loopback` the developer's machine is our own."""
+    host = _host(url)
+    return host != _NO_HOST and host != _host(own) and not (loopback and host[0] in _LOOPBACK)
+
+
 def _host(url: str) -> tuple[str, str]:
     """Return host and port; the scheme is checked separately."""
     match = _URL.fullmatch(url)
-    return (match["host"].lower(), match["port"] or "") if match else ("", "")
+    return (match["host"].lower(), match["port"] or "") if match else _NO_HOST

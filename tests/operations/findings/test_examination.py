@@ -188,6 +188,11 @@ SPOILT_MANIFESTS: list[tuple[str, Any, str]] = [
         ),
         "redirect-on-another-host",
     ),
+    (
+        f"{OAUTH}.production_redirect_uri",
+        "https://evil.example/x",
+        "redirect-of-another-service",
+    ),
     (f"{OAUTH}.usage", "ADMIN_MANAGEMENT", "usage-differs"),
     (f"{OAUTH}.scopes", [], "scope-missing"),
     (f"{OAUTH}.scopes.0", {"scope": "user:read:user", "optional": True}, "scope-optional"),
@@ -204,6 +209,11 @@ SPOILT_MANIFESTS: list[tuple[str, Any, str]] = [
         f"{SUBSCRIPTION}.events.0",
         {"event_types": ["a.b"], "production_webhook_url": "https://evil.example/webhook"},
         "webhook-url-wrong",
+    ),
+    (
+        f"{SUBSCRIPTION}.events.0.production_webhook_url",
+        "https://evil.example/webhook",
+        "webhook-of-another-service",
     ),
     (f"{OAUTH}.deauthorization_url", f"{ORIGIN}/other", "deauthorization-url-wrong"),
     ("display_information.display_name", "x" * 50, "display-name-refused"),

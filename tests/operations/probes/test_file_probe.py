@@ -44,6 +44,14 @@ def test_files_of_keys_are_looked_at(tmp_path: Path) -> None:
     assert ("keys", False) == (found["keys.txt"].role, found["keys.txt"].exists)
 
 
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:////"])
+def test_a_database_without_a_name_is_no_file(tmp_path: Path, url: str) -> None:
+    """A URL that names no file is a problem of the settings, and the other files are read."""
+    roles = {one.role for one in facts_in(tmp_path, database_url=url).values()}
+
+    assert {"settings"} == roles - {"receipts"}
+
+
 @pytest.mark.parametrize(("line", "ignored"), [("", False), ("paraph.toml\n", True)])
 def test_git_says_whether_it_ignores_a_file(tmp_path: Path, line: str, *, ignored: bool) -> None:
     """A settings file in a repository is safe if git ignores it."""

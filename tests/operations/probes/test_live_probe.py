@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from operations.findings.set_ups import LOCAL, facts_of
+from paraph.oauth.messages import Request, Response
 from paraph.operations.findings.app_rules import live_findings
+from paraph.operations.probes import live_probe
 from paraph.operations.probes.facts import LiveAnswer
 from paraph.operations.probes.live_probe import Paste, live_answers
 from paraph.secret import Secret
@@ -116,3 +118,19 @@ async def test_no_token_outlives_the_questions(zoom: SimulatedZoom, tmp_path: Pa
     await asked(zoom, tmp_path)
 
     assert [] == zoom.grants()
+
+
+@pytest.mark.parametrize("status", [403, 429, 500, 503])
+async def test_a_failure_of_zoom_is_no_refusal(
+    zoom: SimulatedZoom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """A limit, a wall or an outage says nothing about the redirect URI."""
+
+    async def failing(_request: Request, **_options: object) -> Response:
+        return Response(status, (), b"")
+
+    monkeypatch.setattr(live_probe, "send_plain", failing)
+    answers = await asked(zoom, tmp_path)
+
+    assert [None, None, None] == [one.refused for one in answers]
+    assert [] == [one for answer in answers for one in live_findings(answer)]

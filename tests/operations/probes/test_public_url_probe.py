@@ -12,6 +12,8 @@ import trustme
 
 from operations.findings.set_ups import VALUES, facts_of
 from operations.probes.small_proxy import Rewrite, careful, careless, small_proxy
+from paraph.operations.probes import public_url_probe
+from paraph.operations.probes.arrival_probe import listening
 from paraph.operations.probes.facts import ProxyFacts
 from paraph.operations.probes.public_url_probe import name_facts, proxy_facts, tls_facts
 from paraph.outgoing.route import OutgoingRoute
@@ -79,6 +81,20 @@ async def test_a_request_is_seen_as_it_arrives(authority: trustme.CA, tmp_path: 
     assert not found.arrival.forged_scheme_arrived
 
 
+async def test_a_delivery_that_arrives_meanwhile_is_not_taken() -> None:
+    """A request that is not of this run gets 503, so that Zoom sends it again."""
+    [port] = reserve_ports(1)
+    async with listening(("127.0.0.1", port), "m" * 43) as arrivals:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+        response = await reader.read()
+        writer.close()
+
+    assert response.startswith(b"HTTP/1.1 503 ")
+    assert arrivals is not None
+    assert arrivals.summary() is None
+
+
 async def test_forged_headers_that_arrive_are_seen(authority: trustme.CA, tmp_path: Path) -> None:
     """A proxy that passes a client's own headers is told from one that sets them."""
     log = tmp_path / "access.log"
@@ -123,3 +139,22 @@ async def test_names_are_resolved() -> None:
     """Addresses of a name, or why there are none."""
     assert set((await name_facts("https://localhost")).addresses) & {"127.0.0.1", "::1"}
     assert (await name_facts("https://no-such-name.invalid")).failure
+    assert (await name_facts(f"https://{'a' * 64}.example")).failure
+
+
+async def test_silence_is_no_refusal(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that does not respond to an old version has not refused it."""
+    first = public_url_probe._handshake
+
+    async def silent(host: str, port: int, context: ssl.SSLContext) -> tuple[str, int]:
+        if context.maximum_version in {ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1}:
+            raise TimeoutError
+        return await first(host, port, context)
+
+    monkeypatch.setattr(public_url_probe, "_handshake", silent)
+    async with small_proxy(server_side(authority), 1, careful) as port:
+        found = await tls_facts(f"https://localhost:{port}", route(authority, tmp_path))
+
+    assert ((), ("TLSv1", "TLSv1.1")) == (found.old_versions, found.unanswered_versions)

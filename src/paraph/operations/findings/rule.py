@@ -168,6 +168,9 @@ RULES: dict[str, Rule] = {
     "redirect-on-another-host": Rule(
         "critical", "Codes go to another host", f"RFC 9700 section 4.1; {_ZOOM_OAUTH}"
     ),
+    "redirect-of-another-service": Rule(
+        "medium", "A redirect URL of another service", f"RFC 9700 section 4.1; {_ZOOM_OAUTH}"
+    ),
     "strict-mode-off": Rule(
         "high", "Strict mode is off", f"RFC 9700 section 2.1; {_ZOOM_OAUTH} (Strict Mode URL)"
     ),
@@ -179,6 +182,9 @@ RULES: dict[str, Rule] = {
     ),
     "foreign-host-allowed": Rule("high", "A foreign host on the allow list", _ZOOM_REVIEW),
     "webhook-url-wrong": Rule("high", "Events go elsewhere", _ZOOM_WEBHOOKS),
+    "webhook-of-another-service": Rule(
+        "medium", "Events also go to another service", _ZOOM_WEBHOOKS
+    ),
     "no-event-subscription": Rule("high", "No event subscription", _ZOOM_WEBHOOKS),
     "subscription-empty": Rule("low", "A subscription without events", _ZOOM_WEBHOOKS),
     "deauthorization-url-wrong": Rule(

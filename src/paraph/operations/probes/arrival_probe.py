@@ -14,7 +14,12 @@ FORGED = (("x-forwarded-for", _FORGED_ADDRESS), ("x-forwarded-proto", "http"))
 _FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-proto", "forwarded"})
 _HEAD_BYTES = 1 << 16
 _READ_SECONDS = 5.0
-_RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"
+_OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"
+# A delivery that is answered with success is never sent again.
+_UNAVAILABLE = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 30\r\ncontent-length: 0\r\n"
+    b"connection: close\r\n\r\n"
+)
 
 
 class Arrivals:
@@ -25,17 +30,18 @@ class Arrivals:
         self._heads: list[tuple[str, list[tuple[str, str]]]] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Read one request head and answer 200."""
+        """Answer 200 to a request of this run, and 503 to every other."""
         try:
             async with asyncio.timeout(_READ_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_RESPONSE)
+                line, *rest = head.decode("latin-1").split("\r\n")
+                is_marked = self._mark in line
+                writer.write(_OK if is_marked else _UNAVAILABLE)
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return
         finally:
             writer.close()
-        line, *rest = head.decode("latin-1").split("\r\n")
         if f"probe={self._mark}" in line:
             pairs = (one.partition(":") for one in rest if ":" in one)
             headers = [(name.strip().lower(), value.strip()) for name, _, value in pairs]

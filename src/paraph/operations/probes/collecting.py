@@ -107,6 +107,9 @@ async def _with_public_url(
         facts = replace(facts, tls=await tls_facts(settings.public_origin, settings.outgoing))
     else:
         facts = _without(facts, NotChecked("TLS", "outgoing_proxy stands between"))
+    if facts.tls is not None and facts.tls.unanswered_versions:
+        versions = " and ".join(facts.tls.unanswered_versions)
+        facts = _without(facts, NotChecked(versions, "the server did not respond to them"))
     if facts.tls is not None and facts.tls.failure:
         return _without(facts, NotChecked("proxy", "there is no trusted TLS connection"))
     proxy = await proxy_facts(settings, token=sources.token, logs=wanted.proxy_logs)

@@ -88,6 +88,7 @@ class TlsFacts:
         version: such as "TLSv1.3".
         expires_at: when the certificate ends, in epoch seconds.
         old_versions: versions below 1.2 that the server also accepts.
+        unanswered_versions: versions below 1.2 to which it did not respond at all.
     """
 
     origin: str
@@ -95,6 +96,7 @@ class TlsFacts:
     version: str = ""
     expires_at: int = 0
     old_versions: tuple[str, ...] = ()
+    unanswered_versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

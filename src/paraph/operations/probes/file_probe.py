@@ -30,9 +30,11 @@ def _files(settings_file: Path, inspected: Inspected) -> Iterator[tuple[Path, st
     written, settings = inspected.written, inspected.settings
     yield settings_file, "settings"
     if written.database_url.startswith(_SQLITE):
-        database = Path(written.database_url.removeprefix(_SQLITE))
-        for suffix in ("", "-wal"):
-            yield database.with_name(database.name + suffix), "database"
+        database = written.database_url.removeprefix(_SQLITE)
+        # "" and "/" name no file; the settings' own checks say so.
+        if Path(database).name:
+            for suffix in ("", "-wal"):
+                yield Path(database + suffix), "database"
     for name, role in (
         (written.encryption_keys_file, "keys"),
         (written.key_service_token_file, "key service token"),

@@ -81,7 +81,7 @@ class _Questions:
         primary = f"{self._settings.public_url}/marketplace"
         second = self._settings.redirect_uri
         code, status = await self._authorize(second)
-        answers = [LiveAnswer("second-redirect", None if status == 0 else not code, status)]
+        answers = [LiveAnswer("second-redirect", _refusal(code, status), status)]
         works = second
         if not code:
             works = primary
@@ -153,6 +153,13 @@ class _Questions:
     async def _send(self, url: str, form: dict[str, str]) -> Response:
         request = build_client_request(url, self._client, form)
         return await send_plain(request, route=self._settings.outgoing)
+
+
+def _refusal(code: str, status: int) -> bool | None:
+    """Return None for a status that says nothing of the redirect URI: limits, walls, failures."""
+    if code:
+        return False
+    return None if status in {0, 403, 429} or status >= 500 else True
 
 
 def _answer(question: str, exchange: _Exchange) -> LiveAnswer:

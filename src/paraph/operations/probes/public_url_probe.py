@@ -22,8 +22,11 @@ _CONNECT_SECONDS = 8.0
 _LOG_WAIT_SECONDS = 2.0
 _LOG_PAUSE_SECONDS = 0.1
 _LOG_TAIL_BYTES = 1 << 18
-# Logs where Debian's packages of nginx, Caddy and Apache write them.
-USUAL_LOGS = tuple(f"/var/log/{one}/access.log" for one in ("nginx", "caddy", "apache2"))
+# Logs where Debian's packages of nginx, Caddy and Apache write them, and deploy/nginx its own.
+USUAL_LOGS = (
+    *(f"/var/log/{one}/access.log" for one in ("nginx", "caddy", "apache2")),
+    "/var/log/nginx/paraph.log",
+)
 _OLD = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1}
 
 
@@ -38,6 +41,9 @@ async def name_facts(public_origin: str) -> NameFacts:
             )
     except TimeoutError:
         return NameFacts(host, failure="the resolver did not answer")
+    except UnicodeError:
+        # A label of more than 63 letters.
+        return NameFacts(host, failure="this is not a name that can be resolved")
     except OSError as error:
         return NameFacts(host, failure=error.strerror or type(error).__name__)
     return NameFacts(host, tuple(sorted({str(address[4][0]) for address in found})))
@@ -58,8 +64,14 @@ async def tls_facts(public_origin: str, route: OutgoingRoute) -> TlsFacts:
         return TlsFacts(public_origin, failure=error.verify_message)
     except (OSError, TimeoutError) as error:
         return TlsFacts(public_origin, failure=_words_of(error))
-    old = [name for name, one in _OLD.items() if await _accepts(host, port, one)]
-    return TlsFacts(public_origin, version=version, expires_at=expires_at, old_versions=tuple(old))
+    accepted = {name: await _accepts(host, port, one) for name, one in _OLD.items()}
+    return TlsFacts(
+        public_origin,
+        version=version,
+        expires_at=expires_at,
+        old_versions=tuple(name for name, one in accepted.items() if one),
+        unanswered_versions=tuple(name for name, one in accepted.items() if one is None),
+    )
 
 
 async def _handshake(host: str, port: int, context: ssl.SSLContext) -> tuple[str, int]:
@@ -75,8 +87,8 @@ async def _handshake(host: str, port: int, context: ssl.SSLContext) -> tuple[str
             writer.transport.abort()
 
 
-async def _accepts(host: str, port: int, version: ssl.TLSVersion) -> bool:
-    """Return true if the server accepts this version. Nothing is sent over the connection."""
+async def _accepts(host: str, port: int, version: ssl.TLSVersion) -> bool | None:
+    """Return true if the server accepts this version, and None if it does not respond at all."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -87,7 +99,9 @@ async def _accepts(host: str, port: int, version: ssl.TLSVersion) -> bool:
     context.set_ciphers("ALL:@SECLEVEL=0")
     try:
         await _handshake(host, port, context)
-    except (OSError, TimeoutError):
+    except TimeoutError:
+        return None
+    except OSError:
         return False
     return True
 
