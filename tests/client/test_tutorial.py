@@ -34,8 +34,24 @@ def product(four: FourObjects, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
         yield names["app"]
 
 
+async def consent(four: FourObjects, person: Any) -> str:
+    """Start as a signed-in person and agree at Zoom; return the path of the handoff."""
+    started = await asyncio.to_thread(person.get, "/start")
+    async with four.app.browser() as browser:
+        back = await four.app.kit.install(browser, started.location.removeprefix(PUBLIC_URL))
+    handoff = parse_qs(urlsplit(back.headers["location"]).query)["handoff"][0]
+    return f"/link?handoff={handoff}"
+
+
+def answer(page: str) -> dict[str, str]:
+    """Return the form of the question as a browser sends it."""
+    form = re.search(r"value='([^']+)' type=hidden", page)
+    assert form is not None
+    return {"value": form[1]}
+
+
 async def test_the_product_of_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sign in, connect, confirm both accounts, call Zoom; another user's browser cannot finish."""
+    """Sign in, connect, confirm both, call Zoom; another user can neither finish nor take over."""
     pytest.importorskip("flask")
     async with four_objects(tmp_path) as four:
         four.app.rest.ordinary = Scripted(content=JANE_HERSELF | {"display_name": "Jane Dev"})
@@ -44,19 +60,15 @@ async def test_the_product_of_the_tutorial(tmp_path: Path, monkeypatch: pytest.M
             for browser, name in ((jane, "jane"), (mallory, "mallory")):
                 browser.post("/sign-in", data={"value": name})
             assert "Connect Zoom" in (await asyncio.to_thread(jane.get, "/")).text
-            started = await asyncio.to_thread(jane.get, "/start")
-            async with four.app.browser() as browser:
-                path = started.location.removeprefix(PUBLIC_URL)
-                back = await four.app.kit.install(browser, path)
-            handoff = parse_qs(urlsplit(back.headers["location"]).query)["handoff"][0]
-            link = f"/link?handoff={handoff}"
+            link = await consent(four, jane)
             assert 400 == (await asyncio.to_thread(mallory.get, link)).status_code
             page = (await asyncio.to_thread(jane.get, link)).text
             assert "jane@example.com" in page
-            form = re.search(r"value='([^']+)' type=hidden", page)
-            assert form is not None
-            sent = {"value": form[1]}
+            sent = answer(page)
             assert 400 == (await asyncio.to_thread(mallory.post, "/confirm", data=sent)).status_code
             done = await asyncio.to_thread(jane.post, "/confirm", data=sent)
             assert 303 == done.status_code
             assert "At Zoom you are Jane Dev." == (await asyncio.to_thread(jane.get, "/")).text
+            page = (await asyncio.to_thread(mallory.get, await consent(four, mallory))).text
+            taken = await asyncio.to_thread(mallory.post, "/confirm", data=answer(page))
+            assert 409 == taken.status_code
