@@ -46,6 +46,7 @@ def test_a_zoom_that_does_not_answer_is_no_success(folder: Path) -> None:
 
     assert 3 == done.code, done.out
     assert "not checked  clock" in done.out
+    assert done.out.splitlines()[-1].endswith("no weakness found, 1 part could not be checked")
     assert "" == done.err
 
 

@@ -28,7 +28,11 @@ def to_text(examination: Examination, live: tuple[LiveAnswer, ...] = ()) -> str:
     if lines:
         lines.append("")
     counts = [f"{count} {name}" for name, count in examination.summary().items() if count]
-    lines.append(f"paraph doctor: {', '.join(counts) or 'no weakness found'}")
+    counts = counts or ["no weakness found"]
+    failed = sum(one.asked_for for one in examination.not_checked)
+    if failed:
+        counts.append(f"{failed} {'part' if failed == 1 else 'parts'} could not be checked")
+    lines.append(f"paraph doctor: {', '.join(counts)}")
     return "\n".join(lines) + "\n"
 
 

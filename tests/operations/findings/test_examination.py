@@ -23,6 +23,7 @@ from operations.findings.set_ups import (
     spoilt_manifest,
 )
 from paraph.operations.findings.rule import RULES, SEVERITIES
+from paraph.operations.findings.setting_rules import problem_finding
 from paraph.operations.probes.facts import (
     Arrival,
     ClockFacts,
@@ -104,6 +105,42 @@ def test_each_weak_setting_is_named(
     assert place in {"", worst.place}
     assert worst.cause.endswith((".", "?"))
     assert worst.remedy.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("problem", "rule", "cause", "remedy"),
+    [
+        (
+            "x.toml cannot be read: No such file or directory",
+            "settings-unreadable",
+            "x.toml cannot be read: No such file or directory.",
+            "Correct the file.",
+        ),
+        (
+            "database_url is not a URL: percent-encode every @ : / ? # & % in its user",
+            "url-invalid",
+            "database_url is not a URL.",
+            "Percent-encode every @ : / ? # & % in its user.",
+        ),
+        (
+            'app_name: must be text in quotes, like "text"',
+            "setting-invalid",
+            'app_name: must be text in quotes, like "text".',
+            "Correct the value; docs/reference/settings.md describes it.",
+        ),
+        (
+            "client_secret: is in quotes: write it without them",
+            "secret-pasted-wrong",
+            "client_secret: is in quotes.",
+            "Write it without them.",
+        ),
+    ],
+)
+def test_cause_and_remedy_are_told_apart(problem: str, rule: str, cause: str, remedy: str) -> None:
+    """The remedy begins at the colon between the two, and at no other colon."""
+    found = problem_finding(problem, "x.toml")
+
+    assert (rule, cause, remedy) == (found.rule, found.cause, found.remedy)
 
 
 SETTINGS_FILE = FileFacts("paraph.toml", "settings")

@@ -37,6 +37,15 @@ def test_modes_are_read(tmp_path: Path) -> None:
     assert not found["paraph.toml"].in_repository
 
 
+def test_a_folder_is_no_settings_file(tmp_path: Path) -> None:
+    """The mode of a folder that is named by mistake gives no advice to change it."""
+    (found,) = [
+        one for one in file_facts(tmp_path, inspect_settings(tmp_path)) if one.role == "settings"
+    ]
+
+    assert not found.exists
+
+
 def test_files_of_keys_are_looked_at(tmp_path: Path) -> None:
     """The files that hold keys and tokens are named by the settings."""
     found = facts_in(tmp_path, encryption_keys=[], encryption_keys_file=str(tmp_path / "keys.txt"))

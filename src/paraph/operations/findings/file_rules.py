@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from collections.abc import Iterator
 
@@ -55,7 +56,7 @@ def _mode_findings(file: FileFacts) -> Iterator[Finding]:
             "file-open-to-others",
             file.path,
             f"It holds {_HOLDS[file.role]}, and its mode {file.mode:04o} lets others in.",
-            f"Run chmod {'700' if folder else '600'} {file.path}.",
+            f"Run chmod {'700' if folder else '600'} {shlex.quote(file.path)}.",
         )
     others_write = file.folder_mode & (stat.S_IWGRP | stat.S_IWOTH)
     if others_write and not file.folder_mode & stat.S_ISVTX:

@@ -119,7 +119,7 @@ RULES: dict[str, Rule] = {
         "critical", "A secret file that git does not ignore", f"CWE-540; {_ZOOM_SECURITY}"
     ),
     # Database and keys
-    "database-unreachable": Rule("critical", "The database does not respond", "paraph: storage"),
+    "database-unreachable": Rule("critical", "The database cannot be read", "paraph: storage"),
     "database-of-newer-code": Rule(
         "high", "The database belongs to newer code", "paraph: upgrading"
     ),

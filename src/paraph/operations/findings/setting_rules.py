@@ -38,7 +38,7 @@ _PROBLEMS = (
         "Correct the name; docs/reference/settings.md lists all.",
     ),
     (
-        r"in quotes|before or after its text|quotes? |more than its value|line ends or non-ASCII",
+        r"(is in|has) quotes|before or after its text|more than its value|line ends or non-ASCII",
         "secret-pasted-wrong",
         "Paste the value alone.",
     ),
@@ -60,6 +60,7 @@ _PROBLEMS = (
     ),
 )
 _NAME = re.compile(r"([A-Za-z_]+)(?:\[\d+\])?")
+_PREFIX = re.compile(r"\w+(?:\[\d+\])?: ")
 
 
 def setting_findings(facts: Facts) -> Iterator[Finding]:
@@ -97,14 +98,22 @@ def problem_finding(problem: str, file: str) -> Finding:
         ((rule, remedy) for pattern, rule, remedy in _PROBLEMS if re.search(pattern, problem)),
         ("setting-invalid", "Correct the value; docs/reference/settings.md describes it."),
     )
-    cause, _, remedy = problem.rpartition(": ")
-    if not cause or re.fullmatch(r"\w+(?:\[\d+\])?", cause):
-        # The colon stands behind the name of the setting, and no remedy follows.
-        cause, remedy = problem, ""
+    cause, remedy = _split(problem, rule)
     name = _NAME.match(problem)
     is_name = name is not None and (rule == "setting-unknown" or name[1] in Written.model_fields)
     place = name[0] if name is not None and is_name else file
     return Finding(rule, place, _sentence(cause), _sentence(remedy or default or "Correct it."))
+
+
+def _split(problem: str, rule: str) -> tuple[str, str]:
+    """Return the cause and the remedy, which stands behind the first colon after the name."""
+    if rule == "settings-unreadable":
+        # Behind the colon stands what the system or the parser said.
+        return problem, ""
+    prefix = _PREFIX.match(problem)
+    start = prefix.end() if prefix else 0
+    cause, _, remedy = problem[start:].partition(": ")
+    return problem[:start] + cause, remedy
 
 
 def _sentence(text: str) -> str:

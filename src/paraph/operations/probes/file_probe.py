@@ -50,6 +50,9 @@ def _facts_of(path: Path, role: str) -> FileFacts:
         folder_mode = stat.S_IMODE(path.absolute().parent.stat().st_mode)
     except (OSError, ValueError):
         return FileFacts(str(path), role, exists=False)
+    if stat.S_ISDIR(status.st_mode) and role != "receipts":
+        # A folder has another mode than a file; the settings say that it cannot be read.
+        return FileFacts(str(path), role, exists=False)
     inside = _working_tree(path.absolute().parent)
     return FileFacts(
         path=str(path),
