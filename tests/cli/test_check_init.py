@@ -47,6 +47,14 @@ def test_the_file_and_the_next_command_are_named(project: Path) -> None:
     assert "Next: paraph check app.toml --severity critical" == lines[-1]
 
 
+def test_variables_without_a_value_are_named(project: Path) -> None:
+    """The person learns which variables the app reads besides those of Zoom."""
+    (project / "keys.py").write_text('os.environ["SESSION_KEY"]', "utf-8")
+    result = init("--framework", "flask")
+    assert "No value is known for SESSION_KEY." in result.output
+    assert '# SESSION_KEY = ""' in (project / "app.toml").read_text("utf-8")
+
+
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_hooks_are_written_with_the_key_of_the_target_file(project: Path, framework: str) -> None:
     """The hooks of the file and of the code have the same URLs, and a random key."""

@@ -100,6 +100,9 @@ def _explain(facts: Facts) -> None:
     unknown = [one for one in ("start", "redirect", "webhook") if not getattr(facts, one)]
     if unknown:
         click.echo(f"Not found: {', '.join(unknown)}. Correct [urls] in the file.")
+    if facts.more_variables:
+        names = ", ".join(facts.more_variables)
+        click.echo(f"No value is known for {names}. Give those that the app needs in the file.")
     if facts.base:
         where = f"http://localhost:{facts.zoom_port}"
         click.echo(f"Start the app with {where} as Zoom's address, and with the secrets of [zoom].")

@@ -34,6 +34,12 @@ async def begin(_request: Request) -> Response:
     return RedirectResponse(ASKED)
 
 
+async def brackets(_request: Request) -> Response:
+    """A page with links that no program can take apart, and one to an authorization page."""
+    asked = "http://localhost:8123/oauth/authorize?redirect_uri=http://[::1"
+    return HTMLResponse(f'<a href="x://[a">x</a> <a href="http://[b">x</a> <a href="{asked}">x</a>')
+
+
 async def events(_request: Request) -> Response:
     """A webhook that fails at an event without its fields, as tutorials do."""
     return PlainTextResponse("KeyError", 500)
@@ -54,6 +60,7 @@ def base() -> Iterator[str]:
         Route("/zoom/events", events, methods=["POST"]),
         Route("/account", front),
         Route("/logout", sign_out),
+        Route("/brackets", brackets),
     ]
     listener = Listener(Starlette(routes=routes), host="127.0.0.1")
     listener.start()
@@ -72,6 +79,12 @@ def test_a_path_whose_post_differs_from_an_absent_one_is_the_webhook(base: str) 
     """A webhook that does not verify signatures is found too."""
     found = read_app(base)
     assert ("/zoom/events", ["/account"]) == (found.webhook, found.pages)
+
+
+def test_links_that_are_no_urls_are_passed_over(base: str) -> None:
+    """A broken link does not end the search, and a broken redirect URI is unknown."""
+    found = read_app(f"{base}/brackets")
+    assert ("/brackets", "") == (found.start, found.redirect)
 
 
 @pytest.mark.parametrize("url", ["http://10.255.255.1", "http://127.0.0.1:9"])

@@ -121,6 +121,15 @@ def test_the_start_script_of_a_package_names_the_file(tmp_path: Path) -> None:
     assert ["node", "bin/www"] == read_source("express", tmp_path).command
 
 
+def test_variables_without_a_known_value_stand_in_comments(tmp_path: Path) -> None:
+    """An app may need more than Zoom's values: the file names every variable that it reads."""
+    (tmp_path / "server.py").write_text(FLASK, "utf-8")
+    facts = read_source("flask", tmp_path)
+    assert ["DEBUG"] == facts.more_variables
+    lines = target_text(facts).splitlines()
+    assert lines.index("[start.environment]") < lines.index('# DEBUG = ""') < lines.index("[urls]")
+
+
 PACKAGES = ['{"scripts": null}', "[1]", '{"scripts": [1]}', pytest.param("[" * 9999, id="nested")]
 
 

@@ -28,6 +28,7 @@ PAGE = "http://app.example:8000/zoom/callback?x=1"
         ("hTTps:\\\\evil.example", "https://evil.example"),
         ("java\nscript:alert(1)", "javascript:alert(1)"),
         ("https://[evil", INVALID),
+        ("x://[evil", INVALID),
         ("//evil.example:port", INVALID),
     ],
 )

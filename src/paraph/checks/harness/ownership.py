@@ -8,12 +8,13 @@ resolved against the base of the app and of each variant. `Sender` checks every 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from paraph.checks.harness.http.destination import THIS_MACHINE, Reach, destination_of
 from paraph.checks.harness.http.sender import Sender
 from paraph.checks.target import Target, fill
 from paraph.errors import ConfigurationError
+from paraph.simulator.browser.browser_url import can_be_split
 
 PROOF_PATH = "/.well-known/paraph-check.txt"
 _MINIMUM = 16
@@ -77,7 +78,7 @@ def _requested_urls(target: Target) -> Iterator[tuple[str, str]]:
             continue
         filled = fill(base, _SAMPLES)
         yield name, filled
-        if not _is_url(filled):
+        if not can_be_split(filled):
             # Nothing can be resolved against it.
             continue
         for place, path in named:
@@ -94,15 +95,7 @@ def _requested(base: str, path: str) -> str:
     """Resolve a path or URL as `Environment.absolute` does."""
     filled = fill(path, _SAMPLES)
     # `destination_of` says what is wrong with any other text.
-    return urljoin(f"{base}/", filled) if _is_url(filled) else filled
-
-
-def _is_url(text: str) -> bool:
-    try:
-        urlsplit(text)
-    except ValueError:
-        return False
-    return True
+    return urljoin(f"{base}/", filled) if can_be_split(filled) else filled
 
 
 def _missing(origin: str, target: Target) -> str:

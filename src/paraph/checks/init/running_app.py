@@ -12,6 +12,7 @@ from paraph.checks.harness.http.sender import Sender
 from paraph.checks.harness.ownership import is_loopback
 from paraph.checks.init.target_file import ZOOM_PORT, Facts
 from paraph.errors import ConfigurationError
+from paraph.simulator.browser.browser_url import INVALID, resolved
 
 _STARTS = (
     *("/install", "/connect", "/auth/zoom", "/login/zoom", "/zoom/connect", "/zoom/login"),
@@ -88,7 +89,8 @@ def _note(facts: Facts, page: Response, asked: str) -> None:
     parts = urlsplit(asked)
     query = dict(parse_qsl(parts.query))
     facts.start = urlsplit(page.url).path
-    facts.redirect = urlsplit(query.get("redirect_uri", "")).path
+    redirect = resolved(page.url, query.get("redirect_uri") or INVALID)
+    facts.redirect = "" if redirect == INVALID else urlsplit(redirect).path
     facts.client_id = query.get("client_id", "")
     here = is_loopback(f"{parts.scheme}://{parts.netloc}")
     facts.zoom_port = (parts.port or ZOOM_PORT) if here else ZOOM_PORT

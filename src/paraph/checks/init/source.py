@@ -61,14 +61,15 @@ def read_source(framework: str, folder: Path) -> Facts:
     texts = dict(_texts(folder))
     everything = "\n".join(texts.values())
     names = dict.fromkeys(first or second for first, second in _VARIABLE.findall(everything))
-    environment = {name: value for name in names if (value := _value(name))}
+    environment = {"PORT": "{port}"} | {name: value for name in names if (value := _value(name))}
     urls = _urls(_routes(everything))
     zoom = any("{zoom}" in value for value in environment.values())
     return Facts(
         name=folder.resolve().name,
         framework=framework,
         command=_command(framework, folder, texts),
-        environment={"PORT": "{port}", **environment},
+        environment=environment,
+        more_variables=[name for name in names if name not in environment],
         start=urls["start"],
         redirect=urls["redirect"],
         webhook=urls["webhook"],

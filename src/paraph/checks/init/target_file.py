@@ -27,6 +27,7 @@ class Facts:
         framework: the web framework, whose code the reports show.
         command: the command that starts it, with placeholders; empty for an app that runs already.
         environment: the environment of the command, with placeholders.
+        more_variables: variables that its source reads as well, whose values are unknown.
         base: the URL of an app that runs already.
         start: the path that begins an installation.
         redirect: the path of the redirect URI.
@@ -42,6 +43,7 @@ class Facts:
     framework: str = ""
     command: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    more_variables: Sequence[str] = ()
     base: str = ""
     start: str = ""
     redirect: str = ""
@@ -81,7 +83,12 @@ def _start(facts: Facts) -> list[str]:
     if facts.hook_key:
         environment[HOOK_KEY] = facts.hook_key
     lines = ["[start]", f"command = {_toml(list(facts.command))}", "", "[start.environment]"]
-    return [*lines, *(f"{name} = {_toml(value)}" for name, value in environment.items()), ""]
+    lines += [f"{name} = {_toml(value)}" for name, value in environment.items()]
+    more = [name for name in facts.more_variables if name not in environment]
+    if more:
+        lines += ["# The source reads these variables too: give a value to those that it needs."]
+        lines += [f'# {name} = ""' for name in more]
+    return [*lines, ""]
 
 
 def _zoom(facts: Facts) -> list[str]:

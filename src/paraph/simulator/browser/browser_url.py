@@ -23,7 +23,7 @@ def resolved(base: str, text: str) -> str:
     if found := _SCHEME.match(text):
         named = found[1].lower()
         if named not in {"http", "https"}:
-            return text
+            return text if can_be_split(text) else INVALID
         rest = _slashed(found[2])
         if named != scheme or rest.startswith("//"):
             return _valid(f"{named}://{rest.lstrip('/')}")
@@ -38,6 +38,15 @@ def resolved(base: str, text: str) -> str:
 def _slashed(text: str) -> str:
     end = min((at for at in (text.find("?"), text.find("#")) if at >= 0), default=len(text))
     return text[:end].replace("\\", "/") + text[end:]
+
+
+def can_be_split(text: str) -> bool:
+    """Return True if a text can be taken apart as a URL: `http://[::1` cannot."""
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _valid(url: str) -> str:
