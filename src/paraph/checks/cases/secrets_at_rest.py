@@ -183,8 +183,11 @@ def _swap(t: CaseContext) -> None:
     for one, cells in kept.items():
         write_cells(t, *one, [(row, _flipped(value)) for row, value in cells])
     t.environment.restart()
+    own = t.zoom.access_token_of(first.user)
     status, seen = t.hooks.use(first.subject, first.user.id)
-    t.expect(not seen, "an altered ciphertext was used")
+    # Meanwhile the app may be asking Zoom for the owner of other tokens, which work.
+    used = [one for one in seen if one.bearer == own or one.status != 200]
+    t.expect(not used, "an altered ciphertext was used")
     t.expect(status != 200, "an altered ciphertext is not detected")
     for one, cells in kept.items():
         write_cells(t, *one, cells)
