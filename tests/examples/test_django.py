@@ -46,7 +46,7 @@ SERVERS = {
         *("gunicorn", "--workers", "2", "--threads", "4"),
         *("--bind", "127.0.0.1:{port}", "tidemark.wsgi"),
     ),
-    "uvicorn": ("uvicorn", "--port", "{port}", "tidemark.asgi:application"),
+    "uvicorn": ("uvicorn", "--http", "h11", "--port", "{port}", "tidemark.asgi:application"),
     "runserver": ("python", "manage.py", "runserver", "--noreload", "127.0.0.1:{port}"),
 }
 DJANGO = Example(

@@ -4,5 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from paraph.integrations.security_headers import WSGISecurityHeaders
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tidemark.settings")
-application = get_wsgi_application()
+application = WSGISecurityHeaders(get_wsgi_application())

@@ -41,6 +41,7 @@ def test_responses_are_the_services_own(site: Site) -> None:
     """Status, headers and cookies arrive as the service wrote them."""
     browser = site.browser("wes")
     begun = browser.get(f"{PREFIX}/start", secure=True)
+    assert "no-store" == begun["Cache-Control"]
     sent = browser.get(begun["Location"].partition("https://localhost")[2], secure=True)
     (cookie,) = sent.cookies.values()
     assert cookie.key.startswith("__Host-paraph-")

@@ -203,7 +203,9 @@ def _after(key: str, outcome: str) -> HttpResponse:
 
 
 def _see_other(url: str) -> HttpResponse:
-    return HttpResponse(status=303, headers={"Location": iri_to_uri(url)})
+    # The URL may hold a one-use request.
+    headers = {"Location": iri_to_uri(url), "Cache-Control": "no-store"}
+    return HttpResponse(status=303, headers=headers)
 
 
 def _page(request: HttpRequest, name: str, *, status: int = 200, **values: Any) -> HttpResponse:
