@@ -220,10 +220,14 @@ def _app_name() -> str:
     return name
 
 
+# Scripts and styles are the project's own: its templates may replace these.
+_POLICY = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+
+
 def _private(response: HttpResponse) -> HttpResponse:
     """Keep a page out of frames, caches and `Referer` headers."""
     response.headers["X-Frame-Options"] = "DENY"
-    response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+    response.headers["Content-Security-Policy"] = _POLICY
     response.headers["Cache-Control"] = "no-store, private"
     response.headers["Referrer-Policy"] = "same-origin"
     return response
