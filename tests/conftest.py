@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import suites
 from cheap_process import (
@@ -29,6 +30,9 @@ _CONTRACTS = {"test_inbox.py", "test_inbox_contract.py", "test_retention.py"}
 
 load_authorities_once()
 wait_longer_for_responses()
+# No test needs a quiet machine; a hang is ended by the timeout of pytest.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_collection_finish() -> None:
