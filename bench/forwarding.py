@@ -188,12 +188,7 @@ async def send(port: int, rate: int, seconds: float) -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for place in range(number, len(requests), SENDERS):
             await asyncio.sleep(max(0.0, begun + place / rate - time.perf_counter()))
-            writer.write(requests[place])
-            head = await reader.readuntil(b"\r\n\r\n")
-            if b" 200 " not in head.partition(b"\r\n")[0]:
-                raise SystemExit(f"a delivery was answered {head[:40]!r}")
-            length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
-            await reader.readexactly(int(length or 0))
+            await load.deliver(reader, writer, requests[place])
         writer.close()
 
     await asyncio.gather(*(sender(number) for number in range(SENDERS)))

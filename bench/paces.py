@@ -122,12 +122,7 @@ async def send(port: int, rate: int, seconds: float) -> list[float]:
         for place in range(number, len(requests), SENDERS):
             due = begun + place / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            writer.write(requests[place])
-            head = await reader.readuntil(b"\r\n\r\n")
-            if b" 200 " not in head.partition(b"\r\n")[0]:
-                raise SystemExit(f"a delivery was answered {head[:40]!r}")
-            length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
-            await reader.readexactly(int(length or 0))
+            await load.deliver(reader, writer, requests[place])
             took.append(time.perf_counter() - due)
         writer.close()
 

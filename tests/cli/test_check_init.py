@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from paraph.checks.init.source import FRAMEWORKS
+from paraph.checks.advice import FRAMEWORKS
 from paraph.checks.target import load_target
 from paraph.cli.main import app
 from paraph.errors import ConfigurationError

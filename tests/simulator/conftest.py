@@ -9,6 +9,7 @@ import pytest
 
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from simulator.plain_client import PlainClient
+from simulator.receiver import Receiver, receiving
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,15 @@ def simulated(shared_zoom: SimulatedZoom) -> SimulatedZoom:
     """The module's simulator, as fresh as at its start."""
     shared_zoom.reset()
     return shared_zoom
+
+
+@pytest.fixture
+def receiver(simulated: SimulatedZoom) -> Iterator[Receiver]:
+    """The event URL of the app."""
+    with receiving() as one:
+        simulated.app.event_url = simulated.app.deauthorization_url = one.url
+        one.secret = simulated.app.webhook_secret
+        yield one
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import click
 from paraph.checks.advice import FRAMEWORKS
 from paraph.checks.catalogue import GROUPS, RENAMED_GROUPS, SEVERITIES, Severity, catalogue
 from paraph.cli.check_init import CommandWithInit
-from paraph.cli.output import demand_writable, write_report
+from paraph.cli.output import demand_writable, report_options, write_report
 from paraph.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -79,14 +79,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--jobs", type=_WORKERS, default=1, help="The number of groups that run at the same time."
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice([one.value for one in Format]),
-    default=Format.TEXT.value,
-    help="The format of the report.",
-)
-@click.option("--output", type=_FILE, help="Write the report to this file.")
+@report_options(Format)
 @click.option(
     "--impersonate/--no-impersonate",
     default=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from importlib.resources import files
 from pathlib import Path
@@ -10,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from paraph.checks.advice import FRAMEWORKS
+from paraph.cli.output import demand_writable
 from paraph.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from paraph.checks.init.target_file import Facts
 
-# As `paraph.checks.init.source.FRAMEWORKS`, which is imported when it is used.
-_FRAMEWORKS = ("flask", "django", "fastapi", "express")
-
 
 @click.command("init")
 @click.option(
-    "--framework", type=click.Choice(_FRAMEWORKS), help="Read the app's source in this folder."
+    "--framework", type=click.Choice(list(FRAMEWORKS)), help="Read the app's source in this folder."
 )
 @click.option("--url", default="", help="Follow the links of the running app at this URL.")
 @click.option("--hooks", is_flag=True, help="Write the test hooks as code; needs --framework.")
@@ -117,10 +115,7 @@ def _demand_new(file: Path) -> None:
         raise ConfigurationError(
             [f"{file} exists already"], remedy="Choose another file with --output, or delete it."
         )
-    if not os.access(file.parent, os.W_OK):
-        raise ConfigurationError(
-            [f"{file}: cannot be written"], remedy="Choose another file for --output."
-        )
+    demand_writable(file)
 
 
 def _write(file: Path, text: str) -> None:

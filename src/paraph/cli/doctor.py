@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import secrets
 import sys
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from paraph.cli.output import demand_writable, write_report
+from paraph.cli.output import demand_writable, report_options, write_report
 from paraph.cli.settings_file import config_option
 from paraph.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from paraph.operations.probes.collecting import Sources
     from paraph.operations.probes.facts import Facts
 
 TOKEN_VARIABLE = "PARAPH_ZOOM_TOKEN"
@@ -64,14 +61,7 @@ class Format(StrEnum):
     help="Where --live keeps the answers of Zoom. Only such a file is replaced, and only by "
     "answers.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice([one.value for one in Format]),
-    default=Format.TEXT.value,
-    help="The format of the report.",
-)
-@click.option("--output", type=click.Path(path_type=Path), help="Write the report to this file.")
+@report_options(Format)
 def doctor(
     *,
     config: Path | None,
@@ -96,6 +86,7 @@ def doctor(
     from paraph.review.doctor_report import to_json, to_text
     from paraph.review.doctor_sarif import to_sarif
     from paraph.secret import Secret
+    from paraph.service.context import probe_sources
     from paraph.settings.loading import inspect_settings
 
     demand_writable(output)
@@ -117,7 +108,7 @@ def doctor(
     # The report says what could not be reached; a log beside it would say it twice.
     set_up_logs(stream=io.StringIO())
     inspected = inspect_settings(config)
-    facts = asyncio.run(collect(inspected, wanted, _sources(), file=config))
+    facts = asyncio.run(collect(inspected, wanted, probe_sources(), file=config))
     if live:
         _keep_answers(facts, live_file)
     examination = examine(facts, inspected.written)
@@ -128,14 +119,6 @@ def doctor(
     }[Format(form)]()
     write_report(text, output)
     raise click.exceptions.Exit(examination.exit_code)
-
-
-def _sources() -> Sources:
-    from paraph.operations.probes.collecting import Sources
-
-    return Sources(
-        clock=time.time, monotonic=time.monotonic, token=lambda: secrets.token_urlsafe(32)
-    )
 
 
 def _token(app_id: str) -> str:

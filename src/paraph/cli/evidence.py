@@ -6,8 +6,6 @@ import asyncio
 import html
 import io
 import json
-import secrets
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,13 +67,14 @@ def evidence(
     """
     from paraph.logs import set_up_logs
     from paraph.operations.findings.examination import examine
-    from paraph.operations.probes.collecting import Sources, Wanted, collect
+    from paraph.operations.probes.collecting import Wanted, collect
     from paraph.operations.probes.public_url_probe import USUAL_LOGS
     from paraph.review.data_flow import data_flow_svg
     from paraph.review.dependencies import cyclonedx, installed_packages, license_of
     from paraph.review.earlier_reports import load_check_report, load_live_report
     from paraph.review.evidence import Reports, build_pack
     from paraph.review.pack import to_html, to_markdown
+    from paraph.service.context import probe_sources
     from paraph.settings.loading import inspect_settings
 
     _demand_free(output, force=force)
@@ -94,8 +93,7 @@ def evidence(
         packages=[(one.metadata["Name"], one.version, license_of(one)) for one in packages],
     )
     wanted = Wanted(network=not offline, manifest_file=manifest, proxy_logs=USUAL_LOGS)
-    sources = Sources(time.time, time.monotonic, token=lambda: secrets.token_urlsafe(32))
-    facts = asyncio.run(collect(inspected, wanted, sources, file=config))
+    facts = asyncio.run(collect(inspected, wanted, probe_sources(), file=config))
     pack = build_pack(facts, settings, examine(facts), reports)
     files = {
         "evidence.md": to_markdown(pack),

@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from paraph.errors import ConfigurationError
 
 _LINE_SECONDS = 5.0
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def day(epoch: int | None) -> str:
@@ -77,6 +80,26 @@ def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(what, total=total)
         yield lambda count: progress.advance(task, count)
+
+
+def report_options(formats: type[StrEnum]) -> Callable[[Command], Command]:
+    """Return a decorator with the options `--format` (as `form`) and `--output` of a report.
+
+    Args:
+        formats: the formats; the first one is the default.
+    """
+    values = [one.value for one in formats]
+    form = click.option(
+        "--format",
+        "form",
+        type=click.Choice(values),
+        default=values[0],
+        help="The format of the report.",
+    )
+    output = click.option(
+        "--output", type=click.Path(path_type=Path), help="Write the report to this file."
+    )
+    return lambda command: form(output(command))
 
 
 def demand_writable(output: Path | None, option: str = "--output") -> None:

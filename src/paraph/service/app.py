@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -45,7 +44,7 @@ from paraph.lifecycle.resource_call import ResourceCaller
 from paraph.logs import get_logger
 from paraph.operations.receipt_export import ReceiptExport, refuse_older_copy
 from paraph.service.background import background_work
-from paraph.service.context import open_context, receipt_book
+from paraph.service.context import open_context, probe_sources, receipt_book
 from paraph.service.event_pipeline import open_deliveries
 from paraph.service.mount.host_pages import HostPages
 from paraph.service.mount.signed_in import HostSide
@@ -225,12 +224,10 @@ def _host_page_routes(
 
 
 async def _examine(settings: Settings, *, network: bool) -> Examination:
-    # The probes load libraries that a service without such a page request never needs.
+    # Imported for the first page that shows them, as the probes are.
     from paraph.operations.findings.examination import examine_running
-    from paraph.operations.probes.collecting import Sources
 
-    sources = Sources(time.time, time.monotonic, token=lambda: secrets.token_urlsafe(32))
-    return await examine_running(settings, sources, network=network)
+    return await examine_running(settings, probe_sources(), network=network)
 
 
 def _operator_pages(settings: Settings, context: Context) -> ASGIApp:

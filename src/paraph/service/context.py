@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paraph.endpoints.readiness import Readiness
 from paraph.lifecycle.context import Context
@@ -24,6 +26,17 @@ from paraph.storage.backup.receipt_book import ReceiptBook
 from paraph.storage.database import Database, open_store
 from paraph.zoom.server_metadata import zoom_authorization_server
 from paraph.zoom.webhook import Freshness
+
+if TYPE_CHECKING:
+    from paraph.operations.probes.collecting import Sources
+
+
+def probe_sources() -> Sources:
+    """Return the clock and the randomness of the doctor's probes."""
+    # The probes load libraries that a service without the page that shows them never needs.
+    from paraph.operations.probes.collecting import Sources
+
+    return Sources(time.time, time.monotonic, token=lambda: secrets.token_urlsafe(32))
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -15,16 +14,7 @@ from starlette.routing import Route
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.replay import Played, replay
 from paraph.simulator.scenarios.steps import Scenario
-from simulator.receiver import Receiver, receiving
-
-
-@pytest.fixture
-def receiver(simulated: SimulatedZoom) -> Iterator[Receiver]:
-    """The event URL of the app."""
-    with receiving() as one:
-        simulated.app.event_url = simulated.app.deauthorization_url = one.url
-        one.secret = simulated.app.webhook_secret
-        yield one
+from simulator.receiver import Receiver
 
 
 def play(zoom: SimulatedZoom, *steps: dict[str, Any], start_url: str = "") -> list[Played]:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.replay import replay
 from paraph.simulator.scenarios.scenario_file import load_scenario, parse_scenario
 from paraph.simulator.scenarios.steps import name_of
 from paraph.simulator.scenarios.writing import write_scenario
-from simulator.receiver import Receiver, receiving
-
-
-@pytest.fixture
-def receiver(simulated: SimulatedZoom) -> Iterator[Receiver]:
-    """The event URL of the app."""
-    with receiving() as one:
-        simulated.app.event_url = simulated.app.deauthorization_url = one.url
-        one.secret = simulated.app.webhook_secret
-        yield one
+from simulator.receiver import Receiver
 
 
 def press(zoom: SimulatedZoom, action: str, **fields: str) -> None:

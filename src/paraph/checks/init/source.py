@@ -10,7 +10,6 @@ from pathlib import Path
 from paraph.checks.init.target_file import Facts
 from paraph.errors import ConfigurationError
 
-FRAMEWORKS = ("flask", "django", "fastapi", "express")
 _SUFFIXES = {".py", ".js", ".mjs", ".cjs", ".ts"}
 _SKIPPED = {"node_modules", "venv", ".venv", "env", "tests", "test", "migrations", "dist"}
 _MAX_FILES, _MAX_BYTES = 400, 400_000
@@ -52,7 +51,7 @@ def read_source(framework: str, folder: Path) -> Facts:
     """Read the source of an app.
 
     Args:
-        framework: one of `FRAMEWORKS`.
+        framework: a key of `paraph.checks.advice.FRAMEWORKS`.
         folder: the folder with the source; it is the working folder of the command.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -13,7 +13,7 @@ import httpx
 from paraph.simulator.replay.expectations import describe
 from paraph.simulator.replay.place import Failed, Place
 from paraph.simulator.scenarios import steps
-from paraph.simulator.scenarios.steps import Step
+from paraph.simulator.scenarios.steps import DeliveryMatch, RequestMatch, Step
 
 # A receiver has three seconds for each attempt.
 _SECONDS = 30.0
@@ -173,24 +173,23 @@ def _wait(place: Place, step: steps.Wait) -> str:
             lambda: _is_up(place, url), f"a response of {_without_query(url)}", step.within
         )
         return f"{_without_query(url)} responds"
-    request, delivery = step.request, step.delivery
-    if request is not None:
-        least = request.count or 1
-        place.wait_for(
-            lambda: len(place.requests(request, whole=True)) >= least,
-            describe(request),
-            step.within,
-        )
-        return f"{describe(request)} arrived"
-    if delivery is not None:
-        least = delivery.count or 1
-        place.wait_for(
-            lambda: len(place.deliveries(delivery, whole=True)) >= least,
-            describe(delivery),
-            step.within,
-        )
-        return f"{describe(delivery)} was answered"
+    if step.request is not None:
+        return f"{_arrived(place, step.request, place.requests, step.within)} arrived"
+    if step.delivery is not None:
+        return f"{_arrived(place, step.delivery, place.deliveries, step.within)} was answered"
     raise Failed("the step waits for nothing")
+
+
+def _arrived(
+    place: Place,
+    wanted: RequestMatch | DeliveryMatch,
+    found: Callable[..., Sized],
+    within: float,
+) -> str:
+    """Wait until as many entries as wanted are there, and return their description."""
+    least = wanted.count or 1
+    place.wait_for(lambda: len(found(wanted, whole=True)) >= least, describe(wanted), within)
+    return describe(wanted)
 
 
 def _check(_place: Place, _step: steps.Check) -> str:

@@ -88,17 +88,23 @@ async function refresh() {
   }
 }
 
-async function reveal(form) {
+// Returns the response to a form of an entry as a page, or null with a note.
+async function fragmentOf(form) {
   const body = new URLSearchParams(new FormData(form));
   body.set("fragment", "1");
   const response = await fetch(form.action, { method: "POST", body }).catch(() => null);
   if (!response || !response.ok) {
     say("This entry is no longer kept.", true);
-    return;
+    return null;
   }
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+async function reveal(form) {
+  const page = await fragmentOf(form);
+  if (!page) return;
   const place = document.getElementById(form.dataset.reveal);
   const masked = place.querySelector(".parts, .pairs");
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = document.createElement("div");
   fresh.className = "parts revealed";
   fresh.append(...page.body.childNodes);
@@ -124,14 +130,8 @@ async function showMore(form) {
     delete place.dataset.kind;
     return;
   }
-  const body = new URLSearchParams(new FormData(form));
-  body.set("fragment", "1");
-  const response = await fetch(form.action, { method: "POST", body }).catch(() => null);
-  if (!response || !response.ok) {
-    say("This entry is no longer kept.", true);
-    return;
-  }
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const page = await fragmentOf(form);
+  if (!page) return;
   place.replaceChildren(...page.body.childNodes);
   place.dataset.kind = kind;
   if (kind !== "curl") return;
