@@ -56,7 +56,7 @@ async def redeliver(context: Context, event_id: str, *, operator: str = "") -> K
             event.event_id, client_id=context.client.client_id, now=context.now()
         )
         if done:
-            by = {"operator": operator} if operator else {}
+            by = audit.by_operator(operator)
             await audit.record(tx, context, "event.redelivered", event=event.event_id[:16], **by)
     if done:
         return event

@@ -88,6 +88,16 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
         return f"{ZOOM_PREFIX}{self.name}" if is_like_notice else self.name
 
 
+class ForwardingPause(NamedTuple):
+    """A pause of forwarding: its beginning, in epoch seconds, and who began it.
+
+    `paused_by` is the id of an API key, or "" for the command line.
+    """
+
+    paused_at: int
+    paused_by: str
+
+
 class NoticeCount(NamedTuple):
     """The counter of one Zoom user's notices. `arrival` orders them, in microseconds."""
 

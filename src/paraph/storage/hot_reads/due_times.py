@@ -22,7 +22,8 @@ class DueTimes(NamedTuple):
     """The earliest time of each kind of work, in epoch seconds; None: there is no such work.
 
     Attributes:
-        urgent_event, other_event: the next attempt to forward an event.
+        urgent_event, other_event: the next attempt to forward an event; None for other events
+            while forwarding is paused.
         revocation, ownerless: the next attempt with a queued token.
         forwarded_at, dead_since, received_at: of the events whose deletion is due first.
         request, state, answer: the expiry of a link request, a used state, an idempotent response.
@@ -54,7 +55,9 @@ _COLUMNS = ", ".join(
     f"(SELECT {one})"
     for one in (
         "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = true",
-        "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = false",
+        # A paused event is not due: its replica is not woken every second.
+        "CASE WHEN NOT EXISTS (SELECT 1 FROM forwarding_pause) THEN (SELECT min(next_attempt_at)"
+        " FROM events WHERE status = 'received' AND urgent = false) END",
         "min(next_attempt_at) FROM revocations",
         "min(next_attempt_at) FROM ownerless_tokens",
         "min(handed_on_at) FROM events WHERE status = 'handed_on' AND body IS NOT NULL",

@@ -20,6 +20,7 @@ from paraph.storage.connection import Connection
 from paraph.storage.stores.event_columns import BODY, column_of, users_in
 from paraph.storage.stores.event_order import claimable
 from paraph.storage.stores.event_purge import EventPurge
+from paraph.storage.stores.forwarding_pause import is_not_paused
 from paraph.storage.tables import events, grants
 
 _KEY_MISSING_SECONDS = 300
@@ -175,7 +176,12 @@ class EventStore:
         """Mark due events that are not urgent as forwarded: the host wants no events."""
         due = (
             select(events.c.event_id)
-            .where(_waiting, events.c.urgent.is_(False), events.c.next_attempt_at <= now)
+            .where(
+                _waiting,
+                events.c.urgent.is_(False),
+                events.c.next_attempt_at <= now,
+                is_not_paused(),
+            )
             .order_by(events.c.next_attempt_at, events.c.arrival)
             .limit(limit)
             .with_for_update(skip_locked=True)
