@@ -98,6 +98,26 @@ class ForwardingPause(NamedTuple):
     paused_by: str
 
 
+class EventFilter(NamedTuple):
+    """The conditions of a list of events; each that is "" or None is absent.
+
+    Attributes:
+        name: the name of the event, as it is shown to operators.
+        account_id: of Zoom.
+        user_id: a Zoom user whom the event names. With an account, events without an account
+            that name the user are included.
+        received_from, received_before: epoch seconds; the first one is included.
+        failure: a part of the cause, byte for byte.
+    """
+
+    name: str = ""
+    account_id: str = ""
+    user_id: str = ""
+    received_from: int | None = None
+    received_before: int | None = None
+    failure: str = ""
+
+
 class NoticeCount(NamedTuple):
     """The counter of one Zoom user's notices. `arrival` orders them, in microseconds."""
 

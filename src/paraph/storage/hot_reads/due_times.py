@@ -49,15 +49,20 @@ class DueTimes(NamedTuple):
     seen_at: int | None
 
 
+_OTHER_EVENT = (
+    "SELECT min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = false"
+)
 # An index answers each in one step, except for tables that hold a few rows at a time. The constants
 # are written out: a partial index is not used with a parameter.
 _COLUMNS = ", ".join(
     f"(SELECT {one})"
     for one in (
         "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = true",
-        # A paused event is not due: its replica is not woken every second.
-        "CASE WHEN NOT EXISTS (SELECT 1 FROM forwarding_pause) THEN (SELECT min(next_attempt_at)"
-        " FROM events WHERE status = 'received' AND urgent = false) END",
+        # A paused event is not due: no replica is woken every second.
+        (
+            "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = false"
+            " AND NOT EXISTS (SELECT 1 FROM forwarding_pause)"
+        ),
         "min(next_attempt_at) FROM revocations",
         "min(next_attempt_at) FROM ownerless_tokens",
         "min(handed_on_at) FROM events WHERE status = 'handed_on' AND body IS NOT NULL",
