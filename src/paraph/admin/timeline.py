@@ -103,8 +103,7 @@ async def read_timeline(
         links=[link],
         newest_batch=True,
     )
-    async for one in about:
-        entries.append(Entry(one.at, "audit", f"{one.sequence:020}", audited=one))
+    entries += [Entry(one.at, "audit", f"{one.sequence:020}", audited=one) async for one in about]
     # At account level, every event of the account is forwarded for its installation.
     user_id = identity.user_id if context.level == "user" else ""
     limit = PAGE + position.shown + 1

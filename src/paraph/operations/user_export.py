@@ -79,12 +79,9 @@ async def _collect(
     hashes = [context.tombstone_hash(identity), context.removal_mark(user_id)]
     removals = [one for each in hashes if (one := await tx.removals.find_tombstone(each))]
     about = entries_about(tx, context, account_id=account_id, user_id=user_id, links=links)
-    entries = [
-        {"number": one.sequence, "at": one.at, "action": one.action, **one.details}
-        async for one in about
-    ]
-    removed = {one["installation"] for one in entries if one["action"] == "grant.removed"} - {""}
-    receipts = await tx.removals.receipts_of(sorted(removed))
+    entries = [one async for one in about]
+    removed = {one.details["installation"] for one in entries if one.action == "grant.removed"}
+    receipts = await tx.removals.receipts_of(sorted(removed - {""}))
     person = Person(user_id, "" if grant is None else grant.email)
     return {
         "grant": None if grant is None else await _grant(tx, grant),
@@ -101,7 +98,10 @@ async def _collect(
             {"zoom_time": one.zoom_time, "reported_at": one.reported_at} for one in removals
         ],
         "receipts": [asdict(one) for one in receipts],
-        "audit": entries,
+        "audit": [
+            {"number": one.sequence, "at": one.at, "action": one.action, "details": one.details}
+            for one in entries
+        ],
     }
 
 
