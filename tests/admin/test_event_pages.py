@@ -211,7 +211,9 @@ async def test_a_pause_stands_on_every_page(signed_in: Desk) -> None:
 @pytest.mark.parametrize("action", ["pause", "resume"])
 async def test_a_pause_needs_a_form_of_this_session(signed_in: Desk, action: str) -> None:
     """Without the CSRF token nothing happens."""
-    refused = await signed_in.client.post(f"/admin/forwarding/{action}", data={"csrf_token": "0" * 64})
+    refused = await signed_in.client.post(
+        f"/admin/forwarding/{action}", data={"csrf_token": "0" * 64}
+    )
     assert 403 == refused.status_code
     assert "Forwarding is paused" not in (await signed_in.get("/admin/events")).text
 

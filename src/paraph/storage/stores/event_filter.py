@@ -10,7 +10,7 @@ from paraph.storage.tables import events
 
 
 def conditions_of(chosen: EventFilter) -> list[ColumnElement[bool]]:
-    """Build the conditions of a filter; an empty filter has none."""
+    """Build the conditions of a filter; an empty filter matches every event."""
     where: list[ColumnElement[bool]] = []
     if chosen.name:
         where += _named(chosen.name)

@@ -42,5 +42,5 @@ class ForwardingPauseStore:
         return done.rowcount == 1
 
     async def end(self) -> bool:
-        """End the pause. Return False if there is none."""
+        """End the pause. Return False if forwarding was not paused."""
         return (await self._connection.execute(delete(forwarding_pause))).rowcount > 0
