@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from paraph.api import models
-from paraph.api.document import WITH_BODY, ApiKeyDependency, InstallationId
+from paraph.api.document import IDEMPOTENT, REPEATABLE, WITH_BODY, ApiKeyDependency, InstallationId
 from paraph.lifecycle import hosted_installation
 from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_unlimited
 from paraph.lifecycle.context import Context
@@ -66,7 +66,7 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
             )
         )
 
-    @router.post("/user-export", responses=WITH_BODY)
+    @router.post("/user-export", dependencies=IDEMPOTENT, responses={**REPEATABLE, **WITH_BODY})
     async def export_user_data(
         key: Annotated[ApiKey, Depends(key)], body: models.UserBody
     ) -> dict[str, Any]:
