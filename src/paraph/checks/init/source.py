@@ -24,7 +24,9 @@ _VARIABLE = re.compile(
 )
 # Zoom's address in the code, or a library that has it.
 _ZOOM_ADDRESS = re.compile(r"https://(?:api\.)?zoom\.us\b|passport-zoom|providers[./]zoom\b")
-_ALLAUTH = re.compile(r"\bpath\(\s*r?[\"']\^?([\w/.-]*)[\"']\s*,\s*include\(\s*[\"']allauth\.urls[\"']")
+_ALLAUTH = re.compile(
+    r"\bpath\(\s*r?[\"']\^?([\w/.-]*)[\"']\s*,\s*include\(\s*[\"']allauth\.urls[\"']"
+)
 # The first pattern that a path or a variable contains decides.
 _REDIRECT = re.compile(r"callback|redirect|oauth2?/(?:return|complete)")
 _WEBHOOK = re.compile(r"webhook|/events?\b|hook")
@@ -136,9 +138,7 @@ def _urls(paths: Sequence[str]) -> Mapping[str, str]:
     return found
 
 
-def _command(
-    framework: str, folder: Path, texts: Mapping[str, str], *, is_new: bool
-) -> list[str]:
+def _command(framework: str, folder: Path, texts: Mapping[str, str], *, is_new: bool) -> list[str]:
     """Return the command; `is_new` if each run has a new database, which Django must migrate."""
     if framework == "django":
         if not (folder / "manage.py").is_file():
