@@ -118,7 +118,11 @@ def test_a_server_error_is_a_refusal_unless_the_case_is_about_errors() -> None:
     found = run(small(), ["cb-half-install", "tok-html-200"], told=lambda _finding: None).findings
     assert [
         ("cb-half-install", Verdict.PASS, ""),
-        ("tok-html-200", Verdict.FAIL, "a page sent as text/html: the app broke with 500"),
+        (
+            "tok-html-200",
+            Verdict.FAIL,
+            "a page sent as text/html: the app responds with status 500",
+        ),
     ] == [(one.id, one.verdict, one.reason) for one in found]
 
 

@@ -128,7 +128,7 @@ def _logout(t: CaseContext) -> None:
     t.hooks.require("sign_in")
     t.hooks.require("sign_out")
     if not t.target.urls.pages:
-        raise HookMissingError("needs urls.pages")
+        raise HookMissingError("needs `urls.pages`")
     subject = t.subject()
     browser = t.browser(subject)
     t.control(shows(t, browser, subject), "no page shows who is signed in")
@@ -256,7 +256,7 @@ def _idor(t: CaseContext) -> None:
     found = [owner.browser.open(t.environment.absolute(one)) for one in t.target.urls.pages]
     shown = (owner.user.display_name, owner.user.email, owner.user.id)
     if not any(what in one.text for one in found for what in shown):
-        raise HookMissingError("needs urls.pages with a page that shows the Zoom user")
+        raise HookMissingError("needs `urls.pages` with a page that shows the Zoom user's name")
     links = {resolved(page.url, one) for page in found for one in _LINK.findall(page.text)}
     for url in sorted(one for one in links if owner.browser.is_ours(one) and not acts(one)):
         response = stranger.open(url)

@@ -227,7 +227,7 @@ def _rotation(t: CaseContext) -> None:
     t.hooks.require("use")
     for name in ("key_added", "key_retired"):
         if name not in t.target.variants:
-            raise HookMissingError(f"needs [variants.{name}]")
+            raise HookMissingError(f"needs `[variants.{name}]`")
     old = install(t)
     t.environment.restart("key_added")
     status, _ = t.hooks.use(old.subject, old.user.id)

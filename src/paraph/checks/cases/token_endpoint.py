@@ -67,7 +67,7 @@ def expect_no_install(
     spoil()
     page, before = _attempt(t, browser)
     t.expect(page.status, f"{what}: no response ({page.problem})")
-    t.expect(not is_clean or page.status != 500, f"{what}: the app broke with 500")
+    t.expect(not is_clean or page.status != 500, f"{what}: the app responds with status 500")
     t.expect(t.hooks.links() == linked, f"{what}: a link was made")
     t.zoom.reset()
     if not t.hooks.has("links") and page.status < 400 and t.zoom.requests(ME, since=before):
@@ -212,9 +212,11 @@ def _html(t: CaseContext) -> None:
 @case("tok-5xx-429")
 def _errors(t: CaseContext) -> None:
     replies = {
-        "500": Reply.of_json({"reason": "x"}, 500),
-        "503": Reply(503, b"busy", {"content-type": "text/plain"}),
-        "429": Reply(429, b"{}", {"content-type": "application/json", "retry-after": "3600"}),
+        "status 500": Reply.of_json({"reason": "x"}, 500),
+        "status 503": Reply(503, b"busy", {"content-type": "text/plain"}),
+        "status 429": Reply(
+            429, b"{}", {"content-type": "application/json", "retry-after": "3600"}
+        ),
         "a cut connection": Reply(cut=True),
     }
     for what, reply in replies.items():
@@ -258,7 +260,7 @@ def _slow(t: CaseContext) -> None:
         waiting.join(40)
         t.expect(got and got[0].status, f"{what}: the person still waits after 15 seconds")
         t.expect(got[0].seconds <= 15.5, f"{what}: response after {got[0].seconds:.0f} seconds")
-        t.expect(got[0].status != 500, f"{what}: the app broke with 500")
+        t.expect(got[0].status != 500, f"{what}: the app responds with status 500")
 
 
 @case("tok-huge")
@@ -317,5 +319,5 @@ def _expect_no_trust(t: CaseContext, certificate: Certificate, what: str) -> Non
     t.environment.replace_zoom(certificate)
     t.environment.restart("tls_zoom")
     page, before = _attempt(t)
-    t.expect(page.status != 500, f"{what}: the app broke with 500")
+    t.expect(page.status != 500, f"{what}: the app responds with status 500")
     t.expect(not t.zoom.token_requests(before), f"{what}: credentials were sent")

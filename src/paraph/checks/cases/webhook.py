@@ -277,7 +277,7 @@ def _shift(t: CaseContext) -> None:
 @case("wh-fail-open")
 def _fail_open(t: CaseContext) -> None:
     if "no_webhook_secret" not in t.target.variants:
-        raise HookMissingError("needs [variants.no_webhook_secret]")
+        raise HookMissingError("needs `[variants.no_webhook_secret]`")
     user = known_user(t)
     try:
         t.environment.restart("no_webhook_secret")
