@@ -168,7 +168,7 @@ def _readings(value: str) -> list[str]:
 
 def _is_page(response: Response) -> bool:
     kind = response.header("content-type")
-    return kind.startswith(("text/html", "application/json"))
+    return response.status != 204 and kind.startswith(("text/html", "application/json"))
 
 
 @case("hdr-security")
