@@ -77,6 +77,7 @@ def sign_in(page: Page, demo: RunningDemo, key: str, path: str = "/admin/") -> N
     page.get_by_role("button", name="Sign in").click()
 
 
+@pytest.mark.slow
 def test_a_dead_letter_is_redelivered_by_page(operated: RunningDemo, page: Page) -> None:
     """Sign in, see it and its cause, hand it on again, see it handed on, sign out."""
     problems: list[str] = []
