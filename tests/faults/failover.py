@@ -184,7 +184,8 @@ class Load:
                 for _ in range(30):
                     answer = await browser.get(back)
                     books.install_answers[str(answer.status_code)] += 1
-                    if answer.status_code != 503:
+                    # A busy simulator may close an idle connection as a request is sent on it.
+                    if answer.status_code != 503 or "Zoom could not be reached" in answer.text:
                         break
                     # The second page is for a commit that the killed server did not confirm.
                     assert any(

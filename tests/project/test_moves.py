@@ -16,7 +16,7 @@ import pytest
 
 from installs.install_kit import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, SEALING_KEY, Kit
 from paraph import NotFound
-from paraph.installs import InstallFlow
+from paraph.installs import InstallFlow, InstallResult
 from paraph.simulator.webhooks.webhook_sender import sign
 from programs import need_program
 
@@ -51,7 +51,8 @@ def flow_of(kit: Kit) -> type:
 def test_a_home_made_flow(monkeypatch: pytest.MonkeyPatch) -> None:
     """An install goes through the two functions, and a forged response is refused."""
     _, code = blocks("move-from-own-flow")
-    kit, kept = Kit(), []
+    kit = Kit()
+    kept: list[InstallResult] = []
     monkeypatch.setattr("paraph.installs.InstallFlow", flow_of(kit))
     names = run(
         code, **VALUES, REDIRECT_URI=REDIRECT_URI, use_state=kit.used.use, keep_install=kept.append
@@ -95,7 +96,8 @@ def test_authlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """A signed-in person starts by a button and comes back with an install."""
     flask = pytest.importorskip("flask")
     (code,) = blocks("move-from-authlib")
-    kit, kept = Kit(), []
+    kit = Kit()
+    kept: list[tuple[str, str]] = []
     monkeypatch.setattr("paraph.installs.InstallFlow", flow_of(kit))
     app = flask.Flask("product")
     app.secret_key = "only of this test"
@@ -165,7 +167,8 @@ def test_users_who_connect_again() -> None:
 def test_tokens_are_imported_once() -> None:
     """New tokens are kept before the owner is read; a dead refresh token deletes its row."""
     _, code = blocks("move-tokens")
-    kit, done = Kit(), []
+    kit = Kit()
+    done: list[Any] = []
     names = run(
         code,
         flow=kit.flow,
