@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -38,14 +39,14 @@ def run(code: str, **names: Any) -> dict[str, Any]:
     return names
 
 
-def flow_of(kit: Kit) -> type:
+def flow_of(kit: Kit) -> Callable[..., InstallFlow]:
     """`InstallFlow` in front of the scripted Zoom of a kit."""
 
     def made(**arguments: Any) -> InstallFlow:
         rest = {"clock": lambda: kit.now, "transport": httpx.MockTransport(kit.zoom.answer)}
         return InstallFlow(**{**rest, **arguments})
 
-    return made  # type: ignore[return-value]
+    return made
 
 
 def test_a_home_made_flow(monkeypatch: pytest.MonkeyPatch) -> None:
