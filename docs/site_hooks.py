@@ -45,7 +45,7 @@ _LANGUAGES = {
     ".yml": "yaml",
 }
 # Draws the diagrams of a page; the theme would load it from another host. @mermaid-js/tiny 11.17.2.
-_DIAGRAMS = "vendor/mermaid.tiny.js"
+DIAGRAMS = "vendor/mermaid.tiny.js"
 # The page that shows all files of `deploy/`. Each folder of `examples/` has a page of its own.
 _DEPLOY = "how-to/deploy-files.md"
 _LINK = re.compile(r"(\]\(|\bsrc(?:set)?=\")([^)#:\"\s]+)((?:#[^)\"]*)?[)\"])")
@@ -200,7 +200,7 @@ def on_post_page(output: str, page: Page, **_: Any) -> str:
     """Add the script that draws diagrams to the pages that have one."""
     if '<pre class="mermaid">' not in output:
         return output
-    address = posixpath.relpath(_DIAGRAMS, page.url or ".")
+    address = posixpath.relpath(DIAGRAMS, page.url or ".")
     return output.replace("</head>", f'<script src="{address}"></script></head>', 1)
 
 
