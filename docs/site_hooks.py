@@ -152,8 +152,15 @@ def _code_page(title: str, folder: Path) -> str:
     for path in (path for path in sorted(folder.rglob("*")) if _is_shown(path)):
         code = path.read_text(encoding="utf-8").rstrip()
         language = _LANGUAGES.get(path.suffix, "text")
-        parts.append(f"## {path.relative_to(folder)}\n\n````{language}\n{code}\n````")
+        name = path.relative_to(folder)
+        download = f"[Download](../{name_of_download(path)})\n\n" * (folder.name == "deploy")
+        parts.append(f"## {name}\n\n{download}````{language}\n{code}\n````")
     return "\n\n".join(parts) + "\n"
+
+
+def name_of_download(path: Path) -> str:
+    """Return the place in the site of a file of `deploy/`."""
+    return path.relative_to(ROOT).as_posix()
 
 
 def _is_shown(path: Path) -> bool:
@@ -187,6 +194,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, page, content=text))
     for page, text in code_pages():
         files.append(File.generated(config, page, content=text))
+    for path in (path for path in (ROOT / "deploy").rglob("*") if _is_shown(path)):
+        files.append(File.generated(config, name_of_download(path), abs_src_path=str(path)))
     return files
 
 

@@ -86,6 +86,8 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
             name = "" if page.stem == "index" else f"{page.stem}/"
             assert f"{section}/{name}" in found
             assert (tmp_path / section / page.name).is_file()
+    for path in (path for path in (ROOT / "deploy").rglob("*") if path.is_file()):
+        assert path.read_bytes() == (tmp_path / path.relative_to(ROOT)).read_bytes()
     loaded = re.compile(
         r"<(?:script|img|iframe)[^>]+src=\"?https?:|<link[^>]+stylesheet[^>]+https?:"
     )
