@@ -44,8 +44,8 @@ _LANGUAGES = {
     ".yaml": "yaml",
     ".yml": "yaml",
 }
-# Draws the diagrams of a page; the theme would load it from another host. @mermaid-js/tiny 11.17.2.
-DIAGRAMS = "vendor/mermaid.tiny.js"
+# They draw diagrams. The theme would load mermaid from another host; this is 11.17.2 of its tiny form.
+DIAGRAMS = ("vendor/mermaid.tiny.js", "diagrams.js")
 # The page that shows all files of `deploy/`. Each folder of `examples/` has a page of its own.
 _DEPLOY = "how-to/deploy-files.md"
 _LINK = re.compile(r"(\]\(|\bsrc(?:set)?=\")([^)#:\"\s]+)((?:#[^)\"]*)?[)\"])")
@@ -206,11 +206,12 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
 
 def on_post_page(output: str, page: Page, **_: Any) -> str:
-    """Add the script that draws diagrams to the pages that have one."""
+    """Add the scripts that draw diagrams to the pages that have one."""
     if '<pre class="mermaid">' not in output:
         return output
-    address = posixpath.relpath(DIAGRAMS, page.url or ".")
-    return output.replace("</head>", f'<script src="{address}"></script></head>', 1)
+    addresses = (posixpath.relpath(one, page.url or ".") for one in DIAGRAMS)
+    scripts = "".join(f'<script src="{one}"></script>' for one in addresses)
+    return output.replace("</head>", f"{scripts}</head>", 1)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
