@@ -44,7 +44,7 @@ _LANGUAGES = {
     ".yaml": "yaml",
     ".yml": "yaml",
 }
-# They draw diagrams. The theme would load mermaid from another host; this is 11.17.2 of its tiny form.
+# They draw diagrams: mermaid itself, which the theme would load from another host, and its colours.
 DIAGRAMS = ("vendor/mermaid.tiny.js", "diagrams.js")
 # The page that shows all files of `deploy/`. Each folder of `examples/` has a page of its own.
 _DEPLOY = "how-to/deploy-files.md"
