@@ -166,13 +166,13 @@ def demand_folder(path: str) -> None:
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
         raise StorageError(
-            f"the database file cannot be created: there is no folder {folder}",
+            f"the database file cannot be opened: there is no folder {folder}",
             remedy="Create the folder, or correct database_url: sqlite:////srv/paraph.db is "
             "absolute, and sqlite:///paraph.db is relative to the working directory.",
         )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StorageError(
-            f"the database file cannot be created: the folder {folder} cannot be written to",
+            f"the database file cannot be opened: the folder {folder} cannot be written to",
             remedy="Let the user of the service write to the folder, or name another folder in "
             "database_url.",
         )
