@@ -6,6 +6,7 @@ Each verdict is confirmed by the code of the app or of the library. The target f
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -104,9 +105,15 @@ def target_of(framework: str, tmp_path: Path) -> Target:
     ],
 )
 def test_each_verdict_is_confirmed_by_the_code(
-    framework: str, fails: dict[str, str], passes: dict[str, str], tmp_path: Path
+    framework: str,
+    fails: dict[str, str],
+    passes: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The check finds the weaknesses of a team's app, and no weakness that it does not have."""
+    # An interpreter that is called through a link does not know its own packages.
+    monkeypatch.setenv("PATH", f"{Path('bin').resolve()}{os.pathsep}{os.environ['PATH']}")
     target = target_of(framework, tmp_path)
     found = run(target, select([*fails, *passes]), told=lambda _finding: None).findings
     expected = {**dict.fromkeys(fails, "fail"), **dict.fromkeys(passes, "pass")}
