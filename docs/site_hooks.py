@@ -44,6 +44,8 @@ _LANGUAGES = {
     ".yaml": "yaml",
     ".yml": "yaml",
 }
+# Draws the diagrams of a page; the theme would load it from another host. @mermaid-js/tiny 11.17.2.
+DIAGRAMS = "vendor/mermaid.tiny.js"
 # The page that shows all files of `deploy/`. Each folder of `examples/` has a page of its own.
 _DEPLOY = "how-to/deploy-files.md"
 _LINK = re.compile(r"(\]\(|\bsrc(?:set)?=\")([^)#:\"\s]+)((?:#[^)\"]*)?[)\"])")
@@ -192,6 +194,14 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Lead links out of `docs/` to the pages that show their targets."""
     path = page.file.src_uri
     return markdown if page.file.generated_by else for_site(markdown, f"docs/{path}", path)
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Add the script that draws diagrams to the pages that have one."""
+    if '<pre class="mermaid">' not in output:
+        return output
+    address = posixpath.relpath(DIAGRAMS, page.url or ".")
+    return output.replace("</head>", f'<script src="{address}"></script></head>', 1)
 
 
 def on_post_build(config: MkDocsConfig) -> None:

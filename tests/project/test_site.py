@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import site_hooks
@@ -39,6 +41,20 @@ def test_links_in_code_stay() -> None:
     assert "[a](../index.md#b)\n\n```text\n[a](../../README.md#b)\n```\n" == site_hooks.for_site(
         text, "docs/how-to/x.md", "how-to/x.md"
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [("", "vendor/mermaid.tiny.js"), ("how-to/keys/", "../../vendor/mermaid.tiny.js")],
+)
+def test_diagrams_are_drawn_by_our_own_copy(url: str, address: str) -> None:
+    """Only a page with a diagram loads the script, and from the site itself."""
+    page: Any = SimpleNamespace(url=url)
+    drawn = '<head></head><pre class="mermaid">'
+
+    assert f'<head><script src="{address}"></script></head>' in site_hooks.on_post_page(drawn, page)
+    assert "<head></head>" == site_hooks.on_post_page("<head></head>", page)
+    assert (site_hooks.DOCS / site_hooks.DIAGRAMS).is_file()
 
 
 def test_every_page_of_an_index_exists() -> None:

@@ -33,7 +33,7 @@ def explain_sent_redirect(
 
     Args:
         url: the URL that the browser was redirected to.
-        asked: the parameters of the authorization request; empty if it is unknown.
+        asked: the parameters of the authorization request; `{}` without a request.
         asked_at: epoch seconds of that request.
         sent_at: epoch seconds of the redirect.
         authorization_server: the URL of the server that sent it.

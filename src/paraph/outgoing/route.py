@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
-# Below the idle timeout of common servers (5 s and more), so that the client closes first: a
-# request on a connection that the server is closing has no response, and may not be sent again.
+# Below the idle timeout of common servers (5 s and more), so that the client closes first. A server
+# that closes a connection leaves a request on it unanswered, and it may not be sent again.
 KEEP_ALIVE_SECONDS = 4.0
 
 _FORM = "write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT"

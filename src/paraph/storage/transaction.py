@@ -21,6 +21,7 @@ from paraph.storage.connection import Connection
 from paraph.storage.stores.api_key import ApiKeyStore
 from paraph.storage.stores.audit import AuditStore
 from paraph.storage.stores.event import EventStore
+from paraph.storage.stores.forwarding_pause import ForwardingPauseStore
 from paraph.storage.stores.grant import GrantStore
 from paraph.storage.stores.idempotency import IdempotencyStore
 from paraph.storage.stores.installation import InstallationStore
@@ -46,6 +47,7 @@ class Transaction:
     used_states: UsedStateStore
     ownerless: OwnerlessStore
     events: EventStore
+    forwarding_pause: ForwardingPauseStore
     notices: NoticeStore
     revocations: RevocationStore
     removals: RemovalStore
@@ -68,6 +70,7 @@ class Transaction:
             used_states=UsedStateStore(connection),
             ownerless=OwnerlessStore(connection, sealing),
             events=EventStore(connection, sealing),
+            forwarding_pause=ForwardingPauseStore(connection),
             notices=NoticeStore(connection),
             revocations=RevocationStore(connection, sealing),
             removals=RemovalStore(connection),

@@ -22,7 +22,8 @@ class DueTimes(NamedTuple):
     """The earliest time of each kind of work, in epoch seconds; None: there is no such work.
 
     Attributes:
-        urgent_event, other_event: the next attempt to forward an event.
+        urgent_event, other_event: the next attempt to forward an event; None for other events
+            while forwarding is paused.
         revocation, ownerless: the next attempt with a queued token.
         forwarded_at, dead_since, received_at: of the events whose deletion is due first.
         request, state, answer: the expiry of a link request, a used state, an idempotent response.
@@ -48,13 +49,20 @@ class DueTimes(NamedTuple):
     seen_at: int | None
 
 
+_OTHER_EVENT = (
+    "SELECT min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = false"
+)
 # An index answers each in one step, except for tables that hold a few rows at a time. The constants
 # are written out: a partial index is not used with a parameter.
 _COLUMNS = ", ".join(
     f"(SELECT {one})"
     for one in (
         "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = true",
-        "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = false",
+        # A paused event is not due: no replica is woken every second.
+        (
+            "min(next_attempt_at) FROM events WHERE status = 'received' AND urgent = false"
+            " AND NOT EXISTS (SELECT 1 FROM forwarding_pause)"
+        ),
         "min(next_attempt_at) FROM revocations",
         "min(next_attempt_at) FROM ownerless_tokens",
         "min(handed_on_at) FROM events WHERE status = 'handed_on' AND body IS NOT NULL",

@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, case, delete, exists, func, select, update
+from sqlalchemy import Row, case, delete, exists, func, literal, select, tuple_, update
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.model.event import Backlog, EventStatus, KeptEvent
+from paraph.model.event import Backlog, EventFilter, EventStatus, KeptEvent
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.stores.event_columns import BODY, column_of, users_in
+from paraph.storage.stores.event_filter import conditions_of
 from paraph.storage.stores.event_order import claimable
 from paraph.storage.stores.event_purge import EventPurge
+from paraph.storage.stores.forwarding_pause import is_not_paused
 from paraph.storage.tables import events, grants
 
 _KEY_MISSING_SECONDS = 300
@@ -27,6 +29,7 @@ _RECEIVED = EventStatus.RECEIVED.value
 _FORWARDED = EventStatus.FORWARDED.value
 _DEAD = EventStatus.DEAD.value
 _WITHOUT_BODY = [column for column in events.c if column is not events.c.body]
+EVERY_EVENT = EventFilter()
 _waiting = events.c.status == _RECEIVED
 
 
@@ -175,7 +178,12 @@ class EventStore:
         """Mark due events that are not urgent as forwarded: the host wants no events."""
         due = (
             select(events.c.event_id)
-            .where(_waiting, events.c.urgent.is_(False), events.c.next_attempt_at <= now)
+            .where(
+                _waiting,
+                events.c.urgent.is_(False),
+                events.c.next_attempt_at <= now,
+                is_not_paused(),
+            )
             .order_by(events.c.next_attempt_at, events.c.arrival)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -258,20 +266,24 @@ class EventStore:
         return Backlog(waiting, urgent, oldest, dead)
 
     async def page(
-        self, *, status: EventStatus | None = None, after: str = "", limit: int = 50
+        self,
+        *,
+        status: EventStatus | None = None,
+        matching: EventFilter = EVERY_EVENT,
+        after: str = "",
+        limit: int = 50,
+        oldest_first: bool = False,
     ) -> Sequence[KeptEvent]:
         """Return events for operators: newest first, without bodies."""
-        statement = select(*_WITHOUT_BODY).order_by(
-            events.c.received_at.desc(), events.c.event_id.desc()
-        )
+        order = events.c.received_at, events.c.event_id
+        statement = select(*_WITHOUT_BODY).where(*conditions_of(matching))
+        statement = statement.order_by(*(one if oldest_first else one.desc() for one in order))
         if status is not None:
             statement = statement.where(events.c.status == status.value)
         if after:
             last = select(events.c.received_at).where(events.c.event_id == after).scalar_subquery()
-            statement = statement.where(
-                (events.c.received_at < last)
-                | ((events.c.received_at == last) & (events.c.event_id < after))
-            )
+            here, cursor = tuple_(*order), tuple_(last, literal(after))
+            statement = statement.where(here > cursor if oldest_first else here < cursor)
         rows = await self._connection.execute(statement.limit(limit))
         return [self._event(row) for row in rows]
 
