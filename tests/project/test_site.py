@@ -52,9 +52,9 @@ def test_diagrams_are_drawn_by_our_own_copy(url: str, address: str) -> None:
     page: Any = SimpleNamespace(url=url)
     drawn = '<head></head><pre class="mermaid">'
 
-    assert f'<head><script src="{address}"></script></head>' in site_hooks.on_post_page(drawn, page)
+    assert f'<head><script src="{address}"></script>' in site_hooks.on_post_page(drawn, page)
     assert "<head></head>" == site_hooks.on_post_page("<head></head>", page)
-    assert (site_hooks.DOCS / site_hooks.DIAGRAMS).is_file()
+    assert all((site_hooks.DOCS / name).is_file() for name in site_hooks.DIAGRAMS)
 
 
 def test_every_page_of_an_index_exists() -> None:
@@ -86,6 +86,8 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
             name = "" if page.stem == "index" else f"{page.stem}/"
             assert f"{section}/{name}" in found
             assert (tmp_path / section / page.name).is_file()
+    for path in (path for path in (ROOT / "deploy").rglob("*") if path.is_file()):
+        assert path.read_bytes() == (tmp_path / path.relative_to(ROOT)).read_bytes()
     loaded = re.compile(
         r"<(?:script|img|iframe)[^>]+src=\"?https?:|<link[^>]+stylesheet[^>]+https?:"
     )
