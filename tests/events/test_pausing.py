@@ -15,7 +15,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.pausing import pause_forwarding, read_pause, resume_forwarding
 from paraph.lifecycle.context import Context
 from paraph.model.event import EventStatus, KeptEvent
-from paraph.storage.stores.event import EventStore
+from paraph.storage.stores.events.event import EventStore
 from service_kit import running
 
 pytestmark = pytest.mark.anyio

@@ -20,7 +20,7 @@ from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.stores.api_key import ApiKeyStore
 from paraph.storage.stores.audit import AuditStore
-from paraph.storage.stores.event import EventStore
+from paraph.storage.stores.events.event import EventStore
 from paraph.storage.stores.forwarding_pause import ForwardingPauseStore
 from paraph.storage.stores.grant import GrantStore
 from paraph.storage.stores.idempotency import IdempotencyStore

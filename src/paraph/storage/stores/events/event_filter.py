@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, func
 
 from paraph.model.event import NOTICE_PREFIX, ZOOM_PREFIX, EventFilter
-from paraph.storage.stores.event_columns import column_of
+from paraph.storage.stores.events.event_columns import column_of
 from paraph.storage.tables import events
 
 

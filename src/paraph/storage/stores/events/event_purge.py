@@ -15,7 +15,7 @@ from paraph.errors import SealBroken, UnknownEncryptionKey
 from paraph.model.event import EventStatus
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
-from paraph.storage.stores.event_columns import BODY, column_of, users_of_body
+from paraph.storage.stores.events.event_columns import BODY, column_of, users_of_body
 from paraph.storage.tables import events, grants
 
 PAGE = 200

@@ -17,10 +17,10 @@ from paraph.errors import SealBroken, UnknownEncryptionKey
 from paraph.model.event import Backlog, EventFilter, EventStatus, KeptEvent
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
-from paraph.storage.stores.event_columns import BODY, column_of, users_in
-from paraph.storage.stores.event_filter import conditions_of
-from paraph.storage.stores.event_order import claimable
-from paraph.storage.stores.event_purge import EventPurge
+from paraph.storage.stores.events.event_columns import BODY, column_of, users_in
+from paraph.storage.stores.events.event_filter import conditions_of
+from paraph.storage.stores.events.event_order import claimable
+from paraph.storage.stores.events.event_purge import EventPurge
 from paraph.storage.stores.forwarding_pause import is_not_paused
 from paraph.storage.tables import events, grants
 
