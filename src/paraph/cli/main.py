@@ -80,7 +80,7 @@ _PLACES = {
     "installations": CommandPlace(
         "paraph.cli.installations",
         "installations",
-        "List, show and remove installations.",
+        "List, show, export and remove installations.",
         "service",
     ),
     "events": CommandPlace(
