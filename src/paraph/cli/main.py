@@ -84,7 +84,10 @@ _PLACES = {
         "service",
     ),
     "events": CommandPlace(
-        "paraph.cli.events", "events", "List, show and redeliver events; pause and resume their forwarding.", "service"
+        "paraph.cli.events",
+        "events",
+        "List, show and redeliver events; pause and resume their forwarding.",
+        "service",
     ),
     "audit": CommandPlace("paraph.cli.audit", "audit", "Verify the audit log.", "service"),
 }
