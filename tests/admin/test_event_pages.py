@@ -154,6 +154,8 @@ async def test_all_dead_letters_that_are_shown(signed_in: Desk) -> None:
     assert "2 events are being delivered again" in told
     assert "1 was refused: the body was deleted" in told
     assert [kept[0], gone] == _links(told)
+    twice = await signed_in.press("/admin/dead-letters/redeliver", event=shown[1:])
+    assert "refused=3" in twice.headers["location"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from events.inbox_kit import keep, kept, meeting, removal
@@ -138,6 +139,39 @@ async def test_what_cannot_be_delivered_again_is_counted(context: Context) -> No
     await _add_dead(context, "a", received_at=1_000, body=None)
     await _add_dead(context, "b", received_at=2_000)
     assert Redelivered(1, 1, "") == await redeliver_dead(context, EventFilter())
+
+
+async def test_two_callers_redeliver_each_dead_letter_once(context: Context) -> None:
+    """At once, as by a double click: what one has made due, the other one counts as refused."""
+    for number in range(6):
+        await _add_dead(context, str(number))
+    counts = []
+
+    async def call() -> None:
+        counts.append(await redeliver_dead(context, EventFilter()))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(call)
+        group.start_soon(call)
+    assert 6 == sum(one.done for one in counts)
+    async with context.store.reading() as tx:
+        entries = await tx.audit.page(after=0, limit=100)
+    assert 6 == len(entries)
+
+
+async def test_a_late_caller_does_not_reset_what_was_delivered(context: Context) -> None:
+    """Its list is older than the delivery; one event by its id is delivered again all the same."""
+    event_id = await _add_dead(context, "a")
+    await redeliver(context, event_id, dead_only=True)
+    for is_delivered in (False, True):
+        if is_delivered:
+            async with context.store.transaction() as tx:
+                await tx.events.mark_forwarded([event_id], now=9_000)
+        with pytest.raises(UsageError):
+            await redeliver(context, event_id, dead_only=True)
+    assert [event_id] == [one.event_id for one in await kept(context, EventStatus.FORWARDED)]
+    await redeliver(context, event_id)
+    assert [event_id] == [one.event_id for one in await kept(context, EventStatus.RECEIVED)]
 
 
 async def test_the_api_redelivers_by_filter(tmp_path: Path) -> None:

@@ -87,7 +87,9 @@ class EventPages:
         done = refused = 0
         for event_id in request.form.all("event")[:PAGE]:
             try:
-                await redeliver(self._context, event_id, operator=request.session.key.key_id)
+                await redeliver(
+                    self._context, event_id, operator=request.session.key.key_id, dead_only=True
+                )
                 done += 1
             except UsageError:
                 refused += 1

@@ -152,7 +152,10 @@ def _redeliver_dead(filters: Mapping[str, Any], config: Path | None) -> None:
     done, refused = with_context(config, work)
     click.echo(f"{done} dead letters are due again")
     if refused:
-        click.echo(f"{refused} were refused: the body was deleted, or the installation was removed")
+        click.echo(
+            f"{refused} were refused: the body was deleted, the installation was removed, or"
+            " another call redelivered them first"
+        )
 
 
 def _filter_of(filters: Mapping[str, Any]) -> EventFilter:

@@ -31,7 +31,9 @@ async def find_event(context: Context, event_id: str) -> KeptEvent:
     return found
 
 
-async def redeliver(context: Context, event_id: str, *, operator: str = "") -> KeptEvent:
+async def redeliver(
+    context: Context, event_id: str, *, operator: str = "", dead_only: bool = False
+) -> KeptEvent:
     """Deliver a kept event again, counting from its first attempt.
 
     A notice keeps its `sequence`. It is delivered before the waiting notices of its installation,
@@ -41,11 +43,13 @@ async def redeliver(context: Context, event_id: str, *, operator: str = "") -> K
         context: the store and the clock.
         event_id: the id of the event, or its beginning.
         operator: the id of the operator's API key, for the audit log.
+        dead_only: refuse an event that is no dead letter. A caller that has a list needs it:
+            another caller may have redelivered the event since the list was read.
 
     Raises:
         NotFound: there is no such event.
         UsageError: the event is a deauthorization, its body was deleted, its installation was
-            removed, or a later notice made this notice untrue.
+            removed, a later notice made this notice untrue, or `dead_only` refuses the event.
     """
     event = await find_event(context, event_id)
     async with context.store.transaction() as tx:
@@ -56,7 +60,10 @@ async def redeliver(context: Context, event_id: str, *, operator: str = "") -> K
                 remedy="Deliver the later notices, or read the installation by the API.",
             )
         done = not event.urgent and await tx.events.redeliver(
-            event.event_id, client_id=context.client.client_id, now=context.now()
+            event.event_id,
+            client_id=context.client.client_id,
+            now=context.now(),
+            dead_only=dead_only,
         )
         if done:
             by = audit.by_operator(operator)
@@ -74,7 +81,8 @@ class Redelivered(NamedTuple):
     """The result of a redelivery by filter.
 
     Attributes:
-        done, refused: numbers of dead letters.
+        done, refused: numbers of dead letters. Those that another caller redelivers at the same
+            time are refused.
         after: the position to continue from; "" if no further dead letter matches.
     """
 
@@ -114,7 +122,7 @@ async def redeliver_dead(
     done = 0
     for event in found[:limit]:
         try:
-            await redeliver(context, event.event_id, operator=operator)
+            await redeliver(context, event.event_id, operator=operator, dead_only=True)
             done += 1
         except UsageError:
             continue

@@ -225,15 +225,20 @@ class EventStore:
             _waiting,
         )
 
-    async def redeliver(self, event_id: str, *, client_id: str, now: int) -> bool:
+    async def redeliver(
+        self, event_id: str, *, client_id: str, now: int, dead_only: bool = False
+    ) -> bool:
         """Make an event due again, counting from its first attempt.
 
         Return False if it is unknown, has no body, or its account has no grant of this client.
+        With `dead_only`, also if it is no dead letter when it is written.
         """
+        statuses = [EventStatus.DEAD] if dead_only else list(EventStatus)
         done = await self._connection.execute(
             update(events)
             .where(
                 events.c.event_id == event_id,
+                events.c.status.in_([one.value for one in statuses]),
                 events.c.body.is_not(None),
                 events.c.notice
                 | (events.c.account_id == "")
