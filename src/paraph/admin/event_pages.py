@@ -104,7 +104,7 @@ class EventPages:
         result = {
             "redelivered": some.done,
             "refused": some.refused,
-            "remain": int(bool(some.after)),
+            "remain": int(some.after is not None),
         }
         return see_other(f"/admin/events?{filters.query(status='dead', **result)}")
 

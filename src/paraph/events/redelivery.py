@@ -9,7 +9,7 @@ from paraph.errors import NotFound, UsageError
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import is_stale
-from paraph.model.event import EventFilter, EventStatus, KeptEvent
+from paraph.model.event import EventFilter, EventPosition, EventStatus, KeptEvent
 
 # The most dead letters of one call: each is a transaction of its own.
 AT_ONCE = 200
@@ -83,12 +83,12 @@ class Redelivered(NamedTuple):
     Attributes:
         done, refused: numbers of dead letters. Those that another caller redelivers at the same
             time are refused.
-        after: the position to continue from; "" if no further dead letter matches.
+        after: the position to continue from; None if no further dead letter matches.
     """
 
     done: int
     refused: int
-    after: str
+    after: EventPosition | None
 
 
 async def redeliver_dead(
@@ -96,7 +96,7 @@ async def redeliver_dead(
     matching: EventFilter,
     *,
     operator: str = "",
-    after: str = "",
+    after: EventPosition | None = None,
     limit: int = AT_ONCE,
 ) -> Redelivered:
     """Deliver the dead letters of a filter again, oldest first; see `redeliver`.
@@ -115,7 +115,7 @@ async def redeliver_dead(
         found = await tx.events.page(
             status=EventStatus.DEAD,
             matching=matching,
-            after=after,
+            after=after or "",
             limit=limit + 1,
             oldest_first=True,
         )
@@ -126,7 +126,5 @@ async def redeliver_dead(
             done += 1
         except UsageError:
             continue
-    more = len(found) > limit
-    return Redelivered(
-        done, min(len(found), limit) - done, found[limit - 1].event_id if more else ""
-    )
+    further = EventPosition.of(found[limit - 1]) if len(found) > limit else None
+    return Redelivered(done, min(len(found), limit) - done, further)

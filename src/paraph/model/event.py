@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import NamedTuple
@@ -14,6 +15,8 @@ from paraph.zoom.concerned_users import DropReason
 NOTICE_MARK = "!"
 # Every notice's name begins with the first; the second precedes Zoom's names where both occur.
 NOTICE_PREFIX, ZOOM_PREFIX = "installation.", "zoom."
+# The text of an `EventPosition`.
+POSITION_PATTERN = "([0-9]{1,13})-([A-Za-z0-9_-]{1,80})"
 
 
 class EventStatus(StrEnum):
@@ -116,6 +119,28 @@ class EventFilter(NamedTuple):
     received_from: int | None = None
     received_before: int | None = None
     failure: str = ""
+
+
+class EventPosition(NamedTuple):
+    """The position of one event in a list of events, whether or not its row still exists."""
+
+    received_at: int
+    event_id: str
+
+    @classmethod
+    def of(cls, event: KeptEvent) -> EventPosition:
+        """Return the position of this event."""
+        return cls(event.received_at, event.event_id)
+
+    @classmethod
+    def parse(cls, text: str) -> EventPosition | None:
+        """Parse the text of a position; return None for any other text."""
+        found = re.fullmatch(POSITION_PATTERN, text)
+        return None if found is None else cls(int(found[1]), found[2])
+
+    def __str__(self) -> str:
+        """Return the text, which names no row that must exist."""
+        return f"{self.received_at}-{self.event_id}"
 
 
 class NoticeCount(NamedTuple):

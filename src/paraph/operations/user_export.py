@@ -13,7 +13,7 @@ from paraph.errors import MessageMalformed, NotFound, SealBroken, UnknownEncrypt
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.user_audit import entries_about
-from paraph.model.event import EventFilter, KeptEvent
+from paraph.model.event import EventFilter, EventPosition, KeptEvent
 from paraph.model.grant import Grant
 from paraph.model.link import Link
 from paraph.operations.exported_content import Person, content_for
@@ -144,12 +144,13 @@ def _link(link: Link) -> dict[str, Any]:
 async def _events(tx: Transaction, account_id: str, person: Person) -> list[dict[str, Any]]:
     matching = EventFilter(account_id=account_id, user_id=person.user_id)
     found: list[dict[str, Any]] = []
+    after: str | EventPosition = ""
     while True:
-        after = found[-1]["id"] if found else ""
         page = await tx.events.page(matching=matching, after=after, limit=_BATCH, oldest_first=True)
         found += [await _event(tx, one, person) for one in page]
         if len(page) < _BATCH:
             return found
+        after = EventPosition.of(page[-1])
 
 
 async def _event(tx: Transaction, event: KeptEvent, person: Person) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, case, delete, exists, func, literal, select, tuple_, update
+from sqlalchemy import BigInteger, Row, case, delete, exists, func, literal, select, tuple_, update
 
 from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.model.event import Backlog, EventFilter, EventStatus, KeptEvent
+from paraph.model.event import Backlog, EventFilter, EventPosition, EventStatus, KeptEvent
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.stores.events.event_columns import BODY, column_of, users_in
@@ -275,19 +275,21 @@ class EventStore:
         *,
         status: EventStatus | None = None,
         matching: EventFilter = EVERY_EVENT,
-        after: str = "",
+        after: str | EventPosition = "",
         limit: int = 50,
         oldest_first: bool = False,
     ) -> Sequence[KeptEvent]:
-        """Return events for operators: newest first, without bodies."""
+        """Return events for operators: newest first, without bodies.
+
+        `after` is the last event of the previous page, or its id: no event is after an unknown id.
+        """
         order = events.c.received_at, events.c.event_id
         statement = select(*_WITHOUT_BODY).where(*conditions_of(matching))
         statement = statement.order_by(*(one if oldest_first else one.desc() for one in order))
         if status is not None:
             statement = statement.where(events.c.status == status.value)
         if after:
-            last = select(events.c.received_at).where(events.c.event_id == after).scalar_subquery()
-            here, cursor = tuple_(*order), tuple_(last, literal(after))
+            here, cursor = tuple_(*order), tuple_(*_position_of(after))
             statement = statement.where(here > cursor if oldest_first else here < cursor)
         rows = await self._connection.execute(statement.limit(limit))
         return [self._event(row) for row in rows]
@@ -382,6 +384,13 @@ class EventStore:
             subject_key=row.subject_key,
             concerned=users_in(row.concerned),
         )
+
+
+def _position_of(after: str | EventPosition) -> tuple[Any, Any]:
+    if isinstance(after, EventPosition):
+        return literal(after.received_at, BigInteger), literal(after.event_id)
+    last = select(events.c.received_at).where(events.c.event_id == after)
+    return last.scalar_subquery(), literal(after)
 
 
 def _of(row: Row[Any]) -> Any:
