@@ -144,3 +144,25 @@ async def test_the_export_is_audited_and_a_typing_error_is_not_found(database_ur
         entry.action,
         entry.details,
     )
+
+
+async def test_a_former_user_learns_nothing_of_the_next(database_url: str) -> None:
+    """The change to another user is in both exports; installation and subject only in the new."""
+    async with open_context(database_url, installed=False) as context:
+        person, former = (context.identifier(sample.ACCOUNT, _ID[mark]) for mark in "21")
+        theirs = {"installation": "link-2", "subject": "subject-2"}
+        async with context.store.transaction() as tx:
+            await audit.record(
+                tx,
+                context,
+                "installation.grant_replaced",
+                reason="moved",
+                person=person,
+                former=former,
+                **theirs,
+            )
+        exports = [await export_user(context, sample.ACCOUNT, _ID[mark]) for mark in "12"]
+    assert [
+        {"reason": "moved", "former": former},
+        {"reason": "moved", "person": person, **theirs},
+    ] == [one["audit"][0]["details"] for one in exports]
