@@ -68,9 +68,7 @@ def test_a_reserved_port_is_nobody_elses() -> None:
         "from paraph.checks.harness.app_process import _PORTS, ReservedPort\n"
         "print(*(ReservedPort().number for _ in range(len(_PORTS) - 200)))"
     )
-    others = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     mine = {one.number for one in ports}
     assert 50 == len(mine)
     assert not {str(one) for one in mine} & set(done.stdout.split())
