@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 
@@ -245,7 +246,8 @@ async def test_refused_dead_letters_do_not_block_the_others(
     signed_in: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The form continues after the letters of the previous call, refused ones too."""
-    monkeypatch.setitem(redeliver_dead.__kwdefaults__, "limit", 2)
+    two = partial(redeliver_dead, limit=2)
+    monkeypatch.setattr("paraph.admin.event_pages.redeliver_dead", two)
     gone = [await signed_in.keep(10 + number, body=None) for number in range(2)]
     wanted = await signed_in.keep(1)
     fields: dict[str, str] = {"name": "meeting.ended"}

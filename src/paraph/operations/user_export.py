@@ -1,7 +1,7 @@
 """The export of all data that is kept of one Zoom user, for an access request.
 
 It holds nothing of another user and no secret. Tokens are only counted. The content of an event is
-included if the event names this user alone, and `exported_content` takes out what is secret in it.
+included if the event names this user alone, and `exported_content` keeps what is harmless in it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ FORMAT = "paraph-user-export-1"
 LEFT_OUT = (
     "access and refresh tokens: only their times are shown",
     "the content of events that name other users too, and of events whose content was deleted",
-    "inside the content of events: passwords, tokens, the paths of URLs, and other people",
+    "inside the content of events: fields that are not known to be about the event or the user",
+    "inside its texts: paths of URLs, what follows a word like password, and foreign addresses",
     "stored responses of repeated API calls: sealed, deleted after a day, found by no user",
     "events that name no user: they belong to the account",
 )
