@@ -166,7 +166,7 @@ class ReservedPort:
             self._held.close()
 
     def release(self) -> None:
-        """Let others take the port."""
+        """Make the port available to others."""
         self._held.close()
 
 

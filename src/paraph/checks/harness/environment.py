@@ -63,7 +63,7 @@ class Environment:
         try:
             self.zoom = self._new_zoom(None)
         except OSError:
-            self._let_go()
+            self._release_everything()
             raise
 
     def __enter__(self) -> Self:
@@ -98,9 +98,9 @@ class Environment:
         if self.app is not None:
             self.app.stop()
         self.zoom.stop()
-        self._let_go()
+        self._release_everything()
 
-    def _let_go(self) -> None:
+    def _release_everything(self) -> None:
         self._trap_listener.stop()
         for port in self._reserved:
             port.release()
