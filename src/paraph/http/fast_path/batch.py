@@ -227,7 +227,7 @@ class Batch:
         requests, self._requests = self._requests, []
         steps = []
         for one in requests:
-            # A body alone is read at once. What is read beside a body is read for all of them.
+            # The body is here already; a value that is read beside it is read for all of them.
             step = one.step if isinstance(one.step, ReadTogether) else one.resume(one.body)
             if step is not None:
                 steps.append((one, step))
