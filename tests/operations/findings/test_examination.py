@@ -176,6 +176,11 @@ SPOILT_FACTS: list[tuple[dict[str, Any], str]] = [
         "secret-in-repository",
     ),
     ({"files": (FileFacts("keys.txt", "keys", exists=False),)}, "file-missing"),
+    ({"files": (FileFacts("paraph.db", "database", obstacle="no"),)}, "file-not-usable"),
+    (
+        {"files": (FileFacts("r", "receipts", exists=False, obstacle="it is a file"),)},
+        "file-not-usable",
+    ),
     ({"database": DatabaseFacts(failure="nothing listens there")}, "database-unreachable"),
     ({"database": DatabaseFacts(unknown_steps=("c9999",))}, "database-of-newer-code"),
     ({"database": DatabaseFacts(removable_steps=("c0001",))}, "schema-outdated"),

@@ -37,6 +37,40 @@ def test_modes_are_read(tmp_path: Path) -> None:
     assert not found["paraph.toml"].in_repository
 
 
+@pytest.mark.parametrize(
+    ("folder", "obstacle"),
+    [
+        ("new/and/deeper", ""),
+        ("paraph.toml/receipts", "Not a directory"),
+        ("paraph.toml", "it is a file"),
+        ("gone/receipts", "is not a folder"),
+    ],
+)
+def test_receipts_need_a_folder_that_can_be_made(
+    tmp_path: Path, folder: str, obstacle: str
+) -> None:
+    """The service creates missing folders; what stands in the way is read before a removal."""
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    path = tmp_path / folder
+    found = facts_in(tmp_path, receipts_folder=str(path))
+    (seen,) = (one for one in found.values() if one.role == "receipts")
+
+    assert seen.obstacle.endswith(obstacle)
+    assert bool(obstacle) is bool(seen.obstacle)
+
+
+def test_a_place_that_this_user_cannot_write_to_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read-only database opens, and fails with the first delivery."""
+    (tmp_path / "paraph.db").touch(mode=0o400)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    found = facts_in(tmp_path)
+
+    assert "cannot write to" in found["paraph.db"].obstacle
+    assert "cannot write to" in found["paraph.db-receipts"].obstacle
+
+
 def test_a_folder_is_no_settings_file(tmp_path: Path) -> None:
     """The mode of a folder that is named by mistake gives no advice to change it."""
     (found,) = [

@@ -17,13 +17,22 @@ _HOLDS = {
     "database": "sealed tokens, and ids and e-mail addresses of people",
     "receipts": "hashes of removed people",
 }
+# If these cannot be opened, the settings' own checks or those of the database say so.
+_SEEN_OTHERWISE = frozenset({"settings", "database"})
 _REQUIRED = frozenset({"keys", "key service token"})
 
 
 def file_findings(file: FileFacts) -> Iterator[Finding]:
     """Find what is weak about one file."""
+    if file.obstacle and (file.exists or file.role not in _SEEN_OTHERWISE):
+        yield Finding(
+            "file-not-usable",
+            file.path,
+            f"It is to hold {_HOLDS[file.role]}, and cannot be used: {file.obstacle}.",
+            "Let the service's own user use it, or correct the path in the settings.",
+        )
     if not file.exists:
-        if file.role in _REQUIRED:
+        if file.role in _REQUIRED and not file.obstacle:
             yield Finding(
                 "file-missing",
                 file.path,

@@ -116,6 +116,9 @@ RULES: dict[str, Rule] = {
     "file-open-to-others": Rule("critical", "Others can read or change a file", "CWE-732"),
     "folder-open-to-others": Rule("high", "Others can replace a file", "CWE-732"),
     "file-of-another": Rule("high", "A file belongs to another user", "CWE-708"),
+    "file-not-usable": Rule(
+        "high", "A file or folder of the settings cannot be used", "paraph: settings"
+    ),
     "file-missing": Rule("high", "A file of the settings is missing", "paraph: settings"),
     "secret-in-repository": Rule(
         "critical", "A secret file that git does not ignore", f"CWE-540; {_ZOOM_SECURITY}"

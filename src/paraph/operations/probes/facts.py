@@ -23,6 +23,7 @@ class FileFacts:
         folder_mode: the permission bits of its folder, with the sticky bit.
         in_repository: true if it lies in a working tree of git.
         ignored: true if git ignores it; None if git was not asked.
+        obstacle: why this user cannot use it, such as "Permission denied"; "" if nothing is known.
     """
 
     path: str
@@ -34,6 +35,7 @@ class FileFacts:
     folder_mode: int = 0o700
     in_repository: bool = False
     ignored: bool | None = None
+    obstacle: str = ""
 
 
 @dataclass(frozen=True, slots=True)

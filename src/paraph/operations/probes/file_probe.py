@@ -11,9 +11,11 @@ from pathlib import Path
 
 from paraph.operations.probes.facts import FileFacts
 from paraph.settings.loading import Inspected
+from paraph.settings.sqlite_url import sqlite_file
 
 _GIT_SECONDS = 10
-_SQLITE = "sqlite:///"
+# The roles of what the service writes to.
+_WRITTEN = frozenset({"database", "receipts"})
 
 
 def file_facts(settings_file: Path, inspected: Inspected) -> tuple[FileFacts, ...]:
@@ -29,12 +31,9 @@ def file_facts(settings_file: Path, inspected: Inspected) -> tuple[FileFacts, ..
 def _files(settings_file: Path, inspected: Inspected) -> Iterator[tuple[Path, str]]:
     written, settings = inspected.written, inspected.settings
     yield settings_file, "settings"
-    if written.database_url.startswith(_SQLITE):
-        database = written.database_url.removeprefix(_SQLITE)
-        # "" and "/" name no file; the settings' own checks say so.
-        if Path(database).name:
-            for suffix in ("", "-wal"):
-                yield Path(database + suffix), "database"
+    if database := sqlite_file(written.database_url):
+        for suffix in ("", "-wal"):
+            yield Path(database + suffix), "database"
     for name, role in (
         (written.encryption_keys_file, "keys"),
         (written.key_service_token_file, "key service token"),
@@ -48,11 +47,12 @@ def _facts_of(path: Path, role: str) -> FileFacts:
     try:
         status = path.stat()
         folder_mode = stat.S_IMODE(path.absolute().parent.stat().st_mode)
-    except (OSError, ValueError):
-        return FileFacts(str(path), role, exists=False)
-    if stat.S_ISDIR(status.st_mode) and role != "receipts":
-        # A folder has another mode than a file; the settings say that it cannot be read.
-        return FileFacts(str(path), role, exists=False)
+    except (OSError, ValueError) as error:
+        return FileFacts(str(path), role, exists=False, obstacle=_why_not_there(path, role, error))
+    if stat.S_ISDIR(status.st_mode) != (role == "receipts"):
+        # A folder has another mode than a file.
+        wrong = "it is a file" if role == "receipts" else "it is a folder"
+        return FileFacts(str(path), role, exists=False, obstacle=wrong)
     inside = _working_tree(path.absolute().parent)
     return FileFacts(
         path=str(path),
@@ -66,7 +66,28 @@ def _facts_of(path: Path, role: str) -> FileFacts:
         folder_mode=0o700 if os.name == "nt" else folder_mode,
         in_repository=inside is not None,
         ignored=None if inside is None else _is_ignored(path.absolute()),
+        obstacle=_why_not_writable(path) if role in _WRITTEN else "",
     )
+
+
+def _why_not_there(path: Path, role: str, error: OSError | ValueError) -> str:
+    """Return what hinders the use of a path that has no facts; "" if it can be created."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if not isinstance(error, FileNotFoundError):
+        return error.strerror or type(error).__name__
+    if role != "receipts":
+        return ""
+    # The service creates the folder and its parents with the first removal.
+    parent = next(one for one in path.absolute().parents if os.path.lexists(one))
+    if not parent.is_dir():
+        return f"{parent} is not a folder"
+    return _why_not_writable(parent)
+
+
+def _why_not_writable(path: Path) -> str:
+    wanted = os.W_OK | (os.X_OK if path.is_dir() else 0)
+    return "" if os.access(path, wanted) else f"this user cannot write to {path}"
 
 
 def _working_tree(folder: Path) -> Path | None:
