@@ -17,7 +17,7 @@ from paraph.zoom.app_form import FormField
 
 
 class AppFacts(NamedTuple):
-    """What the settings say about the app of this service; no secret.
+    """The app of this service in the settings, without secrets.
 
     Attributes:
         level: who adds the app, "user" or "account".
