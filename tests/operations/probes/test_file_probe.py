@@ -95,6 +95,29 @@ def test_a_database_without_a_name_is_no_file(tmp_path: Path, url: str) -> None:
     assert {"settings"} == roles - {"receipts"}
 
 
+def test_a_commit_of_the_past_is_found(tmp_path: Path) -> None:
+    """A file that git ignores now may stand in a commit, which every clone has."""
+    git = [need_program("git"), "-C", str(tmp_path), "-c", "user.name=j", "-c", "user.email=j@e.io"]
+    facts_in(tmp_path)
+    for command in (["init", "-q"], ["add", "paraph.toml"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    subprocess.run([*git, "rm", "-q", "--cached", "paraph.toml"], check=True)
+    (tmp_path / ".gitignore").write_text("paraph.toml\n", encoding="utf-8")
+    found = facts_in(tmp_path)["paraph.toml"]
+
+    assert (True, True) == (found.ignored, found.committed)
+
+
+def test_copies_of_the_settings_are_looked_at(tmp_path: Path) -> None:
+    """Editors and upgrades leave copies beside a file, with the same secrets."""
+    copies = {"paraph.toml~", ".paraph.toml.swp", "paraph.toml.bak2", "paraph.toml.orig"}
+    for name in (*copies, "paraph.toml.md", "other.toml.bak"):
+        (tmp_path / name).touch(mode=0o644)
+    found = facts_in(tmp_path)
+
+    assert copies == {name for name, one in found.items() if one.role == "settings copy"}
+
+
 @pytest.mark.parametrize(("line", "ignored"), [("", False), ("paraph.toml\n", True)])
 def test_git_says_whether_it_ignores_a_file(tmp_path: Path, line: str, *, ignored: bool) -> None:
     """A settings file in a repository is safe if git ignores it."""

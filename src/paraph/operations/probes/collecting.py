@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -48,11 +48,13 @@ class Sources:
         clock: returns epoch seconds.
         monotonic: seconds, for durations.
         token: returns a new random text of 43 or more characters.
+        environment: the variables of this process.
     """
 
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     token: Callable[[], str]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 async def collect(
@@ -73,6 +75,7 @@ async def collect(
         settings_problems=inspected.problems,
         settings=settings,
         files=await asyncio.to_thread(file_facts, path, inspected),
+        tls_key_log=sources.environment.get("SSLKEYLOGFILE", ""),
     )
     if settings is not None:
         database = await database_facts(settings.database_url, clock=sources.clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -14,6 +15,10 @@ from paraph.settings.loading import Inspected
 from paraph.settings.sqlite_url import sqlite_file
 
 _GIT_SECONDS = 10
+# `*` is the name of the file that they are copies of.
+_COPY = re.compile(
+    r"\*(?:~|\.(?:bak|old|orig|save|copy|backup|sw[a-p]|rpmsave|dpkg-old)\S*)|\.\*\.sw[a-p]"
+)
 # The roles of what the service writes to.
 _WRITTEN = frozenset({"database", "receipts"})
 
@@ -31,8 +36,10 @@ def file_facts(settings_file: Path, inspected: Inspected) -> tuple[FileFacts, ..
 def _files(settings_file: Path, inspected: Inspected) -> Iterator[tuple[Path, str]]:
     written, settings = inspected.written, inspected.settings
     yield settings_file, "settings"
+    for copy in _copies(settings_file):
+        yield copy, "settings copy"
     if database := sqlite_file(written.database_url):
-        for suffix in ("", "-wal"):
+        for suffix in ("", "-wal", "-shm"):
             yield Path(database + suffix), "database"
     for name, role in (
         (written.encryption_keys_file, "keys"),
@@ -65,7 +72,8 @@ def _facts_of(path: Path, role: str) -> FileFacts:
         and status.st_gid in {os.getegid(), *os.getgroups()},
         folder_mode=0o700 if os.name == "nt" else folder_mode,
         in_repository=inside is not None,
-        ignored=None if inside is None else _is_ignored(path.absolute()),
+        ignored=None if inside is None else _is_ignored(path),
+        committed=inside is not None and bool(_git(path, "log", "--all", "-1", "--format=%h")[1]),
         obstacle=_why_not_writable(path) if role in _WRITTEN else "",
     )
 
@@ -96,18 +104,35 @@ def _working_tree(folder: Path) -> Path | None:
 
 def _is_ignored(path: Path) -> bool | None:
     """Ask git whether it ignores a file; None if git cannot say."""
+    status, _ = _git(path, "check-ignore", "--quiet")
+    return {0: True, 1: False}.get(status)
+
+
+def _git(path: Path, *command: str) -> tuple[int, bytes]:
+    """Run git for one file; return its exit code and output, or -1 if it cannot say."""
     git = shutil.which("git")
     if git is None:
-        return None
+        return -1, b""
     try:
         # A fixed program and a path that stands behind "--": no option can be smuggled in.
         done = subprocess.run(  # noqa: S603
-            [git, "check-ignore", "--quiet", "--", path.name],
-            cwd=path.parent,
+            [git, *command, "--", path.name],
+            cwd=path.absolute().parent,
             capture_output=True,
             timeout=_GIT_SECONDS,
             check=False,
         )
     except (OSError, subprocess.SubprocessError):
-        return None
-    return {0: True, 1: False}.get(done.returncode)
+        return -1, b""
+    return done.returncode, done.stdout if done.returncode == 0 else b""
+
+
+def _copies(file: Path) -> Iterator[Path]:
+    """Yield the copies of a file that editors and `paraph init` leave beside it."""
+    try:
+        names = sorted(one.name for one in file.absolute().parent.iterdir())
+    except OSError:
+        return
+    for name in names:
+        if _COPY.fullmatch(name.replace(file.name, "*", 1)):
+            yield file.with_name(name)
