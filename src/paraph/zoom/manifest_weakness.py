@@ -90,7 +90,7 @@ def _check_redirects(manifest: Manifest, redirect_uri: str) -> Iterator[Weakness
         yield Weakness(
             "redirect-not-exact",
             _PRODUCTION,
-            "The app has no redirect URL, so nobody can add it from the Marketplace.",
+            "The app has no redirect URL, so it cannot be added from the Marketplace.",
             "Set it to the page /marketplace of this service.",
         )
     registered = {url for _, url in primaries} | set(manifest.oauth_allow_list)

@@ -46,7 +46,7 @@ def key_log_findings(file: str) -> Iterator[Finding]:
         yield Finding(
             "tls-keys-logged",
             "SSLKEYLOGFILE",
-            f"Python appends the keys of every TLS connection to {file}: whoever reads it can open "
+            f"Python appends the keys of every TLS connection to {file}: a reader of it can open "
             "recorded tokens and secrets.",
             "Unset the variable SSLKEYLOGFILE, delete the file, and replace the client secret.",
         )
