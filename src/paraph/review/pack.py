@@ -74,10 +74,17 @@ class Pack:
     sections: Sequence[Section]
 
 
+def picture_of(pack: Pack) -> Picture:
+    """Return the one picture of a pack, which Markdown shows from a file beside it."""
+    (picture,) = (
+        block for one in pack.sections for block in one.blocks if isinstance(block, Picture)
+    )
+    return picture
+
+
 _INTRODUCTION = (
     "Each statement says how it is known: measured when this pack was made, read from the "
-    "settings, shown "
-    "by a test of paraph's own suite, or stated by the team."
+    "settings, shown by a test of paraph's own suite, or stated by the team."
 )
 
 

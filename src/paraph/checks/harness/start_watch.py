@@ -61,8 +61,15 @@ class StartWatch:
         """Return the addresses that are not expected; [] if the expected one is among them."""
         if any(port == self._port and self._reaches(address) for address, port in found):
             return []
-        known = self._others - {self._port}
-        return sorted({(_destination(one), port) for one, port in found if port not in known})
+        # An expected port that the app was not given is a mistake, and its own one shows that.
+        known = self._others if self._port in self._others else set()
+        return sorted(
+            {
+                (_destination(one), port)
+                for one, port in found
+                if port == self._port or port not in known
+            }
+        )
 
     def _reaches(self, address: str) -> bool:
         """Return True if a connection to the expected host may arrive at `address`."""
