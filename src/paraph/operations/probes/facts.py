@@ -191,6 +191,10 @@ class NotChecked:
     asked_for: bool = False
 
 
+# The name of the part that `--live` asks about, among the parts that were not checked.
+LIVE_PART = "undocumented behaviour of Zoom"
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that was read. None means that a part was not probed.
