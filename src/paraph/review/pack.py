@@ -181,8 +181,8 @@ def _html_of(block: Block) -> str:
     )
     long = " long" if len(block.rows) > _LONG else ""
     return (
-        f'<p class="above">{known}</p><div class="table{long}"><table><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        f'<p class="above">{known}</p><div class="table{long}"><table>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -208,7 +208,8 @@ _STYLE = (
     "table{border-collapse:collapse;width:100%;font-size:.88rem;margin:.3rem 0 .5rem}"
     "th,td{border-bottom:1px solid var(--line);padding:.35rem .6rem .35rem 0;text-align:left;"
     "vertical-align:top;overflow-wrap:anywhere}th{color:var(--dim);font-weight:600}"
-    "tr,figure,.table:not(.long){break-inside:avoid}.above{break-after:avoid}figure{margin:.5rem 0 1rem}figure svg{width:100%;height:auto}"
+    "tr,figure,.table:not(.long){break-inside:avoid}.above{break-after:avoid}"
+    "figure{margin:.5rem 0 1rem}figure svg{width:100%;height:auto}"
     "figcaption{font-size:.85rem;color:var(--dim)}"
     ".long table{font-size:.8rem}.long td,.long th{padding:.12rem .6rem .12rem 0}"
     "@page{margin:18mm 16mm;@bottom-right{content:counter(page) ' of ' counter(pages);"

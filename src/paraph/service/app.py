@@ -248,7 +248,7 @@ def _operator_pages(settings: Settings, context: Context) -> ASGIApp:
             form=app_form(
                 public_url=settings.public_url,
                 level=settings.level,
-                scopes=settings.required_scopes,
+                scopes=sorted(settings.required_scopes),
                 events=(),
             ),
         ),

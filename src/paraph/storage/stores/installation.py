@@ -80,7 +80,7 @@ class InstallationStore:
             .group_by(links.c.client_id, grants.c.phase)
             .order_by(links.c.client_id, grants.c.phase)
         )
-        rows = await self._connection.execute(counted)
+        rows: Any = await self._connection.execute(counted)
         return [InstallationCount(app, Phase(phase), number) for app, phase, number in rows]
 
     async def _installations(self, *where: Any, limit: int | None = None) -> list[Installation]:
