@@ -78,11 +78,11 @@ def _arrows(settings: Settings) -> Iterator[str]:
     first, last = _LEFT + _BOX, _MIDDLE + _BOX
     gap, other_gap = (first + _MIDDLE) // 2, (last + _RIGHT) // 2
     upper, lower = _TOP + _HEIGHT, _CENTRE + _HEIGHT
-    turn = (upper + _CENTRE) // 2 + 10
+    middle = (upper + _CENTRE) // 2 + 10
     yield _arrow([(first, 62), (_MIDDLE, 62)], f"requests, {way}", (gap, 54))
-    yield _arrow([(35, upper), (35, _CENTRE)], "consent", (72, turn - 16))
-    webhooks = [(130, _CENTRE), (130, turn), (_MIDDLE + 40, turn), (_MIDDLE + 40, upper)]
-    yield _arrow(webhooks, f"webhooks, {way}", (gap, turn - 8))
+    yield _arrow([(35, upper), (35, _CENTRE)], "consent", (72, middle - 16))
+    webhooks = [(130, _CENTRE), (130, middle), (_MIDDLE + 40, middle), (_MIDDLE + 40, upper)]
+    yield _arrow(webhooks, f"webhooks, {way}", (gap, middle - 8))
     yield _arrow([(last - 60, upper), (last - 60, _CENTRE)], "", (0, 0))
     yield _arrow([(_MIDDLE, 252), (first, 252)], "code, tokens, API", (gap, 244))
     rows = [(last, 232), (other_gap, 232), (other_gap, 62), (_RIGHT, 62)]
