@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from paraph.errors import ConfigurationError, StorageError
 from paraph.sealing.row import Sealing
+from paraph.settings.sqlite_url import parse_sqlite_url
 from paraph.storage.connection import Intake, begun, storage_errors
 from paraph.storage.engines.sqlite_intake import SqliteIntake
 from paraph.storage.hot_reads.access_lookup import AccessLookup, SqliteAccessLookup
@@ -115,16 +116,10 @@ def file_of(database_url: str) -> str:
     Raises:
         ConfigurationError: the URL names no file. It may hold a password, so it is not repeated.
     """
-    scheme, _, path = database_url.partition(":///")
-    if scheme != "sqlite" or not path:
-        problem = "database_url must be sqlite:/// and the path of a file, or postgresql://"
-    elif path == ":memory:" or path.startswith("file:") or "?" in path or "\0" in path:
-        # In memory every connection would have a database of its own, and options could override
-        # the engine's settings.
-        problem = "database_url must name a file on disk, without options"
-    else:
-        return path
-    raise ConfigurationError([problem])
+    try:
+        return parse_sqlite_url(database_url)
+    except ConfigurationError as error:
+        raise ConfigurationError([f"database_url {one}" for one in error.problems]) from None
 
 
 _NAME_A_FILE = "Let database_url name a file in a folder that the service can write to."
