@@ -77,7 +77,7 @@ async def background_work(
         "prove": _prove(context, refresher),
         "presence": _be_present(presence, wake_ups),
         "clock": _compare_clocks(context, shared_clock),
-        "pending links": _regularly(RETENTION_SECONDS, partial(expire_pending, context)),
+        "pending links": _expire_links(context, wake_ups),
         "wake-ups": wake_ups.run(),
     }
     work = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
@@ -90,12 +90,6 @@ async def background_work(
         await refresher.close()
         with suppress(ParaphError):
             await presence.end()
-
-
-async def _regularly(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        await _outlived(job)
-        await asyncio.sleep(seconds)
 
 
 async def _whenever(signal: asyncio.Event, job: Job, *, pause: float) -> None:
@@ -139,6 +133,26 @@ async def _delete_expired(context: Context, wake_ups: WakeUps) -> None:
         lambda times: earliest(after(times.request, FINISH_SECONDS), times.state, times.answer),
     )
     await _whenever(signal, partial(delete_expired, context), pause=RETENTION_SECONDS)
+
+
+async def _expire_links(context: Context, wake_ups: WakeUps) -> None:
+    """End unconfirmed links. A link is written with an audit entry: without one none is new."""
+    looked_at: int | None = -1
+    next_at: int | None = None
+
+    def due(times: DueTimes) -> int | None:
+        return next_at if times.audit_head == looked_at else 0
+
+    async def run() -> None:
+        nonlocal looked_at, next_at
+        async with context.store.reading() as tx:
+            head, next_at = await tx.audit.head(), await tx.links.next_expiry()
+        if next_at is not None and next_at <= context.now():
+            # Its audit entries are the reason to look again.
+            await expire_pending(context)
+        looked_at = None if head is None else head.sequence
+
+    await _whenever(wake_ups.wake(asyncio.Event(), due), run, pause=RETENTION_SECONDS)
 
 
 async def _delete_events(settings: Settings, context: Context, wake_ups: WakeUps) -> None:

@@ -35,6 +35,7 @@ from paraph.errors import Conflict, StorageError
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.hot_reads.access_lookup import AccessLookup
+from paraph.storage.hot_reads.commit_listener import CommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
 from paraph.storage.outage import unavailable
@@ -85,6 +86,12 @@ class Engine(Protocol):
 
     def due_times_lookup(self) -> DueTimesLookup:
         """Return the lookup of due times, as it is cheapest on this kind of database."""
+
+    def commit_listener(self) -> CommitListener:
+        """Return the listener, on the connection of the lookup of due times."""
+
+    async def announce_commit(self, connection: AsyncConnection) -> None:
+        """Let this transaction's commit wake the services that listen."""
 
     @property
     def clock(self) -> Executable | None:

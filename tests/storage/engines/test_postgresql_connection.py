@@ -31,7 +31,7 @@ from storage.sample import ring
 pytestmark = pytest.mark.anyio
 
 # Said in docs/reference/where-it-runs.md.
-CONNECTIONS_OF_A_REPLICA = 15
+CONNECTIONS_OF_A_REPLICA = 16
 
 
 @contextlib.contextmanager

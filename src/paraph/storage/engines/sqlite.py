@@ -25,6 +25,7 @@ from paraph.sealing.row import Sealing
 from paraph.storage.connection import Intake, begun, storage_errors
 from paraph.storage.engines.sqlite_intake import SqliteIntake
 from paraph.storage.hot_reads.access_lookup import AccessLookup, SqliteAccessLookup
+from paraph.storage.hot_reads.commit_listener import CommitListener, NoCommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup, SqliteDueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup, SqliteRecipientLookup
 from paraph.storage.scope import Scope
@@ -91,6 +92,13 @@ class SqliteEngine:
     def due_times_lookup(self) -> DueTimesLookup:
         """Return the lookup of due times, on another such connection."""
         return SqliteDueTimesLookup(lambda: _connect_reader(self._path))
+
+    def commit_listener(self) -> CommitListener:
+        """Return none: see `NoCommitListener`."""
+        return NoCommitListener()
+
+    async def announce_commit(self, connection: AsyncConnection) -> None:
+        """Other processes see it in the version of the file."""
 
     @property
     def clock(self) -> None:
