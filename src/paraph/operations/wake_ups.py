@@ -96,7 +96,8 @@ class WakeUps:
         Raises:
             StorageError: the database failed; no signal was set.
         """
-        if self._times is None or await self._may_have_changed():
+        may_have_changed = await self._may_have_changed()
+        if self._times is None or may_have_changed:
             # Cleared and compared before: a commit during this read is seen again.
             self._heard.clear()
             self._times = await self._context.store.read_due_times(self._replica_id)
@@ -111,14 +112,12 @@ class WakeUps:
 
     async def _may_have_changed(self) -> bool:
         store = self._context.store
-        if self._heard.is_set():
-            return True
         if store.hears_others:
-            # Another service may have done the work since.
             waited = asyncio.get_running_loop().time() - self._read_at
-            return self._was_due or waited >= POLL_SECONDS
+            # What was due may have been done since, by another service too.
+            return self._heard.is_set() or self._was_due or waited >= POLL_SECONDS
         before, self._version = self._version, await store.read_version()
-        return before != self._version
+        return self._heard.is_set() or before != self._version
 
     async def _wait(self) -> None:
         """Wait until work is due, a write was heard of, or it is time to look for one."""
