@@ -179,12 +179,17 @@ async def begun(
             await finish(_start(connection, first))
         yield connection
         with storage_errors():
-            await finish(connection.commit())
+            await finish(_commit_and_close(connection))
     finally:
         # Rolls back what was not committed. If the start failed there is no transaction.
-        if connection.sync_connection is not None:
+        if connection.sync_connection is not None and not connection.closed:
             with storage_errors():
                 await finish(connection.close())
+
+
+async def _commit_and_close(connection: AsyncConnection) -> None:
+    await connection.commit()
+    await connection.close()
 
 
 async def _start(connection: AsyncConnection, first: Executable | None) -> None:

@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from paraph.errors import ConfigurationError, StorageError
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Intake, begun, storage_errors
+from paraph.storage.engines.sqlite_driver import DriverConnection
 from paraph.storage.engines.sqlite_intake import SqliteIntake
 from paraph.storage.hot_reads.access_lookup import AccessLookup, SqliteAccessLookup
 from paraph.storage.hot_reads.commit_listener import CommitListener, NoCommitListener
@@ -222,6 +224,10 @@ def _connect_reader(path: str) -> sqlite3.Connection:
     return connection
 
 
+async def _connect_driver(path: str) -> DriverConnection:
+    return await DriverConnection(path, timeout=BUSY_SECONDS)
+
+
 def _open(path: str, begin: str, *, connections: int, read_only: bool) -> AsyncEngine:
     """Open a pool of connections to one file; every transaction begins with `begin`."""
     engine = create_async_engine(
@@ -231,7 +237,7 @@ def _open(path: str, begin: str, *, connections: int, read_only: bool) -> AsyncE
         max_overflow=0,
         # `reset` below rolls back if a transaction is open.
         pool_reset_on_return=None,
-        connect_args={"timeout": BUSY_SECONDS},
+        async_creator=partial(_connect_driver, path),
         # A statement's parameters hold ciphertexts and ids, which must not appear in messages.
         hide_parameters=True,
     )
