@@ -122,14 +122,15 @@ class WakeUps:
     async def _wait(self) -> None:
         """Wait until work is due, a write was heard of, or it is time to look for one."""
         try:
-            async with asyncio.timeout(self._seconds_to_next()):
+            async with asyncio.timeout(self.seconds_to_next()):
                 await self._heard.wait()
         except TimeoutError:
             return
         since = asyncio.get_running_loop().time() - self._read_at
         await asyncio.sleep(max(0.0, TICK_SECONDS - since))
 
-    def _seconds_to_next(self) -> float:
+    def seconds_to_next(self) -> float:
+        """Return the seconds to wait for a write before the next look."""
         store = self._context.store
         if self._times is None or store.is_failing or not store.hears_others:
             return TICK_SECONDS

@@ -51,6 +51,7 @@ class _Listener(uvicorn.Server):
 
     Attributes:
         on_started: called when it accepts connections.
+        is_resting: true while it has no connection to check, and ticks rarely.
         last_connections_seconds: seconds for connections that were completed just before the end.
     """
 
@@ -62,7 +63,7 @@ class _Listener(uvicorn.Server):
         self._woken = asyncio.Event()
         super().__init__(config)
         self._connections = connections
-        self._is_resting = False
+        self.is_resting = False
         connections.on_first = self._end_rest
         self.exhaustion: ExhaustionLog | None = None
 
@@ -75,16 +76,16 @@ class _Listener(uvicorn.Server):
     async def main_loop(self) -> None:
         """Tick until the server is told to stop: rarely while no connection is open."""
         while not await self.on_tick(0):
-            self._is_resting = not (len(self._connections) or self._woken.is_set())
+            self.is_resting = not (len(self._connections) or self._woken.is_set())
             self._woken.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_REST_SECONDS if self._is_resting else _TICK_SECONDS):
+                async with asyncio.timeout(_REST_SECONDS if self.is_resting else _TICK_SECONDS):
                     await self._woken.wait()
 
     def _end_rest(self) -> None:
         """Tick for a first connection, whose response needs the present `Date`."""
-        if self._is_resting:
-            self._is_resting = False
+        if self.is_resting:
+            self.is_resting = False
             date = (b"date", formatdate(usegmt=True).encode())
             self.server_state.default_headers = [date, *self.config.encoded_headers]
             self._woken.set()
