@@ -12,7 +12,7 @@ from api.installed import SUBJECT, installed
 from loop_count import counted, fewest
 from paraph.lifecycle.api_key import create_key
 from paraph.service.fast_routes import private_fast_routes
-from service.connection_kit import connection
+from service.connection_kit import ITERATIONS, connection
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ async def test_an_access_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
                 before = transport.written
                 with counted(monkeypatch) as counts:
                     serving.data_received(vend)
-                    while transport.written == before:
+                    for _ in range(ITERATIONS):
                         await asyncio.sleep(0)
                 assert b" 200 " in transport.written[len(before) :][:20]
                 rounds.append(counts)

@@ -18,11 +18,15 @@ from paraph.events.retention import Retention, delete_expired_events
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.audit import HeadExport
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.link import expire_pending
 from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.logs import get_logger
-from paraph.operations.housekeeping import delete_expired, keep_alive, run_due_jobs
+from paraph.operations.housekeeping import (
+    LinkExpiry,
+    delete_expired,
+    keep_alive,
+    run_due_jobs,
+)
 from paraph.operations.receipt_export import ReceiptExport
 from paraph.operations.replica import BEAT_SECONDS, Presence
 from paraph.operations.restore import has_suspended, prove_suspended
@@ -136,23 +140,9 @@ async def _delete_expired(context: Context, wake_ups: WakeUps) -> None:
 
 
 async def _expire_links(context: Context, wake_ups: WakeUps) -> None:
-    """End unconfirmed links. A link is written with an audit entry: without one none is new."""
-    looked_at: int | None = -1
-    next_at: int | None = None
-
-    def due(times: DueTimes) -> int | None:
-        return next_at if times.audit_head == looked_at else 0
-
-    async def run() -> None:
-        nonlocal looked_at, next_at
-        async with context.store.reading() as tx:
-            head, next_at = await tx.audit.head(), await tx.links.next_expiry()
-        if next_at is not None and next_at <= context.now():
-            # Its audit entries are the reason to look again.
-            await expire_pending(context)
-        looked_at = None if head is None else head.sequence
-
-    await _whenever(wake_ups.wake(asyncio.Event(), due), run, pause=RETENTION_SECONDS)
+    expiry = LinkExpiry(context)
+    signal = wake_ups.wake(asyncio.Event(), expiry.due)
+    await _whenever(signal, expiry.run, pause=RETENTION_SECONDS)
 
 
 async def _delete_events(settings: Settings, context: Context, wake_ups: WakeUps) -> None:
