@@ -117,10 +117,7 @@ async def test_a_lost_connection_is_heard_and_the_next_read_listens_again(
         )
         await foreign.close()
         await heard_soon(heard)
-        assert not service.hears_others
-
         await service.read_due_times("r")
-        assert service.hears_others
         heard.clear()
         await write(command)
         await heard_soon(heard)

@@ -225,7 +225,10 @@ def _connect_reader(path: str) -> sqlite3.Connection:
 
 
 async def _connect_driver(path: str) -> DriverConnection:
-    return await DriverConnection(path, timeout=BUSY_SECONDS)
+    connection = DriverConnection(path, timeout=BUSY_SECONDS)
+    # This starts its thread.
+    await connection
+    return connection
 
 
 def _open(path: str, begin: str, *, connections: int, read_only: bool) -> AsyncEngine:

@@ -49,7 +49,8 @@ class DriverConnection(aiosqlite.Connection):
             finally:
                 cursor.close()
 
-        found: tuple[_Result, Sequence[Any]] = await self._execute(run_in_thread)
+        in_thread: Any = self._execute
+        found: tuple[_Result, Sequence[Any]] = await in_thread(run_in_thread)
         return found
 
 
