@@ -77,7 +77,7 @@ class LinkExpiry:
         self._next_at: int | None = None
 
     def due(self, times: DueTimes) -> int | None:
-        """Return when to look for links again, in epoch seconds; None if there are none."""
+        """Return when to look for links again, in epoch seconds; None without links."""
         return self._next_at if times.audit_head == self._head else 0
 
     async def run(self) -> None:

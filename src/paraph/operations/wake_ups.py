@@ -114,7 +114,7 @@ class WakeUps:
         store = self._context.store
         if store.hears_others:
             waited = asyncio.get_running_loop().time() - self._read_at
-            # What was due may have been done since, by another service too.
+            # Due work may have been done since, by another service too.
             return self._heard.is_set() or self._was_due or waited >= POLL_SECONDS
         before, self._version = self._version, await store.read_version()
         return self._heard.is_set() or before != self._version

@@ -113,7 +113,7 @@ class Connections:
 
     Attributes:
         is_draining: set when the listener is about to end; each response then ends its connection.
-        on_first: called when a connection is added and there was none.
+        on_first: called when a connection is added to an empty listener.
     """
 
     def __init__(self, limits: ConnectionLimits, *, trusted: Sequence[Network] = ()) -> None:
