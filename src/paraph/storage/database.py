@@ -266,7 +266,6 @@ class Database:
         await self._live.close()
         await self._concerned.close()
         await self._due_times.close()
-        await self._commits.close()
         await self._intake.close()
         await self._engine.dispose()
 

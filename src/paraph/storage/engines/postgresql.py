@@ -147,6 +147,7 @@ class PostgresqlEngine:
 
     async def dispose(self) -> None:
         """Close every connection."""
+        await self._listener.close()
         await self.readers.dispose()
         await self.writer.dispose()
 

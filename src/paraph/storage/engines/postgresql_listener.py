@@ -107,7 +107,7 @@ class PostgresqlCommitListener:
             self._heard()
 
     async def close(self) -> None:
-        """See `CommitListener`."""
+        """Close the connection."""
         self._heard, self._listens = None, False
         connection, self._connection = self._connection, None
         if connection is not None:

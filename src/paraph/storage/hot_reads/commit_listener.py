@@ -26,9 +26,6 @@ class CommitListener(Protocol):
     async def announce(self) -> None:
         """Wake the other services that listen."""
 
-    async def close(self) -> None:
-        """Close its connection."""
-
 
 class NoCommitListener:
     """SQLite: a process that writes cannot reach the others.
@@ -42,7 +39,4 @@ class NoCommitListener:
         """See `CommitListener`."""
 
     async def announce(self) -> None:
-        """See `CommitListener`."""
-
-    async def close(self) -> None:
         """See `CommitListener`."""
