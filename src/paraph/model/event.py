@@ -53,6 +53,7 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
             whether a new event is kept.
         marks: not stored either. Each is a user id, or "" for the whole account, with the hash
             under which its removal is recorded.
+        position: of a claimed event, its key in the table that is keyed by time; else 0.
     """
 
     event_id: str
@@ -75,6 +76,7 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
     concerned: tuple[str, ...] | None = ()
     event_ts: int | None = None
     marks: tuple[tuple[str, bytes], ...] = ()
+    position: int = 0
 
     @property
     def kind(self) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
+from paraph.storage.event_tables import EventTables
 from paraph.storage.stores.api_key import ApiKeyStore
 from paraph.storage.stores.audit import AuditStore
 from paraph.storage.stores.event import EventStore
@@ -58,7 +59,7 @@ class Transaction:
     tables: TableStore
 
     @classmethod
-    def on(cls, connection: Connection, sealing: Sealing) -> Transaction:
+    def on(cls, connection: Connection, sealing: Sealing, event_tables: EventTables) -> Transaction:
         """Return the stores of a connection whose transaction has begun."""
         return cls(
             grants=GrantStore(connection, sealing),
@@ -67,8 +68,8 @@ class Transaction:
             installations=InstallationStore(connection, sealing),
             used_states=UsedStateStore(connection),
             ownerless=OwnerlessStore(connection, sealing),
-            events=EventStore(connection, sealing),
-            notices=NoticeStore(connection),
+            events=EventStore(connection, sealing, event_tables),
+            notices=NoticeStore(connection, event_tables),
             revocations=RevocationStore(connection, sealing),
             removals=RemovalStore(connection),
             audit=AuditStore(connection),
@@ -76,6 +77,6 @@ class Transaction:
             idempotency=IdempotencyStore(connection, sealing),
             key_rotations=KeyRotationStore(connection),
             replicas=ReplicaStore(connection),
-            sealed=SealedStore(connection, sealing),
-            tables=TableStore(connection),
+            sealed=SealedStore(connection, sealing, event_tables),
+            tables=TableStore(connection, event_tables),
         )

@@ -1,0 +1,163 @@
+"""Rows of events: opened, and read by id or page by page, for operators.
+
+The table that is keyed by time has no index by `event_id` alone, because an entry in it would be
+written at a random place for each event. So an id is looked for in the index by which retries are
+recognised, from its beginning to its end. Only operators ask by id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Table, case, func, literal_column, select
+
+from paraph.model.event import Backlog, EventStatus, KeptEvent
+from paraph.sealing.row import Sealing
+from paraph.storage.connection import Connection
+from paraph.storage.event_tables import MOVED, EventTables, key_of
+from paraph.storage.stores.event_columns import BODY, users_in
+from paraph.storage.stores.event_order import RECEIVED
+
+DEAD: Any = literal_column(f"'{EventStatus.DEAD.value}'")
+
+
+class EventRows:
+    """Reads events, with their bodies or without.
+
+    Args:
+        connection: of a transaction.
+        sealing: opens the bodies.
+        tables: the tables that hold events.
+    """
+
+    def __init__(self, connection: Connection, sealing: Sealing, tables: EventTables) -> None:
+        self._connection = connection
+        self._sealing = sealing
+        self._tables = tables
+        self._events = tables.current
+
+    async def get(self, event_id: str) -> KeptEvent | None:
+        """Return an event, with its body unless that was deleted."""
+        for table in self._tables.all:
+            wanted = table.c.event_id == event_id, *_not_moved(table)
+            # The key alone is read from an index; the row then is read by its key.
+            key = select(key_of(table)).where(*wanted).limit(1).scalar_subquery()
+            row = (
+                await self._connection.execute(select(table).where(key_of(table) == key))
+            ).first()
+            if row is not None:
+                return self._event(row)
+        return None
+
+    async def find(self, beginning: str) -> KeptEvent | None:
+        """Return the one event whose id begins so, without its body; None if it is not unique."""
+        found: dict[str, tuple[Table, Any]] = {}
+        for table in self._tables.all:
+            event_id = table.c.event_id
+            rows = await self._connection.execute(
+                select(event_id, key_of(table).label("key"))
+                # A range, not LIKE: it uses the index, and no character is a wildcard.
+                .where(event_id >= beginning, event_id < f"{beginning}\x7f", *_not_moved(table))
+                .order_by(event_id)
+                .limit(2)
+            )
+            for row in rows:
+                found.setdefault(row.event_id, (table, row.key))
+        if beginning not in found and len(found) != 1:
+            return None
+        table, key = found[beginning] if beginning in found else next(iter(found.values()))
+        one = select(*_without_body(table)).where(key_of(table) == key)
+        return self._event((await self._connection.execute(one)).one())
+
+    async def backlog(self) -> Backlog:
+        """Return the counts of waiting events and dead letters."""
+        events = self._events
+        counts: Any = select(
+            func.count(),
+            func.coalesce(func.sum(case((events.c.urgent, 1), else_=0)), 0),
+            func.min(events.c.received_at),
+        ).where(events.c.status == RECEIVED)
+        found: Any = (await self._connection.execute(counts)).one()
+        waiting, urgent, oldest = found
+        dead = (
+            await self._connection.execute(
+                select(func.count())
+                .select_from(events)
+                .where(events.c.status == DEAD, events.c.body.is_not(None))
+            )
+        ).scalar_one()
+        return Backlog(waiting, urgent, oldest, dead)
+
+    async def page(
+        self, *, status: EventStatus | None = None, after: str = "", limit: int = 50
+    ) -> Sequence[KeptEvent]:
+        """Return events for operators: newest first, without bodies."""
+        found: list[KeptEvent] = []
+        for table in self._tables.all:
+            if len(found) < limit:
+                found += await self._page_of(table, status, after, limit - len(found))
+            if after and await self._holds(table, after):
+                # The rest is older, so all of it follows.
+                after = ""
+        return found
+
+    async def _page_of(
+        self, table: Table, status: EventStatus | None, after: str, limit: int
+    ) -> list[KeptEvent]:
+        received_at, event_id = table.c.received_at, table.c.event_id
+        statement = select(*_without_body(table)).where(*_not_moved(table))
+        is_by_time = key_of(table) is not event_id
+        if is_by_time:
+            statement = statement.order_by(key_of(table).desc())
+        else:
+            statement = statement.order_by(received_at.desc(), event_id.desc())
+        if status is not None:
+            statement = statement.where(table.c.status == status.value)
+        if after and is_by_time:
+            last = select(key_of(table)).where(event_id == after).scalar_subquery()
+            statement = statement.where(key_of(table) < last)
+        elif after:
+            last = select(received_at).where(event_id == after).scalar_subquery()
+            statement = statement.where(
+                (received_at < last) | ((received_at == last) & (event_id < after))
+            )
+        rows = await self._connection.execute(statement.limit(limit))
+        return [self._event(row) for row in rows]
+
+    async def _holds(self, table: Table, event_id: str) -> bool:
+        wanted = select(key_of(table)).where(table.c.event_id == event_id, *_not_moved(table))
+        return (await self._connection.execute(wanted.limit(1))).first() is not None
+
+    def _event(self, row: Row[Any], *, claimed: bool = False) -> KeptEvent:
+        sealed = getattr(row, "body", None)
+        return KeptEvent(
+            event_id=row.event_id,
+            name=row.name,
+            received_at=row.received_at,
+            body=None if sealed is None else self._sealing.open(BODY, row.event_id, sealed),
+            account_id=row.account_id,
+            user_id=row.user_id,
+            notice=row.notice,
+            urgent=row.urgent,
+            status=EventStatus(row.status),
+            attempts=row.attempts + claimed,
+            next_attempt_at=row.next_attempt_at,
+            handed_on_at=row.handed_on_at,
+            failure=row.failure,
+            arrival=row.arrival,
+            trace=row.trace,
+            signed_at=row.signed_at,
+            subject_key=row.subject_key,
+            concerned=users_in(row.concerned),
+            position=getattr(row, "position", 0) if claimed else 0,
+        )
+
+
+def _without_body(table: Table) -> list[Any]:
+    return [column for column in table.c if column is not table.c.body]
+
+
+def _not_moved(table: Table) -> list[Any]:
+    """Build the condition that a row is not what is left of one in the other table."""
+    return [] if table.name != "former_events" else [table.c.failure != MOVED]
