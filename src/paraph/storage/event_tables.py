@@ -4,10 +4,10 @@ Version 0.1 keys its rows by the digest of the event. Each insert then writes pa
 of four indexes. The table `kept_events` is keyed by the time of arrival, so rows are appended.
 
 New events never go to both tables. Older replicas know `events` alone: duplicates, earlier events
-and those of removed users are found only there. So all replicas use it until `paraph migrate`, which
-is run when no older one is left. It renames that table to `former_events`, so that every process
-that still writes to `events` fails and looks here again. It moves what waits, and dead letters, to
-`kept_events`. What was forwarded stays in `former_events` until the retention has deleted it.
+and those of removed users are found only there. So every replica uses it until `paraph migrate`,
+which is run when no older one is left. It renames that table to `former_events`, so that every
+process that still writes to `events` fails and looks here again. It moves what waits, and dead
+letters, to `kept_events`. What was forwarded stays in `former_events` until it is deleted as old.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from sqlalchemy import Row, exists, insert, literal, select, update
 
 from paraph.errors import Conflict, SealBroken, UnknownEncryptionKey
 from paraph.model.event import EventStatus, KeptEvent
-from paraph.storage.event_tables import MOVED, key_of, position_within
+from paraph.storage.event_tables import MOVED, POSITIONS_TRIED, key_of, position_within
 from paraph.storage.stores.event_columns import BODY, column_of
 from paraph.storage.stores.event_deletion import EventDeletion
 from paraph.storage.stores.event_order import claimable
@@ -58,11 +58,9 @@ class EventStore(EventDeletion):
         once = self._connection.insert(self._events).on_conflict_do_nothing()
         if not self._tables.are_by_time:
             return (await self._connection.execute(once, values)).rowcount == 1
-        for _ in range(_POSITIONS_TRIED):
-            place = {
-                "position": position_within(event.received_at),
-                "event_ts": event.event_ts or 0,
-            }
+        for attempt in range(POSITIONS_TRIED):
+            position = position_within(event.received_at, event.event_id, attempt)
+            place = {"position": position, "event_ts": event.event_ts or 0}
             if (await self._connection.execute(once, values | place)).rowcount == 1:
                 return True
             if await self._holds(self._events, event.event_id):
