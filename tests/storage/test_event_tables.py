@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -253,17 +253,23 @@ async def test_the_change_under_load(older: Older) -> None:
                     enough[len(kept)].set()
 
     async def forward(store: Database) -> None:
-        while not stopping.is_set() or await store_has_waiting(store):
-            try:
-                claimed = await claim(store, 20)
-                async with store.transaction() as tx:
-                    await tx.events.mark_forwarded(claimed, now=NOW + 1)
-            except StorageError:
-                continue
+        while not stopping.is_set() or await retried(lambda: waits(store)):
+            claimed = await retried(lambda: claim(store, 20))
+            await retried(lambda: mark(store, claimed))
             done.extend(one.event_id for one in claimed)
-            await asyncio.sleep(0)
 
-    async def store_has_waiting(store: Database) -> bool:
+    async def mark(store: Database, claimed: Sequence[KeptEvent]) -> None:
+        async with store.transaction() as tx:
+            await tx.events.mark_forwarded(claimed, now=NOW + 1)
+
+    async def retried(work: Callable[[], Awaitable[Any]]) -> Any:
+        while True:
+            try:
+                return await work()
+            except StorageError:
+                await asyncio.sleep(0.01)
+
+    async def waits(store: Database) -> bool:
         async with store.reading() as tx:
             return bool((await tx.events.backlog()).waiting)
 
