@@ -233,6 +233,27 @@ async def test_one_position_belongs_to_one_event(database_url: str) -> None:
     assert [Outcome.DUPLICATE] * 200 == again
 
 
+async def mark(store: Database, claimed: Sequence[KeptEvent]) -> None:
+    """Write that they are forwarded."""
+    async with store.transaction() as tx:
+        await tx.events.mark_forwarded(claimed, now=NOW + 1)
+
+
+async def waits(store: Database) -> bool:
+    """Whether an event waits."""
+    async with store.reading() as tx:
+        return bool((await tx.events.backlog()).waiting)
+
+
+async def retried(work: Callable[..., Awaitable[Any]], *values: Any) -> Any:
+    """Do it, and again where the tables have changed."""
+    while True:
+        try:
+            return await work(*values)
+        except StorageError:
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.slow
 async def test_the_change_under_load(older: Older) -> None:
     """While two replicas keep, claim and end events: none is lost, none is doubled."""
@@ -253,25 +274,10 @@ async def test_the_change_under_load(older: Older) -> None:
                     enough[len(kept)].set()
 
     async def forward(store: Database) -> None:
-        while not stopping.is_set() or await retried(lambda: waits(store)):
-            claimed = await retried(lambda: claim(store, 20))
-            await retried(lambda: mark(store, claimed))
+        while not stopping.is_set() or await retried(waits, store):
+            claimed = await retried(claim, store, 20)
+            await retried(mark, store, claimed)
             done.extend(one.event_id for one in claimed)
-
-    async def mark(store: Database, claimed: Sequence[KeptEvent]) -> None:
-        async with store.transaction() as tx:
-            await tx.events.mark_forwarded(claimed, now=NOW + 1)
-
-    async def retried(work: Callable[[], Awaitable[Any]]) -> Any:
-        while True:
-            try:
-                return await work()
-            except StorageError:
-                await asyncio.sleep(0.01)
-
-    async def waits(store: Database) -> bool:
-        async with store.reading() as tx:
-            return bool((await tx.events.backlog()).waiting)
 
     async with asyncio.TaskGroup() as tasks:
         for place, store in enumerate(stores):
