@@ -7,7 +7,7 @@ New events never go to both tables. Older replicas know `events` alone: duplicat
 and those of removed users are found only there. So every replica uses it until `paraph migrate`,
 which is run when no older one is left. It renames that table to `former_events`, so that every
 process that still writes to `events` fails and looks here again. It moves what waits, and dead
-letters, to `kept_events`. What was forwarded stays in `former_events` until it is deleted as old.
+letters, to `kept_events`. Forwarded events stay in `former_events` until the retention ends.
 """
 
 from __future__ import annotations

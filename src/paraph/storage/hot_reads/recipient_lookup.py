@@ -60,7 +60,7 @@ class Asked(NamedTuple):
     """One claim and its recipients: users by `user_ids`, or the whole account without them.
 
     `position` is the key of an event in the table that is keyed by time. An event that was claimed
-    before `paraph migrate` has none: it is claimed again when its lease has ended.
+    before `paraph migrate` has position 0: it is claimed again when its lease has ended.
     """
 
     event_id: str
