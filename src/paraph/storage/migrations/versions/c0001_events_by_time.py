@@ -11,7 +11,9 @@ from alembic import op
 revision = "c0001"
 down_revision = None
 branch_labels = None
-depends_on = "0009"
+# Of steps that depend on each other the database would name the last alone. Every caller of
+# `paraph.storage.schema.contract` has applied the expanding ones.
+depends_on = None
 
 _COLUMNS = (
     "event_id, name, received_at, body, account_id, user_id, notice, urgent, status, attempts,"
