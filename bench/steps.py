@@ -27,7 +27,7 @@ from paraph.logs import log_many, set_up_logs
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.secret import Secret
-from paraph.storage.stores.event_columns import BODY
+from paraph.storage.stores.events.event_columns import BODY
 from paraph.strict_json import parse_json_object
 from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import parse_event

@@ -17,7 +17,7 @@ from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
 from paraph.model.event import EventStatus, KeptEvent
-from paraph.storage.stores.event import EventStore
+from paraph.storage.stores.events.event import EventStore
 from storage import sample
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ Deauthorizations have a claim queue of their own: no backlog and no slow host de
 paraph never gives up on them. Every other event is retried with growing waits and then becomes a
 dead letter, which blocks no other event.
 
-A worker claims events for the length of a lease (`storage.stores.event`). So any number of
+A worker claims events for the length of a lease (`storage.stores.events.event`). So any number of
 processes share one database, and when a process dies another one claims its events. Each process
 delivers a bounded number of events at once. A handler that hangs delays only its own kind of event:
 a slow delivery gives up its worker slot, up to a limit for each event name. The module `claims`

@@ -17,7 +17,7 @@ from paraph.lifecycle.context import Context
 from paraph.logs import get_logger, log_many
 from paraph.model.event import KeptEvent
 from paraph.storage.scope import NOTHING_READ
-from paraph.storage.stores.event import EventStore
+from paraph.storage.stores.events.event import EventStore
 
 GATHER_SECONDS = 0.025
 RETRY_SECONDS = 1.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from paraph.lifecycle.context import Context
 from paraph.model.event import KeptEvent
 from paraph.model.installation import Recipient
-from paraph.storage.stores.event_columns import users_of_body
+from paraph.storage.stores.events.event_columns import users_of_body
 from paraph.zoom.concerned_users import Selection, select
 
 

@@ -21,7 +21,7 @@ from paraph.storage.connection import Connection
 from paraph.storage.event_tables import EventTables
 from paraph.storage.stores.api_key import ApiKeyStore
 from paraph.storage.stores.audit import AuditStore
-from paraph.storage.stores.event import EventStore
+from paraph.storage.stores.events.event import EventStore
 from paraph.storage.stores.grant import GrantStore
 from paraph.storage.stores.idempotency import IdempotencyStore
 from paraph.storage.stores.installation import InstallationStore

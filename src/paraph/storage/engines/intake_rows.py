@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.event_tables import EventTables, arrival_position
-from paraph.storage.stores.event_columns import BODY, column_of
+from paraph.storage.stores.events.event_columns import BODY, column_of
 from paraph.zoom.concerned_users import DropReason, Fate, Standing, fate_of, refusal_of
 
 COLUMNS = (

@@ -21,7 +21,7 @@ from paraph.model.installation import Recipient
 from paraph.storage.event_tables import EventTables, TablesInUse
 from paraph.storage.hot_reads.coalescing import Coalescing
 from paraph.storage.outage import failed
-from paraph.storage.stores.event_columns import users_in
+from paraph.storage.stores.events.event_columns import users_in
 
 _SQLITE = (
     "SELECT l.link_id, l.subject, g.user_id, g.account_id FROM {table} e"

@@ -14,7 +14,7 @@ from sqlalchemy import case, func, select, update
 from paraph.model.event import NoticeCount
 from paraph.storage.connection import Connection
 from paraph.storage.event_tables import EventTables
-from paraph.storage.stores.event_order import NO_SUBJECT, RECEIVED
+from paraph.storage.stores.events.event_order import NO_SUBJECT, RECEIVED
 from paraph.storage.tables import database_identity, notice_counters
 
 # A restored database does not know which notices followed its backup. So each epoch counts from

@@ -20,7 +20,7 @@ from paraph.sealing.key_ring import DAY_SECONDS, KeyRing, headers_of
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.event_tables import EVENT_TABLES, EventTables
-from paraph.storage.stores.event_columns import BODY
+from paraph.storage.stores.events.event_columns import BODY
 from paraph.storage.tables import (
     events,
     former_events,

@@ -9,8 +9,8 @@ from sqlalchemy import Table, delete, select, update
 
 from paraph.model.event import EventStatus
 from paraph.storage.event_tables import POSITIONS, key_of
-from paraph.storage.stores.event_purge import EventPurge
-from paraph.storage.stores.event_rows import EventRows
+from paraph.storage.stores.events.event_purge import EventPurge
+from paraph.storage.stores.events.event_rows import EventRows
 
 _FORWARDED = EventStatus.FORWARDED.value
 _DEAD = EventStatus.DEAD.value

@@ -16,9 +16,9 @@ from sqlalchemy import Row, exists, insert, literal, select, update
 from paraph.errors import Conflict, SealBroken, UnknownEncryptionKey
 from paraph.model.event import EventStatus, KeptEvent
 from paraph.storage.event_tables import MOVED, POSITIONS_TRIED, key_of, position_within
-from paraph.storage.stores.event_columns import BODY, column_of
-from paraph.storage.stores.event_deletion import EventDeletion
-from paraph.storage.stores.event_order import claimable
+from paraph.storage.stores.events.event_columns import BODY, column_of
+from paraph.storage.stores.events.event_deletion import EventDeletion
+from paraph.storage.stores.events.event_order import claimable
 from paraph.storage.tables import grants
 
 _KEY_MISSING_SECONDS = 300
@@ -31,7 +31,11 @@ class EventStore(EventDeletion):
     """The inbox and the outbox: events from Zoom, and notices to the host."""
 
     async def add(self, event: KeptEvent) -> bool:
-        """Insert an event once. Return False if this `event_id` exists."""
+        """Insert an event once. Return False if this `event_id` exists.
+
+        Raises:
+            Conflict: no position was found in the second of its arrival.
+        """
         body = event.body
         values = {
             "event_id": event.event_id,

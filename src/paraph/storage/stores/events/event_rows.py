@@ -16,8 +16,8 @@ from paraph.model.event import Backlog, EventStatus, KeptEvent
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.event_tables import MOVED, EventTables, key_of
-from paraph.storage.stores.event_columns import BODY, users_in
-from paraph.storage.stores.event_order import RECEIVED
+from paraph.storage.stores.events.event_columns import BODY, users_in
+from paraph.storage.stores.events.event_order import RECEIVED
 
 DEAD: Any = literal_column(f"'{EventStatus.DEAD.value}'")
 

@@ -16,7 +16,7 @@ from paraph.model.event import EventStatus
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.event_tables import key_of
-from paraph.storage.stores.event_columns import BODY, column_of, users_of_body
+from paraph.storage.stores.events.event_columns import BODY, column_of, users_of_body
 from paraph.storage.tables import grants
 
 PAGE = 200

@@ -1,0 +1,1 @@
+"""Events in the database: kept, claimed, ended, read by operators, and deleted."""
