@@ -109,9 +109,12 @@ async def _metrics() -> bytes:
     async def read() -> Backlog:
         return backlog
 
+    async def read_pause() -> None:
+        return None
+
     @asynccontextmanager
     async def reading() -> AsyncIterator[Any]:
-        yield SimpleNamespace(events=SimpleNamespace(backlog=read))
+        yield part(events=part(backlog=read), forwarding_pause=part(get=read_pause))
 
     def part(**members: Any) -> Any:
         return SimpleNamespace(**members)

@@ -44,6 +44,8 @@ _LANGUAGES = {
     ".yaml": "yaml",
     ".yml": "yaml",
 }
+# They draw diagrams: mermaid itself, which the theme would load from another host, and its colours.
+DIAGRAMS = ("vendor/mermaid.tiny.js", "diagrams.js")
 # The page that shows all files of `deploy/`. Each folder of `examples/` has a page of its own.
 _DEPLOY = "how-to/deploy-files.md"
 _LINK = re.compile(r"(\]\(|\bsrc(?:set)?=\")([^)#:\"\s]+)((?:#[^)\"]*)?[)\"])")
@@ -150,8 +152,15 @@ def _code_page(title: str, folder: Path) -> str:
     for path in (path for path in sorted(folder.rglob("*")) if _is_shown(path)):
         code = path.read_text(encoding="utf-8").rstrip()
         language = _LANGUAGES.get(path.suffix, "text")
-        parts.append(f"## {path.relative_to(folder)}\n\n````{language}\n{code}\n````")
+        name = path.relative_to(folder)
+        download = f"[Download](../{name_of_download(path)})\n\n" * (folder.name == "deploy")
+        parts.append(f"## {name}\n\n{download}````{language}\n{code}\n````")
     return "\n\n".join(parts) + "\n"
+
+
+def name_of_download(path: Path) -> str:
+    """Return the place in the site of a file of `deploy/`."""
+    return path.relative_to(ROOT).as_posix()
 
 
 def _is_shown(path: Path) -> bool:
@@ -185,6 +194,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, page, content=text))
     for page, text in code_pages():
         files.append(File.generated(config, page, content=text))
+    for path in (path for path in (ROOT / "deploy").rglob("*") if _is_shown(path)):
+        files.append(File.generated(config, name_of_download(path), abs_src_path=str(path)))
     return files
 
 
@@ -192,6 +203,15 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Lead links out of `docs/` to the pages that show their targets."""
     path = page.file.src_uri
     return markdown if page.file.generated_by else for_site(markdown, f"docs/{path}", path)
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Add the scripts that draw diagrams to the pages that have one."""
+    if '<pre class="mermaid">' not in output:
+        return output
+    addresses = (posixpath.relpath(one, page.url or ".") for one in DIAGRAMS)
+    scripts = "".join(f'<script src="{one}"></script>' for one in addresses)
+    return output.replace("</head>", f"{scripts}</head>", 1)
 
 
 def on_post_build(config: MkDocsConfig) -> None:

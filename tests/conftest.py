@@ -11,6 +11,7 @@ from hypothesis import settings
 
 import suites
 from cheap_process import (
+    compile_statements_once,
     keep_modules_out_of_collections,
     load_authorities_once,
     wait_longer_for_responses,
@@ -28,6 +29,7 @@ POSTGRESQL_IN_VERIFY = {"api", "endpoints", "events", "lifecycle", "operations",
 _CONTRACTS = {"test_inbox.py", "test_inbox_contract.py", "test_retention.py"}
 
 
+compile_statements_once()
 load_authorities_once()
 wait_longer_for_responses()
 # No test needs a quiet machine; a hang is ended by the timeout of pytest.
@@ -50,9 +52,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark and count the tests of every file before `-m` deselects those of the other suite."""
     for item in items:
         callspec = getattr(item, "callspec", None)
-        database = callspec.params.get("database_url") if callspec else None
+        is_on_postgresql = callspec is not None and "postgresql" in callspec.params.values()
         room, name = item.path.parent.name, item.path.name
-        if database == "postgresql" and room in POSTGRESQL_IN_VERIFY and name not in _CONTRACTS:
+        is_above = room in POSTGRESQL_IN_VERIFY and name not in _CONTRACTS
+        if is_on_postgresql and (is_above or item.get_closest_marker("slow_on_postgresql")):
             item.add_marker(pytest.mark.slow)
     found = suites.count_tests(items)
     config.stash[suites.COLLECTED] = found

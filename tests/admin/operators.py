@@ -101,10 +101,10 @@ class Desk:
         return event.event_id
 
     async def audited(self) -> list[tuple[str, dict[str, str]]]:
-        """The audit entries of operators and redelivery, oldest first."""
+        """The audit entries of operators and of their actions, oldest first."""
         async with self.kit.service.context.store.reading() as tx:
             entries = await tx.audit.page(after=0, limit=500)
-        wanted = ("operator.", "event.")
+        wanted = ("operator.", "event.", "forwarding.", "user.")
         return [(e.action, dict(e.details)) for e in entries if e.action.startswith(wanted)]
 
 

@@ -186,3 +186,61 @@ async def test_names_are_escaped(signed_in: Desk) -> None:
     page = (await signed_in.get("/admin/events")).text
     assert "<script" not in page and "<img>" not in page and "<b>&" not in page
     assert "&lt;script&gt;" in page
+
+
+async def test_a_pause_stands_on_every_page(signed_in: Desk) -> None:
+    """Pausing and resuming are forms of ours; the operator stands on the pages and in the audit."""
+    pages = ("events", "installations", "audit", "settings", "search", "events?status=dead")
+    before = await signed_in.get("/admin/events")
+    assert "Pause forwarding" in before.text and "Forwarding is paused" not in before.text
+    assert 303 == (await signed_in.press("/admin/forwarding/pause")).status_code
+    for page in pages:
+        shown = (await signed_in.get(f"/admin/{page}")).text
+        assert "Forwarding is paused" in shown, page
+        assert "Pause forwarding" not in shown
+    key_id = (await signed_in.audited())[-1][1]["operator"]
+    assert f">{key_id}</span>. Deliveries" in shown
+    assert 303 == (await signed_in.press("/admin/forwarding/resume")).status_code
+    assert "Forwarding is paused" not in (await signed_in.get("/admin/events")).text
+    assert [
+        ("forwarding.paused", {"operator": key_id}),
+        ("forwarding.resumed", {"operator": key_id}),
+    ] == (await signed_in.audited())[-2:]
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+async def test_a_pause_needs_a_form_of_this_session(signed_in: Desk, action: str) -> None:
+    """Without the CSRF token nothing happens."""
+    refused = await signed_in.client.post(
+        f"/admin/forwarding/{action}", data={"csrf_token": "0" * 64}
+    )
+    assert 403 == refused.status_code
+    assert "Forwarding is paused" not in (await signed_in.get("/admin/events")).text
+
+
+async def test_dead_letters_of_a_filter(signed_in: Desk) -> None:
+    """The list, its pages and the redelivery use the same filter."""
+    others = [await signed_in.keep(number) for number in range(3)]
+    wanted = [
+        await signed_in.keep(100 + number, failure="http 500 & more", name="recording.completed")
+        for number in range(PAGE + 2)
+    ]
+    path = "/admin/events?status=dead&cause=500+%26+more&name=recording.completed"
+    first = (await signed_in.get(path)).text
+    assert wanted[:PAGE] == _links(first)
+    older = re.search(r'href="([^"]+)">Older</a>', first)
+    assert older is not None
+    assert wanted[PAGE:] == _links((await signed_in.get(older[1].replace("&amp;", "&"))).text)
+    done = await signed_in.press(
+        "/admin/dead-letters/redeliver-matching", cause="500 & more", name="recording.completed"
+    )
+    assert f"{PAGE + 2} events are being" in (await signed_in.get(done.headers["location"])).text
+    assert set(others) == set(_links((await signed_in.get("/admin/events?status=dead")).text))
+
+
+@pytest.mark.parametrize(
+    "query", ["name=%00", "from=2024-13-01", "before=now", f"cause={'x' * 256}"]
+)
+async def test_an_invalid_filter_is_not_found(signed_in: Desk, query: str) -> None:
+    """The page repeats nothing of it."""
+    assert 404 == (await signed_in.get(f"/admin/events?{query}")).status_code

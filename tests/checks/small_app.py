@@ -2,7 +2,7 @@
 
 The flaws: `failing` responds to authorization responses with 500, `deaf` never listens, `wrong`
 returns its links in another shape, `late` accepts connections long before it responds, `refused`
-refreshes its tokens only when Zoom refuses one.
+refreshes its tokens only when Zoom refuses one, `mortal` ends at an error of Zoom.
 """
 
 from __future__ import annotations
@@ -74,7 +74,12 @@ class App(http.server.BaseHTTPRequestHandler):
             where = urllib.parse.urlencode({**asked, "redirect_uri": REDIRECT_URI})
             self._respond(303, "", location=f"{ZOOM}/oauth/authorize?{where}")
         elif parts.path == "/callback":
-            self._callback(query)
+            try:
+                self._callback(query)
+            except (OSError, ValueError, LookupError, TypeError):
+                if FLAW == "mortal":
+                    os._exit(7)
+                self._respond(500, "Internal Server Error")
         elif parts.path == "/links":
             links = [{"user_id": u, "account_id": one["account_id"]} for u, one in USERS.items()]
             self._respond(200, json.dumps(list(USERS) if FLAW == "wrong" else links))

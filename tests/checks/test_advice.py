@@ -393,3 +393,11 @@ def test_the_start_sends_new_values(framework: str) -> None:
     assert urlsafe_b64encode(challenge).decode().rstrip("=") == sent[1]
     assert response.headers["set-cookie"].startswith("__Host-zoom-flow=" + row["browser"])
     assert {"Secure", "HttpOnly", "Path=/"} <= set(response.headers["set-cookie"].split("; "))
+
+
+def test_the_assumed_names_are_spelt_as_in_the_code() -> None:
+    """A reader of the code for Express looks for `saveFlow`, not for `save_flow`."""
+    flow = next(one for one in advice().values() if "save_flow" in one.given)
+    assert "`save_flow`" in flow.given_for("flask")
+    assert "`saveFlow`" in flow.given_for("express")
+    assert "`CLIENT_ID`" in flow.given_for("express")

@@ -75,6 +75,7 @@ def test_the_report_fits_its_window(browser: Browser, report: Path, width: int) 
     page.close()
 
 
+@pytest.mark.slow
 def test_the_report_goes_on_paper(browser: Browser, report: Path) -> None:
     """The page prints as a document of several pages."""
     page = browser.new_page()

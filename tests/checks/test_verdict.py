@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from checks.test_preflight import small
+from paraph.checks.cases import CASES
+from paraph.checks.harness.case import Case
+from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.preflight import PreflightError
 from paraph.checks.runner import run, run_group
 from paraph.checks.target import Start, Target, Urls, Variant
@@ -107,3 +111,41 @@ def test_a_variant_that_leaves_the_secret_in_place_proves_nothing() -> None:
     finding = finding_of(target, "wh-fail-open")
     assert Verdict.INCONCLUSIVE is finding.verdict
     assert "leaves the secret in place" in finding.reason
+
+
+def test_a_server_error_is_a_refusal_unless_the_case_is_about_errors() -> None:
+    """An app whose error page has status 500 makes no link; only the case of error pages fails."""
+    found = run(small(), ["cb-half-install", "tok-html-200"], told=lambda _finding: None).findings
+    assert [
+        ("cb-half-install", Verdict.PASS, ""),
+        (
+            "tok-html-200",
+            Verdict.FAIL,
+            "a page sent as text/html: the app responds with status 500",
+        ),
+    ] == [(one.id, one.verdict, one.reason) for one in found]
+
+
+@pytest.mark.slow
+def test_an_app_that_ends_is_started_again_and_its_log_is_read() -> None:
+    """An app that a response of Zoom ends has its verdict on the log all the same."""
+    finding = finding_of(small("mortal"), "leak-logs")
+    assert Verdict.NOT_APPLICABLE is finding.verdict, finding.reason
+    assert "the app prints nothing" in finding.reason
+
+
+@pytest.mark.slow
+def test_the_end_of_the_app_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A case that cannot go on because the app has ended says so."""
+
+    def act(t: CaseContext) -> None:
+        assert t.environment.app is not None
+        t.environment.app.kill()
+        t.control(holds=False, reason="no response")
+
+    monkeypatch.setitem(CASES, "leak-http", Case("leak-http", act))
+    finding = finding_of(small(), "leak-http")
+    assert (Verdict.INCONCLUSIVE, "the app ended with status -9; no response") == (
+        finding.verdict,
+        finding.reason,
+    )

@@ -67,6 +67,11 @@ def test_hooks_are_written_with_the_key_of_the_target_file(project: Path, framew
     key = target.start.environment["CHECK_HOOK_KEY"]
     assert [32, 32] == [len(key), len(use.headers["x-check-key"])]
     assert "{url}/_check/expire" == expire.url
+    more = (project / "app.toml").read_text("utf-8").replace("# events", "events")
+    (project / "more.toml").write_text(more.replace("# sign_", "sign_"), "utf-8")
+    sign_in = load_target(project / "more.toml").hooks.sign_in
+    assert sign_in is not None
+    assert {"user": "{subject}"} == sign_in.form
     code = project / ("check_hooks.mjs" if framework == "express" else "check_hooks.py")
     text = code.read_text("utf-8")
     assert key not in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -104,3 +105,21 @@ def test_a_name_that_the_output_cannot_write_is_escaped(folder: Path) -> None:
     )
     assert 0 == done.returncode, done.stderr
     assert b"Zo\xeb \\ufffd" in done.stdout
+
+
+def test_export(folder: Path) -> None:
+    """To the output, or to a new file that only its owner reads; by installation or by user."""
+    installation_id = installed(folder)
+    status, said = run(folder, "export", installation_id)
+    exported = json.loads(said)
+    assert (0, installation_id) == (status, exported["links"][0]["installation_id"])
+    ids = exported["zoom"]
+    by_user = ("--account-id", ids["account_id"], "--user-id", ids["user_id"])
+    file = folder / "export.json"
+    assert 0 == run(folder, "export", *by_user, "-o", str(file))[0]
+    assert (ids, 0o600) == (json.loads(file.read_text())["zoom"], file.stat().st_mode & 0o777)
+    again, said = run(folder, "export", *by_user, "-o", str(file))
+    assert (2, True) == (again, "Choose another file" in said)
+    for wrong in ((), (installation_id, *by_user), ("--user-id", "x")):
+        assert 2 == run(folder, "export", *wrong)[0]
+    assert 1 == run(folder, "export", "--account-id", "x", "--user-id", "y")[0]

@@ -65,6 +65,7 @@ def shipped_nginx(folder: Path, *, port: int, to: int, pem: Path) -> Iterator[st
             HOST: "localhost",
             r"/etc/letsencrypt/live/localhost/\w+\.pem": str(pem),
             r"/var/log/nginx/": f"{folder}/",
+            r"/var/www/html": f"{folder}/webroot",
         },
     )
     folder.mkdir()
@@ -122,6 +123,19 @@ def test_nginx_redirects_to_the_path_as_it_was_sent(
         response = httpx.get(f"{plain}{sent}")
     assert (301, location) == (response.status_code, response.headers["location"])
     assert "set-cookie" not in response.headers
+
+
+def test_nginx_serves_the_proofs_of_certbot(tmp_path: Path) -> None:
+    """A renewal finds its file over http, and nothing else is served there."""
+    pem, _ = certificate(tmp_path)
+    port, nowhere = reserve_ports(2)
+    with shipped_nginx(tmp_path / "proxy", port=port, to=nowhere, pem=pem) as plain:
+        proofs = tmp_path / "proxy" / "webroot" / ".well-known" / "acme-challenge"
+        proofs.mkdir(parents=True)
+        (proofs / "token").write_text("proof", encoding="utf-8")
+        found = httpx.get(f"{plain}/.well-known/acme-challenge/token")
+        missing = httpx.get(f"{plain}/.well-known/acme-challenge/other")
+    assert (200, "proof", 404) == (found.status_code, found.text, missing.status_code)
 
 
 @pytest.mark.parametrize("proxy", [shipped_nginx, shipped_caddy])

@@ -283,6 +283,7 @@ def test_another_load_reload_and_back_without_linking(plain_demo: RunningDemo, p
     assert before + 1 == exchanges(plain_demo)
 
 
+@pytest.mark.slow
 def test_another_load_reload_and_back_with_linking(host_demo: RunningDemo, page: Page) -> None:
     """A reload confirms again; a load of Zoom's response says where to continue."""
     responses, before = keep_answers(page), exchanges(host_demo)

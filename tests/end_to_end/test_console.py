@@ -269,7 +269,8 @@ def test_the_console_reads_without_javascript(running: SimulatedZoom, browser: B
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_phone(
     running: SimulatedZoom, receiver: Receiver, browser: Browser, scheme: str
 ) -> None:

@@ -168,6 +168,7 @@ async def test_ready_says_what_is_wrong(kit: Kit, monkeypatch: pytest.MonkeyPatc
         "draining": False,
         "database": True,
         "clock_skew_seconds": skew,
+        "forwarding_paused_since": None,
         "database_clock_ahead_seconds": 0,
         "late_deliveries": 0,
         "late_by_seconds": None,

@@ -87,6 +87,7 @@ async def test_the_body_of_a_dead_letter_expires(database_url: str) -> None:
         assert (0, 0) == await _left(context)
 
 
+@pytest.mark.slow_on_postgresql
 async def test_many_events_are_deleted_in_batches(database_url: str) -> None:
     """A batch says that there is more, and the last one that there is not."""
     now = [1_800_000_000.0]

@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import site_hooks
@@ -41,6 +43,20 @@ def test_links_in_code_stay() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [("", "vendor/mermaid.tiny.js"), ("how-to/keys/", "../../vendor/mermaid.tiny.js")],
+)
+def test_diagrams_are_drawn_by_our_own_copy(url: str, address: str) -> None:
+    """Only a page with a diagram loads the script, and from the site itself."""
+    page: Any = SimpleNamespace(url=url)
+    drawn = '<head></head><pre class="mermaid">'
+
+    assert f'<head><script src="{address}"></script>' in site_hooks.on_post_page(drawn, page)
+    assert "<head></head>" == site_hooks.on_post_page("<head></head>", page)
+    assert all((site_hooks.DOCS / name).is_file() for name in site_hooks.DIAGRAMS)
+
+
 def test_every_page_of_an_index_exists() -> None:
     """The navigation and llms.txt list pages that exist, each with a summary."""
     for section in site_hooks.SECTIONS:
@@ -70,6 +86,8 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
             name = "" if page.stem == "index" else f"{page.stem}/"
             assert f"{section}/{name}" in found
             assert (tmp_path / section / page.name).is_file()
+    for path in (path for path in (ROOT / "deploy").rglob("*") if path.is_file()):
+        assert path.read_bytes() == (tmp_path / path.relative_to(ROOT)).read_bytes()
     loaded = re.compile(
         r"<(?:script|img|iframe)[^>]+src=\"?https?:|<link[^>]+stylesheet[^>]+https?:"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+import uvicorn
 
 from paraph.errors import TransportError
 from paraph.oauth.messages import Request, Response
-from paraph.outgoing.route import OutgoingRoute
+from paraph.outgoing.route import KEEP_ALIVE_SECONDS, OutgoingRoute
+from paraph.remote import transport as transport_module
 from paraph.remote.transport import Transport
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +84,33 @@ async def test_a_response_is_returned_unchanged() -> None:
     assert (418, b"{}", 1795500000) == (answer.status, answer.body, answer.date())
     assert "authorization: Basic c2VjcmV0" in server.heads[0]
     assert "accept-encoding: identity" in server.heads[0].lower()
+
+
+@pytest.mark.parametrize(("seconds", "connections"), [(KEEP_ALIVE_SECONDS, 1), (0.0, 2)])
+async def test_an_idle_connection_is_given_up_before_the_server_ends_it(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, connections: int
+) -> None:
+    """A code that is sent on an ending connection is lost, so the limit is below a server's 5 s."""
+    assert KEEP_ALIVE_SECONDS < uvicorn.Config("").timeout_keep_alive
+    monkeypatch.setattr(transport_module, "KEEP_ALIVE_SECONDS", seconds)
+    opened: list[None] = []
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(None)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(len(b"code=abc"))
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
+        origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        transport = Transport({origin})
+        for _ in range(2):
+            await transport.send(Request("POST", f"{origin}/oauth/token", (), b"code=abc"))
+        await transport.close()
+    assert connections == len(opened)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

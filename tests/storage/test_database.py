@@ -55,6 +55,7 @@ async def test_eight_writers_lose_nothing(store: Database) -> None:
     assert 1_008 == await _granted_at(store)
 
 
+@pytest.mark.slow_on_postgresql
 async def test_two_processes_lose_nothing(store: Database, database_url: str) -> None:
     """The same across processes, where no lock of ours reaches."""
     async with store.transaction() as tx:
@@ -180,6 +181,7 @@ async def test_reading_neither_waits_for_a_writer_nor_sees_it(store: Database) -
         assert EventStatus.RECEIVED is kept.status
 
 
+@pytest.mark.slow_on_postgresql
 async def test_cancelled_tasks_leave_no_half_and_no_lock(store: Database) -> None:
     """Cancelled at any moment, a writer has done everything or nothing; the next one goes on."""
     moments = random.Random(20_260_101)
@@ -240,6 +242,7 @@ async def test_a_writer_cancelled_in_the_queue_leaves_its_place(store: Database)
     await asyncio.gather(holder, behind)
 
 
+@pytest.mark.slow_on_postgresql
 async def test_a_killed_process_leaves_nothing_half(store: Database, database_url: str) -> None:
     """`kill -9` in the middle of a transaction: what was committed stays, the rest never was."""
     other = await _start(database_url, "write-and-wait")
@@ -358,6 +361,7 @@ def files(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> 
     return server.data
 
 
+@pytest.mark.slow_on_postgresql
 async def test_nothing_secret_stands_in_the_files(store: Database, files: Path) -> None:
     """No token, profile or event body in clear: not in the database, its log or after deletion."""
     async with store.transaction() as tx:

@@ -38,6 +38,11 @@ def _pooler(words: str) -> Exception:
     return error
 
 
+def _internal(words: str) -> Exception:
+    error: Exception = asyncpg.InternalClientError(words)
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "said", "remedy"),
     [
@@ -51,6 +56,7 @@ def _pooler(words: str) -> Exception:
         (asyncpg.AdminShutdownError("canary"), "starting or stopping", "connects again"),
         (asyncpg.ConnectionDoesNotExistError("canary"), "was lost", "connects again"),
         (asyncpg.InterfaceError("connection is closed"), "was lost", "connects again"),
+        (_internal("cannot switch to state 12; another"), "was lost", "connects again"),
         (_pooler("SASL authentication failed"), "refuses the user", "password in database_url"),
         (_pooler('database "canary" does not exist'), "does not exist", "Create it"),
         (_pooler("no more connections allowed"), "no connection left", "the pooler's limits"),
@@ -75,7 +81,13 @@ def test_each_outage_has_its_words_and_its_remedy(error: Exception, said: str, r
 
 
 @pytest.mark.parametrize(
-    "error", [asyncpg.UniqueViolationError("x"), asyncpg.DataError("x"), ValueError("x")]
+    "error",
+    [
+        asyncpg.UniqueViolationError("x"),
+        asyncpg.DataError("x"),
+        ValueError("x"),
+        _internal("no codec for the type"),
+    ],
 )
 def test_an_error_of_one_statement_is_no_outage(error: Exception) -> None:
     """A value or a duplicate says nothing about the database."""

@@ -109,6 +109,7 @@ async def test_a_first_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert 32 == len((await _identity(f"sqlite:///{path}", ring()))[0])
 
 
+@pytest.mark.slow_on_postgresql
 async def test_processes_that_start_together_agree(empty_database_url: str) -> None:
     """Of several processes that open a new database at once, one makes it."""
     script = str(Path(__file__).parent / "other_process.py")

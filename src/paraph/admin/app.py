@@ -19,10 +19,12 @@ from paraph.admin.installation_pages import InstallationPages
 from paraph.admin.operator_request import Fields, OperatorRequest, parse_query, read_form
 from paraph.admin.own_origin import OwnOrigin, came_from_another_site
 from paraph.admin.page import Refusal, nothing_here, render, see_other, static_file
+from paraph.admin.search_page import SearchPage
 from paraph.admin.session import COOKIE, Session, Sessions
 from paraph.admin.settings_pages import Examine, SettingsPages
 from paraph.admin.sign_in import START, SignIn
 from paraph.errors import ParaphError
+from paraph.events.pausing import read_pause
 from paraph.http.problems import problem_of
 from paraph.http.rate_limit import RateLimit
 from paraph.lifecycle.context import Context
@@ -78,14 +80,21 @@ class OperatorPages:
         events, audit = EventPages(self._context), AuditPages(self._context)
         installations = InstallationPages(self._context)
         settings = SettingsPages(self._dependencies.examine)
+        one_installation = "/admin/installations/([A-Za-z0-9_-]{1,64})"
         one_event = "/admin/events/([A-Za-z0-9_-]{4,80})"
         routes: list[tuple[str, dict[str, View]]] = [
             ("/admin/?", {"GET": _start}),
             ("/admin/events", {"GET": events.show_all}),
             ("/admin/dead-letters/redeliver", {"POST": events.redeliver_shown}),
+            ("/admin/dead-letters/redeliver-matching", {"POST": events.redeliver_matching}),
+            ("/admin/forwarding/pause", {"POST": events.pause}),
+            ("/admin/forwarding/resume", {"POST": events.resume}),
             (one_event, {"GET": events.show_one}),
             (f"{one_event}/redeliver", {"POST": events.redeliver_one}),
             ("/admin/installations", {"GET": installations.show_all}),
+            (one_installation, {"GET": installations.show_one}),
+            (f"{one_installation}/export", {"POST": installations.export}),
+            ("/admin/search", {"GET": SearchPage(self._context).show}),
             ("/admin/audit", {"GET": audit.show}),
             ("/admin/audit/verify", {"POST": audit.verify}),
             ("/admin/settings", {"GET": settings.show}),
@@ -138,6 +147,7 @@ class OperatorPages:
                 session=session,
                 app_name=self._dependencies.app_name,
                 now=self._context.now(),
+                pause=await read_pause(self._context.store),
                 argument=argument,
                 query=query,
                 form=form,

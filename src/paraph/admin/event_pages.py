@@ -1,4 +1,7 @@
-"""The event pages: waiting events, dead letters with their cause, and redelivery. No bodies."""
+"""The event pages: waiting events, dead letters with their cause, redelivery, and the pause.
+
+They show no bodies.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ import re
 
 from starlette.responses import Response
 
+from paraph.admin.event_filters import EventFilters
 from paraph.admin.operator_request import OperatorRequest
 from paraph.admin.page import nothing_here, see_other
 from paraph.errors import NotFound, UsageError
-from paraph.events.redelivery import find_event, redeliver
+from paraph.events.pausing import pause_forwarding, resume_forwarding
+from paraph.events.redelivery import find_event, redeliver, redeliver_dead
 from paraph.lifecycle.context import Context
 from paraph.model.event import Backlog, EventStatus, KeptEvent
 
@@ -36,20 +41,25 @@ class EventPages:
         if (chosen and chosen not in known) or not _CURSOR.fullmatch(after):
             raise nothing_here()
         status = EventStatus(chosen) if chosen else None
+        filters = EventFilters.of(request.query)
         async with self._context.store.reading() as tx:
-            found = await tx.events.page(status=status, after=after, limit=PAGE + 1)
+            found = await tx.events.page(
+                status=status, matching=filters.matching, after=after, limit=PAGE + 1
+            )
             backlog = await tx.events.backlog()
         page = found[:PAGE]
         return request.page(
             "events.html",
             events=page,
             chosen=chosen,
+            filters=filters,
             after=after,
             older=page[-1].event_id if len(found) > PAGE else "",
             backlog=backlog,
             bars=_bars(backlog, request.now),
             redelivered=request.count("redelivered"),
             refused=request.count("refused"),
+            remain=request.count("remain"),
         )
 
     async def show_one(self, request: OperatorRequest) -> Response:
@@ -82,6 +92,29 @@ class EventPages:
             except UsageError:
                 refused += 1
         return see_other(f"/admin/events?status=dead&redelivered={done}&refused={refused}")
+
+    async def redeliver_matching(self, request: OperatorRequest) -> Response:
+        """Redeliver the dead letters of a filter, oldest first, a number of them at once."""
+        filters = EventFilters.of(request.form)
+        some = await redeliver_dead(
+            self._context, filters.matching, operator=request.session.key.key_id
+        )
+        result = {
+            "redelivered": some.done,
+            "refused": some.refused,
+            "remain": int(bool(some.after)),
+        }
+        return see_other(f"/admin/events?{filters.query(status='dead', **result)}")
+
+    async def pause(self, request: OperatorRequest) -> Response:
+        """Pause the forwarding of events, on all replicas."""
+        await pause_forwarding(self._context, operator=request.session.key.key_id)
+        return see_other("/admin/events")
+
+    async def resume(self, request: OperatorRequest) -> Response:
+        """Resume the forwarding of events."""
+        await resume_forwarding(self._context, operator=request.session.key.key_id)
+        return see_other("/admin/events?status=received")
 
     @staticmethod
     def _page(

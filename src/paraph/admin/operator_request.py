@@ -13,6 +13,7 @@ from starlette.types import Receive
 
 from paraph.admin.page import Refusal, render
 from paraph.admin.session import Session
+from paraph.model.event import ForwardingPause
 
 MAX_BYTES = 16 * 1024
 READ_SECONDS = 10.0
@@ -46,6 +47,7 @@ class OperatorRequest:
         session: the session of the operator.
         app_name: the name of the app, for display.
         now: epoch seconds.
+        pause: the pause of forwarding, which every page shows; None while events are forwarded.
         argument: the id in the path, or "".
         query: the fields of the query.
         form: the fields of the form; empty for a GET.
@@ -54,6 +56,7 @@ class OperatorRequest:
     session: Session
     app_name: str
     now: int
+    pause: ForwardingPause | None
     argument: str
     query: Fields
     form: Fields
@@ -66,6 +69,7 @@ class OperatorRequest:
             session=self.session,
             app_name=self.app_name,
             now=self.now,
+            pause=self.pause,
             **values,
         )
 

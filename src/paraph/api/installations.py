@@ -1,20 +1,21 @@
-"""Installations: list, get and remove."""
+"""Installations: list, get, remove, and the export of a user's data."""
 
 # No `from __future__ import annotations` here: FastAPI resolves the annotations of nested
 # functions, and as text their names could not be found.
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
 from paraph.api import models
-from paraph.api.document import ApiKeyDependency, InstallationId
+from paraph.api.document import IDEMPOTENT, REPEATABLE, WITH_BODY, ApiKeyDependency, InstallationId
 from paraph.lifecycle import hosted_installation
-from paraph.lifecycle.api_key import ApiKey, Scope, require_scope
+from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_unlimited
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.hosted_installation import (
     REMOVED_BY_HOST,
     remove_installation,
 )
+from paraph.operations.user_export import export_user
 
 # PostgreSQL stores no NUL and accepts none in a query either.
 _WITHOUT_NUL = r"^[^\x00]*$"
@@ -64,6 +65,15 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
                 context, installation_id, subject_prefix=key.subject_prefix
             )
         )
+
+    @router.post("/user-export", dependencies=IDEMPOTENT, responses={**REPEATABLE, **WITH_BODY})
+    async def export_user_data(
+        key: Annotated[ApiKey, Depends(key)], body: models.UserBody
+    ) -> dict[str, Any]:
+        """Export all data that is kept of one Zoom user; no token, and nothing of another user."""
+        require_scope(key, Scope.READ)
+        require_unlimited(key)
+        return await export_user(context, body.account_id, body.user_id, operator=key.key_id)
 
     @router.delete("/installations/{installation_id}")
     async def remove(

@@ -65,6 +65,13 @@ class ConfirmBody(_Request):
     move: bool = False
 
 
+class UserBody(_Request):
+    """A Zoom user, by both ids, byte for byte."""
+
+    account_id: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00]+$")
+    user_id: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00]+$")
+
+
 class _Response(BaseModel):
     # The values of `paraph.values` have the same members.
     model_config = ConfigDict(from_attributes=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -15,6 +16,8 @@ FRAMEWORKS: dict[Framework, str] = {
     "fastapi": "FastAPI",
     "express": "Express",
 }
+
+_MARKED, _UNDERSCORE = re.compile(r"`([^`]+)`"), re.compile(r"_([a-z])")
 
 
 class Advice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -37,6 +40,18 @@ class Advice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         """Return the code for a framework, or "" if the fix is no code."""
         shared = self.code.get("python", "") if framework != "express" else ""
         return self.code.get(framework, shared).strip("\n")
+
+    def given_for(self, framework: str) -> str:
+        """Return the assumed names as the code of a framework spells them."""
+        if framework != "express":
+            return self.given
+        code = self.code_for(framework)
+
+        def spelt(found: re.Match[str]) -> str:
+            name = _UNDERSCORE.sub(lambda one: one[1].upper(), found[1])
+            return f"`{name}`" if name.partition("(")[0] in code else found[0]
+
+        return _MARKED.sub(spelt, self.given)
 
     def codes(self, framework: str = "") -> dict[str, str]:
         """Return the code by the names of its frameworks.

@@ -5,11 +5,14 @@ The first step that fails ends the run with one cause, because every case would 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from html import unescape
 from pathlib import Path
 
 from paraph.checks.catalogue import catalogue
+from paraph.checks.harness.app_process import telling_lines
 from paraph.checks.harness.case_context import CaseContext
 from paraph.checks.harness.environment import Environment
 from paraph.checks.harness.http.markup import require_form
@@ -24,6 +27,7 @@ from paraph.checks.verdict import CaseEndedError, ControlFailedError
 from paraph.errors import ConfigurationError
 
 _SHOWN = 300
+_MARKUP = re.compile(r"(?is)<(style|script)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
 _LINES = 8
 # Seconds in which a hook that another process serves must respond after the app is ready.
 _HOOK_STARTS_WITHIN = 5.0
@@ -175,8 +179,8 @@ def _failed(
     if response is not None:
         details += _exchange(response)
     received = t.zoom.requests(since=since)[-3:]
-    details += [f"Zoom received: {one.line()}" for one in received]
-    output = t.environment.app.output().strip().splitlines() if t.environment.app else []
+    details += [one.line() for one in received]
+    output = telling_lines(t.environment.app.output()) if t.environment.app else []
     details += [f"output of the app: {one[:_SHOWN]}" for one in output[-_LINES:]]
     details.append("1 case was not run" if cases == 1 else f"{cases} cases were not run")
     secrets = t.zoom.secrets()
@@ -184,12 +188,17 @@ def _failed(
     return PreflightError(title, lines[0], lines[1:], ended.fix)
 
 
+def _readable(response: Response) -> str:
+    """Return the text of a page without its markup, style and scripts."""
+    return unescape(_MARKUP.sub(" ", response.text)) if response.is_html else response.text
+
+
 def _exchange(response: Response) -> list[str]:
     body = response.sent_body.decode("utf-8", "replace")
     sent = f"sent: {response.method} {response.url}"
     if not response.status:
         return [sent, f"received: no response ({response.problem})"]
-    shown = " ".join(response.text.split())[:_SHOWN]
+    shown = " ".join(_readable(response).split())[:_SHOWN]
     where = f" → {response.location}" if response.location else ""
     return [
         f"{sent} {body[:_SHOWN]}".rstrip(),

@@ -284,6 +284,9 @@ def _run_act(
         finding.reason = known.act(context) or ""
     except CaseEndedError as ended:
         finding.verdict, finding.reason = ended.verdict, ended.reason
+        app = environment.app
+        if ended.verdict is Verdict.INCONCLUSIVE and app is not None and not app.alive:
+            finding.reason = f"the app ended with status {app.exit_status}; {ended.reason}"
     except Exception as error:  # noqa: BLE001 - A bug of the check must not look like a verdict.
         finding.verdict = Verdict.INCONCLUSIVE
         finding.reason = f"the check itself failed: {type(error).__name__}: {error}"

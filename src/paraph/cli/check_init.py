@@ -52,7 +52,7 @@ def init(*, framework: str | None, url: str, hooks: bool, output: Path) -> None:
     if hooks:
         text = (files("paraph.checks") / "init" / "hooks" / f"{framework}.txt").read_text("utf-8")
         _write(code, text)
-        click.echo("Its first lines say how to add it to the app; fill in its three functions.")
+        click.echo("Its first lines say how to add it to the app; fill in its functions.")
     _explain(facts)
     click.echo(f"Next: paraph check {output} --severity critical")
 

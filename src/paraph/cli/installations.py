@@ -1,9 +1,10 @@
-"""`paraph installations`: shows installations with their proofs, and removes them."""
+"""`paraph installations`: shows installations with their proofs, exports and removes them."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +12,7 @@ from paraph.cli.command_group import CommandGroup
 from paraph.cli.output import day, show_table
 from paraph.cli.random_id import IdCommand
 from paraph.cli.settings_file import config_option, with_context
-from paraph.errors import NotFound
+from paraph.errors import ConfigurationError, NotFound
 
 if TYPE_CHECKING:
     from paraph.lifecycle.context import Context
@@ -23,7 +24,7 @@ _PAGE_SIZE = 200
 
 @click.group(cls=CommandGroup)
 def installations() -> None:
-    """List, show and remove installations."""
+    """List, show, export and remove installations."""
 
 
 @installations.command("list")
@@ -118,3 +119,57 @@ def remove(*, installation_id: str, config: Path | None) -> None:
 
     receipt = with_context(config, work)
     click.echo(f"The installation {installation_id} is removed; receipt {receipt.receipt_id}.")
+
+
+@installations.command("export", cls=IdCommand)
+@click.argument("installation_id", required=False)
+@click.option("--account-id", default="", help="The Zoom account, instead of INSTALLATION_ID.")
+@click.option("--user-id", default="", help="The Zoom user, with --account-id.")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="A new file, instead of the output."
+)
+@config_option
+def export_user_data(
+    *,
+    installation_id: str | None,
+    account_id: str,
+    user_id: str,
+    output: Path | None,
+    config: Path | None,
+) -> None:
+    """Export all data that is kept of one Zoom user, as JSON.
+
+    INSTALLATION_ID is from `paraph installations list`. The export holds no token, and nothing of
+    another user.
+    """
+    import json
+
+    if bool(installation_id) == bool(account_id and user_id) or bool(account_id) != bool(user_id):
+        raise click.UsageError("Give INSTALLATION_ID, or --account-id and --user-id.")
+
+    async def work(context: Context) -> dict[str, Any]:
+        from paraph.lifecycle.hosted_installation import get_installation
+        from paraph.operations.user_export import export_user
+
+        if not installation_id:
+            return await export_user(context, account_id, user_id)
+        identity = (await get_installation(context, installation_id)).grant.identity
+        return await export_user(context, identity.account_id, identity.user_id)
+
+    text = json.dumps(with_context(config, work), indent=2, ensure_ascii=False)
+    if output is None:
+        click.echo(text)
+    else:
+        _write_new(output, f"{text}\n")
+        click.echo(f"{output} is written.", err=True)
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, and that did not exist."""
+    try:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123 - An opener with a mode.
+            file.write(text)
+    except OSError as error:
+        raise ConfigurationError(
+            [f"{path}: {error.strerror}"], remedy="Choose another file for --output."
+        ) from None

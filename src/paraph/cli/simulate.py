@@ -13,7 +13,7 @@ from paraph.visible_text import visible
 
 if TYPE_CHECKING:
     from paraph.simulator.replay import Played
-    from paraph.simulator.steering.console_entries import SentWebhook
+    from paraph.simulator.steering.console_entries import SentRedirect, SentWebhook
 
 _FILE = click.Path(path_type=Path)
 
@@ -80,7 +80,7 @@ def simulate(
         simulator,
         Binding(host, port, tls_certificate, tls_key),
         control_token=token,
-        explain=explain_webhook,
+        explain=explain_entry,
         listening=announce,
     )
     try:
@@ -90,12 +90,31 @@ def simulate(
         raise cannot_listen(host, port) from None
 
 
-def explain_webhook(sent: SentWebhook) -> list[str]:
-    """Explain a webhook of the simulator for its console, as `paraph explain webhook` does.
+def explain_entry(sent: SentWebhook | SentRedirect) -> list[str]:
+    """Explain an entry of the simulator's console, as `paraph explain` does.
 
     Args:
-        sent: the webhook, and the settings of its app.
+        sent: a webhook with the settings of its app, or a redirect with its request.
     """
+    from paraph.simulator.steering.console_entries import SentRedirect
+
+    return _explain_redirect(sent) if isinstance(sent, SentRedirect) else _explain_webhook(sent)
+
+
+def _explain_redirect(sent: SentRedirect) -> list[str]:
+    from paraph.explain.sent_redirect import explain_sent_redirect
+
+    found = explain_sent_redirect(
+        sent.url,
+        asked=sent.asked,
+        asked_at=sent.asked_at,
+        sent_at=sent.sent_at,
+        authorization_server=sent.server,
+    )
+    return list(found.lines())
+
+
+def _explain_webhook(sent: SentWebhook) -> list[str]:
     from paraph.explain.capture import request
     from paraph.explain.delivery import DeliverySettings, explain_delivery
 

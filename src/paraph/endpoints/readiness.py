@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 
 from paraph.endpoints.webhook_stats import WebhookWatch
 from paraph.errors import StorageError
+from paraph.events.pausing import read_pause
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.remote.zoom_clock import OLD_SECONDS, ZoomClock
 from paraph.storage.database import Database
@@ -53,6 +54,7 @@ class Readiness:
         self._looking = asyncio.Lock()
         self._looked_at: float | None = None
         self._kept = False
+        self._paused_at: int | None = None
         self._is_draining = False
 
     def drain(self) -> None:
@@ -77,6 +79,8 @@ class Readiness:
                 "draining": self._is_draining,
                 "database": kept,
                 "clock_skew_seconds": self.zoom_clock.skew,
+                # Without effect: deliveries are accepted while forwarding is paused.
+                "forwarding_paused_since": self._paused_at,
                 "database_clock_ahead_seconds": round(self.shared_clock.ahead),
                 # Reported without effect: a replay of one captured delivery could cause it too.
                 "late_deliveries": 0 if late is None else late.late,
@@ -91,9 +95,11 @@ class Readiness:
             if self._looked_at is None or not 0 <= now - self._looked_at < LOOK_SECONDS:
                 try:
                     await self._store.ping()
+                    pause = await read_pause(self._store)
                 except StorageError:
                     self._kept = False
                 else:
                     self._kept = True
+                    self._paused_at = None if pause is None else pause.paused_at
                 self._looked_at = now
             return self._kept

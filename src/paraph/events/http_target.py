@@ -25,14 +25,12 @@ from paraph.events.recipients import Recipients
 from paraph.lifecycle.context import Context
 from paraph.model.event import ZOOM_PREFIX, KeptEvent
 from paraph.outgoing.failure import Cause, cause_of, failure, proxy_cause
-from paraph.outgoing.route import DIRECT, OutgoingRoute, origin_of
+from paraph.outgoing.route import DIRECT, KEEP_ALIVE_SECONDS, OutgoingRoute, origin_of
 from paraph.remote.failure_log import FailureLog
 from paraph.secret import Secret
 from paraph.strict_json import readable_json
 
 DEADLINE_SECONDS = 10.0
-# Below the idle timeout of common servers, so that the client closes the connection first.
-KEEP_ALIVE_SECONDS = 4.0
 # A post that fails this soon (seconds) most likely met a connection closed while idle.
 MOMENT_SECONDS = 1.0
 # Bytes read of a response body; after a longer body the connection is closed.

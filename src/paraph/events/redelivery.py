@@ -1,15 +1,18 @@
-"""Redelivery: an operator has an event delivered again."""
+"""Redelivery: an operator has an event delivered again, or all dead letters of a filter."""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from paraph.errors import NotFound, UsageError
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import is_stale
-from paraph.model.event import KeptEvent
+from paraph.model.event import EventFilter, EventStatus, KeptEvent
 
+# The most dead letters of one call: each is a transaction of its own.
+AT_ONCE = 200
 _ID = re.compile(r"[A-Za-z0-9_-]{4,80}")
 
 
@@ -56,7 +59,7 @@ async def redeliver(context: Context, event_id: str, *, operator: str = "") -> K
             event.event_id, client_id=context.client.client_id, now=context.now()
         )
         if done:
-            by = {"operator": operator} if operator else {}
+            by = audit.by_operator(operator)
             await audit.record(tx, context, "event.redelivered", event=event.event_id[:16], **by)
     if done:
         return event
@@ -64,4 +67,58 @@ async def redeliver(context: Context, event_id: str, *, operator: str = "") -> K
         "the event cannot be delivered again: it is a deauthorization, its body was deleted, or"
         " its installation was removed",
         remedy="Ask Zoom for the data itself, for an account that is installed.",
+    )
+
+
+class Redelivered(NamedTuple):
+    """The result of a redelivery by filter.
+
+    Attributes:
+        done, refused: numbers of dead letters.
+        after: the position to continue from; "" if no further dead letter matches.
+    """
+
+    done: int
+    refused: int
+    after: str
+
+
+async def redeliver_dead(
+    context: Context,
+    matching: EventFilter,
+    *,
+    operator: str = "",
+    after: str = "",
+    limit: int = AT_ONCE,
+) -> Redelivered:
+    """Deliver the dead letters of a filter again, oldest first; see `redeliver`.
+
+    Args:
+        context: the store and the clock.
+        matching: the filter; an empty one matches every dead letter.
+        operator: the id of the operator's API key, for the audit log.
+        after: the position that the previous call returned.
+        limit: the largest number of dead letters.
+
+    Raises:
+        StorageError: the database failed; the ones before are due.
+    """
+    async with context.store.reading() as tx:
+        found = await tx.events.page(
+            status=EventStatus.DEAD,
+            matching=matching,
+            after=after,
+            limit=limit + 1,
+            oldest_first=True,
+        )
+    done = 0
+    for event in found[:limit]:
+        try:
+            await redeliver(context, event.event_id, operator=operator)
+            done += 1
+        except UsageError:
+            continue
+    more = len(found) > limit
+    return Redelivered(
+        done, min(len(found), limit) - done, found[limit - 1].event_id if more else ""
     )

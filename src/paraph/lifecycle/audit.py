@@ -42,6 +42,11 @@ async def record(tx: Transaction, context: Context, action: str, **details: str)
     tx.audit.append(following)
 
 
+def by_operator(key_id: str) -> dict[str, str]:
+    """Return the detail of an action that names its operator; none for the command line."""
+    return {"operator": key_id} if key_id else {}
+
+
 def _digest(key: bytes, entry: AuditEntry) -> bytes:
     details = sorted(entry.details.items())
     canonical = msgspec.json.encode([entry.sequence, entry.at, entry.action, details])

@@ -90,6 +90,36 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
         return f"{ZOOM_PREFIX}{self.name}" if is_like_notice else self.name
 
 
+class ForwardingPause(NamedTuple):
+    """A pause of forwarding: its beginning, in epoch seconds, and who began it.
+
+    `paused_by` is the id of an API key, or "" for the command line.
+    """
+
+    paused_at: int
+    paused_by: str
+
+
+class EventFilter(NamedTuple):
+    """The conditions of a list of events; each that is "" or None is absent.
+
+    Attributes:
+        name: the name of the event, as it is shown to operators.
+        account_id: of Zoom.
+        user_id: a Zoom user whom the event names. With an account, events without an account
+            that name the user are included.
+        received_from, received_before: epoch seconds; the first one is included.
+        failure: a part of the cause, byte for byte.
+    """
+
+    name: str = ""
+    account_id: str = ""
+    user_id: str = ""
+    received_from: int | None = None
+    received_before: int | None = None
+    failure: str = ""
+
+
 class NoticeCount(NamedTuple):
     """The counter of one Zoom user's notices. `arrival` orders them, in microseconds."""
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
+# Below the idle timeout of common servers (5 s and more), so that the client closes first. A server
+# that closes a connection leaves a request on it unanswered, and it may not be sent again.
+KEEP_ALIVE_SECONDS = 4.0
+
 _FORM = "write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT"
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")

@@ -34,7 +34,7 @@ from paraph.outgoing.http_client import (
     headers_of,
     timeout_of,
 )
-from paraph.outgoing.route import DIRECT, OutgoingRoute, origin_of
+from paraph.outgoing.route import DIRECT, KEEP_ALIVE_SECONDS, OutgoingRoute, origin_of
 from paraph.remote.failure_log import FailureLog
 from paraph.remote.streaming import StreamedRequest, StreamedResponse, StreamLimits
 
@@ -88,7 +88,11 @@ class Transport:
         return httpx.AsyncClient(
             **client_arguments(self._route, self._origins, verify=self._verify),
             timeout=timeout_of(seconds),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+            limits=httpx.Limits(
+                max_connections=64,
+                max_keepalive_connections=16,
+                keepalive_expiry=KEEP_ALIVE_SECONDS,
+            ),
             headers=HEADERS,
         )
 

@@ -18,7 +18,7 @@ from paraph.events.inbox import Inbox
 from paraph.http.proxy_watch import ProxyWatch
 from paraph.http.refusals import Refusals
 from paraph.lifecycle.context import Context
-from paraph.model.event import Backlog, Outcome
+from paraph.model.event import Backlog, ForwardingPause, Outcome
 from paraph.remote.zoom_clock import ZoomClock
 
 
@@ -64,6 +64,7 @@ class DeliveryMetrics(Collector):
         self._zoom_clock = zoom_clock
         self._failures = failures
         self._backlog: Backlog | None = None
+        self._pause: ForwardingPause | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -72,6 +73,7 @@ class DeliveryMetrics(Collector):
         try:
             async with self._context.store.reading() as tx:
                 self._backlog = await tx.events.backlog()
+                self._pause = await tx.forwarding_pause.get()
         except ParaphError:
             # The counters of this process are reported anyway; the backlog is absent, not zero.
             self._backlog = None
@@ -188,5 +190,10 @@ class DeliveryMetrics(Collector):
             ("paraph_events_urgent_waiting", "Deauthorizations not done yet.", backlog.urgent),
             ("paraph_events_dead", "Dead letters.", backlog.dead),
             ("paraph_events_oldest_age_seconds", "Age of the oldest event that waits.", age),
+            (
+                "paraph_forwarding_paused",
+                "1 while an operator has paused forwarding, else 0.",
+                int(self._pause is not None),
+            ),
         ):
             yield GaugeMetricFamily(name, help_text, value)

@@ -132,9 +132,7 @@ def _name(error: BaseException) -> str:
 def _of_server(error: BaseException) -> _Failure | None:
     state = str(getattr(error, "sqlstate", None) or "")
     if not state:
-        # The driver's exception for a connection that ended between two statements.
-        lost = type(error).__name__ == "InterfaceError" and "closed" in str(error)
-        return _STATES["08"] if lost else None
+        return _STATES["08"] if _ended_between_statements(error) else None
     said = str(error)
     if state.startswith("08"):
         for sentence, found in _POOLER_SENTENCES.items():
@@ -142,6 +140,17 @@ def _of_server(error: BaseException) -> _Failure | None:
                 return found
     return next(
         (_STATES[state[:n]] for n in range(len(state), 1, -1) if state[:n] in _STATES), None
+    )
+
+
+def _ended_between_statements(error: BaseException) -> bool:
+    """Return true for the driver's exceptions when a connection ended between two statements.
+
+    Either it is closed already, or the server's last message was read and its end was not yet.
+    """
+    name, said = type(error).__name__, str(error)
+    return (name == "InterfaceError" and "closed" in said) or (
+        name == "InternalClientError" and "cannot switch to state" in said
     )
 
 

@@ -249,6 +249,15 @@ kept_events = Table(
     *_event_indexes("kept_events"),
 )
 
+# One row while forwarding is paused; none otherwise.
+forwarding_pause = Table(
+    "forwarding_pause",
+    metadata,
+    Column("pause_id", Integer, primary_key=True, autoincrement=False),
+    Column("paused_at", BigInteger, nullable=False),
+    Column("paused_by", Text, nullable=False),
+)
+
 notice_counters = Table(
     "notice_counters",
     metadata,

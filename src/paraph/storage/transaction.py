@@ -22,6 +22,7 @@ from paraph.storage.event_tables import EventTables
 from paraph.storage.stores.api_key import ApiKeyStore
 from paraph.storage.stores.audit import AuditStore
 from paraph.storage.stores.events.event import EventStore
+from paraph.storage.stores.forwarding_pause import ForwardingPauseStore
 from paraph.storage.stores.grant import GrantStore
 from paraph.storage.stores.idempotency import IdempotencyStore
 from paraph.storage.stores.installation import InstallationStore
@@ -47,6 +48,7 @@ class Transaction:
     used_states: UsedStateStore
     ownerless: OwnerlessStore
     events: EventStore
+    forwarding_pause: ForwardingPauseStore
     notices: NoticeStore
     revocations: RevocationStore
     removals: RemovalStore
@@ -69,6 +71,7 @@ class Transaction:
             used_states=UsedStateStore(connection),
             ownerless=OwnerlessStore(connection, sealing),
             events=EventStore(connection, sealing, event_tables),
+            forwarding_pause=ForwardingPauseStore(connection),
             notices=NoticeStore(connection, event_tables),
             revocations=RevocationStore(connection, sealing),
             removals=RemovalStore(connection),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paraph.checks.cases import connections
-from paraph.checks.cases.connections import UPGRADES, answered_twice, upgrade
+from paraph.checks.cases.connections import UPGRADES, answered_twice, requests_per_peer, upgrade
 from paraph.checks.runner import run
 from paraph.checks.twin_target import twin_target
 from paraph.checks.verdict import Finding, Verdict
@@ -42,6 +42,14 @@ def test_the_inner_request_is_the_body_of_the_outer_one(protocol: str) -> None:
 def test_a_second_response_is_not_a_refusal(received: bytes, *, expected: bool) -> None:
     """Only a response to the inner request shows that it was processed."""
     assert expected is answered_twice(received)
+
+
+def test_a_slow_app_gets_fewer_requests_but_enough_to_fill_the_buffers() -> None:
+    """Deaf peers fill the buffers; they do not merely give a slow app too much work."""
+    assert 67 == requests_per_peer(6_000, 0.001)
+    assert 400 == requests_per_peer(450, 0.0001)
+    assert 223 == requests_per_peer(450, 0.05)
+    assert 17 == requests_per_peer(6_000, 5.0)
 
 
 def found(name: str) -> Finding:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from paraph.checks.harness.app_process import free_port, start, wait_until_ready
+from paraph.checks.harness.app_process import free_port, start, telling_lines, wait_until_ready
 from paraph.checks.target import Start, Target, Urls, Variant
 from paraph.checks.verdict import ControlFailedError
 
@@ -64,3 +64,9 @@ def test_a_free_port_is_never_returned_twice_in_a_row() -> None:
     assert 50 == len(set(ports))
     with socket.create_server(("127.0.0.1", ports[0])):
         assert ports[0] not in [free_port() for _ in range(2767)]
+
+
+def test_the_frames_of_a_stack_are_left_out() -> None:
+    """The message of an error stands above the frames of JavaScript."""
+    output = "node:internal\n\nError: no 'helmet'\n    at resolve (node:1)\n}\n\nNode.js v20.20.2\n"
+    assert ["node:internal", "Error: no 'helmet'", "}"] == telling_lines(output)

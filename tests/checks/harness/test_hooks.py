@@ -9,6 +9,9 @@ import pytest
 
 from paraph.checks.harness.environment import Environment
 from paraph.checks.harness.hooks import Hooks
+from paraph.checks.harness.http.browser import Browser
+from paraph.checks.harness.http.response import Response
+from paraph.checks.harness.http.sender import Sender
 from paraph.checks.target import Hook
 from paraph.checks.twin_target import twin_target
 from paraph.checks.verdict import ControlFailedError, HookMissingError
@@ -58,6 +61,22 @@ def test_a_hook_that_no_system_runs_is_a_failed_control(
     monkeypatch.setattr(environment.target.hooks, "cells", Hook(command=["true\0"]))
     with pytest.raises(ControlFailedError, match="`cells` cannot be run"):
         Hooks(environment).call("cells")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_headers_are_sent_in_the_browser_too(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """A hook of the browser can carry the key of the test hooks."""
+    hook = Hook(method=method, url="{url}/sign-in", headers={"x-check-key": "of {subject}"})
+    monkeypatch.setattr(environment.target.hooks, "sign_out", hook)
+    sent: list[Response] = []
+    sender = Sender("", sent.append)
+    try:
+        Hooks(environment).send_in_browser("sign_out", Browser(sender, []), subject="me")
+    finally:
+        sender.close()
+    assert ("x-check-key", "of me") in sent[0].sent
 
 
 def test_advancing_adds_up(environment: Environment) -> None:

@@ -17,7 +17,7 @@ app = Flask(__name__)
 CLIENT_ID = os.environ["ZOOM_CLIENT_ID"]
 CLIENT_SECRET = os.getenv("ZOOM_CLIENT_SECRET")
 SECRET_TOKEN = os.environ.get('ZOOM_SECRET_TOKEN', "")
-DEBUG = os.environ.get("DEBUG")
+LOCALE = os.environ.get("LOCALE")
 
 @app.route("/")
 def index(): ...
@@ -45,6 +45,19 @@ app.get("/auth/zoom", passport.authenticate("zoom"));
 app.get('/auth/zoom/callback', done);
 app.post(`/webhooks/zoom`, hook);
 app.listen(process.env.PORT);
+"""
+ALLAUTH = """
+INSTALLED_APPS = ["allauth", "allauth.socialaccount.providers.zoom"]
+DATABASES = {"default": {"ENGINE": "sqlite3", "NAME": os.environ.get("DATABASE_PATH")}}
+SECRET_KEY, DEBUG = os.environ["DJANGO_SECRET_KEY"], os.environ["DJANGO_DEBUG"]
+urlpatterns = [
+    path("accounts/", include("allauth.urls")),
+    path("", index),
+    path("home/", home),
+    path("logout/home/", bye),
+    path("_check/", include("check_hooks")),
+    path("webhooks/zoom/", webhook),
+]
 """
 DJANGO = """
 urlpatterns = [
@@ -76,6 +89,7 @@ def test_a_flask_app_is_read(tmp_path: Path) -> None:
         "ZOOM_CLIENT_SECRET": "{client_secret}",
         "ZOOM_SECRET_TOKEN": "{webhook_secret}",
     } == facts.environment
+    assert ["/"] == facts.pages
 
 
 @pytest.mark.parametrize(
@@ -125,9 +139,37 @@ def test_variables_without_a_known_value_stand_in_comments(tmp_path: Path) -> No
     """An app may need more than Zoom's values: the file names every variable that it reads."""
     (tmp_path / "server.py").write_text(FLASK, "utf-8")
     facts = read_source("flask", tmp_path)
-    assert ["DEBUG"] == facts.more_variables
+    assert ["LOCALE"] == facts.more_variables
     lines = target_text(facts).splitlines()
-    assert lines.index("[start.environment]") < lines.index('# DEBUG = ""') < lines.index("[urls]")
+    assert lines.index("[start.environment]") < lines.index('# LOCALE = ""') < lines.index("[urls]")
+
+
+def test_an_app_is_checked_as_in_production(tmp_path: Path) -> None:
+    """Debug pages are off, a key of sessions has a value, and each run has its own database."""
+    (tmp_path / "manage.py").write_text(ALLAUTH, "utf-8")
+    facts = read_source("django", tmp_path)
+    assert [] == facts.more_variables
+    assert ("0", "{folder}/check.db") == (
+        facts.environment["DJANGO_DEBUG"],
+        facts.environment["DATABASE_PATH"],
+    )
+    assert len(facts.environment["DJANGO_SECRET_KEY"]) > 32
+    run = "python manage.py migrate -v 0 && exec python manage.py runserver"
+    assert ["sh", "-c", f"{run} --noreload 127.0.0.1:{{port}}"] == facts.command
+    assert 'database_file = "{folder}/check.db"' in target_text(facts).splitlines()
+
+
+def test_the_urls_of_a_library_are_known(tmp_path: Path) -> None:
+    """Allauth's URLs stand in no route of the app, and Zoom's address is in its code."""
+    (tmp_path / "manage.py").write_text(ALLAUTH, "utf-8")
+    facts = read_source("django", tmp_path)
+    assert ("/accounts/zoom/login/", "/accounts/zoom/login/callback/", "/webhooks/zoom/") == (
+        facts.start,
+        facts.redirect,
+        facts.webhook,
+    )
+    assert ["/", "/home/"] == facts.pages
+    assert facts.knows_zoom_only
 
 
 PACKAGES = ['{"scripts": null}', "[1]", '{"scripts": [1]}', pytest.param("[" * 9999, id="nested")]

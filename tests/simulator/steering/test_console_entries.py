@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shlex
 import subprocess
@@ -10,11 +11,12 @@ from collections.abc import Iterator, Sequence
 import httpx
 import pytest
 
-from paraph.cli.simulate import explain_webhook
+from paraph.cli.simulate import explain_entry
 from paraph.simulator.app import create_app
+from paraph.simulator.engine import Consent
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.steering.comparison import compare
-from paraph.simulator.steering.console_entries import SentWebhook
+from paraph.simulator.steering.console_entries import SentRedirect, SentWebhook
 from paraph.simulator.steering.curl import curl_of
 from paraph.simulator.steering.timeline_filter import TimelineFilter, selected_rows
 from programs import need_program
@@ -203,9 +205,10 @@ async def test_a_webhook_is_explained_in_place(
     simulated.settle()
     seen: list[SentWebhook] = []
 
-    def explain(sent: SentWebhook) -> Sequence[str]:
+    def explain(sent: SentWebhook | SentRedirect) -> Sequence[str]:
+        assert isinstance(sent, SentWebhook)
         seen.append(sent)
-        return explain_webhook(sent)
+        return explain_entry(sent)
 
     app = create_app(simulated.simulator, explain=explain)
     async with httpx.AsyncClient(
@@ -227,6 +230,34 @@ async def test_a_webhook_is_explained_in_place(
     ]
     assert "/webhook" == seen[0].path
     assert simulated.app.webhook_secret not in pages[0] + pages[1] + repr(seen)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("state", ["a-state-of-this-test", ""])
+async def test_a_redirect_is_explained_in_place(simulated: SimulatedZoom, state: str) -> None:
+    """The console explains a redirect to the app by the authorization request that it answers."""
+    simulated.simulator.set_consent(Consent("approve", RAVI))
+    app = create_app(simulated.simulator, explain=explain_entry)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://localhost"
+    ) as browser:
+        asked = {
+            "response_type": "code",
+            "client_id": simulated.app.client_id,
+            "redirect_uri": simulated.app.redirect_uris[0],
+            **({"state": state} if state else {}),
+        }
+        redirect = await browser.get("/oauth/authorize", params=asked)
+        assert 302 == redirect.status_code
+        number = simulated.simulator.journal.entries[-1]["number"]
+        assert "Explain</button>" in (await browser.get("/")).text
+        page = await browser.post(
+            "/_console/explain", data={"key": f"r{number}"}, headers={"origin": "http://localhost"}
+        )
+    assert ('<li class="refused">' in page.text) is not bool(state)
+    assert "repeats the state of the authorization request" in page.text or not state
+    assert "paraph explain redirect FILE" in html.unescape(page.text)
+    assert redirect.headers["location"].partition("code=")[2].partition("&")[0] not in page.text
 
 
 def test_without_an_explainer_there_is_no_button(

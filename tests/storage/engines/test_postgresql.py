@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -359,6 +360,26 @@ async def test_a_batch_survives_the_loss_of_its_connection(
         await store.keep_events([sample.event("2")], client_id=sample.CLIENT)
     again = await store.keep_events([sample.event("3")], client_id=sample.CLIENT)
     assert [Outcome.KEPT] == again
+
+
+async def _write_over_a_dying_connection(store: Database) -> None:
+    """The server's last message is read between two statements, before the connection's end."""
+    last = b"SFATAL\0VFATAL\0C57P02\0Mterminating connection\0\0"
+    async with store.transaction() as tx:
+        await tx.grants.add(sample.grant())
+        raw: Any = await tx.grants._connection._connection.get_raw_connection()
+        raw.driver_connection._protocol.data_received(
+            b"E" + (len(last) + 4).to_bytes(4, "big") + last
+        )
+        await tx.grants.get("another")
+
+
+async def test_a_connection_that_ends_between_two_statements_is_an_outage(store: Database) -> None:
+    """The block fails and leaves nothing; the next one has another connection."""
+    with pytest.raises(StorageUnavailable, match="was lost"):
+        await _write_over_a_dying_connection(store)
+    async with store.transaction() as tx:
+        await tx.grants.add(sample.grant())
 
 
 async def test_a_batch_that_fails_leaves_no_lock(store: Database, replica: Database) -> None:

@@ -25,9 +25,13 @@ from paraph.checks.harness.webhook_steps import (
 from paraph.checks.verdict import HookMissingError
 
 _DEAF_PEERS = 64
-# More than the buffers in between hold for a peer that announces a small window.
-_UNREAD = 400_000
+# More than the buffers in between hold for a peer that announces a small window; at least enough
+# for most of them.
+_UNREAD, _LEAST_UNREAD = 400_000, 100_000
 _MOST_REQUESTS = 400
+# The requests of all deaf peers together should be about this many seconds of work for the app.
+# An app that is only busy with them responds when it is done, which one that waits never does.
+_WORK, _WORKED_OFF_WITHIN = 15.0, 90.0
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 UPGRADES = {
     "h2c": "upgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
@@ -85,7 +89,8 @@ def _upgraded(t: CaseContext) -> None:
         response = sender.raw(outer, *pieces, timeout=3, pause=pause, whole=True)
         return answered_twice(b"HTTP/1.1 %d\r\n" % response.status + response.body)
 
-    with ThreadPoolExecutor(8) as pool:
+    # Each one lasts its whole timeout if the app keeps the connection open.
+    with ThreadPoolExecutor(len(tries)) as pool:
         ran = [one for one, twice in zip(tries, pool.map(strike, tries), strict=True) if twice]
     what = f"{ran[0][0]}, {ran[0][1]}" if ran else ""
     t.expect(not ran, f"the body of a request to upgrade ({what}) is run as a request")
@@ -95,6 +100,18 @@ def _upgraded(t: CaseContext) -> None:
             not any(effects(t, one) for one in markers),
             "a delivery in the body of an upgrade had effect",
         )
+
+
+def requests_per_peer(size: int, seconds: float) -> int:
+    """Return the number of requests whose responses a deaf peer never reads.
+
+    Args:
+        size: bytes of a response; enough of them fill the buffers.
+        seconds: the time that the app takes for one, so that a slow app is not merely overloaded.
+    """
+    affordable = int(_WORK / (_DEAF_PEERS * max(seconds, 0.0001)))
+    wanted = min(_UNREAD // size + 1, max(_LEAST_UNREAD // size + 1, affordable))
+    return min(_MOST_REQUESTS, wanted)
 
 
 def _largest_page(t: CaseContext) -> tuple[str, int]:
@@ -110,10 +127,10 @@ def _largest_page(t: CaseContext) -> tuple[str, int]:
     return max(found.items(), key=lambda one: one[1])
 
 
-def _never_read(t: CaseContext, url: str, size: int) -> list[socket.socket]:
+def _never_read(t: CaseContext, url: str, count: int) -> list[socket.socket]:
     parts = urlsplit(url)
     request = f"GET {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n\r\n".encode()
-    requests = request * min(_MOST_REQUESTS, _UNREAD // size + 1)
+    requests = request * count
     sender = t.sender()
     held = []
     for _ in range(_DEAF_PEERS):
@@ -134,20 +151,20 @@ def _unread(t: CaseContext) -> None:
     endpoint = t.environment.url("webhook")
     user = known_user(t) if endpoint else None
     before = t.direct.send("GET", url)
-    held = _never_read(t, url, size)
+    held = _never_read(t, url, requests_per_peer(size, before.seconds))
     beside = f"beside {_DEAF_PEERS} peers that never read"
     honest = t.sender()
     try:
-        for _ in range(3):
-            response = honest.send("GET", url)
+        for wait in (_WORKED_OFF_WITHIN, 0.0, 0.0):
+            response = honest.send("GET", url, timeout=wait)
             said = f"got status {response.status}" if response.status else "got no response"
-            t.expect(response.status == before.status, f"{beside} a page is {said}")
+            t.expect(response.status == before.status, f"{beside} a request for a page {said}")
             if endpoint:
                 delivery = marked_delivery(t, user)[1]
                 headers, body = delivery.headers(), delivery.body
                 response = honest.send("POST", endpoint, headers=headers, body=body)
                 said = f"got status {response.status}" if response.status else "got no response"
-                t.expect(200 <= response.status < 300, f"{beside} an honest delivery is {said}")
+                t.expect(200 <= response.status < 300, f"{beside} an honest delivery {said}")
     finally:
         for one in held:
             one.close()

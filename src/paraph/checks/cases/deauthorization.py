@@ -187,7 +187,7 @@ def _retention(t: CaseContext) -> None:
         done = installed(t)
         name = done.user.display_name
         if not shows(t, done.browser, name):
-            raise HookMissingError("needs urls.pages with a page that shows the Zoom user's name")
+            raise HookMissingError("needs `urls.pages` with a page that shows the Zoom user's name")
         changes = {} if value == "absent" else {"user_data_retention": value}
         remove(t, done, **changes)
         expect_gone(t, done, "after a removal")
@@ -198,7 +198,7 @@ def _retention(t: CaseContext) -> None:
 @case("deauth-durable")
 def _durable(t: CaseContext) -> None:
     if not t.target.is_started_here:
-        raise HookMissingError("needs a command in [start]")
+        raise HookMissingError("needs a `command` in [start]")
     bystander = installed(t)
     for _ in range(2):
         done = installed(t)

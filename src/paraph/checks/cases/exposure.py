@@ -204,7 +204,7 @@ def _exhaustion(t: CaseContext) -> None:
     t.expect(all(0 < one < 500 or one == 503 for one in statuses), f"responses: {set(statuses)}")
     t.expect(grown < _GROWTH, f"{_FLOOD} starts without an end have stored {grown} bytes")
     if not limited and not is_shown(t):
-        raise HookMissingError("needs the hook `database_file`, to see what starts leave behind")
+        raise HookMissingError("needs the hook `database_file`")
     other = t.browser()
     other.sender = t.sender()
     t.sign_in(other, t.subject())

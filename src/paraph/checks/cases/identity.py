@@ -57,7 +57,7 @@ def _api_url(t: CaseContext) -> None:
     browser = t.browser(t.subject())
     before = t.zoom.mark()
     page = finish(t, browser, authorize(t, browser))
-    t.expect(page.status != 500, "the app broke with 500")
+    t.expect(page.status != 500, "the app responds with status 500")
     t.control(t.zoom.token_requests(before), "the code was never exchanged")
     t.expect(not t.environment.trap.hits, "the token went where the token response pointed")
 
@@ -87,7 +87,7 @@ def _id_mismatch(t: CaseContext) -> None:
     browser = t.browser(t.subject())
     before = t.zoom.mark()
     page = finish(t, browser, authorize(t, browser, user))
-    t.expect(page.status != 500, "the app broke with 500")
+    t.expect(page.status != 500, "the app responds with status 500")
     t.control(t.zoom.token_requests(before), "the code was never exchanged")
     t.expect(not t.hooks.linked(user=victim.id), "the identity was read out of the access token")
     t.expect(victim.id not in page.text, "the identity was read out of the access token")
@@ -123,7 +123,7 @@ def _email(t: CaseContext) -> None:
     attacker = t.zoom.user(email=done.user.email)
     browser = t.browser(mallory)
     page = finish(t, browser, authorize(t, browser, attacker))
-    t.expect(page.status != 500, "the app broke with 500")
+    t.expect(page.status != 500, "the app responds with status 500")
     if t.hooks.has("links"):
         taken = t.hooks.has("sign_in") and t.hooks.linked(done.subject, attacker.id)
         t.expect(not taken, "an e-mail has chosen the victim's account")
@@ -224,4 +224,4 @@ def _profile(t: CaseContext) -> None:
                 t.expect(name not in one.text, "a display name is shown as markup")
         t.hooks.links()
     if not shown:
-        raise HookMissingError("no page that was seen shows the name of a Zoom user (urls.pages)")
+        raise HookMissingError("needs `urls.pages` with a page that shows the Zoom user's name")

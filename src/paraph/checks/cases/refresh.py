@@ -151,7 +151,7 @@ def _lost(t: CaseContext) -> str:
     t.expect(status, "`use` gets no response when Zoom's is lost")
     t.zoom.reset()
     status, seen = t.hooks.use(done.subject, done.user.id)
-    t.expect(status not in {0, 500}, f"afterwards `use` returns {status}")
+    t.expect(status not in {0, 500}, f"afterwards `use` breaks: status {status}")
     t.expect(status >= 300 or seen, "afterwards the app pretends to work")
     install(t, user=done.user, subject=done.subject)
     _expect_works(t, done, "after a new consent")
@@ -203,8 +203,9 @@ def _swapped(t: CaseContext) -> None:
     t.zoom.change(TOKEN, lambda content: content.update(access_token=token))
     before = t.zoom.mark()
     for _ in range(2):
-        _, seen = t.hooks.use(done.subject, done.user.id)
-        wrong = [one for one in seen if one.bearer == token and one.path != ME]
+        status, seen = t.hooks.use(done.subject, done.user.id)
+        # A call of users/me can be the comparison that finds the mistake, unless `use` succeeds.
+        wrong = [o for o in seen if o.bearer == token and (o.path != ME or status < 300)]
         t.expect(not wrong, "another user's token was used after a refresh")
     t.control(_refreshes(t, before), "an expired token was not refreshed")
 

@@ -131,6 +131,9 @@ def _logs(t: CaseContext) -> None:
         all_returned.append(returned)
         arrive_and_follow(t, browser, returned)
         t.zoom.reset()
+        if t.environment.app is not None and not t.environment.app.alive:
+            # Such a response has ended the app; its output is kept.
+            t.environment.restart()
     if t.environment.url("webhook"):
         _, good = marked_delivery(t, done.user)
         post(t, good)
@@ -224,7 +227,7 @@ def _rotation(t: CaseContext) -> None:
     t.hooks.require("use")
     for name in ("key_added", "key_retired"):
         if name not in t.target.variants:
-            raise HookMissingError(f"needs [variants.{name}]")
+            raise HookMissingError(f"needs `[variants.{name}]`")
     old = install(t)
     t.environment.restart("key_added")
     status, _ = t.hooks.use(old.subject, old.user.id)
@@ -284,8 +287,8 @@ def _crash(t: CaseContext) -> None:
 def _expect_discreet(t: CaseContext, response: Response) -> None:
     shown = response.everything()
     # The header Server of a development server is the business of net-errors.
-    found = [mark for mark in _CRASHES if mark in response.text]
-    t.expect(not found, f"an error page shows {found[:1]}")
+    found = next((mark for mark in _CRASHES if mark in response.text), "")
+    t.expect(not found, f"an error page shows `{found}`")
     what = find(t, shown)
     t.expect(not what, f"an error page shows the {what}")
     environment = t.target.start.environment

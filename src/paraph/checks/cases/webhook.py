@@ -192,11 +192,12 @@ def _stale(t: CaseContext) -> None:
 def _expect_stale(t: CaseContext, ages: tuple[float, ...]) -> None:
     for age in ages:
         marker, delivery = _aged(t, age)
-        response = t.expect_no_error(post(t, delivery), f"a delivery {age:.0f} seconds old")
+        what = f"a delivery {abs(age):.0f} seconds {'old' if age > 0 else 'ahead of the clock'}"
+        response = t.expect_no_error(post(t, delivery), what)
         if t.hooks.has("events"):
-            expect_no_effect(t, marker, f"a delivery {age:.0f} seconds old", known_user(t))
+            expect_no_effect(t, marker, what, known_user(t))
         else:
-            t.expect(response.status >= 400, f"a delivery {age:.0f} seconds old was accepted")
+            t.expect(response.status >= 400, f"{what} was accepted")
 
 
 @case("wh-ts-future")
@@ -276,7 +277,7 @@ def _shift(t: CaseContext) -> None:
 @case("wh-fail-open")
 def _fail_open(t: CaseContext) -> None:
     if "no_webhook_secret" not in t.target.variants:
-        raise HookMissingError("needs [variants.no_webhook_secret]")
+        raise HookMissingError("needs `[variants.no_webhook_secret]`")
     user = known_user(t)
     try:
         t.environment.restart("no_webhook_secret")

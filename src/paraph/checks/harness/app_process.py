@@ -27,6 +27,7 @@ _PORTS = range(30_000, 32_768)
 _SINGLE_REQUEST = 5.0
 _NOT_READY = 503
 _ADDRESS = re.compile(r"https?://[\w.\[\]-]+:(\d{2,5})")
+_FRAME, _ERROR = re.compile(r"\s+at \S|Node\.js v\d"), re.compile(r"(?:Error|Exception)\b.*:")
 _count = itertools.count(secrets.randbelow(len(_PORTS)))
 
 
@@ -189,11 +190,17 @@ def wait_until_ready(
 
 
 def _ended(app: Application) -> ControlFailedError:
-    last = app.output().strip().splitlines()[-1:] or ["it printed nothing"]
+    lines = telling_lines(app.output()) or ["it printed nothing"]
+    said = next((one for one in reversed(lines) if _ERROR.search(one)), lines[-1])
     return ControlFailedError(
-        f"the app ended at once with status {app.exit_status}: {last[0][:200]}",
-        "Correct `command`, `directory` or `environment` in [start].",
+        f"the app ended at once with status {app.exit_status}: {said.strip()[:200]}",
+        "Correct `command`, `directory` or `environment` in [start], or the app.",
     )
+
+
+def telling_lines(output: str) -> list[str]:
+    """Return the lines of an output without empty ones and the frames of JavaScript's stacks."""
+    return [one for one in output.splitlines() if one.strip() and not _FRAME.match(one)]
 
 
 def _not_ready(app: Application, url: str, seconds: float, last: str) -> ControlFailedError:

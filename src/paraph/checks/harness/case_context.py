@@ -184,7 +184,7 @@ class CaseContext:
         """
         found = self.environment.url(name)
         if not found:
-            raise HookMissingError(f"needs urls.{name}")
+            raise HookMissingError(f"needs `urls.{name}`")
         return found
 
     # ------------------------------------------------------------ time and evidence

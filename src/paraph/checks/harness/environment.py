@@ -146,8 +146,10 @@ class Environment:
         chosen = Variant()
         if variant:
             found = self.target.variants.get(variant)
-            if found is None or not self.target.is_started_here:
-                raise HookMissingError(f"needs [variants.{variant}] and a command in [start]")
+            if not self.target.is_started_here:
+                raise HookMissingError("needs a `command` in [start]")
+            if found is None:
+                raise HookMissingError(f"needs `[variants.{variant}]`")
             chosen = found
         self.variant = variant
         # An app that keeps its installations in memory has lost this one.
@@ -188,7 +190,7 @@ class Environment:
             HookMissingError: the target file has no command.
         """
         if not self.target.is_started_here or self.app is None:
-            raise HookMissingError("needs a command in [start]")
+            raise HookMissingError("needs a `command` in [start]")
         if kill:
             self.app.kill()
         else:

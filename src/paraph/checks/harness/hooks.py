@@ -103,7 +103,7 @@ class Hooks:
     def send(self, hook: Hook, **values: str) -> Response:
         """Send a hook's request outside the browsers."""
         known = {**self._environment.values(), **values}
-        headers = [(n, fill(v, known)) for n, v in hook.headers.items()]
+        headers = _headers(hook, known)
         body = None
         if hook.json is not None:
             body = json.dumps({n: fill(v, known) for n, v in hook.json.items()}).encode()
@@ -127,9 +127,12 @@ class Hooks:
         url = fill(hook.url, known)
         page = f"{url.split('/', 3)[0]}//{url.split('/', 3)[2]}/"
         form = None if hook.form is None else {n: fill(v, known) for n, v in hook.form.items()}
+        headers = _headers(hook, known)
         if hook.method == "GET" and form is None:
-            return browser.open(url, initiator=page)
-        response = browser.request(hook.method, url, initiator=page, form=form or {})
+            return browser.open(url, initiator=page, headers=headers)
+        response = browser.request(
+            hook.method, url, initiator=page, form=form or {}, headers=headers
+        )
         return browser.follow(response, initiator=page)
 
     # ------------------------------------------------------------ state of the app
@@ -184,3 +187,7 @@ class Hooks:
         """
         self._environment.offset += seconds
         self.call("advance", seconds=str(self._environment.offset))
+
+
+def _headers(hook: Hook, known: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(name, fill(value, known)) for name, value in hook.headers.items()]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from paraph.checks.init.target_file import Facts
+from paraph.checks.init.target_file import HOOK_KEY, Facts
 from paraph.errors import ConfigurationError
 
 _SUFFIXES = {".py", ".js", ".mjs", ".cjs", ".ts"}
@@ -16,18 +16,24 @@ _MAX_FILES, _MAX_BYTES = 400, 400_000
 
 _ROUTE = re.compile(
     r"\b(?:route|get|post|all|use|add_url_rule|api_route)\(\s*[\"'`](/[\w/.-]*)[\"'`]"
-    r"|\b(?:re_)?path\(\s*r?[\"']\^?([\w/.-]+)\$?[\"']"
+    r"|\b(?:re_)?path\(\s*r?[\"']\^?([\w/.-]*)\$?[\"'](?!\s*,\s*include\()"
 )
 _VARIABLE = re.compile(
     r"(?:os\.environ(?:\.get)?[\[(]|os\.getenv\(|\benv(?:\.\w+)?\(|process\.env\[)\s*"
     r"[\"']([A-Z][A-Z0-9_]+)[\"']|process\.env\.([A-Z][A-Z0-9_]+)"
 )
-_ZOOM_ADDRESS = re.compile(r"https://(?:api\.)?zoom\.us\b")
+# Zoom's address in the code, or a library that has it.
+_ZOOM_ADDRESS = re.compile(r"https://(?:api\.)?zoom\.us\b|passport-zoom|providers[./]zoom\b")
+_ALLAUTH = re.compile(
+    r"\bpath\(\s*r?[\"']\^?([\w/.-]*)[\"']\s*,\s*include\(\s*[\"']allauth\.urls[\"']"
+)
 # The first pattern that a path or a variable contains decides.
 _REDIRECT = re.compile(r"callback|redirect|oauth2?/(?:return|complete)")
 _WEBHOOK = re.compile(r"webhook|/events?\b|hook")
 _START = re.compile(r"install|connect|login|authorize|oauth|start|zoom")
-_PAGE = re.compile(r"account|profile|dashboard|home|/me$")
+_PAGE = re.compile(r"^/$|account|profile|dashboard|home|/me$")
+_NO_PAGE = re.compile(r"api/|log-?(?:in|out)|sign-?(?:in|out|up)|delete|remove|disconnect|hook")
+_ONLY_HERE = "a-value-for-the-check-only-0123456789abcdef"
 _VALUES = (
     (re.compile(r"CLIENT_ID"), "{client_id}"),
     (re.compile(r"CLIENT_SECRET"), "{client_secret}"),
@@ -39,7 +45,13 @@ _VALUES = (
     (re.compile(r"ZOOM.*(?:URL|BASE|HOST|ORIGIN)$|^ZOOM$"), "{zoom}"),
     (re.compile(r"(?:PUBLIC|BASE|APP|SITE)_URL$"), "{url}"),
     (re.compile(r"^PORT$"), "{port}"),
+    # As in production: a debug page shows more than an app's own error page.
+    (re.compile(r"(?:^|_)DEBUG$"), "0"),
+    (re.compile(r"SECRET_KEY$|(?:SESSION|COOKIE|APP|FLASK)_SECRET$"), _ONLY_HERE),
 )
+# The variable of a database file.
+_DATABASE = re.compile(r"(?:^|_)(?:DATABASE|DB|SQLITE)(?:_?(?:PATH|FILE))?$")
+_DATABASE_FILE = "{folder}/check.db"
 _MADE_BY = {
     "flask": re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:flask\.)?Flask\(", re.MULTILINE),
     "fastapi": re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:fastapi\.)?FastAPI\(", re.MULTILINE),
@@ -60,18 +72,25 @@ def read_source(framework: str, folder: Path) -> Facts:
     texts = dict(_texts(folder))
     everything = "\n".join(texts.values())
     names = dict.fromkeys(first or second for first, second in _VARIABLE.findall(everything))
+    names.pop(HOOK_KEY, None)
     environment = {"PORT": "{port}"} | {name: value for name in names if (value := _value(name))}
-    urls = _urls(_routes(everything))
+    stored = next((one for one in names if _DATABASE.search(one)), "")
+    stored = stored if "sqlite" in everything else ""
+    environment |= {stored: _DATABASE_FILE} if stored else {}
+    routes = _routes(everything)
+    urls = {**_urls(routes), **(_allauth_urls(everything) if framework == "django" else {})}
     zoom = any("{zoom}" in value for value in environment.values())
     return Facts(
         name=folder.resolve().name,
         framework=framework,
-        command=_command(framework, folder, texts),
+        command=_command(framework, folder, texts, is_new=bool(stored)),
         environment=environment,
         more_variables=[name for name in names if name not in environment],
         start=urls["start"],
         redirect=urls["redirect"],
         webhook=urls["webhook"],
+        pages=[one for one in routes if _is_page(one, urls.values())],
+        database_file=environment.get(stored, ""),
         knows_zoom_only=bool(_ZOOM_ADDRESS.search(everything)) and not zoom,
     )
 
@@ -91,6 +110,20 @@ def _routes(text: str) -> list[str]:
     return ["/" + one.lstrip("/") for one in dict.fromkeys(found)]
 
 
+def _is_page(path: str, urls: Collection[str]) -> bool:
+    known = path in urls or _NO_PAGE.search(path.lower())
+    return bool(_PAGE.search(path.lower())) and not known
+
+
+def _allauth_urls(text: str) -> Mapping[str, str]:
+    """Return the URLs of django-allauth's Zoom provider, which stand in no route of the app."""
+    found = _ALLAUTH.search(text)
+    if found is None or "allauth.socialaccount.providers.zoom" not in text:
+        return {}
+    start = f"/{found[1]}zoom/login/"
+    return {"start": start, "redirect": f"{start}callback/"}
+
+
 def _value(name: str) -> str:
     return next((value for pattern, value in _VALUES if pattern.search(name)), "")
 
@@ -105,11 +138,14 @@ def _urls(paths: Sequence[str]) -> Mapping[str, str]:
     return found
 
 
-def _command(framework: str, folder: Path, texts: Mapping[str, str]) -> list[str]:
+def _command(framework: str, folder: Path, texts: Mapping[str, str], *, is_new: bool) -> list[str]:
+    """Return the command; `is_new` if each run has a new database, which Django must migrate."""
     if framework == "django":
         if not (folder / "manage.py").is_file():
             raise _missing(framework, folder, "manage.py")
-        return ["python", "manage.py", "runserver", "--noreload", "127.0.0.1:{port}"]
+        command = ["python", "manage.py", "runserver", "--noreload", "127.0.0.1:{port}"]
+        migrated = f"python manage.py migrate -v 0 && exec {' '.join(command)}"
+        return ["sh", "-c", migrated] if is_new else command
     pattern = _MADE_BY[framework]
     found = [(file, made) for file, text in texts.items() if (made := pattern.search(text))]
     if not found:

@@ -14,7 +14,13 @@ _HOOK_LINES = (
     'links = {{ method = "GET", url = "{{url}}/_check/links", headers = {key} }}',
     'use = {{ url = "{{url}}/_check/use", headers = {key}, json = {whose} }}',
     'expire = {{ url = "{{url}}/_check/expire", headers = {key}, json = {whose} }}',
+    "# An app that keeps its events, and one with accounts of its own beside Zoom's: fill in",
+    "# these functions of the code too, and remove the mark of the comment.",
+    '# events = {{ method = "GET", url = "{{url}}/_check/events", headers = {key} }}',
+    '# sign_in = {{ url = "{{url}}/_check/sign-in", headers = {key}, form = {user} }}',
+    '# sign_out = {{ url = "{{url}}/_check/sign-out", headers = {key}, form = {{}} }}',
 )
+_USER = '{ user = "{subject}" }'
 _WHOSE = '{ subject = "{subject}", user_id = "{user_id}" }'
 
 
@@ -37,6 +43,7 @@ class Facts:
         zoom_port: the port at which an app that runs already expects Zoom.
         knows_zoom_only: whether the app has Zoom's real address in its code.
         hook_key: the key of the test hooks; "" without test hooks.
+        database_file: the database file of the command; "" if it is not known.
     """
 
     name: str = "my app"
@@ -53,6 +60,7 @@ class Facts:
     zoom_port: int = ZOOM_PORT
     knows_zoom_only: bool = False
     hook_key: str = ""
+    database_file: str = ""
 
 
 def target_text(facts: Facts) -> str:
@@ -73,7 +81,8 @@ def target_text(facts: Facts) -> str:
         *_zoom(facts),
         "# Each hook makes more cases apply: docs/reference/check.md lists them.",
     ]
-    return "\n".join([*lines, "[hooks]", *_hooks(facts.hook_key), ""])
+    stored = [f"database_file = {_toml(facts.database_file)}"] if facts.database_file else []
+    return "\n".join([*lines, "[hooks]", *_hooks(facts.hook_key), *stored, ""])
 
 
 def _start(facts: Facts) -> list[str]:
@@ -82,7 +91,9 @@ def _start(facts: Facts) -> list[str]:
     environment = dict(facts.environment)
     if facts.hook_key:
         environment[HOOK_KEY] = facts.hook_key
-    lines = ["[start]", f"command = {_toml(list(facts.command))}", "", "[start.environment]"]
+    lines = ["[start]", f"command = {_toml(list(facts.command))}"]
+    lines += ["ready_within = 60"] if facts.framework == "django" else []
+    lines += ["", "[start.environment]"]
     lines += [f"{name} = {_toml(value)}" for name, value in environment.items()]
     more = [name for name in facts.more_variables if name not in environment]
     if more:
@@ -109,7 +120,7 @@ def _hooks(key: str) -> list[str]:
     if not key:
         return ['# sign_in = { url = "{url}/login", form = { user = "{subject}" } }']
     headers = f"{{ x-check-key = {_toml(key)} }}"
-    return [line.format(key=headers, whose=_WHOSE) for line in _HOOK_LINES]
+    return [line.format(key=headers, whose=_WHOSE, user=_USER) for line in _HOOK_LINES]
 
 
 def _toml(value: str | list[str]) -> str:

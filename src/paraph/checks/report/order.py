@@ -12,6 +12,7 @@ from paraph.checks.runner import Run
 from paraph.checks.verdict import Change, Finding, Verdict
 
 CASES_PAGE = "docs/reference/check-cases.md"
+TARGET_PAGE = "docs/reference/check.md"
 VERDICTS = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE, Verdict.PASS)
 _PLACES: dict[str, int] = {name: number for number, name in enumerate(SEVERITIES)}
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from paraph.checks.advice import FRAMEWORKS, incidents
 from paraph.checks.catalogue import catalogue
 from paraph.checks.report.order import (
+    TARGET_PAGE,
     Fix,
     advice_page,
     by_group,
@@ -101,7 +102,7 @@ def _fix(number: int, fix: Fix, framework: str) -> Iterator[str]:
     if framework not in FRAMEWORKS:
         yield from _wrapped(f"Code for {' · '.join(codes)}: {advice_page(fix.advice.id)}")
         return
-    yield from _wrapped(fix.advice.given)
+    yield from _wrapped(fix.advice.given_for(framework))
     yield ""
     for code in codes.values():
         yield from textwrap.indent(code, "       ").splitlines()
@@ -131,6 +132,8 @@ def _undecided(run: Run) -> Iterator[str]:
             ids = ", ".join(one.id for one in findings[:3])
             more = f" and {len(findings) - 3} more" if len(findings) > 3 else ""
             yield f"  {len(findings):>3}  {reason or 'no reason is given'} ({ids}{more})"
+        if found and verdict is Verdict.NOT_APPLICABLE:
+            yield f"       {TARGET_PAGE} says what each hook, variant and URL is for."
 
 
 def _since(run: Run) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +14,7 @@ from paraph.simulator.engine import Simulator
 from paraph.simulator.page import render
 from paraph.simulator.steering.comparison import compare
 from paraph.simulator.steering.curl import curl_of
-from paraph.simulator.steering.timeline import find_row
+from paraph.simulator.steering.timeline import find_exchange, find_row, redirect_of
 
 _GONE = "This entry is no longer kept."
 
@@ -36,7 +36,24 @@ class SentWebhook:
     sent_at: float
 
 
-Explain = Callable[[SentWebhook], Sequence[str]]
+@dataclass(frozen=True, slots=True)
+class SentRedirect:
+    """An authorization response that the browser was redirected with.
+
+    Attributes:
+        asked: the parameters of the authorization request; empty if it is not known.
+        asked_at, sent_at: epoch seconds of the request and of the redirect.
+        server: the URL of the simulated Zoom.
+    """
+
+    url: str = field(repr=False)
+    asked: Mapping[str, str] = field(repr=False)
+    asked_at: float
+    sent_at: float
+    server: str
+
+
+Explain = Callable[[SentWebhook | SentRedirect], Sequence[str]]
 """Returns one line for each step of a verification; the command line passes it to the console."""
 
 
@@ -45,7 +62,7 @@ class ConsoleEntries:
 
     Args:
         simulator: the simulated Zoom.
-        explain: explains a webhook; None if the program that runs the simulator has no explainer.
+        explain: explains an entry; None if the program that runs the simulator has no explainer.
     """
 
     def __init__(self, simulator: Simulator, explain: Explain | None) -> None:
@@ -70,12 +87,19 @@ class ConsoleEntries:
         return _note(fields, "cURL command", text=text, warning="Secrets are in clear here.")
 
     def explain(self, fields: Mapping[str, str]) -> Response:
-        """Explain step by step why a webhook is accepted or refused."""
+        """Explain step by step why a webhook or a redirect is accepted or refused."""
         key = fields.get("key", "")
-        delivery = self._simulator.sender.find(key[1:]) if key.startswith("d") else None
-        if delivery is None or self._explain is None:
+        sent = self._webhook(key) if key.startswith("d") else self._redirect(key)
+        if sent is None or self._explain is None:
             return Response(_GONE, status_code=404)
-        sent = SentWebhook(
+        steps = [_step(line) for line in self._explain(sent)]
+        return _note(fields, "Verification, step by step", steps=steps)
+
+    def _webhook(self, key: str) -> SentWebhook | None:
+        delivery = self._simulator.sender.find(key[1:])
+        if delivery is None:
+            return None
+        return SentWebhook(
             path=urlsplit(delivery.url).path or "/",
             headers=[*delivery.headers.items(), *delivery.more_headers],
             body=delivery.body,
@@ -84,8 +108,22 @@ class ConsoleEntries:
             level=delivery.app.level,
             sent_at=delivery.attempts[0].time if delivery.attempts else self._simulator.wall(),
         )
-        steps = [_step(line) for line in self._explain(sent)]
-        return _note(fields, "Verification, step by step", steps=steps)
+
+    def _redirect(self, key: str) -> SentRedirect | None:
+        """Return the redirect of an entry, with the authorization request of the same state."""
+        exchange = find_exchange(self._simulator, key)
+        url = "" if exchange is None else redirect_of(exchange)
+        if exchange is None or not url:
+            return None
+        state = dict(parse_qsl(urlsplit(url).query)).get("state", "")
+        asked: dict[str, str] = {}
+        asked_at = sent_at = exchange.entry["time"]
+        for one in self._simulator.journal.entries if state else ():
+            query = dict(one["query"])
+            if one["path"] == "/oauth/authorize" and query.get("state") == state:
+                asked, asked_at = query, one["time"]
+                break
+        return SentRedirect(url, asked, asked_at, sent_at, self._simulator.origin)
 
     def compare(self, request: Request) -> Response:
         """Show two entries side by side, with masked secrets."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from paraph.simulator.engine import Simulator
 from paraph.simulator.state.journal import Exchange
@@ -49,6 +50,7 @@ class Row:
         time: epoch seconds of the real world.
         summary: one line for the list.
         tolerated: accepted parts that the app should not rely on.
+        redirects: whether the response sends the browser to an app's redirect URI.
     """
 
     key: str
@@ -62,6 +64,7 @@ class Row:
     parts: Sequence[Part]
     summary: str = ""
     tolerated: Sequence[str] = ()
+    redirects: bool = False
 
     @property
     def at(self) -> str:
@@ -82,11 +85,17 @@ def find_row(simulator: Simulator, key: str, *, revealed: bool = True) -> Row | 
         key: the key of the row.
         revealed: show it in clear and in full.
     """
-    if key.startswith("r") and key[1:].isdecimal() and len(key) < 20:
-        exchange = simulator.journal.find(int(key[1:]))
+    if key.startswith("r"):
+        exchange = find_exchange(simulator, key)
         return None if exchange is None else request_row(exchange, revealed=revealed)
     delivery = simulator.sender.find(key[1:]) if key.startswith("d") else None
     return None if delivery is None else delivery_row(delivery, revealed=revealed)
+
+
+def find_exchange(simulator: Simulator, key: str) -> Exchange | None:
+    """Return the exchange of a row; None if it is no longer kept."""
+    is_number = key.startswith("r") and key[1:].isdecimal() and len(key) < 20
+    return simulator.journal.find(int(key[1:])) if is_number else None
 
 
 def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
@@ -114,7 +123,15 @@ def request_row(exchange: Exchange, *, revealed: bool = False) -> Row:
         parts=[part for part in parts if part.pairs or part.text],
         summary=summarize(exchange),
         tolerated=tolerated(exchange),
+        redirects=bool(redirect_of(exchange)),
     )
+
+
+def redirect_of(exchange: Exchange) -> str:
+    """Return the URL of an authorization response that an exchange sent; "" if it sent none."""
+    where = next((v for n, v in exchange.response_headers if n.lower() == "location"), "")
+    names = {name for name, _ in parse_qsl(urlsplit(where).query, keep_blank_values=True)}
+    return where if names & {"code", "error"} else ""
 
 
 def delivery_row(delivery: Delivery, *, revealed: bool = False) -> Row:

@@ -27,7 +27,8 @@ class DueTimes(NamedTuple):
     """The earliest time of each kind of work, in epoch seconds; None: there is no such work.
 
     Attributes:
-        urgent_event, other_event: the next attempt to forward an event.
+        urgent_event, other_event: the next attempt to forward an event; None for other events
+            while forwarding is paused.
         revocation, ownerless: the next attempt with a queued token.
         forwarded_at, dead_since, received_at: of the events whose deletion is due first.
         request, state, answer: the expiry of a link request, a used state, an idempotent response.
@@ -80,7 +81,8 @@ def _statement(tables: EventTables, replica_id: str) -> str:
     oldest = _earliest(*(f"{_oldest(one)} AS at FROM {one.name}" for one in tables.all))
     columns = (
         f"{waits} true",
-        f"{waits} false",
+        # A paused event is not due: no replica is woken every second.
+        f"{waits} false AND NOT EXISTS (SELECT 1 FROM forwarding_pause)",  # noqa: S608 - Constants.
         *_REST,
         retained,
         f"min(received_at) FROM {current} WHERE status = 'dead' AND body IS NOT NULL",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, func, insert, or_, select
 
 from paraph.model.management import AuditEntry
 from paraph.storage.connection import Connection
@@ -66,6 +66,29 @@ class AuditStore:
             .where(audit_entries.c.sequence > after)
             .order_by(audit_entries.c.sequence)
             .limit(limit)
+        )
+        return [_entry(row) for row in rows]
+
+    async def mentioning(
+        self, values: Sequence[str], *, after: int, until: int
+    ) -> Sequence[AuditEntry]:
+        """Return entries whose details hold one of these values, in order.
+
+        Args:
+            values: ids and keyed hashes.
+            after: the sequence number before the first entry.
+            until: the sequence number of the last entry.
+        """
+        details = audit_entries.c.details
+        rows = await self._connection.execute(
+            select(audit_entries)
+            .where(
+                audit_entries.c.sequence > after,
+                audit_entries.c.sequence <= until,
+                # Not LIKE, which ignores case on SQLite.
+                or_(*(func.replace(details, f'"{value}"', "") != details for value in values)),
+            )
+            .order_by(audit_entries.c.sequence)
         )
         return [_entry(row) for row in rows]
 

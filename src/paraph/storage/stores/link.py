@@ -65,6 +65,24 @@ class LinkStore:
         )
         return found.first() is not None
 
+    async def for_grant(self, grant_id: str) -> Sequence[Link]:
+        """Return all links of a grant, pending and active, oldest first."""
+        rows = await self._connection.execute(
+            select(links)
+            .where(links.c.grant_id == grant_id)
+            .order_by(links.c.created_at, links.c.link_id)
+        )
+        return [link_of(row) for row in rows]
+
+    async def requests_of(self, subjects: Sequence[str]) -> Sequence[LinkRequest]:
+        """Return the link requests of some subjects, soonest expiry first."""
+        rows = await self._connection.execute(
+            select(link_requests)
+            .where(link_requests.c.subject.in_(subjects))
+            .order_by(link_requests.c.expires_at)
+        )
+        return [LinkRequest(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name.
+
     async def active_for_subject(self, client_id: str, subject: str) -> Link | None:
         """Return the active link of a subject."""
         return await self._one(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import case, delete, insert, select
+from sqlalchemy import Row, case, delete, insert, select
 
 from paraph.model.removal import UNKNOWN_TIME, Receipt, RemovalExport, TombstoneTimes
 from paraph.storage.backup.receipt_book import Line, ReceiptLine, TombstoneLine, encode_line
@@ -121,14 +122,24 @@ class RemovalStore:
             .order_by(receipts.c.completed_at.desc(), receipts.c.receipt_id)
             .limit(limit)
         )
-        return [
-            Receipt(
-                receipt_id=row.receipt_id,
-                installation_id=row.installation_id,
-                reason=row.reason,
-                requested_at=row.requested_at,
-                completed_at=row.completed_at,
-                destroyed=msgspec.json.decode(row.destroyed, type=dict[str, int]),
-            )
-            for row in rows
-        ]
+        return [_receipt(row) for row in rows]
+
+    async def receipts_of(self, installation_ids: Sequence[str]) -> Sequence[Receipt]:
+        """Return the receipts of some installations, oldest first."""
+        rows = await self._connection.execute(
+            select(receipts)
+            .where(receipts.c.installation_id.in_(installation_ids))
+            .order_by(receipts.c.completed_at, receipts.c.receipt_id)
+        )
+        return [_receipt(row) for row in rows]
+
+
+def _receipt(row: Row[Any]) -> Receipt:
+    return Receipt(
+        receipt_id=row.receipt_id,
+        installation_id=row.installation_id,
+        reason=row.reason,
+        requested_at=row.requested_at,
+        completed_at=row.completed_at,
+        destroyed=msgspec.json.decode(row.destroyed, type=dict[str, int]),
+    )

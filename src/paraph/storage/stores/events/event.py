@@ -19,6 +19,7 @@ from paraph.storage.event_tables import MOVED, POSITIONS_TRIED, key_of, position
 from paraph.storage.stores.events.event_columns import BODY, column_of
 from paraph.storage.stores.events.event_deletion import EventDeletion
 from paraph.storage.stores.events.event_order import claimable
+from paraph.storage.stores.forwarding_pause import is_not_paused
 from paraph.storage.tables import grants
 
 _KEY_MISSING_SECONDS = 300
@@ -160,6 +161,7 @@ class EventStore(EventDeletion):
                 events.c.status == _RECEIVED,
                 events.c.urgent.is_(False),
                 events.c.next_attempt_at <= now,
+                is_not_paused(),
             )
             .order_by(events.c.next_attempt_at, events.c.arrival)
             .limit(limit)

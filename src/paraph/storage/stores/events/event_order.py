@@ -2,6 +2,8 @@
 
 Notices about the same Zoom user are delivered one after the other. So are notices about the same
 subject: if it moves to another Zoom user, its new installation must not seem to end.
+
+While forwarding is paused only deauthorizations are claimed: paraph carries them out itself.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 from sqlalchemy import Table, case, exists, literal_column, or_
 
 from paraph.model.event import NOTICE_MARK, EventStatus
+from paraph.storage.stores.forwarding_pause import is_not_paused
 
 # Literals: with bound parameters, PostgreSQL's generic plans cannot use the partial indexes.
 RECEIVED: Any = literal_column(f"'{EventStatus.RECEIVED.value}'")
@@ -28,7 +31,7 @@ def claimable(
         events.c.next_attempt_at <= now,
     ]
     if not urgent:
-        where.append(_is_next_in_order(events))
+        where += [_is_next_in_order(events), is_not_paused()]
     if without:
         # A notice has a kind of its own: a Zoom event may have the same name.
         kind = case((events.c.notice, NOTICE_MARK + events.c.name), else_=events.c.name)

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Table, case, func, literal_column, select
+from sqlalchemy import Row, Table, case, func, literal, literal_column, select, tuple_
 
-from paraph.model.event import Backlog, EventStatus, KeptEvent
+from paraph.model.event import Backlog, EventFilter, EventStatus, KeptEvent
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.event_tables import MOVED, EventTables, key_of
 from paraph.storage.stores.events.event_columns import BODY, users_in
+from paraph.storage.stores.events.event_filter import conditions_of
 from paraph.storage.stores.events.event_order import RECEIVED
 
+EVERY_EVENT = EventFilter()
 DEAD: Any = literal_column(f"'{EventStatus.DEAD.value}'")
 
 
@@ -90,40 +92,28 @@ class EventRows:
         return Backlog(waiting, urgent, oldest, dead)
 
     async def page(
-        self, *, status: EventStatus | None = None, after: str = "", limit: int = 50
+        self,
+        *,
+        status: EventStatus | None = None,
+        matching: EventFilter = EVERY_EVENT,
+        after: str = "",
+        limit: int = 50,
+        oldest_first: bool = False,
     ) -> Sequence[KeptEvent]:
         """Return events for operators: newest first, without bodies."""
         found: list[KeptEvent] = []
-        for table in self._tables.all:
+        for table in reversed(self._tables.all) if oldest_first else self._tables.all:
             if len(found) < limit:
-                found += await self._page_of(table, status, after, limit - len(found))
+                where = [*_not_moved(table), *conditions_of(table, matching)]
+                if status is not None:
+                    where.append(table.c.status == status.value)
+                page = _page(table, after, oldest_first=oldest_first).where(*where)
+                rows = await self._connection.execute(page.limit(limit - len(found)))
+                found += [self._event(row) for row in rows]
             if after and await self._holds(table, after):
-                # The rest is older, so all of it follows.
+                # All of the other table follows.
                 after = ""
         return found
-
-    async def _page_of(
-        self, table: Table, status: EventStatus | None, after: str, limit: int
-    ) -> list[KeptEvent]:
-        received_at, event_id = table.c.received_at, table.c.event_id
-        statement = select(*_without_body(table)).where(*_not_moved(table))
-        is_by_time = key_of(table) is not event_id
-        if is_by_time:
-            statement = statement.order_by(key_of(table).desc())
-        else:
-            statement = statement.order_by(received_at.desc(), event_id.desc())
-        if status is not None:
-            statement = statement.where(table.c.status == status.value)
-        if after and is_by_time:
-            last = select(key_of(table)).where(event_id == after).scalar_subquery()
-            statement = statement.where(key_of(table) < last)
-        elif after:
-            last = select(received_at).where(event_id == after).scalar_subquery()
-            statement = statement.where(
-                (received_at < last) | ((received_at == last) & (event_id < after))
-            )
-        rows = await self._connection.execute(statement.limit(limit))
-        return [self._event(row) for row in rows]
 
     async def _holds(self, table: Table, event_id: str) -> bool:
         wanted = select(key_of(table)).where(table.c.event_id == event_id, *_not_moved(table))
@@ -156,6 +146,22 @@ class EventRows:
 
 def _without_body(table: Table) -> list[Any]:
     return [column for column in table.c if column is not table.c.body]
+
+
+def _page(table: Table, after: str, *, oldest_first: bool) -> Any:
+    """Select the rows behind an event, in the order of arrival or against it."""
+    key, event_id = key_of(table), table.c.event_id
+    # The order is part of the key, where the key is the time.
+    order = [key] if key is not event_id else [table.c.received_at, event_id]
+    statement = select(*_without_body(table))
+    statement = statement.order_by(*(one if oldest_first else one.desc() for one in order))
+    if not after:
+        return statement
+    last = select(order[0]).where(event_id == after).scalar_subquery()
+    if len(order) == 1:
+        return statement.where(key > last if oldest_first else key < last)
+    here, there = tuple_(*order), tuple_(last, literal(after))
+    return statement.where(here > there if oldest_first else here < there)
 
 
 def _not_moved(table: Table) -> list[Any]:
