@@ -66,6 +66,19 @@ async def test_another_tenants_key_sees_nothing(one: Installed) -> None:
         assert 403 == (await foreign.get("/v1/audit")).status_code
 
 
+async def test_the_export_of_a_user_needs_an_unlimited_key(one: Installed) -> None:
+    """It holds the user's installation and no token; a limited key and unknown ids get nothing."""
+    ids = {"account_id": ACCOUNT, "user_id": JANE}
+    exported = await one.api.post("/v1/user-export", json=ids)
+    assert (200, one.id) == (exported.status_code, exported.json()["links"][0]["installation_id"])
+    tokens = (await one.stored()).tokens
+    assert tokens.access_token.reveal() not in exported.text
+    unknown = await one.api.post("/v1/user-export", json={**ids, "user_id": JANE.lower()})
+    assert 404 == unknown.status_code
+    async with await one.kit.api("read", subject_prefix=SUBJECT) as limited:
+        assert 403 == (await limited.post("/v1/user-export", json=ids)).status_code
+
+
 async def test_removal_is_dead_here_at_once_and_then_at_zoom(one: Installed) -> None:
     """A receipt, then 404 for every call; the token is revoked at Zoom as well."""
     token = (await one.vend()).json()["access_token"]

@@ -257,3 +257,21 @@ def test_chromium_prints_the_pack(tmp_path: Path) -> None:
 
     assert "" == print_page(browser, page, pdf)
     assert pdf.read_bytes().startswith(b"%PDF")
+
+
+def test_the_pack_states_what_is_true_of_a_set_up_on_loopback(tmp_path: Path) -> None:
+    """Plain http is not called TLS, one host is named once, and no time is rounded."""
+    zoom = {"authorization_server": "http://localhost:1", "api_servers": ["http://localhost:1"]}
+    values = {**LOCAL, **zoom, "event_retention": 90_000, "freshness_past": 330}
+    pack = pack_of(tmp_path, values)
+    text = to_markdown(pack)
+    settings = facts_of(tmp_path, values).settings
+    assert settings is not None
+    drawn = data_flow_svg(settings)
+    assert "plain http on loopback" in drawn and "terminates TLS" not in drawn
+    assert 1 == drawn.count(">localhost:1<")
+    assert "25 hours after delivery" in text
+    assert "accepted for 330 seconds" in text
+    assert "The file paraph.toml has mode" in text
+    assert str(tmp_path) not in text
+    assert "wrapped" not in text

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from paraph.errors import ConfigurationError, Conflict, StorageError
+from paraph.operations.probes.database_probe import database_facts
 from paraph.storage.connection import finish, storage_errors
 from paraph.storage.engines.sqlite import connect_driver, create_private, file_of, use_wal
 
@@ -66,11 +67,47 @@ def test_a_new_file_is_private_whatever_the_umask(tmp_path: Path) -> None:
     assert 0o600 == stat.S_IMODE((tmp_path / "new.db").stat().st_mode)
 
 
-@pytest.mark.parametrize("path", ["missing/paraph.db", "."])
-def test_a_file_that_cannot_be_opened_is_a_storage_error(tmp_path: Path, path: str) -> None:
-    """A missing folder, or a folder itself, gives one plain sentence."""
-    with pytest.raises(StorageError, match="the database file cannot be opened"):
+@pytest.mark.parametrize(
+    ("path", "cause", "remedy"),
+    [
+        ("missing/paraph.db", "there is no folder", "sqlite:////srv/paraph.db is absolute"),
+        (".", "it is not a file", "Let database_url name a file"),
+        ("closed/paraph.db", "closed cannot be written to", "Let the user of the service write"),
+    ],
+)
+def test_a_file_that_cannot_be_created_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, cause: str, remedy: str
+) -> None:
+    """A missing folder, a folder itself, a read-only folder: trying again would help none."""
+    (tmp_path / "closed").mkdir()
+    # Modes do not hold root back.
+    monkeypatch.setattr(os, "access", lambda folder, _mode: Path(folder).name != "closed")
+    if path.startswith("closed"):
+        monkeypatch.setattr(os, "open", _refused)
+    with pytest.raises(StorageError, match="the database file cannot be") as caught:
         create_private(str(tmp_path / path))
+    assert cause in caught.value.detail
+    assert remedy in caught.value.remedy
+
+
+def _refused(*_arguments: object) -> int:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_file_of_another_kind_says_what_to_do(tmp_path: Path) -> None:
+    """A text file is no database, and does not become one by trying again."""
+    (tmp_path / "notes.txt").write_text("notes of a meeting\n" * 99)
+    with pytest.raises(StorageError, match="is not an SQLite database") as caught:
+        use_wal(str(tmp_path / "notes.txt"))
+    assert "restore the database from a backup" in caught.value.remedy
+
+
+async def test_the_doctor_sees_that_a_database_cannot_be_created(tmp_path: Path) -> None:
+    """A missing file in a missing folder is no first start, and the remedy is not lost."""
+    url = f"sqlite:///{tmp_path / 'missing' / 'paraph.db'}"
+    found = await database_facts(url, clock=lambda: 0.0)
+    assert "there is no folder" in found.failure
+    assert found.remedy.startswith("Create the folder")
 
 
 def test_openers_of_one_new_file_wait_for_each_other(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     content = b"this is a letter, not a database" * 200
     (tmp_path / "letter.db").write_bytes(content)
 
-    with pytest.raises(StorageError, match="the database failed: DatabaseError"):
+    with pytest.raises(StorageError, match="is not an SQLite database"):
         await open_store(f"sqlite:///{tmp_path}/letter.db", sample.ring(), randomness=os.urandom)
     assert content == (tmp_path / "letter.db").read_bytes()
 

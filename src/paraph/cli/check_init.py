@@ -101,7 +101,9 @@ def _explain(facts: Facts) -> None:
     if facts.more_variables:
         names = ", ".join(facts.more_variables)
         click.echo(f"No value is known for {names}. Give those that the app needs in the file.")
-    if facts.base:
+    if facts.base and facts.knows_zoom_only:
+        click.echo("The app has Zoom's address in its code: write its command into [start].")
+    elif facts.base:
         where = f"http://localhost:{facts.zoom_port}"
         click.echo(f"Start the app with {where} as Zoom's address, and with the secrets of [zoom].")
 

@@ -101,6 +101,8 @@ def _waiting(labels: Sequence[str]) -> None:
 
 
 def _show(status: RingStatus) -> None:
+    from paraph.operations.replica import LIVE_SECONDS, REST_SECONDS
+
     for key in status.keys:
         click.echo(_headline(key))
         click.echo(f"  protects   {_listed(key.protects) or 'nothing that is kept'}")
@@ -119,6 +121,10 @@ def _show(status: RingStatus) -> None:
     for replica in status.replicas:
         held = ", ".join(replica.key_ids)
         click.echo(f"replica      {replica.label}: seals with {replica.sealing_key}, opens {held}")
+        click.echo(f"             last report {max(0, status.at - replica.seen_at)} s ago")
+    if status.replicas:
+        click.echo(f"             each reports every {REST_SECONDS} s; one that was killed is")
+        click.echo(f"             listed until {LIVE_SECONDS} s after its last report")
     if not status.replicas:
         click.echo("replica      no replica is running")
 

@@ -58,8 +58,13 @@ class KeyStatus:
 
 @dataclass(frozen=True, slots=True)
 class RingStatus:
-    """All keys, newest first, the live replicas, and the names of the hash keys."""
+    """All keys, newest first, the live replicas, and the names of the hash keys.
 
+    `at` is the time of the status, in epoch seconds. A replica that was killed is among the live
+    ones until LIVE_SECONDS after its last report.
+    """
+
+    at: int
     keys: tuple[KeyStatus, ...]
     replicas: tuple[Replica, ...]
     hash_keys: tuple[str, ...]
@@ -86,7 +91,7 @@ async def ring_status(context: Context) -> RingStatus:
         # An old key that is neither configured nor needed is left out.
         if counts or key_id in context.ring.key_ids
     ]
-    return RingStatus(tuple(keys), tuple(replicas), tuple(context.store.hash_keys))
+    return RingStatus(now, tuple(keys), tuple(replicas), tuple(context.store.hash_keys))
 
 
 def _key_status(

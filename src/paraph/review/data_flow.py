@@ -61,12 +61,12 @@ def _boxes(settings: Settings) -> list[_Box]:
     sqlite = settings.database_url.startswith("sqlite:")
     boxes = [
         _Box(20, 30, "A person's browser", ("sealed cookie only,", "no token")),
-        _Box(20, 190, "Zoom", (zoom, api)),
+        _Box(20, 190, "Zoom", tuple(dict.fromkeys((zoom, api)))),
         _Box(
             340,
             30,
             "TLS proxy" if proxied else "Public listener",
-            (public, "terminates TLS"),
+            (public, "terminates TLS" if proxied else "plain http on loopback"),
         ),
         _Box(340, 190, "paraph", ("six proofs, token vault,", "webhook verification")),
         _Box(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from paraph.operations.probes.facts import Facts
 from paraph.review.pack import FROM_SETTINGS, MEASURED, Block, Section, Statement, Table, tested
 from paraph.settings.keys import is_wrapped
@@ -12,8 +14,8 @@ _UNTIL_REMOVAL = "until the app is removed"
 
 def data_section(settings: Settings) -> Section:
     """List the kinds of data, with the retention of these settings."""
-    events = _duration(settings.event_retention)
-    dead = _duration(settings.dead_letter_retention)
+    events = duration_of(settings.event_retention)
+    dead = duration_of(settings.dead_letter_retention)
     rows = [
         ["access and refresh tokens", _UNTIL_REMOVAL, "sealed"],
         ["name and e-mail address at Zoom", _UNTIL_REMOVAL, "sealed"],
@@ -23,6 +25,11 @@ def data_section(settings: Settings) -> Section:
             "in clear, needed to find rows",
         ],
         ["bodies of events", f"{events} after delivery", "sealed"],
+        [
+            "names, times and ids of events and notices",
+            f"{events} after arrival, and at least a day longer than a delivery is accepted",
+            "in clear, to recognise replays",
+        ],
         ["bodies that could not be delivered", f"{dead} after the last attempt", "sealed"],
         ["flows that began", "10 minutes", "sealed cookie, nothing stored"],
         ["hashes of used states", "1 hour", "hash"],
@@ -42,11 +49,7 @@ def keys_section(facts: Facts, settings: Settings) -> Section:
     wrapped = sum(is_wrapped(one.reveal()) for one in settings.encryption_keys)
     total = len(settings.encryption_keys)
     blocks: list[Block] = [
-        Statement(
-            f"{total} encryption {'key is' if total == 1 else 'keys are'} held, {wrapped} of "
-            "them wrapped by a key service. Each has 256 bits.",
-            FROM_SETTINGS,
-        ),
+        Statement(f"{_held(total, wrapped)} Each has 256 bits.", FROM_SETTINGS),
         Statement(
             "Each use has its own derived key (HKDF). Rotation re-encrypts online, in two phases.",
             tested("tests/operations/test_key_rotation.py"),
@@ -59,15 +62,21 @@ def keys_section(facts: Facts, settings: Settings) -> Section:
             )
         )
     blocks += [
-        Statement(f"{one.path} has mode {one.mode:04o}.", MEASURED)
+        # The reader is at Zoom: folders of this machine tell nothing.
+        Statement(f"The file {PurePath(one.path).name} has mode {one.mode:04o}.", MEASURED)
         for one in facts.files
         if one.exists and one.role in {"settings", "keys", "database"}
     ]
     return Section("Keys and encryption", tuple(blocks))
 
 
-def _duration(seconds: int) -> str:
-    if seconds >= 86400:
-        days = seconds // 86400
-        return f"{days} day{'' if days == 1 else 's'}"
-    return f"{seconds} seconds"
+def _held(total: int, wrapped: int) -> str:
+    held = f"{total} encryption {'key is' if total == 1 else 'keys are'} held"
+    return f"{held}, {wrapped} of them wrapped by a key service." if wrapped else f"{held}."
+
+
+def duration_of(seconds: int) -> str:
+    """Format a duration in its largest unit that divides it: the pack states no rounded time."""
+    units = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+    size, unit = next(one for one in units if seconds % one[0] == 0)
+    return f"{seconds // size} {unit}{'' if seconds == size else 's'}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from paraph.operations.findings.examination import Examination
 from paraph.operations.probes.facts import Facts
 from paraph.review.data_flow import data_flow_svg
-from paraph.review.data_kept import data_section, keys_section
+from paraph.review.data_kept import data_section, duration_of, keys_section
 from paraph.review.doctor_report import QUESTIONS, moment
 from paraph.review.earlier_reports import CheckReport, LiveReport
 from paraph.review.pack import (
@@ -128,7 +128,7 @@ def _integrity(settings: Settings) -> Iterator[Block]:
         tested("tests/zoom/test_webhook.py"),
     )
     yield Statement(
-        f"Deliveries are accepted for {settings.freshness_past // 60} minutes, and each only once.",
+        f"Deliveries are accepted for {duration_of(settings.freshness_past)}, and each only once.",
         FROM_SETTINGS,
     )
     yield Statement(

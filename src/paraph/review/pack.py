@@ -192,7 +192,7 @@ _STYLE = (
     "header p{margin:.2rem 0;color:var(--dim)}h1{font-size:1.9rem;line-height:1.2;margin:.2rem 0}"
     "h2{font-size:1.2rem;margin:2rem 0 .7rem;break-after:avoid}p{margin:0 0 .55rem}"
     "a{color:var(--act)}nav ol{columns:2;margin:0 0 1rem;padding-left:1.4rem}"
-    ".known{font-size:.78em;color:var(--dim);background:var(--well);border-radius:.3rem;"
+    ".known{display:inline-block;max-width:100%;font-size:.78em;color:var(--dim);background:var(--well);border-radius:.3rem;"
     "padding:.05rem .4rem;overflow-wrap:anywhere}"
     ".table{overflow-x:auto}"
     "table{border-collapse:collapse;width:100%;font-size:.88rem;margin:.3rem 0 .5rem}"

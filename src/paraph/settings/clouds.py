@@ -27,18 +27,18 @@ _DOMAINS = {
 
 def default_api_servers(authorization_server: str) -> Sequence[str]:
     """Return the API hosts of the cloud that an authorization server belongs to."""
-    if _cloud_of(authorization_server) == GOVERNMENT:
+    if cloud_of(authorization_server) == GOVERNMENT:
         return _GOVERNMENT_API_SERVERS
     return REGIONAL_API_SERVERS
 
 
 def mixed_clouds(authorization_server: str, api_servers: Sequence[str]) -> list[str]:
     """List settings that would send a token of one cloud to the other one."""
-    own = _cloud_of(authorization_server)
+    own = cloud_of(authorization_server)
     problems = []
     first = ""
     for place, server in enumerate(api_servers):
-        cloud = _cloud_of(server)
+        cloud = cloud_of(server)
         if own and cloud and cloud != own:
             home = "https://api.zoomgov.com" if own == GOVERNMENT else "https://api.zoom.us"
             problems.append(
@@ -53,7 +53,8 @@ def mixed_clouds(authorization_server: str, api_servers: Sequence[str]) -> list[
     return problems
 
 
-def _cloud_of(url: str) -> str:
+def cloud_of(url: str) -> str:
+    """Return the name of Zoom's cloud that a URL belongs to; "" for a foreign host."""
     try:
         host = (urlsplit(url).hostname or "").lower()
     except ValueError:

@@ -47,20 +47,26 @@ def contradictions(settings: Settings, written: Written) -> list[str]:
     problems = []
     if settings.forward_url and not settings.forward_secrets:
         problems.append("forward_secrets is missing: forwarded events are always signed")
+    if _is_own_page(settings, settings.forward_url):
+        problems.append("forward_url is a page of the service itself; it must be one of the host")
     if settings.forward_secrets and not settings.forward_url:
         problems.append("forward_url is missing: without it forward_secrets has no effect")
     for name in ("start_url", "link_url"):
         value: str = getattr(written, name)
         if settings.linking == "none" and value:
             problems.append(f'{name} is set, and linking = "none" links nothing: remove one')
-        origin, own = settings.public_url, {f"{settings.public_url}{one}" for one in _OWN_PATHS}
-        if origin and value.partition("?")[0].rstrip("/") in own:
+        if _is_own_page(settings, value):
             problems.append(f"{name} is a page of the service itself; it must be one of the host")
     if settings.operator_url and settings.operator_url == settings.public_origin:
         problems.append("operator_url is public_url: the operator pages are not for the public")
     if settings.public_bind == settings.private_bind and settings.public_bind[1]:
         problems.append("public_bind and private_bind must differ: the private side is not public")
     return problems
+
+
+def _is_own_page(settings: Settings, url: str) -> bool:
+    own = {f"{settings.public_url}{one}" for one in _OWN_PATHS}
+    return bool(settings.public_url) and url.partition("?")[0].rstrip("/") in own
 
 
 def shared_secrets(written: Written) -> list[str]:

@@ -13,7 +13,7 @@ from paraph.storage import schema
 from paraph.storage.connection import storage_errors
 from paraph.storage.database import engine_for
 from paraph.storage.engines.postgresql import PostgresqlEngine
-from paraph.storage.engines.sqlite import file_of
+from paraph.storage.engines.sqlite import demand_folder, file_of
 from paraph.storage.tables import key_rotations
 
 
@@ -47,9 +47,10 @@ async def inspect_database(database_url: str) -> DatabaseState:
 
     Raises:
         ConfigurationError: another kind of URL, or no driver.
-        StorageError: the database cannot be opened or read.
+        StorageError: the database cannot be opened or read, or its file cannot be created.
     """
-    if database_url.startswith("sqlite:") and not _is_there(file_of(database_url)):
+    if database_url.startswith("sqlite:") and not _is_there(path := file_of(database_url)):
+        demand_folder(path)
         return DatabaseState(exists=False)
     engine = engine_for(database_url)
     try:

@@ -204,6 +204,11 @@ def _of_sqlite(error: BaseException) -> _Failure | None:
             "the database file is read-only",
             "Let the user of the service write to the file and to its folder.",
         )
+    if code == sqlite3.SQLITE_NOTADB:
+        return _Failure(
+            "the file of database_url is not an SQLite database",
+            "Correct database_url, or restore the database from a backup.",
+        )
     if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
         return _Failure(
             "the database file cannot be read or written", "Look at the disk and the folder."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -12,6 +13,8 @@ from starlette.routing import Route
 
 from paraph.checks.harness.listener import Listener
 from paraph.checks.init.running_app import read_app
+from paraph.checks.init.target_file import Facts, target_text
+from paraph.checks.target import load_target
 from paraph.errors import ConfigurationError
 
 ASKED = (
@@ -92,3 +95,15 @@ def test_an_app_that_cannot_be_looked_at_is_named(url: str) -> None:
     """Only a running app on this machine is looked at."""
     with pytest.raises(ConfigurationError, match=url):
         read_app(url)
+
+
+def test_an_app_that_knows_zooms_address_only_must_be_started_by_the_check(tmp_path: Path) -> None:
+    """Only a process that the check starts sees the simulator: the file asks for a command."""
+    file = tmp_path / "app.toml"
+    text = target_text(Facts(base="http://127.0.0.1:1", redirect="/cb", knows_zoom_only=True))
+    file.write_text(text, "utf-8")
+    with pytest.raises(ConfigurationError, match="say how to start the app"):
+        load_target(file)
+    file.write_text(text.replace("command = []", 'command = ["node", "app.js"]'), "utf-8")
+    target = load_target(file)
+    assert (True, "") == (target.impersonate, target.urls.base)

@@ -74,6 +74,7 @@ def test_a_flask_app_is_read(tmp_path: Path) -> None:
     (tmp_path / "server.py").write_text(FLASK, "utf-8")
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_app.py").write_text('app.route("/install")', "utf-8")
+    (tmp_path / "check_hooks.py").write_text('app.route("/callback/webhook")', "utf-8")
     facts = read_source("flask", tmp_path)
     command = ["python", "-m", "flask", "--app", "server:app", "run", "--port", "{port}"]
     assert command == facts.command

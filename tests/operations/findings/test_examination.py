@@ -90,6 +90,26 @@ SPOILT_SETTINGS: list[tuple[dict[str, Any], str, str]] = [
     ({"freshness_past": 600}, "freshness-below-retries", "freshness_past"),
     ({"event_retention": 400 * 86400}, "data-kept-long", "event_retention"),
     ({"public_bind": "127.0.0.1:8001"}, "settings-contradict", "public_bind"),
+    (
+        {
+            "forward_url": f"{ORIGIN}/webhook",
+            "forward_secrets": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+        },
+        "settings-contradict",
+        "forward_url",
+    ),
+    (
+        {"authorization_server": "https://zoom.us.evil.example"},
+        "zoom-is-foreign",
+        "authorization_server",
+    ),
+    ({"api_servers": ["https://api.evil.example"]}, "zoom-is-foreign", "api_servers[0]"),
+    ({"public_url": "https://203.0.113.5"}, "public-host-is-address", "public_url"),
+    (
+        {"encryption_keys": [KEY, f"11223344:{KEY.partition(':')[2]}"]},
+        "encryption-key-wrong",
+        "encryption_keys[1]",
+    ),
 ]
 
 

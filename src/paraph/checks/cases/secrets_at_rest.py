@@ -35,6 +35,8 @@ _ROUTES = (
     *("/api/tokens", "/api/users", "/users", "/{user}/get_token", "/api/{user}/token", "/env"),
     *("/debug/vars", "/actuator/env", "/.env", "/config", "/config.json", "/console"),
 )
+# Seconds in which a process has ended whose connections are closed.
+_ENDS_WITHIN = 2.0
 _ACTS = ("sign-out", "signout", "sign_out", "logout", "disconnect", "remove", "delete", "revoke")
 _LINK = re.compile(r"(?:href|action)=[\"']?([^\"'\s>]+)", re.IGNORECASE)
 _CRASHES = (
@@ -118,6 +120,14 @@ def _log_text(t: CaseContext) -> str:
     return text
 
 
+def _restart_if_ended(t: CaseContext) -> None:
+    """Start an app again that has ended; its output is kept."""
+    app = t.environment.app
+    # A connection ends a moment before its process does.
+    if app is not None and t.until(lambda: not app.alive, _ENDS_WITHIN):
+        t.environment.restart()
+
+
 @case("leak-logs")
 def _logs(t: CaseContext) -> None:
     done = install(t)
@@ -129,11 +139,10 @@ def _logs(t: CaseContext) -> None:
         t.zoom.replace(ME, reply)
         returned = authorize(t, browser)
         all_returned.append(returned)
-        arrive_and_follow(t, browser, returned)
+        page = arrive_and_follow(t, browser, returned)
         t.zoom.reset()
-        if t.environment.app is not None and not t.environment.app.alive:
-            # Such a response has ended the app; its output is kept.
-            t.environment.restart()
+        if not page.status:
+            _restart_if_ended(t)
     if t.environment.url("webhook"):
         _, good = marked_delivery(t, done.user)
         post(t, good)

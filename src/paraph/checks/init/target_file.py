@@ -21,6 +21,13 @@ _HOOK_LINES = (
     '# sign_out = {{ url = "{{url}}/_check/sign-out", headers = {key}, form = {{}} }}',
 )
 _USER = '{ user = "{subject}" }'
+_KNOWN = (
+    "# The names of the app's own variables, with these values:",
+    '# CLIENT_ID = "{client_id}"',
+    '# CLIENT_SECRET = "{client_secret}"',
+    '# WEBHOOK_SECRET = "{webhook_secret}"',
+    '# REDIRECT_URI = "{redirect_uri}"',
+)
 _WHOSE = '{ subject = "{subject}", user_id = "{user_id}" }'
 
 
@@ -71,7 +78,7 @@ def target_text(facts: Facts) -> str:
         lines += ["# The app has Zoom's address in its code: its process sees the simulator there."]
         lines += ["impersonate = true"]
     lines += ["", *_start(facts), "[urls]"]
-    lines += [f"base = {_toml(facts.base)}"] if facts.base else []
+    lines += [f"base = {_toml(facts.base)}"] if facts.base and not _must_start(facts) else []
     lines += [f"start = {_toml(facts.start or '/install')}"]
     lines += [f"redirect = {_toml(facts.redirect or '/oauth/callback')}"]
     lines += [f"webhook = {_toml(facts.webhook)}"] if facts.webhook else []
@@ -85,7 +92,15 @@ def target_text(facts: Facts) -> str:
     return "\n".join([*lines, "[hooks]", *_hooks(facts.hook_key), *stored, ""])
 
 
+def _must_start(facts: Facts) -> bool:
+    """Return True if a running app can see the simulator only if the check starts it."""
+    return facts.knows_zoom_only and not facts.command
+
+
 def _start(facts: Facts) -> list[str]:
+    if _must_start(facts):
+        remark = "# The check starts the app. Write its command here, and pass {port} to it."
+        return ["[start]", remark, "command = []", "", "[start.environment]", *_KNOWN, ""]
     if not facts.command:
         return []
     environment = dict(facts.environment)
@@ -103,7 +118,7 @@ def _start(facts: Facts) -> list[str]:
 
 
 def _zoom(facts: Facts) -> list[str]:
-    if facts.command:
+    if facts.command or _must_start(facts):
         return []
     return [
         "# The simulated Zoom that the app talks to; give the app the same values.",

@@ -19,8 +19,8 @@ def database_findings(database: DatabaseFacts, settings: Settings | None) -> Ite
         yield Finding(
             "database-unreachable",
             "database_url",
-            f"The database cannot be read: {database.failure}.",
-            "Start it, or correct database_url; `paraph serve` needs it.",
+            f"The database cannot be used: {database.failure}.",
+            database.remedy or "Start it, or correct database_url; `paraph serve` needs it.",
         )
         return
     if database.unknown_steps:

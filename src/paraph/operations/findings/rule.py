@@ -102,6 +102,8 @@ RULES: dict[str, Rule] = {
     "zoom-is-simulated": Rule(
         "high", "A public service with a simulated Zoom", "RFC 9700 section 4.4"
     ),
+    "zoom-is-foreign": Rule("critical", "A server that is not Zoom's", "RFC 9700 section 4.4"),
+    "public-host-is-address": Rule("medium", "An address instead of a name", _ZOOM_WEBHOOKS),
     "freshness-below-retries": Rule(
         "medium", "Zoom's own retries are refused as stale", f"{_ZOOM_WEBHOOKS} (retries)"
     ),
@@ -119,7 +121,7 @@ RULES: dict[str, Rule] = {
         "critical", "A secret file that git does not ignore", f"CWE-540; {_ZOOM_SECURITY}"
     ),
     # Database and keys
-    "database-unreachable": Rule("critical", "The database cannot be read", "paraph: storage"),
+    "database-unreachable": Rule("critical", "The database cannot be used", "paraph: storage"),
     "database-of-newer-code": Rule(
         "high", "The database belongs to newer code", "paraph: upgrading"
     ),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from paraph.operations.findings.rule import Finding
 from paraph.operations.probes.facts import Facts
+from paraph.settings.clouds import cloud_of
 from paraph.settings.model import Settings, Written
 from paraph.settings.postgresql_url import is_postgresql, parse_postgresql_url
 from paraph.settings.validation import is_local_host, is_loopback
@@ -142,9 +143,57 @@ def _zoom_findings(settings: Settings) -> Iterator[Finding]:
             "People are sent to a Zoom on this machine, which anybody here can be.",
             "Remove authorization_server and api_servers, so that the real Zoom is used.",
         )
+    yield from _foreign_findings(settings)
+    yield from _key_findings(settings)
+
+
+def _foreign_findings(settings: Settings) -> Iterator[Finding]:
+    """Find servers that get the client secret or access tokens and are not Zoom's."""
+    servers = [("authorization_server", settings.authorization_server)]
+    servers += [(f"api_servers[{place}]", one) for place, one in enumerate(settings.api_servers)]
+    for place, url in servers:
+        host = urlsplit(url).hostname or ""
+        if not cloud_of(url) and not is_loopback(host):
+            yield Finding(
+                "zoom-is-foreign",
+                place,
+                f"{host} does not belong to Zoom, and gets the client secret or access tokens.",
+                f"Remove {place.partition('[')[0]}, so that Zoom's own hosts are used.",
+            )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _key_findings(settings: Settings) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for place, one in enumerate(settings.encryption_keys):
+        material = one.reveal().partition(":")[2]
+        if material in seen:
+            yield Finding(
+                "encryption-key-wrong",
+                f"encryption_keys[{place}]",
+                f"encryption_keys[{place}] is encryption_keys[{seen[material]}] under another id, "
+                "so a rotation between them changes nothing.",
+                "Make another key with `paraph keys new`.",
+            )
+        seen.setdefault(material, place)
 
 
 def _side_findings(settings: Settings) -> Iterator[Finding]:
+    public = urlsplit(settings.public_url).hostname or ""
+    if _is_public(settings) and _is_address(public):
+        yield Finding(
+            "public-host-is-address",
+            "public_url",
+            "The host of public_url is an IP address, and Zoom sends events to names only.",
+            "Give the service a name, and a certificate for it.",
+        )
     if _is_public(settings) and not settings.trusted_proxies:
         yield Finding(
             "proxies-not-named",

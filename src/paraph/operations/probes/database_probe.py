@@ -28,7 +28,8 @@ async def database_facts(database_url: str, *, clock: Callable[[], float]) -> Da
         async with asyncio.timeout(_SECONDS):
             state = await inspect_database(database_url)
     except ParaphError as error:
-        return DatabaseFacts(failure=error.detail)
+        known = error.remedy if error.remedy != error.default_remedy else ""
+        return DatabaseFacts(failure=error.detail, remedy=known)
     except TimeoutError:
         return DatabaseFacts(failure=f"no response within {_SECONDS:.0f} seconds")
     return DatabaseFacts(

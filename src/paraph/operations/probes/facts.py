@@ -42,7 +42,8 @@ class DatabaseFacts:
 
     Attributes:
         exists: false for an SQLite file that the first start will create.
-        failure: why it cannot be read; "" if it can.
+        failure: why it cannot be read or created; "" if it can.
+        remedy: what to do about the failure; "" if only the failure is known.
         missing_steps: expanding schema steps that the next start applies.
         removable_steps: contracting steps that `paraph migrate` applies.
         unknown_steps: contracting steps of a newer paraph.
@@ -53,6 +54,7 @@ class DatabaseFacts:
 
     exists: bool = True
     failure: str = ""
+    remedy: str = ""
     missing_steps: tuple[str, ...] = ()
     removable_steps: tuple[str, ...] = ()
     unknown_steps: tuple[str, ...] = ()

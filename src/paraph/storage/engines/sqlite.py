@@ -128,6 +128,9 @@ def file_of(database_url: str) -> str:
     raise ConfigurationError([problem])
 
 
+_NAME_A_FILE = "Let database_url name a file in a folder that the service can write to."
+
+
 def create_private(path: str) -> None:
     """Create the file readable by its owner alone, before SQLite does; -wal and -shm inherit it.
 
@@ -145,9 +148,35 @@ def create_private(path: str) -> None:
     except FileExistsError:
         # Made by another process just now, unless it is no file.
         if not Path(path).is_file():
-            raise StorageError("the database file cannot be opened: it is not a file") from None
+            raise StorageError(
+                "the database file cannot be opened: it is not a file", remedy=_NAME_A_FILE
+            ) from None
     except OSError as error:
-        raise StorageError(f"the database file cannot be opened: {error.strerror}") from None
+        demand_folder(path)
+        raise StorageError(
+            f"the database file cannot be opened: {error.strerror}", remedy=_NAME_A_FILE
+        ) from None
+
+
+def demand_folder(path: str) -> None:
+    """Check that a file that is missing can be created.
+
+    Raises:
+        StorageError: its folder does not exist, or cannot be written to.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise StorageError(
+            f"the database file cannot be opened: there is no folder {folder}",
+            remedy="Create the folder, or correct database_url: sqlite:////srv/paraph.db is "
+            "absolute, and sqlite:///paraph.db is relative to the working directory.",
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"the database file cannot be opened: the folder {folder} cannot be written to",
+            remedy="Let the user of the service write to the folder, or name another folder in "
+            "database_url.",
+        )
 
 
 def use_wal(path: str) -> None:
