@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 
 from admin.operators import Desk
 from paraph.admin.event_pages import PAGE
+from paraph.events.redelivery import redeliver_dead
 from paraph.lifecycle.hosted_installation import remove_installation
 from paraph.model.event import EventStatus
 
@@ -154,6 +156,8 @@ async def test_all_dead_letters_that_are_shown(signed_in: Desk) -> None:
     assert "2 events are being delivered again" in told
     assert "1 was refused: the body was deleted" in told
     assert [kept[0], gone] == _links(told)
+    twice = await signed_in.press("/admin/dead-letters/redeliver", event=shown[1:])
+    assert "refused=3" in twice.headers["location"]
 
 
 @pytest.mark.parametrize(
@@ -238,8 +242,30 @@ async def test_dead_letters_of_a_filter(signed_in: Desk) -> None:
     assert set(others) == set(_links((await signed_in.get("/admin/events?status=dead")).text))
 
 
+async def test_refused_dead_letters_do_not_block_the_others(
+    signed_in: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form continues after the letters of the previous call, refused ones too."""
+    two = partial(redeliver_dead, limit=2)
+    monkeypatch.setattr("paraph.admin.event_pages.redeliver_dead", two)
+    gone = [await signed_in.keep(10 + number, body=None) for number in range(2)]
+    wanted = await signed_in.keep(1)
+    fields: dict[str, str] = {"name": "meeting.ended"}
+    for redelivered, refused in ((0, 2), (1, 0)):
+        done = await signed_in.press("/admin/dead-letters/redeliver-matching", **fields)
+        shown = (await signed_in.get(done.headers["location"])).text
+        assert (redelivered, refused) == (
+            shown.count("1 event is being delivered again"),
+            2 * shown.count("2 were refused"),
+        )
+        assert (redelivered == 0) == ("Redeliver the next that match</button>" in shown)
+        fields.update(re.findall(r'name="(further)" value="([^"]+)"', shown))
+    assert gone == _links(shown)
+    assert wanted not in _links(shown)
+
+
 @pytest.mark.parametrize(
-    "query", ["name=%00", "from=2024-13-01", "before=now", f"cause={'x' * 256}"]
+    "query", ["further=abc", "name=%00", "from=2024-13-01", "before=now", f"cause={'x' * 256}"]
 )
 async def test_an_invalid_filter_is_not_found(signed_in: Desk, query: str) -> None:
     """The page repeats nothing of it."""

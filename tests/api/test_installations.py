@@ -79,6 +79,31 @@ async def test_the_export_of_a_user_needs_an_unlimited_key(one: Installed) -> No
         assert 403 == (await limited.post("/v1/user-export", json=ids)).status_code
 
 
+async def test_an_export_is_never_repeated_from_a_stored_response(one: Installed) -> None:
+    """After a removal the same idempotency key gets the present data; each call is audited."""
+    headers = {"idempotency-key": "export-1"}
+    ids = {"account_id": ACCOUNT, "user_id": JANE}
+    first = await one.api.post("/v1/user-export", json=ids, headers=headers)
+    assert (200, one.id) == (first.status_code, first.json()["links"][0]["installation_id"])
+    await one.api.delete(f"/v1/installations/{one.id}")
+    second = await one.api.post("/v1/user-export", json=ids, headers=headers)
+    assert (200, [], None) == (
+        second.status_code,
+        second.json()["links"],
+        second.headers.get("idempotent-replay"),
+    )
+    async with one.kit.service.context.store.reading() as tx:
+        entries = await tx.audit.page(after=0, limit=99)
+    assert 2 == [entry.action for entry in entries].count("user.exported")
+
+
+@pytest.mark.parametrize("name", ["account_id", "user_id"])
+async def test_two_ids_in_one_are_refused(one: Installed, name: str) -> None:
+    """No id of Zoom's has a space; so a list of users is an error, not an unknown user."""
+    ids = {"account_id": ACCOUNT, "user_id": JANE, name: "user-1 user-2"}
+    assert 422 == (await one.api.post("/v1/user-export", json=ids)).status_code
+
+
 async def test_removal_is_dead_here_at_once_and_then_at_zoom(one: Installed) -> None:
     """A receipt, then 404 for every call; the token is revoked at Zoom as well."""
     token = (await one.vend()).json()["access_token"]

@@ -60,6 +60,7 @@ def written_report(folder: Path, count: int) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 1200])
 def test_the_report_fits_its_window(browser: Browser, report: Path, width: int) -> None:
     """The page never scrolls sideways, with all evidence opened."""

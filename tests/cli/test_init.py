@@ -136,6 +136,7 @@ def test_forwarded_events_are_signed(tmp_path: Path) -> None:
 def test_git_ignores_the_settings(tmp_path: Path) -> None:
     """In a repository the files with secrets are added to .gitignore, once."""
     subprocess.run([need_program("git"), "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / "data").mkdir()
     (tmp_path / ".gitignore").write_bytes(b"/b\xfcild")
     run_init(tmp_path, "--database-url", "sqlite:///data/paraph.db")
     run_init(tmp_path, "--force", "--database-url", "sqlite:///data/paraph.db")

@@ -73,6 +73,7 @@ def test_declining_at_zoom_installs_nothing(host_demo: RunningDemo, page: Page) 
     assert len(host_demo.token_requests()) == before
 
 
+@pytest.mark.slow
 def test_declining_the_accounts_installs_nothing(host_demo: RunningDemo, page: Page) -> None:
     """A person who does not know the accounts says no, and the grant goes at Zoom too."""
     page.goto(host_demo.host)
@@ -99,6 +100,7 @@ def test_every_attack_is_withstood(host_demo: RunningDemo, page: Page) -> None:
         assert page.locator(".attack").nth(number).locator(".sent li").count() >= 1
 
 
+@pytest.mark.slow
 def test_what_is_agreed_to_is_what_was_shown(host_demo: RunningDemo, page: Page) -> None:
     """A confirmation page that another tab has outdated shows the newer accounts instead."""
     page.goto(host_demo.host)
@@ -131,6 +133,7 @@ def test_a_foreign_handoff_ends_nothing(host_demo: RunningDemo, page: Page) -> N
     expect(page.get_by_role("status")).to_have_text("Nothing was connected.")
 
 
+@pytest.mark.slow
 def test_the_host_has_a_page_for_unknown_addresses(host_demo: RunningDemo, page: Page) -> None:
     """A page of its own with a way back, and an installed page only where nobody confirms."""
     page.goto(f"{host_demo.host}/nowhere")
@@ -222,6 +225,7 @@ def test_another_browser_cannot_finish(
     stranger.context.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/zoom/start"])
 def test_host_pages_fit_a_phone(host_demo: RunningDemo, browser: Browser, path: str) -> None:
     """No page of the host needs sideways scrolling at 390 pixels."""

@@ -190,6 +190,7 @@ def test_every_page_fits_its_window_and_axe_finds_nothing(
     expect(page.get_by_role("alert")).to_contain_text("does not open these pages")
     look()
     sign_in(page, operated, new_key(operated))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Events")
     for path in _PAGES:
         page.goto(f"{operated.private}/admin/{path}")
         look()
@@ -205,8 +206,10 @@ def test_every_page_fits_its_window_and_axe_finds_nothing(
     expect(page.get_by_text("Forwarding is paused")).to_be_visible()
     look()
     _press(page, "Resume")
+    expect(page.get_by_text("Forwarding is paused")).to_be_hidden()
     page.goto(f"{operated.private}/admin/events?status=dead")
     page.get_by_role("link", name="meeting.ended").click()
+    expect(page.locator("h1 + .badge")).to_be_visible()
     look()
     _press(page, "Redeliver")
     expect(page.get_by_role("status")).to_be_visible()

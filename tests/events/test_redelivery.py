@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anyio
+import httpx
 import pytest
 
 from events.inbox_kit import keep, kept, meeting, removal
@@ -13,7 +15,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.redelivery import Redelivered, find_event, redeliver, redeliver_dead
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.grant import Removal, remove_grant
-from paraph.model.event import EventFilter, EventStatus
+from paraph.model.event import EventFilter, EventPosition, EventStatus
 from service_kit import ACCOUNT, running
 from storage import sample
 
@@ -122,22 +124,76 @@ async def test_dead_letters_by_filter(context: Context) -> None:
         for matching, expected in _FILTERS:
             found = await tx.events.page(matching=matching, oldest_first=True)
             assert expected == "".join(marks[one.event_id] for one in found), matching
-    after, batches = "", []
+    async with context.store.reading() as tx:
+        page = await tx.events.page(oldest_first=True)
+    places = {EventPosition.of(one): marks[one.event_id] for one in page}
+    after, batches = None, []
     while True:
         some = await redeliver_dead(context, EventFilter(), after=after, limit=2, operator="key-1")
         after = some.after
-        batches.append(marks.get(after, ""))
-        if not after:
+        if after is None:
             break
-    assert ["b", "d", ""] == batches
+        batches.append(places[after])
+    assert ["b", "d"] == batches
     assert 5 == len(await kept(context, EventStatus.RECEIVED))
+
+
+async def test_a_position_outlives_its_event(context: Context) -> None:
+    """The next call continues after it, even if retention has deleted the row meanwhile."""
+    for number in range(5):
+        # Two of one second.
+        await _add_dead(context, str(number), received_at=1_000 + number // 2)
+    first = await redeliver_dead(context, EventFilter(), limit=3)
+    assert first.after == EventPosition.parse(str(first.after))
+    async with context.store.transaction() as tx:
+        done = await tx.events.page(status=EventStatus.RECEIVED)
+        await tx.events.mark_forwarded(done, now=2_000, drop_bodies=True)
+        assert 3 == await tx.events.delete_rows(received_before=2_000, at_most=10)
+    assert Redelivered(2, 0, None) == await redeliver_dead(
+        context, EventFilter(), after=first.after, limit=3
+    )
 
 
 async def test_what_cannot_be_delivered_again_is_counted(context: Context) -> None:
     """A dead letter without a body is refused, and does not stop the others."""
     await _add_dead(context, "a", received_at=1_000, body=None)
     await _add_dead(context, "b", received_at=2_000)
-    assert Redelivered(1, 1, "") == await redeliver_dead(context, EventFilter())
+    assert Redelivered(1, 1, None) == await redeliver_dead(context, EventFilter())
+
+
+async def test_two_callers_redeliver_each_dead_letter_once(context: Context) -> None:
+    """At once, as by a double click: what one has made due, the other one counts as refused."""
+    for number in range(6):
+        await _add_dead(context, str(number))
+    counts = []
+
+    async def call() -> None:
+        counts.append(await redeliver_dead(context, EventFilter()))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(call)
+        group.start_soon(call)
+    assert 6 == sum(one.done for one in counts)
+    async with context.store.reading() as tx:
+        entries = await tx.audit.page(after=0, limit=100)
+    assert 6 == len(entries)
+
+
+async def test_a_late_caller_does_not_reset_what_was_delivered(context: Context) -> None:
+    """Its list is older than the delivery; one event by its id is delivered again all the same."""
+    event_id = await _add_dead(context, "a")
+    await redeliver(context, event_id, dead_only=True)
+    for is_delivered in (False, True):
+        if is_delivered:
+            async with context.store.transaction() as tx:
+                one = await tx.events.get(event_id)
+                assert one is not None
+                await tx.events.mark_forwarded([one], now=9_000)
+        with pytest.raises(UsageError):
+            await redeliver(context, event_id, dead_only=True)
+    assert [event_id] == [one.event_id for one in await kept(context, EventStatus.FORWARDED)]
+    await redeliver(context, event_id)
+    assert [event_id] == [one.event_id for one in await kept(context, EventStatus.RECEIVED)]
 
 
 async def test_the_api_redelivers_by_filter(tmp_path: Path) -> None:
@@ -161,6 +217,35 @@ async def test_the_api_redelivers_by_filter(tmp_path: Path) -> None:
         assert redelivered.details["operator"]
         async with await kit.api("read", subject_prefix="tenant-") as api:
             assert 403 == (await api.post("/v1/events/redeliver", json={})).status_code
+
+
+async def test_the_api_goes_on_from_its_own_positions_only(tmp_path: Path) -> None:
+    """`next` is accepted, also that of a deleted event; any other text is a 422."""
+    async with running(tmp_path) as kit, kit.browser() as browser:
+        await kit.install(browser)
+        context = kit.service.context
+        for place, one in enumerate("abc"):
+            await _add_dead(context, one, account_id=ACCOUNT, received_at=9 + place)
+        async with context.store.reading() as tx:
+            events = await tx.events.page(status=EventStatus.DEAD, oldest_first=True)
+        ids = [one.event_id for one in events]
+        async with await kit.api("read") as api:
+
+            async def call(**body: Any) -> httpx.Response:
+                return await api.post("/v1/events/redeliver", json={"limit": 1, **body})
+
+            first = (await call()).json()
+            assert (1, f"p{events[0].position}") == (first["redelivered"], first["next"])
+            bad = (ids[0], "9-", "-9-a", "9-a\n", "9-%", f"{2**63}-a", "nine-a", "p", "p0", "p-1")
+            for after in (*bad, f"p{10**19}"):
+                assert 422 == (await call(after=after)).status_code, after
+            # Of a deleted event.
+            last = (await call(after=f"p{events[1].position + 1}", limit=200)).json()
+            assert (1, None) == (last["redelivered"], last["next"])
+            # The plain list goes on from the id of an event, too.
+            for after in (ids[2], f"p{events[2].position}"):
+                older = await api.get(f"/v1/events?status=dead&after={after}")
+                assert [ids[1]] == [one["id"] for one in older.json()["events"]]
 
 
 async def test_the_api_lists_shows_and_redelivers(tmp_path: Path) -> None:

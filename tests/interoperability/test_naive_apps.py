@@ -114,6 +114,8 @@ def test_each_verdict_is_confirmed_by_the_code(
     """The check finds the weaknesses of a team's app, and no weakness that it does not have."""
     # An interpreter that is called through a link does not know its own packages.
     monkeypatch.setenv("PATH", f"{Path('bin').resolve()}{os.pathsep}{os.environ['PATH']}")
+    # Tests of the Django integration in this process name their own settings.
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
     target = target_of(framework, tmp_path)
     found = run(target, select([*fails, *passes]), told=lambda _finding: None).findings
     expected = {**dict.fromkeys(fails, "fail"), **dict.fromkeys(passes, "pass")}

@@ -14,7 +14,6 @@ from paraph.errors import NotFound
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.model.link import LinkRequest
-from paraph.operations.exported_content import REPLACED, Person, content_for
 from paraph.operations.user_export import export_user
 from paraph.storage.tables import metadata
 from storage import sample
@@ -28,6 +27,8 @@ _SHOWN = {
     "links": "links",
     "link_requests": "link_requests",
     "events": "events",
+    "former_events": "events",
+    "kept_events": "events",
     "notice_counters": "notices_sent",
     "tombstones": "removals",
     "receipts": "receipts",
@@ -147,37 +148,23 @@ async def test_the_export_is_audited_and_a_typing_error_is_not_found(database_ur
     )
 
 
-def test_contents_lose_secrets_and_other_people() -> None:
-    """Tokens, passwords, URLs that open something, participants and foreign e-mail addresses."""
-    content = {
-        "download_token": "canary",
-        "payload": {
-            "operator": "ravi@people.example",
-            "object": {
-                "host_id": "jane-id",
-                "host_email": "jane@people.example",
-                "join_url": "https://jane:canary@zoom.us/j/1?pwd=canary",
-                "h323_passcode": 123456,
-                "topic": "1:1 with ravi@people.example",
-                "participant": {"user_name": "Ravi", "id": "ravi-id"},
-                "participants": [{"id": "jane-id", "user_name": "Jane"}, {"user_name": "Ravi"}],
-                "recording_files": [{"play_url": "https://zoom.us/rec/canary", "file_size": 3}],
-            },
-        },
-    }
-    assert {
-        "download_token": REPLACED,
-        "payload": {
-            "operator": REPLACED,
-            "object": {
-                "host_id": "jane-id",
-                "host_email": "jane@people.example",
-                "join_url": "https://zoom.us/…",
-                "h323_passcode": REPLACED,
-                "topic": f"1:1 with {REPLACED}",
-                "participant": REPLACED,
-                "participants": [{"id": "jane-id", "user_name": "Jane"}, REPLACED],
-                "recording_files": [{"play_url": "https://zoom.us/…", "file_size": 3}],
-            },
-        },
-    } == content_for(Person("jane-id", "jane@people.example"), content)
+async def test_a_former_user_learns_nothing_of_the_next(database_url: str) -> None:
+    """The change to another user is in both exports; installation and subject only in the new."""
+    async with open_context(database_url, installed=False) as context:
+        person, former = (context.identifier(sample.ACCOUNT, _ID[mark]) for mark in "21")
+        theirs = {"installation": "link-2", "subject": "subject-2"}
+        async with context.store.transaction() as tx:
+            await audit.record(
+                tx,
+                context,
+                "installation.grant_replaced",
+                reason="moved",
+                person=person,
+                former=former,
+                **theirs,
+            )
+        exports = [await export_user(context, sample.ACCOUNT, _ID[mark]) for mark in "12"]
+    assert [
+        {"reason": "moved", "former": former},
+        {"reason": "moved", "person": person, **theirs},
+    ] == [one["audit"][0]["details"] for one in exports]

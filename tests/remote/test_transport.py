@@ -86,7 +86,7 @@ async def test_a_response_is_returned_unchanged() -> None:
     assert "accept-encoding: identity" in server.heads[0].lower()
 
 
-@pytest.mark.parametrize(("seconds", "connections"), [(KEEP_ALIVE_SECONDS, 1), (0.0, 2)])
+@pytest.mark.parametrize(("seconds", "connections"), [(3600.0, 1), (0.0, 2)])
 async def test_an_idle_connection_is_given_up_before_the_server_ends_it(
     monkeypatch: pytest.MonkeyPatch, seconds: float, connections: int
 ) -> None:

@@ -270,7 +270,8 @@ def test_the_pack_states_what_is_true_of_a_set_up_on_loopback(tmp_path: Path) ->
     drawn = data_flow_svg(settings)
     assert "plain http on loopback" in drawn and "terminates TLS" not in drawn
     assert 1 == drawn.count(">localhost:1<")
-    assert "25 hours after delivery" in text
+    assert "25 hours after delivery; without limit while they wait" in text
+    assert "as long as the body; at least 25 hours after arrival" in text
     assert "accepted for 330 seconds" in text
     assert "The file paraph.toml has mode" in text
     assert str(tmp_path) not in text

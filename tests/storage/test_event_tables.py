@@ -260,11 +260,13 @@ async def test_the_change_under_load(older: Older) -> None:
     stores = [await older.open(), await older.open()]
     done: list[str] = []
     kept: list[str] = []
+    taking: set[str] = set()
     enough = {50: asyncio.Event(), 100: asyncio.Event()}
     stopping = asyncio.Event()
 
     async def take(store: Database, name: str) -> None:
         number = 0
+        taking.add(name)
         while not stopping.is_set():
             number += 1
             one = delivery(f"{name}-{number}", arrival=1_000_000_000 + number * 7)
@@ -272,9 +274,10 @@ async def test_the_change_under_load(older: Older) -> None:
                 kept.append(one.event_id)
                 if len(kept) in enough:
                     enough[len(kept)].set()
+        taking.remove(name)
 
     async def forward(store: Database) -> None:
-        while not stopping.is_set() or await retried(waits, store):
+        while taking or await retried(waits, store):
             claimed = await retried(claim, store, 20)
             await retried(mark, store, claimed)
             done.extend(one.event_id for one in claimed)

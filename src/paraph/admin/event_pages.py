@@ -17,7 +17,7 @@ from paraph.errors import NotFound, UsageError
 from paraph.events.pausing import pause_forwarding, resume_forwarding
 from paraph.events.redelivery import find_event, redeliver, redeliver_dead
 from paraph.lifecycle.context import Context
-from paraph.model.event import Backlog, EventStatus, KeptEvent
+from paraph.model.event import Backlog, EventPosition, EventStatus, KeptEvent
 
 PAGE = 25
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{0,80}")
@@ -59,7 +59,7 @@ class EventPages:
             bars=_bars(backlog, request.now),
             redelivered=request.count("redelivered"),
             refused=request.count("refused"),
-            remain=request.count("remain"),
+            further=_position(request.query.one("further")) or "",
         )
 
     async def show_one(self, request: OperatorRequest) -> Response:
@@ -87,22 +87,31 @@ class EventPages:
         done = refused = 0
         for event_id in request.form.all("event")[:PAGE]:
             try:
-                await redeliver(self._context, event_id, operator=request.session.key.key_id)
+                await redeliver(
+                    self._context, event_id, operator=request.session.key.key_id, dead_only=True
+                )
                 done += 1
             except UsageError:
                 refused += 1
         return see_other(f"/admin/events?status=dead&redelivered={done}&refused={refused}")
 
     async def redeliver_matching(self, request: OperatorRequest) -> Response:
-        """Redeliver the dead letters of a filter, oldest first, a number of them at once."""
+        """Redeliver the dead letters of a filter, oldest first, a number of them at once.
+
+        The next call continues after them: refused ones stay dead letters, and must not be in its
+        way.
+        """
         filters = EventFilters.of(request.form)
         some = await redeliver_dead(
-            self._context, filters.matching, operator=request.session.key.key_id
+            self._context,
+            filters.matching,
+            operator=request.session.key.key_id,
+            after=_position(request.form.one("further")),
         )
         result = {
             "redelivered": some.done,
             "refused": some.refused,
-            "remain": int(bool(some.after)),
+            "further": some.after or "",
         }
         return see_other(f"/admin/events?{filters.query(status='dead', **result)}")
 
@@ -128,6 +137,13 @@ class EventPages:
             refused=refused,
             redelivered=request.count("redelivered"),
         )
+
+
+def _position(text: str) -> EventPosition | None:
+    position = EventPosition.parse(text)
+    if text and position is None:
+        raise nothing_here()
+    return position
 
 
 def _hindrance(event: KeptEvent) -> str:

@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from paraph.admin.operator_request import OperatorRequest
 from paraph.admin.page import nothing_here
-from paraph.admin.timeline import Position, Timeline, read_timeline
+from paraph.admin.timeline import Position, read_timeline
 from paraph.lifecycle.context import Context
-from paraph.model.grant import RefreshAttempt
 from paraph.model.installation import Installation
 from paraph.operations.user_export import export_user
+from paraph.storage.transaction import Transaction
 
 PAGE = 25
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{0,64}")
@@ -45,7 +45,10 @@ class InstallationPages:
     async def show_one(self, request: OperatorRequest) -> Response:
         """Show one installation with its timeline, newest first, page by page."""
         position = Position.parse(request.query.one("before"))
-        found, attempt, timeline = await self._read(request.argument, position)
+        async with self._context.store.reading() as tx:
+            found = await self._find(tx, request.argument)
+            attempt = await tx.refreshes.get(found.grant.grant_id)
+            timeline = await read_timeline(tx, self._context, found, position)
         return request.page(
             "installation.html",
             one=found,
@@ -56,8 +59,8 @@ class InstallationPages:
 
     async def export(self, request: OperatorRequest) -> Response:
         """Return all data that is kept of the user of an installation, as a JSON file."""
-        found, _, _ = await self._read(request.argument, Position())
-        identity = found.grant.identity
+        async with self._context.store.reading() as tx:
+            identity = (await self._find(tx, request.argument)).grant.identity
         exported = await export_user(
             self._context,
             identity.account_id,
@@ -70,12 +73,8 @@ class InstallationPages:
             headers={"content-disposition": 'attachment; filename="user-export.json"'},
         )
 
-    async def _read(
-        self, installation_id: str, position: Position
-    ) -> tuple[Installation, RefreshAttempt | None, Timeline]:
-        async with self._context.store.reading() as tx:
-            found = await tx.installations.get(installation_id)
-            if found is None or found.grant.identity.client_id != self._context.client.client_id:
-                raise nothing_here()
-            attempt = await tx.refreshes.get(found.grant.grant_id)
-            return found, attempt, await read_timeline(tx, self._context, found, position)
+    async def _find(self, tx: Transaction, installation_id: str) -> Installation:
+        found = await tx.installations.get(installation_id)
+        if found is None or found.grant.identity.client_id != self._context.client.client_id:
+            raise nothing_here()
+        return found

@@ -15,10 +15,16 @@ from paraph.events.pausing import pause_forwarding, read_pause, resume_forwardin
 from paraph.events.redelivery import AT_ONCE, find_event, redeliver, redeliver_dead
 from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_unlimited
 from paraph.lifecycle.context import Context
-from paraph.model.event import EventFilter, EventStatus, ForwardingPause, KeptEvent
+from paraph.model.event import (
+    POSITION_PATTERN,
+    EventFilter,
+    EventPosition,
+    EventStatus,
+    ForwardingPause,
+    KeptEvent,
+)
 
-_ID_PATTERN = r"^[A-Za-z0-9_-]{0,80}$"
-_ID = Annotated[str, Query(pattern=_ID_PATTERN)]
+_ID = Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{0,80}$")]
 # PostgreSQL stores no NUL and accepts none in a query either.
 _Text = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
 _Seconds = Annotated[int, Field(ge=0, le=2**40)]
@@ -58,7 +64,7 @@ class DeadLettersBody(BaseModel):
     received_before: _Seconds | None = None
     after: str = Field(
         default="",
-        pattern=_ID_PATTERN,
+        pattern=f"^({POSITION_PATTERN})?$",
         description="The value of `next` of the previous response.",
     )
     limit: int = Field(default=AT_ONCE, ge=1, le=AT_ONCE)
@@ -107,11 +113,12 @@ def event_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
         require_scope(key, Scope.READ)
         require_unlimited(key)
         async with context.store.reading() as tx:
-            found = await tx.events.page(status=status, after=after, limit=limit + 1)
+            last = EventPosition.parse(after) or after
+            found = await tx.events.page(status=status, after=last, limit=limit + 1)
         page = found[:limit]
         return EventPage(
             events=[_response_of(one) for one in page],
-            next=page[-1].event_id if len(found) > limit else None,
+            next=str(EventPosition.of(page[-1])) if len(found) > limit else None,
         )
 
     @router.post(
@@ -130,11 +137,13 @@ def event_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
             context,
             body.filter(),
             operator=key.key_id,
-            after=body.after,
+            after=EventPosition.parse(body.after),
             limit=body.limit,
         )
         return RedeliveredResponse(
-            redelivered=done.done, refused=done.refused, next=done.after or None
+            redelivered=done.done,
+            refused=done.refused,
+            next=str(done.after) if done.after else None,
         )
 
     @router.get("/forwarding")

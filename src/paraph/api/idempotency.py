@@ -4,6 +4,9 @@ A caller that lost a response cannot know whether its call succeeded. With an `I
 can repeat the call safely. The response of a success is stored, sealed, for a day, under the API
 key and the idempotency key. A refusal changed nothing, so it is not stored. The same key with
 another request is a 409, and so is one whose first call is still under way.
+
+The export of a user's data is never stored, because it would outlive a removal and be repeated
+without an audit entry. It changes nothing, so it can be repeated as it is.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from paraph.storage.scope import Scope
 KEPT_SECONDS = 86400
 # A call ends in seconds. After this long its process must have died, and it may be repeated.
 _ABANDONED_SECONDS = 120
+_NEVER_STORED = frozenset({"/v1/user-export"})
 _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 
 _OTHER = Problem(
@@ -56,7 +60,7 @@ class Idempotency:
             ApiKeyMissing: a POST with an idempotency key presents no live API key.
         """
         values = [value for name, value in scope["headers"] if name == b"idempotency-key"]
-        if scope["method"] != "POST" or not values:
+        if scope["method"] != "POST" or not values or scope["path"] in _NEVER_STORED:
             await self._framework(scope, replayed(body, receive), send)
             return
         if len(values) > 1 or not _KEY.fullmatch(values[0]):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from paraph.api import models
-from paraph.api.document import IDEMPOTENT, REPEATABLE, WITH_BODY, ApiKeyDependency, InstallationId
+from paraph.api.document import WITH_BODY, ApiKeyDependency, InstallationId
 from paraph.lifecycle import hosted_installation
 from paraph.lifecycle.api_key import ApiKey, Scope, require_scope, require_unlimited
 from paraph.lifecycle.context import Context
@@ -66,11 +66,14 @@ def installation_routes(context: Context, key: ApiKeyDependency) -> APIRouter:
             )
         )
 
-    @router.post("/user-export", dependencies=IDEMPOTENT, responses={**REPEATABLE, **WITH_BODY})
+    @router.post("/user-export", responses=WITH_BODY)
     async def export_user_data(
         key: Annotated[ApiKey, Depends(key)], body: models.UserBody
     ) -> dict[str, Any]:
-        """Export all data that is kept of one Zoom user; no token, and nothing of another user."""
+        """Export all data that is kept of one Zoom user; no token, and nothing of another user.
+
+        The response is never stored: an `Idempotency-Key` has no effect, and each call is audited.
+        """
         require_scope(key, Scope.READ)
         require_unlimited(key)
         return await export_user(context, body.account_id, body.user_id, operator=key.key_id)

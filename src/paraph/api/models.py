@@ -68,8 +68,8 @@ class ConfirmBody(_Request):
 class UserBody(_Request):
     """A Zoom user, by both ids, byte for byte."""
 
-    account_id: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00]+$")
-    user_id: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00]+$")
+    account_id: str = Field(min_length=1, max_length=64, pattern=r"^[^\s\x00]+$")
+    user_id: str = Field(min_length=1, max_length=64, pattern=r"^[^\s\x00]+$")
 
 
 class _Response(BaseModel):

@@ -32,13 +32,15 @@ def api_keys() -> None:
     type=click.Choice(SCOPES),
     multiple=True,
     required=True,
-    help="A permission of the key. Repeatable.",
+    help="A permission of the key. Repeatable. Without a subject prefix, `read` is an operator's"
+    " permission: it also pauses and resumes forwarding, redelivers events and exports a user's"
+    " data.",
 )
 @click.option(
     "--subject-prefix",
     default="",
     show_default=False,
-    help="The key sees only subjects that begin with this text.",
+    help="The key sees only subjects that begin with this text. Recommended for products.",
 )
 @config_option
 def create(*, label: str, scope: tuple[str, ...], subject_prefix: str, config: Path | None) -> None:

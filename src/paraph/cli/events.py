@@ -141,18 +141,21 @@ def _redeliver_dead(filters: Mapping[str, Any], config: Path | None) -> None:
     async def work(context: Context) -> tuple[int, int]:
         from paraph.events.redelivery import redeliver_dead
 
-        matching, done, refused, after = _filter_of(filters), 0, 0, ""
+        matching, done, refused, after = _filter_of(filters), 0, 0, None
         while True:
             some = await redeliver_dead(context, matching, after=after)
             done, refused, after = done + some.done, refused + some.refused, some.after
-            if not after:
+            if after is None:
                 return done, refused
             click.echo(f"{done} dead letters are due again, and more match", err=True)
 
     done, refused = with_context(config, work)
     click.echo(f"{done} dead letters are due again")
     if refused:
-        click.echo(f"{refused} were refused: the body was deleted, or the installation was removed")
+        click.echo(
+            f"{refused} were refused: the body was deleted, the installation was removed, or"
+            " another call redelivered them first"
+        )
 
 
 def _filter_of(filters: Mapping[str, Any]) -> EventFilter:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -156,20 +158,30 @@ def export_user_data(
         identity = (await get_installation(context, installation_id)).grant.identity
         return await export_user(context, identity.account_id, identity.user_id)
 
-    text = json.dumps(with_context(config, work), indent=2, ensure_ascii=False)
+    def export() -> str:
+        return json.dumps(with_context(config, work), indent=2, ensure_ascii=False)
+
     if output is None:
-        click.echo(text)
-    else:
-        _write_new(output, f"{text}\n")
-        click.echo(f"{output} is written.", err=True)
+        click.echo(export())
+        return
+    # Before the export, which the audit log records.
+    with _new_file(output) as file:
+        file.write(f"{export()}\n")
+    click.echo(f"{output} is written.", err=True)
 
 
-def _write_new(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, and that did not exist."""
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[str]]:
+    """Open a file that did not exist, and that only its owner can read; an error deletes it."""
     try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123 - An opener with a mode.
-            file.write(text)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
         raise ConfigurationError(
             [f"{path}: {error.strerror}"], remedy="Choose another file for --output."
         ) from None
+    try:
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123 - An opener with a mode.
+            yield file
+    except BaseException:
+        path.unlink()
+        raise

@@ -80,11 +80,14 @@ _PLACES = {
     "installations": CommandPlace(
         "paraph.cli.installations",
         "installations",
-        "List, show and remove installations.",
+        "List, show, export and remove installations.",
         "service",
     ),
     "events": CommandPlace(
-        "paraph.cli.events", "events", "List, show and redeliver events.", "service"
+        "paraph.cli.events",
+        "events",
+        "List, show and redeliver events; pause and resume their forwarding.",
+        "service",
     ),
     "audit": CommandPlace("paraph.cli.audit", "audit", "Verify the audit log.", "service"),
 }

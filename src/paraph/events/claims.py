@@ -7,8 +7,8 @@ events arrive is left alone for a moment, and then claims those that have gather
 A prefetched event starts when a worker slot is free. If none frees up within HOLD_SECONDS the
 claim is released; the lease is longer than that hold. Stopping the service also releases it.
 
-This module does no I/O and never waits: `dispatch` claims the events, and their leases are written
-by `storage.stores.events.event`.
+This module does no I/O and never waits: `dispatch` claims the events, and
+`storage.stores.events.event` writes their leases.
 """
 
 from __future__ import annotations

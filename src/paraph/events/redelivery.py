@@ -9,7 +9,7 @@ from paraph.errors import NotFound, UsageError
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.outbox import is_stale
-from paraph.model.event import EventFilter, EventStatus, KeptEvent
+from paraph.model.event import EventFilter, EventPosition, EventStatus, KeptEvent
 
 # The most dead letters of one call: each is a transaction of its own.
 AT_ONCE = 200
@@ -31,7 +31,9 @@ async def find_event(context: Context, event_id: str) -> KeptEvent:
     return found
 
 
-async def redeliver(context: Context, event_id: str, *, operator: str = "") -> KeptEvent:
+async def redeliver(
+    context: Context, event_id: str, *, operator: str = "", dead_only: bool = False
+) -> KeptEvent:
     """Deliver a kept event again, counting from its first attempt.
 
     A notice keeps its `sequence`. It is delivered before the waiting notices of its installation,
@@ -41,46 +43,59 @@ async def redeliver(context: Context, event_id: str, *, operator: str = "") -> K
         context: the store and the clock.
         event_id: the id of the event, or its beginning.
         operator: the id of the operator's API key, for the audit log.
+        dead_only: refuse an event that is no dead letter. A caller that has a list needs it:
+            another caller may have redelivered the event since the list was read.
 
     Raises:
         NotFound: there is no such event.
         UsageError: the event is a deauthorization, its body was deleted, its installation was
-            removed, or a later notice made this notice untrue.
+            removed, a later notice made this notice untrue, or `dead_only` refuses the event.
     """
     event = await find_event(context, event_id)
+    await _redeliver(context, event, operator, dead_only=dead_only)
+    return event
+
+
+async def _redeliver(context: Context, event: KeptEvent, operator: str, *, dead_only: bool) -> None:
     async with context.store.transaction() as tx:
-        whole = await tx.events.get(event.event_id) if event.notice else None
+        whole = None
+        if event.notice:
+            whole = await tx.events.get(event.event_id, position=event.position)
         if whole is not None and await is_stale(tx, context, whole):
             raise UsageError(
                 "the notice cannot be delivered again: a later notice made it untrue",
                 remedy="Deliver the later notices, or read the installation by the API.",
             )
         done = not event.urgent and await tx.events.redeliver(
-            event.event_id, client_id=context.client.client_id, now=context.now()
+            event.event_id,
+            client_id=context.client.client_id,
+            now=context.now(),
+            dead_only=dead_only,
+            position=event.position,
         )
         if done:
             by = audit.by_operator(operator)
             await audit.record(tx, context, "event.redelivered", event=event.event_id[:16], **by)
-    if done:
-        return event
-    raise UsageError(
-        "the event cannot be delivered again: it is a deauthorization, its body was deleted, or"
-        " its installation was removed",
-        remedy="Ask Zoom for the data itself, for an account that is installed.",
-    )
+    if not done:
+        raise UsageError(
+            "the event cannot be delivered again: it is a deauthorization, its body was deleted,"
+            " or its installation was removed",
+            remedy="Ask Zoom for the data itself, for an account that is installed.",
+        )
 
 
 class Redelivered(NamedTuple):
     """The result of a redelivery by filter.
 
     Attributes:
-        done, refused: numbers of dead letters.
-        after: the position to continue from; "" if no further dead letter matches.
+        done, refused: numbers of dead letters. Those that another caller redelivers at the same
+            time are refused.
+        after: the position to continue from; None if no further dead letter matches.
     """
 
     done: int
     refused: int
-    after: str
+    after: EventPosition | None
 
 
 async def redeliver_dead(
@@ -88,7 +103,7 @@ async def redeliver_dead(
     matching: EventFilter,
     *,
     operator: str = "",
-    after: str = "",
+    after: EventPosition | None = None,
     limit: int = AT_ONCE,
 ) -> Redelivered:
     """Deliver the dead letters of a filter again, oldest first; see `redeliver`.
@@ -107,18 +122,16 @@ async def redeliver_dead(
         found = await tx.events.page(
             status=EventStatus.DEAD,
             matching=matching,
-            after=after,
+            after=after or "",
             limit=limit + 1,
             oldest_first=True,
         )
     done = 0
     for event in found[:limit]:
         try:
-            await redeliver(context, event.event_id, operator=operator)
+            await _redeliver(context, event, operator, dead_only=True)
             done += 1
         except UsageError:
             continue
-    more = len(found) > limit
-    return Redelivered(
-        done, min(len(found), limit) - done, found[limit - 1].event_id if more else ""
-    )
+    further = EventPosition.of(found[limit - 1]) if len(found) > limit else None
+    return Redelivered(done, min(len(found), limit) - done, further)

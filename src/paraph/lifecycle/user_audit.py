@@ -18,6 +18,7 @@ from paraph.storage.transaction import Transaction
 # The number of entries that one statement reads.
 BATCH = 20_000
 _PERSONS = ("person", "former")
+_OF_THE_PERSON = frozenset({"installation", "subject"})
 
 
 async def entries_about(
@@ -52,9 +53,12 @@ async def entries_about(
 
 
 def _without_others(entry: AuditEntry, person: str) -> AuditEntry:
-    details = {
-        name: value
-        for name, value in entry.details.items()
-        if name not in _PERSONS or value == person
-    }
+    """Return an entry without the hashes of other people, and without what is theirs.
+
+    Where another person took an installation over, it and its subject are that person's.
+    """
+    is_former = entry.details.get("person", person) != person
+    left_out = {name for name in _PERSONS if entry.details.get(name) != person}
+    left_out |= _OF_THE_PERSON if is_former else set()
+    details = {name: value for name, value in entry.details.items() if name not in left_out}
     return replace(entry, details=details)

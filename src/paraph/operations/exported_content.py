@@ -1,25 +1,55 @@
 """The content of an event as its user may receive it: without secrets, and without other people.
 
-The content of Zoom's events has a shape for each family, and new families appear. So the rules go
-by the names of fields and by the form of values, and take out more than they must.
+The content of Zoom's events has a shape for each family, and new families appear with new fields.
+So a field is exported only if its name is listed here, or if its value is the user's own id or
+e-mail address. A field that no list names is replaced, whatever it holds.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
-REPLACED = "(not exported)"
-_SECRET = re.compile(
-    r"pass(word|code|wd)|pwd|token|secret|credential|zak|(?:\A|_)(?:pin|key)\Z", re.IGNORECASE
+from paraph.operations.exported_text import REPLACED, text_for
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(_plain(name) for name in text.split())
+
+
+def _plain(name: str) -> str:
+    """Return the form that `recordingFile` and `recording_file` have in common."""
+    return name.replace("_", "").lower()
+
+
+# Objects and lists about the event itself. Every other object is unknown or about people.
+_CONTAINERS = _names(
+    """
+    payload object old_object data installation zoom meeting meetings recording recordings
+    recording_file recording_files archive_files occurrences recurrence settings schedule_meeting
+    in_meeting email_notification telephony feature
+    """
 )
-_OTHERS = re.compile(
-    r"participant|registrant|panelist|attendee|invitee|alternative_host|sender|contact|operator"
-    r"|assistant|delegate|member|caller|callee",
-    re.IGNORECASE,
+# Fields about the event itself: ids of things, kinds, times, sizes and names of things.
+_ABOUT_EVENTS = _names(
+    """
+    event event_ts account_id client_id id uuid event_id meeting_id meeting_uuid session_id
+    recording_id recording_file_id call_id message_id channel_id engagement_id queue_id flow_id
+    task_id team_id asset_id file_id whiteboard_id note_id schedule_id occurrence_id rtms_stream_id
+    breakout_room_uuid installation_id
+    type meeting_type recording_type file_type file_extension call_type call_result message_type
+    channel channel_type asset_type client_type login_type creation_type version direction status
+    status_id status_name previous_status_name presence_status scope operation phase reason
+    start_time end_time created_at created_time updated_at deleted_at date_time time_stamp timestamp
+    join_time leave_time deauthorization_time recording_start recording_end
+    meeting_start_time meeting_end_time ringing_start_time answer_start_time connected_start_time
+    call_end_time complete_time duration timezone file_size total_size recording_count
+    generation sequence topic meeting_topic session_name queue_name flow_name subject
+    join_url start_url play_url download_url share_url reauthorize_url mend_url server_urls
+    """
 )
-_EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
+# Fields about a person, exported from an object whose id or address is the user's own.
+_ABOUT_THE_USER = _names("first_name last_name display_name user_name user_display_name dept")
+_IDS_OF_PEOPLE = _names("id user_id participant_user_id email user_email")
 
 
 class Person(NamedTuple):
@@ -29,54 +59,44 @@ class Person(NamedTuple):
     email: str
 
 
-def content_for(person: Person, content: Any) -> Any:
+def content_for(person: Person, content: dict[str, Any]) -> dict[str, Any]:
     """Return the content of an event for one user.
 
-    - Fields whose names say password, token or the like are replaced.
-    - People other than the user are replaced: participants, registrants, operators and so on.
-    - Other e-mail addresses are replaced.
-    - URLs are shortened to their origin: one of Zoom's may open a recording or start a meeting.
+    - Fields about the event itself are kept: ids, kinds, times, sizes, the topic.
+    - The user's own id and e-mail address are kept everywhere, and the user's own names beside
+      them. Yes, no, null and the empty text are kept in the objects that are shown.
+    - Every other field is replaced, and so is every object about other people.
+    - Texts that are kept, names of fields included, pass `text_for`.
 
     Args:
         person: the user.
         content: JSON values.
     """
-    if isinstance(content, dict):
-        return {name: _field(person, name, value) for name, value in content.items()}
-    if isinstance(content, list):
-        return [content_for(person, one) for one in content]
-    return _text(person, content) if isinstance(content, str) else content
+    names = _ABOUT_EVENTS | _ABOUT_THE_USER if _is_about(person, content) else _ABOUT_EVENTS
+    return {
+        text_for(person.email, name): _field(person, _plain(name), value, names)
+        for name, value in content.items()
+    }
 
 
-def _field(person: Person, name: str, value: Any) -> Any:
-    if _SECRET.search(name):
+def _field(person: Person, name: str, value: Any, names: frozenset[str]) -> Any:
+    if isinstance(value, list):
+        return [_field(person, name, one, names) for one in value]
+    if isinstance(value, dict):
+        is_shown = name in _CONTAINERS or _is_about(person, value)
+        return content_for(person, value) if is_shown else REPLACED
+    if value is None or value == "" or isinstance(value, bool) or _is_own(person, value):
+        return value
+    if name not in names:
         return REPLACED
-    if _OTHERS.search(name):
-        if isinstance(value, list):
-            return [_of_someone(person, one) for one in value]
-        return _of_someone(person, value)
-    return content_for(person, value)
+    return text_for(person.email, value) if isinstance(value, str) else value
 
 
-def _of_someone(person: Person, value: Any) -> Any:
-    """Return a value of a field about people, if it is about this user."""
-    own = {one for one in person if one}
-    fields = value.values() if isinstance(value, dict) else (value,)
-    if any(isinstance(one, str) and one in own for one in fields):
-        return content_for(person, value)
-    return REPLACED
+def _is_about(person: Person, fields: dict[str, Any]) -> bool:
+    return any(
+        _plain(name) in _IDS_OF_PEOPLE and _is_own(person, value) for name, value in fields.items()
+    )
 
 
-def _text(person: Person, value: str) -> str:
-    if value.startswith(("https://", "http://")):
-        return _origin_of(value)
-    return _EMAIL.sub(lambda found: found[0] if found[0] == person.email else REPLACED, value)
-
-
-def _origin_of(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return REPLACED
-    # Without user information, which may hold a password.
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
+def _is_own(person: Person, value: Any) -> bool:
+    return isinstance(value, str) and value != "" and value in person

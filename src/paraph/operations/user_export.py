@@ -1,7 +1,7 @@
 """The export of all data that is kept of one Zoom user, for an access request.
 
 It holds nothing of another user and no secret. Tokens are only counted. The content of an event is
-included if the event names this user alone, and `exported_content` takes out what is secret in it.
+included if the event names this user alone, and `exported_content` keeps what is harmless in it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from paraph.errors import MessageMalformed, NotFound, SealBroken, UnknownEncrypt
 from paraph.lifecycle import audit
 from paraph.lifecycle.context import Context
 from paraph.lifecycle.user_audit import entries_about
-from paraph.model.event import EventFilter, KeptEvent
+from paraph.model.event import EventFilter, EventPosition, KeptEvent
 from paraph.model.grant import Grant
 from paraph.model.link import Link
 from paraph.operations.exported_content import Person, content_for
@@ -24,7 +24,8 @@ FORMAT = "paraph-user-export-1"
 LEFT_OUT = (
     "access and refresh tokens: only their times are shown",
     "the content of events that name other users too, and of events whose content was deleted",
-    "inside the content of events: passwords, tokens, the paths of URLs, and other people",
+    "inside the content of events: fields that are not known to be about the event or the user",
+    "inside its texts: paths of URLs, what follows a word like password, and foreign addresses",
     "stored responses of repeated API calls: sealed, deleted after a day, found by no user",
     "events that name no user: they belong to the account",
 )
@@ -144,12 +145,13 @@ def _link(link: Link) -> dict[str, Any]:
 async def _events(tx: Transaction, account_id: str, person: Person) -> list[dict[str, Any]]:
     matching = EventFilter(account_id=account_id, user_id=person.user_id)
     found: list[dict[str, Any]] = []
+    after: str | EventPosition = ""
     while True:
-        after = found[-1]["id"] if found else ""
         page = await tx.events.page(matching=matching, after=after, limit=_BATCH, oldest_first=True)
         found += [await _event(tx, one, person) for one in page]
         if len(page) < _BATCH:
             return found
+        after = EventPosition.of(page[-1])
 
 
 async def _event(tx: Transaction, event: KeptEvent, person: Person) -> dict[str, Any]:

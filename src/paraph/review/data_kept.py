@@ -24,10 +24,14 @@ def data_section(settings: Settings) -> Section:
             _UNTIL_REMOVAL,
             "in clear, needed to find rows",
         ],
-        ["bodies of events", f"{events} after delivery", "sealed"],
+        [
+            "bodies of events",
+            f"{events} after delivery; without limit while they wait or forwarding is paused",
+            "sealed",
+        ],
         [
             "names, times and ids of events and notices",
-            f"{events} after arrival, and at least a day longer than a delivery is accepted",
+            f"as long as the body; at least {events} after arrival, and a day beyond any replay",
             "in clear, to recognise replays",
         ],
         ["bodies that could not be delivered", f"{dead} after the last attempt", "sealed"],

@@ -188,7 +188,7 @@ class SettingChecks(PastedChecks):
         """Parse HOST:PORT; port 0 picks a free one."""
         host, colon, port = value.rpartition(":")
         numbered = colon and re.fullmatch(r"[0-9]{1,5}", port) and int(port) < 65536
-        if not numbered or not (_is_address(host) or _HOST.fullmatch(host)):
+        if not numbered or not (is_address(host) or _HOST.fullmatch(host)):
             self.problems.append(f"{name} must be HOST:PORT, like 127.0.0.1:8001")
             return "127.0.0.1", 0
         return host.strip("[]"), int(port)
@@ -271,11 +271,12 @@ def _unmapped(network: Network) -> Network:
 def _is_host(host: str) -> bool:
     """Return True if every parser reads it as the same name or the same IPv4 address."""
     if _ENDS_IN_A_NUMBER.fullmatch(host):
-        return _is_address(host)
+        return is_address(host)
     return _HOST.fullmatch(host) is not None
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Return True if a host is an IP address; IPv6 may stand in brackets."""
     try:
         ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
     except ValueError:

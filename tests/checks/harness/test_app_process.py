@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from paraph.checks.harness.app_process import free_port, start, telling_lines, wait_until_ready
+from paraph.checks.harness.app_process import ReservedPort, start, telling_lines, wait_until_ready
 from paraph.checks.target import Start, Target, Urls, Variant
 from paraph.checks.verdict import ControlFailedError
 
@@ -58,12 +59,22 @@ def test_an_app_is_signalled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     app.kill()
 
 
-def test_a_free_port_is_never_returned_twice_in_a_row() -> None:
-    """Apps that start at the same time get different ports, and none that is in use."""
-    ports = [free_port() for _ in range(50)]
-    assert 50 == len(set(ports))
-    with socket.create_server(("127.0.0.1", ports[0])):
-        assert ports[0] not in [free_port() for _ in range(2767)]
+def test_a_reserved_port_is_nobody_elses() -> None:
+    """Checks that run at the same time, in one process or in several, get different ports."""
+    ports = [ReservedPort() for _ in range(50)]
+    ports[0].release()
+    taken = socket.create_server(("127.0.0.1", ports[0].number))
+    code = (
+        "from paraph.checks.harness.app_process import _PORTS, ReservedPort\n"
+        "print(*(ReservedPort().number for _ in range(len(_PORTS) - 200)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    mine = {one.number for one in ports}
+    assert 50 == len(mine)
+    assert not {str(one) for one in mine} & set(done.stdout.split())
+    for port in ports:
+        port.release()
+    taken.close()
 
 
 def test_the_frames_of_a_stack_are_left_out() -> None:

@@ -150,7 +150,7 @@ def test_an_app_is_checked_as_in_production(tmp_path: Path) -> None:
     (tmp_path / "manage.py").write_text(ALLAUTH, "utf-8")
     facts = read_source("django", tmp_path)
     assert [] == facts.more_variables
-    assert ("0", "{folder}/check.db") == (
+    assert ("", "{folder}/check.db") == (
         facts.environment["DJANGO_DEBUG"],
         facts.environment["DATABASE_PATH"],
     )

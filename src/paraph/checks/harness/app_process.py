@@ -145,13 +145,29 @@ def start(target: Target, variant: Variant, values: Mapping[str, str]) -> Applic
     return Started(process, log)
 
 
-def free_port() -> int:
-    """Return a port that is free at the moment, each time another one."""
-    while True:
-        port = _PORTS[next(_count) % len(_PORTS)]
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
+class ReservedPort:
+    """A free port of loopback, for an app that has not bound it yet.
+
+    Until `release` no other check on this machine takes it, in whatever process: the UDP port of
+    the same number, which apps do not use, is held meanwhile.
+
+    Attributes:
+        number: the number of the port.
+    """
+
+    def __init__(self) -> None:
+        while True:
+            self.number = _PORTS[next(_count) % len(_PORTS)]
+            self._held = socket.socket(type=socket.SOCK_DGRAM)
+            with suppress(OSError), socket.socket() as probe:
+                self._held.bind(("127.0.0.1", self.number))
+                probe.bind(("127.0.0.1", self.number))
+                return
+            self._held.close()
+
+    def release(self) -> None:
+        """Make the port available to others."""
+        self._held.close()
 
 
 def wait_until_ready(

@@ -12,7 +12,12 @@ from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 from paraph.checks.harness import impersonation
-from paraph.checks.harness.app_process import Application, free_port, start, wait_until_ready
+from paraph.checks.harness.app_process import (
+    Application,
+    ReservedPort,
+    start,
+    wait_until_ready,
+)
 from paraph.checks.harness.certificates import Certificate, CertificateAuthority
 from paraph.checks.harness.http.destination import THIS_MACHINE, Reach
 from paraph.checks.harness.listener import Listener, Trap
@@ -50,14 +55,15 @@ class Environment:
         self.certificate: Certificate | None = None
         self.known_user: User | None = None
         self.pages_differ: bool | None = None
-        self.port = free_port() if target.is_started_here else 0
-        self._spare_ports = [str(free_port()) for _ in range(4)]
+        self._reserved = [ReservedPort() for _ in range(1 + len(_SPARE))]
+        first, *spare = [one.number for one in self._reserved]
+        self.port = first if target.is_started_here else 0
+        self._spare_ports = [str(one) for one in spare]
         self.app: Application | None = None
         try:
             self.zoom = self._new_zoom(None)
         except OSError:
-            self._trap_listener.stop()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._release_everything()
             raise
 
     def __enter__(self) -> Self:
@@ -92,7 +98,12 @@ class Environment:
         if self.app is not None:
             self.app.stop()
         self.zoom.stop()
+        self._release_everything()
+
+    def _release_everything(self) -> None:
         self._trap_listener.stop()
+        for port in self._reserved:
+            port.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ------------------------------------------------------------ the app's process

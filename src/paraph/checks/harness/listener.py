@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
@@ -12,6 +13,21 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from paraph.checks.harness.certificates import Certificate
+
+
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop as uvicorn does, then end the TLS connections that clients hold open.
+
+        uvloop would raise at its end, for a closing TLS connection waits for its client.
+        """
+        await super().shutdown(sockets)
+        transports = [one.transport for one in self.server_state.connections]
+        for transport in transports:
+            transport.abort()
+        # In the next rounds of the loop the sockets are closed.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
 
 class Listener:
@@ -51,7 +67,7 @@ class Listener:
         # The address it really listens on; the URL may use another name for it.
         self.reached_at = f"{scheme}://{address}:{port}"
         self.url = f"{scheme}://{host}" + ("" if port == 443 else f":{port}")
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 app,
                 interface="asgi3",

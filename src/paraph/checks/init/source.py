@@ -45,8 +45,9 @@ _VALUES = (
     (re.compile(r"ZOOM.*(?:URL|BASE|HOST|ORIGIN)$|^ZOOM$"), "{zoom}"),
     (re.compile(r"(?:PUBLIC|BASE|APP|SITE)_URL$"), "{url}"),
     (re.compile(r"^PORT$"), "{port}"),
-    # As in production: a debug page shows more than an app's own error page.
-    (re.compile(r"(?:^|_)DEBUG$"), "0"),
+    # As in production: a debug page shows more than an app's own error page. The text "0" is true
+    # for code that asks whether the variable has a value.
+    (re.compile(r"(?:^|_)DEBUG$"), ""),
     (re.compile(r"SECRET_KEY$|(?:SESSION|COOKIE|APP|FLASK)_SECRET$"), _ONLY_HERE),
 )
 # The variable of a database file.
@@ -73,7 +74,8 @@ def read_source(framework: str, folder: Path) -> Facts:
     everything = "\n".join(texts.values())
     names = dict.fromkeys(first or second for first, second in _VARIABLE.findall(everything))
     names.pop(HOOK_KEY, None)
-    environment = {"PORT": "{port}"} | {name: value for name in names if (value := _value(name))}
+    known = {name: value for name in names if (value := _value(name)) is not None}
+    environment = {"PORT": "{port}"} | known
     stored = next((one for one in names if _DATABASE.search(one)), "")
     stored = stored if "sqlite" in everything else ""
     environment |= {stored: _DATABASE_FILE} if stored else {}
@@ -125,8 +127,8 @@ def _allauth_urls(text: str) -> Mapping[str, str]:
     return {"start": start, "redirect": f"{start}callback/"}
 
 
-def _value(name: str) -> str:
-    return next((value for pattern, value in _VALUES if pattern.search(name)), "")
+def _value(name: str) -> str | None:
+    return next((value for pattern, value in _VALUES if pattern.search(name)), None)
 
 
 def _urls(paths: Sequence[str]) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from paraph.operations.probes.facts import Facts
 from paraph.settings.clouds import cloud_of
 from paraph.settings.model import Settings, Written
 from paraph.settings.postgresql_url import is_postgresql, parse_postgresql_url
-from paraph.settings.validation import is_local_host, is_loopback
+from paraph.settings.validation import is_address, is_local_host, is_loopback
 
 # Zoom's last retry is 85 minutes after the event (docs/api/webhooks), perhaps with its first time.
 _LAST_RETRY_SECONDS = 85 * 60
@@ -162,14 +162,6 @@ def _foreign_findings(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def _key_findings(settings: Settings) -> Iterator[Finding]:
     seen: dict[str, int] = {}
     for place, one in enumerate(settings.encryption_keys):
@@ -187,7 +179,7 @@ def _key_findings(settings: Settings) -> Iterator[Finding]:
 
 def _side_findings(settings: Settings) -> Iterator[Finding]:
     public = urlsplit(settings.public_url).hostname or ""
-    if _is_public(settings) and _is_address(public):
+    if _is_public(settings) and is_address(public):
         yield Finding(
             "public-host-is-address",
             "public_url",

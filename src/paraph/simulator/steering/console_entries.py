@@ -119,10 +119,12 @@ class ConsoleEntries:
         asked: dict[str, str] = {}
         asked_at = sent_at = exchange.entry["time"]
         for one in self._simulator.journal.entries if state else ():
+            if one["number"] > exchange.entry["number"]:
+                break
             query = dict(one["query"])
+            # The last one: an app may send the same state again and again.
             if one["path"] == "/oauth/authorize" and query.get("state") == state:
                 asked, asked_at = query, one["time"]
-                break
         return SentRedirect(url, asked, asked_at, sent_at, self._simulator.origin)
 
     def compare(self, request: Request) -> Response:

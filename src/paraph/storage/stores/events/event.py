@@ -19,6 +19,7 @@ from paraph.storage.event_tables import MOVED, POSITIONS_TRIED, key_of, position
 from paraph.storage.stores.events.event_columns import BODY, column_of
 from paraph.storage.stores.events.event_deletion import EventDeletion
 from paraph.storage.stores.events.event_order import claimable
+from paraph.storage.stores.events.event_rows import is_row
 from paraph.storage.stores.forwarding_pause import is_not_paused
 from paraph.storage.tables import grants
 
@@ -211,18 +212,30 @@ class EventStore(EventDeletion):
         # Also for events that were claimed just before `paraph migrate` moved them.
         return self._connection.any_of(self._events.c.event_id, [one.event_id for one in claimed])
 
-    async def redeliver(self, event_id: str, *, client_id: str, now: int) -> bool:
+    async def redeliver(
+        self,
+        event_id: str,
+        *,
+        client_id: str,
+        now: int,
+        dead_only: bool = False,
+        position: int = 0,
+    ) -> bool:
         """Make an event due again, counting from its first attempt.
 
         Return False if it is unknown, has no body, or its account has no grant of this client.
+        With `dead_only`, also if it is no dead letter when it is written. A known `position` makes
+        it one step.
         """
-        events, key = self._events, key_of(self._events)
-        await self._take_back(event_id)
-        wanted = select(key).where(events.c.event_id == event_id).limit(1).scalar_subquery()
+        events = self._events
+        statuses = [EventStatus.DEAD] if dead_only else list(EventStatus)
+        if not position:
+            await self._take_back(event_id)
         done = await self._connection.execute(
             update(events)
             .where(
-                key == wanted,
+                is_row(events, event_id, position),
+                events.c.status.in_([one.value for one in statuses]),
                 events.c.body.is_not(None),
                 events.c.notice
                 | (events.c.account_id == "")
