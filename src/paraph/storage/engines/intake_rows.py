@@ -79,7 +79,10 @@ def rows_of(
             event.signed_at,
             column_of(event.concerned),
             *(
-                (arrival_position(event, attempt), event.event_ts or 0)
+                (
+                    arrival_position(event.arrival, event.event_id, attempt),
+                    event.event_ts or 0,
+                )
                 if tables.are_by_time
                 else ()
             ),

@@ -17,7 +17,6 @@ from sqlalchemy import (
     case,
     func,
     literal,
-    literal_column,
     select,
     tuple_,
 )
@@ -28,11 +27,10 @@ from paraph.storage.connection import Connection
 from paraph.storage.event_tables import MOVED, EventTables, key_of
 from paraph.storage.stores.events.event_columns import BODY, users_in
 from paraph.storage.stores.events.event_filter import conditions_of
-from paraph.storage.stores.events.event_order import RECEIVED
+from paraph.storage.stores.events.event_order import DEAD, RECEIVED
 from paraph.storage.tables import former_events, kept_events
 
 EVERY_EVENT = EventFilter()
-DEAD: Any = literal_column(f"'{EventStatus.DEAD.value}'")
 
 
 class EventRows:
@@ -84,21 +82,20 @@ class EventRows:
 
     async def backlog(self) -> Backlog:
         """Return the counts of waiting events and dead letters."""
-        events = self._events
-        counts: Any = select(
-            func.count(),
-            func.coalesce(func.sum(case((events.c.urgent, 1), else_=0)), 0),
-            func.min(events.c.received_at),
-        ).where(events.c.status == RECEIVED)
-        found: Any = (await self._connection.execute(counts)).one()
-        waiting, urgent, oldest = found
-        dead = (
-            await self._connection.execute(
-                select(func.count())
-                .select_from(events)
-                .where(events.c.status == DEAD, events.c.body.is_not(None))
-            )
-        ).scalar_one()
+        waiting = urgent = dead = 0
+        oldest: int | None = None
+        for events in self._tables.all:
+            counts: Any = select(
+                func.count(),
+                func.coalesce(func.sum(case((events.c.urgent, 1), else_=0)), 0),
+                func.min(events.c.received_at),
+            ).where(events.c.status == RECEIVED)
+            found: Any = (await self._connection.execute(counts)).one()
+            waiting, urgent = waiting + found[0], urgent + found[1]
+            oldest = min((one for one in (oldest, found[2]) if one is not None), default=None)
+            letters = select(func.count()).select_from(events)
+            letters = letters.where(events.c.status == DEAD, events.c.body.is_not(None))
+            dead += (await self._connection.execute(letters)).scalar_one()
         return Backlog(waiting, urgent, oldest, dead)
 
     async def page(
