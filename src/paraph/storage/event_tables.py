@@ -6,9 +6,9 @@ of four indexes. The table `kept_events` is keyed by the time of arrival, so row
 New events never go to both tables. Older replicas know `events` alone: duplicates, earlier events
 and those of removed users are found only there. So every replica uses it until `paraph migrate`,
 which is run when no older one is left. It renames that table to `former_events`, so that every
-process that still writes to `events` fails and looks here again. What waits, and dead letters, then
-move to `kept_events`, some at a time (`stores.events.event_move`). Forwarded events stay in
-`former_events` until the retention ends.
+process that still writes to `events` fails and looks here again. Waiting
+events and dead letters then move to `kept_events`, some at a time (`stores.events.event_move`).
+Forwarded events stay in `former_events` until the retention ends.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From now on events are stored in `kept_events`.
 
 The former table is renamed. So a process that still uses it fails, and stores nothing that no other
-process would find. What waits in it and its dead letters move afterwards, some at a time
-(`paraph.storage.stores.events.event_move`): moved here, they would delay all deliveries.
+process would find. Its waiting events and its dead letters move afterwards, some at a
+time (`paraph.storage.stores.events.event_move`): moved here, they would delay all deliveries.
 """
 
 from __future__ import annotations

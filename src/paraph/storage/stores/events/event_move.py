@@ -1,8 +1,8 @@
 """Moves events out of the table of version 0.1, after `paraph migrate` has renamed it.
 
-What waits and dead letters move, some at a time, each time in a transaction that is alone: no
-removal, delivery or outcome comes between. The rest stays for the retention. What is left of a
-moved row recognises repeated deliveries, and is marked with MOVED.
+Waiting events and dead letters move, some at a time, each time in a transaction that is alone: no
+removal, delivery or outcome comes between. The others stay for the retention. A moved row leaves
+its id, which recognises repeated deliveries, and the mark MOVED.
 
 Until everything has moved no event is claimed that may have to wait for one of these
 (`event_order`). Any process may move the next ones, so one that is killed leaves nothing undone.
@@ -26,7 +26,7 @@ from paraph.storage.event_tables import (
 from paraph.storage.stores.events.event_order import DEAD, RECEIVED
 from paraph.storage.tables import former_events, kept_events
 
-# Nobody else writes while so many are moved.
+# All other writers wait while so many are moved.
 MOVED_AT_ONCE = 250
 _former = former_events.c
 _WAITING = (_former.status == RECEIVED,)
