@@ -6,16 +6,19 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from databases import new_sqlite
 from paraph.errors import StorageError
 from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.storage import schema
 from paraph.storage.connection import finish
 from paraph.storage.database import Database, contract_schema, engine_for, open_store
+from paraph.storage.inspection import inspect_database
 from storage import sample
 from storage.sample import ACCOUNT, CLIENT, ring
 from tampering import tamper
@@ -274,10 +277,27 @@ async def test_the_former_table_is_emptied_and_dropped(older: Older) -> None:
     async with store.transaction() as tx:
         assert 1 == await tx.events.delete_bodies(forwarded_before=3_000, at_most=9)
         assert 4 == await tx.events.delete_rows(received_before=3_000, at_most=9)
+    assert ("former_events",) == (await inspect_database(older.url)).removable
     assert ["former_events"] == await contract_schema(older.url)
 
     assert [Outcome.KEPT] == await keep(store, delivery("1"))
     assert 3 == len(await claim(store))
+
+
+@pytest.mark.slow
+async def test_a_long_reader_delays_no_delivery(older: Older) -> None:
+    """Beside a backup under way the renaming gives up soon, and has changed nothing."""
+    store = await filled(older)
+    async with store.reading() as tx:
+        assert 4 == len(await tx.events.page())
+        if older.url.startswith("postgresql"):
+            with pytest.raises(StorageError, match="another transaction reads it"):
+                await contract_schema(older.url)
+        else:
+            assert ["c0001"] == await contract_schema(older.url)
+    assert [Outcome.KEPT] == await keep(store, delivery("4"))
+    await contract_schema(older.url)
+    assert 3 == len(await claim(await older.open()))
 
 
 async def test_pages_go_on_in_the_former_table(older: Older) -> None:
@@ -295,6 +315,16 @@ async def test_pages_go_on_in_the_former_table(older: Older) -> None:
         seen += page
 
     assert [f"event-{n}" for n in (5, 4, 3, 2, 1, 0)] == seen
+
+
+async def test_an_id_alone_is_looked_for_in_an_index(tmp_path: Path) -> None:
+    """No rows are read but the one, whose key the index names."""
+    url = new_sqlite(tmp_path / "paraph.db")
+    plan = await tamper(
+        url, "EXPLAIN QUERY PLAN SELECT position FROM kept_events WHERE event_id = 'one'"
+    )
+
+    assert "COVERING INDEX ix_kept_events_delivery" in plan[0][3]
 
 
 async def test_one_position_belongs_to_one_event(database_url: str) -> None:
