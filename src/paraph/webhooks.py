@@ -307,15 +307,15 @@ class Webhooks:
 
     def _fresh_headers(self, headers: GivenHeaders, length: int, now: float | None) -> FreshHeaders:
         pairs = delivery_headers(headers)
-        if max(length_in(pairs), length) > MAX_BODY_BYTES:
-            cause = DeliveryRejected(f"the body is longer than {MAX_BODY_BYTES} bytes")
-            raise WebhookRejected(TOO_LONG, cause, reason="too_long")
         if now is None:
             now = time.time()  # noqa: TID251 - It runs in the host's process.
         try:
-            return check_delivery_headers(pairs, now=now, freshness=self._freshness)
+            if max(length_in(pairs), length) <= MAX_BODY_BYTES:
+                return check_delivery_headers(pairs, now=now, freshness=self._freshness)
         except DeliveryRejected as error:
             raise WebhookRejected(REFUSED, error) from None
+        cause = DeliveryRejected(f"the body is longer than {MAX_BODY_BYTES} bytes")
+        raise WebhookRejected(TOO_LONG, cause, reason="too_long")
 
     def _open(self, delivery: VerifiedDelivery, event: Event) -> Received:
         response, removal, is_ours, is_duplicate = None, None, True, False
