@@ -12,7 +12,7 @@ from paraph.cli.settings_file import config_option
 @click.command()
 @config_option
 def migrate(*, config: Path | None) -> None:
-    """Remove unused parts of the database schema, and move what they hold.
+    """Remove unused parts of the database schema.
 
     The service adds new parts when it starts. Run this command when no process of an older version
     is left: older versions cannot start afterwards. The service may run meanwhile; events are
