@@ -21,8 +21,8 @@ from paraph.errors import ConfigurationError, UsageError
 from paraph.secret import Secret
 from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.webhooks import Received, WebhookRejected, Webhooks
-from paraph.zoom.webhook import MAX_BODY_BYTES, delivery_digest
 from paraph.zoom.webhook_response import CHALLENGE_BURST, NO_EVENT, REFUSED, TOO_LONG, TOO_OFTEN
+from paraph.zoom.webhook_verification import MAX_BODY_BYTES, delivery_digest
 from service.webhook_fuzzing import endpoint, public_side
 from service.webhook_requests import CHALLENGE, EVENT
 from storage import sample

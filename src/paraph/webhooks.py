@@ -44,19 +44,8 @@ from paraph.zoom.events import (
     URL_VALIDATION,
     AppDeauthorized,
     Event,
-    answer_url_validation,
     parse_app_deauthorized,
     parse_event,
-)
-from paraph.zoom.webhook import (
-    MAX_BODY_BYTES,
-    FreshHeaders,
-    Freshness,
-    VerifiedDelivery,
-    check_delivery_headers,
-    delivery_digest,
-    step_of,
-    verify_webhook,
 )
 from paraph.zoom.webhook_headers import GivenHeaders, delivery_headers, length_in
 from paraph.zoom.webhook_response import (
@@ -66,6 +55,17 @@ from paraph.zoom.webhook_response import (
     TOO_OFTEN,
     ChallengeLimit,
     Response,
+    answer_url_validation,
+)
+from paraph.zoom.webhook_verification import (
+    MAX_BODY_BYTES,
+    FreshHeaders,
+    Freshness,
+    VerifiedDelivery,
+    check_delivery_headers,
+    delivery_digest,
+    step_of,
+    verify_webhook,
 )
 
 __all__ = ["Received", "WebhookRejected", "Webhooks"]

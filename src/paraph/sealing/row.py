@@ -44,14 +44,14 @@ class Sealing:
         return Secret(self.open(place, row_id, sealed).decode())
 
     def _place(self, place: str, *row: str) -> bytes:
-        return _column(self.database_id, place) + _joined(*row)
+        return _column(self.database_id, place) + _joined(row)
 
 
 @lru_cache(maxsize=1024)
 def _column(database_id: str, place: str) -> bytes:
-    return _joined(database_id, place)
+    return _joined((database_id, place))
 
 
-def _joined(*parts: str) -> bytes:
+def _joined(parts: tuple[str, ...]) -> bytes:
     # Strict: half a surrogate pair cannot be stored.
-    return with_lengths([part.encode() for part in parts], length_bytes=2)
+    return with_lengths(map(str.encode, parts), length_bytes=2)

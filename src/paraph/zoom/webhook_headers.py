@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from paraph.errors import DeliveryRejected, UsageError
-from paraph.zoom.webhook import MAX_BODY_BYTES, SIGNATURE_HEADER, TIMESTAMP_HEADER
+from paraph.zoom.webhook_verification import MAX_BODY_BYTES, SIGNATURE_HEADER, TIMESTAMP_HEADER
 
 GivenHeaders = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 Pairs = list[tuple[bytes, bytes]]
