@@ -27,12 +27,12 @@ class Sealing:
 
     def seal_on(self, day: int | None, place: str, row_id: str, value: bytes, *bound: str) -> bytes:
         """Seal a value with the key of a day by number; None: the key that serves for all days."""
-        associated_data = self._place(place, row_id, *bound)
+        associated_data = self.associated_data(place, row_id, *bound)
         return self.ring.seal("row", value, associated_data=associated_data, day=day)
 
     def open(self, place: str, row_id: str, sealed: bytes, *bound: str) -> bytes:
         """Open a value. Raise `SealBroken` if it was sealed for another place."""
-        associated_data = self._place(place, row_id, *bound)
+        associated_data = self.associated_data(place, row_id, *bound)
         return self.ring.open("row", bytes(sealed), associated_data=associated_data)
 
     def seal_secret(self, place: str, row_id: str, secret: Secret | None) -> bytes | None:
@@ -43,7 +43,8 @@ class Sealing:
         """Open a secret."""
         return Secret(self.open(place, row_id, sealed).decode())
 
-    def _place(self, place: str, *row: str) -> bytes:
+    def associated_data(self, place: str, *row: str) -> bytes:
+        """Return the bytes that bind a ciphertext to this database, a place and a row."""
         return _column(self.database_id, place) + _joined(*row)
 
 
