@@ -27,6 +27,8 @@ _SHOWN = {
     "links": "links",
     "link_requests": "link_requests",
     "events": "events",
+    "former_events": "events",
+    "kept_events": "events",
     "notice_counters": "notices_sent",
     "tombstones": "removals",
     "receipts": "receipts",

@@ -12,10 +12,11 @@ from paraph.cli.settings_file import config_option
 @click.command()
 @config_option
 def migrate(*, config: Path | None) -> None:
-    """Remove unused parts of the database schema.
+    """Remove unused parts of the database schema, and move what they hold.
 
     The service adds new parts when it starts. Run this command when no process of an older version
-    is left: older versions cannot start afterwards.
+    is left: older versions cannot start afterwards. A table that is not empty yet stays; run the
+    command again later.
     """
     import asyncio
 

@@ -174,9 +174,9 @@ class OutcomeWriter:
         now = self._context.now()
         done = [one.event for one in batch if one.kind is _Kind.FORWARDED]
         for drop_bodies in (True, False):
-            ids = [event.event_id for event in done if event.urgent is drop_bodies]
-            if ids:
-                await events.mark_forwarded(ids, now=now, drop_bodies=drop_bodies)
+            some = [event for event in done if event.urgent is drop_bodies]
+            if some:
+                await events.mark_forwarded(some, now=now, drop_bodies=drop_bodies)
         for one in batch:
             if one.kind is _Kind.POSTPONED:
                 await events.postpone(one.event, next_attempt_at=one.at, failure=one.failure)

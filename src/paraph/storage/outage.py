@@ -12,7 +12,7 @@ import sqlite3
 import ssl
 from typing import NamedTuple
 
-from paraph.errors import StorageError, StorageUnavailable
+from paraph.errors import SchemaChanged, StorageError, StorageUnavailable
 from paraph.logs import get_logger
 
 _log = get_logger("storage")
@@ -28,6 +28,7 @@ class _Failure(NamedTuple):
     remedy: str
 
 
+_UNDEFINED_TABLE = "42P01"
 _RECONNECTS = "The service connects again by itself; look at the database's own log."
 _READ_ONLY = _Failure(
     "the database is read-only",
@@ -105,7 +106,17 @@ def unavailable(error: BaseException) -> StorageUnavailable | None:
 
 def failed(error: BaseException) -> StorageError:
     """Return the error for a driver's exception, by its class: the text may quote values."""
-    return unavailable(error) or StorageError(f"the database failed: {type(error).__name__}")
+    return known(error) or StorageError(f"the database failed: {type(error).__name__}")
+
+
+def known(error: BaseException) -> StorageError | None:
+    """Return the failure of the whole database, or the changed schema, behind an exception."""
+    is_missing = getattr(error, "sqlstate", None) == _UNDEFINED_TABLE or (
+        isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
+    )
+    if is_missing:
+        return SchemaChanged("a table is missing: paraph migrate has changed the schema")
+    return unavailable(error)
 
 
 def _cause(error: StorageUnavailable) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
+from paraph.storage.event_tables import EventTables
 from paraph.storage.stores.api_key import ApiKeyStore
 from paraph.storage.stores.audit import AuditStore
 from paraph.storage.stores.events.event import EventStore
@@ -60,7 +61,7 @@ class Transaction:
     tables: TableStore
 
     @classmethod
-    def on(cls, connection: Connection, sealing: Sealing) -> Transaction:
+    def on(cls, connection: Connection, sealing: Sealing, event_tables: EventTables) -> Transaction:
         """Return the stores of a connection whose transaction has begun."""
         return cls(
             grants=GrantStore(connection, sealing),
@@ -69,9 +70,9 @@ class Transaction:
             installations=InstallationStore(connection, sealing),
             used_states=UsedStateStore(connection),
             ownerless=OwnerlessStore(connection, sealing),
-            events=EventStore(connection, sealing),
+            events=EventStore(connection, sealing, event_tables),
             forwarding_pause=ForwardingPauseStore(connection),
-            notices=NoticeStore(connection),
+            notices=NoticeStore(connection, event_tables),
             revocations=RevocationStore(connection, sealing),
             removals=RemovalStore(connection),
             audit=AuditStore(connection),
@@ -79,6 +80,6 @@ class Transaction:
             idempotency=IdempotencyStore(connection, sealing),
             key_rotations=KeyRotationStore(connection),
             replicas=ReplicaStore(connection),
-            sealed=SealedStore(connection, sealing),
-            tables=TableStore(connection),
+            sealed=SealedStore(connection, sealing, event_tables),
+            tables=TableStore(connection, event_tables),
         )

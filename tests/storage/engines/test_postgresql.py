@@ -173,7 +173,7 @@ async def test_event_bodies_are_stored_as_they_are(store: Database, postgresql_u
     storage = await _ask(
         postgresql_url,
         "SELECT attstorage::text FROM pg_attribute"
-        " WHERE attrelid = 'events'::regclass AND attname = 'body'",
+        " WHERE attrelid = 'kept_events'::regclass AND attname = 'body'",
     )
 
     assert [("e",)] == storage

@@ -80,7 +80,7 @@ async def test_a_claim_that_was_taken_over_is_over(store: Database) -> None:
     assert None is await store.read_recipients(late, client_id=CLIENT)
     assert 2 == len(await store.read_recipients(again, client_id=CLIENT) or ())
     async with store.transaction() as tx:
-        await tx.events.mark_forwarded([again.event_id], now=2001)
+        await tx.events.mark_forwarded([again], now=2001)
     assert None is await store.read_recipients(again, client_id=CLIENT)
 
 
@@ -98,7 +98,7 @@ async def test_many_lookups_at_once_get_their_own_results(store: Database) -> No
     """However many ask together, each hears of its own claim."""
     events = await claimed(store, 600)
     async with store.transaction() as tx:
-        await tx.events.mark_forwarded([one.event_id for one in events[::3]], now=1001)
+        await tx.events.mark_forwarded(events[::3], now=1001)
     answers = await asyncio.gather(
         *(store.read_recipients(one, client_id=CLIENT) for one in events)
     )

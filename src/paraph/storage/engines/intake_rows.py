@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
+from paraph.storage.event_tables import EventTables, arrival_position
 from paraph.storage.stores.events.event_columns import BODY, column_of
 from paraph.zoom.concerned_users import DropReason, Fate, Standing, fate_of, refusal_of
 
@@ -24,6 +25,18 @@ COLUMNS = (
     "event_id, name, received_at, body, account_id, user_id, urgent, next_attempt_at, arrival,"
     " trace, status, handed_on_at, signed_at, concerned"
 )
+# More columns of the table that is keyed by time.
+BY_TIME_COLUMNS = "position, event_ts"
+
+
+def columns_of(tables: EventTables) -> str:
+    """Return the columns of a row, in the order of `rows_of`."""
+    return f"{COLUMNS}, {BY_TIME_COLUMNS}" if tables.are_by_time else COLUMNS
+
+
+def duplicate_key_of(tables: EventTables) -> str:
+    """Return the unique columns by which a repeated delivery is recognised."""
+    return "event_ts, event_id" if tables.are_by_time else "event_id"
 
 
 class GrantTime(NamedTuple):
@@ -42,8 +55,13 @@ class Decided:
     dropped: Mapping[int, Outcome]
 
 
-def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ...]]:
-    """Build a sealed row of `COLUMNS` for each event. Of two with one id the later one stays."""
+def rows_of(
+    events: Sequence[KeptEvent], sealing: Sealing, tables: EventTables, attempt: int = 0
+) -> list[tuple[Any, ...]]:
+    """Build a sealed row for each event. Of two with one id the later one stays.
+
+    The columns are those of `columns_of`. Another `attempt` chooses other positions.
+    """
     rows = {
         event.event_id: (
             event.event_id,
@@ -60,6 +78,11 @@ def rows_of(events: Sequence[KeptEvent], sealing: Sealing) -> list[tuple[Any, ..
             event.handed_on_at,
             event.signed_at,
             column_of(event.concerned),
+            *(
+                (arrival_position(event, attempt), event.event_ts or 0)
+                if tables.are_by_time
+                else ()
+            ),
         )
         for event in events
     }

@@ -8,47 +8,67 @@ behind a pooler. A batch takes three round trips: begin with its locks, the stat
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any
 
-from paraph.errors import StorageError
+from paraph.errors import Conflict, StorageError
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.engines.intake_rows import (
-    COLUMNS,
     Decided,
     GrantTime,
+    columns_of,
     decide,
+    duplicate_key_of,
     marks_of,
     named_in,
     outcomes_of,
     rows_of,
 )
+from paraph.storage.event_tables import POSITIONS_TRIED, EventTables, TablesInUse
 from paraph.storage.outage import failed
 from paraph.storage.scope import NOTHING_READ, Scope, account
 
 _TYPES = ["text", "text", "bigint", "bytea", "text", "text", "boolean", "bigint", "bigint", "text"]
 _TYPES += ["text", "bigint", "bigint", "text"]
-_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, 2))
+# SQLSTATE unique_violation.
+_UNIQUE_VIOLATION = "23505"
+_BY_TIME_TYPES = ["bigint", "bigint"]
 # One statement for two questions: which removals are recorded, and which events are new. If there
 # is a removal, nothing is inserted before it was examined.
-_KEEP = f"""
+_KEEP = """
 WITH removed AS (
     SELECT identity_hash, created_at FROM tombstones WHERE identity_hash = ANY($1::bytea[])
 ), added AS (
-    INSERT INTO events ({COLUMNS}, notice, attempts, failure)
-    SELECT {COLUMNS}, false, 0, ''
-    FROM unnest({_ARRAYS}) AS given ({COLUMNS})
-    WHERE NOT EXISTS (SELECT FROM removed)
-    ON CONFLICT (event_id) DO NOTHING
+    INSERT INTO {table} ({columns}, notice, attempts, failure)
+    SELECT {columns}, false, 0, ''
+    FROM unnest({arrays}) AS given ({columns})
+    WHERE NOT EXISTS (SELECT FROM removed){unknown}
+    ON CONFLICT ({duplicate_key}) DO NOTHING
     RETURNING event_id
 )
 SELECT (SELECT array_agg(event_id) FROM added),
     (SELECT array_agg(identity_hash) FROM removed), (SELECT array_agg(created_at) FROM removed)
-"""  # noqa: S608 - Constants and numbered placeholders; no value is ever written into it.
+"""
+_UNKNOWN = " AND NOT EXISTS (SELECT FROM {former} AS known WHERE known.event_id = given.event_id)"
 _GRANTS = (
     "SELECT account_id, user_id, coalesce(granted_zoom_time, granted_at) FROM grants"
     " WHERE client_id = $1 AND (account_id = ANY($2::text[]) OR user_id = ANY($3::text[]))"
 )
+
+
+@cache
+def _statement(tables: EventTables) -> str:
+    """Build it from constants and numbered placeholders; no value is ever written into it."""
+    types = _TYPES + (_BY_TIME_TYPES if tables.are_by_time else [])
+    former = tables.former
+    return _KEEP.format(
+        table=tables.current.name,
+        columns=columns_of(tables),
+        arrays=", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, 2)),
+        unknown="" if former is None else _UNKNOWN.format(former=former.name),
+        duplicate_key=duplicate_key_of(tables),
+    )
 
 
 class PostgresqlIntake:
@@ -60,6 +80,7 @@ class PostgresqlIntake:
         connect: opens a connection to the server.
         locks: the statement that takes the locks of these scopes, as every writing block does.
         sealing: seals the bodies.
+        tables: the tables of events.
     """
 
     def __init__(
@@ -67,10 +88,12 @@ class PostgresqlIntake:
         connect: Callable[[], Awaitable[Any]],
         locks: Callable[[Sequence[Scope]], str],
         sealing: Sealing,
+        tables: TablesInUse,
     ) -> None:
         self._connect = connect
         self._locks = locks
         self._sealing = sealing
+        self._tables = tables
         self._connection: Any = None
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
@@ -79,12 +102,25 @@ class PostgresqlIntake:
         accounts = sorted({one.account_id for one in events if not one.urgent})
         scopes = [account(client_id, one, shared=True) for one in accounts]
         begin = f"BEGIN; {self._locks(scopes or [NOTHING_READ])}"
+        for attempt in range(POSITIONS_TRIED):
+            try:
+                decided, new = await self._keep_once(begin, events, client_id, attempt)
+            except Conflict:
+                if attempt == POSITIONS_TRIED - 1:
+                    raise
+            else:
+                break
+        return outcomes_of(events, dropped=decided.dropped, new=new)
+
+    async def _keep_once(
+        self, begin: str, events: Sequence[KeptEvent], client_id: str, attempt: int
+    ) -> tuple[Decided, set[str]]:
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await self._connect()
             # A statement of its own: the next one must read after the wait for the locks.
             await self._connection.execute(begin)
-            decided, new = await self._insert(client_id, events)
+            decided, new = await self._insert(client_id, events, attempt)
             await self._connection.execute("COMMIT")
             self._connection.release()
         except BaseException as error:
@@ -92,13 +128,18 @@ class PostgresqlIntake:
             self._terminate()
             if isinstance(error, StorageError) or not isinstance(error, Exception):
                 raise
+            if getattr(error, "sqlstate", None) == _UNIQUE_VIOLATION:
+                raise Conflict("another process has chosen this position") from None
             raise failed(error) from None
-        return outcomes_of(events, dropped=decided.dropped, new=new)
+        return decided, new
 
     async def _insert(
-        self, client_id: str, events: Sequence[KeptEvent]
+        self, client_id: str, events: Sequence[KeptEvent], attempt: int
     ) -> tuple[Decided, set[str]]:
-        found = await self._connection.fetchrow(_KEEP, marks_of(events), *self._columns(events))
+        tables = self._tables.now
+        keep = _statement(tables)
+        columns = self._columns(events, tables, attempt)
+        found = await self._connection.fetchrow(keep, marks_of(events), *columns)
         removed = dict(zip(found[1] or (), found[2] or (), strict=True))
         if not removed:
             return decide(events, removed=removed), set(found[0] or ())
@@ -108,12 +149,15 @@ class PostgresqlIntake:
         if not decided.events:
             return decided, set()
         # Without marks: the removals have been examined.
-        found = await self._connection.fetchrow(_KEEP, [], *self._columns(decided.events))
+        columns = self._columns(decided.events, tables, attempt)
+        found = await self._connection.fetchrow(keep, [], *columns)
         return decided, set(found[0] or ())
 
-    def _columns(self, events: Sequence[KeptEvent]) -> list[list[Any]]:
+    def _columns(
+        self, events: Sequence[KeptEvent], tables: EventTables, attempt: int
+    ) -> list[list[Any]]:
         # Always in the same order: two replicas that store the same retries cannot deadlock.
-        rows = sorted(rows_of(events, self._sealing))
+        rows = sorted(rows_of(events, self._sealing, tables, attempt))
         return list(map(list, zip(*rows, strict=True)))
 
     async def close(self) -> None:

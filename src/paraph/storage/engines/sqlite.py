@@ -24,6 +24,7 @@ from paraph.errors import ConfigurationError, StorageError
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Intake, begun, storage_errors
 from paraph.storage.engines.sqlite_intake import SqliteIntake
+from paraph.storage.event_tables import TablesInUse
 from paraph.storage.hot_reads.access_lookup import AccessLookup, SqliteAccessLookup
 from paraph.storage.hot_reads.due_times import DueTimesLookup, SqliteDueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup, SqliteRecipientLookup
@@ -76,21 +77,21 @@ class SqliteEngine:
         async with self._writing:
             yield
 
-    def intake(self, sealing: Sealing) -> Intake:
+    def intake(self, sealing: Sealing, tables: TablesInUse) -> Intake:
         """Return the inbox's insert statement, on a bare connection in a thread of its own."""
-        return SqliteIntake(self._path, connect_driver, sealing)
+        return SqliteIntake(self._path, connect_driver, sealing, tables)
 
     def access_lookup(self) -> AccessLookup:
         """Return the access lookup, on a bare connection in the event loop's thread."""
         return SqliteAccessLookup(lambda: _connect_reader(self._path))
 
-    def recipient_lookup(self) -> RecipientLookup:
+    def recipient_lookup(self, tables: TablesInUse) -> RecipientLookup:
         """Return the recipient lookup, on another such connection."""
-        return SqliteRecipientLookup(lambda: _connect_reader(self._path))
+        return SqliteRecipientLookup(lambda: _connect_reader(self._path), tables)
 
-    def due_times_lookup(self) -> DueTimesLookup:
+    def due_times_lookup(self, tables: TablesInUse) -> DueTimesLookup:
         """Return the lookup of due times, on another such connection."""
-        return SqliteDueTimesLookup(lambda: _connect_reader(self._path))
+        return SqliteDueTimesLookup(lambda: _connect_reader(self._path), tables)
 
     @property
     def clock(self) -> None:

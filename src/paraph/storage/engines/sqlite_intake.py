@@ -14,22 +14,24 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.engines.intake_rows import (
-    COLUMNS,
     Decided,
     GrantTime,
+    columns_of,
     decide,
+    duplicate_key_of,
     marks_of,
     named_in,
     outcomes_of,
     rows_of,
 )
+from paraph.storage.event_tables import POSITIONS_TRIED, EventTables, TablesInUse
 
 T = TypeVar("T")
 
@@ -43,12 +45,18 @@ CHECKPOINT_SECONDS = 0.25
 # After so many looks at an unchanged WAL the thread waits for the next batch.
 QUIET_LOOKS = 8
 
-_ALL_COLUMNS = f"{COLUMNS}, notice, attempts, failure"
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, '')"
 # One row of JSON: a call for each row would release the interpreter's lock each time.
 _KNOWN = (
     "SELECT json_group_object(hex(identity_hash), created_at) FROM tombstones"
     " WHERE identity_hash IN ({places})"
+)
+_THERE = (
+    "SELECT json_group_object(event_id, arrival) FROM {table}"
+    " WHERE event_id IN (SELECT value FROM json_each(?))"
+)
+_AT = (
+    "SELECT json_group_array(event_id) FROM kept_events"
+    " WHERE position IN (SELECT value FROM json_each(?))"
 )
 _GRANTS = (
     "SELECT account_id, user_id, coalesce(granted_zoom_time, granted_at) FROM grants"
@@ -64,12 +72,18 @@ class SqliteIntake:
         path: the database file.
         connect: opens a connection to it, set up like all others.
         sealing: seals the bodies.
+        tables: the tables of events.
     """
 
     def __init__(
-        self, path: str, connect: Callable[[str], sqlite3.Connection], sealing: Sealing
+        self,
+        path: str,
+        connect: Callable[[str], sqlite3.Connection],
+        sealing: Sealing,
+        tables: TablesInUse,
     ) -> None:
         self._sealing = sealing
+        self._tables = tables
         self._open = partial(connect, path)
         self._connection: sqlite3.Connection | None = None
         self._closed = False
@@ -78,17 +92,29 @@ class SqliteIntake:
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
         """See `Database.keep_events`."""
-        # Sealed here, because the thread holds the write lock.
-        rows = rows_of(events, self._sealing)
-        loop = asyncio.get_running_loop()
-        decided, new = await loop.run_in_executor(
-            self._thread, self._write, client_id, events, rows
-        )
+        loop, tables = asyncio.get_running_loop(), self._tables.now
+        for attempt in range(POSITIONS_TRIED):
+            # Sealed here, because the thread holds the write lock.
+            rows = rows_of(events, self._sealing, tables, attempt)
+            try:
+                decided, new = await loop.run_in_executor(
+                    self._thread, self._write, client_id, events, rows, tables, attempt
+                )
+            except sqlite3.IntegrityError:
+                if attempt == POSITIONS_TRIED - 1:
+                    raise
+            else:
+                break
         self._checkpoints.start()
         return outcomes_of(events, dropped=decided.dropped, new=new)
 
     def _write(
-        self, client_id: str, events: Sequence[KeptEvent], rows: list[tuple[Any, ...]]
+        self,
+        client_id: str,
+        events: Sequence[KeptEvent],
+        rows: list[tuple[Any, ...]],
+        tables: EventTables,
+        attempt: int,
     ) -> tuple[Decided, set[str]]:
         """Decide and insert, in the thread. Return the decisions and the new ids."""
         if self._connection is None:
@@ -103,11 +129,11 @@ class SqliteIntake:
                 grants = [GrantTime(*row) for row in run(_GRANTS, (client_id, accounts, users))]
             decided = decide(events, removed=removed, grants=grants)
             if removed:
-                rows = rows_of(decided.events, self._sealing)
+                rows = rows_of(decided.events, self._sealing, tables, attempt)
             elif decided.dropped:
                 wanted = {event.event_id for event in decided.events}
                 rows = [row for row in rows if row[0] in wanted]
-            new = _insert(run, rows)
+            new = _insert(run, _unknown(run, rows, tables), tables)
             run("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -155,7 +181,16 @@ def _known(run: Any, events: Sequence[KeptEvent]) -> dict[bytes, int]:
     return removed
 
 
-def _insert(run: Any, rows: list[tuple[Any, ...]]) -> set[str]:
+def _unknown(run: Any, rows: list[tuple[Any, ...]], tables: EventTables) -> list[tuple[Any, ...]]:
+    """Return the rows whose events are not in the former table."""
+    if tables.former is None:
+        return rows
+    there = run(_THERE.format(table=tables.former.name), (json.dumps([row[0] for row in rows]),))
+    known = json.loads(there.fetchone()[0])
+    return [row for row in rows if row[0] not in known]
+
+
+def _insert(run: Any, rows: list[tuple[Any, ...]], tables: EventTables) -> set[str]:
     new: set[str] = set()
     start = 0
     while start < len(rows):
@@ -164,27 +199,35 @@ def _insert(run: Any, rows: list[tuple[Any, ...]]) -> set[str]:
             size //= 2
         chunk = rows[start : start + size]
         start += size
-        done = run(_statement(size), [value for row in chunk for value in row])
-        ids = {row[0]: row[8] for row in chunk}
+        done = run(_statement(size, tables), [value for row in chunk for value in row])
         if done.rowcount < size:
-            # Rows that existed before have another arrival than the one just written.
-            there = run(
-                "SELECT json_group_object(event_id, arrival) FROM events"
-                " WHERE event_id IN (SELECT value FROM json_each(?))",
-                (json.dumps(list(ids)),),
-            )
-            stored = json.loads(there.fetchone()[0])
-            new |= {event_id for event_id, arrival in ids.items() if stored[event_id] == arrival}
+            new |= _added(run, chunk, tables)
         else:
-            new |= ids.keys()
+            new |= {row[0] for row in chunk}
     return new
 
 
-def _statement(size: int) -> str:
+def _added(run: Any, rows: list[tuple[Any, ...]], tables: EventTables) -> set[str]:
+    """Return the ids of the rows that were written just now."""
+    ids = {row[0] for row in rows}
+    if tables.are_by_time:
+        # Rows that existed before have another position than the one just written.
+        there = run(_AT, (json.dumps([row[14] for row in rows]),))
+        return ids.intersection(json.loads(there.fetchone()[0]))
+    there = run(_THERE.format(table=tables.current.name), (json.dumps(list(ids)),))
+    stored = json.loads(there.fetchone()[0])
+    # Rows that existed before have another arrival than the one just written.
+    return {row[0] for row in rows if stored[row[0]] == row[8]}
+
+
+@cache
+def _statement(size: int, tables: EventTables) -> str:
     # Constants and a number of placeholders; no value is ever written into it.
+    columns = columns_of(tables)
+    row = f"({'?, ' * len(columns.split(','))}0, 0, '')"
     return (
-        f"INSERT INTO events ({_ALL_COLUMNS}) VALUES {', '.join([_ROW] * size)}"  # noqa: S608
-        " ON CONFLICT (event_id) DO NOTHING"
+        f"INSERT INTO {tables.current.name} ({columns}, notice, attempts, failure)"  # noqa: S608
+        f" VALUES {', '.join([row] * size)} ON CONFLICT ({duplicate_key_of(tables)}) DO NOTHING"
     )
 
 

@@ -14,29 +14,29 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 
 from paraph.model.installation import Recipient
+from paraph.storage.event_tables import EventTables, TablesInUse
 from paraph.storage.hot_reads.coalescing import Coalescing
 from paraph.storage.outage import failed
 from paraph.storage.stores.events.event_columns import users_in
 
 _SQLITE = (
-    "SELECT l.link_id, l.subject, g.user_id, g.account_id FROM events e"
+    "SELECT l.link_id, l.subject, g.user_id, g.account_id FROM {table} e"
     " LEFT JOIN grants g ON g.client_id = ? AND {condition}"
     " AND g.phase <> 'needs_reauthorization'"
     " LEFT JOIN links l ON l.grant_id = g.grant_id AND l.client_id = g.client_id"
     " AND l.phase = 'active'"
-    " WHERE e.event_id = ? AND e.attempts = ? AND e.status = 'received' ORDER BY l.link_id"
+    " WHERE e.{key} = ? AND e.attempts = ? AND e.status = 'received' ORDER BY l.link_id"
 )
-_SQLITE_ACCOUNT = _SQLITE.format(condition="g.account_id = e.account_id")
+_ACCOUNT = "g.account_id = e.account_id"
 # A removal takes its user out of `concerned`, so their new installation is not selected.
-_SQLITE_USERS = _SQLITE.format(
-    condition=(
-        "g.user_id IN (SELECT value FROM json_each(?))"
-        " AND (e.account_id = '' OR g.account_id = e.account_id)"
-        " AND (e.concerned IS NULL OR instr(e.concerned, ' ' || g.user_id || ' '))"
-    )
+_USERS = (
+    "g.user_id IN (SELECT value FROM json_each(?))"
+    " AND (e.account_id = '' OR g.account_id = e.account_id)"
+    " AND (e.concerned IS NULL OR instr(e.concerned, ' ' || g.user_id || ' '))"
 )
 _INSTALLATIONS = (
     " SELECT g.account_id, l.link_id, l.subject, g.user_id FROM grants g"
@@ -47,9 +47,9 @@ _INSTALLATIONS = (
 # The rows of all results; those of waiting events have no account, and hold index and users.
 _POSTGRESQL = (
     "SELECT NULL, asked.place::text, e.concerned, NULL FROM"  # noqa: S608 - Constants alone.
-    " unnest($1::text[], $2::int[])"
-    " WITH ORDINALITY AS asked (event_id, attempts, place)"
-    " JOIN events e ON e.event_id = asked.event_id AND e.attempts = asked.attempts"
+    " unnest($1::{kind}[], $2::int[])"
+    " WITH ORDINALITY AS asked (key, attempts, place)"
+    " JOIN {table} e ON e.{key} = asked.key AND e.attempts = asked.attempts"
     " AND e.status = 'received'"
     f" UNION ALL{_INSTALLATIONS}g.account_id = ANY($4::text[])"
     f" UNION ALL{_INSTALLATIONS}g.user_id = ANY($5::text[])"
@@ -57,13 +57,22 @@ _POSTGRESQL = (
 
 
 class Asked(NamedTuple):
-    """One claim and its recipients: users by `user_ids`, or the whole account without them."""
+    """One claim and its recipients: users by `user_ids`, or the whole account without them.
+
+    `position` is the key of an event in the table that is keyed by time. An event that was claimed
+    before `paraph migrate` has position 0: it is claimed again when its lease has ended.
+    """
 
     event_id: str
     attempts: int
     account_id: str
     client_id: str
     user_ids: tuple[str, ...] | None = None
+    position: int = 0
+
+    def key(self, tables: EventTables) -> str | int:
+        """Return the primary key of the event."""
+        return self.position if tables.are_by_time else self.event_id
 
 
 class RecipientLookup(Protocol):
@@ -79,8 +88,9 @@ class RecipientLookup(Protocol):
 class SqliteRecipientLookup:
     """Reads in the event loop's thread."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], tables: TablesInUse) -> None:
         self._connect = connect
+        self._tables = tables
         self._cursor: sqlite3.Cursor | None = None
 
     async def read(self, asked: Asked) -> Sequence[Recipient] | None:
@@ -88,10 +98,12 @@ class SqliteRecipientLookup:
         try:
             if self._cursor is None:
                 self._cursor = self._connect().cursor()
-            statement, more = _SQLITE_ACCOUNT, tuple[str, ...]()
+            tables = self._tables.now
+            condition, more = _ACCOUNT, tuple[str, ...]()
             if asked.user_ids is not None:
-                statement, more = _SQLITE_USERS, (json.dumps(asked.user_ids),)
-            values = asked.client_id, *more, asked.event_id, asked.attempts
+                condition, more = _USERS, (json.dumps(asked.user_ids),)
+            statement = _statement(_SQLITE, tables, condition)
+            values = asked.client_id, *more, asked.key(tables), asked.attempts
             rows = self._cursor.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise failed(error) from None
@@ -107,9 +119,9 @@ class SqliteRecipientLookup:
 class PostgresqlRecipientLookup:
     """Reads in batches on one connection."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Any]], tables: TablesInUse) -> None:
         self._coalescing: Coalescing[Asked, Sequence[Recipient] | None] = Coalescing(
-            connect, _ask_postgresql
+            connect, partial(_ask_postgresql, tables)
         )
 
     async def read(self, asked: Asked) -> Sequence[Recipient] | None:
@@ -121,12 +133,19 @@ class PostgresqlRecipientLookup:
         await self._coalescing.close()
 
 
+@cache
+def _statement(template: str, tables: EventTables, condition: str = "") -> str:
+    key, kind = ("position", "bigint") if tables.are_by_time else ("event_id", "text")
+    return template.format(table=tables.current.name, key=key, kind=kind, condition=condition)
+
+
 async def _ask_postgresql(
-    connection: Any, asked: Sequence[Asked]
+    in_use: TablesInUse, connection: Any, asked: Sequence[Asked]
 ) -> list[Sequence[Recipient] | None]:
+    tables = in_use.now
     rows = await connection.fetch_alone(
-        _POSTGRESQL,
-        [one.event_id for one in asked],
+        _statement(_POSTGRESQL, tables),
+        [one.key(tables) for one in asked],
         [one.attempts for one in asked],
         # A process serves one client.
         asked[0].client_id,

@@ -19,10 +19,14 @@ from paraph.model.deployment import SealedValue
 from paraph.sealing.key_ring import DAY_SECONDS, KeyRing, headers_of
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
+from paraph.storage.event_tables import EVENT_TABLES, EventTables
+from paraph.storage.stores.events.event_columns import BODY
 from paraph.storage.tables import (
     events,
+    former_events,
     given_answers,
     grants,
+    kept_events,
     ownerless_tokens,
     revocations,
     stored_keys,
@@ -50,16 +54,25 @@ class SealedColumn:
     """One column; `bound_to` are the columns that its values are bound to, the key first.
 
     `dated_by` holds the epoch seconds of the day whose key seals it, if each day has its own.
+    `sealed_as` is the place in the associated data, if a value moves between tables unopened.
+    `key` is the primary key, if that is not the first of `bound_to`.
     """
 
     column: Column[Any]
     bound_to: tuple[Column[Any], ...]
     dated_by: Column[Any] | None = None
+    sealed_as: str = ""
+    key: Column[Any] | None = None
 
     @property
     def place(self) -> str:
-        """The column's name in the associated data."""
+        """The column's name, in the associated data too unless `sealed_as` says another."""
         return f"{self.column.table.name}.{self.column.name}"
+
+    @property
+    def row_key(self) -> Column[Any]:
+        """The column by which a row is found."""
+        return self.bound_to[0] if self.key is None else self.key
 
 
 SEALED_COLUMNS: Mapping[str, SealedColumn] = {
@@ -73,7 +86,17 @@ SEALED_COLUMNS: Mapping[str, SealedColumn] = {
         ),
         SealedColumn(ownerless_tokens.c.tokens, (ownerless_tokens.c.ownerless_id,)),
         SealedColumn(revocations.c.token, (revocations.c.revocation_id,)),
-        SealedColumn(events.c.body, (events.c.event_id,), events.c.received_at),
+        SealedColumn(events.c.body, (events.c.event_id,), events.c.received_at, BODY),
+        SealedColumn(
+            kept_events.c.body,
+            (kept_events.c.event_id,),
+            kept_events.c.received_at,
+            BODY,
+            kept_events.c.position,
+        ),
+        SealedColumn(
+            former_events.c.body, (former_events.c.event_id,), former_events.c.received_at, BODY
+        ),
         SealedColumn(given_answers.c.body, (given_answers.c.answer_id,)),
         SealedColumn(stored_keys.c.sealed, (stored_keys.c.name,)),
     )
@@ -83,14 +106,19 @@ SEALED_COLUMNS: Mapping[str, SealedColumn] = {
 class SealedStore:
     """All sealed columns, for re-encryption."""
 
-    def __init__(self, connection: Connection, sealing: Sealing) -> None:
+    def __init__(self, connection: Connection, sealing: Sealing, tables: EventTables) -> None:
         self._connection = connection
         self._sealing = sealing
+        self._absent = {str(one.name) for one in EVENT_TABLES} - {one.name for one in tables.all}
 
     @property
     def places(self) -> Sequence[str]:
-        """Return every sealed column, as "table.column"."""
-        return tuple(SEALED_COLUMNS)
+        """Return every sealed column of this database, as "table.column"."""
+        return tuple(
+            place
+            for place, one in SEALED_COLUMNS.items()
+            if one.column.table.name not in self._absent
+        )
 
     async def counts(self, place: str, key_ids: Sequence[str]) -> Mapping[str, int]:
         """Count a column's values by the key that they name, including keys not asked about."""
@@ -115,15 +143,15 @@ class SealedStore:
         row = (await self._connection.execute(select(*sums).where(column.is_not(None)))).one()
         return {key: int(count or 0) for key, count in zip(key_ids, row, strict=True)}
 
-    async def outdated(self, place: str, *, after: str, limit: int) -> Sequence[SealedValue]:
-        """Return values not sealed with the sealing key, by row, after `after`."""
+    async def outdated(self, place: str, *, after: str | int, limit: int) -> Sequence[SealedValue]:
+        """Return values not sealed with the sealing key, by row, after `after` ("": all)."""
         sealed = SEALED_COLUMNS[place]
-        key = sealed.bound_to[0]
+        key = sealed.row_key
         dated_by: Any = literal(0) if sealed.dated_by is None else sealed.dated_by
         rows: Any = await self._connection.execute(
-            select(sealed.column, dated_by, *sealed.bound_to)
+            select(sealed.column, dated_by, key, *sealed.bound_to)
             .where(
-                key > after,
+                *([key > after] if after else []),
                 sealed.column.is_not(None),
                 not_(_names(sealed.column, self._sealing.ring.key_id)),
             )
@@ -133,9 +161,10 @@ class SealedStore:
         return [
             SealedValue(
                 place,
-                tuple(row[2:]),
+                tuple(row[3:]),
                 bytes(row[0]),
                 None if sealed.dated_by is None else row[1] // DAY_SECONDS,
+                None if sealed.key is None else row[2],
             )
             for row in rows
         ]
@@ -148,11 +177,12 @@ class SealedStore:
         """
         sealed = SEALED_COLUMNS[value.place]
         row_id, *bound = value.row
-        plaintext = self._sealing.open(value.place, row_id, value.sealed, *bound)
-        resealed = self._sealing.seal_on(value.day, value.place, row_id, plaintext, *bound)
+        place = sealed.sealed_as or value.place
+        plaintext = self._sealing.open(place, row_id, value.sealed, *bound)
+        resealed = self._sealing.seal_on(value.day, place, row_id, plaintext, *bound)
         changed = await self._connection.execute(
             update(sealed.column.table)
-            .where(sealed.bound_to[0] == row_id, sealed.column == value.sealed)
+            .where(sealed.row_key == value.row_key, sealed.column == value.sealed)
             .values({sealed.column.name: resealed})
         )
         return changed.rowcount == 1

@@ -11,90 +11,67 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, case, delete, exists, func, literal, select, tuple_, update
+from sqlalchemy import Row, exists, insert, literal, select, update
 
-from paraph.errors import SealBroken, UnknownEncryptionKey
-from paraph.model.event import Backlog, EventFilter, EventPosition, EventStatus, KeptEvent
-from paraph.sealing.row import Sealing
-from paraph.storage.connection import Connection
-from paraph.storage.stores.events.event_columns import BODY, column_of, users_in
-from paraph.storage.stores.events.event_filter import conditions_of
+from paraph.errors import Conflict, SealBroken, UnknownEncryptionKey
+from paraph.model.event import EventStatus, KeptEvent
+from paraph.storage.event_tables import MOVED, POSITIONS_TRIED, key_of, position_within
+from paraph.storage.stores.events.event_columns import BODY, column_of
+from paraph.storage.stores.events.event_deletion import EventDeletion
 from paraph.storage.stores.events.event_order import claimable
-from paraph.storage.stores.events.event_purge import EventPurge
+from paraph.storage.stores.events.event_rows import is_row
 from paraph.storage.stores.forwarding_pause import is_not_paused
-from paraph.storage.tables import events, grants
+from paraph.storage.tables import grants
 
 _KEY_MISSING_SECONDS = 300
 _RECEIVED = EventStatus.RECEIVED.value
 _FORWARDED = EventStatus.FORWARDED.value
 _DEAD = EventStatus.DEAD.value
-_WITHOUT_BODY = [column for column in events.c if column is not events.c.body]
-EVERY_EVENT = EventFilter()
-_waiting = events.c.status == _RECEIVED
 
 
-class EventStore:
+class EventStore(EventDeletion):
     """The inbox and the outbox: events from Zoom, and notices to the host."""
 
-    def __init__(self, connection: Connection, sealing: Sealing) -> None:
-        self._connection = connection
-        self._sealing = sealing
-
     async def add(self, event: KeptEvent) -> bool:
-        """Insert an event once. Return False if this `event_id` exists."""
+        """Insert an event once. Return False if this `event_id` exists.
+
+        Raises:
+            Conflict: no position was found in the second of its arrival.
+        """
         body = event.body
-        once = self._connection.insert(events).on_conflict_do_nothing(
-            index_elements=[events.c.event_id]
-        )
-        done = await self._connection.execute(
-            once,
-            {
-                "event_id": event.event_id,
-                "name": event.name,
-                "received_at": event.received_at,
-                "body": None
-                if body is None
-                else self._sealing.seal_body(BODY, event.event_id, body, at=event.received_at),
-                "account_id": event.account_id,
-                "user_id": event.user_id,
-                "notice": event.notice,
-                "urgent": event.urgent,
-                "status": event.status.value,
-                "attempts": event.attempts,
-                "next_attempt_at": event.next_attempt_at,
-                "handed_on_at": event.handed_on_at,
-                "failure": event.failure,
-                "arrival": event.arrival or event.received_at * 1_000_000,
-                "trace": event.trace,
-                "signed_at": event.signed_at,
-                "subject_key": event.subject_key,
-                "concerned": column_of(event.concerned),
-            },
-        )
-        return done.rowcount == 1
-
-    async def get(self, event_id: str) -> KeptEvent | None:
-        """Return an event, with its body unless that was deleted."""
-        row = (
-            await self._connection.execute(select(events).where(events.c.event_id == event_id))
-        ).first()
-        return None if row is None else self._event(row)
-
-    async def find(self, beginning: str) -> KeptEvent | None:
-        """Return the one event whose id begins so, without its body; None if it is not unique."""
-        rows = (
-            await self._connection.execute(
-                select(*_WITHOUT_BODY)
-                # A range, not LIKE: it uses the index, and no character is a wildcard.
-                .where(events.c.event_id >= beginning, events.c.event_id < f"{beginning}\x7f")
-                .order_by(events.c.event_id)
-                .limit(2)
-            )
-        ).all()
-        exact = [row for row in rows if row.event_id == beginning]
-        if exact or len(rows) == 1:
-            return self._event((exact or rows)[0])
-        return None
+        values = {
+            "event_id": event.event_id,
+            "name": event.name,
+            "received_at": event.received_at,
+            "body": None
+            if body is None
+            else self._sealing.seal_body(BODY, event.event_id, body, at=event.received_at),
+            "account_id": event.account_id,
+            "user_id": event.user_id,
+            "notice": event.notice,
+            "urgent": event.urgent,
+            "status": event.status.value,
+            "attempts": event.attempts,
+            "next_attempt_at": event.next_attempt_at,
+            "handed_on_at": event.handed_on_at,
+            "failure": event.failure,
+            "arrival": event.arrival or event.received_at * 1_000_000,
+            "trace": event.trace,
+            "signed_at": event.signed_at,
+            "subject_key": event.subject_key,
+            "concerned": column_of(event.concerned),
+        }
+        once = self._connection.insert(self._events).on_conflict_do_nothing()
+        if not self._tables.are_by_time:
+            return (await self._connection.execute(once, values)).rowcount == 1
+        for attempt in range(POSITIONS_TRIED):
+            position = position_within(event.received_at, event.event_id, attempt)
+            place = {"position": position, "event_ts": event.event_ts or 0}
+            if (await self._connection.execute(once, values | place)).rowcount == 1:
+                return True
+            if await self._holds(self._events, event.event_id):
+                return False
+        raise Conflict("no position is free in this second")
 
     async def claim(
         self,
@@ -119,7 +96,8 @@ class EventStore:
             ordered: an event waits for every earlier one of its account.
             without: events of these kinds are not claimed.
         """
-        where = claimable(now=now, urgent=urgent, ordered=ordered, without=without)
+        events, key = self._events, key_of(self._events)
+        where = claimable(events, now=now, urgent=urgent, ordered=ordered, without=without)
         rows = (
             await self._connection.execute(
                 select(events)
@@ -133,7 +111,7 @@ class EventStore:
         if rows:
             await self._connection.execute(
                 update(events)
-                .where(self._connection.any_of(events.c.event_id, [row.event_id for row in rows]))
+                .where(self._connection.any_of(key, [getattr(row, key.name) for row in rows]))
                 .values(attempts=events.c.attempts + 1, next_attempt_at=until)
             )
         opened = [await self._open_claimed(row, now=now) for row in rows]
@@ -146,19 +124,23 @@ class EventStore:
         except UnknownEncryptionKey as error:
             later = now + _KEY_MISSING_SECONDS
             values = {"attempts": row.attempts, "next_attempt_at": later, "failure": error.code}
-            await self._connection.execute(_of(row).values(**values))
+            await self._connection.execute(self._of(row).values(**values))
         except SealBroken as error:
             failure = f"{error.code}: {error.detail}"
-            await self._connection.execute(_of(row).values(status=_DEAD, failure=failure))
+            await self._connection.execute(self._of(row).values(status=_DEAD, failure=failure))
         return None
 
+    def _of(self, row: Row[Any]) -> Any:
+        key = key_of(self._events)
+        return update(self._events).where(key == getattr(row, key.name))
+
     async def mark_forwarded(
-        self, event_ids: Sequence[str], *, now: int, drop_bodies: bool = False
+        self, claimed: Sequence[KeptEvent], *, now: int, drop_bodies: bool = False
     ) -> None:
         """Mark events as forwarded, even if another worker has claimed them meanwhile.
 
         Args:
-            event_ids: the events.
+            claimed: the events.
             now: epoch seconds.
             drop_bodies: delete their content.
         """
@@ -166,20 +148,18 @@ class EventStore:
         if drop_bodies:
             values["body"] = None
         await self._connection.execute(
-            update(events)
-            .where(
-                self._connection.any_of(events.c.event_id, event_ids),
-                events.c.status.in_([_RECEIVED, _DEAD]),
-            )
+            update(self._events)
+            .where(self._are(claimed), self._events.c.status.in_([_RECEIVED, _DEAD]))
             .values(**values)
         )
 
     async def mark_due_forwarded(self, *, now: int, limit: int) -> int:
         """Mark due events that are not urgent as forwarded: the host wants no events."""
+        events, key = self._events, key_of(self._events)
         due = (
-            select(events.c.event_id)
+            select(key)
             .where(
-                _waiting,
+                events.c.status == _RECEIVED,
                 events.c.urgent.is_(False),
                 events.c.next_attempt_at <= now,
                 is_not_paused(),
@@ -190,7 +170,7 @@ class EventStore:
         )
         done = await self._connection.execute(
             update(events)
-            .where(events.c.event_id.in_(due.scalar_subquery()))
+            .where(key.in_(due.scalar_subquery()))
             .values(status=_FORWARDED, handed_on_at=now)
         )
         return done.rowcount
@@ -217,27 +197,44 @@ class EventStore:
             self._mine(claimed).values(attempts=claimed.attempts - 1, next_attempt_at=now)
         )
 
-    @staticmethod
-    def _mine(claimed: KeptEvent) -> Any:
+    def _mine(self, claimed: KeptEvent) -> Any:
+        events = self._events
         return update(events).where(
-            events.c.event_id == claimed.event_id,
+            self._are([claimed]),
             events.c.attempts == claimed.attempts,
-            _waiting,
+            events.c.status == _RECEIVED,
         )
 
+    def _are(self, claimed: Sequence[KeptEvent]) -> Any:
+        """Build the condition that a row is one of these events."""
+        if self._tables.are_by_time and all(one.position for one in claimed):
+            return self._connection.any_of(key_of(self._events), [one.position for one in claimed])
+        # Also for events that were claimed just before `paraph migrate` moved them.
+        return self._connection.any_of(self._events.c.event_id, [one.event_id for one in claimed])
+
     async def redeliver(
-        self, event_id: str, *, client_id: str, now: int, dead_only: bool = False
+        self,
+        event_id: str,
+        *,
+        client_id: str,
+        now: int,
+        dead_only: bool = False,
+        position: int = 0,
     ) -> bool:
         """Make an event due again, counting from its first attempt.
 
         Return False if it is unknown, has no body, or its account has no grant of this client.
-        With `dead_only`, also if it is no dead letter when it is written.
+        With `dead_only`, also if it is no dead letter when it is written. A known `position` makes
+        it one step.
         """
+        events = self._events
         statuses = [EventStatus.DEAD] if dead_only else list(EventStatus)
+        if not position:
+            await self._take_back(event_id)
         done = await self._connection.execute(
             update(events)
             .where(
-                events.c.event_id == event_id,
+                is_row(events, event_id, position),
                 events.c.status.in_([one.value for one in statuses]),
                 events.c.body.is_not(None),
                 events.c.notice
@@ -252,146 +249,22 @@ class EventStore:
         )
         return done.rowcount == 1
 
-    async def backlog(self) -> Backlog:
-        """Return the counts of waiting events and dead letters."""
-        counts: Any = select(
-            func.count(),
-            func.coalesce(func.sum(case((events.c.urgent, 1), else_=0)), 0),
-            func.min(events.c.received_at),
-        ).where(_waiting)
-        found: Any = (await self._connection.execute(counts)).one()
-        waiting, urgent, oldest = found
-        dead = (
-            await self._connection.execute(
-                select(func.count())
-                .select_from(events)
-                .where(events.c.status == _DEAD, events.c.body.is_not(None))
+    async def _take_back(self, event_id: str) -> None:
+        """Move a forwarded event of the former table to the table of what waits."""
+        former = self._tables.former
+        if former is None:
+            return
+        names = [column.name for column in former.c]
+        one = former.c.event_id == event_id, former.c.body.is_not(None)
+        received_at = (
+            await self._connection.execute(select(former.c.received_at).where(*one))
+        ).scalar()
+        if received_at is None:
+            return
+        position = literal(position_within(received_at, event_id)), literal(0)
+        await self._connection.execute(
+            insert(self._events).from_select(
+                [*names, "position", "event_ts"], select(*former.c, *position).where(*one)
             )
-        ).scalar_one()
-        return Backlog(waiting, urgent, oldest, dead)
-
-    async def page(
-        self,
-        *,
-        status: EventStatus | None = None,
-        matching: EventFilter = EVERY_EVENT,
-        after: str | EventPosition = "",
-        limit: int = 50,
-        oldest_first: bool = False,
-    ) -> Sequence[KeptEvent]:
-        """Return events for operators: newest first, without bodies.
-
-        `after` is the last event of the previous page, or its id: no event is after an unknown id.
-        """
-        order = events.c.received_at, events.c.event_id
-        statement = select(*_WITHOUT_BODY).where(*conditions_of(matching))
-        statement = statement.order_by(*(one if oldest_first else one.desc() for one in order))
-        if status is not None:
-            statement = statement.where(events.c.status == status.value)
-        if after:
-            here, cursor = tuple_(*order), tuple_(*_position_of(after))
-            statement = statement.where(here > cursor if oldest_first else here < cursor)
-        rows = await self._connection.execute(statement.limit(limit))
-        return [self._event(row) for row in rows]
-
-    async def purge_account(self, account_id: str) -> int:
-        """Delete the bodies of an account's events; see `EventPurge`. Return their number."""
-        return await EventPurge(self._connection, self._sealing).account(account_id)
-
-    async def purge_user(self, client_id: str, user_id: str, *, account_ids: Sequence[str]) -> int:
-        """Delete bodies of these accounts' events that concern only this user; see `EventPurge`.
-
-        "" stands for events without an account. Return their number.
-        """
-        purge = EventPurge(self._connection, self._sealing)
-        return await purge.user(client_id, user_id, account_ids=account_ids)
-
-    async def delete_dead_bodies(self, *, given_up_before: int, at_most: int) -> int:
-        """Delete bodies of dead letters that were given up before this time; return the number."""
-        old = (
-            select(events.c.event_id)
-            .where(
-                events.c.status == _DEAD,
-                events.c.body.is_not(None),
-                # Implied by the next condition, but the index is ordered by it.
-                events.c.received_at <= given_up_before,
-                # A dead letter keeps the end of its last lease.
-                events.c.next_attempt_at <= given_up_before,
-            )
-            .order_by(events.c.received_at)
-            .limit(at_most)
-            # Skip rows that another replica is deleting.
-            .with_for_update(skip_locked=True)
         )
-        done = await self._connection.execute(
-            update(events).where(events.c.event_id.in_(old)).values(body=None)
-        )
-        return done.rowcount
-
-    async def delete_bodies(self, *, forwarded_before: int, at_most: int) -> int:
-        """Delete bodies of events that were delivered before this time; return the number."""
-        old = (
-            select(events.c.event_id)
-            .where(
-                events.c.status == _FORWARDED,
-                events.c.handed_on_at <= forwarded_before,
-                events.c.body.is_not(None),
-            )
-            .limit(at_most)
-            # Skip rows that another replica is deleting.
-            .with_for_update(skip_locked=True)
-        )
-        done = await self._connection.execute(
-            update(events).where(events.c.event_id.in_(old)).values(body=None)
-        )
-        return done.rowcount
-
-    async def delete_rows(self, *, received_before: int, at_most: int) -> int:
-        """Delete rows without a body that are too old for any replay; return the number."""
-        old = (
-            select(events.c.event_id)
-            .where(
-                events.c.received_at <= received_before,
-                events.c.status.in_([_FORWARDED, _DEAD]),
-                events.c.body.is_(None),
-            )
-            .limit(at_most)
-            # Skip rows that another replica is deleting.
-            .with_for_update(skip_locked=True)
-        )
-        done = await self._connection.execute(delete(events).where(events.c.event_id.in_(old)))
-        return done.rowcount
-
-    def _event(self, row: Row[Any], *, claimed: bool = False) -> KeptEvent:
-        sealed = getattr(row, "body", None)
-        return KeptEvent(
-            event_id=row.event_id,
-            name=row.name,
-            received_at=row.received_at,
-            body=None if sealed is None else self._sealing.open(BODY, row.event_id, sealed),
-            account_id=row.account_id,
-            user_id=row.user_id,
-            notice=row.notice,
-            urgent=row.urgent,
-            status=EventStatus(row.status),
-            attempts=row.attempts + claimed,
-            next_attempt_at=row.next_attempt_at,
-            handed_on_at=row.handed_on_at,
-            failure=row.failure,
-            arrival=row.arrival,
-            trace=row.trace,
-            signed_at=row.signed_at,
-            subject_key=row.subject_key,
-            concerned=users_in(row.concerned),
-        )
-
-
-def _position_of(after: str | EventPosition) -> tuple[Any, Any]:
-    if isinstance(after, EventPosition):
-        return literal(after.received_at, BigInteger), literal(after.event_id)
-    last = select(events.c.received_at).where(events.c.event_id == after)
-    return last.scalar_subquery(), literal(after)
-
-
-def _of(row: Row[Any]) -> Any:
-    return update(events).where(events.c.event_id == row.event_id)
+        await self._connection.execute(update(former).where(*one).values(body=None, failure=MOVED))

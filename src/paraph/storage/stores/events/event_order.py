@@ -11,18 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import case, exists, literal_column, or_
+from sqlalchemy import Table, case, exists, literal_column, or_
 
 from paraph.model.event import NOTICE_MARK, EventStatus
 from paraph.storage.stores.forwarding_pause import is_not_paused
-from paraph.storage.tables import events
 
 # Literals: with bound parameters, PostgreSQL's generic plans cannot use the partial indexes.
 RECEIVED: Any = literal_column(f"'{EventStatus.RECEIVED.value}'")
 NO_SUBJECT: Any = literal_column("''")
 
 
-def claimable(*, now: int, urgent: bool, ordered: bool, without: Sequence[str]) -> list[Any]:
+def claimable(
+    events: Table, *, now: int, urgent: bool, ordered: bool, without: Sequence[str]
+) -> list[Any]:
     """Build the conditions under which an event is claimed; see `EventStore.claim`."""
     where = [
         events.c.status == EventStatus.RECEIVED.value,
@@ -30,7 +31,7 @@ def claimable(*, now: int, urgent: bool, ordered: bool, without: Sequence[str]) 
         events.c.next_attempt_at <= now,
     ]
     if not urgent:
-        where += [_is_next_in_order(), is_not_paused()]
+        where += [_is_next_in_order(events), is_not_paused()]
     if without:
         # A notice has a kind of its own: a Zoom event may have the same name.
         kind = case((events.c.notice, NOTICE_MARK + events.c.name), else_=events.c.name)
@@ -54,7 +55,7 @@ def claimable(*, now: int, urgent: bool, ordered: bool, without: Sequence[str]) 
     return where
 
 
-def _is_next_in_order() -> Any:
+def _is_next_in_order(events: Table) -> Any:
     """Build the condition that no earlier notice, to be delivered before this event, waits."""
     earlier = events.alias("earlier_notice")
     waits_before = (
