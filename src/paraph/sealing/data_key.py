@@ -1,10 +1,10 @@
 """Event bodies that a removal makes unreadable: it destroys the data key, not the bodies.
 
-    version (1) | UTC day (4) | number of wraps (2) | wraps | nonce (12) | AES-256-GCM ciphertext and tag
+    version (1) | UTC day (4) | number of wraps (4) | wraps | nonce (12) | ciphertext and tag
 
-A data key is 32 random bytes, stored sealed with the key ring. It belongs to one owner (`Owner`),
-and it is deleted with the owner's last grant. No ciphertext names the key ring, so a body opens
-only with the data key of one of its owners.
+The cipher is AES-256-GCM. A data key is 32 random bytes, stored sealed with the key ring. It
+belongs to one owner (`Owner`), and it is deleted with the owner's last grant. No ciphertext names
+the key ring, so a body opens only with the data key of one of its owners.
 
 A body with one owner is sealed with a key derived from the data key and the UTC day. A body with
 several owners is sealed with a random key of its own. That key is sealed once for each owner, as a
@@ -18,7 +18,7 @@ import os
 import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,19 +27,20 @@ from paraph.encoding import random_text
 from paraph.errors import SealBroken
 from paraph.sealing.encryption_key import KEY_BYTES
 from paraph.sealing.key_ring import DAY_SECONDS, derive_key
-from paraph.sealing.row import Sealing
+
+if TYPE_CHECKING:
+    from paraph.sealing.row import Sealing
 
 DATA_KEY = "data_keys.sealed"
 # The most opened keys that are kept in memory, of all owners and days.
 OPENED_KEPT = 4096
-# 96 random bits: the id of a destroyed key is never the id of another one.
-_ID_BYTES = 12
+# 88 random bits: the id of a destroyed key is never the id of another one.
+_ID_BYTES = 11
 _VERSION = 2
-_HEADER = struct.Struct(">BIH")
+_HEADER = struct.Struct(">BII")
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _WRAP_BYTES = _NONCE_BYTES + KEY_BYTES + _TAG_BYTES
-MOST_WRAPS = 0xFFFF
 
 
 class Owner(NamedTuple):

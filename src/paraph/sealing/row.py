@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from paraph.encoding import with_lengths
+from paraph.sealing.data_key import BodySealing
 from paraph.sealing.key_ring import DAY_SECONDS, KeyRing
 from paraph.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """Seals and opens values of one database."""
+    """Seals and opens values of one database.
+
+    Attributes:
+        ring: the encryption keys.
+        database_id: is bound to every value.
+        bodies: seals event bodies with data keys.
+    """
 
     ring: KeyRing
     database_id: str
+    bodies: BodySealing = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the part that seals bodies: it has opened keys of this database alone."""
+        object.__setattr__(self, "bodies", BodySealing(self))
 
     def seal(self, place: str, row_id: str, value: bytes, *bound: str) -> bytes:
         """Seal a value for `table.column`, a row, and further values bound to it."""

@@ -29,9 +29,11 @@ from paraph.storage.engines.intake_rows import (
     marks_of,
     named_in,
     outcomes_of,
+    owners_in,
     rows_of,
 )
 from paraph.storage.event_tables import POSITIONS_TRIED, EventTables, TablesInUse
+from paraph.storage.hot_reads.data_key_lookup import SqliteDataKeyLookup
 
 T = TypeVar("T")
 
@@ -73,6 +75,7 @@ class SqliteIntake:
         connect: opens a connection to it, set up like all others.
         sealing: seals the bodies.
         tables: the tables of events.
+        keys: reads the data keys.
     """
 
     def __init__(
@@ -81,9 +84,11 @@ class SqliteIntake:
         connect: Callable[[str], sqlite3.Connection],
         sealing: Sealing,
         tables: TablesInUse,
+        keys: SqliteDataKeyLookup,
     ) -> None:
         self._sealing = sealing
         self._tables = tables
+        self._keys = keys
         self._open = partial(connect, path)
         self._connection: sqlite3.Connection | None = None
         self._closed = False
@@ -93,12 +98,16 @@ class SqliteIntake:
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
         """See `Database.keep_events`."""
         loop, tables = asyncio.get_running_loop(), self._tables.now
+        keys = self._keys.read(client_id, owners_in(events, tables))
         for attempt in range(POSITIONS_TRIED):
             # Sealed here, because the thread holds the write lock.
-            rows = rows_of(events, self._sealing, tables, attempt)
+            sealed = partial(
+                rows_of, sealing=self._sealing, tables=tables, keys=keys, attempt=attempt
+            )
+            rows = sealed(events)
             try:
                 decided, new = await loop.run_in_executor(
-                    self._thread, self._write, client_id, events, rows, tables, attempt
+                    self._thread, self._write, client_id, events, rows, tables, sealed
                 )
             except sqlite3.IntegrityError:
                 if attempt == POSITIONS_TRIED - 1:
@@ -114,7 +123,7 @@ class SqliteIntake:
         events: Sequence[KeptEvent],
         rows: list[tuple[Any, ...]],
         tables: EventTables,
-        attempt: int,
+        sealed: Callable[[Sequence[KeptEvent]], list[tuple[Any, ...]]],
     ) -> tuple[Decided, set[str]]:
         """Decide and insert, in the thread. Return the decisions and the new ids."""
         if self._connection is None:
@@ -129,7 +138,7 @@ class SqliteIntake:
                 grants = [GrantTime(*row) for row in run(_GRANTS, (client_id, accounts, users))]
             decided = decide(events, removed=removed, grants=grants)
             if removed:
-                rows = rows_of(decided.events, self._sealing, tables, attempt)
+                rows = sealed(decided.events)
             elif decided.dropped:
                 wanted = {event.event_id for event in decided.events}
                 rows = [row for row in rows if row[0] in wanted]
@@ -156,6 +165,7 @@ class SqliteIntake:
         if self._closed:
             return
         self._closed = True
+        self._keys.close()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
