@@ -6,16 +6,19 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from databases import new_sqlite
 from paraph.errors import StorageError
 from paraph.model.event import EventStatus, KeptEvent, Outcome
 from paraph.storage import schema
 from paraph.storage.connection import finish
 from paraph.storage.database import Database, contract_schema, engine_for, open_store
+from paraph.storage.inspection import inspect_database
 from storage import sample
 from storage.sample import ACCOUNT, CLIENT, ring
 from tampering import tamper
@@ -129,6 +132,85 @@ async def test_a_running_replica_follows(older: Older) -> None:
     assert 3 == len(await claim(worker))
 
 
+async def rename(older: Older) -> None:
+    """`paraph migrate`, killed before it moves the first event."""
+    engine = engine_for(older.url)
+    async with engine.migrating() as connection:
+        assert ["c0001"] == await finish(connection.run_sync(schema.contract))
+    await engine.dispose()
+
+
+async def test_a_killed_move_goes_on(older: Older) -> None:
+    """Nothing that may have to wait is claimed before; then a replica moves the rest by itself."""
+    await filled(older)
+    await rename(older)
+    store = await older.open()
+    await keep(store, delivery("4", received_at=1_006))
+    times = await store.read_due_times("replica")
+    assert (None, 1_002) == (times.other_event, times.unmoved)
+    assert [] == await claim(store)
+    assert 5 == len(await ids(store)) == len(set(await ids(store)))
+    again = [delivery(mark, arrival=9_999) for mark in "1234"]
+    assert [Outcome.DUPLICATE] * 4 == await keep(store, *again)
+    async with store.reading() as tx:
+        backlog = await tx.events.backlog()
+    assert (3, 1, 1_003) == (backlog.waiting, backlog.dead, backlog.oldest_received_at)
+
+    moved = []
+    for _ in range(4):
+        async with store.transaction() as tx:
+            moved.append(await tx.events.move_some(at_most=1))
+    assert [1, 1, 1, 0] == moved
+    times = await store.read_due_times("replica")
+    assert (1_000, None) == (times.other_event, times.unmoved)
+    assert ["event-3", "event-4", "event-notice"] == sorted(
+        one.event_id for one in await claim(store)
+    )
+    assert [] == await contract_schema(older.url)
+
+
+async def test_an_outcome_before_the_move_is_written(older: Older) -> None:
+    """The claims of before hold: each is ended where it still is, and moves as it then is."""
+    store = await filled(older)
+    first, second = await claim(store)
+    await rename(older)
+    other = await older.open()
+    async with other.transaction() as tx:
+        await tx.events.mark_forwarded([first], now=NOW + 1)
+        await tx.events.postpone(second, next_attempt_at=NOW + 9, failure="refused")
+    await contract_schema(older.url)
+
+    (one,) = await ids(other, EventStatus.RECEIVED)
+    assert second.event_id == one
+    async with other.reading() as tx:
+        found = await tx.events.get(one)
+    assert found is not None
+    assert ("refused", NOW + 9) == (found.failure, found.next_attempt_at)
+
+
+async def test_a_removal_deletes_before_the_move(older: Older) -> None:
+    """Bodies that still wait for their move are deleted like any other, and never come back."""
+    await filled(older)
+    await rename(older)
+    store = await older.open()
+    async with store.transaction() as tx:
+        assert 3 == await tx.events.purge_account(ACCOUNT)
+    await contract_schema(older.url)
+
+    left = "NOT notice AND body IS NOT NULL"
+    assert 0 == await older.count("former_events", left) + await older.count("kept_events", left)
+
+
+async def test_many_of_one_arrival_move(older: Older) -> None:
+    """Each finds a position of its own, however many arrived in one microsecond."""
+    store = await older.open()
+    await keep(store, *(delivery(str(n), arrival=5_000_000) for n in range(600)))
+    await keep(store, *(delivery(f"z{n}", arrival=0) for n in range(9)))
+    await contract_schema(older.url)
+
+    assert 609 == len(await claim(await older.open(), limit=999))
+
+
 async def test_repeats_are_recognised_in_both_tables(older: Older) -> None:
     """Zoom repeats what was forwarded, what waited and what came since: nothing comes twice."""
     store = await filled(older)
@@ -195,10 +277,27 @@ async def test_the_former_table_is_emptied_and_dropped(older: Older) -> None:
     async with store.transaction() as tx:
         assert 1 == await tx.events.delete_bodies(forwarded_before=3_000, at_most=9)
         assert 4 == await tx.events.delete_rows(received_before=3_000, at_most=9)
+    assert ("former_events",) == (await inspect_database(older.url)).removable
     assert ["former_events"] == await contract_schema(older.url)
 
     assert [Outcome.KEPT] == await keep(store, delivery("1"))
     assert 3 == len(await claim(store))
+
+
+@pytest.mark.slow
+async def test_a_long_reader_delays_no_delivery(older: Older) -> None:
+    """Beside a backup under way the renaming gives up soon, and has changed nothing."""
+    store = await filled(older)
+    async with store.reading() as tx:
+        assert 4 == len(await tx.events.page())
+        if older.url.startswith("postgresql"):
+            with pytest.raises(StorageError, match="another transaction reads it"):
+                await contract_schema(older.url)
+        else:
+            assert ["c0001"] == await contract_schema(older.url)
+    assert [Outcome.KEPT] == await keep(store, delivery("4"))
+    await contract_schema(older.url)
+    assert 3 == len(await claim(await older.open()))
 
 
 async def test_pages_go_on_in_the_former_table(older: Older) -> None:
@@ -216,6 +315,16 @@ async def test_pages_go_on_in_the_former_table(older: Older) -> None:
         seen += page
 
     assert [f"event-{n}" for n in (5, 4, 3, 2, 1, 0)] == seen
+
+
+async def test_an_id_alone_is_looked_for_in_an_index(tmp_path: Path) -> None:
+    """No rows are read but the one, whose key the index names."""
+    url = new_sqlite(tmp_path / "paraph.db")
+    plan = await tamper(
+        url, "EXPLAIN QUERY PLAN SELECT position FROM kept_events WHERE event_id = 'one'"
+    )
+
+    assert "COVERING INDEX ix_kept_events_delivery" in plan[0][3]
 
 
 async def test_one_position_belongs_to_one_event(database_url: str) -> None:

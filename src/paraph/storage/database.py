@@ -28,6 +28,7 @@ from paraph.storage.outage import OutageLog
 from paraph.storage.scope import NOTHING_READ, Scope
 from paraph.storage.stores.events.event_columns import BODY
 from paraph.storage.stores.events.event_keys import present
+from paraph.storage.stores.events.event_move import MOVED_AT_ONCE, move_some
 from paraph.storage.stores.grant import ACCESS_TOKEN
 from paraph.storage.transaction import Transaction
 
@@ -350,9 +351,25 @@ async def contract_schema(database_url: str) -> list[str]:
         async with engine.migrating() as connection:
             with storage_errors():
                 await finish(connection.run_sync(schema.expand))
-                return await finish(connection.run_sync(schema.contract))
+                applied = await finish(connection.run_sync(schema.contract))
+                event_tables = await finish(connection.run_sync(find_event_tables))
+        if event_tables.former is not None:
+            await _move_all(engine)
+        return applied
     finally:
         await finish(engine.dispose())
+
+
+async def _move_all(engine: Engine) -> None:
+    """Move the events of the former table; see `event_move`."""
+    clock = asyncio.get_running_loop()
+    moved = 1
+    while moved:
+        began = clock.time()
+        async with engine.writing(()) as begun:
+            moved = await move_some(Connection(begun), at_most=MOVED_AT_ONCE)
+        # Others write meanwhile, for as long.
+        await asyncio.sleep(clock.time() - began)
 
 
 def engine_for(database_url: str) -> Engine:

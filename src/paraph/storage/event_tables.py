@@ -6,8 +6,9 @@ of four indexes. The table `kept_events` is keyed by the time of arrival, so row
 New events never go to both tables. Older replicas know `events` alone: duplicates, earlier events
 and those of removed users are found only there. So every replica uses it until `paraph migrate`,
 which is run when no older one is left. It renames that table to `former_events`, so that every
-process that still writes to `events` fails and looks here again. It moves what waits, and dead
-letters, to `kept_events`. Forwarded events stay in `former_events` until the retention ends.
+process that still writes to `events` fails and looks here again. Waiting
+events and dead letters then move to `kept_events`, some at a time (`stores.events.event_move`).
+Forwarded events stay in `former_events` until the retention ends.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, inspect
 
-from paraph.model.event import KeptEvent
 from paraph.storage.tables import events, former_events, kept_events
 
 EVENT_TABLES = (events, former_events, kept_events)
@@ -36,8 +36,9 @@ class EventTables:
     """The tables that hold events.
 
     Attributes:
-        current: new events are stored here, and everything that waits, and every dead letter.
-        former: holds forwarded events of the time before `paraph migrate`.
+        current: new events are stored here, and are claimed from here.
+        former: holds the events of the time before `paraph migrate` that were forwarded, and others
+            until they have moved.
     """
 
     current: Table
@@ -80,13 +81,13 @@ def key_of(table: Table) -> Column[Any]:
     return key
 
 
-def arrival_position(event: KeptEvent, attempt: int = 0) -> int:
-    """Return a position for a new event of the inbox, in the order of arrival.
+def arrival_position(arrival: int, event_id: str, attempt: int = 0) -> int:
+    """Return a position for an event of the inbox, in the order of arrival, in microseconds.
 
     Two processes may choose the same one. The database refuses the second, which makes another
     `attempt`.
     """
-    return event.arrival * TAGS + (_number(event.event_id) + attempt) % TAGS
+    return arrival * TAGS + (_number(event_id) + attempt) % TAGS
 
 
 def position_within(received_at: int, event_id: str, attempt: int = 0) -> int:

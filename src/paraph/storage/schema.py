@@ -21,7 +21,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, inspect, literal, select, text
+from sqlalchemy import Connection, Table, insert, inspect, literal, select, text
 
 from paraph.errors import ConfigurationError
 from paraph.model.deployment import Epoch
@@ -85,12 +85,25 @@ def contract(connection: Connection, *, place: str = "") -> list[str]:
         ConfigurationError: see `expand`.
     """
     applied = _apply(connection, place, contracting=True)
-    for table in (former_events,):
-        is_there = inspect(connection).has_table(table.name)
-        if is_there and connection.execute(select(literal(1)).select_from(table)).first() is None:
-            table.drop(connection)
-            applied.append(table.name)
+    for table in _emptied(connection):
+        table.drop(connection)
+        applied.append(table.name)
     return applied
+
+
+def _emptied(connection: Connection) -> list[Table]:
+    """Return the tables that a contracting step has left behind and that are empty by now."""
+    return [
+        table
+        for table in (former_events,)
+        if inspect(connection).has_table(table.name)
+        and connection.execute(select(literal(1)).select_from(table).limit(1)).first() is None
+    ]
+
+
+def removable_tables(connection: Connection) -> tuple[str, ...]:
+    """Return the names of the tables that `contract` would drop."""
+    return tuple(table.name for table in _emptied(connection))
 
 
 def is_contracting(revision: str) -> bool:

@@ -102,7 +102,7 @@ def rows_of(
             column_of(event.concerned),
             *(
                 (
-                    arrival_position(event, attempt),
+                    arrival_position(event.arrival, event.event_id, attempt),
                     event.event_ts or 0,
                     sealed_for_column(None if key is None else key.key_id for key in sealed_for),
                 )

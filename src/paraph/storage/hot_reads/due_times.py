@@ -31,6 +31,7 @@ class DueTimes(NamedTuple):
             while forwarding is paused.
         revocation, ownerless: the next attempt with a queued token.
         forwarded_at, dead_since, received_at: of the events whose deletion is due first.
+        unmoved: not None if events of a former table have to be moved.
         request, state, answer: the expiry of a link request, a used state, an idempotent response.
         export: not None if a line waits to be written to the receipt book.
         audit_head: the number of the newest audit entry.
@@ -45,6 +46,7 @@ class DueTimes(NamedTuple):
     forwarded_at: int | None
     dead_since: int | None
     received_at: int | None
+    unmoved: int | None
     request: int | None
     state: int | None
     answer: int | None
@@ -70,6 +72,11 @@ _ENDS = (
     "seen_at FROM replicas WHERE replica_id = {replica_id}",
 )
 _RETAINED = "min(handed_on_at) AS at FROM {table} WHERE status = 'handed_on' AND body IS NOT NULL"
+_UNMOVED = (
+    "min(received_at) AS at FROM {table} WHERE status = 'received'",
+    "min(received_at) AS at FROM {table} WHERE status = 'dead' AND body IS NOT NULL",
+)
+_HELD = " AND NOT EXISTS (SELECT 1 FROM {table} WHERE status = 'received')"
 
 
 @cache
@@ -79,14 +86,21 @@ def _statement(tables: EventTables, replica_id: str) -> str:
     waits = f"min(next_attempt_at) FROM {current} WHERE status = 'received' AND urgent ="
     retained = _earliest(*(_RETAINED.format(table=one.name) for one in tables.all))
     oldest = _earliest(*(f"{_oldest(one)} AS at FROM {one.name}" for one in tables.all))
+    # An event that may not be claimed yet is not due: no replica is woken every second.
+    held = " AND NOT EXISTS (SELECT 1 FROM forwarding_pause)"
+    unmoved = "NULL"
+    if tables.former is not None:
+        former = tables.former.name
+        held += _HELD.format(table=former)
+        unmoved = _earliest(*(one.format(table=former) for one in _UNMOVED))
     columns = (
         f"{waits} true",
-        # A paused event is not due: no replica is woken every second.
-        f"{waits} false AND NOT EXISTS (SELECT 1 FROM forwarding_pause)",  # noqa: S608 - Constants.
+        f"{waits} false{held}",
         *_REST,
         retained,
         f"min(received_at) FROM {current} WHERE status = 'dead' AND body IS NOT NULL",
         oldest,
+        unmoved,
         *_ENDS,
     )
     return f"SELECT {', '.join(f'(SELECT {one})' for one in columns)}".format(replica_id=replica_id)

@@ -27,7 +27,7 @@ class NoticeStore:
 
     def __init__(self, connection: Connection, tables: EventTables) -> None:
         self._connection = connection
-        self._events = tables.current
+        self._tables = tables.all
 
     async def last(self, identity_hash: bytes) -> NoticeCount | None:
         """Return the counter after the last notice; None before the first one."""
@@ -93,30 +93,31 @@ class NoticeStore:
         )
 
     async def _last_of_subject(self, subject_key: str) -> int:
-        events = self._events
-        waiting: Any = select(func.coalesce(func.max(events.c.arrival), 0)).where(
-            events.c.status == RECEIVED,
-            events.c.subject_key != NO_SUBJECT,
-            events.c.subject_key == subject_key,
-        )
-        found: int = (await self._connection.execute(waiting)).scalar_one()
-        return found
+        found = []
+        for events in self._tables:
+            waiting: Any = select(func.coalesce(func.max(events.c.arrival), 0)).where(
+                events.c.status == RECEIVED,
+                events.c.subject_key != NO_SUBJECT,
+                events.c.subject_key == subject_key,
+            )
+            found.append(int((await self._connection.execute(waiting)).scalar_one()))
+        return max(found)
 
     async def hasten(self, *, account_id: str, user_id: str, name: str, at: int) -> None:
         """Make waiting notices of one name and user due at `at`, unless they are due earlier."""
-        events = self._events
-        await self._connection.execute(
-            update(events)
-            .where(
-                events.c.status == RECEIVED,
-                events.c.subject_key != NO_SUBJECT,
-                events.c.account_id == account_id,
-                events.c.user_id == user_id,
-                events.c.name == name,
-                events.c.next_attempt_at > at,
+        for events in self._tables:
+            await self._connection.execute(
+                update(events)
+                .where(
+                    events.c.status == RECEIVED,
+                    events.c.subject_key != NO_SUBJECT,
+                    events.c.account_id == account_id,
+                    events.c.user_id == user_id,
+                    events.c.name == name,
+                    events.c.next_attempt_at > at,
+                )
+                .values(next_attempt_at=at)
             )
-            .values(next_attempt_at=at)
-        )
 
 
 def _larger(one: Any, other: Any) -> Any:

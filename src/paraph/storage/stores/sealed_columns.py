@@ -96,6 +96,10 @@ SEALED_COLUMNS: Mapping[str, SealedColumn] = {
         SealedColumn(ownerless_tokens.c.tokens, (ownerless_tokens.c.ownerless_id,)),
         SealedColumn(revocations.c.token, (revocations.c.revocation_id,)),
         SealedColumn(events.c.body, (events.c.event_id,), events.c.received_at, BODY),
+        # Before the table to which its rows move: a rotation takes one column after the other.
+        SealedColumn(
+            former_events.c.body, (former_events.c.event_id,), former_events.c.received_at, BODY
+        ),
         SealedColumn(
             kept_events.c.body,
             (kept_events.c.event_id,),
@@ -103,9 +107,6 @@ SEALED_COLUMNS: Mapping[str, SealedColumn] = {
             BODY,
             kept_events.c.position,
             kept_events.c.sealed_for,
-        ),
-        SealedColumn(
-            former_events.c.body, (former_events.c.event_id,), former_events.c.received_at, BODY
         ),
         SealedColumn(
             data_keys.c.sealed,

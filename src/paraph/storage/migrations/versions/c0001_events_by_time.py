@@ -1,12 +1,16 @@
-"""From now on events are stored in `kept_events`; what waits and dead letters move there.
+"""From now on events are stored in `kept_events`.
 
-The former table is renamed first. So a process that still uses it fails, and stores nothing that
-no other process would find. Forwarded events stay in it until they are deleted as old.
+The former table is renamed. So a process that still uses it fails, and stores nothing that no other
+process would find. Its waiting events and its dead letters move afterwards, some at a
+time (`paraph.storage.stores.events.event_move`): moved here, they would delay all deliveries.
 """
 
 from __future__ import annotations
 
 from alembic import op
+from sqlalchemy.exc import DBAPIError
+
+from paraph.errors import StorageError
 
 revision = "c0001"
 down_revision = None
@@ -15,25 +19,23 @@ branch_labels = None
 # `paraph.storage.schema.contract` has applied the expanding ones.
 depends_on = None
 
-_COLUMNS = (
-    "event_id, name, received_at, body, account_id, user_id, notice, urgent, status, attempts,"
-    " next_attempt_at, handed_on_at, failure, arrival, trace, signed_at, subject_key, concerned"
-)
-_MOVING = "status = 'received' OR (status = 'dead' AND body IS NOT NULL)"
+# While it waits for its lock, every statement on events waits behind it.
+_LOCK_SECONDS = 3
+# SQLSTATE lock_not_available.
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE events RENAME TO former_events")
-    # A position is unique, and in the order of arrival. Retries are recognised in the former table,
-    # so the time of the event, which only its sealed body names, is not needed.
-    op.execute(
-        f"INSERT INTO kept_events (position, event_ts, {_COLUMNS})"  # noqa: S608 - Constants alone.
-        " SELECT received_at * 1024000000 + row_number() OVER (ORDER BY received_at, event_id),"
-        f" 0, {_COLUMNS} FROM former_events WHERE {_MOVING}"
-    )
-    op.execute(
-        "UPDATE former_events SET status = 'handed_on', body = NULL, failure = 'moved',"  # noqa: S608
-        f" handed_on_at = coalesce(handed_on_at, received_at) WHERE {_MOVING}"
-    )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
+    try:
+        op.execute("ALTER TABLE events RENAME TO former_events")
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise StorageError(
+            "the table of events cannot be renamed: another transaction reads it",
+            remedy="Wait for its end, for example that of a backup, and run paraph migrate again.",
+        ) from None
     if not op.get_bind().exec_driver_sql("SELECT 1 FROM former_events LIMIT 1").first():
         op.execute("DROP TABLE former_events")

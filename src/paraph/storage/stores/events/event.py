@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, exists, insert, literal, select, update
+from sqlalchemy import Row, Table, exists, select, update
 
 from paraph.errors import Conflict, SealBroken, UnknownEncryptionKey
 from paraph.model.event import EventStatus, KeptEvent
-from paraph.storage.event_tables import MOVED, POSITIONS_TRIED, key_of, position_within
+from paraph.storage.event_tables import POSITIONS_TRIED, key_of, position_within
 from paraph.storage.stores.events.event_columns import BODY, column_of
 from paraph.storage.stores.events.event_deletion import EventDeletion
 from paraph.storage.stores.events.event_keys import is_readable
+from paraph.storage.stores.events.event_move import has_unmoved, move_one, move_some
 from paraph.storage.stores.events.event_order import claimable
 from paraph.storage.stores.events.event_purge import PURGED
 from paraph.storage.stores.events.event_rows import is_row
@@ -73,6 +74,9 @@ class EventStore(EventDeletion):
             "concerned": column_of(event.concerned),
         }
         once = self._connection.insert(self._events).on_conflict_do_nothing()
+        former = self._tables.former
+        if former is not None and await self._holds(former, event.event_id):
+            return False
         if not self._tables.are_by_time:
             return (await self._connection.execute(once, values)).rowcount == 1
         for attempt in range(POSITIONS_TRIED):
@@ -128,7 +132,7 @@ class EventStore(EventDeletion):
         so there may be more to claim even if no event was found.
         """
         events, key = self._events, key_of(self._events)
-        where = claimable(events, now=now, urgent=urgent, ordered=ordered, without=without)
+        where = claimable(self._tables, now=now, urgent=urgent, ordered=ordered, without=without)
         due = (
             await self._connection.execute(
                 select(events, is_readable(self._connection, events).label("is_readable"))
@@ -200,11 +204,12 @@ class EventStore(EventDeletion):
         values: dict[str, Any] = {"status": _FORWARDED, "handed_on_at": now, "failure": ""}
         if drop_bodies:
             values["body"] = None
-        await self._connection.execute(
-            update(self._events)
-            .where(self._are(claimed), self._events.c.status.in_([_RECEIVED, _DEAD]))
-            .values(**values)
-        )
+        for events in self._tables_of(claimed):
+            await self._connection.execute(
+                update(events)
+                .where(self._are(events, claimed), events.c.status.in_([_RECEIVED, _DEAD]))
+                .values(**values)
+            )
 
     async def mark_due_forwarded(self, *, now: int, limit: int) -> int:
         """Mark due events that are not urgent as forwarded: the host wants no events."""
@@ -236,46 +241,61 @@ class EventStore(EventDeletion):
         With `counts` False the attempt is not counted.
         """
         attempts = claimed.attempts if counts else claimed.attempts - 1
-        await self._connection.execute(
-            self._mine(claimed).values(
-                attempts=attempts, next_attempt_at=next_attempt_at, failure=failure
-            )
+        await self._end(
+            claimed, attempts=attempts, next_attempt_at=next_attempt_at, failure=failure
         )
 
     async def purge(self, claimed: KeptEvent) -> None:
         """End a claim of an event whose content a removal has destroyed."""
-        await self._connection.execute(self._mine(claimed).values(**PURGED))
+        await self._end(claimed, **PURGED)
 
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
         """Record the last failed attempt: a dead letter, if the claim still holds."""
-        await self._connection.execute(self._mine(claimed).values(status=_DEAD, failure=failure))
+        await self._end(claimed, status=_DEAD, failure=failure)
 
     async def drop(self, claimed: KeptEvent, *, now: int, failure: str) -> None:
         """End a claim without delivery: a later notice made this one untrue."""
-        await self._connection.execute(
-            self._mine(claimed).values(status=_FORWARDED, handed_on_at=now, failure=failure)
-        )
+        await self._end(claimed, status=_FORWARDED, handed_on_at=now, failure=failure)
 
     async def release(self, claimed: KeptEvent, *, now: int) -> None:
         """Release a claim without an attempt: it does not count."""
-        await self._connection.execute(
-            self._mine(claimed).values(attempts=claimed.attempts - 1, next_attempt_at=now)
-        )
+        await self._end(claimed, attempts=claimed.attempts - 1, next_attempt_at=now)
 
-    def _mine(self, claimed: KeptEvent) -> Any:
-        events = self._events
-        return update(events).where(
-            self._are([claimed]),
-            events.c.attempts == claimed.attempts,
-            events.c.status == _RECEIVED,
-        )
+    async def _end(self, claimed: KeptEvent, **values: Any) -> None:
+        for events in self._tables_of([claimed]):
+            await self._connection.execute(
+                update(events)
+                .where(
+                    self._are(events, [claimed]),
+                    events.c.attempts == claimed.attempts,
+                    events.c.status == _RECEIVED,
+                )
+                .values(**values)
+            )
 
-    def _are(self, claimed: Sequence[KeptEvent]) -> Any:
+    def _tables_of(self, claimed: Sequence[KeptEvent]) -> tuple[Table, ...]:
+        """Return the tables in which claimed events may be."""
+        # One that was claimed just before `paraph migrate` may have moved, or not yet.
+        return (self._events,) if all(one.position for one in claimed) else self._tables.all
+
+    def _are(self, events: Table, claimed: Sequence[KeptEvent]) -> Any:
         """Build the condition that a row is one of these events."""
-        if self._tables.are_by_time and all(one.position for one in claimed):
-            return self._connection.any_of(key_of(self._events), [one.position for one in claimed])
-        # Also for events that were claimed just before `paraph migrate` moved them.
-        return self._connection.any_of(self._events.c.event_id, [one.event_id for one in claimed])
+        if all(one.position for one in claimed):
+            return self._connection.any_of(key_of(events), [one.position for one in claimed])
+        return self._connection.any_of(events.c.event_id, [one.event_id for one in claimed])
+
+    async def has_unmoved(self) -> bool:
+        """Return True if `move_some` has work: waiting events or dead letters in a former table."""
+        return self._tables.former is not None and await has_unmoved(self._connection)
+
+    async def move_some(self, *, at_most: int) -> int:
+        """Move waiting events and dead letters of a former table; see `event_move`.
+
+        Return their number. The transaction must be without a scope.
+        """
+        if self._tables.former is None:
+            return 0
+        return await move_some(self._connection, at_most=at_most)
 
     async def redeliver(
         self,
@@ -294,8 +314,8 @@ class EventStore(EventDeletion):
         """
         events = self._events
         statuses = [EventStatus.DEAD] if dead_only else list(EventStatus)
-        if not position:
-            await self._take_back(event_id)
+        if not position and self._tables.former is not None:
+            await move_one(self._connection, event_id)
         done = await self._connection.execute(
             update(events)
             .where(
@@ -314,23 +334,3 @@ class EventStore(EventDeletion):
             )
         )
         return done.rowcount == 1
-
-    async def _take_back(self, event_id: str) -> None:
-        """Move a forwarded event of the former table to the table of what waits."""
-        former = self._tables.former
-        if former is None:
-            return
-        names = [column.name for column in former.c]
-        one = former.c.event_id == event_id, former.c.body.is_not(None)
-        received_at = (
-            await self._connection.execute(select(former.c.received_at).where(*one))
-        ).scalar()
-        if received_at is None:
-            return
-        position = literal(position_within(received_at, event_id)), literal(0)
-        await self._connection.execute(
-            insert(self._events).from_select(
-                [*names, "position", "event_ts"], select(*former.c, *position).where(*one)
-            )
-        )
-        await self._connection.execute(update(former).where(*one).values(body=None, failure=MOVED))

@@ -18,7 +18,6 @@ from sqlalchemy import (
     case,
     func,
     literal,
-    literal_column,
     select,
     tuple_,
 )
@@ -35,11 +34,10 @@ from paraph.storage.stores.events.event_keys import (
     present,
     sealed_for_in,
 )
-from paraph.storage.stores.events.event_order import RECEIVED
+from paraph.storage.stores.events.event_order import DEAD, RECEIVED
 from paraph.storage.tables import former_events, kept_events
 
 EVERY_EVENT = EventFilter()
-DEAD: Any = literal_column(f"'{EventStatus.DEAD.value}'")
 
 
 class EventRows:
@@ -105,25 +103,24 @@ class EventRows:
 
     async def backlog(self) -> Backlog:
         """Return the counts of waiting events and dead letters."""
-        events = self._events
-        counts: Any = select(
-            func.count(),
-            func.coalesce(func.sum(case((events.c.urgent, 1), else_=0)), 0),
-            func.min(events.c.received_at),
-        ).where(events.c.status == RECEIVED, is_readable(self._connection, events))
-        found: Any = (await self._connection.execute(counts)).one()
-        waiting, urgent, oldest = found
-        dead = (
-            await self._connection.execute(
-                select(func.count())
-                .select_from(events)
-                .where(
-                    events.c.status == DEAD,
-                    events.c.body.is_not(None),
-                    is_readable(self._connection, events),
-                )
+        waiting = urgent = dead = 0
+        oldest: int | None = None
+        for events in self._tables.all:
+            counts: Any = select(
+                func.count(),
+                func.coalesce(func.sum(case((events.c.urgent, 1), else_=0)), 0),
+                func.min(events.c.received_at),
+            ).where(events.c.status == RECEIVED, is_readable(self._connection, events))
+            found: Any = (await self._connection.execute(counts)).one()
+            waiting, urgent = waiting + found[0], urgent + found[1]
+            oldest = min((one for one in (oldest, found[2]) if one is not None), default=None)
+            letters = select(func.count()).select_from(events)
+            letters = letters.where(
+                events.c.status == DEAD,
+                events.c.body.is_not(None),
+                is_readable(self._connection, events),
             )
-        ).scalar_one()
+            dead += (await self._connection.execute(letters)).scalar_one()
         return Backlog(waiting, urgent, oldest, dead)
 
     async def page(
