@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from paraph.model.event import KeptEvent, Outcome
-from paraph.sealing.data_key import Owner, SealedDataKey
+from paraph.sealing.data_key import SealedDataKey
 from paraph.sealing.row import Sealing
 from paraph.storage.event_tables import EventTables, arrival_position
 from paraph.storage.hot_reads.data_key_lookup import Keys
@@ -58,6 +58,20 @@ class Decided:
     dropped: Mapping[int, Outcome]
 
 
+class Assumed(NamedTuple):
+    """An owner, and the id of the data key that seals for them; None: they have none."""
+
+    account_id: str
+    user_id: str
+    key_id: str | None
+
+
+def assumed_keys(owners: Sequence[tuple[str, str]], keys: Keys) -> list[Assumed]:
+    """Return what the insert of a batch has to check."""
+    found = ((owner, keys.get(owner)) for owner in owners)
+    return [Assumed(*owner, None if key is None else key.key_id) for owner, key in found]
+
+
 def owners_in(events: Sequence[KeptEvent], tables: EventTables) -> list[tuple[str, str]]:
     """Return the owners of the events of a batch, each once; none where no data key seals."""
     # Replicas of version 0.1 read the other table, and open no such body.
@@ -84,7 +98,7 @@ def rows_of(
     """
     rows = {}
     for event in events:
-        sealed_for = [keys.get(Owner(*owner)) for owner in event.owners] if keys else []
+        sealed_for = [keys.get(owner) for owner in event.owners] if keys else []
         rows[event.event_id] = (
             event.event_id,
             event.name,

@@ -13,11 +13,11 @@ from typing import Any
 
 from paraph.errors import Conflict, StorageError
 from paraph.model.event import KeptEvent, Outcome
-from paraph.sealing.data_key import Owner
 from paraph.sealing.row import Sealing
 from paraph.storage.engines.intake_rows import (
     Decided,
     GrantTime,
+    assumed_keys,
     columns_of,
     decide,
     duplicate_key_of,
@@ -28,7 +28,8 @@ from paraph.storage.engines.intake_rows import (
     rows_of,
 )
 from paraph.storage.event_tables import POSITIONS_TRIED, EventTables, TablesInUse
-from paraph.storage.hot_reads.data_key_lookup import Keys, PostgresqlDataKeyLookup
+from paraph.storage.hot_reads.data_key_lookup import COLUMNS as KEY_COLUMNS
+from paraph.storage.hot_reads.data_key_lookup import DataKeyLookup, Keys, Owners
 from paraph.storage.outage import failed
 from paraph.storage.scope import NOTHING_READ, Scope, account
 
@@ -61,6 +62,11 @@ SELECT (SELECT array_agg(event_id) FROM added),
     EXISTS (SELECT FROM changed)
 """
 _UNKNOWN = " AND NOT EXISTS (SELECT FROM {former} AS known WHERE known.event_id = given.event_id)"
+_KEYS = (
+    f"SELECT {KEY_COLUMNS} FROM unnest($2::text[], $3::text[]) AS asked (account_id, user_id)"  # noqa: S608
+    " JOIN data_keys k ON k.client_id = $1 AND k.account_id = asked.account_id"
+    " AND k.user_id = asked.user_id"
+)
 _GRANTS = (
     "SELECT account_id, user_id, coalesce(granted_zoom_time, granted_at) FROM grants"
     " WHERE client_id = $1 AND (account_id = ANY($2::text[]) OR user_id = ANY($3::text[]))"
@@ -81,13 +87,10 @@ def _statement(tables: EventTables) -> str:
     )
 
 
-def _assumed(
-    client_id: str, owners: Sequence[tuple[str, str]], keys: Keys
-) -> tuple[str, list[str], list[str], list[str | None]]:
-    """Return the client, and for each owner its account, its user and the id of its key."""
-    accounts, users = [owner[0] for owner in owners], [owner[1] for owner in owners]
-    known = (keys.get(Owner(*owner)) for owner in owners)
-    return client_id, accounts, users, [None if key is None else key.key_id for key in known]
+def _assumed(client_id: str, owners: Owners, keys: Keys) -> tuple[Any, ...]:
+    """Return the client, and each column of the data keys that are assumed."""
+    assumed = assumed_keys(owners, keys)
+    return client_id, *([one[place] for one in assumed] for place in range(3))
 
 
 class PostgresqlIntake:
@@ -113,7 +116,7 @@ class PostgresqlIntake:
         self._locks = locks
         self._sealing = sealing
         self._tables = tables
-        self._keys = PostgresqlDataKeyLookup()
+        self._keys = DataKeyLookup(self._fetch_keys)
         self._connection: Any = None
 
     async def keep(self, events: Sequence[KeptEvent], *, client_id: str) -> list[Outcome]:
@@ -158,7 +161,7 @@ class PostgresqlIntake:
     ) -> tuple[Decided, set[str]]:
         tables = self._tables.now
         keep, owners = _statement(tables), owners_in(events, tables)
-        keys = await self._keys.remembered(self._connection, client_id, owners)
+        keys = await self._keys.remembered(client_id, owners)
         columns = self._columns(events, tables, keys, attempt)
         assumed = _assumed(client_id, owners, keys)
         found = await self._connection.fetchrow(keep, marks_of(events), *assumed, *columns)
@@ -173,7 +176,7 @@ class PostgresqlIntake:
         if not decided.events:
             return decided, set()
         if is_changed:
-            keys = await self._keys.read(self._connection, client_id, owners)
+            keys = self._keys.remember(owners, await self._fetch_keys(client_id, owners))
         # Without marks and assumptions: the removals have been examined, and the keys were read
         # after the arrival of these events.
         columns = self._columns(decided.events, tables, keys, attempt)
@@ -187,6 +190,11 @@ class PostgresqlIntake:
         # Always in the same order: two replicas that store the same retries cannot deadlock.
         rows = sorted(rows_of(events, self._sealing, tables, keys, attempt))
         return list(map(list, zip(*rows, strict=True)))
+
+    async def _fetch_keys(self, client_id: str, owners: Owners) -> Sequence[Any]:
+        accounts, users = [owner[0] for owner in owners], [owner[1] for owner in owners]
+        rows: Sequence[Any] = await self._connection.fetch(_KEYS, client_id, accounts, users)
+        return rows
 
     async def close(self) -> None:
         """Close the connection."""

@@ -26,7 +26,6 @@ from paraph.storage.connection import Intake, begun, storage_errors
 from paraph.storage.engines.sqlite_intake import SqliteIntake
 from paraph.storage.event_tables import TablesInUse
 from paraph.storage.hot_reads.access_lookup import AccessLookup, SqliteAccessLookup
-from paraph.storage.hot_reads.data_key_lookup import SqliteDataKeyLookup
 from paraph.storage.hot_reads.due_times import DueTimesLookup, SqliteDueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup, SqliteRecipientLookup
 from paraph.storage.scope import Scope
@@ -80,8 +79,7 @@ class SqliteEngine:
 
     def intake(self, sealing: Sealing, tables: TablesInUse) -> Intake:
         """Return the inbox's insert statement, on a bare connection in a thread of its own."""
-        keys = SqliteDataKeyLookup(lambda: _connect_reader(self._path))
-        return SqliteIntake(self._path, connect_driver, sealing, tables, keys)
+        return SqliteIntake(self._path, connect_driver, sealing, tables)
 
     def access_lookup(self) -> AccessLookup:
         """Return the access lookup, on a bare connection in the event loop's thread."""
