@@ -31,7 +31,7 @@ from paraph.storage.stores.events.event_columns import BODY
 from paraph.strict_json import parse_json_object
 from paraph.zoom.concerned_users import concerned_users
 from paraph.zoom.events import parse_event
-from paraph.zoom.webhook import (
+from paraph.zoom.webhook_verification import (
     Freshness,
     check_delivery_headers,
     delivery_digest,

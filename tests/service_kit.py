@@ -31,7 +31,7 @@ from paraph.simulator.engine import Consent
 from paraph.simulator.pytest_plugin import SimulatedZoom
 from paraph.simulator.state.world import default_world
 from paraph.simulator.webhooks.webhook_sender import sign
-from paraph.zoom.webhook import Freshness
+from paraph.zoom.webhook_verification import Freshness
 
 PUBLIC_URL = "https://app.example"
 JANE = "KDcuGIm1QgePTO8WbOqwIQ"

@@ -141,5 +141,5 @@ def test_the_inner_part_is_named() -> None:
 def test_the_longest_name_decides() -> None:
     """A module belongs to the extra of the nearest package that the table names."""
     assert ("nats", "service") == (extra_of("paraph.events.jetstream"), extra_of("paraph.events.x"))
-    assert "" == extra_of("paraph.zoom.webhook")
+    assert "" == extra_of("paraph.zoom.webhook_verification")
     assert "paraph.zoom" not in EXTRA_OF

@@ -21,8 +21,8 @@ from paraph.errors import ConfigurationError, UsageError
 from paraph.secret import Secret
 from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.webhooks import Received, WebhookRejected, Webhooks
-from paraph.zoom.webhook import MAX_BODY_BYTES, delivery_digest
 from paraph.zoom.webhook_response import CHALLENGE_BURST, NO_EVENT, REFUSED, TOO_LONG, TOO_OFTEN
+from paraph.zoom.webhook_verification import MAX_BODY_BYTES, delivery_digest
 from service.webhook_fuzzing import endpoint, public_side
 from service.webhook_requests import CHALLENGE, EVENT
 from storage import sample
@@ -161,6 +161,10 @@ def test_all_up_to_the_signature_get_one_refusal(headers: Any) -> None:
         ([*signed(), ("content-length", str(MAX_BODY_BYTES + 1))], EVENT, (*TOO_LONG, "too_long")),
         ([], b"x" * (MAX_BODY_BYTES + 1), (*TOO_LONG, "too_long")),
         ([("content-length", "9" * 30)], b"", (*TOO_LONG, "too_long")),
+        *(
+            ([*signed(), ("content-length", no_number)], EVENT, (*REFUSED, "delivery_rejected"))
+            for no_number in (":", "-1", "+5", "0x10", "5, 5", "1e3", " 5", "٣")
+        ),
         (signed(stamp=NOW - 7201), EVENT, (*REFUSED, "stale_timestamp")),
         (signed(b"{}"), EVENT, (*REFUSED, "signature_mismatch")),
     ],
@@ -409,8 +413,9 @@ def test_the_clock_is_read_by_default() -> None:
     st.binary(max_size=80),
 )
 def test_any_headers_and_bytes_are_refused(headers: Any, body: bytes) -> None:
-    """Whatever is sent without the secret ends in the one refusal."""
-    assert 401 == refusal(headers, body).status
+    """Whatever is sent without the secret ends in the one refusal, or is announced too long."""
+    rejected = refusal(headers, body)
+    assert (413 if rejected.reason == "too_long" else 401) == rejected.status
 
 
 # ------------------------------------------------------------ the same responses as the service

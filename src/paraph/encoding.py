@@ -50,7 +50,8 @@ def with_lengths(parts: Iterable[bytes | str], *, length_bytes: int = 4) -> byte
     Raises:
         OverflowError: a value is longer than its length can state.
     """
-    encoded = [
-        part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass") for part in parts
-    ]
-    return b"".join([len(part).to_bytes(length_bytes, "big") + part for part in encoded])
+    pieces: list[bytes] = []
+    for part in parts:
+        value = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+        pieces += (len(value).to_bytes(length_bytes, "big"), value)
+    return b"".join(pieces)

@@ -44,19 +44,8 @@ from paraph.zoom.events import (
     URL_VALIDATION,
     AppDeauthorized,
     Event,
-    answer_url_validation,
     parse_app_deauthorized,
     parse_event,
-)
-from paraph.zoom.webhook import (
-    MAX_BODY_BYTES,
-    FreshHeaders,
-    Freshness,
-    VerifiedDelivery,
-    check_delivery_headers,
-    delivery_digest,
-    step_of,
-    verify_webhook,
 )
 from paraph.zoom.webhook_headers import GivenHeaders, delivery_headers, length_in
 from paraph.zoom.webhook_response import (
@@ -66,6 +55,17 @@ from paraph.zoom.webhook_response import (
     TOO_OFTEN,
     ChallengeLimit,
     Response,
+    answer_url_validation,
+)
+from paraph.zoom.webhook_verification import (
+    MAX_BODY_BYTES,
+    FreshHeaders,
+    Freshness,
+    VerifiedDelivery,
+    check_delivery_headers,
+    delivery_digest,
+    step_of,
+    verify_webhook,
 )
 
 __all__ = ["Received", "WebhookRejected", "Webhooks"]
@@ -307,15 +307,15 @@ class Webhooks:
 
     def _fresh_headers(self, headers: GivenHeaders, length: int, now: float | None) -> FreshHeaders:
         pairs = delivery_headers(headers)
-        if max(length_in(pairs), length) > MAX_BODY_BYTES:
-            cause = DeliveryRejected(f"the body is longer than {MAX_BODY_BYTES} bytes")
-            raise WebhookRejected(TOO_LONG, cause, reason="too_long")
         if now is None:
             now = time.time()  # noqa: TID251 - It runs in the host's process.
         try:
-            return check_delivery_headers(pairs, now=now, freshness=self._freshness)
+            if max(length_in(pairs), length) <= MAX_BODY_BYTES:
+                return check_delivery_headers(pairs, now=now, freshness=self._freshness)
         except DeliveryRejected as error:
             raise WebhookRejected(REFUSED, error) from None
+        cause = DeliveryRejected(f"the body is longer than {MAX_BODY_BYTES} bytes")
+        raise WebhookRejected(TOO_LONG, cause, reason="too_long")
 
     def _open(self, delivery: VerifiedDelivery, event: Event) -> Received:
         response, removal, is_ours, is_duplicate = None, None, True, False

@@ -23,7 +23,7 @@ from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.storage.database import open_store
 from paraph.zoom.events import Event, parse_event
 from paraph.zoom.server_metadata import zoom_authorization_server
-from paraph.zoom.webhook import (
+from paraph.zoom.webhook_verification import (
     Freshness,
     VerifiedDelivery,
     check_delivery_headers,

@@ -11,7 +11,7 @@ from paraph.events.inbox import Inbox
 from paraph.events.retention import AT_ONCE, ROW_MARGIN_SECONDS, Retention, delete_expired_events
 from paraph.lifecycle.context import Context
 from paraph.model.event import EventStatus, Outcome
-from paraph.zoom.webhook import Freshness
+from paraph.zoom.webhook_verification import Freshness
 
 pytestmark = pytest.mark.anyio
 

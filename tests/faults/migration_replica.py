@@ -24,6 +24,7 @@ from paraph.sealing.row import Sealing
 from paraph.storage import database
 from paraph.storage.database import contract_schema, open_store
 from paraph.storage.scope import Scope
+from paraph.storage.stores.events import event_move
 from storage import sample
 
 NOW = 2_000_000_000
@@ -190,7 +191,7 @@ async def replica(role: str, url: str) -> None:
 
 async def migrate(url: str) -> None:
     """`paraph migrate` with small steps, so that a kill finds it in the middle."""
-    move_some = database.move_some
+    move_some = event_move.move_some
 
     async def told(*values: Any, **options: Any) -> int:
         moved = await move_some(*values, **options)

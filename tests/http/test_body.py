@@ -19,7 +19,7 @@ from paraph.http import body as http_body
 from paraph.http.body import FREE_BYTES, BodyError, BodyReader
 from paraph.service.fast_routes import public_fast_routes
 from paraph.simulator.webhooks.webhook_sender import sign
-from paraph.zoom.webhook import MAX_BODY_BYTES
+from paraph.zoom.webhook_verification import MAX_BODY_BYTES
 from service.served import Served, served
 from service.webhook_fuzzing import NOW, endpoint, public_side
 from service_kit import running

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.webhooks import Webhooks
-from paraph.zoom.webhook import MAX_BODY_BYTES
+from paraph.zoom.webhook_verification import MAX_BODY_BYTES
 
 SECRET = "zm-7hTq2LwX9fKd-sT4"
 EVENT = b'{"event":"meeting.ended","payload":{"account_id":"a1"}}'

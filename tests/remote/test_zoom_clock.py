@@ -18,7 +18,7 @@ from paraph.errors import TransportError
 from paraph.oauth.messages import Response
 from paraph.remote.zoom_clock import ASK_SECONDS, OLD_SECONDS, ZoomClock
 from paraph.service.app import Service, open_service
-from paraph.zoom.webhook import Freshness
+from paraph.zoom.webhook_verification import Freshness
 from service_kit import ACCOUNT, Kit, running, webhook_of
 
 pytestmark = pytest.mark.anyio

@@ -17,8 +17,8 @@ from paraph.endpoints.webhook_endpoint import WebhookEndpoint
 from paraph.http import refusals
 from paraph.http.endpoint import ReadBody
 from paraph.simulator.webhooks.webhook_sender import sign
-from paraph.zoom.webhook import MAX_BODY_BYTES
 from paraph.zoom.webhook_response import CHALLENGE_BURST
+from paraph.zoom.webhook_verification import MAX_BODY_BYTES
 from service_kit import ACCOUNT, Kit, running, webhook_of
 
 pytestmark = pytest.mark.anyio

@@ -16,12 +16,17 @@ from events.inbox_kit import SECRET
 from paraph.errors import DeliveryRejected, EventInvalid
 from paraph.simulator.webhooks.webhook_sender import sign
 from paraph.zoom.events import (
-    answer_url_validation,
     parse_app_deauthorized,
     parse_event,
     parse_url_validation,
 )
-from paraph.zoom.webhook import Freshness, VerifiedDelivery, check_delivery_headers, verify_webhook
+from paraph.zoom.webhook_response import answer_url_validation
+from paraph.zoom.webhook_verification import (
+    Freshness,
+    VerifiedDelivery,
+    check_delivery_headers,
+    verify_webhook,
+)
 from service.webhook_fuzzing import NOW, endpoint, public_side
 from storage import sample
 

@@ -18,7 +18,7 @@ from paraph.model.event import KeptEvent, Outcome
 from paraph.oauth.roles import Client
 from paraph.remote.zoom_clock import ZoomClock
 from paraph.secret import Secret
-from paraph.zoom.webhook import Freshness
+from paraph.zoom.webhook_verification import Freshness
 from storage import sample
 
 NOW = 1_785_369_054

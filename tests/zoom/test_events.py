@@ -13,14 +13,14 @@ from paraph.secret import Secret
 from paraph.zoom.events import (
     AppDeauthorized,
     Event,
-    answer_url_validation,
     parse_app_deauthorized,
     parse_date_time,
     parse_event,
     parse_identifier,
     parse_url_validation,
 )
-from paraph.zoom.webhook import (
+from paraph.zoom.webhook_response import answer_url_validation
+from paraph.zoom.webhook_verification import (
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
     Freshness,

@@ -77,7 +77,7 @@ def explain_webhook(
     Lambda event, or an entry of Zoom's webhook log; - is standard input.
     """
     from paraph.explain.delivery import DeliverySettings, explain_delivery
-    from paraph.zoom.webhook import SIGNATURE_HEADER, Freshness
+    from paraph.zoom.webhook_verification import SIGNATURE_HEADER, Freshness
 
     captured = _captured(fits=lambda one: one.header(SIGNATURE_HEADER) is not None, **where)
     known = ExplainSettings(config)

@@ -36,16 +36,7 @@ from paraph.logs import get_logger
 from paraph.model.event import Outcome
 from paraph.remote.zoom_clock import OLD_SECONDS, ZoomClock
 from paraph.secret import Secret
-from paraph.zoom.events import URL_VALIDATION, Event, answer_url_validation, parse_event
-from paraph.zoom.webhook import (
-    FRESHNESS,
-    MAX_BODY_BYTES,
-    FreshHeaders,
-    Freshness,
-    VerifiedDelivery,
-    assess_delivery_headers,
-    verify_webhook,
-)
+from paraph.zoom.events import URL_VALIDATION, Event, parse_event
 from paraph.zoom.webhook_headers import announced_length
 from paraph.zoom.webhook_response import (
     ACCEPTED,
@@ -54,6 +45,16 @@ from paraph.zoom.webhook_response import (
     TOO_LONG,
     TOO_OFTEN,
     ChallengeLimit,
+    answer_url_validation,
+)
+from paraph.zoom.webhook_verification import (
+    FRESHNESS,
+    MAX_BODY_BYTES,
+    FreshHeaders,
+    Freshness,
+    VerifiedDelivery,
+    assess_delivery_headers,
+    verify_webhook,
 )
 
 PATH = "/webhook"

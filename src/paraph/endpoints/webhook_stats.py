@@ -9,7 +9,7 @@ from paraph.errors import DeliveryRejected
 from paraph.http.refusals import Refusals
 from paraph.logs import get_logger
 from paraph.secret import Secret
-from paraph.zoom.webhook import measure_stale_delivery
+from paraph.zoom.webhook_verification import measure_stale_delivery
 
 # At most this many stale deliveries are checked completely in this many seconds.
 SAMPLES = 20

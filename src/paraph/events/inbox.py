@@ -35,7 +35,7 @@ from paraph.zoom.events import (
     parse_app_deauthorized,
     parse_kept_event,
 )
-from paraph.zoom.webhook import VerifiedDelivery, delivery_digest
+from paraph.zoom.webhook_verification import VerifiedDelivery, delivery_digest
 
 LARGEST_BATCH = 512
 MOST_WAITING = 4096

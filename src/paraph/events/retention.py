@@ -13,7 +13,7 @@ from paraph.operations.wake_ups import after, earliest
 from paraph.storage.hot_reads.due_times import DueTimes
 from paraph.storage.scope import NOTHING_READ
 from paraph.storage.stores.events.event_move import MOVED_AT_ONCE
-from paraph.zoom.webhook import Freshness
+from paraph.zoom.webhook_verification import Freshness
 
 AT_ONCE = 1000
 # A replay is recognised by the row, so a row stays a day longer than any delivery is fresh.

@@ -12,7 +12,6 @@ from paraph.explain.capture import CapturedRequest
 from paraph.explain.explanation import Explanation, Finding, FirstStep, Outcome, Step
 from paraph.explain.signature_search import Cause, Side, find_cause
 from paraph.secret import Secret
-from paraph.zoom import webhook
 from paraph.zoom.concerned_users import describe
 from paraph.zoom.events import (
     APP_DEAUTHORIZED,
@@ -23,16 +22,28 @@ from paraph.zoom.events import (
     parse_kept_event,
     parse_url_validation,
 )
+from paraph.zoom.webhook_verification import (
+    FRESHNESS,
+    MAX_BODY_BYTES,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    VERIFICATION_STEPS,
+    FreshHeaders,
+    Freshness,
+    check_delivery_headers,
+    step_of,
+    verify_webhook,
+)
 
 _REQUEST = FirstStep("request", "It is a POST with a body of at most a mebibyte.")
-_STEPS = {one.name: one for one in webhook.VERIFICATION_STEPS}
+_STEPS = {one.name: one for one in VERIFICATION_STEPS}
 _COUNTED = {
-    webhook.SIGNATURE_HEADER: _STEPS["one signature header"],
-    webhook.TIMESTAMP_HEADER: _STEPS["one timestamp header"],
+    SIGNATURE_HEADER: _STEPS["one signature header"],
+    TIMESTAMP_HEADER: _STEPS["one timestamp header"],
 }
 _GRAMMAR = {
-    webhook.SIGNATURE_HEADER: _STEPS["signature grammar"],
-    webhook.TIMESTAMP_HEADER: _STEPS["timestamp grammar"],
+    SIGNATURE_HEADER: _STEPS["signature grammar"],
+    TIMESTAMP_HEADER: _STEPS["timestamp grammar"],
 }
 _ORDER: list[Step] = [_REQUEST, *(one for one in _STEPS.values() if one.name != "first arrival")]
 
@@ -53,7 +64,7 @@ class DeliverySettings:
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     level: Literal["user", "account"] = "user"
-    freshness: webhook.Freshness = field(default_factory=webhook.Freshness)
+    freshness: Freshness = field(default_factory=Freshness)
 
 
 def explain_delivery(
@@ -89,7 +100,7 @@ class _DeliveryCheck:
         try:
             self._check()
         except PeerError as error:
-            self._stop(webhook.step_of(error) or _REQUEST, error.detail)
+            self._stop(step_of(error) or _REQUEST, error.detail)
         if self._stopped_at is not None and not self._is_described:
             self._note_unverified_event()
         return Explanation(list(self._findings()), self._notes)
@@ -113,7 +124,7 @@ class _DeliveryCheck:
         if captured.method != "POST":
             self._stop(_REQUEST, f"it is {captured.method} {captured.path}")
             return
-        if len(captured.body) > webhook.MAX_BODY_BYTES:
+        if len(captured.body) > MAX_BODY_BYTES:
             self._stop(_REQUEST, f"its body has {len(captured.body)} bytes")
             return
         for name, step in _COUNTED.items():
@@ -122,26 +133,26 @@ class _DeliveryCheck:
                 self._note_other_header(name)
                 return
         try:
-            fresh = webhook.check_delivery_headers(
+            fresh = check_delivery_headers(
                 captured.headers, now=self._now, freshness=self._settings.freshness
             )
         except DeliveryRejected as error:
-            if webhook.step_of(error) is not webhook.FRESHNESS:
+            if step_of(error) is not FRESHNESS:
                 self._refuse_grammar(error)
                 return
-            self._refused[webhook.FRESHNESS.name] = error.detail
-            fresh = webhook.check_delivery_headers(
+            self._refused[FRESHNESS.name] = error.detail
+            fresh = check_delivery_headers(
                 captured.headers, now=self._signed_at(), freshness=self._settings.freshness
             )
         self._verify(fresh, captured.body)
 
     def _signed_at(self) -> int:
-        return int(self._captured.header(webhook.TIMESTAMP_HEADER) or b"0")
+        return int(self._captured.header(TIMESTAMP_HEADER) or b"0")
 
-    def _verify(self, fresh: webhook.FreshHeaders, body: bytes) -> None:
+    def _verify(self, fresh: FreshHeaders, body: bytes) -> None:
         secrets = [Secret(one) for one in self._settings.secrets]
         try:
-            delivery = webhook.verify_webhook(fresh, body, secrets=secrets)
+            delivery = verify_webhook(fresh, body, secrets=secrets)
         except SignatureMismatch as error:
             cause = self._cause()
             if cause is None or not cause.line_end_only or self._captured.has_exact_body:
@@ -151,19 +162,19 @@ class _DeliveryCheck:
                 return
             # The capture does not say where the body ends, and files end with a line end.
             self._notes.append(f"{cause.text}; the delivery was genuine.")
-            delivery = webhook.verify_webhook(fresh, cause.body, secrets=secrets)
+            delivery = verify_webhook(fresh, cause.body, secrets=secrets)
         if delivery.secret_index:
             self._notes.append(
                 f"an older secret signed it: webhook_secrets[{delivery.secret_index}]."
             )
         self._note_event(parse_event(delivery))
-        if webhook.FRESHNESS.name in self._refused:
+        if FRESHNESS.name in self._refused:
             self._notes.append(
                 f"only its age is wrong: --at {self._signed_at()} checks it at its own time."
             )
 
     def _refuse_grammar(self, error: DeliveryRejected) -> None:
-        step = webhook.step_of(error) or _REQUEST
+        step = step_of(error) or _REQUEST
         detail = error.detail
         for name, grammar in _GRAMMAR.items():
             if step is grammar and b"," in (self._captured.header(name) or b""):
@@ -173,8 +184,8 @@ class _DeliveryCheck:
 
     def _cause(self) -> Cause | None:
         return find_cause(
-            self._captured.header(webhook.SIGNATURE_HEADER) or b"",
-            self._captured.header(webhook.TIMESTAMP_HEADER) or b"",
+            self._captured.header(SIGNATURE_HEADER) or b"",
+            self._captured.header(TIMESTAMP_HEADER) or b"",
             self._captured.body,
             secrets=self._settings.secrets,
             client_secret=self._settings.client_secret,
@@ -196,20 +207,20 @@ class _DeliveryCheck:
             self._notes.append("verify the raw bytes of the body, before anything parses them.")
 
     def _note_sent_event(
-        self, fresh: webhook.FreshHeaders, cause: Cause | None, secrets: Sequence[Secret]
+        self, fresh: FreshHeaders, cause: Cause | None, secrets: Sequence[Secret]
     ) -> None:
         """Describe the delivery as it was sent, if only the capture is wrong."""
         if cause is None or cause.sides != {Side.CAPTURE}:
             return
         with suppress(PeerError):
-            delivery = webhook.verify_webhook(fresh, cause.body, secrets=secrets)
+            delivery = verify_webhook(fresh, cause.body, secrets=secrets)
             self._note_event(parse_event(delivery))
 
     def _note_other_header(self, name: bytes) -> None:
         if self._captured.count(name) > 1:
             return
         old = self._captured.header(b"authorization")
-        if name == webhook.SIGNATURE_HEADER and old is not None:
+        if name == SIGNATURE_HEADER and old is not None:
             self._notes.append(
                 "it has an Authorization header: Zoom's retired Verification Token, or another "
                 "authentication that is set in the event subscription."

@@ -13,6 +13,8 @@ from starlette.types import Message, Send
 
 Headers = Sequence[tuple[bytes, bytes]]
 _LENGTH = b"content-length"
+# RFC 9110 section 8.6: a 204 must not have Content-Length.
+WITHOUT_LENGTH = frozenset({204})
 
 
 class Fields:
@@ -63,15 +65,10 @@ class CompleteResponse:
         own = [header for header in headers if header[0] != _LENGTH]
         return cls(response.status_code, Fields(*own, *more), bytes(response.body), again=again)
 
-    @property
-    def has_length(self) -> bool:
-        """Return false for a 204, which must not have Content-Length (RFC 9110 section 8.6)."""
-        return self.status != 204
-
     async def send(self, send: Send, *more: tuple[bytes, bytes]) -> None:
         """Send the response by ASGI, with further headers appended to its own."""
         headers = [(_LENGTH, b"%d" % len(self.body)), *self.fields.headers, *more]
-        if not self.has_length:
+        if self.status in WITHOUT_LENGTH:
             del headers[0]
         start: Message = {
             "type": "http.response.start",

@@ -21,8 +21,8 @@ from typing import Any
 from paraph.errors import UsageError
 from paraph.integrations.webhook_views import JSON, Deliveries, Handler
 from paraph.webhooks import Received, Webhooks
-from paraph.zoom.webhook import MAX_BODY_BYTES
 from paraph.zoom.webhook_response import REFUSED, TOO_LONG, Response
+from paraph.zoom.webhook_verification import MAX_BODY_BYTES
 
 __all__ = ["lambda_webhook"]
 

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from paraph.webhooks import Received, WebhookRejected, Webhooks
-from paraph.zoom.webhook import MAX_BODY_BYTES
 from paraph.zoom.webhook_headers import GivenHeaders
 from paraph.zoom.webhook_response import ACCEPTED, REFUSED, TOO_LONG, Response
+from paraph.zoom.webhook_verification import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from paraph.integrations.exchange import Body, NoBody
-from paraph.zoom.webhook import MAX_BODY_BYTES
+from paraph.zoom.webhook_verification import MAX_BODY_BYTES
 
 # For the integrations, not for programs.
 __all__: list[str] = []

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from paraph.errors import ParaphError
 from paraph.oauth.messages import Response
-from paraph.zoom.webhook import Freshness
+from paraph.zoom.webhook_verification import Freshness
 
 # Zoom's time has whole seconds, and its response was in transit for some time.
 PRECISION_SECONDS = 5

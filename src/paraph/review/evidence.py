@@ -125,7 +125,7 @@ def _integrity(settings: Settings) -> Iterator[Block]:
     yield Statement(
         "Question 2, integrity of events: the signature of each delivery is verified with the "
         "secret token, over the raw bytes, before anything is parsed.",
-        tested("tests/zoom/test_webhook.py"),
+        tested("tests/zoom/test_webhook_verification.py"),
     )
     yield Statement(
         f"Deliveries are accepted for {duration_of(settings.freshness_past)}, and each only once.",
@@ -134,7 +134,7 @@ def _integrity(settings: Settings) -> Iterator[Block]:
     yield Statement(
         "The URL validation is answered only if it is signed itself, so it signs nothing for "
         "others.",
-        tested("tests/zoom/test_webhook.py"),
+        tested("tests/zoom/test_webhook_verification.py"),
     )
 
 

@@ -57,14 +57,14 @@ class Sealing:
 
     def associated_data(self, place: str, *row: str) -> bytes:
         """Return the bytes that bind a ciphertext to this database, a place and a row."""
-        return _column(self.database_id, place) + _joined(*row)
+        return _column(self.database_id, place) + _joined(row)
 
 
 @lru_cache(maxsize=1024)
 def _column(database_id: str, place: str) -> bytes:
-    return _joined(database_id, place)
+    return _joined((database_id, place))
 
 
-def _joined(*parts: str) -> bytes:
+def _joined(parts: tuple[str, ...]) -> bytes:
     # Strict: half a surrogate pair cannot be stored.
-    return with_lengths([part.encode() for part in parts], length_bytes=2)
+    return with_lengths(map(str.encode, parts), length_bytes=2)

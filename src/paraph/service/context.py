@@ -25,7 +25,7 @@ from paraph.settings.model import Settings
 from paraph.storage.backup.receipt_book import ReceiptBook
 from paraph.storage.database import Database, open_store
 from paraph.zoom.server_metadata import zoom_authorization_server
-from paraph.zoom.webhook import Freshness
+from paraph.zoom.webhook_verification import Freshness
 
 if TYPE_CHECKING:
     from paraph.operations.probes.collecting import Sources

@@ -22,7 +22,7 @@ from paraph.lifecycle.context import Context
 from paraph.operations.wake_ups import WakeUps
 from paraph.remote.zoom_clock import ZoomClock
 from paraph.settings.model import Settings
-from paraph.zoom.webhook import Freshness
+from paraph.zoom.webhook_verification import Freshness
 
 if TYPE_CHECKING:
     from paraph.events.jetstream import JetStreamInbox

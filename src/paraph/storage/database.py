@@ -340,8 +340,14 @@ async def open_store(
     return Database(engine, Sealing(ring, database_id), keys, epoch, event_tables)
 
 
-async def contract_schema(database_url: str) -> list[str]:
+async def contract_schema(
+    database_url: str, *, moved: Callable[[int], None] = lambda _count: None
+) -> list[str]:
     """Remove the parts of the schema that no code uses any more; return the steps' names.
+
+    Args:
+        database_url: see `open_store`.
+        moved: hears the number of events after each step of their move.
 
     Raises:
         ConfigurationError, StorageError: see `open_store`.
@@ -354,20 +360,21 @@ async def contract_schema(database_url: str) -> list[str]:
                 applied = await finish(connection.run_sync(schema.contract))
                 event_tables = await finish(connection.run_sync(find_event_tables))
         if event_tables.former is not None:
-            await _move_all(engine)
+            await _move_all(engine, moved)
         return applied
     finally:
         await finish(engine.dispose())
 
 
-async def _move_all(engine: Engine) -> None:
+async def _move_all(engine: Engine, moved: Callable[[int], None]) -> None:
     """Move the events of the former table; see `event_move`."""
     clock = asyncio.get_running_loop()
-    moved = 1
-    while moved:
+    count = 1
+    while count:
         began = clock.time()
         async with engine.writing(()) as begun:
-            moved = await move_some(Connection(begun), at_most=MOVED_AT_ONCE)
+            count = await move_some(Connection(begun), at_most=MOVED_AT_ONCE)
+        moved(count)
         # Others write meanwhile, for as long.
         await asyncio.sleep(clock.time() - began)
 

@@ -46,7 +46,7 @@ from paraph.errors import (
 from paraph.secret import Secret
 from paraph.strict_json import parse_json_object
 from paraph.zoom.events import parse_identifier
-from paraph.zoom.verification import VerificationStep, find_step
+from paraph.zoom.verification_steps import VerificationStep, find_step
 
 ISSUER = "marketplace.zoom.us"
 

@@ -12,7 +12,6 @@ a date, at the top and inside the payload. It never resends a delivery that was 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from typing import Any
 from paraph.errors import EventInvalid, MessageMalformed
 from paraph.strict_json import parse_json_object
 from paraph.zoom.event_table import ACCOUNT_KEYS
-from paraph.zoom.webhook import CHALLENGE_TOKEN, VerifiedDelivery
+from paraph.zoom.webhook_verification import CHALLENGE_TOKEN, VerifiedDelivery
 
 APP_DEAUTHORIZED = "app_deauthorized"
 URL_VALIDATION = "endpoint.url_validation"
@@ -168,20 +167,6 @@ def parse_url_validation(event: Event) -> str:
     if not isinstance(token, str) or not CHALLENGE_TOKEN.fullmatch(token):
         raise EventInvalid("`plainToken` is not 8 to 128 letters, digits, _ or -")
     return token
-
-
-def answer_url_validation(delivery: VerifiedDelivery, event: Event) -> bytes:
-    """Build the response body to a challenge: compact JSON with plainToken and encryptedToken.
-
-    It is made with the secret that verified the challenge itself. So during a rotation Zoom
-    receives the one that it uses, and an unsigned challenge is never answered.
-
-    Raises:
-        EventInvalid: as for `parse_url_validation`.
-    """
-    token = parse_url_validation(event)
-    response = {"plainToken": token, "encryptedToken": delivery.answer_challenge(token)}
-    return json.dumps(response, separators=(",", ":")).encode("ascii")
 
 
 def parse_date_time(value: object) -> int | None:

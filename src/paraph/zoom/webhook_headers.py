@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from paraph.errors import UsageError
-from paraph.zoom.webhook import MAX_BODY_BYTES, SIGNATURE_HEADER, TIMESTAMP_HEADER
+from paraph.errors import DeliveryRejected, UsageError
+from paraph.zoom.webhook_verification import MAX_BODY_BYTES, SIGNATURE_HEADER, TIMESTAMP_HEADER
 
 GivenHeaders = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 Pairs = list[tuple[bytes, bytes]]
@@ -46,9 +46,15 @@ def delivery_headers(headers: GivenHeaders) -> Pairs:
 
 
 def length_in(headers: Pairs) -> int:
-    """Return the largest announced length of a body; 0 if no length is announced."""
+    """Return the largest announced length of a body; 0 if no length is announced.
+
+    Raises:
+        DeliveryRejected: an announced length is not a number.
+    """
     # An environ without a body may have an empty CONTENT_LENGTH.
     lengths = [value for name, value in headers if name == _LENGTH_HEADER and value]
+    if not all(value.isdigit() for value in lengths):
+        raise DeliveryRejected("the content-length header is not a number")
     return max(map(announced_length, lengths), default=0)
 
 

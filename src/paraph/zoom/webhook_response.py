@@ -1,14 +1,17 @@
-"""Responses to webhook deliveries, which are the same on every path, and the limit on challenges.
+"""Responses to webhook deliveries and to challenges, and the limit on challenges.
 
-A sender learns nothing from a refusal: everything wrong up to and including the MAC has one status
-and one body.
+They are the same on every path. A sender learns nothing from a refusal: everything wrong up to and
+including the MAC has one status and one body.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from paraph.errors import Busy
+from paraph.zoom.events import Event, parse_url_validation
+from paraph.zoom.webhook_verification import VerifiedDelivery
 
 Response = tuple[int, bytes]
 
@@ -21,6 +24,20 @@ TOO_OFTEN: Response = (429, b'{"error":"too many challenges"}')
 # Zoom validates every three days. A caller that asks more often makes us sign its chosen text.
 CHALLENGE_BURST = 20
 CHALLENGES_PER_SECOND = 0.5
+
+
+def answer_url_validation(delivery: VerifiedDelivery, event: Event) -> bytes:
+    """Build the response body to a challenge: compact JSON with plainToken and encryptedToken.
+
+    It is made with the secret that verified the challenge itself. So during a rotation Zoom
+    receives the one that it uses, and an unsigned challenge is never answered.
+
+    Raises:
+        EventInvalid: as for `parse_url_validation`.
+    """
+    token = parse_url_validation(event)
+    response = {"plainToken": token, "encryptedToken": delivery.answer_challenge(token)}
+    return json.dumps(response, separators=(",", ":")).encode("ascii")
 
 
 class ChallengeLimit:

@@ -25,7 +25,7 @@ from paraph.http.listener.bounded_protocol import MOST_BEHIND
 from paraph.http.response import CompleteResponse, Fields
 from paraph.service.fast_routes import public_fast_routes
 from paraph.simulator.webhooks.webhook_sender import sign
-from paraph.zoom.webhook import verify_webhook
+from paraph.zoom.webhook_verification import verify_webhook
 from service import connection_kit
 from service.connection_kit import ITERATIONS, Transport, connection, feed
 from service.webhook_fuzzing import NOW, endpoint, public_side

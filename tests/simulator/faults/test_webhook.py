@@ -13,7 +13,7 @@ from paraph.secret import Secret
 from paraph.simulator.engine import Simulator
 from paraph.simulator.state.fault_registry import Faults
 from paraph.simulator.webhooks.delivery import sign
-from paraph.zoom.webhook import Freshness, check_delivery_headers, verify_webhook
+from paraph.zoom.webhook_verification import Freshness, check_delivery_headers, verify_webhook
 from simulator.socket_receiver import CUT, Request, make_simulator, receiving
 
 pytestmark = pytest.mark.anyio

@@ -92,7 +92,8 @@ def _upgraded(t: CaseContext) -> None:
     # Each one lasts its whole timeout if the app keeps the connection open.
     with ThreadPoolExecutor(len(tries)) as pool:
         ran = [one for one, twice in zip(tries, pool.map(strike, tries), strict=True) if twice]
-    what = f"{ran[0][0]}, {ran[0][1]}" if ran else ""
+    method, protocol, chunked, _ = ran[0] if ran else ("", "", False, 0.0)
+    what = f"{method}, {protocol}, {'chunked' if chunked else 'with a length'}"
     t.expect(not ran, f"the body of a request to upgrade ({what}) is run as a request")
     if endpoint and t.hooks.has("events"):
         control_delivery(t, user)

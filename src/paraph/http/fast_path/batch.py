@@ -161,10 +161,6 @@ class Request:
         """End its endpoint without a response."""
         self._steps.close()
 
-    def begin(self) -> Step | None:
-        """Continue its endpoint now that the body is complete; return the next step, if any."""
-        return self.step if isinstance(self.step, ReadTogether) else self.resume(self.body)
-
     def resume(self, result: Any = None, error: BaseException | None = None) -> Step | None:
         """Continue its endpoint with the result of its step; return the next step, if any.
 
@@ -229,7 +225,13 @@ class Batch:
 
     def _continue(self) -> None:
         requests, self._requests = self._requests, []
-        _follow([(one, step) for one in requests if (step := one.begin()) is not None])
+        steps = []
+        for one in requests:
+            # The body is here already; a value that is read beside it is read for all of them.
+            step = one.step if isinstance(one.step, ReadTogether) else one.resume(one.body)
+            if step is not None:
+                steps.append((one, step))
+        _follow(steps)
 
 
 _Asked = Sequence[tuple[Request, ReadTogether]]

@@ -29,7 +29,7 @@ from paraph.http.listener.bounded_protocol import (
     BoundedHeadProtocol,
     TooManyParts,
 )
-from paraph.http.response import CompleteResponse, Headers
+from paraph.http.response import WITHOUT_LENGTH, CompleteResponse, Headers
 
 _CLOSE = (b"connection", b"close")
 
@@ -72,9 +72,10 @@ class Wire:
         return written
 
     def _write(self, response: CompleteResponse) -> bytes:
-        length = b"content-length: %d\r\n" % len(response.body) if response.has_length else b""
+        status = response.status
+        length = b"" if status in WITHOUT_LENGTH else b"content-length: %d\r\n" % len(response.body)
         return b"%b%b%b%b\r\n%b" % (
-            STATUS_LINE[response.status],
+            STATUS_LINE[status],
             self._lines,
             length,
             response.fields.lines,

@@ -12,7 +12,7 @@ from paraph.remote.zoom_clock import ZoomClock
 from paraph.settings.model import Settings
 from paraph.storage.inspection import inspect_database
 from paraph.zoom.user import build_time_request
-from paraph.zoom.webhook import Freshness
+from paraph.zoom.webhook_verification import Freshness
 
 _SECONDS = 20.0
 

@@ -165,12 +165,11 @@ class EventRows:
     async def _position_of(self, event_id: str) -> EventPosition | None:
         for table in self._tables.all:
             wanted = table.c.event_id == event_id, *_not_moved(table)
-            statement = select(table.c.received_at, key_of(table)).where(*wanted).limit(1)
-            row = (await self._connection.execute(statement)).first()
+            place = select(table.c.received_at, key_of(table).label("key")).where(*wanted).limit(1)
+            row: Any = (await self._connection.execute(place)).first()
             if row is not None:
-                return (
-                    EventPosition(*row) if table is not kept_events else EventPosition(key=row[1])
-                )
+                is_by_time = table is kept_events
+                return EventPosition(key=row.key) if is_by_time else EventPosition(*row)
         return None
 
     async def _holds(self, table: Table, event_id: str) -> bool:

@@ -36,7 +36,7 @@ from paraph.errors import (
     UsageError,
 )
 from paraph.secret import Secret
-from paraph.zoom.verification import VerificationStep, find_step
+from paraph.zoom.verification_steps import VerificationStep, find_step
 
 SIGNATURE_HEADER = b"x-zm-signature"
 TIMESTAMP_HEADER = b"x-zm-request-timestamp"

@@ -1,7 +1,7 @@
 """Finding the step of a verification at which an error arose."""
 
 from paraph.errors import DeliveryRejected, StaleTimestamp
-from paraph.zoom.verification import VerificationStep, find_step
+from paraph.zoom.verification_steps import VerificationStep, find_step
 
 SHARED = VerificationStep("shared", "It holds.", DeliveryRejected, "one of several")
 ALONE = VerificationStep("alone", "It holds too.", StaleTimestamp)

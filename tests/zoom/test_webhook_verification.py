@@ -20,7 +20,7 @@ from paraph.errors import (
     UsageError,
 )
 from paraph.secret import Secret
-from paraph.zoom.webhook import (
+from paraph.zoom.webhook_verification import (
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
     VERIFICATION_STEPS,
