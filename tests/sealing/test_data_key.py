@@ -134,7 +134,7 @@ def test_each_day_has_a_key_of_its_own() -> None:
 @pytest.mark.parametrize("field", ["client_id", "account_id", "user_id", "key_id"])
 def test_a_data_key_belongs_to_its_row(field: str) -> None:
     """A data key that was assigned to another owner, or got another id, does not open."""
-    moved = ONE._replace(**{field: "another"})
+    moved = SealedDataKey(**{**ONE._asdict(), field: "another"})
 
     with pytest.raises(SealBroken):
         BodySealing(HERE).seal(PLACE, EVENT, BODY, at=AT, keys=[moved])

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from paraph.sealing.data_key import Owner, SealedDataKey
+from paraph.sealing.data_key import SealedDataKey
 
 # From this number of owners on, all are read again.
 REMEMBERED = 10_000
@@ -48,6 +48,8 @@ class DataKeyLookup:
 
     def remember(self, owners: Collection[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> Keys:
         """Remember the present rows of the keys of these owners, and return the keys."""
-        keys = {key.owner: key for key in map(SealedDataKey._make, rows)}
-        self._known.update({owner: keys.get(Owner(*owner)) for owner in owners})
-        return {**keys}
+        keys: dict[tuple[str, str], SealedDataKey] = {
+            key.owner: key for key in map(SealedDataKey._make, rows)
+        }
+        self._known.update({owner: keys.get(owner) for owner in owners})
+        return keys

@@ -93,7 +93,7 @@ class DataKeyStore:
         rows = await self._connection.execute(
             select(grants.c.client_id, account, user).where(~and_(*keyed)).limit(limit)
         )
-        return [ZoomIdentity(*row) for row in rows]
+        return [ZoomIdentity(row.client_id, row.account_id, row.user_id) for row in rows]
 
 
 async def destroy_data_keys(connection: Connection, identity: ZoomIdentity) -> int:

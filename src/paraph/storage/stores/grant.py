@@ -125,7 +125,8 @@ class GrantStore:
         await self._connection.execute(delete(grants).where(grants.c.grant_id == grant_id))
         if row is None:
             return None
-        return await destroy_data_keys(self._connection, ZoomIdentity(*row))
+        identity = ZoomIdentity(row.client_id, row.account_id, row.user_id)
+        return await destroy_data_keys(self._connection, identity)
 
     async def idle_since(self, received_before: int, *, now: int, limit: int) -> Sequence[Grant]:
         """Return active grants without new tokens since then, whose refresh is due."""

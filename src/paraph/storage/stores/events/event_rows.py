@@ -184,12 +184,14 @@ class EventRows:
         """Read a row. A body under data keys stays sealed: they are read when it is opened."""
         stored = getattr(row, "body", None)
         sealed_for = sealed_for_in(getattr(row, "sealed_for", None))
-        is_ringed = stored is not None and sealed_for is None
+        body = None
+        if stored is not None and sealed_for is None:
+            body, stored = self._sealing.open(BODY, row.event_id, stored), None
         event = KeptEvent(
             event_id=row.event_id,
             name=row.name,
             received_at=row.received_at,
-            body=self._sealing.open(BODY, row.event_id, stored) if is_ringed else None,
+            body=body,
             account_id=row.account_id,
             user_id=row.user_id,
             notice=row.notice,
@@ -206,7 +208,7 @@ class EventRows:
             concerned=users_in(row.concerned),
             position=getattr(row, "position", 0),
             sealed_for=sealed_for,
-            sealed=None if is_ringed else stored,
+            sealed=stored,
         )
         return event if getattr(row, "is_readable", True) else _destroyed(event)
 
