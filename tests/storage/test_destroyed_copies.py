@@ -33,7 +33,7 @@ JANE, BOB = "user-1", "user-2"
 async def stored_keys(url: str) -> list[SealedDataKey]:
     """Every data key, as its row holds it."""
     rows = await tamper(url, f"SELECT {', '.join(SealedDataKey._fields)} FROM data_keys")
-    return [SealedDataKey(*row[:4], bytes(row[4])) for row in rows]
+    return [SealedDataKey(*row)._replace(sealed=bytes(row[4])) for row in rows]
 
 
 def bytes_of(files: Sequence[Path]) -> bytes:

@@ -1,4 +1,4 @@
-"""Data keys of grants that have none: those of an earlier version, and of a restored backup.
+"""Adds missing data keys: to the grants of an earlier version, and of a restored backup.
 
 Until a grant has its keys, the bodies of its events are sealed with the key ring alone, and a
 removal deletes them one by one. So nothing depends on when the keys are added.

@@ -1,6 +1,6 @@
 """Event bodies that a removal makes unreadable: it destroys the data key, not the bodies.
 
-    version (1) | UTC day (4) | number of wraps (4) | wraps | nonce (12) | ciphertext and tag
+    version (1) | UTC day (4) | number of wraps (4) | wraps | nonce (12) | ciphertext and tag.
 
 The cipher is AES-256-GCM. A data key is 32 random bytes, stored sealed with the key ring. It
 belongs to one owner (`Owner`), and it is deleted with the owner's last grant. No ciphertext names
@@ -8,8 +8,8 @@ the key ring, so a body opens only with the data key of one of its owners.
 
 A body with one owner is sealed with a key derived from the data key and the UTC day. A body with
 several owners is sealed with a random key of its own. That key is sealed once for each owner, as a
-*wrap*, in the order of the owners. So a body can be opened as long as one of its owners has a key,
-and no key seals more than the bodies of one day (NIST SP 800-38D section 8.3).
+*wrap*, in the order of the owners. So a body can be opened as long as one of its owners has a key.
+No key seals more than the bodies of one day (NIST SP 800-38D section 8.3).
 """
 
 from __future__ import annotations

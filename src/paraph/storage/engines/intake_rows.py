@@ -59,7 +59,7 @@ class Decided:
 
 
 class Assumed(NamedTuple):
-    """An owner, and the id of the data key that seals for them; None: they have none."""
+    """An owner, and the id of the data key that seals for them; None: there is no key."""
 
     account_id: str
     user_id: str

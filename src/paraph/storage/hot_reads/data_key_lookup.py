@@ -25,7 +25,7 @@ Owners = Sequence[tuple[str, str]]
 
 
 class DataKeyLookup:
-    """Remembers the keys of owners, and which owners have none.
+    """Remembers the keys of owners, and which owners lack one.
 
     Args:
         fetch: reads the rows of the keys of a client's owners.

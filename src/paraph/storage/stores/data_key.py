@@ -31,7 +31,7 @@ class DataKeyStore:
         self._sealing = sealing
 
     async def add_missing(self, identity: ZoomIdentity, randomness: Callable[[int], bytes]) -> int:
-        """Add a key for each owner behind a grant that has none. Return their number.
+        """Add a key for each owner behind a grant that lacks one. Return their number.
 
         Args:
             identity: of the grant.

@@ -1,7 +1,7 @@
 """The data keys of event bodies: which rows name them, and which bodies can still be opened.
 
 `kept_events.sealed_for` is a JSON list with the id of one data key for each owner of the event, or
-null for an owner that had none at its arrival. NULL is a row whose body the key ring seals: that of
+null for an owner without a key at its arrival. NULL is a row whose body the key ring seals: that of
 a notice or a deauthorization, and of an event of an account or a user without a grant.
 
 A removal deletes data keys and changes no row. So a row whose keys are all gone counts as one
