@@ -105,8 +105,8 @@ class ZoomClock:
         Args:
             timestamp: the signed time of the delivery, in epoch seconds.
         """
-        age = None if self.is_within_settings else self._age_at_zoom(timestamp)
-        return age is not None and age > self._freshness.past
+        age = self._age_at_zoom(timestamp)
+        return age is not None and age > self._freshness.past and not self.is_within_settings
 
     def _age_at_zoom(self, timestamp: int) -> float | None:
         return (
