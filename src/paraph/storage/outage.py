@@ -28,7 +28,8 @@ class _Failure(NamedTuple):
     remedy: str
 
 
-_UNDEFINED_TABLE = "42P01"
+# SQLSTATE undefined_table, lock_not_available.
+_UNDEFINED_TABLE, _NO_LOCK = "42P01", "55P03"
 _RECONNECTS = "The service connects again by itself; look at the database's own log."
 _READ_ONLY = _Failure(
     "the database is read-only",
@@ -110,7 +111,12 @@ def failed(error: BaseException) -> StorageError:
 
 
 def known(error: BaseException) -> StorageError | None:
-    """Return the failure of the whole database, or the changed schema, behind an exception."""
+    """Return the failure behind an exception whose cause is certain; else None."""
+    if getattr(error, "sqlstate", None) == _NO_LOCK:
+        return StorageError(
+            "another transaction held a lock for too long",
+            remedy="Wait for its end, for example that of a backup, and try again.",
+        )
     is_missing = getattr(error, "sqlstate", None) == _UNDEFINED_TABLE or (
         isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
     )

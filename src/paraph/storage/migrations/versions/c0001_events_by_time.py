@@ -8,9 +8,6 @@ time (`paraph.storage.stores.events.event_move`): moved here, they would delay a
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy.exc import DBAPIError
-
-from paraph.errors import StorageError
 
 revision = "c0001"
 down_revision = None
@@ -21,21 +18,11 @@ depends_on = None
 
 # While it waits for its lock, every statement on events waits behind it.
 _LOCK_SECONDS = 3
-# SQLSTATE lock_not_available.
-_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
-    try:
-        op.execute("ALTER TABLE events RENAME TO former_events")
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-            raise
-        raise StorageError(
-            "the table of events cannot be renamed: another transaction reads it",
-            remedy="Wait for its end, for example that of a backup, and run paraph migrate again.",
-        ) from None
+    op.execute("ALTER TABLE events RENAME TO former_events")
     if not op.get_bind().exec_driver_sql("SELECT 1 FROM former_events LIMIT 1").first():
         op.execute("DROP TABLE former_events")
