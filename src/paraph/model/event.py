@@ -64,7 +64,7 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
             these makes the body unreadable. For an event of users they are in the order of
             `concerned`.
         sealed_for: the ids of the data keys that open the body, one for each owner; None for an
-            owner without one. Without a data key the whole value is None.
+            owner without one. Without any data key it is missing.
         sealed: the body of a claimed event whose data keys are read just before it is forwarded.
     """
 
