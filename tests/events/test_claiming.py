@@ -13,11 +13,12 @@ import pytest
 
 from events.dispatch_kit import Host, dispatching, one_with, until_status
 from events.inbox_kit import install, keep, kept, meeting
-from paraph.events import claims
+from paraph.events import claims, dispatch
 from paraph.events.dispatch import Dispatcher
 from paraph.events.inbox import Inbox
 from paraph.lifecycle.context import Context
 from paraph.model.event import EventStatus, KeptEvent
+from paraph.storage.database import Database
 from paraph.storage.stores.events.event import EventStore
 from storage import sample
 
@@ -65,6 +66,29 @@ async def test_many_events_share_a_claim(context: Context, monkeypatch: pytest.M
     assert sorted(marks) == sorted(host.seen)
     assert claims <= 100
     assert {1} == {one.attempts for one in await kept(context, EventStatus.FORWARDED)}
+
+
+async def test_with_more_events_than_worker_slots_other_replicas_are_called(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once in a while, as a call makes transactions wait; and not for events that all begin."""
+    calls = 0
+
+    async def count(_store: Database) -> None:
+        nonlocal calls
+        calls += 1
+
+    monkeypatch.setattr(Database, "announce", count)
+    monkeypatch.setattr(dispatch, "CALL_SECONDS", 1e6)
+    inbox, host = Inbox(context), Host()
+    async with dispatching(context, host, inbox=inbox):
+        await keep(inbox, meeting("alone"))
+        await until_status(context, "alone", EventStatus.FORWARDED)
+        assert 0 == calls
+        marks = [str(number) for number in range(300)]
+        await asyncio.gather(*(keep(inbox, meeting(mark)) for mark in marks))
+        await host.until(*marks)
+    assert 1 == calls
 
 
 @pytest.mark.usefixtures("ahead")

@@ -188,25 +188,28 @@ class Inbox:
         return batch
 
     async def _keep_batch(self, batch: list[_Waiting]) -> None:
-        work = asyncio.ensure_future(
-            self._keeping.keep_events([one.event for one in batch], client_id=self._client_id)
-        )
-        done, _ = await asyncio.wait((work,), timeout=KEEP_SECONDS)
-        if not done:
-            # The disk or the database hangs. The write may still succeed, and then the retry is
-            # a duplicate; until then every sender is told to try again.
-            self._stuck = True
-            self._refuse([*batch, *self._queues[False], *self._queues[True]])
-            await asyncio.wait((work,))
-            self._stuck = False
+        timer = asyncio.get_running_loop().call_later(KEEP_SECONDS, self._get_stuck, batch)
         try:
-            outcomes = work.result()
+            outcomes = await self._keeping.keep_events(
+                [one.event for one in batch], client_id=self._client_id
+            )
         except ParaphError as error:
             self._refuse(batch, error.detail)
         except Exception as error:  # noqa: BLE001 - Whatever failed, every waiting caller must end.
             self._refuse(batch, f"unexpected: {type(error).__name__}")
         else:
             self._settle(batch, outcomes)
+        finally:
+            timer.cancel()
+            self._stuck = False
+
+    def _get_stuck(self, batch: list[_Waiting]) -> None:
+        """Tell every sender to try again while the disk or the database hangs.
+
+        The write may still succeed, and then the retry is a duplicate.
+        """
+        self._stuck = True
+        self._refuse([*batch, *self._queues[False], *self._queues[True]])
 
     def _refuse(self, batch: Sequence[_Waiting], why: str = "the store does not respond") -> None:
         now = self._context.clock()

@@ -146,7 +146,10 @@ class OutcomeWriter:
                 batch = self._waiting[:LARGEST]
                 self._log_forwarded(batch)
                 try:
-                    async with self._context.store.transaction(NOTHING_READ) as tx:
+                    adds_work = any(one.kind is not _Kind.FORWARDED for one in batch)
+                    async with self._context.store.transaction(
+                        NOTHING_READ, adds_work=adds_work
+                    ) as tx:
                         await self._write(tx.events, batch)
                 except ParaphError as error:
                     _log.warning("dispatch.not_noted", error_code=error.code, why=error.detail)

@@ -27,7 +27,7 @@ async def add_data_keys(context: Context) -> bool:
     for identity in found:
         by_account[identity.client_id, identity.account_id].append(identity)
     for place, identities in by_account.items():
-        async with context.store.transaction(account(*place)) as tx:
+        async with context.store.transaction(account(*place), adds_work=False) as tx:
             for identity in identities:
                 # A grant that was removed since gets no key.
                 if await tx.data_keys.has_grant(identity):
@@ -46,5 +46,5 @@ async def destroy_unowned_data_keys(context: Context) -> int:
     async with context.store.reading() as tx:
         if not await tx.data_keys.has_unowned():
             return 0
-    async with context.store.transaction() as tx:
+    async with context.store.transaction(adds_work=False) as tx:
         return await tx.data_keys.destroy_unowned()

@@ -18,12 +18,16 @@ from paraph.events.retention import Retention, delete_expired_events
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.audit import HeadExport
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.link import expire_pending
 from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.logs import get_logger
 from paraph.operations.data_keys import add_data_keys, destroy_unowned_data_keys
-from paraph.operations.housekeeping import delete_expired, keep_alive, run_due_jobs
+from paraph.operations.housekeeping import (
+    LinkExpiry,
+    delete_expired,
+    keep_alive,
+    run_due_jobs,
+)
 from paraph.operations.receipt_export import ReceiptExport
 from paraph.operations.replica import BEAT_SECONDS, Presence
 from paraph.operations.restore import has_suspended, prove_suspended
@@ -79,7 +83,7 @@ async def background_work(
         "data keys": _add_data_keys(context),
         "presence": _be_present(presence, wake_ups),
         "clock": _compare_clocks(context, shared_clock),
-        "pending links": _regularly(RETENTION_SECONDS, partial(expire_pending, context)),
+        "pending links": _expire_links(context, wake_ups),
         "wake-ups": wake_ups.run(),
     }
     work = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
@@ -92,12 +96,6 @@ async def background_work(
         await refresher.close()
         with suppress(ParaphError):
             await presence.end()
-
-
-async def _regularly(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        await _outlived(job)
-        await asyncio.sleep(seconds)
 
 
 async def _whenever(signal: asyncio.Event, job: Job, *, pause: float) -> None:
@@ -141,6 +139,12 @@ async def _delete_expired(context: Context, wake_ups: WakeUps) -> None:
         lambda times: earliest(after(times.request, FINISH_SECONDS), times.state, times.answer),
     )
     await _whenever(signal, partial(delete_expired, context), pause=RETENTION_SECONDS)
+
+
+async def _expire_links(context: Context, wake_ups: WakeUps) -> None:
+    expiry = LinkExpiry(context)
+    signal = wake_ups.wake(asyncio.Event(), expiry.due)
+    await _whenever(signal, expiry.run, pause=RETENTION_SECONDS)
 
 
 async def _delete_events(settings: Settings, context: Context, wake_ups: WakeUps) -> None:

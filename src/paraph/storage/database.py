@@ -22,6 +22,7 @@ from paraph.settings.postgresql_url import is_postgresql
 from paraph.storage import schema
 from paraph.storage.connection import Connection, Engine, finish, storage_errors
 from paraph.storage.event_tables import EventTables, TablesInUse, find_event_tables
+from paraph.storage.hot_reads.commit_listener import Heard
 from paraph.storage.hot_reads.due_times import DueTimes
 from paraph.storage.hot_reads.recipient_lookup import Asked, Found
 from paraph.storage.outage import OutageLog
@@ -55,6 +56,8 @@ class Database:
         self._live = engine.access_lookup()
         self._concerned = engine.recipient_lookup(self._tables)
         self._due_times = engine.due_times_lookup(self._tables)
+        self._commits = engine.commit_listener()
+        self._heard: Heard | None = None
         self._sealing = sealing
         self._keys = dict(keys)
         self.epoch = epoch
@@ -75,11 +78,17 @@ class Database:
         return self._keys
 
     @asynccontextmanager
-    async def transaction(self, *scopes: Scope) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, *scopes: Scope, adds_work: bool = True
+    ) -> AsyncIterator[Transaction]:
         """Begin a write; commit at the end of the block.
 
         Without a scope no other block writes meanwhile; with scopes, no other block of the same
         scopes. Decisions that the block bases on a read must lie within them.
+
+        Args:
+            scopes: see above.
+            adds_work: False if no background work is due earlier because of this write.
         """
         async with self._block():
             async with self._engine.writing(scopes) as begun:
@@ -92,8 +101,13 @@ class Database:
                     # entries commits, on any replica.
                     await self._engine.lock_audit_chain(begun)
                     await transaction.audit.write_waiting()
+                if connection.has_written and adds_work and self._heard is None:
+                    # This process has no background work of its own.
+                    await self._engine.announce_commit(begun)
             if connection.has_written:
                 self._outages.recover()
+                if adds_work:
+                    self._hear()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -219,11 +233,39 @@ class Database:
 
     async def read_clock(self) -> float | None:
         """Return epoch seconds of the server's clock; None if it is this machine's clock."""
-        statement = self._engine.clock
-        if statement is None:
+        if not self.has_own_clock:
             return None
-        async with self._block(), self._engine.reading() as begun:
-            return float((await Connection(begun).execute(statement)).scalar_one())
+        async with self._block():
+            return await self._due_times.clock()
+
+    def listen(self, heard: Heard | None) -> None:
+        """Call `heard` after each write or outage here, and each announcement of another process.
+
+        Without a listener this process announces its writes to those that have one.
+
+        Args:
+            heard: None ends listening.
+        """
+        self._heard = heard
+        self._commits.listen(heard)
+
+    @property
+    def hears_others(self) -> bool:
+        """True while the writes of commands are heard at once; else `read_version` shows them."""
+        return self._commits.is_listening
+
+    async def announce(self) -> None:
+        """Wake the other services, because there is more work than this one can do.
+
+        Raises:
+            StorageError: the database failed or was closed.
+        """
+        async with self._block():
+            await self._commits.announce()
+
+    def _hear(self) -> None:
+        if self._heard is not None:
+            self._heard()
 
     async def read_version(self) -> object:
         """Return a value that is equal to an earlier one only if nothing was committed between.
@@ -290,6 +332,7 @@ class Database:
             raise
         except StorageUnavailable as error:
             self._outages.fail(error)
+            self._hear()
             raise
         finally:
             self._blocks -= 1
