@@ -19,14 +19,18 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
     Column,
     ColumnElement,
     CursorResult,
     Table,
+    TableValuedAlias,
     Text,
     any_,
     bindparam,
+    cast,
+    func,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -166,6 +170,12 @@ class Connection:
         # One statement for any number of values; IN would be prepared once for each number.
         kind = BigInteger if isinstance(column.type, BigInteger) else Text
         return column == any_(bindparam(None, list(values), type_=ARRAY(kind)))
+
+    def items_of(self, column: Column[Any]) -> TableValuedAlias:
+        """Build a table with the texts of a JSON list in a column `value`."""
+        if self._connection.dialect.name == "sqlite":
+            return func.json_each(column).table_valued("value")
+        return func.json_array_elements_text(cast(column, JSON)).table_valued("value")
 
 
 @asynccontextmanager

@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 from paraph.errors import SchemaChanged, StorageError, StorageUnavailable
 from paraph.model.deployment import Epoch
 from paraph.model.event import KeptEvent, Outcome
-from paraph.model.installation import AccessRow, Recipient
+from paraph.model.installation import AccessRow
+from paraph.sealing.data_key import SealedDataKey
 from paraph.sealing.key_ring import KeyRing
 from paraph.sealing.row import Sealing
 from paraph.secret import Secret
@@ -23,9 +24,11 @@ from paraph.storage.connection import Connection, Engine, finish, storage_errors
 from paraph.storage.event_tables import EventTables, TablesInUse, find_event_tables
 from paraph.storage.hot_reads.commit_listener import Heard
 from paraph.storage.hot_reads.due_times import DueTimes
-from paraph.storage.hot_reads.recipient_lookup import Asked
+from paraph.storage.hot_reads.recipient_lookup import Asked, Found
 from paraph.storage.outage import OutageLog
 from paraph.storage.scope import NOTHING_READ, Scope
+from paraph.storage.stores.events.event_columns import BODY
+from paraph.storage.stores.events.event_keys import present
 from paraph.storage.stores.grant import ACCESS_TOKEN
 from paraph.storage.transaction import Transaction
 
@@ -159,8 +162,8 @@ class Database:
 
     async def read_recipients(
         self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
-    ) -> Sequence[Recipient] | None:
-        """Return the active installations of a claimed event in one statement, as they are now.
+    ) -> Found | None:
+        """Return the active installations of a claimed event, and its data keys, as they are now.
 
         None if it no longer waits under this claim: it was purged, or another worker has it.
 
@@ -182,12 +185,29 @@ class Database:
             client_id,
             None if user_ids is None else tuple(user_ids),
             event.position,
+            present(event.sealed_for),
         )
         try:
             return await self._concerned.read(asked)
         except SchemaChanged:
             await self._look_again()
             return await self._concerned.read(asked)
+
+    def open_body(self, event: KeptEvent, keys: Mapping[str, SealedDataKey]) -> bytes | None:
+        """Open the body of a claimed event. Return None if it was destroyed with its data keys.
+
+        Args:
+            event: the claimed event.
+            keys: those of its data keys that exist at this moment.
+
+        Raises:
+            UnknownEncryptionKey, SealBroken: the body cannot be opened.
+        """
+        if event.sealed is None:
+            return event.body
+        return self._sealing.bodies.open(
+            BODY, event.event_id, event.sealed, sealed_for=present(event.sealed_for), keys=keys
+        )
 
     def open_access_token(self, row: AccessRow) -> Secret:
         """Open the access token of a row.
