@@ -30,7 +30,8 @@ from webhook import EXPRESS, installed_receiver
 
 RATES = tuple(map(int, os.environ.get("BENCH_RATES", "20 100 400").split()))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
-IDLE_SECONDS = float(os.environ.get("BENCH_IDLE_SECONDS", "20"))
+# Nothing may be written for a minute.
+IDLE_SECONDS = float(os.environ.get("BENCH_IDLE_SECONDS", "60"))
 SETTLE_SECONDS = 4.0
 SENDERS = 16
 
@@ -62,6 +63,7 @@ class Reading:
     database: float
     log_bytes: int
     memory: int
+    wake_ups: int
 
     @classmethod
     def of(cls, receiver: Receiver, postgres: PostgresServer) -> Reading:
@@ -75,6 +77,7 @@ class Reading:
             if receiver.database
             else _written(receiver.pid),
             psutil.Process(receiver.pid).memory_info().rss,
+            _wake_ups(receiver.pid),
         )
 
 
@@ -86,6 +89,16 @@ def exact_cpu_seconds(pids: list[int]) -> float:
             with contextlib.suppress(OSError):
                 total += int(thread.read_text().split()[0])
     return total / 1e9
+
+
+def _wake_ups(pid: int) -> int:
+    """The number of waits of all threads that have ended, since the start of the process."""
+    total = 0
+    for thread in Path(f"/proc/{pid}/task").glob("*/status"):
+        with contextlib.suppress(OSError):
+            text = thread.read_text()
+            total += int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return total
 
 
 async def _wal_position(url: str) -> int:
@@ -141,7 +154,8 @@ def measure(receiver: Receiver, postgres: PostgresServer) -> None:
     waited = after.at - before.at
     idle = (after.service - before.service) / waited, (after.database - before.database) / waited
     print(
-        f"| {receiver.name}, idle | {idle[0] * 1e3:.2f} ms a second | "
+        f"| {receiver.name}, idle | {idle[0] * 1e3:.2f} ms a second, "
+        f"{(after.wake_ups - before.wake_ups) / waited:.1f} wake-ups | "
         f"{_or_dash(receiver.database, f'{idle[1] * 1e3:.2f} ms a second')} | | | "
         f"{after.log_bytes - before.log_bytes:,} B | | {after.memory >> 20} MB |",
         flush=True,

@@ -24,6 +24,7 @@ _PAGES = (
     "events?status=dead&name=meeting.ended",
     "events?user_id=unknown",
     "installations",
+    "apps",
     "search",
     "search?id=unknown",
     "audit",

@@ -170,6 +170,7 @@ async def test_ready_says_what_is_wrong(kit: Kit, monkeypatch: pytest.MonkeyPatc
         "clock_skew_seconds": skew,
         "forwarding_paused_since": None,
         "database_clock_ahead_seconds": 0,
+        "hears_other_processes": False,
         "late_deliveries": 0,
         "late_by_seconds": None,
     } == well.json()

@@ -312,9 +312,11 @@ async def test_what_is_claimed_while_it_stops_is_given_back(
         claiming = asyncio.Event()
         transaction = Database.transaction
 
-        def noticed(store: Database, *scopes: Scope) -> AbstractAsyncContextManager[Transaction]:
+        def noticed(
+            store: Database, *scopes: Scope, **options: bool
+        ) -> AbstractAsyncContextManager[Transaction]:
             claiming.set()
-            return transaction(store, *scopes)
+            return transaction(store, *scopes, **options)
 
         await keep(inbox, meeting("one"))
         with closing(sqlite3.connect(file, isolation_level=None)) as other:

@@ -45,16 +45,34 @@ async def claimed(context: Context, count: int) -> list[KeptEvent]:
         return list(await tx.events.claim(now=now, until=now + 60, limit=count, urgent=False))
 
 
+async def test_only_an_outcome_that_leaves_work_is_heard(context: Context) -> None:
+    """A forwarded event makes nothing due; a later attempt must be waited for."""
+    forwarded, postponed = await claimed(context, 2)
+    heard = asyncio.Event()
+    context.store.listen(heard.set)
+    writer = OutcomeWriter(context)
+    writer.add(AttemptOutcome.forwarded(forwarded))
+    await writer.close()
+    assert not heard.is_set()
+
+    writer = OutcomeWriter(context)
+    writer.add(AttemptOutcome.postponed(postponed, "refused", at=int(time.time()) + 60))
+    await writer.close()
+    assert heard.is_set()
+
+
 async def test_outcomes_gather(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ends within a moment shares one transaction, however it ended."""
     events = await claimed(context, 30)
     begun = 0
     transaction = Database.transaction
 
-    def counted(store: Database, *scopes: Scope) -> AbstractAsyncContextManager[Transaction]:
+    def counted(
+        store: Database, *scopes: Scope, **options: bool
+    ) -> AbstractAsyncContextManager[Transaction]:
         nonlocal begun
         begun += 1
-        return transaction(store, *scopes)
+        return transaction(store, *scopes, **options)
 
     monkeypatch.setattr(Database, "transaction", counted)
     writer = OutcomeWriter(context)

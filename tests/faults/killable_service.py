@@ -70,10 +70,12 @@ async def counted_send(self: Transport, request: Any) -> Any:
 
 
 @asynccontextmanager
-async def counted_transaction(self: Database, *scopes: Scope) -> AsyncIterator[Any]:
+async def counted_transaction(
+    self: Database, *scopes: Scope, **options: bool
+) -> AsyncIterator[Any]:
     """A transaction, with a step before it begins, before it commits, and after."""
     step("before a transaction")
-    async with transaction(self, *scopes) as tx:
+    async with transaction(self, *scopes, **options) as tx:
         yield tx
         step("before a commit")
     step("after a commit")

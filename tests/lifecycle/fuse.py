@@ -50,9 +50,11 @@ class Fuse:
         transaction, send = store.transaction, transport.send
 
         @asynccontextmanager
-        async def guarded_transaction(*scopes: Scope) -> AsyncIterator[Transaction]:
+        async def guarded_transaction(
+            *scopes: Scope, **options: bool
+        ) -> AsyncIterator[Transaction]:
             self.step()
-            async with transaction(*scopes) as tx:
+            async with transaction(*scopes, **options) as tx:
                 yield tx
                 self.step()
             self.step()

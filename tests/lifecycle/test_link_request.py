@@ -139,11 +139,11 @@ async def test_a_commit_that_is_not_confirmed_loses_no_install(
     transaction = store.transaction
 
     @asynccontextmanager
-    async def unconfirmed(*scopes: Scope) -> AsyncIterator[Transaction]:
+    async def unconfirmed(*scopes: Scope, **options: bool) -> AsyncIterator[Transaction]:
         nonlocal lost
         is_last = not lost and any(one.parts[0] == "account" for one in scopes)
         lost = lost or is_last
-        async with transaction(*scopes) as tx:
+        async with transaction(*scopes, **options) as tx:
             yield tx
             if is_last and not is_written:
                 raise error

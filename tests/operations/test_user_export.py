@@ -41,6 +41,8 @@ _NOT_OF_A_USER = {
     "replicas",
     "forwarding_pause",
     "api_keys",
+    # Secrets that are destroyed with the grant, which is shown.
+    "data_keys",
     # A hash of a state, for an hour.
     "used_states",
     # Tokens: of an unknown user, or queued for their revocation without a user.

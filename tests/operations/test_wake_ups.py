@@ -13,8 +13,15 @@ import pytest
 from paraph.events.retention import Retention
 from paraph.lifecycle.context import Context
 from paraph.operations import wake_ups as wake_ups_module
-from paraph.operations.replica import REST_SECONDS, Presence, ask_replicas
-from paraph.operations.wake_ups import WakeUps, after, earliest
+from paraph.operations.replica import (
+    ANSWER_SECONDS,
+    BEAT_SECONDS,
+    LIVE_SECONDS,
+    REST_SECONDS,
+    Presence,
+    ask_replicas,
+)
+from paraph.operations.wake_ups import POLL_SECONDS, TICK_SECONDS, WakeUps, after, earliest
 from paraph.service.context import open_context
 from paraph.storage.hot_reads.due_times import DueTimes
 from service_kit import give_back, settings_for, simulated_zoom
@@ -83,6 +90,84 @@ async def test_what_was_committed_since_is_seen(context: Context) -> None:
         await tx.revocations.add(sample.revocation())
     await wake_ups.look()
     assert signal.is_set()
+
+
+async def test_a_write_of_this_process_is_heard_at_once(context: Context) -> None:
+    """Without waiting for the next second; a write that adds no work is not heard."""
+    wake_ups = WakeUps(context, "r")
+    heard = asyncio.Event()
+    context.store.listen(heard.set)
+    async with context.store.transaction(adds_work=False) as tx:
+        await tx.revocations.add(sample.revocation())
+    assert not heard.is_set()
+
+    signal = wake_ups.wake(asyncio.Event(), lambda times: times.ownerless)
+    task = asyncio.create_task(wake_ups.run())
+    async with context.store.transaction() as tx:
+        await tx.ownerless.add(sample.ownerless(next_attempt_at=9_000))
+    async with asyncio.timeout(30):
+        await signal.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_where_commits_are_heard_nothing_is_asked_until_work_is_due(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the latest after POLL_SECONDS, because a notification may be lost."""
+    monkeypatch.setattr(type(context.store), "hears_others", True)
+    at: list[int | None] = [None]
+    wake_ups = WakeUps(context, "r")
+    wake_ups.wake(asyncio.Event(), lambda _times: at[0])
+    assert TICK_SECONDS == wake_ups.seconds_to_next()
+
+    await wake_ups.look()
+    assert POLL_SECONDS == wake_ups.seconds_to_next()
+    for due, seconds in ((10_005, 5.0), (99_999, POLL_SECONDS), (10_000, TICK_SECONDS)):
+        at[0] = due
+        assert seconds == wake_ups.seconds_to_next()
+
+
+async def test_a_lost_notification_delays_work_and_loses_none(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The due times are read again without any sign of a commit."""
+    monkeypatch.setattr(type(context.store), "hears_others", True)
+    wake_ups = WakeUps(context, "r")
+    signal = wake_ups.wake(asyncio.Event(), lambda times: times.revocation)
+    await wake_ups.look()
+    async with context.store.transaction() as tx:
+        await tx.revocations.add(sample.revocation())
+    await wake_ups.look()
+    assert not signal.is_set()
+
+    monkeypatch.setattr(wake_ups_module, "POLL_SECONDS", 0.0)
+    await wake_ups.look()
+    assert signal.is_set()
+
+
+async def test_work_that_was_due_is_read_again(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another service may have done it: it is not woken for ever."""
+    monkeypatch.setattr(type(context.store), "hears_others", True)
+    async with context.store.transaction() as tx:
+        await tx.revocations.add(sample.revocation())
+    wake_ups = WakeUps(context, "r")
+    signal = wake_ups.wake(asyncio.Event(), lambda times: times.revocation)
+    await wake_ups.look()
+    assert signal.is_set()
+    signal.clear()
+    async with context.store.transaction() as tx:
+        await tx.revocations.delete(sample.revocation().revocation_id)
+    await wake_ups.look()
+    assert not signal.is_set()
+
+
+def test_a_replica_that_is_asked_has_time_to_answer_without_a_notification() -> None:
+    """Else a live replica would count as stopped, and a key that it needs could be removed."""
+    assert ANSWER_SECONDS > 2 * (POLL_SECONDS + BEAT_SECONDS)
+    assert LIVE_SECONDS > REST_SECONDS + ANSWER_SECONDS
 
 
 async def test_after_a_failure_all_work_is_woken(context: Context) -> None:

@@ -82,6 +82,8 @@ class Readiness:
                 # Without effect: deliveries are accepted while forwarding is paused.
                 "forwarding_paused_since": self._paused_at,
                 "database_clock_ahead_seconds": round(self.shared_clock.ahead),
+                # False behind a pooler and on SQLite: their work is then looked for once a second.
+                "hears_other_processes": self._store.hears_others,
                 # Reported without effect: a replay of one captured delivery could cause it too.
                 "late_deliveries": 0 if late is None else late.late,
                 "late_by_seconds": None if late is None else late.late_by,

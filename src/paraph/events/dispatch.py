@@ -40,7 +40,8 @@ from paraph.storage.scope import NOTHING_READ
 ATTEMPTS = 12
 FIRST_WAIT = 5
 # `WakeUps` wakes the queues when an event is due; this catches what it may have missed.
-POLL_SECONDS = 30.0
+POLL_SECONDS = 300.0
+CALL_SECONDS = 1.0
 UNWANTED_BATCH = 1000
 GRACE_SECONDS = 10.0
 # The longest failure text that is kept, in characters.
@@ -82,6 +83,8 @@ class Dispatcher:
         self._wanted = bool(targets)
         self._timeout = timeout
         self._ordered = ordered
+        self._monotonic = monotonic
+        self._called_at = float("-inf")
         self._stopping = asyncio.Event()
         self._claimers: set[asyncio.Task[None]] = set()
         self._queues = {
@@ -188,8 +191,9 @@ class Dispatcher:
         limit = queue.begin_claim()
         if not limit:
             return False
-        async with self._context.store.transaction(NOTHING_READ) as tx:
-            claimed = await tx.events.claim(
+        # A lease postpones work. If it runs out, this process has recorded why, or has died.
+        async with self._context.store.transaction(NOTHING_READ, adds_work=False) as tx:
+            claimed = await tx.events.claim_some(
                 now=now,
                 until=now + queue.lease(self._timeout),
                 limit=limit,
@@ -197,9 +201,18 @@ class Dispatcher:
                 ordered=self._ordered and not queue.urgent,
                 without=queue.slow_kinds,
             )
-        queue.add(claimed, limit=limit)
+        queue.add(claimed.events, limit=limit, is_rest=not claimed.has_purged)
         self._start(queue)
+        if len(claimed.events) == limit:
+            await self._call_others()
         return queue.wants_more
+
+    async def _call_others(self) -> None:
+        """Wake idle replicas, because more events wait than this process can deliver at once."""
+        now = self._monotonic()
+        if now - self._called_at >= CALL_SECONDS:
+            self._called_at = now
+            await self._context.store.announce()
 
     async def _mark_unwanted(self, now: int) -> bool:
         """Mark waiting events as delivered, because the host wants no events.
@@ -266,7 +279,8 @@ class Dispatcher:
             # The text of a foreign exception may contain secrets, so only its class is kept.
             self._failed(event, f"raised: {type(error).__name__}")
         elif (outcome := task.result()) is not None:
-            self.outcomes["stale" if outcome.is_dropped else "forwarded"] += 1
+            if outcome.label:
+                self.outcomes[outcome.label] += 1
             self._writer.add(outcome)
         self._refill(queue)
 

@@ -188,25 +188,28 @@ class Inbox:
         return batch
 
     async def _keep_batch(self, batch: list[_Waiting]) -> None:
-        work = asyncio.ensure_future(
-            self._keeping.keep_events([one.event for one in batch], client_id=self._client_id)
-        )
-        done, _ = await asyncio.wait((work,), timeout=KEEP_SECONDS)
-        if not done:
-            # The disk or the database hangs. The write may still succeed, and then the retry is
-            # a duplicate; until then every sender is told to try again.
-            self._stuck = True
-            self._refuse([*batch, *self._queues[False], *self._queues[True]])
-            await asyncio.wait((work,))
-            self._stuck = False
+        timer = asyncio.get_running_loop().call_later(KEEP_SECONDS, self._get_stuck, batch)
         try:
-            outcomes = work.result()
+            outcomes = await self._keeping.keep_events(
+                [one.event for one in batch], client_id=self._client_id
+            )
         except ParaphError as error:
             self._refuse(batch, error.detail)
         except Exception as error:  # noqa: BLE001 - Whatever failed, every waiting caller must end.
             self._refuse(batch, f"unexpected: {type(error).__name__}")
         else:
             self._settle(batch, outcomes)
+        finally:
+            timer.cancel()
+            self._stuck = False
+
+    def _get_stuck(self, batch: list[_Waiting]) -> None:
+        """Tell every sender to try again while the disk or the database hangs.
+
+        The write may still succeed, and then the retry is a duplicate.
+        """
+        self._stuck = True
+        self._refuse([*batch, *self._queues[False], *self._queues[True]])
 
     def _refuse(self, batch: Sequence[_Waiting], why: str = "the store does not respond") -> None:
         now = self._context.clock()
@@ -282,6 +285,7 @@ class Inbox:
             concerned=users,
             event_ts=event.event_ts,
             marks=self._context.removal_marks(account_id, users),
+            owners=self._context.owners_of(account_id, users),
             status=EventStatus.RECEIVED if self._wanted else EventStatus.FORWARDED,
             handed_on_at=None if self._wanted else now,
             next_attempt_at=now,
@@ -305,6 +309,7 @@ def reopen_event(kept: KeptEvent, context: Context) -> KeptEvent:
         concerned=users,
         event_ts=content.event_ts,
         marks=context.removal_marks(account_id, users),
+        owners=context.owners_of(account_id, users),
     )
 
 

@@ -46,7 +46,7 @@ async def pause_forwarding(context: Context, *, operator: str = "") -> bool:
 
 
 async def resume_forwarding(context: Context, *, operator: str = "") -> bool:
-    """Forward events again, oldest first; each replica begins within a second.
+    """Forward events again, oldest first; other replicas help where there are many.
 
     Args:
         context: the store and the clock.

@@ -60,6 +60,12 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
             under which its removal is recorded.
         position: its key in the table that is keyed by time; 0 for an event that is not stored
             there.
+        owners: not stored either. Each is an account id and a user id, "" for all: a removal of
+            these makes the body unreadable. For an event of users they are in the order of
+            `concerned`.
+        sealed_for: the ids of the data keys that open the body, one for each owner; None for an
+            owner without one. Without any data key it is missing.
+        sealed: the body of a claimed event whose data keys are read just before it is forwarded.
     """
 
     event_id: str
@@ -83,6 +89,9 @@ class KeptEvent(msgspec.Struct, frozen=True, gc=False):
     event_ts: int | None = None
     marks: tuple[tuple[str, bytes], ...] = ()
     position: int = 0
+    owners: tuple[tuple[str, str], ...] = ()
+    sealed_for: tuple[str | None, ...] | None = None
+    sealed: bytes | None = None
 
     @property
     def kind(self) -> str:

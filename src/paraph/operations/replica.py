@@ -24,7 +24,8 @@ BEAT_SECONDS = 3.0
 REST_SECONDS = 100
 # Well above the interval: a replica that is slow for a moment must not count as stopped.
 LIVE_SECONDS = 300
-ANSWER_SECONDS = 30
+# More than twice the time after which a replica reads its due times if it hears nothing.
+ANSWER_SECONDS = 75
 _ROW_SECONDS = 86400
 
 _log = get_logger("replica")

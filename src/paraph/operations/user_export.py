@@ -26,6 +26,7 @@ LEFT_OUT = (
     "the content of events that name other users too, and of events whose content was deleted",
     "inside the content of events: fields that are not known to be about the event or the user",
     "inside its texts: paths of URLs, what follows a word like password, and foreign addresses",
+    "the keys that seal the content of events: they are deleted with the grant",
     "stored responses of repeated API calls: sealed, deleted after a day, found by no user",
     "events that name no user: they belong to the account",
 )

@@ -18,11 +18,16 @@ from paraph.events.retention import Retention, delete_expired_events
 from paraph.lifecycle.access_token import Refresher
 from paraph.lifecycle.audit import HeadExport
 from paraph.lifecycle.context import Context
-from paraph.lifecycle.link import expire_pending
 from paraph.lifecycle.link_request import FINISH_SECONDS
 from paraph.lifecycle.shared_clock import SharedClock
 from paraph.logs import get_logger
-from paraph.operations.housekeeping import delete_expired, keep_alive, run_due_jobs
+from paraph.operations.data_keys import add_data_keys, destroy_unowned_data_keys
+from paraph.operations.housekeeping import (
+    LinkExpiry,
+    delete_expired,
+    keep_alive,
+    run_due_jobs,
+)
 from paraph.operations.receipt_export import ReceiptExport
 from paraph.operations.replica import BEAT_SECONDS, Presence
 from paraph.operations.restore import has_suspended, prove_suspended
@@ -75,9 +80,10 @@ async def background_work(
         "event retention": _delete_events(settings, context, wake_ups),
         "keep alive": _keep_alive(context, refresher),
         "prove": _prove(context, refresher),
+        "data keys": _add_data_keys(context),
         "presence": _be_present(presence, wake_ups),
         "clock": _compare_clocks(context, shared_clock),
-        "pending links": _regularly(RETENTION_SECONDS, partial(expire_pending, context)),
+        "pending links": _expire_links(context, wake_ups),
         "wake-ups": wake_ups.run(),
     }
     work = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
@@ -90,12 +96,6 @@ async def background_work(
         await refresher.close()
         with suppress(ParaphError):
             await presence.end()
-
-
-async def _regularly(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        await _outlived(job)
-        await asyncio.sleep(seconds)
 
 
 async def _whenever(signal: asyncio.Event, job: Job, *, pause: float) -> None:
@@ -139,6 +139,12 @@ async def _delete_expired(context: Context, wake_ups: WakeUps) -> None:
         lambda times: earliest(after(times.request, FINISH_SECONDS), times.state, times.answer),
     )
     await _whenever(signal, partial(delete_expired, context), pause=RETENTION_SECONDS)
+
+
+async def _expire_links(context: Context, wake_ups: WakeUps) -> None:
+    expiry = LinkExpiry(context)
+    signal = wake_ups.wake(asyncio.Event(), expiry.due)
+    await _whenever(signal, expiry.run, pause=RETENTION_SECONDS)
 
 
 async def _delete_events(settings: Settings, context: Context, wake_ups: WakeUps) -> None:
@@ -192,6 +198,22 @@ async def _prove(context: Context, refresher: Refresher) -> None:
     while remaining:
         await _outlived(prove)
         await asyncio.sleep(DUE_JOBS_SECONDS)
+
+
+async def _add_data_keys(context: Context) -> None:
+    """Give every grant its data keys, batch by batch. Consents from now on bring their own."""
+    pause: float | None = DUE_JOBS_SECONDS
+
+    async def add() -> None:
+        nonlocal pause
+        await destroy_unowned_data_keys(context)
+        pause = RETENTION_BUSY_SECONDS if await add_data_keys(context) else None
+
+    while pause is not None:
+        pause = DUE_JOBS_SECONDS
+        await _outlived(add)
+        if pause is not None:
+            await asyncio.sleep(pause)
 
 
 async def _be_present(presence: Presence, wake_ups: WakeUps) -> None:

@@ -8,6 +8,7 @@ import functools
 import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from email.utils import formatdate
 from typing import Any
 
 import uvicorn
@@ -38,6 +39,8 @@ _ENDING: Any = {
 }
 # uvicorn's own loop ticks ten times a second, and acts in every tenth tick.
 _TICK_SECONDS = 1.0
+# Without a connection only exhausted descriptors are looked for.
+_REST_SECONDS = 10.0
 _Protocol = Callable[..., BoundedHeadProtocol]
 _USUAL_LIMITS = ConnectionLimits()
 _log = get_logger("service")
@@ -48,6 +51,7 @@ class _Listener(uvicorn.Server):
 
     Attributes:
         on_started: called when it accepts connections.
+        is_resting: true while it has no connection to check, and ticks rarely.
         last_connections_seconds: seconds for connections that were completed just before the end.
     """
 
@@ -55,9 +59,12 @@ class _Listener(uvicorn.Server):
     on_started: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
-        self._told_to_stop = asyncio.Event()
+        self._is_told_to_stop = False
+        self._woken = asyncio.Event()
         super().__init__(config)
         self._connections = connections
+        self.is_resting = False
+        connections.on_first = self._end_rest
         self.exhaustion: ExhaustionLog | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -67,24 +74,35 @@ class _Listener(uvicorn.Server):
             self.on_started()
 
     async def main_loop(self) -> None:
-        """Tick until the server is told to stop."""
+        """Tick until the server is told to stop: rarely while no connection is open."""
         while not await self.on_tick(0):
+            self.is_resting = not (len(self._connections) or self._woken.is_set())
+            self._woken.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TICK_SECONDS):
-                    await self._told_to_stop.wait()
+                async with asyncio.timeout(_REST_SECONDS if self.is_resting else _TICK_SECONDS):
+                    await self._woken.wait()
+
+    def _end_rest(self) -> None:
+        """Tick for a first connection, whose response needs the present `Date`."""
+        if self.is_resting:
+            self.is_resting = False
+            date = (b"date", formatdate(usegmt=True).encode())
+            self.server_state.default_headers = [date, *self.config.encoded_headers]
+            self._woken.set()
 
     @property
     def should_exit(self) -> bool:
         """True once the server was told to stop; setting it ends the wait for the next tick."""
-        return self._told_to_stop.is_set()
+        return self._is_told_to_stop
 
     @should_exit.setter
     def should_exit(self, value: bool) -> None:
         if value:
-            self._told_to_stop.set()
+            self._is_told_to_stop = True
+            self._woken.set()
 
     async def on_tick(self, counter: int) -> bool:
-        """Check the connections, once a second."""
+        """Check the connections and the descriptors."""
         now = asyncio.get_running_loop().time()
         self._connections.look_after(now)
         if self.exhaustion is not None:

@@ -19,14 +19,18 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
     Column,
     ColumnElement,
     CursorResult,
     Table,
+    TableValuedAlias,
     Text,
     any_,
     bindparam,
+    cast,
+    func,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -37,6 +41,7 @@ from paraph.model.event import KeptEvent, Outcome
 from paraph.sealing.row import Sealing
 from paraph.storage.event_tables import TablesInUse
 from paraph.storage.hot_reads.access_lookup import AccessLookup
+from paraph.storage.hot_reads.commit_listener import CommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
 from paraph.storage.outage import known
@@ -87,6 +92,12 @@ class Engine(Protocol):
 
     def due_times_lookup(self, tables: TablesInUse) -> DueTimesLookup:
         """Return the lookup of due times, as it is cheapest on this kind of database."""
+
+    def commit_listener(self) -> CommitListener:
+        """Return the listener, on the connection of the lookup of due times."""
+
+    async def announce_commit(self, connection: AsyncConnection) -> None:
+        """Let this transaction's commit wake the services that listen."""
 
     @property
     def clock(self) -> Executable | None:
@@ -160,6 +171,12 @@ class Connection:
         kind = BigInteger if isinstance(column.type, BigInteger) else Text
         return column == any_(bindparam(None, list(values), type_=ARRAY(kind)))
 
+    def items_of(self, column: Column[Any]) -> TableValuedAlias:
+        """Build a table with the texts of a JSON list in a column `value`."""
+        if self._connection.dialect.name == "sqlite":
+            return func.json_each(column).table_valued("value")
+        return func.json_array_elements_text(cast(column, JSON)).table_valued("value")
+
 
 @asynccontextmanager
 async def begun(
@@ -177,12 +194,17 @@ async def begun(
             await finish(_start(connection, first))
         yield connection
         with storage_errors():
-            await finish(connection.commit())
+            await finish(_commit_and_close(connection))
     finally:
         # Rolls back what was not committed. If the start failed there is no transaction.
-        if connection.sync_connection is not None:
+        if connection.sync_connection is not None and not connection.closed:
             with storage_errors():
                 await finish(connection.close())
+
+
+async def _commit_and_close(connection: AsyncConnection) -> None:
+    await connection.commit()
+    await connection.close()
 
 
 async def _start(connection: AsyncConnection, first: Executable | None) -> None:

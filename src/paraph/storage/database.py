@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 from paraph.errors import SchemaChanged, StorageError, StorageUnavailable
 from paraph.model.deployment import Epoch
 from paraph.model.event import KeptEvent, Outcome
-from paraph.model.installation import AccessRow, Recipient
+from paraph.model.installation import AccessRow
+from paraph.sealing.data_key import SealedDataKey
 from paraph.sealing.key_ring import KeyRing
 from paraph.sealing.row import Sealing
 from paraph.secret import Secret
@@ -21,11 +22,13 @@ from paraph.settings.postgresql_url import is_postgresql
 from paraph.storage import schema
 from paraph.storage.connection import Connection, Engine, finish, storage_errors
 from paraph.storage.event_tables import EventTables, TablesInUse, find_event_tables
+from paraph.storage.hot_reads.commit_listener import Heard
 from paraph.storage.hot_reads.due_times import DueTimes
-from paraph.storage.hot_reads.recipient_lookup import Asked
+from paraph.storage.hot_reads.recipient_lookup import Asked, Found
 from paraph.storage.outage import OutageLog
 from paraph.storage.scope import NOTHING_READ, Scope
-from paraph.storage.stores.events.event_move import MOVED_AT_ONCE, move_some
+from paraph.storage.stores.events.event_columns import BODY
+from paraph.storage.stores.events.event_keys import present
 from paraph.storage.stores.grant import ACCESS_TOKEN
 from paraph.storage.transaction import Transaction
 
@@ -52,6 +55,8 @@ class Database:
         self._live = engine.access_lookup()
         self._concerned = engine.recipient_lookup(self._tables)
         self._due_times = engine.due_times_lookup(self._tables)
+        self._commits = engine.commit_listener()
+        self._heard: Heard | None = None
         self._sealing = sealing
         self._keys = dict(keys)
         self.epoch = epoch
@@ -72,11 +77,17 @@ class Database:
         return self._keys
 
     @asynccontextmanager
-    async def transaction(self, *scopes: Scope) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, *scopes: Scope, adds_work: bool = True
+    ) -> AsyncIterator[Transaction]:
         """Begin a write; commit at the end of the block.
 
         Without a scope no other block writes meanwhile; with scopes, no other block of the same
         scopes. Decisions that the block bases on a read must lie within them.
+
+        Args:
+            scopes: see above.
+            adds_work: False if no background work is due earlier because of this write.
         """
         async with self._block():
             async with self._engine.writing(scopes) as begun:
@@ -89,8 +100,13 @@ class Database:
                     # entries commits, on any replica.
                     await self._engine.lock_audit_chain(begun)
                     await transaction.audit.write_waiting()
+                if connection.has_written and adds_work and self._heard is None:
+                    # This process has no background work of its own.
+                    await self._engine.announce_commit(begun)
             if connection.has_written:
                 self._outages.recover()
+                if adds_work:
+                    self._hear()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -146,8 +162,8 @@ class Database:
 
     async def read_recipients(
         self, event: KeptEvent, *, client_id: str, user_ids: Sequence[str] | None = None
-    ) -> Sequence[Recipient] | None:
-        """Return the active installations of a claimed event in one statement, as they are now.
+    ) -> Found | None:
+        """Return the active installations of a claimed event, and its data keys, as they are now.
 
         None if it no longer waits under this claim: it was purged, or another worker has it.
 
@@ -169,12 +185,29 @@ class Database:
             client_id,
             None if user_ids is None else tuple(user_ids),
             event.position,
+            present(event.sealed_for),
         )
         try:
             return await self._concerned.read(asked)
         except SchemaChanged:
             await self._look_again()
             return await self._concerned.read(asked)
+
+    def open_body(self, event: KeptEvent, keys: Mapping[str, SealedDataKey]) -> bytes | None:
+        """Open the body of a claimed event. Return None if it was destroyed with its data keys.
+
+        Args:
+            event: the claimed event.
+            keys: those of its data keys that exist at this moment.
+
+        Raises:
+            UnknownEncryptionKey, SealBroken: the body cannot be opened.
+        """
+        if event.sealed is None:
+            return event.body
+        return self._sealing.bodies.open(
+            BODY, event.event_id, event.sealed, sealed_for=present(event.sealed_for), keys=keys
+        )
 
     def open_access_token(self, row: AccessRow) -> Secret:
         """Open the access token of a row.
@@ -199,11 +232,39 @@ class Database:
 
     async def read_clock(self) -> float | None:
         """Return epoch seconds of the server's clock; None if it is this machine's clock."""
-        statement = self._engine.clock
-        if statement is None:
+        if not self.has_own_clock:
             return None
-        async with self._block(), self._engine.reading() as begun:
-            return float((await Connection(begun).execute(statement)).scalar_one())
+        async with self._block():
+            return await self._due_times.clock()
+
+    def listen(self, heard: Heard | None) -> None:
+        """Call `heard` after each write or outage here, and each announcement of another process.
+
+        Without a listener this process announces its writes to those that have one.
+
+        Args:
+            heard: None ends listening.
+        """
+        self._heard = heard
+        self._commits.listen(heard)
+
+    @property
+    def hears_others(self) -> bool:
+        """True while the writes of commands are heard at once; else `read_version` shows them."""
+        return self._commits.is_listening
+
+    async def announce(self) -> None:
+        """Wake the other services, because there is more work than this one can do.
+
+        Raises:
+            StorageError: the database failed or was closed.
+        """
+        async with self._block():
+            await self._commits.announce()
+
+    def _hear(self) -> None:
+        if self._heard is not None:
+            self._heard()
 
     async def read_version(self) -> object:
         """Return a value that is equal to an earlier one only if nothing was committed between.
@@ -270,6 +331,7 @@ class Database:
             raise
         except StorageUnavailable as error:
             self._outages.fail(error)
+            self._hear()
             raise
         finally:
             self._blocks -= 1
@@ -318,45 +380,6 @@ async def open_store(
         await finish(engine.dispose())
         raise
     return Database(engine, Sealing(ring, database_id), keys, epoch, event_tables)
-
-
-async def contract_schema(
-    database_url: str, *, moved: Callable[[int], None] = lambda _count: None
-) -> list[str]:
-    """Remove the parts of the schema that no code uses any more; return the steps' names.
-
-    Args:
-        database_url: see `open_store`.
-        moved: hears the number of events after each step of their move.
-
-    Raises:
-        ConfigurationError, StorageError: see `open_store`.
-    """
-    engine = engine_for(database_url)
-    try:
-        async with engine.migrating() as connection:
-            with storage_errors():
-                await finish(connection.run_sync(schema.expand))
-                applied = await finish(connection.run_sync(schema.contract))
-                event_tables = await finish(connection.run_sync(find_event_tables))
-        if event_tables.former is not None:
-            await _move_all(engine, moved)
-        return applied
-    finally:
-        await finish(engine.dispose())
-
-
-async def _move_all(engine: Engine, moved: Callable[[int], None]) -> None:
-    """Move the events of the former table; see `event_move`."""
-    clock = asyncio.get_running_loop()
-    count = 1
-    while count:
-        began = clock.time()
-        async with engine.writing(()) as begun:
-            count = await move_some(Connection(begun), at_most=MOVED_AT_ONCE)
-        moved(count)
-        # The others write meanwhile.
-        await asyncio.sleep((clock.time() - began) / 2)
 
 
 def engine_for(database_url: str) -> Engine:

@@ -245,8 +245,22 @@ kept_events = Table(
     ),
     Column("event_ts", BigInteger, nullable=False),
     *_event_columns(key=False),
+    # The data keys that open the body, as a JSON list; NULL: it is sealed with the key ring.
+    Column("sealed_for", Text),
     Index("ix_kept_events_delivery", "event_ts", "event_id", unique=True),
     *_event_indexes("kept_events"),
+)
+
+# Seal the bodies of `kept_events`; each is deleted with the last grant of its owner.
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_data_keys_owner", "client_id", "account_id", "user_id", unique=True),
 )
 
 # One row while forwarding is paused; none otherwise.

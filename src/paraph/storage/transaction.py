@@ -21,6 +21,7 @@ from paraph.storage.connection import Connection
 from paraph.storage.event_tables import EventTables
 from paraph.storage.stores.api_key import ApiKeyStore
 from paraph.storage.stores.audit import AuditStore
+from paraph.storage.stores.data_key import DataKeyStore
 from paraph.storage.stores.events.event import EventStore
 from paraph.storage.stores.forwarding_pause import ForwardingPauseStore
 from paraph.storage.stores.grant import GrantStore
@@ -43,6 +44,7 @@ class Transaction:
 
     grants: GrantStore
     refreshes: RefreshStore
+    data_keys: DataKeyStore
     links: LinkStore
     installations: InstallationStore
     used_states: UsedStateStore
@@ -66,6 +68,7 @@ class Transaction:
         return cls(
             grants=GrantStore(connection, sealing),
             refreshes=RefreshStore(connection),
+            data_keys=DataKeyStore(connection, sealing),
             links=LinkStore(connection),
             installations=InstallationStore(connection, sealing),
             used_states=UsedStateStore(connection),

@@ -265,3 +265,37 @@ async def test_what_is_refilled_counts_as_progress() -> None:
     for now in range(200, 240, 20):
         table.look_after(now)
     assert one.aborted
+
+
+async def test_the_first_of_the_connections_is_told() -> None:
+    """A listener without connections rests until then."""
+    firsts: list[None] = []
+    table = Connections(ConnectionLimits())
+    table.on_first = lambda: firsts.append(None)
+    one, other = Unread("127.0.0.1"), Unread("127.0.0.1")
+    table.add(one)
+    table.add(other)
+    assert 1 == len(firsts)
+    table.remove(one)
+    table.remove(other)
+    table.add(one)
+    assert 2 == len(firsts)
+
+
+async def test_a_listener_at_rest_answers_with_the_present_date() -> None:
+    """The date of its last tick may be ten seconds old; the first connection ends the rest."""
+    async with served(App()) as one:
+        listener = one.listener
+        for _ in range(2000):
+            if listener.is_resting:
+                break
+            await asyncio.sleep(0.005)
+        assert listener.is_resting
+        listener.server_state.default_headers = [(b"date", b"long ago")]
+        reader, _ = await one.open(GET)
+        async with asyncio.timeout(30):
+            head = await reader.readuntil(b"\r\n\r\n")
+
+    assert b"\r\ndate: " in head
+    assert b"long ago" not in head
+    assert not listener.is_resting

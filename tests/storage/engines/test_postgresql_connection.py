@@ -31,7 +31,7 @@ from storage.sample import ring
 pytestmark = pytest.mark.anyio
 
 # Said in docs/reference/where-it-runs.md.
-CONNECTIONS_OF_A_REPLICA = 15
+CONNECTIONS_OF_A_REPLICA = 16
 
 
 @contextlib.contextmanager
@@ -226,7 +226,7 @@ async def test_a_url_that_denies_a_pooler_is_believed_in_session_mode(
 async def test_a_busy_replica_holds_the_connections_that_the_docs_state(
     postgresql_url: str,
 ) -> None:
-    """Writers, readers, and one each for deliveries, access lookups and recipient lookups."""
+    """Writers, readers, and one each for deliveries, both lookups and background work."""
     async with opened(postgresql_url) as store, asyncio.TaskGroup() as group:
         full = asyncio.Event()
         begun = asyncio.Semaphore(0)
@@ -246,6 +246,7 @@ async def test_a_busy_replica_holds_the_connections_that_the_docs_state(
         await store.keep_events([sample.event("1")], client_id=sample.CLIENT)
         await store.read_access("", "")
         await store.read_recipients(sample.event("1"), client_id=sample.CLIENT)
+        await store.read_due_times("r")
         held = await _ask(
             postgresql_url,
             "SELECT count(*) FROM pg_stat_activity"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -113,6 +113,7 @@ class Connections:
 
     Attributes:
         is_draining: set when the listener is about to end; each response then ends its connection.
+        on_first: called when a connection is added to an empty listener.
     """
 
     def __init__(self, limits: ConnectionLimits, *, trusted: Sequence[Network] = ()) -> None:
@@ -123,12 +124,15 @@ class Connections:
         self._logged_at: float | None = None
         self.ended = 0
         self.is_draining = False
+        self.on_first: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return len(self._watched)
 
     def add(self, connection: Connection) -> None:
         """Add a new connection. If there are too many, end others or this one."""
+        if not self._watched:
+            self.on_first()
         now = asyncio.get_running_loop().time()
         watched = self._watched[connection] = _Watched(self._groups_of(connection), now)
         for place, name in enumerate(watched.groups):

@@ -51,7 +51,8 @@ def database_findings(database: DatabaseFacts, settings: Settings | None) -> Ite
         yield Finding(
             "pooler-in-session-mode",
             "database_url",
-            "The pooler gives each client a server of its own, so replicas wait for servers.",
+            "The pooler gives each client a server of its own, so replicas wait for servers, and "
+            "ask once a second for the work of commands instead of being notified.",
             "Switch the pooler to transaction mode.",
         )
     if abs(database.clock_ahead) >= _CLOCK_SECONDS:

@@ -23,6 +23,7 @@ from paraph.storage.connection import Connection, Engine, Intake, finish, storag
 from paraph.storage.database import Database, engine_for
 from paraph.storage.event_tables import BY_DIGEST, TablesInUse, find_event_tables
 from paraph.storage.hot_reads.access_lookup import AccessLookup
+from paraph.storage.hot_reads.commit_listener import CommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup
 from paraph.storage.scope import Scope
@@ -72,6 +73,7 @@ async def restoring(
                 with storage_errors():
                     seen_at = live_since + answer_seconds
                     await finish(connection.run_sync(_ask_replicas, seen_at=seen_at))
+                    await engine.announce_commit(connection)
         async with engine.migrating() as connection:
             with storage_errors():
                 await finish(
@@ -146,7 +148,7 @@ def refuse_under_replicas(
         raise UsageError(
             f"a service runs on this database: {', '.join(labels)}",
             remedy="Stop every replica first; one that was killed counts as gone "
-            "30 seconds after this command asked for it.",
+            "75 seconds after this command asked for it.",
         )
 
 
@@ -197,6 +199,13 @@ class _Within:
     def due_times_lookup(self, tables: TablesInUse) -> DueTimesLookup:
         """Never used: no background work runs while the database is being restored."""
         return self._engine.due_times_lookup(tables)
+
+    def commit_listener(self) -> CommitListener:
+        """Never used: no background work runs while the database is being restored."""
+        return self._engine.commit_listener()
+
+    async def announce_commit(self, connection: AsyncConnection) -> None:
+        """There is no service to wake."""
 
     @property
     def clock(self) -> Executable | None:

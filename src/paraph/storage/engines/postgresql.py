@@ -27,11 +27,12 @@ from paraph.sealing.row import Sealing
 from paraph.storage.connection import Intake, begun, finish, storage_errors
 from paraph.storage.engines.postgresql_connection import LOCK_SECONDS, Connector, read_only
 from paraph.storage.engines.postgresql_intake import PostgresqlIntake
+from paraph.storage.engines.postgresql_listener import ANNOUNCE, PostgresqlCommitListener
 from paraph.storage.event_tables import TablesInUse
 from paraph.storage.hot_reads.access_lookup import AccessLookup, PostgresqlAccessLookup
+from paraph.storage.hot_reads.commit_listener import CommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup, PostgresqlDueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import PostgresqlRecipientLookup, RecipientLookup
-from paraph.storage.outage import failed
 from paraph.storage.scope import Scope, in_order
 
 WRITERS = 8
@@ -42,6 +43,7 @@ _WRITERS, _AUDIT, _MIGRATION = (Scope((name,)).key for name in ("writers", "audi
 # For the bare connections, which run the same few statements all day. Planning one for each batch
 # takes the server as long as running it.
 _PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
+_ANNOUNCE = text(ANNOUNCE)
 # SQLSTATE read_only_sql_transaction.
 _READ_ONLY_TRANSACTION = "25006"
 
@@ -54,6 +56,7 @@ class PostgresqlEngine:
         self.writer = _open(self._connector, connections=WRITERS, read_only=False)
         self.readers = _open(self._connector, connections=READERS, read_only=True)
         self._connect = partial(self._connector.connect, **_PLANNED_ONCE)
+        self._listener = PostgresqlCommitListener(self._connect)
         self._alone = asyncio.Lock()
         self._intake_lock = asyncio.Lock()
 
@@ -114,21 +117,17 @@ class PostgresqlEngine:
         return PostgresqlRecipientLookup(self._connect, tables)
 
     def due_times_lookup(self, tables: TablesInUse) -> DueTimesLookup:
-        """Return the lookup of due times, on a connection of the readers."""
-        return PostgresqlDueTimesLookup(lambda *query: finish(self._fetch_alone(*query)), tables)
+        """Return the lookup of due times, on the connection of the listener."""
+        return PostgresqlDueTimesLookup(self._listener.fetch, tables)
 
-    async def _fetch_alone(self, query: str, *values: str) -> list[Any]:
-        """Run one read-only statement at the driver: SQLAlchemy would take three times as long."""
+    def commit_listener(self) -> CommitListener:
+        """Return the listener, on a connection of its own."""
+        return self._listener
+
+    async def announce_commit(self, connection: AsyncConnection) -> None:
+        """Send a notification when this transaction commits."""
         with storage_errors():
-            async with self.readers.connect() as connection:
-                raw = await connection.get_raw_connection()
-                driver: Any = raw.driver_connection
-                try:
-                    return list(await driver.fetch_alone(query, *values))
-                except Exception as error:  # noqa: BLE001 - The driver's errors have no common class.
-                    # The connection's state is unknown.
-                    await connection.invalidate()
-                    raise failed(error) from None
+            await finish(connection.execute(_ANNOUNCE))
 
     @property
     def clock(self) -> Executable:
@@ -149,6 +148,7 @@ class PostgresqlEngine:
 
     async def dispose(self) -> None:
         """Close every connection."""
+        await self._listener.close()
         await self.readers.dispose()
         await self.writer.dispose()
 

@@ -54,12 +54,14 @@ _SESSION_AGE_SECONDS = 0.2
 _PROBES = 5
 _PROBE_SECONDS = 2
 _TRANSACTION_COST = (
-    "statements are prepared for each use, so most take two round trips to the database for one"
+    "statements are prepared for each use, so most take two round trips to the database for one; "
+    "LISTEN does not work, so the database is asked once a second for work of other processes"
 )
 _SESSION_COST = (
-    "connections are closed a moment after their use, so that replicas share the pooler's servers; "
+    "connections are closed a moment after their use, so that replicas share the pooler's servers, "
+    "and the database is asked once a second for work of other processes; "
     "transaction mode is faster, and so is pgbouncer=false in database_url where the pooler has "
-    "15 servers for each process"
+    "16 servers for each process"
 )
 
 

@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from paraph.errors import ConfigurationError, StorageError
 from paraph.sealing.row import Sealing
+from paraph.settings.sqlite_url import parse_sqlite_url
 from paraph.storage.connection import Intake, begun, storage_errors
+from paraph.storage.engines.sqlite_driver import DriverConnection
 from paraph.storage.engines.sqlite_intake import SqliteIntake
 from paraph.storage.event_tables import TablesInUse
 from paraph.storage.hot_reads.access_lookup import AccessLookup, SqliteAccessLookup
+from paraph.storage.hot_reads.commit_listener import CommitListener, NoCommitListener
 from paraph.storage.hot_reads.due_times import DueTimesLookup, SqliteDueTimesLookup
 from paraph.storage.hot_reads.recipient_lookup import RecipientLookup, SqliteRecipientLookup
 from paraph.storage.scope import Scope
@@ -93,6 +97,13 @@ class SqliteEngine:
         """Return the lookup of due times, on another such connection."""
         return SqliteDueTimesLookup(lambda: _connect_reader(self._path), tables)
 
+    def commit_listener(self) -> CommitListener:
+        """Return none: see `NoCommitListener`."""
+        return NoCommitListener()
+
+    async def announce_commit(self, connection: AsyncConnection) -> None:
+        """Other processes see it in the version of the file."""
+
     @property
     def clock(self) -> None:
         """There is no server clock: every process is on this machine."""
@@ -116,16 +127,10 @@ def file_of(database_url: str) -> str:
     Raises:
         ConfigurationError: the URL names no file. It may hold a password, so it is not repeated.
     """
-    scheme, _, path = database_url.partition(":///")
-    if scheme != "sqlite" or not path:
-        problem = "database_url must be sqlite:/// and the path of a file, or postgresql://"
-    elif path == ":memory:" or path.startswith("file:") or "?" in path or "\0" in path:
-        # In memory every connection would have a database of its own, and options could override
-        # the engine's settings.
-        problem = "database_url must name a file on disk, without options"
-    else:
-        return path
-    raise ConfigurationError([problem])
+    try:
+        return parse_sqlite_url(database_url)
+    except ConfigurationError as error:
+        raise ConfigurationError([f"database_url {one}" for one in error.problems]) from None
 
 
 _NAME_A_FILE = "Let database_url name a file in a folder that the service can write to."
@@ -215,6 +220,13 @@ def _connect_reader(path: str) -> sqlite3.Connection:
     return connection
 
 
+async def _connect_driver(path: str) -> DriverConnection:
+    connection = DriverConnection(path, timeout=BUSY_SECONDS)
+    # This starts its thread.
+    await connection
+    return connection
+
+
 def _open(path: str, begin: str, *, connections: int, read_only: bool) -> AsyncEngine:
     """Open a pool of connections to one file; every transaction begins with `begin`."""
     engine = create_async_engine(
@@ -224,7 +236,7 @@ def _open(path: str, begin: str, *, connections: int, read_only: bool) -> AsyncE
         max_overflow=0,
         # `reset` below rolls back if a transaction is open.
         pool_reset_on_return=None,
-        connect_args={"timeout": BUSY_SECONDS},
+        async_creator=partial(_connect_driver, path),
         # A statement's parameters hold ciphertexts and ids, which must not appear in messages.
         hide_parameters=True,
     )

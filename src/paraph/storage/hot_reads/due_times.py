@@ -1,12 +1,11 @@
 """Reads when background work is due next, so that an idle process neither polls tables nor writes.
 
-`version` is compared once a second. While it is unchanged no process has committed anything, so the
-due times read before are still true:
+Where no listener hears of commits (`commit_listener`), `version` is compared once a second. While
+it is unchanged no process has committed anything, so the due times read before are still true:
 
 - SQLite: `PRAGMA data_version` on a bare connection in the event loop's own thread. It changes with
   every commit of another connection, of this process or of any other.
-- PostgreSQL: the text of the current snapshot. Equal snapshots see the same rows. It needs no
-  LISTEN, which fails behind transaction pooling, and no NOTIFY, which serialises commits.
+- PostgreSQL behind a pooler: the text of the current snapshot. Equal snapshots see the same rows.
 """
 
 from __future__ import annotations
@@ -116,6 +115,8 @@ def _oldest(table: Table) -> str:
     return f"min(position) / {POSITIONS}" if table is kept_events else "min(received_at)"
 
 
+_CLOCK = "SELECT extract(epoch FROM clock_timestamp())"
+
 Fetch = Callable[..., Awaitable[Sequence[Any]]]
 
 
@@ -127,6 +128,9 @@ class DueTimesLookup(Protocol):
 
     async def read(self, replica_id: str) -> DueTimes:
         """Return the present due times."""
+
+    async def clock(self) -> float | None:
+        """Return epoch seconds of the server's clock; None if it is this machine's."""
 
     async def close(self) -> None:
         """Close its connection."""
@@ -156,6 +160,9 @@ class SqliteDueTimesLookup:
         """See `DueTimesLookup`."""
         return DueTimes._make(self._fetch(_statement(self._tables.now, "?"), replica_id))
 
+    async def clock(self) -> None:
+        """See `DueTimesLookup`."""
+
     async def close(self) -> None:
         """See `DueTimesLookup`."""
         if self._connection is not None:
@@ -164,7 +171,7 @@ class SqliteDueTimesLookup:
 
 
 class PostgresqlDueTimesLookup:
-    """Reads on a connection of the readers.
+    """Reads on the connection of the listener.
 
     Args:
         fetch: runs one read-only statement.
@@ -184,5 +191,9 @@ class PostgresqlDueTimesLookup:
         statement = _statement(self._tables.now, "$1")
         return DueTimes._make((await self._fetch(statement, replica_id))[0])
 
+    async def clock(self) -> float:
+        """See `DueTimesLookup`."""
+        return float((await self._fetch(_CLOCK))[0][0])
+
     async def close(self) -> None:
-        """Its connections belong to the engine."""
+        """The listener closes its connection."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from paraph.errors import Conflict
 from paraph.model.link import Link, LinkRequest, Proof
@@ -138,6 +138,12 @@ class LinkStore:
             .limit(limit)
         )
         return [link_of(row) for row in rows]
+
+    async def next_expiry(self) -> int | None:
+        """Return when the first of the pending links expires, in epoch seconds."""
+        earliest = select(func.min(links.c.expires_at)).where(links.c.phase == Phase.PENDING.value)
+        found: int | None = (await self._connection.execute(earliest)).scalar_one()
+        return found
 
     async def delete_expired_requests(self, *, now: int) -> int:
         """Delete link requests that have expired."""

@@ -22,6 +22,7 @@ from paraph.storage.connection import Connection
 from paraph.storage.event_tables import EVENT_TABLES, EventTables
 from paraph.storage.stores.events.event_columns import BODY
 from paraph.storage.tables import (
+    data_keys,
     events,
     former_events,
     given_answers,
@@ -55,7 +56,8 @@ class SealedColumn:
 
     `dated_by` holds the epoch seconds of the day whose key seals it, if each day has its own.
     `sealed_as` is the place in the associated data, if a value moves between tables unopened.
-    `key` is the primary key, if that is not the first of `bound_to`.
+    `key` is the primary key, if that is not the first of `bound_to`. Where `unless` is not NULL the
+    value is sealed with data keys, so no key of the key ring opens it.
     """
 
     column: Column[Any]
@@ -63,6 +65,7 @@ class SealedColumn:
     dated_by: Column[Any] | None = None
     sealed_as: str = ""
     key: Column[Any] | None = None
+    unless: Column[Any] | None = None
 
     @property
     def place(self) -> str:
@@ -73,6 +76,12 @@ class SealedColumn:
     def row_key(self) -> Column[Any]:
         """The column by which a row is found."""
         return self.bound_to[0] if self.key is None else self.key
+
+    @property
+    def is_ringed(self) -> ColumnElement[bool]:
+        """The condition that a row has a value, and a key of the key ring seals it."""
+        has_value = self.column.is_not(None)
+        return has_value if self.unless is None else has_value & self.unless.is_(None)
 
 
 SEALED_COLUMNS: Mapping[str, SealedColumn] = {
@@ -97,6 +106,16 @@ SEALED_COLUMNS: Mapping[str, SealedColumn] = {
             kept_events.c.received_at,
             BODY,
             kept_events.c.position,
+            kept_events.c.sealed_for,
+        ),
+        SealedColumn(
+            data_keys.c.sealed,
+            (
+                data_keys.c.key_id,
+                data_keys.c.client_id,
+                data_keys.c.account_id,
+                data_keys.c.user_id,
+            ),
         ),
         SealedColumn(given_answers.c.body, (given_answers.c.answer_id,)),
         SealedColumn(stored_keys.c.sealed, (stored_keys.c.name,)),
@@ -123,15 +142,16 @@ class SealedStore:
 
     async def counts(self, place: str, key_ids: Sequence[str]) -> Mapping[str, int]:
         """Count a column's values by the key that they name, including keys not asked about."""
-        column = SEALED_COLUMNS[place].column
+        sealed = SEALED_COLUMNS[place]
+        column = sealed.column
         found: dict[str, int] = {}
         wanted = list(dict.fromkeys(key_ids))
         while wanted:
-            found |= await self._count(column, wanted)
+            found |= await self._count(sealed, wanted)
             stranger = (
                 await self._connection.execute(
                     select(column)
-                    .where(column.is_not(None), *(not_(_names(column, key)) for key in found))
+                    .where(sealed.is_ringed, *(not_(_names(column, key)) for key in found))
                     .limit(1)
                 )
             ).scalar()
@@ -139,9 +159,9 @@ class SealedStore:
             wanted = [] if stranger is None else [KeyRing.key_id_of(bytes(stranger))]
         return {key: count for key, count in found.items() if count}
 
-    async def _count(self, column: Column[Any], key_ids: Sequence[str]) -> dict[str, int]:
-        sums = [func.sum(case((_names(column, key), 1), else_=0)) for key in key_ids]
-        row = (await self._connection.execute(select(*sums).where(column.is_not(None)))).one()
+    async def _count(self, sealed: SealedColumn, key_ids: Sequence[str]) -> dict[str, int]:
+        sums = [func.sum(case((_names(sealed.column, key), 1), else_=0)) for key in key_ids]
+        row = (await self._connection.execute(select(*sums).where(sealed.is_ringed))).one()
         return {key: int(count or 0) for key, count in zip(key_ids, row, strict=True)}
 
     async def outdated(self, place: str, *, after: str | int, limit: int) -> Sequence[SealedValue]:
@@ -153,7 +173,7 @@ class SealedStore:
             select(sealed.column, dated_by, key, *sealed.bound_to)
             .where(
                 *([key > after] if after else []),
-                sealed.column.is_not(None),
+                sealed.is_ringed,
                 not_(_names(sealed.column, self._sealing.ring.key_id)),
             )
             .order_by(key)

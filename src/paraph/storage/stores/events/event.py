@@ -9,7 +9,7 @@ A failure is written only over the claim that it belongs to.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Table, exists, select, update
 
@@ -18,16 +18,27 @@ from paraph.model.event import EventStatus, KeptEvent
 from paraph.storage.event_tables import POSITIONS_TRIED, key_of, position_within
 from paraph.storage.stores.events.event_columns import BODY, column_of
 from paraph.storage.stores.events.event_deletion import EventDeletion
+from paraph.storage.stores.events.event_keys import is_readable
 from paraph.storage.stores.events.event_move import has_unmoved, move_one, move_some
 from paraph.storage.stores.events.event_order import claimable
+from paraph.storage.stores.events.event_purge import PURGED
 from paraph.storage.stores.events.event_rows import is_row
 from paraph.storage.stores.forwarding_pause import is_not_paused
 from paraph.storage.tables import grants
 
-_KEY_MISSING_SECONDS = 300
+# Seconds until the next attempt to open a body whose encryption key is not in the key ring.
+KEY_MISSING_SECONDS = 300
+PURGED_AT_ONCE = 2000
 _RECEIVED = EventStatus.RECEIVED.value
 _FORWARDED = EventStatus.FORWARDED.value
 _DEAD = EventStatus.DEAD.value
+
+
+class Claimed(NamedTuple):
+    """Claimed events, and whether others were purged, so that there may be more to claim."""
+
+    events: Sequence[KeptEvent]
+    has_purged: bool
 
 
 class EventStore(EventDeletion):
@@ -100,11 +111,31 @@ class EventStore(EventDeletion):
             ordered: an event waits for every earlier one of its account.
             without: events of these kinds are not claimed.
         """
+        found = await self.claim_some(
+            now=now, until=until, limit=limit, urgent=urgent, ordered=ordered, without=without
+        )
+        return found.events
+
+    async def claim_some(
+        self,
+        *,
+        now: int,
+        until: int,
+        limit: int,
+        urgent: bool,
+        ordered: bool = False,
+        without: Sequence[str] = (),
+    ) -> Claimed:
+        """Claim due events; see `claim`.
+
+        Events whose content a removal has destroyed are among the due ones. They are purged here,
+        so there may be more to claim even if no event was found.
+        """
         events, key = self._events, key_of(self._events)
         where = claimable(self._tables, now=now, urgent=urgent, ordered=ordered, without=without)
-        rows = (
+        due = (
             await self._connection.execute(
-                select(events)
+                select(events, is_readable(self._connection, events).label("is_readable"))
                 .where(*where)
                 .order_by(events.c.next_attempt_at, events.c.arrival, events.c.event_id)
                 .limit(limit)
@@ -112,6 +143,10 @@ class EventStore(EventDeletion):
                 .with_for_update(skip_locked=True)
             )
         ).all()
+        rows = [row for row in due if row.is_readable]
+        has_destroyed = len(rows) < len(due)
+        if has_destroyed:
+            await self._purge_destroyed(where)
         if rows:
             await self._connection.execute(
                 update(events)
@@ -119,14 +154,32 @@ class EventStore(EventDeletion):
                 .values(attempts=events.c.attempts + 1, next_attempt_at=until)
             )
         opened = [await self._open_claimed(row, now=now) for row in rows]
-        return [event for event in opened if event is not None]
+        return Claimed([event for event in opened if event is not None], has_destroyed)
+
+    async def _purge_destroyed(self, where: Sequence[Any]) -> None:
+        """End the oldest of these events whose content a removal has destroyed."""
+        events, key = self._events, key_of(self._events)
+        readable = is_readable(self._connection, events).label("is_readable")
+        due = (
+            select(key.label("key"), readable)
+            .where(*where)
+            .order_by(events.c.next_attempt_at, events.c.arrival, events.c.event_id)
+            .limit(PURGED_AT_ONCE)
+            .with_for_update(skip_locked=True)
+            .subquery()
+        )
+        await self._connection.execute(
+            update(events)
+            .where(key.in_(select(due.c.key).where(~due.c.is_readable)))
+            .values(**PURGED)
+        )
 
     async def _open_claimed(self, row: Row[Any], *, now: int) -> KeptEvent | None:
         """Open one event. One that cannot be opened must not block the delivery of others."""
         try:
             return self._event(row, claimed=True)
         except UnknownEncryptionKey as error:
-            later = now + _KEY_MISSING_SECONDS
+            later = now + KEY_MISSING_SECONDS
             values = {"attempts": row.attempts, "next_attempt_at": later, "failure": error.code}
             await self._connection.execute(self._of(row).values(**values))
         except SealBroken as error:
@@ -180,9 +233,21 @@ class EventStore(EventDeletion):
         )
         return done.rowcount
 
-    async def postpone(self, claimed: KeptEvent, *, next_attempt_at: int, failure: str) -> None:
-        """Record a failed attempt and the time of the next one, if the claim still holds."""
-        await self._end(claimed, next_attempt_at=next_attempt_at, failure=failure)
+    async def postpone(
+        self, claimed: KeptEvent, *, next_attempt_at: int, failure: str, counts: bool = True
+    ) -> None:
+        """Record a failed attempt and the time of the next one, if the claim still holds.
+
+        With `counts` False the attempt is not counted.
+        """
+        attempts = claimed.attempts if counts else claimed.attempts - 1
+        await self._end(
+            claimed, attempts=attempts, next_attempt_at=next_attempt_at, failure=failure
+        )
+
+    async def purge(self, claimed: KeptEvent) -> None:
+        """End a claim of an event whose content a removal has destroyed."""
+        await self._end(claimed, **PURGED)
 
     async def give_up(self, claimed: KeptEvent, *, failure: str) -> None:
         """Record the last failed attempt: a dead letter, if the claim still holds."""
@@ -257,6 +322,7 @@ class EventStore(EventDeletion):
                 is_row(events, event_id, position),
                 events.c.status.in_([one.value for one in statuses]),
                 events.c.body.is_not(None),
+                is_readable(self._connection, events),
                 events.c.notice
                 | (events.c.account_id == "")
                 | exists().where(

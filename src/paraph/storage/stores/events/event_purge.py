@@ -16,11 +16,16 @@ from paraph.model.event import EventStatus
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.event_tables import key_of
-from paraph.storage.stores.events.event_columns import BODY, column_of, users_of_body
-from paraph.storage.tables import grants
+from paraph.storage.stores.events.event_columns import (
+    BODY,
+    PURGED_FAILURE,
+    column_of,
+    users_of_body,
+)
+from paraph.storage.tables import grants, kept_events
 
 PAGE = 200
-_PURGED = {"body": None, "status": EventStatus.FORWARDED.value, "failure": "purged"}
+PURGED = {"body": None, "status": EventStatus.FORWARDED.value, "failure": PURGED_FAILURE}
 
 
 class EventPurge:
@@ -44,7 +49,7 @@ class EventPurge:
     async def account(self, account_id: str) -> int:
         """Delete the bodies of all events of an account. Return their number."""
         done = await self._connection.execute(
-            update(self._events).where(*self._with_body([account_id])).values(**_PURGED)
+            update(self._events).where(*self._with_body([account_id])).values(**PURGED)
         )
         return done.rowcount
 
@@ -62,7 +67,7 @@ class EventPurge:
             func.replace(events.c.concerned, one, "") != events.c.concerned,
         ]
         done = await self._connection.execute(
-            update(events).where(*named, events.c.concerned == one).values(**_PURGED)
+            update(events).where(*named, events.c.concerned == one).values(**PURGED)
         )
         shared = (
             await self._connection.execute(
@@ -87,7 +92,7 @@ class EventPurge:
         purged = 0
         for start in range(0, len(alone), PAGE):
             done = await self._connection.execute(
-                update(events).where(self._key.in_(alone[start : start + PAGE])).values(**_PURGED)
+                update(events).where(self._key.in_(alone[start : start + PAGE])).values(**PURGED)
             )
             purged += done.rowcount
         without = func.replace(events.c.concerned, one, " ")
@@ -138,7 +143,10 @@ class EventPurge:
 
     def _with_body(self, account_ids: Sequence[str]) -> list[ColumnElement[bool]]:
         events = self._events
+        # A body under data keys is gone with them: the row is not touched.
+        ringed = [events.c.sealed_for.is_(None)] if events is kept_events else []
         return [
+            *ringed,
             events.c.account_id.in_(account_ids),
             events.c.notice.is_(False),
             events.c.urgent.is_(False),

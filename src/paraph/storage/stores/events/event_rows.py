@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import (
     BigInteger,
     Row,
@@ -25,8 +26,14 @@ from paraph.model.event import Backlog, EventFilter, EventPosition, EventStatus,
 from paraph.sealing.row import Sealing
 from paraph.storage.connection import Connection
 from paraph.storage.event_tables import MOVED, EventTables, key_of
-from paraph.storage.stores.events.event_columns import BODY, users_in
+from paraph.storage.stores.events.event_columns import BODY, PURGED_FAILURE, users_in
 from paraph.storage.stores.events.event_filter import conditions_of
+from paraph.storage.stores.events.event_keys import (
+    is_readable,
+    living_keys,
+    present,
+    sealed_for_in,
+)
 from paraph.storage.stores.events.event_order import DEAD, RECEIVED
 from paraph.storage.tables import former_events, kept_events
 
@@ -57,8 +64,22 @@ class EventRows:
             one = select(table).where(is_row(table, event_id, position))
             row = (await self._connection.execute(one)).first()
             if row is not None:
-                return self._event(row)
+                return await self._open(row)
         return None
+
+    async def _open(self, row: Row[Any]) -> KeptEvent:
+        """Read a row with the body that its data keys open, or without it if they are gone."""
+        event = self._event(row)
+        if event.sealed is None:
+            return event
+        key_ids = present(event.sealed_for)
+        keys = await living_keys(self._connection, key_ids)
+        body = self._sealing.bodies.open(
+            BODY, event.event_id, event.sealed, sealed_for=key_ids, keys=keys
+        )
+        if body is None:
+            return replace(_destroyed(event), sealed=None)
+        return replace(event, body=body, sealed=None)
 
     async def find(self, beginning: str) -> KeptEvent | None:
         """Return the one event whose id begins so, without its body; None if it is not unique."""
@@ -77,7 +98,7 @@ class EventRows:
         if beginning not in found and len(found) != 1:
             return None
         table, key = found[beginning] if beginning in found else next(iter(found.values()))
-        one = select(*_without_body(table)).where(key_of(table) == key)
+        one = self._without_body(table).where(key_of(table) == key)
         return self._event((await self._connection.execute(one)).one())
 
     async def backlog(self) -> Backlog:
@@ -89,12 +110,16 @@ class EventRows:
                 func.count(),
                 func.coalesce(func.sum(case((events.c.urgent, 1), else_=0)), 0),
                 func.min(events.c.received_at),
-            ).where(events.c.status == RECEIVED)
+            ).where(events.c.status == RECEIVED, is_readable(self._connection, events))
             found: Any = (await self._connection.execute(counts)).one()
             waiting, urgent = waiting + found[0], urgent + found[1]
             oldest = min((one for one in (oldest, found[2]) if one is not None), default=None)
             letters = select(func.count()).select_from(events)
-            letters = letters.where(events.c.status == DEAD, events.c.body.is_not(None))
+            letters = letters.where(
+                events.c.status == DEAD,
+                events.c.body.is_not(None),
+                is_readable(self._connection, events),
+            )
             dead += (await self._connection.execute(letters)).scalar_one()
         return Backlog(waiting, urgent, oldest, dead)
 
@@ -121,7 +146,10 @@ class EventRows:
             where = [*_not_moved(table), *conditions_of(table, matching)]
             if status is not None:
                 where.append(table.c.status == status.value)
-            page = _page(table, last, oldest_first=oldest_first).where(*where)
+                if status is not EventStatus.FORWARDED:
+                    where.append(is_readable(self._connection, table))
+            page = _page(self._without_body(table), table, last, oldest_first=oldest_first)
+            page = page.where(*where)
             rows = await self._connection.execute(page.limit(limit - len(found)))
             found += [self._event(row) for row in rows]
         return found
@@ -148,13 +176,22 @@ class EventRows:
         wanted = select(key_of(table)).where(table.c.event_id == event_id)
         return (await self._connection.execute(wanted.limit(1))).first() is not None
 
+    def _without_body(self, table: Table) -> Any:
+        columns = [column for column in table.c if column is not table.c.body]
+        return select(*columns, is_readable(self._connection, table).label("is_readable"))
+
     def _event(self, row: Row[Any], *, claimed: bool = False) -> KeptEvent:
-        sealed = getattr(row, "body", None)
-        return KeptEvent(
+        """Read a row. A body under data keys stays sealed: they are read when it is opened."""
+        stored = getattr(row, "body", None)
+        sealed_for = sealed_for_in(getattr(row, "sealed_for", None))
+        body = None
+        if stored is not None and sealed_for is None:
+            body, stored = self._sealing.open(BODY, row.event_id, stored), None
+        event = KeptEvent(
             event_id=row.event_id,
             name=row.name,
             received_at=row.received_at,
-            body=None if sealed is None else self._sealing.open(BODY, row.event_id, sealed),
+            body=body,
             account_id=row.account_id,
             user_id=row.user_id,
             notice=row.notice,
@@ -170,7 +207,10 @@ class EventRows:
             subject_key=row.subject_key,
             concerned=users_in(row.concerned),
             position=getattr(row, "position", 0),
+            sealed_for=sealed_for,
+            sealed=stored,
         )
+        return event if getattr(row, "is_readable", True) else _destroyed(event)
 
 
 def is_row(table: Table, event_id: str, position: int = 0) -> Any:
@@ -182,17 +222,19 @@ def is_row(table: Table, event_id: str, position: int = 0) -> Any:
     return key_of(table) == select(key_of(table)).where(*wanted).limit(1).scalar_subquery()
 
 
-def _without_body(table: Table) -> list[Any]:
-    return [column for column in table.c if column is not table.c.body]
+def _destroyed(event: KeptEvent) -> KeptEvent:
+    """Return an event as it will be stored once it is found that its content was destroyed."""
+    if event.status is EventStatus.FORWARDED:
+        return event
+    return replace(event, status=EventStatus.FORWARDED, failure=PURGED_FAILURE)
 
 
-def _page(table: Table, last: str | EventPosition, *, oldest_first: bool) -> Any:
+def _page(columns: Any, table: Table, last: str | EventPosition, *, oldest_first: bool) -> Any:
     """Select the rows behind a position, in the order of arrival or against it."""
     key = key_of(table)
     # The order is part of the key, where the key is the time.
     order = [key] if table is kept_events else [table.c.received_at, table.c.event_id]
-    statement = select(*_without_body(table))
-    statement = statement.order_by(*(one if oldest_first else one.desc() for one in order))
+    statement = columns.order_by(*(one if oldest_first else one.desc() for one in order))
     if not isinstance(last, EventPosition) or bool(last.key) != (table is kept_events):
         return statement
     if last.key:
